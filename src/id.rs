@@ -1,0 +1,143 @@
+//! The names of things: accounts, triggers, templates, keys. A name that exists is valid, so
+//! nothing behind this file checks one again.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// The longest name, in bytes. Names stand in URLs and in the store's keys.
+pub const NAME_BYTES_MAX: usize = 128;
+
+/// Why a text can't be a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// No text at all.
+    #[error("it is empty")]
+    Empty,
+    /// More than [`NAME_BYTES_MAX`] bytes.
+    #[error("it has {0} bytes; at most {NAME_BYTES_MAX} are taken")]
+    TooLong(usize),
+    /// A character that has a meaning in URLs or keys.
+    #[error("it has the character {0:?}; letters, digits and - _ . ~ : @ are taken")]
+    Character(char),
+}
+
+fn validate(text: &str) -> Result<(), NameError> {
+    if text.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if text.len() > NAME_BYTES_MAX {
+        return Err(NameError::TooLong(text.len()));
+    }
+    match text
+        .chars()
+        .find(|c| !(c.is_ascii_alphanumeric() || "-_.~:@".contains(*c)))
+    {
+        Some(c) => Err(NameError::Character(c)),
+        None => Ok(()),
+    }
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Takes the text if it can be a name.
+            pub fn new(text: &str) -> Result<Self, NameError> {
+                validate(text)?;
+                Ok(Self(text.into()))
+            }
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+            fn try_from(text: String) -> Result<Self, NameError> {
+                Self::new(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> String {
+                name.0.as_ref().to_owned()
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// A customer's name space. It exists by what is in it.
+    AccountId
+);
+name!(
+    /// A trigger's name within its account.
+    TriggerId
+);
+name!(
+    /// A template's name within its account.
+    TemplateId
+);
+name!(
+    /// The public name of a key; never the key itself.
+    KeyId
+);
+
+impl AccountId {
+    /// The account of an event that names none.
+    pub fn default_account() -> Self {
+        Self("default".into())
+    }
+}
+
+/// A new id that sorts by time (UUID version 7, RFC 9562).
+pub fn new_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_taken_and_refused() {
+        for good in ["a", "acme", "Acme-1_x.y~z", "urn:x@y", &"a".repeat(128)] {
+            assert!(AccountId::new(good).is_ok(), "{good}");
+        }
+        assert_eq!(AccountId::new(""), Err(NameError::Empty));
+        assert_eq!(
+            AccountId::new(&"a".repeat(129)),
+            Err(NameError::TooLong(129))
+        );
+        for (bad, c) in [("a b", ' '), ("a/b", '/'), ("{a}", '{'), ("é", 'é')] {
+            assert_eq!(AccountId::new(bad), Err(NameError::Character(c)));
+        }
+    }
+}
