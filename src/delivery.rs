@@ -1,6 +1,7 @@
 //! Deliveries: a rendered body, ready to send, and where it goes.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -28,6 +29,16 @@ impl Destination {
             host: url.host_str().filter(|host| !host.is_empty())?.into(),
             port: url.port_or_known_default()?,
         })
+    }
+
+    /// Which of `shares` threads serves it: the same one for all its deliveries.
+    pub fn share(&self, shares: usize) -> usize {
+        if shares < 2 {
+            return 0;
+        }
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        (hasher.finish() % shares as u64) as usize
     }
 }
 

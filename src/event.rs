@@ -47,6 +47,12 @@ impl EventType {
     }
 }
 
+impl std::borrow::Borrow<str> for EventType {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for EventType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -135,6 +141,9 @@ pub struct Event {
     pub event_type: EventType,
     /// The producer's id for it, or one made here; not empty, [`EVENT_ID_BYTES_MAX`] at most.
     pub id: Arc<str>,
+    /// Where it happened (CloudEvents `source`); empty where the producer names none. With the id it
+    /// tells events apart.
+    pub source: Arc<str>,
     /// When it happened, RFC 3339, as the producer wrote it.
     pub time: Arc<str>,
     /// What is known of it.

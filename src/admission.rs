@@ -1,0 +1,197 @@
+//! How much the node holds, and when it takes no more. Events are admitted at the edge against one
+//! bound; past it nothing is taken. Deliveries are counted, not bounded, here: each destination's
+//! queue has its own bound. Knows nothing of what an event or a delivery is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tokio::sync::{Notify, oneshot};
+
+/// Why nothing was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotAdmitted {
+    /// The bound on events in flight.
+    Full,
+    /// The node is stopping.
+    Stopping,
+}
+
+/// Counts what is under way on this node.
+#[derive(Debug)]
+pub struct Gate {
+    events: AtomicUsize,
+    events_max: usize,
+    deliveries: AtomicUsize,
+    closed: AtomicBool,
+    emptied: Notify,
+}
+
+impl Gate {
+    /// An open gate that lets `events_max` events be in flight.
+    pub fn new(events_max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            events: AtomicUsize::new(0),
+            events_max,
+            deliveries: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            emptied: Notify::new(),
+        })
+    }
+
+    /// Lets in all of these events or none. `answer` is told when the last piece of work made of
+    /// them has been handed over; see [`Admitted`].
+    pub fn admit<A>(
+        self: &Arc<Self>,
+        events: usize,
+        answer: A,
+        tell: oneshot::Sender<A>,
+    ) -> Result<Admitted<A>, (NotAdmitted, oneshot::Sender<A>)> {
+        // Counted first and looked at then: a stop that closes the gate and sees no events in
+        // flight can be sure that none comes after.
+        let before = self.events.fetch_add(events, Ordering::SeqCst);
+        let refused = if self.closed.load(Ordering::SeqCst) {
+            Some(NotAdmitted::Stopping)
+        } else if before + events > self.events_max {
+            Some(NotAdmitted::Full)
+        } else {
+            None
+        };
+        if let Some(reason) = refused {
+            self.release(&self.events, events);
+            return Err((reason, tell));
+        }
+        Ok(Admitted {
+            gate: Arc::clone(self),
+            events,
+            answer: Some((answer, tell)),
+        })
+    }
+
+    /// Counts one delivery until what is returned is dropped.
+    pub fn delivery(self: &Arc<Self>) -> Outstanding {
+        self.deliveries.fetch_add(1, Ordering::SeqCst);
+        Outstanding(Arc::clone(self))
+    }
+
+    /// From now on nothing is admitted.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether events are taken at all.
+    pub fn is_open(&self) -> bool {
+        !self.closed.load(Ordering::SeqCst)
+    }
+
+    /// Whether another event would be refused as things stand. A hint, to refuse before a body is read.
+    pub fn is_full(&self) -> bool {
+        self.events.load(Ordering::Relaxed) >= self.events_max
+    }
+
+    /// Events in flight.
+    pub fn events(&self) -> usize {
+        self.events.load(Ordering::SeqCst)
+    }
+
+    /// Deliveries that wait or are being attempted.
+    pub fn deliveries(&self) -> usize {
+        self.deliveries.load(Ordering::SeqCst)
+    }
+
+    /// Waits until nothing is under way. Of use only once the gate is closed.
+    pub async fn emptied(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            tokio::pin!(emptied);
+            // Registered before the counts are read, so that a release in between is not missed.
+            emptied.as_mut().enable();
+            if self.events() == 0 && self.deliveries() == 0 {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    fn release(&self, count: &AtomicUsize, number: usize) {
+        if count.fetch_sub(number, Ordering::SeqCst) == number && !self.is_open() {
+            self.emptied.notify_waiters();
+        }
+    }
+}
+
+/// A request's admitted events. It travels, shared, with every piece of work made of them; the
+/// last to let go of it gives their places back and lets the answer out. So a producer in a closed
+/// loop is paced by what the node can send, and whatever loses work, a panic too, frees the places.
+#[derive(Debug)]
+pub struct Admitted<A> {
+    gate: Arc<Gate>,
+    events: usize,
+    answer: Option<(A, oneshot::Sender<A>)>,
+}
+
+impl<A> Admitted<A> {
+    /// Lets another answer out in its stead; for work that could not be handed on.
+    pub fn answer_instead(&mut self, other: A) {
+        if let Some((answer, _)) = &mut self.answer {
+            *answer = other;
+        }
+    }
+}
+
+impl<A> Drop for Admitted<A> {
+    fn drop(&mut self) {
+        self.gate.release(&self.gate.events, self.events);
+        if let Some((answer, tell)) = self.answer.take() {
+            // Nobody waits where the client has gone away.
+            let _ = tell.send(answer);
+        }
+    }
+}
+
+/// One delivery that waits or is being attempted.
+#[derive(Debug)]
+pub struct Outstanding(Arc<Gate>);
+
+impl Drop for Outstanding {
+    fn drop(&mut self) {
+        self.0.release(&self.0.deliveries, 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_of_a_request_or_none() {
+        let gate = Gate::new(3);
+        let (tell, mut answer) = oneshot::channel();
+        let admitted = Arc::new(gate.admit(2, "taken", tell).expect("room"));
+        let (tell, _) = oneshot::channel();
+        let (reason, _) = gate.admit(2, "taken", tell).expect_err("no room for both");
+        assert_eq!((reason, gate.events()), (NotAdmitted::Full, 2));
+        let copy = Arc::clone(&admitted);
+        drop(admitted);
+        assert!(answer.try_recv().is_err(), "a piece of work is still under way");
+        drop(copy);
+        assert_eq!((answer.try_recv(), gate.events()), (Ok("taken"), 0));
+    }
+
+    #[actix_rt::test]
+    async fn a_closed_gate_empties() {
+        let gate = Gate::new(3);
+        let (tell, _answer) = oneshot::channel();
+        let admitted = gate.admit(1, (), tell).expect("room");
+        let delivery = gate.delivery();
+        gate.close();
+        let (tell, _) = oneshot::channel();
+        assert_eq!(gate.admit(1, (), tell).expect_err("closed").0, NotAdmitted::Stopping);
+        let waiting = actix_rt::spawn({
+            let gate = Arc::clone(&gate);
+            async move { gate.emptied().await }
+        });
+        drop(admitted);
+        drop(delivery);
+        waiting.await.expect("emptied");
+    }
+}

@@ -1,0 +1,109 @@
+//! Where settings come from: the compiled-in file, a file of the operator's, the environment, each
+//! over the one before. Knows no key by name: the compiled-in file says which there are and what
+//! type each has.
+
+use serde_json::Value as Json;
+use toml::{Table, Value};
+
+use super::ConfigError;
+
+/// The compiled-in file, which holds every key.
+const DEFAULTS: &str = include_str!("../../config/posthaste.toml");
+
+/// What the names of environment variables that are meant for us begin with.
+const PREFIX: &str = "POSTHASTE_";
+
+/// The compiled-in settings.
+pub(super) fn defaults() -> Table {
+    DEFAULTS
+        .parse()
+        .expect("the compiled-in file is TOML; a test reads it")
+}
+
+/// Lays a file's settings over `base`; what is wrong is left out and noted.
+pub(super) fn lay_file(base: &mut Table, name: &str, text: &str, errors: &mut Vec<ConfigError>) {
+    let sections: Table = match text.parse() {
+        Ok(sections) => sections,
+        Err(error) => {
+            // The message carries line, column and the line itself.
+            errors.push(ConfigError::new(name, error.to_string()));
+            return;
+        }
+    };
+    for (section, keys) in sections {
+        let Value::Table(keys) = keys else {
+            let detail = format!("stands outside of a section; sections are {}", names(base));
+            errors.push(ConfigError::new(&section, detail));
+            continue;
+        };
+        for (key, value) in keys {
+            lay(base, &section, &key, Ok(value), name, errors);
+        }
+    }
+}
+
+/// Lays the environment's settings over `base`. Variables without a section (`POSTHASTE_X`) are not ours.
+pub(super) fn lay_environment(
+    base: &mut Table,
+    variables: impl Iterator<Item = (String, String)>,
+    errors: &mut Vec<ConfigError>,
+) {
+    for (name, text) in variables {
+        let Some((section, key)) = name.strip_prefix(PREFIX).and_then(|n| n.split_once("__")) else {
+            continue;
+        };
+        let (section, key) = (section.to_lowercase(), key.to_lowercase());
+        let like = base.get(&section).and_then(|s| s.get(&key)).cloned();
+        let value = like.map_or(Ok(Value::String(text.clone())), |like| read(&text, &like));
+        lay(base, &section, &key, value, &name, errors);
+    }
+}
+
+/// Reads a variable's text as the type that the key has.
+fn read(text: &str, like: &Value) -> Result<Value, String> {
+    match like {
+        Value::Integer(_) => text
+            .parse()
+            .map(Value::Integer)
+            .map_err(|_| "a whole number belongs here".to_owned()),
+        Value::Boolean(_) => text
+            .parse()
+            .map(Value::Boolean)
+            .map_err(|_| "true or false belongs here".to_owned()),
+        Value::Array(_) => serde_json::from_str::<Vec<Json>>(text)
+            .ok()
+            .and_then(|items| items.iter().map(|i| i.as_str().map(Value::from)).collect())
+            .map(Value::Array)
+            .ok_or_else(|| "a JSON list of strings belongs here, such as [\"a\"]".to_owned()),
+        _ => Ok(Value::String(text.to_owned())),
+    }
+}
+
+fn lay(
+    base: &mut Table,
+    section: &str,
+    key: &str,
+    value: Result<Value, String>,
+    source: &str,
+    errors: &mut Vec<ConfigError>,
+) {
+    let name = format!("{section}.{key}");
+    let known_sections = names(base);
+    let mut refuse = |detail| errors.push(ConfigError::new(&name, format!("{detail} (in {source})")));
+    let Some(keys) = base.get_mut(section).and_then(Value::as_table_mut) else {
+        return refuse(format!("there is no section `{section}`; sections are {known_sections}"));
+    };
+    let known_keys = names(keys);
+    let Some(place) = keys.get_mut(key) else {
+        return refuse(format!("there is no such key; `{section}` has {known_keys}"));
+    };
+    match value {
+        Ok(value) if value.same_type(place) => *place = value,
+        Ok(value) => refuse(format!("{} belongs here, not {}", place.type_str(), value.type_str())),
+        Err(detail) => refuse(detail),
+    }
+}
+
+fn names(table: &Table) -> String {
+    table.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+}

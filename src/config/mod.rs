@@ -1,0 +1,432 @@
+//! The settings of a node. A [`Config`] that exists is valid; `config/posthaste.toml` is their
+//! documentation and their default, and one reading reports every mistake.
+
+mod layers;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use toml::{Table, Value};
+
+use crate::templating;
+
+/// One mistake in the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The key, `section.key`, or the file.
+    pub place: String,
+    /// What is wrong and what instead.
+    pub detail: String,
+}
+
+impl ConfigError {
+    fn new(place: &str, detail: impl Into<String>) -> Self {
+        Self {
+            place: place.to_owned(),
+            detail: detail.into(),
+        }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.detail)
+    }
+}
+
+/// All settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How HTTP is served.
+    pub server: Server,
+    /// `store.url`.
+    pub store_url: String,
+    /// `auth.operator_key`.
+    pub operator_key: Option<String>,
+    /// What may come in.
+    pub ingest: Ingest,
+    /// Bounds of templates and their rendering.
+    pub templates: templating::Limits,
+    /// How deliveries go out.
+    pub dispatch: Dispatch,
+    /// Where the dictionary is.
+    pub catalogue: CatalogueSource,
+    /// How the log looks.
+    pub log: Log,
+}
+
+/// `[server]`.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Where HTTP is served.
+    pub listen: SocketAddr,
+    /// Threads that take HTTP in, match and render.
+    pub workers: usize,
+    /// Open connections, all threads together.
+    pub connections_max: usize,
+    /// How long an idle connection is kept.
+    pub keep_alive: Duration,
+    /// How long a client may take to send a request's head.
+    pub head_timeout: Duration,
+}
+
+/// `[ingest]`.
+#[derive(Debug, Clone)]
+pub struct Ingest {
+    /// Bytes of one request's body.
+    pub body_bytes_max: usize,
+    /// Events accepted and not yet handed to their destinations' senders.
+    pub events_in_flight_max: usize,
+}
+
+/// `[dispatch]`.
+#[derive(Debug, Clone)]
+pub struct Dispatch {
+    /// Threads that send.
+    pub threads: usize,
+    /// Connections open to one destination.
+    pub connections_per_destination: usize,
+    /// Deliveries that wait for one destination.
+    pub queue_per_destination: usize,
+    /// Bytes of bodies that wait for one destination.
+    pub queue_bytes_per_destination: usize,
+    /// Destinations at a time.
+    pub destinations_max: usize,
+    /// One deadline over resolve, connect, send and the answer.
+    pub attempt_timeout: Duration,
+    /// An idle Dispatcher stops after this.
+    pub idle_destination: Duration,
+    /// How long an idle connection to a destination is kept.
+    pub keep_alive: Duration,
+    /// How long a delivery may wait while its event counts as in flight.
+    pub behind_after: Duration,
+    /// Bytes of an answer's body that are read to keep the connection.
+    pub answer_bytes_max: usize,
+    /// Networks that may be dialled although they are not public.
+    pub allow_networks: Vec<IpNet>,
+    /// Certificate authorities to trust besides the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// How long a stop goes on sending.
+    pub drain: Duration,
+}
+
+/// `[catalogue]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CatalogueSource {
+    /// This folder.
+    Folder(PathBuf),
+    /// The default folder where it exists, else the one compiled in.
+    Shipped(PathBuf),
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// Lines as JSON objects.
+    pub json: bool,
+    /// The least that is written.
+    pub level: tracing::Level,
+}
+
+impl Config {
+    /// Reads the settings of this process: the compiled-in ones, `file` over them, the environment
+    /// over that.
+    pub fn load(file: Option<&Path>) -> Result<Self, Vec<ConfigError>> {
+        let mut errors = Vec::new();
+        let text = file.map(|path| (path.display().to_string(), std::fs::read_to_string(path)));
+        let text = match text {
+            Some((name, Ok(text))) => Some((name, text)),
+            Some((name, Err(error))) => {
+                errors.push(ConfigError::new(&name, format!("can't be read: {error}")));
+                None
+            }
+            None => None,
+        };
+        let file = text.as_ref().map(|(name, text)| (name.as_str(), text.as_str()));
+        match Self::from_layers(file, std::env::vars()) {
+            Ok(config) if errors.is_empty() => Ok(config),
+            Ok(_) => Err(errors),
+            Err(more) => Err([errors, more].concat()),
+        }
+    }
+
+    /// The same from given layers: a file's name and text, and environment variables.
+    pub fn from_layers(
+        file: Option<(&str, &str)>,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Vec<ConfigError>> {
+        let mut table = layers::defaults();
+        let mut errors = Vec::new();
+        if let Some((name, text)) = file {
+            layers::lay_file(&mut table, name, text, &mut errors);
+        }
+        layers::lay_environment(&mut table, variables.into_iter(), &mut errors);
+        let mut reader = Reader { table, errors };
+        let config = Self::read(&mut reader);
+        if reader.errors.is_empty() {
+            Ok(config)
+        } else {
+            Err(reader.errors)
+        }
+    }
+
+    fn read(reader: &mut Reader) -> Self {
+        let config = Self {
+            server: Server::read(reader),
+            store_url: reader.text("store.url"),
+            operator_key: Some(reader.text("auth.operator_key")).filter(|key| !key.is_empty()),
+            ingest: Ingest {
+                body_bytes_max: reader.number("ingest.body_bytes_max", 1..=1 << 30),
+                events_in_flight_max: reader.number("ingest.events_in_flight_max", 1..=10_000_000),
+            },
+            templates: templating::Limits {
+                body_bytes_max: reader.number("templates.body_bytes_max", 1..=16 << 20),
+                // The parser's stack was measured to hold about a thousand on two megabytes.
+                nesting_max: reader.number("templates.nesting_max", 1..=128),
+                each_depth_max: reader.number("templates.each_depth_max", 1..=16),
+                steps_max: reader.number("templates.steps_max", 1..=100_000_000),
+                output_bytes_max: reader.number("templates.output_bytes_max", 1..=1 << 30),
+            },
+            dispatch: Dispatch::read(reader),
+            catalogue: CatalogueSource::of(reader.text("catalogue.dir")),
+            log: Log::read(reader),
+        };
+        config.check_together(reader);
+        config
+    }
+
+    /// What no key can say alone.
+    fn check_together(&self, reader: &mut Reader) {
+        match &self.operator_key {
+            None if !self.server.listen.ip().is_loopback() => reader.refuse(
+                "server.listen",
+                format!(
+                    "{} can be reached from elsewhere, and without `auth.operator_key` anybody there may do \
+                     anything; set a key or listen on 127.0.0.1",
+                    self.server.listen
+                ),
+            ),
+            Some(key) if key.len() < 16 => {
+                reader.refuse("auth.operator_key", "a key has 16 characters or more");
+            }
+            _ => {}
+        }
+        let mut roles = reader.texts("cluster.roles");
+        for role in &roles {
+            if !["ingest", "dispatch"].contains(&role.as_str()) {
+                reader.refuse("cluster.roles", format!("{role:?} is no role; ingest and dispatch are"));
+            }
+        }
+        roles.sort();
+        roles.dedup();
+        if roles != ["dispatch", "ingest"] {
+            reader.refuse(
+                "cluster.roles",
+                "an embedded store belongs to one node, which must be both [\"ingest\", \"dispatch\"]",
+            );
+        }
+    }
+}
+
+impl Server {
+    fn read(reader: &mut Reader) -> Self {
+        Self {
+            listen: reader.parse("server.listen", "an address and a port, such as 127.0.0.1:8080"),
+            workers: match reader.number("server.workers", 0..=1_024) {
+                0 => processors(),
+                workers => workers,
+            },
+            connections_max: reader.number("server.connections_max", 1..=1_000_000),
+            keep_alive: reader.duration("server.keep_alive_ms", 1..=3_600_000),
+            head_timeout: reader.duration("server.head_timeout_ms", 1..=600_000),
+        }
+    }
+}
+
+impl Dispatch {
+    fn read(reader: &mut Reader) -> Self {
+        let ca_file = reader.text("dispatch.ca_file");
+        let networks = reader.texts("dispatch.allow_networks");
+        let mut allow_networks = Vec::with_capacity(networks.len());
+        for text in networks {
+            match text.parse() {
+                Ok(network) => allow_networks.push(network),
+                Err(_) => reader.refuse(
+                    "dispatch.allow_networks",
+                    format!("{text:?} is no network; write it like 10.1.0.0/16 or fd00::/8"),
+                ),
+            }
+        }
+        Self {
+            threads: match reader.number("dispatch.threads", 0..=1_024) {
+                0 => processors().div_ceil(2),
+                threads => threads,
+            },
+            connections_per_destination: reader
+                .number("dispatch.connections_per_destination", 1..=100_000),
+            queue_per_destination: reader.number("dispatch.queue_per_destination", 0..=10_000_000),
+            queue_bytes_per_destination: reader
+                .number("dispatch.queue_bytes_per_destination", 0..=1 << 40),
+            destinations_max: reader.number("dispatch.destinations_max", 1..=1_000_000),
+            attempt_timeout: reader.duration("dispatch.attempt_timeout_ms", 1..=600_000),
+            idle_destination: reader.duration("dispatch.idle_destination_ms", 1..=86_400_000),
+            keep_alive: reader.duration("dispatch.keep_alive_ms", 0..=600_000),
+            behind_after: reader.duration("dispatch.behind_after_ms", 0..=60_000),
+            answer_bytes_max: reader.number("dispatch.answer_bytes_max", 0..=1 << 30),
+            allow_networks,
+            ca_file: Some(ca_file).filter(|path| !path.is_empty()).map(PathBuf::from),
+            drain: reader.duration("dispatch.drain_ms", 0..=3_600_000),
+        }
+    }
+}
+
+impl CatalogueSource {
+    fn of(dir: String) -> Self {
+        let shipped = layers::defaults();
+        let default = shipped["catalogue"]["dir"].as_str().map(str::to_owned);
+        if default.as_ref() == Some(&dir) {
+            Self::Shipped(dir.into())
+        } else {
+            Self::Folder(dir.into())
+        }
+    }
+}
+
+impl Log {
+    fn read(reader: &mut Reader) -> Self {
+        let format = reader.text("log.format");
+        if !["text", "json"].contains(&format.as_str()) {
+            reader.refuse("log.format", format!("{format:?} is no format; text and json are"));
+        }
+        let level = reader.text("log.level");
+        Self {
+            json: format == "json",
+            level: level.parse().unwrap_or_else(|_| {
+                reader.refuse("log.level", "error, warn, info, debug or trace belongs here");
+                tracing::Level::INFO
+            }),
+        }
+    }
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Reads keys out of the laid-over table, whose types the layers have made sure of.
+struct Reader {
+    table: Table,
+    errors: Vec<ConfigError>,
+}
+
+impl Reader {
+    fn refuse(&mut self, name: &str, detail: impl Into<String>) {
+        self.errors.push(ConfigError::new(name, detail));
+    }
+
+    fn value(&self, name: &str) -> &Value {
+        let (section, key) = name.split_once('.').expect("keys are named section.key");
+        let value = self.table.get(section).and_then(|s| s.get(key));
+        value.expect("the compiled-in file holds every key; a test reads them all")
+    }
+
+    fn text(&self, name: &str) -> String {
+        let text = self.value(name).as_str();
+        text.expect("the layers keep a key's type").to_owned()
+    }
+
+    fn texts(&mut self, name: &str) -> Vec<String> {
+        let items = self.value(name).as_array().cloned();
+        let items = items.expect("the layers keep a key's type");
+        let texts: Option<Vec<_>> = items.iter().map(|i| i.as_str().map(str::to_owned)).collect();
+        texts.unwrap_or_else(|| {
+            self.refuse(name, "a list of strings belongs here");
+            Vec::new()
+        })
+    }
+
+    fn number(&mut self, name: &str, range: std::ops::RangeInclusive<i64>) -> usize {
+        let number = self.value(name).as_integer();
+        let number = number.expect("the layers keep a key's type");
+        if !range.contains(&number) {
+            let detail = format!("{number} is not within {} to {}", range.start(), range.end());
+            self.refuse(name, detail);
+        }
+        let number = number.clamp(*range.start(), *range.end());
+        usize::try_from(number).expect("no range goes below zero")
+    }
+
+    fn duration(&mut self, name: &str, range: std::ops::RangeInclusive<i64>) -> Duration {
+        Duration::from_millis(self.number(name, range) as u64)
+    }
+
+    fn parse(&mut self, name: &str, what: &str) -> SocketAddr {
+        let text = self.text(name);
+        text.parse().unwrap_or_else(|_| {
+            self.refuse(name, format!("{text:?} is not {what}"));
+            SocketAddr::from(([127, 0, 0, 1], 0))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect()
+    }
+
+    #[test]
+    fn the_defaults_are_valid_and_documented() {
+        let config = Config::from_layers(None, []).expect("valid");
+        assert_eq!(config.dispatch.attempt_timeout, Duration::from_secs(10));
+        assert_eq!(config.operator_key, None);
+        let text = include_str!("../../config/posthaste.toml");
+        let mut commented = false;
+        for line in text.lines().filter(|line| !line.starts_with('[')) {
+            assert!(line.is_empty() || line.starts_with('#') || commented, "no reason for {line}");
+            commented = line.starts_with('#');
+        }
+    }
+
+    #[test]
+    fn later_layers_win() {
+        let file = "[server]\nlisten = \"127.0.0.1:1\"\n[dispatch]\ndrain_ms = 1\nallow_networks = [\"10.0.0.0/8\"]";
+        let config = Config::from_layers(
+            Some(("file", file)),
+            variables(&[
+                ("POSTHASTE_DISPATCH__DRAIN_MS", "2"),
+                ("POSTHASTE_DISPATCH__ALLOW_NETWORKS", "[\"127.0.0.0/8\",\"::1/128\"]"),
+                ("POSTHASTE_LOG", "not ours"),
+            ]),
+        )
+        .expect("valid");
+        assert_eq!(config.server.listen.port(), 1);
+        assert_eq!(config.dispatch.drain, Duration::from_millis(2));
+        assert_eq!(config.dispatch.allow_networks.len(), 2);
+    }
+
+    #[test]
+    fn one_reading_reports_every_mistake() {
+        let file = "top = 1\n[server]\nlisten = \"0.0.0.0:80\"\nlissten = \"\"\n[dispach]\na = 1\n[dispatch]\nthreads = \"2\"\ndrain_ms = -1\nallow_networks = [\"x\"]";
+        let errors = Config::from_layers(
+            Some(("file", file)),
+            variables(&[
+                ("POSTHASTE_INGEST__BODY_BYTES_MAX", "many"),
+                ("POSTHASTE_LOG__FORMAT", "yaml"),
+                ("POSTHASTE_CLUSTER__ROLES", "[\"ingest\"]"),
+            ]),
+        )
+        .expect_err("refused");
+        let places: Vec<&str> = errors.iter().map(|e| e.place.as_str()).collect();
+        let expected = [
+            "top", "server.lissten", "dispach.a", "dispatch.threads", "ingest.body_bytes_max",
+            "dispatch.allow_networks", "dispatch.drain_ms", "log.format", "server.listen", "cluster.roles",
+        ];
+        assert_eq!(places, expected, "{errors:#?}");
+    }
+}

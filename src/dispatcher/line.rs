@@ -1,0 +1,193 @@
+//! The line of deliveries before one destination, and those who send from it. The one place that
+//! decides what becomes of a delivery that can't be sent or failed: it is dropped and counted.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use futures_util::FutureExt as _;
+
+use super::attempt::attempt;
+use crate::config::Dispatch;
+use crate::messages::{Queued, Report};
+use crate::metrics::{Dropped, Metrics, Outcome};
+
+/// Bounds of one destination.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    connections: usize,
+    waiting_max: usize,
+    waiting_bytes_max: usize,
+    attempt_timeout: Duration,
+    answer_bytes_max: usize,
+    behind_after: Duration,
+}
+
+impl From<&Dispatch> for Bounds {
+    fn from(config: &Dispatch) -> Self {
+        Self {
+            connections: config.connections_per_destination,
+            waiting_max: config.queue_per_destination,
+            waiting_bytes_max: config.queue_bytes_per_destination,
+            attempt_timeout: config.attempt_timeout,
+            answer_bytes_max: config.answer_bytes_max,
+            behind_after: config.behind_after,
+        }
+    }
+}
+
+/// One destination's deliveries.
+pub(super) struct Line {
+    bounds: Bounds,
+    client: awc::Client,
+    metrics: Arc<Metrics>,
+    /// With the time since which each waits.
+    waiting: RefCell<VecDeque<(Instant, Queued)>>,
+    waiting_bytes: Cell<usize>,
+    /// Tasks that send; each has one attempt under way.
+    senders: Cell<usize>,
+    /// See [`Line::watch`].
+    behind: Cell<bool>,
+    watched: Cell<bool>,
+    last_active: Cell<Instant>,
+}
+
+impl Line {
+    pub(super) fn new(bounds: Bounds, client: awc::Client, metrics: Arc<Metrics>) -> Rc<Self> {
+        Rc::new(Self {
+            bounds,
+            client,
+            metrics,
+            waiting: RefCell::default(),
+            waiting_bytes: Cell::new(0),
+            senders: Cell::new(0),
+            behind: Cell::new(false),
+            watched: Cell::new(false),
+            last_active: Cell::new(Instant::now()),
+        })
+    }
+
+    /// How long there has been nothing to do; `None` while there is.
+    pub(super) fn idle_for(&self, now: Instant) -> Option<Duration> {
+        let idle = self.senders.get() == 0 && self.waiting.borrow().is_empty();
+        idle.then(|| now.saturating_duration_since(self.last_active.get()))
+    }
+
+    /// Takes deliveries in: each is sent at once where a connection is free, waits where there is
+    /// room, and is dropped where there is none.
+    pub(super) fn take(self: &Rc<Self>, deliveries: Vec<Queued>) {
+        let now = Instant::now();
+        self.last_active.set(now);
+        for queued in deliveries {
+            if self.senders.get() < self.bounds.connections {
+                self.senders.set(self.senders.get() + 1);
+                actix_rt::spawn(Rc::clone(self).send_from(queued));
+            } else {
+                self.wait(now, queued);
+            }
+        }
+    }
+
+    fn wait(self: &Rc<Self>, now: Instant, mut queued: Queued) {
+        let bytes = self.waiting_bytes.get() + queued.delivery.body.len();
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.len() >= self.bounds.waiting_max {
+            return self.drop_delivery(Dropped::QueueFull, queued);
+        }
+        if bytes > self.bounds.waiting_bytes_max {
+            return self.drop_delivery(Dropped::QueueBytesFull, queued);
+        }
+        if self.behind.get() {
+            queued.admission = None;
+        }
+        self.waiting_bytes.set(bytes);
+        self.metrics.queue_depth.inc();
+        self.metrics.queue_bytes.add(queued.delivery.body.len() as i64);
+        waiting.push_back((now, queued));
+        if !self.behind.get() && !self.watched.replace(true) {
+            actix_rt::spawn(Rc::clone(self).watch());
+        }
+    }
+
+    fn next(&self) -> Option<Queued> {
+        let (_, queued) = self.waiting.borrow_mut().pop_front()?;
+        let bytes = queued.delivery.body.len();
+        self.waiting_bytes.set(self.waiting_bytes.get() - bytes);
+        self.metrics.queue_depth.dec();
+        self.metrics.queue_bytes.sub(bytes as i64);
+        Some(queued)
+    }
+
+    /// Lets go of the events' places once a delivery has waited too long: from then on the
+    /// destination is behind, and holds up nobody but itself until its line is empty.
+    async fn watch(self: Rc<Self>) {
+        loop {
+            let Some(since) = self.waiting.borrow().front().map(|(since, _)| *since) else {
+                break;
+            };
+            let until = since + self.bounds.behind_after;
+            if Instant::now() >= until {
+                self.behind.set(true);
+                for (_, queued) in self.waiting.borrow_mut().iter_mut() {
+                    queued.admission = None;
+                }
+                break;
+            }
+            tokio::time::sleep_until(until.into()).await;
+        }
+        self.watched.set(false);
+    }
+
+    /// Sends this one and then what waits, until nothing does.
+    async fn send_from(self: Rc<Self>, first: Queued) {
+        let mut next = Some(first);
+        while let Some(queued) = next {
+            self.send(queued).await;
+            next = self.next();
+        }
+        self.behind.set(false);
+        self.senders.set(self.senders.get() - 1);
+        self.last_active.set(Instant::now());
+    }
+
+    async fn send(&self, queued: Queued) {
+        let Queued { delivery, accepted_at, admission, outstanding, report } = queued;
+        let begun = Instant::now();
+        self.metrics.began(begun.saturating_duration_since(accepted_at));
+        self.metrics.attempts_in_flight.inc();
+        drop(admission);
+        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let attempt = attempt(
+            &self.client,
+            &delivery,
+            unix.as_secs(),
+            self.bounds.attempt_timeout,
+            self.bounds.answer_bytes_max,
+        );
+        // A fault over one delivery must not strand those behind it.
+        let ended = AssertUnwindSafe(attempt).catch_unwind().await;
+        let (outcome, status) = ended.unwrap_or((Outcome::Panic, None));
+        let duration = begun.elapsed();
+        self.metrics.attempts_in_flight.dec();
+        self.metrics.attempted(outcome, duration);
+        if let Some(report) = report {
+            let _ = report.send(Report::Attempted { outcome, status, duration });
+        }
+        drop(outstanding);
+    }
+
+    fn drop_delivery(&self, reason: Dropped, queued: Queued) {
+        drop_delivery(&self.metrics, reason, queued);
+    }
+}
+
+/// Ends a delivery without an attempt.
+pub(super) fn drop_delivery(metrics: &Metrics, reason: Dropped, queued: Queued) {
+    metrics.dropped(reason, 1);
+    if let Some(report) = queued.report {
+        let _ = report.send(Report::Dropped(reason));
+    }
+}

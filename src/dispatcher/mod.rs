@@ -1,0 +1,94 @@
+//! The last stage: one [`Dispatcher`] for each destination, with a queue, connections and a client
+//! of its own, so that a dead, slow or hostile one costs the others nothing. [`Dispatchers`], one
+//! for each dispatch thread, starts them on demand and lets idle ones go.
+
+mod address;
+mod attempt;
+mod client;
+mod line;
+mod set;
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use actix::{Actor, ActorContext as _, AsyncContext as _, Context, Handler, Message, Recipient};
+
+pub use client::Outbound;
+pub use set::{DispatchSettings, Dispatchers};
+
+use crate::delivery::Destination;
+use crate::messages::DeliveriesRouted;
+use line::Line;
+
+/// Said by a Dispatcher that has had nothing to do for a while.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct Idle {
+    destination: Destination,
+    /// Which Dispatcher of that destination.
+    generation: u64,
+    /// How many messages it has had. Where its parent has sent more, one is on its way.
+    received: u64,
+}
+
+/// Said to a Dispatcher that may stop.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct Stop;
+
+/// Sends to one destination.
+struct Dispatcher {
+    destination: Destination,
+    generation: u64,
+    received: u64,
+    line: Rc<Line>,
+    idle_after: Duration,
+    mailbox_capacity: usize,
+    parent: Recipient<Idle>,
+}
+
+impl Dispatcher {
+    /// Looks again when it could have been idle for long enough.
+    fn look_again(&self, context: &mut Context<Self>, after: Duration) {
+        context.run_later(after, |own, context| {
+            match own.line.idle_for(Instant::now()) {
+                Some(idle) if idle >= own.idle_after => {
+                    own.parent.do_send(Idle {
+                        destination: own.destination.clone(),
+                        generation: own.generation,
+                        received: own.received,
+                    });
+                    own.look_again(context, own.idle_after);
+                }
+                Some(idle) => own.look_again(context, own.idle_after - idle),
+                None => own.look_again(context, own.idle_after),
+            };
+        });
+    }
+}
+
+impl Actor for Dispatcher {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.set_mailbox_capacity(self.mailbox_capacity);
+        self.look_again(context, self.idle_after);
+    }
+}
+
+impl Handler<DeliveriesRouted> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, message: DeliveriesRouted, _: &mut Self::Context) {
+        self.received += 1;
+        self.line.take(message.0);
+    }
+}
+
+impl Handler<Stop> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, context: &mut Self::Context) {
+        context.stop();
+    }
+}

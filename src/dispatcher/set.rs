@@ -1,0 +1,165 @@
+//! The Dispatchers of one thread: who they are, which generation, and how many messages each was
+//! sent. It owns the only address of each, so a Dispatcher that says it has had them all has none
+//! on its way, and nothing is lost when it stops.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::{Actor, Addr, AsyncContext as _, Context, Handler};
+use hickory_resolver::TokioResolver;
+
+use super::client::{self, Outbound};
+use super::line::{Bounds, Line, drop_delivery};
+use super::{Dispatcher, Idle, Stop};
+use crate::config::Dispatch;
+use crate::delivery::Destination;
+use crate::messages::{DeliveriesRendered, DeliveriesRouted, Queued};
+use crate::metrics::{Dropped, Metrics};
+
+/// What every dispatch thread is told.
+#[derive(Debug, Clone)]
+pub struct DispatchSettings {
+    /// How deliveries go out.
+    pub config: Arc<Dispatch>,
+    /// What clients have in common.
+    pub outbound: Outbound,
+    /// Where it is counted.
+    pub metrics: Arc<Metrics>,
+    /// Messages that a mailbox holds: as many as events may be in flight, as each that is there
+    /// carries work of one.
+    pub mailbox_capacity: usize,
+}
+
+struct Child {
+    address: Addr<Dispatcher>,
+    generation: u64,
+    sent: u64,
+}
+
+/// Routes the deliveries of one thread's destinations.
+pub struct Dispatchers {
+    settings: DispatchSettings,
+    resolver: Rc<TokioResolver>,
+    children: HashMap<Destination, Child>,
+    generations: u64,
+    destinations_max: usize,
+}
+
+impl Dispatchers {
+    /// Made on the thread it works on. An error says why names can't be resolved.
+    pub fn new(settings: DispatchSettings) -> Result<Self, String> {
+        // Each thread has its share of the destinations.
+        let destinations_max = settings.config.destinations_max.div_ceil(settings.config.threads);
+        Ok(Self {
+            resolver: Rc::new(client::resolver()?),
+            settings,
+            children: HashMap::new(),
+            generations: 0,
+            destinations_max,
+        })
+    }
+
+    fn route(&mut self, destination: &Destination, deliveries: Vec<Queued>, context: &mut Context<Self>) {
+        let mut message = DeliveriesRouted(deliveries);
+        // A second try, for a Dispatcher that a fault has ended: a new one takes its place.
+        for _ in 0..2 {
+            let Some(child) = self.child(destination, context) else {
+                return self.drop_all(Dropped::DestinationsFull, message);
+            };
+            child.sent += 1;
+            match child.address.try_send(message) {
+                Ok(()) => return,
+                Err(actix::dev::SendError::Full(refused)) => {
+                    child.sent -= 1;
+                    return self.drop_all(Dropped::QueueFull, refused);
+                }
+                Err(actix::dev::SendError::Closed(refused)) => {
+                    tracing::error!(%destination, "a Dispatcher ended by a fault; a new one takes its place");
+                    self.remove(destination);
+                    message = refused;
+                }
+            }
+        }
+        self.drop_all(Dropped::Panic, message);
+    }
+
+    fn child(&mut self, destination: &Destination, context: &mut Context<Self>) -> Option<&mut Child> {
+        if !self.children.contains_key(destination) {
+            if self.children.len() >= self.destinations_max {
+                return None;
+            }
+            let child = self.start(destination, context);
+            self.children.insert(destination.clone(), child);
+            self.settings.metrics.destinations.inc();
+        }
+        self.children.get_mut(destination)
+    }
+
+    fn start(&mut self, destination: &Destination, context: &Context<Self>) -> Child {
+        self.generations += 1;
+        let client = self.settings.outbound.client(&self.resolver, destination);
+        let bounds = Bounds::from(self.settings.config.as_ref());
+        let dispatcher = Dispatcher {
+            destination: destination.clone(),
+            generation: self.generations,
+            received: 0,
+            line: Line::new(bounds, client, Arc::clone(&self.settings.metrics)),
+            idle_after: self.settings.config.idle_destination,
+            mailbox_capacity: self.settings.mailbox_capacity,
+            parent: context.address().recipient(),
+        };
+        Child { address: dispatcher.start(), generation: self.generations, sent: 0 }
+    }
+
+    fn remove(&mut self, destination: &Destination) -> Option<Child> {
+        let child = self.children.remove(destination)?;
+        self.settings.metrics.destinations.dec();
+        Some(child)
+    }
+
+    fn drop_all(&self, reason: Dropped, message: DeliveriesRouted) {
+        for queued in message.0 {
+            drop_delivery(&self.settings.metrics, reason, queued);
+        }
+    }
+}
+
+impl Actor for Dispatchers {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.set_mailbox_capacity(self.settings.mailbox_capacity);
+    }
+}
+
+impl Handler<DeliveriesRendered> for Dispatchers {
+    type Result = ();
+
+    fn handle(&mut self, message: DeliveriesRendered, context: &mut Self::Context) {
+        let mut deliveries = message.0.into_iter().peekable();
+        // Neighbours in a message mostly go the same way, and travel on as one.
+        while let Some(first) = deliveries.next() {
+            let target = Arc::clone(&first.delivery.target);
+            let destination = &target.destination;
+            let mut run = vec![first];
+            while let Some(next) = deliveries.next_if(|next| next.delivery.target.destination == *destination) {
+                run.push(next);
+            }
+            self.route(destination, run, context);
+        }
+    }
+}
+
+impl Handler<Idle> for Dispatchers {
+    type Result = ();
+
+    fn handle(&mut self, message: Idle, _: &mut Self::Context) {
+        let child = self.children.get(&message.destination);
+        let may_stop = child
+            .is_some_and(|child| child.generation == message.generation && child.sent == message.received);
+        if may_stop && let Some(child) = self.remove(&message.destination) {
+            child.address.do_send(Stop);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The first stage: makes events of a request's body, asks the gate to let them in, answers the
+//! producer, and passes them on. It never looks at triggers.
+
+mod cloud_event;
+mod read;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::{Actor, Context, Handler, Recipient};
+
+use crate::admission::{Gate, NotAdmitted};
+use crate::event::Event;
+use crate::messages::{EventsAccepted, EventsReceived, Receipt, Refusal, Rejected};
+use crate::metrics::Metrics;
+
+/// The good events of a request, and what is wrong with the others.
+#[derive(Debug, Default, PartialEq)]
+struct Batch {
+    events: Vec<Event>,
+    rejected: Vec<Rejected>,
+}
+
+/// Takes requests' bodies in; one for each thread that serves HTTP.
+#[derive(Debug)]
+pub struct Ingester {
+    gate: Arc<Gate>,
+    metrics: Arc<Metrics>,
+    matcher: Recipient<EventsAccepted>,
+    mailbox_capacity: usize,
+}
+
+impl Ingester {
+    /// An Ingester that passes events on to `matcher`. Its mailbox holds as many requests as
+    /// events may be in flight, since each that is of use holds one at least.
+    pub fn new(
+        gate: Arc<Gate>,
+        metrics: Arc<Metrics>,
+        matcher: Recipient<EventsAccepted>,
+        mailbox_capacity: usize,
+    ) -> Self {
+        Self {
+            gate,
+            metrics,
+            matcher,
+            mailbox_capacity,
+        }
+    }
+
+    fn refuse(&self, refusal: &Refusal) {
+        match refusal {
+            Refusal::Malformed(_) => self.metrics.rejected("malformed_body", 1),
+            Refusal::NoEvents => self.metrics.rejected("no_events", 1),
+            Refusal::NoGoodEvent(rejected) => self.count(rejected),
+            Refusal::Full { events } => self.metrics.rejected("engine_full", *events),
+            Refusal::Stopping => self.metrics.rejected("stopping", 1),
+            Refusal::Fault => self.metrics.rejected("internal_error", 1),
+        }
+    }
+
+    fn count(&self, rejected: &[Rejected]) {
+        for one in rejected {
+            self.metrics.rejected(one.code, 1);
+        }
+    }
+}
+
+impl Actor for Ingester {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.set_mailbox_capacity(self.mailbox_capacity);
+    }
+}
+
+impl Handler<EventsReceived> for Ingester {
+    type Result = ();
+
+    fn handle(&mut self, request: EventsReceived, _: &mut Self::Context) {
+        let EventsReceived {
+            body,
+            encoding,
+            only_account,
+            reply,
+        } = request;
+        // A fault in the reading must cost this request only, not the thread's Ingester.
+        let read = catch_unwind(AssertUnwindSafe(|| read::read(&body, &encoding, only_account.as_ref())));
+        let batch = match read.unwrap_or_else(|_| Err(Refusal::Fault)) {
+            Ok(batch) => batch,
+            Err(refusal) => {
+                self.refuse(&refusal);
+                let _ = reply.send(Err(refusal));
+                return;
+            }
+        };
+        let accepted = batch.events.len();
+        self.count(&batch.rejected);
+        let receipt = Receipt {
+            accepted,
+            rejected: batch.rejected,
+        };
+        let admission = match self.gate.admit(accepted, Ok(receipt), reply) {
+            Ok(admission) => Arc::new(admission),
+            Err((reason, reply)) => {
+                let refusal = match reason {
+                    NotAdmitted::Full => Refusal::Full { events: accepted },
+                    NotAdmitted::Stopping => Refusal::Stopping,
+                };
+                self.refuse(&refusal);
+                let _ = reply.send(Err(refusal));
+                return;
+            }
+        };
+        let sent = self.matcher.try_send(EventsAccepted {
+            events: batch.events,
+            accepted_at: Instant::now(),
+            admission,
+        });
+        match sent {
+            Ok(()) => self.metrics.events_accepted.inc_by(accepted as u64),
+            Err(error) => {
+                // Nobody behind: not accepted, and the producer must hear so.
+                let mut message = error.into_inner();
+                if let Some(admission) = Arc::get_mut(&mut message.admission) {
+                    admission.answer_instead(Err(Refusal::Stopping));
+                }
+                self.refuse(&Refusal::Stopping);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::Encoding;
+    use crate::probe::Probe;
+    use bytes::Bytes;
+    use tokio::sync::oneshot;
+
+    async fn post(ingester: &actix::Addr<Ingester>, body: &'static str) -> crate::messages::Answer {
+        let (reply, answer) = oneshot::channel();
+        ingester.do_send(EventsReceived {
+            body: Bytes::from_static(body.as_bytes()),
+            encoding: Encoding::Json,
+            only_account: None,
+            reply,
+        });
+        answer.await.expect("an answer")
+    }
+
+    #[actix_rt::test]
+    async fn good_events_pass_and_the_full_gate_refuses_all() {
+        let gate = Gate::new(2);
+        let (probe, mut passed) = Probe::start();
+        let ingester = Ingester::new(Arc::clone(&gate), Arc::default(), probe, 16).start();
+        let (reply, mut answer) = oneshot::channel();
+        ingester.do_send(EventsReceived {
+            body: Bytes::from_static(b"[{\"type\":\"a\",\"data\":{}},{\"type\":\"b\"},{\"type\":\"c\",\"data\":{}}]"),
+            encoding: Encoding::Json,
+            only_account: None,
+            reply,
+        });
+        let message: EventsAccepted = passed.recv().await.expect("passed on");
+        assert_eq!(message.events.len(), 2);
+        assert!(answer.try_recv().is_err(), "answered before the work was handed over");
+
+        let refused = post(&ingester, "{\"type\":\"d\",\"data\":{}}").await;
+        assert_eq!(refused, Err(Refusal::Full { events: 1 }));
+
+        drop(message);
+        let receipt = answer.await.expect("an answer").expect("a receipt");
+        assert_eq!((receipt.accepted, receipt.rejected[0].index), (2, 1));
+        assert_eq!(gate.events(), 0);
+    }
+
+    #[actix_rt::test]
+    async fn a_closed_gate_takes_nothing() {
+        let gate = Gate::new(2);
+        let (probe, _passed) = Probe::<EventsAccepted>::start();
+        let ingester = Ingester::new(Arc::clone(&gate), Arc::default(), probe, 16).start();
+        gate.close();
+        let answer = post(&ingester, "{\"type\":\"d\",\"data\":{}}").await;
+        assert_eq!(answer, Err(Refusal::Stopping));
+    }
+}

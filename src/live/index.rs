@@ -1,0 +1,259 @@
+//! The index that events are matched against. Its maps share what did not change with the index
+//! before, so a change costs a path through them and not a copy.
+
+use std::sync::Arc;
+
+use rpds::HashTrieMapSync as Map;
+
+use crate::delivery::Target;
+use crate::event::{EventPattern, EventType};
+use crate::id::{AccountId, KeyId, TemplateId, TriggerId};
+use crate::key::{Key, KeyHash};
+use crate::messages::LiveTemplate;
+use crate::pattern::Pattern;
+use crate::trigger::Trigger;
+
+/// A trigger, ready to fire.
+#[derive(Debug)]
+pub struct LiveTrigger {
+    /// Its name.
+    pub id: TriggerId,
+    /// Which events it listens to.
+    pub event: EventPattern,
+    /// Which of them fire it.
+    pub pattern: Option<Arc<Pattern>>,
+    /// What it sends.
+    pub template: TemplateId,
+    /// Where to.
+    pub target: Arc<Target>,
+    /// A disabled one is kept for tests of it and fires at nothing.
+    pub enabled: bool,
+}
+
+type Triggers = Map<TriggerId, Arc<LiveTrigger>>;
+
+/// What is live in one account.
+#[derive(Debug, Clone, Default)]
+struct Account {
+    triggers: Triggers,
+    /// Enabled triggers by what they listen to: one type, all below some words, everything.
+    exactly: Map<EventType, Triggers>,
+    below: Map<EventType, Triggers>,
+    any: Triggers,
+    /// `None` where a template is saved and can't be used.
+    templates: Map<TemplateId, Option<Arc<LiveTemplate>>>,
+}
+
+/// All that is live.
+#[derive(Debug, Clone, Default)]
+pub struct Index {
+    accounts: Map<AccountId, Account>,
+    keys: Map<KeyHash, Arc<Key>>,
+    hashes: Map<KeyId, KeyHash>,
+    triggers: usize,
+    templates: usize,
+}
+
+impl Index {
+    /// Calls `found` with each enabled trigger of the account whose event pattern means this type.
+    pub fn candidates(&self, account: &AccountId, event_type: &EventType, mut found: impl FnMut(&Arc<LiveTrigger>)) {
+        let Some(account) = self.accounts.get(account) else {
+            return;
+        };
+        if let Some(triggers) = account.exactly.get(event_type) {
+            triggers.values().for_each(&mut found);
+        }
+        if !account.below.is_empty() {
+            let text = event_type.as_str();
+            for (dot, _) in text.match_indices('.') {
+                if let Some(triggers) = account.below.get(&text[..dot]) {
+                    triggers.values().for_each(&mut found);
+                }
+            }
+        }
+        account.any.values().for_each(&mut found);
+    }
+
+    /// A trigger, also a disabled one.
+    pub fn trigger(&self, account: &AccountId, id: &TriggerId) -> Option<&Arc<LiveTrigger>> {
+        self.accounts.get(account)?.triggers.get(id)
+    }
+
+    /// A template that can be used.
+    pub fn template(&self, account: &AccountId, id: &TemplateId) -> Option<Arc<LiveTemplate>> {
+        self.accounts.get(account)?.templates.get(id)?.clone()
+    }
+
+    /// The key with this hash.
+    pub fn key(&self, hash: &KeyHash) -> Option<&Arc<Key>> {
+        self.keys.get(hash)
+    }
+
+    /// How many triggers are live, disabled ones too.
+    pub fn triggers(&self) -> usize {
+        self.triggers
+    }
+
+    /// How many templates are live.
+    pub fn templates(&self) -> usize {
+        self.templates
+    }
+
+    pub(super) fn set_trigger(&mut self, account: &AccountId, id: TriggerId, trigger: Option<Trigger>) {
+        let mut entry = self.accounts.get(account).cloned().unwrap_or_default();
+        if let Some(old) = entry.triggers.get(&id).cloned() {
+            entry.unlist(&old);
+            entry.triggers.remove_mut(&id);
+            self.triggers -= 1;
+        }
+        if let Some(trigger) = trigger {
+            let live = Arc::new(LiveTrigger {
+                id: id.clone(),
+                target: Arc::new(trigger.target()),
+                event: trigger.event,
+                pattern: trigger.pattern,
+                template: trigger.template,
+                enabled: trigger.enabled,
+            });
+            entry.list(&live);
+            entry.triggers.insert_mut(id, live);
+            self.triggers += 1;
+        }
+        self.set_account(account, entry);
+    }
+
+    pub(super) fn set_template(
+        &mut self,
+        account: &AccountId,
+        id: TemplateId,
+        template: Option<Option<Arc<LiveTemplate>>>,
+    ) {
+        let mut entry = self.accounts.get(account).cloned().unwrap_or_default();
+        self.templates -= usize::from(entry.templates.remove_mut(&id));
+        if let Some(template) = template {
+            entry.templates.insert_mut(id, template);
+            self.templates += 1;
+        }
+        self.set_account(account, entry);
+    }
+
+    pub(super) fn set_key(&mut self, id: KeyId, key: Option<Key>) {
+        if let Some(hash) = self.hashes.get(&id) {
+            self.keys.remove_mut(hash);
+        }
+        self.hashes.remove_mut(&id);
+        if let Some(key) = key {
+            self.hashes.insert_mut(id, key.hash.clone());
+            self.keys.insert_mut(key.hash.clone(), Arc::new(key));
+        }
+    }
+
+    /// An account exists by what is in it.
+    fn set_account(&mut self, account: &AccountId, entry: Account) {
+        if entry.triggers.is_empty() && entry.templates.is_empty() {
+            self.accounts.remove_mut(account);
+        } else {
+            self.accounts.insert_mut(account.clone(), entry);
+        }
+    }
+}
+
+impl Account {
+    fn list(&mut self, trigger: &Arc<LiveTrigger>) {
+        if !trigger.enabled {
+            return;
+        }
+        let mut put = |map: &mut Map<EventType, Triggers>, words: &EventType| {
+            let mut triggers = map.get(words).cloned().unwrap_or_default();
+            triggers.insert_mut(trigger.id.clone(), Arc::clone(trigger));
+            map.insert_mut(words.clone(), triggers);
+        };
+        match &trigger.event {
+            EventPattern::Exactly(words) => put(&mut self.exactly, words),
+            EventPattern::Below(words) => put(&mut self.below, words),
+            EventPattern::Any => self.any.insert_mut(trigger.id.clone(), Arc::clone(trigger)),
+        }
+    }
+
+    fn unlist(&mut self, trigger: &LiveTrigger) {
+        let take = |map: &mut Map<EventType, Triggers>, words: &EventType| {
+            let Some(mut triggers) = map.get(words).cloned() else {
+                return;
+            };
+            triggers.remove_mut(&trigger.id);
+            if triggers.is_empty() {
+                map.remove_mut(words);
+            } else {
+                map.insert_mut(words.clone(), triggers);
+            }
+        };
+        match &trigger.event {
+            EventPattern::Exactly(words) => take(&mut self.exactly, words),
+            EventPattern::Below(words) => take(&mut self.below, words),
+            EventPattern::Any => {
+                self.any.remove_mut(&trigger.id);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn account(name: &str) -> AccountId {
+        AccountId::new(name).expect("a name")
+    }
+
+    fn trigger(id: &str, event: &str, enabled: bool) -> Trigger {
+        let document = json!({"id": id, "event": event, "template": "w", "url": "http://h/", "enabled": enabled});
+        Trigger::from_json(document).expect("a trigger")
+    }
+
+    fn set(index: &mut Index, to: &str, trigger: Trigger) {
+        index.set_trigger(&account(to), trigger.id.clone(), Some(trigger));
+    }
+
+    fn found(index: &Index, of: &str, event_type: &str) -> Vec<String> {
+        let mut ids = Vec::new();
+        let event_type = EventType::new(event_type).expect("a type");
+        index.candidates(&account(of), &event_type, |t| ids.push(t.id.to_string()));
+        ids.sort();
+        ids
+    }
+
+    #[test]
+    fn candidates_are_those_that_listen() {
+        let mut index = Index::default();
+        for (id, event) in [
+            ("exact", "guest.note.added"),
+            ("near", "guest.*"),
+            ("nearer", "guest.note.*"),
+            ("all", "*"),
+            ("other", "booking.*"),
+        ] {
+            set(&mut index, "a", trigger(id, event, true));
+        }
+        set(&mut index, "a", trigger("off", "*", false));
+        set(&mut index, "b", trigger("theirs", "*", true));
+        assert_eq!(found(&index, "a", "guest.note.added"), ["all", "exact", "near", "nearer"]);
+        assert_eq!(found(&index, "a", "guest"), ["all"]);
+        assert_eq!(found(&index, "b", "guest"), ["theirs"]);
+        assert_eq!(found(&index, "c", "guest"), [""; 0]);
+        assert_eq!(index.triggers(), 7);
+    }
+
+    #[test]
+    fn a_change_takes_the_old_place_away_and_leaves_the_index_before_as_it_was() {
+        let mut index = Index::default();
+        set(&mut index, "a", trigger("t", "guest.created", true));
+        let before = index.clone();
+        set(&mut index, "a", trigger("t", "booking.*", true));
+        assert_eq!(found(&before, "a", "guest.created"), ["t"]);
+        assert_eq!(found(&index, "a", "guest.created"), [""; 0]);
+        assert_eq!(found(&index, "a", "booking.confirmed"), ["t"]);
+        index.set_trigger(&account("a"), TriggerId::new("t").expect("a name"), None);
+        assert_eq!((index.triggers(), index.accounts.size()), (0, 0));
+    }
+}

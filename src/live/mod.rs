@@ -1,0 +1,87 @@
+//! What is live: the triggers, templates and keys that events and requests meet, as one immutable
+//! [`Index`] that is swapped whole. Readers never wait and never see half of a change. The store
+//! tells of changes; nothing here writes to it.
+
+mod index;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::{ArcSwap, Guard};
+use http::HeaderValue;
+
+pub use index::{Index, LiveTrigger};
+
+use crate::catalogue::Catalogue;
+use crate::messages::LiveTemplate;
+use crate::metrics::Metrics;
+use crate::store::{Change, ChangeSink};
+use crate::template::Template;
+use crate::templating::{self, Limits};
+
+/// Holds the index of this moment and makes the next one of each change.
+#[derive(Debug)]
+pub struct Live {
+    index: ArcSwap<Index>,
+    /// One change at a time; readers know nothing of it.
+    writing: Mutex<()>,
+    catalogue: Arc<Catalogue>,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+}
+
+impl Live {
+    /// Nothing is live yet.
+    pub fn new(catalogue: Arc<Catalogue>, limits: Limits, metrics: Arc<Metrics>) -> Self {
+        Self {
+            index: ArcSwap::from_pointee(Index::default()),
+            writing: Mutex::new(()),
+            catalogue,
+            limits,
+            metrics,
+        }
+    }
+
+    /// The index of this moment. Hold it for one piece of work only: it does not change.
+    pub fn index(&self) -> Guard<Arc<Index>> {
+        self.index.load()
+    }
+
+    /// Prepares a template; `None` where it can't be used any more, because the dictionary or a
+    /// bound has changed since it was saved.
+    fn prepare(&self, template: &Template) -> Option<Arc<LiveTemplate>> {
+        let checked =
+            templating::compile(template.format, &template.body, self.catalogue.as_ref(), None, &self.limits);
+        let content_type = template.content_type.as_deref().unwrap_or(template.format.content_type());
+        let content_type = HeaderValue::from_str(content_type).ok()?;
+        let compiled = checked.compiled?;
+        Some(Arc::new(LiveTemplate { compiled, content_type }))
+    }
+}
+
+impl ChangeSink for Live {
+    fn apply(&self, changes: Vec<Change>) {
+        // What a panic in another change left behind is the whole old index, which is sound.
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut index = Index::clone(&self.index.load());
+        for change in changes {
+            match change {
+                Change::Trigger(account, id, trigger) => index.set_trigger(&account, id, trigger),
+                Change::Template(account, id, template) => {
+                    let live = template.map(|template| {
+                        let live = self.prepare(&template);
+                        if live.is_none() {
+                            tracing::warn!(%account, template = %id, "a stored template can't be used; what it renders is dropped");
+                            self.metrics.records_unusable.inc();
+                        }
+                        live
+                    });
+                    index.set_template(&account, id, live);
+                }
+                Change::Key(id, key) => index.set_key(id, key),
+            }
+        }
+        self.metrics.triggers.set(index.triggers() as i64);
+        self.metrics.templates.set(index.templates() as i64);
+        self.index.store(Arc::new(index));
+    }
+}

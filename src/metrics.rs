@@ -1,0 +1,362 @@
+//! What the operator sees: counters, gauges and histograms, in Prometheus' text format and after
+//! its naming rules. Labels are fixed words of ours, never a customer's data, so their number is
+//! bounded. The only file that names the metrics library.
+
+use std::time::Duration;
+
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
+
+/// Why a delivery or a firing came to an end without an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dropped {
+    /// The destination's queue holds as many as it may.
+    QueueFull,
+    /// The destination's queue holds as many bytes as it may.
+    QueueBytesFull,
+    /// There are as many destinations as there may be.
+    DestinationsFull,
+    /// The body would have been longer than a body may be.
+    RenderTooLarge,
+    /// The rendering took more steps than it may.
+    RenderTooManySteps,
+    /// The body would not have been well-formed.
+    RenderMalformed,
+    /// The rendering failed otherwise.
+    RenderFailed,
+    /// The trigger's template can't be used.
+    TemplateUnusable,
+    /// A fault of ours.
+    Panic,
+    /// The stop's time was over.
+    Stopped,
+}
+
+impl Dropped {
+    const ALL: [Self; 10] = [
+        Self::QueueFull,
+        Self::QueueBytesFull,
+        Self::DestinationsFull,
+        Self::RenderTooLarge,
+        Self::RenderTooManySteps,
+        Self::RenderMalformed,
+        Self::RenderFailed,
+        Self::TemplateUnusable,
+        Self::Panic,
+        Self::Stopped,
+    ];
+
+    /// The reason's word in metrics and answers; stable.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::QueueBytesFull => "queue_bytes_full",
+            Self::DestinationsFull => "destinations_full",
+            Self::RenderTooLarge => "render_too_large",
+            Self::RenderTooManySteps => "render_too_many_steps",
+            Self::RenderMalformed => "render_malformed",
+            Self::RenderFailed => "render_failed",
+            Self::TemplateUnusable => "template_unusable",
+            Self::Panic => "panic",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// How an attempt ended. The first is a delivery; of the rest the operator sees the number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The receiver answered 2xx.
+    Delivered,
+    /// It answered 3xx; a redirect is not followed.
+    Redirect,
+    /// It answered 4xx.
+    ClientError,
+    /// It answered 5xx.
+    ServerError,
+    /// It answered what is no final status.
+    BadAnswer,
+    /// The deadline passed.
+    Timeout,
+    /// The host's name has no address.
+    Resolve,
+    /// None of its addresses may be dialled.
+    AddressRefused,
+    /// No connection could be made.
+    Connect,
+    /// The TLS handshake failed.
+    Tls,
+    /// The connection broke before there was an answer.
+    ConnectionLost,
+    /// A fault of ours.
+    Panic,
+}
+
+impl Outcome {
+    const ALL: [Self; 12] = [
+        Self::Delivered,
+        Self::Redirect,
+        Self::ClientError,
+        Self::ServerError,
+        Self::BadAnswer,
+        Self::Timeout,
+        Self::Resolve,
+        Self::AddressRefused,
+        Self::Connect,
+        Self::Tls,
+        Self::ConnectionLost,
+        Self::Panic,
+    ];
+
+    /// The outcome's word in metrics and answers; stable.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Redirect => "redirect",
+            Self::ClientError => "client_error",
+            Self::ServerError => "server_error",
+            Self::BadAnswer => "bad_answer",
+            Self::Timeout => "timeout",
+            Self::Resolve => "resolve",
+            Self::AddressRefused => "address_refused",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::ConnectionLost => "connection_lost",
+            Self::Panic => "panic",
+        }
+    }
+}
+
+/// All of the node's metrics. Handles are looked up once, here; counting is one atomic addition.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Events taken.
+    pub events_accepted: IntCounter,
+    events_rejected: IntCounterVec,
+    /// Firings found.
+    pub firings_matched: IntCounter,
+    /// Bodies rendered.
+    pub deliveries_rendered: IntCounter,
+    dropped: Vec<IntCounter>,
+    attempts: Vec<IntCounter>,
+    /// Deliveries that wait for a destination's connection.
+    pub queue_depth: IntGauge,
+    /// Bytes of their bodies.
+    pub queue_bytes: IntGauge,
+    /// Dispatchers that live.
+    pub destinations: IntGauge,
+    /// Attempts under way.
+    pub attempts_in_flight: IntGauge,
+    /// Events accepted and not yet handed to their destinations' senders.
+    pub events_in_flight: IntGauge,
+    /// Triggers, templates and keys that are live.
+    pub triggers: IntGauge,
+    /// See `triggers`.
+    pub templates: IntGauge,
+    /// Records of the store that could not be used.
+    pub records_unusable: IntGauge,
+    accept_to_send: Histogram,
+    attempt_duration: Histogram,
+}
+
+/// From a tenth of a millisecond, about what handing over takes, to an attempt's usual deadline.
+const SECONDS: [f64; 16] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
+impl Metrics {
+    /// All at zero.
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let dropped = counters(
+            &registry,
+            "posthaste_dropped_total",
+            "Firings and deliveries that ended without an attempt, by reason.",
+            "reason",
+        );
+        let attempts = counters(
+            &registry,
+            "posthaste_attempts_total",
+            "Attempts that ended, by outcome.",
+            "outcome",
+        );
+        let metrics = Self {
+            events_accepted: counter(&registry, "posthaste_events_accepted_total", "Events accepted."),
+            events_rejected: counters(
+                &registry,
+                "posthaste_events_rejected_total",
+                "Events and requests with events that were rejected, by code.",
+                "code",
+            ),
+            firings_matched: counter(
+                &registry,
+                "posthaste_firings_matched_total",
+                "Triggers that an event fired.",
+            ),
+            deliveries_rendered: counter(
+                &registry,
+                "posthaste_deliveries_rendered_total",
+                "Bodies rendered and handed to a destination.",
+            ),
+            dropped: Dropped::ALL
+                .iter()
+                .map(|reason| dropped.with_label_values(&[reason.as_str()]))
+                .collect(),
+            attempts: Outcome::ALL
+                .iter()
+                .map(|outcome| attempts.with_label_values(&[outcome.as_str()]))
+                .collect(),
+            queue_depth: gauge(
+                &registry,
+                "posthaste_queue_depth",
+                "Deliveries that wait for a connection of their destination.",
+            ),
+            queue_bytes: gauge(
+                &registry,
+                "posthaste_queue_bytes",
+                "Bytes of the bodies of deliveries that wait.",
+            ),
+            destinations: gauge(&registry, "posthaste_destinations", "Destinations with a live Dispatcher."),
+            attempts_in_flight: gauge(&registry, "posthaste_attempts_in_flight", "Attempts under way."),
+            events_in_flight: gauge(
+                &registry,
+                "posthaste_events_in_flight",
+                "Events accepted and not yet handed to their destinations' senders.",
+            ),
+            triggers: gauge(&registry, "posthaste_triggers", "Triggers that are live, disabled ones too."),
+            templates: gauge(&registry, "posthaste_templates", "Templates that are live."),
+            records_unusable: gauge(
+                &registry,
+                "posthaste_records_unusable",
+                "Records of the store that could not be used; the log names them.",
+            ),
+            accept_to_send: histogram(
+                &registry,
+                "posthaste_accept_to_send_seconds",
+                "From an event's acceptance to the begin of each attempt.",
+            ),
+            attempt_duration: histogram(
+                &registry,
+                "posthaste_attempt_duration_seconds",
+                "From an attempt's begin to its end.",
+            ),
+            registry,
+        };
+        let build = IntGauge::with_opts(
+            Opts::new("posthaste_build_info", "One, with the version as a label.")
+                .const_label("version", env!("CARGO_PKG_VERSION")),
+        )
+        .expect("the name is valid");
+        build.set(1);
+        register(&metrics.registry, build);
+        metrics
+    }
+
+    /// Counts a rejected event, or a request none of whose events could be read.
+    pub fn rejected(&self, code: &'static str, number: usize) {
+        self.events_rejected.with_label_values(&[code]).inc_by(number as u64);
+    }
+
+    /// Counts firings or deliveries that ended without an attempt.
+    pub fn dropped(&self, reason: Dropped, number: usize) {
+        self.dropped[reason as usize].inc_by(number as u64);
+    }
+
+    /// Counts an attempt that ended.
+    pub fn attempted(&self, outcome: Outcome, duration: Duration) {
+        self.attempts[outcome as usize].inc();
+        self.attempt_duration.observe(duration.as_secs_f64());
+    }
+
+    /// Notes how long after its event's acceptance an attempt began.
+    pub fn began(&self, after: Duration) {
+        self.accept_to_send.observe(after.as_secs_f64());
+    }
+
+    /// How often this outcome came about.
+    pub fn attempts(&self, outcome: Outcome) -> u64 {
+        self.attempts[outcome as usize].get()
+    }
+
+    /// How many ended so.
+    pub fn drops(&self, reason: Dropped) -> u64 {
+        self.dropped[reason as usize].get()
+    }
+
+    /// All of it as Prometheus' text format, version 0.0.4.
+    pub fn render(&self) -> String {
+        let mut text = Vec::with_capacity(8_192);
+        let encoded = TextEncoder::new().encode(&self.registry.gather(), &mut text);
+        encoded.expect("a Vec takes every write and every name is valid");
+        String::from_utf8(text).expect("the encoder writes UTF-8")
+    }
+
+    /// The content type of [`Self::render`].
+    pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn register(registry: &Registry, collector: impl prometheus::core::Collector + 'static) {
+    let registered = registry.register(Box::new(collector));
+    registered.expect("no name is given twice; a test makes them all");
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> IntCounter {
+    let counter = IntCounter::new(name, help).expect("the name is valid");
+    register(registry, counter.clone());
+    counter
+}
+
+fn counters(registry: &Registry, name: &str, help: &str, label: &str) -> IntCounterVec {
+    let counters = IntCounterVec::new(Opts::new(name, help), &[label]).expect("the name is valid");
+    register(registry, counters.clone());
+    counters
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
+    let gauge = IntGauge::new(name, help).expect("the name is valid");
+    register(registry, gauge.clone());
+    gauge
+}
+
+fn histogram(registry: &Registry, name: &str, help: &str) -> Histogram {
+    let options = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
+    let histogram = Histogram::with_opts(options).expect("the name is valid");
+    register(registry, histogram.clone());
+    histogram
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_counts_for_itself() {
+        let metrics = Metrics::new();
+        for (index, reason) in Dropped::ALL.into_iter().enumerate() {
+            metrics.dropped(reason, index + 1);
+        }
+        for outcome in Outcome::ALL {
+            metrics.attempted(outcome, Duration::from_millis(1));
+        }
+        metrics.rejected("missing", 3);
+        let text = metrics.render();
+        for (index, reason) in Dropped::ALL.into_iter().enumerate() {
+            let line = format!("posthaste_dropped_total{{reason=\"{}\"}} {}\n", reason.as_str(), index + 1);
+            assert!(text.contains(&line), "{line} in {text}");
+        }
+        for outcome in Outcome::ALL {
+            let line = format!("posthaste_attempts_total{{outcome=\"{}\"}} 1\n", outcome.as_str());
+            assert!(text.contains(&line), "{line} in {text}");
+        }
+        assert!(text.contains("posthaste_events_rejected_total{code=\"missing\"} 3\n"));
+        assert!(text.contains("posthaste_attempt_duration_seconds_bucket{le=\"0.001\"} 12\n"));
+    }
+}
