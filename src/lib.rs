@@ -10,6 +10,8 @@ pub mod delivery;
 pub mod event;
 pub mod field;
 pub mod id;
+pub mod key;
 pub mod pattern;
+pub mod store;
 pub mod template;
 pub mod trigger;

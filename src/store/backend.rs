@@ -1,0 +1,82 @@
+//! What a kind of store must do, in bytes: it knows places, revisions and references, and never
+//! what a record means. The conformance suite in `tests/it/store.rs` says the rest.
+
+use futures_util::future::BoxFuture;
+
+use super::{Change, Kind, Precondition, Record, Revision, StoreError, Written};
+use crate::id::{AccountId, TemplateId};
+
+/// Where a record is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// What it is.
+    pub kind: Kind,
+    /// Under which account; `None` for keys only.
+    pub account: Option<AccountId>,
+    /// Its id. In a list it is the id to begin after, and may be empty.
+    pub id: String,
+}
+
+impl Place {
+    /// A record's place, if its kind is kept under what is given.
+    pub(super) fn of<T: Record>(account: Option<&AccountId>, id: &str) -> Result<Self, StoreError> {
+        if account.is_none() != (T::KIND == Kind::Key) {
+            return Err(StoreError::Misplaced(T::KIND));
+        }
+        Ok(Self {
+            kind: T::KIND,
+            account: account.cloned(),
+            id: id.to_owned(),
+        })
+    }
+}
+
+/// A record as a backend keeps it.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Its id.
+    pub id: String,
+    /// Its version.
+    pub revision: Revision,
+    /// The JSON it was written as.
+    pub json: Vec<u8>,
+}
+
+/// What a put writes.
+#[derive(Debug, Clone)]
+pub struct Content {
+    /// The record's JSON.
+    pub json: Vec<u8>,
+    /// The template that it refers to, which must be there as long as it is.
+    pub template: Option<TemplateId>,
+}
+
+/// One write: judged, done and told as a whole, or not at all.
+#[derive(Debug)]
+pub struct Write {
+    /// What is written.
+    pub place: Place,
+    /// The new content; `None` deletes.
+    pub content: Option<Content>,
+    /// What must hold, judged first of all.
+    pub precondition: Precondition,
+    /// What the sink is told once it is done.
+    pub change: Change,
+}
+
+/// A kind of store. Every future is cheap to poll: whatever blocks does so on another thread.
+pub trait Backend: Send + Sync {
+    /// Reads one record.
+    fn get(&self, place: Place) -> BoxFuture<'_, Result<Option<Row>, StoreError>>;
+
+    /// Reads up to `limit` records of the same kind and account, ordered by the bytes of their
+    /// ids, beginning after `after.id`.
+    fn list(&self, after: Place, limit: usize) -> BoxFuture<'_, Result<Vec<Row>, StoreError>>;
+
+    /// Does one write. In this order: the precondition, `NotFound` (delete), `TemplateMissing`
+    /// (put), `TemplateInUse` (delete). The sink was told when this answers.
+    fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, StoreError>>;
+
+    /// The accounts under which something is, in order.
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountId>, StoreError>>;
+}

@@ -1,0 +1,132 @@
+//! What can go wrong with a store, in sentences for the person who must act. Never holds a
+//! record's content, nor the part of a URL where a password may stand.
+
+use std::path::PathBuf;
+
+use super::{Kind, Revision};
+use crate::id::{TemplateId, TriggerId};
+
+/// Why a call was not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such record.
+    #[error("there is no such record")]
+    NotFound,
+    /// The record is not as the caller supposed.
+    #[error("the record is not at the revision that was asked for")]
+    PreconditionFailed {
+        /// Its revision now; `None`: it is not there.
+        current: Option<Revision>,
+    },
+    /// A trigger names a template that its account does not have.
+    #[error("there is no template `{0}` in this account")]
+    TemplateMissing(TemplateId),
+    /// A template can't go while triggers name it.
+    #[error("the template is in use by triggers, for example `{}`", .triggers.first().map_or("", TriggerId::as_str))]
+    TemplateInUse {
+        /// Some of them.
+        triggers: Vec<TriggerId>,
+    },
+    /// What the store holds there is not valid; writing or deleting it cures that.
+    #[error("the stored {} `{id}` can't be read; write it anew or delete it", .kind.as_str())]
+    Unreadable {
+        /// What it should be.
+        kind: Kind,
+        /// Its name.
+        id: String,
+    },
+    /// Keys live under no account, everything else under one.
+    #[error("a {} {}", .0.as_str(), if *.0 == Kind::Key { "is kept under no account" } else { "is kept under an account" })]
+    Misplaced(Kind),
+    /// The store can't be reached or does not take writes now. Whether a write was done is open.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+}
+
+/// Why a store could not be opened. Whatever stands in its place was left as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A URL of a kind that is not known.
+    #[error("the store's URL has the scheme `{0}:`; write file:PATH or memory:")]
+    UnknownScheme(String),
+    /// A URL of a kind that is planned.
+    #[error("a store at `{0}:` is not supported by this version; write file:PATH or memory:")]
+    NotSupported(String),
+    /// A `file:` URL without a path.
+    #[error(
+        "`file:` needs a path after it, like file:data/posthaste.redb or file:/var/lib/posthaste/store.redb"
+    )]
+    NoPath,
+    /// The path names something that is no regular file.
+    #[error("{} is a folder or a device, not a file; name a file in it", .0.display())]
+    NotAFile(PathBuf),
+    /// The file has no bytes.
+    #[error("{} is empty: a store was never written there, or has lost its content. Bring it back from a backup, or remove the file to begin with a new store", .0.display())]
+    Empty(PathBuf),
+    /// A file of something else.
+    #[error("{} is not a store of Posthaste; it was left as it is. Name another file", .0.display())]
+    Foreign(PathBuf),
+    /// A store whose content is not as it was written.
+    #[error("{} is a damaged store ({detail}); it was left as it is. Bring it back from a backup, or move it away to begin with a new store", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        detail: String,
+    },
+    /// A store of another version.
+    #[error("{} has the store format {found}, and this version reads {known}; it was left as it is. Use the version of Posthaste that wrote it", .path.display())]
+    OtherFormat {
+        /// The file.
+        path: PathBuf,
+        /// The format it has.
+        found: u64,
+        /// The format that is read.
+        known: u64,
+    },
+    /// Another process has it open.
+    #[error("{} is open in another process; stop that one first, or name another file", .0.display())]
+    Locked(PathBuf),
+    /// The system refused.
+    #[error("{} can't be opened for reading and writing: {source}", .path.display())]
+    System {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The store failed while it was being read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The path of a `file:` URL, taken as it is written: `%` means itself.
+pub(super) fn file_path(rest: &str) -> Result<PathBuf, OpenError> {
+    // `file:///x` is how other programs write `file:/x`; `file://x` would name a machine.
+    match rest.strip_prefix("//") {
+        None if rest.is_empty() => Err(OpenError::NoPath),
+        None => Ok(PathBuf::from(rest)),
+        Some(path) if path.starts_with('/') => Ok(PathBuf::from(path)),
+        Some(_) => Err(OpenError::NoPath),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_file_urls() {
+        for (rest, path) in [
+            ("data/x.redb", Some("data/x.redb")),
+            ("/var/x", Some("/var/x")),
+            ("///var/x", Some("/var/x")),
+            ("./a b%20", Some("./a b%20")),
+            ("", None),
+            ("//", None),
+            ("//host/x", None),
+        ] {
+            assert_eq!(file_path(rest).ok(), path.map(PathBuf::from), "{rest}");
+        }
+    }
+}

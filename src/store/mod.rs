@@ -1,0 +1,234 @@
+//! Where triggers, templates and keys are kept: the interface, with nothing of any one store in
+//! it. [`Store`] speaks in records; a [`backend`] behind it speaks in bytes, and one exists per
+//! kind of store. What changes is told to a [`ChangeSink`] before the writer hears that it was
+//! done, so that a caller who was answered finds the change live.
+//!
+//! The store never judges what a record means (a template's body, a trigger's address), and its
+//! readers of events never come here: they read the snapshot that the sink keeps.
+
+pub mod backend;
+mod change;
+mod embedded;
+mod error;
+mod overlay;
+mod record;
+mod writer;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::id::AccountId;
+use backend::{Backend, Content, Place, Row, Write};
+use change::Feed;
+
+pub use change::{Change, ChangeSink};
+pub use error::{OpenError, StoreError};
+pub use record::Record;
+
+/// What a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A template; triggers refer to it, so it comes before them.
+    Template,
+    /// A trigger.
+    Trigger,
+    /// An API key; it lives under no account.
+    Key,
+}
+
+impl Kind {
+    /// The kind's word in messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Template => "template",
+            Self::Trigger => "trigger",
+            Self::Key => "key",
+        }
+    }
+}
+
+/// The version of one record: the store's count of writes when it was last written. It grows with
+/// every write and is never used again, so it serves as an entity tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(pub u64);
+
+/// What must hold of the record for a write to be done (RFC 9110, section 13.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Precondition {
+    /// Nothing.
+    None,
+    /// It is there: `If-Match: *`.
+    Exists,
+    /// It is there at one of these revisions: `If-Match: "7"`.
+    Is(Vec<Revision>),
+    /// It is not there: `If-None-Match: *`.
+    Absent,
+}
+
+impl Precondition {
+    /// Judges the record as it is; every backend asks here, so that all agree.
+    pub fn check(&self, current: Option<Revision>) -> Result<(), StoreError> {
+        let holds = match (self, current) {
+            (Self::None, _) | (Self::Exists, Some(_)) | (Self::Absent, None) => true,
+            (Self::Is(wanted), Some(current)) => wanted.contains(&current),
+            (Self::Exists | Self::Is(_), None) | (Self::Absent, Some(_)) => false,
+        };
+        if holds {
+            Ok(())
+        } else {
+            Err(StoreError::PreconditionFailed { current })
+        }
+    }
+}
+
+/// A record and its revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored<T> {
+    /// The record.
+    pub value: T,
+    /// Its version.
+    pub revision: Revision,
+}
+
+/// Some of the records of an account, in the order of their ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The records; one that can't be read is left out.
+    pub items: Vec<Stored<T>>,
+    /// The id after which the next page begins; `None`: there is no more.
+    pub next: Option<String>,
+}
+
+/// What a write did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// The record's new version.
+    pub revision: Revision,
+    /// It was not there before.
+    pub created: bool,
+}
+
+/// A store, whatever keeps it. Clones are the same store; it closes with the last one.
+#[derive(Clone)]
+pub struct Store {
+    backend: Arc<dyn Backend>,
+    feed: Arc<Feed>,
+}
+
+impl Store {
+    /// Opens what the URL names (`file:PATH`, `memory:`) and gives all it holds to the sink:
+    /// templates first, at most 1,000 changes at a time. A record that can't be read is named in
+    /// the log and counted; the others live on.
+    pub async fn open(url: &str, sink: Arc<dyn ChangeSink>) -> Result<Self, OpenError> {
+        let feed = Arc::new(Feed::new(sink));
+        let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
+        let backend = match (scheme, rest) {
+            ("memory", "") => embedded::open(None, Arc::clone(&feed)).await?,
+            ("file", rest) => {
+                let path = error::file_path(rest)?;
+                embedded::open(Some(path), Arc::clone(&feed)).await?
+            }
+            ("redis" | "rediss" | "redis+cluster", _) => {
+                return Err(OpenError::NotSupported(scheme.to_owned()));
+            }
+            // What follows may hold a password, so only the scheme is ever shown.
+            _ => return Err(OpenError::UnknownScheme(scheme.chars().take(32).collect())),
+        };
+        Ok(Self { backend, feed })
+    }
+
+    /// Reads one record. A record whose bytes are not valid is an error, never an absence.
+    pub async fn get<T: Record>(
+        &self,
+        account: Option<&AccountId>,
+        id: &str,
+    ) -> Result<Option<Stored<T>>, StoreError> {
+        let place = Place::of::<T>(account, id)?;
+        let row = self.backend.get(place).await?;
+        row.map(read).transpose()
+    }
+
+    /// Reads up to `limit` records in the order of their ids, beginning after `after`, which need
+    /// not exist (any more): a page is not disturbed by changes before it.
+    pub async fn list<T: Record>(
+        &self,
+        account: Option<&AccountId>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<T>, StoreError> {
+        let after = Place::of::<T>(account, after.unwrap_or_default())?;
+        let limit = limit.max(1);
+        let mut rows = self.backend.list(after, limit.saturating_add(1)).await?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows.last().filter(|_| more).map(|row| row.id.clone());
+        // Start-up named and counted what can't be read; a list shows what can.
+        let items = rows.into_iter().filter_map(|row| read(row).ok()).collect();
+        Ok(Page { items, next })
+    }
+
+    /// Creates or replaces a record. A trigger's template must be there.
+    pub async fn put<T: Record>(
+        &self,
+        account: Option<&AccountId>,
+        value: &T,
+        precondition: Precondition,
+    ) -> Result<Written, StoreError> {
+        let place = Place::of::<T>(account, value.id())?;
+        let content = Content {
+            json: value.to_stored_json().to_string().into_bytes(),
+            template: value.template().cloned(),
+        };
+        let change = T::change(account.cloned(), value.id(), Some(value.clone()));
+        let write = Write {
+            place,
+            content: Some(content),
+            precondition,
+            change: change.ok_or(StoreError::NotFound)?,
+        };
+        self.backend.write(write).await
+    }
+
+    /// Removes a record. A template that a trigger names stays.
+    pub async fn delete<T: Record>(
+        &self,
+        account: Option<&AccountId>,
+        id: &str,
+        precondition: Precondition,
+    ) -> Result<(), StoreError> {
+        let place = Place::of::<T>(account, id)?;
+        // What can't be a name is nowhere.
+        let change = T::change(account.cloned(), id, None).ok_or(StoreError::NotFound)?;
+        let write = Write {
+            place,
+            content: None,
+            precondition,
+            change,
+        };
+        self.backend.write(write).await.map(|_| ())
+    }
+
+    /// The accounts that hold a template or a trigger, in order.
+    pub async fn accounts(&self) -> Result<Vec<AccountId>, StoreError> {
+        self.backend.accounts().await
+    }
+
+    /// How many records could not be read since the store was opened.
+    pub fn unreadable(&self) -> u64 {
+        self.feed.unreadable()
+    }
+}
+
+fn read<T: Record>(row: Row) -> Result<Stored<T>, StoreError> {
+    let unreadable = || StoreError::Unreadable {
+        kind: T::KIND,
+        id: row.id.clone(),
+    };
+    let document: Value = serde_json::from_slice(&row.json).map_err(|_| unreadable())?;
+    let value = T::from_json(document).map_err(|_| unreadable())?;
+    Ok(Stored {
+        value,
+        revision: row.revision,
+    })
+}

@@ -1,0 +1,88 @@
+//! The records that a store keeps: what triggers, templates and keys have in common.
+
+use serde_json::Value;
+
+use super::{Change, Kind};
+use crate::field::FieldError;
+use crate::id::{AccountId, KeyId, TemplateId, TriggerId};
+use crate::key::Key;
+use crate::template::Template;
+use crate::trigger::Trigger;
+
+/// Something that a store keeps. One that exists is valid.
+pub trait Record: Sized + Send + Sync + Clone + 'static {
+    /// What it is.
+    const KIND: Kind;
+    /// The type of its name.
+    type Id;
+
+    /// Its name.
+    fn id(&self) -> &str;
+    /// Reads what [`Record::to_stored_json`] wrote.
+    fn from_json(document: Value) -> Result<Self, Vec<FieldError>>;
+    /// All of it, secrets too.
+    fn to_stored_json(&self) -> Value;
+    /// The template that must be there as long as it is.
+    fn template(&self) -> Option<&TemplateId> {
+        None
+    }
+    /// What a sink is told of it; `None` where the id can't be a name or the account is missing.
+    fn change(account: Option<AccountId>, id: &str, value: Option<Self>) -> Option<Change>;
+}
+
+impl Record for Template {
+    const KIND: Kind = Kind::Template;
+    type Id = TemplateId;
+
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+    fn from_json(document: Value) -> Result<Self, Vec<FieldError>> {
+        Self::from_json(document)
+    }
+    fn to_stored_json(&self) -> Value {
+        self.to_json()
+    }
+    fn change(account: Option<AccountId>, id: &str, value: Option<Self>) -> Option<Change> {
+        Some(Change::Template(account?, TemplateId::new(id).ok()?, value))
+    }
+}
+
+impl Record for Trigger {
+    const KIND: Kind = Kind::Trigger;
+    type Id = TriggerId;
+
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+    fn from_json(document: Value) -> Result<Self, Vec<FieldError>> {
+        Self::from_json(document)
+    }
+    fn to_stored_json(&self) -> Value {
+        self.to_stored_json()
+    }
+    fn template(&self) -> Option<&TemplateId> {
+        Some(&self.template)
+    }
+    fn change(account: Option<AccountId>, id: &str, value: Option<Self>) -> Option<Change> {
+        Some(Change::Trigger(account?, TriggerId::new(id).ok()?, value))
+    }
+}
+
+impl Record for Key {
+    const KIND: Kind = Kind::Key;
+    type Id = KeyId;
+
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+    fn from_json(document: Value) -> Result<Self, Vec<FieldError>> {
+        Self::from_json(document)
+    }
+    fn to_stored_json(&self) -> Value {
+        self.to_stored_json()
+    }
+    fn change(_: Option<AccountId>, id: &str, value: Option<Self>) -> Option<Change> {
+        Some(Change::Key(KeyId::new(id).ok()?, value))
+    }
+}

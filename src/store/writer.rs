@@ -1,0 +1,98 @@
+//! One thread that does all writes of an embedded store. Whatever waits is committed together, so
+//! that the disk is waited for once per group and not once per write; each write is still judged
+//! alone and answered alone, after its commit and after the sink was told. It never reads a record.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::backend::Write;
+use super::change::Feed;
+use super::{StoreError, Written};
+
+/// The most writes in one commit: enough that the wait for the disk is shared by many, few enough
+/// that the first of them is answered soon.
+const GROUP_MAX: usize = 256;
+/// The most writes that wait in line; past it, callers wait for a place.
+const QUEUE_MAX: usize = 1_024;
+
+type Answer = Result<Written, StoreError>;
+
+struct Job {
+    write: Write,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// The way to the writing thread, which ends with it.
+pub(super) struct Writer {
+    queue: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread. `commit` does a group in one transaction: an answer for each, or one
+    /// error where nothing was done.
+    pub(super) fn start<C>(commit: C, feed: Arc<Feed>) -> std::io::Result<Self>
+    where
+        C: FnMut(&[Write]) -> Result<Vec<Answer>, StoreError> + Send + 'static,
+    {
+        let (queue, jobs) = mpsc::channel(QUEUE_MAX);
+        let thread = std::thread::Builder::new().name("store-writer".to_owned());
+        let thread = thread.spawn(move || run(jobs, commit, &feed))?;
+        Ok(Self {
+            queue: Some(queue),
+            thread: Some(thread),
+        })
+    }
+
+    /// Does one write. A caller that stops waiting does not stop the write.
+    pub(super) async fn write(&self, write: Write) -> Answer {
+        let stopped = || StoreError::Unavailable("its writer has stopped".to_owned());
+        let (answer, answered) = oneshot::channel();
+        let queue = self.queue.as_ref().ok_or_else(stopped)?;
+        let sent = queue.send(Job { write, answer }).await;
+        sent.map_err(|_| stopped())?;
+        answered.await.map_err(|_| stopped())?
+    }
+}
+
+impl Drop for Writer {
+    /// Waits for the last commit, so that the file is free when the store is gone.
+    fn drop(&mut self) {
+        self.queue = None;
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        // A sink that held the last handle drops it on the thread itself.
+        if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
+            tracing::error!("the store's writer had stopped after a panic");
+        }
+    }
+}
+
+fn run<C>(mut jobs: mpsc::Receiver<Job>, mut commit: C, feed: &Feed)
+where
+    C: FnMut(&[Write]) -> Result<Vec<Answer>, StoreError>,
+{
+    while let Some(first) = jobs.blocking_recv() {
+        let (mut writes, mut callers) = (vec![first.write], vec![first.answer]);
+        while writes.len() < GROUP_MAX
+            && let Ok(job) = jobs.try_recv()
+        {
+            writes.push(job.write);
+            callers.push(job.answer);
+        }
+        let answers = commit(&writes).unwrap_or_else(|error| {
+            tracing::error!(%error, writes = writes.len(), "writes to the store failed");
+            vec![Err(error); writes.len()]
+        });
+        let done = writes.into_iter().zip(&answers);
+        let done = done.filter(|(_, answer)| answer.is_ok());
+        feed.tell(done.map(|(write, _)| write.change).collect());
+        for (caller, answer) in callers.into_iter().zip(answers) {
+            // A caller that has gone needs no answer.
+            let _ = caller.send(answer);
+        }
+    }
+}
