@@ -6,12 +6,25 @@
 //! [`engine`] wires them. What they speak of (accounts, events, triggers, templates,
 //! deliveries) are plain data that know no framework. `ARCHITECTURE.md` tells the rest.
 
+pub mod admission;
+pub mod catalogue;
+pub mod config;
 pub mod delivery;
+pub mod dispatcher;
 pub mod event;
 pub mod field;
 pub mod id;
+pub mod ingester;
 pub mod key;
+pub mod live;
+pub mod matcher;
+pub mod messages;
+pub mod metrics;
 pub mod pattern;
+#[cfg(test)]
+mod probe;
+pub mod renderer;
 pub mod store;
 pub mod template;
+pub mod templating;
 pub mod trigger;

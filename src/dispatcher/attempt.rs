@@ -102,8 +102,8 @@ fn outcome_of_error(error: &SendRequestError) -> Outcome {
     match error {
         SendRequestError::Connect(error) => outcome_of_connect_error(error),
         SendRequestError::Timeout => Outcome::Timeout,
-        // The parser answers an early end of the connection so.
-        SendRequestError::Response(awc::error::ParseError::Incomplete | awc::error::ParseError::Io(_)) => {
+        // The parser passes a broken connection on as its own error's cause.
+        SendRequestError::Response(error) if error.source().is_some_and(|cause| cause.is::<io::Error>()) => {
             Outcome::ConnectionLost
         }
         SendRequestError::Response(_) => Outcome::BadAnswer,
@@ -119,6 +119,8 @@ fn outcome_of_connect_error(error: &ConnectError) -> Outcome {
         ConnectError::Io(error) if is_tls(error) => Outcome::Tls,
         ConnectError::Io(error) if error.kind() == io::ErrorKind::TimedOut => Outcome::Timeout,
         ConnectError::SslIsNotSupported => Outcome::Tls,
+        // awc's word for a connection that ended before the answer's head.
+        ConnectError::Disconnected => Outcome::ConnectionLost,
         _ => Outcome::Connect,
     }
 }
