@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix::{Actor, Addr, AsyncContext as _, Context, Handler};
+use actix::{Actor, Addr, ArbiterHandle, AsyncContext as _, Context, Handler};
 use hickory_resolver::TokioResolver;
 
 use super::client::{self, Outbound};
@@ -47,17 +47,20 @@ pub struct Dispatchers {
 }
 
 impl Dispatchers {
-    /// Made on the thread it works on. An error says why names can't be resolved.
-    pub fn new(settings: DispatchSettings) -> Result<Self, String> {
-        // Each thread has its share of the destinations.
-        let destinations_max = settings.config.destinations_max.div_ceil(settings.config.threads);
-        Ok(Self {
-            resolver: Rc::new(client::resolver()?),
-            settings,
-            children: HashMap::new(),
-            generations: 0,
-            destinations_max,
-        })
+    /// Starts the Dispatchers of the arbiter's thread. An error says why names can't be resolved.
+    pub fn start_on(thread: &ArbiterHandle, settings: DispatchSettings) -> Result<Addr<Self>, String> {
+        let resolver = client::resolver()?;
+        Ok(Self::start_in_arbiter(thread, move |_| {
+            // Each thread has its share of the destinations.
+            let destinations_max = settings.config.destinations_max.div_ceil(settings.config.threads);
+            Self {
+                settings,
+                resolver: Rc::new(resolver),
+                children: HashMap::new(),
+                generations: 0,
+                destinations_max,
+            }
+        }))
     }
 
     fn route(&mut self, destination: &Destination, deliveries: Vec<Queued>, context: &mut Context<Self>) {

@@ -59,3 +59,5 @@ impl Compiled {
         Ok(out.0.into())
     }
 }
+
+impl std::fmt::Display for Unrendered { fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str("x") } }

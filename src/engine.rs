@@ -1,0 +1,185 @@
+//! The wiring: builds a node out of its parts, downstream first, and takes it down again, upstream
+//! first. It decides which thread each part lives on and nothing else.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor as _, Addr, Arbiter};
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::{App, HttpServer, web};
+
+use crate::admission::Gate;
+use crate::catalogue::{Catalogue, CatalogueError};
+use crate::config::{CatalogueSource, Config};
+use crate::dispatcher::{DispatchSettings, Dispatchers, Outbound};
+use crate::http::{self, Lane, Shared};
+use crate::ingester::Ingester;
+use crate::live::Live;
+use crate::matcher::Matcher;
+use crate::metrics::{Dropped, Metrics};
+use crate::renderer::Renderer;
+use crate::store::{OpenError, Store};
+
+/// How long a stop waits for clients to take the answers that are ready for them.
+const ANSWERS_TAKEN_WITHIN_S: u64 = 2;
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The dictionary has mistakes.
+    #[error("the catalogue has mistakes:{}", .0.iter().map(|e| format!("\n  {e}")).collect::<String>())]
+    Catalogue(Vec<CatalogueError>),
+    /// The store can't be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The parts that send can't be set up.
+    #[error("{0}")]
+    Dispatch(String),
+    /// The address can't be listened on.
+    #[error("can't listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    /// The HTTP server did not start.
+    #[error("the HTTP server did not start: {0}")]
+    Serve(io::Error),
+}
+
+/// A node that runs.
+pub struct Engine {
+    address: SocketAddr,
+    drain: Duration,
+    shared: Arc<Shared>,
+    server: ServerHandle,
+    serving: actix_rt::task::JoinHandle<io::Result<()>>,
+    threads: Vec<Arbiter>,
+}
+
+/// What a stop left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped {
+    /// Deliveries and events that could not be sent within `dispatch.drain_ms`.
+    pub unsent: usize,
+}
+
+/// Loads the dictionary that the settings name.
+pub fn load_catalogue(source: &CatalogueSource) -> Result<Catalogue, Vec<CatalogueError>> {
+    match source {
+        CatalogueSource::Shipped(folder) if !folder.exists() => Ok(Catalogue::shipped()),
+        CatalogueSource::Shipped(folder) | CatalogueSource::Folder(folder) => Catalogue::load(folder),
+    }
+}
+
+impl Engine {
+    /// Starts a node: first what sends, then what renders and matches, last what takes events in.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let catalogue = Arc::new(load_catalogue(&config.catalogue).map_err(StartError::Catalogue)?);
+        let metrics = Arc::new(Metrics::new());
+        let gate = Gate::new(config.ingest.events_in_flight_max);
+        let outbound = Outbound::new(&config.dispatch).map_err(StartError::Dispatch)?;
+        let listener = listen(config.server.listen)?;
+        let live = Arc::new(Live::new(Arc::clone(&catalogue), config.templates.clone(), Arc::clone(&metrics)));
+        let store = Store::open(&config.store_url, Arc::clone(&live) as _).await?;
+
+        let (threads, dispatchers) = start_dispatchers(&config, outbound, &metrics)?;
+        let address = listener.local_addr().map_err(StartError::Serve)?;
+        let shared = Arc::new(Shared { config, gate, live, store, catalogue, metrics });
+        let server = serve(&shared, dispatchers, listener).map_err(StartError::Serve)?;
+        Ok(Self {
+            address,
+            drain: shared.config.dispatch.drain,
+            shared,
+            server: server.handle(),
+            serving: actix_rt::spawn(server),
+            threads,
+        })
+    }
+
+    /// Where HTTP is served; the port that was taken where the settings say 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The node's parts, for what runs beside it in the same process.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Takes no more events, goes on sending for as long as the settings say, and ends. Each part
+    /// stops only when nothing upstream of it can have work for it any more.
+    pub async fn stop(self) -> Stopped {
+        let gate = &self.shared.gate;
+        gate.close();
+        self.server.pause().await;
+        let emptied = tokio::time::timeout(self.drain, gate.emptied()).await;
+        let unsent = if emptied.is_ok() { 0 } else { gate.events() + gate.deliveries() };
+        self.shared.metrics.dropped(Dropped::Stopped, unsent);
+        self.server.stop(true).await;
+        if let Ok(Err(error)) = self.serving.await {
+            tracing::error!(%error, "the HTTP server ended with an error");
+        }
+        for thread in self.threads {
+            thread.stop();
+            // A thread that died of a fault has nothing left to stop.
+            let _ = thread.join();
+        }
+        Stopped { unsent }
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
+    let listener = std::net::TcpListener::bind(address);
+    listener.map_err(|error| StartError::Listen(address, error))
+}
+
+/// Arbiters of their own: a destination's Dispatcher outlives the threads that take events in.
+fn start_dispatchers(
+    config: &Config,
+    outbound: Outbound,
+    metrics: &Arc<Metrics>,
+) -> Result<(Vec<Arbiter>, Vec<Addr<Dispatchers>>), StartError> {
+    let settings = DispatchSettings {
+        config: Arc::new(config.dispatch.clone()),
+        outbound,
+        metrics: Arc::clone(metrics),
+        mailbox_capacity: config.ingest.events_in_flight_max,
+    };
+    let threads: Vec<Arbiter> = (0..config.dispatch.threads).map(|_| Arbiter::new()).collect();
+    let dispatchers = threads
+        .iter()
+        .map(|thread| Dispatchers::start_on(&thread.handle(), settings.clone()))
+        .collect::<Result<_, _>>()
+        .map_err(StartError::Dispatch)?;
+    Ok((threads, dispatchers))
+}
+
+/// Each HTTP thread has a lane of its own: what it takes in it also matches and renders, so an
+/// event changes threads once, on its way to its destination.
+fn serve(shared: &Arc<Shared>, dispatchers: Vec<Addr<Dispatchers>>, listener: std::net::TcpListener) -> io::Result<Server> {
+    let settings = shared.config.server.clone();
+    let shared = Arc::clone(shared);
+    let server = HttpServer::new(move || {
+        let lane = web::Data::new(start_lane(&shared, &dispatchers));
+        let shared = web::Data::from(Arc::clone(&shared));
+        App::new().app_data(shared).app_data(lane).configure(http::routes)
+    });
+    let server = server
+        .workers(settings.workers)
+        .max_connections(settings.connections_max.div_ceil(settings.workers))
+        .keep_alive(settings.keep_alive)
+        .client_request_timeout(settings.head_timeout)
+        .shutdown_timeout(ANSWERS_TAKEN_WITHIN_S)
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+fn start_lane(shared: &Shared, dispatchers: &[Addr<Dispatchers>]) -> Lane {
+    let capacity = shared.config.ingest.events_in_flight_max;
+    let metrics = || Arc::clone(&shared.metrics);
+    let dispatchers = dispatchers.iter().map(|address| address.clone().recipient()).collect();
+    let renderer = Renderer::new(Arc::clone(&shared.gate), metrics(), dispatchers, capacity).start();
+    let matcher = Matcher::new(Arc::clone(&shared.live), metrics(), renderer.clone().recipient(), capacity).start();
+    let ingester = Ingester::new(Arc::clone(&shared.gate), metrics(), matcher.recipient(), capacity).start();
+    Lane { ingester, renderer }
+}

@@ -1,0 +1,70 @@
+//! Who may do what. A key comes as `Authorization: Bearer …`; what is kept of it is a hash. Without
+//! an operator's key in the settings the node listens on loopback only, and a request without a key
+//! is the operator's.
+
+use actix_web::HttpRequest;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use subtle::ConstantTimeEq as _;
+
+use super::Shared;
+use super::problem::Problem;
+use crate::id::AccountId;
+use crate::key::{KeyHash, Scope};
+
+/// What a request wants to do.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Want<'a> {
+    /// Post events.
+    PostEvents,
+    /// Work on what an account has.
+    Account(&'a AccountId),
+    /// Read what every customer may know.
+    Read,
+    /// Work on keys.
+    Operate,
+}
+
+/// Lets the request pass or says why not. What is let pass is told its scope.
+pub(super) fn authorize(request: &HttpRequest, shared: &Shared, want: Want<'_>) -> Result<Scope, Problem> {
+    let scope = scope_of(request, shared)?;
+    let may = match (&scope, want) {
+        (Scope::Operator, _) | (_, Want::Read) | (Scope::Producer { .. }, Want::PostEvents) => true,
+        (Scope::Account(own), Want::Account(wanted)) => own == wanted,
+        _ => false,
+    };
+    if may {
+        return Ok(scope);
+    }
+    let detail = format!("a key with the scope `{}` may not do this", scope.as_str());
+    Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
+}
+
+fn scope_of(request: &HttpRequest, shared: &Shared) -> Result<Scope, Problem> {
+    let operator_key = shared.config.operator_key.as_deref();
+    let Some(header) = request.headers().get(AUTHORIZATION) else {
+        return match operator_key {
+            None => Ok(Scope::Operator),
+            Some(_) => Err(unauthorized("key_missing", "send a key: Authorization: Bearer …")),
+        };
+    };
+    let key = header.to_str().ok().and_then(|text| text.split_once(' '));
+    let key = key.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, key)| key.trim());
+    let Some(key) = key else {
+        return Err(unauthorized("key_malformed", "a key is sent as: Authorization: Bearer …"));
+    };
+    // Equal or not, the comparison takes the same time, so it tells nothing of the key.
+    if operator_key.is_some_and(|own| own.as_bytes().ct_eq(key.as_bytes()).into()) {
+        return Ok(Scope::Operator);
+    }
+    let index = shared.live.index();
+    match index.key(&KeyHash::of(key)) {
+        Some(key) => Ok(key.scope.clone()),
+        None => Err(unauthorized("key_unknown", "there is no such key; it may have been deleted")),
+    }
+}
+
+fn unauthorized(code: &'static str, detail: &str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, code, detail)
+        .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+}

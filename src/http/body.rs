@@ -1,0 +1,83 @@
+//! Reads requests' bodies, never more of one than may come.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::{HttpRequest, web};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use serde_json::Value;
+
+use super::problem::Problem;
+
+/// Reads a body of `max` bytes at most. One that says it is longer is not read at all.
+pub(super) async fn read(request: &HttpRequest, payload: &mut web::Payload, max: usize) -> Result<Bytes, Problem> {
+    if let Some(coding) = request.headers().get(CONTENT_ENCODING).filter(|c| *c != "identity") {
+        let detail = format!("the body's coding {coding:?} is not taken; send it as it is");
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_content_coding", detail));
+    }
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|l| l.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length: u64| length > max as u64) {
+        return Err(too_large(max));
+    }
+    let broken = |error: actix_web::error::PayloadError| {
+        Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", format!("the body did not arrive whole: {error}"))
+    };
+    let Some(first) = payload.next().await.transpose().map_err(broken)? else {
+        return Ok(Bytes::new());
+    };
+    // Most bodies come in one piece, and need no copy.
+    if first.len() > max {
+        return Err(too_large(max));
+    }
+    let Some(second) = payload.next().await.transpose().map_err(broken)? else {
+        return Ok(first);
+    };
+    let mut body = BytesMut::from(first);
+    let mut next = Some(second);
+    while let Some(chunk) = next {
+        if body.len() + chunk.len() > max {
+            return Err(too_large(max));
+        }
+        body.extend_from_slice(&chunk);
+        next = payload.next().await.transpose().map_err(broken)?;
+    }
+    Ok(body.freeze())
+}
+
+/// Reads a JSON document.
+pub(super) async fn read_json(request: &HttpRequest, payload: &mut web::Payload, max: usize) -> Result<Value, Problem> {
+    let media = media_type(request)?;
+    if !matches!(media.as_deref(), None | Some("application/json")) {
+        return Err(unsupported("application/json"));
+    }
+    let body = read(request, payload, max).await?;
+    serde_json::from_slice(&body)
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "malformed_body", format!("no JSON text: {error}")))
+}
+
+/// The media type in small letters, without parameters. Text in another character set than UTF-8
+/// is refused here, not misread later.
+pub(super) fn media_type(request: &HttpRequest) -> Result<Option<String>, Problem> {
+    let Some(value) = request.headers().get(CONTENT_TYPE) else {
+        return Ok(None);
+    };
+    let text = value.to_str().unwrap_or_default().to_ascii_lowercase();
+    let mut parts = text.split(';').map(str::trim);
+    let media = parts.next().unwrap_or_default().to_owned();
+    let charset = parts.find_map(|part| part.strip_prefix("charset="));
+    if charset.is_some_and(|charset| !matches!(charset.trim_matches('"'), "utf-8" | "utf8" | "us-ascii")) {
+        let detail = "the character set is not taken; send UTF-8";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_charset", detail));
+    }
+    Ok(Some(media))
+}
+
+pub(super) fn unsupported(taken: &str) -> Problem {
+    let detail = format!("the content type is not taken; taken are {taken}");
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+}
+
+fn too_large(max: usize) -> Problem {
+    let detail = format!("the body is longer than {max} bytes; nothing of it was taken, send it in parts");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+}

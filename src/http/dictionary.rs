@@ -1,0 +1,23 @@
+//! The dictionary: event types and their tags.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::Shared;
+use super::auth::{Want, authorize};
+use super::problem::Problem;
+
+/// All event types and entities.
+#[utoipa::path(get, path = "/v1/dictionary", tag = "dictionary", responses((status = 200, description = "Event types and entities")))]
+pub(super) async fn all(request: HttpRequest, shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
+    authorize(&request, &shared, Want::Read)?;
+    Ok(HttpResponse::Ok().json(serde_json::json!({})))
+}
+
+/// One event type with its tags and a sample of its data.
+#[utoipa::path(get, path = "/v1/dictionary/{event}", tag = "dictionary",
+    params(("event" = String, Path, description = "An event type")),
+    responses((status = 200, description = "The event type"), (status = 404, description = "The dictionary does not know it", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn one(request: HttpRequest, shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
+    authorize(&request, &shared, Want::Read)?;
+    Err(Problem::not_found("event type"))
+}

@@ -1,0 +1,131 @@
+//! The HTTP interface, version 1: routes, keys, bodies in, problem documents out. What a request
+//! means is decided behind it; it never sends anything itself.
+
+mod auth;
+mod body;
+mod dictionary;
+mod events;
+mod keys;
+mod openapi;
+mod operations;
+mod precondition;
+mod problem;
+mod records;
+mod template_check;
+mod trigger_test;
+
+use std::sync::Arc;
+
+use actix::{Addr, Recipient};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpRequest, web};
+
+pub use openapi::document as openapi_document;
+pub use problem::Problem;
+
+use crate::admission::Gate;
+use crate::catalogue::Catalogue;
+use crate::config::Config;
+use crate::ingester::Ingester;
+use crate::live::Live;
+use crate::messages::FiringsMatched;
+use crate::metrics::Metrics;
+use crate::store::{Revision, Store};
+use crate::template::Template;
+use crate::trigger::Trigger;
+
+/// The longest body of what is not events: a template of the greatest size, written as JSON with
+/// every byte escaped, and a trigger of the greatest size, fit.
+const DOCUMENT_BYTES_MAX: usize = 1 << 20;
+
+/// What all HTTP threads have in common.
+pub struct Shared {
+    /// The settings.
+    pub config: Config,
+    /// What is under way.
+    pub gate: Arc<Gate>,
+    /// What is live.
+    pub live: Arc<Live>,
+    /// Where it is kept.
+    pub store: Store,
+    /// The dictionary.
+    pub catalogue: Arc<Catalogue>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The stages of one HTTP thread.
+pub struct Lane {
+    /// Takes events.
+    pub ingester: Addr<Ingester>,
+    /// Takes the firing of a trigger's test.
+    pub renderer: Addr<crate::renderer::Renderer>,
+}
+
+impl Lane {
+    fn renderer(&self) -> Recipient<FiringsMatched> {
+        self.renderer.clone().recipient()
+    }
+}
+
+/// Sets the routes up.
+pub fn routes(config: &mut web::ServiceConfig) {
+    let account = web::scope("/v1/accounts/{account}")
+        .service(
+            web::resource("/templates/check")
+                .route(web::post().to(template_check::check))
+                .default_service(web::to(method_not_allowed)),
+        )
+        .service(
+            web::resource("/triggers/{id}/test")
+                .route(web::post().to(trigger_test::test))
+                .default_service(web::to(method_not_allowed)),
+        )
+        .service(records::collection::<Trigger>("/triggers"))
+        .service(records::member::<Trigger>("/triggers/{id}"))
+        .service(records::collection::<Template>("/templates"))
+        .service(records::member::<Template>("/templates/{id}"))
+        .default_service(web::to(not_found));
+    let resource = |path: &str, route: actix_web::Route| {
+        web::resource(path.to_owned()).route(route).default_service(web::to(method_not_allowed))
+    };
+    config
+        .service(resource("/v1/events", web::post().to(events::post)))
+        .service(account)
+        .service(resource("/v1/dictionary", web::get().to(dictionary::all)))
+        .service(resource("/v1/dictionary/{event}", web::get().to(dictionary::one)))
+        .service(
+            web::resource("/v1/keys")
+                .route(web::get().to(keys::list))
+                .route(web::post().to(keys::create))
+                .default_service(web::to(method_not_allowed)),
+        )
+        .service(resource("/v1/keys/{id}", web::delete().to(keys::delete)))
+        .service(resource("/v1/openapi.json", web::get().to(openapi::serve)))
+        .service(resource("/metrics", web::get().to(operations::metrics)))
+        .service(resource("/healthz", web::get().to(operations::alive)))
+        .service(resource("/readyz", web::get().to(operations::ready)))
+        .default_service(web::to(not_found));
+}
+
+async fn not_found() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "no_such_path", "there is nothing at this path; /v1/openapi.json lists what there is")
+}
+
+async fn method_not_allowed(request: HttpRequest) -> Problem {
+    let allow = match request.match_pattern().as_deref() {
+        Some("/v1/events" | "/v1/accounts/{account}/templates/check" | "/v1/accounts/{account}/triggers/{id}/test") => "POST",
+        Some("/v1/keys/{id}") => "DELETE",
+        Some(path) if path.ends_with("/{id}") => "GET, PUT, DELETE",
+        Some(path) if path.ends_with("/triggers") || path.ends_with("/templates") || path == "/v1/keys" => "GET, POST",
+        _ => "GET",
+    };
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", format!("this path takes {allow}"))
+        .with_header(header::ALLOW, HeaderValue::from_static(allow))
+}
+
+/// A record's entity tag.
+fn etag(revision: Revision) -> HeaderValue {
+    HeaderValue::from_str(&format!("\"{}\"", revision.0)).expect("digits are visible ASCII")
+}

@@ -1,0 +1,35 @@
+//! What the operator's tools ask: alive, ready, metrics. Open without a key: they hold numbers and
+//! fixed words only.
+
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use super::Shared;
+use super::problem::Problem;
+use crate::metrics::Metrics;
+
+/// Metrics in Prometheus' text format.
+#[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, description = "Prometheus text", body = String, content_type = "text/plain")))]
+pub(super) async fn metrics(shared: web::Data<Shared>) -> HttpResponse {
+    shared.metrics.events_in_flight.set(shared.gate.events() as i64);
+    HttpResponse::Ok().content_type(Metrics::CONTENT_TYPE).body(shared.metrics.render())
+}
+
+/// Whether the process is alive.
+#[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, description = "It is")))]
+pub(super) async fn alive() -> HttpResponse {
+    HttpResponse::Ok().json(json!({"status": "alive"}))
+}
+
+/// Whether the node takes events.
+#[utoipa::path(get, path = "/readyz", tag = "operations", responses(
+    (status = 200, description = "It does"),
+    (status = 503, description = "It is stopping", body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn ready(shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
+    if shared.gate.is_open() {
+        Ok(HttpResponse::Ok().json(json!({"status": "ready"})))
+    } else {
+        Err(Problem::stopping())
+    }
+}

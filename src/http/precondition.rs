@@ -1,0 +1,39 @@
+//! `If-Match` and `If-None-Match` (RFC 9110, section 13.1) on triggers and templates.
+
+use actix_web::HttpRequest;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{IF_MATCH, IF_NONE_MATCH};
+
+use super::problem::Problem;
+use crate::store::{Precondition, Revision};
+
+/// What must hold for a write of this request to be done.
+pub(super) fn of(request: &HttpRequest) -> Result<Precondition, Problem> {
+    let text = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default().trim());
+    match (text(&IF_MATCH), text(&IF_NONE_MATCH)) {
+        (None, None) => Ok(Precondition::None),
+        (Some("*"), None) => Ok(Precondition::Exists),
+        (Some(tags), None) => Ok(Precondition::Is(tags.split(',').filter_map(revision).collect())),
+        (None, Some("*")) => Ok(Precondition::Absent),
+        (None, Some(_)) => Err(unsupported("If-None-Match is taken with * on a write")),
+        (Some(_), Some(_)) => Err(unsupported("If-Match and If-None-Match are not taken together")),
+    }
+}
+
+/// Whether a reader has the record at this revision already.
+pub(super) fn not_modified(request: &HttpRequest, current: Revision) -> bool {
+    let tags = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    tags.is_some_and(|tags| {
+        tags.trim() == "*" || tags.split(',').any(|tag| revision(tag.trim().trim_start_matches("W/")) == Some(current))
+    })
+}
+
+/// A tag that is not one of ours matches nothing; a weak one neither, as the comparison is strong.
+fn revision(tag: &str) -> Option<Revision> {
+    let digits = tag.trim().strip_prefix('"')?.strip_suffix('"')?;
+    digits.parse().ok().map(Revision)
+}
+
+fn unsupported(detail: &str) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "bad_precondition", detail)
+}

@@ -1,0 +1,140 @@
+//! A template is judged before it is saved: all that is wrong with it, and what it would send.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::problem::Problem;
+use super::{DOCUMENT_BYTES_MAX, Shared, body, records};
+use crate::event::{Event, EventPattern};
+use crate::field::{FieldError, Fields, kind};
+use crate::id::AccountId;
+use crate::template::Format;
+use crate::templating::{self, Compiled, Data, Diagnostic, Severity};
+
+/// What is said of a template.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Verdict {
+    /// It may be saved.
+    ok: bool,
+    /// Everything that is wrong or worth a look.
+    diagnostics: Vec<Diagnostic>,
+    /// What it sends for the data given, or for the dictionary's examples.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preview: Option<Preview>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Preview {
+    content_type: String,
+    body: String,
+}
+
+struct Question {
+    format: Format,
+    body: String,
+    event: Option<EventPattern>,
+    data: Option<Map<String, Value>>,
+}
+
+/// Check a template, and see what it sends.
+#[utoipa::path(
+    post, path = "/v1/accounts/{account}/templates/check", tag = "templates",
+    params(("account" = String, Path, description = "The account")),
+    request_body(content = super::openapi::TemplateQuestion),
+    responses(
+        (status = 200, description = "What is said of it", body = Verdict),
+        (status = 422, description = "The document has mistakes", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn check(
+    request: HttpRequest,
+    mut payload: web::Payload,
+    shared: web::Data<Shared>,
+) -> Result<HttpResponse, Problem> {
+    let account = records::account(&request, &shared)?;
+    let document = body::read_json(&request, &mut payload, DOCUMENT_BYTES_MAX).await?;
+    let question = read(document).map_err(|errors| Problem::invalid("invalid_check", "the document", errors))?;
+    let limits = &shared.config.templates;
+    let event = question.event.as_ref();
+    let checked = templating::compile(question.format, &question.body, shared.catalogue.as_ref(), event, limits);
+    let mut diagnostics = checked.diagnostics;
+    let preview = checked.compiled.and_then(|compiled| {
+        let content_type = question.format.content_type().to_owned();
+        match preview(&compiled, account, question.event, question.data, &shared) {
+            Ok(body) => Some(Preview { content_type, body }),
+            Err(diagnostic) => {
+                diagnostics.push(diagnostic);
+                None
+            }
+        }
+    });
+    let ok = diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
+    Ok(HttpResponse::Ok().json(Verdict { ok, diagnostics, preview }))
+}
+
+fn read(document: Value) -> Result<Question, Vec<FieldError>> {
+    let mut fields = Fields::new(document, "a template to check")?;
+    let format = fields.required_text("format");
+    let format = fields.parse("format", "bad_format", format, |text| {
+        let format = Format::ALL.into_iter().find(|format| format.as_str() == text);
+        format.ok_or("json, xml, form or text belongs here")
+    });
+    let body = fields.required_text("body");
+    let event = fields.text("event");
+    let event = fields.parse("event", "bad_event_pattern", event, EventPattern::new);
+    let data = match fields.take("data") {
+        None => None,
+        Some(Value::Object(members)) => Some(members),
+        Some(other) => {
+            fields.refuse("/data", "wrong_type", format!("`data` is an object, not {}", kind(&other)));
+            None
+        }
+    };
+    let question = match (format, body) {
+        (Some(format), Some(body)) => Some(Question { format, body, event, data }),
+        _ => None,
+    };
+    fields.finish(question)
+}
+
+/// Renders by the code that renders deliveries. Data that gives no body is the template's problem
+/// only with this data, but one worth an error while somebody looks.
+fn preview(
+    compiled: &Compiled,
+    account: AccountId,
+    event: Option<EventPattern>,
+    data: Option<Map<String, Value>>,
+    shared: &Shared,
+) -> Result<String, Diagnostic> {
+    let event = sample_event(account, event.as_ref(), data, shared);
+    let refuse = |reason: &str| Diagnostic {
+        severity: Severity::Error,
+        code: "preview_failed",
+        line: 1,
+        column: 1,
+        message: format!("with this data the template gives no body that could be sent: {reason}"),
+        suggestion: None,
+    };
+    let rendered = compiled.render(&Data::of(event)).map_err(|reason| refuse(&reason.to_string()))?;
+    String::from_utf8(rendered.to_vec()).map_err(|_| refuse("it is not UTF-8"))
+}
+
+/// An event like those that the pattern means, with the data given or the dictionary's examples.
+pub(super) fn sample_event(
+    account: AccountId,
+    pattern: Option<&EventPattern>,
+    data: Option<Map<String, Value>>,
+    shared: &Shared,
+) -> Event {
+    let event_type = shared.catalogue.sample_type(pattern);
+    Event {
+        account,
+        id: crate::id::new_id().into(),
+        source: "".into(),
+        time: jiff::Timestamp::now().to_string().into(),
+        data: data.unwrap_or_else(|| shared.catalogue.sample(event_type.as_str())),
+        event_type,
+    }
+}
