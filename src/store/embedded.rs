@@ -1,6 +1,6 @@
 //! The embedded store: one redb file, or the same in memory. This file has its tables and reads
-//! them, [`write`] changes them, [`file`] opens them; nothing outside these names redb. A read
-//! never waits for a write, and neither runs on a thread that serves requests.
+//! them, [`mod@write`] changes them, [`mod@file`] opens them; nothing outside these names redb. A
+//! read never waits for a write, and neither runs on a thread that serves requests.
 
 mod file;
 mod trial;
@@ -20,11 +20,16 @@ use super::writer::Writer;
 use super::{Kind, OpenError, Revision, StoreError, Written};
 use crate::id::AccountId;
 
-/// (kind, account or nothing, id) -> (revision, template or nothing, JSON).
-const RECORDS: TableDefinition<(u8, &str, &str), (u64, &str, &[u8])> =
-    TableDefinition::new("records");
-/// (account, template, trigger): which triggers name a template.
-const REFERENCES: TableDefinition<(&str, &str, &str), ()> = TableDefinition::new("references");
+/// Kind, account or nothing, id.
+type RecordKey = (u8, &'static str, &'static str);
+/// Revision, template or nothing, JSON.
+type RecordValue = (u64, &'static str, &'static [u8]);
+/// Account, template, trigger.
+type ReferenceKey = (&'static str, &'static str, &'static str);
+
+const RECORDS: TableDefinition<RecordKey, RecordValue> = TableDefinition::new("records");
+/// Which triggers name a template.
+const REFERENCES: TableDefinition<ReferenceKey, ()> = TableDefinition::new("references");
 /// The mark by which a store of ours is known, and its numbers. Its shape stays for all formats.
 const META: TableDefinition<&str, u64> = TableDefinition::new("posthaste");
 /// In [`META`]: the format of the other tables.

@@ -3,7 +3,10 @@
 
 use redb::{Database, Durability, ReadableTable, Table, WriteTransaction};
 
-use super::{FORMAT, FORMAT_KNOWN, META, RECORDS, REFERENCES, VERSION, key, number, unavailable};
+use super::{
+    FORMAT, FORMAT_KNOWN, META, RECORDS, REFERENCES, RecordKey, RecordValue, ReferenceKey, VERSION,
+    key, number, unavailable,
+};
 use crate::id::TriggerId;
 use crate::store::backend::Write;
 use crate::store::{Kind, Revision, StoreError, Written};
@@ -49,8 +52,8 @@ fn begin_write(database: &Database) -> Result<WriteTransaction, redb::Error> {
     Ok(transaction)
 }
 
-type Records<'t> = Table<'t, (u8, &'static str, &'static str), (u64, &'static str, &'static [u8])>;
-type References<'t> = Table<'t, (&'static str, &'static str, &'static str), ()>;
+type Records<'t> = Table<'t, RecordKey, RecordValue>;
+type References<'t> = Table<'t, ReferenceKey, ()>;
 
 fn apply_all(
     transaction: &WriteTransaction,
