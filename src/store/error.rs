@@ -39,6 +39,7 @@ pub enum StoreError {
     #[error("a {} {}", .0.as_str(), if *.0 == Kind::Key { "is kept under no account" } else { "is kept under an account" })]
     Misplaced(Kind),
     /// The store can't be reached or does not take writes now. Whether a write was done is open.
+    /// An embedded store whose disk failed or is full answers so until it is opened again.
     #[error("the store is not available: {0}")]
     Unavailable(String),
 }

@@ -1,0 +1,165 @@
+//! Opens the file of an embedded store. It never alters a file before it is known to be a sound
+//! store of ours: an existing one is first opened as a trial in memory, with every checksum
+//! verified, and only then for good. It never puts anything in the place of a file that is there.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use redb::backends::FileBackend;
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError};
+
+use super::trial::Trial;
+use super::{CACHE_BYTES, FORMAT, FORMAT_KNOWN, META, RECORDS, REFERENCES, unavailable, write};
+use crate::store::OpenError;
+
+/// What every redb file begins with.
+const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
+
+/// Opens a store's file; where there is none, a new one.
+pub(super) fn open(path: &Path) -> Result<Database, OpenError> {
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path)?,
+        Err(error) => return Err(system(path)(error)),
+        Ok(found) if !found.is_file() => return Err(OpenError::NotAFile(path.to_owned())),
+        Ok(found) if found.len() == 0 => return Err(OpenError::Empty(path.to_owned())),
+        Ok(_) => {}
+    }
+    examine(path)?;
+    let opened = builder().open(path);
+    opened.map_err(|error| refusal(path, error))
+}
+
+/// Makes a new store beside its place and then puts it there, so that a crash leaves either a
+/// whole store or none, and so that another process that does the same can't lose its own.
+fn create(path: &Path) -> Result<(), OpenError> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(folder).map_err(system(folder))?;
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".new-{}", crate::id::new_id()));
+    let beside = PathBuf::from(beside);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&beside)
+        .map_err(system(path))?;
+    let made = FileBackend::new(file)
+        .and_then(|backend| builder().create_with_backend(backend))
+        .map_err(|error| refusal(path, error))
+        .and_then(|created| write::mark(created).map_err(OpenError::from))
+        .map(drop)
+        .and_then(|()| place(&beside, path).map_err(system(path)));
+    // Best effort: where it was moved, it is gone already.
+    let _ = std::fs::remove_file(&beside);
+    made?;
+    // The file's name is as lasting as its content only once the folder is on the disk too.
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(system(folder))
+}
+
+/// Gives a new file its name, unless another process was quicker: then that file is the store.
+fn place(beside: &Path, path: &Path) -> io::Result<()> {
+    match std::fs::hard_link(beside, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // A file system without links; a rename there replaces, so only where nothing is.
+        Err(_) if !path.try_exists()? => std::fs::rename(beside, path),
+        linked => linked,
+    }
+}
+
+fn system(path: &Path) -> impl Fn(io::Error) -> OpenError + use<> {
+    let path = path.to_owned();
+    move |source| OpenError::System {
+        path: path.clone(),
+        source,
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+/// Finds out what a file is, and whether it is sound, without a byte of it being changed: repairs
+/// after a crash of ours happen in memory here, and again for good when it is opened.
+fn examine(path: &Path) -> Result<(), OpenError> {
+    let opened = OpenOptions::new().read(true).write(true).open(path);
+    let mut file = opened.map_err(system(path))?;
+    let mut magic = Vec::with_capacity(MAGIC.len());
+    let mut first = (&mut file).take(MAGIC.len() as u64);
+    first.read_to_end(&mut magic).map_err(system(path))?;
+    if magic != MAGIC {
+        return Err(OpenError::Foreign(path.to_owned()));
+    }
+    let trial = Trial::new(file).map_err(system(path))?;
+    // Damage that no checksum covers may still trip an assertion in redb.
+    let judged = catch_unwind(AssertUnwindSafe(|| {
+        let mut builder = builder();
+        builder.set_check_integrity_on_open(true);
+        let opened = builder.create_with_backend(trial);
+        judge(path, &opened.map_err(|error| refusal(path, error))?)
+    }));
+    judged.unwrap_or_else(|_| {
+        Err(OpenError::Damaged {
+            path: path.to_owned(),
+            detail: "its structure makes no sense".to_owned(),
+        })
+    })
+}
+
+/// Looks for our mark in a sound database.
+fn judge(path: &Path, database: &Database) -> Result<(), OpenError> {
+    let foreign = || OpenError::Foreign(path.to_owned());
+    let transaction = database.begin_read().map_err(unavailable)?;
+    let meta = transaction.open_table(META).map_err(|_| foreign())?;
+    let format = meta.get(FORMAT).map_err(unavailable)?;
+    match format.map(|format| format.value()) {
+        Some(FORMAT_KNOWN) => {}
+        Some(found) => {
+            return Err(OpenError::OtherFormat {
+                path: path.to_owned(),
+                found,
+                known: FORMAT_KNOWN,
+            });
+        }
+        None => return Err(foreign()),
+    }
+    let tables = transaction.open_table(RECORDS).map(drop);
+    let tables = tables.and_then(|()| transaction.open_table(REFERENCES).map(drop));
+    tables.map_err(|error| OpenError::Damaged {
+        path: path.to_owned(),
+        detail: error.to_string(),
+    })
+}
+
+/// What redb's refusal to open means for the person who must act.
+fn refusal(path: &Path, error: DatabaseError) -> OpenError {
+    let path = path.to_owned();
+    match error {
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+            OpenError::Locked(path)
+        }
+        // Stores of ours never had that format.
+        DatabaseError::UpgradeRequired(_) => OpenError::Foreign(path),
+        DatabaseError::Storage(StorageError::Corrupted(detail)) => {
+            OpenError::Damaged { path, detail }
+        }
+        DatabaseError::Storage(StorageError::Io(source))
+            if source.kind() != io::ErrorKind::UnexpectedEof =>
+        {
+            OpenError::System { path, source }
+        }
+        other => OpenError::Damaged {
+            path,
+            detail: other.to_string(),
+        },
+    }
+}

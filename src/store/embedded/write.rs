@@ -1,0 +1,156 @@
+//! Changes the tables of an embedded store: a group of writes in one transaction, each judged
+//! alone. It never tells anyone of what it did.
+
+use redb::{Database, Durability, ReadableTable, Table, WriteTransaction};
+
+use super::{
+    FORMAT, FORMAT_KNOWN, META, RECORDS, REFERENCES, RecordKey, RecordValue, ReferenceKey, VERSION,
+    key, number, unavailable,
+};
+use crate::id::TriggerId;
+use crate::store::backend::Write;
+use crate::store::{Kind, Revision, StoreError, Written};
+
+/// How many triggers an error names that keep a template from being deleted.
+const TRIGGERS_NAMED_MAX: usize = 5;
+
+/// Marks an empty database as a store of ours, with all its tables.
+pub(super) fn mark(database: Database) -> Result<Database, StoreError> {
+    let write = |database: &Database| -> Result<(), redb::Error> {
+        let transaction = begin_write(database)?;
+        transaction.open_table(META)?.insert(FORMAT, FORMAT_KNOWN)?;
+        transaction.open_table(RECORDS)?;
+        transaction.open_table(REFERENCES)?;
+        Ok(transaction.commit()?)
+    };
+    write(&database).map_err(unavailable)?;
+    Ok(database)
+}
+
+/// Does a group of writes in one transaction.
+pub(super) fn commit(
+    database: &Database,
+    writes: &[Write],
+) -> Result<Vec<Result<Written, StoreError>>, StoreError> {
+    let transaction = begin_write(database).map_err(unavailable)?;
+    let answers = apply_all(&transaction, writes).map_err(unavailable)?;
+    // Where all were refused there is nothing to wait for the disk for.
+    if answers.iter().any(Result::is_ok) {
+        transaction.commit().map_err(unavailable)?;
+    } else {
+        transaction.abort().map_err(unavailable)?;
+    }
+    Ok(answers)
+}
+
+fn begin_write(database: &Database) -> Result<WriteTransaction, redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
+    // With one phase, a damaged last commit is taken for one that a crash cut off, and is rolled
+    // back without a word. With two, a commit that was answered is there or the file is damaged.
+    transaction.set_two_phase_commit(true);
+    Ok(transaction)
+}
+
+type Records<'t> = Table<'t, RecordKey, RecordValue>;
+type References<'t> = Table<'t, ReferenceKey, ()>;
+
+fn apply_all(
+    transaction: &WriteTransaction,
+    writes: &[Write],
+) -> Result<Vec<Result<Written, StoreError>>, redb::Error> {
+    let mut meta = transaction.open_table(META)?;
+    let mut records = transaction.open_table(RECORDS)?;
+    let mut references = transaction.open_table(REFERENCES)?;
+    let mut version = meta.get(VERSION)?.map_or(0, |count| count.value());
+    let mut answers = Vec::with_capacity(writes.len());
+    for write in writes {
+        let next = Revision(version + 1);
+        let answer = apply(&mut records, &mut references, write, next)?;
+        version += u64::from(answer.is_ok());
+        answers.push(answer);
+    }
+    meta.insert(VERSION, version)?;
+    Ok(answers)
+}
+
+/// Judges one write and does it. A refused one has changed nothing.
+fn apply(
+    records: &mut Records<'_>,
+    references: &mut References<'_>,
+    write: &Write,
+    next: Revision,
+) -> Result<Result<Written, StoreError>, redb::Error> {
+    let place = &write.place;
+    let (_, account, id) = key(place);
+    let current = records.get(key(place))?.map(|found| {
+        let (revision, template, _) = found.value();
+        (Revision(revision), template.to_owned())
+    });
+    let revision = current.as_ref().map(|(revision, _)| *revision);
+    if let Err(refused) = write.precondition.check(revision) {
+        return Ok(Err(refused));
+    }
+    let template = match &write.content {
+        None if current.is_none() => return Ok(Err(StoreError::NotFound)),
+        None if place.kind == Kind::Template => {
+            let triggers = triggers_of(references, account, id)?;
+            if !triggers.is_empty() {
+                return Ok(Err(StoreError::TemplateInUse { triggers }));
+            }
+            ""
+        }
+        None => "",
+        Some(content) => match &content.template {
+            None => "",
+            Some(template) => {
+                let place = (number(Kind::Template), account, template.as_str());
+                if records.get(place)?.is_none() {
+                    return Ok(Err(StoreError::TemplateMissing(template.clone())));
+                }
+                template.as_str()
+            }
+        },
+    };
+    let before = current.as_ref().map_or("", |(_, template)| template);
+    if before != template {
+        if !before.is_empty() {
+            references.remove((account, before, id))?;
+        }
+        if !template.is_empty() {
+            references.insert((account, template, id), ())?;
+        }
+    }
+    match &write.content {
+        Some(content) => {
+            records.insert(key(place), (next.0, template, content.json.as_slice()))?;
+        }
+        None => {
+            records.remove(key(place))?;
+        }
+    }
+    Ok(Ok(Written {
+        revision: next,
+        created: revision.is_none(),
+    }))
+}
+
+/// Some of the triggers that name a template.
+fn triggers_of(
+    references: &References<'_>,
+    account: &str,
+    template: &str,
+) -> Result<Vec<TriggerId>, redb::Error> {
+    let mut triggers = Vec::new();
+    for entry in references.range((account, template, "")..)? {
+        let (place, ()) = entry.map(|(place, _)| (place, ()))?;
+        let (its_account, its_template, trigger) = place.value();
+        if (its_account, its_template) != (account, template)
+            || triggers.len() == TRIGGERS_NAMED_MAX
+        {
+            break;
+        }
+        triggers.extend(TriggerId::new(trigger));
+    }
+    Ok(triggers)
+}

@@ -1,0 +1,209 @@
+//! What every store must do, whatever keeps it: each check takes a [`Home`] and runs against all
+//! kinds of store there are. What only a file can do wrong is in [`file`].
+
+mod file;
+mod records;
+mod writes;
+
+use std::any::Any;
+use std::sync::{Arc, Mutex};
+
+use posthaste::id::AccountId;
+use posthaste::key::{Key, Scope};
+use posthaste::store::{
+    Change, ChangeSink, OpenError, Precondition, Record, Store, Stored, Written,
+};
+use posthaste::template::Template;
+use posthaste::trigger::Trigger;
+use serde_json::json;
+
+/// A place for one store, which goes away with it.
+struct Home {
+    url: String,
+    /// What was written is there when it is opened again.
+    keeps: bool,
+    /// Whatever must live as long: a folder, a server.
+    _guard: Box<dyn Any>,
+}
+
+impl Home {
+    async fn open(&self) -> (Store, Arc<Probe>) {
+        let probe = Arc::new(Probe::default());
+        let store = Store::open(&self.url, probe.clone()).await;
+        (store.expect("a store"), probe)
+    }
+}
+
+fn in_memory() -> Home {
+    Home {
+        url: "memory:".to_owned(),
+        keeps: false,
+        _guard: Box::new(()),
+    }
+}
+
+fn in_file() -> Home {
+    let folder = tempfile::tempdir().expect("a folder");
+    Home {
+        url: format!("file:{}/a/b/store.redb", folder.path().display()),
+        keeps: true,
+        _guard: Box::new(folder),
+    }
+}
+
+/// Remembers what it was told.
+#[derive(Default)]
+struct Probe(Mutex<Vec<String>>);
+
+impl ChangeSink for Probe {
+    fn apply(&self, changes: Vec<Change>) {
+        assert!((1..=1_000).contains(&changes.len()));
+        let mut told = self.0.lock().expect("a lock");
+        told.extend(changes.into_iter().map(|change| match change {
+            Change::Template(account, id, value) => line("template", &account, &id, value),
+            Change::Trigger(account, id, value) => line("trigger", &account, &id, value),
+            Change::Key(id, value) => line("key", &"-", &id, value),
+        }));
+    }
+}
+
+fn line<T: Record>(
+    kind: &str,
+    account: &dyn std::fmt::Display,
+    id: &dyn std::fmt::Display,
+    value: Option<T>,
+) -> String {
+    match value {
+        Some(value) => format!("{kind} {account}/{id} = {}", value.to_stored_json()),
+        None => format!("{kind} {account}/{id} gone"),
+    }
+}
+
+impl Probe {
+    /// What was told since the last call.
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().expect("a lock"))
+    }
+}
+
+fn account(name: &str) -> AccountId {
+    AccountId::new(name).expect("a name")
+}
+
+fn template(id: &str) -> Template {
+    Template::from_json(json!({"id": id, "format": "json", "body": "{\"a\": {{a}}}\r\n"}))
+        .expect("a template")
+}
+
+fn trigger(id: &str, template: &str, url: &str) -> Trigger {
+    Trigger::from_json(json!({
+        "id": id, "name": "n", "event": "guest.*", "where": {"a": [{"prefix": "x"}]},
+        "template": template, "url": url, "headers": {"X-Token": "t"},
+        "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "enabled": false,
+    }))
+    .expect("a trigger")
+}
+
+fn key(name: &str) -> Key {
+    let now = "2026-11-02T10:00:00Z".parse().expect("a time");
+    let scope = Scope::Account(account("acme"));
+    Key::make(name.to_owned(), scope, now)
+        .expect("randomness")
+        .0
+}
+
+const URL: &str = "https://example.com/x";
+
+async fn save<T: Record>(store: &Store, account: &AccountId, value: &T) -> Written {
+    let put = store.put(Some(account), value, Precondition::None);
+    put.await.expect("written")
+}
+
+async fn remove<T: Record>(store: &Store, account: &AccountId, id: &str) {
+    let gone = store.delete::<T>(Some(account), id, Precondition::None);
+    gone.await.expect("deleted");
+}
+
+async fn get<T: Record>(store: &Store, account: Option<&AccountId>, id: &str) -> Option<Stored<T>> {
+    store.get(account, id).await.expect("an answer")
+}
+
+async fn ids<T: Record>(
+    store: &Store,
+    account: Option<&AccountId>,
+    after: Option<&str>,
+    limit: usize,
+) -> (Vec<String>, Option<String>) {
+    let page = store
+        .list::<T>(account, after, limit)
+        .await
+        .expect("a page");
+    let ids = page.items.iter().map(|item| item.value.id().to_owned());
+    (ids.collect(), page.next)
+}
+
+/// Runs all checks against a kind of store.
+macro_rules! conforms {
+    ($module:ident, $home:path) => {
+        mod $module {
+            conforms!(@ $home:
+                records::what_was_put_is_there_with_its_secrets,
+                records::a_record_is_kept_where_its_kind_belongs,
+                records::pages_follow_the_bytes_of_the_ids,
+                records::a_cursor_outlives_what_it_points_at,
+                writes::preconditions_hold_or_nothing_is_done,
+                writes::revisions_grow_over_all_records,
+                writes::a_template_in_use_stays,
+                writes::the_sink_hears_all_in_order_before_the_answer,
+                writes::no_update_is_lost_between_writers,
+                writes::only_one_of_many_creates,
+                records::accounts_are_those_that_hold_something,
+                records::what_was_written_is_there_after_a_restart,
+            );
+        }
+    };
+    (@ $home:path: $($group:ident::$check:ident),* $(,)?) => {$(
+        #[tokio::test]
+        async fn $check() {
+            crate::store::$group::$check($home()).await;
+        }
+    )*};
+}
+
+conforms!(memory_store, super::in_memory);
+conforms!(file_store, super::in_file);
+
+#[tokio::test]
+async fn urls_that_name_no_store_say_what_to_write() {
+    for (url, expected) in [
+        (
+            "redis://:hunter2@h:6379/0",
+            "a store at `redis:` is not supported",
+        ),
+        ("rediss://h", "a store at `rediss:` is not supported"),
+        (
+            "redis+cluster://h",
+            "a store at `redis+cluster:` is not supported",
+        ),
+        (
+            "postgres://u:hunter2@h/d",
+            "the store's URL has the scheme `postgres:`; write file:PATH",
+        ),
+        (
+            "data/x.redb",
+            "the store's URL has the scheme `data/x.redb:`; write file:PATH",
+        ),
+        ("memory:x", "write file:PATH or memory:"),
+        ("", "write file:PATH or memory:"),
+        ("file:", "`file:` needs a path"),
+        ("file://host/x", "`file:` needs a path"),
+    ] {
+        let opened = Store::open(url, Arc::new(Probe::default())).await;
+        let error: OpenError = opened.map(drop).expect_err(url);
+        let text = error.to_string();
+        assert!(
+            text.contains(expected) && !text.contains("hunter2"),
+            "{url}: {text}"
+        );
+    }
+}
