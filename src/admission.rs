@@ -60,11 +60,7 @@ impl Gate {
             self.release(&self.events, events);
             return Err((reason, tell));
         }
-        Ok(Admitted {
-            gate: Arc::clone(self),
-            events,
-            answer: Some((answer, tell)),
-        })
+        Ok(Admitted { gate: Arc::clone(self), events, answer: Some((answer, tell)) })
     }
 
     /// Counts one delivery until what is returned is dropped.

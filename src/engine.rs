@@ -155,7 +155,11 @@ fn start_dispatchers(
 
 /// Each HTTP thread has a lane of its own: what it takes in it also matches and renders, so an
 /// event changes threads once, on its way to its destination.
-fn serve(shared: &Arc<Shared>, dispatchers: Vec<Addr<Dispatchers>>, listener: std::net::TcpListener) -> io::Result<Server> {
+fn serve(
+    shared: &Arc<Shared>,
+    dispatchers: Vec<Addr<Dispatchers>>,
+    listener: std::net::TcpListener,
+) -> io::Result<Server> {
     let settings = shared.config.server.clone();
     let shared = Arc::clone(shared);
     let server = HttpServer::new(move || {

@@ -28,12 +28,8 @@ pub struct EventTypeError(String);
 impl EventType {
     /// Takes the text if it is one or more words with single dots between them.
     pub fn new(text: &str) -> Result<Self, EventTypeError> {
-        let word = |word: &str| {
-            !word.is_empty()
-                && word
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        };
+        let word =
+            |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if text.len() <= EVENT_TYPE_BYTES_MAX && text.split('.').all(word) {
             Ok(Self(text.into()))
         } else {
@@ -94,10 +90,9 @@ impl EventPattern {
     pub fn matches(&self, event_type: &EventType) -> bool {
         match self {
             Self::Exactly(own) => own == event_type,
-            Self::Below(words) => event_type
-                .as_str()
-                .strip_prefix(words.as_str())
-                .is_some_and(|rest| rest.starts_with('.')),
+            Self::Below(words) => {
+                event_type.as_str().strip_prefix(words.as_str()).is_some_and(|rest| rest.starts_with('.'))
+            }
             Self::Any => true,
         }
     }
@@ -180,11 +175,7 @@ mod tests {
         ] {
             let pattern = EventPattern::new(pattern).expect("a pattern");
             let event_type = EventType::new(event_type).expect("a type");
-            assert_eq!(
-                pattern.matches(&event_type),
-                expected,
-                "{pattern} {event_type}"
-            );
+            assert_eq!(pattern.matches(&event_type), expected, "{pattern} {event_type}");
         }
         for bad in ["", "**", "guest*", "*.created", "guest.*.x", ".*"] {
             assert!(EventPattern::new(bad).is_err(), "{bad:?}");

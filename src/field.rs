@@ -21,11 +21,7 @@ pub struct FieldError {
 impl FieldError {
     /// A mistake at this pointer.
     pub fn new(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            pointer: pointer.into(),
-            code,
-            detail: detail.into(),
-        }
+        Self { pointer: pointer.into(), code, detail: detail.into() }
     }
 }
 
@@ -41,26 +37,15 @@ impl Fields {
     /// Begins with a document that must be an object; `what` names it in the error.
     pub fn new(document: Value, what: &str) -> Result<Self, Vec<FieldError>> {
         match document {
-            Value::Object(members) => Ok(Self {
-                members,
-                known: Vec::new(),
-                errors: Vec::new(),
-            }),
-            other => Err(vec![FieldError::new(
-                "",
-                "wrong_type",
-                format!("{what} is a JSON object, not {}", kind(&other)),
-            )]),
+            Value::Object(members) => Ok(Self { members, known: Vec::new(), errors: Vec::new() }),
+            other => {
+                Err(vec![FieldError::new("", "wrong_type", format!("{what} is a JSON object, not {}", kind(&other)))])
+            }
         }
     }
 
     /// Notes a mistake.
-    pub fn refuse(
-        &mut self,
-        pointer: impl Into<String>,
-        code: &'static str,
-        detail: impl Into<String>,
-    ) {
+    pub fn refuse(&mut self, pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) {
         self.errors.push(FieldError::new(pointer, code, detail));
     }
 
@@ -76,11 +61,7 @@ impl Fields {
         match self.take(name)? {
             Value::String(text) => Some(text),
             other => {
-                self.refuse(
-                    format!("/{name}"),
-                    "wrong_type",
-                    format!("`{name}` is a string, not {}", kind(&other)),
-                );
+                self.refuse(format!("/{name}"), "wrong_type", format!("`{name}` is a string, not {}", kind(&other)));
                 None
             }
         }
@@ -91,11 +72,7 @@ impl Fields {
         let missing = !self.members.get(name).is_some_and(|v| !v.is_null());
         let text = self.text(name);
         if missing {
-            self.refuse(
-                format!("/{name}"),
-                "missing",
-                format!("`{name}` is required"),
-            );
+            self.refuse(format!("/{name}"), "missing", format!("`{name}` is required"));
         }
         text
     }

@@ -31,10 +31,7 @@ fn validate(text: &str) -> Result<(), NameError> {
     if text.len() > NAME_BYTES_MAX {
         return Err(NameError::TooLong(text.len()));
     }
-    match text
-        .chars()
-        .find(|c| !(c.is_ascii_alphanumeric() || "-_.~:@".contains(*c)))
-    {
+    match text.chars().find(|c| !(c.is_ascii_alphanumeric() || "-_.~:@".contains(*c))) {
         Some(c) => Err(NameError::Character(c)),
         None => Ok(()),
     }
@@ -132,10 +129,7 @@ mod tests {
             assert!(AccountId::new(good).is_ok(), "{good}");
         }
         assert_eq!(AccountId::new(""), Err(NameError::Empty));
-        assert_eq!(
-            AccountId::new(&"a".repeat(129)),
-            Err(NameError::TooLong(129))
-        );
+        assert_eq!(AccountId::new(&"a".repeat(129)), Err(NameError::TooLong(129)));
         for (bad, c) in [("a b", ' '), ("a/b", '/'), ("{a}", '{'), ("é", 'é')] {
             assert_eq!(AccountId::new(bad), Err(NameError::Character(c)));
         }

@@ -93,11 +93,7 @@ pub struct Key {
 impl Key {
     /// Makes a key; its text is given here and nowhere else. Fails only where the system has no
     /// randomness to give.
-    pub fn make(
-        name: String,
-        scope: Scope,
-        now: jiff::Timestamp,
-    ) -> Result<(Self, KeyText), getrandom::Error> {
+    pub fn make(name: String, scope: Scope, now: jiff::Timestamp) -> Result<(Self, KeyText), getrandom::Error> {
         let mut random = [0_u8; KEY_RANDOM_BYTES];
         getrandom::fill(&mut random)?;
         let text = format!("{KEY_PREFIX}{}", BASE64_URL.encode(random));
@@ -121,17 +117,10 @@ impl Key {
         let hash = fields.required_text("hash");
         let hash = fields.parse("hash", "bad_hash", hash, KeyHash::from_hex);
         let created = fields.required_text("created");
-        let created = fields.parse("created", "bad_time", created, |text| {
-            text.parse::<jiff::Timestamp>().map(|_| text.to_owned())
-        });
+        let created = fields
+            .parse("created", "bad_time", created, |text| text.parse::<jiff::Timestamp>().map(|_| text.to_owned()));
         let key = match (id, scope, hash, created) {
-            (Some(id), Some(scope), Some(hash), Some(created)) => Some(Self {
-                id,
-                name,
-                scope,
-                hash,
-                created,
-            }),
+            (Some(id), Some(scope), Some(hash), Some(created)) => Some(Self { id, name, scope, hash, created }),
             _ => None,
         };
         fields.finish(key)

@@ -8,6 +8,7 @@
 
 pub mod admission;
 pub mod catalogue;
+pub mod cli;
 pub mod config;
 pub mod delivery;
 pub mod dispatcher;
@@ -19,6 +20,7 @@ pub mod id;
 pub mod ingester;
 pub mod key;
 pub mod live;
+pub mod log;
 pub mod matcher;
 pub mod messages;
 pub mod metrics;

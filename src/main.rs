@@ -1,3 +1,7 @@
 //! The `posthaste` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    posthaste::cli::run()
+}

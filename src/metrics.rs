@@ -4,9 +4,7 @@
 
 use std::time::Duration;
 
-use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
-};
+use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 /// Why a delivery or a firing came to an end without an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,9 +160,8 @@ pub struct Metrics {
 }
 
 /// From a tenth of a millisecond, about what handing over takes, to an attempt's usual deadline.
-const SECONDS: [f64; 16] = [
-    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
-];
+const SECONDS: [f64; 16] =
+    [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 impl Metrics {
     /// All at zero.
@@ -176,12 +173,7 @@ impl Metrics {
             "Firings and deliveries that ended without an attempt, by reason.",
             "reason",
         );
-        let attempts = counters(
-            &registry,
-            "posthaste_attempts_total",
-            "Attempts that ended, by outcome.",
-            "outcome",
-        );
+        let attempts = counters(&registry, "posthaste_attempts_total", "Attempts that ended, by outcome.", "outcome");
         let metrics = Self {
             events_accepted: counter(&registry, "posthaste_events_accepted_total", "Events accepted."),
             events_rejected: counters(
@@ -190,34 +182,20 @@ impl Metrics {
                 "Events and requests with events that were rejected, by code.",
                 "code",
             ),
-            firings_matched: counter(
-                &registry,
-                "posthaste_firings_matched_total",
-                "Triggers that an event fired.",
-            ),
+            firings_matched: counter(&registry, "posthaste_firings_matched_total", "Triggers that an event fired."),
             deliveries_rendered: counter(
                 &registry,
                 "posthaste_deliveries_rendered_total",
                 "Bodies rendered and handed to a destination.",
             ),
-            dropped: Dropped::ALL
-                .iter()
-                .map(|reason| dropped.with_label_values(&[reason.as_str()]))
-                .collect(),
-            attempts: Outcome::ALL
-                .iter()
-                .map(|outcome| attempts.with_label_values(&[outcome.as_str()]))
-                .collect(),
+            dropped: Dropped::ALL.iter().map(|reason| dropped.with_label_values(&[reason.as_str()])).collect(),
+            attempts: Outcome::ALL.iter().map(|outcome| attempts.with_label_values(&[outcome.as_str()])).collect(),
             queue_depth: gauge(
                 &registry,
                 "posthaste_queue_depth",
                 "Deliveries that wait for a connection of their destination.",
             ),
-            queue_bytes: gauge(
-                &registry,
-                "posthaste_queue_bytes",
-                "Bytes of the bodies of deliveries that wait.",
-            ),
+            queue_bytes: gauge(&registry, "posthaste_queue_bytes", "Bytes of the bodies of deliveries that wait."),
             destinations: gauge(&registry, "posthaste_destinations", "Destinations with a live Dispatcher."),
             attempts_in_flight: gauge(&registry, "posthaste_attempts_in_flight", "Attempts under way."),
             events_in_flight: gauge(

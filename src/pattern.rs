@@ -29,11 +29,7 @@ pub struct PatternError {
 
 impl PatternError {
     fn new(pointer: &str, code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            pointer: pointer.to_owned(),
-            code,
-            detail: detail.into(),
-        }
+        Self { pointer: pointer.to_owned(), code, detail: detail.into() }
     }
 }
 
@@ -77,10 +73,7 @@ impl Pattern {
         };
         let mut reader = Reader { matchers: 0 };
         let root = reader.members(members, "", 1)?;
-        Ok(Self {
-            source: source.clone(),
-            root,
-        })
+        Ok(Self { source: source.clone(), root })
     }
 
     /// The pattern as it was written.
@@ -90,9 +83,7 @@ impl Pattern {
 
     /// Whether an event with this data is meant.
     pub fn matches(&self, data: &Map<String, Value>) -> bool {
-        self.root
-            .iter()
-            .all(|(name, node)| node.matches(data.get(name)))
+        self.root.iter().all(|(name, node)| node.matches(data.get(name)))
     }
 }
 
@@ -125,10 +116,8 @@ impl Reader {
                 Value::Object(inner) => Node::Members(self.members(inner, &at, depth + 1)?),
                 Value::Array(items) => Node::AnyOf(self.any_of(items, &at)?),
                 other => {
-                    let detail = format!(
-                        "here stands a list of matchers or an object, not {}; write [{other}]",
-                        kind(other)
-                    );
+                    let detail =
+                        format!("here stands a list of matchers or an object, not {}; write [{other}]", kind(other));
                     return Err(PatternError::new(&at, "bad_pattern", detail));
                 }
             };
@@ -143,9 +132,7 @@ impl Reader {
             return Err(PatternError::new(at, "bad_pattern", detail));
         }
         let items = items.iter().enumerate();
-        items
-            .map(|(index, item)| self.matcher(item, &format!("{at}/{index}")))
-            .collect()
+        items.map(|(index, item)| self.matcher(item, &format!("{at}/{index}"))).collect()
     }
 
     fn count(&mut self, more: usize, at: &str) -> Result<(), PatternError> {
@@ -179,11 +166,9 @@ impl Reader {
             ("exists", Value::Bool(wanted)) => Ok(Matcher::Exists(*wanted)),
             ("numeric", Value::Array(words)) => numeric(words, &at).map(Matcher::Numeric),
             ("anything-but", argument) => self.anything_but(argument, &at),
-            ("prefix" | "exists" | "numeric", other) => Err(PatternError::new(
-                &at,
-                "bad_pattern",
-                format!("`{name}` does not take {}", kind(other)),
-            )),
+            ("prefix" | "exists" | "numeric", other) => {
+                Err(PatternError::new(&at, "bad_pattern", format!("`{name}` does not take {}", kind(other))))
+            }
             (name, _) if NOT_YET.contains(&name) => Err(not_yet(&at, name)),
             _ => Err(PatternError::new(
                 &at,
@@ -210,10 +195,7 @@ impl Reader {
         match values.iter().find(|v| !v.is_string() && !v.is_number()) {
             None => Ok(Matcher::AnythingBut(values)),
             Some(other) => {
-                let detail = format!(
-                    "`anything-but` lists strings and numbers, not {}",
-                    kind(other)
-                );
+                let detail = format!("`anything-but` lists strings and numbers, not {}", kind(other));
                 Err(PatternError::new(at, "bad_pattern", detail))
             }
         }
@@ -224,15 +206,12 @@ fn not_yet(at: &str, name: &str) -> PatternError {
     PatternError::new(
         at,
         "matcher_not_supported",
-        format!(
-            "`{name}` is not taken by this version; exact values, prefix, anything-but, numeric and exists are"
-        ),
+        format!("`{name}` is not taken by this version; exact values, prefix, anything-but, numeric and exists are"),
     )
 }
 
 fn numeric(words: &[Value], at: &str) -> Result<Vec<(Comparison, f64)>, PatternError> {
-    const CURE: &str =
-        "`numeric` takes one comparison, [\">\", 5], or a range, [\">=\", 1, \"<\", 5]";
+    const CURE: &str = "`numeric` takes one comparison, [\">\", 5], or a range, [\">=\", 1, \"<\", 5]";
     let wrong = || PatternError::new(at, "bad_pattern", CURE);
     if words.is_empty() || words.len() > 4 || words.len() % 2 == 1 {
         return Err(wrong());
@@ -269,9 +248,9 @@ impl Node {
             (Self::Members(_), Some(Value::Array(items))) if !items.is_empty() => {
                 items.iter().any(|item| self.matches(Some(item)))
             }
-            (Self::Members(members), value) => members
-                .iter()
-                .all(|(name, node)| node.matches(value.and_then(|v| v.get(name)))),
+            (Self::Members(members), value) => {
+                members.iter().all(|(name, node)| node.matches(value.and_then(|v| v.get(name))))
+            }
             (Self::AnyOf(matchers), value) => matchers.iter().any(|m| m.matches(value)),
         }
     }
@@ -285,14 +264,11 @@ impl Matcher {
             (_, Some(Value::Array(items))) => items.iter().any(|item| self.matches(Some(item))),
             (_, None | Some(Value::Object(_))) => false,
             (Self::Exact(own), Some(value)) => equal(own, value),
-            (Self::Prefix(prefix), Some(value)) => value
-                .as_str()
-                .is_some_and(|text| text.starts_with(prefix.as_str())),
+            (Self::Prefix(prefix), Some(value)) => value.as_str().is_some_and(|text| text.starts_with(prefix.as_str())),
             (Self::AnythingBut(values), Some(value)) => !values.iter().any(|v| equal(v, value)),
             (Self::Numeric(comparisons), Some(value)) => {
                 let number = value.as_number().and_then(Number::as_f64);
-                number
-                    .is_some_and(|number| comparisons.iter().all(|(c, own)| c.holds(number, *own)))
+                number.is_some_and(|number| comparisons.iter().all(|(c, own)| c.holds(number, *own)))
             }
         }
     }
@@ -349,39 +325,21 @@ mod tests {
         for (pattern, expected) in [
             (json!({"rental": {"id": ["r1", "r2"]}}), true),
             (json!({"rental": {"id": ["r2"]}}), false),
-            (
-                json!({"rental": {"id": ["r1"]}, "inquiry": {"nights": [7.0]}}),
-                true,
-            ),
-            (
-                json!({"rental": {"id": ["r1"]}, "inquiry": {"nights": ["7"]}}),
-                false,
-            ),
+            (json!({"rental": {"id": ["r1"]}, "inquiry": {"nights": [7.0]}}), true),
+            (json!({"rental": {"id": ["r1"]}, "inquiry": {"nights": ["7"]}}), false),
             (json!({"inquiry": {"paid": [false], "note": [null]}}), true),
             (json!({"inquiry": {"missing": [null]}}), false),
             (json!({"rental": {"tags": ["pets"]}}), true),
             (json!({"rental": {"tags": [{"prefix": "pe"}]}}), true),
             (json!({"rental": {"id": [{"prefix": "x"}]}}), false),
             (json!({"inquiry": {"nights": [{"prefix": "7"}]}}), false),
-            (
-                json!({"inquiry": {"cost": [{"numeric": [">", 1000]}]}}),
-                true,
-            ),
-            (
-                json!({"inquiry": {"cost": [{"numeric": [">", 1000, "<=", 1200]}]}}),
-                false,
-            ),
+            (json!({"inquiry": {"cost": [{"numeric": [">", 1000]}]}}), true),
+            (json!({"inquiry": {"cost": [{"numeric": [">", 1000, "<=", 1200]}]}}), false),
             (json!({"rental": {"id": [{"numeric": ["=", 1]}]}}), false),
-            (
-                json!({"rental": {"id": [{"anything-but": ["r1", "r3"]}]}}),
-                false,
-            ),
+            (json!({"rental": {"id": [{"anything-but": ["r1", "r3"]}]}}), false),
             (json!({"rental": {"id": [{"anything-but": "r3"}]}}), true),
             (json!({"rental": {"tags": [{"anything-but": "sea"}]}}), true),
-            (
-                json!({"rental": {"missing": [{"anything-but": "x"}]}}),
-                false,
-            ),
+            (json!({"rental": {"missing": [{"anything-but": "x"}]}}), false),
             (json!({"rental": {"id": [{"exists": true}]}}), true),
             (json!({"rental": {"missing": [{"exists": false}]}}), true),
             (json!({"rental": [{"exists": true}]}), false),
@@ -390,11 +348,7 @@ mod tests {
             (json!({"rooms": {"kind": ["bed"], "beds": [2]}}), true),
             (json!({"rooms": {"kind": ["bath"], "beds": [2]}}), false),
         ] {
-            assert_eq!(
-                matches(pattern.clone(), data.clone()),
-                expected,
-                "{pattern}"
-            );
+            assert_eq!(matches(pattern.clone(), data.clone()), expected, "{pattern}");
         }
     }
 
@@ -406,64 +360,20 @@ mod tests {
             (json!({"a": 1}), "/a", "bad_pattern"),
             (json!({"a": []}), "/a", "bad_pattern"),
             (json!({"a": [[1]]}), "/a/0", "bad_pattern"),
-            (
-                json!({"a": [1, {"suffix": "x"}]}),
-                "/a/1/suffix",
-                "matcher_not_supported",
-            ),
-            (
-                json!({"$or": [{"a": [1]}]}),
-                "/$or",
-                "matcher_not_supported",
-            ),
-            (
-                json!({"a": [{"anything-but": {"prefix": "x"}}]}),
-                "/a/0/anything-but",
-                "matcher_not_supported",
-            ),
-            (
-                json!({"a": [{"prefix": {"equals-ignore-case": "x"}}]}),
-                "/a/0/prefix",
-                "matcher_not_supported",
-            ),
-            (
-                json!({"a": [{"prefx": "x"}]}),
-                "/a/0/prefx",
-                "unknown_matcher",
-            ),
-            (
-                json!({"a": [{"prefix": "x", "exists": true}]}),
-                "/a/0",
-                "bad_pattern",
-            ),
-            (
-                json!({"a": [{"numeric": [">"]}]}),
-                "/a/0/numeric",
-                "bad_pattern",
-            ),
-            (
-                json!({"a": [{"numeric": ["<", 5, ">", 1]}]}),
-                "/a/0/numeric",
-                "bad_pattern",
-            ),
-            (
-                json!({"a": [{"numeric": [">", 5, "<", 1]}]}),
-                "/a/0/numeric",
-                "bad_pattern",
-            ),
-            (
-                json!({"a": [{"exists": "yes"}]}),
-                "/a/0/exists",
-                "bad_pattern",
-            ),
+            (json!({"a": [1, {"suffix": "x"}]}), "/a/1/suffix", "matcher_not_supported"),
+            (json!({"$or": [{"a": [1]}]}), "/$or", "matcher_not_supported"),
+            (json!({"a": [{"anything-but": {"prefix": "x"}}]}), "/a/0/anything-but", "matcher_not_supported"),
+            (json!({"a": [{"prefix": {"equals-ignore-case": "x"}}]}), "/a/0/prefix", "matcher_not_supported"),
+            (json!({"a": [{"prefx": "x"}]}), "/a/0/prefx", "unknown_matcher"),
+            (json!({"a": [{"prefix": "x", "exists": true}]}), "/a/0", "bad_pattern"),
+            (json!({"a": [{"numeric": [">"]}]}), "/a/0/numeric", "bad_pattern"),
+            (json!({"a": [{"numeric": ["<", 5, ">", 1]}]}), "/a/0/numeric", "bad_pattern"),
+            (json!({"a": [{"numeric": [">", 5, "<", 1]}]}), "/a/0/numeric", "bad_pattern"),
+            (json!({"a": [{"exists": "yes"}]}), "/a/0/exists", "bad_pattern"),
             (json!({"a/b": {"c~d": 1}}), "/a~1b/c~0d", "bad_pattern"),
         ] {
             let error = Pattern::new(&pattern).expect_err("refused");
-            assert_eq!(
-                (error.pointer.as_str(), error.code),
-                (pointer, code),
-                "{pattern}"
-            );
+            assert_eq!((error.pointer.as_str(), error.code), (pointer, code), "{pattern}");
         }
     }
 
@@ -476,9 +386,6 @@ mod tests {
         for _ in 0..=DEPTH_MAX {
             deep = json!({ "a": deep });
         }
-        assert_eq!(
-            Pattern::new(&deep).expect_err("too deep").code,
-            "pattern_too_large"
-        );
+        assert_eq!(Pattern::new(&deep).expect_err("too deep").code, "pattern_too_large");
     }
 }

@@ -59,13 +59,7 @@ impl Renderer {
         mailbox_capacity: usize,
     ) -> Self {
         Self {
-            lane: Rc::new(Lane {
-                gate,
-                metrics,
-                dispatchers,
-                waiting: RefCell::default(),
-                working: Cell::new(false),
-            }),
+            lane: Rc::new(Lane { gate, metrics, dispatchers, waiting: RefCell::default(), working: Cell::new(false) }),
             mailbox_capacity,
         }
     }

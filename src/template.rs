@@ -88,20 +88,9 @@ impl Template {
         let format = fields.parse("format", "bad_format", format, Format::from_str);
         let body = fields.required_text("body");
         let content_type = fields.text("content_type");
-        let content_type = fields.parse(
-            "content_type",
-            "bad_content_type",
-            content_type,
-            parse_content_type,
-        );
+        let content_type = fields.parse("content_type", "bad_content_type", content_type, parse_content_type);
         let template = match (id, format, body) {
-            (Some(id), Some(format), Some(body)) => Some(Self {
-                id,
-                name,
-                format,
-                body,
-                content_type,
-            }),
+            (Some(id), Some(format), Some(body)) => Some(Self { id, name, format, body, content_type }),
             _ => None,
         };
         fields.finish(template)
@@ -126,14 +115,10 @@ impl Template {
 fn parse_content_type(text: &str) -> Result<String, String> {
     if text.len() > CONTENT_TYPE_BYTES_MAX {
         let length = text.len();
-        return Err(format!(
-            "it has {length} bytes; at most {CONTENT_TYPE_BYTES_MAX} are taken"
-        ));
+        return Err(format!("it has {length} bytes; at most {CONTENT_TYPE_BYTES_MAX} are taken"));
     }
     if let Some(c) = text.chars().find(|c| !matches!(c, ' '..='~')) {
-        return Err(format!(
-            "it has the character {c:?}; printable ASCII is taken"
-        ));
+        return Err(format!("it has the character {c:?}; printable ASCII is taken"));
     }
     let is_token = |text: &str| {
         let taken = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
@@ -164,10 +149,7 @@ mod tests {
             ("/content_type", "bad_content_type"),
             ("/bdy", "unknown_member"),
         ];
-        assert_eq!(
-            errors.map(|e| (e.pointer, e.code)).collect::<Vec<_>>(),
-            expected.map(|(p, c)| (p.to_owned(), c))
-        );
+        assert_eq!(errors.map(|e| (e.pointer, e.code)).collect::<Vec<_>>(), expected.map(|(p, c)| (p.to_owned(), c)));
     }
 
     #[test]
@@ -183,28 +165,11 @@ mod tests {
     #[test]
     fn content_types_that_are_taken_and_refused() {
         let longest = format!("text/{}", "x".repeat(CONTENT_TYPE_BYTES_MAX - 5));
-        for good in [
-            "a/b",
-            "application/vnd.x+json",
-            "text/plain ; charset=utf-8",
-            &longest,
-        ] {
+        for good in ["a/b", "application/vnd.x+json", "text/plain ; charset=utf-8", &longest] {
             assert_eq!(parse_content_type(good).as_deref(), Ok(good));
         }
         let too_long = format!("{longest}x");
-        for bad in [
-            "",
-            "json",
-            "/",
-            "a/",
-            "/b",
-            "a/b/c",
-            "a b/c",
-            " a/b",
-            "a/b\r\nx: y",
-            "a/é",
-            &too_long,
-        ] {
+        for bad in ["", "json", "/", "a/", "/b", "a/b/c", "a b/c", " a/b", "a/b\r\nx: y", "a/é", &too_long] {
             assert!(parse_content_type(bad).is_err(), "{bad:?}");
         }
     }

@@ -94,17 +94,9 @@ impl Trigger {
         let secret = fields.parse("secret", "bad_secret", secret, Secret::new);
         let enabled = fields.flag("enabled").unwrap_or(true);
         let trigger = match (id, event, template, url) {
-            (Some(id), Some(event), Some(template), Some(url)) => Some(Self {
-                id,
-                name,
-                event,
-                pattern,
-                template,
-                url,
-                headers,
-                secret,
-                enabled,
-            }),
+            (Some(id), Some(event), Some(template), Some(url)) => {
+                Some(Self { id, name, event, pattern, template, url, headers, secret, enabled })
+            }
             _ => None,
         };
         fields.finish(trigger)
@@ -144,10 +136,7 @@ impl Trigger {
         let url = url::Url::parse(&self.url).expect("a trigger's URL was parsed when it was read");
         Target {
             destination: Destination::of(&url).expect("a trigger's URL has a host and a port"),
-            uri: self
-                .url
-                .parse()
-                .expect("a trigger's URL was parsed as a URI when it was read"),
+            uri: self.url.parse().expect("a trigger's URL was parsed as a URI when it was read"),
             headers: self
                 .headers
                 .iter()
@@ -166,10 +155,7 @@ pub fn display_name(fields: &mut Fields) -> String {
         fields.refuse(
             "/name",
             "too_long",
-            format!(
-                "`name` has {} bytes; at most {DISPLAY_NAME_BYTES_MAX} are taken",
-                name.len()
-            ),
+            format!("`name` has {} bytes; at most {DISPLAY_NAME_BYTES_MAX} are taken", name.len()),
         );
     }
     name
@@ -177,18 +163,11 @@ pub fn display_name(fields: &mut Fields) -> String {
 
 fn parse_url(text: &str) -> Result<String, String> {
     if text.len() > URL_BYTES_MAX {
-        return Err(format!(
-            "it has {} bytes; at most {URL_BYTES_MAX} are taken",
-            text.len()
-        ));
+        return Err(format!("it has {} bytes; at most {URL_BYTES_MAX} are taken", text.len()));
     }
-    let mut url = url::Url::parse(text)
-        .map_err(|e| format!("{e}; write it like https://example.com/hook"))?;
+    let mut url = url::Url::parse(text).map_err(|e| format!("{e}; write it like https://example.com/hook"))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!(
-            "the scheme is {}; http and https are taken",
-            url.scheme()
-        ));
+        return Err(format!("the scheme is {}; http and https are taken", url.scheme()));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err("a user name or password in a URL is not taken; send it in a header".into());
@@ -237,10 +216,7 @@ fn read_headers(fields: &mut Fields) -> Vec<(String, String)> {
             fields.refuse(pointer, "wrong_type", detail);
             continue;
         };
-        if headers
-            .iter()
-            .any(|(other, _)| other.eq_ignore_ascii_case(&name))
-        {
+        if headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(&name)) {
             fields.refuse(pointer, "bad_header", format!("`{name}` is there twice"));
             continue;
         }
@@ -253,27 +229,16 @@ fn read_headers(fields: &mut Fields) -> Vec<(String, String)> {
 }
 
 fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let parsed = HeaderName::from_bytes(name.as_bytes())
-        .map_err(|_| format!("{name:?} is no header name"))?;
+    let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{name:?} is no header name"))?;
     if RESERVED_HEADERS.contains(&parsed.as_str()) {
-        return Err(format!(
-            "`{name}` is set by Posthaste and can't be set here"
-        ));
+        return Err(format!("`{name}` is set by Posthaste and can't be set here"));
     }
     if value.len() > HEADER_VALUE_BYTES_MAX {
-        return Err(format!(
-            "the value has {} bytes; at most {HEADER_VALUE_BYTES_MAX} are taken",
-            value.len()
-        ));
+        return Err(format!("the value has {} bytes; at most {HEADER_VALUE_BYTES_MAX} are taken", value.len()));
     }
     // Obsolete bytes above ASCII are legal in HTTP and misread by many; refused.
-    if !value
-        .bytes()
-        .all(|b| b == b'\t' || (0x20..0x7f).contains(&b))
-    {
-        return Err(format!(
-            "the value of `{name}` has a character that a header can't hold"
-        ));
+    if !value.bytes().all(|b| b == b'\t' || (0x20..0x7f).contains(&b)) {
+        return Err(format!("the value of `{name}` has a character that a header can't hold"));
     }
     let mut value = HeaderValue::from_str(value).map_err(|e| e.to_string())?;
     value.set_sensitive(true);
@@ -363,11 +328,7 @@ mod tests {
             "http:// /",
             "",
         ] {
-            assert_eq!(
-                codes(|d| d["url"] = bad.into()),
-                [("/url".to_owned(), "bad_url")],
-                "{bad}"
-            );
+            assert_eq!(codes(|d| d["url"] = bad.into()), [("/url".to_owned(), "bad_url")], "{bad}");
         }
     }
 

@@ -15,9 +15,7 @@ const PREFIX: &str = "POSTHASTE_";
 
 /// The compiled-in settings.
 pub(super) fn defaults() -> Table {
-    DEFAULTS
-        .parse()
-        .expect("the compiled-in file is TOML; a test reads it")
+    DEFAULTS.parse().expect("the compiled-in file is TOML; a test reads it")
 }
 
 /// Lays a file's settings over `base`; what is wrong is left out and noted.
@@ -62,14 +60,8 @@ pub(super) fn lay_environment(
 /// Reads a variable's text as the type that the key has.
 fn read(text: &str, like: &Value) -> Result<Value, String> {
     match like {
-        Value::Integer(_) => text
-            .parse()
-            .map(Value::Integer)
-            .map_err(|_| "a whole number belongs here".to_owned()),
-        Value::Boolean(_) => text
-            .parse()
-            .map(Value::Boolean)
-            .map_err(|_| "true or false belongs here".to_owned()),
+        Value::Integer(_) => text.parse().map(Value::Integer).map_err(|_| "a whole number belongs here".to_owned()),
+        Value::Boolean(_) => text.parse().map(Value::Boolean).map_err(|_| "true or false belongs here".to_owned()),
         Value::Array(_) => serde_json::from_str::<Vec<Json>>(text)
             .ok()
             .and_then(|items| items.iter().map(|i| i.as_str().map(Value::from)).collect())

@@ -24,10 +24,7 @@ pub struct ConfigError {
 
 impl ConfigError {
     fn new(place: &str, detail: impl Into<String>) -> Self {
-        Self {
-            place: place.to_owned(),
-            detail: detail.into(),
-        }
+        Self { place: place.to_owned(), detail: detail.into() }
     }
 }
 
@@ -166,11 +163,7 @@ impl Config {
         layers::lay_environment(&mut table, variables.into_iter(), &mut errors);
         let mut reader = Reader { table, errors };
         let config = Self::read(&mut reader);
-        if reader.errors.is_empty() {
-            Ok(config)
-        } else {
-            Err(reader.errors)
-        }
+        if reader.errors.is_empty() { Ok(config) } else { Err(reader.errors) }
     }
 
     fn read(reader: &mut Reader) -> Self {
@@ -265,11 +258,9 @@ impl Dispatch {
                 0 => processors().div_ceil(2),
                 threads => threads,
             },
-            connections_per_destination: reader
-                .number("dispatch.connections_per_destination", 1..=100_000),
+            connections_per_destination: reader.number("dispatch.connections_per_destination", 1..=100_000),
             queue_per_destination: reader.number("dispatch.queue_per_destination", 0..=10_000_000),
-            queue_bytes_per_destination: reader
-                .number("dispatch.queue_bytes_per_destination", 0..=1 << 40),
+            queue_bytes_per_destination: reader.number("dispatch.queue_bytes_per_destination", 0..=1 << 40),
             destinations_max: reader.number("dispatch.destinations_max", 1..=1_000_000),
             attempt_timeout: reader.duration("dispatch.attempt_timeout_ms", 1..=600_000),
             idle_destination: reader.duration("dispatch.idle_destination_ms", 1..=86_400_000),
@@ -287,11 +278,7 @@ impl CatalogueSource {
     fn of(dir: String) -> Self {
         let shipped = layers::defaults();
         let default = shipped["catalogue"]["dir"].as_str().map(str::to_owned);
-        if default.as_ref() == Some(&dir) {
-            Self::Shipped(dir.into())
-        } else {
-            Self::Folder(dir.into())
-        }
+        if default.as_ref() == Some(&dir) { Self::Shipped(dir.into()) } else { Self::Folder(dir.into()) }
     }
 }
 
@@ -424,8 +411,16 @@ mod tests {
         .expect_err("refused");
         let places: Vec<&str> = errors.iter().map(|e| e.place.as_str()).collect();
         let expected = [
-            "top", "server.lissten", "dispach.a", "dispatch.threads", "ingest.body_bytes_max",
-            "dispatch.allow_networks", "dispatch.drain_ms", "log.format", "server.listen", "cluster.roles",
+            "top",
+            "server.lissten",
+            "dispach.a",
+            "dispatch.threads",
+            "ingest.body_bytes_max",
+            "dispatch.allow_networks",
+            "dispatch.drain_ms",
+            "log.format",
+            "server.listen",
+            "cluster.roles",
         ];
         assert_eq!(places, expected, "{errors:#?}");
     }

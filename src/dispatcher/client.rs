@@ -89,12 +89,7 @@ impl Outbound {
             // The attempt's own deadline is the one that counts.
             .timeout(self.attempt_timeout)
             .handshake_timeout(self.attempt_timeout);
-        awc::Client::builder()
-            .connector(connector)
-            .disable_timeout()
-            .disable_redirects()
-            .no_default_headers()
-            .finish()
+        awc::Client::builder().connector(connector).disable_timeout().disable_redirects().no_default_headers().finish()
     }
 }
 

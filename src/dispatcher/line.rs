@@ -160,13 +160,8 @@ impl Line {
         self.metrics.attempts_in_flight.inc();
         drop(admission);
         let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let attempt = attempt(
-            &self.client,
-            &delivery,
-            unix.as_secs(),
-            self.bounds.attempt_timeout,
-            self.bounds.answer_bytes_max,
-        );
+        let attempt =
+            attempt(&self.client, &delivery, unix.as_secs(), self.bounds.attempt_timeout, self.bounds.answer_bytes_max);
         // A fault over one delivery must not strand those behind it.
         let ended = AssertUnwindSafe(attempt).catch_unwind().await;
         let (outcome, status) = ended.unwrap_or((Outcome::Panic, None));

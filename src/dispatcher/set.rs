@@ -53,13 +53,7 @@ impl Dispatchers {
         Ok(Self::start_in_arbiter(thread, move |_| {
             // Each thread has its share of the destinations.
             let destinations_max = settings.config.destinations_max.div_ceil(settings.config.threads);
-            Self {
-                settings,
-                resolver: Rc::new(resolver),
-                children: HashMap::new(),
-                generations: 0,
-                destinations_max,
-            }
+            Self { settings, resolver: Rc::new(resolver), children: HashMap::new(), generations: 0, destinations_max }
         }))
     }
 
@@ -159,8 +153,8 @@ impl Handler<Idle> for Dispatchers {
 
     fn handle(&mut self, message: Idle, _: &mut Self::Context) {
         let child = self.children.get(&message.destination);
-        let may_stop = child
-            .is_some_and(|child| child.generation == message.generation && child.sent == message.received);
+        let may_stop =
+            child.is_some_and(|child| child.generation == message.generation && child.sent == message.received);
         if may_stop && let Some(child) = self.remove(&message.destination) {
             child.address.do_send(Stop);
         }

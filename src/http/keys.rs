@@ -2,6 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::auth::{Want, authorize};
@@ -34,7 +35,7 @@ pub(super) async fn create(
     let name = display_name(&mut fields);
     let scope = Scope::read(&mut fields);
     let (name, scope) = fields.finish(scope.map(|scope| (name, scope))).map_err(invalid)?;
-    let (key, shown) = Key::make(name, scope).map_err(|error| {
+    let (key, shown) = Key::make(name, scope, Timestamp::now()).map_err(|error| {
         tracing::error!(%error, "the system gives no randomness");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "a fault of the engine; no key was made")
     })?;

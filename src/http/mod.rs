@@ -19,7 +19,7 @@ use std::sync::Arc;
 use actix::{Addr, Recipient};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::{HttpRequest, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 
 pub use openapi::document as openapi_document;
 pub use problem::Problem;
@@ -109,20 +109,27 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .default_service(web::to(not_found));
 }
 
-async fn not_found() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "no_such_path", "there is nothing at this path; /v1/openapi.json lists what there is")
+async fn not_found() -> Result<HttpResponse, Problem> {
+    Err(Problem::new(
+        StatusCode::NOT_FOUND,
+        "no_such_path",
+        "there is nothing at this path; /v1/openapi.json lists what there is",
+    ))
 }
 
-async fn method_not_allowed(request: HttpRequest) -> Problem {
+async fn method_not_allowed(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let allow = match request.match_pattern().as_deref() {
-        Some("/v1/events" | "/v1/accounts/{account}/templates/check" | "/v1/accounts/{account}/triggers/{id}/test") => "POST",
+        Some("/v1/events" | "/v1/accounts/{account}/templates/check" | "/v1/accounts/{account}/triggers/{id}/test") => {
+            "POST"
+        }
         Some("/v1/keys/{id}") => "DELETE",
         Some(path) if path.ends_with("/{id}") => "GET, PUT, DELETE",
         Some(path) if path.ends_with("/triggers") || path.ends_with("/templates") || path == "/v1/keys" => "GET, POST",
         _ => "GET",
     };
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", format!("this path takes {allow}"))
-        .with_header(header::ALLOW, HeaderValue::from_static(allow))
+    let detail = format!("this path takes {allow}");
+    Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+        .with_header(header::ALLOW, HeaderValue::from_static(allow)))
 }
 
 /// A record's entity tag.

@@ -22,6 +22,10 @@ pub(super) struct KeyList {}
 pub(super) struct TemplateQuestion {}
 
 /// The document.
-pub fn document() -> Value { json!({"openapi": "3.1.0"}) }
+pub fn document() -> Value {
+    json!({"openapi": "3.1.0"})
+}
 
-pub(super) async fn serve() -> HttpResponse { HttpResponse::Ok().json(document()) }
+pub(super) async fn serve() -> HttpResponse {
+    HttpResponse::Ok().json(document())
+}

@@ -44,7 +44,7 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub diagnostics: Vec<Diagnostic>,
     #[serde(skip)]
-    headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
@@ -91,7 +91,10 @@ impl From<Refusal> for Problem {
                 let status = if syntax { StatusCode::BAD_REQUEST } else { StatusCode::UNPROCESSABLE_ENTITY };
                 let (code, detail) = match rejected.as_slice() {
                     [only] => (only.code, only.detail.clone()),
-                    more => ("no_good_event", format!("none of the {} events could be taken; `rejected` says why", more.len())),
+                    more => (
+                        "no_good_event",
+                        format!("none of the {} events could be taken; `rejected` says why", more.len()),
+                    ),
                 };
                 Self { rejected, ..Self::new(status, code, detail) }
             }
@@ -110,8 +113,7 @@ impl From<Refusal> for Problem {
 
 impl Problem {
     pub(super) fn full(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "engine_full", detail)
-            .with_header(header::RETRY_AFTER, RETRY_AFTER_S)
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "engine_full", detail).with_header(header::RETRY_AFTER, RETRY_AFTER_S)
     }
 
     pub(super) fn stopping() -> Self {

@@ -209,7 +209,8 @@ async fn replace<T: Resource>(
     let mut members = object::<T>(document)?;
     let id = id(&request);
     if members.get("id").is_some_and(|own| *own != id.as_str()) {
-        let error = FieldError::new("/id", "id_mismatch", format!("the path says `{id}`; leave `id` out or say the same"));
+        let error =
+            FieldError::new("/id", "id_mismatch", format!("the path says `{id}`; leave `id` out or say the same"));
         return Err(Problem::invalid(T::INVALID, T::NAME, vec![error]));
     }
     members.insert("id".into(), id.into());

@@ -40,12 +40,7 @@ impl Ingester {
         matcher: Recipient<EventsAccepted>,
         mailbox_capacity: usize,
     ) -> Self {
-        Self {
-            gate,
-            metrics,
-            matcher,
-            mailbox_capacity,
-        }
+        Self { gate, metrics, matcher, mailbox_capacity }
     }
 
     fn refuse(&self, refusal: &Refusal) {
@@ -78,12 +73,7 @@ impl Handler<EventsReceived> for Ingester {
     type Result = ();
 
     fn handle(&mut self, request: EventsReceived, _: &mut Self::Context) {
-        let EventsReceived {
-            body,
-            encoding,
-            only_account,
-            reply,
-        } = request;
+        let EventsReceived { body, encoding, only_account, reply } = request;
         // A fault in the reading must cost this request only, not the thread's Ingester.
         let read = catch_unwind(AssertUnwindSafe(|| read::read(&body, &encoding, only_account.as_ref())));
         let batch = match read.unwrap_or_else(|_| Err(Refusal::Fault)) {
@@ -96,10 +86,7 @@ impl Handler<EventsReceived> for Ingester {
         };
         let accepted = batch.events.len();
         self.count(&batch.rejected);
-        let receipt = Receipt {
-            accepted,
-            rejected: batch.rejected,
-        };
+        let receipt = Receipt { accepted, rejected: batch.rejected };
         let admission = match self.gate.admit(accepted, Ok(receipt), reply) {
             Ok(admission) => Arc::new(admission),
             Err((reason, reply)) => {
@@ -112,11 +99,8 @@ impl Handler<EventsReceived> for Ingester {
                 return;
             }
         };
-        let sent = self.matcher.try_send(EventsAccepted {
-            events: batch.events,
-            accepted_at: Instant::now(),
-            admission,
-        });
+        let sent =
+            self.matcher.try_send(EventsAccepted { events: batch.events, accepted_at: Instant::now(), admission });
         match sent {
             Ok(()) => self.metrics.events_accepted.inc_by(accepted as u64),
             Err(error) => {

@@ -16,11 +16,7 @@ use crate::messages::{Encoding, Refusal, Rejected};
 pub(super) type Mistake = (&'static str, String);
 
 /// Reads a body. `only_account` is the one that its sender may post for.
-pub(super) fn read(
-    body: &[u8],
-    encoding: &Encoding,
-    only_account: Option<&AccountId>,
-) -> Result<Batch, Refusal> {
+pub(super) fn read(body: &[u8], encoding: &Encoding, only_account: Option<&AccountId>) -> Result<Batch, Refusal> {
     let reader = Reader { only_account };
     let batch = match encoding {
         Encoding::Json => match parse(body)? {
@@ -41,9 +37,8 @@ pub(super) fn read(
                 let detail = "a batch of CloudEvents is a JSON array";
                 return Err(Refusal::Malformed(detail.into()));
             };
-            reader.batch(
-                items.into_iter().map(|item| cloud_event::structured(item).and_then(|event| reader.own(event))),
-            )
+            reader
+                .batch(items.into_iter().map(|item| cloud_event::structured(item).and_then(|event| reader.own(event))))
         }
         Encoding::CloudEventData(attributes) => {
             let data = if body.is_empty() { Value::Object(Map::new()) } else { parse(body)? };
@@ -154,9 +149,7 @@ pub(super) fn time(value: Option<Value>) -> Result<Arc<str>, Mistake> {
     };
     match text.parse::<Timestamp>() {
         Ok(_) => Ok(text.into()),
-        Err(_) => {
-            Err(("bad_time", "`time` is a time as RFC 3339 writes it, such as 2026-07-01T15:00:00Z".into()))
-        }
+        Err(_) => Err(("bad_time", "`time` is a time as RFC 3339 writes it, such as 2026-07-01T15:00:00Z".into())),
     }
 }
 
@@ -197,7 +190,8 @@ mod tests {
 
     #[test]
     fn what_is_given_is_kept_and_the_rest_is_made() {
-        let body = r#"{"type":"a.b","account":"acme","id":"7","time":"2026-07-01T15:00:00+02:00","data":{"z":1.10,"a":2}}"#;
+        let body =
+            r#"{"type":"a.b","account":"acme","id":"7","time":"2026-07-01T15:00:00+02:00","data":{"z":1.10,"a":2}}"#;
         let event = json(body).expect("an event").events.remove(0);
         assert_eq!((event.account.as_str(), &*event.id), ("acme", "7"));
         assert_eq!(&*event.time, "2026-07-01T15:00:00+02:00");

@@ -32,13 +32,7 @@ pub struct Live {
 impl Live {
     /// Nothing is live yet.
     pub fn new(catalogue: Arc<Catalogue>, limits: Limits, metrics: Arc<Metrics>) -> Self {
-        Self {
-            index: ArcSwap::from_pointee(Index::default()),
-            writing: Mutex::new(()),
-            catalogue,
-            limits,
-            metrics,
-        }
+        Self { index: ArcSwap::from_pointee(Index::default()), writing: Mutex::new(()), catalogue, limits, metrics }
     }
 
     /// The index of this moment. Hold it for one piece of work only: it does not change.
@@ -49,8 +43,7 @@ impl Live {
     /// Prepares a template; `None` where it can't be used any more, because the dictionary or a
     /// bound has changed since it was saved.
     fn prepare(&self, template: &Template) -> Option<Arc<LiveTemplate>> {
-        let checked =
-            templating::compile(template.format, &template.body, self.catalogue.as_ref(), None, &self.limits);
+        let checked = templating::compile(template.format, &template.body, self.catalogue.as_ref(), None, &self.limits);
         let content_type = template.content_type.as_deref().unwrap_or(template.format.content_type());
         let content_type = HeaderValue::from_str(content_type).ok()?;
         let compiled = checked.compiled?;

@@ -23,11 +23,7 @@ impl Place {
         if account.is_none() != (T::KIND == Kind::Key) {
             return Err(StoreError::Misplaced(T::KIND));
         }
-        Ok(Self {
-            kind: T::KIND,
-            account: account.cloned(),
-            id: id.to_owned(),
-        })
+        Ok(Self { kind: T::KIND, account: account.cloned(), id: id.to_owned() })
     }
 }
 

@@ -41,10 +41,7 @@ pub(super) struct Feed {
 
 impl Feed {
     pub(super) fn new(sink: Arc<dyn ChangeSink>) -> Self {
-        Self {
-            sink,
-            unreadable: AtomicU64::new(0),
-        }
+        Self { sink, unreadable: AtomicU64::new(0) }
     }
 
     /// Tells of changes that were made.

@@ -42,10 +42,7 @@ const FORMAT_KNOWN: u64 = 1;
 /// here; redb's own default would be 1 GiB.
 const CACHE_BYTES: usize = 32 << 20;
 /// Opens the file, creating it where there is none, or an empty store in memory.
-pub(super) async fn open(
-    path: Option<PathBuf>,
-    feed: Arc<Feed>,
-) -> Result<Arc<dyn Backend>, OpenError> {
+pub(super) async fn open(path: Option<PathBuf>, feed: Arc<Feed>) -> Result<Arc<dyn Backend>, OpenError> {
     let opened = tokio::task::spawn_blocking(move || Embedded::open(path.as_deref(), feed)).await;
     Ok(Arc::new(opened.map_err(unavailable)??))
 }
@@ -70,10 +67,7 @@ impl Embedded {
         let database = Arc::new(database);
         let written = Arc::clone(&database);
         let writer = Writer::start(move |writes| write::commit(&written, writes), feed);
-        Ok(Self {
-            writer: writer.map_err(unavailable)?,
-            database,
-        })
+        Ok(Self { writer: writer.map_err(unavailable)?, database })
     }
 
     /// Reads on a thread that may wait for the disk.
@@ -109,9 +103,7 @@ impl Backend for Embedded {
             let records = transaction.open_table(RECORDS)?;
             let (kind, account, _) = key(&after);
             let mut rows = Vec::new();
-            for entry in records
-                .range::<(u8, &str, &str)>((Bound::Excluded(key(&after)), Bound::Unbounded))?
-            {
+            for entry in records.range::<(u8, &str, &str)>((Bound::Excluded(key(&after)), Bound::Unbounded))? {
                 let (place, value) = entry?;
                 let (its_kind, its_account, id) = place.value();
                 if rows.len() >= limit || (its_kind, its_account) != (kind, account) {
@@ -167,11 +159,7 @@ fn key(place: &Place) -> (u8, &str, &str) {
 }
 
 fn row(id: &str, (revision, _, json): (u64, &str, &[u8])) -> Row {
-    Row {
-        id: id.to_owned(),
-        revision: Revision(revision),
-        json: json.to_vec(),
-    }
+    Row { id: id.to_owned(), revision: Revision(revision), json: json.to_vec() }
 }
 
 fn unavailable(error: impl std::fmt::Display) -> StoreError {
@@ -191,11 +179,7 @@ fn load(database: &Database, feed: &Feed) -> Result<(), StoreError> {
             let Some(kind) = kinds.into_iter().find(|k| number(*k) == kind) else {
                 continue;
             };
-            let place = Place {
-                kind,
-                account: AccountId::new(account).ok(),
-                id: id.to_owned(),
-            };
+            let place = Place { kind, account: AccountId::new(account).ok(), id: id.to_owned() };
             batch.push((place, row(id, value.value())));
             if batch.len() == CHANGES_MAX {
                 feed.load(std::mem::take(&mut batch));

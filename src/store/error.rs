@@ -54,9 +54,7 @@ pub enum OpenError {
     #[error("a store at `{0}:` is not supported by this version; write file:PATH or memory:")]
     NotSupported(String),
     /// A `file:` URL without a path.
-    #[error(
-        "`file:` needs a path after it, like file:data/posthaste.redb or file:/var/lib/posthaste/store.redb"
-    )]
+    #[error("`file:` needs a path after it, like file:data/posthaste.redb or file:/var/lib/posthaste/store.redb")]
     NoPath,
     /// The path names something that is no regular file.
     #[error("{} is a folder or a device, not a file; name a file in it", .0.display())]

@@ -74,11 +74,7 @@ impl Precondition {
             (Self::Is(wanted), Some(current)) => wanted.contains(&current),
             (Self::Exists | Self::Is(_), None) | (Self::Absent, Some(_)) => false,
         };
-        if holds {
-            Ok(())
-        } else {
-            Err(StoreError::PreconditionFailed { current })
-        }
+        if holds { Ok(()) } else { Err(StoreError::PreconditionFailed { current }) }
     }
 }
 
@@ -139,11 +135,7 @@ impl Store {
     }
 
     /// Reads one record. A record whose bytes are not valid is an error, never an absence.
-    pub async fn get<T: Record>(
-        &self,
-        account: Option<&AccountId>,
-        id: &str,
-    ) -> Result<Option<Stored<T>>, StoreError> {
+    pub async fn get<T: Record>(&self, account: Option<&AccountId>, id: &str) -> Result<Option<Stored<T>>, StoreError> {
         let place = Place::of::<T>(account, id)?;
         let row = self.backend.get(place).await?;
         row.map(read).transpose()
@@ -176,17 +168,10 @@ impl Store {
         precondition: Precondition,
     ) -> Result<Written, StoreError> {
         let place = Place::of::<T>(account, value.id())?;
-        let content = Content {
-            json: value.to_stored_json().to_string().into_bytes(),
-            template: value.template().cloned(),
-        };
+        let content =
+            Content { json: value.to_stored_json().to_string().into_bytes(), template: value.template().cloned() };
         let change = T::change(account.cloned(), value.id(), Some(value.clone()));
-        let write = Write {
-            place,
-            content: Some(content),
-            precondition,
-            change: change.ok_or(StoreError::NotFound)?,
-        };
+        let write = Write { place, content: Some(content), precondition, change: change.ok_or(StoreError::NotFound)? };
         self.backend.write(write).await
     }
 
@@ -200,12 +185,7 @@ impl Store {
         let place = Place::of::<T>(account, id)?;
         // What can't be a name is nowhere.
         let change = T::change(account.cloned(), id, None).ok_or(StoreError::NotFound)?;
-        let write = Write {
-            place,
-            content: None,
-            precondition,
-            change,
-        };
+        let write = Write { place, content: None, precondition, change };
         self.backend.write(write).await.map(|_| ())
     }
 
@@ -221,14 +201,8 @@ impl Store {
 }
 
 fn read<T: Record>(row: Row) -> Result<Stored<T>, StoreError> {
-    let unreadable = || StoreError::Unreadable {
-        kind: T::KIND,
-        id: row.id.clone(),
-    };
+    let unreadable = || StoreError::Unreadable { kind: T::KIND, id: row.id.clone() };
     let document: Value = serde_json::from_slice(&row.json).map_err(|_| unreadable())?;
     let value = T::from_json(document).map_err(|_| unreadable())?;
-    Ok(Stored {
-        value,
-        revision: row.revision,
-    })
+    Ok(Stored { value, revision: row.revision })
 }

@@ -22,12 +22,7 @@ pub(super) struct Overlay {
 impl Overlay {
     pub(super) fn new(file: File) -> io::Result<Self> {
         let len = file.metadata()?.len();
-        Ok(Self {
-            file,
-            file_len: len,
-            len,
-            blocks: HashMap::new(),
-        })
+        Ok(Self { file, file_len: len, len, blocks: HashMap::new() })
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -38,8 +33,7 @@ impl Overlay {
         if len < self.len {
             // What grows again reads as zeros.
             self.file_len = self.file_len.min(len);
-            self.blocks
-                .retain(|number, _| number * (BLOCK_BYTES as u64) < len);
+            self.blocks.retain(|number, _| number * (BLOCK_BYTES as u64) < len);
             let edge = (len % BLOCK_BYTES as u64) as usize;
             if let Some(block) = self.blocks.get_mut(&(len / BLOCK_BYTES as u64)) {
                 block[edge..].fill(0);

@@ -10,9 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use posthaste::id::AccountId;
 use posthaste::key::{Key, Scope};
-use posthaste::store::{
-    Change, ChangeSink, OpenError, Precondition, Record, Store, Stored, Written,
-};
+use posthaste::store::{Change, ChangeSink, OpenError, Precondition, Record, Store, Stored, Written};
 use posthaste::template::Template;
 use posthaste::trigger::Trigger;
 use serde_json::json;
@@ -35,20 +33,12 @@ impl Home {
 }
 
 fn in_memory() -> Home {
-    Home {
-        url: "memory:".to_owned(),
-        keeps: false,
-        _guard: Box::new(()),
-    }
+    Home { url: "memory:".to_owned(), keeps: false, _guard: Box::new(()) }
 }
 
 fn in_file() -> Home {
     let folder = tempfile::tempdir().expect("a folder");
-    Home {
-        url: format!("file:{}/a/b/store.redb", folder.path().display()),
-        keeps: true,
-        _guard: Box::new(folder),
-    }
+    Home { url: format!("file:{}/a/b/store.redb", folder.path().display()), keeps: true, _guard: Box::new(folder) }
 }
 
 /// Remembers what it was told.
@@ -91,8 +81,7 @@ fn account(name: &str) -> AccountId {
 }
 
 fn template(id: &str) -> Template {
-    Template::from_json(json!({"id": id, "format": "json", "body": "{\"a\": {{a}}}\r\n"}))
-        .expect("a template")
+    Template::from_json(json!({"id": id, "format": "json", "body": "{\"a\": {{a}}}\r\n"})).expect("a template")
 }
 
 fn trigger(id: &str, template: &str, url: &str) -> Trigger {
@@ -107,9 +96,7 @@ fn trigger(id: &str, template: &str, url: &str) -> Trigger {
 fn key(name: &str) -> Key {
     let now = "2026-11-02T10:00:00Z".parse().expect("a time");
     let scope = Scope::Account(account("acme"));
-    Key::make(name.to_owned(), scope, now)
-        .expect("randomness")
-        .0
+    Key::make(name.to_owned(), scope, now).expect("randomness").0
 }
 
 const URL: &str = "https://example.com/x";
@@ -134,10 +121,7 @@ async fn ids<T: Record>(
     after: Option<&str>,
     limit: usize,
 ) -> (Vec<String>, Option<String>) {
-    let page = store
-        .list::<T>(account, after, limit)
-        .await
-        .expect("a page");
+    let page = store.list::<T>(account, after, limit).await.expect("a page");
     let ids = page.items.iter().map(|item| item.value.id().to_owned());
     (ids.collect(), page.next)
 }
@@ -176,23 +160,11 @@ conforms!(file_store, super::in_file);
 #[tokio::test]
 async fn urls_that_name_no_store_say_what_to_write() {
     for (url, expected) in [
-        (
-            "redis://:hunter2@h:6379/0",
-            "a store at `redis:` is not supported",
-        ),
+        ("redis://:hunter2@h:6379/0", "a store at `redis:` is not supported"),
         ("rediss://h", "a store at `rediss:` is not supported"),
-        (
-            "redis+cluster://h",
-            "a store at `redis+cluster:` is not supported",
-        ),
-        (
-            "postgres://u:hunter2@h/d",
-            "the store's URL has the scheme `postgres:`; write file:PATH",
-        ),
-        (
-            "data/x.redb",
-            "the store's URL has the scheme `data/x.redb:`; write file:PATH",
-        ),
+        ("redis+cluster://h", "a store at `redis+cluster:` is not supported"),
+        ("postgres://u:hunter2@h/d", "the store's URL has the scheme `postgres:`; write file:PATH"),
+        ("data/x.redb", "the store's URL has the scheme `data/x.redb:`; write file:PATH"),
         ("memory:x", "write file:PATH or memory:"),
         ("", "write file:PATH or memory:"),
         ("file:", "`file:` needs a path"),
@@ -201,9 +173,6 @@ async fn urls_that_name_no_store_say_what_to_write() {
         let opened = Store::open(url, Arc::new(Probe::default())).await;
         let error: OpenError = opened.map(drop).expect_err(url);
         let text = error.to_string();
-        assert!(
-            text.contains(expected) && !text.contains("hunter2"),
-            "{url}: {text}"
-        );
+        assert!(text.contains(expected) && !text.contains("hunter2"), "{url}: {text}");
     }
 }

@@ -43,13 +43,8 @@ fn create(path: &Path) -> Result<(), OpenError> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".new-{}", crate::id::new_id()));
     let beside = PathBuf::from(beside);
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&beside)
-        .map_err(system(path))?;
+    let file =
+        OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&beside).map_err(system(path))?;
     let made = FileBackend::new(file)
         .and_then(|backend| builder().create_with_backend(backend))
         .map_err(|error| refusal(path, error))
@@ -76,10 +71,7 @@ fn place(beside: &Path, path: &Path) -> io::Result<()> {
 
 fn system(path: &Path) -> impl Fn(io::Error) -> OpenError + use<> {
     let path = path.to_owned();
-    move |source| OpenError::System {
-        path: path.clone(),
-        source,
-    }
+    move |source| OpenError::System { path: path.clone(), source }
 }
 
 fn builder() -> Builder {
@@ -108,10 +100,7 @@ fn examine(path: &Path) -> Result<(), OpenError> {
         judge(path, &opened.map_err(|error| refusal(path, error))?)
     }));
     judged.unwrap_or_else(|_| {
-        Err(OpenError::Damaged {
-            path: path.to_owned(),
-            detail: "its structure makes no sense".to_owned(),
-        })
+        Err(OpenError::Damaged { path: path.to_owned(), detail: "its structure makes no sense".to_owned() })
     })
 }
 
@@ -124,42 +113,26 @@ fn judge(path: &Path, database: &Database) -> Result<(), OpenError> {
     match format.map(|format| format.value()) {
         Some(FORMAT_KNOWN) => {}
         Some(found) => {
-            return Err(OpenError::OtherFormat {
-                path: path.to_owned(),
-                found,
-                known: FORMAT_KNOWN,
-            });
+            return Err(OpenError::OtherFormat { path: path.to_owned(), found, known: FORMAT_KNOWN });
         }
         None => return Err(foreign()),
     }
     let tables = transaction.open_table(RECORDS).map(drop);
     let tables = tables.and_then(|()| transaction.open_table(REFERENCES).map(drop));
-    tables.map_err(|error| OpenError::Damaged {
-        path: path.to_owned(),
-        detail: error.to_string(),
-    })
+    tables.map_err(|error| OpenError::Damaged { path: path.to_owned(), detail: error.to_string() })
 }
 
 /// What redb's refusal to open means for the person who must act.
 fn refusal(path: &Path, error: DatabaseError) -> OpenError {
     let path = path.to_owned();
     match error {
-        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
-            OpenError::Locked(path)
-        }
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => OpenError::Locked(path),
         // Stores of ours never had that format.
         DatabaseError::UpgradeRequired(_) => OpenError::Foreign(path),
-        DatabaseError::Storage(StorageError::Corrupted(detail)) => {
-            OpenError::Damaged { path, detail }
-        }
-        DatabaseError::Storage(StorageError::Io(source))
-            if source.kind() != io::ErrorKind::UnexpectedEof =>
-        {
+        DatabaseError::Storage(StorageError::Corrupted(detail)) => OpenError::Damaged { path, detail },
+        DatabaseError::Storage(StorageError::Io(source)) if source.kind() != io::ErrorKind::UnexpectedEof => {
             OpenError::System { path, source }
         }
-        other => OpenError::Damaged {
-            path,
-            detail: other.to_string(),
-        },
+        other => OpenError::Damaged { path, detail: other.to_string() },
     }
 }

@@ -21,10 +21,7 @@ pub(super) struct Trial {
 impl Trial {
     pub(super) fn new(file: File) -> io::Result<Self> {
         let locks = FileBackend::new(file.try_clone()?).map_err(io::Error::other)?;
-        Ok(Self {
-            overlay: Mutex::new(Overlay::new(file)?),
-            locks,
-        })
+        Ok(Self { overlay: Mutex::new(Overlay::new(file)?), locks })
     }
 
     fn overlay(&self) -> MutexGuard<'_, Overlay> {
@@ -55,11 +52,7 @@ impl StorageBackend for Trial {
     fn try_lock_range(&self, from: Bound<u64>, to: Bound<u64>) -> Result<bool, BackendError> {
         self.locks.try_lock_range(from, to)
     }
-    fn try_lock_shared_range(
-        &self,
-        from: Bound<u64>,
-        to: Bound<u64>,
-    ) -> Result<bool, BackendError> {
+    fn try_lock_shared_range(&self, from: Bound<u64>, to: Bound<u64>) -> Result<bool, BackendError> {
         self.locks.try_lock_shared_range(from, to)
     }
     fn lock_range(&self, from: Bound<u64>, to: Bound<u64>) -> Result<(), BackendError> {

@@ -4,8 +4,8 @@
 use redb::{Database, Durability, ReadableTable, Table, WriteTransaction};
 
 use super::{
-    FORMAT, FORMAT_KNOWN, META, RECORDS, REFERENCES, RecordKey, RecordValue, ReferenceKey, VERSION,
-    key, number, unavailable,
+    FORMAT, FORMAT_KNOWN, META, RECORDS, REFERENCES, RecordKey, RecordValue, ReferenceKey, VERSION, key, number,
+    unavailable,
 };
 use crate::id::TriggerId;
 use crate::store::backend::Write;
@@ -28,10 +28,7 @@ pub(super) fn mark(database: Database) -> Result<Database, StoreError> {
 }
 
 /// Does a group of writes in one transaction.
-pub(super) fn commit(
-    database: &Database,
-    writes: &[Write],
-) -> Result<Vec<Result<Written, StoreError>>, StoreError> {
+pub(super) fn commit(database: &Database, writes: &[Write]) -> Result<Vec<Result<Written, StoreError>>, StoreError> {
     let transaction = begin_write(database).map_err(unavailable)?;
     let answers = apply_all(&transaction, writes).map_err(unavailable)?;
     // Where all were refused there is nothing to wait for the disk for.
@@ -129,25 +126,16 @@ fn apply(
             records.remove(key(place))?;
         }
     }
-    Ok(Ok(Written {
-        revision: next,
-        created: revision.is_none(),
-    }))
+    Ok(Ok(Written { revision: next, created: revision.is_none() }))
 }
 
 /// Some of the triggers that name a template.
-fn triggers_of(
-    references: &References<'_>,
-    account: &str,
-    template: &str,
-) -> Result<Vec<TriggerId>, redb::Error> {
+fn triggers_of(references: &References<'_>, account: &str, template: &str) -> Result<Vec<TriggerId>, redb::Error> {
     let mut triggers = Vec::new();
     for entry in references.range((account, template, "")..)? {
         let (place, ()) = entry.map(|(place, _)| (place, ()))?;
         let (its_account, its_template, trigger) = place.value();
-        if (its_account, its_template) != (account, template)
-            || triggers.len() == TRIGGERS_NAMED_MAX
-        {
+        if (its_account, its_template) != (account, template) || triggers.len() == TRIGGERS_NAMED_MAX {
             break;
         }
         triggers.extend(TriggerId::new(trigger));

@@ -53,14 +53,7 @@ async fn fill(store: &Store, triggers: usize) {
 async fn files_of_something_else_are_refused() {
     let folder = folder();
     let path = folder.path().join("x");
-    for content in [
-        &b"x"[..],
-        b"redb",
-        b"hello\n",
-        &[0; 100_000],
-        b"SQLite format 3\0",
-        &[0xFF; 9],
-    ] {
+    for content in [&b"x"[..], b"redb", b"hello\n", &[0; 100_000], b"SQLite format 3\0", &[0xFF; 9]] {
         fs::write(&path, content).expect("written");
         let error = refused(&path).await;
         assert!(matches!(error, OpenError::Foreign(_)), "{error}");
@@ -101,16 +94,9 @@ fn write<V: redb::Value + 'static>(
 async fn a_store_of_another_format_is_refused() {
     let folder = folder();
     let path = filled(folder.path(), 1).await;
-    write(
-        &path,
-        TableDefinition::<&str, u64>::new("posthaste"),
-        "format",
-        2,
-    );
+    write(&path, TableDefinition::<&str, u64>::new("posthaste"), "format", 2);
     match refused(&path).await {
-        OpenError::OtherFormat {
-            found: 2, known: 1, ..
-        } => {}
+        OpenError::OtherFormat { found: 2, known: 1, .. } => {}
         other => panic!("{other}"),
     }
 }
@@ -120,25 +106,10 @@ async fn a_truncated_store_is_refused() {
     let folder = folder();
     let path = filled(folder.path(), 20).await;
     let whole = fs::read(&path).expect("its bytes");
-    for length in [
-        9,
-        10,
-        63,
-        64,
-        320,
-        4_095,
-        4_096,
-        8_192,
-        whole.len() / 2,
-        whole.len() - 4_096,
-        whole.len() - 1,
-    ] {
+    for length in [9, 10, 63, 64, 320, 4_095, 4_096, 8_192, whole.len() / 2, whole.len() - 4_096, whole.len() - 1] {
         fs::write(&path, &whole[..length]).expect("written");
         let error = refused(&path).await;
-        assert!(
-            matches!(error, OpenError::Damaged { .. }),
-            "{length}: {error}"
-        );
+        assert!(matches!(error, OpenError::Damaged { .. }), "{length}: {error}");
     }
     fs::write(&path, &whole).expect("written");
     open(&path).await.expect("whole again");
@@ -168,19 +139,13 @@ async fn a_damaged_store_is_refused_or_complete() {
             match open(&copy).await {
                 Err(_) => {
                     found += 1;
-                    assert!(
-                        damaged == fs::read(&copy).expect("its bytes"),
-                        "{name} {place}"
-                    );
+                    assert!(damaged == fs::read(&copy).expect("its bytes"), "{name} {place}");
                 }
                 Ok((store, probe)) => {
                     assert_eq!(probe.take().len(), 41, "{name} {place}");
                     assert_eq!(store.unreadable(), 0, "{name} {place}");
                     let acme = account("acme");
-                    assert_eq!(
-                        ids::<Trigger>(&store, Some(&acme), None, 99).await.0.len(),
-                        40
-                    );
+                    assert_eq!(ids::<Trigger>(&store, Some(&acme), None, 99).await.0.len(), 40);
                 }
             }
         }
@@ -221,18 +186,12 @@ async fn a_place_that_cannot_hold_a_file_is_named() {
     let folder = folder();
     let error = open(folder.path()).await.map(drop).expect_err("refused");
     assert!(matches!(error, OpenError::NotAFile(_)), "{error}");
-    let error = open(Path::new("/dev/null"))
-        .await
-        .map(drop)
-        .expect_err("refused");
+    let error = open(Path::new("/dev/null")).await.map(drop).expect_err("refused");
     assert!(matches!(error, OpenError::NotAFile(_)), "{error}");
 
     let file = folder.path().join("file");
     fs::write(&file, "x").expect("written");
-    let error = open(&file.join("store.redb"))
-        .await
-        .map(drop)
-        .expect_err("refused");
+    let error = open(&file.join("store.redb")).await.map(drop).expect_err("refused");
     assert!(matches!(error, OpenError::System { .. }), "{error}");
     assert_eq!(fs::read(&file).expect("its bytes"), b"x");
 

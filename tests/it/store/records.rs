@@ -36,10 +36,7 @@ pub(super) async fn what_was_put_is_there_with_its_secrets(home: Home) {
         let nothing = get::<Template>(&store, Some(&self::account(account)), id).await;
         assert_eq!(nothing, None, "{account} {id}");
     }
-    store
-        .delete::<Key>(None, key.id.as_str(), Precondition::None)
-        .await
-        .expect("deleted");
+    store.delete::<Key>(None, key.id.as_str(), Precondition::None).await.expect("deleted");
     assert_eq!(get::<Key>(&store, None, key.id.as_str()).await, None);
     let again = store.delete::<Key>(None, key.id.as_str(), Precondition::None);
     assert_eq!(again.await, Err(StoreError::NotFound));
@@ -71,18 +68,15 @@ pub(super) async fn pages_follow_the_bytes_of_the_ids(home: Home) {
     // Every legal kind of character, neighbours in each way of sorting, and the longest name.
     let longest = "z".repeat(128);
     let names = [
-        "a", "B", "b", "a:b", "a@b", "a.b", "a_b", "a~b", "a-b", "a0", "10", "9", "~", "-", ":",
-        "_", "@", ".", "..", &longest,
+        "a", "B", "b", "a:b", "a@b", "a.b", "a_b", "a~b", "a-b", "a0", "10", "9", "~", "-", ":", "_", "@", ".", "..",
+        &longest,
     ];
     for name in names {
         for account in [&acme, &other] {
             save(&store, account, &template(name)).await;
         }
     }
-    let sorted: Vec<String> = BTreeSet::from(names)
-        .into_iter()
-        .map(String::from)
-        .collect();
+    let sorted: Vec<String> = BTreeSet::from(names).into_iter().map(String::from).collect();
     for limit in [1, 2, 7, names.len() - 1, names.len(), 1_000] {
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
@@ -101,18 +95,8 @@ pub(super) async fn pages_follow_the_bytes_of_the_ids(home: Home) {
         assert!(get::<Template>(&store, Some(&acme), name).await.is_some());
     }
     // Kinds and accounts are lists of their own.
-    assert!(
-        ids::<Trigger>(&store, Some(&acme), None, 9)
-            .await
-            .0
-            .is_empty()
-    );
-    assert!(
-        ids::<Template>(&store, Some(&account("acme-")), None, 9)
-            .await
-            .0
-            .is_empty()
-    );
+    assert!(ids::<Trigger>(&store, Some(&acme), None, 9).await.0.is_empty());
+    assert!(ids::<Template>(&store, Some(&account("acme-")), None, 9).await.0.is_empty());
 }
 
 pub(super) async fn a_cursor_outlives_what_it_points_at(home: Home) {
@@ -122,28 +106,19 @@ pub(super) async fn a_cursor_outlives_what_it_points_at(home: Home) {
         save(&store, &acme, &template(id)).await;
     }
     let (page, next) = ids::<Template>(&store, Some(&acme), None, 2).await;
-    assert_eq!(
-        (page, next.as_deref()),
-        (vec!["b".into(), "d".into()], Some("d"))
-    );
+    assert_eq!((page, next.as_deref()), (vec!["b".into(), "d".into()], Some("d")));
     remove::<Template>(&store, &acme, "d").await;
     for id in ["a", "c", "e"] {
         save(&store, &acme, &template(id)).await;
     }
     let (page, next) = ids::<Template>(&store, Some(&acme), Some("d"), 9).await;
-    assert_eq!(
-        (page, next),
-        (vec!["e".into(), "f".into(), "h".into()], None)
-    );
+    assert_eq!((page, next), (vec!["e".into(), "f".into(), "h".into()], None));
 }
 
 pub(super) async fn accounts_are_those_that_hold_something(home: Home) {
     let (store, _) = home.open().await;
     assert_eq!(store.accounts().await, Ok(vec![]));
-    store
-        .put(None, &key("till"), Precondition::None)
-        .await
-        .expect("written");
+    store.put(None, &key("till"), Precondition::None).await.expect("written");
     let names = ["b", "a", "a-", "a~", "A", "ab", &"z".repeat(128)];
     for name in names {
         for id in ["v", "w"] {
@@ -156,16 +131,8 @@ pub(super) async fn accounts_are_those_that_hold_something(home: Home) {
     let a = account("a");
     for id in ["v", "t", "w"] {
         let gone = match id {
-            "t" => {
-                store
-                    .delete::<Trigger>(Some(&a), id, Precondition::None)
-                    .await
-            }
-            _ => {
-                store
-                    .delete::<Template>(Some(&a), id, Precondition::None)
-                    .await
-            }
+            "t" => store.delete::<Trigger>(Some(&a), id, Precondition::None).await,
+            _ => store.delete::<Template>(Some(&a), id, Precondition::None).await,
         };
         gone.expect("deleted");
     }
@@ -185,20 +152,12 @@ pub(super) async fn what_was_written_is_there_after_a_restart(home: Home) {
         let record = template("w");
         save(&store, &account, &record).await;
         // More than one batch.
-        let triggers: Vec<_> = (0..1_200)
-            .map(|n| trigger(&format!("t{n}"), "w", URL))
-            .collect();
-        let puts = triggers
-            .iter()
-            .map(|t| store.put(Some(&account), t, Precondition::None));
+        let triggers: Vec<_> = (0..1_200).map(|n| trigger(&format!("t{n}"), "w", URL)).collect();
+        let puts = triggers.iter().map(|t| store.put(Some(&account), t, Precondition::None));
         assert!(join_all(puts).await.iter().all(Result::is_ok));
     }
     let key = key("till");
-    let last = store
-        .put(None, &key, Precondition::None)
-        .await
-        .expect("written")
-        .revision;
+    let last = store.put(None, &key, Precondition::None).await.expect("written").revision;
     written.extend(probe.take());
     drop(store);
 
@@ -211,10 +170,7 @@ pub(super) async fn what_was_written_is_there_after_a_restart(home: Home) {
     assert!(templates < triggers, "templates come first");
     let found: Stored<Key> = get(&store, None, key.id.as_str()).await.expect("there");
     assert_eq!((found.value, found.revision), (key.clone(), last));
-    let next = store
-        .put(None, &key, Precondition::Is(vec![last]))
-        .await
-        .expect("written");
+    let next = store.put(None, &key, Precondition::Is(vec![last])).await.expect("written");
     assert!(next.revision > last);
     let acme = account("acme");
     let used = store.delete::<Template>(Some(&acme), "w", Precondition::None);

@@ -30,16 +30,10 @@ pub(super) async fn preconditions_hold_or_nothing_is_done(home: Home) {
         assert_eq!(delete(precondition).await, Err(failed(Some(first))));
     }
     assert_eq!(probe.take().len(), 1);
-    let second = put(Is(vec![Revision(0), first]))
-        .await
-        .expect("written")
-        .revision;
+    let second = put(Is(vec![Revision(0), first])).await.expect("written").revision;
     assert_eq!(put(Is(vec![first])).await, Err(failed(Some(second))));
     let third = put(Exists).await.expect("written").revision;
-    assert_eq!(
-        delete(Is(vec![first, second])).await,
-        Err(failed(Some(third)))
-    );
+    assert_eq!(delete(Is(vec![first, second])).await, Err(failed(Some(third))));
     assert_eq!(delete(Is(vec![third])).await, Ok(()));
     // A name that comes back has no old revision.
     let fourth = put(Absent).await.expect("written").revision;
@@ -81,10 +75,7 @@ pub(super) async fn a_template_in_use_stays(home: Home) {
     let delete = |account, id| store.delete::<Template>(Some(account), id, Precondition::None);
     let missing = StoreError::TemplateMissing(TemplateId::new("w").expect("a name"));
     save(&store, &beta, &template("w")).await;
-    assert_eq!(
-        put_trigger("t", "w", Precondition::None).await,
-        Err(missing)
-    );
+    assert_eq!(put_trigger("t", "w", Precondition::None).await, Err(missing));
     // The precondition is judged first.
     let first = put_trigger("t", "w", Precondition::Exists).await;
     assert_eq!(first, Err(StoreError::PreconditionFailed { current: None }));
@@ -120,10 +111,7 @@ pub(super) async fn a_template_in_use_stays(home: Home) {
         }
     }
     assert_eq!(delete(&acme, "w").await, Ok(()));
-    assert!(matches!(
-        delete(&acme, "v").await,
-        Err(StoreError::TemplateInUse { .. })
-    ));
+    assert!(matches!(delete(&acme, "v").await, Err(StoreError::TemplateInUse { .. })));
 }
 
 pub(super) async fn the_sink_hears_all_in_order_before_the_answer(home: Home) {
@@ -164,19 +152,13 @@ pub(super) async fn no_update_is_lost_between_writers(home: Home) {
     const TURNS: usize = 10;
     let (store, _) = home.open().await;
     let acme = account("acme");
-    let record = Template {
-        body: String::new(),
-        ..template("w")
-    };
+    let record = Template { body: String::new(), ..template("w") };
     save(&store, &acme, &record).await;
     let writers = (0..WRITERS).map(|_| async {
         for _ in 0..TURNS {
             loop {
                 let found: Stored<Template> = get(&store, Some(&acme), "w").await.expect("there");
-                let longer = Template {
-                    body: found.value.body + "x",
-                    ..record.clone()
-                };
+                let longer = Template { body: found.value.body + "x", ..record.clone() };
                 let unchanged = Precondition::Is(vec![found.revision]);
                 match store.put(Some(&acme), &longer, unchanged).await {
                     Ok(_) => break,
