@@ -84,6 +84,11 @@ impl Gate {
         self.events.load(Ordering::Relaxed) >= self.events_max
     }
 
+    /// Whether half of the places are taken: time to let go of those that only pace a producer.
+    pub fn is_half_full(&self) -> bool {
+        self.events.load(Ordering::Relaxed) >= self.events_max.div_ceil(2)
+    }
+
     /// Events in flight.
     pub fn events(&self) -> usize {
         self.events.load(Ordering::SeqCst)

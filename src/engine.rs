@@ -81,7 +81,7 @@ impl Engine {
         let live = Arc::new(Live::new(Arc::clone(&catalogue), config.templates.clone(), Arc::clone(&metrics)));
         let store = Store::open(&config.store_url, Arc::clone(&live) as _).await?;
 
-        let (threads, dispatchers) = start_dispatchers(&config, outbound, &metrics)?;
+        let (threads, dispatchers) = start_dispatchers(&config, outbound, &metrics, &gate)?;
         let address = listener.local_addr().map_err(StartError::Serve)?;
         let shared = Arc::new(Shared { config, gate, live, store, catalogue, metrics });
         let server = serve(&shared, dispatchers, listener).map_err(StartError::Serve)?;
@@ -137,11 +137,13 @@ fn start_dispatchers(
     config: &Config,
     outbound: Outbound,
     metrics: &Arc<Metrics>,
+    gate: &Arc<Gate>,
 ) -> Result<(Vec<Arbiter>, Vec<Addr<Dispatchers>>), StartError> {
     let settings = DispatchSettings {
         config: Arc::new(config.dispatch.clone()),
         outbound,
         metrics: Arc::clone(metrics),
+        gate: Arc::clone(gate),
         mailbox_capacity: config.ingest.events_in_flight_max,
     };
     let threads: Vec<Arbiter> = (0..config.dispatch.threads).map(|_| Arbiter::new()).collect();

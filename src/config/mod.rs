@@ -98,7 +98,9 @@ pub struct Dispatch {
     pub idle_destination: Duration,
     /// How long an idle connection to a destination is kept.
     pub keep_alive: Duration,
-    /// How long a delivery may wait while its event counts as in flight.
+    /// A destination where none of the attempts ends for so long is behind.
+    pub stalled_after: Duration,
+    /// A destination where a delivery waits for so long is behind.
     pub behind_after: Duration,
     /// Bytes of an answer's body that are read to keep the connection.
     pub answer_bytes_max: usize,
@@ -265,6 +267,7 @@ impl Dispatch {
             attempt_timeout: reader.duration("dispatch.attempt_timeout_ms", 1..=600_000),
             idle_destination: reader.duration("dispatch.idle_destination_ms", 1..=86_400_000),
             keep_alive: reader.duration("dispatch.keep_alive_ms", 0..=600_000),
+            stalled_after: reader.duration("dispatch.stalled_after_ms", 2..=60_000),
             behind_after: reader.duration("dispatch.behind_after_ms", 0..=60_000),
             answer_bytes_max: reader.number("dispatch.answer_bytes_max", 0..=1 << 30),
             allow_networks,

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use futures_util::FutureExt as _;
 
 use super::attempt::attempt;
+use crate::admission::Gate;
 use crate::config::Dispatch;
 use crate::messages::{Queued, Report};
 use crate::metrics::{Dropped, Metrics, Outcome};
@@ -23,6 +24,7 @@ pub(super) struct Bounds {
     waiting_bytes_max: usize,
     attempt_timeout: Duration,
     answer_bytes_max: usize,
+    stalled_after: Duration,
     behind_after: Duration,
 }
 
@@ -34,6 +36,7 @@ impl From<&Dispatch> for Bounds {
             waiting_bytes_max: config.queue_bytes_per_destination,
             attempt_timeout: config.attempt_timeout,
             answer_bytes_max: config.answer_bytes_max,
+            stalled_after: config.stalled_after,
             behind_after: config.behind_after,
         }
     }
@@ -44,6 +47,7 @@ pub(super) struct Line {
     bounds: Bounds,
     client: awc::Client,
     metrics: Arc<Metrics>,
+    gate: Arc<Gate>,
     /// With the time since which each waits.
     waiting: RefCell<VecDeque<(Instant, Queued)>>,
     waiting_bytes: Cell<usize>,
@@ -52,20 +56,24 @@ pub(super) struct Line {
     /// See [`Line::watch`].
     behind: Cell<bool>,
     watched: Cell<bool>,
+    /// Attempts that ended.
+    ended: Cell<u64>,
     last_active: Cell<Instant>,
 }
 
 impl Line {
-    pub(super) fn new(bounds: Bounds, client: awc::Client, metrics: Arc<Metrics>) -> Rc<Self> {
+    pub(super) fn new(bounds: Bounds, client: awc::Client, metrics: Arc<Metrics>, gate: Arc<Gate>) -> Rc<Self> {
         Rc::new(Self {
             bounds,
             client,
             metrics,
+            gate,
             waiting: RefCell::default(),
             waiting_bytes: Cell::new(0),
             senders: Cell::new(0),
             behind: Cell::new(false),
             watched: Cell::new(false),
+            ended: Cell::new(0),
             last_active: Cell::new(Instant::now()),
         })
     }
@@ -121,22 +129,28 @@ impl Line {
         Some(queued)
     }
 
-    /// Lets go of the events' places once a delivery has waited too long: from then on the
-    /// destination is behind, and holds up nobody but itself until its line is empty.
+    /// Looks, while deliveries wait, whether the destination is behind: whether no attempt ends any
+    /// more, or one has waited too long. Then it lets go of the events' places: until its line is
+    /// empty the destination holds up nobody but itself.
     async fn watch(self: Rc<Self>) {
+        let (mut ended, mut unchanged) = (self.ended.get(), 0);
         loop {
+            tokio::time::sleep(self.bounds.stalled_after / 2).await;
             let Some(since) = self.waiting.borrow().front().map(|(since, _)| *since) else {
                 break;
             };
-            let until = since + self.bounds.behind_after;
-            if Instant::now() >= until {
+            // Looked at twice, since after a pause of this thread the first look comes before the
+            // ends that wait to be noticed.
+            unchanged = if self.ended.get() == ended { unchanged + 1 } else { 0 };
+            ended = self.ended.get();
+            let patience = if self.gate.is_half_full() { self.bounds.stalled_after } else { self.bounds.behind_after };
+            if unchanged >= 2 || since.elapsed() >= patience {
                 self.behind.set(true);
                 for (_, queued) in self.waiting.borrow_mut().iter_mut() {
                     queued.admission = None;
                 }
                 break;
             }
-            tokio::time::sleep_until(until.into()).await;
         }
         self.watched.set(false);
     }
@@ -166,6 +180,7 @@ impl Line {
         let ended = AssertUnwindSafe(attempt).catch_unwind().await;
         let (outcome, status) = ended.unwrap_or((Outcome::Panic, None));
         let duration = begun.elapsed();
+        self.ended.set(self.ended.get() + 1);
         self.metrics.attempts_in_flight.dec();
         self.metrics.attempted(outcome, duration);
         if let Some(report) = report {

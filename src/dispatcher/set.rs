@@ -12,6 +12,7 @@ use hickory_resolver::TokioResolver;
 use super::client::{self, Outbound};
 use super::line::{Bounds, Line, drop_delivery};
 use super::{Dispatcher, Idle, Stop};
+use crate::admission::Gate;
 use crate::config::Dispatch;
 use crate::delivery::Destination;
 use crate::messages::{DeliveriesRendered, DeliveriesRouted, Queued};
@@ -26,6 +27,8 @@ pub struct DispatchSettings {
     pub outbound: Outbound,
     /// Where it is counted.
     pub metrics: Arc<Metrics>,
+    /// How much the node holds.
+    pub gate: Arc<Gate>,
     /// Messages that a mailbox holds: as many as events may be in flight, as each that is there
     /// carries work of one.
     pub mailbox_capacity: usize,
@@ -101,7 +104,7 @@ impl Dispatchers {
             destination: destination.clone(),
             generation: self.generations,
             received: 0,
-            line: Line::new(bounds, client, Arc::clone(&self.settings.metrics)),
+            line: Line::new(bounds, client, Arc::clone(&self.settings.metrics), Arc::clone(&self.settings.gate)),
             idle_after: self.settings.config.idle_destination,
             mailbox_capacity: self.settings.mailbox_capacity,
             parent: context.address().recipient(),
