@@ -6,6 +6,7 @@
 //! [`engine`] wires them. What they speak of (accounts, events, triggers, templates,
 //! deliveries) are plain data that know no framework. `ARCHITECTURE.md` tells the rest.
 
+pub mod catalogue;
 pub mod delivery;
 pub mod event;
 pub mod field;
