@@ -69,7 +69,9 @@ fn check_template(file: &TemplateFile, dictionary: &dyn Dictionary, limits: &Lim
         templating::compile(file.format, &body, dictionary, None, limits).diagnostics
     {
         let place = format!("{path}:{line}:{column}: ");
-        let hint = suggestion.map_or_else(String::new, |name| format!("; did you mean {name}?"));
+        // Many a message says it itself.
+        let hint = suggestion.filter(|name| !message.contains(name.as_str()));
+        let hint = hint.map_or_else(String::new, |name| format!("; did you mean {name}?"));
         let message = visible_line(&format!("{message} [{code}]{hint}"));
         match severity {
             Severity::Error => findings.error(&place, &message),
