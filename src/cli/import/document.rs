@@ -22,8 +22,8 @@ pub(super) struct Document {
     pub(super) templates: Vec<Entry<Template>>,
     /// Triggers of all accounts.
     pub(super) triggers: Vec<Entry<Trigger>>,
-    /// Templates that are there but have mistakes: what refers to them is no mistake of its own.
-    faulty: Vec<(AccountId, TemplateId)>,
+    /// Every template that is there, also with mistakes: what refers to it is no mistake of its own.
+    named: Vec<(AccountId, TemplateId)>,
 }
 
 /// A record of the file.
@@ -86,8 +86,7 @@ impl Place {
 impl Document {
     /// The templates that triggers of the file may refer to.
     pub(super) fn named_templates(&self) -> impl Iterator<Item = (&AccountId, &TemplateId)> {
-        let faulty = self.faulty.iter().map(|(account, id)| (account, id));
-        self.templates.iter().map(|entry| (&entry.account, &entry.value.id)).chain(faulty)
+        self.named.iter().map(|(account, id)| (account, id))
     }
 }
 
@@ -180,7 +179,7 @@ impl Reader {
         self.document.accounts += 1;
         for document in &templates {
             let name = document.get("id").and_then(Value::as_str).and_then(|name| TemplateId::new(name).ok());
-            self.document.faulty.extend(name.map(|name| (id.clone(), name)));
+            self.document.named.extend(name.map(|name| (id.clone(), name)));
         }
         let templates = self.read_records(&id, (index, 0, 0), "templates", templates);
         let triggers = self.read_records(&id, (index, 1, 0), "triggers", triggers);
