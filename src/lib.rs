@@ -12,4 +12,5 @@ pub mod field;
 pub mod id;
 pub mod pattern;
 pub mod template;
+pub mod templating;
 pub mod trigger;
