@@ -56,13 +56,11 @@ pub fn run() -> ExitCode {
 }
 
 /// Tells a person what went wrong.
-#[expect(clippy::print_stderr, reason = "this is what standard error is for")]
 fn complain(what: &str) {
     anstream::eprintln!("posthaste: {what}");
 }
 
 /// Tells a person or a script what they asked for.
-#[expect(clippy::print_stdout, reason = "this is what standard output is for")]
 fn say(what: &str) {
     anstream::println!("{what}");
 }
