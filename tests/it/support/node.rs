@@ -62,7 +62,13 @@ impl Node {
         &self.engine
     }
 
-    pub(crate) async fn call(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Reply {
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> Reply {
         let url = format!("http://{}{path}", self.engine.address());
         let mut request = self.client.request(method, url);
         if let Some(key) = &self.key {
