@@ -69,7 +69,7 @@ impl Fields {
 
     /// Takes a text that must be there.
     pub fn required_text(&mut self, name: &'static str) -> Option<String> {
-        let missing = !self.members.get(name).is_some_and(|v| !v.is_null());
+        let missing = self.members.get(name).is_none_or(Value::is_null);
         let text = self.text(name);
         if missing {
             self.refuse(format!("/{name}"), "missing", format!("`{name}` is required"));

@@ -118,13 +118,11 @@ fn is_date(text: &str) -> bool {
 }
 
 fn is_time(text: &str) -> bool {
-    (has_shape(text, "99:99") || has_shape(text, "99:99:99"))
-        && text.parse::<jiff::civil::Time>().is_ok()
+    (has_shape(text, "99:99") || has_shape(text, "99:99:99")) && text.parse::<jiff::civil::Time>().is_ok()
 }
 
 fn is_datetime(text: &str) -> bool {
-    text.get(..19)
-        .is_some_and(|start| has_shape(start, "9999-99-99T99:99:99"))
+    text.get(..19).is_some_and(|start| has_shape(start, "9999-99-99T99:99:99"))
         && text.parse::<jiff::Timestamp>().is_ok()
 }
 
@@ -142,16 +140,8 @@ mod tests {
     fn values_fit_their_type_only() {
         for (kind, good, bad) in [
             (T::String, vec![json!("")], vec![json!(1), json!(null)]),
-            (
-                T::Number,
-                vec![json!(1), json!(-0.5)],
-                vec![json!("1"), json!(true)],
-            ),
-            (
-                T::Integer,
-                vec![json!(7), json!(-7)],
-                vec![json!(7.0), json!(0.5), json!("7")],
-            ),
+            (T::Number, vec![json!(1), json!(-0.5)], vec![json!("1"), json!(true)]),
+            (T::Integer, vec![json!(7), json!(-7)], vec![json!(7.0), json!(0.5), json!("7")]),
             (T::Boolean, vec![json!(false)], vec![json!("false")]),
             (
                 T::Date,
@@ -171,10 +161,7 @@ mod tests {
             ),
             (
                 T::DateTime,
-                vec![
-                    json!("2026-05-06T09:30:00Z"),
-                    json!("2026-05-06T09:30:00.5+02:00"),
-                ],
+                vec![json!("2026-05-06T09:30:00Z"), json!("2026-05-06T09:30:00.5+02:00")],
                 vec![
                     json!("2026-05-06T09:30:00"),
                     json!("2026-05-06 09:30:00Z"),
@@ -185,11 +172,7 @@ mod tests {
             (
                 T::Url,
                 vec![json!("https://example.com/a?b=c")],
-                vec![
-                    json!("example.com"),
-                    json!("mailto:a@example.com"),
-                    json!("https://"),
-                ],
+                vec![json!("example.com"), json!("mailto:a@example.com"), json!("https://")],
             ),
             (T::Object, vec![json!({"a": 1})], vec![json!([1])]),
             (T::List, vec![json!([])], vec![json!({})]),
@@ -207,10 +190,7 @@ mod tests {
     fn words_and_interfaces_agree() {
         for kind in T::ALL {
             assert_eq!(T::from_word(kind.as_str()), Some(kind));
-            assert_eq!(
-                serde_json::to_value(kind).expect("a word"),
-                json!(kind.as_str())
-            );
+            assert_eq!(serde_json::to_value(kind).expect("a word"), json!(kind.as_str()));
         }
         assert_eq!(T::from_word("String"), None);
     }

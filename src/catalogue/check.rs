@@ -7,18 +7,13 @@ use super::attribute_type::AttributeType;
 use super::draft::{Draft, DraftAttribute, DraftEntity, DraftEvent};
 use super::error::{CatalogueError, Place, shown};
 use super::nearest::nearest;
-use super::{
-    ATTRIBUTES_MAX, AttributeEntry, Catalogue, ENGINE_PATHS, EVENTS_MAX, EntityEntry, EventEntry,
-};
+use super::{ATTRIBUTES_MAX, AttributeEntry, Catalogue, ENGINE_PATHS, EVENTS_MAX, EntityEntry, EventEntry};
 
 /// The member of a template's data that is the engine's.
 const ENGINE_MEMBER: &str = "event";
 
 /// Makes the catalogue, or says everything that keeps it from being one.
-pub(super) fn build(
-    draft: Draft,
-    mut errors: Vec<CatalogueError>,
-) -> Result<Catalogue, Vec<CatalogueError>> {
+pub(super) fn build(draft: Draft, mut errors: Vec<CatalogueError>) -> Result<Catalogue, Vec<CatalogueError>> {
     check_bounds(&draft, &mut errors);
     check_names(&draft, &mut errors);
     check_references(&draft, &mut errors);
@@ -34,8 +29,7 @@ pub(super) fn build(
 
 /// There is something, and not too much.
 fn check_bounds(draft: &Draft, errors: &mut Vec<CatalogueError>) {
-    let instead =
-        "leave out what templates don't name; a path works without being in the catalogue";
+    let instead = "leave out what templates don't name; a path works without being in the catalogue";
     let mut attributes = draft.entities.iter().flat_map(|entity| &entity.attributes);
     if let Some(over) = attributes.nth(ATTRIBUTES_MAX) {
         let what = format!("the catalogue has more than {ATTRIBUTES_MAX} attributes");
@@ -102,11 +96,8 @@ fn check_references(draft: &Draft, errors: &mut Vec<CatalogueError>) {
             if draft.incomplete || known.contains(&name.value.to_ascii_uppercase()) {
                 continue;
             }
-            let what = format!(
-                "{} carries the entity {}, which no file describes",
-                event.event_type,
-                shown(&name.value)
-            );
+            let what =
+                format!("{} carries the entity {}, which no file describes", event.event_type, shown(&name.value));
             let instead = match nearest(&name.value, names()) {
                 Some(known) => format!("did you mean {known}?"),
                 None => "describe it under [[entity]], or leave it out".to_owned(),
@@ -122,13 +113,9 @@ fn check_paths(draft: &Draft, errors: &mut Vec<CatalogueError>) {
     for entity in &draft.entities {
         for attribute in &entity.attributes {
             check_owner(entity, attribute, errors);
-            let (owner, first) = *by_path
-                .entry(&attribute.path)
-                .or_insert((entity, attribute));
+            let (owner, first) = *by_path.entry(&attribute.path).or_insert((entity, attribute));
             // A second tag for a path is fine: customers may know it by two names.
-            if (first.attribute_type, &first.example)
-                != (attribute.attribute_type, &attribute.example)
-            {
+            if (first.attribute_type, &first.example) != (attribute.attribute_type, &attribute.example) {
                 let what = format!(
                     "the path {} has another type or example than {}:{} at {}",
                     attribute.path, owner.name, first.tag, first.place
@@ -166,16 +153,11 @@ fn check_owner(entity: &DraftEntity, attribute: &DraftAttribute, errors: &mut Ve
     if entity.from_engine {
         if !ENGINE_PATHS.contains(&path) {
             let what = format!("the engine has nothing at {path}");
-            let instead = format!(
-                "write one of {}, or take `from_engine` from the entity",
-                ENGINE_PATHS.join(", ")
-            );
+            let instead = format!("write one of {}, or take `from_engine` from the entity", ENGINE_PATHS.join(", "));
             errors.push(attribute.place.error(what, instead));
         }
     } else if path.split('.').next() == Some(ENGINE_MEMBER) {
-        let what = format!(
-            "the path {path} is the engine's: it puts `{ENGINE_MEMBER}` into every template's data"
-        );
+        let what = format!("the path {path} is the engine's: it puts `{ENGINE_MEMBER}` into every template's data");
         let instead = "write another path, or `from_engine = true` in the entity";
         errors.push(attribute.place.error(what, instead));
     }
@@ -184,23 +166,17 @@ fn check_owner(entity: &DraftEntity, attribute: &DraftAttribute, errors: &mut Ve
 fn assemble(draft: Draft) -> Catalogue {
     let entities: Vec<EntityEntry> = draft.entities.into_iter().map(entity_entry).collect();
     let own = entities.iter().filter(|entity| !entity.from_engine);
-    let own: HashMap<String, &str> = own
-        .map(|entity| (entity.name.to_ascii_uppercase(), entity.name.as_str()))
-        .collect();
-    let engine: Vec<String> = entities
-        .iter()
-        .filter(|entity| entity.from_engine)
-        .map(|entity| entity.name.clone())
-        .collect();
+    let own: HashMap<String, &str> =
+        own.map(|entity| (entity.name.to_ascii_uppercase(), entity.name.as_str())).collect();
+    let engine: Vec<String> =
+        entities.iter().filter(|entity| entity.from_engine).map(|entity| entity.name.clone()).collect();
     let events = draft.events.into_iter();
     let events = events.map(|event| event_entry(event, &own, &engine));
     Catalogue::new(events.collect(), entities)
 }
 
 fn entity_entry(draft: DraftEntity) -> EntityEntry {
-    let DraftEntity {
-        name, attributes, ..
-    } = draft;
+    let DraftEntity { name, attributes, .. } = draft;
     let attributes = attributes.into_iter().map(|attribute| AttributeEntry {
         tag: format!("{name}:{}", attribute.tag),
         path: attribute.path,
@@ -222,10 +198,7 @@ fn event_entry(draft: DraftEvent, own: &HashMap<String, &str>, engine: &[String]
     let named = draft.entities.iter();
     let named = named.filter_map(|name| own.get(&name.value.to_ascii_uppercase()));
     EventEntry {
-        entities: named
-            .map(|name| (*name).to_owned())
-            .chain(engine.iter().cloned())
-            .collect(),
+        entities: named.map(|name| (*name).to_owned()).chain(engine.iter().cloned()).collect(),
         event_type: draft.event_type,
         description: draft.description,
     }

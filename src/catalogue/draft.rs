@@ -90,11 +90,7 @@ impl Draft {
     }
 }
 
-fn read_event(
-    source: &Source,
-    errors: &mut Vec<CatalogueError>,
-    table: Spanned<DeTable<'_>>,
-) -> Option<DraftEvent> {
+fn read_event(source: &Source, errors: &mut Vec<CatalogueError>, table: Spanned<DeTable<'_>>) -> Option<DraftEvent> {
     const ENTITIES: &str = "write the names of the entities it carries, such as [\"GUEST\"], or []";
     let mut members = Members::new(source, errors, table, "an event");
     let event_type = members.text("type", "write one such as \"guest.created\"");
@@ -118,19 +114,12 @@ fn read_event(
     })
 }
 
-fn read_entity(
-    source: &Source,
-    errors: &mut Vec<CatalogueError>,
-    table: Spanned<DeTable<'_>>,
-) -> Option<DraftEntity> {
+fn read_entity(source: &Source, errors: &mut Vec<CatalogueError>, table: Spanned<DeTable<'_>>) -> Option<DraftEntity> {
     let mut members = Members::new(source, errors, table, "an entity");
     let name = word(&mut members, "name", "write one such as \"GUEST\"");
     let description = members.text("description", DESCRIBE);
     let from_engine = members.flag("from_engine");
-    let tables = members.tables(
-        "attribute",
-        "write [[entity.attribute]] above each attribute",
-    );
+    let tables = members.tables("attribute", "write [[entity.attribute]] above each attribute");
     let place = members.place.clone();
     members.finish();
     let mut attributes = Vec::with_capacity(tables.len());

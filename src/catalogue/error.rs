@@ -38,11 +38,7 @@ pub(super) struct Place {
 
 impl Place {
     /// A mistake here.
-    pub(super) fn error(
-        &self,
-        what: impl Into<String>,
-        instead: impl Into<String>,
-    ) -> CatalogueError {
+    pub(super) fn error(&self, what: impl Into<String>, instead: impl Into<String>) -> CatalogueError {
         CatalogueError {
             file: self.file.to_string(),
             line: Some(self.line),

@@ -27,8 +27,7 @@ pub(super) fn read_folder(dir: &Path) -> (Vec<FileText>, Vec<CatalogueError>) {
         }
     };
     if paths.is_empty() {
-        let instead =
-            "copy the shipped catalogue into it, or set `catalogue.dir` to another folder";
+        let instead = "copy the shipped catalogue into it, or set `catalogue.dir` to another folder";
         let error = mistake(dir, "the folder has no file *.toml".to_owned(), instead);
         return (Vec::new(), vec![error]);
     }
@@ -92,18 +91,10 @@ fn read(path: &Path) -> Result<String, CatalogueError> {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = memchr::memchr_iter(b'\n', good).count() + 1;
         let what = "the file is not UTF-8".to_owned();
-        CatalogueError {
-            line: Some(line),
-            ..mistake(path, what, "save it as UTF-8")
-        }
+        CatalogueError { line: Some(line), ..mistake(path, what, "save it as UTF-8") }
     })
 }
 
 fn mistake(path: &Path, what: String, instead: &str) -> CatalogueError {
-    CatalogueError {
-        file: path.display().to_string(),
-        line: None,
-        what,
-        instead: instead.to_owned(),
-    }
+    CatalogueError { file: path.display().to_string(), line: None, what, instead: instead.to_owned() }
 }

@@ -19,18 +19,12 @@ pub(super) struct Source {
 impl Source {
     pub(super) fn new(file: &str, text: &str) -> Self {
         let starts = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1);
-        Self {
-            file: file.into(),
-            line_starts: std::iter::once(0).chain(starts).collect(),
-        }
+        Self { file: file.into(), line_starts: std::iter::once(0).chain(starts).collect() }
     }
 
     /// Where a byte of the text stands.
     pub(super) fn place(&self, byte: usize) -> Place {
-        Place {
-            file: self.file.clone(),
-            line: self.line_starts.partition_point(|start| *start <= byte),
-        }
+        Place { file: self.file.clone(), line: self.line_starts.partition_point(|start| *start <= byte) }
     }
 }
 
@@ -77,10 +71,7 @@ impl<'a, 'i> Members<'a, 'i> {
     fn take(&mut self, name: &'static str) -> Option<Placed<DeValue<'i>>> {
         self.known.push(name);
         let value = self.table.remove(name)?;
-        Some(Placed {
-            place: self.source.place(value.span().start),
-            value: value.into_inner(),
-        })
+        Some(Placed { place: self.source.place(value.span().start), value: value.into_inner() })
     }
 
     /// Takes a member that must be there.
@@ -97,10 +88,7 @@ impl<'a, 'i> Members<'a, 'i> {
     pub(super) fn text(&mut self, name: &'static str, instead: &str) -> Option<Placed<String>> {
         let Placed { value, place } = self.required(name, instead)?;
         match value {
-            DeValue::String(text) if !text.trim().is_empty() => Some(Placed {
-                value: text.into_owned(),
-                place,
-            }),
+            DeValue::String(text) if !text.trim().is_empty() => Some(Placed { value: text.into_owned(), place }),
             DeValue::String(_) => {
                 self.refuse(&place, format!("`{name}` is empty"), instead);
                 None
@@ -127,10 +115,7 @@ impl<'a, 'i> Members<'a, 'i> {
         for item in items {
             let place = self.source.place(item.span().start);
             match item.into_inner() {
-                DeValue::String(text) => texts.push(Placed {
-                    value: text.into_owned(),
-                    place,
-                }),
+                DeValue::String(text) => texts.push(Placed { value: text.into_owned(), place }),
                 other => {
                     let what = format!("`{name}` is a list of texts; one is {}", kind(&other));
                     self.refuse(&place, what, instead);
@@ -144,10 +129,7 @@ impl<'a, 'i> Members<'a, 'i> {
     pub(super) fn flag(&mut self, name: &'static str) -> bool {
         match self.take(name) {
             None => false,
-            Some(Placed {
-                value: DeValue::Boolean(flag),
-                ..
-            }) => flag,
+            Some(Placed { value: DeValue::Boolean(flag), .. }) => flag,
             Some(Placed { value, place }) => {
                 let what = format!("`{name}` is true or false, not {}", kind(&value));
                 self.refuse(&place, what, "write it without quotes, or leave it out");
@@ -169,11 +151,7 @@ impl<'a, 'i> Members<'a, 'i> {
     }
 
     /// Takes the tables under `[[name]]`, which may be absent.
-    pub(super) fn tables(
-        &mut self,
-        name: &'static str,
-        instead: &str,
-    ) -> Vec<Spanned<DeTable<'i>>> {
+    pub(super) fn tables(&mut self, name: &'static str, instead: &str) -> Vec<Spanned<DeTable<'i>>> {
         let Some(Placed { value, place }) = self.take(name) else {
             return Vec::new();
         };
@@ -219,12 +197,9 @@ fn to_json(value: DeValue<'_>) -> Result<Value, &'static str> {
         DeValue::Integer(_) => return Err("is a number that is not decimal"),
         DeValue::Float(float) => number(float.as_str())?,
         DeValue::Datetime(_) => return Err("is a date or time without quotes"),
-        DeValue::Array(items) => Value::Array(
-            items
-                .into_iter()
-                .map(|item| to_json(item.into_inner()))
-                .collect::<Result<_, _>>()?,
-        ),
+        DeValue::Array(items) => {
+            Value::Array(items.into_iter().map(|item| to_json(item.into_inner())).collect::<Result<_, _>>()?)
+        }
         DeValue::Table(table) => {
             let mut members = Map::new();
             for (key, value) in table {
@@ -237,10 +212,7 @@ fn to_json(value: DeValue<'_>) -> Result<Value, &'static str> {
 }
 
 fn number(text: &str) -> Result<Value, &'static str> {
-    text.trim_start_matches('+')
-        .parse::<Number>()
-        .map(Value::Number)
-        .map_err(|_| "is a number that JSON can't write")
+    text.trim_start_matches('+').parse::<Number>().map(Value::Number).map_err(|_| "is a number that JSON can't write")
 }
 
 /// The word for a value's type, with its article.

@@ -99,14 +99,8 @@ impl Catalogue {
     }
 
     /// Reads texts beside which these mistakes were found already.
-    fn from_texts(
-        texts: &[FileText],
-        mut errors: Vec<CatalogueError>,
-    ) -> Result<Self, Vec<CatalogueError>> {
-        let mut draft = Draft {
-            incomplete: !errors.is_empty(),
-            ..Draft::default()
-        };
+    fn from_texts(texts: &[FileText], mut errors: Vec<CatalogueError>) -> Result<Self, Vec<CatalogueError>> {
+        let mut draft = Draft { incomplete: !errors.is_empty(), ..Draft::default() };
         for (file, text) in texts {
             draft.read(file, text, &mut errors);
         }
@@ -201,8 +195,7 @@ impl Catalogue {
             None => self.entities.iter().collect(),
         };
         let entities = entities.into_iter().filter(|entity| !entity.from_engine);
-        let mut attributes: Vec<&AttributeEntry> =
-            entities.flat_map(|entity| &entity.attributes).collect();
+        let mut attributes: Vec<&AttributeEntry> = entities.flat_map(|entity| &entity.attributes).collect();
         // An object's own example goes in before the attributes below it, which may refine it.
         attributes.sort_by_key(|attribute| attribute.path.matches('.').count());
         let mut data = Map::new();
@@ -210,6 +203,23 @@ impl Catalogue {
             insert(&mut data, &attribute.path, attribute.example.clone());
         }
         data
+    }
+
+    /// A type of event that the pattern means: itself where it means one, else the first known one.
+    pub fn sample_type(&self, pattern: Option<&EventPattern>) -> EventType {
+        if let Some(EventPattern::Exactly(event_type)) = pattern {
+            return event_type.clone();
+        }
+        let known = |event: &&EventEntry| pattern.is_none_or(|pattern| pattern.matches(&event.event_type));
+        let found = self.events().find(known).map(|event| event.event_type.clone());
+        let stem = match pattern {
+            Some(EventPattern::Below(words)) => words.as_str(),
+            _ => "sample",
+        };
+        found.unwrap_or_else(|| {
+            let made = EventType::new(&format!("{stem}.sample")).or_else(|_| EventType::new("sample"));
+            made.expect("a word is an event type")
+        })
     }
 
     /// The entities that an event's data may carry.
@@ -235,5 +245,19 @@ fn insert(data: &mut Map<String, Value>, path: &str, value: Value) {
             let below = below.as_object_mut();
             insert(below.expect("it was just made an object"), rest, value);
         }
+    }
+}
+
+impl crate::templating::Dictionary for Catalogue {
+    fn tag_path(&self, entity: &str, attribute: &str) -> Option<&str> {
+        Self::tag_path(self, entity, attribute)
+    }
+
+    fn tags(&self) -> Vec<String> {
+        Self::tags(self)
+    }
+
+    fn paths(&self, event: Option<&EventPattern>) -> Option<Vec<String>> {
+        Self::paths(self, event)
     }
 }

@@ -65,13 +65,9 @@ mod tests {
 
     #[test]
     fn distances_are_counted() {
-        for (one, other, expected) in [
-            ("", "", 0),
-            ("", "abc", 3),
-            ("abc", "acb", 1),
-            ("kitten", "sitting", 3),
-            ("é", "e", 1),
-        ] {
+        for (one, other, expected) in
+            [("", "", 0), ("", "abc", 3), ("abc", "acb", 1), ("kitten", "sitting", 3), ("é", "e", 1)]
+        {
             assert_eq!(distance(one, other), expected, "{one} {other}");
             assert_eq!(distance(other, one), expected, "{other} {one}");
         }

@@ -10,20 +10,13 @@ macro_rules! files {
 }
 
 /// Name and text of each file, in the order in which a folder is read.
-const FILES: [(&str, &str); 6] = files![
-    "billing.toml",
-    "events.toml",
-    "guests.toml",
-    "rentals.toml",
-    "stays.toml",
-    "system.toml",
-];
+const FILES: [(&str, &str); 6] =
+    files!["billing.toml", "events.toml", "guests.toml", "rentals.toml", "stays.toml", "system.toml",];
 
 impl Catalogue {
     /// The shipped catalogue.
     pub fn shipped() -> Self {
         let files = FILES.map(|(name, text)| (name.to_owned(), text.to_owned()));
-        Self::from_texts(&files, Vec::new())
-            .expect("a test reads the shipped catalogue, which is compiled in")
+        Self::from_texts(&files, Vec::new()).expect("a test reads the shipped catalogue, which is compiled in")
     }
 }

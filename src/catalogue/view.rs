@@ -90,9 +90,7 @@ impl Catalogue {
         let entities = self.entities_of(event);
         Some(EventDetailView {
             event: EventView::of(event),
-            tags: entities
-                .flat_map(|entity| entity.attributes.iter().map(TagView::of))
-                .collect(),
+            tags: entities.flat_map(|entity| entity.attributes.iter().map(TagView::of)).collect(),
             sample: self.sample(event_type),
         })
     }

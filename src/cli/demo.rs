@@ -11,7 +11,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::StatusCode;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::print::{HEADING, complain, say};
@@ -134,7 +133,7 @@ fn start_receiver() -> std::io::Result<(Receiver, UnboundedReceiver<Receipt>)> {
         // The tour may be over.
         let _ = sender.send(receipt);
     });
-    let behaviour = Behaviour { status: StatusCode::OK, delay: Duration::ZERO, threads: 1 };
+    let behaviour = Behaviour { status: 200, delay: Duration::ZERO, threads: 1 };
     let receiver = Receiver::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), behaviour, Some(show))?;
     Ok((receiver, arrived))
 }

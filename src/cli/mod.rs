@@ -130,7 +130,7 @@ Examples:
 #[derive(Debug, Args)]
 struct Settings {
     /// A file of settings; it need name only what differs from the defaults. The environment
-    /// (POSTHASTE_<SECTION>__<KEY>) goes over it.
+    /// (`POSTHASTE_<SECTION>__<KEY>`) goes over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

@@ -427,10 +427,10 @@ mod tests {
         .expect_err("refused");
         let places: Vec<&str> = errors.iter().map(|e| e.place.as_str()).collect();
         let expected = [
-            "top",
-            "server.lissten",
             "dispach.a",
             "dispatch.threads",
+            "server.lissten",
+            "top",
             "ingest.body_bytes_max",
             "dispatch.allow_networks",
             "dispatch.drain_ms",

@@ -1,4 +1,4 @@
-//! The last stage: one [`Dispatcher`] for each destination, with a queue, connections and a client
+//! The last stage: one `Dispatcher` for each destination, with a queue, connections and a client
 //! of its own, so that a dead, slow or hostile one costs the others nothing. [`Dispatchers`], one
 //! for each dispatch thread, starts them on demand and lets idle ones go.
 

@@ -10,7 +10,7 @@ use super::problem::Problem;
 #[utoipa::path(get, path = "/v1/dictionary", tag = "dictionary", responses((status = 200, description = "Event types and entities")))]
 pub(super) async fn all(request: HttpRequest, shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
     authorize(&request, &shared, Want::Read)?;
-    Ok(HttpResponse::Ok().json(serde_json::json!({})))
+    Ok(HttpResponse::Ok().json(shared.catalogue.view()))
 }
 
 /// One event type with its tags and a sample of its data.
@@ -19,5 +19,9 @@ pub(super) async fn all(request: HttpRequest, shared: web::Data<Shared>) -> Resu
     responses((status = 200, description = "The event type"), (status = 404, description = "The dictionary does not know it", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn one(request: HttpRequest, shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
     authorize(&request, &shared, Want::Read)?;
-    Err(Problem::not_found("event type"))
+    let event = request.match_info().get("event").unwrap_or_default();
+    match shared.catalogue.event_view(event) {
+        Some(view) => Ok(HttpResponse::Ok().json(view)),
+        None => Err(Problem::not_found("event type")),
+    }
 }

@@ -143,8 +143,8 @@ impl Index {
         }
         self.hashes.remove_mut(&id);
         if let Some(key) = key {
-            self.hashes.insert_mut(id, key.hash.clone());
-            self.keys.insert_mut(key.hash.clone(), Arc::new(key));
+            self.hashes.insert_mut(id, key.hash);
+            self.keys.insert_mut(key.hash, Arc::new(key));
         }
     }
 
@@ -163,7 +163,7 @@ impl Account {
         if !trigger.enabled {
             return;
         }
-        let mut put = |map: &mut Map<EventType, Triggers>, words: &EventType| {
+        let put = |map: &mut Map<EventType, Triggers>, words: &EventType| {
             let mut triggers = map.get(words).cloned().unwrap_or_default();
             triggers.insert_mut(trigger.id.clone(), Arc::clone(trigger));
             map.insert_mut(words.clone(), triggers);

@@ -1,3 +1,8 @@
 //! The integration tests: one program, so that they are linked once.
 
+mod deliveries;
+mod interface;
+mod layering;
+mod stopping;
 mod store;
+mod support;

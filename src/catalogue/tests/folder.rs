@@ -24,11 +24,7 @@ fn messages(dir: &Path) -> Vec<String> {
 
 #[test]
 fn only_toml_files_of_the_folder_itself_are_read() {
-    let dir = folder(&[
-        ("a.toml", EVENT.as_bytes()),
-        ("b.txt", b"nonsense"),
-        (".#a.toml", b"nonsense"),
-    ]);
+    let dir = folder(&[("a.toml", EVENT.as_bytes()), ("b.txt", b"nonsense"), (".#a.toml", b"nonsense")]);
     fs::create_dir(dir.path().join("below")).expect("a folder");
     fs::write(dir.path().join("below/c.toml"), "nonsense").expect("a file");
     let catalogue = Catalogue::load(dir.path()).expect("a catalogue");
@@ -49,10 +45,7 @@ fn every_file_that_cannot_be_read_is_named() {
     let dir = folder(&[
         ("large.toml", &large),
         ("latin.toml", b"# one\n# caf\xe9\n"),
-        (
-            "z.toml",
-            b"[[event]]\ntype = 1\ndescription = \"A.\"\nentities = [\"LOST\"]\n",
-        ),
+        ("z.toml", b"[[event]]\ntype = 1\ndescription = \"A.\"\nentities = [\"LOST\"]\n"),
     ]);
     fs::create_dir(dir.path().join("folder.toml")).expect("a folder");
     // LOST may stand in one of the files that could not be read, so it is not complained of.
@@ -103,11 +96,5 @@ fn the_bounds_hold() {
     }
     let errors = read(&[("a.toml", &events), ("b.toml", &attributes)]).expect_err("refused");
     let what: Vec<&str> = errors.iter().map(|error| error.what.as_str()).collect();
-    assert_eq!(
-        what,
-        [
-            "the catalogue has more than 4096 event types",
-            "the catalogue has more than 8192 attributes"
-        ]
-    );
+    assert_eq!(what, ["the catalogue has more than 4096 event types", "the catalogue has more than 8192 attributes"]);
 }

@@ -28,107 +28,47 @@ fn each_mistake_is_named_with_its_line_and_cure() {
     let second = attribute(nothing);
     let two = |a: &str, b: &str| format!("{a}{b}");
     for (text, expected) in [
-        (
-            "".into(),
-            "the catalogue has no event type and no entity; write [[event]]",
-        ),
-        (
-            event(("guest.created", "guest created")),
-            "f:2: \"guest created\" is no event type",
-        ),
-        (
-            event(("guest.created", "")),
-            "f:2: `type` is empty; write one such as",
-        ),
-        (
-            event(("type", "typ")),
-            "f:1: an event has no `type`; write one such as",
-        ),
-        (
-            event(("entities = []", "")),
-            "f:1: an event has no `entities`; write the names",
-        ),
-        (
-            event(("[]", "\"GUEST\"")),
-            "f:4: `entities` is a list of texts, not a text; write",
-        ),
-        (
-            event(("[]", "[1]")),
-            "f:4: `entities` is a list of texts; one is a number; write",
-        ),
+        ("".into(), "the catalogue has no event type and no entity; write [[event]]"),
+        (event(("guest.created", "guest created")), "f:2: \"guest created\" is no event type"),
+        (event(("guest.created", "")), "f:2: `type` is empty; write one such as"),
+        (event(("type", "typ")), "f:1: an event has no `type`; write one such as"),
+        (event(("entities = []", "")), "f:1: an event has no `entities`; write the names"),
+        (event(("[]", "\"GUEST\"")), "f:4: `entities` is a list of texts, not a text; write"),
+        (event(("[]", "[1]")), "f:4: `entities` is a list of texts; one is a number; write"),
         (
             event(("[]", "[\"GUEST\"]")),
             "f:4: guest.created carries the entity \"GUEST\", which no file describes; describe it",
         ),
-        (
-            event(("description = \"G.\"", "")),
-            "f:1: an event has no `description`; say in a sentence",
-        ),
-        (
-            event(("[[event]]", "[event]")),
-            "f:1: `event` is a table; write [[event]]",
-        ),
-        (
-            event(("[[event]]", "[[evnt]]")),
-            "f:1: a catalogue's file has no member \"evnt\"; did you mean `event`?",
-        ),
-        (
-            two(&event(nothing), &event(nothing)),
-            "f:5: the event type guest.created is also at f:1; keep one",
-        ),
+        (event(("description = \"G.\"", "")), "f:1: an event has no `description`; say in a sentence"),
+        (event(("[[event]]", "[event]")), "f:1: `event` is a table; write [[event]]"),
+        (event(("[[event]]", "[[evnt]]")), "f:1: a catalogue's file has no member \"evnt\"; did you mean `event`?"),
+        (two(&event(nothing), &event(nothing)), "f:5: the event type guest.created is also at f:1; keep one"),
         (
             two(&attribute(nothing), &event(("[]", "[\"GEUST\"]"))),
             "f:13: guest.created carries the entity \"GEUST\", which no file describes; did you mean GUEST?",
         ),
         (
-            two(
-                &attribute(nothing),
-                &event(("[]", "[\"GUEST\", \"guest\"]")),
-            ),
+            two(&attribute(nothing), &event(("[]", "[\"GUEST\", \"guest\"]"))),
             "f:13: the entity guest differs only by case from GUEST at f:13",
         ),
-        (
-            two(&attribute(nothing), &second),
-            "f:10: the entity GUEST is also at f:1; keep one",
-        ),
+        (two(&attribute(nothing), &second), "f:10: the entity GUEST is also at f:1; keep one"),
         (
             two(&attribute(nothing), &second.replace("GUEST", "Guest")),
             "f:10: the entity Guest differs only by case from GUEST at f:1",
         ),
         (
-            two(
-                &attribute(nothing),
-                &second[second.find("[[entity.").expect("it")..],
-            ),
+            two(&attribute(nothing), &second[second.find("[[entity.").expect("it")..]),
             "f:10: the tag NAME is also at f:4; keep one",
         ),
         (
-            two(
-                &attribute(nothing),
-                &second[second.find("[[entity.").expect("it")..].replace("NAME", "name"),
-            ),
+            two(&attribute(nothing), &second[second.find("[[entity.").expect("it")..].replace("NAME", "name")),
             "f:10: the tag name differs only by case from NAME at f:4",
         ),
-        (
-            attribute(("GUEST", "GUE:ST")),
-            "f:2: `name` can't be \"GUE:ST\": it has the character ':'; letters",
-        ),
-        (
-            attribute(("NAME", "FIRST NAME")),
-            "f:5: `tag` can't be \"FIRST NAME\": it has the character ' '; letters",
-        ),
-        (
-            attribute(("NAME", "NÄME")),
-            "f:5: `tag` can't be \"NÄME\": it has the character 'Ä'; letters",
-        ),
-        (
-            attribute(("NAME", &"N".repeat(65))),
-            "it is longer than 64 bytes; letters",
-        ),
-        (
-            attribute(("guest.name", "guest..name")),
-            "f:6: \"guest..name\" is no path: a word is empty; write",
-        ),
+        (attribute(("GUEST", "GUE:ST")), "f:2: `name` can't be \"GUE:ST\": it has the character ':'; letters"),
+        (attribute(("NAME", "FIRST NAME")), "f:5: `tag` can't be \"FIRST NAME\": it has the character ' '; letters"),
+        (attribute(("NAME", "NÄME")), "f:5: `tag` can't be \"NÄME\": it has the character 'Ä'; letters"),
+        (attribute(("NAME", &"N".repeat(65))), "it is longer than 64 bytes; letters"),
+        (attribute(("guest.name", "guest..name")), "f:6: \"guest..name\" is no path: a word is empty; write"),
         (
             attribute(("guest.name", "guest.0")),
             "f:6: \"guest.0\" is no path: the word \"0\" begins with a digit; write",
@@ -137,22 +77,13 @@ fn each_mistake_is_named_with_its_line_and_cure() {
             attribute(("guest.name", "guest.first-name")),
             "f:6: \"guest.first-name\" is no path: it has the character '-'; write",
         ),
-        (
-            attribute(("guest.name", &"g.".repeat(200))),
-            "it is longer than 255 bytes; write",
-        ),
-        (
-            attribute(("guest.name", "a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a")),
-            "it has more than 16 words; write",
-        ),
+        (attribute(("guest.name", &"g.".repeat(200))), "it is longer than 255 bytes; write"),
+        (attribute(("guest.name", "a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a")), "it has more than 16 words; write"),
         (
             attribute(("guest.name", "event.name")),
             "f:4: the path event.name is the engine's: it puts `event` into every template's data; write another path",
         ),
-        (
-            attribute(("guest.name", "event")),
-            "f:4: the path event is the engine's",
-        ),
+        (attribute(("guest.name", "event")), "f:4: the path event is the engine's"),
         (
             attribute(("[[entity.", "from_engine = true\n[[entity.")),
             "f:5: the engine has nothing at guest.name; write one of event.type",
@@ -161,53 +92,26 @@ fn each_mistake_is_named_with_its_line_and_cure() {
             attribute(("[[entity.", "from_engine = \"yes\"\n[[entity.")),
             "f:4: `from_engine` is true or false, not a text; write it",
         ),
-        (
-            attribute(("\"string\"", "\"sting\"")),
-            "f:7: \"sting\" is no type; did you mean \"string\"?",
-        ),
-        (
-            attribute(("\"string\"", "\"money\"")),
-            "f:7: \"money\" is no type; write one of string, number,",
-        ),
-        (
-            attribute(("\"string\"", "\"date\"")),
-            "f:9: the example is not of the type date; write a date in quotes",
-        ),
+        (attribute(("\"string\"", "\"sting\"")), "f:7: \"sting\" is no type; did you mean \"string\"?"),
+        (attribute(("\"string\"", "\"money\"")), "f:7: \"money\" is no type; write one of string, number,"),
+        (attribute(("\"string\"", "\"date\"")), "f:9: the example is not of the type date; write a date in quotes"),
         (
             attribute(("\"Nora\"", "2026-08-14")),
             "f:9: `example` is a date or time without quotes; write a text in quotes",
         ),
-        (
-            attribute(("\"Nora\"", "nan")),
-            "f:9: `example` is a number that JSON can't write; write",
-        ),
-        (
-            attribute(("\"Nora\"", "0x10")),
-            "f:9: `example` is a number that is not decimal; write",
-        ),
-        (
-            attribute(("example = \"Nora\"", "")),
-            "f:4: an attribute has no `example`; write a text in quotes",
-        ),
-        (
-            attribute(("example", "exmaple")),
-            "f:9: an attribute has no member \"exmaple\"; did you mean `example`?",
-        ),
+        (attribute(("\"Nora\"", "nan")), "f:9: `example` is a number that JSON can't write; write"),
+        (attribute(("\"Nora\"", "0x10")), "f:9: `example` is a number that is not decimal; write"),
+        (attribute(("example = \"Nora\"", "")), "f:4: an attribute has no `example`; write a text in quotes"),
+        (attribute(("example", "exmaple")), "f:9: an attribute has no member \"exmaple\"; did you mean `example`?"),
         (
             attribute(("[[entity.attribute]]", "colour = 1\n[[entity.attribute]]")),
             "f:4: an entity has no member \"colour\"; known are name,",
         ),
         (attribute(("\"Nora\"", "Nora")), "f:9: this is no TOML: "),
-        (
-            attribute(("tag = \"NAME\"", "tag = \"NAME\"\ntag = \"B\"")),
-            "f:6: this is no TOML: duplicate key; write",
-        ),
+        (attribute(("tag = \"NAME\"", "tag = \"NAME\"\ntag = \"B\"")), "f:6: this is no TOML: duplicate key; write"),
     ] {
         let found = messages(&[("f", &text)]);
-        assert!(
-            found.iter().any(|message| message.contains(expected)),
-            "{expected}\n{found:#?}"
-        );
+        assert!(found.iter().any(|message| message.contains(expected)), "{expected}\n{found:#?}");
     }
 }
 
@@ -215,18 +119,8 @@ fn each_mistake_is_named_with_its_line_and_cure() {
 fn paths_that_contradict_one_another_are_refused() {
     let base = attribute(("", ""));
     for (path, kind, example, expected) in [
-        (
-            "guest.name",
-            "string",
-            "\"Ada\"",
-            "f:13: the path guest.name has another type or example than OTHER:T",
-        ),
-        (
-            "guest.name",
-            "integer",
-            "1",
-            "f:13: the path guest.name has another type or example than OTHER:T",
-        ),
+        ("guest.name", "string", "\"Ada\"", "f:13: the path guest.name has another type or example than OTHER:T"),
+        ("guest.name", "integer", "1", "f:13: the path guest.name has another type or example than OTHER:T"),
         (
             "guest",
             "string",
@@ -248,15 +142,12 @@ fn paths_that_contradict_one_another_are_refused() {
 fn all_files_are_read_and_mistakes_come_by_file_and_line() {
     let broken = "[[entity]\nname = \"GUEST\"\n";
     let two = event(("guest.created", "")) + &event(("type", "tpye"));
-    let lines: Vec<(String, Option<usize>)> = read(&[
-        ("b.toml", two.as_str()),
-        ("a.toml", broken),
-        ("c.toml", event(("[]", "[\"GUEST\"]")).as_str()),
-    ])
-    .expect_err("refused")
-    .into_iter()
-    .map(|error| (error.file, error.line))
-    .collect();
+    let lines: Vec<(String, Option<usize>)> =
+        read(&[("b.toml", two.as_str()), ("a.toml", broken), ("c.toml", event(("[]", "[\"GUEST\"]")).as_str())])
+            .expect_err("refused")
+            .into_iter()
+            .map(|error| (error.file, error.line))
+            .collect();
     // Nothing of c.toml: the entity that it names stands in a file that could not be read.
     let expected = [("a.toml", 1), ("b.toml", 2), ("b.toml", 5), ("b.toml", 6)];
     assert_eq!(lines, expected.map(|(f, l)| (f.to_owned(), Some(l))));
@@ -276,10 +167,7 @@ fn a_file_cut_anywhere_is_read_or_refused_with_a_line_of_its_own() {
         let text = &SMALL[..end];
         for error in read(&[("f", text)]).err().into_iter().flatten() {
             let lines = 1..=text.matches('\n').count() + 1;
-            assert!(
-                error.line.is_none_or(|line| lines.contains(&line)),
-                "{error}"
-            );
+            assert!(error.line.is_none_or(|line| lines.contains(&line)), "{error}");
         }
     }
 }

@@ -103,20 +103,9 @@ fn a_tag_is_found_in_any_case() {
         ("order:total", "", None),
         ("", "", None),
     ] {
-        assert_eq!(
-            catalogue.tag_path(entity, attribute),
-            path,
-            "{entity}:{attribute}"
-        );
+        assert_eq!(catalogue.tag_path(entity, attribute), path, "{entity}:{attribute}");
     }
-    let tags = [
-        "Order:TOTAL",
-        "Order:SUM",
-        "Order:STREET",
-        "Order:SHIP",
-        "NOTE:TEXT",
-        "META:KIND",
-    ];
+    let tags = ["Order:TOTAL", "Order:SUM", "Order:STREET", "Order:SHIP", "NOTE:TEXT", "META:KIND"];
     assert_eq!(catalogue.tags(), tags);
     assert_eq!(catalogue.nearest("ORDER:TOTLA"), Some("Order:TOTAL"));
     assert_eq!(catalogue.nearest("WEATHER:TODAY"), None);
@@ -153,7 +142,8 @@ fn a_sample_is_made_of_examples_and_leaves_the_engine_its_member() {
     let catalogue = small();
     // Read from text and not written with `json!`, which would make 100.0 of 100.00.
     let read = |text: &str| -> Value { serde_json::from_str(text).expect("JSON") };
-    let order = r#"{"order": {"ship": {"fast": true, "to": {"city": "Ghent", "street": "1 Long Road"}}, "total": 100.00}}"#;
+    let order =
+        r#"{"order": {"ship": {"fast": true, "to": {"city": "Ghent", "street": "1 Long Road"}}, "total": 100.00}}"#;
     let mut everything = read(order);
     everything["note"] = "hi".into();
     for (event_type, expected) in [

@@ -12,22 +12,14 @@ const TYPES: &str = "guest.created guest.updated guest.deleted guest.message inq
 
 /// The tags to cover: those that hosts know, and those that are Posthaste's own.
 const TAGS: [(&str, &str, &str); 8] = [
-    (
-        "GUEST",
-        "NAME FNAME EMAIL PHONE ADDRESS CITY COUNTRY SOURCE BIRTHDAY SPOUSE HOBBY",
-        "",
-    ),
+    ("GUEST", "NAME FNAME EMAIL PHONE ADDRESS CITY COUNTRY SOURCE BIRTHDAY SPOUSE HOBBY", ""),
     (
         "INQUIRY",
         "INQUIRY_ID ARRIVE DEPART CHECK_IN CHECK_OUT COST NIGHTS ADULTS CHILDREN BOOK_DATE \
          GUEST_PORTAL CHANNEL",
         "",
     ),
-    (
-        "RENTAL",
-        "NAME CITY",
-        "ID ADDRESS COUNTRY TYPE BEDROOMS TIMEZONE",
-    ),
+    ("RENTAL", "NAME CITY", "ID ADDRESS COUNTRY TYPE BEDROOMS TIMEZONE"),
     ("INVOICE", "", "ID INQUIRY_ID AMOUNT CURRENCY STATUS DUE"),
     ("CONTRACT", "DATE", "ID STATUS"),
     ("MESSAGE", "", "TEXT SENT_AT"),
@@ -46,10 +38,7 @@ fn every_type_and_tag_of_the_list_is_there() {
     assert_eq!(catalogue.events().count(), TYPES.split_whitespace().count());
     for (entity, known, own) in TAGS {
         for attribute in known.split_whitespace().chain(own.split_whitespace()) {
-            assert!(
-                catalogue.tag_path(entity, attribute).is_some(),
-                "{entity}:{attribute}"
-            );
+            assert!(catalogue.tag_path(entity, attribute).is_some(), "{entity}:{attribute}");
         }
     }
 }
@@ -58,11 +47,7 @@ fn every_type_and_tag_of_the_list_is_there() {
 fn our_own_names_say_so_and_no_others() {
     let known: HashSet<String> = TAGS
         .iter()
-        .flat_map(|(entity, known, _)| {
-            known
-                .split_whitespace()
-                .map(move |attribute| format!("{entity}:{attribute}"))
-        })
+        .flat_map(|(entity, known, _)| known.split_whitespace().map(move |attribute| format!("{entity}:{attribute}")))
         .collect();
     let catalogue = Catalogue::shipped();
     for entity in catalogue.entities() {
@@ -109,15 +94,8 @@ fn every_event_has_a_sample_and_every_entity_an_event() {
 #[test]
 fn the_examples_tell_of_one_stay() {
     let sample = Value::Object(Catalogue::shipped().sample("unknown.type"));
-    let text = |pointer: &str| {
-        sample
-            .pointer(pointer)
-            .map(Value::to_string)
-            .expect(pointer)
-    };
-    let date = |pointer: &str| -> jiff::civil::Date {
-        text(pointer).trim_matches('"').parse().expect(pointer)
-    };
+    let text = |pointer: &str| sample.pointer(pointer).map(Value::to_string).expect(pointer);
+    let date = |pointer: &str| -> jiff::civil::Date { text(pointer).trim_matches('"').parse().expect(pointer) };
     let nights = date("/inquiry/arrive").until(date("/inquiry/depart"));
     let nights = nights.expect("days between").get_days();
     assert_eq!(nights.to_string(), text("/inquiry/nights"));

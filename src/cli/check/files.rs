@@ -32,9 +32,11 @@ pub(super) fn find(given: &[PathBuf]) -> Vec<Result<TemplateFile, Misfit>> {
                     found.push(Err((path.clone(), mistake)));
                 }
             }
-            Ok(_) => found.push(format_of(path).map(|format| TemplateFile { path: path.clone(), format }).ok_or_else(
-                || (path.clone(), "its ending tells no format; .json, .xml, .form and .txt do".to_owned()),
-            )),
+            Ok(_) => {
+                found.push(format_of(path).map(|format| TemplateFile { path: path.clone(), format }).ok_or_else(|| {
+                    (path.clone(), "its ending tells no format; .json, .xml, .form and .txt do".to_owned())
+                }))
+            }
             Err(error) => found.push(Err((path.clone(), format!("can't be read: {error}")))),
         }
     }

@@ -85,8 +85,7 @@ pub(super) fn happenings() -> Vec<Happening> {
     let casa = || json!({"id": "r1", "name": "Casa \"Lavanda\""});
     let stay = json!({"id": "48213", "arrive": "2026-08-14", "depart": "2026-08-21", "nights": 7, "cost": 1890.00,
                       "notes": "Two cots, please.\nIs the \"late\" check-out < 50 €?"});
-    let weekend =
-        json!({"id": "48214", "arrive": "2026-09-04", "depart": "2026-09-06", "nights": 2, "cost": 380.00, "notes": ""});
+    let weekend = json!({"id": "48214", "arrive": "2026-09-04", "depart": "2026-09-06", "nights": 2, "cost": 380.00, "notes": ""});
     let invoice = json!({"id": "INV-117", "amount": 1890.00, "currency": "EUR", "status": "paid"});
     let message = json!({"text": "Is *|RENTAL:NAME|* the one with {{parking}}?"});
     let happening = |told, event_type: &str, data, fires| Happening {

@@ -8,7 +8,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::StatusCode;
 use tokio::sync::Notify;
 
 use super::print::{complain, counted, report, say, try_say, try_say_exactly};
@@ -29,7 +28,7 @@ pub(super) fn run(words: &Receive) -> ExitCode {
         };
         let unheard = Arc::new(Notify::new());
         let behaviour = Behaviour {
-            status: StatusCode::from_u16(words.status).expect("the words allow 200 to 599 only"),
+            status: words.status,
             delay: Duration::from_millis(words.delay_ms),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
         };
@@ -41,7 +40,11 @@ pub(super) fn run(words: &Receive) -> ExitCode {
             }
         };
         let listening = format!("listening on http://{}", receiver.address());
-        if words.json { report(&listening) } else { say(&listening) }
+        if words.json {
+            report(&listening)
+        } else {
+            say(&listening)
+        }
         tokio::select! {
             _ = stop => {}
             () = unheard.notified() => {}

@@ -28,8 +28,8 @@ pub(in crate::cli) type Show = Arc<dyn Fn(Receipt) + Send + Sync>;
 /// How a receiver behaves.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::cli) struct Behaviour {
-    /// The status of every answer.
-    pub(in crate::cli) status: StatusCode,
+    /// The status of every answer, 200 to 599.
+    pub(in crate::cli) status: u16,
     /// How long each answer is waited with.
     pub(in crate::cli) delay: Duration,
     /// Threads that receive.
@@ -46,7 +46,8 @@ pub(in crate::cli) struct Receiver {
 /// What the receiver's threads have in common.
 #[derive(Clone)]
 struct Desk {
-    behaviour: Behaviour,
+    status: StatusCode,
+    delay: Duration,
     show: Option<Show>,
     received: Arc<AtomicUsize>,
 }
@@ -57,10 +58,10 @@ impl Receiver {
         let listener = TcpListener::bind(listen)?;
         let address = listener.local_addr()?;
         let received = Arc::new(AtomicUsize::new(0));
-        let desk = Desk { behaviour, show, received: Arc::clone(&received) };
-        let server = HttpServer::new(move || {
-            App::new().app_data(web::Data::new(desk.clone())).default_service(web::to(take))
-        });
+        let status = StatusCode::from_u16(behaviour.status).map_err(io::Error::other)?;
+        let desk = Desk { status, delay: behaviour.delay, show, received: Arc::clone(&received) };
+        let server =
+            HttpServer::new(move || App::new().app_data(web::Data::new(desk.clone())).default_service(web::to(take)));
         let server = server.workers(behaviour.threads).keep_alive(KEEP_ALIVE).disable_signals().listen(listener)?.run();
         let handle = server.handle();
         actix_rt::spawn(server);
@@ -96,10 +97,10 @@ async fn take(request: HttpRequest, mut payload: web::Payload, desk: web::Data<D
         let method = request.method().to_string();
         show(Receipt { time, arrived, method, path, headers, body, bytes_left_out });
     }
-    if !desk.behaviour.delay.is_zero() {
-        actix_rt::time::sleep(desk.behaviour.delay).await;
+    if !desk.delay.is_zero() {
+        actix_rt::time::sleep(desk.delay).await;
     }
-    HttpResponse::new(desk.behaviour.status)
+    HttpResponse::new(desk.status)
 }
 
 /// Reads all of a body and keeps the beginning; says how much it did not keep.
@@ -118,9 +119,8 @@ async fn read(payload: &mut web::Payload, kept_max: usize) -> Result<(Bytes, usi
 /// The headers in the order of their names, since the order of arrival is not known.
 fn headers(request: &HttpRequest) -> Vec<(String, String)> {
     let headers = request.headers().iter();
-    let headers = headers.map(|(name, value)| {
-        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-    });
+    let headers =
+        headers.map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
     let mut headers: Vec<_> = headers.collect();
     headers.sort_by(|a, b| a.0.cmp(&b.0));
     headers

@@ -1,0 +1,219 @@
+//! The HTTP interface: bad input, records, keys.
+
+use awc::http::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Node, Receiver, json_template};
+
+#[actix_rt::test]
+async fn each_kind_of_bad_input_has_its_status_and_code_and_nothing_is_lost() {
+    let (node, receiver) = (Node::start(&[]).await, Receiver::start());
+    node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
+    let json = "application/json";
+    let deep = format!("{{\"type\":\"a\",\"data\":{}1{}}}", "{\"a\":".repeat(5_000), "}".repeat(5_000));
+    for (content_type, body, status, code) in [
+        (json, b"{\"type\":\"a\",\"da".to_vec(), 400, "malformed_body"),
+        (json, b"".to_vec(), 400, "malformed_body"),
+        (json, b"{\"type\":\"\xff\xfe\",\"data\":{}}".to_vec(), 400, "malformed_body"),
+        (json, deep.into_bytes(), 400, "malformed_body"),
+        (json, b"[]".to_vec(), 422, "no_events"),
+        (json, b"{\"type\":7,\"data\":{}}".to_vec(), 422, "wrong_type"),
+        (json, b"{\"type\":\"a\"}".to_vec(), 422, "missing_member"),
+        (json, b"{\"type\":\"a b\",\"data\":{}}".to_vec(), 422, "bad_event_type"),
+        (json, b"[{\"type\":\"a b\",\"data\":{}},7]".to_vec(), 422, "no_good_event"),
+        ("application/x-ndjson", b"{\n}".to_vec(), 400, "no_good_event"),
+        ("application/cloudevents+json", b"{\"type\":\"a\"}".to_vec(), 422, "missing_member"),
+        ("application/cloudevents-batch+json", b"{}".to_vec(), 400, "malformed_body"),
+        ("text/plain", b"{}".to_vec(), 415, "unsupported_media_type"),
+        ("application/json; charset=latin1", b"{}".to_vec(), 415, "unsupported_charset"),
+        (json, vec![b' '; (1 << 20) + 1], 413, "body_too_large"),
+    ] {
+        let reply = node.call(Method::POST, "/v1/events", &[("content-type", content_type)], body).await;
+        assert_eq!(reply.problem(), (status, code.to_owned()), "{}", reply.json());
+        assert_eq!(reply.header("content-type"), "application/problem+json");
+    }
+    let fields: serde_json::Map<String, Value> = (0..10_000).map(|n| (format!("f{n}"), n.into())).collect();
+    node.fire(json!({"type": "a", "id": "many", "data": fields})).await;
+    let mixed = json!([{"type": "a", "id": "good", "data": {}}, {"type": ""}, 7]);
+    let reply = node.post("/v1/events", &mixed).await;
+    assert_eq!((reply.status, &reply.json()["accepted"]), (202, &json!(1)));
+    let places: Vec<_> =
+        reply.json()["rejected"].as_array().expect("a list").iter().map(|r| r["index"].clone()).collect();
+    assert_eq!(places, [1, 2]);
+    receiver.wait_for(2).await;
+    assert_eq!(node.stop().await.unsent, 0);
+    assert_eq!(receiver.received().len(), 2);
+}
+
+#[actix_rt::test]
+async fn records_are_made_read_replaced_listed_and_removed() {
+    let node = Node::start(&[]).await;
+    let (triggers, templates) = ("/v1/accounts/acme/triggers", "/v1/accounts/acme/templates");
+    let trigger = json!({"event": "a", "template": "w", "url": "https://example.com/"});
+    assert_eq!(node.put(&format!("{triggers}/t"), &trigger).await.problem(), (422, "unknown_template".into()));
+    let made = node.put(&format!("{templates}/w"), &json_template()).await;
+    assert_eq!(made.status, 201);
+    assert_eq!(node.put(&format!("{triggers}/t"), &trigger).await.status, 201);
+    assert_eq!(node.delete(&format!("{templates}/w")).await.problem(), (409, "template_in_use".into()));
+
+    let read = node.get(&format!("{triggers}/t")).await;
+    assert_eq!((read.json()["id"].clone(), read.json()["enabled"].clone()), (json!("t"), json!(true)));
+    let tag = read.header("etag");
+    let path = format!("{triggers}/t");
+    let typed = ("content-type", "application/json");
+    let stale = node.call(Method::PUT, &path, &[typed, ("if-match", "\"0\"")], trigger.to_string()).await;
+    assert_eq!(stale.problem(), (412, "precondition_failed".into()));
+    let fresh = node.call(Method::PUT, &path, &[typed, ("if-match", &tag)], trigger.to_string()).await;
+    assert_eq!(fresh.status, 200);
+    assert_ne!(fresh.header("etag"), tag);
+    let again = node.call(Method::PUT, &path, &[typed, ("if-none-match", "*")], trigger.to_string()).await;
+    assert_eq!(again.status, 412);
+    let same = node.call(Method::GET, &path, &[("if-none-match", &fresh.header("etag"))], "").await;
+    assert_eq!(same.status, 304);
+
+    let posted = node.post(triggers, &trigger).await;
+    let id = posted.json()["id"].as_str().expect("an id").to_owned();
+    assert_eq!(posted.header("location"), format!("{triggers}/{id}"));
+    let mut taken = trigger.clone();
+    taken["id"] = "t".into();
+    assert_eq!(node.post(triggers, &taken).await.problem(), (409, "id_taken".into()));
+
+    let first = node.get(&format!("{triggers}?limit=1")).await.json();
+    let cursor = first["cursor"].as_str().expect("there is more");
+    let second = node.get(&format!("{triggers}?limit=1&cursor={cursor}")).await.json();
+    assert_eq!((&first["items"][0]["id"], &second["items"][0]["id"]), (&json!(id), &json!("t")));
+    assert!(second.get("cursor").is_none());
+    for (query, code) in [("limit=0", "bad_limit"), ("limit=x", "bad_limit"), ("cursor=*", "bad_cursor")] {
+        assert_eq!(node.get(&format!("{triggers}?{query}")).await.problem(), (400, code.into()));
+    }
+    assert_eq!(node.delete(&format!("{triggers}/{id}")).await.status, 204);
+    assert_eq!(node.delete(&format!("{triggers}/{id}")).await.problem(), (404, "not_found".into()));
+    assert_eq!(node.delete(&format!("{triggers}/t")).await.status, 204);
+    assert_eq!(node.delete(&format!("{templates}/w")).await.status, 204);
+    let wrong = node.call(Method::PATCH, &path, &[], "").await;
+    assert_eq!(
+        (wrong.problem(), wrong.header("allow").as_str()),
+        ((405, "method_not_allowed".into()), "GET, PUT, DELETE")
+    );
+    assert_eq!(node.get("/v2").await.problem(), (404, "no_such_path".into()));
+}
+
+#[actix_rt::test]
+async fn a_secret_is_written_and_never_read() {
+    let node = Node::start(&[]).await;
+    let path = "/v1/accounts/default/triggers/t";
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    node.set_up("t", &json_template(), json!({"event": "a", "url": "https://example.com/", "secret": secret})).await;
+    let read = node.get(path).await;
+    assert!(!String::from_utf8_lossy(&read.body).contains("whsec"));
+    let stored = || async {
+        let account = posthaste::id::AccountId::default_account();
+        let stored = node.engine().shared().store.get::<posthaste::trigger::Trigger>(Some(&account), "t").await;
+        stored.expect("reachable").expect("there").value.secret.map(|secret| secret.to_text())
+    };
+    assert_eq!(node.put(path, &read.json()).await.status, 200);
+    assert_eq!(stored().await.as_deref(), Some(secret), "what was read, written back, keeps it");
+    let mut without = read.json();
+    without["secret"] = Value::Null;
+    node.put(path, &without).await;
+    assert_eq!(stored().await, None);
+}
+
+#[actix_rt::test]
+async fn keys_open_what_their_scope_says() {
+    const OPERATOR: &str = "the-operators-own-key";
+    let mut node = Node::start(&[("POSTHASTE_AUTH__OPERATOR_KEY", OPERATOR)]).await;
+    assert_eq!(node.get("/v1/keys").await.problem(), (401, "key_missing".into()));
+    assert_eq!(node.get("/healthz").await.status, 200);
+    node.key = Some("phk_unknown".into());
+    assert_eq!(node.get("/v1/keys").await.problem(), (401, "key_unknown".into()));
+    node.key = Some(OPERATOR.into());
+    let mut shown = Vec::new();
+    for document in [json!({"scope": "producer"}), json!({"scope": "account", "account": "acme"})] {
+        let reply = node.post("/v1/keys", &document).await;
+        assert_eq!(reply.status, 201, "{}", reply.json());
+        shown.push((
+            reply.json()["id"].as_str().expect("an id").to_owned(),
+            reply.json()["key"].as_str().expect("a key").to_owned(),
+        ));
+    }
+    assert_eq!(node.post("/v1/keys", &json!({"scope": "account"})).await.status, 422);
+    let listed = node.get("/v1/keys").await;
+    assert_eq!(listed.json()["items"].as_array().map(Vec::len), Some(2));
+    assert!(shown.iter().all(|(_, key)| !String::from_utf8_lossy(&listed.body).contains(key.as_str())));
+
+    let event = json!({"type": "a", "data": {}});
+    node.key = Some(shown[0].1.clone());
+    assert_eq!(node.post("/v1/events", &event).await.status, 202);
+    assert_eq!(node.get("/v1/accounts/acme/triggers").await.problem(), (403, "forbidden".into()));
+    node.key = Some(shown[1].1.clone());
+    assert_eq!(node.post("/v1/events", &event).await.status, 403);
+    assert_eq!(node.get("/v1/accounts/acme/triggers").await.status, 200);
+    assert_eq!(node.get("/v1/accounts/other/triggers").await.status, 403);
+    assert_eq!(node.get("/v1/dictionary").await.status, 200);
+    node.key = Some(OPERATOR.into());
+    assert_eq!(node.delete(&format!("/v1/keys/{}", shown[0].0)).await.status, 204);
+    node.key = Some(shown[0].1.clone());
+    assert_eq!(node.post("/v1/events", &event).await.status, 401);
+}
+
+#[actix_rt::test]
+async fn a_template_is_checked_and_a_trigger_tried() {
+    let (node, receiver) = (Node::start(&[]).await, Receiver::start());
+    let check = "/v1/accounts/default/templates/check";
+    let good = json!({"format": "json", "body": "{\"n\":\"*|GUEST:NAME|*\"}", "event": "guest.created"});
+    let verdict = node.post(check, &good).await.json();
+    assert_eq!((&verdict["ok"], &verdict["preview"]["content_type"]), (&json!(true), &json!("application/json")));
+    let own = json!({"format": "text", "body": "{{a}}", "data": {"a": "é"}});
+    assert_eq!(node.post(check, &own).await.json()["preview"]["body"], "é");
+    let bad = node.post(check, &json!({"format": "json", "body": "\n *|GUEST:NMAE|*"})).await.json();
+    let first = &bad["diagnostics"][0];
+    assert_eq!(
+        (&bad["ok"], &first["code"], &first["line"], &first["column"]),
+        (&json!(false), &json!("unknown_tag"), &json!(2), &json!(2))
+    );
+    assert_eq!(first["suggestion"], "*|GUEST:NAME|*");
+
+    let trigger = json!({"event": "guest.*", "url": receiver.url("/hook"), "enabled": false});
+    node.set_up("t", &good_template(), trigger).await;
+    let tried = node.post("/v1/accounts/default/triggers/t/test", &json!({})).await.json();
+    assert_eq!((&tried["delivered"], &tried["status"]), (&json!(true), &json!(200)));
+    assert_eq!(receiver.wait_for(1).await[0].path, "/hook");
+    assert_eq!(node.post("/v1/accounts/default/triggers/no/test", &json!({})).await.status, 404);
+}
+
+fn good_template() -> Value {
+    json!({"format": "json", "body": "{\"n\":\"*|GUEST:NAME|*\"}"})
+}
+
+#[actix_rt::test]
+async fn the_dictionary_can_be_read() {
+    let node = Node::start(&[]).await;
+    let all = node.get("/v1/dictionary").await.json();
+    assert!(all["events"].as_array().is_some_and(|events| events.len() >= 20));
+    assert_eq!(node.get("/v1/dictionary/guest.created").await.json()["type"], "guest.created");
+    assert_eq!(node.get("/v1/dictionary/no.such").await.status, 404);
+}
+
+#[actix_rt::test]
+async fn the_openapi_document_lists_what_there_is() {
+    let node = Node::start(&[]).await;
+    let document = node.get("/v1/openapi.json").await.json();
+    assert_eq!(document["openapi"].as_str().map(|version| &version[..3]), Some("3.1"));
+    let paths = document["paths"].as_object().expect("paths");
+    assert_eq!(paths.len(), 14, "{:?}", paths.keys());
+    for (path, calls) in paths {
+        let path = path.replace("{account}", "acme").replace("{id}", "x").replace("{event}", "guest.created");
+        for method in calls.as_object().expect("calls").keys() {
+            let method: Method = method.to_uppercase().parse().expect("a method");
+            let reply = node.call(method.clone(), &path, &[], "").await;
+            let (status, code) = reply.problem();
+            assert!(status != 405 && code != "no_such_path", "{method} {path}: {status} {code}");
+        }
+    }
+    let text = document.to_string();
+    for (at, _) in text.match_indices("#/components/schemas/") {
+        let name: String = text[at + 21..].chars().take_while(|c| c.is_alphanumeric()).collect();
+        assert!(document["components"]["schemas"].get(&name).is_some(), "{name} is named and not there");
+    }
+}

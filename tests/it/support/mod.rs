@@ -1,0 +1,13 @@
+//! What the end-to-end tests stand on: a real node on port 0, and a real receiver whose behaviour
+//! is flipped mid-test. Everything waits for a condition, with a deadline.
+
+mod node;
+mod receiver;
+
+pub(crate) use node::{Node, json_template};
+pub(crate) use receiver::{Behaviour, Receiver};
+
+use std::time::Duration;
+
+/// How long a test waits for what must come.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);

@@ -1,0 +1,145 @@
+//! A node in this process, on a free port, and the calls to it.
+
+use awc::http::Method;
+use posthaste::config::Config;
+use posthaste::engine::{Engine, Stopped};
+use serde_json::{Value, json};
+
+use super::DEADLINE;
+
+/// An answer of the node.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: awc::http::header::HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    pub(crate) fn header(&self, name: &str) -> String {
+        let value = self.headers.get(name).unwrap_or_else(|| panic!("no header {name}"));
+        value.to_str().expect("ASCII").to_owned()
+    }
+
+    /// The status, and the code of a problem document.
+    pub(crate) fn problem(&self) -> (u16, String) {
+        let code = self.json()["code"].as_str().unwrap_or_default().to_owned();
+        (self.status, code)
+    }
+}
+
+/// Settings of a test's node: a store in memory, a free port, loopback may be dialled.
+pub(crate) fn settings(more: &[(&str, &str)]) -> Config {
+    let base = [
+        ("POSTHASTE_STORE__URL", "memory:"),
+        ("POSTHASTE_SERVER__LISTEN", "127.0.0.1:0"),
+        ("POSTHASTE_SERVER__WORKERS", "2"),
+        ("POSTHASTE_DISPATCH__ALLOW_NETWORKS", "[\"127.0.0.0/8\"]"),
+    ];
+    let variables = base.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::from_layers(None, variables).expect("settings")
+}
+
+/// A node that runs.
+pub(crate) struct Node {
+    engine: Engine,
+    client: awc::Client,
+    pub(crate) key: Option<String>,
+}
+
+impl Node {
+    pub(crate) async fn start(more: &[(&str, &str)]) -> Self {
+        let engine = Engine::start(settings(more)).await.expect("a node");
+        let client = awc::Client::builder().timeout(DEADLINE).finish();
+        Self { engine, client, key: None }
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> Reply {
+        let url = format!("http://{}{path}", self.engine.address());
+        let mut request = self.client.request(method, url);
+        if let Some(key) = &self.key {
+            request = request.insert_header(("authorization", format!("Bearer {key}")));
+        }
+        for (name, value) in headers {
+            request = request.insert_header((*name, *value));
+        }
+        let mut response = request.send_body(body.into()).await.expect("an answer");
+        let body = response.body().limit(64 << 20).await.expect("a body").to_vec();
+        Reply { status: response.status().as_u16(), headers: response.headers().clone(), body }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.call(Method::GET, path, &[], "").await
+    }
+
+    pub(crate) async fn put(&self, path: &str, document: &Value) -> Reply {
+        self.call(Method::PUT, path, &[("content-type", "application/json")], document.to_string()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, document: &Value) -> Reply {
+        self.call(Method::POST, path, &[("content-type", "application/json")], document.to_string()).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Reply {
+        self.call(Method::DELETE, path, &[], "").await
+    }
+
+    /// Posts one event and expects it to be taken.
+    pub(crate) async fn fire(&self, event: Value) {
+        let reply = self.post("/v1/events", &event).await;
+        assert_eq!(reply.status, 202, "{}", reply.json());
+    }
+
+    /// Saves a template and a trigger of the same name in the account `default`.
+    pub(crate) async fn set_up(&self, id: &str, template: &Value, trigger: Value) {
+        let reply = self.put(&format!("/v1/accounts/default/templates/{id}"), template).await;
+        assert!(reply.status < 300, "{}", reply.json());
+        let mut trigger = trigger;
+        trigger["template"] = id.into();
+        let reply = self.put(&format!("/v1/accounts/default/triggers/{id}"), &trigger).await;
+        assert!(reply.status < 300, "{}", reply.json());
+    }
+
+    /// The value of one metric, by its whole name with labels.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let text = String::from_utf8(self.get("/metrics").await.body).expect("text");
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no metric {name}")).parse().expect("a number")
+    }
+
+    /// Asks for a metric until it has this value.
+    pub(crate) async fn wait_for_metric(&self, name: &str, value: f64) {
+        let deadline = std::time::Instant::now() + DEADLINE;
+        loop {
+            let now = self.metric(name).await;
+            if now == value {
+                return;
+            }
+            assert!(std::time::Instant::now() < deadline, "{name} is {now}, not {value}");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub(crate) async fn stop(self) -> Stopped {
+        self.engine.stop().await
+    }
+}
+
+/// A JSON template that says the event's id.
+pub(crate) fn json_template() -> Value {
+    json!({"format": "json", "body": "{\"id\":\"{{event.id}}\"}"})
+}
