@@ -65,9 +65,20 @@ async fn show(config: Config, keep: bool) -> Result<(), String> {
         _ = stop => Ok(()),
         done = perform(&engine, &receiver, &mut arrived, keep) => done,
     };
+    let done = done.map_err(|error| format!("{error}{}", reasons(&engine.shared().metrics.render())));
     engine.stop().await;
     receiver.stop().await;
     done
+}
+
+/// What the engine counted of POSTs that did not leave or did not end well.
+fn reasons(metrics: &str) -> String {
+    let telling = |line: &&str| {
+        let failed = line.starts_with("posthaste_dropped_total{") || line.starts_with("posthaste_attempts_total{");
+        failed && !line.ends_with(" 0")
+    };
+    let lines: Vec<&str> = metrics.lines().filter(telling).collect();
+    if lines.is_empty() { String::new() } else { format!("; the engine counted {}", lines.join(", ")) }
 }
 
 async fn perform(

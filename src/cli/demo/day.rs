@@ -83,10 +83,12 @@ pub(super) fn happenings() -> Vec<Happening> {
     let zoe = || json!({"name": "Zoë O'Brien & Söhne", "email": "zoe@example.com", "country": "IE"});
     let max = || json!({"name": "Max \"Mac\" <Müller>", "email": "max@example.com", "country": "DE"});
     let casa = || json!({"id": "r1", "name": "Casa \"Lavanda\""});
-    let stay = json!({"id": "48213", "arrive": "2026-08-14", "depart": "2026-08-21", "nights": 7, "cost": 1890.00,
+    let stay = json!({"id": "48213", "arrive": "2026-08-14", "depart": "2026-08-21", "nights": 7, "cost": 1890,
                       "notes": "Two cots, please.\nIs the \"late\" check-out < 50 €?"});
-    let weekend = json!({"id": "48214", "arrive": "2026-09-04", "depart": "2026-09-06", "nights": 2, "cost": 380.00, "notes": ""});
-    let invoice = json!({"id": "INV-117", "amount": 1890.00, "currency": "EUR", "status": "paid"});
+    let weekend =
+        json!({"id": "48214", "arrive": "2026-09-04", "depart": "2026-09-06", "nights": 2, "cost": 380, "notes": ""});
+    let short = |stay: &Value| json!({"id": stay["id"], "nights": stay["nights"]});
+    let invoice = json!({"id": "INV-117", "amount": 1890, "currency": "EUR", "status": "paid"});
     let message = json!({"text": "Is *|RENTAL:NAME|* the one with {{parking}}?"});
     let happening = |told, event_type: &str, data, fires| Happening {
         told,
@@ -100,7 +102,12 @@ pub(super) fn happenings() -> Vec<Happening> {
             json!({"guest": zoe(), "rental": casa(), "inquiry": stay}),
             &["team-chat"],
         ),
-        happening("The guest is added; there is no stay yet", "guest.created", json!({"guest": zoe()}), &["team-chat"]),
+        happening(
+            "The guest is added; no rental is set yet, and its place stays empty",
+            "guest.created",
+            json!({"guest": zoe(), "inquiry": short(&stay)}),
+            &["team-chat"],
+        ),
         happening(
             "The booking is confirmed; it costs more than 1000",
             "booking.confirmed",
@@ -116,13 +123,13 @@ pub(super) fn happenings() -> Vec<Happening> {
         happening(
             "The first guest pays",
             "invoice.paid",
-            json!({"guest": zoe(), "rental": casa(), "invoice": invoice}),
+            json!({"guest": zoe(), "rental": casa(), "inquiry": short(&stay), "invoice": invoice}),
             &["team-chat", "bookkeeping"],
         ),
         happening(
             "A message that looks like a template stays the text it is",
             "guest.message",
-            json!({"guest": max(), "rental": casa(), "message": message}),
+            json!({"guest": max(), "rental": casa(), "inquiry": short(&weekend), "message": message}),
             &["team-chat"],
         ),
     ]

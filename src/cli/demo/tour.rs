@@ -106,8 +106,8 @@ pub(super) fn summary(told: &Told) -> String {
     format!(
         "\n{HEADING}That was {} and {}, the slowest {} after its event.{HEADING:#}\n\
          JSON, XML and form bodies stayed well-formed whatever the guests typed; a filter kept one booking back;\n\
-         a missing value became null; what looked like a template in the data stayed text; one trigger's POSTs\n\
-         were signed (webhook-signature, as the Standard Webhooks specification says).",
+         what looked like a template in the data stayed text; one trigger's POSTs were signed\n\
+         (webhook-signature, as the Standard Webhooks specification says).",
         counted(told.events, "event"),
         counted(told.posts, "POST"),
         milliseconds(told.slowest),
