@@ -65,7 +65,7 @@ async fn import(words: &Import, config: &Config) -> Result<(), String> {
     let store = transfer::open(config).await?;
     find_missing(&document, &store, &mut mistakes).await.map_err(|error| error.to_string())?;
     if !mistakes.is_empty() {
-        mistakes.sort_by(|a, b| a.order.cmp(&b.order));
+        mistakes.sort_by_key(|mistake| mistake.order);
         for mistake in &mistakes {
             report(&visible_line(&format!("{name}: {mistake}")));
         }

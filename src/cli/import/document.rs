@@ -139,8 +139,8 @@ struct Reader {
 }
 
 impl Reader {
-    fn refuse(&mut self, order: Order, owner: &str, errors: Vec<FieldError>, base: &str) {
-        let errors = errors.into_iter();
+    fn refuse(&mut self, order: Order, owner: &str, errors: Option<Vec<FieldError>>, base: &str) {
+        let errors = errors.into_iter().flatten();
         self.mistakes.extend(errors.map(|error| {
             let pointer = format!("{base}{}", error.pointer);
             Mistake { order, owner: owner.to_owned(), error: FieldError { pointer, ..error } }
@@ -148,29 +148,38 @@ impl Reader {
     }
 
     fn read_top(&mut self, document: Value) -> Vec<Account> {
-        let mut accounts = Vec::new();
-        let list = Fields::new(document, "an export").and_then(|mut fields| {
+        let mut list = Vec::new();
+        let read = Fields::new(document, "an export").and_then(|mut fields| {
             let _ = fields.take(MARK);
-            let list = take_list(&mut fields, "accounts");
-            fields.finish(Some(list))
+            list = take_list(&mut fields, "accounts");
+            fields.finish(Some(()))
         });
-        let list = list.unwrap_or_else(|errors| {
-            self.refuse((0, 0, 0), "", errors, "");
-            Vec::new()
-        });
+        self.refuse((0, 0, 0), "", read.err(), "");
+        let list = list.into_iter().enumerate();
+        let accounts: Vec<Account> = list.map(|(index, document)| self.read_head(index, document)).collect();
         let mut seen = HashSet::new();
-        for (index, account) in list.into_iter().enumerate() {
-            let base = format!("/accounts/{index}");
-            match read_head(index, account) {
-                Ok(account) if seen.insert(account.id.clone()) => accounts.push(account),
-                Ok(account) => {
-                    let error = FieldError::new("/account", "duplicate", "the account is in the file twice");
-                    self.refuse((index, 0, 0), account.id.as_str(), vec![error], &base);
-                }
-                Err(errors) => self.refuse((index, 0, 0), "", errors, &base),
+        for Account { index, id, .. } in &accounts {
+            if !seen.insert(id) {
+                let error = FieldError::new("/account", "duplicate", "the account is in the file twice");
+                self.refuse((*index, 0, 0), id.as_str(), Some(vec![error]), &format!("/accounts/{index}"));
             }
         }
         accounts
+    }
+
+    fn read_head(&mut self, index: usize, document: Value) -> Account {
+        let (mut id, mut templates, mut triggers) = (None, Vec::new(), Vec::new());
+        let read = Fields::new(document, "an account").and_then(|mut fields| {
+            let name = fields.required_text("account");
+            id = fields.parse("account", "bad_name", name, AccountId::new);
+            templates = take_list(&mut fields, "templates");
+            triggers = take_list(&mut fields, "triggers");
+            fields.finish(Some(()))
+        });
+        self.refuse((index, 0, 0), "", read.err(), &format!("/accounts/{index}"));
+        // A mistake in the name hides none behind it; nothing is ever written under this one.
+        let id = id.unwrap_or_else(|| AccountId::new(&format!("unnamed-{index}")).expect("this can be a name"));
+        Account { index, id, templates, triggers }
     }
 
     fn read_account(&mut self, account: Account, into: Option<&AccountId>) {
@@ -217,15 +226,6 @@ impl Reader {
         }
         entries
     }
-}
-
-fn read_head(index: usize, document: Value) -> Result<Account, Vec<FieldError>> {
-    let mut fields = Fields::new(document, "an account")?;
-    let id = fields.required_text("account");
-    let id = fields.parse("account", "bad_name", id, AccountId::new);
-    let templates = take_list(&mut fields, "templates");
-    let triggers = take_list(&mut fields, "triggers");
-    fields.finish(id.map(|id| Account { index, id, templates, triggers }))
 }
 
 /// A list that may be missing.
