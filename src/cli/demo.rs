@@ -120,7 +120,7 @@ fn ways_on(engine: SocketAddr) -> String {
 {HEADING}It stays up. Try, in another terminal:{HEADING:#}
 
 # Post an event; what it causes is printed here.
-curl -sS http://{engine}/v1/events -H 'content-type: application/json' -d '{{"account":"{name}","type":"guest.created","data":{{"guest":{{"name":"Ada \"Countess\" & Co"}}}}}}'
+curl -sS http://{engine}/v1/events -H 'content-type: application/json' -d '{{"account":"{name}","type":"guest.created","data":{{"guest":{{"name":"Ada \"Countess\" & Co"}},"inquiry":{{"nights":3}}}}}}'
 
 # List the triggers.
 curl -sS {account}/triggers

@@ -2,6 +2,7 @@
 //! the file has a mistake, none. It never removes anything.
 
 mod document;
+mod mistake;
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -21,7 +22,8 @@ use crate::log;
 use crate::store::{Precondition, Record, Store, StoreError};
 use crate::template::Template;
 use crate::templating::{self, Dictionary, Severity};
-use document::{Document, Entry, Mistake};
+use document::{Document, Entry};
+use mistake::Mistake;
 
 /// A file larger than this is no export: a hundred thousand triggers are 50 MB.
 const FILE_BYTES_MAX: u64 = 2 << 30;

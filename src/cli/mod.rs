@@ -1,5 +1,5 @@
 //! The command line: what its words mean. Each command has a file of its own, and what they print
-//! goes through [`print`]. Exit codes: 0 done, 1 the work failed, 2 the call's words are off.
+//! goes through [`mod@print`]. Exit codes: 0 done, 1 the work failed, 2 the call's words are off.
 
 mod check;
 mod demo;

@@ -2,10 +2,10 @@
 //! file it is: all of them at once. Knows no store.
 
 use std::collections::HashSet;
-use std::fmt;
 
 use serde_json::Value;
 
+use super::mistake::{Mistake, Order, Place};
 use crate::cli::transfer::{MARK, VERSION};
 use crate::field::{FieldError, Fields, kind};
 use crate::id::{AccountId, TemplateId};
@@ -36,50 +36,11 @@ pub(super) struct Entry<T> {
     place: Place,
 }
 
-/// Which account of the file, which kind, which one of it.
-type Order = (usize, usize, usize);
-
-/// Where in the file a record is.
-#[derive(Debug, Clone)]
-struct Place {
-    order: Order,
-    pointer: String,
-}
-
-/// One mistake.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Mistake {
-    /// Sorts mistakes by their place.
-    pub(super) order: Order,
-    /// `acme/template/welcome`, as far as it is known.
-    owner: String,
-    error: FieldError,
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.owner.is_empty() {
-            write!(f, "{}: ", self.owner)?;
-        }
-        if !self.error.pointer.is_empty() {
-            write!(f, "{}: ", self.error.pointer)?;
-        }
-        write!(f, "{} [{}]", self.error.detail, self.error.code)
-    }
-}
-
 impl<T: Record> Entry<T> {
     /// A mistake in this record, at a pointer into it.
     pub(super) fn mistake(&self, pointer: &str, code: &'static str, detail: &str) -> Mistake {
         let error = FieldError::new(pointer, code, detail);
-        self.place.mistake(&self.account, T::KIND.as_str(), self.value.id(), error)
-    }
-}
-
-impl Place {
-    fn mistake(&self, account: &AccountId, kind: &str, id: &str, error: FieldError) -> Mistake {
-        let pointer = format!("{}{}", self.pointer, error.pointer);
-        Mistake { order: self.order, owner: format!("{account}/{kind}/{id}"), error: FieldError { pointer, ..error } }
+        self.place.mistake(owner::<T>(&self.account, self.value.id()), error)
     }
 }
 
@@ -141,10 +102,8 @@ struct Reader {
 impl Reader {
     fn refuse(&mut self, order: Order, owner: &str, errors: Option<Vec<FieldError>>, base: &str) {
         let errors = errors.into_iter().flatten();
-        self.mistakes.extend(errors.map(|error| {
-            let pointer = format!("{base}{}", error.pointer);
-            Mistake { order, owner: owner.to_owned(), error: FieldError { pointer, ..error } }
-        }));
+        let place = Place { order, pointer: base.to_owned() };
+        self.mistakes.extend(errors.map(|error| place.mistake(owner.to_owned(), error)));
     }
 
     fn read_top(&mut self, document: Value) -> Vec<Account> {
@@ -220,12 +179,17 @@ impl Reader {
                 }
                 Err(errors) => {
                     let errors = errors.into_iter();
-                    self.mistakes.extend(errors.map(|e| place.mistake(account, T::KIND.as_str(), &id, e)));
+                    self.mistakes.extend(errors.map(|e| place.mistake(owner::<T>(account, &id), e)));
                 }
             }
         }
         entries
     }
+}
+
+/// A record as a message names it.
+fn owner<T: Record>(account: &AccountId, id: &str) -> String {
+    format!("{account}/{}/{id}", T::KIND.as_str())
 }
 
 /// A list that may be missing.
