@@ -1,22 +1,39 @@
-//! The command line: what its words mean, and one file for each command. Exit codes: 0 done, 1 the
-//! work failed, 2 the call's words are off.
+//! The command line: what its words mean. Each command has a file of its own, and what they print
+//! goes through [`print`]. Exit codes: 0 done, 1 the work failed, 2 the call's words are off.
 
+mod check;
+mod demo;
+mod export;
+mod import;
+mod print;
+mod receive;
 mod serve;
+mod transfer;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Config;
+use crate::id::AccountId;
+use print::complain;
 
 /// Events in over HTTP; each customer's own template rendered; one HTTP POST out.
 #[derive(Debug, Parser)]
-#[command(name = "posthaste", version, arg_required_else_help = true)]
+#[command(name = "posthaste", version, arg_required_else_help = true, after_help = WAYS_IN)]
 struct Call {
     #[command(subcommand)]
     command: Command,
 }
+
+const WAYS_IN: &str = "\
+A first look, in a few seconds:     posthaste demo
+The engine, and something to hear:  posthaste serve
+                                    posthaste receive
+
+Exit codes: 0 done, 1 the work failed, 2 the call's words are off.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -24,8 +41,90 @@ enum Command {
     ///
     /// A stop takes no more events, goes on sending what was accepted for as long as
     /// `dispatch.drain_ms` says, and exits with 0.
+    #[command(after_long_help = SERVE_EXAMPLES)]
     Serve(Settings),
+    /// See it work: a made-up day of a holiday rental, each event and each POST it caused.
+    ///
+    /// Starts the engine on a store in memory, a receiver, and three triggers (a JSON, an XML and a
+    /// form body), posts the events of the day, and prints each one, each POST as it arrived, and the
+    /// time between. Nothing leaves this machine, nothing is written to disk, and the settings of this
+    /// machine's own engine are not looked at.
+    #[command(after_long_help = DEMO_EXAMPLES)]
+    Demo(Demo),
+    /// Print each POST that arrives: a place to point a trigger's URL at.
+    ///
+    /// Anything else than a POST is answered 405 and not printed. Of a body, 1 MiB is kept. Bytes that
+    /// are no text, and characters that would disturb a terminal, are shown as \xNN and \u{NN}; with
+    /// `--json` nothing is changed. SIGTERM and SIGINT end it with 0.
+    #[command(after_long_help = RECEIVE_EXAMPLES)]
+    Receive(Receive),
+    /// Name every mistake in the settings, the catalogue and template files.
+    ///
+    /// A template's format is told by its file's ending (.json, .xml, .form or .txt, and .hbs may
+    /// follow); of a folder, all files with these endings are read, in folders below it too. Each
+    /// finding is a line FILE:LINE:COLUMN: SEVERITY: MESSAGE [CODE]. A warning alone is no failure.
+    #[command(after_long_help = CHECK_EXAMPLES)]
+    Check(Check),
+    /// Write an account's triggers and templates, with their secrets, to one file.
+    ///
+    /// The file is what `posthaste import` reads. It holds the secrets that sign what triggers send,
+    /// so only its owner may read it. Keys are not in it: they belong to one installation. An
+    /// embedded store can be opened by one process at a time: stop the engine first.
+    #[command(after_long_help = EXPORT_EXAMPLES)]
+    Export(Export),
+    /// Read triggers and templates from a file that `posthaste export` wrote.
+    ///
+    /// The whole file is checked first, and with a single mistake nothing is written: all mistakes are
+    /// named, each with its account, its id and its place in the file. Then each template and trigger
+    /// is created, or replaces the one of its id whole: a trigger without a secret has none after.
+    /// What is not in the file stays as it is. An embedded store can be opened by one process at a
+    /// time: stop the engine first.
+    #[command(after_long_help = IMPORT_EXAMPLES)]
+    Import(Import),
 }
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  posthaste serve
+  posthaste serve --config /etc/posthaste.toml
+  POSTHASTE_SERVER__LISTEN=127.0.0.1:0 POSTHASTE_STORE__URL=memory: posthaste serve";
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  posthaste demo           ends by itself after a few seconds
+  posthaste demo --keep    stays up, and prints curl commands to try; Ctrl-C ends it";
+
+const RECEIVE_EXAMPLES: &str = "\
+Examples:
+  posthaste receive                                       all that arrives at http://127.0.0.1:9000
+  posthaste receive --listen 127.0.0.1:0                  on a free port, which is printed
+  posthaste receive --json | jq .body                     only what was sent
+  posthaste receive --status 503 --delay-ms 2000          a receiver in trouble
+  posthaste receive --quiet                               only how many, at the end
+
+The engine dials no address of this machine unless it is allowed to:
+  POSTHASTE_DISPATCH__ALLOW_NETWORKS='[\"127.0.0.0/8\"]' posthaste serve
+
+A JSON line: {\"time\",\"method\",\"path\",\"headers\":{},\"body\"}, or \"body_base64\" where the body is not
+UTF-8; \"bytes_left_out\" says how much of a long body was not kept.";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  posthaste check                                         the settings and the catalogue
+  posthaste check --config /etc/posthaste.toml
+  posthaste check templates/ welcome.json booking.xml.hbs";
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  posthaste export --account acme --output acme.json
+  posthaste export --all-accounts > everything.json       mind who may read the file
+  posthaste export --account acme | ssh elsewhere posthaste import -";
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  posthaste import acme.json                              every account under its own name
+  posthaste import --account acme-test acme.json          under another name
+  posthaste import - < everything.json";
 
 /// Where settings come from. Each one and its default: config/posthaste.toml.
 #[derive(Debug, Args)]
@@ -48,19 +147,127 @@ impl Settings {
     }
 }
 
+#[derive(Debug, Args)]
+struct Demo {
+    /// Stay up after the tour, and say how to go on with curl.
+    #[arg(long)]
+    keep: bool,
+}
+
+#[derive(Debug, Args)]
+struct Receive {
+    /// Where to listen: an address and a port, and port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9000")]
+    listen: SocketAddr,
+    /// The status that every POST is answered with.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(200..=599))]
+    status: u16,
+    /// Milliseconds to wait before the answer.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=3_600_000))]
+    delay_ms: u64,
+    /// Print no POST, only how many came, at the end.
+    #[arg(long)]
+    quiet: bool,
+    /// One JSON object a line, and nothing else on standard output; the address goes to standard error.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct Check {
+    #[command(flatten)]
+    settings: Settings,
+    /// Template files, and folders of them.
+    #[arg(value_name = "FILES")]
+    files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Export {
+    #[command(flatten)]
+    settings: Settings,
+    /// Whose triggers and templates.
+    #[arg(long, value_name = "ACCOUNT", default_value = "default", value_parser = account)]
+    account: AccountId,
+    /// Those of every account.
+    #[arg(long, conflicts_with = "account")]
+    all_accounts: bool,
+    /// The file to write; `-` is standard output.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Import {
+    #[command(flatten)]
+    settings: Settings,
+    /// Write into this account: what the file holds of its only account, whatever that one's name, or of
+    /// many, the one of this name. Without it, every account in the file goes under its own name.
+    #[arg(long, value_name = "ACCOUNT", value_parser = account)]
+    account: Option<AccountId>,
+    /// The file to read; `-` is standard input.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+fn account(text: &str) -> Result<AccountId, String> {
+    AccountId::new(text).map_err(|error| error.to_string())
+}
+
 /// Runs the command that this process was called with.
 pub fn run() -> ExitCode {
     match Call::parse().command {
         Command::Serve(settings) => settings.load().map_or_else(|code| code, serve::run),
+        Command::Demo(words) => demo::run(&words),
+        Command::Receive(words) => receive::run(&words),
+        Command::Check(words) => check::run(&words),
+        Command::Export(words) => export::run(&words),
+        Command::Import(words) => import::run(&words),
     }
 }
 
-/// Tells a person what went wrong.
-fn complain(what: &str) {
-    anstream::eprintln!("posthaste: {what}");
-}
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
 
-/// Tells a person or a script what they asked for.
-fn say(what: &str) {
-    anstream::println!("{what}");
+    use super::*;
+
+    #[test]
+    fn the_words_agree_with_one_another() {
+        Call::command().debug_assert();
+    }
+
+    #[test]
+    fn words_that_are_taken_and_refused() {
+        for good in [
+            "receive",
+            "receive --listen [::1]:0 --status 599 --delay-ms 1 --quiet --json",
+            "demo --keep",
+            "check",
+            "check a b --config c",
+            "export --account acme --output x",
+            "export --all-accounts",
+            "import -",
+            "import --account acme x",
+        ] {
+            let words = ["posthaste"].into_iter().chain(good.split(' '));
+            assert!(Call::try_parse_from(words).is_ok(), "{good}");
+        }
+        for bad in [
+            "receive --listen 9000",
+            "receive --listen localhost",
+            "receive --status 100",
+            "receive --status 600",
+            "receive --delay-ms -1",
+            "export --account a/b",
+            "export --account a --all-accounts",
+            "import",
+            "import a b",
+            "sing",
+        ] {
+            let words = ["posthaste"].into_iter().chain(bad.split(' '));
+            let error = Call::try_parse_from(words).expect_err(bad);
+            assert_eq!(error.exit_code(), 2, "{bad}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{complain, say};
+use super::print::{complain, say};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::log;

@@ -134,6 +134,13 @@ impl Config {
     /// Reads the settings of this process: the compiled-in ones, `file` over them, the environment
     /// over that.
     pub fn load(file: Option<&Path>) -> Result<Self, Vec<ConfigError>> {
+        let (config, errors) = Self::examine(file);
+        if errors.is_empty() { Ok(config) } else { Err(errors) }
+    }
+
+    /// The same for whoever looks for more mistakes behind these: where there are some, the default
+    /// or a number within its bounds stands in for what is wrong.
+    pub fn examine(file: Option<&Path>) -> (Self, Vec<ConfigError>) {
         let mut errors = Vec::new();
         let text = file.map(|path| (path.display().to_string(), std::fs::read_to_string(path)));
         let text = match text {
@@ -145,11 +152,9 @@ impl Config {
             None => None,
         };
         let file = text.as_ref().map(|(name, text)| (name.as_str(), text.as_str()));
-        match Self::from_layers(file, std::env::vars()) {
-            Ok(config) if errors.is_empty() => Ok(config),
-            Ok(_) => Err(errors),
-            Err(more) => Err([errors, more].concat()),
-        }
+        let (config, more) = Self::lay(file, std::env::vars());
+        errors.extend(more);
+        (config, errors)
     }
 
     /// The same from given layers: a file's name and text, and environment variables.
@@ -157,6 +162,14 @@ impl Config {
         file: Option<(&str, &str)>,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Vec<ConfigError>> {
+        let (config, errors) = Self::lay(file, variables);
+        if errors.is_empty() { Ok(config) } else { Err(errors) }
+    }
+
+    fn lay(
+        file: Option<(&str, &str)>,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> (Self, Vec<ConfigError>) {
         let mut table = layers::defaults();
         let mut errors = Vec::new();
         if let Some((name, text)) = file {
@@ -165,7 +178,7 @@ impl Config {
         layers::lay_environment(&mut table, variables.into_iter(), &mut errors);
         let mut reader = Reader { table, errors };
         let config = Self::read(&mut reader);
-        if reader.errors.is_empty() { Ok(config) } else { Err(reader.errors) }
+        (config, reader.errors)
     }
 
     fn read(reader: &mut Reader) -> Self {

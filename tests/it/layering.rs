@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 const HOMES: [(&str, &[&str]); 12] = [
     ("handlebars", &["templating"]),
     ("redb", &["store/embedded"]),
-    ("awc", &["dispatcher/client.rs", "dispatcher/attempt.rs", "dispatcher/line.rs"]),
+    ("awc", &["dispatcher/client.rs", "dispatcher/attempt.rs", "dispatcher/line.rs", "cli/demo/calls.rs"]),
     ("actix_tls", &["dispatcher/client.rs"]),
     ("hickory_resolver", &["dispatcher/client.rs", "dispatcher/set.rs"]),
     ("rustls", &["dispatcher/client.rs", "dispatcher/attempt.rs"]),

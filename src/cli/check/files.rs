@@ -1,0 +1,144 @@
+//! Which files hold templates, and of which format. Never follows a link to a folder, and never
+//! reads more of a file than a template may have.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use crate::template::Format;
+
+/// A file that a template is expected in.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TemplateFile {
+    /// Where it is.
+    pub(super) path: PathBuf,
+    /// What its name says of its format.
+    pub(super) format: Format,
+}
+
+/// A file that can't be one, and why.
+pub(super) type Misfit = (PathBuf, String);
+
+/// The files given, and of folders those with the ending of a format, in the order of their names.
+pub(super) fn find(given: &[PathBuf]) -> Vec<Result<TemplateFile, Misfit>> {
+    let mut found = Vec::new();
+    for path in given {
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => {
+                let before = found.len();
+                walk(path, &mut found);
+                if found.len() == before {
+                    let mistake = "the folder has no file that ends in .json, .xml, .form or .txt".to_owned();
+                    found.push(Err((path.clone(), mistake)));
+                }
+            }
+            Ok(_) => {
+                found.push(format_of(path).map(|format| TemplateFile { path: path.clone(), format }).ok_or_else(|| {
+                    (path.clone(), "its ending tells no format; .json, .xml, .form and .txt do".to_owned())
+                }))
+            }
+            Err(error) => found.push(Err((path.clone(), format!("can't be read: {error}")))),
+        }
+    }
+    found
+}
+
+fn walk(folder: &Path, found: &mut Vec<Result<TemplateFile, Misfit>>) {
+    let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+    let mut entries = match entries {
+        Ok(entries) => entries,
+        Err(error) => return found.push(Err((folder.to_owned(), format!("can't be read: {error}")))),
+    };
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        // Editors and version control keep their own things under names with a dot in front.
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        // Of the entry itself, not of what it links to: a link to a folder above would have no end.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            walk(&path, found);
+        } else if let Some(format) = format_of(&path).filter(|_| path.is_file()) {
+            found.push(Ok(TemplateFile { path, format }));
+        }
+    }
+}
+
+/// The format that a file's name tells: `welcome.json`, `booking.xml.hbs`.
+fn format_of(path: &Path) -> Option<Format> {
+    let name = path.file_name()?.to_str()?;
+    let name = name.strip_suffix(".hbs").unwrap_or(name);
+    match name.rsplit_once('.')?.1 {
+        "json" => Some(Format::Json),
+        "xml" => Some(Format::Xml),
+        "form" => Some(Format::Form),
+        "txt" => Some(Format::Text),
+        _ => None,
+    }
+}
+
+impl TemplateFile {
+    /// The template's body.
+    pub(super) fn read(&self, bytes_max: usize) -> Result<String, String> {
+        let unreadable = |error: io::Error| format!("can't be read: {error}");
+        let mut bytes = Vec::new();
+        let file = File::open(&self.path).map_err(unreadable)?;
+        // One byte more than may be tells a file that is too long, whatever its length.
+        file.take(bytes_max as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() > bytes_max {
+            return Err(format!("has more than {bytes_max} bytes, which is the most (templates.body_bytes_max)"));
+        }
+        String::from_utf8(bytes).map_err(|error| {
+            let line = memchr::memchr_iter(b'\n', &error.as_bytes()[..error.utf8_error().valid_up_to()]).count() + 1;
+            format!("is not UTF-8 in line {line}; save it as UTF-8")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_tells_the_format() {
+        for (name, format) in [
+            ("a.json", Some(Format::Json)),
+            ("d.d/a.b.xml", Some(Format::Xml)),
+            ("a.form.hbs", Some(Format::Form)),
+            ("a.txt", Some(Format::Text)),
+            ("a.hbs", None),
+            ("json", None),
+            ("a.JSON.bak", None),
+        ] {
+            assert_eq!(format_of(Path::new(name)), format, "{name}");
+        }
+    }
+
+    #[test]
+    fn files_and_folders_are_found() {
+        let home = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| home.path().join(name);
+        fs::create_dir_all(at("t/deep")).expect("folders");
+        fs::create_dir_all(at("bare")).expect("a folder");
+        for name in ["t/b.xml", "t/a.json", "t/deep/c.txt", "t/readme.md", "t/.a.json", "x.md"] {
+            fs::write(at(name), "x\n\u{e9}").expect("a file");
+        }
+        std::os::unix::fs::symlink(at("t"), at("t/deep/around")).expect("a link");
+        let found = find(&[at("t"), at("x.md"), at("bare"), at("none.json")]);
+        let found: Vec<_> = found.into_iter().map(|f| f.map(|f| f.path).map_err(|m| m.0)).collect();
+        let (t, f) = (|name| Ok(at(name)), |name| Err(at(name)));
+        assert_eq!(found, [t("t/a.json"), t("t/b.xml"), t("t/deep/c.txt"), f("x.md"), f("bare"), f("none.json")]);
+    }
+
+    #[test]
+    fn what_is_read_is_bounded_and_text() {
+        let home = tempfile::tempdir().expect("a folder");
+        let file = TemplateFile { path: home.path().join("a.txt"), format: Format::Text };
+        fs::write(&file.path, "abc").expect("a file");
+        assert_eq!(file.read(3), Ok("abc".to_owned()));
+        assert!(file.read(2).expect_err("too long").contains("more than 2 bytes"));
+        fs::write(&file.path, b"a\nb\n\xff").expect("a file");
+        assert!(file.read(9).expect_err("no text").contains("line 3"));
+    }
+}

@@ -1,0 +1,182 @@
+//! The day that the demo tells: three triggers with their templates, and what happens at a holiday
+//! rental from morning to evening. Plain data; nobody in it is real. The names and notes are chosen
+//! to break bodies that are put together without care.
+
+use serde_json::{Value, json};
+
+/// The account that all of it belongs to.
+pub(super) const ACCOUNT: &str = "casa-lavanda";
+/// Signs what the first trigger sends. It is printed nowhere and worth nothing.
+const SECRET: &str = "whsec_cG9zdGhhc3RlLWRlbW8tb25seS1ub3QtYS1zZWNyZXQ=";
+
+const CHAT: &str = r#"{
+  "event": "*|EVENT:NAME|*",
+  "guest": "*|GUEST:NAME|*",
+  "rental": "{{rental.name}}",
+  "nights": {{inquiry.nights}},
+  "text": "{{message.text}}{{inquiry.notes}}"
+}"#;
+
+const HOUSEKEEPING: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<booking id="*|INQUIRY:INQUIRY_ID|*" rental="*|RENTAL:NAME|*">
+  <guest>*|GUEST:NAME|*</guest>
+  <stay arrive="{{inquiry.arrive}}" depart="{{inquiry.depart}}"/>
+  <note>{{inquiry.notes}}</note>
+</booking>"#;
+
+const BOOKKEEPING: &str =
+    "invoice=*|INVOICE:ID|*&amount=*|INVOICE:AMOUNT|*&currency={{invoice.currency}}&payer=*|GUEST:NAME|*";
+
+/// A template and the trigger that sends it, as the HTTP interface takes them. Both have the same id.
+pub(super) struct Setup {
+    /// The id of both.
+    pub(super) id: &'static str,
+    /// What a person is told of the two.
+    pub(super) told: &'static str,
+    /// The template.
+    pub(super) template: Value,
+    /// The trigger.
+    pub(super) trigger: Value,
+}
+
+/// The triggers, with their URLs at this receiver.
+pub(super) fn setups(receiver: &str) -> [Setup; 3] {
+    let url = |path: &str| format!("{receiver}/{path}");
+    [
+        Setup {
+            id: "team-chat",
+            told: "every event, as JSON, signed",
+            template: json!({"name": "Team chat", "format": "json", "body": CHAT}),
+            trigger: json!({"name": "Team chat", "event": "*", "template": "team-chat", "url": url("team-chat"),
+                            "secret": SECRET}),
+        },
+        Setup {
+            id: "housekeeping",
+            told: "confirmed bookings above 1000, as XML",
+            template: json!({"name": "Housekeeping", "format": "xml", "body": HOUSEKEEPING}),
+            trigger: json!({"name": "Housekeeping", "event": "booking.confirmed", "template": "housekeeping",
+                            "where": {"inquiry": {"cost": [{"numeric": [">", 1000]}]}},
+                            "url": url("housekeeping"), "headers": {"X-Team": "linen and keys"}}),
+        },
+        Setup {
+            id: "bookkeeping",
+            told: "paid invoices, as a form",
+            template: json!({"name": "Bookkeeping", "format": "form", "body": BOOKKEEPING}),
+            trigger: json!({"name": "Bookkeeping", "event": "invoice.paid", "template": "bookkeeping",
+                            "url": url("bookkeeping")}),
+        },
+    ]
+}
+
+/// Something that happens.
+pub(super) struct Happening {
+    /// What a person is told of it.
+    pub(super) told: &'static str,
+    /// The event as it is posted.
+    pub(super) event: Value,
+    /// The triggers that it fires.
+    pub(super) fires: &'static [&'static str],
+}
+
+/// The day.
+pub(super) fn happenings() -> Vec<Happening> {
+    let zoe = || json!({"name": "Zoë O'Brien & Söhne", "email": "zoe@example.com", "country": "IE"});
+    let max = || json!({"name": "Max \"Mac\" <Müller>", "email": "max@example.com", "country": "DE"});
+    let casa = || json!({"id": "r1", "name": "Casa \"Lavanda\""});
+    let stay = json!({"id": "48213", "arrive": "2026-08-14", "depart": "2026-08-21", "nights": 7, "cost": 1890,
+                      "notes": "Two cots, please.\nIs the \"late\" check-out < 50 €?"});
+    let weekend =
+        json!({"id": "48214", "arrive": "2026-09-04", "depart": "2026-09-06", "nights": 2, "cost": 380, "notes": ""});
+    let short = |stay: &Value| json!({"id": stay["id"], "nights": stay["nights"]});
+    let invoice = json!({"id": "INV-117", "amount": 1890, "currency": "EUR", "status": "paid"});
+    let message = json!({"text": "Is *|RENTAL:NAME|* the one with {{parking}}?"});
+    let happening = |told, event_type: &str, data, fires| Happening {
+        told,
+        event: json!({"account": ACCOUNT, "type": event_type, "data": data}),
+        fires,
+    };
+    vec![
+        happening(
+            "An inquiry with a line break and quotes in its note",
+            "inquiry.created",
+            json!({"guest": zoe(), "rental": casa(), "inquiry": stay}),
+            &["team-chat"],
+        ),
+        happening(
+            "The guest is added; no rental is set yet, and its place stays empty",
+            "guest.created",
+            json!({"guest": zoe(), "inquiry": short(&stay)}),
+            &["team-chat"],
+        ),
+        happening(
+            "The booking is confirmed; it costs more than 1000",
+            "booking.confirmed",
+            json!({"guest": zoe(), "rental": casa(), "inquiry": stay}),
+            &["team-chat", "housekeeping"],
+        ),
+        happening(
+            "Another one is confirmed; housekeeping's filter does not let it through",
+            "booking.confirmed",
+            json!({"guest": max(), "rental": casa(), "inquiry": weekend}),
+            &["team-chat"],
+        ),
+        happening(
+            "The first guest pays",
+            "invoice.paid",
+            json!({"guest": zoe(), "rental": casa(), "inquiry": short(&stay), "invoice": invoice}),
+            &["team-chat", "bookkeeping"],
+        ),
+        happening(
+            "A message that looks like a template stays the text it is",
+            "guest.message",
+            json!({"guest": max(), "rental": casa(), "inquiry": short(&weekend), "message": message}),
+            &["team-chat"],
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{EventPattern, EventType};
+    use crate::template::Template;
+    use crate::trigger::Trigger;
+
+    fn with_id(mut document: Value, id: &str) -> Value {
+        document["id"] = id.into();
+        document
+    }
+
+    #[test]
+    fn the_setups_are_valid_and_fire_as_told() {
+        let triggers = setups("http://127.0.0.1:9").map(|setup| {
+            Template::from_json(with_id(setup.template, setup.id)).expect("a template");
+            Trigger::from_json(with_id(setup.trigger, setup.id)).expect("a trigger")
+        });
+        for happening in happenings() {
+            let event_type = happening.event["type"].as_str().expect("a type");
+            let event_type = EventType::new(event_type).expect("a type");
+            let named = |event: &EventPattern| event.matches(&event_type);
+            let named: Vec<&str> = triggers.iter().filter(|t| named(&t.event)).map(|t| t.id.as_str()).collect();
+            assert!(happening.fires.iter().all(|id| named.contains(id)), "{}", happening.told);
+            let filtered = named.len() - happening.fires.len();
+            assert_eq!(filtered, usize::from(happening.told.contains("does not let it through")));
+        }
+    }
+
+    #[test]
+    fn every_tag_is_in_the_shipped_catalogue() {
+        let catalogue = crate::catalogue::Catalogue::shipped();
+        for setup in setups("http://127.0.0.1:9") {
+            let body = setup.template["body"].as_str().expect("a body").to_owned();
+            for tag in body.split("*|").skip(1) {
+                let (entity, attribute) = tag.split_once("|*").and_then(|(tag, _)| tag.split_once(':')).expect("a tag");
+                assert!(catalogue.tag_path(entity, attribute).is_some(), "{entity}:{attribute}");
+            }
+        }
+        for happening in happenings() {
+            let event_type = happening.event["type"].as_str().expect("a type");
+            assert!(catalogue.event(event_type).is_some(), "{event_type}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Tells the day: posts each event to the engine, waits for the POSTs that it causes, and prints
+//! both. A POST that is missing, late or not expected ends the tour with an error.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::calls::Calls;
+use super::day::{self, Happening};
+use crate::cli::print::{ASIDE, EVENT, HEADING, POST, counted, indented, say};
+use crate::cli::receive::Receipt;
+
+/// How long a POST may take. It takes a millisecond or so; a machine may be very busy.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(10);
+
+/// What the tour came to.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) events: usize,
+    pub(super) posts: usize,
+    /// From before an event was posted to the arrival of what it caused.
+    pub(super) slowest: Duration,
+}
+
+/// Puts the templates and triggers of the day.
+pub(super) async fn set_up(calls: &Calls, receiver: &str) -> Result<(), String> {
+    say(&format!("{HEADING}Three triggers, each with a template of its own{HEADING:#}"));
+    for setup in day::setups(receiver) {
+        let account = format!("/v1/accounts/{}", day::ACCOUNT);
+        let id = setup.id;
+        calls.put(&format!("{account}/templates/{id}"), &with_id(setup.template, id)).await?;
+        calls.put(&format!("{account}/triggers/{id}"), &with_id(setup.trigger, id)).await?;
+        say(&format!("  {id:13} {}", setup.told));
+    }
+    Ok(())
+}
+
+fn with_id(mut document: Value, id: &str) -> Value {
+    document["id"] = id.into();
+    document
+}
+
+/// Posts the day's events, each one after the POSTs of the one before have arrived.
+pub(super) async fn tell(calls: &Calls, arrived: &mut UnboundedReceiver<Receipt>) -> Result<Told, String> {
+    let mut told = Told::default();
+    for happening in day::happenings() {
+        told.events += 1;
+        say(&format!("\n{EVENT}event {}{EVENT:#}  {}", told.events, happening.told));
+        say(&indented(&event_text(&happening.event), 2));
+        let posted = Instant::now();
+        calls.post("/v1/events", &happening.event).await?;
+        for (receipt, trigger) in await_posts(&happening, arrived).await? {
+            let between = receipt.arrived.saturating_duration_since(posted);
+            told.posts += 1;
+            told.slowest = told.slowest.max(between);
+            say(&post_text(&receipt, &trigger, between));
+        }
+    }
+    Ok(told)
+}
+
+/// The POSTs that an event must cause, each with its trigger's id.
+async fn await_posts(
+    happening: &Happening,
+    arrived: &mut UnboundedReceiver<Receipt>,
+) -> Result<Vec<(Receipt, String)>, String> {
+    let mut missing = happening.fires.to_vec();
+    let mut posts = Vec::with_capacity(missing.len());
+    let deadline = tokio::time::Instant::now() + ARRIVES_WITHIN;
+    while let Some(next) = missing.first() {
+        let receipt = tokio::time::timeout_at(deadline, arrived.recv()).await;
+        let receipt = receipt.ok().flatten().ok_or_else(|| {
+            format!("the POST of the trigger {next} did not arrive within {} s", ARRIVES_WITHIN.as_secs())
+        })?;
+        let trigger = receipt.path.trim_start_matches('/').to_owned();
+        let place = missing.iter().position(|id| *id == trigger);
+        let place = place.ok_or_else(|| format!("a POST arrived that no trigger should have sent: {trigger}"))?;
+        missing.remove(place);
+        posts.push((receipt, trigger));
+    }
+    Ok(posts)
+}
+
+/// Type and data; the account is the same all day.
+fn event_text(event: &Value) -> String {
+    let mut text = format!("type: {}", event["type"].as_str().unwrap_or_default());
+    for (entity, value) in event["data"].as_object().into_iter().flatten() {
+        let _ = write!(text, "\n{entity}: {value}");
+    }
+    text
+}
+
+fn post_text(receipt: &Receipt, trigger: &str, between: Duration) -> String {
+    let head = format!("{POST}POST /{trigger}{POST:#}  {ASIDE}{} after the event{ASIDE:#}", milliseconds(between));
+    format!("\n{}\n{}", indented(&head, 4), indented(&receipt.content(ASIDE), 6))
+}
+
+fn milliseconds(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1_000.0)
+}
+
+/// What was shown.
+pub(super) fn summary(told: &Told) -> String {
+    format!(
+        "\n{HEADING}That was {} and {}, the slowest {} after its event.{HEADING:#}\n\
+         JSON, XML and form bodies stayed well-formed whatever the guests typed; a filter kept one booking back;\n\
+         what looked like a template in the data stayed text; one trigger's POSTs were signed\n\
+         (webhook-signature, as the Standard Webhooks specification says).",
+        counted(told.events, "event"),
+        counted(told.posts, "POST"),
+        milliseconds(told.slowest),
+    )
+}

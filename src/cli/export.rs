@@ -1,0 +1,159 @@
+//! `posthaste export`: an account's templates and triggers, with their secrets, as one file. It
+//! changes nothing in the store, and a file that it could not finish never takes the place of an old one.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::Export;
+use super::print::{complain, counted, report, say};
+use super::transfer::{self, MARK, VERSION};
+use crate::config::Config;
+use crate::id::AccountId;
+use crate::log;
+use crate::store::{Record, Store};
+use crate::template::Template;
+use crate::trigger::Trigger;
+
+/// Records read at a time.
+const PAGE: usize = 1_000;
+
+/// How much was written.
+#[derive(Debug, Default)]
+struct Written {
+    accounts: usize,
+    templates: usize,
+    triggers: usize,
+}
+
+/// Writes the file.
+pub(super) fn run(words: &Export) -> ExitCode {
+    let config = match words.settings.load() {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    log::start(&config.log);
+    match actix_rt::System::new().block_on(export(words, &config)) {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn export(words: &Export, config: &Config) -> Result<ExitCode, String> {
+    // Opening it would make a new store, and its being empty would look like the truth.
+    if let Some(path) = config.store_url.strip_prefix("file:").filter(|path| !Path::new(path).exists()) {
+        return Err(format!("there is no store at {path}; name that of your engine with --config FILE"));
+    }
+    let store = transfer::open(config).await?;
+    let stored = store.accounts().await.map_err(|error| error.to_string())?;
+    let accounts = if words.all_accounts { stored.clone() } else { vec![words.account.clone()] };
+    let written = if words.output == Path::new("-") {
+        let written = write(&store, &accounts, BufWriter::new(io::stdout().lock())).await;
+        written.map_err(|error| format!("standard output: {error}"))?
+    } else {
+        let written = to_file(&store, &accounts, &words.output).await;
+        written.map_err(|error| format!("{}: {error}", words.output.display()))?
+    };
+    conclude(words, &stored, &written, store.unreadable())
+}
+
+fn conclude(words: &Export, stored: &[AccountId], written: &Written, unreadable: u64) -> Result<ExitCode, String> {
+    let Written { accounts, templates, triggers } = written;
+    let (templates, triggers) = (counted(*templates, "template"), counted(*triggers, "trigger"));
+    let summary = format!("exported {templates} and {triggers} of {}", counted(*accounts, "account"));
+    if words.output == Path::new("-") {
+        report(&summary);
+    } else {
+        say(&format!("{summary} to {}; it holds secrets", words.output.display()));
+    }
+    if !words.all_accounts && !stored.contains(&words.account) {
+        let names: Vec<&str> = stored.iter().take(10).map(AccountId::as_str).collect();
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        complain(&format!(
+            "nothing is kept under the account {}; accounts that hold something: {names}",
+            words.account
+        ));
+    }
+    if unreadable > 0 {
+        return Err(format!(
+            "{} of the store can't be read, as the log above says, and can't be in the file",
+            counted(usize::try_from(unreadable).unwrap_or(usize::MAX), "record")
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes beside the file and takes its place at the end.
+async fn to_file(store: &Store, accounts: &[AccountId], path: &Path) -> io::Result<Written> {
+    // A pipe or a device is written to, not replaced.
+    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        return write(store, accounts, BufWriter::new(OpenOptions::new().write(true).open(path)?)).await;
+    }
+    let draft = draft_path(path)?;
+    let written = async {
+        let mut file = BufWriter::new(create(&draft)?);
+        let written = write(store, accounts, &mut file).await?;
+        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        fs::rename(&draft, path)?;
+        Ok(written)
+    };
+    let written = written.await;
+    if written.is_err() {
+        // It may not have been made at all; the first error is the one to tell of.
+        let _ = fs::remove_file(&draft);
+    }
+    written
+}
+
+fn draft_path(path: &Path) -> io::Result<PathBuf> {
+    let name = path.file_name().ok_or_else(|| io::Error::other("this is no name for a file"))?;
+    let mut draft = std::ffi::OsString::from(".");
+    draft.push(name);
+    draft.push(format!(".{}", std::process::id()));
+    Ok(path.with_file_name(draft))
+}
+
+/// Only the owner may read what holds secrets.
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Writes a record a line, so that two exports can be compared, and holds a page in memory at most.
+async fn write(store: &Store, accounts: &[AccountId], mut out: impl Write) -> io::Result<Written> {
+    let mut written = Written::default();
+    write!(out, "{{\"{MARK}\":{VERSION},\"accounts\":[")?;
+    for account in accounts {
+        let comma = if written.accounts > 0 { "," } else { "" };
+        // An account's name holds no character that JSON escapes.
+        write!(out, "{comma}\n{{\"account\":\"{account}\",\"templates\":[")?;
+        written.templates += write_records::<Template>(store, account, &mut out).await?;
+        write!(out, "],\"triggers\":[")?;
+        written.triggers += write_records::<Trigger>(store, account, &mut out).await?;
+        write!(out, "]}}")?;
+        written.accounts += 1;
+    }
+    writeln!(out, "\n]}}")?;
+    out.flush()?;
+    Ok(written)
+}
+
+async fn write_records<T: Record>(store: &Store, account: &AccountId, out: &mut impl Write) -> io::Result<usize> {
+    let (mut after, mut records) = (None, 0);
+    loop {
+        let page = store.list::<T>(Some(account), after.as_deref(), PAGE).await.map_err(io::Error::other)?;
+        for stored in page.items {
+            let comma = if records > 0 { "," } else { "" };
+            write!(out, "{comma}\n{}", stored.value.to_stored_json())?;
+            records += 1;
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(records);
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! Reads an export and says of every mistake in which account, of which record, and where in the
+//! file it is: all of them at once. Knows no store.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::cli::transfer::{MARK, VERSION};
+use crate::field::{FieldError, Fields, kind};
+use crate::id::{AccountId, TemplateId};
+use crate::store::Record;
+use crate::template::Template;
+use crate::trigger::Trigger;
+
+/// What is in the file.
+#[derive(Debug, Default)]
+pub(super) struct Document {
+    /// How many accounts it has something of.
+    pub(super) accounts: usize,
+    /// Templates of all accounts.
+    pub(super) templates: Vec<Entry<Template>>,
+    /// Triggers of all accounts.
+    pub(super) triggers: Vec<Entry<Trigger>>,
+    /// Every template that is there, also with mistakes: what refers to it is no mistake of its own.
+    named: Vec<(AccountId, TemplateId)>,
+}
+
+/// A record of the file.
+#[derive(Debug)]
+pub(super) struct Entry<T> {
+    /// Into which account it goes.
+    pub(super) account: AccountId,
+    /// The record.
+    pub(super) value: T,
+    place: Place,
+}
+
+/// Which account of the file, which kind, which one of it.
+type Order = (usize, usize, usize);
+
+/// Where in the file a record is.
+#[derive(Debug, Clone)]
+struct Place {
+    order: Order,
+    pointer: String,
+}
+
+/// One mistake.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Mistake {
+    /// Sorts mistakes by their place.
+    pub(super) order: Order,
+    /// `acme/template/welcome`, as far as it is known.
+    owner: String,
+    error: FieldError,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.owner.is_empty() {
+            write!(f, "{}: ", self.owner)?;
+        }
+        if !self.error.pointer.is_empty() {
+            write!(f, "{}: ", self.error.pointer)?;
+        }
+        write!(f, "{} [{}]", self.error.detail, self.error.code)
+    }
+}
+
+impl<T: Record> Entry<T> {
+    /// A mistake in this record, at a pointer into it.
+    pub(super) fn mistake(&self, pointer: &str, code: &'static str, detail: &str) -> Mistake {
+        let error = FieldError::new(pointer, code, detail);
+        self.place.mistake(&self.account, T::KIND.as_str(), self.value.id(), error)
+    }
+}
+
+impl Place {
+    fn mistake(&self, account: &AccountId, kind: &str, id: &str, error: FieldError) -> Mistake {
+        let pointer = format!("{}{}", self.pointer, error.pointer);
+        Mistake { order: self.order, owner: format!("{account}/{kind}/{id}"), error: FieldError { pointer, ..error } }
+    }
+}
+
+impl Document {
+    /// The templates that triggers of the file may refer to.
+    pub(super) fn named_templates(&self) -> impl Iterator<Item = (&AccountId, &TemplateId)> {
+        self.named.iter().map(|(account, id)| (account, id))
+    }
+}
+
+/// Reads the file. With `into`, what it holds of one account goes there. An error: it is no export
+/// that this version can read.
+pub(super) fn read(text: &[u8], into: Option<&AccountId>) -> Result<(Document, Vec<Mistake>), String> {
+    let document: Value = serde_json::from_slice(text).map_err(|error| format!("this is no JSON: {error}"))?;
+    match document.get(MARK) {
+        Some(version) if version.as_u64() == Some(VERSION) => {}
+        Some(version) => {
+            return Err(format!("the export has the format {version}, and this version of Posthaste reads {VERSION}"));
+        }
+        None => return Err(format!("this is no export of Posthaste: it has no `{MARK}`")),
+    }
+    let mut reader = Reader::default();
+    let accounts = reader.read_top(document);
+    let accounts = chosen(accounts, into)?;
+    for account in accounts {
+        reader.read_account(account, into);
+    }
+    Ok((reader.document, reader.mistakes))
+}
+
+/// An account of the file, its name read and its records not.
+struct Account {
+    index: usize,
+    id: AccountId,
+    templates: Vec<Value>,
+    triggers: Vec<Value>,
+}
+
+/// All of them, or the one that goes into `into`.
+fn chosen(mut accounts: Vec<Account>, into: Option<&AccountId>) -> Result<Vec<Account>, String> {
+    let Some(into) = into else {
+        return Ok(accounts);
+    };
+    if accounts.len() > 1 {
+        accounts.retain(|account| account.id == *into);
+        if accounts.is_empty() {
+            return Err(format!("the file holds many accounts, and {into} is none of them"));
+        }
+    }
+    Ok(accounts)
+}
+
+#[derive(Default)]
+struct Reader {
+    document: Document,
+    mistakes: Vec<Mistake>,
+}
+
+impl Reader {
+    fn refuse(&mut self, order: Order, owner: &str, errors: Vec<FieldError>, base: &str) {
+        let errors = errors.into_iter();
+        self.mistakes.extend(errors.map(|error| {
+            let pointer = format!("{base}{}", error.pointer);
+            Mistake { order, owner: owner.to_owned(), error: FieldError { pointer, ..error } }
+        }));
+    }
+
+    fn read_top(&mut self, document: Value) -> Vec<Account> {
+        let mut accounts = Vec::new();
+        let list = Fields::new(document, "an export").and_then(|mut fields| {
+            let _ = fields.take(MARK);
+            let list = take_list(&mut fields, "accounts");
+            fields.finish(Some(list))
+        });
+        let list = list.unwrap_or_else(|errors| {
+            self.refuse((0, 0, 0), "", errors, "");
+            Vec::new()
+        });
+        let mut seen = HashSet::new();
+        for (index, account) in list.into_iter().enumerate() {
+            let base = format!("/accounts/{index}");
+            match read_head(index, account) {
+                Ok(account) if seen.insert(account.id.clone()) => accounts.push(account),
+                Ok(account) => {
+                    let error = FieldError::new("/account", "duplicate", "the account is in the file twice");
+                    self.refuse((index, 0, 0), account.id.as_str(), vec![error], &base);
+                }
+                Err(errors) => self.refuse((index, 0, 0), "", errors, &base),
+            }
+        }
+        accounts
+    }
+
+    fn read_account(&mut self, account: Account, into: Option<&AccountId>) {
+        let Account { index, id, templates, triggers } = account;
+        let id = into.cloned().unwrap_or(id);
+        self.document.accounts += 1;
+        for document in &templates {
+            let name = document.get("id").and_then(Value::as_str).and_then(|name| TemplateId::new(name).ok());
+            self.document.named.extend(name.map(|name| (id.clone(), name)));
+        }
+        let templates = self.read_records(&id, (index, 0, 0), "templates", templates);
+        let triggers = self.read_records(&id, (index, 1, 0), "triggers", triggers);
+        self.document.templates.extend(templates);
+        self.document.triggers.extend(triggers);
+    }
+
+    fn read_records<T: Record>(
+        &mut self,
+        account: &AccountId,
+        order: Order,
+        member: &str,
+        documents: Vec<Value>,
+    ) -> Vec<Entry<T>> {
+        let mut seen = HashSet::new();
+        let mut entries = Vec::with_capacity(documents.len());
+        for (index, document) in documents.into_iter().enumerate() {
+            let place =
+                Place { order: (order.0, order.1, index), pointer: format!("/accounts/{}/{member}/{index}", order.0) };
+            let id = document.get("id").and_then(Value::as_str).unwrap_or("?").to_owned();
+            match T::from_json(document) {
+                Ok(value) => {
+                    let entry = Entry { account: account.clone(), value, place };
+                    if seen.insert(id) {
+                        entries.push(entry);
+                    } else {
+                        self.mistakes.push(entry.mistake("/id", "duplicate", "the id is in the account twice"));
+                    }
+                }
+                Err(errors) => {
+                    let errors = errors.into_iter();
+                    self.mistakes.extend(errors.map(|e| place.mistake(account, T::KIND.as_str(), &id, e)));
+                }
+            }
+        }
+        entries
+    }
+}
+
+fn read_head(index: usize, document: Value) -> Result<Account, Vec<FieldError>> {
+    let mut fields = Fields::new(document, "an account")?;
+    let id = fields.required_text("account");
+    let id = fields.parse("account", "bad_name", id, AccountId::new);
+    let templates = take_list(&mut fields, "templates");
+    let triggers = take_list(&mut fields, "triggers");
+    fields.finish(id.map(|id| Account { index, id, templates, triggers }))
+}
+
+/// A list that may be missing.
+fn take_list(fields: &mut Fields, name: &'static str) -> Vec<Value> {
+    match fields.take(name) {
+        None => Vec::new(),
+        Some(Value::Array(items)) => items,
+        Some(other) => {
+            fields.refuse(format!("/{name}"), "wrong_type", format!("`{name}` is a list, not {}", kind(&other)));
+            Vec::new()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read_value(document: Value, into: Option<&str>) -> Result<(Document, Vec<String>), String> {
+        let into = into.map(|name| AccountId::new(name).expect("a name"));
+        let (document, mistakes) = read(document.to_string().as_bytes(), into.as_ref())?;
+        Ok((document, mistakes.iter().map(ToString::to_string).collect()))
+    }
+
+    fn account(name: &str) -> Value {
+        json!({"account": name, "templates": [{"id": "w", "format": "text", "body": "x"}],
+               "triggers": [{"id": "t", "event": "*", "template": "w", "url": "https://example.com/"}]})
+    }
+
+    #[test]
+    fn accounts_go_where_they_belong() {
+        let one = json!({MARK: 1, "accounts": [account("a")]});
+        let two = json!({MARK: 1, "accounts": [account("a"), account("b")]});
+        for (document, into, names) in [
+            (&one, None, &["a"][..]),
+            (&one, Some("z"), &["z"]),
+            (&two, None, &["a", "b"]),
+            (&two, Some("b"), &["b"]),
+            (&json!({MARK: 1, "accounts": []}), Some("z"), &[]),
+        ] {
+            let (document, mistakes) = read_value(document.clone(), into).expect("an export");
+            assert_eq!(mistakes, [""; 0]);
+            assert_eq!(document.accounts, names.len());
+            let owners: Vec<&str> = document.templates.iter().map(|entry| entry.account.as_str()).collect();
+            assert_eq!(owners, names);
+            let owners: Vec<&str> = document.triggers.iter().map(|entry| entry.account.as_str()).collect();
+            assert_eq!(owners, names);
+        }
+        assert!(read_value(two, Some("z")).expect_err("none of them").contains("z is none"));
+    }
+
+    #[test]
+    fn what_is_no_export_is_refused() {
+        for (text, part) in
+            [("{", "no JSON"), ("[]", "no export"), ("{\"posthaste_export\":2}", "format 2"), ("{}", "no export")]
+        {
+            let error = read(text.as_bytes(), None).expect_err(text);
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_mistake_is_named_with_its_place() {
+        let mut faulty = account("a");
+        faulty["templates"][0]["format"] = "yaml".into();
+        faulty["triggers"][0]["url"] = "ftp://x/".into();
+        faulty["triggers"].as_array_mut().expect("a list").push(json!(1));
+        let mut twice = account("b");
+        let again = twice["templates"][0].clone();
+        twice["templates"].as_array_mut().expect("a list").push(again);
+        let document = json!({MARK: 1, "more": 1,
+                              "accounts": [faulty, twice, account("b"), {"account": "c d", "templates": 1}]});
+        let (_, mistakes) = read_value(document, None).expect("an export");
+        for begin in [
+            "/more: ",
+            "a/template/w: /accounts/0/templates/0/format: ",
+            "a/trigger/t: /accounts/0/triggers/0/url: ",
+            "a/trigger/?: /accounts/0/triggers/1: ",
+            "b/template/w: /accounts/1/templates/1/id: ",
+            "b: /accounts/2/account: ",
+            "/accounts/3/account: ",
+            "/accounts/3/templates: ",
+        ] {
+            assert!(mistakes.iter().any(|m| m.starts_with(begin)), "{begin} is not in {mistakes:#?}");
+        }
+    }
+}

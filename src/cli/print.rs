@@ -1,0 +1,123 @@
+//! How commands speak: to whom, in which colours, and how the text of strangers is shown. Nobody who
+//! has stopped listening makes a command fail, except where its output is its work.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use anstyle::{AnsiColor, Style};
+
+/// What a line is about.
+pub(super) const HEADING: Style = Style::new().bold();
+/// What is said beside the matter itself.
+pub(super) const ASIDE: Style = Style::new().dimmed();
+/// What came in.
+pub(super) const EVENT: Style = AnsiColor::Cyan.on_default().bold();
+/// What went out.
+pub(super) const POST: Style = AnsiColor::Green.on_default().bold();
+/// What keeps a thing from being taken.
+pub(super) const ERROR: Style = AnsiColor::Red.on_default().bold();
+/// What is worth a look.
+pub(super) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+
+/// Tells a person what went wrong.
+pub(super) fn complain(what: &str) {
+    report(&format!("posthaste: {what}"));
+}
+
+/// Writes a line to standard error; colours only where they are wanted.
+pub(super) fn report(line: &str) {
+    // There is nobody left to tell that nobody hears.
+    let _ = writeln!(anstream::stderr().lock(), "{line}");
+}
+
+/// Tells a person or a script what they asked for.
+pub(super) fn say(what: &str) {
+    let _ = try_say(what);
+}
+
+/// The same for a command that is of no use once nobody reads what it says.
+pub(super) fn try_say(what: &str) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    writeln!(out, "{what}")?;
+    out.flush()
+}
+
+/// Writes a line to standard output byte for byte, for programs.
+pub(super) fn try_say_exactly(line: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    // In one piece: a reader never waits for the end of a line.
+    out.write_all(format!("{line}\n").as_bytes())?;
+    out.flush()
+}
+
+/// Bytes of a stranger's as a terminal can show them: bytes that are no UTF-8 as `\xNN`, characters
+/// that move the cursor, change colours or turn the direction of text as `\u{NN}`.
+pub(super) fn visible(bytes: &[u8]) -> String {
+    let mut shown = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        let mut rest = chunk.valid().chars().peekable();
+        while let Some(c) = rest.next() {
+            match c {
+                '\n' | '\t' => shown.push(c),
+                // Half of a line break does no harm.
+                '\r' if rest.peek() == Some(&'\n') => {}
+                c if disturbs(c) => shown.extend(c.escape_unicode()),
+                c => shown.push(c),
+            }
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(shown, "\\x{byte:02x}");
+        }
+    }
+    shown
+}
+
+/// The same for what must stay on one line.
+pub(super) fn visible_line(text: &str) -> String {
+    visible(text.as_bytes()).replace('\n', "\\n")
+}
+
+fn disturbs(c: char) -> bool {
+    // Marks that turn the direction of text can make one body look like another.
+    let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns
+}
+
+/// `1 template`, `2 templates`.
+pub(super) fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// The text with each line moved in.
+pub(super) fn indented(text: &str, by: usize) -> String {
+    let lines = text.lines().map(|line| if line.is_empty() { String::new() } else { format!("{:by$}{line}", "") });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_strangers_wrote_can_be_shown() {
+        for (bytes, shown) in [
+            (&b"plain {\"a\": 1}\n\ttwo"[..], "plain {\"a\": 1}\n\ttwo"),
+            ("Zoë 😀 €".as_bytes(), "Zoë 😀 €"),
+            (b"a\r\nb\rc", "a\nb\\u{d}c"),
+            (b"\x1b[2Jgone\x07", "\\u{1b}[2Jgone\\u{7}"),
+            ("\u{9b}1m \u{202e}x".as_bytes(), "\\u{9b}1m \\u{202e}x"),
+            (b"\xff\xfeab\xc3", "\\xff\\xfeab\\xc3"),
+            (b"", ""),
+        ] {
+            assert_eq!(visible(bytes), shown);
+        }
+        assert_eq!(visible_line("a\nb"), "a\\nb");
+    }
+
+    #[test]
+    fn lines_are_moved_in() {
+        assert_eq!(indented("a\n\n b\n", 2), "  a\n\n   b");
+        assert_eq!(counted(1, "template"), "1 template");
+        assert_eq!(counted(0, "template"), "0 templates");
+    }
+}

@@ -1,0 +1,77 @@
+//! `posthaste receive`: prints each POST that arrives, until a signal says stop. It never sends
+//! anything and keeps nothing.
+
+mod receipt;
+mod receiver;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::print::{complain, counted, report, say, try_say, try_say_exactly};
+use super::{Receive, serve};
+
+pub(super) use receipt::Receipt;
+pub(super) use receiver::{Behaviour, Receiver, Show};
+
+/// Prints what arrives.
+pub(super) fn run(words: &Receive) -> ExitCode {
+    actix_rt::System::new().block_on(async {
+        let stop = match serve::stop_signal() {
+            Ok(stop) => stop,
+            Err(error) => {
+                complain(&format!("signals can't be heard: {error}"));
+                return ExitCode::FAILURE;
+            }
+        };
+        let unheard = Arc::new(Notify::new());
+        let behaviour = Behaviour {
+            status: words.status,
+            delay: Duration::from_millis(words.delay_ms),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        let receiver = match Receiver::start(words.listen, behaviour, show(words, &unheard)) {
+            Ok(receiver) => receiver,
+            Err(error) => {
+                complain(&format!("can't listen on {}: {error}", words.listen));
+                return ExitCode::FAILURE;
+            }
+        };
+        let listening = format!("listening on http://{}", receiver.address());
+        if words.json {
+            report(&listening)
+        } else {
+            say(&listening)
+        }
+        tokio::select! {
+            _ = stop => {}
+            () = unheard.notified() => {}
+        }
+        let received = receiver.stop().await;
+        match (words.quiet, words.json) {
+            (true, true) => {
+                let _ = try_say_exactly(&format!("{{\"received\":{received}}}"));
+            }
+            (true, false) => say(&format!("received {}", counted(received, "POST"))),
+            (false, _) => {}
+        }
+        ExitCode::SUCCESS
+    })
+}
+
+/// What is done with each POST. Once nobody reads what is printed, there is nothing left to do.
+fn show(words: &Receive, unheard: &Arc<Notify>) -> Option<Show> {
+    if words.quiet {
+        return None;
+    }
+    let (json, unheard) = (words.json, Arc::clone(unheard));
+    Some(Arc::new(move |receipt: Receipt| {
+        let printed =
+            if json { try_say_exactly(&receipt.json().to_string()) } else { try_say(&format!("{}\n", receipt.text())) };
+        if printed.is_err() {
+            unheard.notify_one();
+        }
+    }))
+}

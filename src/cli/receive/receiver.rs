@@ -1,0 +1,127 @@
+//! A server that takes POSTs and answers all of them alike. It must never be the slowest part of a
+//! measurement, so without somebody to show them to it only counts. It never prints.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use actix_web::dev::ServerHandle;
+use actix_web::error::PayloadError;
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use jiff::Timestamp;
+
+use super::Receipt;
+
+/// How much of a body is kept to be shown.
+const BODY_BYTES_KEPT_MAX: usize = 1 << 20;
+/// Longer than senders keep theirs, so that none meets a connection that is just being closed.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// Takes each POST as it arrives, on any of the receiver's threads.
+pub(in crate::cli) type Show = Arc<dyn Fn(Receipt) + Send + Sync>;
+
+/// How a receiver behaves.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::cli) struct Behaviour {
+    /// The status of every answer, 200 to 599.
+    pub(in crate::cli) status: u16,
+    /// How long each answer is waited with.
+    pub(in crate::cli) delay: Duration,
+    /// Threads that receive.
+    pub(in crate::cli) threads: usize,
+}
+
+/// A receiver that runs.
+pub(in crate::cli) struct Receiver {
+    address: SocketAddr,
+    server: ServerHandle,
+    received: Arc<AtomicUsize>,
+}
+
+/// What the receiver's threads have in common.
+#[derive(Clone)]
+struct Desk {
+    status: StatusCode,
+    delay: Duration,
+    show: Option<Show>,
+    received: Arc<AtomicUsize>,
+}
+
+impl Receiver {
+    /// Listens from now on.
+    pub(in crate::cli) fn start(listen: SocketAddr, behaviour: Behaviour, show: Option<Show>) -> io::Result<Self> {
+        let listener = TcpListener::bind(listen)?;
+        let address = listener.local_addr()?;
+        let received = Arc::new(AtomicUsize::new(0));
+        let status = StatusCode::from_u16(behaviour.status).map_err(io::Error::other)?;
+        let desk = Desk { status, delay: behaviour.delay, show, received: Arc::clone(&received) };
+        let server =
+            HttpServer::new(move || App::new().app_data(web::Data::new(desk.clone())).default_service(web::to(take)));
+        let server = server.workers(behaviour.threads).keep_alive(KEEP_ALIVE).disable_signals().listen(listener)?.run();
+        let handle = server.handle();
+        actix_rt::spawn(server);
+        Ok(Self { address, server: handle, received })
+    }
+
+    /// Where it listens.
+    pub(in crate::cli) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends at once, and says how many POSTs came.
+    pub(in crate::cli) async fn stop(self) -> usize {
+        self.server.stop(false).await;
+        self.received.load(Ordering::SeqCst)
+    }
+}
+
+async fn take(request: HttpRequest, mut payload: web::Payload, desk: web::Data<Desk>) -> HttpResponse {
+    if request.method() != Method::POST {
+        return HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, "POST")).finish();
+    }
+    let kept_max = if desk.show.is_some() { BODY_BYTES_KEPT_MAX } else { 0 };
+    // A sender that broke off hears nothing any more.
+    let Ok((body, bytes_left_out)) = read(&mut payload, kept_max).await else {
+        return HttpResponse::BadRequest().finish();
+    };
+    let (time, arrived) = (Timestamp::now(), Instant::now());
+    desk.received.fetch_add(1, Ordering::SeqCst);
+    if let Some(show) = &desk.show {
+        let headers = headers(&request);
+        let path = request.uri().path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
+        let method = request.method().to_string();
+        show(Receipt { time, arrived, method, path, headers, body, bytes_left_out });
+    }
+    if !desk.delay.is_zero() {
+        actix_rt::time::sleep(desk.delay).await;
+    }
+    HttpResponse::new(desk.status)
+}
+
+/// Reads all of a body and keeps the beginning; says how much it did not keep.
+async fn read(payload: &mut web::Payload, kept_max: usize) -> Result<(Bytes, usize), PayloadError> {
+    let mut kept = BytesMut::new();
+    let mut left_out = 0;
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk?;
+        let room = (kept_max - kept.len()).min(chunk.len());
+        kept.extend_from_slice(&chunk[..room]);
+        left_out += chunk.len() - room;
+    }
+    Ok((kept.freeze(), left_out))
+}
+
+/// The headers in the order of their names, since the order of arrival is not known.
+fn headers(request: &HttpRequest) -> Vec<(String, String)> {
+    let headers = request.headers().iter();
+    let headers =
+        headers.map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+    let mut headers: Vec<_> = headers.collect();
+    headers.sort_by(|a, b| a.0.cmp(&b.0));
+    headers
+}

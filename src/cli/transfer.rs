@@ -1,0 +1,39 @@
+//! What export and import have in common: the shape of the file, and the store that both open by the
+//! settings. The file is one JSON document:
+//!
+//! ```json
+//! {"posthaste_export":1,"accounts":[
+//!   {"account":"acme","templates":[{"id":"welcome","format":"json","body":"…"}],
+//!    "triggers":[{"id":"new-guest","event":"guest.created","template":"welcome","url":"https://…","secret":"whsec_…"}]}]}
+//! ```
+//!
+//! Templates and triggers are written as the HTTP interface takes them. Keys are never in it.
+
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::store::{Change, ChangeSink, Store};
+
+/// The member that marks the file, and its value for the shape that this version reads and writes.
+pub(super) const MARK: &str = "posthaste_export";
+/// See [`MARK`].
+pub(super) const VERSION: u64 = 1;
+
+/// Needs no word of what the store holds: only events would need it.
+struct Indifferent;
+
+impl ChangeSink for Indifferent {
+    fn apply(&self, _: Vec<Change>) {}
+}
+
+/// Opens the store that the settings name.
+pub(super) async fn open(config: &Config) -> Result<Store, String> {
+    if config.store_url == "memory:" {
+        return Err(
+            "store.url is memory:, which holds nothing beyond one process; name the store of your engine with \
+                    --config FILE or POSTHASTE_STORE__URL"
+                .to_owned(),
+        );
+    }
+    Store::open(&config.store_url, Arc::new(Indifferent)).await.map_err(|error| error.to_string())
+}

@@ -1,0 +1,174 @@
+//! The command line as a process: what it prints, and the code it ends with. Each process runs in an
+//! empty folder, without settings of this machine, and is ended by its own id.
+
+mod check;
+mod demo;
+mod receive;
+mod transfer;
+
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Instant;
+
+use tempfile::TempDir;
+
+use crate::support::DEADLINE;
+
+fn home() -> TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+fn command(home: &TempDir, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_posthaste"));
+    command.args(words).current_dir(home.path()).env("NO_COLOR", "1");
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("POSTHASTE_") {
+            command.env_remove(name);
+        }
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A process that is being listened to, and does not outlive the test.
+struct Running {
+    child: Child,
+    stdout: Receiver<String>,
+    stderr: Receiver<String>,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("the built binary");
+        let stdout = lines(child.stdout.take().expect("piped"));
+        let stderr = lines(child.stderr.take().expect("piped"));
+        Self { child, stdout, stderr }
+    }
+
+    /// The next line of standard output that begins so, with what it begins with taken away.
+    fn wait_for_line(&self, begin: &str) -> String {
+        wait_for_line(&self.stdout, begin)
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().expect("kill").success());
+    }
+
+    /// Waits for the end, and says the code and what else was printed.
+    fn end(mut self) -> (Option<i32>, Vec<String>, Vec<String>) {
+        let deadline = Instant::now() + DEADLINE;
+        // The pipes end with the process.
+        let rest = |lines: &Receiver<String>| {
+            let mut rest = Vec::new();
+            while let Ok(line) = lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                rest.push(line);
+            }
+            assert!(Instant::now() < deadline, "it did not end; it said {rest:#?}");
+            rest
+        };
+        let (stdout, stderr) = (rest(&self.stdout), rest(&self.stderr));
+        (self.child.wait().expect("a child").code(), stdout, stderr)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended where the test went well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        let all = BufReader::new(stream).lines().map_while(Result::ok);
+        all.take_while(|line| sender.send(line.clone()).is_ok()).for_each(drop);
+    });
+    lines
+}
+
+fn wait_for_line(lines: &Receiver<String>, begin: &str) -> String {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let line = lines.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+        let line = line.unwrap_or_else(|_| panic!("no line begins with {begin:?}"));
+        if let Some(rest) = line.strip_prefix(begin) {
+            return rest.to_owned();
+        }
+    }
+}
+
+/// Runs to the end, with a deadline; feeds `input` to it.
+fn run_with(home: &TempDir, words: &[&str], variables: &[(&str, &str)], input: &[u8]) -> Output {
+    let mut command = command(home, words);
+    command.envs(variables.iter().copied()).stdin(Stdio::piped());
+    let mut running = Running::start(command);
+    // One that ends early doesn't read it.
+    let _ = running.child.stdin.take().expect("piped").write_all(input);
+    let (code, stdout, stderr) = running.end();
+    let joined = |lines: Vec<String>| lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect::<String>();
+    let status = std::os::unix::process::ExitStatusExt::from_raw(code.expect("a code") << 8);
+    Output { status, stdout: joined(stdout).into_bytes(), stderr: joined(stderr).into_bytes() }
+}
+
+/// Runs to the end: code, standard output, standard error.
+fn run(home: &TempDir, words: &[&str], variables: &[(&str, &str)]) -> (i32, String, String) {
+    let output = run_with(home, words, variables, b"");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    (output.status.code().expect("a code"), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn what_it_is_and_how_to_use_it() {
+    let home = home();
+    let (code, stdout, _) = run(&home, &["--version"], &[]);
+    assert_eq!((code, stdout), (0, format!("posthaste {}\n", env!("CARGO_PKG_VERSION"))));
+    let (code, stdout, _) = run(&home, &["--help"], &[]);
+    assert_eq!(code, 0);
+    for command in ["serve", "demo", "receive", "check", "export", "import"] {
+        assert!(stdout.contains(&format!("\n  {command} ")), "{stdout}");
+        let (code, help, _) = run(&home, &[command, "--help"], &[]);
+        assert_eq!(code, 0);
+        assert!(help.contains("\nExamples:\n  "), "{help}");
+    }
+}
+
+#[test]
+fn words_that_are_off_end_with_2() {
+    let home = home();
+    for words in [
+        &[][..],
+        &["sing"],
+        &["serve", "--port", "1"],
+        &["receive", "--listen", "127.0.0.1:99999"],
+        &["receive", "--status", "fine"],
+        &["import"],
+        &["export", "--account", "a/b"],
+    ] {
+        let (code, stdout, stderr) = run(&home, words, &[]);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{words:?}");
+        assert!(!stderr.is_empty());
+    }
+}
+
+#[test]
+fn work_that_fails_ends_with_1_and_a_reason() {
+    let home = home();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = taken.local_addr().expect("bound").to_string();
+    for (words, reason) in [
+        (&["serve", "--config", "none.toml"][..], "none.toml: can't be read"),
+        (&["receive", "--listen", &taken], "can't listen on 127.0.0.1:"),
+        (&["export"], "there is no store at data/posthaste.redb"),
+        (&["import", "none.json"], "none.json: can't be read"),
+    ] {
+        let (code, stdout, stderr) = run(&home, words, &[]);
+        assert_eq!((code, stdout.as_str()), (1, ""), "{words:?}");
+        assert!(stderr.starts_with("posthaste: ") && stderr.contains(reason), "{stderr}");
+    }
+    assert_eq!(std::fs::read_dir(home.path()).expect("a folder").count(), 0, "something was left behind");
+}

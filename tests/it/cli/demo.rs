@@ -1,0 +1,41 @@
+//! `posthaste demo`: the tour as a stranger sees it.
+
+use super::{Running, command, home, run};
+
+#[test]
+fn the_tour_shows_three_formats_and_ends() {
+    let home = home();
+    // The machine's own settings, even with mistakes, are none of the demo's business.
+    let (code, stdout, stderr) = run(&home, &["demo"], &[("POSTHASTE_SERVER__WORKERS", "many")]);
+    assert_eq!(code, 0, "{stderr}\n{stdout}");
+    for part in [
+        "content-type: application/json",
+        "content-type: application/xml",
+        "content-type: application/x-www-form-urlencoded",
+        "webhook-signature: v1,",
+        "\"guest\": \"Zoë O'Brien & Söhne\"",
+        "O&#39;Brien &amp; Söhne",
+        "payer=Zo%C3%AB",
+        "{{parking}}?\"",
+        "after the event",
+        "That was 6 events and 8 POSTs",
+    ] {
+        // Escapes of an apostrophe differ and mean the same.
+        let same = part.replace("&#39;", "&apos;");
+        let plain = part.replace("&#39;", "'");
+        assert!([part, &same, &plain].iter().any(|p| stdout.contains(*p)), "{part} is not in\n{stdout}");
+    }
+    assert_eq!(stdout.matches("POST /housekeeping  ").count(), 1, "the filter lets one booking through");
+    assert_eq!(std::fs::read_dir(home.path()).expect("a folder").count(), 0, "something was left behind");
+}
+
+#[test]
+fn kept_it_says_how_to_go_on_and_ends_at_a_signal() {
+    let home = home();
+    let running = Running::start(command(&home, &["demo", "--keep"]));
+    let address = running.wait_for_line("curl -sS http://");
+    assert!(address.starts_with("127.0.0.1:") && address.contains("/v1/events"), "{address}");
+    running.wait_for_line("Ctrl-C ends it.");
+    running.signal("INT");
+    assert_eq!(running.end().0, Some(0));
+}

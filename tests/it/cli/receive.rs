@@ -1,0 +1,85 @@
+//! `posthaste receive`: everything that arrives is printed, exactly for programs, safely for people.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use serde_json::{Value, json};
+
+use super::{Running, command, home, wait_for_line};
+use crate::support::DEADLINE;
+
+/// Sends a request and says the status of the answer.
+fn send(address: &str, head: &str, body: &[u8]) -> u16 {
+    let mut stream = TcpStream::connect(address).expect("a receiver");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
+    let head = format!("{head}\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes()).expect("sent");
+    stream.write_all(body).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("no status in {answer}"))
+}
+
+#[test]
+fn programs_get_a_json_line_for_each() {
+    let home = home();
+    let words = ["receive", "--listen", "127.0.0.1:0", "--json", "--status", "503", "--delay-ms", "1"];
+    let running = Running::start(command(&home, &words));
+    let address = wait_for_line(&running.stderr, "listening on http://");
+    let next = || serde_json::from_str::<Value>(&running.wait_for_line("")).expect("a JSON line");
+
+    let head = "POST /hook?a=1 HTTP/1.1\r\ncontent-type: application/json\r\nX-Team: é\r\nx-a: 1\r\nx-a: 2";
+    assert_eq!(send(&address, head, "{\"a\":\n\"é\u{1b}\"}".as_bytes()), 503);
+    let mut line = next();
+    let time = line["time"].take();
+    assert!(time.as_str().is_some_and(|t| t.parse::<jiff::Timestamp>().is_ok()), "{time}");
+    let headers = json!({"connection": "close", "content-length": "15", "content-type": "application/json",
+                         "host": "x", "x-a": "1, 2", "x-team": "é"});
+    assert_eq!(
+        line,
+        json!({"time": null, "method": "POST", "path": "/hook?a=1", "headers": headers, "body": "{\"a\":\n\"é\u{1b}\"}"})
+    );
+
+    assert_eq!(send(&address, "POST / HTTP/1.1", b"\xff\x00"), 503);
+    assert_eq!(next()["body_base64"], "/wA=");
+
+    assert_eq!(send(&address, "GET /not-printed HTTP/1.1", b""), 405);
+    let long = vec![b'x'; (1 << 20) + 5];
+    assert_eq!(send(&address, "POST /long HTTP/1.1", &long), 503);
+    let line = next();
+    assert_eq!((line["path"].as_str(), line["bytes_left_out"].as_u64()), (Some("/long"), Some(5)));
+    assert_eq!(line["body"].as_str().map(str::len), Some(1 << 20));
+
+    running.signal("TERM");
+    let (code, rest, _) = running.end();
+    assert_eq!((code, rest), (Some(0), Vec::new()));
+}
+
+#[test]
+fn people_get_text_that_does_their_terminal_no_harm() {
+    let home = home();
+    let running = Running::start(command(&home, &["receive", "--listen", "127.0.0.1:0"]));
+    let address = running.wait_for_line("listening on http://");
+    let head = "POST /hook HTTP/1.1\r\ncontent-type: text/plain\r\nwebhook-id: msg_1";
+    assert_eq!(send(&address, head, "Zoë\n\u{1b}[2J\u{202e}".as_bytes()), 200);
+    let first = running.wait_for_line("");
+    assert!(first.ends_with(" POST /hook"), "{first}");
+    for expected in ["content-type: text/plain", "webhook-id: msg_1", "", "Zoë", "\\u{1b}[2J\\u{202e}", ""] {
+        assert_eq!(running.wait_for_line(""), expected);
+    }
+    running.signal("INT");
+    assert_eq!(running.end().0, Some(0));
+}
+
+#[test]
+fn quiet_says_only_how_many_came() {
+    let home = home();
+    let running = Running::start(command(&home, &["receive", "--listen", "127.0.0.1:0", "--quiet"]));
+    let address = running.wait_for_line("listening on http://");
+    for _ in 0..3 {
+        assert_eq!(send(&address, "POST / HTTP/1.1", b"x"), 200);
+    }
+    running.signal("TERM");
+    let (code, rest, _) = running.end();
+    assert_eq!((code, rest), (Some(0), vec!["received 3 POSTs".to_owned()]));
+}
