@@ -2,10 +2,29 @@
 //! them. Here is the only place that knows handlebars. It never does I/O, reads no clock, and
 //! knows nothing of HTTP, actors or stores.
 
+mod call;
 mod data;
 mod diagnostic;
 mod dictionary;
+mod escape;
+mod findings;
+mod finish;
+mod helpers;
+mod known;
 mod limits;
+mod lower;
+mod nearest;
+mod origin;
+mod paths;
+mod place;
+mod program;
+mod render;
+mod scan;
+mod tags;
+#[cfg(test)]
+mod tests;
+mod value;
+mod write;
 
 use std::fmt;
 
@@ -14,7 +33,12 @@ use bytes::Bytes;
 pub use self::data::{About, Data};
 pub use self::diagnostic::{Diagnostic, Severity};
 pub use self::dictionary::Dictionary;
+use self::findings::Findings;
+use self::known::Known;
 pub use self::limits::Limits;
+use self::lower::Lowered;
+use self::program::Nodes;
+use self::scan::Scanned;
 use crate::event::EventPattern;
 use crate::template::Format;
 
@@ -22,8 +46,9 @@ use crate::template::Format;
 #[derive(Debug)]
 pub struct Compiled {
     format: Format,
-    registry: handlebars::Handlebars<'static>,
+    nodes: Nodes,
     limits: Limits,
+    bytes_expected: usize,
 }
 
 /// What compiling a body came to.
@@ -79,67 +104,57 @@ pub fn compile(
     format: Format,
     body: &str,
     dictionary: &dyn Dictionary,
-    _event: Option<&EventPattern>,
+    event: Option<&EventPattern>,
     limits: &Limits,
 ) -> Checked {
-    let mut registry = handlebars::Handlebars::new();
-    registry.register_escape_fn(handlebars::no_escape);
-    let mut text = String::new();
-    let mut rest = body;
-    while let Some((before, after)) = rest.split_once("*|") {
-        text.push_str(before);
-        let path = after
-            .split_once("|*")
-            .and_then(|(tag, _)| tag.split_once(':'))
-            .and_then(|(entity, attribute)| dictionary.tag_path(entity, attribute));
-        match (path, after.split_once("|*")) {
-            (Some(path), Some((_, after))) => {
-                text.push_str("{{@root.");
-                text.push_str(path);
-                text.push_str("}}");
-                rest = after;
-            }
-            _ => {
-                text.push_str("*|");
-                rest = after;
-            }
-        }
-    }
-    text.push_str(rest);
-    match registry.register_template_string("body", text) {
-        Ok(()) => Checked {
-            compiled: Some(Compiled {
-                format,
-                registry,
-                limits: limits.clone(),
-            }),
-            diagnostics: Vec::new(),
-        },
-        Err(error) => Checked {
+    let mut findings = Findings::of(body);
+    let Some(scanned) = scan::scan(body, limits, &mut findings) else {
+        return Checked {
             compiled: None,
-            diagnostics: vec![Diagnostic {
-                severity: Severity::Error,
-                code: "syntax",
-                line: 1,
-                column: 1,
-                message: error.to_string(),
-                suggestion: None,
-            }],
-        },
+            diagnostics: findings.into_list(),
+        };
+    };
+    let mut findings = findings.in_text(&scanned.text);
+    let known = Known::new(dictionary, event);
+    let nodes = prepare(format, &scanned, &known, limits, &mut findings);
+    let compiled = nodes
+        .filter(|_| !findings.has_error())
+        .map(|nodes| Compiled {
+            format,
+            bytes_expected: finish::bytes_expected(&nodes),
+            nodes,
+            limits: limits.clone(),
+        });
+    Checked {
+        compiled,
+        diagnostics: findings.into_list(),
     }
+}
+
+fn prepare(
+    format: Format,
+    scanned: &Scanned,
+    known: &Known<'_>,
+    limits: &Limits,
+    findings: &mut Findings<'_>,
+) -> Option<Nodes> {
+    let escaping = format != Format::Text;
+    let Lowered {
+        mut nodes,
+        origins,
+        writes,
+    } = lower::lower(scanned, escaping, known, limits, findings)?;
+    place::place(format, &mut nodes, writes, &origins, findings);
+    if format == Format::Form {
+        finish::encode(&mut nodes, &origins, findings);
+    }
+    Some(finish::join(nodes))
 }
 
 impl Compiled {
     /// Writes the body for one event.
     pub fn render(&self, data: &Data) -> Result<Bytes, Unrendered> {
-        let text = self
-            .registry
-            .render("body", data.root())
-            .map_err(|_| Unrendered::Failed)?;
-        if text.len() > self.limits.output_bytes_max {
-            return Err(Unrendered::TooLarge);
-        }
-        Ok(Bytes::from(text))
+        render::render(&self.nodes, data.root(), &self.limits, self.bytes_expected).map(Bytes::from)
     }
 
     /// The body's format.
