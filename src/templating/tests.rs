@@ -171,7 +171,7 @@ fn mistakes_are_placed_and_named() {
         (Json, "{ {{a}}: 1}", ("json-key-unquoted", 1, 3)),
         (Json, "{\"a\" {{a}}}", ("json-colon", 1, 6)),
         (Json, "{\"a\": 1{{a}}}", ("expression-in-token", 1, 8)),
-        (Json, "{\"a\": \"\\{{a}}\"}", ("json-escape", 1, 9)),
+        (Json, "{\"a\": \"\\\\{{a}}\"}", ("expression-in-token", 1, 10)),
         (Json, "{\"a\": \"\\u00{{a}}\"}", ("expression-in-token", 1, 12)),
         (Json, "{\"a\": \"\\ud83d{{a}}\"}", ("expression-in-token", 1, 14)),
         (Json, "{\"a\": \"{{a}}\n{{b}}\"}", ("json-control", 1, 13)),
