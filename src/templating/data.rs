@@ -1,7 +1,6 @@
 //! The data that templates see: one per event, shared by all its renderings. It never changes
 //! once made.
 
-use handlebars::Context;
 use serde_json::{Map, Value};
 
 use crate::event::Event;
@@ -9,7 +8,7 @@ use crate::event::Event;
 /// An event's data with what is known of the event itself under `event`.
 #[derive(Debug, Clone)]
 pub struct Data {
-    root: Context,
+    root: Value,
 }
 
 /// What a template sees of the event beside its data.
@@ -49,11 +48,11 @@ impl Data {
         {
             own[name] = Value::String(value.to_owned());
         }
-        Self { root: Context::from(Value::Object(data)) }
+        Self { root: Value::Object(data) }
     }
 
-    /// The root, in the form that handlebars reads.
-    pub(super) fn root(&self) -> &Context {
+    /// The value at the root.
+    pub(super) fn root(&self) -> &Value {
         &self.root
     }
 }
@@ -78,7 +77,7 @@ mod tests {
             ),
         ] {
             let Value::Object(own) = own else { unreachable!() };
-            assert_eq!(Data::with(own, about).root().data()["event"], expected);
+            assert_eq!(Data::with(own, about).root()["event"], expected);
         }
     }
 }

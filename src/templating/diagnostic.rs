@@ -31,3 +31,56 @@ pub struct Diagnostic {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<String>,
 }
+
+/// Turns byte offsets of a body into lines and columns, and back.
+#[derive(Debug)]
+pub(super) struct Positions<'b> {
+    body: &'b str,
+    /// Where each line begins.
+    lines: Vec<usize>,
+}
+
+impl<'b> Positions<'b> {
+    pub(super) fn of(body: &'b str) -> Self {
+        let breaks = memchr::memchr_iter(b'\n', body.as_bytes()).map(|at| at + 1);
+        Self { body, lines: std::iter::once(0).chain(breaks).collect() }
+    }
+
+    /// The line and column, from 1, of the character at a byte offset.
+    pub(super) fn line_column(&self, offset: usize) -> (usize, usize) {
+        let mut offset = offset.min(self.body.len());
+        while !self.body.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let line = self.lines.partition_point(|&start| start <= offset);
+        let start = self.lines[line - 1];
+        (line, self.body[start..offset].chars().count() + 1)
+    }
+
+    /// The byte offset of a line and column, both from 1.
+    pub(super) fn offset(&self, line: usize, column: usize) -> usize {
+        let start = line.checked_sub(1).and_then(|line| self.lines.get(line)).copied().unwrap_or(self.body.len());
+        let rest = &self.body[start..];
+        let within = rest.char_indices().nth(column.saturating_sub(1));
+        start + within.map_or(rest.len(), |(at, _)| at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_and_lines_are_inverse() {
+        let body = "ab\nä€c\r\n\n😀x";
+        let positions = Positions::of(body);
+        for (offset, _) in body.char_indices() {
+            let (line, column) = positions.line_column(offset);
+            assert_eq!(positions.offset(line, column), offset, "{line}:{column}");
+        }
+        assert_eq!(positions.line_column(0), (1, 1));
+        assert_eq!(positions.line_column(body.find('c').expect("c")), (2, 3));
+        assert_eq!(positions.line_column(body.find('x').expect("x")), (4, 2));
+        assert_eq!(positions.line_column(body.len() + 9), (4, 3));
+    }
+}

@@ -1,166 +1,346 @@
-//! What is looked at before the parser sees a body: its size, how deep it is nested (the parser
-//! spends stack on each level), what is never taken, and the dictionary's tags.
+//! Reads a body before the parser does. The parser recurses for each block, list and
+//! parenthesis, so a few kilobytes can end the process: here is counted, in one loop and without
+//! recursion, what it would meet, and refused what may not be in a template at all. Where this
+//! reading and the parser's could differ, the text is refused, so neither can be led past the
+//! other. It never looks at what the body means.
 
-use handlebars::Template;
-use handlebars::template::{Parameter, TemplateElement};
-use memchr::memmem;
+use super::findings::Findings;
+use super::limits::Limits;
+use super::tags::{self, TAG_CLOSE, TAG_OPEN};
 
-use super::escape::WRITE;
-use super::{Diagnostic, Dictionary, Limits, Severity};
-use crate::catalogue::nearest;
-use crate::template::Format;
+/// The most expressions in one body: the parser finds each one's line by counting from the top.
+const EXPRESSIONS_MAX: usize = 2_000;
 
-/// The helpers that there are.
-const HELPERS: [&str; 4] = ["if", "unless", "each", "with"];
-
-/// An error at a byte of the body.
-pub(super) fn error(body: &str, at: usize, code: &'static str, message: impl Into<String>) -> Diagnostic {
-    let before = &body[..at];
-    let line = before.matches('\n').count() + 1;
-    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-    Diagnostic { severity: Severity::Error, code, line, column, message: message.into(), suggestion: None }
+/// A body that the parser may see.
+#[derive(Debug)]
+pub(super) struct Scanned {
+    /// The body, character for character, except that a tag's `*|` and `|*` inside an expression
+    /// are one private character and a `_`, which the parser takes for letters.
+    pub(super) text: String,
+    /// Where each `{{else if …}}` begins, in order: the parser doesn't tell.
+    pub(super) chains: Vec<usize>,
 }
 
-/// Writes each tag as the path it stands for, in one pass over the author's text.
-pub(super) fn tags_to_paths(body: &str, dictionary: &dyn Dictionary) -> Result<String, Vec<Diagnostic>> {
-    let (mut text, mut errors) = (String::with_capacity(body.len()), Vec::new());
-    let mut done = 0;
-    while let Some(begin) = memmem::find(&body.as_bytes()[done..], b"*|").map(|at| done + at) {
-        text.push_str(&body[done..begin]);
-        let rest = &body[begin + 2..];
-        let Some(end) = rest.find("|*") else {
-            let message = "the tag is not closed; write it like *|GUEST:NAME|*";
-            errors.push(error(body, begin, "unclosed_tag", message));
-            return Err(errors);
-        };
-        let tag = &rest[..end];
-        let path = tag.split_once(':').and_then(|(entity, attribute)| dictionary.tag_path(entity, attribute));
-        match path {
-            Some(path) => {
-                text.push_str("{{@root.");
-                text.push_str(path);
-                text.push_str("}}");
-            }
-            None => {
-                let tags = dictionary.tags();
-                let shown: String = tag.chars().take(80).collect();
-                let near =
-                    nearest(&tag.to_ascii_uppercase(), tags.iter().map(String::as_str)).map(|t| format!("*|{t}|*"));
-                let found = error(body, begin, "unknown_tag", format!("the dictionary has no tag *|{shown}|*"));
-                errors.push(Diagnostic { suggestion: near, ..found });
-            }
-        }
-        done = begin + 2 + end + 2;
-    }
-    text.push_str(&body[done..]);
-    if errors.is_empty() { Ok(text) } else { Err(errors) }
-}
-
-/// Finds what is never taken. All of it, so that an author sees it at once.
-pub(super) fn scan(body: &str, format: Format, limits: &Limits) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
+/// Scans a body. Nothing comes back where it was refused; the findings say why.
+pub(super) fn scan(body: &str, limits: &Limits, findings: &mut Findings<'_>) -> Option<Scanned> {
     if body.len() > limits.body_bytes_max {
-        let message = format!("the body has {} bytes; at most {} are taken", body.len(), limits.body_bytes_max);
-        return vec![error(body, 0, "body_too_large", message)];
+        findings.error(
+            "too_long",
+            0,
+            format!("The body has {} bytes; {} are the most.", body.len(), limits.body_bytes_max),
+        );
+        return None;
     }
-    let (mut blocks, mut lists) = (Vec::new(), 0_usize);
-    for at in memmem::find_iter(body.as_bytes(), b"{{") {
-        // The second of two overlapping openings says nothing that the first did not.
-        if body[..at].ends_with("{{") {
-            continue;
-        }
-        let inside = &body[at + 2..];
-        let word = inside.trim_start_matches(['~', ' ', '\t', '\r', '\n']);
-        let mut refuse = |code, message: &str| found.push(error(body, at, code, message));
-        if inside.starts_with("{{") {
-            refuse("raw_block_refused", "raw blocks are not taken; write the text as it is");
-        } else if format != Format::Text && (inside.starts_with('{') || word.starts_with('&')) {
-            refuse("unescaped_refused", "a value without escaping could break the body; write {{ }}");
-        } else if word.starts_with("#*") || word.starts_with('*') {
-            refuse("decorator_refused", "decorators are not taken; write the text where it is needed");
-        } else if word.starts_with('>') || word.starts_with("#>") {
-            refuse("partial_refused", "templates can't name one another; write the text where it is needed");
-        } else if let Some(name) = word.strip_prefix('#') {
-            let is_list = name.trim_start_matches(' ').starts_with("each");
-            blocks.push(is_list);
-            lists += usize::from(is_list);
-            if blocks.len() > limits.nesting_max || lists > limits.each_depth_max {
-                refuse("nested_too_deep", "blocks are nested too deep");
-                return found;
-            }
-        } else if word.starts_with('/') {
-            lists -= usize::from(blocks.pop() == Some(true));
-        }
-        if parentheses(inside) > limits.nesting_max {
-            found.push(error(body, at, "nested_too_deep", "parentheses are nested too deep"));
-            return found;
-        }
-    }
-    found
+    let mut scanner = Scanner {
+        body,
+        nesting_max: limits.nesting_max,
+        findings,
+        open: Vec::new(),
+        depth: 0,
+        text: String::with_capacity(body.len()),
+        chains: Vec::new(),
+    };
+    scanner.run()?;
+    Some(Scanned { text: scanner.text, chains: scanner.chains })
 }
 
-/// How deep parentheses go before the expression's end.
-fn parentheses(expression: &str) -> usize {
-    let end = expression.find("}}").unwrap_or(expression.len());
-    let (mut depth, mut deepest) = (0_usize, 0);
-    for byte in expression[..end].bytes() {
-        match byte {
-            b'(' => depth += 1,
-            b')' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(depth);
-    }
-    deepest
+/// A block that has begun.
+struct Open<'b> {
+    name: &'b str,
+    at: usize,
+    /// `else if`s so far: the parser nests each in the one before.
+    chained: usize,
+    /// An `{{else}}` was there.
+    closed_by_else: bool,
 }
 
-/// The first helper that does not exist.
-pub(super) fn unknown_helper(template: &Template) -> Option<String> {
-    template.elements.iter().find_map(|element| match element {
-        TemplateElement::HelperBlock(helper) => {
-            let name = helper.name.as_name().unwrap_or_default();
-            if !HELPERS.contains(&name) {
-                return Some(name.to_owned());
-            }
-            let inner = [&helper.template, &helper.inverse];
-            let inner = inner.into_iter().flatten().find_map(unknown_helper);
-            inner.or_else(|| helper.params.iter().find_map(within))
-        }
-        TemplateElement::Expression(helper) | TemplateElement::HtmlExpression(helper) => {
-            let called = !helper.params.is_empty() || !helper.hash.is_empty();
-            match &helper.name {
-                Parameter::Name(name) if called || name == "log" => Some(name.clone()),
-                Parameter::Path(_) if called => helper.name.as_name().map(str::to_owned),
-                parameter => within(parameter),
-            }
-        }
-        TemplateElement::RawString(_) | TemplateElement::Comment(_) => None,
-        _ => Some("a partial or decorator".to_owned()),
-    })
+struct Scanner<'b, 'f, 'p> {
+    body: &'b str,
+    nesting_max: usize,
+    findings: &'f mut Findings<'p>,
+    open: Vec<Open<'b>>,
+    /// Open blocks and their chained ones.
+    depth: usize,
+    text: String,
+    chains: Vec<usize>,
 }
 
-/// Has every value written by our own hand, which knows formats and JSON. The name of a plain value
-/// becomes what the writing helper is given, so a field named like a helper stays a field.
-pub(super) fn write_values(template: &mut Template) {
-    for element in &mut template.elements {
-        match element {
-            TemplateElement::HelperBlock(helper) => {
-                let inner = [&mut helper.template, &mut helper.inverse];
-                inner.into_iter().flatten().for_each(write_values);
+impl<'b> Scanner<'b, '_, '_> {
+    fn refuse<T>(&mut self, code: &'static str, at: usize, message: impl Into<String>) -> Option<T> {
+        self.findings.error(code, at, message);
+        None
+    }
+
+    fn run(&mut self) -> Option<()> {
+        let mut from = 0;
+        let mut expressions = 0;
+        while let Some(found) = memchr::memmem::find(&self.body.as_bytes()[from..], b"{{") {
+            let at = from + found;
+            let slashes = self.body[from..at].bytes().rev().take_while(|&b| b == b'\\').count();
+            // One backslash makes the braces text; more stand for themselves.
+            if slashes == 1 {
+                let end = at + if self.body[at..].starts_with("{{{{") { 4 } else { 2 };
+                self.text.push_str(&self.body[from..end]);
+                from = end;
+                continue;
             }
-            TemplateElement::Expression(helper) | TemplateElement::HtmlExpression(helper) => {
-                let name = std::mem::replace(&mut helper.name, Parameter::Name(WRITE.to_owned()));
-                helper.params = vec![name];
+            self.text.push_str(&self.body[from..at]);
+            expressions += 1;
+            if expressions > EXPRESSIONS_MAX {
+                return self.refuse(
+                    "too_many_expressions",
+                    at,
+                    format!("The body has more than {EXPRESSIONS_MAX} expressions."),
+                );
             }
-            _ => {}
+            from = self.mustache(at)?;
         }
+        self.text.push_str(&self.body[from..]);
+        if let Some(block) = self.open.pop() {
+            let message =
+                format!("The block {{{{#{0}}}}} is never closed: write {{{{/{0}}}}} where it ends.", block.name);
+            return self.refuse("unclosed_block", block.at, message);
+        }
+        Some(())
+    }
+
+    /// Goes through what begins with the `{{` here and says where it ends.
+    fn mustache(&mut self, at: usize) -> Option<usize> {
+        let rest = &self.body[at..];
+        if rest.starts_with("{{{{") {
+            return self.refuse(
+                "raw_block",
+                at,
+                "Raw blocks are not taken. Where a brace of the body stands before an expression, put a space between them.",
+            );
+        }
+        if rest.starts_with("{{!") {
+            return self.comment(at);
+        }
+        let (end, inside) = self.expression(at)?;
+        self.meaning(at, inside)?;
+        Some(end)
+    }
+
+    /// A comment ends at `--}}` if it began with `--` and such an end is there, else at `}}`.
+    fn comment(&mut self, at: usize) -> Option<usize> {
+        let rest = &self.body[at + 3..];
+        let long = rest
+            .trim_start_matches([' ', '\t', '\r', '\n'])
+            .strip_prefix("--")
+            .and_then(|inner| inner.find("--}}").map(|end| (inner, end)))
+            .map(|(inner, end)| self.body.len() - inner.len() + end + 4);
+        let Some(end) = long.or_else(|| rest.find("}}").map(|end| at + 3 + end + 2)) else {
+            return self.refuse("unclosed", at, "The comment is never closed: write }} where it ends.");
+        };
+        self.text.push_str(&self.body[at..end]);
+        Some(end)
+    }
+
+    /// Finds the end of an expression, and copies it with its tags made names.
+    fn expression(&mut self, at: usize) -> Option<(usize, &'b str)> {
+        let body = self.body;
+        let opened = body[at + 2..].trim_start_matches(is_space_or_tilde);
+        let triple = opened.starts_with('{');
+        let start = body.len() - opened.len() + usize::from(triple);
+        self.text.push_str(&body[at..start]);
+        let mut parentheses = 0_usize;
+        let mut i = start;
+        while let Some(c) = body[i..].chars().next() {
+            let step = match c {
+                '"' | '\'' => self.string(at, i, c)?,
+                '[' => self.segment(i)?,
+                '*' => {
+                    let Some(tag) = tags::at_start(&body[i..]) else {
+                        if body[start..i].trim_matches(is_space_or_tilde).trim_start_matches('#').trim().is_empty() {
+                            return self.refuse("decorator", at, "Decorators ({{* and {{#*) are not taken.");
+                        }
+                        return self.refuse(
+                            "syntax",
+                            i,
+                            "A * can't stand in an expression, except round a tag: *|GUEST:NAME|*.",
+                        );
+                    };
+                    self.text.push(TAG_OPEN);
+                    self.text.push('_');
+                    self.text.push_str(tag.inside);
+                    self.text.push('_');
+                    self.text.push(TAG_CLOSE);
+                    i += tag.length;
+                    continue;
+                }
+                TAG_OPEN | TAG_CLOSE => {
+                    return self.refuse("syntax", i, "This character can't stand in an expression.");
+                }
+                '(' => {
+                    parentheses += 1;
+                    if self.depth + parentheses > self.nesting_max {
+                        return self.too_deep(i);
+                    }
+                    1
+                }
+                ')' => {
+                    parentheses = parentheses.saturating_sub(1);
+                    1
+                }
+                '{' => return self.refuse("syntax", i, "A { can't stand inside an expression."),
+                '}' => {
+                    let Some(length) = closing(&body[i..], triple) else {
+                        return self.refuse("syntax", i, "A single } can't stand inside an expression, which ends with }} (or, begun with {{{, with }}}).");
+                    };
+                    self.text.push_str(&body[i..i + length]);
+                    return Some((i + length, &body[at + 2..i]));
+                }
+                other => other.len_utf8(),
+            };
+            self.text.push_str(&body[i..i + step]);
+            i += step;
+        }
+        self.refuse("unclosed", at, "The expression is never closed: write }} where it ends.")
+    }
+
+    /// The length of a quoted text.
+    fn string(&mut self, expression: usize, at: usize, quote: char) -> Option<usize> {
+        let mut escaped = false;
+        for (i, c) in self.body[at..].char_indices().skip(1) {
+            match c {
+                _ if escaped => escaped = false,
+                '\\' => escaped = true,
+                c if c == quote => {
+                    if let Some(tag) = tags::find(&self.body[at..at + i]) {
+                        self.findings.warning(
+                            "tag_in_string",
+                            at + tag.at,
+                            format!(
+                                "In quotes, *|{0}|* stays that text. Write the tag without quotes to have its value.",
+                                tag.inside
+                            ),
+                        );
+                    }
+                    return Some(i + 1);
+                }
+                _ => {}
+            }
+        }
+        let message = format!("The quoted text is never closed: write {quote} where it ends.");
+        self.refuse("unclosed", expression.max(at), message)
+    }
+
+    /// The length of a `[name]` in a path. Brackets, quotes and braces in the name are refused:
+    /// the parser would first try to read them as a list.
+    fn segment(&mut self, at: usize) -> Option<usize> {
+        let inside = &self.body[at + 1..];
+        match inside.find([']', '[', '"', '\'', '{', '}', '(', ')', ',', TAG_OPEN, TAG_CLOSE]) {
+            Some(end) if inside.as_bytes()[end] == b']' => Some(end + 2),
+            _ => self.refuse(
+                "syntax",
+                at,
+                "In an expression, [ begins a name with blanks, as in {{guest.[first name]}}; lists can't be written.",
+            ),
+        }
+    }
+
+    fn too_deep<T>(&mut self, at: usize) -> Option<T> {
+        let message = format!("Blocks and parentheses stand more than {} deep in one another.", self.nesting_max);
+        self.refuse("too_deep", at, message)
+    }
+
+    /// What the expression does to the blocks that are open.
+    fn meaning(&mut self, at: usize, inside: &'b str) -> Option<()> {
+        let inside = inside.trim_start_matches(is_space_or_tilde);
+        let mut letters = inside.chars();
+        let sigil = letters.next();
+        let after = letters.as_str().trim_start();
+        match sigil {
+            Some('>') => self.refuse("partial", at, PARTIAL),
+            Some('#') if after.starts_with('>') => self.refuse("partial", at, PARTIAL),
+            Some('#') => self.opens(at, after),
+            Some('/') => self.closes(at, after),
+            Some('^') => self.inverts(at, after),
+            _ => match inside.strip_prefix("else") {
+                Some(after) if after.starts_with(is_name_letter) => {
+                    let name = name_of(inside);
+                    let message =
+                        format!("The parser takes {{{{{name}}}}} for an {{{{else}}}}. Write {{{{this.{name}}}}}.");
+                    self.refuse("syntax", at, message)
+                }
+                Some(after) if !after.starts_with(['.', '/']) => self.inverts(at, after.trim_start()),
+                _ => Some(()),
+            },
+        }
+    }
+
+    fn opens(&mut self, at: usize, after: &'b str) -> Option<()> {
+        self.depth += 1;
+        if self.depth > self.nesting_max {
+            return self.too_deep(at);
+        }
+        self.open.push(Open { name: name_of(after), at, chained: 0, closed_by_else: false });
+        Some(())
+    }
+
+    fn inverts(&mut self, at: usize, after: &str) -> Option<()> {
+        let chained = !after.trim_matches(is_space_or_tilde).is_empty();
+        let Some(block) = self.open.last_mut() else {
+            return self.refuse(
+                "else_outside_block",
+                at,
+                "An {{else}} belongs between {{#if …}} (or unless, each, with) and its end.",
+            );
+        };
+        if block.closed_by_else {
+            return self.refuse(
+                "else_outside_block",
+                at,
+                "Nothing but the block's end may follow its {{else}} part: {{else if …}} goes before {{else}}.",
+            );
+        }
+        block.closed_by_else = !chained;
+        if chained {
+            block.chained += 1;
+            self.depth += 1;
+            self.chains.push(at);
+            if self.depth > self.nesting_max {
+                return self.too_deep(at);
+            }
+        }
+        Some(())
+    }
+
+    fn closes(&mut self, at: usize, after: &str) -> Option<()> {
+        let name = name_of(after);
+        let Some(block) = self.open.pop() else {
+            let message = format!("There is no {{{{#{name}}}}} for this {{{{/{name}}}}} to close.");
+            return self.refuse("unclosed_block", at, message);
+        };
+        self.depth -= 1 + block.chained;
+        if block.name != name {
+            let message =
+                format!("This closes {name:?}, but the block open here is {0:?}: write {{{{/{0}}}}}.", block.name);
+            return self.refuse("unclosed_block", at, message);
+        }
+        Some(())
     }
 }
 
-/// There is no helper yet that gives a value.
-fn within(parameter: &Parameter) -> Option<String> {
-    match parameter {
-        Parameter::Subexpression(inner) => Some(inner.name().to_owned()),
-        _ => None,
-    }
+const PARTIAL: &str = "Partials ({{> …}}) are not taken: a template stands alone.";
+
+/// How long the end of an expression is, if one is here.
+fn closing(rest: &str, triple: bool) -> Option<usize> {
+    let inner = if triple { rest.strip_prefix('}')?.trim_start_matches(is_space_or_tilde) } else { rest };
+    let after = inner.strip_prefix("}}")?;
+    Some(rest.len() - after.len())
+}
+
+fn is_space_or_tilde(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\n' | '~')
+}
+
+fn is_name_letter(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '$' | ':') || c >= '\u{80}'
+}
+
+fn name_of(text: &str) -> &str {
+    let end = text.find(|c| !is_name_letter(c)).unwrap_or(text.len());
+    &text[..end]
 }

@@ -209,12 +209,30 @@ async fn idle_dispatchers_stop_and_come_back_without_loss() {
 }
 
 #[actix_rt::test]
-async fn a_json_body_that_data_breaks_is_dropped_and_counted() {
+async fn a_value_cannot_break_out_of_its_place() {
     let (node, receiver) = (Node::start(&[]).await, Receiver::start());
     let template = json!({"format": "json", "body": "{\"n\":{{n}}}"});
     node.set_up("t", &template, json!({"event": "*", "url": receiver.url("/")})).await;
-    node.fire(json!({"type": "a", "data": {"n": "1,\"x\":2"}})).await;
-    node.fire(json!({"type": "a", "data": {"n": 7}})).await;
-    assert_eq!(receiver.wait_for(1).await[0].text(), "{\"n\":7}");
-    assert_eq!(node.metric("posthaste_dropped_total{reason=\"render_malformed\"}").await, 1.0);
+    for (index, (data, body)) in [
+        (json!({"n": "1,\"x\":2"}), "{\"n\":\"1,\\\"x\\\":2\"}"),
+        (json!({"n": 7}), "{\"n\":7}"),
+        (json!({}), "{\"n\":null}"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        node.fire(json!({"type": "a", "data": data})).await;
+        assert_eq!(receiver.wait_for(index + 1).await[index].text(), body);
+    }
+}
+
+#[actix_rt::test]
+async fn a_rendering_past_a_bound_is_dropped_and_counted() {
+    let (node, receiver) = (Node::start(&[("POSTHASTE_TEMPLATES__OUTPUT_BYTES_MAX", "20")]).await, Receiver::start());
+    let template = json!({"format": "text", "body": "{{n}}"});
+    node.set_up("t", &template, json!({"event": "*", "url": receiver.url("/")})).await;
+    node.fire(json!({"type": "a", "data": {"n": "x".repeat(21)}})).await;
+    node.fire(json!({"type": "a", "data": {"n": "short"}})).await;
+    assert_eq!(receiver.wait_for(1).await[0].text(), "short");
+    assert_eq!(node.metric("posthaste_dropped_total{reason=\"render_too_large\"}").await, 1.0);
 }

@@ -7,3 +7,4 @@ mod layering;
 mod stopping;
 mod store;
 mod support;
+mod templating;

@@ -1,0 +1,68 @@
+//! The findings of one check as they are gathered: placed in the body, each once, and not more
+//! than a person would read.
+
+use super::diagnostic::{Diagnostic, Positions, Severity};
+
+/// More findings than these are not reported: the first ones come from the same mistakes.
+const FINDINGS_MAX: usize = 100;
+
+/// Gathers findings.
+#[derive(Debug)]
+pub(super) struct Findings<'p> {
+    positions: Positions<'p>,
+    list: Vec<Diagnostic>,
+}
+
+impl<'p> Findings<'p> {
+    pub(super) fn of(body: &'p str) -> Self {
+        Self { positions: Positions::of(body), list: Vec::new() }
+    }
+
+    /// The same findings, with offsets from now on meaning those of another text that has the
+    /// same lines and columns.
+    pub(super) fn in_text<'q>(self, text: &'q str) -> Findings<'q> {
+        Findings { positions: Positions::of(text), list: self.list }
+    }
+
+    pub(super) fn positions(&self) -> &Positions<'p> {
+        &self.positions
+    }
+
+    pub(super) fn error(&mut self, code: &'static str, at: usize, message: impl Into<String>) {
+        self.add(Severity::Error, code, at, message.into(), None);
+    }
+
+    pub(super) fn warning(&mut self, code: &'static str, at: usize, message: impl Into<String>) {
+        self.add(Severity::Warning, code, at, message.into(), None);
+    }
+
+    pub(super) fn add(
+        &mut self,
+        severity: Severity,
+        code: &'static str,
+        at: usize,
+        message: String,
+        suggestion: Option<String>,
+    ) {
+        let (line, column) = self.positions.line_column(at);
+        let finding = Diagnostic { severity, code, line, column, message, suggestion };
+        let known = self.list.iter().any(|known| {
+            (known.code, known.line, known.column, &known.message) == (code, line, column, &finding.message)
+        });
+        // An error always counts: without one the template would be taken.
+        let full = self.list.len() >= FINDINGS_MAX;
+        if !known && (!full || (severity == Severity::Error && !self.has_error())) {
+            self.list.push(finding);
+        }
+    }
+
+    pub(super) fn has_error(&self) -> bool {
+        self.list.iter().any(|finding| finding.severity == Severity::Error)
+    }
+
+    /// All findings in the order of the body.
+    pub(super) fn into_list(mut self) -> Vec<Diagnostic> {
+        self.list.sort_by_key(|finding| (finding.line, finding.column, finding.severity));
+        self.list
+    }
+}

@@ -1,0 +1,80 @@
+//! `eq`, `ne`, `lt`, `lte`, `gt`, `gte`: numbers by size, also where one of them comes as text;
+//! texts by their letters, which is right for dates like 2026-07-01.
+
+use std::cmp::Ordering;
+
+use serde_json::Value;
+
+use super::decimal::Decimal;
+use crate::templating::value::Datum;
+
+/// Whether two values are the same. Null and a missing value are; lists and objects never are.
+pub(in crate::templating) fn equal(a: &Datum<'_>, b: &Datum<'_>) -> bool {
+    match (kind(a), kind(b)) {
+        (Kind::Nothing, Kind::Nothing) => true,
+        (Kind::Truth(a), Kind::Truth(b)) => a == b,
+        _ => order(a, b) == Some(Ordering::Equal),
+    }
+}
+
+/// How two values are ordered, where they can be: two numbers or two texts.
+pub(in crate::templating) fn order(a: &Datum<'_>, b: &Datum<'_>) -> Option<Ordering> {
+    match (kind(a), kind(b)) {
+        (Kind::Text, Kind::Text) => Some(a.simple_text()?.cmp(&b.simple_text()?)),
+        (Kind::Number, Kind::Number | Kind::Text) | (Kind::Text, Kind::Number) => {
+            Some(Decimal::of(a)?.cmp(&Decimal::of(b)?))
+        }
+        _ => None,
+    }
+}
+
+enum Kind {
+    Nothing,
+    Truth(bool),
+    Number,
+    Text,
+    Composite,
+}
+
+fn kind(value: &Datum<'_>) -> Kind {
+    match value {
+        Datum::Missing | Datum::Data(Value::Null) => Kind::Nothing,
+        Datum::Truth(truth) => Kind::Truth(*truth),
+        Datum::Data(Value::Bool(truth)) => Kind::Truth(*truth),
+        Datum::Index(_) | Datum::Data(Value::Number(_)) => Kind::Number,
+        Datum::Text(_) | Datum::Data(Value::String(_)) => Kind::Text,
+        Datum::Data(Value::Array(_) | Value::Object(_)) | Datum::Json(_) => Kind::Composite,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_are_compared() {
+        use Ordering::{Equal, Greater, Less};
+        for (a, b, same, expected) in [
+            (json!(7), json!(7.0), true, Some(Equal)),
+            (json!("7"), json!(7), true, Some(Equal)),
+            (json!("7"), json!("7.0"), false, Some(Less)),
+            (json!(10), json!("9"), false, Some(Greater)),
+            (json!("10"), json!("9"), false, Some(Less)),
+            (json!("2026-07-01"), json!("2026-06-30"), false, Some(Greater)),
+            (json!(null), json!(null), true, None),
+            (json!(null), json!(""), false, None),
+            (json!(null), json!(0), false, None),
+            (json!(true), json!(true), true, None),
+            (json!(true), json!("true"), false, None),
+            (json!([1]), json!([1]), false, None),
+            (json!("x"), json!(1), false, None),
+        ] {
+            let (a, b) = (Datum::Data(&a), Datum::Data(&b));
+            assert_eq!(equal(&a, &b), same, "{a:?} {b:?}");
+            assert_eq!(order(&a, &b), expected, "{a:?} {b:?}");
+        }
+        assert!(equal(&Datum::Missing, &Datum::Data(&json!(null))));
+    }
+}

@@ -1,0 +1,93 @@
+//! `upper`, `lower`, `trim`, `truncate`, `join`: helpers on text.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::templating::value::Datum;
+
+/// In capitals.
+pub(in crate::templating) fn upper(value: &Datum<'_>) -> Option<String> {
+    Some(value.simple_text()?.to_uppercase())
+}
+
+/// In small letters.
+pub(in crate::templating) fn lower(value: &Datum<'_>) -> Option<String> {
+    Some(value.simple_text()?.to_lowercase())
+}
+
+/// Without white space at both ends.
+pub(in crate::templating) fn trim(value: &Datum<'_>) -> Option<String> {
+    Some(value.simple_text()?.trim().to_owned())
+}
+
+/// Not more than so many characters; what is cut ends with `end`, which counts.
+pub(in crate::templating) fn truncate(value: &Datum<'_>, characters: usize, end: &str) -> Option<String> {
+    let text = value.simple_text()?;
+    if text.chars().nth(characters).is_none() {
+        return Some(text.into_owned());
+    }
+    let kept = characters.saturating_sub(end.chars().count());
+    let start: String = text.chars().take(kept).collect();
+    let end: String = end.chars().take(characters).collect();
+    Some(start.trim_end().to_owned() + &end)
+}
+
+/// The elements' texts with a separator between them.
+pub(in crate::templating) fn join(value: &Datum<'_>, separator: &str) -> Option<String> {
+    let Some(Value::Array(list)) = value.data() else {
+        return value.simple_text().map(Cow::into_owned);
+    };
+    let mut out = String::new();
+    for (i, element) in list.iter().enumerate() {
+        if i > 0 {
+            out.push_str(separator);
+        }
+        out.push_str(&Datum::Data(element).text().ok()?);
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn texts() {
+        let value = json!(" Straße ");
+        let value = Datum::Data(&value);
+        assert_eq!(upper(&value).as_deref(), Some(" STRASSE "));
+        assert_eq!(lower(&value).as_deref(), Some(" straße "));
+        assert_eq!(trim(&value).as_deref(), Some("Straße"));
+        assert_eq!(upper(&Datum::Data(&json!({"a": 1}))), None);
+        assert_eq!(upper(&Datum::Missing), None);
+        assert_eq!(upper(&Datum::Data(&json!(true))).as_deref(), Some("TRUE"));
+    }
+
+    #[test]
+    fn cutting_counts_characters() {
+        for (text, characters, end, expected) in [
+            ("Grüße", 5, "…", "Grüße"),
+            ("Grüße!", 5, "…", "Grüß…"),
+            ("a b c", 3, "…", "a…"),
+            ("abc", 0, "…", ""),
+            ("abc", 2, "", "ab"),
+            ("abcdef", 2, "...", ".."),
+            ("", 0, "…", ""),
+        ] {
+            let value = json!(text);
+            let cut = truncate(&Datum::Data(&value), characters, end);
+            assert_eq!(cut.as_deref(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn lists_are_joined() {
+        let list = json!(["pool", 2, null, ["x"]]);
+        assert_eq!(join(&Datum::Data(&list), ", ").as_deref(), Some("pool, 2, , [\"x\"]"));
+        assert_eq!(join(&Datum::Data(&json!("one")), ", ").as_deref(), Some("one"));
+        assert_eq!(join(&Datum::Data(&json!({})), ", "), None);
+    }
+}

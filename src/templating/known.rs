@@ -1,0 +1,100 @@
+//! What the dictionary says of the paths and tags that a template names: unknown ones are pointed
+//! out, with the nearest known one. It refuses no path: events may carry more than is known.
+
+use std::cell::OnceCell;
+use std::collections::HashSet;
+
+use super::diagnostic::Severity;
+use super::dictionary::Dictionary;
+use super::findings::Findings;
+use super::nearest::nearest;
+use crate::event::EventPattern;
+
+/// Paths that every event has.
+const EVENT_PATHS: [&str; 5] = ["event", "event.type", "event.id", "event.time", "event.account"];
+
+/// The dictionary, as far as one template needs it.
+pub(super) struct Known<'d> {
+    dictionary: &'d dyn Dictionary,
+    event: Option<&'d EventPattern>,
+    /// What events carry, or nothing where nothing is known of them.
+    carried: OnceCell<Option<Carried>>,
+}
+
+struct Carried {
+    paths: Vec<String>,
+    /// The paths and all that lead to them.
+    all: HashSet<String>,
+}
+
+impl<'d> Known<'d> {
+    pub(super) fn new(dictionary: &'d dyn Dictionary, event: Option<&'d EventPattern>) -> Self {
+        Self { dictionary, event, carried: OnceCell::new() }
+    }
+
+    /// The path for which a tag stands; none, with an error, if there is no such tag.
+    pub(super) fn tag(&self, tag: &str, at: usize, findings: &mut Findings<'_>) -> Option<Vec<String>> {
+        let (entity, attribute) = tag.split_once(':')?;
+        let Some(path) = self.dictionary.tag_path(entity, attribute) else {
+            self.unknown_tag(tag, at, findings);
+            return None;
+        };
+        let names: Vec<String> = path.split('.').map(str::to_owned).collect();
+        if !self.carries(path) {
+            let message = format!(
+                "*|{tag}|* stands for {path}, which events of type {} are not known to carry: it will be empty.",
+                self.types()
+            );
+            findings.add(Severity::Warning, "unknown_path", at, message, None);
+        }
+        Some(names)
+    }
+
+    fn unknown_tag(&self, tag: &str, at: usize, findings: &mut Findings<'_>) {
+        let tags = self.dictionary.tags();
+        let suggestion = nearest(tag, tags.iter().map(String::as_str)).map(|tag| format!("*|{tag}|*"));
+        let hint = suggestion.as_ref().map(|tag| format!(" Did you mean {tag}?")).unwrap_or_default();
+        let message = format!("There is no tag *|{tag}|*.{hint}");
+        findings.add(Severity::Error, "unknown_tag", at, message, suggestion);
+    }
+
+    /// Points out a path from the root that events are not known to carry.
+    pub(super) fn path(&self, names: &[String], at: usize, findings: &mut Findings<'_>) {
+        // What is in a list has no path of its own in the dictionary.
+        let plain = names.iter().take_while(|name| name.parse::<usize>().is_err());
+        let path = plain.map(String::as_str).collect::<Vec<_>>().join(".");
+        if path.is_empty() || self.carries(&path) {
+            return;
+        }
+        let paths = self.carried().map(|carried| carried.paths.iter());
+        let candidates = paths.into_iter().flatten().map(String::as_str);
+        let suggestion = nearest(&path, candidates.chain(EVENT_PATHS)).map(str::to_owned);
+        let hint = suggestion.as_ref().map(|path| format!(" Did you mean {path}?")).unwrap_or_default();
+        let message = format!(
+            "Events of type {} are not known to carry {path}: where it is missing, it is empty.{hint}",
+            self.types()
+        );
+        findings.add(Severity::Warning, "unknown_path", at, message, suggestion);
+    }
+
+    fn types(&self) -> String {
+        self.event.map_or_else(|| "*".to_owned(), ToString::to_string)
+    }
+
+    fn carries(&self, path: &str) -> bool {
+        EVENT_PATHS.contains(&path) || self.carried().is_none_or(|carried| carried.all.contains(path))
+    }
+
+    fn carried(&self) -> Option<&Carried> {
+        let ask = || {
+            let paths = self.dictionary.paths(self.event)?;
+            let mut all = HashSet::new();
+            for path in &paths {
+                let ends = path.match_indices('.').map(|(end, _)| end);
+                all.extend(ends.chain([path.len()]).map(|end| path[..end].to_owned()));
+            }
+            Some(Carried { paths, all })
+        };
+        self.carried.get_or_init(ask).as_ref()
+    }
+}

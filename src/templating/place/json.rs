@@ -1,0 +1,354 @@
+//! Reads JSON (RFC 8259) character by character: one value, with white space round it.
+
+use super::{Blame, Fault, Machine, Misplaced};
+use crate::templating::program::Place;
+
+/// The deepest nesting of a template's own brackets; what values add is bounded when they are
+/// written.
+const DEPTH_MAX: u8 = 64;
+
+/// The machine; all it knows is in its states.
+pub(super) struct Json;
+
+/// The brackets that are open, and where among them the text has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct State {
+    /// One bit for each open bracket, the innermost lowest: set for `{`.
+    objects: u64,
+    depth: u8,
+    mode: Mode,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Mode {
+    /// A value must come.
+    Value(After),
+    /// Right after `[`: a value or `]`.
+    First,
+    /// Right after `{`: a key or `}`.
+    FirstKey,
+    /// After a comma in an object.
+    Key,
+    /// After a key.
+    Colon,
+    /// After a value.
+    Done,
+    String(Kind, InString),
+    Number(InNumber),
+    /// In `true`, `false` or `null`: what is left of it.
+    Word(&'static str),
+}
+
+/// What a value must come after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum After {
+    Nothing,
+    Colon,
+    Comma,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Key,
+    Value,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum InString {
+    Plain,
+    /// After a backslash.
+    Escape,
+    /// After `\u`: how many of its digits there were, and their value.
+    Digits {
+        count: u8,
+        value: u16,
+        low: bool,
+    },
+    /// After the first half of a pair of `\u`.
+    HighEnd,
+    /// After the backslash that begins the second half.
+    LowBegin,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum InNumber {
+    Minus,
+    Zero,
+    Whole,
+    Point,
+    Fraction,
+    Exponent,
+    Sign,
+    ExponentDigits,
+}
+
+type Stepped = Result<(State, bool), Fault>;
+
+impl State {
+    fn to(self, mode: Mode) -> Self {
+        Self { mode, ..self }
+    }
+
+    /// How many brackets are open.
+    pub(super) fn depth(self) -> u8 {
+        self.depth
+    }
+
+    /// Whether this is inside a key's quotes, or right after the first of them.
+    pub(super) fn in_key(self) -> bool {
+        matches!(self.mode, Mode::String(Kind::Key, _))
+    }
+
+    fn in_object(self) -> bool {
+        self.depth > 0 && self.objects & 1 == 1
+    }
+
+    /// The mode after a value.
+    fn done(self) -> Self {
+        self.to(Mode::Done)
+    }
+
+    fn opened(self, object: bool) -> Result<Self, Fault> {
+        if self.depth >= DEPTH_MAX {
+            return Err(Fault::here("json_too_deep", "Brackets stand too deep in one another: 64 are the most."));
+        }
+        Ok(Self {
+            objects: self.objects << 1 | u64::from(object),
+            depth: self.depth + 1,
+            mode: if object { Mode::FirstKey } else { Mode::First },
+        })
+    }
+
+    fn closed(self) -> Self {
+        Self { objects: self.objects >> 1, depth: self.depth - 1, mode: Mode::Done }
+    }
+}
+
+impl Machine for Json {
+    type State = State;
+
+    fn start(&self) -> State {
+        State { objects: 0, depth: 0, mode: Mode::Value(After::Nothing) }
+    }
+
+    fn step(&mut self, state: State, c: char) -> Stepped {
+        match state.mode {
+            Mode::String(kind, at) => string(state, kind, at, c).map(|state| (state, false)),
+            Mode::Number(at) => match number(at, c)? {
+                Some(at) => Ok((state.to(Mode::Number(at)), false)),
+                None => between(state.done(), c),
+            },
+            Mode::Word(rest) => match rest.strip_prefix(c) {
+                Some("") => Ok((state.done(), false)),
+                Some(rest) => Ok((state.to(Mode::Word(rest)), false)),
+                None => Err(word_fault()),
+            },
+            _ => between(state, c),
+        }
+    }
+
+    fn value(&mut self, state: State) -> Result<(Place, State), Misplaced<State>> {
+        let inside = |message, onward| Err(Misplaced::new("expression_in_token", message, onward));
+        match state.mode {
+            Mode::String(_, InString::Plain) => Ok((Place::JsonString, state)),
+            Mode::Value(_) | Mode::First => Ok((Place::JsonValue { depth: state.depth }, state.done())),
+            Mode::FirstKey | Mode::Key => Err(Misplaced::new(
+                "json_key_unquoted",
+                "A key stands in quotes: write \"{{…}}\": before its value.",
+                Some(state.to(Mode::Colon)),
+            )),
+            Mode::Colon => Err(Misplaced::new(
+                "json_colon",
+                "Between a key and its value there is a colon: write : before this expression.",
+                Some(state.done()),
+            )),
+            Mode::Done if state.depth == 0 => Err(Misplaced::new(
+                "json_after_end",
+                "The body is one JSON value, and it has ended before this expression. Put both in a list or an object.",
+                Some(state),
+            )),
+            Mode::Done => Err(Misplaced { fault: comma_missing(), onward: Some(state) }),
+            Mode::String(..) => inside(
+                "A value can't stand inside an escape like \\n or \\u00e9: finish the escape first. For a backslash before an expression write three.",
+                None,
+            ),
+            Mode::Number(_) => inside(
+                "A value can't be a part of a number. Put both in quotes, or write the number with the expression alone.",
+                Some(state.done()),
+            ),
+            Mode::Word(_) => inside("A value can't stand inside true, false or null.", Some(state.done())),
+        }
+    }
+
+    fn end(&self, state: State) -> Result<(), Fault> {
+        let mode = match state.mode {
+            Mode::Number(at) if is_whole(at) => Mode::Done,
+            mode => mode,
+        };
+        match mode {
+            Mode::Done if state.depth == 0 => Ok(()),
+            Mode::Value(After::Nothing) => Err(Fault::here(
+                "json_value_missing",
+                "There are data for which the body is empty. A JSON body is one value: write null at least, in an {{else}} where it depends on a condition.",
+            )
+            .at(Blame::Block)),
+            Mode::Value(_) => Err(value_missing()),
+            Mode::String(..) => Err(Fault::here("json_unfinished", "The body ends inside a string: write \" where the string ends.")),
+            Mode::Number(_) | Mode::Word(_) => Err(word_fault()),
+            _ if state.in_object() => Err(Fault::here("json_unfinished", "The body ends inside an object: write } where the object ends.")),
+            _ => Err(Fault::here("json_unfinished", "The body ends inside a list: write ] where the list ends.")),
+        }
+    }
+}
+
+/// A character outside strings, numbers and words.
+fn between(state: State, c: char) -> Stepped {
+    if matches!(c, ' ' | '\t' | '\r' | '\n') {
+        return Ok((state, false));
+    }
+    let marked = |state| Ok((state, true));
+    match (state.mode, c) {
+        (Mode::FirstKey, '}') | (Mode::First, ']') => Ok((state.closed(), false)),
+        (Mode::Value(_) | Mode::First, _) => value(state, c),
+        (Mode::FirstKey | Mode::Key, '"') => marked(state.to(Mode::String(Kind::Key, InString::Plain))),
+        (Mode::Key, '}') => Err(trailing_comma()),
+        (Mode::FirstKey | Mode::Key, ',') => {
+            Err(Fault::here("json_comma", "A key must stand before this comma; there is a comma too many.")
+                .at(Blame::Block))
+        }
+        (Mode::FirstKey | Mode::Key, _) => {
+            Err(Fault::here("json_key", "A key in quotes must come here, like \"name\": …"))
+        }
+        (Mode::Colon, ':') => marked(state.to(Mode::Value(After::Colon))),
+        (Mode::Colon, _) => Err(Fault::here("json_colon", "Between a key and its value there is a colon.")),
+        (Mode::Done, _) if state.depth == 0 => {
+            Err(Fault::here("json_after_end", "The body is one JSON value, and it has ended before this character."))
+        }
+        (Mode::Done, ',') if state.in_object() => marked(state.to(Mode::Key)),
+        (Mode::Done, ',') => marked(state.to(Mode::Value(After::Comma))),
+        (Mode::Done, '}') if state.in_object() => Ok((state.closed(), false)),
+        (Mode::Done, ']') if !state.in_object() => Ok((state.closed(), false)),
+        (Mode::Done, '}' | ']') => Err(bracket()),
+        (Mode::Done, '"' | '{' | '[' | '-' | '0'..='9' | 't' | 'f' | 'n') => Err(comma_missing()),
+        (Mode::Done, _) => Err(word_fault()),
+        (Mode::String(..) | Mode::Number(_) | Mode::Word(_), _) => unreachable!("read by step"),
+    }
+}
+
+/// The first character of a value.
+fn value(state: State, c: char) -> Stepped {
+    let mode = match c {
+        '"' => Mode::String(Kind::Value, InString::Plain),
+        '{' | '[' => return Ok((state.opened(c == '{')?, true)),
+        '-' => Mode::Number(InNumber::Minus),
+        '0' => Mode::Number(InNumber::Zero),
+        '1'..='9' => Mode::Number(InNumber::Whole),
+        't' => Mode::Word("rue"),
+        'f' => Mode::Word("alse"),
+        'n' => Mode::Word("ull"),
+        ']' if state.mode == Mode::Value(After::Comma) => return Err(trailing_comma()),
+        ',' if matches!(state.mode, Mode::First | Mode::Value(After::Comma)) => {
+            return Err(Fault::here("json_comma", "A value must stand before this comma; there is a comma too many. In a list made by {{#each}}, write {{#unless @first}},{{/unless}} before each element.").at(Blame::Block));
+        }
+        ',' | '}' | ']' => return Err(value_missing()),
+        _ => return Err(word_fault()),
+    };
+    Ok((state.to(mode), false))
+}
+
+fn string(state: State, kind: Kind, at: InString, c: char) -> Result<State, Fault> {
+    let escape = |message| Err(Fault::here("json_escape", message));
+    let next = match (at, c) {
+        (InString::Plain, '"') => {
+            return Ok(match kind {
+                Kind::Key => state.to(Mode::Colon),
+                Kind::Value => state.done(),
+            });
+        }
+        (InString::Plain, '\\') => InString::Escape,
+        (InString::Plain, '\n' | '\r') => {
+            return Err(Fault::here(
+                "json_control",
+                "A string can't go on in the next line: write \\n where a line break shall be, or close the string.",
+            ));
+        }
+        (InString::Plain, c) if c < ' ' => {
+            return Err(Fault::here(
+                "json_control",
+                "A control character can't stand in a string: write \\t for a tab.",
+            ));
+        }
+        (InString::Plain, _) => InString::Plain,
+        (InString::Escape, '"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't') => InString::Plain,
+        (InString::Escape, 'u') => InString::Digits { count: 0, value: 0, low: false },
+        (InString::Escape, _) => {
+            return escape("After a backslash only \" \\ / b f n r t u may stand. For a backslash itself write two.");
+        }
+        (InString::Digits { count, value, low }, c) => {
+            let Some(digit) = c.to_digit(16) else {
+                return escape("After \\u four hexadecimal digits must stand.");
+            };
+            let value = value << 4 | u16::try_from(digit).expect("a hexadecimal digit");
+            match (count, value, low) {
+                (0..3, _, _) => InString::Digits { count: count + 1, value, low },
+                (_, 0xdc00..=0xdfff, true) => InString::Plain,
+                (_, 0xd800..=0xdbff, false) => InString::HighEnd,
+                (_, 0xdc00..=0xdfff, false) | (_, _, true) => return escape(HALF),
+                _ => InString::Plain,
+            }
+        }
+        (InString::HighEnd, '\\') => InString::LowBegin,
+        (InString::LowBegin, 'u') => InString::Digits { count: 0, value: 0, low: true },
+        (InString::HighEnd | InString::LowBegin, _) => return escape(HALF),
+    };
+    Ok(state.to(Mode::String(kind, next)))
+}
+
+const HALF: &str = "This \\u names half a character. Write both halves, like \\ud83d\\ude00, or the character itself.";
+
+/// Where a number has come to after a character; nowhere if the character is no part of it.
+fn number(at: InNumber, c: char) -> Result<Option<InNumber>, Fault> {
+    use InNumber::{Exponent, ExponentDigits, Fraction, Minus, Point, Sign, Whole, Zero};
+    Ok(Some(match (at, c) {
+        (Minus, '0') => Zero,
+        (Minus, '1'..='9') | (Whole, '0'..='9') => Whole,
+        (Zero | Whole, '.') => Point,
+        (Point | Fraction, '0'..='9') => Fraction,
+        (Zero | Whole | Fraction, 'e' | 'E') => Exponent,
+        (Exponent, '+' | '-') => Sign,
+        (Exponent | Sign | ExponentDigits, '0'..='9') => ExponentDigits,
+        _ if is_whole(at) && !c.is_alphanumeric() => return Ok(None),
+        _ => return Err(word_fault()),
+    }))
+}
+
+fn is_whole(at: InNumber) -> bool {
+    use InNumber::{ExponentDigits, Fraction, Whole, Zero};
+    matches!(at, Zero | Whole | Fraction | ExponentDigits)
+}
+
+fn value_missing() -> Fault {
+    Fault::here("json_value_missing", "There are data for which no value stands here. Write one, such as null, in an {{else}} where it depends on a condition.").at(Blame::Block)
+}
+
+fn trailing_comma() -> Fault {
+    Fault::here("json_trailing_comma", "There are data for which nothing follows this comma. In a list made by {{#each}}, write {{#unless @last}},{{/unless}} in its place; before a part that a condition may leave out, put the comma inside that part.").at(Blame::Mark)
+}
+
+fn comma_missing() -> Fault {
+    Fault::here(
+        "json_missing_comma",
+        "Between this and what stands before it a comma is missing. In a list made by {{#each}}, write {{#unless @first}},{{/unless}} before each element.",
+    )
+}
+
+fn bracket() -> Fault {
+    Fault::here("json_bracket", "This bracket doesn't close the one that is open here.").at(Blame::Here)
+}
+
+fn word_fault() -> Fault {
+    Fault::here(
+        "json_token",
+        "No such thing stands in JSON. Text stands in double quotes; without quotes there are numbers (like -1.5), true, false and null.",
+    )
+}

@@ -1,0 +1,158 @@
+//! Names in XML, and lists of them, as numbers: so that the states of the reader are small and
+//! can be compared. Also the rules for names (XML 1.0, Namespaces in XML 1.0).
+
+use std::collections::HashMap;
+
+/// A text or a list, as a number. The same number is the same text or list. 0 is the empty one.
+pub(super) type Id = u32;
+
+/// All lists that were made, each by its beginning and its last item.
+#[derive(Debug)]
+pub(super) struct Lists {
+    ids: HashMap<(Id, (Id, Id)), Id>,
+    items: Vec<Item>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Item {
+    before: Id,
+    last: (Id, Id),
+    length: usize,
+}
+
+impl Default for Lists {
+    fn default() -> Self {
+        let empty = Item { before: 0, last: (0, 0), length: 0 };
+        Self { ids: HashMap::new(), items: vec![empty] }
+    }
+}
+
+impl Lists {
+    /// The list with one more item, a pair of numbers.
+    pub(super) fn push(&mut self, list: Id, item: (Id, Id)) -> Id {
+        let length = self.length(list) + 1;
+        let next = Id::try_from(self.items.len()).expect("fewer lists than the walk's work bound");
+        *self.ids.entry((list, item)).or_insert_with(|| {
+            self.items.push(Item { before: list, last: item, length });
+            next
+        })
+    }
+
+    /// The text with one more character.
+    pub(super) fn push_char(&mut self, text: Id, c: char) -> Id {
+        self.push(text, (u32::from(c), Id::MAX))
+    }
+
+    /// The list without its last item, and that item. The empty list has none.
+    pub(super) fn pop(&self, list: Id) -> Option<(Id, (Id, Id))> {
+        let item = self.items[list as usize];
+        (list != 0).then_some((item.before, item.last))
+    }
+
+    pub(super) fn length(&self, list: Id) -> usize {
+        self.items[list as usize].length
+    }
+
+    /// The items from the last to the first.
+    pub(super) fn backwards(&self, list: Id) -> impl Iterator<Item = (Id, Id)> + '_ {
+        let mut rest = list;
+        std::iter::from_fn(move || {
+            let (before, item) = self.pop(rest)?;
+            rest = before;
+            Some(item)
+        })
+    }
+
+    /// A text that was made with [`Self::push_char`].
+    pub(super) fn text(&self, text: Id) -> String {
+        let mut letters: Vec<char> = self.backwards(text).filter_map(|(letter, _)| char::from_u32(letter)).collect();
+        letters.reverse();
+        letters.into_iter().collect()
+    }
+}
+
+/// Whether a name may begin with the character (production `NameStartChar`).
+pub(super) fn begins_name(c: char) -> bool {
+    matches!(c, ':' | 'A'..='Z' | '_' | 'a'..='z' | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}'
+        | '\u{f8}'..='\u{2ff}' | '\u{370}'..='\u{37d}' | '\u{37f}'..='\u{1fff}'
+        | '\u{200c}'..='\u{200d}' | '\u{2070}'..='\u{218f}' | '\u{2c00}'..='\u{2fef}'
+        | '\u{3001}'..='\u{d7ff}' | '\u{f900}'..='\u{fdcf}' | '\u{fdf0}'..='\u{fffd}'
+        | '\u{10000}'..='\u{effff}')
+}
+
+/// Whether a name may go on with the character (production `NameChar`).
+pub(super) fn continues_name(c: char) -> bool {
+    begins_name(c) || matches!(c, '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}')
+}
+
+/// A name's prefix, if it has one, and the rest. None where colons stand wrong.
+pub(super) fn split(name: &str) -> Option<(Option<&str>, &str)> {
+    match name.split_once(':') {
+        None => Some((None, name)),
+        Some((prefix, local)) => {
+            let begins = local.chars().next().is_some_and(begins_name);
+            let fits = !prefix.is_empty() && begins && !local.contains(':');
+            fits.then_some((Some(prefix), local))
+        }
+    }
+}
+
+/// What is wrong with the names in a tag, if anything: prefixes must be declared, on the tag or
+/// on one round it.
+pub(super) fn check(lists: &Lists, name: Id, attributes: Id, stack: Id) -> Result<(), String> {
+    let own: Vec<(String, String)> =
+        lists.backwards(attributes).map(|(name, value)| (lists.text(name), lists.text(value))).collect();
+    let declared = |prefix: &str| {
+        let declaration = format!("xmlns:{prefix}");
+        prefix == "xml"
+            || own.iter().any(|(name, _)| *name == declaration)
+            || lists
+                .backwards(stack)
+                .any(|(_, attributes)| lists.backwards(attributes).any(|(name, _)| lists.text(name) == declaration))
+    };
+    let names = std::iter::once(lists.text(name)).chain(own.iter().map(|(name, _)| name.clone()));
+    let mut local_names: Vec<String> = Vec::new();
+    for (place, name) in names.enumerate() {
+        let Some((prefix, local)) = split(&name) else {
+            return Err(format!(
+                "In the name {name:?} a colon stands wrong: before it goes a prefix, after it the name."
+            ));
+        };
+        match prefix {
+            Some("xmlns") if place == 0 => {
+                return Err("A tag's prefix can't be xmlns.".to_owned());
+            }
+            Some("xmlns") | None => {}
+            Some(prefix) if !declared(prefix) => {
+                return Err(format!(
+                    "The prefix {prefix:?} is not declared: write xmlns:{prefix}=\"…\" in this tag or in one round it."
+                ));
+            }
+            // Two prefixes may mean the same: then these would be the same attribute.
+            Some(_) if place > 0 && local_names.iter().any(|known| known == local) => {
+                return Err(format!("Two attributes with prefixes are both named {local:?}."));
+            }
+            Some(_) if place > 0 => local_names.push(local.to_owned()),
+            Some(_) => {}
+        }
+    }
+    own.iter().try_for_each(|(name, value)| declaration(name, value))
+}
+
+const RESERVED: [&str; 2] = ["http://www.w3.org/XML/1998/namespace", "http://www.w3.org/2000/xmlns/"];
+
+/// Whether an attribute, if it declares a namespace, may declare this one.
+fn declaration(name: &str, value: &str) -> Result<(), String> {
+    let prefix = match name.strip_prefix("xmlns") {
+        Some("") => None,
+        Some(prefix) if prefix.starts_with(':') => Some(&prefix[1..]),
+        _ => return Ok(()),
+    };
+    if matches!(prefix, Some("xml" | "xmlns")) || RESERVED.contains(&value) {
+        return Err("The prefixes xml and xmlns, and their namespaces, can't be declared.".to_owned());
+    }
+    if prefix.is_some() && value.is_empty() {
+        return Err(format!("{name} can't be empty."));
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! Writes a value as its place wants it: the table of places, in code.
+
+use super::escape::json::TooDeep;
+use super::escape::{form, json, xml};
+use super::program::Place;
+use super::value::Datum;
+
+/// Writes a value in its place, and says how many bytes it went through.
+pub(super) fn write(out: &mut Vec<u8>, place: Place, value: &Datum<'_>) -> Result<usize, TooDeep> {
+    if let Place::JsonValue { depth } = place {
+        let before = out.len();
+        json_value(out, value, usize::from(depth))?;
+        return Ok(out.len() - before);
+    }
+    let text = value.text()?;
+    match place {
+        Place::Text => out.extend_from_slice(text.as_bytes()),
+        Place::JsonString => json::escaped(out, &text),
+        Place::XmlText => xml::escaped(out, &text, xml::In::Text),
+        Place::XmlAttribute => xml::escaped(out, &text, xml::In::Attribute),
+        Place::Form => form::encoded(out, &text),
+        Place::JsonValue { .. } => unreachable!("returned above"),
+    }
+    Ok(text.len())
+}
+
+/// A value where a JSON value stands, inside `depth` brackets. A missing one is `null`.
+fn json_value(out: &mut Vec<u8>, value: &Datum<'_>, depth: usize) -> Result<(), TooDeep> {
+    match value {
+        Datum::Missing => out.extend_from_slice(b"null"),
+        Datum::Data(data) => return json::value(out, data, depth),
+        Datum::Json(data) => return json::value(out, data, depth),
+        Datum::Text(text) => json::string(out, text),
+        Datum::Truth(true) => out.extend_from_slice(b"true"),
+        Datum::Truth(false) => out.extend_from_slice(b"false"),
+        Datum::Index(index) => out.extend_from_slice(index.to_string().as_bytes()),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const VALUE: Place = Place::JsonValue { depth: 0 };
+
+    #[test]
+    fn the_table_of_places() {
+        let price: Value = serde_json::from_str("100.00").expect("JSON");
+        let hostile = json!("\"&<\n");
+        let list = json!(["a", 1]);
+        let null = json!(null);
+        for (place, value, expected) in [
+            (Place::Text, Datum::Data(&hostile), "\"&<\n"),
+            (Place::Text, Datum::Data(&list), "[\"a\",1]"),
+            (Place::JsonString, Datum::Data(&hostile), "\\\"&<\\n"),
+            (Place::JsonString, Datum::Data(&list), "[\\\"a\\\",1]"),
+            (Place::JsonString, Datum::Data(&null), ""),
+            (Place::JsonString, Datum::Missing, ""),
+            (VALUE, Datum::Data(&hostile), "\"\\\"&<\\n\""),
+            (VALUE, Datum::Data(&price), "100.00"),
+            (VALUE, Datum::Data(&list), "[\"a\",1]"),
+            (VALUE, Datum::Data(&null), "null"),
+            (VALUE, Datum::Missing, "null"),
+            (VALUE, Datum::Truth(true), "true"),
+            (Place::XmlText, Datum::Data(&hostile), "\"&amp;&lt;\n"),
+            (Place::XmlAttribute, Datum::Data(&hostile), "&quot;&amp;&lt;&#10;"),
+            (Place::XmlAttribute, Datum::Missing, ""),
+            (Place::Form, Datum::Data(&hostile), "%22%26%3C%0A"),
+            (Place::Form, Datum::Data(&price), "100.00"),
+        ] {
+            let mut out = Vec::new();
+            write(&mut out, place, &value).expect("shallow");
+            assert_eq!(String::from_utf8_lossy(&out), expected, "{place:?} {value:?}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What the checker takes, it has proved: properties of generated templates with generated, hostile
+//! data. The judges are parsers that are not ours.
+//!
+//! `POSTHASTE_CASES` sets how many cases each property gets, `POSTHASTE_SEED` the first of their
+//! random numbers.
+
+mod data;
+mod documents;
+mod form;
+mod json;
+mod mutants;
+mod parts;
+mod xml;
+
+use posthaste::event::EventPattern;
+use posthaste::template::Format;
+use posthaste::templating::{About, Compiled, Data, Dictionary, Limits, compile};
+use proptest::test_runner::{Config, RngSeed};
+use serde_json::{Map, Value};
+
+/// A dictionary with one tag for each member of the generated data.
+pub(crate) struct Members;
+
+impl Dictionary for Members {
+    fn tag_path(&self, entity: &str, attribute: &str) -> Option<&str> {
+        let path = data::MEMBERS.iter().find(|name| name.eq_ignore_ascii_case(attribute));
+        path.copied().filter(|_| entity.eq_ignore_ascii_case("data"))
+    }
+
+    fn tags(&self) -> Vec<String> {
+        data::MEMBERS.iter().map(|name| format!("DATA:{}", name.to_uppercase())).collect()
+    }
+
+    fn paths(&self, _event: Option<&EventPattern>) -> Option<Vec<String>> {
+        None
+    }
+}
+
+fn config() -> Config {
+    let number =
+        |name: &str, otherwise: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise);
+    Config {
+        cases: u32::try_from(number("POSTHASTE_CASES", 2_000)).expect("a number of cases"),
+        rng_seed: RngSeed::Fixed(number("POSTHASTE_SEED", 1)),
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        ..Config::default()
+    }
+}
+
+fn compiled(format: Format, body: &str) -> Result<Compiled, String> {
+    let checked = compile(format, body, &Members, None, &Limits::default());
+    checked.compiled.ok_or_else(|| format!("{body:?}: {:?}", checked.diagnostics))
+}
+
+fn data_of(members: &Map<String, Value>) -> Data {
+    let about = About { event_type: "t", id: "i", time: "2026-01-01T00:00:00Z", account: "a" };
+    Data::with(members.clone(), about)
+}
+
+/// The body for these data; none where a bound stopped it.
+fn body(compiled: &Compiled, members: &Map<String, Value>) -> Option<Vec<u8>> {
+    compiled.render(&data_of(members)).ok().map(|body| body.to_vec())
+}

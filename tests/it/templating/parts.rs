@@ -1,0 +1,189 @@
+//! What generated templates of all formats are made of: expressions and conditions, how they are
+//! written, and a plain reckoning of what they come to.
+
+use proptest::prelude::*;
+use serde_json::{Map, Value};
+
+use super::data::MEMBERS;
+
+/// A value of the data, as a template names it.
+#[derive(Debug, Clone)]
+pub(crate) enum Expr {
+    /// A member of the root, written in one of several ways.
+    Member(&'static str, u8),
+    /// The element of the innermost loop; the root outside loops.
+    This,
+    /// Its place.
+    Index,
+}
+
+/// What is known where an expression stands.
+#[derive(Clone)]
+pub(crate) struct Scope<'d> {
+    pub(crate) root: &'d Map<String, Value>,
+    /// The elements of the open loops with their places.
+    pub(crate) elements: Vec<(&'d Value, usize)>,
+}
+
+impl<'d> Scope<'d> {
+    pub(crate) fn of(root: &'d Map<String, Value>) -> Self {
+        Self { root, elements: Vec::new() }
+    }
+
+    pub(crate) fn with(&self, element: &'d Value, place: usize) -> Self {
+        let mut inner = self.clone();
+        inner.elements.push((element, place));
+        inner
+    }
+
+    /// What is looped over: the members of an object count by their values.
+    pub(crate) fn list(&self, expr: &Expr) -> Vec<&'d Value> {
+        match expr.found(self) {
+            Some(Value::Array(list)) => list.iter().collect(),
+            Some(Value::Object(members)) => members.values().collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Expr {
+    /// The path, at so many loops.
+    pub(crate) fn path(&self, depth: usize) -> String {
+        match self {
+            Self::Member(name, 0) if depth == 0 => (*name).to_owned(),
+            Self::Member(name, 1) if depth == 0 => format!("this.{name}"),
+            Self::Member(name, 0..=2) => format!("@root.{name}"),
+            Self::Member(name, _) => "../".repeat(depth) + name,
+            Self::This if depth == 0 => "a".to_owned(),
+            Self::This => "this".to_owned(),
+            Self::Index if depth == 0 => "b".to_owned(),
+            Self::Index => "@index".to_owned(),
+        }
+    }
+
+    pub(crate) fn written(&self, depth: usize) -> String {
+        match self {
+            Self::Member(name, 2) => format!("*|Data:{name}|*"),
+            Self::Member(name, 3) => format!("{{{{ *|DATA:{name}|* }}}}"),
+            _ => format!("{{{{{}}}}}", self.path(depth)),
+        }
+    }
+
+    fn found<'d>(&self, scope: &Scope<'d>) -> Option<&'d Value> {
+        match (self, scope.elements.last()) {
+            (Self::Member(name, _), _) => scope.root.get(*name),
+            (Self::This, Some((element, _))) => Some(element),
+            (Self::This, None) => scope.root.get("a"),
+            (Self::Index, None) => scope.root.get("b"),
+            (Self::Index, Some(_)) => None,
+        }
+    }
+
+    pub(crate) fn value(&self, scope: &Scope<'_>) -> Value {
+        match (self, scope.elements.last()) {
+            (Self::Index, Some((_, place))) => Value::from(*place),
+            _ => self.found(scope).cloned().unwrap_or(Value::Null),
+        }
+    }
+
+    pub(crate) fn text(&self, scope: &Scope<'_>) -> String {
+        match self.value(scope) {
+            Value::Null => String::new(),
+            Value::String(text) => text,
+            other => other.to_string(),
+        }
+    }
+
+    pub(crate) fn holds(&self, scope: &Scope<'_>) -> bool {
+        match self.value(scope) {
+            Value::Null => false,
+            Value::Bool(truth) => truth,
+            Value::Number(number) => {
+                number.as_str().split(['e', 'E']).next().unwrap_or("").contains(|c| matches!(c, '1'..='9'))
+            }
+            Value::String(text) => !text.is_empty(),
+            Value::Array(list) => !list.is_empty(),
+            Value::Object(members) => !members.is_empty(),
+        }
+    }
+}
+
+pub(crate) fn expr() -> impl Strategy<Value = Expr> {
+    prop_oneof![
+        5 => (proptest::sample::select(&MEMBERS[..]), 0_u8..5).prop_map(|(name, way)| Expr::Member(name, way)),
+        2 => Just(Expr::This),
+        1 => Just(Expr::Index),
+    ]
+}
+
+/// A piece of text: in a string, between tags, in an attribute, in a form's key or value.
+#[derive(Debug, Clone)]
+pub(crate) enum Piece {
+    Constant(String),
+    Value(Expr),
+    If(Expr, Vec<Piece>, Vec<Piece>),
+    Unless(Expr, Vec<Piece>),
+    Each(Expr, Vec<Piece>),
+}
+
+pub(crate) fn pieces() -> impl Strategy<Value = Vec<Piece>> {
+    let leaf = prop_oneof![
+        2 => proptest::collection::vec(any::<char>(), 0..4).prop_map(|letters| Piece::Constant(String::from_iter(letters))),
+        2 => "[ -~]{0,5}".prop_map(Piece::Constant),
+        4 => expr().prop_map(Piece::Value),
+    ];
+    let piece = leaf.prop_recursive(2, 8, 3, |inner| {
+        let some = proptest::collection::vec(inner, 0..3);
+        prop_oneof![
+            (expr(), some.clone(), some.clone()).prop_map(|(on, then, other)| Piece::If(on, then, other)),
+            (expr(), some.clone()).prop_map(|(on, then)| Piece::Unless(on, then)),
+            (proptest::sample::select(vec!["xs", "o"]), some)
+                .prop_map(|(list, each)| Piece::Each(Expr::Member(list, 4), each)),
+        ]
+    });
+    proptest::collection::vec(piece, 0..4)
+}
+
+/// The pieces as a template has them; `escape` makes constants fit.
+pub(crate) fn write(pieces: &[Piece], depth: usize, escape: fn(&str) -> String) -> String {
+    let inner = |pieces| write(pieces, depth, escape);
+    pieces
+        .iter()
+        .map(|piece| match piece {
+            Piece::Constant(text) => escape(text),
+            Piece::Value(expr) => expr.written(depth),
+            Piece::If(on, then, other) => {
+                format!("{{{{#if {}}}}}{}{{{{else}}}}{}{{{{/if}}}}", on.path(depth), inner(then), inner(other))
+            }
+            Piece::Unless(on, then) => {
+                format!("{{{{#unless {}}}}}{}{{{{/unless}}}}", on.path(depth), inner(then))
+            }
+            Piece::Each(list, each) if depth < 3 => {
+                let each = write(each, depth + 1, escape);
+                format!("{{{{#each {}}}}}{each}{{{{/each}}}}", list.path(depth))
+            }
+            Piece::Each(..) => String::new(),
+        })
+        .collect()
+}
+
+/// The text that the pieces come to; `fit` is what the format does to values and constants.
+pub(crate) fn text(pieces: &[Piece], scope: &Scope<'_>) -> String {
+    pieces
+        .iter()
+        .map(|piece| match piece {
+            Piece::Constant(text) => text.clone(),
+            Piece::Value(expr) => expr.text(scope),
+            Piece::If(on, then, other) => text(if on.holds(scope) { then } else { other }, scope),
+            Piece::Unless(on, then) if !on.holds(scope) => text(then, scope),
+            Piece::Unless(..) => String::new(),
+            Piece::Each(list, each) if scope.elements.len() < 3 => scope
+                .list(list)
+                .into_iter()
+                .enumerate()
+                .map(|(place, element)| text(each, &scope.with(element, place)))
+                .collect(),
+            Piece::Each(..) => String::new(),
+        })
+        .collect()
+}
