@@ -1,5 +1,5 @@
 //! The command line: what its words mean. Each command has a file of its own, and what they print
-//! goes through [`mod@print`]. Exit codes: 0 done, 1 the work failed, 2 the call's words are off.
+//! goes through `print`. Exit codes: 0 done, 1 the work failed, 2 the call's words are off.
 
 mod check;
 mod demo;
@@ -62,7 +62,7 @@ enum Command {
     ///
     /// A template's format is told by its file's ending (.json, .xml, .form or .txt, and .hbs may
     /// follow); of a folder, all files with these endings are read, in folders below it too. Each
-    /// finding is a line FILE:LINE:COLUMN: SEVERITY: MESSAGE [CODE]. A warning alone is no failure.
+    /// finding is a line `FILE:LINE:COLUMN: SEVERITY: MESSAGE [CODE]`. A warning alone is no failure.
     #[command(after_long_help = CHECK_EXAMPLES)]
     Check(Check),
     /// Write an account's triggers and templates, with their secrets, to one file.
