@@ -137,7 +137,7 @@ async fn write(store: &Store, document: Document) -> Result<(), String> {
 
 /// Only a person at a terminal wants to see one; colours or not is the terminal library's to know.
 fn progress_bar(total: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {per_sec}");
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len}, {eta} left");
     let bar = ProgressBar::with_draw_target(
         Some(total as u64),
         if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() },

@@ -1,4 +1,4 @@
-//! A mistake in an export: whose it is, where in the file, and what. Never holds a value of the file.
+//! A mistake in an export: whose it is, where in the file, and what. Never holds a secret.
 
 use std::fmt;
 
