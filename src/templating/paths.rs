@@ -26,9 +26,8 @@ pub(super) fn read(text: &str) -> Written {
             break;
         }
     }
-    if let Some(after) = rest.strip_prefix("@root")
-        && (after.is_empty() || after.starts_with(['.', '/']))
-    {
+    let root = rest.strip_prefix("@root");
+    if let Some(after) = root.filter(|after| after.is_empty() || after.starts_with(['.', '/'])) {
         written.root = true;
         rest = after.get(1..).unwrap_or("");
     }

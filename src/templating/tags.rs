@@ -5,6 +5,9 @@
 pub(super) const TAG_OPEN: char = '\u{e000}';
 pub(super) const TAG_CLOSE: char = '\u{e001}';
 
+/// How far apart delimiters may stand and still be taken for those of one tag.
+const TAG_BYTES: usize = 64;
+
 /// A tag in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tag<'t> {
@@ -34,9 +37,10 @@ pub(super) fn find(text: &str) -> Option<Tag<'_>> {
 /// The first text that has a tag's delimiters but isn't one: `*|GUEST NAME|*`.
 pub(super) fn find_misshapen(text: &str) -> Option<usize> {
     memchr::memmem::find_iter(text.as_bytes(), b"*|").find(|&at| {
-        let rest = &text[at + 2..];
-        let line = rest.split('\n').next().unwrap_or(rest);
-        line.find("|*").is_some_and(|end| end <= 64) && at_start(&text[at..]).is_none()
+        let rest = &text.as_bytes()[at + 2..];
+        let near = &rest[..rest.len().min(TAG_BYTES)];
+        let line = near.split(|&b| b == b'\n').next().unwrap_or(near);
+        memchr::memmem::find(line, b"|*").is_some() && at_start(&text[at..]).is_none()
     })
 }
 

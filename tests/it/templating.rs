@@ -10,6 +10,7 @@ mod form;
 mod json;
 mod mutants;
 mod parts;
+mod plain;
 mod xml;
 
 use posthaste::event::EventPattern;
@@ -40,7 +41,7 @@ fn config() -> Config {
     let number =
         |name: &str, otherwise: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise);
     Config {
-        cases: u32::try_from(number("POSTHASTE_CASES", 2_000)).expect("a number of cases"),
+        cases: u32::try_from(number("POSTHASTE_CASES", 1_000)).expect("a number of cases"),
         rng_seed: RngSeed::Fixed(number("POSTHASTE_SEED", 1)),
         failure_persistence: None,
         max_shrink_iters: 20_000,

@@ -132,7 +132,9 @@ fn wrong_constant(call: &Call) -> Option<&'static str> {
         Helper::Lookup => {
             let within = match argument(0) {
                 Some(Expression::Path(_)) => true,
-                Some(Expression::Call(call)) => matches!(call.helper, Helper::Lookup | Helper::Default),
+                Some(Expression::Call(call)) => {
+                    matches!(call.helper, Helper::Lookup | Helper::Default)
+                }
                 _ => false,
             };
             (!within).then_some("lookup finds things only in the data: its first value is a path.")

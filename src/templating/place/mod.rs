@@ -9,8 +9,6 @@ mod form;
 mod json;
 mod walk;
 mod xml;
-mod xml_declaration;
-mod xml_names;
 
 use std::borrow::Cow;
 use std::hash::Hash;

@@ -10,8 +10,9 @@ use crate::templating::findings::Findings;
 use crate::templating::origin::Origins;
 use crate::templating::program::{Each, If, Node, Nodes, Place, Text, With, Write};
 
-/// The most states at one point. Readable templates have two or three.
-const STATES_MAX: usize = 64;
+/// The most states at one point. Most templates have two or three; a tag with eight attributes,
+/// each left out on a condition of its own, has these.
+const STATES_MAX: usize = 256;
 /// The most rounds through a loop until the states must repeat.
 const ROUNDS_MAX: usize = 16;
 /// The most characters and parts to go over, all ways together: about a tenth of a second.
@@ -29,8 +30,8 @@ struct Live<S> {
 
 type States<S> = Vec<Live<S>>;
 
-/// What a text makes of a state, and the mark it leaves.
-type Read<S> = HashMap<(usize, S), (S, Option<usize>)>;
+/// What a text makes of a state, and the mark that it leaves.
+type Read<S> = (S, Option<usize>);
 
 /// The walk can't go on; why is among the findings.
 struct Stopped;
@@ -42,7 +43,7 @@ struct Walk<'w, 'p, M: Machine> {
     places: Vec<Option<Place>>,
     ends: Ends,
     /// What a text makes of a state, and the mark it leaves.
-    read: Read<M::State>,
+    read: HashMap<(usize, M::State), Read<M::State>>,
     work: usize,
 }
 
@@ -126,7 +127,7 @@ impl<M: Machine> Walk<'_, '_, M> {
         Ok(after)
     }
 
-    fn characters(&mut self, text: &Text, live: &Live<M::State>) -> Result<(M::State, Option<usize>), Stopped> {
+    fn characters(&mut self, text: &Text, live: &Live<M::State>) -> Result<Read<M::State>, Stopped> {
         let mut live = *live;
         let mut mark = None;
         let at = |byte| self.origins.offset(text.id, byte);

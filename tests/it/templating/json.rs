@@ -49,7 +49,9 @@ pub(crate) fn node() -> impl Strategy<Value = Node> {
 /// Braces and stars are written as numbers, too: they could begin an expression or a tag.
 fn escape(text: &str) -> String {
     let special = |c: char| c < ' ' || matches!(c, '"' | '\\' | '{' | '*');
-    let letter = |c| if special(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    let letter = |c| {
+        if special(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() }
+    };
     text.chars().map(letter).collect()
 }
 

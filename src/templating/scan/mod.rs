@@ -4,12 +4,16 @@
 //! reading and the parser's could differ, the text is refused, so neither can be led past the
 //! other. It never looks at what the body means.
 
+mod blocks;
+
+use self::blocks::Open;
 use super::findings::Findings;
 use super::limits::Limits;
 use super::tags::{self, TAG_CLOSE, TAG_OPEN};
 
-/// The most expressions in one body: the parser finds each one's line by counting from the top.
-const EXPRESSIONS_MAX: usize = 2_000;
+/// The most expressions in one body: the parser finds each one's line by counting from the top,
+/// so that time grows with the square. These take it a tenth of a second in the longest body.
+const EXPRESSIONS_MAX: usize = 1_000;
 
 /// A body that the parser may see.
 #[derive(Debug)]
@@ -42,16 +46,6 @@ pub(super) fn scan(body: &str, limits: &Limits, findings: &mut Findings<'_>) -> 
     };
     scanner.run()?;
     Some(Scanned { text: scanner.text, chains: scanner.chains })
-}
-
-/// A block that has begun.
-struct Open<'b> {
-    name: &'b str,
-    at: usize,
-    /// `else if`s so far: the parser nests each in the one before.
-    chained: usize,
-    /// An `{{else}}` was there.
-    closed_by_else: bool,
 }
 
 struct Scanner<'b, 'f, 'p> {
@@ -244,86 +238,7 @@ impl<'b> Scanner<'b, '_, '_> {
         let message = format!("Blocks and parentheses stand more than {} deep in one another.", self.nesting_max);
         self.refuse("too_deep", at, message)
     }
-
-    /// What the expression does to the blocks that are open.
-    fn meaning(&mut self, at: usize, inside: &'b str) -> Option<()> {
-        let inside = inside.trim_start_matches(is_space_or_tilde);
-        let mut letters = inside.chars();
-        let sigil = letters.next();
-        let after = letters.as_str().trim_start();
-        match sigil {
-            Some('>') => self.refuse("partial", at, PARTIAL),
-            Some('#') if after.starts_with('>') => self.refuse("partial", at, PARTIAL),
-            Some('#') => self.opens(at, after),
-            Some('/') => self.closes(at, after),
-            Some('^') => self.inverts(at, after),
-            _ => match inside.strip_prefix("else") {
-                Some(after) if after.starts_with(is_name_letter) => {
-                    let name = name_of(inside);
-                    let message =
-                        format!("The parser takes {{{{{name}}}}} for an {{{{else}}}}. Write {{{{this.{name}}}}}.");
-                    self.refuse("syntax", at, message)
-                }
-                Some(after) if !after.starts_with(['.', '/']) => self.inverts(at, after.trim_start()),
-                _ => Some(()),
-            },
-        }
-    }
-
-    fn opens(&mut self, at: usize, after: &'b str) -> Option<()> {
-        self.depth += 1;
-        if self.depth > self.nesting_max {
-            return self.too_deep(at);
-        }
-        self.open.push(Open { name: name_of(after), at, chained: 0, closed_by_else: false });
-        Some(())
-    }
-
-    fn inverts(&mut self, at: usize, after: &str) -> Option<()> {
-        let chained = !after.trim_matches(is_space_or_tilde).is_empty();
-        let Some(block) = self.open.last_mut() else {
-            return self.refuse(
-                "else_outside_block",
-                at,
-                "An {{else}} belongs between {{#if …}} (or unless, each, with) and its end.",
-            );
-        };
-        if block.closed_by_else {
-            return self.refuse(
-                "else_outside_block",
-                at,
-                "Nothing but the block's end may follow its {{else}} part: {{else if …}} goes before {{else}}.",
-            );
-        }
-        block.closed_by_else = !chained;
-        if chained {
-            block.chained += 1;
-            self.depth += 1;
-            self.chains.push(at);
-            if self.depth > self.nesting_max {
-                return self.too_deep(at);
-            }
-        }
-        Some(())
-    }
-
-    fn closes(&mut self, at: usize, after: &str) -> Option<()> {
-        let name = name_of(after);
-        let Some(block) = self.open.pop() else {
-            let message = format!("There is no {{{{#{name}}}}} for this {{{{/{name}}}}} to close.");
-            return self.refuse("unclosed_block", at, message);
-        };
-        self.depth -= 1 + block.chained;
-        if block.name != name {
-            let message =
-                format!("This closes {name:?}, but the block open here is {0:?}: write {{{{/{0}}}}}.", block.name);
-            return self.refuse("unclosed_block", at, message);
-        }
-        Some(())
-    }
 }
-
-const PARTIAL: &str = "Partials ({{> …}}) are not taken: a template stands alone.";
 
 /// How long the end of an expression is, if one is here.
 fn closing(rest: &str, triple: bool) -> Option<usize> {
@@ -334,13 +249,4 @@ fn closing(rest: &str, triple: bool) -> Option<usize> {
 
 fn is_space_or_tilde(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n' | '~')
-}
-
-fn is_name_letter(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '$' | ':') || c >= '\u{80}'
-}
-
-fn name_of(text: &str) -> &str {
-    let end = text.find(|c| !is_name_letter(c)).unwrap_or(text.len());
-    &text[..end]
 }

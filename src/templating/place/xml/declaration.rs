@@ -1,7 +1,7 @@
 //! The declaration that may stand before an XML document: `<?xml version="1.0"
 //! encoding="UTF-8"?>`.
 
-use super::Fault;
+use crate::templating::place::Fault;
 
 /// Reads the declaration with which a text begins, and says how long it is.
 pub(super) fn read(text: &str) -> Result<usize, Fault> {

@@ -1,5 +1,10 @@
 //! Reads JSON (RFC 8259) character by character: one value, with white space round it.
 
+mod faults;
+mod tokens;
+
+use self::faults::{bracket, comma_missing, trailing_comma, value_missing, word_fault};
+use self::tokens::{InNumber, InString, is_whole, number, string};
 use super::{Blame, Fault, Machine, Misplaced};
 use crate::templating::program::Place;
 
@@ -53,35 +58,6 @@ enum Kind {
     Value,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum InString {
-    Plain,
-    /// After a backslash.
-    Escape,
-    /// After `\u`: how many of its digits there were, and their value.
-    Digits {
-        count: u8,
-        value: u16,
-        low: bool,
-    },
-    /// After the first half of a pair of `\u`.
-    HighEnd,
-    /// After the backslash that begins the second half.
-    LowBegin,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum InNumber {
-    Minus,
-    Zero,
-    Whole,
-    Point,
-    Fraction,
-    Exponent,
-    Sign,
-    ExponentDigits,
-}
-
 type Stepped = Result<(State, bool), Fault>;
 
 impl State {
@@ -133,7 +109,11 @@ impl Machine for Json {
 
     fn step(&mut self, state: State, c: char) -> Stepped {
         match state.mode {
-            Mode::String(kind, at) => string(state, kind, at, c).map(|state| (state, false)),
+            Mode::String(kind, at) => match string(at, c)? {
+                Some(at) => Ok((state.to(Mode::String(kind, at)), false)),
+                None if kind == Kind::Key => Ok((state.to(Mode::Colon), false)),
+                None => Ok((state.done(), false)),
+            },
             Mode::Number(at) => match number(at, c)? {
                 Some(at) => Ok((state.to(Mode::Number(at)), false)),
                 None => between(state.done(), c),
@@ -254,101 +234,4 @@ fn value(state: State, c: char) -> Stepped {
         _ => return Err(word_fault()),
     };
     Ok((state.to(mode), false))
-}
-
-fn string(state: State, kind: Kind, at: InString, c: char) -> Result<State, Fault> {
-    let escape = |message| Err(Fault::here("json_escape", message));
-    let next = match (at, c) {
-        (InString::Plain, '"') => {
-            return Ok(match kind {
-                Kind::Key => state.to(Mode::Colon),
-                Kind::Value => state.done(),
-            });
-        }
-        (InString::Plain, '\\') => InString::Escape,
-        (InString::Plain, '\n' | '\r') => {
-            return Err(Fault::here(
-                "json_control",
-                "A string can't go on in the next line: write \\n where a line break shall be, or close the string.",
-            ));
-        }
-        (InString::Plain, c) if c < ' ' => {
-            return Err(Fault::here(
-                "json_control",
-                "A control character can't stand in a string: write \\t for a tab.",
-            ));
-        }
-        (InString::Plain, _) => InString::Plain,
-        (InString::Escape, '"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't') => InString::Plain,
-        (InString::Escape, 'u') => InString::Digits { count: 0, value: 0, low: false },
-        (InString::Escape, _) => {
-            return escape("After a backslash only \" \\ / b f n r t u may stand. For a backslash itself write two.");
-        }
-        (InString::Digits { count, value, low }, c) => {
-            let Some(digit) = c.to_digit(16) else {
-                return escape("After \\u four hexadecimal digits must stand.");
-            };
-            let value = value << 4 | u16::try_from(digit).expect("a hexadecimal digit");
-            match (count, value, low) {
-                (0..3, _, _) => InString::Digits { count: count + 1, value, low },
-                (_, 0xdc00..=0xdfff, true) => InString::Plain,
-                (_, 0xd800..=0xdbff, false) => InString::HighEnd,
-                (_, 0xdc00..=0xdfff, false) | (_, _, true) => return escape(HALF),
-                _ => InString::Plain,
-            }
-        }
-        (InString::HighEnd, '\\') => InString::LowBegin,
-        (InString::LowBegin, 'u') => InString::Digits { count: 0, value: 0, low: true },
-        (InString::HighEnd | InString::LowBegin, _) => return escape(HALF),
-    };
-    Ok(state.to(Mode::String(kind, next)))
-}
-
-const HALF: &str = "This \\u names half a character. Write both halves, like \\ud83d\\ude00, or the character itself.";
-
-/// Where a number has come to after a character; nowhere if the character is no part of it.
-fn number(at: InNumber, c: char) -> Result<Option<InNumber>, Fault> {
-    use InNumber::{Exponent, ExponentDigits, Fraction, Minus, Point, Sign, Whole, Zero};
-    Ok(Some(match (at, c) {
-        (Minus, '0') => Zero,
-        (Minus, '1'..='9') | (Whole, '0'..='9') => Whole,
-        (Zero | Whole, '.') => Point,
-        (Point | Fraction, '0'..='9') => Fraction,
-        (Zero | Whole | Fraction, 'e' | 'E') => Exponent,
-        (Exponent, '+' | '-') => Sign,
-        (Exponent | Sign | ExponentDigits, '0'..='9') => ExponentDigits,
-        _ if is_whole(at) && !c.is_alphanumeric() => return Ok(None),
-        _ => return Err(word_fault()),
-    }))
-}
-
-fn is_whole(at: InNumber) -> bool {
-    use InNumber::{ExponentDigits, Fraction, Whole, Zero};
-    matches!(at, Zero | Whole | Fraction | ExponentDigits)
-}
-
-fn value_missing() -> Fault {
-    Fault::here("json_value_missing", "There are data for which no value stands here. Write one, such as null, in an {{else}} where it depends on a condition.").at(Blame::Block)
-}
-
-fn trailing_comma() -> Fault {
-    Fault::here("json_trailing_comma", "There are data for which nothing follows this comma. In a list made by {{#each}}, write {{#unless @last}},{{/unless}} in its place; before a part that a condition may leave out, put the comma inside that part.").at(Blame::Mark)
-}
-
-fn comma_missing() -> Fault {
-    Fault::here(
-        "json_missing_comma",
-        "Between this and what stands before it a comma is missing. In a list made by {{#each}}, write {{#unless @first}},{{/unless}} before each element.",
-    )
-}
-
-fn bracket() -> Fault {
-    Fault::here("json_bracket", "This bracket doesn't close the one that is open here.").at(Blame::Here)
-}
-
-fn word_fault() -> Fault {
-    Fault::here(
-        "json_token",
-        "No such thing stands in JSON. Text stands in double quotes; without quotes there are numbers (like -1.5), true, false and null.",
-    )
 }

@@ -1,0 +1,142 @@
+//! Rendering, beside plain handlebars without escaping on the same template and the same data: flat
+//! and nested bodies, a loop, each format. At the end one table of ratios; the aim is 1.25 at most.
+#![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use handlebars::{Context, Handlebars};
+use posthaste::event::EventPattern;
+use posthaste::template::Format;
+use posthaste::templating::{About, Compiled, Data, Dictionary, Limits, compile};
+use serde_json::{Value, json};
+
+struct Nothing;
+
+impl Dictionary for Nothing {
+    fn tag_path(&self, _entity: &str, _attribute: &str) -> Option<&str> {
+        None
+    }
+    fn tags(&self) -> Vec<String> {
+        Vec::new()
+    }
+    fn paths(&self, _event: Option<&EventPattern>) -> Option<Vec<String>> {
+        None
+    }
+}
+
+const BODIES: [(&str, Format, &str); 7] = [
+    (
+        "json flat",
+        Format::Json,
+        r#"{"text": "New guest {{guest.name}} ({{guest.email}})", "phone": "{{guest.phone}}", "nights": {{inquiry.nights}}, "cost": {{inquiry.cost}}, "id": "{{event.id}}"}"#,
+    ),
+    (
+        "json nested",
+        Format::Json,
+        r#"{"guest": {"name": "{{guest.name}}", "address": {"city": "{{guest.address.city}}", "zip": "{{guest.address.zip}}"}}, {{#if guest.email}}"email": "{{guest.email}}", {{/if}}{{#with inquiry}}"stay": {"nights": {{nights}}, "cost": {{cost}}}{{else}}"stay": null{{/with}}}"#,
+    ),
+    (
+        "json loop",
+        Format::Json,
+        r#"{"rooms": [{{#each rooms}}{"name": "{{name}}", "beds": {{beds}}, "guest": "{{@root.guest.name}}"}{{#unless @last}},{{/unless}}{{/each}}]}"#,
+    ),
+    (
+        "xml flat",
+        Format::Xml,
+        r#"<guest id="{{event.id}}"><name>{{guest.name}}</name><email>{{guest.email}}</email><nights>{{inquiry.nights}}</nights></guest>"#,
+    ),
+    ("xml loop", Format::Xml, r#"<rooms>{{#each rooms}}<room beds="{{beds}}">{{name}}</room>{{/each}}</rooms>"#),
+    ("form", Format::Form, "name={{guest.name}}&email={{guest.email}}&nights={{inquiry.nights}}&cost={{inquiry.cost}}"),
+    ("text", Format::Text, "Dear {{guest.name}}, your stay of {{inquiry.nights}} nights costs {{inquiry.cost}}."),
+];
+
+fn data() -> Value {
+    let rooms: Vec<Value> = (0..20).map(|n| json!({"name": format!("Room {n}"), "beds": n % 4})).collect();
+    json!({
+        "guest": {"name": "Anna \"A\" O'Neil & Söhne", "email": "anna@example.com", "phone": "+39 06 1234567",
+            "address": {"city": "Roma", "zip": "00184"}},
+        "inquiry": {"nights": 7, "cost": 1234.5},
+        "rooms": rooms,
+    })
+}
+
+struct Pair {
+    name: &'static str,
+    ours: Compiled,
+    data: Data,
+    plain: Handlebars<'static>,
+    context: Context,
+}
+
+fn pairs() -> Vec<Pair> {
+    let Value::Object(members) = data() else { unreachable!("an object") };
+    let about = About { event_type: "guest.created", id: "evt_1", time: "2026-01-01T00:00:00Z", account: "acme" };
+    let mut told = data();
+    told["event"] = json!({"type": "guest.created", "id": "evt_1", "time": "2026-01-01T00:00:00Z", "account": "acme"});
+    let pair = |&(name, format, body): &(&'static str, Format, &str)| {
+        let checked = compile(format, body, &Nothing, None, &Limits::default());
+        let ours = checked.compiled.unwrap_or_else(|| panic!("{name}: {:?}", checked.diagnostics));
+        let mut plain = Handlebars::new();
+        plain.register_escape_fn(handlebars::no_escape);
+        plain.register_template_string("body", body).expect("a template");
+        let context = Context::wraps(&told).expect("data");
+        Pair { name, ours, data: Data::with(members.clone(), about), plain, context }
+    };
+    BODIES.iter().map(pair).collect()
+}
+
+impl Pair {
+    fn run_ours(&self) -> usize {
+        self.ours.render(black_box(&self.data)).expect("within bounds").len()
+    }
+
+    fn run_plain(&self) -> usize {
+        self.plain.render_with_context("body", black_box(&self.context)).expect("a body").len()
+    }
+}
+
+/// The shortest of many short runs, so that a neighbour on the machine counts for little.
+fn best(mut run: impl FnMut() -> usize) -> Duration {
+    const RUNS: usize = 200;
+    const ROUNDS: u32 = 200;
+    let time = |_| {
+        let start = Instant::now();
+        for _ in 0..ROUNDS {
+            black_box(run());
+        }
+        start.elapsed() / ROUNDS
+    };
+    (0..RUNS).map(time).min().unwrap_or_default()
+}
+
+fn render(criterion: &mut Criterion) {
+    let pairs = pairs();
+    for pair in &pairs {
+        let mut group = criterion.benchmark_group(pair.name);
+        group.bench_function("ours", |bencher| bencher.iter(|| pair.run_ours()));
+        group.bench_function("plain handlebars", |bencher| bencher.iter(|| pair.run_plain()));
+        group.finish();
+    }
+    println!("\n{:<14}{:>12}{:>20}{:>8}", "body", "ours", "plain handlebars", "ratio");
+    for pair in &pairs {
+        let (ours, plain) = (best(|| pair.run_ours()), best(|| pair.run_plain()));
+        let ratio = ours.as_secs_f64() / plain.as_secs_f64();
+        println!("{:<14}{:>12}{:>20}{ratio:>8.2}", pair.name, format!("{ours:?}"), format!("{plain:?}"));
+    }
+}
+
+fn compiling(criterion: &mut Criterion) {
+    let (_, format, body) = BODIES[1];
+    criterion.bench_function("compile json nested", |bencher| {
+        bencher.iter(|| compile(format, black_box(body), &Nothing, None, &Limits::default()));
+    });
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1)).sample_size(30);
+    targets = render, compiling
+}
+criterion_main!(benches);

@@ -1,0 +1,170 @@
+//! Tags: names, attributes and their values, and that each element is closed by its own name.
+
+use super::names::{self, Id};
+use super::{Mode, State, Stepped, Xml, fault, is_blank};
+
+/// The deepest nesting of elements.
+const DEPTH_MAX: usize = 100;
+/// The most attributes of one tag.
+const ATTRIBUTES_MAX: usize = 200;
+
+impl Xml {
+    /// Whether an attribute of this name declares a namespace.
+    fn declares(&self, attribute: Id) -> bool {
+        let name = self.lists.text(attribute);
+        name == "xmlns" || name.starts_with("xmlns:")
+    }
+
+    /// The character after `<`.
+    pub(super) fn opened(&mut self, state: State, c: char) -> Stepped {
+        match c {
+            '/' if state.stack != 0 => Ok(state.to(Mode::CloseName)),
+            '/' => Err(fault("xml_close", "There is no open element to close here.")),
+            '!' => Ok(state.to(Mode::Bang(""))),
+            '?' => Err(fault(
+                "xml_declaration",
+                "<? begins only the declaration, which is the very first thing in the body: <?xml version=\"1.0\" encoding=\"UTF-8\"?>",
+            )),
+            c if names::begins_name(c) && state.stack == 0 && state.text != 0 => Err(fault(
+                "xml_outside_root",
+                "An XML body is one element, and it has ended before this one. Put both in an element of their own.",
+            )),
+            c if names::begins_name(c) => {
+                let name = self.lists.push_char(0, c);
+                Ok(State { name, text: 0, ..state.to(Mode::Name) })
+            }
+            _ => Err(fault("xml_syntax", "After < an element's name must stand. For the sign itself write &lt;")),
+        }
+    }
+
+    pub(super) fn name(&mut self, state: State, c: char) -> Stepped {
+        match c {
+            c if names::continues_name(c) => {
+                let name = self.lists.push_char(state.name, c);
+                Ok(State { name, ..state })
+            }
+            _ => self.in_tag(state.to(Mode::Name), c),
+        }
+    }
+
+    /// In a tag, between its parts.
+    pub(super) fn in_tag(&mut self, state: State, c: char) -> Stepped {
+        match c {
+            c if is_blank(c) => Ok(state.to(Mode::InTag)),
+            '/' => Ok(state.to(Mode::Slash)),
+            '>' => self.tag_ends(state, false),
+            c if state.mode == Mode::InTag && names::begins_name(c) => {
+                let attribute = self.lists.push_char(0, c);
+                Ok(State { attribute, ..state.to(Mode::AttributeName) })
+            }
+            c if names::begins_name(c) => Err(fault("xml_syntax", "Before an attribute a blank must stand.")),
+            _ => Err(fault("xml_syntax", "In a tag only attributes like name=\"…\" may stand here, or the tag's end.")),
+        }
+    }
+
+    pub(super) fn tag_ends(&mut self, state: State, empty: bool) -> Stepped {
+        names::check(&self.lists, state.name, state.attributes, state.stack)
+            .map_err(|message| fault("xml_namespace", message))?;
+        if empty {
+            return Ok(State::outside(state.stack));
+        }
+        if self.lists.length(state.stack) >= DEPTH_MAX {
+            return Err(fault("xml_too_deep", "Elements stand too deep in one another: 100 are the most."));
+        }
+        let declarations = self.declarations(state.attributes);
+        let stack = self.lists.push(state.stack, (state.name, declarations));
+        Ok(State::outside(stack))
+    }
+
+    /// Those of the attributes that the element's content depends on. Without the others, ways
+    /// through the template that differ in them are one again behind the tag.
+    fn declarations(&mut self, attributes: Id) -> Id {
+        let all: Vec<(Id, Id)> = self.lists.backwards(attributes).collect();
+        all.into_iter().rev().fold(
+            0,
+            |kept, (name, value)| {
+                if self.declares(name) { self.lists.push(kept, (name, value)) } else { kept }
+            },
+        )
+    }
+
+    pub(super) fn attribute_name(&mut self, state: State, c: char) -> Stepped {
+        match c {
+            c if state.mode == Mode::AttributeName && names::continues_name(c) => {
+                let attribute = self.lists.push_char(state.attribute, c);
+                Ok(State { attribute, ..state })
+            }
+            c if is_blank(c) => Ok(state.to(Mode::AfterAttributeName)),
+            '=' if self.lists.length(state.attributes) >= ATTRIBUTES_MAX => {
+                Err(fault("xml_too_deep", "A tag can't have more than 200 attributes."))
+            }
+            '=' => {
+                let twice = self.lists.backwards(state.attributes).any(|(name, _)| name == state.attribute);
+                if twice {
+                    let name = self.lists.text(state.attribute);
+                    return Err(fault(
+                        "xml_attribute_twice",
+                        format!("There are data for which this tag has the attribute {name} twice."),
+                    ));
+                }
+                Ok(state.to(Mode::BeforeValue))
+            }
+            _ => Err(fault("xml_syntax", "After an attribute's name =\"…\" must stand.")),
+        }
+    }
+
+    pub(super) fn before_value(&self, state: State, c: char) -> Stepped {
+        match c {
+            '"' | '\'' => {
+                let declares = self.declares(state.attribute);
+                Ok(State { text: 0, ..state.to(Mode::Value { quote: c, declares }) })
+            }
+            c if is_blank(c) => Ok(state),
+            _ => Err(fault("xml_unquoted_attribute", "An attribute's value stands in quotes.")),
+        }
+    }
+
+    pub(super) fn value_text(&mut self, state: State, quote: char, declares: bool, c: char) -> Stepped {
+        match c {
+            c if c == quote => {
+                let attributes = self.lists.push(state.attributes, (state.attribute, state.text));
+                let state = State { attributes, attribute: 0, text: 0, ..state };
+                Ok(state.to(Mode::AfterAttribute))
+            }
+            '<' => Err(fault("xml_syntax", "In an attribute's value write &lt; for <")),
+            '&' if declares => Err(fault("xml_namespace", "In a namespace's name no & may stand.")),
+            '&' => Ok(State { text: 0, ..state.to(Mode::Reference(Some(quote))) }),
+            c if declares => {
+                let text = self.lists.push_char(state.text, c);
+                Ok(State { text, ..state })
+            }
+            _ => Ok(state),
+        }
+    }
+
+    /// After `</`.
+    pub(super) fn close(&mut self, state: State, c: char) -> Stepped {
+        let naming = state.mode == Mode::CloseName;
+        match c {
+            c if naming && ((names::continues_name(c) && state.name != 0) || names::begins_name(c)) => {
+                let name = self.lists.push_char(state.name, c);
+                Ok(State { name, ..state })
+            }
+            c if is_blank(c) && state.name != 0 => Ok(state.to(Mode::Close)),
+            '>' => {
+                let (stack, (name, _)) = self.lists.pop(state.stack).expect("an element is open: `opened` saw to it");
+                if name == state.name {
+                    return Ok(State::outside(stack));
+                }
+                let (open, close) = (self.lists.text(name), self.lists.text(state.name));
+                Err(fault(
+                    "xml_close",
+                    format!(
+                        "There are data for which the element open here is <{open}>, not <{close}>: write </{open}>, and let each block hold whole elements."
+                    ),
+                ))
+            }
+            _ => Err(fault("xml_syntax", "After </ the element's name and > must stand, as in </name>.")),
+        }
+    }
+}

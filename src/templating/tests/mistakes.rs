@@ -1,0 +1,165 @@
+//! Templates with mistakes: refused or warned of, at the right place, under the right code.
+
+use super::{Small, check};
+use crate::event::EventPattern;
+use crate::template::Format::{Form, Json, Text, Xml};
+use crate::templating::{Limits, Severity, compile};
+
+#[test]
+#[rustfmt::skip]
+fn mistakes_are_placed_and_named() {
+    for (format, body, expected) in [
+        (Json, "{{", ("unclosed", 1, 1)),
+        (Json, "{\n  \"a\": \"{{#if x}}b\"\n}", ("unclosed_block", 2, 9)),
+        (Text, "{{/if}}", ("unclosed_block", 1, 1)),
+        (Text, "{{#if x}}{{/each}}", ("unclosed_block", 1, 10)),
+        (Text, "ä{{else}}", ("else_outside_block", 1, 2)),
+        (Text, "{{#if x}}{{else}}{{else}}{{/if}}", ("else_outside_block", 1, 18)),
+        (Text, "{{> x}}", ("partial", 1, 1)),
+        (Text, "{{#> x}}{{/x}}", ("partial", 1, 1)),
+        (Text, "{{#*inline \"x\"}}{{/inline}}", ("decorator", 1, 1)),
+        (Text, "{{* x}}", ("decorator", 1, 1)),
+        (Text, "{{{{raw}}}}{{{{/raw}}}}", ("raw_block", 1, 1)),
+        (Text, "{{log guest}}", ("unknown_helper", 1, 1)),
+        (Text, "{{uper guest}}", ("unknown_helper", 1, 1)),
+        (Text, "{{#list guest}}{{/list}}", ("unknown_block", 1, 1)),
+        (Text, "{{#if}}{{/if}}", ("block_values", 1, 1)),
+        (Text, "{{#if a b}}{{/if}}", ("block_values", 1, 1)),
+        (Text, "{{#if a x=1}}{{/if}}", ("block_values", 1, 1)),
+        (Text, "{{upper a b}}", ("helper_values", 1, 1)),
+        (Text, "{{upper a x=1}}", ("helper_values", 1, 1)),
+        (Text, "{{date a \"%Q%\"}}", ("helper_values", 1, 1)),
+        (Text, "{{date a b}}", ("helper_values", 1, 1)),
+        (Text, "{{date a \"%F\" tz=\"Mars\"}}", ("helper_values", 1, 1)),
+        (Text, "{{lookup \"abc\" 1}}", ("helper_values", 1, 1)),
+        (Text, "{{upper [1]}}", ("syntax", 1, 1)),
+        (Text, "{{../x}}", ("above_root", 1, 1)),
+        (Text, "{{@index}}", ("unknown_local", 1, 1)),
+        (Text, "{{#each a}}{{@size}}{{/each}}", ("unknown_local", 1, 12)),
+        (Text, "a\n *|GUEST:NMAE|*", ("unknown_tag", 2, 2)),
+        (Text, "{{upper *|GUEST:NMAE|*}}", ("unknown_tag", 1, 1)),
+        (Text, "{{guest..name}}", ("syntax", 1, 9)),
+        (Text, "{{elsewhere}}", ("syntax", 1, 1)),
+        (Text, "{{#each a}}{{#each b}}{{#each c}}{{#each d}}{{/each}}{{/each}}{{/each}}{{/each}}", ("each_too_deep", 1, 34)),
+        (Json, "", ("json_value_missing", 1, 1)),
+        (Json, "{{{x}}}", ("unescaped", 1, 1)),
+        (Json, "{{&x}}", ("unescaped", 1, 1)),
+        (Json, "{\"a\": {{#if x}}1{{/if}}}", ("json_value_missing", 1, 7)),
+        (Json, "[\n{{#each xs}}\n  {{this}},\n{{/each}}\n]", ("json_trailing_comma", 3, 11)),
+        (Json, "[{{#each xs}}{{this}}{{/each}}]", ("json_missing_comma", 1, 14)),
+        (Json, "[{{#each xs}}{{#unless @last}}{{this}},{{/unless}}{{/each}}]", ("json_trailing_comma", 1, 39)),
+        (Json, "{{a}}{{b}}", ("json_after_end", 1, 6)),
+        (Json, "{ {{a}}: 1}", ("json_key_unquoted", 1, 3)),
+        (Json, "{\"a\" {{a}}}", ("json_colon", 1, 6)),
+        (Json, "{\"a\": 1{{a}}}", ("expression_in_token", 1, 8)),
+        (Json, "{\"a\": \"\\\\{{a}}\"}", ("expression_in_token", 1, 10)),
+        (Json, "{\"a\": \"\\u00{{a}}\"}", ("expression_in_token", 1, 12)),
+        (Json, "{\"a\": \"\\ud83d{{a}}\"}", ("expression_in_token", 1, 14)),
+        (Json, "{\"a\": \"{{a}}\n{{b}}\"}", ("json_control", 1, 13)),
+        (Json, "{\"a\": '{{a}}'}", ("json_token", 1, 7)),
+        (Json, "{\"a\": 01}", ("json_token", 1, 8)),
+        (Json, "{\"a\": nul}", ("json_token", 1, 10)),
+        (Json, "{\"a\": 1,}", ("json_trailing_comma", 1, 8)),
+        (Json, "{\"a\": [1}", ("json_bracket", 1, 9)),
+        (Json, "{\"a\": 1} x", ("json_after_end", 1, 10)),
+        (Json, "{\"a\": {{a}}", ("json_unfinished", 1, 12)),
+        (Json, "{{#if a}}\"{{else}}{{/if}}{{x}}{{#if a}}\"{{/if}}", ("place_varies", 1, 26)),
+        (Json, "{{#each a}}[{{/each}}", ("each_unbalanced", 1, 1)),
+        (Xml, "", ("xml_no_element", 1, 1)),
+        (Xml, "{{a}}", ("xml_outside_root", 1, 1)),
+        (Xml, "<a/><b/>", ("xml_outside_root", 1, 6)),
+        (Xml, "<a/>x", ("xml_outside_root", 1, 5)),
+        (Xml, "<{{a}}/>", ("xml_in_tag", 1, 2)),
+        (Xml, "<a {{b}}=\"1\"/>", ("xml_in_tag", 1, 4)),
+        (Xml, "<a b={{b}}/>", ("xml_unquoted_attribute", 1, 6)),
+        (Xml, "<a><!-- {{b}} --></a>", ("xml_in_comment", 1, 9)),
+        (Xml, "<a><![CDATA[{{b}}]]></a>", ("xml_in_cdata", 1, 13)),
+        (Xml, "<a xmlns=\"{{b}}\"/>", ("xml_namespace", 1, 11)),
+        (Xml, "<p:a/>", ("xml_namespace", 1, 6)),
+        (Xml, "<a>&nbsp;</a>", ("xml_ampersand", 1, 9)),
+        (Xml, "<a>{{b}} & c</a>", ("xml_ampersand", 1, 11)),
+        (Xml, "<a>{{b}}></a>", ("xml_bracket", 1, 9)),
+        (Xml, "<a>\u{1}</a>", ("xml_character", 1, 4)),
+        (Xml, "<a></b>", ("xml_close", 1, 7)),
+        (Xml, "<a>{{#if x}}</a>{{/if}}", ("xml_unclosed", 1, 24)),
+        (Xml, "<a b=\"1\" {{#if x}}b=\"2\"{{/if}}/>", ("xml_attribute_twice", 1, 20)),
+        (Xml, "<!DOCTYPE a><a/>", ("xml_doctype", 1, 3)),
+        (Xml, " <?xml version=\"1.0\"?><a/>", ("xml_declaration", 1, 3)),
+        (Xml, "<?xml version=\"1.0\" encoding=\"latin1\"?><a/>", ("xml_declaration", 1, 1)),
+        (Form, "{{x}}", ("form_lone_key", 1, 1)),
+        (Form, "a=1&{{x}}&b=2", ("form_lone_key", 1, 5)),
+    ] {
+        let checked = check(format, body);
+        let errors: Vec<_> = checked
+            .diagnostics
+            .iter()
+            .filter(|found| found.severity == Severity::Error)
+            .map(|found| (found.code, found.line, found.column))
+            .collect();
+        assert!(checked.compiled.is_none(), "{body}");
+        assert_eq!(errors.first(), Some(&expected), "{body}: {:?}", checked.diagnostics);
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let body = "{\"a\": \"*|GUEST:NMAE|*\",\n \"b\": {{uper x}},\n \"c\": {{{x}}},\n {{d}}: 1 }";
+    let codes: Vec<_> = check(Json, body).diagnostics.iter().map(|found| found.code).collect();
+    assert_eq!(codes, ["unknown_tag", "unknown_helper", "unescaped", "json_key_unquoted"]);
+}
+
+#[test]
+#[rustfmt::skip]
+fn odd_things_are_warned_of() {
+    let event = EventPattern::new("guest.created").expect("a pattern");
+    for (format, body, code, suggestion) in [
+        (Json, r#"{"a":1,"b":2,"\u0061":3}"#, Some("duplicate_key"), None),
+        (Json, r#"{"a":{"a":1},"b":[{"a":1},{"a":2}]}"#, None, None),
+        (Json, r#"{ {{#if guest.name}}"a":1{{else}}"a":2{{/if}} }"#, None, None),
+        (Json, r#"{ {{#if guest.name}}"a":1{{else}}"b":2{{/if}},"b":3 }"#, Some("duplicate_key"), None),
+        (Json, r#"{ {{#each rental.tags}}"a":1{{#unless @last}},{{/unless}}{{/each}} }"#, Some("duplicate_key"), None),
+        (Json, r#"{ {{#each rental.tags}}"{{this}}":1{{#unless @last}},{{/unless}}{{/each}} }"#, None, None),
+        (Text, "{{guest.nmae}}", Some("unknown_path"), Some("guest.name")),
+        (Text, "{{guest}}{{guest.name}}{{rental.tags.0}}{{event.type}}", None, None),
+        (Text, "{{#with guest}}{{phone}}{{/with}}", Some("unknown_path"), None),
+        (Text, "*|INQUIRY:COST|*", Some("unknown_path"), None),
+        (Text, "{{date}}", Some("helper_name"), None),
+        (Text, "{{this.date}}", None, None),
+        (Text, "*|GUEST NAME|*", Some("misshapen_tag"), None),
+        (Text, "{{default guest.name \"*|GUEST:NAME|*\"}}", Some("tag_in_string"), None),
+        (Form, "a=1\n&b=2", Some("form_line_break"), None),
+    ] {
+        let checked = compile(format, body, &Small, Some(&event), &Limits::default());
+        assert!(checked.compiled.is_some(), "{body}: {:?}", checked.diagnostics);
+        let found = checked.diagnostics.first();
+        assert_eq!(found.map(|found| found.code), code, "{body}: {:?}", checked.diagnostics);
+        assert_eq!(found.and_then(|found| found.suggestion.as_deref()), suggestion, "{body}");
+    }
+}
+
+#[test]
+fn tags_suggest_the_nearest() {
+    let checked = check(Text, "*|GUEST:NMAE|*");
+    assert_eq!(checked.diagnostics[0].suggestion.as_deref(), Some("*|GUEST:NAME|*"));
+}
+
+#[test]
+#[rustfmt::skip]
+fn bodies_that_would_end_the_process_are_refused_first() {
+    for (body, code) in [
+        ("{{#if a}}".repeat(2000) + &"{{/if}}".repeat(2000), "too_deep"),
+        ("{{#if a}}".repeat(5000), "too_deep"),
+        (format!("{{{{upper {}x{}}}}}", "(upper ".repeat(3000), ")".repeat(3000)), "too_deep"),
+        (format!("{{{{upper {}1{}}}}}", "[".repeat(3000), "]".repeat(3000)), "syntax"),
+        ("{{#if a}}".to_owned() + &"{{else if b}}".repeat(1000) + "{{/if}}", "too_deep"),
+        ("{{#*inline \"x\"}}{{> x}}{{/inline}}{{> x}}".to_owned(), "decorator"),
+        ("{{a}}".repeat(3000), "too_many_expressions"),
+        ("a".repeat(70_000), "too_long"),
+        ("[".repeat(1000) + &"]".repeat(1000), "json_too_deep"),
+    ] {
+        let checked = check(Json, &body);
+        assert_eq!(checked.diagnostics[0].code, code, "{:.40}", body);
+    }
+    let deep = "<a>".repeat(1000) + &"</a>".repeat(1000);
+    assert_eq!(check(Xml, &deep).diagnostics[0].code, "xml_too_deep");
+}

@@ -1,0 +1,57 @@
+//! The engine as a whole, through what it gives the rest of the program: tables of templates that
+//! are taken and of templates that are refused, with the place and the code.
+
+mod bodies;
+mod mistakes;
+
+use serde_json::Value;
+
+use super::*;
+
+struct Small;
+
+impl Dictionary for Small {
+    fn tag_path(&self, entity: &str, attribute: &str) -> Option<&str> {
+        let tag = format!("{entity}:{attribute}").to_ascii_uppercase();
+        let known = [
+            ("GUEST:NAME", "guest.name"),
+            ("GUEST:EMAIL", "guest.email"),
+            ("INQUIRY:ARRIVE", "inquiry.arrive"),
+            ("INQUIRY:COST", "inquiry.cost"),
+        ];
+        known.iter().find(|(name, _)| *name == tag).map(|(_, path)| *path)
+    }
+
+    fn tags(&self) -> Vec<String> {
+        ["GUEST:NAME", "GUEST:EMAIL", "INQUIRY:ARRIVE", "INQUIRY:COST"].map(str::to_owned).into()
+    }
+
+    fn paths(&self, event: Option<&EventPattern>) -> Option<Vec<String>> {
+        event?;
+        Some(["guest.name", "guest.email", "rental.tags", "date"].map(str::to_owned).into())
+    }
+}
+
+fn check(format: Format, body: &str) -> Checked {
+    compile(format, body, &Small, None, &Limits::default())
+}
+
+fn data(value: Value) -> Data {
+    let Value::Object(data) = value else { panic!("data are an object") };
+    let about = About { event_type: "guest.created", id: "e1", time: "2026-07-01T10:00:00Z", account: "acme" };
+    Data::with(data, about)
+}
+
+fn render(format: Format, body: &str, value: &Value) -> String {
+    let checked = check(format, body);
+    let compiled = checked.compiled.unwrap_or_else(|| panic!("{body}: {:?}", checked.diagnostics));
+    let rendered = compiled.render(&data(value.clone())).expect("within bounds");
+    String::from_utf8(rendered.to_vec()).expect("UTF-8")
+}
+
+#[test]
+fn compiled_templates_and_data_are_shared() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Compiled>();
+    shared::<Data>();
+}
