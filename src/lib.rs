@@ -27,6 +27,8 @@ pub mod metrics;
 pub mod pattern;
 #[cfg(test)]
 mod probe;
+#[allow(dead_code)]
+pub mod redis;
 pub mod renderer;
 pub mod store;
 pub mod template;

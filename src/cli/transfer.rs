@@ -28,12 +28,12 @@ impl ChangeSink for Indifferent {
 
 /// Opens the store that the settings name.
 pub(super) async fn open(config: &Config) -> Result<Store, String> {
-    if config.store_url == "memory:" {
+    if config.store.url == "memory:" {
         return Err(
             "store.url is memory:, which holds nothing beyond one process; name the store of your engine with \
                     --config FILE or POSTHASTE_STORE__URL"
                 .to_owned(),
         );
     }
-    Store::open(&config.store_url, Arc::new(Indifferent)).await.map_err(|error| error.to_string())
+    Store::open(&config.store.url, Arc::new(Indifferent)).await.map_err(|error| error.to_string())
 }

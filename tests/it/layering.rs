@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 /// One outside system, one home: who may name a crate.
-const HOMES: [(&str, &[&str]); 12] = [
+const HOMES: [(&str, &[&str]); 13] = [
     ("handlebars", &["templating"]),
     ("redb", &["store/embedded"]),
+    ("::redis", &["redis"]),
     ("awc", &["dispatcher/client.rs", "dispatcher/attempt.rs", "dispatcher/line.rs", "cli/demo/calls.rs"]),
     ("actix_tls", &["dispatcher/client.rs"]),
     ("hickory_resolver", &["dispatcher/client.rs", "dispatcher/set.rs"]),

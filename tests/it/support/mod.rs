@@ -3,9 +3,11 @@
 
 mod node;
 mod receiver;
+mod redis;
 
 pub(crate) use node::{Node, json_template};
 pub(crate) use receiver::{Behaviour, Receiver};
+pub(crate) use redis::RedisServer;
 
 use std::time::Duration;
 
