@@ -18,7 +18,7 @@ use posthaste::template::Template;
 use posthaste::trigger::Trigger;
 use serde_json::json;
 
-use crate::support::RedisServer;
+use crate::support::{RedisCluster, RedisServer};
 
 /// A place for one store, which goes away with it.
 struct Home {
@@ -58,6 +58,11 @@ fn in_file() -> Home {
 fn in_redis() -> Home {
     let server = RedisServer::start();
     Home { url: server.url(), keeps: true, _guard: Box::new(server) }
+}
+
+fn in_cluster() -> Home {
+    let cluster = RedisCluster::start();
+    Home { url: cluster.url(), keeps: true, _guard: Box::new(cluster) }
 }
 
 /// Remembers what it was told.
@@ -198,6 +203,7 @@ macro_rules! conforms {
 conforms!(memory_store, super::in_memory);
 conforms!(file_store, super::in_file);
 conforms!(redis_store, super::in_redis);
+conforms!(cluster_store, super::in_cluster);
 
 #[tokio::test]
 async fn urls_that_name_no_store_say_what_to_write() {

@@ -27,9 +27,9 @@ impl RedisServer {
     }
 
     /// A server with these options.
-    pub(crate) fn with(options: &[&str]) -> Self {
+    pub(crate) fn with(options: &[impl AsRef<str>]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        let options = options.iter().map(|option| option.as_ref().to_owned()).collect();
         let mut server = Self { port: free_port(), options, folder, process: None };
         server.run();
         server
