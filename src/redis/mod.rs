@@ -146,6 +146,11 @@ impl Link {
         }
     }
 
+    /// Uses a new connection from now on: for who has seen the server go away over another one.
+    pub(crate) async fn renew(&self) {
+        self.shared.lock().await.connection = None;
+    }
+
     async fn forget(&self, generation: u64) {
         let mut state = self.shared.lock().await;
         if state.generation == generation {

@@ -3,6 +3,7 @@
 
 mod file;
 mod records;
+mod redis;
 mod writes;
 
 use std::any::Any;

@@ -110,6 +110,8 @@ impl Follower {
                 );
             }
             self.shared.set_connected(false);
+            // Whoever calls next must not be the one to find out.
+            self.shared.link.renew().await;
             tokio::time::sleep(TRIED_AGAIN_AFTER).await;
         }
     }

@@ -25,7 +25,7 @@ use super::{Kind, OpenError, Precondition, Revision, StoreError, Written};
 use crate::config::StoreSettings;
 use crate::id::{AccountId, TemplateId, TriggerId};
 use crate::metrics::Metrics;
-use crate::redis::{Cmd, Link, Value};
+use crate::redis::{Cmd, Code, Link, RedisResult, Value, is_broken};
 
 /// The most writes under way; past it, callers wait for a place.
 const WRITES_MAX: usize = 1_024;
@@ -140,7 +140,7 @@ impl Calls {
         };
         let mut command = Cmd::new();
         command.arg("HGET").arg(list).arg(&place.id);
-        let value: Option<Vec<u8>> = self.shared.link.query(&command).await.map_err(unavailable)?;
+        let value: Option<Vec<u8>> = read(|| self.shared.link.query(&command)).await?;
         Ok(value.map(|value| row(place.id, &value)))
     }
 
@@ -149,7 +149,7 @@ impl Calls {
         let (mut rows, mut from) = (Vec::new(), Some(after.id));
         while let Some(id) = from.filter(|_| rows.len() < limit) {
             let words = scripts::page_after(after.kind, account, &id, (limit - rows.len()).min(ROWS_MAX), false);
-            let page = scripts::read_page(after.kind, self.run(&scripts::PAGE, &words).await?);
+            let page = scripts::read_page(after.kind, read(|| self.run(&scripts::PAGE, &words)).await?);
             let page = page.map_err(unavailable)?;
             rows.extend(page.rows.into_iter().map(|(place, value)| row(place.id, &value)));
             from = page.next.map(|(_, id)| id);
@@ -171,7 +171,7 @@ impl Calls {
             condition(&precondition).into_bytes(),
             expected.token.clone().into_bytes(),
         ];
-        let written = judged(self.run(&scripts::WRITE, &words).await?)?;
+        let written = judged(self.run(&scripts::WRITE, &words).await.map_err(unavailable)?)?;
         expected.live(written.revision.0).await;
         Ok(written)
     }
@@ -182,7 +182,7 @@ impl Calls {
             let mut command = Cmd::new();
             command.arg("ZRANGEBYLEX").arg("{posthaste}:accounts").arg(&from).arg("+");
             command.arg("LIMIT").arg(0).arg(ACCOUNTS_MAX);
-            let names: Vec<Vec<u8>> = self.shared.link.query(&command).await.map_err(unavailable)?;
+            let names: Vec<Vec<u8>> = read(|| self.shared.link.query(&command)).await?;
             let names: Vec<_> = names.iter().map(|name| String::from_utf8_lossy(name)).collect();
             accounts.extend(names.iter().filter_map(|name| AccountId::new(name).ok()));
             match names.last().filter(|_| names.len() == ACCOUNTS_MAX) {
@@ -192,10 +192,22 @@ impl Calls {
         }
     }
 
-    async fn run(&self, code: &crate::redis::Code, words: &[Vec<u8>]) -> Result<Value, StoreError> {
+    async fn run(&self, code: &Code, words: &[Vec<u8>]) -> RedisResult<Value> {
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-        self.shared.link.code(code, META, &words).await.map_err(unavailable)
+        self.shared.link.code(code, META, &words).await
     }
+}
+
+/// Reads, and once more where the connection breaks: unlike a write, that does no harm.
+async fn read<T, F>(ask: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = RedisResult<T>>,
+{
+    let answer = match ask().await {
+        Err(error) if is_broken(&error) => ask().await,
+        answer => answer,
+    };
+    answer.map_err(unavailable)
 }
 
 /// What must hold, as write.lua reads it.

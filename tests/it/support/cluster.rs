@@ -29,9 +29,20 @@ impl RedisCluster {
         format!("redis+cluster://{}", hosts.join(","))
     }
 
+    /// Starts again those that were killed, and waits until all are together.
+    pub(crate) fn run_all(&mut self) {
+        for master in self.masters.iter_mut().filter(|master| !master.runs()) {
+            master.run();
+        }
+        self.wait_until(|master| {
+            let info = master.cli(&["CLUSTER", "INFO"]);
+            info.contains("cluster_state:ok") && info.contains("cluster_slots_ok:16384")
+        });
+    }
+
     /// The master that holds a key.
     pub(crate) fn holder(&mut self, key: &str) -> &mut RedisServer {
-        let holds = |master: &RedisServer| !master.cli(&["EXISTS", key]).contains("MOVED");
+        let holds = |master: &RedisServer| master.runs() && !master.cli(&["EXISTS", key]).contains("MOVED");
         self.masters.iter_mut().find(|master| holds(master)).expect("every slot has a master")
     }
 
