@@ -79,7 +79,7 @@ impl Engine {
         let outbound = Outbound::new(&config.dispatch).map_err(StartError::Dispatch)?;
         let listener = listen(config.server.listen)?;
         let live = Arc::new(Live::new(Arc::clone(&catalogue), config.templates.clone(), Arc::clone(&metrics)));
-        let store = Store::open(&config.store.url, Arc::clone(&live) as _).await?;
+        let store = Store::open(&config.store, Arc::clone(&live) as _, Arc::clone(&metrics)).await?;
 
         let (threads, dispatchers) = start_dispatchers(&config, outbound, &metrics, &gate)?;
         let address = listener.local_addr().map_err(StartError::Serve)?;
