@@ -1,6 +1,7 @@
 //! What the end-to-end tests stand on: a real node on port 0, and a real receiver whose behaviour
 //! is flipped mid-test. Everything waits for a condition, with a deadline.
 
+mod document;
 mod node;
 mod receiver;
 mod redis;
