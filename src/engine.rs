@@ -112,8 +112,7 @@ impl Engine {
         // The server goes on answering: events 503, and whoever asks whether the node is ready.
         gate.close();
         let emptied = tokio::time::timeout(self.drain, gate.emptied()).await;
-        // An event that holds a place has deliveries that count, or is yet to be matched.
-        let unsent = if emptied.is_ok() { 0 } else { gate.events().max(gate.deliveries()) };
+        let unsent = if emptied.is_ok() { 0 } else { gate.unsent() };
         self.shared.metrics.dropped(Dropped::Stopped, unsent);
         self.server.stop(true).await;
         if let Ok(Err(error)) = self.serving.await {

@@ -282,6 +282,14 @@ mod tests {
     }
 
     #[test]
+    fn a_binary_cloud_event_may_have_no_data() {
+        let attributes = [("specversion", "1.0"), ("type", "a"), ("source", "s"), ("id", "1")];
+        let encoding = Encoding::CloudEventData(attributes.map(|(n, v)| (n.to_owned(), v.to_owned())).into());
+        assert!(read(b"", &encoding, None).expect("an event").events[0].data.is_empty());
+        assert!(matches!(read(b"x", &encoding, None), Err(Refusal::Malformed(_))));
+    }
+
+    #[test]
     fn a_bad_line_costs_that_line() {
         let body = b"{\"type\":\"a\",\"data\":{}}\r\n\n{\"type\"\n  \n{\"type\":\"c\",\"data\":{}}";
         let batch = read(body, &Encoding::JsonLines, None).expect("some are good");

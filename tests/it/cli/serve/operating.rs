@@ -1,5 +1,7 @@
 //! What runs for long: what the log tells and what it doesn't, and what many destinations leave behind.
 
+use std::process::Stdio;
+
 use super::*;
 use crate::support::{Behaviour, Receiver};
 
@@ -114,6 +116,24 @@ fn destinations_that_come_and_go_leave_nothing_behind() {
         // The call that asked for the metric may be one of them.
         at_rest = open_files() + 2;
     }
+    running.signal("TERM");
+    assert_eq!(running.end().0, Some(0));
+}
+
+/// Shells and service managers hand down a low limit that may be raised; a socket a destination needs it.
+#[test]
+fn it_may_open_as_many_files_as_the_system_lets_it() {
+    let home = home();
+    let mut serve = std::process::Command::new("sh");
+    serve.args(["-c", "ulimit -Sn 64; exec \"$0\" serve", env!("CARGO_BIN_EXE_posthaste")]).current_dir(home.path());
+    serve.env("POSTHASTE_SERVER__LISTEN", "127.0.0.1:0").env("POSTHASTE_STORE__URL", "memory:");
+    serve.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let running = Running::start(serve);
+    running.wait_for_line("listening on http://");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", running.child.id())).expect("its limits");
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("the limit");
+    let words: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(words[0], words[1], "{limits}");
     running.signal("TERM");
     assert_eq!(running.end().0, Some(0));
 }

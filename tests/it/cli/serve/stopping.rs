@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::cli::wait_for_line;
 use crate::support::{Behaviour, Receiver};
 
 const MEMORY: (&str, &str) = ("POSTHASTE_STORE__URL", "memory:");
@@ -96,4 +97,22 @@ fn what_the_drain_could_not_send_is_counted_in_the_last_line() {
         assert_eq!((&last["message"], &last["unsent"]), (&json!("stopped"), &json!(10)), "{stderr:#?}");
         posts.into_iter().for_each(|post| drop(post.join().expect("a producer")));
     }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let (home, receiver) = (home(), Receiver::start());
+    let (running, address) = serve(&home, &[MEMORY, ("POSTHASTE_DISPATCH__DRAIN_MS", "3600000")]);
+    set_up(&address, "t", &receiver.url("/"));
+    receiver.behave(Behaviour::Silence);
+    for id in 0..3 {
+        assert_eq!(post(&address, &event(id)).expect("an answer"), 202);
+    }
+    running.signal("INT");
+    while !wait_for_line(&running.stderr, "").contains("stopping") {}
+    running.signal("INT");
+    let (code, _, stderr) = running.end();
+    let last = stderr.last().expect("a log");
+    assert!(last.contains("stopped") && last.contains("unsent=3"), "{last}");
+    assert_eq!(code, Some(0));
 }
