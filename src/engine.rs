@@ -109,10 +109,10 @@ impl Engine {
     /// stops only when nothing upstream of it can have work for it any more.
     pub async fn stop(self) -> Stopped {
         let gate = &self.shared.gate;
+        // The server goes on answering: events 503, and whoever asks whether the node is ready.
         gate.close();
-        self.server.pause().await;
         let emptied = tokio::time::timeout(self.drain, gate.emptied()).await;
-        let unsent = if emptied.is_ok() { 0 } else { gate.events() + gate.deliveries() };
+        let unsent = if emptied.is_ok() { 0 } else { gate.unsent() };
         self.shared.metrics.dropped(Dropped::Stopped, unsent);
         self.server.stop(true).await;
         if let Ok(Err(error)) = self.serving.await {

@@ -126,6 +126,36 @@ impl Outcome {
     }
 }
 
+/// Why events and requests with events are rejected: the words that a producer is answered with.
+const REJECTED: [&str; 26] = [
+    "account_not_allowed",
+    "bad_account",
+    "bad_data",
+    "bad_event_type",
+    "bad_id",
+    "bad_specversion",
+    "bad_time",
+    "body_incomplete",
+    "body_timeout",
+    "body_too_large",
+    "engine_full",
+    "forbidden",
+    "internal_error",
+    "key_malformed",
+    "key_missing",
+    "key_unknown",
+    "malformed_body",
+    "malformed_json",
+    "missing_member",
+    "no_events",
+    "stopping",
+    "unknown_member",
+    "unsupported_charset",
+    "unsupported_content_coding",
+    "unsupported_media_type",
+    "wrong_type",
+];
+
 /// All of the node's metrics. Handles are looked up once, here; counting is one atomic addition.
 #[derive(Debug)]
 pub struct Metrics {
@@ -181,14 +211,19 @@ impl Metrics {
             "reason",
         );
         let attempts = counters(&registry, "posthaste_attempts_total", "Attempts that ended, by outcome.", "outcome");
+        let rejected = counters(
+            &registry,
+            "posthaste_events_rejected_total",
+            "Events and requests with events that were rejected, by code.",
+            "code",
+        );
+        for code in REJECTED {
+            // A rate can be taken of what was there before it happened.
+            rejected.with_label_values(&[code]);
+        }
         let metrics = Self {
             events_accepted: counter(&registry, "posthaste_events_accepted_total", "Events accepted."),
-            events_rejected: counters(
-                &registry,
-                "posthaste_events_rejected_total",
-                "Events and requests with events that were rejected, by code.",
-                "code",
-            ),
+            events_rejected: rejected,
             firings_matched: counter(&registry, "posthaste_firings_matched_total", "Triggers that an event fired."),
             deliveries_rendered: counter(
                 &registry,
@@ -262,6 +297,7 @@ impl Metrics {
 
     /// Counts a rejected event, or a request none of whose events could be read.
     pub fn rejected(&self, code: &'static str, number: usize) {
+        debug_assert!(REJECTED.contains(&code), "{code} is not among the codes");
         self.events_rejected.with_label_values(&[code]).inc_by(number as u64);
     }
 
@@ -357,7 +393,7 @@ mod tests {
         for outcome in Outcome::ALL {
             metrics.attempted(outcome, Duration::from_millis(1));
         }
-        metrics.rejected("missing", 3);
+        metrics.rejected("missing_member", 3);
         let text = metrics.render();
         for (index, reason) in Dropped::ALL.into_iter().enumerate() {
             let line = format!("posthaste_dropped_total{{reason=\"{}\"}} {}\n", reason.as_str(), index + 1);
@@ -367,7 +403,7 @@ mod tests {
             let line = format!("posthaste_attempts_total{{outcome=\"{}\"}} 1\n", outcome.as_str());
             assert!(text.contains(&line), "{line} in {text}");
         }
-        assert!(text.contains("posthaste_events_rejected_total{code=\"missing\"} 3\n"));
+        assert!(text.contains("posthaste_events_rejected_total{code=\"missing_member\"} 3\n"));
         assert!(text.contains("posthaste_attempt_duration_seconds_bucket{le=\"0.001\"} 12\n"));
     }
 }

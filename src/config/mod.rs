@@ -70,6 +70,8 @@ pub struct Server {
     pub keep_alive: Duration,
     /// How long a client may take to send a request's head.
     pub head_timeout: Duration,
+    /// How long it may take to send the body.
+    pub body_timeout: Duration,
 }
 
 /// `[store]`.
@@ -301,6 +303,7 @@ impl Server {
             connections_max: reader.number("server.connections_max", 1..=1_000_000),
             keep_alive: reader.duration("server.keep_alive_ms", 1..=3_600_000),
             head_timeout: reader.duration("server.head_timeout_ms", 1..=600_000),
+            body_timeout: reader.duration("server.body_timeout_ms", 1..=3_600_000),
         }
     }
 }

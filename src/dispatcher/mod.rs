@@ -92,3 +92,6 @@ impl Handler<Stop> for Dispatcher {
         context.stop();
     }
 }
+
+#[cfg(test)]
+mod tests;

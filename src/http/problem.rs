@@ -163,7 +163,11 @@ impl From<StoreError> for Problem {
                 (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable")
             }
         };
-        Self::new(status, code, detail)
+        let problem = Self::new(status, code, detail);
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => problem.with_header(header::RETRY_AFTER, RETRY_AFTER_S),
+            _ => problem,
+        }
     }
 }
 

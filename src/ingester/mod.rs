@@ -161,6 +161,14 @@ mod tests {
     }
 
     #[actix_rt::test]
+    async fn with_nobody_behind_it_nothing_is_taken() {
+        let (gate, metrics) = (Gate::new(2, 1), Arc::new(Metrics::new()));
+        let ingester = Ingester::new(Arc::clone(&gate), Arc::clone(&metrics), Probe::gone().await, 16).start();
+        assert_eq!(post(&ingester, "{\"type\":\"d\",\"data\":{}}").await, Err(Refusal::Stopping));
+        assert_eq!((gate.events(), metrics.events_accepted.get()), (0, 0));
+    }
+
+    #[actix_rt::test]
     async fn a_closed_gate_takes_nothing() {
         let gate = Gate::new(2, 1);
         let (probe, _passed) = Probe::<EventsAccepted>::start();

@@ -2,6 +2,7 @@
 //! is flipped mid-test. Everything waits for a condition, with a deadline.
 
 mod cluster;
+mod document;
 mod forwarder;
 mod node;
 mod receiver;
