@@ -12,7 +12,7 @@ use super::*;
 use crate::admission::Gate;
 use crate::config::{Config, Dispatch};
 use crate::delivery::{Delivery, Target};
-use crate::messages::{Admission, DeliveriesRendered, Queued, Receipt, Report};
+use crate::messages::{Admission, DeliveriesRendered, Place, Queued, Receipt, Report};
 use crate::metrics::{Dropped, Metrics, Outcome};
 use crate::probe::{Probe, soon};
 use line::Bounds;
@@ -84,7 +84,7 @@ struct Alone {
 
 impl Alone {
     fn new() -> Self {
-        Self { gate: Gate::new(100), metrics: Arc::new(Metrics::new()) }
+        Self { gate: Gate::new(100, 100), metrics: Arc::new(Metrics::new()) }
     }
 
     fn dispatcher(&self, port: &Port, config: &Dispatch) -> (Addr<Dispatcher>, mpsc::UnboundedReceiver<Idle>) {
@@ -124,7 +124,7 @@ impl Alone {
         };
         let outstanding = self.gate.delivery();
         let accepted_at = Instant::now();
-        (Queued { delivery, accepted_at, admission: None, outstanding, report: Some(report) }, reported)
+        (Queued { delivery, accepted_at, place: None, ticket: None, outstanding, report: Some(report) }, reported)
     }
 
     /// An event's place, and who hears that it was given back.
@@ -148,7 +148,7 @@ async fn a_dispatcher_sends_at_once_and_tells_how_it_went() {
     let (dispatcher, _said) = alone.dispatcher(&port, &config(|_| {}));
     let (mut queued, reported) = alone.queued(&port, "one");
     let (admission, answered) = alone.admission();
-    queued.admission = Some(admission);
+    queued.place = Some(Place::Accepted(admission));
     dispatcher.send(DeliveriesRouted(vec![queued])).await.expect("it lives");
     let (stream, body) = port.request().await;
     assert_eq!(body, "one!");
@@ -201,7 +201,7 @@ async fn a_destination_that_is_behind_holds_up_nobody_else() {
     let (first, _) = alone.queued(&port, "first");
     let (mut waiting, _) = alone.queued(&port, "second");
     let (admission, answered) = alone.admission();
-    waiting.admission = Some(admission);
+    waiting.place = Some(Place::Accepted(admission));
     dispatcher.send(DeliveriesRouted(vec![first, waiting])).await.expect("it lives");
     let (stream, _) = port.request().await;
     assert!(soon(answered).await.is_ok());

@@ -54,7 +54,7 @@ impl Alone {
         let live = Arc::new(Live::new(Arc::new(Catalogue::shipped()), limits, Arc::clone(&metrics)));
         live.apply(changes);
         let matcher = Matcher::new(Arc::clone(&live), Arc::clone(&metrics), behind, 16).start();
-        Self { gate: Gate::new(16), live, metrics, matcher }
+        Self { gate: Gate::new(16, 1), live, metrics, matcher }
     }
 
     /// Gives it one request's events; what is returned hears the answer.

@@ -23,7 +23,7 @@ struct Alone {
 
 impl Alone {
     fn start_before(behind: Vec<Recipient<DeliveriesRendered>>) -> Self {
-        let (gate, metrics) = (Gate::new(1_000), Arc::new(Metrics::new()));
+        let (gate, metrics) = (Gate::new(1_000, 1), Arc::new(Metrics::new()));
         let renderer = Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), behind, 16).start();
         Self { gate, metrics, renderer }
     }
