@@ -181,6 +181,8 @@ pub struct Metrics {
     pub attempts_in_flight: IntGauge,
     /// Events accepted and not yet handed to their destinations' senders.
     pub events_in_flight: IntGauge,
+    /// Bytes of requests' bodies that are held.
+    pub body_bytes: IntGauge,
     /// Triggers, templates and keys that are live.
     pub triggers: IntGauge,
     /// See `triggers`.
@@ -242,6 +244,11 @@ impl Metrics {
             queue_bytes: gauge(&registry, "posthaste_queue_bytes", "Bytes of the bodies of deliveries that wait."),
             destinations: gauge(&registry, "posthaste_destinations", "Destinations with a live Dispatcher."),
             attempts_in_flight: gauge(&registry, "posthaste_attempts_in_flight", "Attempts under way."),
+            body_bytes: gauge(
+                &registry,
+                "posthaste_body_bytes",
+                "Bytes of bodies of requests that are not answered yet.",
+            ),
             events_in_flight: gauge(
                 &registry,
                 "posthaste_events_in_flight",
