@@ -147,7 +147,7 @@ impl Outcome {
 }
 
 /// Why events and requests with events are rejected: the words that a producer is answered with.
-const REJECTED: [&str; 26] = [
+const REJECTED: [&str; 28] = [
     "account_not_allowed",
     "bad_account",
     "bad_data",
@@ -168,7 +168,9 @@ const REJECTED: [&str; 26] = [
     "malformed_json",
     "missing_member",
     "no_events",
+    "not_an_ingest_node",
     "stopping",
+    "store_unavailable",
     "unknown_member",
     "unsupported_charset",
     "unsupported_content_coding",
@@ -199,6 +201,8 @@ pub struct Metrics {
     pub attempts_in_flight: IntGauge,
     /// Events accepted and not yet handed to their destinations' senders.
     pub events_in_flight: IntGauge,
+    /// Bytes of requests' bodies that are held.
+    pub body_bytes: IntGauge,
     /// Triggers, templates and keys that are live.
     pub triggers: IntGauge,
     /// See `triggers`.
@@ -272,6 +276,11 @@ impl Metrics {
             queue_bytes: gauge(&registry, "posthaste_queue_bytes", "Bytes of the bodies of deliveries that wait."),
             destinations: gauge(&registry, "posthaste_destinations", "Destinations with a live Dispatcher."),
             attempts_in_flight: gauge(&registry, "posthaste_attempts_in_flight", "Attempts under way."),
+            body_bytes: gauge(
+                &registry,
+                "posthaste_body_bytes",
+                "Bytes of bodies of requests that are not answered yet.",
+            ),
             events_in_flight: gauge(
                 &registry,
                 "posthaste_events_in_flight",

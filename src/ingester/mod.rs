@@ -120,7 +120,7 @@ impl Handler<EventsReceived> for Ingester {
 mod tests {
     use super::*;
     use crate::messages::Encoding;
-    use crate::probe::Probe;
+    use crate::probe::{Probe, soon};
     use bytes::Bytes;
     use tokio::sync::oneshot;
 
@@ -132,7 +132,7 @@ mod tests {
             only_account: None,
             reply,
         });
-        answer.await.expect("an answer")
+        soon(answer).await.expect("an answer")
     }
 
     #[actix_rt::test]
@@ -147,7 +147,7 @@ mod tests {
             only_account: None,
             reply,
         });
-        let message: EventsAccepted = passed.recv().await.expect("passed on");
+        let message: EventsAccepted = soon(passed.recv()).await.expect("passed on");
         assert_eq!(message.events.len(), 2);
         assert!(answer.try_recv().is_err(), "answered before the work was handed over");
 
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(refused, Err(Refusal::Full { events: 1 }));
 
         drop(message);
-        let receipt = answer.await.expect("an answer").expect("a receipt");
+        let receipt = soon(answer).await.expect("an answer").expect("a receipt");
         assert_eq!((receipt.accepted, receipt.rejected[0].index), (2, 1));
         assert_eq!(gate.events(), 0);
     }
