@@ -4,6 +4,7 @@
 mod check;
 mod demo;
 mod receive;
+mod redis;
 mod transfer;
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};

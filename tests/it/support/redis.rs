@@ -132,3 +132,9 @@ pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("bound").port()
 }
+
+/// The blocks of a language in docs/redis.md, in order: what it tells is done as it stands.
+pub(crate) fn redis_document(language: &str) -> Vec<String> {
+    let blocks = include_str!("../../../docs/redis.md").split("```").skip(1).step_by(2);
+    blocks.filter_map(|block| block.strip_prefix(&format!("{language}\n"))).map(str::to_owned).collect()
+}

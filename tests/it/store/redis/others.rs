@@ -5,14 +5,7 @@ use posthaste::trigger::Trigger;
 
 use super::{Node, wait_until, wait_until_equal};
 use crate::store::{account, get};
-use crate::support::RedisServer;
-
-/// The document's blocks of a language, in order.
-pub(super) fn documented(language: &str) -> Vec<String> {
-    let text = include_str!("../../../../docs/redis.md");
-    let blocks = text.split("```").skip(1).step_by(2);
-    blocks.filter_map(|block| block.strip_prefix(&format!("{language}\n"))).map(str::to_owned).collect()
-}
+use crate::support::{RedisServer, redis_document};
 
 /// Runs a line of the document against a server.
 fn run(server: &RedisServer, line: &str) -> String {
@@ -29,7 +22,7 @@ fn write(server: &RedisServer, words: &[&str]) -> String {
 #[tokio::test]
 async fn the_documents_commands_do_what_it_says() {
     let server = RedisServer::start();
-    let block = documented("sh").remove(0);
+    let block = redis_document("sh").remove(0);
     let mut lines = block.lines();
     // The first write makes the store, before any node was there.
     assert_eq!(run(&server, lines.next().expect("a template")), "written\n1\ncreated\n");

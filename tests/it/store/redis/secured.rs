@@ -8,10 +8,9 @@ use posthaste::config::StoreSettings;
 use posthaste::store::OpenError;
 use posthaste::trigger::Trigger;
 
-use super::others::documented;
 use super::{Node, wait_until_equal};
 use crate::store::{account, ids, remove};
-use crate::support::{RedisServer, free_port, run};
+use crate::support::{RedisServer, free_port, redis_document, run};
 
 /// An authority, and a certificate for this machine.
 fn make_certificates(folder: &Path) {
@@ -42,7 +41,7 @@ async fn tls_and_a_user_with_the_documented_rights_are_enough() {
         "--tls-auth-clients",
         "no",
     ]);
-    let rights = documented("acl").remove(0);
+    let rights = redis_document("acl").remove(0);
     let rights: Vec<&str> = rights.split_whitespace().collect();
     assert_eq!(server.cli(&rights), "OK");
     server.cli(&["ACL", "SETUSER", "default", "off"]);
