@@ -22,8 +22,8 @@ async fn what_another_has_acknowledged_is_not_attempted() {
     // As a node does that claimed them while this one was paused: some it has claimed only, some it
     // has acknowledged too. What is only claimed is still this node's if it asks first.
     let pending = redis.cli(&["XPENDING", STREAM, "dispatch", "-", "+", "9"]);
-    let waiting: Vec<&str> =
-        pending.lines().filter(|line| line.contains('-') && line.len() > 13 && line.as_bytes()[13] == b'-').collect();
+    let is_entry = |line: &&str| line.contains('-') && line.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    let waiting: Vec<&str> = pending.lines().filter(is_entry).collect();
     assert_eq!(waiting.len(), 9, "{pending}");
     for id in &waiting[..6] {
         redis.cli(&["XCLAIM", STREAM, "dispatch", "another", "0", id, "JUSTID"]);
