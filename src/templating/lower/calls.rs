@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::diagnostic::Severity;
 use super::super::helpers::numbers::DECIMALS_MAX;
 use super::super::helpers::{self, Helper, Signature, dates};
-use super::super::nearest::nearest;
+use super::super::nearest::likely;
 use super::super::program::{Call, Expression};
 use super::super::tags;
 use super::{Lowering, refused};
@@ -84,7 +84,7 @@ impl Lowering<'_, '_, '_, '_> {
             "log" => "log is not taken: a template can't write to the engine's log.".to_owned(),
             _ => {
                 let names = helpers::HELPERS.iter().map(|signature: &Signature| signature.name);
-                let suggestion = nearest(name, names);
+                let suggestion = likely(name, names);
                 let hint = suggestion.map(|name| format!(" Did you mean {name}?")).unwrap_or_default();
                 let message = format!("There is no helper {name:?}.{hint}");
                 let suggestion = suggestion.map(str::to_owned);
@@ -101,7 +101,7 @@ fn wrong_constant(call: &Call) -> Option<&'static str> {
     match call.helper {
         Helper::Date => match (argument(1), call.option("tz")) {
             (Some(pattern), _) if !text(pattern).is_some_and(dates::is_pattern) => Some(
-                "A date's pattern is a text in quotes, of 200 characters at most, made of directives like %d %B %Y.",
+                "A date's pattern is a text in quotes, of 200 characters at most, in which %d is the day, %B the month, %Y the year.",
             ),
             (_, Some(Expression::Literal(zone))) if zone.as_str().and_then(dates::find_zone).is_none() => {
                 Some("There is no such time zone.")

@@ -140,7 +140,7 @@ fn trials(members: &Map<String, Value>) -> Vec<Map<String, Value>> {
     ]
 }
 
-fn judge(format: Format, template: &str, members: &Map<String, Value>) -> Result<(), TestCaseError> {
+pub(crate) fn judge(format: Format, template: &str, members: &Map<String, Value>) -> Result<(), TestCaseError> {
     let Ok(compiled) = compiled(format, template) else {
         return Ok(());
     };

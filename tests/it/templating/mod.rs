@@ -5,10 +5,9 @@
 //! random numbers.
 
 mod data;
-mod documents;
 mod form;
 mod json;
-mod mutants;
+pub(crate) mod mutants;
 mod parts;
 mod plain;
 mod xml;
