@@ -174,8 +174,14 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Objects of so many members are searched one by one: hashing the name takes longer.
+const SEARCHED_MAX: usize = 12;
+
 fn step<'a>(value: &'a Value, step: &Step) -> Option<&'a Value> {
     match value {
+        Value::Object(members) if members.len() <= SEARCHED_MAX => {
+            members.iter().find(|(name, _)| **name == *step.name).map(|(_, member)| member)
+        }
         Value::Object(members) => members.get(&*step.name),
         Value::Array(list) => list.get(step.index?),
         _ => None,
