@@ -131,7 +131,7 @@ fn preview(
         code: "preview_failed",
         line: 1,
         column: 1,
-        message: format!("with this data the template gives no body that could be sent: {reason}"),
+        message: format!("With this data nothing would be sent: {reason}."),
         suggestion: None,
     };
     let rendered = compiled.render(&Data::of(event)).map_err(|reason| refuse(&reason.to_string()))?;

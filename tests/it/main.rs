@@ -7,4 +7,5 @@ mod layering;
 mod stopping;
 mod store;
 mod support;
+mod template_warnings;
 mod templating;
