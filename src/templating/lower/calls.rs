@@ -50,8 +50,12 @@ impl Lowering<'_, '_, '_, '_> {
         };
         let (least, most) = signature.values;
         if !(least..=most).contains(&call.params.len()) {
-            let values = if least == most { format!("{least}") } else { format!("{least} to {most}") };
-            let message = format!("{name} is given {values} values, as in {}.", signature.example);
+            let values = match (least, most) {
+                (1, 1) => "one value".to_owned(),
+                _ if least == most => format!("{least} values"),
+                _ => format!("{least} to {most} values"),
+            };
+            let message = format!("{name} takes {values}, as in {}.", signature.example);
             self.findings.error("helper_values", at, message);
             return refused();
         }
@@ -86,7 +90,9 @@ impl Lowering<'_, '_, '_, '_> {
                 let names = helpers::HELPERS.iter().map(|signature: &Signature| signature.name);
                 let suggestion = likely(name, names);
                 let hint = suggestion.map(|name| format!(" Did you mean {name}?")).unwrap_or_default();
-                let message = format!("There is no helper {name:?}.{hint}");
+                let message = format!(
+                    "There is no helper {name:?}.{hint} A field of the data is written with dots, as in {{{{guest.name}}}}."
+                );
                 let suggestion = suggestion.map(str::to_owned);
                 return self.findings.add(Severity::Error, "unknown_helper", at, message, suggestion);
             }

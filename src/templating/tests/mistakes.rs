@@ -77,6 +77,8 @@ const MISTAKES: &[(Format, &str, (&str, usize, usize))] = &[
     (Xml, "<a><![CDATA[{{b}}]]></a>", ("xml_in_cdata", 1, 13)),
     (Xml, "<a xmlns=\"{{b}}\"/>", ("xml_namespace", 1, 11)),
     (Xml, "<p:a/>", ("xml_namespace", 1, 6)),
+    (Xml, "<a xmlns:p=\"u\" xmlns:q=\"u\" p:x=\"\" q:x=\"\"/>", ("xml_namespace", 1, 42)),
+    (Xml, "<a xmlns:p=\"u\"><b xmlns:q=\"u \"><c p:x=\"\" q:x=\"\"/></b></a>", ("xml_namespace", 1, 49)),
     (Xml, "<a>&nbsp;</a>", ("xml_ampersand", 1, 9)),
     (Xml, "<a>{{b}} & c</a>", ("xml_ampersand", 1, 11)),
     (Xml, "<a>{{b}}></a>", ("xml_bracket", 1, 9)),

@@ -10,6 +10,7 @@ mod json;
 pub(crate) mod mutants;
 mod parts;
 mod plain;
+mod shape;
 mod xml;
 
 use posthaste::event::EventPattern;
