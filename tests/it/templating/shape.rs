@@ -96,6 +96,9 @@ fn members(text: &str) -> Map<String, Value> {
     }
 }
 
+/// Texts that begin or end something in each of the formats.
+const HOSTILE: [&str; 3] = ["\",\"x\":[1]}]<x a=\"'/>--></a>]]>&a=b%26{{a}}*|DATA:B|*\u{0}\r\n\u{ffff}", "\\", "1"];
+
 /// Comparisons and dates may tell one text from another, and then it is the author who chooses.
 const TELLING: [&str; 10] = ["eq ", "ne ", "lt", "gt", "date", "number", "money", "trim", "lookup", "truncate"];
 
@@ -107,9 +110,7 @@ pub(crate) fn judge(format: Format, template: &str) -> Result<(), String> {
     let Ok(compiled) = compiled(format, template) else { return Ok(()) };
     let Some(tame) = body(&compiled, &members("x")) else { return Ok(()) };
     let tame = shape(format, &tame);
-    for hostile in
-        ["\",\"x\":\"", "\\", "]}", "<x a=\"'/>", "]]>", "&a=b", "%26", "{{a}}*|DATA:B|*", "\u{0}\r\n\u{ffff}", "1"]
-    {
+    for hostile in HOSTILE {
         let Some(body) = body(&compiled, &members(hostile)) else { continue };
         let wild = shape(format, &body);
         if wild != tame {
