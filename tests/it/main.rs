@@ -9,4 +9,5 @@ mod stopping;
 mod store;
 mod streams;
 mod support;
+mod template_warnings;
 mod templating;
