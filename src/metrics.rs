@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
 
 /// Why a delivery or a firing came to an end without an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +27,10 @@ pub enum Dropped {
     RenderFailed,
     /// The trigger's template can't be used.
     TemplateUnusable,
+    /// Redis did not take the delivery; its producer was told.
+    NotHandedOver,
+    /// An entry of a stream that is no delivery.
+    EntryUnreadable,
     /// A fault of ours.
     Panic,
     /// The stop's time was over.
@@ -32,7 +38,7 @@ pub enum Dropped {
 }
 
 impl Dropped {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::QueueFull,
         Self::QueueBytesFull,
         Self::DestinationsFull,
@@ -41,9 +47,16 @@ impl Dropped {
         Self::RenderMalformed,
         Self::RenderFailed,
         Self::TemplateUnusable,
+        Self::NotHandedOver,
+        Self::EntryUnreadable,
         Self::Panic,
         Self::Stopped,
     ];
+
+    /// The reason with this word.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
 
     /// The reason's word in metrics and answers; stable.
     pub fn as_str(self) -> &'static str {
@@ -56,6 +69,8 @@ impl Dropped {
             Self::RenderMalformed => "render_malformed",
             Self::RenderFailed => "render_failed",
             Self::TemplateUnusable => "template_unusable",
+            Self::NotHandedOver => "not_handed_over",
+            Self::EntryUnreadable => "entry_unreadable",
             Self::Panic => "panic",
             Self::Stopped => "stopped",
         }
@@ -106,6 +121,11 @@ impl Outcome {
         Self::ConnectionLost,
         Self::Panic,
     ];
+
+    /// The outcome with this word.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
+    }
 
     /// The outcome's word in metrics and answers; stable.
     pub fn as_str(self) -> &'static str {
@@ -196,6 +216,12 @@ pub struct Metrics {
     /// Changes that other nodes or this one made and that were heard of through Redis.
     pub store_changes: IntCounter,
     store_snapshots: IntCounterVec,
+    /// Deliveries that lie in the streams.
+    pub backlog: IntGauge,
+    backlog_oldest_age: Gauge,
+    /// Deliveries claimed from nodes that died.
+    pub claims: IntCounter,
+    tickets: [IntCounter; 2],
     accept_to_send: Histogram,
     attempt_duration: Histogram,
 }
@@ -225,6 +251,12 @@ impl Metrics {
             // A rate can be taken of what was there before it happened.
             rejected.with_label_values(&[code]);
         }
+        let tickets = counters(
+            &registry,
+            "posthaste_tickets_total",
+            "Deliveries taken from the streams whose attempt was asked for: won by this node, or lost to another.",
+            "result",
+        );
         let metrics = Self {
             events_accepted: counter(&registry, "posthaste_events_accepted_total", "Events accepted."),
             events_rejected: rejected,
@@ -282,6 +314,22 @@ impl Metrics {
                 "Times that all of the store in Redis was read, by reason.",
                 "reason",
             ),
+            backlog: gauge(
+                &registry,
+                "posthaste_backlog_deliveries",
+                "Deliveries in the streams of all nodes that no attempt has begun for.",
+            ),
+            backlog_oldest_age: seconds(
+                &registry,
+                "posthaste_backlog_oldest_age_seconds",
+                "How long the oldest of them has been there.",
+            ),
+            claims: counter(
+                &registry,
+                "posthaste_claims_total",
+                "Deliveries that this node claimed from nodes that died or gave them back.",
+            ),
+            tickets: ["won", "lost"].map(|result| tickets.with_label_values(&[result])),
             accept_to_send: histogram(
                 &registry,
                 "posthaste_accept_to_send_seconds",
@@ -331,6 +379,16 @@ impl Metrics {
         self.accept_to_send.observe(after.as_secs_f64());
     }
 
+    /// Counts a ticket that was redeemed, or that another node had redeemed before.
+    pub fn ticket_redeemed(&self, won: bool) {
+        self.tickets[usize::from(!won)].inc();
+    }
+
+    /// Notes how long the oldest delivery has been in the streams.
+    pub fn backlog_oldest_age(&self, milliseconds: u64) {
+        self.backlog_oldest_age.set(milliseconds as f64 / 1_000.0);
+    }
+
     /// How often this outcome came about.
     pub fn attempts(&self, outcome: Outcome) -> u64 {
         self.attempts[outcome as usize].get()
@@ -378,6 +436,12 @@ fn counters(registry: &Registry, name: &str, help: &str, label: &str) -> IntCoun
 
 fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
     let gauge = IntGauge::new(name, help).expect("the name is valid");
+    register(registry, gauge.clone());
+    gauge
+}
+
+fn seconds(registry: &Registry, name: &str, help: &str) -> Gauge {
+    let gauge = Gauge::new(name, help).expect("the name is valid");
     register(registry, gauge.clone());
     gauge
 }

@@ -25,7 +25,7 @@ const PLAIN: [&str; 8] =
     ["id.rs", "event.rs", "trigger.rs", "template.rs", "delivery.rs", "key.rs", "field.rs", "pattern.rs"];
 
 /// Stages never name one another.
-const STAGES: [&str; 4] = ["ingester", "matcher", "renderer", "dispatcher"];
+const STAGES: [&str; 5] = ["ingester", "matcher", "renderer", "streams", "dispatcher"];
 
 fn sources() -> Vec<(String, String)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -12,7 +12,7 @@ pub(crate) use cluster::RedisCluster;
 pub(crate) use forwarder::Forwarder;
 pub(crate) use node::{Node, json_template};
 pub(crate) use receiver::{Behaviour, Receiver};
-pub(crate) use redis::{RedisServer, free_port};
+pub(crate) use redis::RedisServer;
 
 use std::process::Command;
 use std::time::Duration;
