@@ -115,8 +115,9 @@ impl AccountId {
 }
 
 /// A new id that sorts by time (UUID version 7, RFC 9562).
-pub fn new_id() -> String {
-    uuid::Uuid::now_v7().to_string()
+pub fn new_id() -> Arc<str> {
+    let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+    Arc::from(&*uuid::Uuid::now_v7().hyphenated().encode_lower(&mut text))
 }
 
 #[cfg(test)]

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
+use crate::json::Json;
 use crate::templating::value::Datum;
 
 /// In capitals.
@@ -35,7 +34,7 @@ pub(in crate::templating) fn truncate(value: &Datum<'_>, characters: usize, end:
 
 /// The elements' texts with a separator between them.
 pub(in crate::templating) fn join(value: &Datum<'_>, separator: &str) -> Option<String> {
-    let Some(Value::Array(list)) = value.data() else {
+    let Some(Json::Array(list)) = value.data() else {
         return value.simple_text().map(Cow::into_owned);
     };
     let mut out = String::new();
@@ -50,20 +49,18 @@ pub(in crate::templating) fn join(value: &Datum<'_>, separator: &str) -> Option<
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::json::Document;
 
     #[test]
     fn texts() {
-        let value = json!(" Straße ");
-        let value = Datum::Data(&value);
+        let value = Datum::Data(Json::String(" Straße "));
         assert_eq!(upper(&value).as_deref(), Some(" STRASSE "));
         assert_eq!(lower(&value).as_deref(), Some(" straße "));
         assert_eq!(trim(&value).as_deref(), Some("Straße"));
-        assert_eq!(upper(&Datum::Data(&json!({"a": 1}))), None);
+        assert_eq!(upper(&Datum::Data(Document::empty_object().root())), None);
         assert_eq!(upper(&Datum::Missing), None);
-        assert_eq!(upper(&Datum::Data(&json!(true))).as_deref(), Some("TRUE"));
+        assert_eq!(upper(&Datum::Data(Json::Bool(true))).as_deref(), Some("TRUE"));
     }
 
     #[test]
@@ -77,17 +74,16 @@ mod tests {
             ("abcdef", 2, "...", ".."),
             ("", 0, "…", ""),
         ] {
-            let value = json!(text);
-            let cut = truncate(&Datum::Data(&value), characters, end);
+            let cut = truncate(&Datum::Data(Json::String(text)), characters, end);
             assert_eq!(cut.as_deref(), Some(expected), "{text}");
         }
     }
 
     #[test]
     fn lists_are_joined() {
-        let list = json!(["pool", 2, null, ["x"]]);
-        assert_eq!(join(&Datum::Data(&list), ", ").as_deref(), Some("pool, 2, , [\"x\"]"));
-        assert_eq!(join(&Datum::Data(&json!("one")), ", ").as_deref(), Some("one"));
-        assert_eq!(join(&Datum::Data(&json!({})), ", "), None);
+        let list = Document::read("[\"pool\", 2, null, [\"x\"]]".into()).expect("JSON");
+        assert_eq!(join(&Datum::Data(list.root()), ", ").as_deref(), Some("pool, 2, , [\"x\"]"));
+        assert_eq!(join(&Datum::Data(Json::String("one")), ", ").as_deref(), Some("one"));
+        assert_eq!(join(&Datum::Data(Document::empty_object().root()), ", "), None);
     }
 }
