@@ -75,11 +75,11 @@ impl Engine {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let catalogue = Arc::new(load_catalogue(&config.catalogue).map_err(StartError::Catalogue)?);
         let metrics = Arc::new(Metrics::new());
-        let gate = Gate::new(config.ingest.events_in_flight_max);
+        let gate = Gate::new(config.ingest.events_in_flight_max, config.cluster.take_max);
         let outbound = Outbound::new(&config.dispatch).map_err(StartError::Dispatch)?;
         let listener = listen(config.server.listen)?;
         let live = Arc::new(Live::new(Arc::clone(&catalogue), config.templates.clone(), Arc::clone(&metrics)));
-        let store = Store::open(&config.store.url, Arc::clone(&live) as _).await?;
+        let store = Store::open(&config.store, Arc::clone(&live) as _, Arc::clone(&metrics)).await?;
 
         let (threads, dispatchers) = start_dispatchers(&config, outbound, &metrics, &gate)?;
         let address = listener.local_addr().map_err(StartError::Serve)?;

@@ -185,6 +185,13 @@ pub struct Metrics {
     pub templates: IntGauge,
     /// Records of the store that could not be used.
     pub records_unusable: IntGauge,
+    /// Whether the store can be reached.
+    pub store_connected: IntGauge,
+    /// When it last answered, in Unix time.
+    pub store_last_contact: IntGauge,
+    /// Changes that other nodes or this one made and that were heard of through Redis.
+    pub store_changes: IntCounter,
+    store_snapshots: IntCounterVec,
     accept_to_send: Histogram,
     attempt_duration: Histogram,
 }
@@ -245,6 +252,27 @@ impl Metrics {
                 "posthaste_records_unusable",
                 "Records of the store that could not be used; the log names them.",
             ),
+            store_connected: gauge(
+                &registry,
+                "posthaste_store_connected",
+                "One where the store can be reached; zero: what was live last stays live, and writes are refused.",
+            ),
+            store_last_contact: gauge(
+                &registry,
+                "posthaste_store_last_contact_timestamp_seconds",
+                "When Redis last answered the part that follows its changes, in Unix time; 0 with an embedded store.",
+            ),
+            store_changes: counter(
+                &registry,
+                "posthaste_store_changes_total",
+                "Changes of the store in Redis that were made live here.",
+            ),
+            store_snapshots: counters(
+                &registry,
+                "posthaste_store_snapshots_total",
+                "Times that all of the store in Redis was read, by reason.",
+                "reason",
+            ),
             accept_to_send: histogram(
                 &registry,
                 "posthaste_accept_to_send_seconds",
@@ -271,6 +299,11 @@ impl Metrics {
     pub fn rejected(&self, code: &'static str, number: usize) {
         debug_assert!(REJECTED.contains(&code), "{code} is not among the codes");
         self.events_rejected.with_label_values(&[code]).inc_by(number as u64);
+    }
+
+    /// Counts a reading of the whole store; `reason` is a fixed word.
+    pub fn snapshot_taken(&self, reason: &'static str) {
+        self.store_snapshots.with_label_values(&[reason]).inc();
     }
 
     /// Counts firings or deliveries that ended without an attempt.

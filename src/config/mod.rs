@@ -81,6 +81,8 @@ pub struct StoreSettings {
     pub url: String,
     /// Certificate authorities to trust in place of the public ones.
     pub ca_file: Option<PathBuf>,
+    /// How long a start waits for Redis.
+    pub start_within: Duration,
 }
 
 impl StoreSettings {
@@ -228,6 +230,7 @@ impl Config {
             store: StoreSettings {
                 url: reader.text("store.url"),
                 ca_file: Some(reader.text("store.ca_file")).filter(|path| !path.is_empty()).map(PathBuf::from),
+                start_within: reader.duration("store.start_within_ms", 0..=3_600_000),
             },
             cluster: Cluster::read(reader),
             operator_key: Some(reader.text("auth.operator_key")).filter(|key| !key.is_empty()),
@@ -250,6 +253,11 @@ impl Config {
         };
         config.check_together(reader);
         config
+    }
+
+    /// Whether deliveries reach the nodes that send through Redis.
+    pub fn delivers_through_streams(&self) -> bool {
+        self.store.is_shared() && self.dispatch.streams
     }
 
     /// What no key can say alone.

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::auth::{Want, authorize};
 use super::problem::Problem;
 use super::{Lane, Shared, body};
+use crate::admission::NotAdmitted;
 use crate::key::Scope;
 use crate::messages::{Encoding, EventsReceived, Receipt, Refusal};
 
@@ -23,6 +24,7 @@ const TAKEN: &str = "application/json, application/x-ndjson, application/cloudev
         (status = 202, description = "Taken; what was not is named", body = Receipt),
         (status = 422, description = "No event is good", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "The engine is full; nothing was taken. `Retry-After` says when to try again", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The node is stopping, or has not the role `ingest`: nothing was taken. Or the store is away: send it again later", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn post(
@@ -34,7 +36,16 @@ pub(super) async fn post(
     let received = receive(&request, &mut payload, &shared, &lane).await;
     if let Err(problem) = &received
         && problem.rejected.is_empty()
-        && !matches!(problem.code, "malformed_body" | "no_events" | "engine_full" | "stopping" | "internal_error")
+        && !matches!(
+            problem.code,
+            "malformed_body"
+                | "no_events"
+                | "engine_full"
+                | "stopping"
+                | "store_unavailable"
+                | "not_an_ingest_node"
+                | "internal_error"
+        )
     {
         // What the Ingester refuses it counts itself; this is what never came to it.
         shared.metrics.rejected(problem.code, 1);
@@ -57,6 +68,21 @@ async fn receive(
     if !shared.gate.is_open() {
         shared.metrics.rejected("stopping", 1);
         return Err(Problem::stopping());
+    }
+    match shared.gate.barred() {
+        Some(NotAdmitted::Away) => {
+            shared.metrics.rejected("store_unavailable", 1);
+            return Err(Problem::away());
+        }
+        Some(NotAdmitted::NotHere) => {
+            shared.metrics.rejected("not_an_ingest_node", 1);
+            return Err(Problem::not_here());
+        }
+        Some(NotAdmitted::Full) => {
+            shared.metrics.rejected("engine_full", 1);
+            return Err(Problem::full("as many deliveries wait as may; nothing of the request was taken"));
+        }
+        Some(NotAdmitted::Stopping) | None => {}
     }
     if shared.gate.is_full() {
         shared.metrics.rejected("engine_full", 1);

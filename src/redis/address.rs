@@ -26,14 +26,19 @@ const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(5);
 pub struct AddressError(String);
 
 /// Where Redis is.
-pub(super) enum Address {
+pub(super) struct Address {
+    place: String,
+    way: Way,
+}
+
+enum Way {
     Server(Box<Client>),
     Cluster { builder: Box<dyn Fn(Option<Duration>) -> RedisResult<ClusterClient> + Send + Sync> },
 }
 
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_cluster() { "Cluster(…)" } else { "Server(…)" })
+        f.write_str(&self.place)
     }
 }
 
@@ -46,12 +51,13 @@ impl Address {
         match scheme {
             "redis" | "rediss" => {
                 let info = server(url)?;
+                let place = format!("{scheme}://{}", info.addr());
                 let client = match roots.filter(|_| scheme == "rediss") {
                     Some(roots) => Client::build_with_tls(info, certificates(roots)),
                     None => Client::open(info),
                 };
                 let client = client.map_err(|_| wrong("TLS can't be set up with store.ca_file"))?;
-                Ok(Self::Server(Box::new(client)))
+                Ok(Self { place, way: Way::Server(Box::new(client)) })
             }
             "redis+cluster" | "rediss+cluster" => Self::cluster(scheme == "rediss+cluster", rest, roots),
             _ => Err(wrong("the scheme is not known")),
@@ -65,7 +71,9 @@ impl Address {
             None => (String::new(), rest),
         };
         let scheme = if secure { "rediss" } else { "redis" };
-        let hosts = hosts.trim_end_matches('/').split(',');
+        let hosts = hosts.trim_end_matches('/');
+        let place = format!("{scheme}+cluster://{hosts}");
+        let hosts = hosts.split(',');
         let nodes: Vec<ConnectionInfo> =
             hosts.map(|host| server(&format!("{scheme}://{user}{host}"))).collect::<Result<_, _>>()?;
         let builder = move |answer_within: Option<Duration>| {
@@ -85,23 +93,28 @@ impl Address {
             builder.build()
         };
         builder(None).map_err(|e| AddressError(e.category().to_owned()))?;
-        Ok(Self::Cluster { builder: Box::new(builder) })
+        Ok(Self { place, way: Way::Cluster { builder: Box::new(builder) } })
+    }
+
+    /// Where it is, without user and password.
+    pub(super) fn place(&self) -> &str {
+        &self.place
     }
 
     pub(super) fn is_cluster(&self) -> bool {
-        matches!(self, Self::Cluster { .. })
+        matches!(self.way, Way::Cluster { .. })
     }
 
     /// Makes a connection, each command of which is answered within the time given or fails.
     pub(super) async fn connect(&self, answer_within: Option<Duration>) -> RedisResult<Connection> {
-        match self {
-            Self::Server(client) => {
+        match &self.way {
+            Way::Server(client) => {
                 let config = AsyncConnectionConfig::new()
                     .set_connection_timeout(Some(ANSWER_WITHIN))
                     .set_response_timeout(answer_within);
                 client.get_multiplexed_async_connection_with_config(&config).await.map(Connection::Server)
             }
-            Self::Cluster { builder } => builder(answer_within)?.get_async_connection().await.map(Connection::Cluster),
+            Way::Cluster { builder } => builder(answer_within)?.get_async_connection().await.map(Connection::Cluster),
         }
     }
 }
@@ -135,7 +148,8 @@ mod tests {
             "redis+cluster://user:secret@h:7000,g:7001/",
             "rediss+cluster://h:7000,[::1]:7001",
         ] {
-            assert!(Address::new(good, None).is_ok(), "{good}");
+            let address = Address::new(good, None).expect(good);
+            assert!(!address.place().contains("secret") && address.place().contains("://h:"), "{}", address.place());
         }
         for bad in [
             "redis:h",

@@ -3,6 +3,7 @@
 //! want in the commands re-exported here. It knows no key, no value and no script of theirs.
 
 mod address;
+mod code;
 mod connection;
 
 use std::path::Path;
@@ -17,6 +18,7 @@ pub(crate) use ::redis::{
 
 use address::Address;
 pub use address::AddressError;
+pub(crate) use code::Code;
 pub(crate) use connection::Connection;
 
 /// How long a connection may take to be made, and a command that does not block to be answered.
@@ -64,6 +66,11 @@ impl Link {
         self.address.is_cluster()
     }
 
+    /// Where it is, without user and password.
+    pub(crate) fn place(&self) -> &str {
+        self.address.place()
+    }
+
     /// A connection for commands that block; the caller bounds its waits.
     pub(crate) async fn blocking(&self) -> RedisResult<Connection> {
         within(self.address.connect(None)).await
@@ -71,27 +78,35 @@ impl Link {
 
     /// Does one command.
     pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
-        self.run(async |connection| command.query_async(connection).await).await
+        self.run(|mut connection| async move { command.query_async(&mut connection).await }).await
     }
 
     /// Does many. On a cluster their keys have one slot.
     pub(crate) async fn pipeline<T: FromRedisValue>(&self, pipeline: &Pipeline) -> RedisResult<T> {
-        self.run(async |connection| pipeline.query_async(connection).await).await
+        self.run(|mut connection| async move { pipeline.query_async(&mut connection).await }).await
     }
 
     /// Runs a script.
     pub(crate) async fn script<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> RedisResult<T> {
-        self.run(async |connection| script.invoke_async(connection).await).await
+        self.run(|mut connection| async move { script.invoke_async(&mut connection).await }).await
+    }
+
+    /// Runs a script of ours.
+    pub(crate) async fn code(&self, code: &Code, key: &str, words: &[&[u8]]) -> RedisResult<Value> {
+        self.run(|mut connection| async move { code.run(&mut connection, key, words).await }).await
     }
 
     /// Does `work` over the shared connection. What the server says it has not done is offered
     /// again for a while; after anything else, and above all after silence, nothing is: it may have
     /// been done.
-    async fn run<T>(&self, work: impl AsyncFn(&mut Connection) -> RedisResult<T>) -> RedisResult<T> {
+    async fn run<T, F>(&self, work: impl Fn(Connection) -> F) -> RedisResult<T>
+    where
+        F: Future<Output = RedisResult<T>>,
+    {
         let begun = Instant::now();
         loop {
-            let (mut connection, generation) = self.connection().await?;
-            let done = within(work(&mut connection)).await;
+            let (connection, generation) = self.connection().await?;
+            let done = within(work(connection)).await;
             match done {
                 Err(error) if is_broken(&error) => {
                     self.forget(generation).await;
@@ -129,6 +144,11 @@ impl Link {
                 Err(error)
             }
         }
+    }
+
+    /// Uses a new connection from now on: for who has seen the server go away over another one.
+    pub(crate) async fn renew(&self) {
+        self.shared.lock().await.connection = None;
     }
 
     async fn forget(&self, generation: u64) {

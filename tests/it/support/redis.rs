@@ -1,5 +1,6 @@
 //! A real redis-server on a free port, with a folder of its own, which goes away with the test.
 
+use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -27,9 +28,9 @@ impl RedisServer {
     }
 
     /// A server with these options.
-    pub(crate) fn with(options: &[&str]) -> Self {
+    pub(crate) fn with(options: &[impl AsRef<str>]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        let options = options.iter().map(|option| option.as_ref().to_owned()).collect();
         let mut server = Self { port: free_port(), options, folder, process: None };
         server.run();
         server
@@ -57,6 +58,11 @@ impl RedisServer {
         }
     }
 
+    /// Whether it was not killed.
+    pub(crate) fn runs(&self) -> bool {
+        self.process.is_some()
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
@@ -72,6 +78,25 @@ impl RedisServer {
     /// What the server answers to a command, as `redis-cli` writes it.
     pub(crate) fn cli(&self, words: &[&str]) -> String {
         self.try_cli(words).expect("an answer")
+    }
+
+    /// Sends lines of commands, as `redis-cli` reads them, and waits for their answers.
+    pub(crate) fn pipe(&self, lines: &str) -> String {
+        let mut cli = Command::new("redis-cli");
+        let cli = cli.args(["-p", &self.port.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut cli = cli.expect("redis-cli is installed; scripts/test sees to it");
+        let mut input = cli.stdin.take().expect("a pipe");
+        let lines = lines.to_owned();
+        let writing = std::thread::spawn(move || input.write_all(lines.as_bytes()));
+        let output = cli.wait_with_output().expect("it ended");
+        writing.join().expect("no panic").expect("all was read");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Sends its process a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let process = self.process.as_ref().expect("it runs");
+        super::run(Command::new("kill").args([&format!("-{name}"), &process.id().to_string()]));
     }
 
     fn try_cli(&self, words: &[&str]) -> Option<String> {
