@@ -186,7 +186,7 @@ async fn create<T: Resource>(
     let account = account(&request, &shared)?;
     let document = body::read_json(&request, &mut payload, &shared).await?;
     let mut members = object::<T>(document)?;
-    members.entry("id").or_insert_with(|| (*new_id()).into());
+    members.entry("id").or_insert_with(|| new_id().into());
     let written = save::<T>(&account, members, Precondition::Absent, &shared).await;
     written.map_err(|problem| match problem.code {
         "precondition_failed" => Problem::new(

@@ -7,7 +7,7 @@ use bytestring::ByteString;
 use super::members::{Members, Mistake, data, event_id, missing};
 use super::{Batch, cloud_event};
 use crate::event::Event;
-use crate::id::{AccountId, new_id};
+use crate::id::{AccountId, new_event_id};
 use crate::json::{Document, Json, Malformed, Parsed};
 use crate::messages::{Encoding, Refusal, Rejected};
 
@@ -105,7 +105,7 @@ impl Reader<'_> {
         let account = self.members.account(take("account"))?;
         let id = match take("id") {
             Some(id) => event_id(id)?,
-            None => new_id(),
+            None => new_event_id(),
         };
         let time = self.members.time(take("time"))?;
         data(take("data").ok_or_else(|| missing("data"))?)?;
