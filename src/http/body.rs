@@ -1,5 +1,9 @@
 //! Reads requests' bodies, never more of one than may come, and never waits longer than it may take.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpRequest, web};
@@ -19,7 +23,15 @@ pub(super) async fn read(
     max: usize,
 ) -> Result<Bytes, Problem> {
     let within = shared.config.server.body_timeout;
-    match tokio::time::timeout(within, read_whole(request, payload, max)).await {
+    let mut reading = pin!(read_whole(request, payload, max));
+    // Most bodies come with their heads, and are there at a second look, which is cheaper than a timer.
+    for _ in 0..2 {
+        match poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
+            Poll::Ready(read) => return read,
+            Poll::Pending => tokio::task::yield_now().await,
+        }
+    }
+    match tokio::time::timeout(within, reading).await {
         Ok(read) => read,
         Err(_) => {
             let detail = format!("the body did not arrive within {} ms; nothing of it was taken", within.as_millis());

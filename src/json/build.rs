@@ -14,6 +14,8 @@ impl Document {
             Some(Node::Ordered(place)) => self.row(self.ordered[place as usize].row).to_vec(),
             _ => Vec::with_capacity(strings.len()),
         };
+        let bytes: usize = strings.iter().map(|(name, text)| name.len() + text.len()).sum();
+        self.made.reserve(name.len() + bytes);
         for (name, text) in strings {
             let value = Node::String(self.make(text));
             match below.iter().position(|member| self.text_of(member.name) == *name) {
@@ -81,13 +83,16 @@ impl Document {
     }
 
     fn unite_few(&self, stack: &mut Vec<Member>, base: usize) {
-        let mut next = base + 1;
+        let mut seen = 0_u64;
+        let mut next = base;
         while next < stack.len() {
             let member = stack[next];
-            let same = |other: &Member| {
-                other.name.length == member.name.length && self.text_of(other.name) == self.text_of(member.name)
-            };
-            match stack[base..next].iter().position(same) {
+            let name = self.text_of(member.name);
+            let mark = mark(name);
+            let same = |other: &Member| other.name.length == member.name.length && self.text_of(other.name) == name;
+            let first = if seen & mark == 0 { None } else { stack[base..next].iter().position(same) };
+            seen |= mark;
+            match first {
                 Some(first) => {
                     stack[base + first].value = member.value;
                     stack.remove(next);
@@ -148,6 +153,13 @@ impl Document {
             }
         }
     }
+}
+
+/// One bit of 64, the same for the same name, that tells most names apart.
+fn mark(name: &str) -> u64 {
+    let bytes = name.as_bytes();
+    let (first, last) = (bytes.first().copied().unwrap_or(0), bytes.last().copied().unwrap_or(0));
+    1 << ((usize::from(first) * 7 + usize::from(last) * 3 + bytes.len()) % 64)
 }
 
 /// Documents that were not read off the wire; nothing on the way of an event makes one so.

@@ -92,6 +92,25 @@ const DEPTH: Fault = "the JSON text is nested too deep,";
 const REST: Fault = "the JSON text has ended, and more follows";
 const SURROGATE: Fault = "half of a surrogate pair stands here,";
 
+/// Of eight bytes, the first in the lowest place: the highest bit of each that does not stand for
+/// itself in a string. Above the first one there may be bits too many, which nobody looks at.
+fn special(bytes: u64) -> u64 {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
+    // A byte less than the one taken away borrows from its highest bit; the bytes of letters beyond
+    // ASCII have it already, and are left out by the mask.
+    let less = |than: u8, bytes: u64| bytes.wrapping_sub(ONES * u64::from(than)) & !bytes;
+    let is = |byte: u8| less(1, bytes ^ (ONES * u64::from(byte)));
+    (less(0x20, bytes) | is(b'"') | is(b'\\')) & HIGHS
+}
+
+/// Members that are open at a time in usual texts, for a first allocation that mostly suffices.
+const STACK: usize = 16;
+/// How much text a member usually takes.
+const BYTES_PER_MEMBER: usize = 16;
+/// The most members that room is made for before they are seen.
+const MEMBERS_EXPECTED_MAX: usize = 64;
+
 struct Reader<'t> {
     text: &'t str,
     at: usize,
@@ -102,7 +121,9 @@ struct Reader<'t> {
 
 impl<'t> Reader<'t> {
     fn new(text: &'t ByteString) -> Self {
-        Self { text, at: 0, document: Document { text: text.clone(), ..Document::default() }, stack: Vec::new() }
+        let members = Vec::with_capacity((text.len() / BYTES_PER_MEMBER).clamp(4, MEMBERS_EXPECTED_MAX));
+        let document = Document { text: text.clone(), members, ..Document::default() };
+        Self { text, at: 0, document, stack: Vec::with_capacity(STACK) }
     }
 
     fn finish(mut self, root: Node) -> Document {
@@ -274,7 +295,17 @@ impl<'t> Reader<'t> {
     /// Passes over what stands for itself in a string.
     fn plain(&mut self) {
         let rest = &self.text.as_bytes()[self.at..];
-        self.at += rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).unwrap_or(rest.len());
+        let mut passed = 0;
+        for chunk in rest.chunks_exact(8) {
+            let found = special(u64::from_le_bytes(chunk.try_into().expect("eight bytes")));
+            if found != 0 {
+                self.at += passed + (found.trailing_zeros() / 8) as usize;
+                return;
+            }
+            passed += 8;
+        }
+        let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+        self.at += rest[passed..].iter().position(is_special).map_or(rest.len(), |more| passed + more);
     }
 
     /// A string that does not stand in the text as it is meant.
