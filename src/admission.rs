@@ -150,6 +150,12 @@ impl Gate {
         self.deliveries.load(Ordering::SeqCst)
     }
 
+    /// What would be lost if the node ended now: the deliveries, or where there are more, the events, as
+    /// one that holds a place has deliveries that count or is yet to be matched.
+    pub fn unsent(&self) -> usize {
+        self.events().max(self.deliveries())
+    }
+
     /// Waits until nothing is under way. Of use only once the gate is closed.
     pub async fn emptied(&self) {
         loop {
@@ -255,6 +261,6 @@ mod tests {
         });
         drop(admitted);
         drop(delivery);
-        waiting.await.expect("emptied");
+        crate::probe::soon(waiting).await.expect("emptied");
     }
 }

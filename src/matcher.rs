@@ -106,3 +106,6 @@ impl EventData {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -209,7 +209,8 @@ pub struct EntryId(pub u64, pub u64);
 pub struct Ticket {
     partition: usize,
     entry: EntryId,
-    desk: Option<mpsc::UnboundedSender<Redemption>>,
+    /// Where it is handed in, and what counts it until it was dealt with.
+    desk: Option<(mpsc::UnboundedSender<Redemption>, Outstanding)>,
 }
 
 /// A ticket that came back, to the desk of its thread. There are never more than deliveries held.
@@ -221,6 +222,8 @@ pub struct Redemption {
     pub entry: EntryId,
     /// What its holder wants.
     pub wish: Wish,
+    /// Counts it until that is done.
+    pub outstanding: Outstanding,
 }
 
 /// What the holder of a ticket wants.
@@ -236,8 +239,13 @@ pub enum Wish {
 
 impl Ticket {
     /// A ticket that `desk` redeems.
-    pub fn new(partition: usize, entry: EntryId, desk: mpsc::UnboundedSender<Redemption>) -> Self {
-        Self { partition, entry, desk: Some(desk) }
+    pub fn new(
+        partition: usize,
+        entry: EntryId,
+        desk: mpsc::UnboundedSender<Redemption>,
+        outstanding: Outstanding,
+    ) -> Self {
+        Self { partition, entry, desk: Some((desk, outstanding)) }
     }
 
     /// Whether the attempt may be made. Waits for an answer for as long as there is none.
@@ -253,9 +261,9 @@ impl Ticket {
     }
 
     fn hand_in(&mut self, wish: Wish) {
-        if let Some(desk) = self.desk.take() {
+        if let Some((desk, outstanding)) = self.desk.take() {
             // A desk that is closed has stopped with its thread: nothing is attempted any more.
-            let _ = desk.send(Redemption { partition: self.partition, entry: self.entry, wish });
+            let _ = desk.send(Redemption { partition: self.partition, entry: self.entry, wish, outstanding });
         }
     }
 }

@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
 
 /// Why a delivery or a firing came to an end without an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +27,10 @@ pub enum Dropped {
     RenderFailed,
     /// The trigger's template can't be used.
     TemplateUnusable,
+    /// Redis did not take the delivery; its producer was told.
+    NotHandedOver,
+    /// An entry of a stream that is no delivery.
+    EntryUnreadable,
     /// A fault of ours.
     Panic,
     /// The stop's time was over.
@@ -32,7 +38,7 @@ pub enum Dropped {
 }
 
 impl Dropped {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::QueueFull,
         Self::QueueBytesFull,
         Self::DestinationsFull,
@@ -41,9 +47,16 @@ impl Dropped {
         Self::RenderMalformed,
         Self::RenderFailed,
         Self::TemplateUnusable,
+        Self::NotHandedOver,
+        Self::EntryUnreadable,
         Self::Panic,
         Self::Stopped,
     ];
+
+    /// The reason with this word.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
 
     /// The reason's word in metrics and answers; stable.
     pub fn as_str(self) -> &'static str {
@@ -56,6 +69,8 @@ impl Dropped {
             Self::RenderMalformed => "render_malformed",
             Self::RenderFailed => "render_failed",
             Self::TemplateUnusable => "template_unusable",
+            Self::NotHandedOver => "not_handed_over",
+            Self::EntryUnreadable => "entry_unreadable",
             Self::Panic => "panic",
             Self::Stopped => "stopped",
         }
@@ -107,6 +122,11 @@ impl Outcome {
         Self::Panic,
     ];
 
+    /// The outcome with this word.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
+    }
+
     /// The outcome's word in metrics and answers; stable.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -127,7 +147,7 @@ impl Outcome {
 }
 
 /// Why events and requests with events are rejected: the words that a producer is answered with.
-const REJECTED: [&str; 26] = [
+const REJECTED: [&str; 28] = [
     "account_not_allowed",
     "bad_account",
     "bad_data",
@@ -148,7 +168,9 @@ const REJECTED: [&str; 26] = [
     "malformed_json",
     "missing_member",
     "no_events",
+    "not_an_ingest_node",
     "stopping",
+    "store_unavailable",
     "unknown_member",
     "unsupported_charset",
     "unsupported_content_coding",
@@ -179,6 +201,8 @@ pub struct Metrics {
     pub attempts_in_flight: IntGauge,
     /// Events accepted and not yet handed to their destinations' senders.
     pub events_in_flight: IntGauge,
+    /// Bytes of requests' bodies that are held.
+    pub body_bytes: IntGauge,
     /// Triggers, templates and keys that are live.
     pub triggers: IntGauge,
     /// See `triggers`.
@@ -192,6 +216,12 @@ pub struct Metrics {
     /// Changes that other nodes or this one made and that were heard of through Redis.
     pub store_changes: IntCounter,
     store_snapshots: IntCounterVec,
+    /// Deliveries that lie in the streams.
+    pub backlog: IntGauge,
+    backlog_oldest_age: Gauge,
+    /// Deliveries claimed from nodes that died.
+    pub claims: IntCounter,
+    tickets: [IntCounter; 2],
     accept_to_send: Histogram,
     attempt_duration: Histogram,
 }
@@ -221,6 +251,12 @@ impl Metrics {
             // A rate can be taken of what was there before it happened.
             rejected.with_label_values(&[code]);
         }
+        let tickets = counters(
+            &registry,
+            "posthaste_tickets_total",
+            "Deliveries taken from the streams whose attempt was asked for: won by this node, or lost to another.",
+            "result",
+        );
         let metrics = Self {
             events_accepted: counter(&registry, "posthaste_events_accepted_total", "Events accepted."),
             events_rejected: rejected,
@@ -240,6 +276,11 @@ impl Metrics {
             queue_bytes: gauge(&registry, "posthaste_queue_bytes", "Bytes of the bodies of deliveries that wait."),
             destinations: gauge(&registry, "posthaste_destinations", "Destinations with a live Dispatcher."),
             attempts_in_flight: gauge(&registry, "posthaste_attempts_in_flight", "Attempts under way."),
+            body_bytes: gauge(
+                &registry,
+                "posthaste_body_bytes",
+                "Bytes of bodies of requests that are not answered yet.",
+            ),
             events_in_flight: gauge(
                 &registry,
                 "posthaste_events_in_flight",
@@ -273,6 +314,22 @@ impl Metrics {
                 "Times that all of the store in Redis was read, by reason.",
                 "reason",
             ),
+            backlog: gauge(
+                &registry,
+                "posthaste_backlog_deliveries",
+                "Deliveries in the streams of all nodes that no attempt has begun for.",
+            ),
+            backlog_oldest_age: seconds(
+                &registry,
+                "posthaste_backlog_oldest_age_seconds",
+                "How long the oldest of them has been there.",
+            ),
+            claims: counter(
+                &registry,
+                "posthaste_claims_total",
+                "Deliveries that this node claimed from nodes that died or gave them back.",
+            ),
+            tickets: ["won", "lost"].map(|result| tickets.with_label_values(&[result])),
             accept_to_send: histogram(
                 &registry,
                 "posthaste_accept_to_send_seconds",
@@ -322,6 +379,16 @@ impl Metrics {
         self.accept_to_send.observe(after.as_secs_f64());
     }
 
+    /// Counts a ticket that was redeemed, or that another node had redeemed before.
+    pub fn ticket_redeemed(&self, won: bool) {
+        self.tickets[usize::from(!won)].inc();
+    }
+
+    /// Notes how long the oldest delivery has been in the streams.
+    pub fn backlog_oldest_age(&self, milliseconds: u64) {
+        self.backlog_oldest_age.set(milliseconds as f64 / 1_000.0);
+    }
+
     /// How often this outcome came about.
     pub fn attempts(&self, outcome: Outcome) -> u64 {
         self.attempts[outcome as usize].get()
@@ -369,6 +436,12 @@ fn counters(registry: &Registry, name: &str, help: &str, label: &str) -> IntCoun
 
 fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
     let gauge = IntGauge::new(name, help).expect("the name is valid");
+    register(registry, gauge.clone());
+    gauge
+}
+
+fn seconds(registry: &Registry, name: &str, help: &str) -> Gauge {
+    let gauge = Gauge::new(name, help).expect("the name is valid");
     register(registry, gauge.clone());
     gauge
 }

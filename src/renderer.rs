@@ -196,3 +196,6 @@ fn webhook_id(event: &EventData, trigger: &TriggerId) -> HeaderValue {
     }
     HeaderValue::from_bytes(&text).expect("hexadecimal digits are visible ASCII")
 }
+
+#[cfg(test)]
+mod tests;

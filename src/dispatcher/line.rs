@@ -122,11 +122,26 @@ impl Line {
 
     fn next(&self) -> Option<Queued> {
         let (_, queued) = self.waiting.borrow_mut().pop_front()?;
+        self.count_out(&queued);
+        Some(queued)
+    }
+
+    fn count_out(&self, queued: &Queued) {
         let bytes = queued.delivery.body.len();
         self.waiting_bytes.set(self.waiting_bytes.get() - bytes);
         self.metrics.queue_depth.dec();
         self.metrics.queue_bytes.sub(bytes as i64);
-        Some(queued)
+    }
+
+    /// Drops what waits and has a ticket, which gives it back to all nodes.
+    pub(super) fn let_go(&self) {
+        let waiting = self.waiting.take();
+        let (kept, let_go): (VecDeque<_>, VecDeque<_>) =
+            waiting.into_iter().partition(|(_, queued)| queued.ticket.is_none());
+        self.waiting.replace(kept);
+        for (_, queued) in let_go {
+            self.count_out(&queued);
+        }
     }
 
     /// Looks, while deliveries wait, whether the destination is behind: whether no attempt ends any

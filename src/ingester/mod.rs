@@ -121,7 +121,7 @@ impl Handler<EventsReceived> for Ingester {
 mod tests {
     use super::*;
     use crate::messages::Encoding;
-    use crate::probe::Probe;
+    use crate::probe::{Probe, soon};
     use bytes::Bytes;
     use tokio::sync::oneshot;
 
@@ -133,7 +133,7 @@ mod tests {
             only_account: None,
             reply,
         });
-        answer.await.expect("an answer")
+        soon(answer).await.expect("an answer")
     }
 
     #[actix_rt::test]
@@ -148,7 +148,7 @@ mod tests {
             only_account: None,
             reply,
         });
-        let message: EventsAccepted = passed.recv().await.expect("passed on");
+        let message: EventsAccepted = soon(passed.recv()).await.expect("passed on");
         assert_eq!(message.events.len(), 2);
         assert!(answer.try_recv().is_err(), "answered before the work was handed over");
 
@@ -156,9 +156,17 @@ mod tests {
         assert_eq!(refused, Err(Refusal::Full { events: 1 }));
 
         drop(message);
-        let receipt = answer.await.expect("an answer").expect("a receipt");
+        let receipt = soon(answer).await.expect("an answer").expect("a receipt");
         assert_eq!((receipt.accepted, receipt.rejected[0].index), (2, 1));
         assert_eq!(gate.events(), 0);
+    }
+
+    #[actix_rt::test]
+    async fn with_nobody_behind_it_nothing_is_taken() {
+        let (gate, metrics) = (Gate::new(2, 1), Arc::new(Metrics::new()));
+        let ingester = Ingester::new(Arc::clone(&gate), Arc::clone(&metrics), Probe::gone().await, 16).start();
+        assert_eq!(post(&ingester, "{\"type\":\"d\",\"data\":{}}").await, Err(Refusal::Stopping));
+        assert_eq!((gate.events(), metrics.events_accepted.get()), (0, 0));
     }
 
     #[actix_rt::test]

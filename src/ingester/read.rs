@@ -198,6 +198,15 @@ mod tests {
     }
 
     #[test]
+    fn a_binary_cloud_event_may_have_no_data() {
+        let attributes = [("specversion", "1.0"), ("type", "a"), ("source", "s"), ("id", "1")];
+        let encoding = Encoding::CloudEventData(attributes.map(|(n, v)| (n.to_owned(), v.to_owned())).into());
+        let data = read(&Bytes::new(), &encoding, None).expect("an event").events.remove(0).data;
+        assert_eq!(data, Document::empty_object());
+        assert!(matches!(read(&Bytes::from_static(b"x"), &encoding, None), Err(Refusal::Malformed(_))));
+    }
+
+    #[test]
     fn a_bad_line_costs_that_line() {
         let body = b"{\"type\":\"a\",\"data\":{}}\r\n\n{\"type\"\n  \n{\"type\":\"c\",\"data\":{}}";
         let batch = read(&Bytes::from_static(body), &Encoding::JsonLines, None).expect("some are good");

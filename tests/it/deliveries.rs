@@ -133,6 +133,7 @@ async fn what_receivers_do_is_counted_and_the_next_delivery_arrives() {
         (Behaviour::AnswerAndClose, "delivered"),
         (Behaviour::Silence, "timeout"),
         (Behaviour::HangUp, "connection_lost"),
+        (Behaviour::Reset, "connection_lost"),
         (Behaviour::Nonsense, "bad_answer"),
         (Behaviour::Answer(200), "delivered"),
     ] {
@@ -146,6 +147,19 @@ async fn what_receivers_do_is_counted_and_the_next_delivery_arrives() {
     }
     assert!(receiver.received().iter().all(|r| r.path == "/"), "no redirect was followed");
     assert_eq!(receiver.received().len(), arrived, "nothing was sent twice");
+}
+
+/// Each answer ends its connection, without a word; the next POST never goes into the old one.
+#[actix_rt::test]
+async fn a_receiver_that_closes_after_each_answer_gets_them_all() {
+    let (node, receiver) = (Node::start(&[]).await, Receiver::start());
+    node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
+    receiver.behave(Behaviour::AnswerAndClose);
+    for id in 1..=100 {
+        node.fire(json!({"type": "a", "id": id.to_string(), "data": {}})).await;
+        node.wait_for_metric("posthaste_attempts_total{outcome=\"delivered\"}", f64::from(id)).await;
+    }
+    assert_eq!(receiver.received().len(), 100);
 }
 
 #[actix_rt::test]

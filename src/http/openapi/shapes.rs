@@ -8,6 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::template::Format;
+use crate::templating::Diagnostic;
 
 /// An event: something that happened.
 #[derive(ToSchema)]
@@ -82,6 +83,9 @@ pub(in crate::http) struct TriggerDocument {
     secret: Option<String>,
     /// A disabled trigger never fires. True where it is left out.
     enabled: Option<bool>,
+    /// In the answer to a write: where the template names what such events are not known to carry.
+    #[schema(read_only)]
+    warnings: Option<Vec<Diagnostic>>,
 }
 
 /// A template: a body with places for values.
@@ -99,6 +103,9 @@ pub(in crate::http) struct TemplateDocument {
     body: String,
     /// What is sent as `content-type` in place of the format's.
     content_type: Option<String>,
+    /// In the answer to a write: what is worth a look.
+    #[schema(read_only)]
+    warnings: Option<Vec<Diagnostic>>,
 }
 
 /// A page of triggers.

@@ -2,6 +2,7 @@
 //! is flipped mid-test. Everything waits for a condition, with a deadline.
 
 mod cluster;
+mod document;
 mod forwarder;
 mod node;
 mod receiver;
@@ -11,7 +12,7 @@ pub(crate) use cluster::RedisCluster;
 pub(crate) use forwarder::Forwarder;
 pub(crate) use node::{Node, json_template};
 pub(crate) use receiver::{Behaviour, Receiver};
-pub(crate) use redis::{RedisServer, free_port};
+pub(crate) use redis::RedisServer;
 
 use std::process::Command;
 use std::time::Duration;
