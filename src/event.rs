@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::id::AccountId;
+use crate::json::Document;
 
 /// The longest event type, in bytes.
 pub const EVENT_TYPE_BYTES_MAX: usize = 255;
@@ -141,8 +141,8 @@ pub struct Event {
     pub source: Arc<str>,
     /// When it happened, RFC 3339, as the producer wrote it.
     pub time: Arc<str>,
-    /// What is known of it.
-    pub data: Map<String, Value>,
+    /// What is known of it: an object.
+    pub data: Document,
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub mod field;
 pub mod http;
 pub mod id;
 pub mod ingester;
+pub mod json;
 pub mod key;
 pub mod live;
 pub mod log;

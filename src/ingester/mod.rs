@@ -2,6 +2,7 @@
 //! producer, and passes them on. It never looks at triggers.
 
 mod cloud_event;
+mod members;
 mod read;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -62,7 +62,7 @@ fn firing(id: &str, host: &str, n: &serde_json::Value, template: Option<Arc<Live
         id: id.into(),
         source: "".into(),
         time: "2026-07-01T15:00:00Z".into(),
-        data: json!({"n": n}).as_object().cloned().expect("an object"),
+        data: (&json!({"n": n})).into(),
     };
     Firing {
         event: Arc::new(EventData::of(event)),
