@@ -2,11 +2,13 @@
 //! once, whoever asks and whoever holds it, and says for each whether this was the time. Only that
 //! answer is leave to attempt a delivery; silence is not.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use tokio::sync::mpsc;
 
 use super::{GROUP, Streams, stream_key};
@@ -49,24 +51,52 @@ pub(super) struct Desk {
     metrics: Arc<Metrics>,
     redeem: Code,
     give_back: Code,
+    /// What came for each stream that is being asked, meanwhile.
+    waiting: RefCell<HashMap<usize, Vec<Redemption>>>,
 }
 
 impl Desk {
     pub(super) fn new(streams: Streams, metrics: Arc<Metrics>) -> Self {
-        Self { streams, metrics, redeem: Code::new(REDEEM), give_back: Code::new(GIVE_BACK) }
+        let (redeem, give_back) = (Code::new(REDEEM), Code::new(GIVE_BACK));
+        Self { streams, metrics, redeem, give_back, waiting: RefCell::default() }
     }
 
-    /// Redeems what comes in, all that came during one round trip in the next, until nobody can
-    /// hand in anything any more.
+    /// Redeems what comes in until nobody can hand in anything any more. Each stream is asked on its
+    /// own, so that one whose Redis is away holds up no other.
     pub(super) async fn serve(self, mut handed_in: mpsc::UnboundedReceiver<Redemption>) {
+        let desk = Rc::new(self);
         let mut batch = Vec::with_capacity(GROUP_MAX);
         while handed_in.recv_many(&mut batch, GROUP_MAX).await > 0 {
-            let mut partitions: BTreeMap<usize, Vec<Redemption>> = BTreeMap::new();
             for redemption in batch.drain(..) {
-                partitions.entry(redemption.partition).or_default().push(redemption);
+                let partition = redemption.partition;
+                let mut waiting = desk.waiting.borrow_mut();
+                match waiting.entry(partition) {
+                    Entry::Occupied(mut tickets) => tickets.get_mut().push(redemption),
+                    Entry::Vacant(tickets) => {
+                        tickets.insert(vec![redemption]);
+                        actix_rt::spawn(Rc::clone(&desk).serve_stream(partition));
+                    }
+                }
             }
-            join_all(partitions.into_iter().map(|(partition, tickets)| self.settle(partition, tickets))).await;
         }
+    }
+
+    /// Redeems what waits for one stream, all that came during one round trip in the next.
+    async fn serve_stream(self: Rc<Self>, partition: usize) {
+        while let Some(tickets) = self.next(partition) {
+            self.settle(partition, tickets).await;
+        }
+    }
+
+    fn next(&self, partition: usize) -> Option<Vec<Redemption>> {
+        let mut waiting = self.waiting.borrow_mut();
+        let tickets = waiting.get_mut(&partition)?;
+        if tickets.is_empty() {
+            waiting.remove(&partition);
+            return None;
+        }
+        let later = tickets.split_off(tickets.len().min(GROUP_MAX));
+        Some(std::mem::replace(tickets, later))
     }
 
     async fn settle(&self, partition: usize, tickets: Vec<Redemption>) {

@@ -210,6 +210,7 @@ impl Takers {
             _ = stopping.wait_for(|stopping| *stopping) => return,
         };
         let mut deliveries = Vec::with_capacity(ticketed.len());
+        let mut unreadable: Option<(usize, &str)> = None;
         for (entry, ticket) in ticketed {
             let place = places.as_mut().and_then(crate::admission::Taken::split).or_else(|| places.take());
             match self.reader.borrow_mut().read(entry) {
@@ -226,10 +227,14 @@ impl Takers {
                     }),
                 }),
                 Err(reason) => {
-                    tracing::warn!(partition, reason, "an entry of a stream is no delivery and is removed");
+                    unreadable = Some((unreadable.map_or(1, |(entries, _)| entries + 1), reason));
                     ticket.discard(Dropped::EntryUnreadable, place.map(Place::Taken));
                 }
             }
+        }
+        // One line for all of them: there may be as many as a stream holds.
+        if let Some((entries, reason)) = unreadable {
+            tracing::warn!(partition, entries, reason, "entries of a stream are no deliveries and are removed");
         }
         // Refused only where the Dispatchers have stopped: what comes back is given back.
         drop(self.dispatchers.try_send(DeliveriesRendered(deliveries)));

@@ -235,6 +235,40 @@ async fn a_stop_gives_back_also_where_somebody_has_removed_a_group() {
 }
 
 #[actix_rt::test]
+async fn a_stream_that_redis_gives_no_answer_for_holds_up_no_other() {
+    let redis = RedisServer::start();
+    let (first, second) = (Receiver::start(), Receiver::start());
+    let partitions = ("POSTHASTE_CLUSTER__PARTITIONS", "16");
+    let narrow = ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1");
+    let node = node(&redis.url(), &[partitions, narrow, ("POSTHASTE_DISPATCH__DRAIN_MS", "50")]).await;
+    // Entries of two destinations, written as another program may, so that their streams are known.
+    let add = |stream: &str, receiver: &Receiver, id: usize| {
+        let body = format!("{{\"id\":\"{id}\"}}");
+        let url = receiver.url("/");
+        redis.cli(&["XADD", stream, "*", "url", &url, "webhook-id", "i", "content-type", "c", "body", &body]);
+    };
+    let (broken, whole) = ("{posthaste:0}:deliveries", "{posthaste:1}:deliveries");
+    first.behave(Behaviour::Silence);
+    second.behave(Behaviour::Silence);
+    for id in 0..5 {
+        add(broken, &first, id);
+        add(whole, &second, id);
+    }
+    node.wait_for_metric("posthaste_queue_depth", 8.0).await;
+    redis.cli(&["SET", broken, "no stream"]);
+    first.behave(Behaviour::Answer(200));
+    until("the first attempt does not end", async || {
+        node.metric("posthaste_attempts_total{outcome=\"delivered\"}").await == 1.0
+    })
+    .await;
+    until("the next has not asked", async || node.metric("posthaste_queue_depth").await == 7.0).await;
+    second.behave(Behaviour::Answer(200));
+    second.wait_for(5).await;
+    assert_eq!(ids(&second), expected(0..5));
+    assert_eq!(ids(&first), expected(0..1), "without an answer nothing is sent");
+}
+
+#[actix_rt::test]
 async fn nodes_must_agree_on_the_partitions() {
     let redis = RedisServer::start();
     let _first = node(&redis.url(), &[]).await;
