@@ -26,13 +26,17 @@ const GROUP_MAX: usize = 256;
 const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// For each entry: 1 where it was pending and is now acknowledged and gone, else 0. Both in one
-/// step, so that no entry is ever acknowledged and still there.
+/// step, so that no entry is ever acknowledged and still there. The answer is kept for a while under
+/// the caller's own key (ARGV 2), so that a caller who did not hear it, as after a pause, may ask again.
 const REDEEM: &str = r"
+local told = redis.call('GET', ARGV[2])
+if told then return cjson.decode(told) end
 local won = {}
-for i = 2, #ARGV do
-  won[i - 1] = redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
-  if won[i - 1] == 1 then redis.call('XDEL', KEYS[1], ARGV[i]) end
+for i = 3, #ARGV do
+  won[i - 2] = redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
+  if won[i - 2] == 1 then redis.call('XDEL', KEYS[1], ARGV[i]) end
 end
+redis.pcall('SET', ARGV[2], cjson.encode(won), 'PX', 20000)
 return won";
 
 /// Gives entries to the consumer named, if they are still pending, as if nobody had touched them
@@ -103,14 +107,15 @@ impl Desk {
         let (returned, wishes): (Vec<_>, Vec<_>) =
             tickets.into_iter().partition(|ticket| matches!(ticket.wish, Wish::GiveBack));
         self.answered(&self.give_back, partition, &[GROUP, RETURNED], &returned).await;
-        let won = self.answered(&self.redeem, partition, &[GROUP], &wishes).await;
+        let answer = format!("{{posthaste:{partition}}}:answer:{}", crate::id::new_id());
+        let won = self.answered(&self.redeem, partition, &[GROUP, &answer], &wishes).await;
         for (ticket, won) in wishes.into_iter().zip(won) {
             self.grant(ticket, won == 1);
         }
     }
 
-    /// Asks until there is an answer for each. An entry that an unheard answer acknowledged is lost,
-    /// which is why none is asked for before its attempt is about to begin.
+    /// Asks until there is an answer for each. An entry that an answer acknowledged which Redis has
+    /// forgotten is lost, which is why none is asked for before its attempt is about to begin.
     async fn answered(&self, code: &Code, partition: usize, words: &[&str], tickets: &[Redemption]) -> Vec<i64> {
         let mut said = false;
         while !tickets.is_empty() {

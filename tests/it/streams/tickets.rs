@@ -64,6 +64,28 @@ async fn a_ticket_waits_for_its_answer_and_silence_is_no_leave() {
 }
 
 #[actix_rt::test]
+async fn an_answer_that_came_too_late_to_be_heard_loses_nothing() {
+    let redis = RedisServer::start();
+    let (node, receiver) = (node(&redis.url(), &[NARROW, ONE_STREAM]).await, Receiver::start());
+    set_up(&node, &[], "t", receiver.url("/")).await;
+    receiver.behave(Behaviour::Silence);
+    for id in 0..3 {
+        node.fire(event(id)).await;
+    }
+    receiver.wait_for(1).await;
+    node.wait_for_metric("posthaste_queue_depth", 2.0).await;
+    redis.signal("STOP");
+    receiver.behave(Behaviour::Answer(200));
+    until("the next has not asked", async || node.metric("posthaste_queue_depth").await == 1.0).await;
+    // Longer than a node waits for an answer: it gives up on a question that Redis has yet to read.
+    tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+    redis.signal("CONT");
+    receiver.wait_for(3).await;
+    assert_eq!(ids(&receiver), expected(0..3));
+    assert_eq!(node.metric("posthaste_tickets_total{result=\"lost\"}").await, 0.0);
+}
+
+#[actix_rt::test]
 async fn what_a_dead_consumer_held_is_claimed_and_the_consumer_forgotten() {
     let redis = RedisServer::start();
     redis.cli(&["XGROUP", "CREATE", STREAM, "dispatch", "0", "MKSTREAM"]);
