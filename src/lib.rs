@@ -27,8 +27,10 @@ pub mod metrics;
 pub mod pattern;
 #[cfg(test)]
 mod probe;
+pub mod redis;
 pub mod renderer;
 pub mod store;
+pub mod streams;
 pub mod template;
 pub mod templating;
 pub mod trigger;

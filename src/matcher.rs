@@ -105,3 +105,6 @@ impl EventData {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn the_settings_are_valid_and_stay_on_this_machine() {
         let config = settings();
-        assert_eq!(config.store_url, "memory:");
+        assert_eq!(config.store.url, "memory:");
         assert!(config.server.listen.ip().is_loopback());
     }
 

@@ -46,7 +46,7 @@ pub(super) fn run(words: &Export) -> ExitCode {
 
 async fn export(words: &Export, config: &Config) -> Result<ExitCode, String> {
     // Opening it would make a new store, and its being empty would look like the truth.
-    if let Some(path) = config.store_url.strip_prefix("file:").filter(|path| !Path::new(path).exists()) {
+    if let Some(path) = config.store.url.strip_prefix("file:").filter(|path| !Path::new(path).exists()) {
         return Err(format!("there is no store at {path}; name that of your engine with --config FILE"));
     }
     let store = transfer::open(config).await?;

@@ -12,7 +12,8 @@
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::store::{Change, ChangeSink, Store};
+use crate::metrics::Metrics;
+use crate::store::{Change, ChangeSink, Snapshot, Store};
 
 /// The member that marks the file, and its value for the shape that this version reads and writes.
 pub(super) const MARK: &str = "posthaste_export";
@@ -24,16 +25,27 @@ struct Indifferent;
 
 impl ChangeSink for Indifferent {
     fn apply(&self, _: Vec<Change>) {}
+
+    fn snapshot(&self, _: usize) -> Box<dyn Snapshot + '_> {
+        Box::new(Self)
+    }
+}
+
+impl Snapshot for Indifferent {
+    fn add(&mut self, _: Vec<Change>) {}
+
+    fn finish(self: Box<Self>) {}
 }
 
 /// Opens the store that the settings name.
 pub(super) async fn open(config: &Config) -> Result<Store, String> {
-    if config.store_url == "memory:" {
+    if config.store.url == "memory:" {
         return Err(
             "store.url is memory:, which holds nothing beyond one process; name the store of your engine with \
                     --config FILE or POSTHASTE_STORE__URL"
                 .to_owned(),
         );
     }
-    Store::open(&config.store_url, Arc::new(Indifferent)).await.map_err(|error| error.to_string())
+    let opened = Store::open(&config.store, Arc::new(Indifferent), Arc::new(Metrics::new())).await;
+    opened.map_err(|error| error.to_string())
 }

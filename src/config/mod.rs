@@ -39,8 +39,10 @@ impl fmt::Display for ConfigError {
 pub struct Config {
     /// How HTTP is served.
     pub server: Server,
-    /// `store.url`.
-    pub store_url: String,
+    /// Where triggers, templates and keys are kept.
+    pub store: StoreSettings,
+    /// What the node does, and how it shares work with others.
+    pub cluster: Cluster,
     /// `auth.operator_key`.
     pub operator_key: Option<String>,
     /// What may come in.
@@ -68,6 +70,43 @@ pub struct Server {
     pub keep_alive: Duration,
     /// How long a client may take to send a request's head.
     pub head_timeout: Duration,
+    /// How long it may take to send the body.
+    pub body_timeout: Duration,
+}
+
+/// `[store]`.
+#[derive(Debug, Clone)]
+pub struct StoreSettings {
+    /// What keeps them.
+    pub url: String,
+    /// Certificate authorities to trust in place of the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// How long a start waits for Redis.
+    pub start_within: Duration,
+}
+
+impl StoreSettings {
+    /// Whether it is Redis, which other nodes share.
+    pub fn is_shared(&self) -> bool {
+        ["redis", "rediss", "redis+cluster", "rediss+cluster"].contains(&self.url.split(':').next().unwrap_or_default())
+    }
+}
+
+/// `[cluster]`.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    /// It takes events in, matches and renders.
+    pub ingest: bool,
+    /// It sends.
+    pub dispatch: bool,
+    /// Streams that deliveries are spread over.
+    pub partitions: usize,
+    /// Deliveries in the streams without an attempt.
+    pub backlog_max: usize,
+    /// Deliveries that a sending thread takes before their attempts begin.
+    pub take_max: usize,
+    /// A node that gave no sign of life for so long counts as dead.
+    pub claim_after: Duration,
 }
 
 /// `[ingest]`.
@@ -77,6 +116,8 @@ pub struct Ingest {
     pub body_bytes_max: usize,
     /// Events accepted and not yet handed to their destinations' senders.
     pub events_in_flight_max: usize,
+    /// How long an event's id is remembered; zero: not at all.
+    pub duplicate_window: Duration,
 }
 
 /// `[dispatch]`.
@@ -108,6 +149,8 @@ pub struct Dispatch {
     pub allow_networks: Vec<IpNet>,
     /// Certificate authorities to trust besides the public ones.
     pub ca_file: Option<PathBuf>,
+    /// Deliveries go through Redis, also from this node to itself.
+    pub streams: bool,
     /// How long a stop goes on sending.
     pub drain: Duration,
 }
@@ -184,11 +227,17 @@ impl Config {
     fn read(reader: &mut Reader) -> Self {
         let config = Self {
             server: Server::read(reader),
-            store_url: reader.text("store.url"),
+            store: StoreSettings {
+                url: reader.text("store.url"),
+                ca_file: Some(reader.text("store.ca_file")).filter(|path| !path.is_empty()).map(PathBuf::from),
+                start_within: reader.duration("store.start_within_ms", 0..=3_600_000),
+            },
+            cluster: Cluster::read(reader),
             operator_key: Some(reader.text("auth.operator_key")).filter(|key| !key.is_empty()),
             ingest: Ingest {
                 body_bytes_max: reader.number("ingest.body_bytes_max", 1..=1 << 30),
                 events_in_flight_max: reader.number("ingest.events_in_flight_max", 1..=10_000_000),
+                duplicate_window: reader.duration("ingest.duplicate_window_ms", 0..=604_800_000),
             },
             templates: templating::Limits {
                 body_bytes_max: reader.number("templates.body_bytes_max", 1..=16 << 20),
@@ -204,6 +253,11 @@ impl Config {
         };
         config.check_together(reader);
         config
+    }
+
+    /// Whether deliveries reach the nodes that send through Redis.
+    pub fn delivers_through_streams(&self) -> bool {
+        self.store.is_shared() && self.dispatch.streams
     }
 
     /// What no key can say alone.
@@ -222,18 +276,17 @@ impl Config {
             }
             _ => {}
         }
-        let mut roles = reader.texts("cluster.roles");
-        for role in &roles {
-            if !["ingest", "dispatch"].contains(&role.as_str()) {
-                reader.refuse("cluster.roles", format!("{role:?} is no role; ingest and dispatch are"));
-            }
-        }
-        roles.sort();
-        roles.dedup();
-        if roles != ["dispatch", "ingest"] {
+        let both = self.cluster.ingest && self.cluster.dispatch;
+        if !self.store.is_shared() && !both {
             reader.refuse(
                 "cluster.roles",
                 "an embedded store belongs to one node, which must be both [\"ingest\", \"dispatch\"]",
+            );
+        }
+        if self.store.is_shared() && !self.dispatch.streams && !both {
+            reader.refuse(
+                "dispatch.hand_over",
+                "\"local\" is for a node with both roles, since it sends what it takes in; write \"streams\"",
             );
         }
     }
@@ -250,6 +303,30 @@ impl Server {
             connections_max: reader.number("server.connections_max", 1..=1_000_000),
             keep_alive: reader.duration("server.keep_alive_ms", 1..=3_600_000),
             head_timeout: reader.duration("server.head_timeout_ms", 1..=600_000),
+            body_timeout: reader.duration("server.body_timeout_ms", 1..=3_600_000),
+        }
+    }
+}
+
+impl Cluster {
+    fn read(reader: &mut Reader) -> Self {
+        let roles = reader.texts("cluster.roles");
+        for role in &roles {
+            if !["ingest", "dispatch"].contains(&role.as_str()) {
+                reader.refuse("cluster.roles", format!("{role:?} is no role; ingest and dispatch are"));
+            }
+        }
+        if roles.is_empty() {
+            reader.refuse("cluster.roles", "a node without a role does nothing; write ingest, dispatch or both");
+        }
+        let has = |role: &str| roles.iter().any(|own| own == role);
+        Self {
+            ingest: has("ingest"),
+            dispatch: has("dispatch"),
+            partitions: reader.number("cluster.partitions", 1..=1_024),
+            backlog_max: reader.number("cluster.backlog_max", 1..=100_000_000),
+            take_max: reader.number("cluster.take_max", 1..=100_000),
+            claim_after: reader.duration("cluster.claim_after_ms", 100..=600_000),
         }
     }
 }
@@ -257,6 +334,10 @@ impl Server {
 impl Dispatch {
     fn read(reader: &mut Reader) -> Self {
         let ca_file = reader.text("dispatch.ca_file");
+        let hand_over = reader.text("dispatch.hand_over");
+        if !["streams", "local"].contains(&hand_over.as_str()) {
+            reader.refuse("dispatch.hand_over", format!("{hand_over:?} is no way; streams and local are"));
+        }
         let networks = reader.texts("dispatch.allow_networks");
         let mut allow_networks = Vec::with_capacity(networks.len());
         for text in networks {
@@ -285,6 +366,7 @@ impl Dispatch {
             answer_bytes_max: reader.number("dispatch.answer_bytes_max", 0..=1 << 30),
             allow_networks,
             ca_file: Some(ca_file).filter(|path| !path.is_empty()).map(PathBuf::from),
+            streams: hand_over == "streams",
             drain: reader.duration("dispatch.drain_ms", 0..=3_600_000),
         }
     }

@@ -109,7 +109,7 @@ impl Line {
             return self.drop_delivery(Dropped::QueueBytesFull, queued);
         }
         if self.behind.get() {
-            queued.admission = None;
+            queued.place = None;
         }
         self.waiting_bytes.set(bytes);
         self.metrics.queue_depth.inc();
@@ -122,11 +122,26 @@ impl Line {
 
     fn next(&self) -> Option<Queued> {
         let (_, queued) = self.waiting.borrow_mut().pop_front()?;
+        self.count_out(&queued);
+        Some(queued)
+    }
+
+    fn count_out(&self, queued: &Queued) {
         let bytes = queued.delivery.body.len();
         self.waiting_bytes.set(self.waiting_bytes.get() - bytes);
         self.metrics.queue_depth.dec();
         self.metrics.queue_bytes.sub(bytes as i64);
-        Some(queued)
+    }
+
+    /// Drops what waits and has a ticket, which gives it back to all nodes.
+    pub(super) fn let_go(&self) {
+        let waiting = self.waiting.take();
+        let (kept, let_go): (VecDeque<_>, VecDeque<_>) =
+            waiting.into_iter().partition(|(_, queued)| queued.ticket.is_none());
+        self.waiting.replace(kept);
+        for (_, queued) in let_go {
+            self.count_out(&queued);
+        }
     }
 
     /// Looks, while deliveries wait, whether the destination is behind: whether no attempt ends any
@@ -147,7 +162,7 @@ impl Line {
             if unchanged >= 2 || since.elapsed() >= patience {
                 self.behind.set(true);
                 for (_, queued) in self.waiting.borrow_mut().iter_mut() {
-                    queued.admission = None;
+                    queued.place = None;
                 }
                 break;
             }
@@ -168,11 +183,17 @@ impl Line {
     }
 
     async fn send(&self, queued: Queued) {
-        let Queued { delivery, accepted_at, admission, outstanding, report } = queued;
+        let Queued { delivery, accepted_at, place, ticket, outstanding, report } = queued;
+        // Where other nodes may hold it too, one of all may attempt it.
+        if let Some(ticket) = ticket
+            && !ticket.redeem().await
+        {
+            return;
+        }
         let begun = Instant::now();
         self.metrics.began(begun.saturating_duration_since(accepted_at));
         self.metrics.attempts_in_flight.inc();
-        drop(admission);
+        drop(place);
         let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let attempt =
             attempt(&self.client, &delivery, unix.as_secs(), self.bounds.attempt_timeout, self.bounds.answer_bytes_max);
@@ -194,9 +215,13 @@ impl Line {
     }
 }
 
-/// Ends a delivery without an attempt.
+/// Ends a delivery without an attempt. One that other nodes may hold too is counted once it is
+/// certain that none of them attempts it.
 pub(super) fn drop_delivery(metrics: &Metrics, reason: Dropped, queued: Queued) {
-    metrics.dropped(reason, 1);
+    match queued.ticket {
+        Some(ticket) => ticket.discard(reason, queued.place),
+        None => metrics.dropped(reason, 1),
+    }
     if let Some(report) = queued.report {
         let _ = report.send(Report::Dropped(reason));
     }

@@ -11,7 +11,7 @@ use hickory_resolver::TokioResolver;
 
 use super::client::{self, Outbound};
 use super::line::{Bounds, Line, drop_delivery};
-use super::{Dispatcher, Idle, Stop};
+use super::{Dispatcher, Idle, LetGo, Stop};
 use crate::admission::Gate;
 use crate::config::Dispatch;
 use crate::delivery::Destination;
@@ -147,6 +147,16 @@ impl Handler<DeliveriesRendered> for Dispatchers {
                 run.push(next);
             }
             self.route(destination, run, context);
+        }
+    }
+}
+
+impl Handler<LetGo> for Dispatchers {
+    type Result = ();
+
+    fn handle(&mut self, message: LetGo, _: &mut Self::Context) {
+        for child in self.children.values() {
+            child.address.do_send(message);
         }
     }
 }

@@ -1,16 +1,35 @@
-//! Reads requests' bodies, never more of one than may come.
+//! Reads requests' bodies, never more of one than may come, and never waits longer than it may take.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpRequest, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use serde_json::Value;
 
 use super::problem::Problem;
+use super::{DOCUMENT_BYTES_MAX, Shared};
 
-/// Reads a body of `max` bytes at most. One that says it is longer is not read at all.
-pub(super) async fn read(request: &HttpRequest, payload: &mut web::Payload, max: usize) -> Result<Bytes, Problem> {
+/// Reads a body of `max` bytes at most. One that says it is longer is not read at all, and one that
+/// dribbles in does not hold its connection for ever.
+pub(super) async fn read(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    shared: &Shared,
+    max: usize,
+) -> Result<Bytes, Problem> {
+    let within = shared.config.server.body_timeout;
+    match tokio::time::timeout(within, read_whole(request, payload, max)).await {
+        Ok(read) => read,
+        Err(_) => {
+            let detail = format!("the body did not arrive within {} ms; nothing of it was taken", within.as_millis());
+            let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail);
+            Err(problem.with_header(CONNECTION, HeaderValue::from_static("close")))
+        }
+    }
+}
+
+async fn read_whole(request: &HttpRequest, payload: &mut web::Payload, max: usize) -> Result<Bytes, Problem> {
     if let Some(coding) = request.headers().get(CONTENT_ENCODING).filter(|c| *c != "identity") {
         let detail = format!("the body's coding {coding:?} is not taken; send it as it is");
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_content_coding", detail));
@@ -45,12 +64,16 @@ pub(super) async fn read(request: &HttpRequest, payload: &mut web::Payload, max:
 }
 
 /// Reads a JSON document.
-pub(super) async fn read_json(request: &HttpRequest, payload: &mut web::Payload, max: usize) -> Result<Value, Problem> {
+pub(super) async fn read_json(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    shared: &Shared,
+) -> Result<Value, Problem> {
     let media = media_type(request)?;
     if !matches!(media.as_deref(), None | Some("application/json")) {
         return Err(unsupported("application/json"));
     }
-    let body = read(request, payload, max).await?;
+    let body = read(request, payload, shared, DOCUMENT_BYTES_MAX).await?;
     serde_json::from_slice(&body)
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "malformed_body", format!("no JSON text: {error}")))
 }

@@ -1,6 +1,7 @@
 //! What the operator's tools ask: alive, ready, metrics. Open without a key: they hold numbers and
 //! fixed words only.
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 
@@ -23,13 +24,19 @@ pub(super) async fn alive() -> HttpResponse {
 
 /// Whether the node takes events.
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses(
-    (status = 200, description = "It does"),
-    (status = 503, description = "It is stopping", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "It does; `store` is `unreachable` where triggers can't be changed now"),
+    (status = 503, description = "It is stopping, or Redis, which deliveries go through, is away", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn ready(shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
-    if shared.gate.is_open() {
-        Ok(HttpResponse::Ok().json(json!({"status": "ready"})))
-    } else {
-        Err(Problem::stopping())
+    if !shared.gate.is_open() {
+        return Err(Problem::stopping());
     }
+    if shared.store.connected() {
+        return Ok(HttpResponse::Ok().json(json!({"status": "ready"})));
+    }
+    if shared.config.delivers_through_streams() {
+        let detail = "Redis is away, and what an event fires could not be handed over";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail));
+    }
+    Ok(HttpResponse::Ok().json(json!({"status": "ready", "store": "unreachable"})))
 }

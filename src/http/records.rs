@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::auth::{Want, authorize};
 use super::problem::Problem;
-use super::{DOCUMENT_BYTES_MAX, Shared, body, etag, method_not_allowed, precondition, template_check};
+use super::{Shared, body, etag, get, method_not_allowed, precondition, template_check};
 use crate::field::FieldError;
 use crate::id::{AccountId, new_id};
 use crate::store::{Precondition, Record, Stored};
@@ -93,7 +93,7 @@ impl Resource for Trigger {
 /// `GET` and `POST` on an account's records.
 pub(super) fn collection<T: Resource>(path: &str) -> actix_web::Resource {
     web::resource(path.to_owned())
-        .route(web::get().to(list::<T>))
+        .route(get().to(list::<T>))
         .route(web::post().to(create::<T>))
         .default_service(web::to(method_not_allowed))
 }
@@ -101,7 +101,7 @@ pub(super) fn collection<T: Resource>(path: &str) -> actix_web::Resource {
 /// `GET`, `PUT` and `DELETE` on one record.
 pub(super) fn member<T: Resource>(path: &str) -> actix_web::Resource {
     web::resource(path.to_owned())
-        .route(web::get().to(read::<T>))
+        .route(get().to(read::<T>))
         .route(web::put().to(replace::<T>))
         .route(web::delete().to(delete::<T>))
         .default_service(web::to(method_not_allowed))
@@ -183,7 +183,7 @@ async fn create<T: Resource>(
     shared: web::Data<Shared>,
 ) -> Result<HttpResponse, Problem> {
     let account = account(&request, &shared)?;
-    let document = body::read_json(&request, &mut payload, DOCUMENT_BYTES_MAX).await?;
+    let document = body::read_json(&request, &mut payload, &shared).await?;
     let mut members = object::<T>(document)?;
     members.entry("id").or_insert_with(|| new_id().into());
     let written = save::<T>(&account, members, Precondition::Absent, &shared).await;
@@ -204,7 +204,7 @@ async fn replace<T: Resource>(
 ) -> Result<HttpResponse, Problem> {
     let account = account(&request, &shared)?;
     let precondition = precondition::of(&request)?;
-    let document = body::read_json(&request, &mut payload, DOCUMENT_BYTES_MAX).await?;
+    let document = body::read_json(&request, &mut payload, &shared).await?;
     let mut members = object::<T>(document)?;
     let id = id(&request);
     if members.get("id").is_some_and(|own| *own != id.as_str()) {

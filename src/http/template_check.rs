@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::problem::Problem;
-use super::{DOCUMENT_BYTES_MAX, Shared, body, records};
+use super::{Shared, body, records};
 use crate::event::{Event, EventPattern};
 use crate::field::{FieldError, Fields, kind};
 use crate::id::AccountId;
@@ -57,7 +57,7 @@ pub(super) async fn check(
     shared: web::Data<Shared>,
 ) -> Result<HttpResponse, Problem> {
     let account = records::account(&request, &shared)?;
-    let document = body::read_json(&request, &mut payload, DOCUMENT_BYTES_MAX).await?;
+    let document = body::read_json(&request, &mut payload, &shared).await?;
     let question = read(document).map_err(|errors| Problem::invalid("invalid_check", "the document", errors))?;
     let checked = compile(question.format, question.body, question.event.clone(), &shared).await?;
     let mut diagnostics = checked.diagnostics;

@@ -49,6 +49,8 @@ impl Ingester {
             Refusal::NoEvents => self.metrics.rejected("no_events", 1),
             Refusal::NoGoodEvent(rejected) => self.count(rejected),
             Refusal::Full { events } => self.metrics.rejected("engine_full", *events),
+            Refusal::Away => self.metrics.rejected("store_unavailable", 1),
+            Refusal::NotHere => self.metrics.rejected("not_an_ingest_node", 1),
             Refusal::Stopping => self.metrics.rejected("stopping", 1),
             Refusal::Fault => self.metrics.rejected("internal_error", 1),
         }
@@ -92,6 +94,8 @@ impl Handler<EventsReceived> for Ingester {
             Err((reason, reply)) => {
                 let refusal = match reason {
                     NotAdmitted::Full => Refusal::Full { events: accepted },
+                    NotAdmitted::Away => Refusal::Away,
+                    NotAdmitted::NotHere => Refusal::NotHere,
                     NotAdmitted::Stopping => Refusal::Stopping,
                 };
                 self.refuse(&refusal);
@@ -105,10 +109,7 @@ impl Handler<EventsReceived> for Ingester {
             Ok(()) => self.metrics.events_accepted.inc_by(accepted as u64),
             Err(error) => {
                 // Nobody behind: not accepted, and the producer must hear so.
-                let mut message = error.into_inner();
-                if let Some(admission) = Arc::get_mut(&mut message.admission) {
-                    admission.answer_instead(Err(Refusal::Stopping));
-                }
+                error.into_inner().admission.answer_instead(Err(Refusal::Stopping));
                 self.refuse(&Refusal::Stopping);
             }
         }
@@ -136,7 +137,7 @@ mod tests {
 
     #[actix_rt::test]
     async fn good_events_pass_and_the_full_gate_refuses_all() {
-        let gate = Gate::new(2);
+        let gate = Gate::new(2, 1);
         let (probe, mut passed) = Probe::start();
         let ingester = Ingester::new(Arc::clone(&gate), Arc::default(), probe, 16).start();
         let (reply, mut answer) = oneshot::channel();
@@ -160,8 +161,16 @@ mod tests {
     }
 
     #[actix_rt::test]
+    async fn with_nobody_behind_it_nothing_is_taken() {
+        let (gate, metrics) = (Gate::new(2, 1), Arc::new(Metrics::new()));
+        let ingester = Ingester::new(Arc::clone(&gate), Arc::clone(&metrics), Probe::gone().await, 16).start();
+        assert_eq!(post(&ingester, "{\"type\":\"d\",\"data\":{}}").await, Err(Refusal::Stopping));
+        assert_eq!((gate.events(), metrics.events_accepted.get()), (0, 0));
+    }
+
+    #[actix_rt::test]
     async fn a_closed_gate_takes_nothing() {
-        let gate = Gate::new(2);
+        let gate = Gate::new(2, 1);
         let (probe, _passed) = Probe::<EventsAccepted>::start();
         let ingester = Ingester::new(Arc::clone(&gate), Arc::default(), probe, 16).start();
         gate.close();

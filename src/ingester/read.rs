@@ -148,9 +148,30 @@ pub(super) fn time(value: Option<Value>) -> Result<Arc<str>, Mistake> {
         return Ok(now.round(Unit::Millisecond).unwrap_or(now).to_string().into());
     };
     match text.parse::<Timestamp>() {
-        Ok(_) => Ok(text.into()),
-        Err(_) => Err(("bad_time", "`time` is a time as RFC 3339 writes it, such as 2026-07-01T15:00:00Z".into())),
+        Ok(_) if is_rfc_3339(&text) => Ok(text.into()),
+        _ => Err(("bad_time", "`time` is a time as RFC 3339 writes it, such as 2026-07-01T15:00:00Z".into())),
     }
+}
+
+/// Whether the text has the shape of RFC 3339, section 5.6. The parser takes more of ISO 8601, which
+/// receivers that the text is passed on to need not.
+fn is_rfc_3339(text: &str) -> bool {
+    let shaped = |text: &[u8], shape: &str| {
+        text.len() == shape.len()
+            && text.iter().zip(shape.bytes()).all(|(own, expected)| match expected {
+                b'0' => own.is_ascii_digit(),
+                b'T' => matches!(own, b'T' | b't' | b' '),
+                b'+' => matches!(own, b'+' | b'-'),
+                other => *own == other,
+            })
+    };
+    let Some((moment, rest)) = text.as_bytes().split_at_checked("0000-00-00T00:00:00".len()) else {
+        return false;
+    };
+    let digits = rest.strip_prefix(b".").map_or(0, |rest| 1 + rest.iter().take_while(|b| b.is_ascii_digit()).count());
+    let (fraction, offset) = rest.split_at(digits);
+    let zone = matches!(offset, b"Z" | b"z") || shaped(offset, "+00:00");
+    shaped(moment, "0000-00-00T00:00:00") && fraction.len() != 1 && zone
 }
 
 pub(super) fn data(value: Option<Value>) -> Result<Map<String, Value>, Mistake> {
@@ -225,6 +246,30 @@ mod tests {
     }
 
     #[test]
+    fn a_time_is_what_rfc_3339_says() {
+        for (text, taken) in [
+            ("2026-07-01T15:00:00Z", true),
+            ("2026-07-01t15:00:00.123456789z", true),
+            ("2026-07-01 15:00:00-03:30", true),
+            ("2026-06-30T23:59:60Z", true),
+            ("2026-07-01T15:00:00", false),
+            ("2026-07-01T15:00:00.Z", false),
+            ("2026-07-01T15:00:00,5Z", false),
+            ("2026-07-01T15:00Z", false),
+            ("20260701T150000Z", false),
+            ("2026-07-01T15:00:00+0100", false),
+            ("2026-07-01T15:00:00Z[Europe/Paris]", false),
+            ("+002026-07-01T15:00:00Z", false),
+            ("2026-02-30T00:00:00Z", false),
+            ("2026-07-01T24:00:00Z", false),
+            ("2026-07-0\u{661}T15:00:00Z", false),
+            ("", false),
+        ] {
+            assert_eq!(time(Some(text.into())).is_ok(), taken, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_json_is_malformed_and_never_repeated() {
         let deep = "[".repeat(10_000);
         for body in ["", "{", "{\"type\":\"a\",\"da", "\u{1}secret", &deep, "{}{}", "{\"a\":01}"] {
@@ -234,6 +279,14 @@ mod tests {
             }
         }
         assert!(matches!(read(b"{\"type\":\"\xff\"}", &Encoding::Json, None), Err(Refusal::Malformed(_))));
+    }
+
+    #[test]
+    fn a_binary_cloud_event_may_have_no_data() {
+        let attributes = [("specversion", "1.0"), ("type", "a"), ("source", "s"), ("id", "1")];
+        let encoding = Encoding::CloudEventData(attributes.map(|(n, v)| (n.to_owned(), v.to_owned())).into());
+        assert!(read(b"", &encoding, None).expect("an event").events[0].data.is_empty());
+        assert!(matches!(read(b"x", &encoding, None), Err(Refusal::Malformed(_))));
     }
 
     #[test]

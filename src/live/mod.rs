@@ -14,7 +14,7 @@ pub use index::{Index, LiveTrigger};
 use crate::catalogue::Catalogue;
 use crate::messages::LiveTemplate;
 use crate::metrics::Metrics;
-use crate::store::{Change, ChangeSink};
+use crate::store::{Change, ChangeSink, Snapshot};
 use crate::template::Template;
 use crate::templating::{self, Limits};
 
@@ -49,13 +49,9 @@ impl Live {
         let compiled = checked.compiled?;
         Some(Arc::new(LiveTemplate { compiled, content_type }))
     }
-}
 
-impl ChangeSink for Live {
-    fn apply(&self, changes: Vec<Change>) {
-        // What a panic in another change left behind is the whole old index, which is sound.
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut index = Index::clone(&self.index.load());
+    /// Makes the index with these changes out of the one without.
+    fn change(&self, index: &mut Index, changes: Vec<Change>) {
         for change in changes {
             match change {
                 Change::Trigger(account, id, trigger) => index.set_trigger(&account, id, trigger),
@@ -73,8 +69,42 @@ impl ChangeSink for Live {
                 Change::Key(id, key) => index.set_key(id, key),
             }
         }
+    }
+
+    fn swap(&self, index: Index) {
         self.metrics.triggers.set(index.triggers() as i64);
         self.metrics.templates.set(index.templates() as i64);
         self.index.store(Arc::new(index));
+    }
+}
+
+impl ChangeSink for Live {
+    fn apply(&self, changes: Vec<Change>) {
+        // What a panic in another change left behind is the whole old index, which is sound.
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut index = Index::clone(&self.index.load());
+        self.change(&mut index, changes);
+        self.swap(index);
+    }
+
+    fn snapshot(&self, _: usize) -> Box<dyn Snapshot + '_> {
+        Box::new(Next { live: self, index: Index::default() })
+    }
+}
+
+/// An index that is made beside the one that is live.
+struct Next<'a> {
+    live: &'a Live,
+    index: Index,
+}
+
+impl Snapshot for Next<'_> {
+    fn add(&mut self, changes: Vec<Change>) {
+        self.live.change(&mut self.index, changes);
+    }
+
+    fn finish(self: Box<Self>) {
+        let _writing = self.live.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.live.swap(self.index);
     }
 }

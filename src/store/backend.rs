@@ -75,4 +75,9 @@ pub trait Backend: Send + Sync {
 
     /// The accounts under which something is, in order.
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountId>, StoreError>>;
+
+    /// Whether it can be reached, as far as is known without asking it.
+    fn connected(&self) -> bool {
+        true
+    }
 }

@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use redb::backends::InMemoryBackend;
-use redb::{Builder, Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{
+    Builder, Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata as _, TableDefinition,
+};
 
 use super::backend::{Backend, Place, Row, Write};
 use super::change::{CHANGES_MAX, Feed};
@@ -170,6 +172,7 @@ fn unavailable(error: impl std::fmt::Display) -> StoreError {
 fn load(database: &Database, feed: &Feed) -> Result<(), StoreError> {
     let read = || -> Result<(), redb::Error> {
         let records = database.begin_read()?.open_table(RECORDS)?;
+        let mut snapshot = feed.snapshot(usize::try_from(records.len()?).unwrap_or(usize::MAX));
         let mut batch = Vec::new();
         for entry in records.iter()? {
             let (place, value) = entry?;
@@ -180,12 +183,14 @@ fn load(database: &Database, feed: &Feed) -> Result<(), StoreError> {
                 continue;
             };
             let place = Place { kind, account: AccountId::new(account).ok(), id: id.to_owned() };
-            batch.push((place, row(id, value.value())));
+            let (_, _, json) = value.value();
+            batch.extend(feed.read(&place, json));
             if batch.len() == CHANGES_MAX {
-                feed.load(std::mem::take(&mut batch));
+                snapshot.add(std::mem::take(&mut batch));
             }
         }
-        feed.load(batch);
+        snapshot.add(batch);
+        snapshot.finish();
         Ok(())
     };
     read().map_err(unavailable)

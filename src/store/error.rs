@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::{Kind, Revision};
 use crate::id::{TemplateId, TriggerId};
+use crate::redis::AddressError;
 
 /// Why a call was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,11 +49,45 @@ pub enum StoreError {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// A URL of a kind that is not known.
-    #[error("the store's URL has the scheme `{0}:`; write file:PATH or memory:")]
+    #[error("the store's URL has the scheme `{0}:`; write file:PATH or memory:, or redis://HOST:PORT")]
     UnknownScheme(String),
-    /// A URL of a kind that is planned.
-    #[error("a store at `{0}:` is not supported by this version; write file:PATH or memory:")]
-    NotSupported(String),
+    /// A URL of Redis that can't be used.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// Redis did not answer.
+    #[error("Redis at {place} could not be reached within {waited_s} s ({detail}); start it, or correct store.url")]
+    Unreachable {
+        /// Where it should be.
+        place: String,
+        /// For how long that was tried.
+        waited_s: u64,
+        /// What was seen last.
+        detail: String,
+    },
+    /// Redis answers, and doesn't let this node in.
+    #[error(
+        "Redis at {place} refuses this node ({detail}); correct the user and password in store.url, and give the \
+         user what docs/redis.md lists"
+    )]
+    Refused {
+        /// Where it is.
+        place: String,
+        /// What it said.
+        detail: String,
+    },
+    /// What Redis keeps was written by another version.
+    #[error(
+        "the store in Redis at {place} has the format {found}, and this version reads {known}; it was left as it \
+         is. Use the version of Posthaste that wrote it"
+    )]
+    OtherSharedFormat {
+        /// Where it is.
+        place: String,
+        /// The format it has.
+        found: String,
+        /// The format that is read.
+        known: &'static str,
+    },
     /// A `file:` URL without a path.
     #[error("`file:` needs a path after it, like file:data/posthaste.redb or file:/var/lib/posthaste/store.redb")]
     NoPath,

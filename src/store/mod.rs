@@ -12,17 +12,20 @@ mod embedded;
 mod error;
 mod overlay;
 mod record;
+mod redis;
 mod writer;
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::config::StoreSettings;
 use crate::id::AccountId;
+use crate::metrics::Metrics;
 use backend::{Backend, Content, Place, Row, Write};
 use change::Feed;
 
-pub use change::{Change, ChangeSink};
+pub use change::{Change, ChangeSink, Snapshot};
 pub use error::{OpenError, StoreError};
 pub use record::Record;
 
@@ -113,11 +116,18 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens what the URL names (`file:PATH`, `memory:`) and gives all it holds to the sink:
-    /// templates first, at most 1,000 changes at a time. A record that can't be read is named in
-    /// the log and counted; the others live on.
-    pub async fn open(url: &str, sink: Arc<dyn ChangeSink>) -> Result<Self, OpenError> {
-        let feed = Arc::new(Feed::new(sink));
+    /// Opens what the settings' URL names (`file:PATH`, `memory:`, Redis) and gives all it holds to
+    /// the sink: templates first, at most 1,000 changes at a time. A record that can't be read is
+    /// named in the log and counted; the others live on. One in Redis is waited for as long as the
+    /// settings say, and followed from then on.
+    pub async fn open(
+        settings: &StoreSettings,
+        sink: Arc<dyn ChangeSink>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, OpenError> {
+        metrics.store_connected.set(1);
+        let feed = Arc::new(Feed::new(sink, Arc::clone(&metrics)));
+        let url = &settings.url;
         let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
         let backend = match (scheme, rest) {
             ("memory", "") => embedded::open(None, Arc::clone(&feed)).await?,
@@ -125,9 +135,7 @@ impl Store {
                 let path = error::file_path(rest)?;
                 embedded::open(Some(path), Arc::clone(&feed)).await?
             }
-            ("redis" | "rediss" | "redis+cluster", _) => {
-                return Err(OpenError::NotSupported(scheme.to_owned()));
-            }
+            _ if settings.is_shared() => self::redis::open(settings, Arc::clone(&feed), metrics).await?,
             // What follows may hold a password, so only the scheme is ever shown.
             _ => return Err(OpenError::UnknownScheme(scheme.chars().take(32).collect())),
         };
@@ -192,6 +200,11 @@ impl Store {
     /// The accounts that hold a template or a trigger, in order.
     pub async fn accounts(&self) -> Result<Vec<AccountId>, StoreError> {
         self.backend.accounts().await
+    }
+
+    /// Whether the store can be reached, as far as is known without asking it. An embedded one can.
+    pub fn connected(&self) -> bool {
+        self.backend.connected()
     }
 
     /// How many records could not be read since the store was opened.

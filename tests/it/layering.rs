@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 /// One outside system, one home: who may name a crate.
-const HOMES: [(&str, &[&str]); 12] = [
+const HOMES: [(&str, &[&str]); 14] = [
     ("handlebars", &["templating"]),
     ("redb", &["store/embedded"]),
+    ("::redis", &["redis"]),
     ("awc", &["dispatcher/client.rs", "dispatcher/attempt.rs", "dispatcher/line.rs", "cli/demo/calls.rs"]),
     ("actix_tls", &["dispatcher/client.rs"]),
     ("hickory_resolver", &["dispatcher/client.rs", "dispatcher/set.rs"]),
@@ -15,6 +16,7 @@ const HOMES: [(&str, &[&str]); 12] = [
     ("arc_swap", &["live/mod.rs"]),
     ("rpds", &["live/index.rs"]),
     ("clap", &["cli"]),
+    ("rustix", &["cli/serve.rs"]),
     ("tracing_subscriber", &["log.rs"]),
 ];
 
@@ -23,7 +25,7 @@ const PLAIN: [&str; 8] =
     ["id.rs", "event.rs", "trigger.rs", "template.rs", "delivery.rs", "key.rs", "field.rs", "pattern.rs"];
 
 /// Stages never name one another.
-const STAGES: [&str; 4] = ["ingester", "matcher", "renderer", "dispatcher"];
+const STAGES: [&str; 5] = ["ingester", "matcher", "renderer", "streams", "dispatcher"];
 
 fn sources() -> Vec<(String, String)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -3,17 +3,23 @@
 
 mod file;
 mod records;
+mod redis;
 mod writes;
 
 use std::any::Any;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use posthaste::config::StoreSettings;
 use posthaste::id::AccountId;
 use posthaste::key::{Key, Scope};
-use posthaste::store::{Change, ChangeSink, OpenError, Precondition, Record, Store, Stored, Written};
+use posthaste::metrics::Metrics;
+use posthaste::store::{Change, ChangeSink, OpenError, Precondition, Record, Snapshot, Store, Stored, Written};
 use posthaste::template::Template;
 use posthaste::trigger::Trigger;
 use serde_json::json;
+
+use crate::support::{RedisCluster, RedisServer};
 
 /// A place for one store, which goes away with it.
 struct Home {
@@ -26,10 +32,19 @@ struct Home {
 
 impl Home {
     async fn open(&self) -> (Store, Arc<Probe>) {
-        let probe = Arc::new(Probe::default());
-        let store = Store::open(&self.url, probe.clone()).await;
-        (store.expect("a store"), probe)
+        open(&self.url).await.expect("a store")
     }
+}
+
+/// Settings that name a store, which is not waited for.
+fn settings(url: &str) -> StoreSettings {
+    StoreSettings { url: url.to_owned(), ca_file: None, start_within: Duration::ZERO }
+}
+
+async fn open(url: &str) -> Result<(Store, Arc<Probe>), OpenError> {
+    let probe = Arc::new(Probe::default());
+    let store = Store::open(&settings(url), probe.clone(), Arc::new(Metrics::new())).await?;
+    Ok((store, probe))
 }
 
 fn in_memory() -> Home {
@@ -41,13 +56,45 @@ fn in_file() -> Home {
     Home { url: format!("file:{}/a/b/store.redb", folder.path().display()), keeps: true, _guard: Box::new(folder) }
 }
 
+fn in_redis() -> Home {
+    let server = RedisServer::start();
+    Home { url: server.url(), keeps: true, _guard: Box::new(server) }
+}
+
+fn in_cluster() -> Home {
+    let cluster = RedisCluster::start();
+    Home { url: cluster.url(), keeps: true, _guard: Box::new(cluster) }
+}
+
 /// Remembers what it was told.
 #[derive(Default)]
 struct Probe(Mutex<Vec<String>>);
 
 impl ChangeSink for Probe {
     fn apply(&self, changes: Vec<Change>) {
-        assert!((1..=1_000).contains(&changes.len()));
+        assert!(!changes.is_empty());
+        self.note(changes);
+    }
+
+    fn snapshot(&self, _: usize) -> Box<dyn Snapshot + '_> {
+        Box::new(Whole(self))
+    }
+}
+
+/// What a store holds comes in parts.
+struct Whole<'a>(&'a Probe);
+
+impl Snapshot for Whole<'_> {
+    fn add(&mut self, changes: Vec<Change>) {
+        self.0.note(changes);
+    }
+
+    fn finish(self: Box<Self>) {}
+}
+
+impl Probe {
+    fn note(&self, changes: Vec<Change>) {
+        assert!(changes.len() <= 1_000);
         let mut told = self.0.lock().expect("a lock");
         told.extend(changes.into_iter().map(|change| match change {
             Change::Template(account, id, value) => line("template", &account, &id, value),
@@ -156,13 +203,17 @@ macro_rules! conforms {
 
 conforms!(memory_store, super::in_memory);
 conforms!(file_store, super::in_file);
+conforms!(redis_store, super::in_redis);
+conforms!(cluster_store, super::in_cluster);
 
 #[tokio::test]
 async fn urls_that_name_no_store_say_what_to_write() {
     for (url, expected) in [
-        ("redis://:hunter2@h:6379/0", "a store at `redis:` is not supported"),
-        ("rediss://h", "a store at `rediss:` is not supported"),
-        ("redis+cluster://h", "a store at `redis+cluster:` is not supported"),
+        ("redis://:hunter2@h:6379/x", "write redis://[user:password@]host[:port][/database]"),
+        ("rediss:hunter2", "`://` is missing; write redis://"),
+        ("redis+cluster://:hunter2@", "the store's URL can't be used"),
+        ("redis://:hunter2@127.0.0.1:1", "Redis at redis://127.0.0.1:1 could not be reached within 0 s"),
+        ("redis+cluster://:hunter2@127.0.0.1:1", "start it, or correct store.url"),
         ("postgres://u:hunter2@h/d", "the store's URL has the scheme `postgres:`; write file:PATH"),
         ("data/x.redb", "the store's URL has the scheme `data/x.redb:`; write file:PATH"),
         ("memory:x", "write file:PATH or memory:"),
@@ -170,7 +221,7 @@ async fn urls_that_name_no_store_say_what_to_write() {
         ("file:", "`file:` needs a path"),
         ("file://host/x", "`file:` needs a path"),
     ] {
-        let opened = Store::open(url, Arc::new(Probe::default())).await;
+        let opened = open(url).await;
         let error: OpenError = opened.map(drop).expect_err(url);
         let text = error.to_string();
         assert!(text.contains(expected) && !text.contains("hunter2"), "{url}: {text}");

@@ -18,9 +18,7 @@ fn folder() -> tempfile::TempDir {
 }
 
 async fn open(path: &Path) -> Result<(Store, Arc<Probe>), OpenError> {
-    let probe = Arc::new(Probe::default());
-    let url = format!("file:{}", path.display());
-    Store::open(&url, probe.clone()).await.map(|s| (s, probe))
+    super::open(&format!("file:{}", path.display())).await
 }
 
 /// Opening must fail, and change nothing.

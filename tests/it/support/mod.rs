@@ -1,13 +1,29 @@
 //! What the end-to-end tests stand on: a real node on port 0, and a real receiver whose behaviour
 //! is flipped mid-test. Everything waits for a condition, with a deadline.
 
+mod cluster;
+mod document;
+mod forwarder;
 mod node;
 mod receiver;
+mod redis;
 
+pub(crate) use cluster::RedisCluster;
+pub(crate) use forwarder::Forwarder;
 pub(crate) use node::{Node, json_template};
 pub(crate) use receiver::{Behaviour, Receiver};
+pub(crate) use redis::RedisServer;
 
+use std::process::Command;
 use std::time::Duration;
 
 /// How long a test waits for what must come.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Runs a program to its end, which must be a good one.
+pub(crate) fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let (told, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}\n{told}{wrong}");
+    told.into_owned()
+}

@@ -5,7 +5,7 @@ use posthaste::config::Config;
 use posthaste::engine::{Engine, Stopped};
 use serde_json::{Value, json};
 
-use super::DEADLINE;
+use super::{DEADLINE, document};
 
 /// An answer of the node.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Node {
         body: impl Into<Vec<u8>>,
     ) -> Reply {
         let url = format!("http://{}{path}", self.engine.address());
-        let mut request = self.client.request(method, url);
+        let mut request = self.client.request(method.clone(), url);
         if let Some(key) = &self.key {
             request = request.insert_header(("authorization", format!("Bearer {key}")));
         }
@@ -79,7 +79,11 @@ impl Node {
         }
         let mut response = request.send_body(body.into()).await.expect("an answer");
         let body = response.body().limit(64 << 20).await.expect("a body").to_vec();
-        Reply { status: response.status().as_u16(), headers: response.headers().clone(), body }
+        let reply = Reply { status: response.status().as_u16(), headers: response.headers().clone(), body };
+        let content_type = reply.headers.get("content-type").and_then(|value| value.to_str().ok());
+        let document = posthaste::http::openapi_document();
+        document::check(document, method.as_str(), path, reply.status, content_type, &reply.body);
+        reply
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {

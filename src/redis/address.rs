@@ -1,0 +1,170 @@
+//! Reads a `store.url` that names Redis. What it says of a mistake never repeats the URL, which may
+//! hold a password.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use ::redis::cluster::{ClusterClient, ClusterClientBuilder};
+use ::redis::io::tcp::{TcpSettings, socket2};
+use ::redis::{
+    AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo as _, RedisResult, TlsCertificates, TlsMode,
+};
+
+use super::{ANSWER_WITHIN, Connection};
+
+/// How long a connection may be silent before the system asks whether the other side lives, and
+/// how often it asks: a network that ends connections without a word is noticed in half a minute.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(5);
+
+/// Why a URL can't name Redis.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the store's URL can't be used: {0}; write redis://[user:password@]host[:port][/database], rediss:// for TLS, or redis+cluster://host:port,host:port"
+)]
+pub struct AddressError(String);
+
+/// Where Redis is.
+pub(super) struct Address {
+    place: String,
+    way: Way,
+}
+
+enum Way {
+    Server(Box<Client>),
+    Cluster { builder: Box<dyn Fn(Option<Duration>) -> RedisResult<ClusterClient> + Send + Sync> },
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.place)
+    }
+}
+
+impl Address {
+    pub(super) fn new(url: &str, ca_file: Option<&Path>) -> Result<Self, AddressError> {
+        let wrong = |detail: &str| AddressError(detail.to_owned());
+        let roots = ca_file.map(std::fs::read).transpose();
+        let roots = roots.map_err(|e| wrong(&format!("store.ca_file can't be read: {e}")))?;
+        let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("`://` is missing"))?;
+        match scheme {
+            "redis" | "rediss" => {
+                let info = server(url)?;
+                let place = format!("{scheme}://{}", info.addr());
+                let client = match roots.filter(|_| scheme == "rediss") {
+                    Some(roots) => Client::build_with_tls(info, certificates(roots)),
+                    None => Client::open(info),
+                };
+                let client = client.map_err(|_| wrong("TLS can't be set up with store.ca_file"))?;
+                Ok(Self { place, way: Way::Server(Box::new(client)) })
+            }
+            "redis+cluster" | "rediss+cluster" => Self::cluster(scheme == "rediss+cluster", rest, roots),
+            _ => Err(wrong("the scheme is not known")),
+        }
+    }
+
+    /// Each of the hosts is asked for the whole cluster until one answers.
+    fn cluster(secure: bool, rest: &str, roots: Option<Vec<u8>>) -> Result<Self, AddressError> {
+        let (user, hosts) = match rest.rsplit_once('@') {
+            Some((user, hosts)) => (format!("{user}@"), hosts),
+            None => (String::new(), rest),
+        };
+        let scheme = if secure { "rediss" } else { "redis" };
+        let hosts = hosts.trim_end_matches('/');
+        let place = format!("{scheme}+cluster://{hosts}");
+        let hosts = hosts.split(',');
+        let nodes: Vec<ConnectionInfo> =
+            hosts.map(|host| server(&format!("{scheme}://{user}{host}"))).collect::<Result<_, _>>()?;
+        let builder = move |answer_within: Option<Duration>| {
+            let mut builder = ClusterClientBuilder::new(nodes.clone())
+                // The library would send again what may have been done already.
+                .retries(0)
+                .connection_timeout(ANSWER_WITHIN)
+                .overall_response_timeout(answer_within)
+                .response_timeout(answer_within.unwrap_or(Duration::from_secs(3_600)))
+                .tcp_settings(tcp_settings());
+            if secure {
+                builder = builder.tls(TlsMode::Secure);
+            }
+            if let Some(roots) = roots.clone().filter(|_| secure) {
+                builder = builder.certs(certificates(roots));
+            }
+            builder.build()
+        };
+        builder(None).map_err(|e| AddressError(e.category().to_owned()))?;
+        Ok(Self { place, way: Way::Cluster { builder: Box::new(builder) } })
+    }
+
+    /// Where it is, without user and password.
+    pub(super) fn place(&self) -> &str {
+        &self.place
+    }
+
+    pub(super) fn is_cluster(&self) -> bool {
+        matches!(self.way, Way::Cluster { .. })
+    }
+
+    /// Makes a connection, each command of which is answered within the time given or fails.
+    pub(super) async fn connect(&self, answer_within: Option<Duration>) -> RedisResult<Connection> {
+        match &self.way {
+            Way::Server(client) => {
+                let config = AsyncConnectionConfig::new()
+                    .set_connection_timeout(Some(ANSWER_WITHIN))
+                    .set_response_timeout(answer_within);
+                client.get_multiplexed_async_connection_with_config(&config).await.map(Connection::Server)
+            }
+            Way::Cluster { builder } => builder(answer_within)?.get_async_connection().await.map(Connection::Cluster),
+        }
+    }
+}
+
+fn server(url: &str) -> Result<ConnectionInfo, AddressError> {
+    let info = url.into_connection_info().map_err(|e| AddressError(e.category().to_owned()))?;
+    Ok(info.set_tcp_settings(tcp_settings()))
+}
+
+/// Small commands must not wait for one another, and a silent network must be noticed.
+fn tcp_settings() -> TcpSettings {
+    let keep_alive = socket2::TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE_EVERY);
+    TcpSettings::default().set_nodelay(true).set_keepalive(keep_alive)
+}
+
+fn certificates(roots: Vec<u8>) -> TlsCertificates {
+    TlsCertificates { client_tls: None, root_cert: Some(roots) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_that_name_redis_and_mistakes_that_show_no_password() {
+        for good in [
+            "redis://h",
+            "redis://:secret@h:6380/3",
+            "rediss://user:p%40ss@h",
+            "redis+cluster://h:7000",
+            "redis+cluster://user:secret@h:7000,g:7001/",
+            "rediss+cluster://h:7000,[::1]:7001",
+        ] {
+            let address = Address::new(good, None).expect(good);
+            assert!(!address.place().contains("secret") && address.place().contains("://h:"), "{}", address.place());
+        }
+        for bad in [
+            "redis:h",
+            "redis://",
+            "redis://h:hunter2:6379",
+            "redis://:hunter2@h/x",
+            "redis://:hunter2@h:99999",
+            "http://:hunter2@h",
+            "redis+cluster://",
+            "redis+cluster://:hunter2@h:1,",
+        ] {
+            let error = Address::new(bad, None).expect_err(bad).to_string();
+            assert!(error.contains("redis://") && !error.contains("hunter2"), "{bad}: {error}");
+        }
+        let missing = Address::new("rediss://h", Some(Path::new("/nowhere/ca.pem"))).expect_err("no file");
+        assert!(missing.to_string().contains("store.ca_file"));
+    }
+}

@@ -1,0 +1,36 @@
+//! A script of ours: offered by its hash, and with its text where the server has not seen it or has
+//! forgotten it. It never loads a script beforehand, since any server of a cluster may be asked next.
+
+use super::{Cmd, Connection, ErrorKind, RedisResult, Script, ServerErrorKind, Value};
+
+/// A script, all of whose keys follow from its first.
+#[derive(Debug)]
+pub(crate) struct Code {
+    text: &'static str,
+    hash: String,
+}
+
+impl Code {
+    pub(crate) fn new(text: &'static str) -> Self {
+        Self { text, hash: Script::new(text).get_hash().to_owned() }
+    }
+
+    /// Runs it. What a server refuses because it does not know the hash, it has not done.
+    pub(crate) async fn run(&self, connection: &mut Connection, key: &str, words: &[&[u8]]) -> RedisResult<Value> {
+        match Self::call("EVALSHA", &self.hash, key, words).query_async(connection).await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                Self::call("EVAL", self.text, key, words).query_async(connection).await
+            }
+            done => done,
+        }
+    }
+
+    fn call(name: &str, script: &str, key: &str, words: &[&[u8]]) -> Cmd {
+        let mut command = ::redis::cmd(name);
+        command.arg(script).arg(1).arg(key);
+        for word in words {
+            command.arg(*word);
+        }
+        command
+    }
+}

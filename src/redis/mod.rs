@@ -1,0 +1,192 @@
+//! The way to Redis: what a `store.url` names, and connections to it that are made anew when they
+//! break. The only part that names the client library; the store and the streams say what they
+//! want in the commands re-exported here. It knows no key, no value and no script of theirs.
+
+mod address;
+mod code;
+mod connection;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Mutex;
+
+pub(crate) use ::redis::{
+    Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ServerErrorKind, Value,
+};
+
+use address::Address;
+pub use address::AddressError;
+pub(crate) use code::Code;
+pub(crate) use connection::Connection;
+
+/// How long a connection may take to be made, and a command that does not block to be answered.
+/// Redis answers within a millisecond; what takes a thousand times that is away, and whoever waits
+/// for it must hear so.
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// After a connection could not be made, the next try is so far away, and whoever asks before it
+/// gets an error at once.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
+/// How long a command is offered again that the server says it has not done: while a cluster
+/// changes masters, or a server loads its data.
+const REFUSED_FOR: Duration = Duration::from_secs(2);
+const OFFERED_AGAIN_AFTER: Duration = Duration::from_millis(25);
+
+/// Where Redis is, and one connection to it that all who share this may use at a time. Clones are
+/// the same connection. A command that blocks goes over a connection of its own.
+#[derive(Debug, Clone)]
+pub(crate) struct Link {
+    address: Arc<Address>,
+    shared: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    connection: Option<Connection>,
+    /// Counts the connections made, so that many who saw one break replace it once.
+    generation: u64,
+    failed: Option<Instant>,
+}
+
+impl Link {
+    /// Reads `redis://`, `rediss://` or `redis+cluster://`; `ca_file` is a file of certificate
+    /// authorities to trust instead of the public ones. Connects to nothing yet.
+    pub(crate) fn new(url: &str, ca_file: Option<&Path>) -> Result<Self, AddressError> {
+        Ok(Self { address: Arc::new(Address::new(url, ca_file)?), shared: Arc::default() })
+    }
+
+    /// The same place over a connection of its own, for another thread or purpose.
+    pub(crate) fn apart(&self) -> Self {
+        Self { address: Arc::clone(&self.address), shared: Arc::default() }
+    }
+
+    /// Whether it is a Redis Cluster, where a pipeline's keys must have one slot.
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.address.is_cluster()
+    }
+
+    /// Where it is, without user and password.
+    pub(crate) fn place(&self) -> &str {
+        self.address.place()
+    }
+
+    /// A connection for commands that block; the caller bounds its waits.
+    pub(crate) async fn blocking(&self) -> RedisResult<Connection> {
+        within(self.address.connect(None)).await
+    }
+
+    /// Does one command.
+    pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
+        self.run(|mut connection| async move { command.query_async(&mut connection).await }).await
+    }
+
+    /// Does many. On a cluster their keys have one slot.
+    pub(crate) async fn pipeline<T: FromRedisValue>(&self, pipeline: &Pipeline) -> RedisResult<T> {
+        self.run(|mut connection| async move { pipeline.query_async(&mut connection).await }).await
+    }
+
+    /// Runs a script of ours.
+    pub(crate) async fn code(&self, code: &Code, key: &str, words: &[&[u8]]) -> RedisResult<Value> {
+        self.run(|mut connection| async move { code.run(&mut connection, key, words).await }).await
+    }
+
+    /// Does `work` over the shared connection. What the server says it has not done is offered
+    /// again for a while; after anything else, and above all after silence, nothing is: it may have
+    /// been done.
+    async fn run<T, F>(&self, work: impl Fn(Connection) -> F) -> RedisResult<T>
+    where
+        F: Future<Output = RedisResult<T>>,
+    {
+        let begun = Instant::now();
+        loop {
+            let (connection, generation) = self.connection().await?;
+            let done = within(work(connection)).await;
+            match done {
+                Err(error) if is_broken(&error) => {
+                    self.forget(generation).await;
+                    return Err(error);
+                }
+                Err(error) if is_refused_for_now(&error) && begun.elapsed() < REFUSED_FOR => {
+                    // A master that became a replica says so for ever over this connection.
+                    if !self.is_cluster() {
+                        self.forget(generation).await;
+                    }
+                    tokio::time::sleep(OFFERED_AGAIN_AFTER).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn connection(&self) -> RedisResult<(Connection, u64)> {
+        let mut state = self.shared.lock().await;
+        if let Some(connection) = &state.connection {
+            return Ok((connection.clone(), state.generation));
+        }
+        if state.failed.is_some_and(|failed| failed.elapsed() < RETRY_AFTER) {
+            return Err(away("it could not be reached a moment ago"));
+        }
+        match within(self.address.connect(Some(ANSWER_WITHIN))).await {
+            Ok(connection) => {
+                state.generation += 1;
+                state.failed = None;
+                state.connection = Some(connection.clone());
+                Ok((connection, state.generation))
+            }
+            Err(error) => {
+                state.failed = Some(Instant::now());
+                Err(error)
+            }
+        }
+    }
+
+    /// Uses a new connection from now on: for who has seen the server go away over another one.
+    pub(crate) async fn renew(&self) {
+        self.shared.lock().await.connection = None;
+    }
+
+    async fn forget(&self, generation: u64) {
+        let mut state = self.shared.lock().await;
+        if state.generation == generation {
+            state.connection = None;
+        }
+    }
+}
+
+/// Whether the connection is of no use any more. A command over it may have been done.
+pub(crate) fn is_broken(error: &RedisError) -> bool {
+    error.is_io_error() || error.is_timeout() || error.is_unrecoverable_error()
+}
+
+/// Whether the server said that it has not done the command and that another, or the same one
+/// later, may.
+fn is_refused_for_now(error: &RedisError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ClusterConnectionNotFound
+            | ErrorKind::Server(
+                ServerErrorKind::Moved
+                    | ServerErrorKind::Ask
+                    | ServerErrorKind::TryAgain
+                    | ServerErrorKind::ClusterDown
+                    | ServerErrorKind::MasterDown
+                    | ServerErrorKind::ReadOnly
+                    | ServerErrorKind::BusyLoading
+            )
+    )
+}
+
+/// Whether the server has no script, group or stream of this name (any more).
+pub(crate) fn has_code(error: &RedisError, code: &str) -> bool {
+    error.code() == Some(code)
+}
+
+async fn within<T>(work: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+    let done = tokio::time::timeout(ANSWER_WITHIN, work).await;
+    done.unwrap_or_else(|_| Err(away("it did not answer in time")))
+}
+
+fn away(detail: &str) -> RedisError {
+    RedisError::from(std::io::Error::new(std::io::ErrorKind::TimedOut, detail.to_owned()))
+}

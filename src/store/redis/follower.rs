@@ -1,0 +1,345 @@
+//! Keeps the node's sink as the store in Redis is: reads all of it, then what its log tells, and all
+//! of it anew where the log can't tell everything. It is on a thread of its own, over a connection of
+//! its own, and never gives up. It never writes, except the mark of a new store.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::oneshot;
+
+use super::pending::Pending;
+use super::scripts::{self, Changes, Entry, Found, LOG, META, Trouble};
+use crate::metrics::Metrics;
+use crate::redis::{ANSWER_WITHIN, Cmd, Code, Connection, Link, Value};
+use crate::store::change::{self, Feed};
+use crate::store::{Change, OpenError};
+
+/// How long Redis holds a question for news. Each time it ends, it is asked whether its history is
+/// still the one that was followed, so this is also how long the loss of one can go unnoticed.
+const NEWS_WITHIN: Duration = Duration::from_secs(1);
+/// A long answer may take longer than an ordinary one.
+const READ_WITHIN: Duration = Duration::from_secs(10);
+/// Changes that come one after another are read together after this, which spares Redis a reading
+/// for each of them and each node.
+const GATHERED_FOR: Duration = Duration::from_millis(2);
+/// Between two tries to reach Redis.
+const TRIED_AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// How often a start says that it still waits.
+const SAID_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// What the follower shares with the calls to the store.
+pub(super) struct Shared {
+    pub(super) link: Link,
+    pub(super) feed: Arc<Feed>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) pending: Pending,
+    pub(super) connected: AtomicBool,
+}
+
+impl Shared {
+    pub(super) fn set_connected(&self, connected: bool) {
+        self.connected.store(connected, Ordering::Relaxed);
+        self.metrics.store_connected.set(i64::from(connected));
+        if connected && let Ok(now) = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
+            self.metrics.store_last_contact.set(now.as_secs().cast_signed());
+        }
+    }
+}
+
+/// How far the sink has been told: up to this version of this history.
+#[derive(Debug, Clone)]
+pub(super) struct Point {
+    pub(super) epoch: String,
+    pub(super) version: u64,
+    /// That of the version's entry in the log; two histories may have the same version.
+    pub(super) token: Option<String>,
+}
+
+/// Why all is read anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Anew {
+    Start,
+    Epoch,
+    Behind,
+    History,
+    Gap,
+}
+
+impl Anew {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Epoch => "epoch",
+            Self::Behind => "behind",
+            Self::History => "history",
+            Self::Gap => "gap",
+        }
+    }
+}
+
+/// Follows the store.
+pub(super) struct Follower {
+    shared: Arc<Shared>,
+    point: Option<Point>,
+}
+
+type Opened = oneshot::Sender<Result<(), OpenError>>;
+
+impl Follower {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, point: None }
+    }
+
+    /// Runs for ever once the store is open. What keeps it from being opened is told, and ends it.
+    pub(super) async fn run(mut self, opened: Opened, within: Duration) {
+        let first = self.open(within).await;
+        let failed = first.is_err();
+        if opened.send(first.map(drop)).is_err() || failed {
+            return;
+        }
+        loop {
+            let trouble = match self.follow().await {
+                Err(trouble) => trouble,
+                Ok(never) => match never {},
+            };
+            if self.shared.connected.load(Ordering::Relaxed) {
+                tracing::warn!(
+                    error = %trouble,
+                    "the store in Redis is away: what was live last stays live, and writes are refused"
+                );
+            }
+            self.shared.set_connected(false);
+            // Whoever calls next must not be the one to find out.
+            self.shared.link.renew().await;
+            tokio::time::sleep(TRIED_AGAIN_AFTER).await;
+        }
+    }
+
+    /// Reads the store for the first time.
+    async fn open(&mut self, within: Duration) -> Result<(), OpenError> {
+        let place = self.shared.link.place().to_owned();
+        let begun = Instant::now();
+        let mut said = None::<Instant>;
+        loop {
+            let trouble = match self.read_first().await {
+                Ok(()) => return Ok(()),
+                Err(trouble) => trouble,
+            };
+            let detail = trouble.to_string();
+            match &trouble {
+                Trouble::Format(found) => {
+                    let found = found.chars().take(32).collect();
+                    return Err(OpenError::OtherSharedFormat { place, found, known: scripts::FORMAT });
+                }
+                Trouble::Redis(error) if is_refusal(error.code()) => return Err(OpenError::Refused { place, detail }),
+                _ => {}
+            }
+            if begun.elapsed() >= within {
+                return Err(OpenError::Unreachable { place, waited_s: within.as_secs(), detail });
+            }
+            if said.is_none_or(|said| said.elapsed() >= SAID_AGAIN_AFTER) {
+                said = Some(Instant::now());
+                tracing::warn!(%place, error = detail, "waiting for Redis");
+            }
+            tokio::time::sleep(TRIED_AGAIN_AFTER.min(within)).await;
+        }
+    }
+
+    async fn read_first(&mut self) -> Result<(), Trouble> {
+        let mut connection = self.shared.link.blocking().await?;
+        self.begin_anew(&mut connection, Anew::Start).await?;
+        self.catch_up(&mut connection).await
+    }
+
+    /// Follows for as long as one connection lasts.
+    async fn follow(&mut self) -> Result<std::convert::Infallible, Trouble> {
+        let mut connection = self.shared.link.blocking().await?;
+        loop {
+            self.catch_up(&mut connection).await?;
+            self.wait_for_news(&mut connection).await?;
+        }
+    }
+
+    /// Asks Redis to say when the log goes on. An answer that never comes ends the connection.
+    async fn wait_for_news(&self, connection: &mut Connection) -> Result<(), Trouble> {
+        let Some(point) = &self.point else { return Ok(()) };
+        let mut command = Cmd::new();
+        command.arg("XREAD").arg("COUNT").arg(1).arg("BLOCK").arg(NEWS_WITHIN.as_millis() as u64);
+        command.arg("STREAMS").arg(LOG).arg(format!("{}-0", point.version));
+        let asked = tokio::time::timeout(NEWS_WITHIN + ANSWER_WITHIN, command.query_async::<Value>(connection));
+        asked.await.map_err(|_| Trouble::Silence)??;
+        Ok(())
+    }
+
+    /// Tells of all that has changed, until there is no more.
+    async fn catch_up(&mut self, connection: &mut Connection) -> Result<(), Trouble> {
+        let mut turns = 0_u32;
+        loop {
+            let Some(point) = &self.point else {
+                self.begin_anew(connection, Anew::Start).await?;
+                continue;
+            };
+            let read = ask(connection, &scripts::CHANGES, &scripts::changes_after(point.version)).await?;
+            let read = scripts::read_changes(read)?;
+            match judge(point, &read) {
+                Err(reason) => {
+                    // A log that can't be followed at all must not be read without a pause.
+                    tokio::time::sleep(TRIED_AGAIN_AFTER * turns.min(25)).await;
+                    turns += 1;
+                    self.begin_anew(connection, reason).await?;
+                }
+                Ok(()) => {
+                    let version = read.version;
+                    let last = self.apply(read);
+                    self.shared.set_connected(true);
+                    if last >= version {
+                        tokio::time::sleep(GATHERED_FOR).await;
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells of the changes that were read, and says up to which version.
+    fn apply(&mut self, read: Changes) -> u64 {
+        let Some(last) = read.entries.last().map(|entry| (entry.version, entry.token.clone())) else {
+            return read.version;
+        };
+        let newest = (last.0, read.version);
+        let number = read.entries.len();
+        let mut changes = Vec::with_capacity(number);
+        let mut writers = Vec::new();
+        for entry in read.entries {
+            match self.shared.pending.take(&entry.token) {
+                Some((change, writer)) => {
+                    changes.push(change);
+                    writers.push(writer);
+                }
+                None => changes.extend(self.change(entry, newest)),
+            }
+        }
+        self.shared.feed.tell(changes);
+        self.shared.metrics.store_changes.inc_by(number as u64);
+        if let Some(point) = &mut self.point {
+            (point.version, point.token) = (last.0, Some(last.1));
+        }
+        for writer in writers {
+            // A writer that has gone needs no answer.
+            let _ = writer.send(());
+        }
+        last.0
+    }
+
+    /// What an entry of the log changes here; nothing where a later one says more.
+    fn change(&self, entry: Entry, (last, version): (u64, u64)) -> Option<Change> {
+        let Some(place) = entry.place else {
+            tracing::warn!(version = entry.version, "an entry of the store's log names no record and is passed over");
+            return None;
+        };
+        match entry.value {
+            Found::Later => None,
+            Found::Gone => change::gone(&place),
+            Found::Kept(value) => match scripts::split(&value) {
+                // It is from a change that was not read yet, and will be told in its turn.
+                (revision, _) if (last + 1..=version).contains(&revision) => None,
+                // What can't be read is not live, on no node.
+                (_, json) => self.shared.feed.read(&place, json).or_else(|| change::gone(&place)),
+            },
+        }
+    }
+
+    /// Reads the whole store beside what is live, and puts it in its place.
+    async fn begin_anew(&mut self, connection: &mut Connection, reason: Anew) -> Result<(), Trouble> {
+        let begun = Instant::now();
+        if reason != Anew::Start {
+            tracing::warn!(
+                reason = reason.as_str(),
+                "the store's log does not tell all that changed; all of it is read"
+            );
+        }
+        let (point, records) = super::snapshot::take(&self.shared, connection).await?;
+        tracing::info!(
+            records,
+            version = point.version,
+            seconds = begun.elapsed().as_secs_f64(),
+            "the store in Redis was read"
+        );
+        self.shared.metrics.snapshot_taken(reason.as_str());
+        self.shared.pending.snapshot(point.version);
+        self.point = Some(point);
+        Ok(())
+    }
+}
+
+/// Whether the log goes on from where the sink is.
+fn judge(point: &Point, read: &Changes) -> Result<(), Anew> {
+    if read.epoch.as_ref() != Some(&point.epoch) {
+        return Err(Anew::Epoch);
+    }
+    if read.version < point.version {
+        return Err(Anew::Behind);
+    }
+    if read.token != point.token {
+        return Err(Anew::History);
+    }
+    let follows = (point.version + 1..).zip(&read.entries).all(|(expected, entry)| entry.version == expected);
+    let lost = read.entries.is_empty() && read.version > point.version;
+    if follows && !lost { Ok(()) } else { Err(Anew::Gap) }
+}
+
+/// Runs a script over the follower's own connection.
+pub(super) async fn ask(connection: &mut Connection, code: &Code, words: &[Vec<u8>]) -> Result<Value, Trouble> {
+    let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    let answer = tokio::time::timeout(READ_WITHIN, code.run(connection, META, &words)).await;
+    Ok(answer.map_err(|_| Trouble::Silence)??)
+}
+
+/// Whether the server said that this user may not.
+fn is_refusal(code: Option<&str>) -> bool {
+    matches!(code, Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(epoch: &str, version: u64, token: Option<&str>, entries: &[u64]) -> Changes {
+        let entry = |version: &u64| Entry { version: *version, place: None, token: String::new(), value: Found::Gone };
+        Changes {
+            epoch: Some(epoch.to_owned()),
+            version,
+            token: token.map(str::to_owned),
+            entries: entries.iter().map(entry).collect(),
+        }
+    }
+
+    #[test]
+    fn a_log_is_followed_only_where_it_tells_everything() {
+        let point = Point { epoch: "e".into(), version: 5, token: Some("t".into()) };
+        for (read, expected) in [
+            (read("e", 5, Some("t"), &[]), Ok(())),
+            (read("e", 7, Some("t"), &[6, 7]), Ok(())),
+            // What did not fit into one answer.
+            (read("e", 9, Some("t"), &[6, 7]), Ok(())),
+            (read("f", 5, Some("t"), &[]), Err(Anew::Epoch)),
+            (Changes { epoch: None, ..read("e", 0, None, &[]) }, Err(Anew::Epoch)),
+            (read("e", 4, None, &[]), Err(Anew::Behind)),
+            (read("e", 5, Some("u"), &[]), Err(Anew::History)),
+            (read("e", 6, None, &[6]), Err(Anew::History)),
+            (read("e", 8, Some("t"), &[7, 8]), Err(Anew::Gap)),
+            (read("e", 8, Some("t"), &[6, 8]), Err(Anew::Gap)),
+            (read("e", 8, Some("t"), &[]), Err(Anew::Gap)),
+        ] {
+            assert_eq!(judge(&point, &read), expected, "{read:?}");
+        }
+    }
+
+    #[test]
+    fn a_log_that_was_emptied_is_followed_on() {
+        let point = Point { epoch: "e".into(), version: 5, token: None };
+        assert_eq!(judge(&point, &read("e", 5, None, &[])), Ok(()));
+        assert_eq!(judge(&point, &read("e", 6, None, &[6])), Ok(()));
+    }
+}

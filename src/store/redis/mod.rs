@@ -1,0 +1,262 @@
+//! The store in Redis, which many nodes and other programs share: `docs/redis.md` is its description.
+//! A write is one script; what it changed comes back through the log, to this node as to all others,
+//! and only then is it answered. While Redis is away calls fail at once, and the sink keeps what it was
+//! told last.
+
+mod follower;
+mod pending;
+mod scripts;
+mod snapshot;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::{Semaphore, oneshot};
+
+use self::follower::{Follower, Shared};
+use self::pending::Pending;
+use self::scripts::{META, ROWS_MAX, Trouble};
+use super::backend::{Backend, Place, Row, Write};
+use super::change::Feed;
+use super::{Kind, OpenError, Precondition, Revision, StoreError, Written};
+use crate::config::StoreSettings;
+use crate::id::{AccountId, TemplateId, TriggerId};
+use crate::metrics::Metrics;
+use crate::redis::{Cmd, Code, Link, RedisResult, Value, is_broken};
+
+/// The most writes under way; past it, callers wait for a place.
+const WRITES_MAX: usize = 1_024;
+/// Names of accounts read at a time.
+const ACCOUNTS_MAX: usize = 1_000;
+
+/// Opens the store, waiting for Redis as long as the settings say, and begins to follow it.
+pub(super) async fn open(
+    settings: &StoreSettings,
+    feed: Arc<Feed>,
+    metrics: Arc<Metrics>,
+) -> Result<Arc<dyn Backend>, OpenError> {
+    let link = Link::new(&settings.url, settings.ca_file.as_deref())?;
+    let shared = Arc::new(Shared { link, feed, metrics, pending: Pending::new(), connected: AtomicBool::new(false) });
+    shared.set_connected(false);
+    let system = |error: std::io::Error| StoreError::Unavailable(error.to_string());
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(system)?;
+    let handle = runtime.handle().clone();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let (opened, answer) = oneshot::channel();
+    let follower = Follower::new(Arc::clone(&shared));
+    let within = settings.start_within;
+    let run = move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = stopped => {}
+                () = follower.run(opened, within) => {}
+            }
+        });
+    };
+    let thread = std::thread::Builder::new().name("store-follower".to_owned()).spawn(run).map_err(system)?;
+    let store = Redis {
+        calls: Arc::new(Calls { shared, writes: Semaphore::new(WRITES_MAX) }),
+        runtime: handle,
+        stop: Some(stop),
+        thread: Some(thread),
+    };
+    answer.await.map_err(|_| stopped_early())??;
+    Ok(Arc::new(store))
+}
+
+/// The store, and the thread that all its connections live on.
+struct Redis {
+    calls: Arc<Calls>,
+    runtime: Handle,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Redis {
+    /// Waits for the thread, so that nothing of the store is left when it is gone.
+    fn drop(&mut self) {
+        self.stop = None;
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        // A sink that held the last handle drops it on the thread itself.
+        if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
+            tracing::error!("the store's follower had stopped after a panic");
+        }
+    }
+}
+
+impl Redis {
+    /// Does a call on the store's thread: a connection lives as long as the thread that made it, and
+    /// those that serve requests come and go. A caller that stops waiting does not stop the call.
+    fn call<T, F>(&self, work: impl FnOnce(Arc<Calls>) -> F) -> BoxFuture<'static, Result<T, StoreError>>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let done = self.runtime.spawn(work(Arc::clone(&self.calls)));
+        async move { done.await.map_err(|_| stopped_early())? }.boxed()
+    }
+}
+
+impl Backend for Redis {
+    fn get(&self, place: Place) -> BoxFuture<'_, Result<Option<Row>, StoreError>> {
+        self.call(|calls| async move { calls.get(place).await })
+    }
+
+    fn list(&self, after: Place, limit: usize) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+        self.call(move |calls| async move { calls.list(after, limit).await })
+    }
+
+    fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, StoreError>> {
+        self.call(|calls| async move { calls.write(write).await })
+    }
+
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountId>, StoreError>> {
+        self.call(|calls| async move { calls.accounts().await })
+    }
+
+    fn connected(&self) -> bool {
+        self.calls.shared.connected.load(Ordering::Relaxed)
+    }
+}
+
+/// What is asked of Redis for a caller, all over one connection.
+struct Calls {
+    shared: Arc<Shared>,
+    writes: Semaphore,
+}
+
+impl Calls {
+    async fn get(&self, place: Place) -> Result<Option<Row>, StoreError> {
+        let account = place.account.as_ref().map_or("", AccountId::as_str);
+        let list = match place.kind {
+            Kind::Template => format!("{{posthaste}}:templates:{account}"),
+            Kind::Trigger => format!("{{posthaste}}:triggers:{account}"),
+            Kind::Key => "{posthaste}:keys".to_owned(),
+        };
+        let mut command = Cmd::new();
+        command.arg("HGET").arg(list).arg(&place.id);
+        let value: Option<Vec<u8>> = read(|| self.shared.link.query(&command)).await?;
+        Ok(value.map(|value| row(place.id, &value)))
+    }
+
+    async fn list(&self, after: Place, limit: usize) -> Result<Vec<Row>, StoreError> {
+        let account = after.account.as_ref().map_or("", AccountId::as_str);
+        let (mut rows, mut from) = (Vec::new(), Some(after.id));
+        while let Some(id) = from.filter(|_| rows.len() < limit) {
+            let words = scripts::page_after(after.kind, account, &id, (limit - rows.len()).min(ROWS_MAX), false);
+            let page = scripts::read_page(after.kind, read(|| self.run(&scripts::PAGE, &words)).await?);
+            let page = page.map_err(unavailable)?;
+            rows.extend(page.rows.into_iter().map(|(place, value)| row(place.id, &value)));
+            from = page.next.map(|(_, id)| id);
+        }
+        Ok(rows)
+    }
+
+    async fn write(&self, write: Write) -> Result<Written, StoreError> {
+        let _place = self.writes.acquire().await.map_err(unavailable)?;
+        let Write { place, content, precondition, change } = write;
+        let expected = self.shared.pending.expect(change);
+        let operation = if content.is_some() { "put" } else { "delete" };
+        let words = [
+            operation.into(),
+            place.kind.as_str().into(),
+            place.account.as_ref().map_or("", AccountId::as_str).into(),
+            place.id.into_bytes(),
+            content.map(|content| content.json).unwrap_or_default(),
+            condition(&precondition).into_bytes(),
+            expected.token.clone().into_bytes(),
+        ];
+        let written = judged(self.run(&scripts::WRITE, &words).await.map_err(unavailable)?)?;
+        expected.live(written.revision.0).await;
+        Ok(written)
+    }
+
+    async fn accounts(&self) -> Result<Vec<AccountId>, StoreError> {
+        let (mut accounts, mut from) = (Vec::new(), "-".to_owned());
+        loop {
+            let mut command = Cmd::new();
+            command.arg("ZRANGEBYLEX").arg("{posthaste}:accounts").arg(&from).arg("+");
+            command.arg("LIMIT").arg(0).arg(ACCOUNTS_MAX);
+            let names: Vec<Vec<u8>> = read(|| self.shared.link.query(&command)).await?;
+            let names: Vec<_> = names.iter().map(|name| String::from_utf8_lossy(name)).collect();
+            accounts.extend(names.iter().filter_map(|name| AccountId::new(name).ok()));
+            match names.last().filter(|_| names.len() == ACCOUNTS_MAX) {
+                Some(last) => from = format!("({last}"),
+                None => return Ok(accounts),
+            }
+        }
+    }
+
+    async fn run(&self, code: &Code, words: &[Vec<u8>]) -> RedisResult<Value> {
+        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        self.shared.link.code(code, META, &words).await
+    }
+}
+
+/// Reads, and once more where the connection breaks: unlike a write, that does no harm.
+async fn read<T, F>(ask: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = RedisResult<T>>,
+{
+    let answer = match ask().await {
+        Err(error) if is_broken(&error) => ask().await,
+        answer => answer,
+    };
+    answer.map_err(unavailable)
+}
+
+/// What must hold, as write.lua reads it.
+fn condition(precondition: &Precondition) -> String {
+    match precondition {
+        Precondition::None => "any".to_owned(),
+        Precondition::Exists => "exists".to_owned(),
+        Precondition::Absent => "absent".to_owned(),
+        Precondition::Is(revisions) => {
+            revisions.iter().fold("is".to_owned(), |text, revision| format!("{text} {}", revision.0))
+        }
+    }
+}
+
+/// Reads the answer of write.lua.
+fn judged(answer: Value) -> Result<Written, StoreError> {
+    let mut words = scripts::list(answer).map_err(unavailable)?.into_iter().map(scripts::text);
+    let verdict = words.next().flatten().unwrap_or_default();
+    let mut word = || words.next().flatten();
+    let version = |word: Option<String>| word.and_then(|word| word.parse().ok()).map(Revision);
+    Err(match verdict.as_str() {
+        "written" => {
+            let revision = version(word()).ok_or_else(|| unavailable(Trouble::Answer))?;
+            return Ok(Written { revision, created: word().as_deref() == Some("created") });
+        }
+        "not_found" => StoreError::NotFound,
+        "precondition_failed" => StoreError::PreconditionFailed { current: version(word()) },
+        "template_missing" => match word().and_then(|name| TemplateId::new(&name).ok()) {
+            Some(template) => StoreError::TemplateMissing(template),
+            None => unavailable(Trouble::Answer),
+        },
+        "template_in_use" => {
+            let triggers = std::iter::from_fn(word).filter_map(|name| TriggerId::new(&name).ok());
+            StoreError::TemplateInUse { triggers: triggers.collect() }
+        }
+        "other_format" => unavailable(Trouble::Format(word().unwrap_or_default())),
+        _ => unavailable(Trouble::Answer),
+    })
+}
+
+fn row(id: String, value: &[u8]) -> Row {
+    let (revision, json) = scripts::split(value);
+    Row { id, revision: Revision(revision), json: json.to_vec() }
+}
+
+fn unavailable(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Unavailable(error.to_string())
+}
+
+fn stopped_early() -> StoreError {
+    StoreError::Unavailable("the thread of the store in Redis has stopped".to_owned())
+}

@@ -1,0 +1,109 @@
+//! This node's own writes on their way: the follower tells of them what was written, in the place that
+//! the log gives them, and the writer is answered when that is done. Never holds more than the writers
+//! that wait.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use crate::store::Change;
+
+/// How long an answer waits for its change to be live on this node. Past it Redis has it and is away;
+/// the change will be live with the others when it is back.
+const LIVE_WITHIN: Duration = Duration::from_secs(2);
+
+/// How far the follower is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Progress {
+    version: u64,
+    snapshots: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    change: Change,
+    told: oneshot::Sender<()>,
+}
+
+/// The writes that wait to be told of.
+#[derive(Debug)]
+pub(super) struct Pending {
+    /// What the tokens of this node begin with.
+    node: String,
+    count: AtomicU64,
+    waiting: Mutex<HashMap<String, Waiting>>,
+    progress: watch::Sender<Progress>,
+}
+
+/// One write that is waited for.
+#[derive(Debug)]
+pub(super) struct Expected<'a> {
+    pending: &'a Pending,
+    pub(super) token: String,
+    told: oneshot::Receiver<()>,
+    snapshots: u64,
+}
+
+impl Pending {
+    pub(super) fn new() -> Self {
+        Self {
+            node: crate::id::new_id(),
+            count: AtomicU64::new(0),
+            waiting: Mutex::default(),
+            progress: watch::Sender::default(),
+        }
+    }
+
+    /// Says what a write changes, before it is sent.
+    pub(super) fn expect(&self, change: Change) -> Expected<'_> {
+        let token = format!("{}.{}", self.node, self.count.fetch_add(1, Ordering::Relaxed));
+        let (tell, told) = oneshot::channel();
+        self.lock().insert(token.clone(), Waiting { change, told: tell });
+        Expected { pending: self, token, told, snapshots: self.progress.borrow().snapshots }
+    }
+
+    /// The change of a write of this node whose writer still waits, and what to send on once it is
+    /// told.
+    pub(super) fn take(&self, token: &str) -> Option<(Change, oneshot::Sender<()>)> {
+        token.strip_prefix(self.node.as_str())?;
+        let waiting = self.lock().remove(token)?;
+        Some((waiting.change, waiting.told))
+    }
+
+    /// Everything up to this version was read as a whole.
+    pub(super) fn snapshot(&self, version: u64) {
+        self.progress.send_modify(|progress| {
+            *progress = Progress { version, snapshots: progress.snapshots + 1 };
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Expected<'_> {
+    /// Waits until the write, which was done as this version, is live on this node, or for as long
+    /// as that makes sense.
+    pub(super) async fn live(mut self, version: u64) {
+        let mut progress = self.pending.progress.subscribe();
+        let begun = self.snapshots;
+        let read = progress.wait_for(|now| now.snapshots > begun && now.version >= version);
+        tokio::select! {
+            _ = &mut self.told => {}
+            _ = read => {}
+            () = tokio::time::sleep(LIVE_WITHIN) => {
+                tracing::warn!(version, "a change was written and is not live here yet: Redis is away");
+            }
+        }
+    }
+}
+
+impl Drop for Expected<'_> {
+    fn drop(&mut self) {
+        self.pending.lock().remove(&self.token);
+    }
+}

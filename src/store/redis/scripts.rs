@@ -1,0 +1,215 @@
+//! The three scripts that read and write the store's keys, and what they answer. Nothing else here
+//! names a key, except the log, which is waited for.
+
+use std::sync::LazyLock;
+
+use crate::id::AccountId;
+use crate::redis::{Code, RedisError, Value};
+use crate::store::Kind;
+use crate::store::backend::Place;
+
+/// The key that scripts are given; all others follow from it.
+pub(super) const META: &str = "{posthaste}:meta";
+/// What changes is announced here.
+pub(super) const LOG: &str = "{posthaste}:log";
+/// The format of the keys and values that this version knows.
+pub(super) const FORMAT: &str = "1";
+/// The most changes or records in one answer.
+pub(super) const ROWS_MAX: usize = 1_000;
+/// An answer ends with the value that passes it, so this and one value are held in memory.
+const BYTES_MAX: usize = 4 << 20;
+
+/// Changes; see write.lua.
+pub(super) static WRITE: LazyLock<Code> = LazyLock::new(|| Code::new(include_str!("write.lua")));
+/// Reads what changed; see changes.lua.
+pub(super) static CHANGES: LazyLock<Code> = LazyLock::new(|| Code::new(include_str!("changes.lua")));
+/// Reads records in order; see page.lua.
+pub(super) static PAGE: LazyLock<Code> = LazyLock::new(|| Code::new(include_str!("page.lua")));
+
+/// Why something in Redis was not read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    /// It is away, or refuses.
+    #[error(transparent)]
+    Redis(#[from] RedisError),
+    /// It holds a store of another version.
+    #[error("the store has the format {0}, and this version reads {FORMAT}")]
+    Format(String),
+    /// A script's answer is none.
+    #[error("the answer of a script makes no sense")]
+    Answer,
+    /// It went on for too long.
+    #[error("it did not answer in time")]
+    Silence,
+}
+
+/// What the log says of one change.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) version: u64,
+    /// `None` where another program wrote what no place can be.
+    pub(super) place: Option<Place>,
+    pub(super) token: String,
+    pub(super) value: Found,
+}
+
+/// A value as it was when the log was read.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// A later entry of the same reading has it.
+    Later,
+    Gone,
+    Kept(Vec<u8>),
+}
+
+/// What changed after a version, of one instant.
+#[derive(Debug)]
+pub(super) struct Changes {
+    /// The store's mark; `None` where there is no store.
+    pub(super) epoch: Option<String>,
+    /// Its version in that instant.
+    pub(super) version: u64,
+    /// The token of the version asked for, if the log still has it.
+    pub(super) token: Option<String>,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// The words that ask for what changed after a version.
+pub(super) fn changes_after(version: u64) -> [Vec<u8>; 3] {
+    [version.to_string().into(), ROWS_MAX.to_string().into(), BYTES_MAX.to_string().into()]
+}
+
+/// Reads the answer of changes.lua.
+pub(super) fn read_changes(answer: Value) -> Result<Changes, Trouble> {
+    let [format, epoch, version, token, entries] = items(answer)?;
+    match text(format) {
+        Some(format) if format != FORMAT => return Err(Trouble::Format(format)),
+        _ => {}
+    }
+    let entries = list(entries)?.into_iter().map(read_entry);
+    Ok(Changes {
+        epoch: text(epoch),
+        version: number(version).unwrap_or_default(),
+        token: text(token),
+        entries: entries.collect::<Result<_, _>>()?,
+    })
+}
+
+fn read_entry(entry: Value) -> Result<Entry, Trouble> {
+    let [id, kind, account, name, token, value] = items(entry)?;
+    let id = text(id).ok_or(Trouble::Answer)?;
+    let version = id.split('-').next().and_then(|version| version.parse().ok());
+    let kind = text(kind).and_then(|kind| kind_of(&kind));
+    let place = kind.and_then(|kind| place(kind, &text(account)?, text(name)?));
+    Ok(Entry {
+        version: version.ok_or(Trouble::Answer)?,
+        place,
+        token: text(token).unwrap_or_default(),
+        value: match value {
+            Value::Int(_) => Found::Later,
+            value => bytes(value).map_or(Found::Gone, Found::Kept),
+        },
+    })
+}
+
+fn kind_of(word: &str) -> Option<Kind> {
+    [Kind::Template, Kind::Trigger, Kind::Key].into_iter().find(|kind| kind.as_str() == word)
+}
+
+fn place(kind: Kind, account: &str, id: String) -> Option<Place> {
+    let account = AccountId::new(account).ok();
+    (account.is_none() == (kind == Kind::Key)).then_some(Place { kind, account, id })
+}
+
+/// Some records of one kind, and where the next begin.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) rows: Vec<(Place, Vec<u8>)>,
+    /// Account and id; `None`: there is no more.
+    pub(super) next: Option<(String, String)>,
+}
+
+/// The words that ask for records after an id, and, for all accounts, for those of later accounts.
+pub(super) fn page_after(kind: Kind, account: &str, id: &str, most: usize, all: bool) -> [Vec<u8>; 6] {
+    let scope = if all { "all" } else { "one" };
+    [
+        kind.as_str().into(),
+        account.into(),
+        id.into(),
+        most.to_string().into(),
+        BYTES_MAX.to_string().into(),
+        scope.into(),
+    ]
+}
+
+/// Reads the answer of page.lua.
+pub(super) fn read_page(kind: Kind, answer: Value) -> Result<Page, Trouble> {
+    // Where there is no more, Redis leaves the rest of the list out.
+    let mut items = list(answer)?.into_iter();
+    let rows = list(items.next().ok_or(Trouble::Answer)?)?;
+    let next = items.next().and_then(text).zip(items.next().and_then(text));
+    let rows = rows.into_iter().map(|row| {
+        let [account, id, value] = self::items(row)?;
+        let place = text(account).zip(text(id)).and_then(|(account, id)| place(kind, &account, id));
+        // A list that another program wrote can hold what is no name.
+        Ok(place.zip(bytes(value)))
+    });
+    let rows = rows.collect::<Result<Vec<_>, Trouble>>()?;
+    Ok(Page { rows: rows.into_iter().flatten().collect(), next })
+}
+
+/// A kept value: revision, a blank, JSON. One without a revision has the revision 0 and is no JSON.
+pub(super) fn split(value: &[u8]) -> (u64, &[u8]) {
+    let blank = value.iter().position(|byte| *byte == b' ').unwrap_or_default();
+    let revision = std::str::from_utf8(&value[..blank]).ok().and_then(|digits| digits.parse().ok());
+    revision.map_or((0, &[]), |revision| (revision, &value[blank + 1..]))
+}
+
+/// A list of exactly so many items.
+pub(super) fn items<const N: usize>(answer: Value) -> Result<[Value; N], Trouble> {
+    list(answer)?.try_into().map_err(|_| Trouble::Answer)
+}
+
+pub(super) fn list(answer: Value) -> Result<Vec<Value>, Trouble> {
+    match answer {
+        Value::Array(items) => Ok(items),
+        _ => Err(Trouble::Answer),
+    }
+}
+
+pub(super) fn bytes(value: Value) -> Option<Vec<u8>> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        Value::SimpleString(text) => Some(text.into_bytes()),
+        _ => None,
+    }
+}
+
+pub(super) fn text(value: Value) -> Option<String> {
+    String::from_utf8(bytes(value)?).ok()
+}
+
+pub(super) fn number(value: Value) -> Option<u64> {
+    text(value)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kept_values_and_what_is_none() {
+        for (value, expected) in [
+            (&b"7 {}"[..], (7, &b"{}"[..])),
+            (b"12 {\"a\": 1}", (12, b"{\"a\": 1}")),
+            (b"7", (0, b"")),
+            (b"{\"a\": 1}", (0, b"")),
+            (b" {}", (0, b"")),
+            (b"-1 {}", (0, b"")),
+            (b"99999999999999999999 {}", (0, b"")),
+            (b"", (0, b"")),
+        ] {
+            assert_eq!(split(value), expected, "{}", String::from_utf8_lossy(value));
+        }
+    }
+}

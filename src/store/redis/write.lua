@@ -1,0 +1,166 @@
+-- Posthaste's one way to change its store in Redis: judges a write, does it and announces it, as a
+-- whole or not at all. docs/redis.md says how to call it.
+--
+-- KEYS[1]  {posthaste}:meta. All other keys follow from it, and share its hash tag and so its slot.
+-- ARGV[1]  put | delete | open (says what there is, and makes a new store where there is none)
+-- ARGV[2]  template | trigger | key
+-- ARGV[3]  the account; for a key: nothing
+-- ARGV[4]  the id
+-- ARGV[5]  put: the record as one JSON object; delete: nothing
+-- ARGV[6]  what must hold of the record: any (as when left out) | exists | absent | is REVISION REVISION ...
+-- ARGV[7]  a word that no other write has, by which the writer knows its own; left out: one is made
+local FORMAT, LOG_ENTRIES = '1', 100000
+local meta = KEYS[1]
+local base = string.sub(meta, 1, -5)
+local log, accounts = base .. 'log', base .. 'accounts'
+local operation, kind, account, id, json = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local condition, token = ARGV[6] or 'any', ARGV[7] or ''
+if condition == '' then condition = 'any' end
+
+local function now()
+  local time = redis.call('TIME')
+  return time[1] .. '.' .. time[2]
+end
+
+local found = redis.call('HMGET', meta, 'format', 'version', 'epoch')
+local format, version, epoch = found[1], found[2] or '0', found[3]
+if format and format ~= FORMAT then return {'other_format', format} end
+
+-- A log without its store is from another one.
+local function begin()
+  epoch, version = now(), '0'
+  redis.call('DEL', log)
+  redis.call('HSET', meta, 'format', FORMAT, 'epoch', epoch, 'version', version)
+end
+
+if operation == 'open' then
+  if not (format and epoch) then begin() end
+  return {'open', FORMAT, epoch, version}
+end
+
+local function is_name(text)
+  return text and #text <= 128 and string.find(text, '^[%w%-_%.~:@]+$') ~= nil
+end
+
+local LISTS = {template = base .. 'templates', trigger = base .. 'triggers', key = base .. 'keys'}
+if operation ~= 'put' and operation ~= 'delete' then return {'invalid', 'the first word is put or delete'} end
+if not LISTS[kind] then return {'invalid', 'the second word is template, trigger or key'} end
+if kind == 'key' and account ~= '' then return {'invalid', 'a key has no account: the third word is empty'} end
+if kind ~= 'key' and not is_name(account) then return {'invalid', 'the third word is no name of an account'} end
+if not is_name(id) then return {'invalid', 'the fourth word is no name'} end
+
+local function records_of(this)
+  return this == 'key' and LISTS.key or (LISTS[this] .. ':' .. account)
+end
+local records = records_of(kind)
+local ids = base .. 'ids:' .. string.sub(records, #base + 1)
+local uses = base .. 'uses:' .. account
+
+-- The template that a trigger names, from its JSON or from what is kept of it; or nothing.
+local function template_of(text)
+  local read, document = pcall(cjson.decode, text)
+  if read and type(document) == 'table' and type(document.template) == 'string' then return document.template end
+end
+local function kept_template(value)
+  return value and template_of(string.gsub(value, '^%d+ ', '', 1))
+end
+
+local document_template
+if operation == 'put' then
+  local read, document = pcall(cjson.decode, json or '')
+  if not read or type(document) ~= 'table' or document.id ~= id then
+    return {'invalid', 'the fifth word is no JSON object whose id is that of the fourth'}
+  end
+  if kind == 'trigger' then
+    document_template = template_of(json)
+    if not is_name(document_template) then return {'invalid', 'a trigger names its template'} end
+  end
+end
+
+local value = redis.call('HGET', records, id)
+local revision = value and (string.match(value, '^(%d+) ') or '0')
+local holds
+if condition == 'any' then
+  holds = true
+elseif condition == 'exists' then
+  holds = value
+elseif condition == 'absent' then
+  holds = not value
+elseif string.sub(condition, 1, 2) == 'is' then
+  for wanted in string.gmatch(condition, '%d+') do holds = holds or wanted == revision end
+else
+  return {'invalid', 'the sixth word is any, exists, absent, or is and revisions'}
+end
+if not holds then return {'precondition_failed', revision} end
+if operation == 'delete' and not value then return {'not_found'} end
+
+if document_template and redis.call('HEXISTS', records_of('template'), document_template) == 0 then
+  return {'template_missing', document_template}
+end
+
+-- Some triggers that name the template. What a record that was changed by hand left here is taken away.
+local function users()
+  local from, to = '[' .. id .. ' ', '(' .. id .. '!'
+  local answer, stray
+  repeat
+    answer, stray = {'template_in_use'}, false
+    local members = redis.call('ZRANGEBYLEX', uses, from, to, 'LIMIT', 0, 100)
+    for _, member in ipairs(members) do
+      local trigger = string.sub(member, #id + 2)
+      if kept_template(redis.call('HGET', records_of('trigger'), trigger)) == id then
+        table.insert(answer, trigger)
+        if #answer > 5 then return answer end
+      else
+        redis.call('ZREM', uses, member)
+        stray = true
+      end
+    end
+  until not stray
+  return #answer > 1 and answer or nil
+end
+if operation == 'delete' and kind == 'template' then
+  local answer = users()
+  if answer then return answer end
+end
+
+-- From here on nothing is refused any more, except by Redis at the first of these calls.
+if not (format and epoch) then begin() end
+if token == '' then token = now() end
+local function announce()
+  local next_id = string.format('%.0f', tonumber(version) + 1)
+  return redis.pcall('XADD', log, 'MAXLEN', '~', LOG_ENTRIES, next_id .. '-0',
+    'kind', kind, 'account', account, 'id', id, 'token', token)
+end
+local announced = announce()
+if type(announced) == 'table' and announced.err then
+  if not string.find(announced.err, 'equal or smaller', 1, true) then return announced end
+  -- The log is ahead of the version: it is from another history, and this begins a new one.
+  local kept = version
+  begin()
+  version = kept
+  announced = announce()
+  if type(announced) == 'table' and announced.err then return announced end
+end
+version = string.sub(announced, 1, -3)
+redis.call('HSET', meta, 'version', version)
+
+local function count(by)
+  redis.call('HINCRBY', meta, kind .. 's', by)
+end
+local old_template = kind == 'trigger' and kept_template(value)
+if old_template and old_template ~= document_template then redis.call('ZREM', uses, old_template .. ' ' .. id) end
+if operation == 'put' then
+  redis.call('HSET', records, id, version .. ' ' .. json)
+  redis.call('ZADD', ids, 0, id)
+  if document_template then redis.call('ZADD', uses, 0, document_template .. ' ' .. id) end
+  if kind ~= 'key' then redis.call('ZADD', accounts, 0, account) end
+  if not value then count(1) end
+else
+  redis.call('HDEL', records, id)
+  redis.call('ZREM', ids, id)
+  count(-1)
+  if kind ~= 'key' and redis.call('EXISTS', records_of('template'), records_of('trigger')) == 0 then
+    redis.call('ZREM', accounts, account)
+  end
+end
+return {'written', version, value and 'replaced' or 'created'}

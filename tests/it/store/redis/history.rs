@@ -1,0 +1,130 @@
+//! A log that can't tell everything, and histories that are not the one that was followed: all is
+//! read anew, and what has vanished goes.
+
+use posthaste::trigger::Trigger;
+use serde_json::Value;
+
+use super::{Node, put_at_last, wait_until, wait_until_equal};
+use crate::store::{account, remove};
+use crate::support::{Forwarder, RedisServer};
+
+const WRITE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/redis/write.lua");
+
+/// Puts a trigger as another program does.
+fn put_directly(server: &RedisServer, id: &str, number: usize) {
+    let json = format!(r#"{{"id":"{id}","event":"*","template":"w","url":"https://h/{number}"}}"#);
+    let answer = server.cli(&["--eval", WRITE, "{posthaste}:meta", ",", "put", "trigger", "a", id, &json]);
+    assert!(answer.starts_with("written"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_log_that_was_trimmed_before_it_was_read_is_noticed() {
+    let server = RedisServer::start();
+    let node = Node::at(&server.url()).await;
+    node.put_template("a").await;
+    node.put("a", "old", 0).await.expect("written");
+    let script = std::fs::read_to_string(WRITE).expect("the script");
+    let hash = server.cli(&["SCRIPT", "LOAD", &script]);
+    for turn in 0..3 {
+        // In one step, so that no reader sees the entry before it is gone.
+        let json = format!(r#"{{\"id\":\"t{turn}\",\"event\":\"*\",\"template\":\"w\",\"url\":\"https://h/1\"}}"#);
+        let put = |id: &str| {
+            let json = json.replace(&format!("t{turn}"), id);
+            format!("EVALSHA {hash} 1 {{posthaste}}:meta put trigger a {id} \"{json}\"\n")
+        };
+        let keep = ["XTRIM {posthaste}:log MAXLEN 0", "XTRIM {posthaste}:log MAXLEN 1", "DEL {posthaste}:log"][turn];
+        server.pipe(&format!("MULTI\n{}{}{keep}\nEXEC\n", put(&format!("t{turn}")), put(&format!("u{turn}"))));
+        wait_until("it was read anew", || {
+            let live = node.mirror.records();
+            live.contains_key(&format!("trigger a/t{turn}")) && live.contains_key(&format!("trigger a/u{turn}"))
+        })
+        .await;
+        put_at_last(&node, "a", &format!("v{turn}"), turn).await;
+        wait_until_equal(&[&node]).await;
+    }
+    assert_eq!(node.snapshots("gap") + node.snapshots("history"), 3.0);
+}
+
+/// A replica takes over that had not yet heard of the last writes, and others follow.
+#[tokio::test]
+async fn a_failover_that_lost_writes_is_noticed() {
+    // How many changes the new master has that the old one had not: fewer, as many, more than were lost.
+    for (number, expected) in [(1_usize, "behind"), (3, "history"), (6, "history")] {
+        let (first, second) = (RedisServer::start(), RedisServer::start());
+        let door = Forwarder::to(first.port());
+        let url = format!("redis://127.0.0.1:{}", door.port());
+        let (one, two) = (Node::at(&url).await, Node::at(&url).await);
+        one.put_template("a").await;
+        one.put("a", "kept", 0).await.expect("written");
+        one.put("a", "deleted", 0).await.expect("written");
+        second.cli(&["REPLICAOF", "127.0.0.1", &first.port().to_string()]);
+        let length = first.cli(&["HGET", "{posthaste}:meta", "version"]);
+        wait_until("the replica has it", || second.cli(&["HGET", "{posthaste}:meta", "version"]) == length).await;
+        second.cli(&["REPLICAOF", "NO", "ONE"]);
+
+        // Lost: one made, one changed, one deleted.
+        one.put("a", "lost", 1).await.expect("written");
+        two.put("a", "kept", 1).await.expect("written");
+        remove::<Trigger>(&two.store, &account("a"), "deleted").await;
+        wait_until_equal(&[&one, &two]).await;
+        for number in 0..number {
+            put_directly(&second, &format!("new{number}"), number);
+        }
+        door.lead_to(second.port());
+        drop(first);
+
+        let live = wait_until_equal_to(&[&one, &two], 4 - 1 + number).await;
+        assert!(!live.contains_key("trigger a/lost"), "{number}");
+        assert!(live.contains_key("trigger a/deleted"), "{number}");
+        let kept: Value = serde_json::from_str(&live["trigger a/kept"]).expect("JSON");
+        assert_eq!(kept["url"], "https://h/0", "{number}");
+        for node in [&one, &two] {
+            assert_eq!(node.snapshots(expected), 1.0, "{number}");
+        }
+        put_at_last(&two, "a", "after", 9).await;
+        wait_until_equal(&[&one, &two]).await;
+    }
+}
+
+async fn wait_until_equal_to(nodes: &[&Node], records: usize) -> super::Records {
+    wait_until("what was lost is gone and the rest there", || {
+        nodes.iter().all(|node| node.store.connected() && node.mirror.records().len() == records)
+    })
+    .await;
+    wait_until_equal(nodes).await
+}
+
+#[tokio::test]
+async fn a_log_that_another_program_spoilt_heals() {
+    let server = RedisServer::start();
+    let node = Node::at(&server.url()).await;
+    node.put_template("a").await;
+    // Far ahead of the version, and naming nothing.
+    server.cli(&["XADD", "{posthaste}:log", "*", "some", "thing"]);
+    put_at_last(&node, "a", "t", 1).await;
+    // Behind what the log has.
+    server.cli(&["HSET", "{posthaste}:meta", "version", "0"]);
+    put_at_last(&node, "a", "u", 2).await;
+    assert_eq!(wait_until_equal(&[&node]).await.len(), 3);
+    server.cli(&["FLUSHALL"]);
+    wait_until("nothing is live", || node.mirror.records().is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_long_log_stays_bounded_and_a_late_node_reads_everything() {
+    let server = RedisServer::start();
+    let node = Node::at(&server.url()).await;
+    node.put_template("a").await;
+    let mut script = String::new();
+    for number in 0..2_500 {
+        let id = number % 2_000;
+        let json = format!(r#"{{\"id\":\"t{id}\",\"event\":\"*\",\"template\":\"w\",\"url\":\"https://h/{number}\"}}"#);
+        script.push_str(&format!("EVALSHA @ 1 {{posthaste}}:meta put trigger a t{id} \"{json}\"\n"));
+    }
+    let text = std::fs::read_to_string(WRITE).expect("the script");
+    let hash = server.cli(&["SCRIPT", "LOAD", &text]);
+    server.pipe(&script.replace('@', &hash));
+    let late = Node::at(&server.url()).await;
+    assert_eq!(wait_until_equal(&[&node, &late]).await.len(), 2_001);
+    assert_eq!(node.snapshots("gap"), 0.0);
+}

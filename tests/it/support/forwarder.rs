@@ -1,0 +1,89 @@
+//! A door that TCP connections go through, so that a test can cut them, or lead them elsewhere, as a
+//! failover does.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+#[derive(Default)]
+struct State {
+    target: Option<SocketAddr>,
+    open: Vec<TcpStream>,
+}
+
+/// A door on a free port.
+pub(crate) struct Forwarder {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+}
+
+impl Forwarder {
+    pub(crate) fn to(port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let state = Arc::new(Mutex::new(State::default()));
+        let forwarder = Self { address, state: Arc::clone(&state) };
+        forwarder.lead_to(port);
+        std::thread::spawn(move || {
+            for incoming in listener.incoming() {
+                let Ok(incoming) = incoming else { return };
+                let mut state = state.lock().expect("a lock");
+                let Some(target) = state.target else { return };
+                if let Ok(outgoing) = TcpStream::connect(target) {
+                    let copies = [&incoming, &outgoing].map(|stream| stream.try_clone().expect("a handle"));
+                    state.open.extend(copies.map(|copy| copy.try_clone().expect("a handle")));
+                    pass_on(incoming, outgoing);
+                }
+            }
+        });
+        forwarder
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Ends all connections; new ones go to this port.
+    pub(crate) fn lead_to(&self, port: u16) {
+        let mut state = self.state.lock().expect("a lock");
+        state.target = Some(SocketAddr::from(([127, 0, 0, 1], port)));
+        cut(&mut state);
+    }
+}
+
+impl Drop for Forwarder {
+    fn drop(&mut self) {
+        let mut state = self.state.lock().expect("a lock");
+        state.target = None;
+        cut(&mut state);
+        drop(state);
+        // Wakes the thread that takes connections, which ends.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+fn cut(state: &mut State) {
+    for stream in state.open.drain(..) {
+        // It may have ended by itself.
+        let _ = stream.shutdown(Shutdown::Both);
+    }
+}
+
+fn pass_on(one: TcpStream, other: TcpStream) {
+    for stream in [&one, &other] {
+        stream.set_nodelay(true).expect("a TCP socket");
+    }
+    let back = (other.try_clone().expect("a handle"), one.try_clone().expect("a handle"));
+    for (mut from, mut to) in [(one, other), back] {
+        std::thread::spawn(move || -> io::Result<()> {
+            let mut buffer = [0; 65_536];
+            loop {
+                let read = from.read(&mut buffer)?;
+                if read == 0 {
+                    return to.shutdown(Shutdown::Both);
+                }
+                to.write_all(&buffer[..read])?;
+            }
+        });
+    }
+}

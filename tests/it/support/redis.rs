@@ -1,0 +1,115 @@
+//! A real redis-server on a free port, with a folder of its own, which goes away with the test.
+
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use super::DEADLINE;
+
+/// A server that runs, until it is killed or dropped.
+pub(crate) struct RedisServer {
+    port: u16,
+    options: Vec<String>,
+    folder: tempfile::TempDir,
+    process: Option<Child>,
+}
+
+impl RedisServer {
+    /// A server that keeps nothing over a restart.
+    pub(crate) fn start() -> Self {
+        Self::with(&["--save", "", "--appendonly", "no"])
+    }
+
+    /// A server that has lost nothing after a restart.
+    pub(crate) fn lasting() -> Self {
+        Self::with(&["--save", "", "--appendonly", "yes", "--appendfsync", "always"])
+    }
+
+    /// A server with these options.
+    pub(crate) fn with(options: &[impl AsRef<str>]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = options.iter().map(|option| option.as_ref().to_owned()).collect();
+        let mut server = Self { port: free_port(), options, folder, process: None };
+        server.run();
+        server
+    }
+
+    /// Starts it again after [`Self::kill`], on the same port.
+    pub(crate) fn run(&mut self) {
+        let mut command = Command::new("redis-server");
+        command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--daemonize", "no"]);
+        command.args(["--dir", &self.folder.path().display().to_string()]).args(&self.options);
+        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        self.process = Some(process.expect("redis-server is installed; scripts/test sees to it"));
+        let deadline = Instant::now() + DEADLINE;
+        while self.try_cli(&["PING"]).as_deref() != Some("PONG") {
+            assert!(Instant::now() < deadline, "redis-server did not start");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Ends it at once.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().expect("it ran");
+            process.wait().expect("it ended");
+        }
+    }
+
+    /// Whether it was not killed.
+    pub(crate) fn runs(&self) -> bool {
+        self.process.is_some()
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What the server answers to a command, as `redis-cli` writes it.
+    pub(crate) fn cli(&self, words: &[&str]) -> String {
+        self.try_cli(words).expect("an answer")
+    }
+
+    /// Sends lines of commands, as `redis-cli` reads them, and waits for their answers.
+    pub(crate) fn pipe(&self, lines: &str) -> String {
+        let mut cli = Command::new("redis-cli");
+        let cli = cli.args(["-p", &self.port.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut cli = cli.expect("redis-cli is installed; scripts/test sees to it");
+        let mut input = cli.stdin.take().expect("a pipe");
+        let lines = lines.to_owned();
+        let writing = std::thread::spawn(move || input.write_all(lines.as_bytes()));
+        let output = cli.wait_with_output().expect("it ended");
+        writing.join().expect("no panic").expect("all was read");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Sends its process a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let process = self.process.as_ref().expect("it runs");
+        super::run(Command::new("kill").args([&format!("-{name}"), &process.id().to_string()]));
+    }
+
+    fn try_cli(&self, words: &[&str]) -> Option<String> {
+        TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        let output = Command::new("redis-cli").args(["-p", &self.port.to_string()]).args(words).output();
+        let output = output.expect("redis-cli is installed; scripts/test sees to it");
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Asks the system for a port that nothing listens on.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("bound").port()
+}
