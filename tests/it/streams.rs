@@ -4,6 +4,7 @@
 
 mod bounds;
 mod deaths;
+mod duplicates;
 mod tickets;
 mod ways;
 
