@@ -75,8 +75,9 @@ impl Handler<EventsAccepted> for Matcher {
 
 fn fire(index: &Index, event: Event, firings: &mut Vec<Firing>) {
     let mut fired = Vec::new();
+    let Some(data) = event.data.object() else { return };
     index.candidates(&event.account, &event.event_type, |trigger| {
-        if trigger.pattern.as_ref().is_none_or(|pattern| pattern.matches(&event.data)) {
+        if trigger.pattern.as_ref().is_none_or(|pattern| pattern.matches(data)) {
             fired.push(Arc::clone(trigger));
         }
     });

@@ -66,9 +66,10 @@ impl Alone {
             account: account(),
             event_type: EventType::new(event_type).expect("a type"),
             id: "1".into(),
+            id_given: false,
             source: "".into(),
             time: "2026-07-01T15:00:00Z".into(),
-            data: data.as_object().cloned().expect("an object"),
+            data: data.into(),
         });
         let message = EventsAccepted { events: events.collect(), accepted_at: Instant::now(), admission };
         self.matcher.send(message).await.expect("it lives");

@@ -60,9 +60,10 @@ fn firing(id: &str, host: &str, n: &serde_json::Value, template: Option<Arc<Live
         account: AccountId::default_account(),
         event_type: EventType::new("a").expect("a type"),
         id: id.into(),
+        id_given: false,
         source: "".into(),
         time: "2026-07-01T15:00:00Z".into(),
-        data: json!({"n": n}).as_object().cloned().expect("an object"),
+        data: (&json!({"n": n})).into(),
     };
     Firing {
         event: Arc::new(EventData::of(event)),
