@@ -121,3 +121,21 @@ async fn all_bodies_together_have_a_bound() {
     node.wait_for_metric("posthaste_body_bytes", 0.0).await;
     node.fire(event).await;
 }
+
+/// A client that says nothing, or half of a head, or nothing more, does not keep its connection.
+#[actix_rt::test]
+async fn silent_clients_are_let_go() {
+    let settings = [("POSTHASTE_SERVER__HEAD_TIMEOUT_MS", "50"), ("POSTHASTE_SERVER__KEEP_ALIVE_MS", "50")];
+    let node = Node::start(&settings).await;
+    let address = node.engine().address();
+    for said in ["", "GET /healthz HTTP/1.1\r\nhost", "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"] {
+        let ended = tokio::task::spawn_blocking(move || {
+            let mut stream = TcpStream::connect(address).expect("a node");
+            stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
+            stream.write_all(said.as_bytes()).expect("sent");
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).is_ok()
+        });
+        assert!(ended.await.expect("ended"), "{said:?}: it was not let go");
+    }
+}
