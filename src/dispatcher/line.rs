@@ -179,7 +179,6 @@ impl Line {
         }
         self.behind.set(false);
         self.senders.set(self.senders.get() - 1);
-        self.last_active.set(Instant::now());
     }
 
     async fn send(&self, queued: Queued) {
@@ -200,7 +199,9 @@ impl Line {
         // A fault over one delivery must not strand those behind it.
         let ended = AssertUnwindSafe(attempt).catch_unwind().await;
         let (outcome, status) = ended.unwrap_or((Outcome::Panic, None));
-        let duration = begun.elapsed();
+        let now = Instant::now();
+        self.last_active.set(now);
+        let duration = now.saturating_duration_since(begun);
         self.ended.set(self.ended.get() + 1);
         self.metrics.attempts_in_flight.dec();
         self.metrics.attempted(outcome, duration);
