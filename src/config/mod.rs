@@ -473,6 +473,7 @@ mod tests {
         let config = Config::from_layers(None, []).expect("valid");
         assert_eq!(config.dispatch.attempt_timeout, Duration::from_secs(10));
         assert_eq!(config.operator_key, None);
+        assert_eq!(config.templates, templating::Limits::default(), "one set of defaults");
         let text = include_str!("../../config/posthaste.toml");
         let mut commented = false;
         for line in text.lines().filter(|line| !line.starts_with('[')) {

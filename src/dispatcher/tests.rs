@@ -84,7 +84,7 @@ struct Alone {
 
 impl Alone {
     fn new() -> Self {
-        Self { gate: Gate::new(100, 1), metrics: Arc::new(Metrics::new()) }
+        Self { gate: Gate::new(100, 100), metrics: Arc::new(Metrics::new()) }
     }
 
     fn dispatcher(&self, port: &Port, config: &Dispatch) -> (Addr<Dispatcher>, mpsc::UnboundedReceiver<Idle>) {
@@ -289,4 +289,30 @@ async fn dispatchers_let_go_of_one_that_has_had_all_and_of_no_other() {
     assert_eq!((body.as_str(), alone.metrics.destinations.get()), ("two!", 1));
     answer(&stream, 200).await;
     assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
+}
+
+/// What a fault has ended is replaced by the next delivery, which is sent.
+#[actix_rt::test]
+async fn dispatchers_replace_one_that_a_fault_has_ended() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let dispatchers = alone.dispatchers(config(|_| {}));
+    for word in ["one", "two"] {
+        let (queued, reported) = alone.queued(&port, word);
+        dispatchers.send(DeliveriesRendered(vec![queued])).await.expect("they live");
+        let (stream, body) = port.request().await;
+        assert_eq!(body, format!("{word}!"));
+        answer(&stream, 200).await;
+        assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
+        assert_eq!(alone.metrics.destinations.get(), 1);
+        let (tell, told) = oneshot::channel();
+        dispatchers.send(set::ChildAsked(port.destination(), tell)).await.expect("they live");
+        let child = soon(told).await.expect("a child");
+        child.send(Stop).await.expect("it lives");
+        let gone = async {
+            while child.connected() {
+                tokio::task::yield_now().await;
+            }
+        };
+        soon(gone).await;
+    }
 }

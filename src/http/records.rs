@@ -11,12 +11,12 @@ use serde_json::{Map, Value};
 
 use super::auth::{Want, authorize};
 use super::problem::Problem;
-use super::{Shared, body, etag, get, method_not_allowed, precondition};
+use super::{Shared, body, etag, get, method_not_allowed, precondition, template_check};
 use crate::field::FieldError;
 use crate::id::{AccountId, new_id};
 use crate::store::{Precondition, Record, Stored};
 use crate::template::Template;
-use crate::templating::{self, Diagnostic};
+use crate::templating::Diagnostic;
 use crate::trigger::Trigger;
 
 /// How many records a list holds where the request does not say, and at most.
@@ -50,8 +50,7 @@ impl Resource for Template {
     }
 
     async fn judge(&self, _: &AccountId, shared: &Shared) -> Result<Vec<Diagnostic>, Problem> {
-        let limits = &shared.config.templates;
-        let checked = templating::compile(self.format, &self.body, shared.catalogue.as_ref(), None, limits);
+        let checked = template_check::compile(self.format, self.body.clone(), None, shared).await?;
         if checked.compiled.is_some() {
             return Ok(checked.diagnostics);
         }
@@ -83,11 +82,11 @@ impl Resource for Trigger {
     /// is there is the store's to say, together with the write.
     async fn judge(&self, account: &AccountId, shared: &Shared) -> Result<Vec<Diagnostic>, Problem> {
         let template = shared.store.get::<Template>(Some(account), self.template.as_str()).await?;
-        Ok(template.map_or_else(Vec::new, |Stored { value, .. }| {
-            let limits = &shared.config.templates;
-            let event = Some(&self.event);
-            templating::compile(value.format, &value.body, shared.catalogue.as_ref(), event, limits).diagnostics
-        }))
+        let Some(Stored { value, .. }) = template else {
+            return Ok(Vec::new());
+        };
+        let event = Some(self.event.clone());
+        Ok(template_check::compile(value.format, value.body, event, shared).await?.diagnostics)
     }
 }
 

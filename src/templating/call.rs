@@ -31,12 +31,7 @@ impl<'a> Run<'a> {
             Some(expression) => self.evaluate(expression)?,
             None => Datum::Missing,
         };
-        let bytes = match &value {
-            Datum::Data(Json::String(text) | Json::Number(text)) => text.len(),
-            Datum::Text(text) => text.len(),
-            _ => 0,
-        };
-        self.spend(bytes / BYTES_PER_STEP)?;
+        self.spend(value.bytes() / BYTES_PER_STEP)?;
         Ok(value)
     }
 
@@ -59,7 +54,8 @@ impl<'a> Run<'a> {
                     _ => 0,
                 };
                 self.spend(elements / 8)?;
-                let joined = texts::join(&value, separator);
+                let joined = texts::join(&value, separator, self.output_bytes_max());
+                let joined = joined.map_err(|_| Unrendered::TooLarge)?;
                 self.spend(joined.as_ref().map_or(0, String::len) / BYTES_PER_STEP)?;
                 Datum::made(joined)
             }
@@ -91,7 +87,7 @@ impl<'a> Run<'a> {
     /// `and`, `or`: settled by the first value that is `settles`.
     fn junction(&mut self, call: &'a Call, settles: bool) -> Result<Datum<'a>, Unrendered> {
         for expression in &call.arguments {
-            if self.evaluate(expression)?.holds(false) == settles {
+            if self.holds(expression, false)? == settles {
                 return Ok(Datum::Truth(settles));
             }
         }

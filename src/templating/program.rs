@@ -111,6 +111,15 @@ pub(super) struct Path {
     /// The block whose `this` it starts from; 0 is the root, 1 the outermost `each` or `with`.
     pub(super) scope: usize,
     pub(super) steps: Box<[Step]>,
+    /// How many bytes its names have together: what following it may cost.
+    pub(super) bytes: usize,
+}
+
+impl Path {
+    pub(super) fn new(scope: usize, names: &[String]) -> Self {
+        let steps = names.iter().map(|name| Step::new(name)).collect();
+        Self { scope, steps, bytes: names.iter().map(String::len).sum() }
+    }
 }
 
 /// One name of a path.
@@ -122,7 +131,7 @@ pub(super) struct Step {
 }
 
 impl Step {
-    pub(super) fn new(name: &str) -> Self {
+    fn new(name: &str) -> Self {
         Self { name: name.into(), index: name.parse().ok() }
     }
 }

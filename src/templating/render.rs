@@ -88,13 +88,26 @@ impl<'a> Run<'a> {
     }
 
     fn chosen(&mut self, chosen: &'a If) -> Result<(), Unrendered> {
-        let holds = self.evaluate(&chosen.condition)?.holds(chosen.include_zero);
+        let holds = self.holds(&chosen.condition, chosen.include_zero)?;
         if holds == chosen.negated { self.nodes(&chosen.otherwise) } else { self.nodes(&chosen.then) }
+    }
+
+    /// Whether an expression's value holds. A number is gone through digit by digit, at its price.
+    pub(super) fn holds(&mut self, expression: &'a Expression, include_zero: bool) -> Result<bool, Unrendered> {
+        let value = self.evaluate(expression)?;
+        self.truth(&value, include_zero)
+    }
+
+    fn truth(&mut self, value: &Datum<'a>, include_zero: bool) -> Result<bool, Unrendered> {
+        if let Datum::Data(Json::Number(digits)) = value {
+            self.spend(digits.len() / BYTES_PER_STEP)?;
+        }
+        Ok(value.holds(include_zero))
     }
 
     fn with(&mut self, with: &'a With) -> Result<(), Unrendered> {
         let value = self.evaluate(&with.value)?;
-        if !value.holds(false) {
+        if !self.truth(&value, false)? {
             return self.nodes(&with.otherwise);
         }
         self.element(&with.body, value, None, 0, false)
@@ -139,7 +152,7 @@ impl<'a> Run<'a> {
     /// What an expression comes to.
     pub(super) fn evaluate(&mut self, expression: &'a Expression) -> Result<Datum<'a>, Unrendered> {
         Ok(match expression {
-            Expression::Path(path) => self.path(path),
+            Expression::Path(path) => return self.path(path),
             Expression::Literal(literal) => Datum::Data(literal.root()),
             Expression::Call(call) => {
                 self.spend(1)?;
@@ -160,16 +173,26 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn path(&self, path: &'a Path) -> Datum<'a> {
+    fn path(&mut self, path: &'a Path) -> Result<Datum<'a>, Unrendered> {
+        self.spend(path.bytes / BYTES_PER_STEP)?;
         let start = match path.scope.checked_sub(1) {
             None => self.root,
             Some(block) => match &self.scopes[block].this {
                 Datum::Data(value) => *value,
-                made if path.steps.is_empty() => return made.clone(),
-                _ => return Datum::Missing,
+                made if path.steps.is_empty() => {
+                    let made = made.clone();
+                    self.spend(made.bytes() / BYTES_PER_STEP)?;
+                    return Ok(made);
+                }
+                _ => return Ok(Datum::Missing),
             },
         };
-        path.steps.iter().try_fold(start, step).map_or(Datum::Missing, Datum::Data)
+        Ok(path.steps.iter().try_fold(start, step).map_or(Datum::Missing, Datum::Data))
+    }
+
+    /// How many bytes a text may get on its way into the body.
+    pub(super) fn output_bytes_max(&self) -> usize {
+        self.output_bytes_max
     }
 }
 

@@ -63,6 +63,16 @@ impl<'a> Datum<'a> {
         }
     }
 
+    /// How long the value is, where it is a text or a number: what going through it costs.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Data(Json::String(text) | Json::Number(text)) => text.len(),
+            Self::Text(text) => text.len(),
+            Self::Json(value) => value.as_str().map_or(0, str::len),
+            _ => 0,
+        }
+    }
+
     /// Whether there is anything: not missing, not null, not an empty text.
     pub(super) fn is_blank(&self) -> bool {
         match self {

@@ -40,10 +40,12 @@ pub(in crate::templating) fn date(value: &Datum<'_>, pattern: &str, zone: Option
     format(pattern, broken_down)
 }
 
-/// Whether a pattern can be used at all.
+/// Whether a pattern can be used at all. One without directives (`YYYY-MM-DD`) would be written as it is.
 pub(in crate::templating) fn is_pattern(pattern: &str) -> bool {
     let sample = Timestamp::UNIX_EPOCH.to_zoned_datetime(TimeZone::UTC);
-    pattern.len() <= PATTERN_BYTES_MAX && format(pattern, BrokenDownTime::from(&sample)).is_some()
+    pattern.len() <= PATTERN_BYTES_MAX
+        && pattern.contains('%')
+        && format(pattern, BrokenDownTime::from(&sample)).is_some()
 }
 
 /// The zone of this name.
@@ -130,10 +132,10 @@ mod tests {
 
     #[test]
     fn patterns_are_checked() {
-        for good in ["", "%F", "%d %B", "at %H", "100%%", "%-d/%-m"] {
+        for good in ["%F", "%d %B", "at %H", "100%%", "%-d/%-m"] {
             assert!(is_pattern(good), "{good}");
         }
-        for bad in ["%", "%E", "%1000000d", "%F %", &"x".repeat(201)] {
+        for bad in ["", "YYYY-MM-DD", "%", "%E", "%1000000d", "%F %", &"x".repeat(201)] {
             assert!(!is_pattern(bad), "{bad}");
         }
     }

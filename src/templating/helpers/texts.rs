@@ -32,19 +32,34 @@ pub(in crate::templating) fn truncate(value: &Datum<'_>, characters: usize, end:
     Some(start.trim_end().to_owned() + &end)
 }
 
-/// The elements' texts with a separator between them.
-pub(in crate::templating) fn join(value: &Datum<'_>, separator: &str) -> Option<String> {
+/// The joined text would be longer than a body may be.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::templating) struct TooLong;
+
+/// The elements' texts with a separator between them, if they are not longer together than said.
+pub(in crate::templating) fn join(
+    value: &Datum<'_>,
+    separator: &str,
+    bytes_max: usize,
+) -> Result<Option<String>, TooLong> {
     let Some(Json::Array(list)) = value.data() else {
-        return value.simple_text().map(Cow::into_owned);
+        return Ok(value.simple_text().map(Cow::into_owned));
     };
     let mut out = String::new();
     for (i, element) in list.iter().enumerate() {
         if i > 0 {
             out.push_str(separator);
         }
-        out.push_str(&Datum::Data(element).text().ok()?);
+        let element = Datum::Data(element);
+        let Ok(text) = element.text() else {
+            return Ok(None);
+        };
+        out.push_str(&text);
+        if out.len() > bytes_max {
+            return Err(TooLong);
+        }
     }
-    Some(out)
+    Ok(Some(out))
 }
 
 #[cfg(test)]
@@ -81,9 +96,14 @@ mod tests {
 
     #[test]
     fn lists_are_joined() {
-        let list = Document::read("[\"pool\", 2, null, [\"x\"]]".into()).expect("JSON");
-        assert_eq!(join(&Datum::Data(list.root()), ", ").as_deref(), Some("pool, 2, , [\"x\"]"));
-        assert_eq!(join(&Datum::Data(Json::String("one")), ", ").as_deref(), Some("one"));
-        assert_eq!(join(&Datum::Data(Document::empty_object().root()), ", "), None);
+        for (value, expected) in [
+            ("[\"pool\", 2, null, [\"x\"]]", Ok(Some("pool, 2, , [\"x\"]".to_owned()))),
+            ("\"one\"", Ok(Some("one".to_owned()))),
+            ("{}", Ok(None)),
+            ("[\"twenty letters of \", \"it\"]", Err(TooLong)),
+        ] {
+            let document = Document::read(value.into()).expect("JSON");
+            assert_eq!(join(&Datum::Data(document.root()), ", ", 20), expected, "{value}");
+        }
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn lower<'s>(
 fn parse(text: &str, findings: &mut Findings<'_>) -> Option<Template> {
     // The parser has had panics on odd input: one costs its template, not the request.
     let parsed = panic::catch_unwind(AssertUnwindSafe(|| Template::compile(text)));
-    let message = "This can't be read as an expression or a block. Expressions look like {{guest.name}} or {{upper guest.name}}, blocks like {{#if guest.email}}…{{else}}…{{/if}}.";
+    let message = "This can't be read as an expression or a block. Expressions look like {{guest.name}} or {{upper guest.name}}, blocks like {{#if guest.email}}…{{else}}…{{/if}} or, to compare, {{#if (eq guest.country \"IT\")}}…{{/if}}.";
     match parsed {
         Ok(Ok(template)) => return Some(template),
         Ok(Err(error)) => {

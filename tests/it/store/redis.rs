@@ -3,6 +3,9 @@
 
 mod faults;
 mod history;
+mod others;
+mod refusals;
+mod secured;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
