@@ -210,6 +210,39 @@ async fn a_destination_that_is_behind_holds_up_nobody_else() {
     assert_eq!(next_request(&stream).await, "second!");
 }
 
+/// Once it works its line off quickly, it paces producers again, although the line is not empty.
+#[actix_rt::test]
+async fn a_destination_that_was_behind_for_a_moment_catches_up() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let config = config(|own| {
+        own.connections_per_destination = 1;
+        own.stalled_after = Duration::from_millis(500);
+        own.behind_after = Duration::from_secs(60);
+    });
+    let (dispatcher, _said) = alone.dispatcher(&port, &config);
+    let (mut queued, mut answers) = (Vec::new(), Vec::new());
+    for word in ["first", "second", "third", "fourth"] {
+        let (admission, answered) = alone.admission();
+        let (mut one, _) = alone.queued(&port, word);
+        one.place = Some(Place::Accepted(admission));
+        queued.push(one);
+        answers.push(answered);
+    }
+    let late = queued.pop().expect("four");
+    dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
+    let (stream, _) = port.request().await;
+    assert!(soon(&mut answers[2]).await.is_ok(), "it stalls, and holds up nobody");
+    answer(&stream, 200).await;
+    assert_eq!(next_request(&stream).await, "second!");
+    answer(&stream, 200).await;
+    assert_eq!(next_request(&stream).await, "third!");
+    dispatcher.send(DeliveriesRouted(vec![late])).await.expect("it lives");
+    assert_eq!(alone.gate.events(), 1, "what waits now holds its place");
+    answer(&stream, 200).await;
+    assert_eq!(next_request(&stream).await, "fourth!");
+    assert!(soon(&mut answers[3]).await.is_ok());
+}
+
 /// It says how many messages it has had, so that its parent knows whether one is on its way, and
 /// works on until it is told to go.
 #[actix_rt::test]
