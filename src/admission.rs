@@ -261,6 +261,6 @@ mod tests {
         });
         drop(admitted);
         drop(delivery);
-        waiting.await.expect("emptied");
+        crate::probe::soon(waiting).await.expect("emptied");
     }
 }

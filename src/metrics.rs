@@ -147,7 +147,7 @@ impl Outcome {
 }
 
 /// Why events and requests with events are rejected: the words that a producer is answered with.
-const REJECTED: [&str; 26] = [
+const REJECTED: [&str; 28] = [
     "account_not_allowed",
     "bad_account",
     "bad_data",
@@ -168,7 +168,9 @@ const REJECTED: [&str; 26] = [
     "malformed_json",
     "missing_member",
     "no_events",
+    "not_an_ingest_node",
     "stopping",
+    "store_unavailable",
     "unknown_member",
     "unsupported_charset",
     "unsupported_content_coding",
@@ -182,6 +184,8 @@ pub struct Metrics {
     registry: Registry,
     /// Events taken.
     pub events_accepted: IntCounter,
+    /// Events whose id was seen before, which are answered as taken and fire nothing.
+    pub duplicates: IntCounter,
     events_rejected: IntCounterVec,
     /// Firings found.
     pub firings_matched: IntCounter,
@@ -199,6 +203,8 @@ pub struct Metrics {
     pub attempts_in_flight: IntGauge,
     /// Events accepted and not yet handed to their destinations' senders.
     pub events_in_flight: IntGauge,
+    /// Bytes of requests' bodies that are held.
+    pub body_bytes: IntGauge,
     /// Triggers, templates and keys that are live.
     pub triggers: IntGauge,
     /// See `triggers`.
@@ -256,6 +262,11 @@ impl Metrics {
         let metrics = Self {
             events_accepted: counter(&registry, "posthaste_events_accepted_total", "Events accepted."),
             events_rejected: rejected,
+            duplicates: counter(
+                &registry,
+                "posthaste_duplicates_total",
+                "Events whose id was seen before: answered as accepted, and fired nothing.",
+            ),
             firings_matched: counter(&registry, "posthaste_firings_matched_total", "Triggers that an event fired."),
             deliveries_rendered: counter(
                 &registry,
@@ -272,6 +283,11 @@ impl Metrics {
             queue_bytes: gauge(&registry, "posthaste_queue_bytes", "Bytes of the bodies of deliveries that wait."),
             destinations: gauge(&registry, "posthaste_destinations", "Destinations with a live Dispatcher."),
             attempts_in_flight: gauge(&registry, "posthaste_attempts_in_flight", "Attempts under way."),
+            body_bytes: gauge(
+                &registry,
+                "posthaste_body_bytes",
+                "Bytes of bodies of requests that are not answered yet.",
+            ),
             events_in_flight: gauge(
                 &registry,
                 "posthaste_events_in_flight",

@@ -1,7 +1,15 @@
-//! An actor that stands behind the one under test and passes on what it hears.
+//! An actor that stands behind the one under test and passes on what it hears, and the patience of a
+//! test that waits for it.
+
+use std::time::Duration;
 
 use actix::{Actor, ActorContext as _, Context, Handler, Message, Recipient};
 use tokio::sync::mpsc;
+
+/// Waits for what must come; a test fails that waits in vain.
+pub(crate) async fn soon<F: Future>(coming: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(20), coming).await.expect("it did not come")
+}
 
 /// Hears messages of one kind.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::print::{complain, say};
 use crate::config::Config;
@@ -21,8 +21,8 @@ pub(super) fn run(config: Config) -> ExitCode {
     let open_files_max = raise_open_files();
     actix_rt::System::new().block_on(async {
         // Asked for before anything is taken, so that a signal never finds its default.
-        let stop = match stop_signal() {
-            Ok(stop) => stop,
+        let mut signals = match StopSignals::new() {
+            Ok(signals) => signals,
             Err(error) => {
                 complain(&format!("signals can't be heard: {error}"));
                 return ExitCode::FAILURE;
@@ -37,26 +37,20 @@ pub(super) fn run(config: Config) -> ExitCode {
         };
         say(&format!("listening on http://{}", engine.address()));
         tracing::info!(address = %engine.address(), version = env!("CARGO_PKG_VERSION"), open_files_max, "serving");
-        let signal = stop.await;
+        let signal = signals.next().await;
         tracing::info!(signal, "stopping: no more events are taken, what was accepted is sent");
-        let unsent = end(engine).await;
+        let unsent = end(engine, &mut signals).await;
         tracing::info!(unsent, "stopped");
         ExitCode::SUCCESS
     })
 }
 
 /// Stops the engine, or leaves it where somebody who has waited long enough says so again.
-async fn end(engine: Engine) -> usize {
+async fn end(engine: Engine, signals: &mut StopSignals) -> usize {
     let shared = Arc::clone(engine.shared());
-    let again = async {
-        match stop_signal() {
-            Ok(again) => again.await,
-            Err(_) => std::future::pending().await,
-        }
-    };
     tokio::select! {
         stopped = engine.stop() => stopped.unsent,
-        signal = again => {
+        signal = signals.next() => {
             tracing::warn!(signal, "a second signal: what is not sent yet is left");
             shared.gate.unsent()
         }
@@ -76,14 +70,28 @@ fn raise_open_files() -> u64 {
     limit
 }
 
+/// SIGTERM and SIGINT, as they come.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next one and names it.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
 /// Waits for SIGTERM or SIGINT and names it.
 pub(super) fn stop_signal() -> io::Result<impl Future<Output = &'static str>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-        }
-    })
+    let mut signals = StopSignals::new()?;
+    Ok(async move { signals.next().await })
 }

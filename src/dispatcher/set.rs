@@ -173,3 +173,20 @@ impl Handler<Idle> for Dispatchers {
         }
     }
 }
+
+/// Asks for a destination's Dispatcher, so that a test can end it behind its parent's back, as a fault would.
+#[cfg(test)]
+#[derive(Debug, actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct ChildAsked(pub(super) Destination, pub(super) tokio::sync::oneshot::Sender<Addr<Dispatcher>>);
+
+#[cfg(test)]
+impl Handler<ChildAsked> for Dispatchers {
+    type Result = ();
+
+    fn handle(&mut self, message: ChildAsked, _: &mut Self::Context) {
+        if let Some(child) = self.children.get(&message.0) {
+            let _ = message.1.send(child.address.clone());
+        }
+    }
+}

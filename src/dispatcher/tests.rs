@@ -14,7 +14,7 @@ use crate::config::{Config, Dispatch};
 use crate::delivery::{Delivery, Target};
 use crate::messages::{Admission, DeliveriesRendered, Place, Queued, Receipt, Report};
 use crate::metrics::{Dropped, Metrics, Outcome};
-use crate::probe::Probe;
+use crate::probe::{Probe, soon};
 use line::Bounds;
 
 /// The defaults with loopback allowed and this changed.
@@ -50,7 +50,7 @@ impl Port {
 
     /// The next connection, with the body of its first request.
     async fn request(&self) -> (TcpStream, String) {
-        let (stream, _) = self.0.accept().await.expect("a connection");
+        let (stream, _) = soon(self.0.accept()).await.expect("a connection");
         let body = next_request(&stream).await;
         (stream, body)
     }
@@ -60,7 +60,7 @@ impl Port {
 async fn next_request(stream: &TcpStream) -> String {
     let mut request = Vec::new();
     while !request.ends_with(b"!") {
-        stream.readable().await.expect("open");
+        soon(stream.readable()).await.expect("open");
         let mut part = [0; 1_024];
         if let Ok(read) = stream.try_read(&mut part) {
             assert!(read > 0, "it ended");
@@ -73,7 +73,7 @@ async fn next_request(stream: &TcpStream) -> String {
 
 async fn answer(stream: &TcpStream, status: u16) {
     stream.writable().await.expect("open");
-    let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n");
+    let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 2\r\n\r\nok");
     assert_eq!(stream.try_write(answer.as_bytes()).expect("written"), answer.len());
 }
 
@@ -84,7 +84,7 @@ struct Alone {
 
 impl Alone {
     fn new() -> Self {
-        Self { gate: Gate::new(100, 1), metrics: Arc::new(Metrics::new()) }
+        Self { gate: Gate::new(100, 100), metrics: Arc::new(Metrics::new()) }
     }
 
     fn dispatcher(&self, port: &Port, config: &Dispatch) -> (Addr<Dispatcher>, mpsc::UnboundedReceiver<Idle>) {
@@ -152,10 +152,10 @@ async fn a_dispatcher_sends_at_once_and_tells_how_it_went() {
     dispatcher.send(DeliveriesRouted(vec![queued])).await.expect("it lives");
     let (stream, body) = port.request().await;
     assert_eq!(body, "one!");
-    assert!(answered.await.is_ok(), "the place is given back when the attempt begins, not when it ends");
+    assert!(soon(answered).await.is_ok(), "the place is given back when the attempt begins, not when it ends");
     assert_eq!((alone.gate.events(), alone.gate.deliveries(), alone.metrics.attempts_in_flight.get()), (0, 1, 1));
-    answer(&stream, 204).await;
-    assert_eq!(outcome(reported.await.expect("a report")), Outcome::Delivered);
+    answer(&stream, 202).await;
+    assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
     assert_eq!((alone.gate.deliveries(), alone.metrics.attempts_in_flight.get()), (0, 0));
     assert_eq!(alone.metrics.attempts(Outcome::Delivered), 1);
 }
@@ -172,8 +172,8 @@ async fn past_its_connections_it_queues_in_order_and_past_its_queue_it_drops() {
     let words = ["first", "secnd", "a-long-one", "third", "fifth"];
     let (queued, mut reported): (Vec<_>, Vec<_>) = words.iter().map(|word| alone.queued(&port, word)).unzip();
     dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
-    assert_eq!(reported.remove(4).await.expect("a report"), Report::Dropped(Dropped::QueueFull));
-    assert_eq!(reported.remove(2).await.expect("a report"), Report::Dropped(Dropped::QueueBytesFull));
+    assert_eq!(soon(reported.remove(4)).await.expect("a report"), Report::Dropped(Dropped::QueueFull));
+    assert_eq!(soon(reported.remove(2)).await.expect("a report"), Report::Dropped(Dropped::QueueBytesFull));
     let (stream, body) = port.request().await;
     assert_eq!((body.as_str(), alone.metrics.queue_depth.get(), alone.metrics.queue_bytes.get()), ("first!", 2, 12));
     answer(&stream, 200).await;
@@ -183,7 +183,7 @@ async fn past_its_connections_it_queues_in_order_and_past_its_queue_it_drops() {
     }
     let mut outcomes = Vec::new();
     for report in reported {
-        outcomes.push(outcome(report.await.expect("a report")));
+        outcomes.push(outcome(soon(report).await.expect("a report")));
     }
     assert_eq!(outcomes, [Outcome::Delivered, Outcome::ServerError, Outcome::ServerError]);
     assert_eq!((alone.metrics.queue_depth.get(), alone.metrics.queue_bytes.get(), alone.gate.deliveries()), (0, 0, 0));
@@ -204,10 +204,43 @@ async fn a_destination_that_is_behind_holds_up_nobody_else() {
     waiting.place = Some(Place::Accepted(admission));
     dispatcher.send(DeliveriesRouted(vec![first, waiting])).await.expect("it lives");
     let (stream, _) = port.request().await;
-    assert!(answered.await.is_ok());
+    assert!(soon(answered).await.is_ok());
     assert_eq!((alone.gate.events(), alone.gate.deliveries()), (0, 2));
     answer(&stream, 200).await;
     assert_eq!(next_request(&stream).await, "second!");
+}
+
+/// Once it works its line off quickly, it paces producers again, although the line is not empty.
+#[actix_rt::test]
+async fn a_destination_that_was_behind_for_a_moment_catches_up() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let config = config(|own| {
+        own.connections_per_destination = 1;
+        own.stalled_after = Duration::from_millis(500);
+        own.behind_after = Duration::from_secs(60);
+    });
+    let (dispatcher, _said) = alone.dispatcher(&port, &config);
+    let (mut queued, mut answers) = (Vec::new(), Vec::new());
+    for word in ["first", "second", "third", "fourth"] {
+        let (admission, answered) = alone.admission();
+        let (mut one, _) = alone.queued(&port, word);
+        one.place = Some(Place::Accepted(admission));
+        queued.push(one);
+        answers.push(answered);
+    }
+    let late = queued.pop().expect("four");
+    dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
+    let (stream, _) = port.request().await;
+    assert!(soon(&mut answers[2]).await.is_ok(), "it stalls, and holds up nobody");
+    answer(&stream, 200).await;
+    assert_eq!(next_request(&stream).await, "second!");
+    answer(&stream, 200).await;
+    assert_eq!(next_request(&stream).await, "third!");
+    dispatcher.send(DeliveriesRouted(vec![late])).await.expect("it lives");
+    assert_eq!(alone.gate.events(), 1, "what waits now holds its place");
+    answer(&stream, 200).await;
+    assert_eq!(next_request(&stream).await, "fourth!");
+    assert!(soon(&mut answers[3]).await.is_ok());
 }
 
 /// It says how many messages it has had, so that its parent knows whether one is on its way, and
@@ -217,20 +250,23 @@ async fn an_idle_dispatcher_says_so_and_waits_to_be_told() {
     let (alone, port) = (Alone::new(), Port::open().await);
     let (dispatcher, mut said) =
         alone.dispatcher(&port, &config(|own| own.idle_destination = Duration::from_millis(1)));
-    let idle = said.recv().await.expect("said");
+    let idle = soon(said.recv()).await.expect("said");
     assert_eq!((idle.destination, idle.generation, idle.received), (port.destination(), 7, 0));
     let (queued, reported) = alone.queued(&port, "one");
     dispatcher.send(DeliveriesRouted(vec![queued])).await.expect("it lives");
     let (stream, _) = port.request().await;
     while said.try_recv().is_ok() {}
     answer(&stream, 200).await;
-    reported.await.expect("a report");
-    let idle = said.recv().await.expect("said");
+    soon(reported).await.expect("a report");
+    let idle = soon(said.recv()).await.expect("said");
     assert_eq!(idle.received, 1, "said while it worked");
     dispatcher.send(Stop).await.expect("it lives");
-    while dispatcher.connected() {
-        tokio::task::yield_now().await;
-    }
+    let gone = async {
+        while dispatcher.connected() {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(gone).await;
 }
 
 #[actix_rt::test]
@@ -241,7 +277,10 @@ async fn dispatchers_keep_one_for_each_destination_up_to_their_bound() {
     let all = [0, 0, 1, 0, 2].map(|port: usize| alone.queued(&ports[port], &format!("to-{port}")));
     let (queued, mut reported): (Vec<_>, Vec<_>) = all.into_iter().unzip();
     dispatchers.send(DeliveriesRendered(queued)).await.expect("they live");
-    assert_eq!(reported.pop().expect("five").await.expect("a report"), Report::Dropped(Dropped::DestinationsFull));
+    assert_eq!(
+        soon(reported.pop().expect("five")).await.expect("a report"),
+        Report::Dropped(Dropped::DestinationsFull)
+    );
     assert_eq!(alone.metrics.destinations.get(), 2);
     let mut streams = Vec::new();
     for port in [0, 0, 0, 1] {
@@ -251,7 +290,7 @@ async fn dispatchers_keep_one_for_each_destination_up_to_their_bound() {
         streams.push(stream);
     }
     for report in reported {
-        assert_eq!(outcome(report.await.expect("a report")), Outcome::Delivered);
+        assert_eq!(outcome(soon(report).await.expect("a report")), Outcome::Delivered);
     }
 }
 
@@ -265,7 +304,7 @@ async fn dispatchers_let_go_of_one_that_has_had_all_and_of_no_other() {
     dispatchers.send(DeliveriesRendered(vec![queued])).await.expect("they live");
     let (stream, _) = port.request().await;
     answer(&stream, 200).await;
-    reported.await.expect("a report");
+    soon(reported).await.expect("a report");
     let destination = port.destination();
     for (generation, received, left) in [(1, 0, 1), (2, 1, 1), (1, 2, 1), (1, 1, 0)] {
         let idle = Idle { destination: destination.clone(), generation, received };
@@ -274,7 +313,7 @@ async fn dispatchers_let_go_of_one_that_has_had_all_and_of_no_other() {
     }
     // Its socket went with it.
     let mut part = [0; 16];
-    stream.readable().await.expect("told");
+    soon(stream.readable()).await.expect("told");
     assert_eq!(stream.try_read(&mut part).expect("the end"), 0);
     // The next one is new, and has had nothing yet.
     let (queued, reported) = alone.queued(&port, "two");
@@ -282,5 +321,31 @@ async fn dispatchers_let_go_of_one_that_has_had_all_and_of_no_other() {
     let (stream, body) = port.request().await;
     assert_eq!((body.as_str(), alone.metrics.destinations.get()), ("two!", 1));
     answer(&stream, 200).await;
-    assert_eq!(outcome(reported.await.expect("a report")), Outcome::Delivered);
+    assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
+}
+
+/// What a fault has ended is replaced by the next delivery, which is sent.
+#[actix_rt::test]
+async fn dispatchers_replace_one_that_a_fault_has_ended() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let dispatchers = alone.dispatchers(config(|_| {}));
+    for word in ["one", "two"] {
+        let (queued, reported) = alone.queued(&port, word);
+        dispatchers.send(DeliveriesRendered(vec![queued])).await.expect("they live");
+        let (stream, body) = port.request().await;
+        assert_eq!(body, format!("{word}!"));
+        answer(&stream, 200).await;
+        assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
+        assert_eq!(alone.metrics.destinations.get(), 1);
+        let (tell, told) = oneshot::channel();
+        dispatchers.send(set::ChildAsked(port.destination(), tell)).await.expect("they live");
+        let child = soon(told).await.expect("a child");
+        child.send(Stop).await.expect("it lives");
+        let gone = async {
+            while child.connected() {
+                tokio::task::yield_now().await;
+            }
+        };
+        soon(gone).await;
+    }
 }

@@ -88,9 +88,14 @@ async fn receive(
         shared.metrics.rejected("engine_full", 1);
         return Err(Problem::full("the engine is full; nothing of the request was taken"));
     }
-    let body = body::read(request, payload, shared, shared.config.ingest.body_bytes_max).await?;
+    let body = body::read(request, payload, shared, shared.config.ingest.body_bytes_max).await;
+    let body = body.inspect_err(|problem| {
+        if problem.code == "engine_full" {
+            shared.metrics.rejected(problem.code, 1);
+        }
+    })?;
     let (reply, answer) = oneshot::channel();
-    let received = EventsReceived { body, encoding, only_account, reply };
+    let received = EventsReceived { body: body.bytes.clone(), encoding, only_account, reply };
     if lane.ingester.try_send(received).is_err() {
         shared.metrics.rejected("engine_full", 1);
         return Err(Problem::full("the engine is full; nothing of the request was taken"));

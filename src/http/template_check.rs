@@ -148,10 +148,11 @@ pub(super) fn sample_event(
     let event_type = shared.catalogue.sample_type(pattern);
     Event {
         account,
-        id: crate::id::new_id().into(),
+        id: crate::id::new_event_id(),
+        id_given: false,
         source: "".into(),
         time: jiff::Timestamp::now().to_string().into(),
-        data: data.unwrap_or_else(|| shared.catalogue.sample(event_type.as_str())),
+        data: data.unwrap_or_else(|| shared.catalogue.sample(event_type.as_str())).into(),
         event_type,
     }
 }

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::event::EventType;
 use crate::id::AccountId;
 use crate::messages::{Answer, Receipt};
-use crate::probe::Probe;
+use crate::probe::{Probe, soon};
 use crate::store::{Change, ChangeSink as _};
 use crate::template::Template;
 use crate::trigger::Trigger;
@@ -66,9 +66,10 @@ impl Alone {
             account: account(),
             event_type: EventType::new(event_type).expect("a type"),
             id: "1".into(),
+            id_given: false,
             source: "".into(),
             time: "2026-07-01T15:00:00Z".into(),
-            data: data.as_object().cloned().expect("an object"),
+            data: data.into(),
         });
         let message = EventsAccepted { events: events.collect(), accepted_at: Instant::now(), admission };
         self.matcher.send(message).await.expect("it lives");
@@ -97,7 +98,7 @@ async fn firings_go_on_together_with_what_they_need() {
         ("booking.made", json!({})),
     ];
     let mut answer = alone.give(&events).await;
-    let message = passed.recv().await.expect("firings");
+    let message = soon(passed.recv()).await.expect("firings");
     assert_eq!(fired(&message), ["exact", "filtered", "lost"]);
     assert_eq!(message.firings[0].target.uri, "http://h/exact");
     let templates: Vec<bool> = message.firings.iter().map(|firing| firing.template.is_some()).collect();
@@ -105,7 +106,7 @@ async fn firings_go_on_together_with_what_they_need() {
     assert_eq!(alone.metrics.firings_matched.get(), 3);
     assert!(answer.try_recv().is_err() && alone.gate.events() == 4, "their places are held until the work is done");
     drop(message);
-    assert_eq!(answer.await.expect("an answer").expect("a receipt").accepted, 4);
+    assert_eq!(soon(answer).await.expect("an answer").expect("a receipt").accepted, 4);
 }
 
 #[actix_rt::test]
@@ -113,7 +114,7 @@ async fn events_that_fire_nothing_end_here() {
     let (alone, mut passed) =
         Alone::start(vec![template_change("w"), trigger_change("t", json!({"event": "guest.created"}))]);
     let answer = alone.give(&[("guest.left", json!({})), ("guest", json!({}))]).await;
-    assert_eq!(answer.await.expect("an answer").expect("a receipt").accepted, 2);
+    assert_eq!(soon(answer).await.expect("an answer").expect("a receipt").accepted, 2);
     assert_eq!(alone.gate.events(), 0);
     assert!(passed.try_recv().is_err());
 }
@@ -124,7 +125,7 @@ async fn a_change_counts_from_the_next_event_on() {
     alone.give(&[("a", json!({}))]).await;
     alone.live.apply(vec![trigger_change("t", json!({"event": "a"}))]);
     alone.give(&[("a", json!({}))]).await;
-    assert_eq!(fired(&passed.recv().await.expect("firings")), ["t"]);
+    assert_eq!(fired(&soon(passed.recv()).await.expect("firings")), ["t"]);
     assert!(passed.try_recv().is_err());
 }
 
@@ -134,5 +135,5 @@ async fn with_nobody_behind_it_firings_are_counted_as_dropped_and_hold_nothing()
     let alone = Alone::start_before(changes, Probe::gone().await);
     let answer = alone.give(&[("a", json!({})), ("a", json!({}))]).await;
     assert_eq!((alone.metrics.drops(Dropped::Stopped), alone.gate.events()), (2, 0));
-    assert!(answer.await.is_ok(), "the producer was left without an answer");
+    assert!(soon(answer).await.is_ok(), "the producer was left without an answer");
 }

@@ -177,6 +177,11 @@ fn is_refused_for_now(error: &RedisError) -> bool {
     )
 }
 
+/// Whether the server does not let this user in, or not do this.
+pub(crate) fn is_refusal(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::AuthenticationFailed || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
+}
+
 /// Whether the server has no script, group or stream of this name (any more).
 pub(crate) fn has_code(error: &RedisError, code: &str) -> bool {
     error.code() == Some(code)

@@ -11,7 +11,7 @@ use crate::delivery::{Destination, Target};
 use crate::event::{Event, EventType};
 use crate::id::AccountId;
 use crate::messages::LiveTemplate;
-use crate::probe::Probe;
+use crate::probe::{Probe, soon};
 use crate::template::Format;
 use crate::templating;
 
@@ -60,9 +60,10 @@ fn firing(id: &str, host: &str, n: &serde_json::Value, template: Option<Arc<Live
         account: AccountId::default_account(),
         event_type: EventType::new("a").expect("a type"),
         id: id.into(),
+        id_given: false,
         source: "".into(),
         time: "2026-07-01T15:00:00Z".into(),
-        data: json!({"n": n}).as_object().cloned().expect("an object"),
+        data: (&json!({"n": n})).into(),
     };
     Firing {
         event: Arc::new(EventData::of(event)),
@@ -81,7 +82,7 @@ async fn a_firing_becomes_a_body_that_is_ready_to_send() {
     let receipt = crate::messages::Receipt { accepted: 1, rejected: Vec::new() };
     let admission = Arc::new(alone.gate.admit(1, Ok(receipt), tell).expect("room"));
     alone.give(vec![firing("e\"1", "h", &json!("x\"y"), body)], Some(admission)).await;
-    let DeliveriesRendered(mut deliveries) = passed.recv().await.expect("deliveries");
+    let DeliveriesRendered(mut deliveries) = soon(passed.recv()).await.expect("deliveries");
     let queued = deliveries.pop().expect("one");
     assert!(deliveries.is_empty());
     assert_eq!(queued.delivery.body, "{\"n\":\"x\\\"y\",\"id\":\"e\\\"1\"}");
@@ -91,7 +92,7 @@ async fn a_firing_becomes_a_body_that_is_ready_to_send() {
     assert_eq!((alone.gate.deliveries(), alone.metrics.deliveries_rendered.get()), (1, 1));
     assert!(answer.try_recv().is_err(), "the producer is answered when the attempt begins");
     drop(queued);
-    assert!(answer.await.is_ok());
+    assert!(soon(answer).await.is_ok());
     assert_eq!((alone.gate.events(), alone.gate.deliveries()), (0, 0));
 }
 
@@ -101,7 +102,7 @@ async fn an_events_webhook_id_never_changes() {
     let (alone, mut passed) = Alone::start();
     let ids = ["1", "1", "2"].map(|id| firing(id, "h", &json!(1), template(Format::Text, "x")));
     alone.give(ids.into(), None).await;
-    let DeliveriesRendered(deliveries) = passed.recv().await.expect("deliveries");
+    let DeliveriesRendered(deliveries) = soon(passed.recv()).await.expect("deliveries");
     let ids: Vec<_> = deliveries.iter().map(|queued| queued.delivery.webhook_id.to_str().expect("ASCII")).collect();
     // Of the SHA-256 over default, no source, 1 and t, each after its length as eight bytes.
     assert_eq!(ids[..2], ["msg_e286032f6ece548322ce397661d38dfc"; 2]);
@@ -117,7 +118,7 @@ async fn more_than_a_slice_keeps_its_order_and_lets_others_in_between() {
     alone.give(many(3 * SLICE).collect(), None).await;
     let mut bodies = Vec::new();
     while bodies.len() < 6 * SLICE {
-        let DeliveriesRendered(deliveries) = passed.recv().await.expect("deliveries");
+        let DeliveriesRendered(deliveries) = soon(passed.recv()).await.expect("deliveries");
         assert!(deliveries.len() <= SLICE, "{} at a stretch", deliveries.len());
         bodies.extend(deliveries.into_iter().map(|queued| queued.delivery.body));
     }
@@ -132,9 +133,9 @@ async fn what_gives_no_body_is_dropped_and_counted_and_the_next_goes_on() {
     let mut long = firing("1", "h", &json!("x".repeat(101)), text.clone());
     long.report = Some(report);
     alone.give(vec![long, firing("2", "h", &json!(1), None), firing("3", "h", &json!("good"), text)], None).await;
-    let DeliveriesRendered(deliveries) = passed.recv().await.expect("deliveries");
+    let DeliveriesRendered(deliveries) = soon(passed.recv()).await.expect("deliveries");
     assert_eq!(deliveries.iter().map(|queued| &queued.delivery.body[..]).collect::<Vec<_>>(), [b"good"]);
-    assert_eq!(reported.await.expect("a report"), Report::Dropped(Dropped::RenderTooLarge));
+    assert_eq!(soon(reported).await.expect("a report"), Report::Dropped(Dropped::RenderTooLarge));
     assert_eq!((alone.metrics.drops(Dropped::RenderTooLarge), alone.metrics.drops(Dropped::TemplateUnusable)), (1, 1));
     assert_eq!(alone.gate.deliveries(), 1);
 }
@@ -166,6 +167,6 @@ async fn with_nobody_behind_it_deliveries_are_counted_as_dropped() {
     let mut one = firing("1", "h", &json!(1), template(Format::Text, "x"));
     one.report = Some(report);
     alone.give(vec![one], None).await;
-    assert_eq!(reported.await.expect("a report"), Report::Dropped(Dropped::Stopped));
+    assert_eq!(soon(reported).await.expect("a report"), Report::Dropped(Dropped::Stopped));
     assert_eq!((alone.metrics.drops(Dropped::Stopped), alone.gate.deliveries()), (1, 0));
 }

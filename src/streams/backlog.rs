@@ -2,7 +2,7 @@
 //! an ingest node takes nothing more than may wait, and nothing that could not be kept.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
@@ -22,6 +22,7 @@ pub struct Backlog {
     lengths: Vec<AtomicUsize>,
     max: usize,
     ingest: bool,
+    away: AtomicBool,
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
 }
@@ -35,7 +36,14 @@ impl Backlog {
             gate.bar(Barrier::NotHere);
         }
         let lengths = (0..streams.partitions).map(|_| AtomicUsize::new(0)).collect();
-        Arc::new(Self { lengths, max: cluster.backlog_max, ingest: cluster.ingest, gate, metrics })
+        Arc::new(Self {
+            lengths,
+            max: cluster.backlog_max,
+            ingest: cluster.ingest,
+            away: AtomicBool::new(false),
+            gate,
+            metrics,
+        })
     }
 
     /// Looks at the streams for as long as the node lives.
@@ -43,21 +51,22 @@ impl Backlog {
         let streams = Streams { link: streams.link.apart(), ..streams };
         let mut ticks = tokio::time::interval(LOOKED_AT_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut away = false;
         loop {
             ticks.tick().await;
             match look(&streams).await {
                 Ok(found) => {
-                    if std::mem::take(&mut away) {
+                    if self.away.swap(false, Ordering::Relaxed) {
                         tracing::info!("Redis is back; deliveries are handed over again");
                     }
                     self.update(&found);
                 }
                 Err(error) => {
-                    if !std::mem::replace(&mut away, true) {
+                    // Before anything is taken again, all know that their connections are of no use.
+                    streams.breaks.fetch_add(1, Ordering::Relaxed);
+                    if !self.away.swap(true, Ordering::Relaxed) {
                         tracing::warn!(%error, "Redis is away; no events are taken until it is back");
                     }
-                    self.bar(Barrier::Away);
+                    self.bar();
                 }
             }
         }
@@ -66,8 +75,7 @@ impl Backlog {
     /// Notes the length of a stream.
     pub(super) fn set(&self, partition: usize, length: usize) {
         self.lengths[partition].store(length, Ordering::Relaxed);
-        let total: usize = self.lengths.iter().map(|length| length.load(Ordering::Relaxed)).sum();
-        self.bar(if total >= self.max { Barrier::Full } else { Barrier::None });
+        self.bar();
     }
 
     fn update(&self, found: &[(usize, Option<u64>)]) {
@@ -80,10 +88,18 @@ impl Backlog {
         self.metrics.backlog_oldest_age(oldest.map_or(0, |since| unix_millis().saturating_sub(since)));
     }
 
-    fn bar(&self, barrier: Barrier) {
-        if self.ingest {
-            self.gate.bar(barrier);
+    fn bar(&self) {
+        if !self.ingest {
+            return;
         }
+        let waiting: usize = self.lengths.iter().map(|length| length.load(Ordering::Relaxed)).sum();
+        self.gate.bar(if self.away.load(Ordering::Relaxed) {
+            Barrier::Away
+        } else if waiting >= self.max {
+            Barrier::Full
+        } else {
+            Barrier::None
+        });
     }
 }
 

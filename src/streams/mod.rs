@@ -12,6 +12,7 @@ mod reply;
 mod taker;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -40,6 +41,8 @@ pub struct Streams {
     cluster: Cluster,
     /// True when nothing is to be taken any more; the takers listen to it.
     stop: Arc<watch::Sender<bool>>,
+    /// Counts the times that Redis was seen to be away.
+    breaks: Arc<AtomicU64>,
 }
 
 /// Why the streams can't be used.
@@ -76,7 +79,13 @@ impl Streams {
         if agreed != own {
             return Err(StreamsError::Partitions { own, agreed });
         }
-        Ok(Self { link, partitions: own, cluster: cluster.clone(), stop: Arc::new(watch::Sender::new(false)) })
+        Ok(Self {
+            link,
+            partitions: own,
+            cluster: cluster.clone(),
+            stop: Arc::new(watch::Sender::new(false)),
+            breaks: Arc::default(),
+        })
     }
 
     /// Takes nothing more out of the streams from when it ends.
@@ -127,7 +136,13 @@ mod tests {
         let link = Link::new("redis://127.0.0.1:1", None).expect("an address");
         let cluster =
             Cluster { partitions: 16, ..crate::config::Config::from_layers(None, []).expect("defaults").cluster };
-        let streams = Streams { link, partitions: 16, cluster, stop: Arc::new(watch::Sender::new(false)) };
+        let streams = Streams {
+            link,
+            partitions: 16,
+            cluster,
+            stop: Arc::new(watch::Sender::new(false)),
+            breaks: Arc::default(),
+        };
         for (url, partition) in [
             ("https://example.com/a", 11),
             ("https://example.com:443/b", 11),

@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use actix::{Actor, Context, Handler};
 use futures_util::future::join_all;
@@ -31,13 +32,22 @@ struct Lane {
     /// What came while others were being added. Each holds a place of its event.
     waiting: RefCell<Vec<Queued>>,
     working: Cell<bool>,
+    /// The breaks after which the connection was made.
+    breaks: Cell<u64>,
 }
 
 impl Publisher {
     /// A Publisher with a connection of its own. Its mailbox holds what the Renderer's does.
     pub fn new(streams: &Streams, backlog: Arc<Backlog>, metrics: Arc<Metrics>, mailbox_capacity: usize) -> Self {
         let streams = Streams { link: streams.link.apart(), ..streams.clone() };
-        let lane = Lane { streams, backlog, metrics, waiting: RefCell::default(), working: Cell::new(false) };
+        let lane = Lane {
+            streams,
+            backlog,
+            metrics,
+            waiting: RefCell::default(),
+            working: Cell::new(false),
+            breaks: Cell::new(0),
+        };
         Self { lane: Rc::new(lane), mailbox_capacity }
     }
 }
@@ -68,6 +78,11 @@ impl Lane {
             let waiting = self.waiting.take();
             if waiting.is_empty() {
                 break;
+            }
+            // A write into a connection that has broken meanwhile would be refused to its producer.
+            let breaks = self.streams.breaks.load(Ordering::Relaxed);
+            if self.breaks.replace(breaks) != breaks {
+                self.streams.link.renew().await;
             }
             let mut partitions: BTreeMap<usize, Vec<Queued>> = BTreeMap::new();
             for queued in waiting {

@@ -2,9 +2,8 @@
 //! resolved to the block it starts from and every expression to the place it stands in. Plain
 //! data; the parser's own tree is not kept.
 
-use serde_json::Value;
-
 use super::helpers::Helper;
+use crate::json::Document;
 
 /// What stands in a row.
 pub(super) type Nodes = Vec<Node>;
@@ -101,7 +100,7 @@ pub(super) enum Expression {
     /// What a loop knows of its element.
     Local(Local),
     /// A value written in the template.
-    Literal(Value),
+    Literal(Document),
     /// A helper's result.
     Call(Box<Call>),
 }

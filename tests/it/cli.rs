@@ -4,7 +4,8 @@
 mod check;
 mod demo;
 mod receive;
-mod serve;
+mod redis;
+pub(crate) mod serve;
 mod transfer;
 
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
@@ -18,7 +19,7 @@ use tempfile::TempDir;
 
 use crate::support::DEADLINE;
 
-fn home() -> TempDir {
+pub(crate) fn home() -> TempDir {
     tempfile::tempdir().expect("a folder")
 }
 
@@ -35,7 +36,7 @@ fn command(home: &TempDir, words: &[&str]) -> Command {
 }
 
 /// A process that is being listened to, and does not outlive the test.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     stdout: Receiver<String>,
     stderr: Receiver<String>,
@@ -54,13 +55,13 @@ impl Running {
         wait_for_line(&self.stdout, begin)
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &id]).status().expect("kill").success());
     }
 
     /// Waits for the end, and says the code and what else was printed.
-    fn end(mut self) -> (Option<i32>, Vec<String>, Vec<String>) {
+    pub(crate) fn end(mut self) -> (Option<i32>, Vec<String>, Vec<String>) {
         let deadline = Instant::now() + DEADLINE;
         // The pipes end with the process.
         let rest = |lines: &Receiver<String>| {
@@ -85,7 +86,7 @@ impl Drop for Running {
 }
 
 /// Makes one call on a connection of its own: status and body.
-fn call(address: &str, head: &str, body: &[u8]) -> io::Result<(u16, String)> {
+pub(crate) fn call(address: &str, head: &str, body: &[u8]) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(DEADLINE))?;
     let head = format!("{head}\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::pending::Pending;
 use super::scripts::{self, Changes, Entry, Found, LOG, META, Trouble};
 use crate::metrics::Metrics;
-use crate::redis::{ANSWER_WITHIN, Cmd, Code, Connection, Link, Value};
+use crate::redis::{ANSWER_WITHIN, Cmd, Code, Connection, Link, Value, is_refusal};
 use crate::store::change::{self, Feed};
 use crate::store::{Change, OpenError};
 
@@ -132,7 +132,7 @@ impl Follower {
                     let found = found.chars().take(32).collect();
                     return Err(OpenError::OtherSharedFormat { place, found, known: scripts::FORMAT });
                 }
-                Trouble::Redis(error) if is_refusal(error.code()) => return Err(OpenError::Refused { place, detail }),
+                Trouble::Redis(error) if is_refusal(error) => return Err(OpenError::Refused { place, detail }),
                 _ => {}
             }
             if begun.elapsed() >= within {
@@ -294,11 +294,6 @@ pub(super) async fn ask(connection: &mut Connection, code: &Code, words: &[Vec<u
     let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
     let answer = tokio::time::timeout(READ_WITHIN, code.run(connection, META, &words)).await;
     Ok(answer.map_err(|_| Trouble::Silence)??)
-}
-
-/// Whether the server said that this user may not.
-fn is_refusal(code: Option<&str>) -> bool {
-    matches!(code, Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
 }
 
 #[cfg(test)]

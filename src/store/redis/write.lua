@@ -163,4 +163,4 @@ else
     redis.call('ZREM', accounts, account)
   end
 end
-return {'written', version, value and 'replaced' or 'created'}
+return {'written', version, operation == 'delete' and 'deleted' or value and 'replaced' or 'created'}

@@ -24,7 +24,7 @@ impl Lowering<'_, '_, '_, '_> {
                 self.findings.error("syntax", at, "A list or an object can't be written in an expression.");
                 refused()
             }
-            Parameter::Literal(value) => Expression::Literal(value.clone()),
+            Parameter::Literal(value) => Expression::Literal(value.into()),
             Parameter::Subexpression(inner) => self.call_of(inner, at),
             _ => {
                 let text = parameter.as_name().unwrap_or("").to_owned();
@@ -109,7 +109,7 @@ fn wrong_constant(call: &Call) -> Option<&'static str> {
             (Some(pattern), _) if !text(pattern).is_some_and(dates::is_pattern) => Some(
                 "A date's pattern is a text in quotes, of 200 characters at most, in which %d is the day, %B the month, %Y the year.",
             ),
-            (_, Some(Expression::Literal(zone))) if zone.as_str().and_then(dates::find_zone).is_none() => {
+            (_, Some(Expression::Literal(zone))) if zone.root().as_str().and_then(dates::find_zone).is_none() => {
                 Some("There is no such time zone.")
             }
             _ => None,
@@ -151,14 +151,14 @@ fn wrong_constant(call: &Call) -> Option<&'static str> {
 
 fn text(expression: &Expression) -> Option<&str> {
     match expression {
-        Expression::Literal(Value::String(text)) => Some(text),
+        Expression::Literal(literal) => literal.root().as_str(),
         _ => None,
     }
 }
 
 fn whole(expression: &Expression) -> Option<u64> {
     match expression {
-        Expression::Literal(Value::Number(number)) => number.as_u64(),
+        Expression::Literal(literal) => literal.root().as_i64().and_then(|number| u64::try_from(number).ok()),
         _ => None,
     }
 }

@@ -9,7 +9,6 @@ mod scopes;
 use std::panic::{self, AssertUnwindSafe};
 
 use handlebars::template::{HelperTemplate, Parameter, Template, TemplateElement};
-use serde_json::Value;
 
 use self::scopes::Scopes;
 use super::findings::Findings;
@@ -20,6 +19,7 @@ use super::origin::{Origin, Origins};
 use super::program::{Expression, Node, Nodes, Place, Text, Write};
 use super::scan::Scanned;
 use super::tags;
+use crate::json::Document;
 
 /// A template without the parser's tree.
 pub(super) struct Lowered<'s> {
@@ -166,5 +166,5 @@ impl Lowering<'_, '_, '_, '_> {
 
 /// What stands for an expression that was refused: the template won't be used.
 fn refused() -> Expression {
-    Expression::Literal(Value::Null)
+    Expression::Literal(Document::default())
 }

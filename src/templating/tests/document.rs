@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::catalogue::Catalogue;
 use crate::event::EventPattern;
+use crate::json::Document;
 use crate::template::Format;
 use crate::templating::diagnostic::CODES;
 use crate::templating::helpers::HELPERS;
@@ -60,7 +61,7 @@ fn the_examples_are_sent_as_they_say() {
         assert_eq!(checked.diagnostics, [], "{title}");
         let about =
             About { event_type: "booking.confirmed", id: "evt-1", time: "2026-05-07T22:30:00Z", account: "acme" };
-        let data = Data::with(serde_json::from_str(data).expect("an object"), about);
+        let data = Data::with(Document::read(data.into()).expect("JSON"), about);
         let body = checked.compiled.expect("taken").render(&data).expect("within bounds");
         assert_eq!(String::from_utf8_lossy(&body), sent, "{title}");
     }

@@ -16,7 +16,7 @@ use crate::support::DEADLINE;
 const MARK: &str = "n0t-f0r-the-l0g";
 
 /// A node on a free port, with loopback allowed, and its address.
-fn serve(home: &TempDir, variables: &[(&str, &str)]) -> (Running, String) {
+pub(crate) fn serve(home: &TempDir, variables: &[(&str, &str)]) -> (Running, String) {
     let mut serve = command(home, &["serve"]);
     serve.env("POSTHASTE_SERVER__LISTEN", "127.0.0.1:0").env("POSTHASTE_DISPATCH__ALLOW_NETWORKS", "[\"127.0.0.0/8\"]");
     serve.envs(variables.iter().copied());
@@ -26,7 +26,7 @@ fn serve(home: &TempDir, variables: &[(&str, &str)]) -> (Running, String) {
 }
 
 /// Saves a template and a trigger on all events to this URL.
-fn set_up(address: &str, id: &str, url: &str) {
+pub(crate) fn set_up(address: &str, id: &str, url: &str) {
     let template = json!({"format": "json", "body": "{\"id\":\"{{event.id}}\"}"});
     let trigger = json!({"event": "*", "template": id, "url": url});
     put(address, &format!("/v1/accounts/default/templates/{id}"), &template);
@@ -45,13 +45,13 @@ fn post(address: &str, event: &Value) -> std::io::Result<u16> {
     call(address, head, event.to_string().as_bytes()).map(|(status, _)| status)
 }
 
-fn metric(address: &str, name: &str) -> f64 {
+pub(crate) fn metric(address: &str, name: &str) -> f64 {
     let (_, text) = call(address, "GET /metrics HTTP/1.1", b"").expect("metrics");
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).expect("the metric");
     line.parse().expect("a number")
 }
 
-fn wait_for_metric(address: &str, name: &str, value: f64) {
+pub(crate) fn wait_for_metric(address: &str, name: &str, value: f64) {
     let deadline = std::time::Instant::now() + DEADLINE;
     while metric(address, name) != value {
         assert!(std::time::Instant::now() < deadline, "{name} is {}, not {value}", metric(address, name));

@@ -3,6 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -93,4 +94,52 @@ async fn a_request_that_never_fits_is_told_to_come_in_parts() {
     assert!(reply.json()["detail"].as_str().is_some_and(|detail| detail.contains("send it in parts")));
     assert_eq!(node.post("/v1/events", &json!([event, event])).await.status, 202);
     assert_eq!(node.metric("posthaste_events_rejected_total{code=\"engine_full\"}").await, 3.0);
+}
+
+#[actix_rt::test]
+async fn all_bodies_together_have_a_bound() {
+    let node = Node::start(&[("POSTHASTE_INGEST__BODIES_BYTES_MAX", "1000")]).await;
+    let mut dribbling = TcpStream::connect(node.engine().address()).expect("a node");
+    dribbling.set_read_timeout(Some(DEADLINE)).expect("a deadline");
+    let body = format!("{{\"type\":\"a\",\"data\":{{\"a\":\"{}\"}}}}", "x".repeat(700));
+    let (first, rest) = body.split_at(600);
+    let length = body.len();
+    let head =
+        format!("POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {length}");
+    write!(dribbling, "{head}\r\n\r\n{first}").expect("sent");
+    node.wait_for_metric("posthaste_body_bytes", 600.0).await;
+    let event = json!({"type": "a", "data": {"a": "x".repeat(400)}});
+    let reply = node.post("/v1/events", &event).await;
+    assert_eq!((reply.problem(), reply.header("retry-after").as_str()), ((429, "engine_full".into()), "1"));
+    assert_eq!(node.metric("posthaste_events_rejected_total{code=\"engine_full\"}").await, 1.0);
+    dribbling.write_all(rest.as_bytes()).expect("sent");
+    let answered = tokio::task::spawn_blocking(move || {
+        let mut answer = [0; 12];
+        dribbling.read_exact(&mut answer).expect("an answer");
+        answer
+    });
+    assert_eq!(&answered.await.expect("answered"), b"HTTP/1.1 202");
+    node.wait_for_metric("posthaste_body_bytes", 0.0).await;
+    node.fire(event).await;
+}
+
+/// A client that says nothing, or half of a head, or nothing more, does not keep its connection.
+#[actix_rt::test]
+async fn silent_clients_are_let_go() {
+    let (head, idle) = ("POSTHASTE_SERVER__HEAD_TIMEOUT_MS", "POSTHASTE_SERVER__KEEP_ALIVE_MS");
+    for (setting, said) in
+        [(head, ""), (head, "GET /healthz HTTP/1.1\r\nhost"), (idle, "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")]
+    {
+        let node = Node::start(&[(setting, "50")]).await;
+        let address = node.engine().address();
+        let ended = tokio::task::spawn_blocking(move || {
+            let mut stream = TcpStream::connect(address).expect("a node");
+            // Sooner than the server would do it unasked.
+            stream.set_read_timeout(Some(Duration::from_secs(4))).expect("a deadline");
+            stream.write_all(said.as_bytes()).expect("sent");
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).is_ok()
+        });
+        assert!(ended.await.expect("ended"), "{said:?}: it was not let go");
+    }
 }

@@ -3,6 +3,9 @@
 
 mod faults;
 mod history;
+mod others;
+mod refusals;
+pub(crate) mod secured;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -10,9 +10,9 @@ mod redis;
 
 pub(crate) use cluster::RedisCluster;
 pub(crate) use forwarder::Forwarder;
-pub(crate) use node::{Node, json_template};
+pub(crate) use node::{Node, Reply, json_template, settings};
 pub(crate) use receiver::{Behaviour, Receiver};
-pub(crate) use redis::RedisServer;
+pub(crate) use redis::{RedisServer, free_port, redis_document};
 
 use std::process::Command;
 use std::time::Duration;

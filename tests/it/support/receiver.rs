@@ -17,6 +17,8 @@ pub(crate) enum Behaviour {
     Silence,
     /// Ends the connection without an answer.
     HangUp,
+    /// Ends it by a reset (RST).
+    Reset,
     /// Sends what is no HTTP.
     Nonsense,
 }
@@ -126,6 +128,10 @@ fn serve(stream: TcpStream, state: &State) {
             }
             Behaviour::AnswerAndClose => "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_owned(),
             Behaviour::Nonsense => "220 mail.example ESMTP\r\n\r\n".to_owned(),
+            Behaviour::Reset => {
+                rustix::net::sockopt::set_socket_linger(&out, Some(std::time::Duration::ZERO)).expect("a socket");
+                return;
+            }
             Behaviour::Silence | Behaviour::HangUp => return,
         };
         if out.write_all(answer.as_bytes()).is_err()

@@ -28,9 +28,18 @@ impl RedisServer {
 
     /// A server with these options.
     pub(crate) fn with(options: &[impl AsRef<str>]) -> Self {
+        Self::at(free_port(), options)
+    }
+
+    /// A server on this port.
+    pub(crate) fn on(port: u16) -> Self {
+        Self::at(port, &["--save", "", "--appendonly", "no"])
+    }
+
+    fn at(port: u16, options: &[impl AsRef<str>]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let options = options.iter().map(|option| option.as_ref().to_owned()).collect();
-        let mut server = Self { port: free_port(), options, folder, process: None };
+        let mut server = Self { port, options, folder, process: None };
         server.run();
         server
     }
@@ -43,7 +52,7 @@ impl RedisServer {
         let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         self.process = Some(process.expect("redis-server is installed; scripts/test sees to it"));
         let deadline = Instant::now() + DEADLINE;
-        while self.try_cli(&["PING"]).as_deref() != Some("PONG") {
+        while !self.try_cli(&["PING"]).is_some_and(|answer| answer == "PONG" || answer.starts_with("NOAUTH")) {
             assert!(Instant::now() < deadline, "redis-server did not start");
             std::thread::yield_now();
         }
@@ -77,12 +86,17 @@ impl RedisServer {
 
     /// Sends lines of commands, as `redis-cli` reads them, and waits for their answers.
     pub(crate) fn pipe(&self, lines: &str) -> String {
+        self.cli_with(&[], lines)
+    }
+
+    /// The same as [`Self::cli`] with something on standard input.
+    pub(crate) fn cli_with(&self, words: &[&str], input: &str) -> String {
         let mut cli = Command::new("redis-cli");
-        let cli = cli.args(["-p", &self.port.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let cli =
+            cli.args(["-p", &self.port.to_string()]).args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut cli = cli.expect("redis-cli is installed; scripts/test sees to it");
-        let mut input = cli.stdin.take().expect("a pipe");
-        let lines = lines.to_owned();
-        let writing = std::thread::spawn(move || input.write_all(lines.as_bytes()));
+        let (mut pipe, input) = (cli.stdin.take().expect("a pipe"), input.to_owned());
+        let writing = std::thread::spawn(move || pipe.write_all(input.as_bytes()));
         let output = cli.wait_with_output().expect("it ended");
         writing.join().expect("no panic").expect("all was read");
         String::from_utf8_lossy(&output.stdout).into_owned()
@@ -112,4 +126,10 @@ impl Drop for RedisServer {
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("bound").port()
+}
+
+/// The blocks of a language in docs/redis.md, in order: what it tells is done as it stands.
+pub(crate) fn redis_document(language: &str) -> Vec<String> {
+    let blocks = include_str!("../../../docs/redis.md").split("```").skip(1).step_by(2);
+    blocks.filter_map(|block| block.strip_prefix(&format!("{language}\n"))).map(str::to_owned).collect()
 }
