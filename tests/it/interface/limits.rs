@@ -126,10 +126,12 @@ async fn all_bodies_together_have_a_bound() {
 /// A client that says nothing, or half of a head, or nothing more, does not keep its connection.
 #[actix_rt::test]
 async fn silent_clients_are_let_go() {
-    let settings = [("POSTHASTE_SERVER__HEAD_TIMEOUT_MS", "50"), ("POSTHASTE_SERVER__KEEP_ALIVE_MS", "50")];
-    let node = Node::start(&settings).await;
-    let address = node.engine().address();
-    for said in ["", "GET /healthz HTTP/1.1\r\nhost", "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"] {
+    let (head, idle) = ("POSTHASTE_SERVER__HEAD_TIMEOUT_MS", "POSTHASTE_SERVER__KEEP_ALIVE_MS");
+    for (setting, said) in
+        [(head, ""), (head, "GET /healthz HTTP/1.1\r\nhost"), (idle, "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")]
+    {
+        let node = Node::start(&[(setting, "50")]).await;
+        let address = node.engine().address();
         let ended = tokio::task::spawn_blocking(move || {
             let mut stream = TcpStream::connect(address).expect("a node");
             // Sooner than the server would do it unasked.
