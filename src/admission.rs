@@ -2,18 +2,36 @@
 //! bound; past it nothing is taken. Deliveries are counted, not bounded, here: each destination's
 //! queue has its own bound. Knows nothing of what an event or a delivery is.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// Why nothing was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotAdmitted {
     /// The bound on events in flight.
     Full,
+    /// What is accepted could not be kept: the place for it is away.
+    Away,
+    /// The node takes no events at all.
+    NotHere,
     /// The node is stopping.
     Stopping,
+}
+
+/// Why nothing is taken although the node itself has room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Barrier {
+    /// There is none.
+    None,
+    /// More is waiting behind the node than may.
+    Full,
+    /// What is accepted can't be kept now.
+    Away,
+    /// Taking events is not this node's work.
+    NotHere,
 }
 
 /// Counts what is under way on this node.
@@ -22,16 +40,24 @@ pub struct Gate {
     events: AtomicUsize,
     events_max: usize,
     deliveries: AtomicUsize,
+    /// Places for deliveries that were accepted elsewhere and are taken from the streams.
+    takes: Arc<Semaphore>,
+    takes_max: usize,
+    barrier: AtomicU8,
     closed: AtomicBool,
     emptied: Notify,
 }
 
 impl Gate {
-    /// An open gate that lets `events_max` events be in flight.
-    pub fn new(events_max: usize) -> Arc<Self> {
+    /// An open gate that lets `events_max` events be in flight, and `takes_max` deliveries that
+    /// were taken from the streams wait for their attempts.
+    pub fn new(events_max: usize, takes_max: usize) -> Arc<Self> {
         Arc::new(Self {
             events: AtomicUsize::new(0),
             events_max,
+            takes: Arc::new(Semaphore::new(takes_max)),
+            takes_max,
+            barrier: AtomicU8::new(Barrier::None as u8),
             deliveries: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             emptied: Notify::new(),
@@ -51,6 +77,8 @@ impl Gate {
         let before = self.events.fetch_add(events, Ordering::SeqCst);
         let refused = if self.closed.load(Ordering::SeqCst) {
             Some(NotAdmitted::Stopping)
+        } else if let Some(reason) = self.barred() {
+            Some(reason)
         } else if before + events > self.events_max {
             Some(NotAdmitted::Full)
         } else {
@@ -60,7 +88,29 @@ impl Gate {
             self.release(&self.events, events);
             return Err((reason, tell));
         }
-        Ok(Admitted { gate: Arc::clone(self), events, answer: Some((answer, tell)) })
+        Ok(Admitted { gate: Arc::clone(self), events, answer: Some((answer, tell)), instead: OnceLock::new() })
+    }
+
+    /// Waits for a place for each of these deliveries. More than there can ever be waits for all.
+    pub async fn take(&self, deliveries: usize) -> Taken {
+        let places = u32::try_from(deliveries.min(self.takes_max)).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.takes).acquire_many_owned(places).await;
+        Taken(permit.expect("the semaphore is never closed"))
+    }
+
+    /// Puts a barrier up, or takes it away.
+    pub fn bar(&self, barrier: Barrier) {
+        self.barrier.store(barrier as u8, Ordering::Relaxed);
+    }
+
+    /// Why nothing would be taken although the node has room.
+    pub fn barred(&self) -> Option<NotAdmitted> {
+        match self.barrier.load(Ordering::Relaxed) {
+            barrier if barrier == Barrier::Full as u8 => Some(NotAdmitted::Full),
+            barrier if barrier == Barrier::Away as u8 => Some(NotAdmitted::Away),
+            barrier if barrier == Barrier::NotHere as u8 => Some(NotAdmitted::NotHere),
+            _ => None,
+        }
     }
 
     /// Counts one delivery until what is returned is dropped.
@@ -87,6 +137,7 @@ impl Gate {
     /// Whether half of the places are taken: time to let go of those that only pace a producer.
     pub fn is_half_full(&self) -> bool {
         self.events.load(Ordering::Relaxed) >= self.events_max.div_ceil(2)
+            || self.takes.available_permits() < self.takes_max / 2
     }
 
     /// Events in flight.
@@ -97,6 +148,12 @@ impl Gate {
     /// Deliveries that wait or are being attempted.
     pub fn deliveries(&self) -> usize {
         self.deliveries.load(Ordering::SeqCst)
+    }
+
+    /// What would be lost if the node ended now: the deliveries, or where there are more, the events, as
+    /// one that holds a place has deliveries that count or is yet to be matched.
+    pub fn unsent(&self) -> usize {
+        self.events().max(self.deliveries())
     }
 
     /// Waits until nothing is under way. Of use only once the gate is closed.
@@ -128,14 +185,14 @@ pub struct Admitted<A> {
     gate: Arc<Gate>,
     events: usize,
     answer: Option<(A, oneshot::Sender<A>)>,
+    instead: OnceLock<A>,
 }
 
 impl<A> Admitted<A> {
-    /// Lets another answer out in its stead; for work that could not be handed on.
-    pub fn answer_instead(&mut self, other: A) {
-        if let Some((answer, _)) = &mut self.answer {
-            *answer = other;
-        }
+    /// Lets another answer out in its stead; for work that could not be handed on. The first such
+    /// answer counts.
+    pub fn answer_instead(&self, other: A) {
+        let _ = self.instead.set(other);
     }
 }
 
@@ -144,8 +201,19 @@ impl<A> Drop for Admitted<A> {
         self.gate.release(&self.gate.events, self.events);
         if let Some((answer, tell)) = self.answer.take() {
             // Nobody waits where the client has gone away.
-            let _ = tell.send(answer);
+            let _ = tell.send(self.instead.take().unwrap_or(answer));
         }
+    }
+}
+
+/// Places of deliveries that were taken from the streams; dropped when their attempts begin.
+#[derive(Debug)]
+pub struct Taken(OwnedSemaphorePermit);
+
+impl Taken {
+    /// Parts one place from the rest; `None` where one only is left.
+    pub fn split(&mut self) -> Option<Self> {
+        if self.0.num_permits() < 2 { None } else { self.0.split(1).map(Self) }
     }
 }
 
@@ -165,7 +233,7 @@ mod tests {
 
     #[test]
     fn all_of_a_request_or_none() {
-        let gate = Gate::new(3);
+        let gate = Gate::new(3, 1);
         let (tell, mut answer) = oneshot::channel();
         let admitted = Arc::new(gate.admit(2, "taken", tell).expect("room"));
         let (tell, _) = oneshot::channel();
@@ -180,7 +248,7 @@ mod tests {
 
     #[actix_rt::test]
     async fn a_closed_gate_empties() {
-        let gate = Gate::new(3);
+        let gate = Gate::new(3, 1);
         let (tell, _answer) = oneshot::channel();
         let admitted = gate.admit(1, (), tell).expect("room");
         let delivery = gate.delivery();
@@ -193,6 +261,6 @@ mod tests {
         });
         drop(admitted);
         drop(delivery);
-        waiting.await.expect("emptied");
+        crate::probe::soon(waiting).await.expect("emptied");
     }
 }

@@ -6,24 +6,30 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor as _, Addr, Arbiter};
+use actix::{Actor as _, Addr, Arbiter, Recipient};
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, web};
 
 use crate::admission::Gate;
 use crate::catalogue::{Catalogue, CatalogueError};
 use crate::config::{CatalogueSource, Config};
-use crate::dispatcher::{DispatchSettings, Dispatchers, Outbound};
+use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound};
+use crate::duplicates::Duplicates;
 use crate::http::{self, Lane, Shared};
 use crate::ingester::Ingester;
 use crate::live::Live;
 use crate::matcher::Matcher;
+use crate::messages::DeliveriesRendered;
 use crate::metrics::{Dropped, Metrics};
 use crate::renderer::Renderer;
 use crate::store::{OpenError, Store};
+use crate::streams::{Backlog, Publisher, Streams, StreamsError, Takers};
 
 /// How long a stop waits for clients to take the answers that are ready for them.
 const ANSWERS_TAKEN_WITHIN_S: u64 = 2;
+/// How long a stop waits for Redis to take back what this node has not sent. Where it does not, the
+/// other nodes claim it.
+const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(2);
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +40,9 @@ pub enum StartError {
     /// The store can't be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The streams of deliveries can't be used.
+    #[error(transparent)]
+    Streams(#[from] StreamsError),
     /// The parts that send can't be set up.
     #[error("{0}")]
     Dispatch(String),
@@ -53,12 +62,24 @@ pub struct Engine {
     server: ServerHandle,
     serving: actix_rt::task::JoinHandle<io::Result<()>>,
     threads: Vec<Arbiter>,
+    dispatchers: Vec<Addr<Dispatchers>>,
+    streams: Option<Streams>,
+}
+
+/// How a lane's deliveries reach Dispatchers.
+#[derive(Clone)]
+enum HandOver {
+    /// Those of this node.
+    Direct(Vec<Addr<Dispatchers>>),
+    /// Those of any node, through Redis.
+    Streams(Streams, Arc<Backlog>),
 }
 
 /// What a stop left behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped {
-    /// Deliveries and events that could not be sent within `dispatch.drain_ms`.
+    /// Deliveries and events that could not be sent within `dispatch.drain_ms`, nor given back for
+    /// other nodes to send.
     pub unsent: usize,
 }
 
@@ -75,16 +96,31 @@ impl Engine {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let catalogue = Arc::new(load_catalogue(&config.catalogue).map_err(StartError::Catalogue)?);
         let metrics = Arc::new(Metrics::new());
-        let gate = Gate::new(config.ingest.events_in_flight_max);
+        let gate = Gate::new(config.ingest.events_in_flight_max, config.cluster.take_max);
         let outbound = Outbound::new(&config.dispatch).map_err(StartError::Dispatch)?;
         let listener = listen(config.server.listen)?;
         let live = Arc::new(Live::new(Arc::clone(&catalogue), config.templates.clone(), Arc::clone(&metrics)));
         let store = Store::open(&config.store, Arc::clone(&live) as _, Arc::clone(&metrics)).await?;
 
+        let streams = match config.delivers_through_streams() {
+            true => Some(Streams::open(&config.store, &config.cluster).await?),
+            false => None,
+        };
+
         let (threads, dispatchers) = start_dispatchers(&config, outbound, &metrics, &gate)?;
+        let hand_over = match &streams {
+            None => HandOver::Direct(dispatchers.clone()),
+            Some(streams) => {
+                start_takers(streams, &threads, &dispatchers, &metrics, &gate);
+                let backlog = Backlog::new(streams, Arc::clone(&gate), Arc::clone(&metrics));
+                actix_rt::spawn(Arc::clone(&backlog).watch(streams.clone()));
+                HandOver::Streams(streams.clone(), backlog)
+            }
+        };
+        let duplicates = Duplicates::new(&config.ingest, &config.store).map_err(StreamsError::from)?;
         let address = listener.local_addr().map_err(StartError::Serve)?;
         let shared = Arc::new(Shared { config, gate, live, store, catalogue, metrics });
-        let server = serve(&shared, dispatchers, listener).map_err(StartError::Serve)?;
+        let server = serve(&shared, hand_over, duplicates, listener).map_err(StartError::Serve)?;
         Ok(Self {
             address,
             drain: shared.config.dispatch.drain,
@@ -92,6 +128,8 @@ impl Engine {
             server: server.handle(),
             serving: actix_rt::spawn(server),
             threads,
+            dispatchers,
+            streams,
         })
     }
 
@@ -109,10 +147,20 @@ impl Engine {
     /// stops only when nothing upstream of it can have work for it any more.
     pub async fn stop(self) -> Stopped {
         let gate = &self.shared.gate;
+        // The server goes on answering: events 503, and whoever asks whether the node is ready.
         gate.close();
-        self.server.pause().await;
-        let emptied = tokio::time::timeout(self.drain, gate.emptied()).await;
-        let unsent = if emptied.is_ok() { 0 } else { gate.events() + gate.deliveries() };
+        if let Some(streams) = &self.streams {
+            streams.stop_taking().await;
+        }
+        let mut emptied = tokio::time::timeout(self.drain, gate.emptied()).await;
+        if emptied.is_err() && self.streams.is_some() {
+            for dispatchers in &self.dispatchers {
+                // A thread that died of a fault holds nothing.
+                let _ = dispatchers.send(LetGo).await;
+            }
+            emptied = tokio::time::timeout(GIVEN_BACK_WITHIN, gate.emptied()).await;
+        }
+        let unsent = if emptied.is_ok() { 0 } else { gate.unsent() };
         self.shared.metrics.dropped(Dropped::Stopped, unsent);
         self.server.stop(true).await;
         if let Ok(Err(error)) = self.serving.await {
@@ -132,7 +180,23 @@ fn listen(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
     listener.map_err(|error| StartError::Listen(address, error))
 }
 
-/// Arbiters of their own: a destination's Dispatcher outlives the threads that take events in.
+/// Each stream on the thread that has its destinations.
+fn start_takers(
+    streams: &Streams,
+    threads: &[Arbiter],
+    dispatchers: &[Addr<Dispatchers>],
+    metrics: &Arc<Metrics>,
+    gate: &Arc<Gate>,
+) {
+    for (share, (thread, dispatchers)) in threads.iter().zip(dispatchers).enumerate() {
+        let dispatchers = dispatchers.clone().recipient();
+        let (gate, metrics) = (Arc::clone(gate), Arc::clone(metrics));
+        Takers::start_on(&thread.handle(), streams, (share, threads.len()), dispatchers, gate, metrics);
+    }
+}
+
+/// Arbiters of their own: a destination's Dispatcher outlives the threads that take events in. A
+/// node that does not send has none.
 fn start_dispatchers(
     config: &Config,
     outbound: Outbound,
@@ -146,7 +210,8 @@ fn start_dispatchers(
         gate: Arc::clone(gate),
         mailbox_capacity: config.ingest.events_in_flight_max,
     };
-    let threads: Vec<Arbiter> = (0..config.dispatch.threads).map(|_| Arbiter::new()).collect();
+    let threads = if config.cluster.dispatch { config.dispatch.threads } else { 0 };
+    let threads: Vec<Arbiter> = (0..threads).map(|_| Arbiter::new()).collect();
     let dispatchers = threads
         .iter()
         .map(|thread| Dispatchers::start_on(&thread.handle(), settings.clone()))
@@ -159,13 +224,14 @@ fn start_dispatchers(
 /// event changes threads once, on its way to its destination.
 fn serve(
     shared: &Arc<Shared>,
-    dispatchers: Vec<Addr<Dispatchers>>,
+    hand_over: HandOver,
+    duplicates: Option<Duplicates>,
     listener: std::net::TcpListener,
 ) -> io::Result<Server> {
     let settings = shared.config.server.clone();
     let shared = Arc::clone(shared);
     let server = HttpServer::new(move || {
-        let lane = web::Data::new(start_lane(&shared, &dispatchers));
+        let lane = web::Data::new(start_lane(&shared, &hand_over, duplicates.clone()));
         let shared = web::Data::from(Arc::clone(&shared));
         App::new().app_data(shared).app_data(lane).configure(http::routes)
     });
@@ -180,12 +246,18 @@ fn serve(
     Ok(server.run())
 }
 
-fn start_lane(shared: &Shared, dispatchers: &[Addr<Dispatchers>]) -> Lane {
+fn start_lane(shared: &Shared, hand_over: &HandOver, duplicates: Option<Duplicates>) -> Lane {
     let capacity = shared.config.ingest.events_in_flight_max;
     let metrics = || Arc::clone(&shared.metrics);
-    let dispatchers = dispatchers.iter().map(|address| address.clone().recipient()).collect();
+    let dispatchers: Vec<Recipient<DeliveriesRendered>> = match hand_over {
+        HandOver::Direct(dispatchers) => dispatchers.iter().map(|address| address.clone().recipient()).collect(),
+        HandOver::Streams(streams, backlog) => {
+            vec![Publisher::new(streams, Arc::clone(backlog), metrics(), capacity).start().recipient()]
+        }
+    };
     let renderer = Renderer::new(Arc::clone(&shared.gate), metrics(), dispatchers, capacity).start();
     let matcher = Matcher::new(Arc::clone(&shared.live), metrics(), renderer.clone().recipient(), capacity).start();
-    let ingester = Ingester::new(Arc::clone(&shared.gate), metrics(), matcher.recipient(), capacity).start();
+    let ingester =
+        Ingester::new(Arc::clone(&shared.gate), metrics(), duplicates, matcher.recipient(), capacity).start();
     Lane { ingester, renderer }
 }

@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::id::AccountId;
+use crate::json::Document;
 
 /// The longest event type, in bytes.
 pub const EVENT_TYPE_BYTES_MAX: usize = 255;
@@ -136,13 +136,15 @@ pub struct Event {
     pub event_type: EventType,
     /// The producer's id for it, or one made here; not empty, [`EVENT_ID_BYTES_MAX`] at most.
     pub id: Arc<str>,
+    /// Whether the id is the producer's own.
+    pub id_given: bool,
     /// Where it happened (CloudEvents `source`); empty where the producer names none. With the id it
     /// tells events apart.
     pub source: Arc<str>,
     /// When it happened, RFC 3339, as the producer wrote it.
     pub time: Arc<str>,
-    /// What is known of it.
-    pub data: Map<String, Value>,
+    /// What is known of it: an object.
+    pub data: Document,
 }
 
 #[cfg(test)]

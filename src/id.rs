@@ -119,6 +119,12 @@ pub fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }
 
+/// The same for an event, of which many are made.
+pub fn new_event_id() -> Arc<str> {
+    let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+    Arc::from(&*uuid::Uuid::now_v7().hyphenated().encode_lower(&mut text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

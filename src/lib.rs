@@ -12,12 +12,14 @@ pub mod cli;
 pub mod config;
 pub mod delivery;
 pub mod dispatcher;
+pub mod duplicates;
 pub mod engine;
 pub mod event;
 pub mod field;
 pub mod http;
 pub mod id;
 pub mod ingester;
+pub mod json;
 pub mod key;
 pub mod live;
 pub mod log;
@@ -27,10 +29,10 @@ pub mod metrics;
 pub mod pattern;
 #[cfg(test)]
 mod probe;
-#[allow(dead_code)]
 pub mod redis;
 pub mod renderer;
 pub mod store;
+pub mod streams;
 pub mod template;
 pub mod templating;
 pub mod trigger;

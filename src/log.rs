@@ -1,6 +1,7 @@
 //! The log: text for people, JSON for machines, on standard error. What may stand in it is decided
 //! where it is written: never a body, a header, a key, or a URL's query.
 
+use std::any::Any;
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::filter::LevelFilter;
@@ -9,6 +10,20 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 
 use crate::config::Log;
+
+/// A fault's own words where they are constant. Made at the time, they may hold somebody's data.
+fn constant_words(payload: &(dyn Any + Send)) -> Option<&'static str> {
+    payload.downcast_ref::<&'static str>().copied()
+}
+
+/// A fault is one line like all others, and JSON where they are.
+fn log_faults() {
+    std::panic::set_hook(Box::new(|fault| {
+        let place = fault.location().map(ToString::to_string);
+        let what = constant_words(fault.payload());
+        tracing::error!(place, what, "a fault (panic): the work at hand ends, the rest goes on");
+    }));
+}
 
 /// Starts the log of this process. A second start changes nothing.
 pub fn start(config: &Log) {
@@ -20,5 +35,22 @@ pub fn start(config: &Log) {
     let layer = fmt::layer().with_writer(std::io::stderr).with_ansi(colour).with_target(false);
     let layer = if config.json { layer.json().flatten_event(true).boxed() } else { layer.boxed() };
     // It fails only where there is one already, as in a test's process.
-    let _ = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
+    if tracing_subscriber::registry().with(layer.with_filter(filter)).try_init().is_ok() {
+        log_faults();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_tells_nothing_that_was_made_at_the_time() {
+        let words = |fault: fn()| {
+            let payload = std::panic::catch_unwind(fault).expect_err("a fault");
+            constant_words(payload.as_ref())
+        };
+        assert_eq!(words(|| panic!("an invariant")), Some("an invariant"));
+        assert_eq!(words(|| panic!("{}", std::hint::black_box("a guest's name"))), None);
+    }
 }

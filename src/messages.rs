@@ -10,10 +10,10 @@ use actix::Message;
 use bytes::Bytes;
 use http::HeaderValue;
 use serde::Serialize;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use utoipa::ToSchema;
 
-use crate::admission::{Admitted, Outstanding};
+use crate::admission::{Admitted, Outstanding, Taken};
 use crate::delivery::{Delivery, Target};
 use crate::event::Event;
 use crate::id::{AccountId, TriggerId};
@@ -87,6 +87,11 @@ pub enum Refusal {
         /// How many good events the request holds.
         events: usize,
     },
+    /// What is accepted can't be kept now: the store is away. Some of the request may have been
+    /// taken where it went away in the midst of it.
+    Away,
+    /// The node takes no events.
+    NotHere,
     /// The node is stopping.
     Stopping,
     /// A fault of ours; the log has it.
@@ -174,12 +179,99 @@ pub struct Queued {
     pub delivery: Delivery,
     /// When its event was accepted.
     pub accepted_at: Instant,
-    /// The place its event holds; let go of when the attempt begins.
-    pub admission: Option<Admission>,
+    /// The place it holds; let go of when the attempt begins.
+    pub place: Option<Place>,
+    /// Must be redeemed before the attempt begins; none where no other node can have the delivery.
+    pub ticket: Option<Ticket>,
     /// Counts it until its end.
     pub outstanding: Outstanding,
     /// Who wants to hear the end of it.
     pub report: Option<oneshot::Sender<Report>>,
+}
+
+/// What a delivery that waits counts against.
+#[derive(Debug)]
+pub enum Place {
+    /// The places of the request that it came with.
+    Accepted(Admission),
+    /// A place of its own: it was accepted elsewhere and taken from a stream.
+    Taken(Taken),
+}
+
+/// An entry's name in its stream: milliseconds and a number, as Redis orders them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId(pub u64, pub u64);
+
+/// The claim to the one attempt at a delivery that lies in a stream, where other nodes may hold it
+/// too. Only the node whose ticket is honoured may make the attempt. One that is dropped gives the
+/// delivery back to all.
+#[derive(Debug)]
+pub struct Ticket {
+    partition: usize,
+    entry: EntryId,
+    /// Where it is handed in, and what counts it until it was dealt with.
+    desk: Option<(mpsc::UnboundedSender<Redemption>, Outstanding)>,
+}
+
+/// A ticket that came back, to the desk of its thread. There are never more than deliveries held.
+#[derive(Debug)]
+pub struct Redemption {
+    /// The stream.
+    pub partition: usize,
+    /// The entry in it.
+    pub entry: EntryId,
+    /// What its holder wants.
+    pub wish: Wish,
+    /// Counts it until that is done.
+    pub outstanding: Outstanding,
+}
+
+/// What the holder of a ticket wants.
+#[derive(Debug)]
+pub enum Wish {
+    /// To make the attempt, and to hear whether it may.
+    Attempt(oneshot::Sender<bool>),
+    /// To end the delivery without one. Its place is held until that is done.
+    Drop(Dropped, Option<Place>),
+    /// To leave it to whoever comes.
+    GiveBack,
+}
+
+impl Ticket {
+    /// A ticket that `desk` redeems.
+    pub fn new(
+        partition: usize,
+        entry: EntryId,
+        desk: mpsc::UnboundedSender<Redemption>,
+        outstanding: Outstanding,
+    ) -> Self {
+        Self { partition, entry, desk: Some((desk, outstanding)) }
+    }
+
+    /// Whether the attempt may be made. Waits for an answer for as long as there is none.
+    pub async fn redeem(mut self) -> bool {
+        let (answer, answered) = oneshot::channel();
+        self.hand_in(Wish::Attempt(answer));
+        answered.await.unwrap_or(false)
+    }
+
+    /// Ends the delivery without an attempt, if no other node has had it.
+    pub fn discard(mut self, reason: Dropped, place: Option<Place>) {
+        self.hand_in(Wish::Drop(reason, place));
+    }
+
+    fn hand_in(&mut self, wish: Wish) {
+        if let Some((desk, outstanding)) = self.desk.take() {
+            // A desk that is closed has stopped with its thread: nothing is attempted any more.
+            let _ = desk.send(Redemption { partition: self.partition, entry: self.entry, wish, outstanding });
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.hand_in(Wish::GiveBack);
+    }
 }
 
 /// How a firing ended.

@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
 
 /// Why a delivery or a firing came to an end without an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +27,10 @@ pub enum Dropped {
     RenderFailed,
     /// The trigger's template can't be used.
     TemplateUnusable,
+    /// Redis did not take the delivery; its producer was told.
+    NotHandedOver,
+    /// An entry of a stream that is no delivery.
+    EntryUnreadable,
     /// A fault of ours.
     Panic,
     /// The stop's time was over.
@@ -32,7 +38,7 @@ pub enum Dropped {
 }
 
 impl Dropped {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::QueueFull,
         Self::QueueBytesFull,
         Self::DestinationsFull,
@@ -41,9 +47,16 @@ impl Dropped {
         Self::RenderMalformed,
         Self::RenderFailed,
         Self::TemplateUnusable,
+        Self::NotHandedOver,
+        Self::EntryUnreadable,
         Self::Panic,
         Self::Stopped,
     ];
+
+    /// The reason with this word.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
 
     /// The reason's word in metrics and answers; stable.
     pub fn as_str(self) -> &'static str {
@@ -56,6 +69,8 @@ impl Dropped {
             Self::RenderMalformed => "render_malformed",
             Self::RenderFailed => "render_failed",
             Self::TemplateUnusable => "template_unusable",
+            Self::NotHandedOver => "not_handed_over",
+            Self::EntryUnreadable => "entry_unreadable",
             Self::Panic => "panic",
             Self::Stopped => "stopped",
         }
@@ -107,6 +122,11 @@ impl Outcome {
         Self::Panic,
     ];
 
+    /// The outcome with this word.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
+    }
+
     /// The outcome's word in metrics and answers; stable.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -126,12 +146,46 @@ impl Outcome {
     }
 }
 
+/// Why events and requests with events are rejected: the words that a producer is answered with.
+const REJECTED: [&str; 28] = [
+    "account_not_allowed",
+    "bad_account",
+    "bad_data",
+    "bad_event_type",
+    "bad_id",
+    "bad_specversion",
+    "bad_time",
+    "body_incomplete",
+    "body_timeout",
+    "body_too_large",
+    "engine_full",
+    "forbidden",
+    "internal_error",
+    "key_malformed",
+    "key_missing",
+    "key_unknown",
+    "malformed_body",
+    "malformed_json",
+    "missing_member",
+    "no_events",
+    "not_an_ingest_node",
+    "stopping",
+    "store_unavailable",
+    "unknown_member",
+    "unsupported_charset",
+    "unsupported_content_coding",
+    "unsupported_media_type",
+    "wrong_type",
+];
+
 /// All of the node's metrics. Handles are looked up once, here; counting is one atomic addition.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     /// Events taken.
     pub events_accepted: IntCounter,
+    /// Events whose id was seen before, which are answered as taken and fire nothing.
+    pub duplicates: IntCounter,
     events_rejected: IntCounterVec,
     /// Firings found.
     pub firings_matched: IntCounter,
@@ -149,6 +203,8 @@ pub struct Metrics {
     pub attempts_in_flight: IntGauge,
     /// Events accepted and not yet handed to their destinations' senders.
     pub events_in_flight: IntGauge,
+    /// Bytes of requests' bodies that are held.
+    pub body_bytes: IntGauge,
     /// Triggers, templates and keys that are live.
     pub triggers: IntGauge,
     /// See `triggers`.
@@ -162,6 +218,12 @@ pub struct Metrics {
     /// Changes that other nodes or this one made and that were heard of through Redis.
     pub store_changes: IntCounter,
     store_snapshots: IntCounterVec,
+    /// Deliveries that lie in the streams.
+    pub backlog: IntGauge,
+    backlog_oldest_age: Gauge,
+    /// Deliveries claimed from nodes that died.
+    pub claims: IntCounter,
+    tickets: [IntCounter; 2],
     accept_to_send: Histogram,
     attempt_duration: Histogram,
 }
@@ -181,13 +243,29 @@ impl Metrics {
             "reason",
         );
         let attempts = counters(&registry, "posthaste_attempts_total", "Attempts that ended, by outcome.", "outcome");
+        let rejected = counters(
+            &registry,
+            "posthaste_events_rejected_total",
+            "Events and requests with events that were rejected, by code.",
+            "code",
+        );
+        for code in REJECTED {
+            // A rate can be taken of what was there before it happened.
+            rejected.with_label_values(&[code]);
+        }
+        let tickets = counters(
+            &registry,
+            "posthaste_tickets_total",
+            "Deliveries taken from the streams whose attempt was asked for: won by this node, or lost to another.",
+            "result",
+        );
         let metrics = Self {
             events_accepted: counter(&registry, "posthaste_events_accepted_total", "Events accepted."),
-            events_rejected: counters(
+            events_rejected: rejected,
+            duplicates: counter(
                 &registry,
-                "posthaste_events_rejected_total",
-                "Events and requests with events that were rejected, by code.",
-                "code",
+                "posthaste_duplicates_total",
+                "Events whose id was seen before: answered as accepted, and fired nothing.",
             ),
             firings_matched: counter(&registry, "posthaste_firings_matched_total", "Triggers that an event fired."),
             deliveries_rendered: counter(
@@ -205,6 +283,11 @@ impl Metrics {
             queue_bytes: gauge(&registry, "posthaste_queue_bytes", "Bytes of the bodies of deliveries that wait."),
             destinations: gauge(&registry, "posthaste_destinations", "Destinations with a live Dispatcher."),
             attempts_in_flight: gauge(&registry, "posthaste_attempts_in_flight", "Attempts under way."),
+            body_bytes: gauge(
+                &registry,
+                "posthaste_body_bytes",
+                "Bytes of bodies of requests that are not answered yet.",
+            ),
             events_in_flight: gauge(
                 &registry,
                 "posthaste_events_in_flight",
@@ -238,6 +321,22 @@ impl Metrics {
                 "Times that all of the store in Redis was read, by reason.",
                 "reason",
             ),
+            backlog: gauge(
+                &registry,
+                "posthaste_backlog_deliveries",
+                "Deliveries in the streams of all nodes that no attempt has begun for.",
+            ),
+            backlog_oldest_age: seconds(
+                &registry,
+                "posthaste_backlog_oldest_age_seconds",
+                "How long the oldest of them has been there.",
+            ),
+            claims: counter(
+                &registry,
+                "posthaste_claims_total",
+                "Deliveries that this node claimed from nodes that died or gave them back.",
+            ),
+            tickets: ["won", "lost"].map(|result| tickets.with_label_values(&[result])),
             accept_to_send: histogram(
                 &registry,
                 "posthaste_accept_to_send_seconds",
@@ -262,6 +361,7 @@ impl Metrics {
 
     /// Counts a rejected event, or a request none of whose events could be read.
     pub fn rejected(&self, code: &'static str, number: usize) {
+        debug_assert!(REJECTED.contains(&code), "{code} is not among the codes");
         self.events_rejected.with_label_values(&[code]).inc_by(number as u64);
     }
 
@@ -284,6 +384,16 @@ impl Metrics {
     /// Notes how long after its event's acceptance an attempt began.
     pub fn began(&self, after: Duration) {
         self.accept_to_send.observe(after.as_secs_f64());
+    }
+
+    /// Counts a ticket that was redeemed, or that another node had redeemed before.
+    pub fn ticket_redeemed(&self, won: bool) {
+        self.tickets[usize::from(!won)].inc();
+    }
+
+    /// Notes how long the oldest delivery has been in the streams.
+    pub fn backlog_oldest_age(&self, milliseconds: u64) {
+        self.backlog_oldest_age.set(milliseconds as f64 / 1_000.0);
     }
 
     /// How often this outcome came about.
@@ -337,6 +447,12 @@ fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
     gauge
 }
 
+fn seconds(registry: &Registry, name: &str, help: &str) -> Gauge {
+    let gauge = Gauge::new(name, help).expect("the name is valid");
+    register(registry, gauge.clone());
+    gauge
+}
+
 fn histogram(registry: &Registry, name: &str, help: &str) -> Histogram {
     let options = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
     let histogram = Histogram::with_opts(options).expect("the name is valid");
@@ -357,7 +473,7 @@ mod tests {
         for outcome in Outcome::ALL {
             metrics.attempted(outcome, Duration::from_millis(1));
         }
-        metrics.rejected("missing", 3);
+        metrics.rejected("missing_member", 3);
         let text = metrics.render();
         for (index, reason) in Dropped::ALL.into_iter().enumerate() {
             let line = format!("posthaste_dropped_total{{reason=\"{}\"}} {}\n", reason.as_str(), index + 1);
@@ -367,7 +483,7 @@ mod tests {
             let line = format!("posthaste_attempts_total{{outcome=\"{}\"}} 1\n", outcome.as_str());
             assert!(text.contains(&line), "{line} in {text}");
         }
-        assert!(text.contains("posthaste_events_rejected_total{code=\"missing\"} 3\n"));
+        assert!(text.contains("posthaste_events_rejected_total{code=\"missing_member\"} 3\n"));
         assert!(text.contains("posthaste_attempt_duration_seconds_bucket{le=\"0.001\"} 12\n"));
     }
 }

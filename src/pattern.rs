@@ -3,9 +3,10 @@
 //! of events. Taken so far: exact values, `prefix`, `anything-but` (values and lists of them),
 //! `numeric` and `exists`; the rest of the language is refused by name.
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 use crate::field::kind;
+use crate::json::{Json, Object};
 
 /// The deepest nesting of objects in a pattern.
 pub const DEPTH_MAX: usize = 32;
@@ -82,7 +83,7 @@ impl Pattern {
     }
 
     /// Whether an event with this data is meant.
-    pub fn matches(&self, data: &Map<String, Value>) -> bool {
+    pub fn matches(&self, data: Object<'_>) -> bool {
         self.root.iter().all(|(name, node)| node.matches(data.get(name)))
     }
 }
@@ -242,10 +243,10 @@ fn numeric(words: &[Value], at: &str) -> Result<Vec<(Comparison, f64)>, PatternE
 }
 
 impl Node {
-    fn matches(&self, value: Option<&Value>) -> bool {
+    fn matches(&self, value: Option<Json<'_>>) -> bool {
         match (self, value) {
             // One element must satisfy all members at once: event-ruler's array consistency.
-            (Self::Members(_), Some(Value::Array(items))) if !items.is_empty() => {
+            (Self::Members(_), Some(Json::Array(items))) if !items.is_empty() => {
                 items.iter().any(|item| self.matches(Some(item)))
             }
             (Self::Members(members), value) => {
@@ -257,27 +258,26 @@ impl Node {
 }
 
 impl Matcher {
-    fn matches(&self, value: Option<&Value>) -> bool {
+    fn matches(&self, value: Option<Json<'_>>) -> bool {
         match (self, value) {
             // Only a leaf exists: an object or an empty list holds none.
             (Self::Exists(wanted), value) => value.is_some_and(has_leaf) == *wanted,
-            (_, Some(Value::Array(items))) => items.iter().any(|item| self.matches(Some(item))),
-            (_, None | Some(Value::Object(_))) => false,
+            (_, Some(Json::Array(items))) => items.iter().any(|item| self.matches(Some(item))),
+            (_, None | Some(Json::Object(_))) => false,
             (Self::Exact(own), Some(value)) => equal(own, value),
             (Self::Prefix(prefix), Some(value)) => value.as_str().is_some_and(|text| text.starts_with(prefix.as_str())),
             (Self::AnythingBut(values), Some(value)) => !values.iter().any(|v| equal(v, value)),
             (Self::Numeric(comparisons), Some(value)) => {
-                let number = value.as_number().and_then(Number::as_f64);
-                number.is_some_and(|number| comparisons.iter().all(|(c, own)| c.holds(number, *own)))
+                value.as_f64().is_some_and(|number| comparisons.iter().all(|(c, own)| c.holds(number, *own)))
             }
         }
     }
 }
 
-fn has_leaf(value: &Value) -> bool {
+fn has_leaf(value: Json<'_>) -> bool {
     match value {
-        Value::Object(_) => false,
-        Value::Array(items) => items.iter().any(has_leaf),
+        Json::Object(_) => false,
+        Json::Array(items) => items.iter().any(has_leaf),
         _ => true,
     }
 }
@@ -295,24 +295,29 @@ impl Comparison {
 }
 
 /// Numbers are the same by value (1 and 1.0), all else by what was written.
-fn equal(own: &Value, value: &Value) -> bool {
+fn equal(own: &Value, value: Json<'_>) -> bool {
     match (own, value) {
-        (Value::Number(a), Value::Number(b)) => match (a.as_i64(), b.as_i64()) {
+        (Value::Number(a), Json::Number(digits)) => match (a.as_i64(), value.as_i64()) {
             (Some(a), Some(b)) => a == b,
-            _ => a == b || a.as_f64().is_some_and(|a| Some(a) == b.as_f64()),
+            _ => a.as_str() == digits || a.as_f64().is_some_and(|a| Some(a) == value.as_f64()),
         },
-        (a, b) => a == b,
+        (Value::String(a), Json::String(b)) => a == b,
+        (Value::Bool(a), Json::Bool(b)) => *a == b,
+        (Value::Null, Json::Null) => true,
+        _ => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::Document;
     use serde_json::json;
 
     fn matches(pattern: Value, data: Value) -> bool {
         let pattern = Pattern::new(&pattern).expect("a pattern");
-        pattern.matches(data.as_object().expect("an object"))
+        let data = Document::from(&data);
+        pattern.matches(data.object().expect("an object"))
     }
 
     #[test]

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::admission::Gate;
 use crate::delivery::Delivery;
 use crate::id::TriggerId;
-use crate::messages::{Admission, DeliveriesRendered, EventData, Firing, FiringsMatched, Queued, Report};
+use crate::messages::{Admission, DeliveriesRendered, EventData, Firing, FiringsMatched, Place, Queued, Report};
 use crate::metrics::{Dropped, Metrics};
 use crate::templating::Unrendered;
 
@@ -153,7 +153,8 @@ impl Lane {
                         body,
                     },
                     accepted_at,
-                    admission: admission.cloned(),
+                    place: admission.cloned().map(Place::Accepted),
+                    ticket: None,
                     outstanding: self.gate.delivery(),
                     report,
                 });
@@ -195,3 +196,6 @@ fn webhook_id(event: &EventData, trigger: &TriggerId) -> HeaderValue {
     }
     HeaderValue::from_bytes(&text).expect("hexadecimal digits are visible ASCII")
 }
+
+#[cfg(test)]
+mod tests;

@@ -133,18 +133,22 @@ impl Trigger {
 
     /// What the dispatcher needs of it, made once and not per delivery.
     pub fn target(&self) -> Target {
-        let url = url::Url::parse(&self.url).expect("a trigger's URL was parsed when it was read");
-        Target {
-            destination: Destination::of(&url).expect("a trigger's URL has a host and a port"),
-            uri: self.url.parse().expect("a trigger's URL was parsed as a URI when it was read"),
-            headers: self
-                .headers
-                .iter()
-                .map(|h| header(&h.0, &h.1))
-                .collect::<Result<_, _>>()
-                .expect("a trigger's headers were checked when it was read"),
-            secret: self.secret.clone(),
-        }
+        let target = Target::read(&self.url, &self.headers, self.secret.clone());
+        target.expect("a trigger's URL and headers were read when it was")
+    }
+}
+
+impl Target {
+    /// Reads the URL and the headers of a trigger. An error says why a trigger can't have them.
+    pub fn read(url: &str, headers: &[(String, String)], secret: Option<Secret>) -> Result<Self, String> {
+        let text = parse_url(url)?;
+        let url = url::Url::parse(&text).map_err(|e| e.to_string())?;
+        Ok(Self {
+            destination: Destination::of(&url).ok_or("it has no host that can be dialled")?,
+            uri: text.parse().map_err(|e: http::uri::InvalidUri| e.to_string())?,
+            headers: headers.iter().map(|h| header(&h.0, &h.1)).collect::<Result<_, _>>()?,
+            secret,
+        })
     }
 }
 

@@ -40,7 +40,8 @@ enum Command {
     /// Run the engine until SIGTERM or SIGINT.
     ///
     /// A stop takes no more events, goes on sending what was accepted for as long as
-    /// `dispatch.drain_ms` says, and exits with 0.
+    /// `dispatch.drain_ms` says, and exits with 0; a second signal ends it at once. The last line of the
+    /// log counts what was not sent.
     #[command(after_long_help = SERVE_EXAMPLES)]
     Serve(Settings),
     /// See it work: a made-up day of a holiday rental, each event and each POST it caused.

@@ -2,21 +2,27 @@
 
 use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::print::{complain, say};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::log;
 
+/// Below this, the sockets of a busy day's destinations and producers may run out.
+const OPEN_FILES_FEW: u64 = 4_096;
+
 /// Runs the engine.
 pub(super) fn run(config: Config) -> ExitCode {
     log::start(&config.log);
+    let open_files_max = raise_open_files();
     actix_rt::System::new().block_on(async {
         // Asked for before anything is taken, so that a signal never finds its default.
-        let stop = match stop_signal() {
-            Ok(stop) => stop,
+        let mut signals = match StopSignals::new() {
+            Ok(signals) => signals,
             Err(error) => {
                 complain(&format!("signals can't be heard: {error}"));
                 return ExitCode::FAILURE;
@@ -30,23 +36,62 @@ pub(super) fn run(config: Config) -> ExitCode {
             }
         };
         say(&format!("listening on http://{}", engine.address()));
-        tracing::info!(address = %engine.address(), version = env!("CARGO_PKG_VERSION"), "serving");
-        let signal = stop.await;
+        tracing::info!(address = %engine.address(), version = env!("CARGO_PKG_VERSION"), open_files_max, "serving");
+        let signal = signals.next().await;
         tracing::info!(signal, "stopping: no more events are taken, what was accepted is sent");
-        let stopped = engine.stop().await;
-        tracing::info!(unsent = stopped.unsent, "stopped");
+        let unsent = end(engine, &mut signals).await;
+        tracing::info!(unsent, "stopped");
         ExitCode::SUCCESS
     })
 }
 
+/// Stops the engine, or leaves it where somebody who has waited long enough says so again.
+async fn end(engine: Engine, signals: &mut StopSignals) -> usize {
+    let shared = Arc::clone(engine.shared());
+    tokio::select! {
+        stopped = engine.stop() => stopped.unsent,
+        signal = signals.next() => {
+            tracing::warn!(signal, "a second signal: what is not sent yet is left");
+            shared.gate.unsent()
+        }
+    }
+}
+
+/// Each destination holds a socket, and so does each producer. The limit that processes begin with is
+/// meant for programs that can't count beyond it; up to the hard one it is ours to raise.
+fn raise_open_files() -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    let limit = if raised.is_ok() { maximum } else { current };
+    let limit = limit.unwrap_or(u64::MAX);
+    if limit < OPEN_FILES_FEW {
+        tracing::warn!(open_files_max = limit, "few files can be open at a time; many destinations will need more");
+    }
+    limit
+}
+
+/// SIGTERM and SIGINT, as they come.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next one and names it.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
 /// Waits for SIGTERM or SIGINT and names it.
 pub(super) fn stop_signal() -> io::Result<impl Future<Output = &'static str>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-        }
-    })
+    let mut signals = StopSignals::new()?;
+    Ok(async move { signals.next().await })
 }

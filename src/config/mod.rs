@@ -70,6 +70,8 @@ pub struct Server {
     pub keep_alive: Duration,
     /// How long a client may take to send a request's head.
     pub head_timeout: Duration,
+    /// How long it may take to send the body.
+    pub body_timeout: Duration,
 }
 
 /// `[store]`.
@@ -112,10 +114,14 @@ pub struct Cluster {
 pub struct Ingest {
     /// Bytes of one request's body.
     pub body_bytes_max: usize,
+    /// Bytes of the bodies of all requests that are not answered yet.
+    pub bodies_bytes_max: usize,
     /// Events accepted and not yet handed to their destinations' senders.
     pub events_in_flight_max: usize,
     /// How long an event's id is remembered; zero: not at all.
     pub duplicate_window: Duration,
+    /// Ids remembered in memory, where there is no Redis.
+    pub duplicate_ids_max: usize,
 }
 
 /// `[dispatch]`.
@@ -234,8 +240,10 @@ impl Config {
             operator_key: Some(reader.text("auth.operator_key")).filter(|key| !key.is_empty()),
             ingest: Ingest {
                 body_bytes_max: reader.number("ingest.body_bytes_max", 1..=1 << 30),
+                bodies_bytes_max: reader.number("ingest.bodies_bytes_max", 1..=1 << 40),
                 events_in_flight_max: reader.number("ingest.events_in_flight_max", 1..=10_000_000),
                 duplicate_window: reader.duration("ingest.duplicate_window_ms", 0..=604_800_000),
+                duplicate_ids_max: reader.number("ingest.duplicate_ids_max", 1..=1_000_000_000),
             },
             templates: templating::Limits {
                 body_bytes_max: reader.number("templates.body_bytes_max", 1..=16 << 20),
@@ -301,6 +309,7 @@ impl Server {
             connections_max: reader.number("server.connections_max", 1..=1_000_000),
             keep_alive: reader.duration("server.keep_alive_ms", 1..=3_600_000),
             head_timeout: reader.duration("server.head_timeout_ms", 1..=600_000),
+            body_timeout: reader.duration("server.body_timeout_ms", 1..=3_600_000),
         }
     }
 }
@@ -467,6 +476,7 @@ mod tests {
         let config = Config::from_layers(None, []).expect("valid");
         assert_eq!(config.dispatch.attempt_timeout, Duration::from_secs(10));
         assert_eq!(config.operator_key, None);
+        assert_eq!(config.templates, templating::Limits::default(), "one set of defaults");
         let text = include_str!("../../config/posthaste.toml");
         let mut commented = false;
         for line in text.lines().filter(|line| !line.starts_with('[')) {

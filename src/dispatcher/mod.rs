@@ -31,6 +31,12 @@ struct Idle {
     received: u64,
 }
 
+/// Said at a stop: lets go of the deliveries whose attempts have not begun and that other nodes may
+/// make.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct LetGo;
+
 /// Said to a Dispatcher that may stop.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -85,6 +91,14 @@ impl Handler<DeliveriesRouted> for Dispatcher {
     }
 }
 
+impl Handler<LetGo> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, _: LetGo, _: &mut Self::Context) {
+        self.line.let_go();
+    }
+}
+
 impl Handler<Stop> for Dispatcher {
     type Result = ();
 
@@ -92,3 +106,6 @@ impl Handler<Stop> for Dispatcher {
         context.stop();
     }
 }
+
+#[cfg(test)]
+mod tests;

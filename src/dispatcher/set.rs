@@ -11,7 +11,7 @@ use hickory_resolver::TokioResolver;
 
 use super::client::{self, Outbound};
 use super::line::{Bounds, Line, drop_delivery};
-use super::{Dispatcher, Idle, Stop};
+use super::{Dispatcher, Idle, LetGo, Stop};
 use crate::admission::Gate;
 use crate::config::Dispatch;
 use crate::delivery::Destination;
@@ -151,6 +151,16 @@ impl Handler<DeliveriesRendered> for Dispatchers {
     }
 }
 
+impl Handler<LetGo> for Dispatchers {
+    type Result = ();
+
+    fn handle(&mut self, message: LetGo, _: &mut Self::Context) {
+        for child in self.children.values() {
+            child.address.do_send(message);
+        }
+    }
+}
+
 impl Handler<Idle> for Dispatchers {
     type Result = ();
 
@@ -160,6 +170,23 @@ impl Handler<Idle> for Dispatchers {
             child.is_some_and(|child| child.generation == message.generation && child.sent == message.received);
         if may_stop && let Some(child) = self.remove(&message.destination) {
             child.address.do_send(Stop);
+        }
+    }
+}
+
+/// Asks for a destination's Dispatcher, so that a test can end it behind its parent's back, as a fault would.
+#[cfg(test)]
+#[derive(Debug, actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct ChildAsked(pub(super) Destination, pub(super) tokio::sync::oneshot::Sender<Addr<Dispatcher>>);
+
+#[cfg(test)]
+impl Handler<ChildAsked> for Dispatchers {
+    type Result = ();
+
+    fn handle(&mut self, message: ChildAsked, _: &mut Self::Context) {
+        if let Some(child) = self.children.get(&message.0) {
+            let _ = message.1.send(child.address.clone());
         }
     }
 }

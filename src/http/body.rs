@@ -1,16 +1,89 @@
-//! Reads requests' bodies, never more of one than may come.
+//! Reads requests' bodies, never more of one than may come, and never waits longer than it may take.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpRequest, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use serde_json::Value;
 
 use super::problem::Problem;
+use super::{DOCUMENT_BYTES_MAX, Shared};
 
-/// Reads a body of `max` bytes at most. One that says it is longer is not read at all.
-pub(super) async fn read(request: &HttpRequest, payload: &mut web::Payload, max: usize) -> Result<Bytes, Problem> {
+/// A body that was read. While it is held it counts against the bound on all bodies together.
+pub(super) struct Body<'a> {
+    pub(super) bytes: Bytes,
+    /// Never read; its end gives the room back.
+    _room: Room<'a>,
+}
+
+/// What one request's body has of the room for all.
+struct Room<'a> {
+    shared: &'a Shared,
+    bytes: usize,
+}
+
+impl Room<'_> {
+    fn grow(&mut self, bytes: usize) -> Result<(), Problem> {
+        self.bytes += bytes;
+        let held = &self.shared.metrics.body_bytes;
+        held.add(bytes as i64);
+        if held.get() > self.shared.config.ingest.bodies_bytes_max as i64 {
+            return Err(Problem::full("the bodies of other requests take all the room; nothing of this one was taken"));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.shared.metrics.body_bytes.sub(self.bytes as i64);
+    }
+}
+
+/// Reads a body of `max` bytes at most. One that says it is longer is not read at all, and one that
+/// dribbles in does not hold its connection for ever.
+pub(super) async fn read<'a>(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    shared: &'a Shared,
+    max: usize,
+) -> Result<Body<'a>, Problem> {
+    let within = shared.config.server.body_timeout;
+    let mut room = Room { shared, bytes: 0 };
+    match in_time(within, read_whole(request, payload, &mut room, max)).await {
+        Some(read) => Ok(Body { bytes: read?, _room: room }),
+        None => {
+            let detail = format!("the body did not arrive within {} ms; nothing of it was taken", within.as_millis());
+            let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail);
+            Err(problem.with_header(CONNECTION, HeaderValue::from_static("close")))
+        }
+    }
+}
+
+/// Most bodies come with their heads, and are there at a second look, which is cheaper than a timer.
+async fn in_time<T>(within: Duration, reading: impl Future<Output = T>) -> Option<T> {
+    let mut reading = pin!(reading);
+    for _ in 0..2 {
+        match poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
+            Poll::Ready(read) => return Some(read),
+            Poll::Pending => tokio::task::yield_now().await,
+        }
+    }
+    tokio::time::timeout(within, reading).await.ok()
+}
+
+async fn read_whole(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    room: &mut Room<'_>,
+    max: usize,
+) -> Result<Bytes, Problem> {
     if let Some(coding) = request.headers().get(CONTENT_ENCODING).filter(|c| *c != "identity") {
         let detail = format!("the body's coding {coding:?} is not taken; send it as it is");
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_content_coding", detail));
@@ -29,6 +102,7 @@ pub(super) async fn read(request: &HttpRequest, payload: &mut web::Payload, max:
     if first.len() > max {
         return Err(too_large(max));
     }
+    room.grow(first.len())?;
     let Some(second) = payload.next().await.transpose().map_err(broken)? else {
         return Ok(first);
     };
@@ -38,6 +112,7 @@ pub(super) async fn read(request: &HttpRequest, payload: &mut web::Payload, max:
         if body.len() + chunk.len() > max {
             return Err(too_large(max));
         }
+        room.grow(chunk.len())?;
         body.extend_from_slice(&chunk);
         next = payload.next().await.transpose().map_err(broken)?;
     }
@@ -45,13 +120,17 @@ pub(super) async fn read(request: &HttpRequest, payload: &mut web::Payload, max:
 }
 
 /// Reads a JSON document.
-pub(super) async fn read_json(request: &HttpRequest, payload: &mut web::Payload, max: usize) -> Result<Value, Problem> {
+pub(super) async fn read_json(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    shared: &Shared,
+) -> Result<Value, Problem> {
     let media = media_type(request)?;
     if !matches!(media.as_deref(), None | Some("application/json")) {
         return Err(unsupported("application/json"));
     }
-    let body = read(request, payload, max).await?;
-    serde_json::from_slice(&body)
+    let body = read(request, payload, shared, DOCUMENT_BYTES_MAX).await?;
+    serde_json::from_slice(&body.bytes)
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "malformed_body", format!("no JSON text: {error}")))
 }
 

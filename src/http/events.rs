@@ -9,8 +9,9 @@ use tokio::sync::oneshot;
 use super::auth::{Want, authorize};
 use super::problem::Problem;
 use super::{Lane, Shared, body};
+use crate::admission::NotAdmitted;
 use crate::key::Scope;
-use crate::messages::{Encoding, EventsReceived, Receipt};
+use crate::messages::{Encoding, EventsReceived, Receipt, Refusal};
 
 const TAKEN: &str = "application/json, application/x-ndjson, application/cloudevents+json, \
                      application/cloudevents-batch+json, and CloudEvents in binary mode";
@@ -18,15 +19,12 @@ const TAKEN: &str = "application/json, application/x-ndjson, application/cloudev
 /// Post events: one object or an array, NDJSON, or CloudEvents 1.0 (structured, batched, binary).
 #[utoipa::path(
     post, path = "/v1/events", tag = "events",
-    request_body(content = serde_json::Value, description = "One event or many. An event has `type` and `data`, and may have `account`, `id` and `time`."),
+    request_body(content = super::openapi::EventDocument),
     responses(
         (status = 202, description = "Taken; what was not is named", body = Receipt),
-        (status = 400, description = "The body is not of its encoding", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The content type is not taken", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "No event is good", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "The engine is full; nothing was taken. `Retry-After` says when to try again", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The node is stopping; nothing was taken", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The node is stopping, or has not the role `ingest`: nothing was taken. Or the store is away: send it again later", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn post(
@@ -38,7 +36,16 @@ pub(super) async fn post(
     let received = receive(&request, &mut payload, &shared, &lane).await;
     if let Err(problem) = &received
         && problem.rejected.is_empty()
-        && !matches!(problem.code, "malformed_body" | "no_events" | "engine_full" | "stopping" | "internal_error")
+        && !matches!(
+            problem.code,
+            "malformed_body"
+                | "no_events"
+                | "engine_full"
+                | "stopping"
+                | "store_unavailable"
+                | "not_an_ingest_node"
+                | "internal_error"
+        )
     {
         // What the Ingester refuses it counts itself; this is what never came to it.
         shared.metrics.rejected(problem.code, 1);
@@ -62,19 +69,50 @@ async fn receive(
         shared.metrics.rejected("stopping", 1);
         return Err(Problem::stopping());
     }
+    match shared.gate.barred() {
+        Some(NotAdmitted::Away) => {
+            shared.metrics.rejected("store_unavailable", 1);
+            return Err(Problem::away());
+        }
+        Some(NotAdmitted::NotHere) => {
+            shared.metrics.rejected("not_an_ingest_node", 1);
+            return Err(Problem::not_here());
+        }
+        Some(NotAdmitted::Full) => {
+            shared.metrics.rejected("engine_full", 1);
+            return Err(Problem::full("as many deliveries wait as may; nothing of the request was taken"));
+        }
+        Some(NotAdmitted::Stopping) | None => {}
+    }
     if shared.gate.is_full() {
         shared.metrics.rejected("engine_full", 1);
         return Err(Problem::full("the engine is full; nothing of the request was taken"));
     }
-    let body = body::read(request, payload, shared.config.ingest.body_bytes_max).await?;
+    let body = body::read(request, payload, shared, shared.config.ingest.body_bytes_max).await;
+    let body = body.inspect_err(|problem| {
+        if problem.code == "engine_full" {
+            shared.metrics.rejected(problem.code, 1);
+        }
+    })?;
     let (reply, answer) = oneshot::channel();
-    let received = EventsReceived { body, encoding, only_account, reply };
+    let received = EventsReceived { body: body.bytes.clone(), encoding, only_account, reply };
     if lane.ingester.try_send(received).is_err() {
         shared.metrics.rejected("engine_full", 1);
         return Err(Problem::full("the engine is full; nothing of the request was taken"));
     }
     let answer = answer.await.map_err(|_| Problem::stopping())?;
-    Ok(answer?)
+    answer.map_err(|refusal| refused(refusal, shared.config.ingest.events_in_flight_max))
+}
+
+/// To try again helps where there will be room.
+fn refused(refusal: Refusal, events_max: usize) -> Problem {
+    match refusal {
+        Refusal::Full { events } if events > events_max => Problem::full(format!(
+            "the request holds {events} events and the engine {events_max} at a time; nothing of the request was \
+             taken, send it in parts"
+        )),
+        refusal => refusal.into(),
+    }
 }
 
 fn encoding(request: &HttpRequest) -> Result<Encoding, Problem> {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::auth::{Want, authorize};
 use super::problem::Problem;
 use super::records::{id, list_document, paging};
-use super::{DOCUMENT_BYTES_MAX, Shared, body};
+use super::{Shared, body};
 use crate::field::Fields;
 use crate::key::{Key, Scope};
 use crate::store::Precondition;
@@ -20,7 +20,6 @@ use crate::trigger::display_name;
     request_body(content = super::openapi::NewKey),
     responses(
         (status = 201, description = "The key, shown this once", body = super::openapi::ShownKey),
-        (status = 422, description = "The document has mistakes", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn create(
@@ -29,7 +28,7 @@ pub(super) async fn create(
     shared: web::Data<Shared>,
 ) -> Result<HttpResponse, Problem> {
     authorize(&request, &shared, Want::Operate)?;
-    let document = body::read_json(&request, &mut payload, DOCUMENT_BYTES_MAX).await?;
+    let document = body::read_json(&request, &mut payload, &shared).await?;
     let invalid = |errors| Problem::invalid("invalid_key", "a key", errors);
     let mut fields = Fields::new(document, "a key").map_err(invalid)?;
     let name = display_name(&mut fields);

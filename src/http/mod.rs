@@ -19,7 +19,7 @@ use std::sync::Arc;
 use actix::{Addr, Recipient};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, guard, web};
 
 pub use openapi::document as openapi_document;
 pub use problem::Problem;
@@ -72,11 +72,8 @@ impl Lane {
 /// Sets the routes up.
 pub fn routes(config: &mut web::ServiceConfig) {
     let account = web::scope("/v1/accounts/{account}")
-        .service(
-            web::resource("/templates/check")
-                .route(web::post().to(template_check::check))
-                .default_service(web::to(method_not_allowed)),
-        )
+        // A template may have the name `check`; only the POST is taken away from it.
+        .service(records::member::<Template>("/templates/{id:check}").route(web::post().to(template_check::check)))
         .service(
             web::resource("/triggers/{id}/test")
                 .route(web::post().to(trigger_test::test))
@@ -93,20 +90,25 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(resource("/v1/events", web::post().to(events::post)))
         .service(account)
-        .service(resource("/v1/dictionary", web::get().to(dictionary::all)))
-        .service(resource("/v1/dictionary/{event}", web::get().to(dictionary::one)))
+        .service(resource("/v1/dictionary", get().to(dictionary::all)))
+        .service(resource("/v1/dictionary/{event}", get().to(dictionary::one)))
         .service(
             web::resource("/v1/keys")
-                .route(web::get().to(keys::list))
+                .route(get().to(keys::list))
                 .route(web::post().to(keys::create))
                 .default_service(web::to(method_not_allowed)),
         )
         .service(resource("/v1/keys/{id}", web::delete().to(keys::delete)))
-        .service(resource("/v1/openapi.json", web::get().to(openapi::serve)))
-        .service(resource("/metrics", web::get().to(operations::metrics)))
-        .service(resource("/healthz", web::get().to(operations::alive)))
-        .service(resource("/readyz", web::get().to(operations::ready)))
+        .service(resource("/v1/openapi.json", get().to(openapi::serve)))
+        .service(resource("/metrics", get().to(operations::metrics)))
+        .service(resource("/healthz", get().to(operations::alive)))
+        .service(resource("/readyz", get().to(operations::ready)))
         .default_service(web::to(not_found));
+}
+
+/// `GET`, and `HEAD`, which is the same without the body (RFC 9110, section 9.1); the server leaves it out.
+fn get() -> actix_web::Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 async fn not_found() -> Result<HttpResponse, Problem> {
@@ -119,13 +121,12 @@ async fn not_found() -> Result<HttpResponse, Problem> {
 
 async fn method_not_allowed(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let allow = match request.match_pattern().as_deref() {
-        Some("/v1/events" | "/v1/accounts/{account}/templates/check" | "/v1/accounts/{account}/triggers/{id}/test") => {
-            "POST"
-        }
+        Some("/v1/events" | "/v1/accounts/{account}/triggers/{id}/test") => "POST",
         Some("/v1/keys/{id}") => "DELETE",
-        Some(path) if path.ends_with("/{id}") => "GET, PUT, DELETE",
-        Some(path) if path.ends_with("/triggers") || path.ends_with("/templates") || path == "/v1/keys" => "GET, POST",
-        _ => "GET",
+        Some("/v1/accounts/{account}/templates/{id:check}") => "GET, HEAD, PUT, DELETE, POST",
+        Some(path) if path.ends_with("/{id}") => "GET, HEAD, PUT, DELETE",
+        Some("/v1/accounts/{account}/triggers" | "/v1/accounts/{account}/templates" | "/v1/keys") => "GET, HEAD, POST",
+        _ => "GET, HEAD",
     };
     let detail = format!("this path takes {allow}");
     Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)

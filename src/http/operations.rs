@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::Shared;
 use super::problem::Problem;
+use crate::admission::NotAdmitted;
 use crate::metrics::Metrics;
 
 /// Metrics in Prometheus' text format.
@@ -30,6 +31,9 @@ pub(super) async fn alive() -> HttpResponse {
 pub(super) async fn ready(shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
     if !shared.gate.is_open() {
         return Err(Problem::stopping());
+    }
+    if shared.gate.barred() == Some(NotAdmitted::Away) {
+        return Err(Problem::away());
     }
     if shared.store.connected() {
         return Ok(HttpResponse::Ok().json(json!({"status": "ready"})));

@@ -101,6 +101,8 @@ impl From<Refusal> for Problem {
             Refusal::Full { events } => Self::full(format!(
                 "the engine has no room for {events} more events now; nothing of the request was taken"
             )),
+            Refusal::Away => Self::away(),
+            Refusal::NotHere => Self::not_here(),
             Refusal::Stopping => Self::stopping(),
             Refusal::Fault => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -114,6 +116,19 @@ impl From<Refusal> for Problem {
 impl Problem {
     pub(super) fn full(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "engine_full", detail).with_header(header::RETRY_AFTER, RETRY_AFTER_S)
+    }
+
+    /// Deliveries can't be kept: the store is away.
+    pub(super) fn away() -> Self {
+        let detail = "the store can't be reached, so what is accepted could not be kept; send the request again later";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail)
+            .with_header(header::RETRY_AFTER, RETRY_AFTER_S)
+    }
+
+    /// The node has not the role `ingest`.
+    pub(super) fn not_here() -> Self {
+        let detail = "this node sends and takes no events in; post them to a node with the role ingest";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_an_ingest_node", detail)
     }
 
     pub(super) fn stopping() -> Self {
@@ -148,7 +163,11 @@ impl From<StoreError> for Problem {
                 (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable")
             }
         };
-        Self::new(status, code, detail)
+        let problem = Self::new(status, code, detail);
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => problem.with_header(header::RETRY_AFTER, RETRY_AFTER_S),
+            _ => problem,
+        }
     }
 }
 

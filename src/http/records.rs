@@ -11,12 +11,12 @@ use serde_json::{Map, Value};
 
 use super::auth::{Want, authorize};
 use super::problem::Problem;
-use super::{DOCUMENT_BYTES_MAX, Shared, body, etag, method_not_allowed, precondition};
+use super::{Shared, body, etag, get, method_not_allowed, precondition, template_check};
 use crate::field::FieldError;
 use crate::id::{AccountId, new_id};
 use crate::store::{Precondition, Record, Stored};
 use crate::template::Template;
-use crate::templating::{self, Diagnostic};
+use crate::templating::Diagnostic;
 use crate::trigger::Trigger;
 
 /// How many records a list holds where the request does not say, and at most.
@@ -50,8 +50,7 @@ impl Resource for Template {
     }
 
     async fn judge(&self, _: &AccountId, shared: &Shared) -> Result<Vec<Diagnostic>, Problem> {
-        let limits = &shared.config.templates;
-        let checked = templating::compile(self.format, &self.body, shared.catalogue.as_ref(), None, limits);
+        let checked = template_check::compile(self.format, self.body.clone(), None, shared).await?;
         if checked.compiled.is_some() {
             return Ok(checked.diagnostics);
         }
@@ -83,18 +82,18 @@ impl Resource for Trigger {
     /// is there is the store's to say, together with the write.
     async fn judge(&self, account: &AccountId, shared: &Shared) -> Result<Vec<Diagnostic>, Problem> {
         let template = shared.store.get::<Template>(Some(account), self.template.as_str()).await?;
-        Ok(template.map_or_else(Vec::new, |Stored { value, .. }| {
-            let limits = &shared.config.templates;
-            let event = Some(&self.event);
-            templating::compile(value.format, &value.body, shared.catalogue.as_ref(), event, limits).diagnostics
-        }))
+        let Some(Stored { value, .. }) = template else {
+            return Ok(Vec::new());
+        };
+        let event = Some(self.event.clone());
+        Ok(template_check::compile(value.format, value.body, event, shared).await?.diagnostics)
     }
 }
 
 /// `GET` and `POST` on an account's records.
 pub(super) fn collection<T: Resource>(path: &str) -> actix_web::Resource {
     web::resource(path.to_owned())
-        .route(web::get().to(list::<T>))
+        .route(get().to(list::<T>))
         .route(web::post().to(create::<T>))
         .default_service(web::to(method_not_allowed))
 }
@@ -102,7 +101,7 @@ pub(super) fn collection<T: Resource>(path: &str) -> actix_web::Resource {
 /// `GET`, `PUT` and `DELETE` on one record.
 pub(super) fn member<T: Resource>(path: &str) -> actix_web::Resource {
     web::resource(path.to_owned())
-        .route(web::get().to(read::<T>))
+        .route(get().to(read::<T>))
         .route(web::put().to(replace::<T>))
         .route(web::delete().to(delete::<T>))
         .default_service(web::to(method_not_allowed))
@@ -184,7 +183,7 @@ async fn create<T: Resource>(
     shared: web::Data<Shared>,
 ) -> Result<HttpResponse, Problem> {
     let account = account(&request, &shared)?;
-    let document = body::read_json(&request, &mut payload, DOCUMENT_BYTES_MAX).await?;
+    let document = body::read_json(&request, &mut payload, &shared).await?;
     let mut members = object::<T>(document)?;
     members.entry("id").or_insert_with(|| new_id().into());
     let written = save::<T>(&account, members, Precondition::Absent, &shared).await;
@@ -205,7 +204,7 @@ async fn replace<T: Resource>(
 ) -> Result<HttpResponse, Problem> {
     let account = account(&request, &shared)?;
     let precondition = precondition::of(&request)?;
-    let document = body::read_json(&request, &mut payload, DOCUMENT_BYTES_MAX).await?;
+    let document = body::read_json(&request, &mut payload, &shared).await?;
     let mut members = object::<T>(document)?;
     let id = id(&request);
     if members.get("id").is_some_and(|own| *own != id.as_str()) {

@@ -1,17 +1,20 @@
 //! A template is judged before it is saved: all that is wrong with it, and what it would send.
 
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::problem::Problem;
-use super::{DOCUMENT_BYTES_MAX, Shared, body, records};
+use super::{Shared, body, records};
 use crate::event::{Event, EventPattern};
 use crate::field::{FieldError, Fields, kind};
 use crate::id::AccountId;
 use crate::template::Format;
-use crate::templating::{self, Compiled, Data, Diagnostic, Severity};
+use crate::templating::{self, Checked, Compiled, Data, Diagnostic, Severity};
 
 /// What is said of a template.
 #[derive(Debug, Serialize, ToSchema)]
@@ -54,11 +57,9 @@ pub(super) async fn check(
     shared: web::Data<Shared>,
 ) -> Result<HttpResponse, Problem> {
     let account = records::account(&request, &shared)?;
-    let document = body::read_json(&request, &mut payload, DOCUMENT_BYTES_MAX).await?;
+    let document = body::read_json(&request, &mut payload, &shared).await?;
     let question = read(document).map_err(|errors| Problem::invalid("invalid_check", "the document", errors))?;
-    let limits = &shared.config.templates;
-    let event = question.event.as_ref();
-    let checked = templating::compile(question.format, &question.body, shared.catalogue.as_ref(), event, limits);
+    let checked = compile(question.format, question.body, question.event.clone(), &shared).await?;
     let mut diagnostics = checked.diagnostics;
     let preview = checked.compiled.and_then(|compiled| {
         let content_type = question.format.content_type().to_owned();
@@ -72,6 +73,22 @@ pub(super) async fn check(
     });
     let ok = diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
     Ok(HttpResponse::Ok().json(Verdict { ok, diagnostics, preview }))
+}
+
+/// Compiles a body beside the threads that take events in: a hostile one may take a tenth of a
+/// second.
+pub(super) async fn compile(
+    format: Format,
+    body: String,
+    event: Option<EventPattern>,
+    shared: &Shared,
+) -> Result<Checked, Problem> {
+    let (catalogue, limits) = (Arc::clone(&shared.catalogue), shared.config.templates.clone());
+    let compiling = move || templating::compile(format, &body, catalogue.as_ref(), event.as_ref(), &limits);
+    web::block(compiling).await.map_err(|_| {
+        let detail = "the check of this template failed; that is a fault of the engine, not yours";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", detail)
+    })
 }
 
 fn read(document: Value) -> Result<Question, Vec<FieldError>> {
@@ -114,7 +131,7 @@ fn preview(
         code: "preview_failed",
         line: 1,
         column: 1,
-        message: format!("with this data the template gives no body that could be sent: {reason}"),
+        message: format!("With this data nothing would be sent: {reason}."),
         suggestion: None,
     };
     let rendered = compiled.render(&Data::of(event)).map_err(|reason| refuse(&reason.to_string()))?;
@@ -131,10 +148,11 @@ pub(super) fn sample_event(
     let event_type = shared.catalogue.sample_type(pattern);
     Event {
         account,
-        id: crate::id::new_id().into(),
+        id: crate::id::new_event_id(),
+        id_given: false,
         source: "".into(),
         time: jiff::Timestamp::now().to_string().into(),
-        data: data.unwrap_or_else(|| shared.catalogue.sample(event_type.as_str())),
+        data: data.unwrap_or_else(|| shared.catalogue.sample(event_type.as_str())).into(),
         event_type,
     }
 }

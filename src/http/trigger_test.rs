@@ -67,8 +67,9 @@ pub(super) async fn test(
     };
     let message = FiringsMatched { firings: vec![firing], accepted_at: begun, admission: None };
     lane.renderer().try_send(message).map_err(|_| Problem::stopping())?;
-    // Without a report the work was lost to a stop.
-    let report = ended.await.map_err(|_| Problem::stopping())?;
+    // Without a report the work was lost to a stop, or Redis has lost it.
+    let lost = |_| if shared.gate.is_open() { Problem::away() } else { Problem::stopping() };
+    let report = ended.await.map_err(lost)?;
     Ok(HttpResponse::Ok().json(TestResult::of(report, begun)))
 }
 

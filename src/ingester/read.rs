@@ -1,50 +1,39 @@
 //! Reads events out of a body. Pure: bytes in, events and mistakes out. It never guesses: a member
 //! it does not know is a mistake, since a misspelt `account` would fire another customer's triggers.
 
-use std::sync::Arc;
+use bytes::Bytes;
+use bytestring::ByteString;
 
-use jiff::{Timestamp, Unit};
-use serde_json::{Map, Value};
-
+use super::members::{Members, Mistake, data, event_id, missing};
 use super::{Batch, cloud_event};
-use crate::event::{EVENT_ID_BYTES_MAX, Event, EventType};
-use crate::field::kind;
-use crate::id::{AccountId, new_id};
+use crate::event::Event;
+use crate::id::{AccountId, new_event_id};
+use crate::json::{Document, Json, Malformed, Parsed};
 use crate::messages::{Encoding, Refusal, Rejected};
 
-/// What is wrong with one event: a stable code, and a sentence.
-pub(super) type Mistake = (&'static str, String);
-
 /// Reads a body. `only_account` is the one that its sender may post for.
-pub(super) fn read(body: &[u8], encoding: &Encoding, only_account: Option<&AccountId>) -> Result<Batch, Refusal> {
-    let reader = Reader { only_account };
-    let batch = match encoding {
-        Encoding::Json => match parse(body)? {
-            Value::Array(items) => reader.batch(items.into_iter().map(|item| reader.event(item))),
-            one => reader.batch([reader.event(one)]),
+pub(super) fn read(body: &Bytes, encoding: &Encoding, only_account: Option<&AccountId>) -> Result<Batch, Refusal> {
+    let mut reader = Reader { only_account, members: Members::default(), batch: Batch::default() };
+    match encoding {
+        Encoding::Json => match parse_each(body)? {
+            Parsed::Many(items) => items.into_iter().for_each(|item| reader.add(Reader::event, item)),
+            Parsed::One(one) => reader.add(Reader::event, one),
         },
-        Encoding::JsonLines => {
-            let lines = body.split(|byte| *byte == b'\n');
-            let lines = lines.filter(|line| !line.iter().all(u8::is_ascii_whitespace));
-            reader.batch(lines.map(|line| reader.line(line)))
-        }
-        Encoding::CloudEvent => {
-            let document = parse(body)?;
-            reader.batch([cloud_event::structured(document).and_then(|event| reader.own(event))])
-        }
+        Encoding::JsonLines => reader.lines(body),
+        Encoding::CloudEvent => reader.add(Reader::cloud_event, parse(body).map_err(refusal)?),
         Encoding::CloudEvents => {
-            let Value::Array(items) = parse(body)? else {
+            let Parsed::Many(items) = parse_each(body)? else {
                 let detail = "a batch of CloudEvents is a JSON array";
                 return Err(Refusal::Malformed(detail.into()));
             };
-            reader
-                .batch(items.into_iter().map(|item| cloud_event::structured(item).and_then(|event| reader.own(event))))
+            items.into_iter().for_each(|item| reader.add(Reader::cloud_event, item));
         }
         Encoding::CloudEventData(attributes) => {
-            let data = if body.is_empty() { Value::Object(Map::new()) } else { parse(body)? };
-            reader.batch([cloud_event::binary(attributes, data).and_then(|event| reader.own(event))])
+            let data = if body.is_empty() { Document::empty_object() } else { parse(body).map_err(refusal)? };
+            reader.add(|reader, data| cloud_event::binary(&mut reader.members, attributes, data), data);
         }
-    };
+    }
+    let batch = reader.batch;
     match (batch.events.len(), batch.rejected.len()) {
         (0, 0) => Err(Refusal::NoEvents),
         (0, _) => Err(Refusal::NoGoodEvent(batch.rejected)),
@@ -52,60 +41,84 @@ pub(super) fn read(body: &[u8], encoding: &Encoding, only_account: Option<&Accou
     }
 }
 
-/// Parses a whole body as JSON. The error has line and column; never the body's text.
-fn parse(body: &[u8]) -> Result<Value, Refusal> {
-    serde_json::from_slice(body).map_err(|error| Refusal::Malformed(describe(&error)))
+/// Parses a body as JSON. The error has line and column; never the body's text.
+pub(super) fn parse(body: &Bytes) -> Result<Document, Malformed> {
+    Document::read(text(body)?)
 }
 
-fn describe(error: &serde_json::Error) -> String {
-    if error.is_eof() {
-        format!("the JSON text ends too early, at line {} column {}", error.line(), error.column())
-    } else {
-        format!("no JSON text: {error}")
-    }
+fn parse_each(body: &Bytes) -> Result<Parsed, Refusal> {
+    text(body).and_then(Document::read_each).map_err(refusal)
+}
+
+fn text(body: &Bytes) -> Result<ByteString, Malformed> {
+    ByteString::try_from(body.clone()).map_err(|error| Malformed::not_utf8(body, error.valid_up_to()))
+}
+
+fn refusal(malformed: Malformed) -> Refusal {
+    Refusal::Malformed(malformed.to_string())
 }
 
 struct Reader<'a> {
     only_account: Option<&'a AccountId>,
+    members: Members,
+    batch: Batch,
 }
 
 impl Reader<'_> {
-    fn batch(&self, read: impl IntoIterator<Item = Result<Event, Mistake>>) -> Batch {
-        let mut batch = Batch::default();
-        for (index, event) in read.into_iter().enumerate() {
-            match event {
-                Ok(event) => batch.events.push(event),
-                Err((code, detail)) => batch.rejected.push(Rejected { index, code, detail }),
+    fn lines(&mut self, body: &Bytes) {
+        let mut start = 0;
+        while start < body.len() {
+            let end = memchr::memchr(b'\n', &body[start..]).map_or(body.len(), |length| start + length);
+            let line = body.slice(start..end);
+            start = end + 1;
+            if !line.iter().all(u8::is_ascii_whitespace) {
+                self.add(Self::line, line);
             }
         }
-        batch
     }
 
-    fn line(&self, line: &[u8]) -> Result<Event, Mistake> {
-        let document = serde_json::from_slice(line);
-        self.event(document.map_err(|error| ("malformed_json", describe(&error)))?)
+    /// Reads one event, or notes the mistake at its place.
+    fn add<T>(&mut self, read: impl FnOnce(&mut Self, T) -> Result<Event, Mistake>, item: T) {
+        match read(self, item).and_then(|event| self.own(event)) {
+            Ok(event) => self.batch.events.push(event),
+            Err((code, detail)) => {
+                let index = self.batch.events.len() + self.batch.rejected.len();
+                self.batch.rejected.push(Rejected { index, code, detail });
+            }
+        }
     }
 
-    fn event(&self, document: Value) -> Result<Event, Mistake> {
-        let Value::Object(mut members) = document else {
-            return Err(("wrong_type", format!("an event is a JSON object, not {}", kind(&document))));
+    fn line(&mut self, line: Bytes) -> Result<Event, Mistake> {
+        self.event(parse(&line).map_err(|malformed| ("malformed_json", malformed.to_string()))?)
+    }
+
+    fn cloud_event(&mut self, document: Document) -> Result<Event, Mistake> {
+        cloud_event::structured(&mut self.members, document)
+    }
+
+    fn event(&mut self, document: Document) -> Result<Event, Mistake> {
+        let Some(object) = document.object() else {
+            return Err(("wrong_type", format!("an event is a JSON object, not {}", document.root().kind())));
         };
-        // `swap_remove` is the cheap one; the order of what is left matters to nobody here.
-        let mut take = |name| members.swap_remove(name).filter(|value| !value.is_null());
-        let event_type = event_type(take("type"))?;
-        let account = account(take("account"))?;
-        let id = match take("id") {
+        let take = |name| object.get(name).filter(|value| *value != Json::Null);
+        let event_type = self.members.event_type(take("type"))?;
+        let account = self.members.account(take("account"))?;
+        let given = take("id");
+        let id_given = given.is_some();
+        let id = match given {
             Some(id) => event_id(id)?,
-            None => new_id().into(),
+            None => new_event_id(),
         };
-        let time = time(take("time"))?;
-        let data = data(take("data"))?;
-        if let Some(name) = members.keys().next() {
+        let time = self.members.time(take("time"))?;
+        data(take("data").ok_or_else(|| missing("data"))?)?;
+        let known = |name: &str| matches!(name, "type" | "account" | "id" | "time" | "data");
+        if let Some((name, _)) = object.iter().find(|(name, _)| !known(name)) {
             let name: String = name.chars().take(80).collect();
             let detail = format!("an event has no member {name:?}; it has type, account, id, time and data");
             return Err(("unknown_member", detail));
         }
-        self.own(Event { account, event_type, id, source: "".into(), time, data })
+        let data = document.into_member("data").ok_or_else(|| missing("data"))?;
+        Ok(Event { account, event_type, id, id_given, source: self.members.no_source(), time, data })
     }
 
     /// Takes the event if its account is the sender's.
@@ -120,65 +133,12 @@ impl Reader<'_> {
     }
 }
 
-pub(super) fn event_type(value: Option<Value>) -> Result<EventType, Mistake> {
-    let text = text("type", value)?.ok_or_else(|| missing("type"))?;
-    EventType::new(&text).map_err(|error| ("bad_event_type", error.to_string()))
-}
-
-pub(super) fn account(value: Option<Value>) -> Result<AccountId, Mistake> {
-    match text("account", value)? {
-        None => Ok(AccountId::default_account()),
-        Some(name) => AccountId::new(&name).map_err(|error| ("bad_account", format!("`account`: {error}"))),
-    }
-}
-
-pub(super) fn event_id(value: Value) -> Result<Arc<str>, Mistake> {
-    let id = text("id", Some(value))?.unwrap_or_default();
-    if id.is_empty() || id.len() > EVENT_ID_BYTES_MAX {
-        let detail = format!("`id` has {} bytes; 1 to {EVENT_ID_BYTES_MAX} are taken", id.len());
-        return Err(("bad_id", detail));
-    }
-    Ok(id.into())
-}
-
-/// The producer's own text where it is a time, else now, to the millisecond.
-pub(super) fn time(value: Option<Value>) -> Result<Arc<str>, Mistake> {
-    let Some(text) = text("time", value)? else {
-        let now = Timestamp::now();
-        return Ok(now.round(Unit::Millisecond).unwrap_or(now).to_string().into());
-    };
-    match text.parse::<Timestamp>() {
-        Ok(_) => Ok(text.into()),
-        Err(_) => Err(("bad_time", "`time` is a time as RFC 3339 writes it, such as 2026-07-01T15:00:00Z".into())),
-    }
-}
-
-pub(super) fn data(value: Option<Value>) -> Result<Map<String, Value>, Mistake> {
-    match value {
-        Some(Value::Object(members)) => Ok(members),
-        Some(other) => Err(("wrong_type", format!("`data` is a JSON object, not {}", kind(&other)))),
-        None => Err(missing("data")),
-    }
-}
-
-pub(super) fn text(name: &str, value: Option<Value>) -> Result<Option<String>, Mistake> {
-    match value {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(other) => Err(("wrong_type", format!("`{name}` is a string, not {}", kind(&other)))),
-    }
-}
-
-pub(super) fn missing(name: &str) -> Mistake {
-    ("missing_member", format!("`{name}` is required"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn json(body: &str) -> Result<Batch, Refusal> {
-        read(body.as_bytes(), &Encoding::Json, None)
+        read(&Bytes::copy_from_slice(body.as_bytes()), &Encoding::Json, None)
     }
 
     fn code(body: &str) -> &'static str {
@@ -195,10 +155,10 @@ mod tests {
         let event = json(body).expect("an event").events.remove(0);
         assert_eq!((event.account.as_str(), &*event.id), ("acme", "7"));
         assert_eq!(&*event.time, "2026-07-01T15:00:00+02:00");
-        assert_eq!(serde_json::to_string(&event.data).expect("json"), r#"{"z":1.10,"a":2}"#);
+        assert_eq!(event.data, Document::read(r#"{"z":1.10,"a":2}"#.into()).expect("JSON"));
         let event = json(r#"{"type":"a","data":{}}"#).expect("an event").events.remove(0);
         assert_eq!(event.account, AccountId::default_account());
-        assert!(!event.id.is_empty() && event.time.parse::<Timestamp>().is_ok());
+        assert!(!event.id.is_empty() && event.time.parse::<jiff::Timestamp>().is_ok());
     }
 
     #[test]
@@ -233,13 +193,25 @@ mod tests {
                 other => panic!("{body}: {other:?}"),
             }
         }
-        assert!(matches!(read(b"{\"type\":\"\xff\"}", &Encoding::Json, None), Err(Refusal::Malformed(_))));
+        assert!(matches!(
+            read(&Bytes::from_static(b"{\"type\":\"\xff\"}"), &Encoding::Json, None),
+            Err(Refusal::Malformed(_))
+        ));
+    }
+
+    #[test]
+    fn a_binary_cloud_event_may_have_no_data() {
+        let attributes = [("specversion", "1.0"), ("type", "a"), ("source", "s"), ("id", "1")];
+        let encoding = Encoding::CloudEventData(attributes.map(|(n, v)| (n.to_owned(), v.to_owned())).into());
+        let data = read(&Bytes::new(), &encoding, None).expect("an event").events.remove(0).data;
+        assert_eq!(data, Document::empty_object());
+        assert!(matches!(read(&Bytes::from_static(b"x"), &encoding, None), Err(Refusal::Malformed(_))));
     }
 
     #[test]
     fn a_bad_line_costs_that_line() {
         let body = b"{\"type\":\"a\",\"data\":{}}\r\n\n{\"type\"\n  \n{\"type\":\"c\",\"data\":{}}";
-        let batch = read(body, &Encoding::JsonLines, None).expect("some are good");
+        let batch = read(&Bytes::from_static(body), &Encoding::JsonLines, None).expect("some are good");
         assert_eq!((batch.events.len(), batch.rejected.len()), (2, 1));
         assert_eq!((batch.rejected[0].index, batch.rejected[0].code), (1, "malformed_json"));
     }
@@ -248,7 +220,7 @@ mod tests {
     fn a_key_of_one_account_posts_for_that_one() {
         let own = AccountId::new("own").expect("a name");
         let body = br#"[{"type":"a","data":{},"account":"own"},{"type":"a","data":{}}]"#;
-        let batch = read(body, &Encoding::Json, Some(&own)).expect("one is good");
+        let batch = read(&Bytes::from_static(body), &Encoding::Json, Some(&own)).expect("one is good");
         assert_eq!((batch.events.len(), batch.rejected[0].code), (1, "account_not_allowed"));
     }
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 pub(crate) use ::redis::{
-    Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ScriptInvocation, ServerErrorKind, Value,
+    Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ServerErrorKind, Value,
 };
 
 use address::Address;
@@ -84,11 +84,6 @@ impl Link {
     /// Does many. On a cluster their keys have one slot.
     pub(crate) async fn pipeline<T: FromRedisValue>(&self, pipeline: &Pipeline) -> RedisResult<T> {
         self.run(|mut connection| async move { pipeline.query_async(&mut connection).await }).await
-    }
-
-    /// Runs a script.
-    pub(crate) async fn script<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> RedisResult<T> {
-        self.run(|mut connection| async move { script.invoke_async(&mut connection).await }).await
     }
 
     /// Runs a script of ours.

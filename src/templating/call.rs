@@ -1,15 +1,13 @@
 //! Calls a helper: its values are worked out, its work is paid for, its result goes on.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
-
-use serde_json::Value;
 
 use super::Unrendered;
 use super::helpers::{Helper, compare, dates, numbers, texts};
 use super::program::{Call, Expression};
 use super::render::{BYTES_PER_STEP, Run};
 use super::value::Datum;
+use crate::json::Json;
 
 impl<'a> Run<'a> {
     pub(super) fn call(&mut self, call: &'a Call) -> Result<Datum<'a>, Unrendered> {
@@ -33,13 +31,7 @@ impl<'a> Run<'a> {
             Some(expression) => self.evaluate(expression)?,
             None => Datum::Missing,
         };
-        let bytes = match &value {
-            Datum::Data(Value::String(text)) => text.len(),
-            Datum::Data(Value::Number(number)) => number.as_str().len(),
-            Datum::Text(text) => text.len(),
-            _ => 0,
-        };
-        self.spend(bytes / BYTES_PER_STEP)?;
+        self.spend(value.bytes() / BYTES_PER_STEP)?;
         Ok(value)
     }
 
@@ -57,9 +49,13 @@ impl<'a> Run<'a> {
             }
             Helper::Join => {
                 let separator = constant(call.arguments.get(1)).unwrap_or(", ");
-                let elements = value.data().and_then(Value::as_array).map_or(0, Vec::len);
+                let elements = match value.data() {
+                    Some(Json::Array(list)) => list.len(),
+                    _ => 0,
+                };
                 self.spend(elements / 8)?;
-                let joined = texts::join(&value, separator);
+                let joined = texts::join(&value, separator, self.output_bytes_max());
+                let joined = joined.map_err(|_| Unrendered::TooLarge)?;
                 self.spend(joined.as_ref().map_or(0, String::len) / BYTES_PER_STEP)?;
                 Datum::made(joined)
             }
@@ -91,7 +87,7 @@ impl<'a> Run<'a> {
     /// `and`, `or`: settled by the first value that is `settles`.
     fn junction(&mut self, call: &'a Call, settles: bool) -> Result<Datum<'a>, Unrendered> {
         for expression in &call.arguments {
-            if self.evaluate(expression)?.holds(false) == settles {
+            if self.holds(expression, false)? == settles {
                 return Ok(Datum::Truth(settles));
             }
         }
@@ -132,8 +128,8 @@ impl<'a> Run<'a> {
             return Ok(Datum::Missing);
         };
         let found = match within.data() {
-            Some(Value::Object(members)) => members.get(&*name),
-            Some(Value::Array(list)) => name.parse().ok().and_then(|place: usize| list.get(place)),
+            Some(Json::Object(members)) => members.get(&name),
+            Some(Json::Array(list)) => name.parse().ok().and_then(|place: usize| list.get(place)),
             _ => None,
         };
         Ok(found.map_or(Datum::Missing, Datum::Data))
@@ -143,8 +139,8 @@ impl<'a> Run<'a> {
 /// The value as JSON, wherever it is written.
 fn json(value: Datum<'_>) -> Datum<'_> {
     match value {
-        Datum::Data(data) => Datum::Json(Cow::Borrowed(data)),
-        Datum::Text(text) => Datum::Json(Cow::Owned(Value::String(text.into_owned()))),
+        Datum::Data(data) => Datum::Json(data),
+        Datum::Text(text) => Datum::JsonText(text),
         other => other,
     }
 }
@@ -152,14 +148,14 @@ fn json(value: Datum<'_>) -> Datum<'_> {
 /// A text that stands in the template; the check made sure that it does.
 fn constant(expression: Option<&Expression>) -> Option<&str> {
     match expression? {
-        Expression::Literal(value) => value.as_str(),
+        Expression::Literal(literal) => literal.root().as_str(),
         _ => None,
     }
 }
 
 fn whole(expression: Option<&Expression>) -> usize {
     let number = match expression {
-        Some(Expression::Literal(value)) => value.as_u64(),
+        Some(Expression::Literal(literal)) => literal.root().as_i64(),
         _ => None,
     };
     number.and_then(|number| usize::try_from(number).ok()).unwrap_or(0)

@@ -1,14 +1,13 @@
 //! The data that templates see: one per event, shared by all its renderings. It never changes
 //! once made.
 
-use serde_json::{Map, Value};
-
 use crate::event::Event;
+use crate::json::{Document, Json};
 
 /// An event's data with what is known of the event itself under `event`.
 #[derive(Debug, Clone)]
 pub struct Data {
-    root: Value,
+    document: Document,
 }
 
 /// What a template sees of the event beside its data.
@@ -38,22 +37,16 @@ impl Data {
 
     /// Data for a preview. The four members of `event` are set in the data's own `event` where
     /// that is an object, and stand in its place where it is anything else.
-    pub fn with(mut data: Map<String, Value>, about: About<'_>) -> Self {
-        let own = data.entry("event").or_insert(Value::Null);
-        if !own.is_object() {
-            *own = Value::Object(Map::new());
-        }
-        for (name, value) in
-            [("type", about.event_type), ("id", about.id), ("time", about.time), ("account", about.account)]
-        {
-            own[name] = Value::String(value.to_owned());
-        }
-        Self { root: Value::Object(data) }
+    pub fn with(data: impl Into<Document>, about: About<'_>) -> Self {
+        let mut document = data.into();
+        let told = [("type", about.event_type), ("id", about.id), ("time", about.time), ("account", about.account)];
+        document.set_below("event", &told);
+        Self { document }
     }
 
     /// The value at the root.
-    pub(super) fn root(&self) -> &Value {
-        &self.root
+    pub(super) fn root(&self) -> Json<'_> {
+        self.document.root()
     }
 }
 
@@ -73,11 +66,11 @@ mod tests {
             (json!({"event": null}), told.clone()),
             (
                 json!({"event": {"id": "9", "more": true}}),
-                json!({"more": true, "type": "guest.created", "id": "1", "time": "2026-01-02T03:04:05Z", "account": "acme"}),
+                json!({"id": "1", "more": true, "type": "guest.created", "time": "2026-01-02T03:04:05Z", "account": "acme"}),
             ),
         ] {
-            let Value::Object(own) = own else { unreachable!() };
-            assert_eq!(Data::with(own, about).root()["event"], expected);
+            let expected = Document::from(&json!({"event": expected}));
+            assert_eq!(Data::with(&own, about).root(), expected.root());
         }
     }
 }

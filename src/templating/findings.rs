@@ -1,9 +1,10 @@
 //! The findings of one check as they are gathered: placed in the body, each once, and not more
 //! than a person would read.
 
-use super::diagnostic::{Diagnostic, Positions, Severity};
+use super::diagnostic::{CODES, Diagnostic, Positions, Severity};
 
-/// More findings than these are not reported: the first ones come from the same mistakes.
+/// More errors, and more warnings, than these are not reported: the first ones come from the same
+/// mistakes. Counted apart, so that many warnings hide no error.
 const FINDINGS_MAX: usize = 100;
 
 /// Gathers findings.
@@ -44,16 +45,20 @@ impl<'p> Findings<'p> {
         message: String,
         suggestion: Option<String>,
     ) {
+        debug_assert!(CODES.contains(&code), "{code} is in no document");
         let (line, column) = self.positions.line_column(at);
         let finding = Diagnostic { severity, code, line, column, message, suggestion };
         let known = self.list.iter().any(|known| {
             (known.code, known.line, known.column, &known.message) == (code, line, column, &finding.message)
         });
-        // An error always counts: without one the template would be taken.
-        let full = self.list.len() >= FINDINGS_MAX;
-        if !known && (!full || (severity == Severity::Error && !self.has_error())) {
+        if !known && !self.is_full(severity) {
             self.list.push(finding);
         }
+    }
+
+    /// Whether no more findings of this kind are kept, so that none need be worked out.
+    pub(super) fn is_full(&self, severity: Severity) -> bool {
+        self.list.iter().filter(|finding| finding.severity == severity).count() >= FINDINGS_MAX
     }
 
     pub(super) fn has_error(&self) -> bool {

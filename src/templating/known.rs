@@ -1,6 +1,7 @@
 //! What the dictionary says of the paths and tags that a template names: unknown ones are pointed
 //! out, with the nearest known one. It refuses no path: events may carry more than is known.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::HashSet;
 
@@ -12,6 +13,9 @@ use crate::event::EventPattern;
 
 /// Paths that every event has.
 const EVENT_PATHS: [&str; 5] = ["event", "event.type", "event.id", "event.time", "event.account"];
+
+/// The most bytes of a name that a message repeats.
+const SHOWN_BYTES_MAX: usize = 100;
 
 /// The dictionary, as far as one template needs it.
 pub(super) struct Known<'d> {
@@ -42,8 +46,8 @@ impl<'d> Known<'d> {
         let names: Vec<String> = path.split('.').map(str::to_owned).collect();
         if !self.carries(path) {
             let message = format!(
-                "*|{tag}|* stands for {path}, which events of type {} are not known to carry: it will be empty.",
-                self.types()
+                "*|{tag}|* stands for {path}. {} not known to carry it: where it is missing, it is empty.",
+                self.events()
             );
             findings.add(Severity::Warning, "unknown_path", at, message, None);
         }
@@ -51,10 +55,14 @@ impl<'d> Known<'d> {
     }
 
     fn unknown_tag(&self, tag: &str, at: usize, findings: &mut Findings<'_>) {
+        if findings.is_full(Severity::Error) {
+            return;
+        }
         let tags = self.dictionary.tags();
-        let suggestion = nearest(tag, tags.iter().map(String::as_str)).map(|tag| format!("*|{tag}|*"));
-        let hint = suggestion.as_ref().map(|tag| format!(" Did you mean {tag}?")).unwrap_or_default();
-        let message = format!("There is no tag *|{tag}|*.{hint}");
+        let nearest = nearest(tag, tags.iter().map(String::as_str));
+        let suggestion = nearest.map(|nearest| format!("*|{}|*", nearest.name));
+        let hint = nearest.zip(suggestion.as_deref()).map(|(nearest, shown)| nearest.sentence(shown));
+        let message = format!("There is no tag *|{}|*.{}", shown(tag), hint.unwrap_or_default());
         findings.add(Severity::Error, "unknown_tag", at, message, suggestion);
     }
 
@@ -63,22 +71,25 @@ impl<'d> Known<'d> {
         // What is in a list has no path of its own in the dictionary.
         let plain = names.iter().take_while(|name| name.parse::<usize>().is_err());
         let path = plain.map(String::as_str).collect::<Vec<_>>().join(".");
-        if path.is_empty() || self.carries(&path) {
+        if path.is_empty() || self.carries(&path) || findings.is_full(Severity::Warning) {
             return;
         }
         let paths = self.carried().map(|carried| carried.paths.iter());
         let candidates = paths.into_iter().flatten().map(String::as_str);
-        let suggestion = nearest(&path, candidates.chain(EVENT_PATHS)).map(str::to_owned);
-        let hint = suggestion.as_ref().map(|path| format!(" Did you mean {path}?")).unwrap_or_default();
-        let message = format!(
-            "Events of type {} are not known to carry {path}: where it is missing, it is empty.{hint}",
-            self.types()
-        );
+        let nearest = nearest(&path, candidates.chain(EVENT_PATHS));
+        let hint = nearest.map(|nearest| nearest.sentence(nearest.name)).unwrap_or_default();
+        let message =
+            format!("{} not known to carry {}: where it is missing, it is empty.{hint}", self.events(), shown(&path));
+        let suggestion = nearest.map(|nearest| nearest.name.to_owned());
         findings.add(Severity::Warning, "unknown_path", at, message, suggestion);
     }
 
-    fn types(&self) -> String {
-        self.event.map_or_else(|| "*".to_owned(), ToString::to_string)
+    /// The events that are meant, with the verb.
+    fn events(&self) -> String {
+        match self.event {
+            Some(event) => format!("Events of type {event} are"),
+            None => "The dictionary's events are".to_owned(),
+        }
     }
 
     fn carries(&self, path: &str) -> bool {
@@ -97,4 +108,12 @@ impl<'d> Known<'d> {
         };
         self.carried.get_or_init(ask).as_ref()
     }
+}
+
+/// A name of the author's, as a message repeats it.
+fn shown(name: &str) -> Cow<'_, str> {
+    if name.len() <= SHOWN_BYTES_MAX {
+        return name.into();
+    }
+    format!("{}…", &name[..name.floor_char_boundary(SHOWN_BYTES_MAX)]).into()
 }

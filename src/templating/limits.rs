@@ -25,10 +25,10 @@ impl Default for Limits {
             body_bytes_max: 64 * 1024,
             // No readable template has ten; the parser needs about 2 KiB of stack for each.
             nesting_max: 32,
-            // Bookings, their rentals, their tags. Every further one multiplies the work.
-            each_depth_max: 3,
-            // About a millisecond; a list of 1,000 elements with 20 values each fits.
-            steps_max: 50_000,
+            // Bookings, their rentals, their rooms, their beds. Every further one multiplies the work.
+            each_depth_max: 4,
+            // Some milliseconds; a list of 1,000 elements with 40 values each fits.
+            steps_max: 100_000,
             // Common receivers (Slack, Sheets, AWS) take less than this.
             output_bytes_max: 1024 * 1024,
         }

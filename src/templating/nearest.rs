@@ -1,27 +1,35 @@
 //! The known name that a misspelt one most likely meant.
 
-/// Names longer than this are not compared: nobody misspells those.
+/// Names are compared by so many of their characters.
 const NAME_CHARS_MAX: usize = 80;
 
-/// The candidate with the fewest edits from the name, if they are few for its length. Of equals
-/// the first.
-pub(super) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    let name: Vec<char> = name.to_lowercase().chars().collect();
-    if name.len() > NAME_CHARS_MAX {
-        return None;
+/// What may have been meant by a name that isn't known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Nearest<'c> {
+    pub(super) name: &'c str,
+    /// So few edits away that it was most likely meant.
+    pub(super) likely: bool,
+}
+
+impl Nearest<'_> {
+    /// The sentence that tells of it, with `shown` for the name.
+    pub(super) fn sentence(&self, shown: &str) -> String {
+        if self.likely { format!(" Did you mean {shown}?") } else { format!(" The nearest there is: {shown}.") }
     }
-    let edits_max = (name.len() / 3).max(1);
-    candidates
-        .into_iter()
-        .map(|candidate| {
-            let other: Vec<char> = candidate.to_lowercase().chars().collect();
-            let near = other.len() <= NAME_CHARS_MAX && name.len().abs_diff(other.len()) <= edits_max;
-            let edits = if near { edits(&name, &other) } else { usize::MAX };
-            (edits, candidate)
-        })
-        .filter(|&(edits, _)| edits <= edits_max)
-        .min_by_key(|&(edits, _)| edits)
-        .map(|(_, candidate)| candidate)
+}
+
+/// The candidate with the fewest edits from the name. Of equals the first.
+pub(super) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<Nearest<'c>> {
+    let letters = |name: &str| name.to_lowercase().chars().take(NAME_CHARS_MAX).collect::<Vec<char>>();
+    let wanted = letters(name);
+    let found = candidates.into_iter().map(|candidate| (edits(&wanted, &letters(candidate)), candidate));
+    let (edits, name) = found.min_by_key(|&(edits, _)| edits)?;
+    Some(Nearest { name, likely: edits <= (wanted.len() / 3).max(1) })
+}
+
+/// The candidate that a misspelt name most likely meant, if one is so near.
+pub(super) fn likely<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    nearest(name, candidates).filter(|nearest| nearest.likely).map(|nearest| nearest.name)
 }
 
 /// How many letters must be put in, left out, replaced or swapped with a neighbour.
@@ -50,13 +58,15 @@ mod tests {
     fn slips_are_matched_and_other_words_are_not() {
         let known = ["GUEST:NAME", "GUEST:FNAME", "INQUIRY:ARRIVE", "RENTAL:NAME"];
         for (name, expected) in [
-            ("GUEST:NMAE", Some("GUEST:NAME")),
-            ("guest:nam", Some("GUEST:NAME")),
-            ("INQUIRY:ARIVE", Some("INQUIRY:ARRIVE")),
-            ("WEATHER:TODAY", None),
-            ("", None),
+            ("GUEST:NMAE", ("GUEST:NAME", true)),
+            ("guest:nam", ("GUEST:NAME", true)),
+            ("INQUIRY:ARIVE", ("INQUIRY:ARRIVE", true)),
+            ("CUSTOMER:FNAME", ("GUEST:FNAME", false)),
         ] {
-            assert_eq!(nearest(name, known), expected, "{name}");
+            let nearest = nearest(name, known).expect("there are some");
+            assert_eq!((nearest.name, nearest.likely), expected, "{name}");
+            assert_eq!(likely(name, known).is_some(), expected.1);
         }
+        assert_eq!(nearest("GUEST:NAME", []), None);
     }
 }

@@ -2,9 +2,8 @@
 //! resolved to the block it starts from and every expression to the place it stands in. Plain
 //! data; the parser's own tree is not kept.
 
-use serde_json::Value;
-
 use super::helpers::Helper;
+use crate::json::Document;
 
 /// What stands in a row.
 pub(super) type Nodes = Vec<Node>;
@@ -101,7 +100,7 @@ pub(super) enum Expression {
     /// What a loop knows of its element.
     Local(Local),
     /// A value written in the template.
-    Literal(Value),
+    Literal(Document),
     /// A helper's result.
     Call(Box<Call>),
 }
@@ -112,6 +111,15 @@ pub(super) struct Path {
     /// The block whose `this` it starts from; 0 is the root, 1 the outermost `each` or `with`.
     pub(super) scope: usize,
     pub(super) steps: Box<[Step]>,
+    /// How many bytes its names have together: what following it may cost.
+    pub(super) bytes: usize,
+}
+
+impl Path {
+    pub(super) fn new(scope: usize, names: &[String]) -> Self {
+        let steps = names.iter().map(|name| Step::new(name)).collect();
+        Self { scope, steps, bytes: names.iter().map(String::len).sum() }
+    }
 }
 
 /// One name of a path.
@@ -123,7 +131,7 @@ pub(super) struct Step {
 }
 
 impl Step {
-    pub(super) fn new(name: &str) -> Self {
+    fn new(name: &str) -> Self {
         Self { name: name.into(), index: name.parse().ok() }
     }
 }

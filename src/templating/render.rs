@@ -4,14 +4,13 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
 use super::Unrendered;
 use super::escape::json::TooDeep;
 use super::limits::Limits;
 use super::program::{Each, Expression, If, LocalName, Node, Nodes, Path, Step, With};
 use super::value::Datum;
 use super::write::write;
+use crate::json::Json;
 
 /// How many bytes of a value are gone through for one step.
 pub(super) const BYTES_PER_STEP: usize = 64;
@@ -21,7 +20,7 @@ pub(super) struct Run<'a> {
     out: Vec<u8>,
     output_bytes_max: usize,
     steps_left: usize,
-    root: &'a Value,
+    root: Json<'a>,
     /// The open `each` and `with` blocks, from the outside.
     scopes: Vec<Scope<'a>>,
 }
@@ -42,7 +41,7 @@ impl From<TooDeep> for Unrendered {
 /// Renders a program. The first buffer has so many bytes.
 pub(super) fn render<'a>(
     nodes: &'a Nodes,
-    root: &'a Value,
+    root: Json<'a>,
     limits: &Limits,
     bytes_expected: usize,
 ) -> Result<Vec<u8>, Unrendered> {
@@ -89,13 +88,26 @@ impl<'a> Run<'a> {
     }
 
     fn chosen(&mut self, chosen: &'a If) -> Result<(), Unrendered> {
-        let holds = self.evaluate(&chosen.condition)?.holds(chosen.include_zero);
+        let holds = self.holds(&chosen.condition, chosen.include_zero)?;
         if holds == chosen.negated { self.nodes(&chosen.otherwise) } else { self.nodes(&chosen.then) }
+    }
+
+    /// Whether an expression's value holds. A number is gone through digit by digit, at its price.
+    pub(super) fn holds(&mut self, expression: &'a Expression, include_zero: bool) -> Result<bool, Unrendered> {
+        let value = self.evaluate(expression)?;
+        self.truth(&value, include_zero)
+    }
+
+    fn truth(&mut self, value: &Datum<'a>, include_zero: bool) -> Result<bool, Unrendered> {
+        if let Datum::Data(Json::Number(digits)) = value {
+            self.spend(digits.len() / BYTES_PER_STEP)?;
+        }
+        Ok(value.holds(include_zero))
     }
 
     fn with(&mut self, with: &'a With) -> Result<(), Unrendered> {
         let value = self.evaluate(&with.value)?;
-        if !value.holds(false) {
+        if !self.truth(&value, false)? {
             return self.nodes(&with.otherwise);
         }
         self.element(&with.body, value, None, 0, false)
@@ -104,14 +116,14 @@ impl<'a> Run<'a> {
     fn each(&mut self, each: &'a Each) -> Result<(), Unrendered> {
         let value = self.evaluate(&each.list)?;
         match value.data() {
-            Some(Value::Array(list)) if !list.is_empty() => {
+            Some(Json::Array(list)) if !list.is_empty() => {
                 for (index, element) in list.iter().enumerate() {
                     let last = index + 1 == list.len();
                     self.element(&each.body, Datum::Data(element), None, index, last)?;
                 }
                 Ok(())
             }
-            Some(Value::Object(members)) if !members.is_empty() => {
+            Some(Json::Object(members)) if !members.is_empty() => {
                 for (index, (key, member)) in members.iter().enumerate() {
                     let last = index + 1 == members.len();
                     self.element(&each.body, Datum::Data(member), Some(key), index, last)?;
@@ -140,8 +152,8 @@ impl<'a> Run<'a> {
     /// What an expression comes to.
     pub(super) fn evaluate(&mut self, expression: &'a Expression) -> Result<Datum<'a>, Unrendered> {
         Ok(match expression {
-            Expression::Path(path) => self.path(path),
-            Expression::Literal(value) => Datum::Data(value),
+            Expression::Path(path) => return self.path(path),
+            Expression::Literal(literal) => Datum::Data(literal.root()),
             Expression::Call(call) => {
                 self.spend(1)?;
                 return self.call(call);
@@ -161,23 +173,33 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn path(&self, path: &'a Path) -> Datum<'a> {
+    fn path(&mut self, path: &'a Path) -> Result<Datum<'a>, Unrendered> {
+        self.spend(path.bytes / BYTES_PER_STEP)?;
         let start = match path.scope.checked_sub(1) {
             None => self.root,
             Some(block) => match &self.scopes[block].this {
-                Datum::Data(value) => value,
-                made if path.steps.is_empty() => return made.clone(),
-                _ => return Datum::Missing,
+                Datum::Data(value) => *value,
+                made if path.steps.is_empty() => {
+                    let made = made.clone();
+                    self.spend(made.bytes() / BYTES_PER_STEP)?;
+                    return Ok(made);
+                }
+                _ => return Ok(Datum::Missing),
             },
         };
-        path.steps.iter().try_fold(start, step).map_or(Datum::Missing, Datum::Data)
+        Ok(path.steps.iter().try_fold(start, step).map_or(Datum::Missing, Datum::Data))
+    }
+
+    /// How many bytes a text may get on its way into the body.
+    pub(super) fn output_bytes_max(&self) -> usize {
+        self.output_bytes_max
     }
 }
 
-fn step<'a>(value: &'a Value, step: &Step) -> Option<&'a Value> {
+fn step<'a>(value: Json<'a>, step: &Step) -> Option<Json<'a>> {
     match value {
-        Value::Object(members) => members.get(&*step.name),
-        Value::Array(list) => list.get(step.index?),
+        Json::Object(members) => members.get(&step.name),
+        Json::Array(list) => list.get(step.index?),
         _ => None,
     }
 }

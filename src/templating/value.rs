@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
 use super::escape::json::{self, TooDeep};
+use crate::json::Json;
 
 /// A value, of the data where it can be.
 #[derive(Debug, Clone)]
@@ -12,7 +11,7 @@ pub(super) enum Datum<'a> {
     /// No such value.
     Missing,
     /// A value of the data, or one written in the template.
-    Data(&'a Value),
+    Data(Json<'a>),
     /// A text that a helper made, or an object's member's name.
     Text(Cow<'a, str>),
     /// What a comparison came to.
@@ -20,7 +19,9 @@ pub(super) enum Datum<'a> {
     /// An element's place in its list, from 0.
     Index(usize),
     /// A value that is to be written as JSON even where text stands.
-    Json(Cow<'a, Value>),
+    Json(Json<'a>),
+    /// The same of a text that a helper made.
+    JsonText(Cow<'a, str>),
 }
 
 impl<'a> Datum<'a> {
@@ -33,39 +34,50 @@ impl<'a> Datum<'a> {
     /// object its compact JSON; of null and a missing value, nothing.
     pub(super) fn text(&self) -> Result<Cow<'_, str>, TooDeep> {
         Ok(match self {
-            Self::Missing | Self::Data(Value::Null) => Cow::Borrowed(""),
-            Self::Data(Value::String(text)) => Cow::Borrowed(text),
-            Self::Data(Value::Bool(truth)) | Self::Truth(truth) => Cow::Borrowed(if *truth { "true" } else { "false" }),
-            Self::Data(Value::Number(number)) => Cow::Borrowed(number.as_str()),
-            Self::Data(composite) => json::compact(composite)?.into(),
+            Self::Missing | Self::Data(Json::Null) => Cow::Borrowed(""),
+            Self::Data(Json::String(text)) => Cow::Borrowed(text),
+            Self::Data(Json::Bool(truth)) | Self::Truth(truth) => Cow::Borrowed(if *truth { "true" } else { "false" }),
+            Self::Data(Json::Number(digits)) => Cow::Borrowed(digits),
+            Self::Data(composite) => json::compact(*composite)?.into(),
             Self::Text(text) => Cow::Borrowed(text),
             Self::Index(index) => index.to_string().into(),
-            Self::Json(value) => json::compact(value)?.into(),
+            Self::Json(value) => json::compact(*value)?.into(),
+            Self::JsonText(text) => json::quoted(text).into(),
         })
     }
 
     /// The text of a string, number or boolean; nothing else has one that a helper could use.
     pub(super) fn simple_text(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::Missing | Self::Data(Value::Null | Value::Array(_) | Value::Object(_)) => None,
-            Self::Json(_) => None,
+            Self::Missing | Self::Data(Json::Null | Json::Array(_) | Json::Object(_)) => None,
+            Self::Json(_) | Self::JsonText(_) => None,
             simple => simple.text().ok(),
         }
     }
 
     /// The value of the data that this is, if it is one.
-    pub(super) fn data(&self) -> Option<&'a Value> {
+    pub(super) fn data(&self) -> Option<Json<'a>> {
         match self {
-            Self::Data(value) => Some(value),
+            Self::Data(value) => Some(*value),
             _ => None,
+        }
+    }
+
+    /// How long the value is, where it is a text or a number: what going through it costs.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Data(Json::String(text) | Json::Number(text)) => text.len(),
+            Self::Text(text) => text.len(),
+            Self::Json(value) => value.as_str().map_or(0, str::len),
+            _ => 0,
         }
     }
 
     /// Whether there is anything: not missing, not null, not an empty text.
     pub(super) fn is_blank(&self) -> bool {
         match self {
-            Self::Missing | Self::Data(Value::Null) => true,
-            Self::Data(Value::String(text)) => text.is_empty(),
+            Self::Missing | Self::Data(Json::Null) => true,
+            Self::Data(Json::String(text)) => text.is_empty(),
             Self::Text(text) => text.is_empty(),
             _ => false,
         }
@@ -75,57 +87,55 @@ impl<'a> Datum<'a> {
     pub(super) fn holds(&self, include_zero: bool) -> bool {
         match self {
             Self::Missing => false,
-            Self::Data(value) => holds(value, include_zero),
-            Self::Json(value) => holds(value, include_zero),
-            Self::Text(text) => !text.is_empty(),
+            Self::Data(value) | Self::Json(value) => holds(*value, include_zero),
+            Self::Text(text) | Self::JsonText(text) => !text.is_empty(),
             Self::Truth(truth) => *truth,
             Self::Index(index) => include_zero || *index != 0,
         }
     }
 }
 
-fn holds(value: &Value, include_zero: bool) -> bool {
+fn holds(value: Json<'_>, include_zero: bool) -> bool {
     match value {
-        Value::Null => false,
-        Value::Bool(truth) => *truth,
+        Json::Null => false,
+        Json::Bool(truth) => truth,
         // Zero however it is written: 0, -0.00, 0e9.
-        Value::Number(number) => {
-            let digits = number.as_str().split(['e', 'E']).next().unwrap_or("");
+        Json::Number(digits) => {
+            let digits = digits.split(['e', 'E']).next().unwrap_or("");
             include_zero || digits.bytes().any(|digit| matches!(digit, b'1'..=b'9'))
         }
-        Value::String(text) => !text.is_empty(),
-        Value::Array(list) => !list.is_empty(),
-        Value::Object(members) => !members.is_empty(),
+        Json::String(text) => !text.is_empty(),
+        Json::Array(list) => !list.is_empty(),
+        Json::Object(members) => !members.is_empty(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::json::Document;
 
     #[test]
     fn texts_and_truths() {
-        let number = |text: &str| serde_json::from_str::<Value>(text).expect("a number");
         for (value, text, truth) in [
-            (json!(null), "", false),
-            (json!(true), "true", true),
-            (json!(false), "false", false),
-            (json!("a\"b"), "a\"b", true),
-            (json!(""), "", false),
-            (number("100.00"), "100.00", true),
-            (number("-0.00"), "-0.00", false),
-            (number("0e5"), "0e+5", false),
-            (number("1e-9"), "1e-9", true),
-            (json!([]), "[]", false),
-            (json!({"a": "b"}), "{\"a\":\"b\"}", true),
+            ("null", "", false),
+            ("true", "true", true),
+            ("false", "false", false),
+            ("\"a\\\"b\"", "a\"b", true),
+            ("\"\"", "", false),
+            ("100.00", "100.00", true),
+            ("-0.00", "-0.00", false),
+            ("0e5", "0e5", false),
+            ("1e-9", "1e-9", true),
+            ("[ ]", "[]", false),
+            ("{ \"a\" : \"b\" }", "{\"a\":\"b\"}", true),
         ] {
-            let datum = Datum::Data(&value);
+            let document = Document::read(value.into()).expect("JSON");
+            let datum = Datum::Data(document.root());
             assert_eq!(datum.text().expect("shallow"), text);
             assert_eq!(datum.holds(false), truth, "{value}");
         }
         assert_eq!(Datum::Missing.text().expect("shallow"), "");
-        assert!(Datum::Data(&json!(0)).holds(true));
+        assert!(Datum::Data(Json::Number("0")).holds(true));
     }
 }

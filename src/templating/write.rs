@@ -28,9 +28,8 @@ pub(super) fn write(out: &mut Vec<u8>, place: Place, value: &Datum<'_>) -> Resul
 fn json_value(out: &mut Vec<u8>, value: &Datum<'_>, depth: usize) -> Result<(), TooDeep> {
     match value {
         Datum::Missing => out.extend_from_slice(b"null"),
-        Datum::Data(data) => return json::value(out, data, depth),
-        Datum::Json(data) => return json::value(out, data, depth),
-        Datum::Text(text) => json::string(out, text),
+        Datum::Data(data) | Datum::Json(data) => return json::value(out, *data, depth),
+        Datum::Text(text) | Datum::JsonText(text) => json::string(out, text),
         Datum::Truth(true) => out.extend_from_slice(b"true"),
         Datum::Truth(false) => out.extend_from_slice(b"false"),
         Datum::Index(index) => out.extend_from_slice(index.to_string().as_bytes()),
@@ -40,36 +39,35 @@ fn json_value(out: &mut Vec<u8>, value: &Datum<'_>, depth: usize) -> Result<(), 
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-
     use super::*;
+    use crate::json::{Document, Json};
 
     const VALUE: Place = Place::JsonValue { depth: 0 };
 
     #[test]
     fn the_table_of_places() {
-        let price: Value = serde_json::from_str("100.00").expect("JSON");
-        let hostile = json!("\"&<\n");
-        let list = json!(["a", 1]);
-        let null = json!(null);
+        let price = Json::Number("100.00");
+        let hostile = Json::String("\"&<\n");
+        let list = Document::read("[\"a\", 1]".into()).expect("JSON");
+        let (list, null) = (list.root(), Json::Null);
         for (place, value, expected) in [
-            (Place::Text, Datum::Data(&hostile), "\"&<\n"),
-            (Place::Text, Datum::Data(&list), "[\"a\",1]"),
-            (Place::JsonString, Datum::Data(&hostile), "\\\"&<\\n"),
-            (Place::JsonString, Datum::Data(&list), "[\\\"a\\\",1]"),
-            (Place::JsonString, Datum::Data(&null), ""),
+            (Place::Text, Datum::Data(hostile), "\"&<\n"),
+            (Place::Text, Datum::Data(list), "[\"a\",1]"),
+            (Place::JsonString, Datum::Data(hostile), "\\\"&<\\n"),
+            (Place::JsonString, Datum::Data(list), "[\\\"a\\\",1]"),
+            (Place::JsonString, Datum::Data(null), ""),
             (Place::JsonString, Datum::Missing, ""),
-            (VALUE, Datum::Data(&hostile), "\"\\\"&<\\n\""),
-            (VALUE, Datum::Data(&price), "100.00"),
-            (VALUE, Datum::Data(&list), "[\"a\",1]"),
-            (VALUE, Datum::Data(&null), "null"),
+            (VALUE, Datum::Data(hostile), "\"\\\"&<\\n\""),
+            (VALUE, Datum::Data(price), "100.00"),
+            (VALUE, Datum::Data(list), "[\"a\",1]"),
+            (VALUE, Datum::Data(null), "null"),
             (VALUE, Datum::Missing, "null"),
             (VALUE, Datum::Truth(true), "true"),
-            (Place::XmlText, Datum::Data(&hostile), "\"&amp;&lt;\n"),
-            (Place::XmlAttribute, Datum::Data(&hostile), "&quot;&amp;&lt;&#10;"),
+            (Place::XmlText, Datum::Data(hostile), "\"&amp;&lt;\n"),
+            (Place::XmlAttribute, Datum::Data(hostile), "&quot;&amp;&lt;&#10;"),
             (Place::XmlAttribute, Datum::Missing, ""),
-            (Place::Form, Datum::Data(&hostile), "%22%26%3C%0A"),
-            (Place::Form, Datum::Data(&price), "100.00"),
+            (Place::Form, Datum::Data(hostile), "%22%26%3C%0A"),
+            (Place::Form, Datum::Data(price), "100.00"),
         ] {
             let mut out = Vec::new();
             write(&mut out, place, &value).expect("shallow");

@@ -5,9 +5,11 @@ mod check;
 mod demo;
 mod receive;
 mod redis;
+pub(crate) mod serve;
 mod transfer;
 
-use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -17,7 +19,7 @@ use tempfile::TempDir;
 
 use crate::support::DEADLINE;
 
-fn home() -> TempDir {
+pub(crate) fn home() -> TempDir {
     tempfile::tempdir().expect("a folder")
 }
 
@@ -34,7 +36,7 @@ fn command(home: &TempDir, words: &[&str]) -> Command {
 }
 
 /// A process that is being listened to, and does not outlive the test.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     stdout: Receiver<String>,
     stderr: Receiver<String>,
@@ -53,13 +55,13 @@ impl Running {
         wait_for_line(&self.stdout, begin)
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &id]).status().expect("kill").success());
     }
 
     /// Waits for the end, and says the code and what else was printed.
-    fn end(mut self) -> (Option<i32>, Vec<String>, Vec<String>) {
+    pub(crate) fn end(mut self) -> (Option<i32>, Vec<String>, Vec<String>) {
         let deadline = Instant::now() + DEADLINE;
         // The pipes end with the process.
         let rest = |lines: &Receiver<String>| {
@@ -81,6 +83,21 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Makes one call on a connection of its own: status and body.
+pub(crate) fn call(address: &str, head: &str, body: &[u8]) -> io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    let head = format!("{head}\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(body)?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let answer = String::from_utf8_lossy(&answer);
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
+    status.map(|status| (status, body)).ok_or_else(|| io::Error::other(format!("no status in {answer:?}")))
 }
 
 fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {

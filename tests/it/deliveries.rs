@@ -133,6 +133,7 @@ async fn what_receivers_do_is_counted_and_the_next_delivery_arrives() {
         (Behaviour::AnswerAndClose, "delivered"),
         (Behaviour::Silence, "timeout"),
         (Behaviour::HangUp, "connection_lost"),
+        (Behaviour::Reset, "connection_lost"),
         (Behaviour::Nonsense, "bad_answer"),
         (Behaviour::Answer(200), "delivered"),
     ] {
@@ -146,6 +147,24 @@ async fn what_receivers_do_is_counted_and_the_next_delivery_arrives() {
     }
     assert!(receiver.received().iter().all(|r| r.path == "/"), "no redirect was followed");
     assert_eq!(receiver.received().len(), arrived, "nothing was sent twice");
+}
+
+/// Each answer ends its connection, without a word. A POST that is sent at that very moment is lost, as
+/// there is no second attempt; every one is attempted, and nearly all arrive.
+#[actix_rt::test]
+async fn a_receiver_that_closes_after_each_answer_gets_them_all() {
+    let (node, receiver) = (Node::start(&[]).await, Receiver::start());
+    node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
+    receiver.behave(Behaviour::AnswerAndClose);
+    for id in 1..=100_u32 {
+        node.fire(json!({"type": "a", "id": id.to_string(), "data": {}})).await;
+        node.wait_for_metric("posthaste_attempt_duration_seconds_count", f64::from(id)).await;
+    }
+    let delivered = node.metric("posthaste_attempts_total{outcome=\"delivered\"}").await;
+    let lost = node.metric("posthaste_attempts_total{outcome=\"connection_lost\"}").await;
+    assert_eq!(delivered + lost, 100.0);
+    assert!(delivered >= 80.0, "{lost} were lost");
+    assert_eq!(receiver.received().len() as f64, delivered);
 }
 
 #[actix_rt::test]
@@ -191,7 +210,9 @@ async fn a_silent_destination_delays_only_itself() {
     assert_eq!(node.metric("posthaste_dropped_total{reason=\"queue_full\"}").await, 43.0);
     assert_eq!(node.metric("posthaste_queue_depth").await, 5.0);
     assert_eq!(node.metric("posthaste_events_in_flight").await, 0.0);
+    let metrics = std::sync::Arc::clone(&node.engine().shared().metrics);
     assert_eq!(node.stop().await.unsent, 7);
+    assert_eq!(metrics.drops(posthaste::metrics::Dropped::Stopped), 7);
 }
 
 #[actix_rt::test]

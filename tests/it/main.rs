@@ -7,5 +7,7 @@ mod layering;
 mod nodes;
 mod stopping;
 mod store;
+mod streams;
 mod support;
+mod template_warnings;
 mod templating;

@@ -1,6 +1,6 @@
 //! Writes JSON (RFC 8259): values, compact, and text inside a string's quotes.
 
-use serde_json::Value;
+use crate::json::Json;
 
 /// The value would be nested deeper than [`DEPTH_MAX`].
 #[derive(Debug)]
@@ -58,23 +58,30 @@ pub(in crate::templating) fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// A string with its quotes, as a text of its own.
+pub(in crate::templating) fn quoted(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len() + 2);
+    string(&mut out, text);
+    String::from_utf8(out).expect("JSON made of strings is UTF-8")
+}
+
 /// A value as compact JSON text.
-pub(in crate::templating) fn compact(value: &Value) -> Result<String, TooDeep> {
+pub(in crate::templating) fn compact(value: Json<'_>) -> Result<String, TooDeep> {
     let mut out = Vec::new();
     self::value(&mut out, value, 0)?;
     Ok(String::from_utf8(out).expect("JSON made of strings is UTF-8"))
 }
 
 /// A value, compact, where it stands inside `depth` brackets.
-pub(in crate::templating) fn value(out: &mut Vec<u8>, value: &Value, depth: usize) -> Result<(), TooDeep> {
+pub(in crate::templating) fn value(out: &mut Vec<u8>, value: Json<'_>, depth: usize) -> Result<(), TooDeep> {
     match value {
-        Value::Null => out.extend_from_slice(b"null"),
-        Value::Bool(true) => out.extend_from_slice(b"true"),
-        Value::Bool(false) => out.extend_from_slice(b"false"),
-        Value::Number(number) => out.extend_from_slice(number.as_str().as_bytes()),
-        Value::String(text) => string(out, text),
-        Value::Array(_) | Value::Object(_) if depth >= DEPTH_MAX => return Err(TooDeep),
-        Value::Array(list) => {
+        Json::Null => out.extend_from_slice(b"null"),
+        Json::Bool(true) => out.extend_from_slice(b"true"),
+        Json::Bool(false) => out.extend_from_slice(b"false"),
+        Json::Number(digits) => out.extend_from_slice(digits.as_bytes()),
+        Json::String(text) => string(out, text),
+        Json::Array(_) | Json::Object(_) if depth >= DEPTH_MAX => return Err(TooDeep),
+        Json::Array(list) => {
             out.push(b'[');
             for (i, element) in list.iter().enumerate() {
                 if i > 0 {
@@ -84,7 +91,7 @@ pub(in crate::templating) fn value(out: &mut Vec<u8>, value: &Value, depth: usiz
             }
             out.push(b']');
         }
-        Value::Object(members) => {
+        Json::Object(members) => {
             out.push(b'{');
             for (i, (name, member)) in members.iter().enumerate() {
                 if i > 0 {
@@ -102,9 +109,14 @@ pub(in crate::templating) fn value(out: &mut Vec<u8>, value: &Value, depth: usiz
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::json::Document;
+
+    fn compact(value: &Value) -> Result<String, TooDeep> {
+        super::compact(Document::from(value).root())
+    }
 
     #[test]
     fn every_scalar_reads_back() {
@@ -121,7 +133,7 @@ mod tests {
     fn values_are_written_as_serde_json_does() {
         for value in [
             json!({"a": [1, "x\n\"\u{1}", null, true, {}], "": []}),
-            serde_json::from_str("[100.00,1e400,-0,123456789012345678901234567890]").expect("JSON"),
+            serde_json::from_str("[100.00,1e+400,-0,123456789012345678901234567890]").expect("JSON"),
         ] {
             assert_eq!(compact(&value).expect("shallow"), value.to_string());
         }

@@ -3,9 +3,8 @@
 
 use std::cmp::Ordering;
 
-use serde_json::Value;
-
 use super::decimal::Decimal;
+use crate::json::Json;
 use crate::templating::value::Datum;
 
 /// Whether two values are the same. Null and a missing value are; lists and objects never are.
@@ -38,12 +37,12 @@ enum Kind {
 
 fn kind(value: &Datum<'_>) -> Kind {
     match value {
-        Datum::Missing | Datum::Data(Value::Null) => Kind::Nothing,
+        Datum::Missing | Datum::Data(Json::Null) => Kind::Nothing,
         Datum::Truth(truth) => Kind::Truth(*truth),
-        Datum::Data(Value::Bool(truth)) => Kind::Truth(*truth),
-        Datum::Index(_) | Datum::Data(Value::Number(_)) => Kind::Number,
-        Datum::Text(_) | Datum::Data(Value::String(_)) => Kind::Text,
-        Datum::Data(Value::Array(_) | Value::Object(_)) | Datum::Json(_) => Kind::Composite,
+        Datum::Data(Json::Bool(truth)) => Kind::Truth(*truth),
+        Datum::Index(_) | Datum::Data(Json::Number(_)) => Kind::Number,
+        Datum::Text(_) | Datum::Data(Json::String(_)) => Kind::Text,
+        Datum::Data(Json::Array(_) | Json::Object(_)) | Datum::Json(_) | Datum::JsonText(_) => Kind::Composite,
     }
 }
 
@@ -52,6 +51,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::json::Document;
 
     #[test]
     fn values_are_compared() {
@@ -71,10 +71,11 @@ mod tests {
             (json!([1]), json!([1]), false, None),
             (json!("x"), json!(1), false, None),
         ] {
-            let (a, b) = (Datum::Data(&a), Datum::Data(&b));
+            let (a, b) = (Document::from(&a), Document::from(&b));
+            let (a, b) = (Datum::Data(a.root()), Datum::Data(b.root()));
             assert_eq!(equal(&a, &b), same, "{a:?} {b:?}");
             assert_eq!(order(&a, &b), expected, "{a:?} {b:?}");
         }
-        assert!(equal(&Datum::Missing, &Datum::Data(&json!(null))));
+        assert!(equal(&Datum::Missing, &Datum::Data(Json::Null)));
     }
 }

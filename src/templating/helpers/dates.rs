@@ -1,15 +1,14 @@
 //! `date`: a moment or a day, in a pattern (strftime's) and a time zone (IANA's name). Zones are
 //! compiled in; the clock is never read.
 
+use super::decimal::Decimal;
+use crate::json::Json;
+use crate::templating::value::Datum;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::fmt::strtime::{self, BrokenDownTime};
 use jiff::fmt::temporal::Pieces;
 use jiff::tz::TimeZone;
-use serde_json::Value;
-
-use super::decimal::Decimal;
-use crate::templating::value::Datum;
 
 /// The pattern where none is given.
 pub(in crate::templating) const PATTERN: &str = "%Y-%m-%d";
@@ -41,10 +40,12 @@ pub(in crate::templating) fn date(value: &Datum<'_>, pattern: &str, zone: Option
     format(pattern, broken_down)
 }
 
-/// Whether a pattern can be used at all.
+/// Whether a pattern can be used at all. One without directives (`YYYY-MM-DD`) would be written as it is.
 pub(in crate::templating) fn is_pattern(pattern: &str) -> bool {
     let sample = Timestamp::UNIX_EPOCH.to_zoned_datetime(TimeZone::UTC);
-    pattern.len() <= PATTERN_BYTES_MAX && format(pattern, BrokenDownTime::from(&sample)).is_some()
+    pattern.len() <= PATTERN_BYTES_MAX
+        && pattern.contains('%')
+        && format(pattern, BrokenDownTime::from(&sample)).is_some()
 }
 
 /// The zone of this name.
@@ -59,8 +60,8 @@ fn format(pattern: &str, broken_down: BrokenDownTime) -> Option<String> {
 
 fn told(value: &Datum<'_>) -> Option<Told> {
     match value {
-        Datum::Data(Value::Number(number)) => seconds(number.as_str()),
-        Datum::Data(Value::String(_)) | Datum::Text(_) => {
+        Datum::Data(Json::Number(digits)) => seconds(digits),
+        Datum::Data(Json::String(_)) | Datum::Text(_) => {
             let text = value.simple_text()?;
             let text = text.trim();
             // Nine to eleven digits are seconds from 1973 to 5138; eight may be a day, 20260701.
@@ -96,6 +97,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::json::Document;
 
     #[test]
     fn the_three_shapes_of_a_date() {
@@ -122,17 +124,18 @@ mod tests {
             (json!("2026-07-01T00:00:00Z"), "%F", Some("Mars/Olympus"), None),
             (json!("2026-07-01T00:00:00Z"), "%F", Some("../etc/passwd"), None),
         ] {
-            let made = date(&Datum::Data(&value), pattern, zone);
+            let document = Document::from(&value);
+            let made = date(&Datum::Data(document.root()), pattern, zone);
             assert_eq!(made.as_deref(), expected, "{value} {pattern} {zone:?}");
         }
     }
 
     #[test]
     fn patterns_are_checked() {
-        for good in ["", "%F", "%d %B", "at %H", "100%%", "%-d/%-m"] {
+        for good in ["%F", "%d %B", "at %H", "100%%", "%-d/%-m"] {
             assert!(is_pattern(good), "{good}");
         }
-        for bad in ["%", "%E", "%1000000d", "%F %", &"x".repeat(201)] {
+        for bad in ["", "YYYY-MM-DD", "%", "%E", "%1000000d", "%F %", &"x".repeat(201)] {
             assert!(!is_pattern(bad), "{bad}");
         }
     }

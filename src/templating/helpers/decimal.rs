@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use serde_json::Value;
-
+use crate::json::Json;
 use crate::templating::value::Datum;
 
 /// Numbers with more digits than this, once their exponent is written out, are not taken.
@@ -44,8 +43,8 @@ impl Decimal {
     /// The number that a value is, or that its text tells.
     pub(in crate::templating) fn of(value: &Datum<'_>) -> Option<Self> {
         match value {
-            Datum::Data(Value::Number(number)) => Self::read(number.as_str()),
-            Datum::Index(_) | Datum::Text(_) | Datum::Data(Value::String(_)) => {
+            Datum::Data(Json::Number(digits)) => Self::read(digits),
+            Datum::Index(_) | Datum::Text(_) | Datum::Data(Json::String(_)) => {
                 let text: Cow<'_, str> = value.simple_text()?;
                 Self::read(text.trim())
             }

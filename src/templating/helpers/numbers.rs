@@ -71,6 +71,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::json::{Document, Json};
 
     #[test]
     fn numbers_are_grouped_and_rounded() {
@@ -88,7 +89,7 @@ mod tests {
             (json!([1]), None, ",", ".", None),
         ] {
             let style = Style { decimals, group, point };
-            assert_eq!(number(&Datum::Data(&value), style).as_deref(), expected, "{value}");
+            assert_eq!(number(&Datum::Data(Document::from(&value).root()), style).as_deref(), expected, "{value}");
         }
     }
 
@@ -102,7 +103,7 @@ mod tests {
             (None, "1,234.50"),
         ] {
             let style = Style { decimals: None, group: ",", point: "." };
-            let made = money(&Datum::Data(&json!("1234.5")), currency, style);
+            let made = money(&Datum::Data(Json::String("1234.5")), currency, style);
             assert_eq!(made.as_deref(), Some(expected));
         }
     }

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
+use crate::json::Json;
 use crate::templating::value::Datum;
 
 /// In capitals.
@@ -33,37 +32,50 @@ pub(in crate::templating) fn truncate(value: &Datum<'_>, characters: usize, end:
     Some(start.trim_end().to_owned() + &end)
 }
 
-/// The elements' texts with a separator between them.
-pub(in crate::templating) fn join(value: &Datum<'_>, separator: &str) -> Option<String> {
-    let Some(Value::Array(list)) = value.data() else {
-        return value.simple_text().map(Cow::into_owned);
+/// The joined text would be longer than a body may be.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::templating) struct TooLong;
+
+/// The elements' texts with a separator between them, if they are not longer together than said.
+pub(in crate::templating) fn join(
+    value: &Datum<'_>,
+    separator: &str,
+    bytes_max: usize,
+) -> Result<Option<String>, TooLong> {
+    let Some(Json::Array(list)) = value.data() else {
+        return Ok(value.simple_text().map(Cow::into_owned));
     };
     let mut out = String::new();
     for (i, element) in list.iter().enumerate() {
         if i > 0 {
             out.push_str(separator);
         }
-        out.push_str(&Datum::Data(element).text().ok()?);
+        let element = Datum::Data(element);
+        let Ok(text) = element.text() else {
+            return Ok(None);
+        };
+        out.push_str(&text);
+        if out.len() > bytes_max {
+            return Err(TooLong);
+        }
     }
-    Some(out)
+    Ok(Some(out))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::json::Document;
 
     #[test]
     fn texts() {
-        let value = json!(" Straße ");
-        let value = Datum::Data(&value);
+        let value = Datum::Data(Json::String(" Straße "));
         assert_eq!(upper(&value).as_deref(), Some(" STRASSE "));
         assert_eq!(lower(&value).as_deref(), Some(" straße "));
         assert_eq!(trim(&value).as_deref(), Some("Straße"));
-        assert_eq!(upper(&Datum::Data(&json!({"a": 1}))), None);
+        assert_eq!(upper(&Datum::Data(Document::empty_object().root())), None);
         assert_eq!(upper(&Datum::Missing), None);
-        assert_eq!(upper(&Datum::Data(&json!(true))).as_deref(), Some("TRUE"));
+        assert_eq!(upper(&Datum::Data(Json::Bool(true))).as_deref(), Some("TRUE"));
     }
 
     #[test]
@@ -77,17 +89,21 @@ mod tests {
             ("abcdef", 2, "...", ".."),
             ("", 0, "…", ""),
         ] {
-            let value = json!(text);
-            let cut = truncate(&Datum::Data(&value), characters, end);
+            let cut = truncate(&Datum::Data(Json::String(text)), characters, end);
             assert_eq!(cut.as_deref(), Some(expected), "{text}");
         }
     }
 
     #[test]
     fn lists_are_joined() {
-        let list = json!(["pool", 2, null, ["x"]]);
-        assert_eq!(join(&Datum::Data(&list), ", ").as_deref(), Some("pool, 2, , [\"x\"]"));
-        assert_eq!(join(&Datum::Data(&json!("one")), ", ").as_deref(), Some("one"));
-        assert_eq!(join(&Datum::Data(&json!({})), ", "), None);
+        for (value, expected) in [
+            ("[\"pool\", 2, null, [\"x\"]]", Ok(Some("pool, 2, , [\"x\"]".to_owned()))),
+            ("\"one\"", Ok(Some("one".to_owned()))),
+            ("{}", Ok(None)),
+            ("[\"twenty letters of \", \"it\"]", Err(TooLong)),
+        ] {
+            let document = Document::read(value.into()).expect("JSON");
+            assert_eq!(join(&Datum::Data(document.root()), ", ", 20), expected, "{value}");
+        }
     }
 }

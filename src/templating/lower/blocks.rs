@@ -17,7 +17,16 @@ impl Lowering<'_, '_, '_, '_> {
             return self.part(block.template.as_ref());
         }
         if block.params.len() != 1 {
-            self.findings.error("block_values", at, format!("{{{{#{name}}}}} is given one value; for more than one condition write {{{{#if (and …)}}}} or {{{{#if (or …)}}}}."));
+            let example = match name.as_str() {
+                "each" => {
+                    "{{#each rental.tags}}…{{this}}…{{/each}}, or with a name of your own {{#each rental.tags as |tag|}}…{{tag}}…{{/each}}"
+                }
+                "with" => "{{#with guest}}…{{name}}…{{/with}}",
+                _ => {
+                    "{{#if guest.email}}…{{/if}}; with conditions {{#if (eq guest.country \"IT\")}} or {{#if (and guest.email guest.phone)}}"
+                }
+            };
+            self.findings.error("block_values", at, format!("{{{{#{name}}}}} takes one value: {example}."));
         }
         let include_zero = self.include_zero(block, &name, at);
         let (value, path) = match block.params.first() {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::diagnostic::Severity;
 use super::super::helpers::numbers::DECIMALS_MAX;
 use super::super::helpers::{self, Helper, Signature, dates};
-use super::super::nearest::nearest;
+use super::super::nearest::likely;
 use super::super::program::{Call, Expression};
 use super::super::tags;
 use super::{Lowering, refused};
@@ -24,7 +24,7 @@ impl Lowering<'_, '_, '_, '_> {
                 self.findings.error("syntax", at, "A list or an object can't be written in an expression.");
                 refused()
             }
-            Parameter::Literal(value) => Expression::Literal(value.clone()),
+            Parameter::Literal(value) => Expression::Literal(value.into()),
             Parameter::Subexpression(inner) => self.call_of(inner, at),
             _ => {
                 let text = parameter.as_name().unwrap_or("").to_owned();
@@ -50,8 +50,12 @@ impl Lowering<'_, '_, '_, '_> {
         };
         let (least, most) = signature.values;
         if !(least..=most).contains(&call.params.len()) {
-            let values = if least == most { format!("{least}") } else { format!("{least} to {most}") };
-            let message = format!("{name} is given {values} values, as in {}.", signature.example);
+            let values = match (least, most) {
+                (1, 1) => "one value".to_owned(),
+                _ if least == most => format!("{least} values"),
+                _ => format!("{least} to {most} values"),
+            };
+            let message = format!("{name} takes {values}, as in {}.", signature.example);
             self.findings.error("helper_values", at, message);
             return refused();
         }
@@ -84,9 +88,11 @@ impl Lowering<'_, '_, '_, '_> {
             "log" => "log is not taken: a template can't write to the engine's log.".to_owned(),
             _ => {
                 let names = helpers::HELPERS.iter().map(|signature: &Signature| signature.name);
-                let suggestion = nearest(name, names);
+                let suggestion = likely(name, names);
                 let hint = suggestion.map(|name| format!(" Did you mean {name}?")).unwrap_or_default();
-                let message = format!("There is no helper {name:?}.{hint}");
+                let message = format!(
+                    "There is no helper {name:?}.{hint} A field of the data is written with dots, as in {{{{guest.name}}}}."
+                );
                 let suggestion = suggestion.map(str::to_owned);
                 return self.findings.add(Severity::Error, "unknown_helper", at, message, suggestion);
             }
@@ -101,9 +107,9 @@ fn wrong_constant(call: &Call) -> Option<&'static str> {
     match call.helper {
         Helper::Date => match (argument(1), call.option("tz")) {
             (Some(pattern), _) if !text(pattern).is_some_and(dates::is_pattern) => Some(
-                "A date's pattern is a text in quotes, of 200 characters at most, made of directives like %d %B %Y.",
+                "A date's pattern is a text in quotes, of 200 characters at most, in which %d is the day, %B the month, %Y the year.",
             ),
-            (_, Some(Expression::Literal(zone))) if zone.as_str().and_then(dates::find_zone).is_none() => {
+            (_, Some(Expression::Literal(zone))) if zone.root().as_str().and_then(dates::find_zone).is_none() => {
                 Some("There is no such time zone.")
             }
             _ => None,
@@ -145,14 +151,14 @@ fn wrong_constant(call: &Call) -> Option<&'static str> {
 
 fn text(expression: &Expression) -> Option<&str> {
     match expression {
-        Expression::Literal(Value::String(text)) => Some(text),
+        Expression::Literal(literal) => literal.root().as_str(),
         _ => None,
     }
 }
 
 fn whole(expression: &Expression) -> Option<u64> {
     match expression {
-        Expression::Literal(Value::Number(number)) => number.as_u64(),
+        Expression::Literal(literal) => literal.root().as_i64().and_then(|number| u64::try_from(number).ok()),
         _ => None,
     }
 }

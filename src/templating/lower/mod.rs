@@ -9,7 +9,6 @@ mod scopes;
 use std::panic::{self, AssertUnwindSafe};
 
 use handlebars::template::{HelperTemplate, Parameter, Template, TemplateElement};
-use serde_json::Value;
 
 use self::scopes::Scopes;
 use super::findings::Findings;
@@ -20,6 +19,7 @@ use super::origin::{Origin, Origins};
 use super::program::{Expression, Node, Nodes, Place, Text, Write};
 use super::scan::Scanned;
 use super::tags;
+use crate::json::Document;
 
 /// A template without the parser's tree.
 pub(super) struct Lowered<'s> {
@@ -56,7 +56,7 @@ pub(super) fn lower<'s>(
 fn parse(text: &str, findings: &mut Findings<'_>) -> Option<Template> {
     // The parser has had panics on odd input: one costs its template, not the request.
     let parsed = panic::catch_unwind(AssertUnwindSafe(|| Template::compile(text)));
-    let message = "This can't be read as an expression or a block. Expressions look like {{guest.name}} or {{upper guest.name}}, blocks like {{#if guest.email}}…{{else}}…{{/if}}.";
+    let message = "This can't be read as an expression or a block. Expressions look like {{guest.name}} or {{upper guest.name}}, blocks like {{#if guest.email}}…{{else}}…{{/if}} or, to compare, {{#if (eq guest.country \"IT\")}}…{{/if}}.";
     match parsed {
         Ok(Ok(template)) => return Some(template),
         Ok(Err(error)) => {
@@ -166,5 +166,5 @@ impl Lowering<'_, '_, '_, '_> {
 
 /// What stands for an expression that was refused: the template won't be used.
 fn refused() -> Expression {
-    Expression::Literal(Value::Null)
+    Expression::Literal(Document::default())
 }

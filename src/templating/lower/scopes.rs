@@ -3,7 +3,7 @@
 use super::super::findings::Findings;
 use super::super::known::Known;
 use super::super::paths;
-use super::super::program::{Expression, Local, LocalName, Path, Step};
+use super::super::program::{Expression, Local, LocalName, Path};
 use super::super::tags::{self, TAG_CLOSE, TAG_OPEN};
 use super::{Lowering, refused};
 
@@ -160,6 +160,5 @@ fn check(known: &Known<'_>, path: &[String], at: usize, findings: &mut Findings<
 }
 
 fn path_of(scope: usize, names: &[String]) -> Expression {
-    let steps = names.iter().map(|name| Step::new(name)).collect();
-    Expression::Path(Path { scope, steps })
+    Expression::Path(Path::new(scope, names))
 }

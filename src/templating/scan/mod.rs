@@ -180,7 +180,11 @@ impl<'b> Scanner<'b, '_, '_> {
                 '{' => return self.refuse("syntax", i, "A { can't stand inside an expression."),
                 '}' => {
                     let Some(length) = closing(&body[i..], triple) else {
-                        return self.refuse("syntax", i, "A single } can't stand inside an expression, which ends with }} (or, begun with {{{, with }}}).");
+                        return if triple {
+                            self.refuse("syntax", at, TRIPLE)
+                        } else {
+                            self.refuse("syntax", i, SINGLE)
+                        };
                     };
                     self.text.push_str(&body[i..i + length]);
                     return Some((i + length, &body[at + 2..i]));
@@ -239,6 +243,9 @@ impl<'b> Scanner<'b, '_, '_> {
         self.refuse("too_deep", at, message)
     }
 }
+
+const TRIPLE: &str = "This begins with {{{ but doesn't end with }}}. Where the first { is a brace of the body, put a space behind it: { {{#if …}}.";
+const SINGLE: &str = "A single } can't stand inside an expression, which ends with }}.";
 
 /// How long the end of an expression is, if one is here.
 fn closing(rest: &str, triple: bool) -> Option<usize> {

@@ -72,6 +72,7 @@ fn bodies_are_rendered() {
         (Xml, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<a b=\"{{guest.name}}\" c='x'><!-- c -->{{guest.name}}&#233;<d/><![CDATA[<]]></a>\n", "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<a b=\"Anna &quot;A&quot; &lt;O&apos;Neil&gt; &amp; Söhne&#10;\" c='x'><!-- c -->Anna \"A\" &lt;O'Neil&gt; &amp; Söhne\n&#233;<d/><![CDATA[<]]></a>\n"),
         (Xml, "<s:e xmlns:s=\"urn:x\"><s:b>{{#each rooms}}<r n=\"{{n}}\"/>{{/each}}</s:b></s:e>", "<s:e xmlns:s=\"urn:x\"><s:b><r n=\"one\"/><r n=\"two\"/><r n=\"three\"/></s:b></s:e>"),
         (Xml, "<a{{#if guest.vip}} b=\"1\"{{/if}}{{#if guest.vip}} c=\"1\"{{/if}}{{#if nothing}} d=\"1\"{{/if}}>{{#if guest.vip}}<e{{#if guest.vip}} f=\"\"{{/if}}/>{{/if}}</a>", "<a b=\"1\" c=\"1\"><e f=\"\"/></a>"),
+        (Xml, "<a xmlns:p=\"u\" xmlns:q=\"v\"><b p:x=\"1\" q:x=\"2\" x=\"3\" xml:x=\"4\"/></a>", "<a xmlns:p=\"u\" xmlns:q=\"v\"><b p:x=\"1\" q:x=\"2\" x=\"3\" xml:x=\"4\"/></a>"),
         (Form, "name={{guest.email}}&text=Hello {{inquiry.cost}}!", "name=a%40b.c&text=Hello%201234.50!"),
         (Form, "a=1{{#if guest.vip}}&{{guest.email}}={{guest.vip}}{{/if}}", "a=1&a%40b.c=true"),
     ] {
@@ -84,7 +85,11 @@ fn bodies_are_rendered() {
 fn renderings_are_bounded() {
     let list: Vec<Value> = (0..200).map(Value::from).collect();
     let long = "x".repeat(100_000);
-    let hostile = json!({"l": list, "long": long, "c": "\u{1}".repeat(100_000)});
+    let zeros: Value = serde_json::from_str(&format!("0.{}", "0".repeat(100_000))).expect("a number");
+    let many = json!({"a1": 1, "a2": 1, "a3": 1, "a4": 1, "a5": 1, "a6": 1, "a7": 1, "a8": 1, "a9": 1, "b1": 1, "b2": 1, "b3": 1, "b4": 1});
+    let hostile = json!({"l": list, "long": long, "c": "\u{1}".repeat(100_000), "zeros": zeros, "many": many});
+    let separator = format!("{{{{join l \"{}\"}}}}", "s".repeat(60_000));
+    let name = format!("{{{{#each l}}}}{{{{../many.{}}}}}{{{{/each}}}}", "n".repeat(60_000));
     for (format, body, expected) in [
         (Text, "{{#each l}}{{#each ../l}}{{#each ../../l}}abcdefgh{{/each}}{{/each}}{{/each}}", Unrendered::TooManySteps),
         (Text, "{{#each l}}{{#each ../l}}{{#each ../../l}}{{/each}}{{/each}}{{/each}}", Unrendered::TooManySteps),
@@ -92,6 +97,12 @@ fn renderings_are_bounded() {
         (Text, "{{#each l}}{{#if (eq ../long \"y\")}}1{{/if}}{{/each}}", Unrendered::TooManySteps),
         (Xml, "<a>{{#each l}}{{../c}}{{/each}}</a>", Unrendered::TooManySteps),
         (Text, "{{#each l}}{{truncate ../long 1}}{{/each}}", Unrendered::TooManySteps),
+        (Text, "{{#each l}}{{#if ../zeros}}1{{/if}}{{/each}}", Unrendered::TooManySteps),
+        (Text, "{{#each l}}{{#with ../zeros}}1{{/with}}{{/each}}", Unrendered::TooManySteps),
+        (Text, "{{#each l}}{{#if (or ../zeros ../zeros)}}1{{/if}}{{/each}}", Unrendered::TooManySteps),
+        (Text, "{{#with (upper long) as |u|}}{{#each ../l}}{{#if u}}1{{/if}}{{/each}}{{/with}}", Unrendered::TooManySteps),
+        (Text, &separator, Unrendered::TooLarge),
+        (Text, &name, Unrendered::TooManySteps),
     ] {
         let compiled = check(format, body).compiled.expect("taken");
         assert_eq!(compiled.render(&data(hostile.clone())), Err(expected), "{body}");

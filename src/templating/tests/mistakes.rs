@@ -2,94 +2,105 @@
 
 use super::{Small, check};
 use crate::event::EventPattern;
+use crate::template::Format;
 use crate::template::Format::{Form, Json, Text, Xml};
+use crate::templating::diagnostic::CODES;
 use crate::templating::{Limits, Severity, compile};
 
-#[test]
+/// Templates that are refused, with the first error's code, line and column.
 #[rustfmt::skip]
+const MISTAKES: &[(Format, &str, (&str, usize, usize))] = &[
+    (Json, "{{", ("unclosed", 1, 1)),
+    (Json, "{\n  \"a\": \"{{#if x}}b\"\n}", ("unclosed_block", 2, 9)),
+    (Text, "{{/if}}", ("unclosed_block", 1, 1)),
+    (Text, "{{#if x}}{{/each}}", ("unclosed_block", 1, 10)),
+    (Text, "ä{{else}}", ("else_outside_block", 1, 2)),
+    (Text, "{{#if x}}{{else}}{{else}}{{/if}}", ("else_outside_block", 1, 18)),
+    (Text, "{{> x}}", ("partial", 1, 1)),
+    (Text, "{{#> x}}{{/x}}", ("partial", 1, 1)),
+    (Text, "{{#*inline \"x\"}}{{/inline}}", ("decorator", 1, 1)),
+    (Text, "{{* x}}", ("decorator", 1, 1)),
+    (Text, "{{{{raw}}}}{{{{/raw}}}}", ("raw_block", 1, 1)),
+    (Text, "{{log guest}}", ("unknown_helper", 1, 1)),
+    (Text, "{{uper guest}}", ("unknown_helper", 1, 1)),
+    (Text, "{{#list guest}}{{/list}}", ("unknown_block", 1, 1)),
+    (Text, "{{#if}}{{/if}}", ("block_values", 1, 1)),
+    (Text, "{{#if a b}}{{/if}}", ("block_values", 1, 1)),
+    (Text, "{{#if a x=1}}{{/if}}", ("block_values", 1, 1)),
+    (Text, "{{upper a b}}", ("helper_values", 1, 1)),
+    (Text, "{{upper a x=1}}", ("helper_values", 1, 1)),
+    (Text, "{{date a \"%Q%\"}}", ("helper_values", 1, 1)),
+    (Text, "{{date a b}}", ("helper_values", 1, 1)),
+    (Text, "{{date a \"%F\" tz=\"Mars\"}}", ("helper_values", 1, 1)),
+    (Text, "{{lookup \"abc\" 1}}", ("helper_values", 1, 1)),
+    (Text, "{{upper [1]}}", ("syntax", 1, 1)),
+    (Text, "{{../x}}", ("above_root", 1, 1)),
+    (Text, "{{@index}}", ("unknown_local", 1, 1)),
+    (Text, "{{#each a}}{{@size}}{{/each}}", ("unknown_local", 1, 12)),
+    (Text, "a\n *|GUEST:NMAE|*", ("unknown_tag", 2, 2)),
+    (Text, "{{upper *|GUEST:NMAE|*}}", ("unknown_tag", 1, 1)),
+    (Text, "{{guest..name}}", ("syntax", 1, 9)),
+    (Text, "{{elsewhere}}", ("syntax", 1, 1)),
+    (Text, "{{#each a}}{{#each b}}{{#each c}}{{#each d}}{{#each e}}{{/each}}{{/each}}{{/each}}{{/each}}{{/each}}", ("each_too_deep", 1, 45)),
+    (Json, "", ("json_value_missing", 1, 1)),
+    (Json, "{{{x}}}", ("unescaped", 1, 1)),
+    (Json, "{{&x}}", ("unescaped", 1, 1)),
+    (Json, "{\"a\": {{#if x}}1{{/if}}}", ("json_value_missing", 1, 7)),
+    (Json, "[\n{{#each xs}}\n  {{this}},\n{{/each}}\n]", ("json_trailing_comma", 3, 11)),
+    (Json, "[{{#each xs}}{{this}}{{/each}}]", ("json_missing_comma", 1, 14)),
+    (Json, "[{{#each xs}}{{#unless @last}}{{this}},{{/unless}}{{/each}}]", ("json_trailing_comma", 1, 39)),
+    (Json, "{{a}}{{b}}", ("json_after_end", 1, 6)),
+    (Json, "{ {{a}}: 1}", ("json_key_unquoted", 1, 3)),
+    (Json, "{\"a\" {{a}}}", ("json_colon", 1, 6)),
+    (Json, "{\"a\": 1{{a}}}", ("expression_in_token", 1, 8)),
+    (Json, "{\"a\": \"\\\\{{a}}\"}", ("expression_in_token", 1, 10)),
+    (Json, "{\"a\": \"\\u00{{a}}\"}", ("expression_in_token", 1, 12)),
+    (Json, "{\"a\": \"\\ud83d{{a}}\"}", ("expression_in_token", 1, 14)),
+    (Json, "{\"a\": \"{{a}}\n{{b}}\"}", ("json_control", 1, 13)),
+    (Json, "{\"a\": '{{a}}'}", ("json_token", 1, 7)),
+    (Json, "{\"a\": 01}", ("json_token", 1, 8)),
+    (Json, "{\"a\": nul}", ("json_token", 1, 10)),
+    (Json, "{\"a\": 1,}", ("json_trailing_comma", 1, 8)),
+    (Json, "{\"a\": [1}", ("json_bracket", 1, 9)),
+    (Json, "{\"a\": 1} x", ("json_after_end", 1, 10)),
+    (Json, "{\"a\": {{a}}", ("json_unfinished", 1, 12)),
+    (Json, "{{#if a}}\"{{else}}{{/if}}{{x}}{{#if a}}\"{{/if}}", ("place_varies", 1, 26)),
+    (Json, "{{#each a}}[{{/each}}", ("each_unbalanced", 1, 1)),
+    (Xml, "", ("xml_no_element", 1, 1)),
+    (Xml, "{{a}}", ("xml_outside_root", 1, 1)),
+    (Xml, "<a/><b/>", ("xml_outside_root", 1, 6)),
+    (Xml, "<a/>x", ("xml_outside_root", 1, 5)),
+    (Xml, "<{{a}}/>", ("xml_in_tag", 1, 2)),
+    (Xml, "<a {{b}}=\"1\"/>", ("xml_in_tag", 1, 4)),
+    (Xml, "<a b={{b}}/>", ("xml_unquoted_attribute", 1, 6)),
+    (Xml, "<a><!-- {{b}} --></a>", ("xml_in_comment", 1, 9)),
+    (Xml, "<a><![CDATA[{{b}}]]></a>", ("xml_in_cdata", 1, 13)),
+    (Xml, "<a xmlns=\"{{b}}\"/>", ("xml_namespace", 1, 11)),
+    (Xml, "<p:a/>", ("xml_namespace", 1, 6)),
+    (Xml, "<a xmlns:p=\"u\" xmlns:q=\"u\" p:x=\"\" q:x=\"\"/>", ("xml_namespace", 1, 42)),
+    (Xml, "<a xmlns:p=\"u\"><b xmlns:q=\"u \"><c p:x=\"\" q:x=\"\"/></b></a>", ("xml_namespace", 1, 49)),
+    (Xml, "<a>&nbsp;</a>", ("xml_ampersand", 1, 9)),
+    (Xml, "<a>{{b}} & c</a>", ("xml_ampersand", 1, 11)),
+    (Xml, "<a>{{b}}></a>", ("xml_bracket", 1, 9)),
+    (Xml, "<a>\u{1}</a>", ("xml_character", 1, 4)),
+    (Xml, "<a></b>", ("xml_close", 1, 7)),
+    (Xml, "<a>{{#if x}}</a>{{/if}}", ("xml_unclosed", 1, 24)),
+    (Xml, "<a b=\"1\" {{#if x}}b=\"2\"{{/if}}/>", ("xml_attribute_twice", 1, 20)),
+    (Xml, "<!DOCTYPE a><a/>", ("xml_doctype", 1, 3)),
+    (Xml, " <?xml version=\"1.0\"?><a/>", ("xml_declaration", 1, 3)),
+    (Xml, "<?xml version=\"1.0\" encoding=\"latin1\"?><a/>", ("xml_declaration", 1, 1)),
+    (Form, "{{x}}", ("form_lone_key", 1, 1)),
+    (Form, "a=1&{{x}}&b=2", ("form_lone_key", 1, 5)),
+    (Json, "[,1]", ("json_comma", 1, 2)),
+    (Json, "{a: 1}", ("json_key", 1, 2)),
+    (Json, "\"\\x\"", ("json_escape", 1, 3)),
+    (Xml, "<a>1 < 2</a>", ("xml_syntax", 1, 7)),
+];
+
+#[test]
 fn mistakes_are_placed_and_named() {
-    for (format, body, expected) in [
-        (Json, "{{", ("unclosed", 1, 1)),
-        (Json, "{\n  \"a\": \"{{#if x}}b\"\n}", ("unclosed_block", 2, 9)),
-        (Text, "{{/if}}", ("unclosed_block", 1, 1)),
-        (Text, "{{#if x}}{{/each}}", ("unclosed_block", 1, 10)),
-        (Text, "ä{{else}}", ("else_outside_block", 1, 2)),
-        (Text, "{{#if x}}{{else}}{{else}}{{/if}}", ("else_outside_block", 1, 18)),
-        (Text, "{{> x}}", ("partial", 1, 1)),
-        (Text, "{{#> x}}{{/x}}", ("partial", 1, 1)),
-        (Text, "{{#*inline \"x\"}}{{/inline}}", ("decorator", 1, 1)),
-        (Text, "{{* x}}", ("decorator", 1, 1)),
-        (Text, "{{{{raw}}}}{{{{/raw}}}}", ("raw_block", 1, 1)),
-        (Text, "{{log guest}}", ("unknown_helper", 1, 1)),
-        (Text, "{{uper guest}}", ("unknown_helper", 1, 1)),
-        (Text, "{{#list guest}}{{/list}}", ("unknown_block", 1, 1)),
-        (Text, "{{#if}}{{/if}}", ("block_values", 1, 1)),
-        (Text, "{{#if a b}}{{/if}}", ("block_values", 1, 1)),
-        (Text, "{{#if a x=1}}{{/if}}", ("block_values", 1, 1)),
-        (Text, "{{upper a b}}", ("helper_values", 1, 1)),
-        (Text, "{{upper a x=1}}", ("helper_values", 1, 1)),
-        (Text, "{{date a \"%Q%\"}}", ("helper_values", 1, 1)),
-        (Text, "{{date a b}}", ("helper_values", 1, 1)),
-        (Text, "{{date a \"%F\" tz=\"Mars\"}}", ("helper_values", 1, 1)),
-        (Text, "{{lookup \"abc\" 1}}", ("helper_values", 1, 1)),
-        (Text, "{{upper [1]}}", ("syntax", 1, 1)),
-        (Text, "{{../x}}", ("above_root", 1, 1)),
-        (Text, "{{@index}}", ("unknown_local", 1, 1)),
-        (Text, "{{#each a}}{{@size}}{{/each}}", ("unknown_local", 1, 12)),
-        (Text, "a\n *|GUEST:NMAE|*", ("unknown_tag", 2, 2)),
-        (Text, "{{upper *|GUEST:NMAE|*}}", ("unknown_tag", 1, 1)),
-        (Text, "{{guest..name}}", ("syntax", 1, 9)),
-        (Text, "{{elsewhere}}", ("syntax", 1, 1)),
-        (Text, "{{#each a}}{{#each b}}{{#each c}}{{#each d}}{{/each}}{{/each}}{{/each}}{{/each}}", ("each_too_deep", 1, 34)),
-        (Json, "", ("json_value_missing", 1, 1)),
-        (Json, "{{{x}}}", ("unescaped", 1, 1)),
-        (Json, "{{&x}}", ("unescaped", 1, 1)),
-        (Json, "{\"a\": {{#if x}}1{{/if}}}", ("json_value_missing", 1, 7)),
-        (Json, "[\n{{#each xs}}\n  {{this}},\n{{/each}}\n]", ("json_trailing_comma", 3, 11)),
-        (Json, "[{{#each xs}}{{this}}{{/each}}]", ("json_missing_comma", 1, 14)),
-        (Json, "[{{#each xs}}{{#unless @last}}{{this}},{{/unless}}{{/each}}]", ("json_trailing_comma", 1, 39)),
-        (Json, "{{a}}{{b}}", ("json_after_end", 1, 6)),
-        (Json, "{ {{a}}: 1}", ("json_key_unquoted", 1, 3)),
-        (Json, "{\"a\" {{a}}}", ("json_colon", 1, 6)),
-        (Json, "{\"a\": 1{{a}}}", ("expression_in_token", 1, 8)),
-        (Json, "{\"a\": \"\\\\{{a}}\"}", ("expression_in_token", 1, 10)),
-        (Json, "{\"a\": \"\\u00{{a}}\"}", ("expression_in_token", 1, 12)),
-        (Json, "{\"a\": \"\\ud83d{{a}}\"}", ("expression_in_token", 1, 14)),
-        (Json, "{\"a\": \"{{a}}\n{{b}}\"}", ("json_control", 1, 13)),
-        (Json, "{\"a\": '{{a}}'}", ("json_token", 1, 7)),
-        (Json, "{\"a\": 01}", ("json_token", 1, 8)),
-        (Json, "{\"a\": nul}", ("json_token", 1, 10)),
-        (Json, "{\"a\": 1,}", ("json_trailing_comma", 1, 8)),
-        (Json, "{\"a\": [1}", ("json_bracket", 1, 9)),
-        (Json, "{\"a\": 1} x", ("json_after_end", 1, 10)),
-        (Json, "{\"a\": {{a}}", ("json_unfinished", 1, 12)),
-        (Json, "{{#if a}}\"{{else}}{{/if}}{{x}}{{#if a}}\"{{/if}}", ("place_varies", 1, 26)),
-        (Json, "{{#each a}}[{{/each}}", ("each_unbalanced", 1, 1)),
-        (Xml, "", ("xml_no_element", 1, 1)),
-        (Xml, "{{a}}", ("xml_outside_root", 1, 1)),
-        (Xml, "<a/><b/>", ("xml_outside_root", 1, 6)),
-        (Xml, "<a/>x", ("xml_outside_root", 1, 5)),
-        (Xml, "<{{a}}/>", ("xml_in_tag", 1, 2)),
-        (Xml, "<a {{b}}=\"1\"/>", ("xml_in_tag", 1, 4)),
-        (Xml, "<a b={{b}}/>", ("xml_unquoted_attribute", 1, 6)),
-        (Xml, "<a><!-- {{b}} --></a>", ("xml_in_comment", 1, 9)),
-        (Xml, "<a><![CDATA[{{b}}]]></a>", ("xml_in_cdata", 1, 13)),
-        (Xml, "<a xmlns=\"{{b}}\"/>", ("xml_namespace", 1, 11)),
-        (Xml, "<p:a/>", ("xml_namespace", 1, 6)),
-        (Xml, "<a>&nbsp;</a>", ("xml_ampersand", 1, 9)),
-        (Xml, "<a>{{b}} & c</a>", ("xml_ampersand", 1, 11)),
-        (Xml, "<a>{{b}}></a>", ("xml_bracket", 1, 9)),
-        (Xml, "<a>\u{1}</a>", ("xml_character", 1, 4)),
-        (Xml, "<a></b>", ("xml_close", 1, 7)),
-        (Xml, "<a>{{#if x}}</a>{{/if}}", ("xml_unclosed", 1, 24)),
-        (Xml, "<a b=\"1\" {{#if x}}b=\"2\"{{/if}}/>", ("xml_attribute_twice", 1, 20)),
-        (Xml, "<!DOCTYPE a><a/>", ("xml_doctype", 1, 3)),
-        (Xml, " <?xml version=\"1.0\"?><a/>", ("xml_declaration", 1, 3)),
-        (Xml, "<?xml version=\"1.0\" encoding=\"latin1\"?><a/>", ("xml_declaration", 1, 1)),
-        (Form, "{{x}}", ("form_lone_key", 1, 1)),
-        (Form, "a=1&{{x}}&b=2", ("form_lone_key", 1, 5)),
-    ] {
-        let checked = check(format, body);
+    for (format, body, expected) in MISTAKES {
+        let checked = check(*format, body);
         let errors: Vec<_> = checked
             .diagnostics
             .iter()
@@ -97,7 +108,7 @@ fn mistakes_are_placed_and_named() {
             .map(|found| (found.code, found.line, found.column))
             .collect();
         assert!(checked.compiled.is_none(), "{body}");
-        assert_eq!(errors.first(), Some(&expected), "{body}: {:?}", checked.diagnostics);
+        assert_eq!(errors.first(), Some(expected), "{body}: {:?}", checked.diagnostics);
     }
 }
 
@@ -108,32 +119,35 @@ fn all_mistakes_are_told_at_once() {
     assert_eq!(codes, ["unknown_tag", "unknown_helper", "unescaped", "json_key_unquoted"]);
 }
 
-#[test]
+/// Templates that are taken, with the first warning's code and suggestion.
 #[rustfmt::skip]
+const ODD: &[(Format, &str, Option<&str>, Option<&str>)] = &[
+    (Json, r#"{"a":1,"b":2,"\u0061":3}"#, Some("duplicate_key"), None),
+    (Json, r#"{"a":{"a":1},"b":[{"a":1},{"a":2}]}"#, None, None),
+    (Json, r#"{ {{#if guest.name}}"a":1{{else}}"a":2{{/if}} }"#, None, None),
+    (Json, r#"{ {{#if guest.name}}"a":1{{else}}"b":2{{/if}},"b":3 }"#, Some("duplicate_key"), None),
+    (Json, r#"{ {{#each rental.tags}}"a":1{{#unless @last}},{{/unless}}{{/each}} }"#, Some("duplicate_key"), None),
+    (Json, r#"{ {{#each rental.tags}}"{{this}}":1{{#unless @last}},{{/unless}}{{/each}} }"#, None, None),
+    (Text, "{{guest.nmae}}", Some("unknown_path"), Some("guest.name")),
+    (Text, "{{guest}}{{guest.name}}{{rental.tags.0}}{{event.type}}", None, None),
+    (Text, "{{#with guest}}{{phone}}{{/with}}", Some("unknown_path"), Some("guest.name")),
+    (Text, "*|INQUIRY:COST|*", Some("unknown_path"), None),
+    (Text, "{{date}}", Some("helper_name"), None),
+    (Text, "{{this.date}}", None, None),
+    (Text, "*|GUEST NAME|*", Some("misshapen_tag"), None),
+    (Text, "{{default guest.name \"*|GUEST:NAME|*\"}}", Some("tag_in_string"), None),
+    (Form, "a=1\n&b=2", Some("form_line_break"), None),
+];
+
+#[test]
 fn odd_things_are_warned_of() {
     let event = EventPattern::new("guest.created").expect("a pattern");
-    for (format, body, code, suggestion) in [
-        (Json, r#"{"a":1,"b":2,"\u0061":3}"#, Some("duplicate_key"), None),
-        (Json, r#"{"a":{"a":1},"b":[{"a":1},{"a":2}]}"#, None, None),
-        (Json, r#"{ {{#if guest.name}}"a":1{{else}}"a":2{{/if}} }"#, None, None),
-        (Json, r#"{ {{#if guest.name}}"a":1{{else}}"b":2{{/if}},"b":3 }"#, Some("duplicate_key"), None),
-        (Json, r#"{ {{#each rental.tags}}"a":1{{#unless @last}},{{/unless}}{{/each}} }"#, Some("duplicate_key"), None),
-        (Json, r#"{ {{#each rental.tags}}"{{this}}":1{{#unless @last}},{{/unless}}{{/each}} }"#, None, None),
-        (Text, "{{guest.nmae}}", Some("unknown_path"), Some("guest.name")),
-        (Text, "{{guest}}{{guest.name}}{{rental.tags.0}}{{event.type}}", None, None),
-        (Text, "{{#with guest}}{{phone}}{{/with}}", Some("unknown_path"), None),
-        (Text, "*|INQUIRY:COST|*", Some("unknown_path"), None),
-        (Text, "{{date}}", Some("helper_name"), None),
-        (Text, "{{this.date}}", None, None),
-        (Text, "*|GUEST NAME|*", Some("misshapen_tag"), None),
-        (Text, "{{default guest.name \"*|GUEST:NAME|*\"}}", Some("tag_in_string"), None),
-        (Form, "a=1\n&b=2", Some("form_line_break"), None),
-    ] {
-        let checked = compile(format, body, &Small, Some(&event), &Limits::default());
+    for (format, body, code, suggestion) in ODD {
+        let checked = compile(*format, body, &Small, Some(&event), &Limits::default());
         assert!(checked.compiled.is_some(), "{body}: {:?}", checked.diagnostics);
         let found = checked.diagnostics.first();
-        assert_eq!(found.map(|found| found.code), code, "{body}: {:?}", checked.diagnostics);
-        assert_eq!(found.and_then(|found| found.suggestion.as_deref()), suggestion, "{body}");
+        assert_eq!(found.map(|found| found.code), *code, "{body}: {:?}", checked.diagnostics);
+        assert_eq!(found.and_then(|found| found.suggestion.as_deref()), *suggestion, "{body}");
     }
 }
 
@@ -162,4 +176,39 @@ fn bodies_that_would_end_the_process_are_refused_first() {
     }
     let deep = "<a>".repeat(1000) + &"</a>".repeat(1000);
     assert_eq!(check(Xml, &deep).diagnostics[0].code, "xml_too_deep");
+}
+
+#[test]
+fn every_code_is_provoked_by_a_test() {
+    let refused = MISTAKES.iter().map(|(_, _, (code, ..))| *code);
+    let odd = ODD.iter().filter_map(|(_, _, code, _)| *code);
+    // In the tests below the tables, and of the check over HTTP.
+    let others = [
+        "too_deep",
+        "too_long",
+        "too_many_expressions",
+        "too_intricate",
+        "json_too_deep",
+        "xml_too_deep",
+        "preview_failed",
+    ];
+    let provoked: Vec<&str> = refused.chain(odd).chain(others).collect();
+    let missing: Vec<_> = CODES.iter().filter(|code| !provoked.contains(code)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn many_warnings_hide_no_error() {
+    let warned: String = (0..150).map(|n| format!("{{{{guest.n{n}}}}}\n")).collect();
+    let event = EventPattern::new("guest.created").expect("a pattern");
+    let checked = compile(Text, &(warned + "*|GUEST:NMAE|* {{uper x}}"), &Small, Some(&event), &Limits::default());
+    let errors = checked.diagnostics.iter().filter(|found| found.severity == Severity::Error);
+    assert_eq!(errors.map(|found| found.code).collect::<Vec<_>>(), ["unknown_tag", "unknown_helper"]);
+}
+
+#[test]
+fn too_many_ways_are_refused() {
+    let attribute = |n: usize| format!("{{{{#if c{n}}}}} a{n}=\"\"{{{{/if}}}}");
+    let body = format!("<a{}/>", (0..20).map(attribute).collect::<String>());
+    assert_eq!(check(Xml, &body).diagnostics[0].code, "too_intricate");
 }

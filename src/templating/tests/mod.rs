@@ -2,6 +2,7 @@
 //! are taken and of templates that are refused, with the place and the code.
 
 mod bodies;
+mod document;
 mod mistakes;
 
 use serde_json::Value;

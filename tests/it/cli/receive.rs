@@ -1,23 +1,12 @@
 //! `posthaste receive`: everything that arrives is printed, exactly for programs, safely for people.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-
 use serde_json::{Value, json};
 
-use super::{Running, command, home, wait_for_line};
-use crate::support::DEADLINE;
+use super::{Running, call, command, home, wait_for_line};
 
 /// Sends a request and says the status of the answer.
 fn send(address: &str, head: &str, body: &[u8]) -> u16 {
-    let mut stream = TcpStream::connect(address).expect("a receiver");
-    stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
-    let head = format!("{head}\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
-    stream.write_all(head.as_bytes()).expect("sent");
-    stream.write_all(body).expect("sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("no status in {answer}"))
+    call(address, head, body).expect("an answer").0
 }
 
 #[test]

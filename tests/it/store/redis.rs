@@ -5,7 +5,7 @@ mod faults;
 mod history;
 mod others;
 mod refusals;
-mod secured;
+pub(crate) mod secured;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

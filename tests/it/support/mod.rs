@@ -2,6 +2,7 @@
 //! is flipped mid-test. Everything waits for a condition, with a deadline.
 
 mod cluster;
+mod document;
 mod forwarder;
 mod node;
 mod receiver;
@@ -9,7 +10,7 @@ mod redis;
 
 pub(crate) use cluster::RedisCluster;
 pub(crate) use forwarder::Forwarder;
-pub(crate) use node::{Node, Reply, json_template};
+pub(crate) use node::{Node, Reply, json_template, settings};
 pub(crate) use receiver::{Behaviour, Receiver};
 pub(crate) use redis::{RedisServer, free_port, redis_document};
 

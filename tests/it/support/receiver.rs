@@ -17,6 +17,8 @@ pub(crate) enum Behaviour {
     Silence,
     /// Ends the connection without an answer.
     HangUp,
+    /// Ends it by a reset (RST).
+    Reset,
     /// Sends what is no HTTP.
     Nonsense,
 }
@@ -53,7 +55,11 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        Self::start_on("127.0.0.1:0")
+    }
+
+    pub(crate) fn start_on(address: &str) -> Self {
+        let listener = TcpListener::bind(address).expect("a free port");
         let address = listener.local_addr().expect("bound");
         let state = Arc::new(State {
             behaviour: Mutex::new(Behaviour::Answer(200)),
@@ -74,6 +80,10 @@ impl Receiver {
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
     }
 
     pub(crate) fn behave(&self, behaviour: Behaviour) {
@@ -118,6 +128,10 @@ fn serve(stream: TcpStream, state: &State) {
             }
             Behaviour::AnswerAndClose => "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_owned(),
             Behaviour::Nonsense => "220 mail.example ESMTP\r\n\r\n".to_owned(),
+            Behaviour::Reset => {
+                rustix::net::sockopt::set_socket_linger(&out, Some(std::time::Duration::ZERO)).expect("a socket");
+                return;
+            }
             Behaviour::Silence | Behaviour::HangUp => return,
         };
         if out.write_all(answer.as_bytes()).is_err()

@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
@@ -78,10 +77,6 @@ impl RedisServer {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
-    }
-
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     /// What the server answers to a command, as `redis-cli` writes it.

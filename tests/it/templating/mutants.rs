@@ -5,7 +5,7 @@ use posthaste::template::Format;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::{body, compiled, config, data, form, json as json_templates, xml};
+use super::{body, compiled, config, data, form, json as json_templates, shape, xml};
 
 /// What mistakes are made of.
 const SCRAPS: [&str; 46] = [
@@ -140,10 +140,11 @@ fn trials(members: &Map<String, Value>) -> Vec<Map<String, Value>> {
     ]
 }
 
-fn judge(format: Format, template: &str, members: &Map<String, Value>) -> Result<(), TestCaseError> {
+pub(crate) fn judge(format: Format, template: &str, members: &Map<String, Value>) -> Result<(), TestCaseError> {
     let Ok(compiled) = compiled(format, template) else {
         return Ok(());
     };
+    shape::judge(format, template).map_err(TestCaseError::fail)?;
     for members in trials(members) {
         let Some(body) = body(&compiled, &members) else {
             continue;

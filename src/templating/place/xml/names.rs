@@ -98,20 +98,26 @@ pub(super) fn split(name: &str) -> Option<(Option<&str>, &str)> {
 }
 
 /// What is wrong with the names in a tag, if anything: prefixes must be declared, on the tag or
-/// on one round it.
+/// on one round it, and no two attributes may mean the same.
 pub(super) fn check(lists: &Lists, name: Id, attributes: Id, stack: Id) -> Result<(), String> {
     let own: Vec<(String, String)> =
         lists.backwards(attributes).map(|(name, value)| (lists.text(name), lists.text(value))).collect();
-    let declared = |prefix: &str| {
+    let namespace = |prefix: &str| -> Result<String, String> {
+        if prefix == "xml" {
+            return Ok(RESERVED[0].to_owned());
+        }
         let declaration = format!("xmlns:{prefix}");
-        prefix == "xml"
-            || own.iter().any(|(name, _)| *name == declaration)
-            || lists
-                .backwards(stack)
-                .any(|(_, attributes)| lists.backwards(attributes).any(|(name, _)| lists.text(name) == declaration))
+        let own = own.iter().find(|(name, _)| *name == declaration).map(|(_, value)| value.clone());
+        let around = || {
+            let mut declared = lists.backwards(stack).flat_map(|(_, attributes)| lists.backwards(attributes));
+            declared.find(|&(name, _)| lists.text(name) == declaration).map(|(_, value)| lists.text(value))
+        };
+        own.or_else(around).ok_or_else(|| {
+            format!("The prefix {prefix:?} is not declared: write xmlns:{prefix}=\"…\" in this tag or in one round it.")
+        })
     };
     let names = std::iter::once(lists.text(name)).chain(own.iter().map(|(name, _)| name.clone()));
-    let mut local_names: Vec<String> = Vec::new();
+    let mut qualified: Vec<(String, String)> = Vec::new();
     for (place, name) in names.enumerate() {
         let Some((prefix, local)) = split(&name) else {
             return Err(format!(
@@ -119,21 +125,19 @@ pub(super) fn check(lists: &Lists, name: Id, attributes: Id, stack: Id) -> Resul
             ));
         };
         match prefix {
-            Some("xmlns") if place == 0 => {
-                return Err("A tag's prefix can't be xmlns.".to_owned());
-            }
+            Some("xmlns") if place == 0 => return Err("A tag's prefix can't be xmlns.".to_owned()),
             Some("xmlns") | None => {}
-            Some(prefix) if !declared(prefix) => {
-                return Err(format!(
-                    "The prefix {prefix:?} is not declared: write xmlns:{prefix}=\"…\" in this tag or in one round it."
-                ));
+            Some(prefix) => {
+                // Parsers make one blank of white space in a value; here more are taken for equal, never fewer.
+                let namespace: Vec<String> = namespace(prefix)?.split_whitespace().map(str::to_owned).collect();
+                let meant = (namespace.join(" "), local.to_owned());
+                if place > 0 && qualified.contains(&meant) {
+                    return Err(format!("Two attributes named {local:?} are of the same namespace."));
+                }
+                if place > 0 {
+                    qualified.push(meant);
+                }
             }
-            // Two prefixes may mean the same: then these would be the same attribute.
-            Some(_) if place > 0 && local_names.iter().any(|known| known == local) => {
-                return Err(format!("Two attributes with prefixes are both named {local:?}."));
-            }
-            Some(_) if place > 0 => local_names.push(local.to_owned()),
-            Some(_) => {}
         }
     }
     own.iter().try_for_each(|(name, value)| declaration(name, value))

@@ -5,12 +5,12 @@
 //! random numbers.
 
 mod data;
-mod documents;
 mod form;
 mod json;
-mod mutants;
+pub(crate) mod mutants;
 mod parts;
 mod plain;
+mod shape;
 mod xml;
 
 use posthaste::event::EventPattern;

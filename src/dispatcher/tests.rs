@@ -1,0 +1,351 @@
+//! The last stage alone: one Dispatcher with a probe in its parent's place, and Dispatchers without the
+//! stages before them. What stands behind them is a socket that answers when the test says so.
+
+use std::sync::Arc;
+
+use actix::Addr;
+use http::HeaderValue;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+
+use super::*;
+use crate::admission::Gate;
+use crate::config::{Config, Dispatch};
+use crate::delivery::{Delivery, Target};
+use crate::messages::{Admission, DeliveriesRendered, Place, Queued, Receipt, Report};
+use crate::metrics::{Dropped, Metrics, Outcome};
+use crate::probe::{Probe, soon};
+use line::Bounds;
+
+/// The defaults with loopback allowed and this changed.
+fn config(change: impl FnOnce(&mut Dispatch)) -> Dispatch {
+    let mut config = Config::from_layers(None, []).expect("the defaults").dispatch;
+    config.threads = 1;
+    config.allow_networks = vec!["127.0.0.0/8".parse().expect("a network")];
+    change(&mut config);
+    config
+}
+
+/// A receiver: takes one request at a time, and answers when it is told to.
+struct Port(TcpListener);
+
+impl Port {
+    async fn open() -> Self {
+        Self(TcpListener::bind("127.0.0.1:0").await.expect("a free port"))
+    }
+
+    fn destination(&self) -> Destination {
+        Destination::of(&self.url()).expect("a destination")
+    }
+
+    fn url(&self) -> url::Url {
+        let address = self.0.local_addr().expect("bound");
+        url::Url::parse(&format!("http://{address}/hook")).expect("a URL")
+    }
+
+    fn target(&self) -> Arc<Target> {
+        let uri = self.url().as_str().parse().expect("a URI");
+        Arc::new(Target { destination: self.destination(), uri, headers: Vec::new(), secret: None })
+    }
+
+    /// The next connection, with the body of its first request.
+    async fn request(&self) -> (TcpStream, String) {
+        let (stream, _) = soon(self.0.accept()).await.expect("a connection");
+        let body = next_request(&stream).await;
+        (stream, body)
+    }
+}
+
+/// Reads a request whose body is one word, which `!` ends.
+async fn next_request(stream: &TcpStream) -> String {
+    let mut request = Vec::new();
+    while !request.ends_with(b"!") {
+        soon(stream.readable()).await.expect("open");
+        let mut part = [0; 1_024];
+        if let Ok(read) = stream.try_read(&mut part) {
+            assert!(read > 0, "it ended");
+            request.extend_from_slice(&part[..read]);
+        }
+    }
+    let request = String::from_utf8(request).expect("UTF-8");
+    request.rsplit("\r\n").next().expect("a body").to_owned()
+}
+
+async fn answer(stream: &TcpStream, status: u16) {
+    stream.writable().await.expect("open");
+    let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 2\r\n\r\nok");
+    assert_eq!(stream.try_write(answer.as_bytes()).expect("written"), answer.len());
+}
+
+struct Alone {
+    gate: Arc<Gate>,
+    metrics: Arc<Metrics>,
+}
+
+impl Alone {
+    fn new() -> Self {
+        Self { gate: Gate::new(100, 100), metrics: Arc::new(Metrics::new()) }
+    }
+
+    fn dispatcher(&self, port: &Port, config: &Dispatch) -> (Addr<Dispatcher>, mpsc::UnboundedReceiver<Idle>) {
+        let (parent, said) = Probe::start();
+        let resolver = Rc::new(client::resolver().expect("a resolver"));
+        let client = Outbound::new(config).expect("a client").client(&resolver, &port.destination());
+        let dispatcher = Dispatcher {
+            destination: port.destination(),
+            generation: 7,
+            received: 0,
+            line: Line::new(Bounds::from(config), client, Arc::clone(&self.metrics), Arc::clone(&self.gate)),
+            idle_after: config.idle_destination,
+            mailbox_capacity: 16,
+            parent,
+        };
+        (dispatcher.start(), said)
+    }
+
+    fn dispatchers(&self, config: Dispatch) -> Addr<Dispatchers> {
+        let settings = DispatchSettings {
+            outbound: Outbound::new(&config).expect("a client"),
+            config: Arc::new(config),
+            metrics: Arc::clone(&self.metrics),
+            gate: Arc::clone(&self.gate),
+            mailbox_capacity: 16,
+        };
+        Dispatchers::start_on(&actix::Arbiter::current(), settings).expect("a resolver")
+    }
+
+    fn queued(&self, port: &Port, word: &str) -> (Queued, oneshot::Receiver<Report>) {
+        let (report, reported) = oneshot::channel();
+        let delivery = Delivery {
+            target: port.target(),
+            webhook_id: HeaderValue::from_static("msg_1"),
+            content_type: HeaderValue::from_static("text/plain"),
+            body: format!("{word}!").into(),
+        };
+        let outstanding = self.gate.delivery();
+        let accepted_at = Instant::now();
+        (Queued { delivery, accepted_at, place: None, ticket: None, outstanding, report: Some(report) }, reported)
+    }
+
+    /// An event's place, and who hears that it was given back.
+    fn admission(&self) -> (Admission, oneshot::Receiver<crate::messages::Answer>) {
+        let (tell, answer) = oneshot::channel();
+        let receipt = Receipt { accepted: 1, rejected: Vec::new() };
+        (Arc::new(self.gate.admit(1, Ok(receipt), tell).expect("room")), answer)
+    }
+}
+
+fn outcome(report: Report) -> Outcome {
+    match report {
+        Report::Attempted { outcome, .. } => outcome,
+        Report::Dropped(reason) => panic!("dropped: {reason:?}"),
+    }
+}
+
+#[actix_rt::test]
+async fn a_dispatcher_sends_at_once_and_tells_how_it_went() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let (dispatcher, _said) = alone.dispatcher(&port, &config(|_| {}));
+    let (mut queued, reported) = alone.queued(&port, "one");
+    let (admission, answered) = alone.admission();
+    queued.place = Some(Place::Accepted(admission));
+    dispatcher.send(DeliveriesRouted(vec![queued])).await.expect("it lives");
+    let (stream, body) = port.request().await;
+    assert_eq!(body, "one!");
+    assert!(soon(answered).await.is_ok(), "the place is given back when the attempt begins, not when it ends");
+    assert_eq!((alone.gate.events(), alone.gate.deliveries(), alone.metrics.attempts_in_flight.get()), (0, 1, 1));
+    answer(&stream, 202).await;
+    assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
+    assert_eq!((alone.gate.deliveries(), alone.metrics.attempts_in_flight.get()), (0, 0));
+    assert_eq!(alone.metrics.attempts(Outcome::Delivered), 1);
+}
+
+#[actix_rt::test]
+async fn past_its_connections_it_queues_in_order_and_past_its_queue_it_drops() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let config = config(|own| {
+        own.connections_per_destination = 1;
+        own.queue_per_destination = 2;
+        own.queue_bytes_per_destination = 12;
+    });
+    let (dispatcher, _said) = alone.dispatcher(&port, &config);
+    let words = ["first", "secnd", "a-long-one", "third", "fifth"];
+    let (queued, mut reported): (Vec<_>, Vec<_>) = words.iter().map(|word| alone.queued(&port, word)).unzip();
+    dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
+    assert_eq!(soon(reported.remove(4)).await.expect("a report"), Report::Dropped(Dropped::QueueFull));
+    assert_eq!(soon(reported.remove(2)).await.expect("a report"), Report::Dropped(Dropped::QueueBytesFull));
+    let (stream, body) = port.request().await;
+    assert_eq!((body.as_str(), alone.metrics.queue_depth.get(), alone.metrics.queue_bytes.get()), ("first!", 2, 12));
+    answer(&stream, 200).await;
+    for word in ["secnd!", "third!"] {
+        assert_eq!(next_request(&stream).await, word, "on the connection that is there already");
+        answer(&stream, 500).await;
+    }
+    let mut outcomes = Vec::new();
+    for report in reported {
+        outcomes.push(outcome(soon(report).await.expect("a report")));
+    }
+    assert_eq!(outcomes, [Outcome::Delivered, Outcome::ServerError, Outcome::ServerError]);
+    assert_eq!((alone.metrics.queue_depth.get(), alone.metrics.queue_bytes.get(), alone.gate.deliveries()), (0, 0, 0));
+}
+
+/// What waits behind attempts that don't end holds no places of events any more.
+#[actix_rt::test]
+async fn a_destination_that_is_behind_holds_up_nobody_else() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let config = config(|own| {
+        own.connections_per_destination = 1;
+        own.stalled_after = Duration::from_millis(2);
+    });
+    let (dispatcher, _said) = alone.dispatcher(&port, &config);
+    let (first, _) = alone.queued(&port, "first");
+    let (mut waiting, _) = alone.queued(&port, "second");
+    let (admission, answered) = alone.admission();
+    waiting.place = Some(Place::Accepted(admission));
+    dispatcher.send(DeliveriesRouted(vec![first, waiting])).await.expect("it lives");
+    let (stream, _) = port.request().await;
+    assert!(soon(answered).await.is_ok());
+    assert_eq!((alone.gate.events(), alone.gate.deliveries()), (0, 2));
+    answer(&stream, 200).await;
+    assert_eq!(next_request(&stream).await, "second!");
+}
+
+/// Once it works its line off quickly, it paces producers again, although the line is not empty.
+#[actix_rt::test]
+async fn a_destination_that_was_behind_for_a_moment_catches_up() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let config = config(|own| {
+        own.connections_per_destination = 1;
+        own.stalled_after = Duration::from_millis(500);
+        own.behind_after = Duration::from_secs(60);
+    });
+    let (dispatcher, _said) = alone.dispatcher(&port, &config);
+    let (mut queued, mut answers) = (Vec::new(), Vec::new());
+    for word in ["first", "second", "third", "fourth"] {
+        let (admission, answered) = alone.admission();
+        let (mut one, _) = alone.queued(&port, word);
+        one.place = Some(Place::Accepted(admission));
+        queued.push(one);
+        answers.push(answered);
+    }
+    let late = queued.pop().expect("four");
+    dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
+    let (stream, _) = port.request().await;
+    assert!(soon(&mut answers[2]).await.is_ok(), "it stalls, and holds up nobody");
+    answer(&stream, 200).await;
+    assert_eq!(next_request(&stream).await, "second!");
+    answer(&stream, 200).await;
+    assert_eq!(next_request(&stream).await, "third!");
+    dispatcher.send(DeliveriesRouted(vec![late])).await.expect("it lives");
+    assert_eq!(alone.gate.events(), 1, "what waits now holds its place");
+    answer(&stream, 200).await;
+    assert_eq!(next_request(&stream).await, "fourth!");
+    assert!(soon(&mut answers[3]).await.is_ok());
+}
+
+/// It says how many messages it has had, so that its parent knows whether one is on its way, and
+/// works on until it is told to go.
+#[actix_rt::test]
+async fn an_idle_dispatcher_says_so_and_waits_to_be_told() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let (dispatcher, mut said) =
+        alone.dispatcher(&port, &config(|own| own.idle_destination = Duration::from_millis(1)));
+    let idle = soon(said.recv()).await.expect("said");
+    assert_eq!((idle.destination, idle.generation, idle.received), (port.destination(), 7, 0));
+    let (queued, reported) = alone.queued(&port, "one");
+    dispatcher.send(DeliveriesRouted(vec![queued])).await.expect("it lives");
+    let (stream, _) = port.request().await;
+    while said.try_recv().is_ok() {}
+    answer(&stream, 200).await;
+    soon(reported).await.expect("a report");
+    let idle = soon(said.recv()).await.expect("said");
+    assert_eq!(idle.received, 1, "said while it worked");
+    dispatcher.send(Stop).await.expect("it lives");
+    let gone = async {
+        while dispatcher.connected() {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(gone).await;
+}
+
+#[actix_rt::test]
+async fn dispatchers_keep_one_for_each_destination_up_to_their_bound() {
+    let alone = Alone::new();
+    let dispatchers = alone.dispatchers(config(|own| own.destinations_max = 2));
+    let ports = [Port::open().await, Port::open().await, Port::open().await];
+    let all = [0, 0, 1, 0, 2].map(|port: usize| alone.queued(&ports[port], &format!("to-{port}")));
+    let (queued, mut reported): (Vec<_>, Vec<_>) = all.into_iter().unzip();
+    dispatchers.send(DeliveriesRendered(queued)).await.expect("they live");
+    assert_eq!(
+        soon(reported.pop().expect("five")).await.expect("a report"),
+        Report::Dropped(Dropped::DestinationsFull)
+    );
+    assert_eq!(alone.metrics.destinations.get(), 2);
+    let mut streams = Vec::new();
+    for port in [0, 0, 0, 1] {
+        let (stream, body) = ports[port].request().await;
+        assert_eq!(body, format!("to-{port}!"));
+        answer(&stream, 200).await;
+        streams.push(stream);
+    }
+    for report in reported {
+        assert_eq!(outcome(soon(report).await.expect("a report")), Outcome::Delivered);
+    }
+}
+
+/// A child's word that it is idle counts only if it has had all that it was sent, and if it is the
+/// one that is there now.
+#[actix_rt::test]
+async fn dispatchers_let_go_of_one_that_has_had_all_and_of_no_other() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let dispatchers = alone.dispatchers(config(|_| {}));
+    let (queued, reported) = alone.queued(&port, "one");
+    dispatchers.send(DeliveriesRendered(vec![queued])).await.expect("they live");
+    let (stream, _) = port.request().await;
+    answer(&stream, 200).await;
+    soon(reported).await.expect("a report");
+    let destination = port.destination();
+    for (generation, received, left) in [(1, 0, 1), (2, 1, 1), (1, 2, 1), (1, 1, 0)] {
+        let idle = Idle { destination: destination.clone(), generation, received };
+        dispatchers.send(idle).await.expect("they live");
+        assert_eq!(alone.metrics.destinations.get(), left, "generation {generation}, {received} received");
+    }
+    // Its socket went with it.
+    let mut part = [0; 16];
+    soon(stream.readable()).await.expect("told");
+    assert_eq!(stream.try_read(&mut part).expect("the end"), 0);
+    // The next one is new, and has had nothing yet.
+    let (queued, reported) = alone.queued(&port, "two");
+    dispatchers.send(DeliveriesRendered(vec![queued])).await.expect("they live");
+    let (stream, body) = port.request().await;
+    assert_eq!((body.as_str(), alone.metrics.destinations.get()), ("two!", 1));
+    answer(&stream, 200).await;
+    assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
+}
+
+/// What a fault has ended is replaced by the next delivery, which is sent.
+#[actix_rt::test]
+async fn dispatchers_replace_one_that_a_fault_has_ended() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let dispatchers = alone.dispatchers(config(|_| {}));
+    for word in ["one", "two"] {
+        let (queued, reported) = alone.queued(&port, word);
+        dispatchers.send(DeliveriesRendered(vec![queued])).await.expect("they live");
+        let (stream, body) = port.request().await;
+        assert_eq!(body, format!("{word}!"));
+        answer(&stream, 200).await;
+        assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
+        assert_eq!(alone.metrics.destinations.get(), 1);
+        let (tell, told) = oneshot::channel();
+        dispatchers.send(set::ChildAsked(port.destination(), tell)).await.expect("they live");
+        let child = soon(told).await.expect("a child");
+        child.send(Stop).await.expect("it lives");
+        let gone = async {
+            while child.connected() {
+                tokio::task::yield_now().await;
+            }
+        };
+        soon(gone).await;
+    }
+}

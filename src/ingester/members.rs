@@ -1,0 +1,166 @@
+//! Reads the members that events have in whatever form they come. What the events of one request
+//! have in common is made once.
+
+use std::sync::Arc;
+
+use jiff::{Timestamp, Unit};
+
+use crate::event::{EVENT_ID_BYTES_MAX, EventType};
+use crate::id::AccountId;
+use crate::json::Json;
+
+/// What is wrong with one event: a stable code, and a sentence.
+pub(super) type Mistake = (&'static str, String);
+
+/// What the last event of the request had: the next one mostly has the same.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    event_type: Option<EventType>,
+    account: Option<AccountId>,
+    now: Option<Arc<str>>,
+    no_source: Option<Arc<str>>,
+}
+
+impl Members {
+    pub(super) fn event_type(&mut self, value: Option<Json<'_>>) -> Result<EventType, Mistake> {
+        let text = text("type", value)?.ok_or_else(|| missing("type"))?;
+        if let Some(same) = self.event_type.as_ref().filter(|last| last.as_str() == text) {
+            return Ok(same.clone());
+        }
+        let read = EventType::new(text).map_err(|error| ("bad_event_type", error.to_string()))?;
+        Ok(self.event_type.insert(read).clone())
+    }
+
+    pub(super) fn account(&mut self, value: Option<Json<'_>>) -> Result<AccountId, Mistake> {
+        let named = text("account", value)?;
+        let same = self.account.as_ref().filter(|last| match named {
+            Some(name) => last.as_str() == name,
+            None => **last == AccountId::default_account(),
+        });
+        if let Some(same) = same {
+            return Ok(same.clone());
+        }
+        let read = match named {
+            None => AccountId::default_account(),
+            Some(name) => AccountId::new(name).map_err(|error| ("bad_account", format!("`account`: {error}")))?,
+        };
+        Ok(self.account.insert(read).clone())
+    }
+
+    /// The producer's own text where it is a time, else now, to the millisecond.
+    pub(super) fn time(&mut self, value: Option<Json<'_>>) -> Result<Arc<str>, Mistake> {
+        let Some(text) = text("time", value)? else {
+            let now = self.now.get_or_insert_with(|| {
+                let now = Timestamp::now();
+                now.round(Unit::Millisecond).unwrap_or(now).to_string().into()
+            });
+            return Ok(Arc::clone(now));
+        };
+        match text.parse::<Timestamp>() {
+            Ok(_) if is_rfc_3339(text) => Ok(text.into()),
+            _ => Err(("bad_time", "`time` is a time as RFC 3339 writes it, such as 2026-07-01T15:00:00Z".into())),
+        }
+    }
+
+    /// The source of an event that names none.
+    pub(super) fn no_source(&mut self) -> Arc<str> {
+        Arc::clone(self.no_source.get_or_insert_with(|| "".into()))
+    }
+}
+
+pub(super) fn event_id(value: Json<'_>) -> Result<Arc<str>, Mistake> {
+    let id = text("id", Some(value))?.unwrap_or_default();
+    if id.is_empty() || id.len() > EVENT_ID_BYTES_MAX {
+        let detail = format!("`id` has {} bytes; 1 to {EVENT_ID_BYTES_MAX} are taken", id.len());
+        return Err(("bad_id", detail));
+    }
+    Ok(id.into())
+}
+
+/// Whether the text has the shape of RFC 3339, section 5.6. The parser takes more of ISO 8601, which
+/// receivers that the text is passed on to need not.
+fn is_rfc_3339(text: &str) -> bool {
+    let shaped = |text: &[u8], shape: &str| {
+        text.len() == shape.len()
+            && text.iter().zip(shape.bytes()).all(|(own, expected)| match expected {
+                b'0' => own.is_ascii_digit(),
+                b'T' => matches!(own, b'T' | b't' | b' '),
+                b'+' => matches!(own, b'+' | b'-'),
+                other => *own == other,
+            })
+    };
+    let Some((moment, rest)) = text.as_bytes().split_at_checked("0000-00-00T00:00:00".len()) else {
+        return false;
+    };
+    let digits = rest.strip_prefix(b".").map_or(0, |rest| 1 + rest.iter().take_while(|b| b.is_ascii_digit()).count());
+    let (fraction, offset) = rest.split_at(digits);
+    let zone = matches!(offset, b"Z" | b"z") || shaped(offset, "+00:00");
+    shaped(moment, "0000-00-00T00:00:00") && fraction.len() != 1 && zone
+}
+
+/// Lets pass what templates can look into.
+pub(super) fn data(value: Json<'_>) -> Result<(), Mistake> {
+    match value {
+        Json::Object(_) => Ok(()),
+        other => Err(("wrong_type", format!("`data` is a JSON object, not {}", other.kind()))),
+    }
+}
+
+pub(super) fn text<'a>(name: &str, value: Option<Json<'a>>) -> Result<Option<&'a str>, Mistake> {
+    match value {
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::String(text)) => Ok(Some(text)),
+        Some(other) => Err(("wrong_type", format!("`{name}` is a string, not {}", other.kind()))),
+    }
+}
+
+pub(super) fn missing(name: &str) -> Mistake {
+    ("missing_member", format!("`{name}` is required"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_what_rfc_3339_says() {
+        for (text, taken) in [
+            ("2026-07-01T15:00:00Z", true),
+            ("2026-07-01t15:00:00.123456789z", true),
+            ("2026-07-01 15:00:00-03:30", true),
+            ("2026-06-30T23:59:60Z", true),
+            ("2026-07-01T15:00:00", false),
+            ("2026-07-01T15:00:00.Z", false),
+            ("2026-07-01T15:00:00,5Z", false),
+            ("2026-07-01T15:00Z", false),
+            ("20260701T150000Z", false),
+            ("2026-07-01T15:00:00+0100", false),
+            ("2026-07-01T15:00:00Z[Europe/Paris]", false),
+            ("+002026-07-01T15:00:00Z", false),
+            ("2026-02-30T00:00:00Z", false),
+            ("2026-07-01T24:00:00Z", false),
+            ("2026-07-0\u{661}T15:00:00Z", false),
+            ("", false),
+        ] {
+            assert_eq!(Members::default().time(Some(Json::String(text))).is_ok(), taken, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_events_have_in_common_is_made_once_and_never_mixed_up() {
+        let mut members = Members::default();
+        let mut account = |name: Option<&'static str>| members.account(name.map(Json::String)).expect("a name");
+        let named: Vec<AccountId> =
+            [None, Some("a"), Some("a"), Some("b"), None, Some("default")].map(&mut account).into();
+        assert_eq!(
+            named.iter().map(AccountId::as_str).collect::<Vec<_>>(),
+            ["default", "a", "a", "b", "default", "default"]
+        );
+        assert!(members.account(Some(Json::String("a b"))).is_err());
+        let mut event_type = |name| members.event_type(Some(Json::String(name))).map(|t| t.as_str().to_owned());
+        assert_eq!(event_type("x.y"), Ok("x.y".to_owned()));
+        assert!(event_type("x y").is_err());
+        assert_eq!(event_type("x.y"), Ok("x.y".to_owned()));
+        assert_eq!(event_type("z"), Ok("z".to_owned()));
+    }
+}

@@ -1,0 +1,178 @@
+//! How a document grows: rows of members are closed one by one, the inner ones first. A name that
+//! is there twice has the last value at the first one's place, as common parsers have it.
+
+use serde_json::{Map, Value};
+
+use super::{Document, MADE, MEMBERS_UNORDERED_MAX, Member, Node, Ordered, Row, Span, small};
+
+impl Document {
+    /// Sets members, all of them strings, in the object that the root has under `name`. What else
+    /// is there in its place gives way. Of no effect where the root is no object.
+    pub fn set_below(&mut self, name: &str, strings: &[(&str, &str)]) {
+        let mut below = match self.object().and_then(|object| object.node(name)) {
+            Some(Node::Object(row)) => self.row(row).to_vec(),
+            Some(Node::Ordered(place)) => self.row(self.ordered[place as usize].row).to_vec(),
+            _ => Vec::with_capacity(strings.len()),
+        };
+        let bytes: usize = strings.iter().map(|(name, text)| name.len() + text.len()).sum();
+        self.made.reserve(name.len() + bytes);
+        for (name, text) in strings {
+            let value = Node::String(self.make(text));
+            match below.iter().position(|member| self.text_of(member.name) == *name) {
+                Some(place) => below[place].value = value,
+                None => {
+                    let name = self.make(name);
+                    below.push(Member { name, value });
+                }
+            }
+        }
+        let below = self.close_object(&mut below, 0);
+        self.set(name, below);
+    }
+
+    fn set(&mut self, name: &str, value: Node) {
+        let Some(object) = self.object() else { return };
+        let place = object.place(name);
+        let row = match self.root {
+            Node::Ordered(place) => self.ordered[place as usize].row,
+            Node::Object(row) => row,
+            _ => return,
+        };
+        if let Some(place) = place {
+            self.members[row.first as usize + place].value = value;
+            return;
+        }
+        // One more fits behind the last row only: a row elsewhere moves there.
+        let mut members = self.row(row).to_vec();
+        let name = self.make(name);
+        members.push(Member { name, value });
+        self.root = self.close_object(&mut members, 0);
+    }
+
+    fn make(&mut self, text: &str) -> Span {
+        let start = self.made.len();
+        self.made.push_str(text);
+        Span { start: small(start) | MADE, length: small(text.len()) }
+    }
+
+    /// Takes the elements from `base` on off the stack.
+    pub(super) fn close_array(&mut self, stack: &mut Vec<Member>, base: usize) -> Node {
+        Node::Array(self.close(stack, base))
+    }
+
+    /// Takes the members from `base` on off the stack.
+    pub(super) fn close_object(&mut self, stack: &mut Vec<Member>, base: usize) -> Node {
+        if stack.len() - base <= MEMBERS_UNORDERED_MAX {
+            self.unite_few(stack, base);
+            return Node::Object(self.close(stack, base));
+        }
+        let mut order = self.order_of(&stack[base..]);
+        if self.unite_many(stack, base, &order) {
+            order = self.order_of(&stack[base..]);
+        }
+        let row = self.close(stack, base);
+        self.ordered.push(Ordered { row, order: order.into() });
+        Node::Ordered(small(self.ordered.len() - 1))
+    }
+
+    fn close(&mut self, stack: &mut Vec<Member>, base: usize) -> Row {
+        let row = Row { first: small(self.members.len()), count: small(stack.len() - base) };
+        self.members.extend_from_slice(&stack[base..]);
+        stack.truncate(base);
+        row
+    }
+
+    fn unite_few(&self, stack: &mut Vec<Member>, base: usize) {
+        let mut seen = 0_u64;
+        let mut next = base;
+        while next < stack.len() {
+            let member = stack[next];
+            let name = self.text_of(member.name);
+            let mark = mark(name);
+            let same = |other: &Member| other.name.length == member.name.length && self.text_of(other.name) == name;
+            let first = if seen & mark == 0 { None } else { stack[base..next].iter().position(same) };
+            seen |= mark;
+            match first {
+                Some(first) => {
+                    stack[base + first].value = member.value;
+                    stack.remove(next);
+                }
+                None => next += 1,
+            }
+        }
+    }
+
+    /// Unites what has the same name; `order` has them beside one another. Whether there was any.
+    fn unite_many(&self, stack: &mut Vec<Member>, base: usize, order: &[u32]) -> bool {
+        let name = |place: u32, stack: &[Member]| self.text_of(stack[base + place as usize].name);
+        let mut gone = vec![false; order.len()];
+        let mut first = 0;
+        for next in 1..order.len() {
+            if name(order[first], stack) == name(order[next], stack) {
+                stack[base + order[first] as usize].value = stack[base + order[next] as usize].value;
+                gone[order[next] as usize] = true;
+            } else {
+                first = next;
+            }
+        }
+        let mut place = 0;
+        let kept = stack.split_off(base).into_iter().filter(|_| {
+            place += 1;
+            !gone[place - 1]
+        });
+        stack.extend(kept);
+        gone.contains(&true)
+    }
+
+    /// Places by name, those of the same name as they came.
+    fn order_of(&self, members: &[Member]) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..small(members.len())).collect();
+        order.sort_by(|a, b| {
+            let name = |place: u32| self.text_of(members[place as usize].name);
+            name(*a).cmp(name(*b))
+        });
+        order
+    }
+
+    fn value(&mut self, value: &Value) -> Node {
+        match value {
+            Value::Null => Node::Null,
+            Value::Bool(truth) => Node::Bool(*truth),
+            Value::Number(number) => Node::Number(self.make(number.as_str())),
+            Value::String(text) => Node::String(self.make(text)),
+            Value::Array(list) => {
+                let elements = list.iter().map(|element| Member { name: Span::default(), value: self.value(element) });
+                let mut elements = elements.collect();
+                self.close_array(&mut elements, 0)
+            }
+            Value::Object(members) => {
+                let members =
+                    members.iter().map(|(name, member)| Member { name: self.make(name), value: self.value(member) });
+                let mut members = members.collect();
+                self.close_object(&mut members, 0)
+            }
+        }
+    }
+}
+
+/// One bit of 64, the same for the same name, that tells most names apart.
+fn mark(name: &str) -> u64 {
+    let bytes = name.as_bytes();
+    let (first, last) = (bytes.first().copied().unwrap_or(0), bytes.last().copied().unwrap_or(0));
+    1 << ((usize::from(first) * 7 + usize::from(last) * 3 + bytes.len()) % 64)
+}
+
+/// Documents that were not read off the wire; nothing on the way of an event makes one so.
+impl From<&Value> for Document {
+    fn from(value: &Value) -> Self {
+        let mut document = Self::default();
+        document.root = document.value(value);
+        document
+    }
+}
+
+impl From<Map<String, Value>> for Document {
+    fn from(members: Map<String, Value>) -> Self {
+        Self::from(&Value::Object(members))
+    }
+}

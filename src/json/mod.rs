@@ -1,0 +1,156 @@
+//! JSON as it came: a text that was read once and is looked into from then on, without a copy of
+//! what stands in it. Numbers keep their digits and members their order. A document that exists
+//! is well-formed (RFC 8259), and what a member's search costs is bounded whatever its object
+//! holds. It knows nothing of events, templates or patterns.
+
+mod build;
+mod read;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use bytestring::ByteString;
+
+pub use read::{Malformed, Parsed};
+pub use view::{Array, Json, Object};
+
+/// The most bytes of a text; more than a request's body may have.
+const BYTES_MAX: usize = 1 << 30;
+/// The deepest nesting, as common parsers have it: reading takes stack, and who reads on what was
+/// passed through should not fail where this did not.
+const DEPTH_MAX: usize = 127;
+/// An object with more members than this is searched by an order of its names.
+const MEMBERS_UNORDERED_MAX: usize = 16;
+
+/// A JSON text and where its values stand in it. One value of it is the document's root.
+#[derive(Clone, Default)]
+pub struct Document {
+    text: ByteString,
+    /// Strings that don't stand in the text as they are: with an escape, or put in later.
+    made: String,
+    /// What arrays and objects hold, each one's in a row.
+    members: Vec<Member>,
+    ordered: Vec<Ordered>,
+    root: Node,
+}
+
+/// A value: all of a scalar, and of an array or object where its members stand.
+#[derive(Debug, Clone, Copy, Default)]
+enum Node {
+    #[default]
+    Null,
+    Bool(bool),
+    Number(Span),
+    String(Span),
+    Array(Row),
+    Object(Row),
+    /// An object with an order of its names, by its place in [`Document::ordered`].
+    Ordered(u32),
+}
+
+/// A member of an object, or an element of an array, whose name is empty.
+#[derive(Debug, Clone, Copy, Default)]
+struct Member {
+    name: Span,
+    value: Node,
+}
+
+/// A part of [`Document::text`] or, with [`MADE`] set, of [`Document::made`].
+#[derive(Debug, Clone, Copy, Default)]
+struct Span {
+    start: u32,
+    length: u32,
+}
+
+const MADE: u32 = 1 << 31;
+
+/// A part of [`Document::members`].
+#[derive(Debug, Clone, Copy, Default)]
+struct Row {
+    first: u32,
+    count: u32,
+}
+
+/// A large object: its members as they came, and their places in the order of their names.
+#[derive(Debug, Clone)]
+struct Ordered {
+    row: Row,
+    order: Box<[u32]>,
+}
+
+impl Document {
+    /// Reads a text.
+    pub fn read(text: ByteString) -> Result<Self, Malformed> {
+        read::document(text)
+    }
+
+    /// Reads a text; of an array each element becomes a document of its own.
+    pub fn read_each(text: ByteString) -> Result<Parsed, Malformed> {
+        read::each(text)
+    }
+
+    /// An object without members.
+    pub fn empty_object() -> Self {
+        Self { root: Node::Object(Row::default()), ..Self::default() }
+    }
+
+    /// The value that the document stands for.
+    pub fn root(&self) -> Json<'_> {
+        self.json(self.root)
+    }
+
+    /// The root's members, where it is an object.
+    pub fn object(&self) -> Option<Object<'_>> {
+        match self.root() {
+            Json::Object(object) => Some(object),
+            _ => None,
+        }
+    }
+
+    /// The document of a member of the root, which need not be copied.
+    pub fn into_member(mut self, name: &str) -> Option<Self> {
+        self.root = self.object()?.node(name)?;
+        Some(self)
+    }
+
+    fn json(&self, node: Node) -> Json<'_> {
+        match node {
+            Node::Null => Json::Null,
+            Node::Bool(truth) => Json::Bool(truth),
+            Node::Number(span) => Json::Number(self.text_of(span)),
+            Node::String(span) => Json::String(self.text_of(span)),
+            Node::Array(row) => Json::Array(Array::new(self, row)),
+            Node::Object(row) => Json::Object(Object::new(self, row, &[])),
+            Node::Ordered(place) => {
+                let ordered = &self.ordered[place as usize];
+                Json::Object(Object::new(self, ordered.row, &ordered.order))
+            }
+        }
+    }
+
+    fn text_of(&self, span: Span) -> &str {
+        let start = (span.start & !MADE) as usize;
+        let part = start..start + span.length as usize;
+        if span.start & MADE == 0 { &self.text[part] } else { &self.made[part] }
+    }
+
+    fn row(&self, row: Row) -> &[Member] {
+        &self.members[row.first as usize..][..row.count as usize]
+    }
+}
+
+impl std::fmt::Debug for Document {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.root().fmt(f)
+    }
+}
+
+impl PartialEq for Document {
+    fn eq(&self, other: &Self) -> bool {
+        self.root() == other.root()
+    }
+}
+
+fn small(number: usize) -> u32 {
+    u32::try_from(number).expect("a text's length was checked, and nothing in it is more than that")
+}

@@ -1,0 +1,373 @@
+//! Reads JSON text (RFC 8259), strictly, in one pass. Bytes that make no difference to what is
+//! meant are passed over; what stands in the text as it is meant stays there. A mistake is told by
+//! its place and kind, never by the text round it.
+
+use bytestring::ByteString;
+
+use super::{BYTES_MAX, DEPTH_MAX, Document, MADE, Member, Node, Span, small};
+
+/// Why and where a text is no JSON.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} at line {line} column {column}")]
+pub struct Malformed {
+    what: &'static str,
+    line: usize,
+    column: usize,
+}
+
+/// What a text holds.
+#[derive(Debug)]
+pub enum Parsed {
+    /// A value that is no array.
+    One(Document),
+    /// An array's elements.
+    Many(Vec<Document>),
+}
+
+impl Malformed {
+    /// The text is not UTF-8 from this byte on.
+    pub fn not_utf8(text: &[u8], at: usize) -> Self {
+        Self::at(text, at, "this is not UTF-8,")
+    }
+
+    fn at(text: &[u8], at: usize, what: &'static str) -> Self {
+        let before = &text[..at.min(text.len())];
+        let line_start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
+        Self { what, line: 1 + memchr::memchr_iter(b'\n', before).count(), column: 1 + before.len() - line_start }
+    }
+}
+
+pub(super) fn document(text: ByteString) -> Result<Document, Malformed> {
+    bounded(&text)?;
+    let mut reader = Reader::new(&text);
+    let root = reader.value(0).and_then(|root| reader.end().map(|()| root));
+    let root = root.map_err(|what| reader.malformed(what))?;
+    Ok(reader.finish(root))
+}
+
+pub(super) fn each(text: ByteString) -> Result<Parsed, Malformed> {
+    bounded(&text)?;
+    let mut reader = Reader::new(&text);
+    reader.blank();
+    if reader.peek() != Some(b'[') {
+        return document(text).map(Parsed::One);
+    }
+    reader.at += 1;
+    let mut elements = Vec::new();
+    loop {
+        let mut element = Reader { at: reader.at, ..Reader::new(&text) };
+        if elements.is_empty() {
+            element.blank();
+            if element.peek() == Some(b']') {
+                reader.at = element.at + 1;
+                break;
+            }
+        }
+        let root = element.value(1).map_err(|what| element.malformed(what))?;
+        let more = element.more(b']').map_err(|what| element.malformed(what))?;
+        reader.at = element.at;
+        elements.push(element.finish(root));
+        if !more {
+            break;
+        }
+    }
+    reader.end().map_err(|what| reader.malformed(what))?;
+    Ok(Parsed::Many(elements))
+}
+
+fn bounded(text: &str) -> Result<(), Malformed> {
+    let whole = text.as_bytes();
+    if whole.len() > BYTES_MAX { Err(Malformed::at(whole, BYTES_MAX, "the JSON text is too long,")) } else { Ok(()) }
+}
+
+/// What is wrong where the reader stands.
+type Fault = &'static str;
+
+const ENDS: Fault = "the JSON text ends too early,";
+const VALUE: Fault = "a JSON value belongs here,";
+const ESCAPE: Fault = "no escape of JSON stands here,";
+const CONTROL: Fault = "a control character in a string needs an escape,";
+const NUMBER: Fault = "no number of JSON stands here,";
+const DEPTH: Fault = "the JSON text is nested too deep,";
+const REST: Fault = "the JSON text has ended, and more follows";
+const SURROGATE: Fault = "half of a surrogate pair stands here,";
+
+/// Of eight bytes, the first in the lowest place: the highest bit of each that does not stand for
+/// itself in a string. Above the first one there may be bits too many, which nobody looks at.
+fn special(bytes: u64) -> u64 {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
+    // A byte less than the one taken away borrows from its highest bit; the bytes of letters beyond
+    // ASCII have it already, and are left out by the mask.
+    let less = |than: u8, bytes: u64| bytes.wrapping_sub(ONES * u64::from(than)) & !bytes;
+    let is = |byte: u8| less(1, bytes ^ (ONES * u64::from(byte)));
+    (less(0x20, bytes) | is(b'"') | is(b'\\')) & HIGHS
+}
+
+/// Members that are open at a time in usual texts, for a first allocation that mostly suffices.
+const STACK: usize = 16;
+/// How much text a member usually takes.
+const BYTES_PER_MEMBER: usize = 16;
+/// The most members that room is made for before they are seen.
+const MEMBERS_EXPECTED_MAX: usize = 64;
+
+struct Reader<'t> {
+    text: &'t str,
+    at: usize,
+    document: Document,
+    /// Members of what is open, the innermost ones last.
+    stack: Vec<Member>,
+}
+
+impl<'t> Reader<'t> {
+    fn new(text: &'t ByteString) -> Self {
+        let members = Vec::with_capacity((text.len() / BYTES_PER_MEMBER).clamp(4, MEMBERS_EXPECTED_MAX));
+        let document = Document { text: text.clone(), members, ..Document::default() };
+        Self { text, at: 0, document, stack: Vec::with_capacity(STACK) }
+    }
+
+    fn finish(mut self, root: Node) -> Document {
+        self.document.root = root;
+        self.document
+    }
+
+    fn malformed(&self, what: Fault) -> Malformed {
+        Malformed::at(self.text.as_bytes(), self.at, what)
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn blank(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn end(&mut self) -> Result<(), Fault> {
+        self.blank();
+        if self.peek().is_none() { Ok(()) } else { Err(REST) }
+    }
+
+    fn value(&mut self, depth: usize) -> Result<Node, Fault> {
+        self.blank();
+        match self.peek().ok_or(ENDS)? {
+            b'"' => self.string().map(Node::String),
+            b'{' => self.object(depth),
+            b'[' => self.array(depth),
+            b'-' | b'0'..=b'9' => self.number().map(Node::Number),
+            b't' => self.word("true", Node::Bool(true)),
+            b'f' => self.word("false", Node::Bool(false)),
+            b'n' => self.word("null", Node::Null),
+            _ => Err(VALUE),
+        }
+    }
+
+    fn word(&mut self, word: &str, node: Node) -> Result<Node, Fault> {
+        let rest = &self.text.as_bytes()[self.at..];
+        if rest.starts_with(word.as_bytes()) {
+            self.at += word.len();
+            Ok(node)
+        } else {
+            Err(if word.as_bytes().starts_with(rest) { ENDS } else { VALUE })
+        }
+    }
+
+    fn array(&mut self, depth: usize) -> Result<Node, Fault> {
+        let base = self.open(depth)?;
+        if self.peek() == Some(b']') {
+            self.at += 1;
+        } else {
+            loop {
+                let value = self.value(depth + 1)?;
+                self.stack.push(Member { name: Span::default(), value });
+                if !self.more(b']')? {
+                    break;
+                }
+            }
+        }
+        Ok(self.document.close_array(&mut self.stack, base))
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Node, Fault> {
+        let base = self.open(depth)?;
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+        } else {
+            loop {
+                let member = self.member(depth)?;
+                self.stack.push(member);
+                if !self.more(b'}')? {
+                    break;
+                }
+            }
+        }
+        Ok(self.document.close_object(&mut self.stack, base))
+    }
+
+    fn member(&mut self, depth: usize) -> Result<Member, Fault> {
+        self.blank();
+        match self.peek().ok_or(ENDS)? {
+            b'"' => {}
+            _ => return Err("a member's name in quotes belongs here,"),
+        }
+        let name = self.string()?;
+        self.blank();
+        match self.peek().ok_or(ENDS)? {
+            b':' => self.at += 1,
+            _ => return Err("a colon belongs here,"),
+        }
+        Ok(Member { name, value: self.value(depth + 1)? })
+    }
+
+    fn open(&mut self, depth: usize) -> Result<usize, Fault> {
+        if depth >= DEPTH_MAX {
+            return Err(DEPTH);
+        }
+        self.at += 1;
+        self.blank();
+        Ok(self.stack.len())
+    }
+
+    /// Whether another follows before the bracket that ends the row.
+    fn more(&mut self, end: u8) -> Result<bool, Fault> {
+        self.blank();
+        let byte = self.peek().ok_or(ENDS)?;
+        if byte != b',' && byte != end {
+            return Err("a comma or a closing bracket belongs here,");
+        }
+        self.at += 1;
+        Ok(byte == b',')
+    }
+
+    fn number(&mut self) -> Result<Span, Fault> {
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        if self.peek() == Some(b'0') {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'0'..=b'9')) {
+                return Err(NUMBER);
+            }
+        } else {
+            self.digits()?;
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(Span { start: small(start), length: small(self.at - start) })
+    }
+
+    fn digits(&mut self) -> Result<(), Fault> {
+        let start = self.at;
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+        match self.peek() {
+            _ if self.at > start => Ok(()),
+            None => Err(ENDS),
+            Some(_) => Err(NUMBER),
+        }
+    }
+
+    fn string(&mut self) -> Result<Span, Fault> {
+        self.at += 1;
+        let start = self.at;
+        self.plain();
+        if self.peek() == Some(b'"') {
+            let span = Span { start: small(start), length: small(self.at - start) };
+            self.at += 1;
+            return Ok(span);
+        }
+        self.escaped_string(start)
+    }
+
+    /// Passes over what stands for itself in a string.
+    fn plain(&mut self) {
+        let rest = &self.text.as_bytes()[self.at..];
+        let mut passed = 0;
+        for chunk in rest.chunks_exact(8) {
+            let found = special(u64::from_le_bytes(chunk.try_into().expect("eight bytes")));
+            if found != 0 {
+                self.at += passed + (found.trailing_zeros() / 8) as usize;
+                return;
+            }
+            passed += 8;
+        }
+        let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+        self.at += rest[passed..].iter().position(is_special).map_or(rest.len(), |more| passed + more);
+    }
+
+    /// A string that does not stand in the text as it is meant.
+    fn escaped_string(&mut self, mut from: usize) -> Result<Span, Fault> {
+        let start = self.document.made.len();
+        loop {
+            self.document.made.push_str(&self.text[from..self.at]);
+            match self.peek().ok_or(ENDS)? {
+                b'"' => break,
+                b'\\' => {
+                    let c = self.escape()?;
+                    self.document.made.push(c);
+                }
+                _ => return Err(CONTROL),
+            }
+            from = self.at;
+            self.plain();
+        }
+        self.at += 1;
+        Ok(Span { start: small(start) | MADE, length: small(self.document.made.len() - start) })
+    }
+
+    fn escape(&mut self) -> Result<char, Fault> {
+        self.at += 1;
+        let letter = self.peek().ok_or(ENDS)?;
+        self.at += 1;
+        Ok(match letter {
+            b'"' | b'\\' | b'/' => char::from(letter),
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => return self.unicode(),
+            _ => return Err(ESCAPE),
+        })
+    }
+
+    fn unicode(&mut self) -> Result<char, Fault> {
+        let high = self.four_digits()?;
+        if !(0xd800..0xdc00).contains(&high) {
+            return char::from_u32(high).ok_or(SURROGATE);
+        }
+        let rest = &self.text.as_bytes()[self.at..];
+        if !rest.starts_with(b"\\u") {
+            return Err(if b"\\u".starts_with(rest) { ENDS } else { SURROGATE });
+        }
+        self.at += 2;
+        let low = self.four_digits()?;
+        if !(0xdc00..0xe000).contains(&low) {
+            return Err(SURROGATE);
+        }
+        char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00)).ok_or(SURROGATE)
+    }
+
+    fn four_digits(&mut self) -> Result<u32, Fault> {
+        let mut number = 0;
+        for _ in 0..4 {
+            let digit = char::from(self.peek().ok_or(ENDS)?).to_digit(16).ok_or(ESCAPE)?;
+            number = number << 4 | digit;
+            self.at += 1;
+        }
+        Ok(number)
+    }
+}

@@ -1,0 +1,247 @@
+//! Held against serde_json, which is not ours: what it takes and refuses, and what it reads.
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::*;
+
+fn read(text: &str) -> Result<Document, Malformed> {
+    Document::read(text.into())
+}
+
+fn value(json: Json<'_>) -> Value {
+    match json {
+        Json::Null => Value::Null,
+        Json::Bool(truth) => truth.into(),
+        Json::Number(digits) => digits.parse::<serde_json::Number>().expect("a number").into(),
+        Json::String(text) => text.into(),
+        Json::Array(list) => list.iter().map(value).collect(),
+        Json::Object(object) => {
+            for (name, member) in object.iter() {
+                assert_eq!(object.get(name), Some(member), "{name}");
+            }
+            object.iter().map(|(name, member)| (name.to_owned(), value(member))).collect::<Map<_, _>>().into()
+        }
+    }
+}
+
+/// The same verdict, the same values in the same order.
+fn as_serde_json_has_it(text: &str) {
+    let own = read(text).map(|document| value(document.root()).to_string());
+    let theirs = serde_json::from_str::<Value>(text).map(|value| value.to_string());
+    match (own, theirs) {
+        (Ok(own), Ok(theirs)) => assert_eq!(own, theirs, "{text}"),
+        (Err(_), Err(_)) => {}
+        (own, theirs) => panic!("{text:?}: {own:?}, not {theirs:?}"),
+    }
+}
+
+#[test]
+fn every_rule_of_the_grammar() {
+    let deep = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+    let (fits, too_deep) = (deep(DEPTH_MAX), deep(DEPTH_MAX + 1));
+    assert!(read(&fits).is_ok() && read(&too_deep).is_err());
+    for text in [
+        "",
+        " ",
+        "null",
+        "nul",
+        "nullx",
+        "true",
+        "tru",
+        "false",
+        "True",
+        "\u{feff}1",
+        "1 2",
+        "[]x",
+        &fits,
+        &too_deep,
+        "0",
+        "-0",
+        "00",
+        "01",
+        "-",
+        "-a",
+        "1.",
+        ".5",
+        "1.5",
+        "1e",
+        "1e5",
+        "1E+5",
+        "1e-05",
+        "1e+",
+        "+1",
+        "1e999",
+        "0x1",
+        "123456789012345678901234567890.50",
+        "1_0",
+        "NaN",
+        "Infinity",
+        "[",
+        "[1",
+        "[1,",
+        "[1,]",
+        "[,1]",
+        "[1 2]",
+        "]",
+        "{",
+        "{}",
+        "{ }",
+        "{\"a\"",
+        "{\"a\":",
+        "{\"a\":1",
+        "{\"a\":1,",
+        "{\"a\":1,}",
+        "{a:1}",
+        "{\"a\" 1}",
+        "{1:1}",
+        "{\"a\":1]",
+        "[1}",
+        " \t\r\n[ 1 , 2 ] \n",
+        "\u{b}1",
+        "[1]\u{a0}",
+        "\"",
+        "\"a",
+        "\"\\",
+        "\"\\\"",
+        "\"\n\"",
+        "\"\u{7f}\"",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"\\u12g4\"",
+        "\"\\u0041\"",
+        "\"\\ud83d\\ude00\"",
+        "\"\\ud83d\"",
+        "\"\\ud83dx\"",
+        "\"\\ude00\"",
+        "\"\\ud83d\\u0041\"",
+        "\"\\ud83d\\n\"",
+        "\"\\ud83d\\\"",
+        "\"\\/\\b\\f\\n\\r\\t\\\"\\\\\"",
+        "\"ä\\u00e4😀\\u0000\"",
+        "'a'",
+        "/**/1",
+        "{\"a\":1,\"b\":2,\"a\":3}",
+        "{\"\":1,\"\":{\"\":[]}}",
+        "{\"\\u0061\":1,\"a\":2}",
+    ] {
+        as_serde_json_has_it(text);
+    }
+}
+
+#[test]
+fn digits_and_order_stay() {
+    let document = read(r#"{"z":1.10,"a":100.00,"m":[0e5,{"y":-0,"x":1E+2}]}"#).expect("JSON");
+    assert_eq!(
+        format!("{document:?}"),
+        r#"{"z": Number("1.10"), "a": Number("100.00"), "m": Array([Number("0e5"), Object({"y": Number("-0"), "x": Number("1E+2")})])}"#
+            .replacen('{', "Object({", 1)
+            + ")"
+    );
+}
+
+#[test]
+fn a_mistake_is_told_by_its_place() {
+    for (text, expected) in [
+        ("{\n \"a\": secret}", "a JSON value belongs here, at line 2 column 7"),
+        ("[1", "the JSON text ends too early, at line 1 column 3"),
+        ("1 secret", "the JSON text has ended, and more follows at line 1 column 3"),
+        ("[\"a\u{1}\"]", "a control character in a string needs an escape, at line 1 column 4"),
+    ] {
+        assert_eq!(read(text).expect_err(text).to_string(), expected);
+    }
+    assert_eq!(Malformed::not_utf8(b"\n\xff", 1).to_string(), "this is not UTF-8, at line 2 column 1");
+}
+
+#[test]
+fn elements_become_documents() {
+    let parsed = |text: &str| match Document::read_each(text.into()) {
+        Ok(Parsed::Many(elements)) => elements.iter().map(|element| value(element.root())).collect(),
+        Ok(Parsed::One(one)) => value(one.root()),
+        Err(malformed) => json!(malformed.to_string()),
+    };
+    for text in ["[]", " [ ] ", "[1]", " [ {\"a\":\"\\n\"} , [2,\"\\t\"] ,null ] ", "{\"a\":[1]}", "7"] {
+        assert_eq!(parsed(text), serde_json::from_str::<Value>(text).expect("JSON"), "{text}");
+    }
+    for text in ["[", "[1", "[1,", "[1,]", "[,]", "[1]2", "[1}", "", "[[]"] {
+        assert!(Document::read_each(text.into()).is_err(), "{text}");
+    }
+    let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    assert!(Document::read_each(deep(DEPTH_MAX).into()).is_ok());
+    assert!(Document::read_each(deep(DEPTH_MAX + 1).into()).is_err());
+}
+
+#[test]
+fn large_objects_are_found_in_and_keep_their_order() {
+    let names = (0..2_000).map(|n| n * 7_919 % 1_000);
+    let members: Vec<String> = names.enumerate().map(|(place, n)| format!("\"n{n}\":{place}")).collect();
+    as_serde_json_has_it(&format!("{{{}}}", members.join(",")));
+}
+
+#[test]
+fn members_are_set_below_the_root() {
+    let large: String = (0..20).map(|n| format!("\"n{n}\":{n},")).collect();
+    for (text, expected) in [
+        ("{}", "{\"e\":{\"a\":\"1\",\"b\":\"2\"}}"),
+        ("{\"e\":7,\"x\":0}", "{\"e\":{\"a\":\"1\",\"b\":\"2\"},\"x\":0}"),
+        ("{\"x\":0,\"e\":{\"c\":[],\"b\":null}}", "{\"x\":0,\"e\":{\"c\":[],\"b\":\"2\",\"a\":\"1\"}}"),
+        (&format!("{{{large}\"x\":0}}"), &format!("{{{large}\"x\":0,\"e\":{{\"a\":\"1\",\"b\":\"2\"}}}}")),
+        (&format!("{{\"e\":{{{large}\"b\":0}}}}"), &format!("{{\"e\":{{{large}\"b\":\"2\",\"a\":\"1\"}}}}")),
+    ] {
+        let mut document = read(text).expect("JSON");
+        document.set_below("e", &[("a", "1"), ("b", "2")]);
+        assert_eq!(value(document.root()).to_string(), expected);
+        assert_eq!(document, Document::from(&serde_json::from_str::<Value>(expected).expect("JSON")));
+    }
+    let member = read("{\"data\":{\"x\":[1]},\"y\":2}").expect("JSON").into_member("data");
+    let mut member = member.expect("it is there");
+    member.set_below("e", &[("a", "1")]);
+    assert_eq!(value(member.root()), json!({"x": [1], "e": {"a": "1"}}));
+    assert!(read("[]").expect("JSON").into_member("data").is_none());
+}
+
+#[test]
+fn numbers_are_read_where_they_are_needed() {
+    let number = |text: &'static str| (Json::Number(text).as_i64(), Json::Number(text).as_f64());
+    assert_eq!(number("7"), (Some(7), Some(7.0)));
+    assert_eq!(number("7.50"), (None, Some(7.5)));
+    assert_eq!(number("1e400"), (None, None));
+    assert_eq!(number("-9223372036854775809"), (None, Some(-9_223_372_036_854_775_809.0)));
+}
+
+fn values() -> impl Strategy<Value = Value> {
+    let number = prop_oneof![any::<i64>().prop_map(Value::from), any::<f64>().prop_map(Value::from)];
+    let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), number, ".*".prop_map(Value::from)];
+    leaf.prop_recursive(4, 64, 24, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..24).prop_map(Value::from),
+            prop::collection::vec(("[a-d]{0,2}|.*", inner), 0..24)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_was_written_is_read(written in values(), pretty: bool) {
+        let text = if pretty { serde_json::to_string_pretty(&written) } else { serde_json::to_string(&written) };
+        let text = text.expect("JSON");
+        let document = read(&text).expect("JSON");
+        prop_assert_eq!(value(document.root()).to_string(), written.to_string());
+        prop_assert_eq!(document, Document::from(&written));
+    }
+
+    #[test]
+    fn broken_text_is_judged_alike(written in values(), at: prop::sample::Index, with in "[\\[\\]{}:,\"\\\\0-9eE.+ntu\\-a-f \u{1}]{0,2}", cut in 0_usize..3) {
+        let mut text: Vec<char> = serde_json::to_string(&written).expect("JSON").chars().collect();
+        let at = at.index(text.len() + 1);
+        let end = (at + cut).min(text.len());
+        text.splice(at..end, with.chars());
+        as_serde_json_has_it(&text.into_iter().collect::<String>());
+    }
+
+    #[test]
+    fn any_text_at_all_is_survived(text in "[\\[\\]{}:,\"\\\\0-9eE.tfn\\-u ]{0,40}") {
+        as_serde_json_has_it(&text);
+    }
+}

@@ -1,0 +1,178 @@
+//! How a document is looked into: values that are copied freely, as they only point at it.
+
+use std::fmt;
+
+use super::{Document, Member, Node, Row};
+
+/// A value of a [`Document`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Json<'a> {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A number, as it was written.
+    Number(&'a str),
+    /// A string, without its quotes and escapes.
+    String(&'a str),
+    /// A list.
+    Array(Array<'a>),
+    /// Members by name.
+    Object(Object<'a>),
+}
+
+impl<'a> Json<'a> {
+    /// The text of a string.
+    pub fn as_str(self) -> Option<&'a str> {
+        match self {
+            Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A number, as near as 64 bits come to it.
+    pub fn as_f64(self) -> Option<f64> {
+        match self {
+            Self::Number(digits) => digits.parse().ok().filter(|number: &f64| number.is_finite()),
+            _ => None,
+        }
+    }
+
+    /// A whole number that is written as one.
+    pub fn as_i64(self) -> Option<i64> {
+        match self {
+            Self::Number(digits) => digits.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// An object's member; nothing has others.
+    pub fn get(self, name: &str) -> Option<Json<'a>> {
+        match self {
+            Self::Object(object) => object.get(name),
+            _ => None,
+        }
+    }
+
+    /// The word for its type, with its article.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Number(_) => "a number",
+            Self::String(_) => "a string",
+            Self::Array(_) => "an array",
+            Self::Object(_) => "an object",
+        }
+    }
+}
+
+/// The elements of a list.
+#[derive(Clone, Copy)]
+pub struct Array<'a> {
+    document: &'a Document,
+    members: &'a [Member],
+}
+
+impl<'a> Array<'a> {
+    pub(super) fn new(document: &'a Document, row: Row) -> Self {
+        Self { document, members: document.row(row) }
+    }
+
+    /// How many there are.
+    pub fn len(self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// The element at this place, from 0.
+    pub fn get(self, place: usize) -> Option<Json<'a>> {
+        self.members.get(place).map(|member| self.document.json(member.value))
+    }
+
+    /// All of them, in their order.
+    pub fn iter(self) -> impl ExactSizeIterator<Item = Json<'a>> {
+        self.members.iter().map(move |member| self.document.json(member.value))
+    }
+}
+
+impl fmt::Debug for Array<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl PartialEq for Array<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+/// The members of an object.
+#[derive(Clone, Copy)]
+pub struct Object<'a> {
+    document: &'a Document,
+    members: &'a [Member],
+    /// Places in the order of the names; empty for a small object.
+    order: &'a [u32],
+}
+
+impl<'a> Object<'a> {
+    pub(super) fn new(document: &'a Document, row: Row, order: &'a [u32]) -> Self {
+        Self { document, members: document.row(row), order }
+    }
+
+    /// How many there are.
+    pub fn len(self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// The member of this name.
+    pub fn get(self, name: &str) -> Option<Json<'a>> {
+        self.node(name).map(|node| self.document.json(node))
+    }
+
+    /// All of them, in the order in which they came.
+    pub fn iter(self) -> impl ExactSizeIterator<Item = (&'a str, Json<'a>)> {
+        self.members.iter().map(move |member| (self.name(member), self.document.json(member.value)))
+    }
+
+    pub(super) fn node(self, name: &str) -> Option<Node> {
+        let place = self.place(name)?;
+        Some(self.members[place].value)
+    }
+
+    pub(super) fn place(self, name: &str) -> Option<usize> {
+        if self.order.is_empty() {
+            let is_it = |member: &Member| member.name.length as usize == name.len() && self.name(member) == name;
+            return self.members.iter().position(is_it);
+        }
+        let found = self.order.binary_search_by(|place| self.name(&self.members[*place as usize]).cmp(name));
+        found.ok().map(|at| self.order[at] as usize)
+    }
+
+    fn name(self, member: &Member) -> &'a str {
+        self.document.text_of(member.name)
+    }
+}
+
+impl fmt::Debug for Object<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl PartialEq for Object<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}

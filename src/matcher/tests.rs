@@ -1,0 +1,139 @@
+//! The Matcher alone: a live index made by hand before it, a probe behind it.
+
+use std::time::Instant;
+
+use actix::Addr;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+
+use super::*;
+use crate::admission::Gate;
+use crate::catalogue::Catalogue;
+use crate::config::Config;
+use crate::event::EventType;
+use crate::id::AccountId;
+use crate::messages::{Answer, Receipt};
+use crate::probe::{Probe, soon};
+use crate::store::{Change, ChangeSink as _};
+use crate::template::Template;
+use crate::trigger::Trigger;
+
+struct Alone {
+    gate: Arc<Gate>,
+    live: Arc<Live>,
+    metrics: Arc<Metrics>,
+    matcher: Addr<Matcher>,
+}
+
+fn account() -> AccountId {
+    AccountId::default_account()
+}
+
+fn template_change(id: &str) -> Change {
+    let template = json!({"id": id, "format": "text", "body": "{{event.id}}"});
+    let template = Template::from_json(template).expect("a template");
+    Change::Template(account(), template.id.clone(), Some(template))
+}
+
+fn trigger_change(id: &str, more: Value) -> Change {
+    let mut document = json!({"id": id, "template": "w", "url": format!("http://h/{id}")});
+    document.as_object_mut().expect("an object").extend(more.as_object().cloned().expect("an object"));
+    let trigger = Trigger::from_json(document).expect("a trigger");
+    Change::Trigger(account(), trigger.id.clone(), Some(trigger))
+}
+
+impl Alone {
+    fn start(changes: Vec<Change>) -> (Self, mpsc::UnboundedReceiver<FiringsMatched>) {
+        let (probe, passed) = Probe::start();
+        (Self::start_before(changes, probe), passed)
+    }
+
+    fn start_before(changes: Vec<Change>, behind: Recipient<FiringsMatched>) -> Self {
+        let metrics = Arc::new(Metrics::new());
+        let limits = Config::from_layers(None, []).expect("the defaults").templates;
+        let live = Arc::new(Live::new(Arc::new(Catalogue::shipped()), limits, Arc::clone(&metrics)));
+        live.apply(changes);
+        let matcher = Matcher::new(Arc::clone(&live), Arc::clone(&metrics), behind, 16).start();
+        Self { gate: Gate::new(16, 1), live, metrics, matcher }
+    }
+
+    /// Gives it one request's events; what is returned hears the answer.
+    async fn give(&self, events: &[(&str, Value)]) -> oneshot::Receiver<Answer> {
+        let (tell, answer) = oneshot::channel();
+        let receipt = Receipt { accepted: events.len(), rejected: Vec::new() };
+        let admission = Arc::new(self.gate.admit(events.len(), Ok(receipt), tell).expect("room"));
+        let events = events.iter().map(|(event_type, data)| Event {
+            account: account(),
+            event_type: EventType::new(event_type).expect("a type"),
+            id: "1".into(),
+            id_given: false,
+            source: "".into(),
+            time: "2026-07-01T15:00:00Z".into(),
+            data: data.into(),
+        });
+        let message = EventsAccepted { events: events.collect(), accepted_at: Instant::now(), admission };
+        self.matcher.send(message).await.expect("it lives");
+        answer
+    }
+}
+
+fn fired(message: &FiringsMatched) -> Vec<&str> {
+    message.firings.iter().map(|firing| firing.trigger.as_str()).collect()
+}
+
+#[actix_rt::test]
+async fn firings_go_on_together_with_what_they_need() {
+    let (alone, mut passed) = Alone::start(vec![
+        template_change("w"),
+        trigger_change("exact", json!({"event": "guest.created"})),
+        trigger_change("filtered", json!({"event": "guest.*", "where": {"guest": {"country": ["PT"]}}})),
+        trigger_change("off", json!({"event": "*", "enabled": false})),
+        trigger_change("lost", json!({"event": "booking.*", "template": "none"})),
+    ]);
+    let portuguese = json!({"guest": {"country": "PT"}});
+    let events = [
+        ("guest.created", json!({})),
+        ("guest.left", portuguese),
+        ("guest.left", json!({})),
+        ("booking.made", json!({})),
+    ];
+    let mut answer = alone.give(&events).await;
+    let message = soon(passed.recv()).await.expect("firings");
+    assert_eq!(fired(&message), ["exact", "filtered", "lost"]);
+    assert_eq!(message.firings[0].target.uri, "http://h/exact");
+    let templates: Vec<bool> = message.firings.iter().map(|firing| firing.template.is_some()).collect();
+    assert_eq!(templates, [true, true, false]);
+    assert_eq!(alone.metrics.firings_matched.get(), 3);
+    assert!(answer.try_recv().is_err() && alone.gate.events() == 4, "their places are held until the work is done");
+    drop(message);
+    assert_eq!(soon(answer).await.expect("an answer").expect("a receipt").accepted, 4);
+}
+
+#[actix_rt::test]
+async fn events_that_fire_nothing_end_here() {
+    let (alone, mut passed) =
+        Alone::start(vec![template_change("w"), trigger_change("t", json!({"event": "guest.created"}))]);
+    let answer = alone.give(&[("guest.left", json!({})), ("guest", json!({}))]).await;
+    assert_eq!(soon(answer).await.expect("an answer").expect("a receipt").accepted, 2);
+    assert_eq!(alone.gate.events(), 0);
+    assert!(passed.try_recv().is_err());
+}
+
+#[actix_rt::test]
+async fn a_change_counts_from_the_next_event_on() {
+    let (alone, mut passed) = Alone::start(vec![template_change("w")]);
+    alone.give(&[("a", json!({}))]).await;
+    alone.live.apply(vec![trigger_change("t", json!({"event": "a"}))]);
+    alone.give(&[("a", json!({}))]).await;
+    assert_eq!(fired(&soon(passed.recv()).await.expect("firings")), ["t"]);
+    assert!(passed.try_recv().is_err());
+}
+
+#[actix_rt::test]
+async fn with_nobody_behind_it_firings_are_counted_as_dropped_and_hold_nothing() {
+    let changes = vec![template_change("w"), trigger_change("t", json!({"event": "a"}))];
+    let alone = Alone::start_before(changes, Probe::gone().await);
+    let answer = alone.give(&[("a", json!({})), ("a", json!({}))]).await;
+    assert_eq!((alone.metrics.drops(Dropped::Stopped), alone.gate.events()), (2, 0));
+    assert!(soon(answer).await.is_ok(), "the producer was left without an answer");
+}

@@ -1,0 +1,124 @@
+//! Where tickets are redeemed: one desk for each thread that sends. Redis acknowledges an entry
+//! once, whoever asks and whoever holds it, and says for each whether this was the time. Only that
+//! answer is leave to attempt a delivery; silence is not.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::mpsc;
+
+use super::{GROUP, Streams, stream_key};
+use crate::messages::{Redemption, Wish};
+use crate::metrics::Metrics;
+use crate::redis::{Code, FromRedisValue as _, RedisResult};
+
+/// The consumer that holds what was given back: it never gives a sign of life, so that whoever
+/// comes claims from it.
+pub(super) const RETURNED: &str = "returned";
+
+/// The most tickets redeemed in one stream at a time: Redis does nothing else meanwhile.
+const GROUP_MAX: usize = 256;
+/// Between two questions to a Redis that does not answer.
+const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(50);
+
+/// For each entry: 1 where it was pending and is now acknowledged and gone, else 0. Both in one
+/// step, so that no entry is ever acknowledged and still there.
+const REDEEM: &str = r"
+local won = {}
+for i = 2, #ARGV do
+  won[i - 1] = redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
+  if won[i - 1] == 1 then redis.call('XDEL', KEYS[1], ARGV[i]) end
+end
+return won";
+
+/// Gives entries to the consumer named, if they are still pending, as if nobody had touched them
+/// for an hour.
+const GIVE_BACK: &str = r"
+local given = {}
+for i = 3, #ARGV do
+  given[i - 2] = #redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'IDLE', 3600000, 'JUSTID')
+end
+return given";
+
+pub(super) struct Desk {
+    streams: Streams,
+    metrics: Arc<Metrics>,
+    redeem: Code,
+    give_back: Code,
+}
+
+impl Desk {
+    pub(super) fn new(streams: Streams, metrics: Arc<Metrics>) -> Self {
+        Self { streams, metrics, redeem: Code::new(REDEEM), give_back: Code::new(GIVE_BACK) }
+    }
+
+    /// Redeems what comes in, all that came during one round trip in the next, until nobody can
+    /// hand in anything any more.
+    pub(super) async fn serve(self, mut handed_in: mpsc::UnboundedReceiver<Redemption>) {
+        let mut batch = Vec::with_capacity(GROUP_MAX);
+        while handed_in.recv_many(&mut batch, GROUP_MAX).await > 0 {
+            let mut partitions: BTreeMap<usize, Vec<Redemption>> = BTreeMap::new();
+            for redemption in batch.drain(..) {
+                partitions.entry(redemption.partition).or_default().push(redemption);
+            }
+            join_all(partitions.into_iter().map(|(partition, tickets)| self.settle(partition, tickets))).await;
+        }
+    }
+
+    async fn settle(&self, partition: usize, tickets: Vec<Redemption>) {
+        let (returned, wishes): (Vec<_>, Vec<_>) =
+            tickets.into_iter().partition(|ticket| matches!(ticket.wish, Wish::GiveBack));
+        self.answered(&self.give_back, partition, &[GROUP, RETURNED], &returned).await;
+        let won = self.answered(&self.redeem, partition, &[GROUP], &wishes).await;
+        for (ticket, won) in wishes.into_iter().zip(won) {
+            self.grant(ticket, won == 1);
+        }
+    }
+
+    /// Asks until there is an answer for each. An entry that an unheard answer acknowledged is lost,
+    /// which is why none is asked for before its attempt is about to begin.
+    async fn answered(&self, code: &Code, partition: usize, words: &[&str], tickets: &[Redemption]) -> Vec<i64> {
+        let mut said = false;
+        while !tickets.is_empty() {
+            match self.run(code, partition, words, tickets).await {
+                Ok(answers) if answers.len() == tickets.len() => return answers,
+                Ok(answers) => tracing::error!(answers = answers.len(), "Redis answered for another number of entries"),
+                Err(error) if !std::mem::replace(&mut said, true) => {
+                    tracing::warn!(%error, deliveries = tickets.len(), "Redis does not say who has deliveries; they wait");
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(ASKED_AGAIN_AFTER).await;
+        }
+        Vec::new()
+    }
+
+    fn grant(&self, ticket: Redemption, won: bool) {
+        self.metrics.ticket_redeemed(won);
+        match ticket.wish {
+            Wish::Attempt(answer) => {
+                // Who asked was ended by a fault; the delivery ends with it, as an attempt would.
+                let _ = answer.send(won);
+            }
+            Wish::Drop(reason, _place) if won => self.metrics.dropped(reason, 1),
+            Wish::Drop(..) | Wish::GiveBack => {}
+        }
+    }
+
+    async fn run(
+        &self,
+        code: &Code,
+        partition: usize,
+        words: &[&str],
+        tickets: &[Redemption],
+    ) -> RedisResult<Vec<i64>> {
+        let entries: Vec<String> =
+            tickets.iter().map(|ticket| format!("{}-{}", ticket.entry.0, ticket.entry.1)).collect();
+        let words = words.iter().map(|word| word.as_bytes());
+        let words: Vec<&[u8]> = words.chain(entries.iter().map(String::as_bytes)).collect();
+        let answers = self.streams.link.code(code, &stream_key(partition), &words).await?;
+        Ok(Vec::from_redis_value(answers)?)
+    }
+}

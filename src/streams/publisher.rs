@@ -1,0 +1,157 @@
+//! The stage behind the Renderer where deliveries go through Redis: adds them to their streams, and
+//! lets go of them, and so of their producers' answers, once Redis has them. It never sends a POST,
+//! and never adds anything twice.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use actix::{Actor, Context, Handler};
+use futures_util::future::join_all;
+
+use super::{Backlog, Streams, command, entry, reply, stream_key};
+use crate::messages::{DeliveriesRendered, Place, Queued, Refusal, Report};
+use crate::metrics::{Dropped, Metrics};
+use crate::redis::{Pipeline, RedisResult, Value};
+
+/// The most deliveries added to one stream at a time: Redis does nothing else meanwhile.
+const GROUP_MAX: usize = 256;
+
+/// Adds deliveries to the streams; one for each thread that serves HTTP.
+pub struct Publisher {
+    lane: Rc<Lane>,
+    mailbox_capacity: usize,
+}
+
+struct Lane {
+    streams: Streams,
+    backlog: Arc<Backlog>,
+    metrics: Arc<Metrics>,
+    /// What came while others were being added. Each holds a place of its event.
+    waiting: RefCell<Vec<Queued>>,
+    working: Cell<bool>,
+    /// The breaks after which the connection was made.
+    breaks: Cell<u64>,
+}
+
+impl Publisher {
+    /// A Publisher with a connection of its own. Its mailbox holds what the Renderer's does.
+    pub fn new(streams: &Streams, backlog: Arc<Backlog>, metrics: Arc<Metrics>, mailbox_capacity: usize) -> Self {
+        let streams = Streams { link: streams.link.apart(), ..streams.clone() };
+        let lane = Lane {
+            streams,
+            backlog,
+            metrics,
+            waiting: RefCell::default(),
+            working: Cell::new(false),
+            breaks: Cell::new(0),
+        };
+        Self { lane: Rc::new(lane), mailbox_capacity }
+    }
+}
+
+impl Actor for Publisher {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.set_mailbox_capacity(self.mailbox_capacity);
+    }
+}
+
+impl Handler<DeliveriesRendered> for Publisher {
+    type Result = ();
+
+    fn handle(&mut self, message: DeliveriesRendered, _: &mut Self::Context) {
+        self.lane.waiting.borrow_mut().extend(message.0);
+        if !self.lane.working.replace(true) {
+            actix_rt::spawn(Rc::clone(&self.lane).work());
+        }
+    }
+}
+
+impl Lane {
+    /// Adds what waits, all that came during one round trip in the next.
+    async fn work(self: Rc<Self>) {
+        loop {
+            let waiting = self.waiting.take();
+            if waiting.is_empty() {
+                break;
+            }
+            // A write into a connection that has broken meanwhile would be refused to its producer.
+            let breaks = self.streams.breaks.load(Ordering::Relaxed);
+            if self.breaks.replace(breaks) != breaks {
+                self.streams.link.renew().await;
+            }
+            let mut partitions: BTreeMap<usize, Vec<Queued>> = BTreeMap::new();
+            for queued in waiting {
+                let partition = self.streams.partition_of(&queued.delivery.target.destination);
+                partitions.entry(partition).or_default().push(queued);
+            }
+            join_all(partitions.into_iter().map(|(partition, deliveries)| self.add_all(partition, deliveries))).await;
+        }
+        self.working.set(false);
+    }
+
+    async fn add_all(&self, partition: usize, mut deliveries: Vec<Queued>) {
+        while !deliveries.is_empty() {
+            let rest = deliveries.split_off(deliveries.len().min(GROUP_MAX));
+            self.add(partition, std::mem::replace(&mut deliveries, rest)).await;
+        }
+    }
+
+    /// Adds some deliveries, all or none. Where Redis does not answer, whether they were added is
+    /// open: the producer hears that they were not, as they may be lost.
+    async fn add(&self, partition: usize, deliveries: Vec<Queued>) {
+        let replies: Vec<Option<String>> =
+            deliveries.iter().map(|queued| queued.report.as_ref().map(|_| reply::key(partition))).collect();
+        match self.write(partition, &deliveries, &replies).await {
+            Ok(length) => {
+                self.backlog.set(partition, length);
+                for (queued, reply) in deliveries.into_iter().zip(replies) {
+                    if let (Some(report), Some(reply)) = (queued.report, reply) {
+                        actix_rt::spawn(reply::wait(self.streams.clone(), reply, report));
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, deliveries = deliveries.len(), "Redis did not take deliveries; their producers are told");
+                self.metrics.dropped(Dropped::NotHandedOver, deliveries.len());
+                deliveries.into_iter().for_each(refuse);
+            }
+        }
+    }
+
+    /// How long the stream is after it.
+    async fn write(&self, partition: usize, deliveries: &[Queued], replies: &[Option<String>]) -> RedisResult<usize> {
+        let key = stream_key(partition);
+        let mut pipeline = Pipeline::with_capacity(deliveries.len() + 1);
+        // As one transaction: what a server refuses, it refuses whole, and may be offered again.
+        pipeline.atomic();
+        for (queued, reply) in deliveries.iter().zip(replies) {
+            let mut add = command("XADD", &[&key, "*"]);
+            for (name, value) in entry::write(&queued.delivery, queued.accepted_at, reply.as_deref()) {
+                add.arg(name).arg(value);
+            }
+            pipeline.add_command(add).ignore();
+        }
+        pipeline.add_command(command("XLEN", &[&key]));
+        let (length,): (usize,) = self
+            .streams
+            .link
+            .pipeline::<Value>(&pipeline)
+            .await
+            .and_then(|value| crate::redis::FromRedisValue::from_redis_value(value).map_err(Into::into))?;
+        Ok(length)
+    }
+}
+
+fn refuse(queued: Queued) {
+    if let Some(report) = queued.report {
+        let _ = report.send(Report::Dropped(Dropped::NotHandedOver));
+    }
+    if let Some(Place::Accepted(admission)) = &queued.place {
+        admission.answer_instead(Err(Refusal::Away));
+    }
+}

@@ -1,0 +1,258 @@
+//! Takes deliveries out of the streams and passes them to the Dispatchers of its thread: one taker
+//! for each stream, over a connection of its own, so that a destination's deliveries come to one
+//! thread. It takes no more than the node has places for, and claims what dead nodes held. It never
+//! acknowledges an entry: that is the ticket to its attempt.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::{ArbiterHandle, Recipient};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::desk::Desk;
+use super::entry::{Entry, Reader, entries};
+use super::{GROUP, Streams, command, reply, stream_key};
+use crate::admission::Gate;
+use crate::messages::{DeliveriesRendered, Place, Queued, Redemption, Ticket};
+use crate::metrics::{Dropped, Metrics};
+use crate::redis::{ANSWER_WITHIN, Code, Connection, RedisError, RedisResult, Value, has_code};
+
+/// How long Redis holds the question for more; also how long a stop may have to wait.
+const ASKED_FOR: Duration = Duration::from_millis(250);
+/// Between two tries to reach Redis.
+const TRIED_AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// The fewest and the most entries taken at a time. Many at a time cost Redis less; few are what a
+/// stream with no work keeps of the node's places.
+const TAKEN_AT_ONCE: std::ops::RangeInclusive<usize> = 8..=64;
+/// In the time after which a node counts as dead, so many signs of life are given, and so often it
+/// is looked for dead ones.
+const SIGNS_OF_LIFE: u32 = 4;
+
+/// Gives the caller (ARGV 2) up to ARGV 4 entries of consumers without a sign of life (a key named
+/// ARGV 5 and their name), if they have been untouched for ARGV 3 milliseconds. A dead consumer with
+/// nothing left is removed. One step, so that none is removed that has just taken something.
+const CLAIM: &str = r"
+local claimed, left = {}, tonumber(ARGV[4])
+for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+  local name, pending = consumer[2], consumer[4]
+  if name ~= ARGV[2] and redis.call('EXISTS', ARGV[5] .. name) == 0 then
+    if pending == 0 then
+      redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], name)
+    elseif left > 0 then
+      local ids = {}
+      for _, entry in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', left, name)) do
+        ids[#ids + 1] = entry[1]
+      end
+      if #ids > 0 then
+        left = left - #ids
+        for _, entry in ipairs(redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], unpack(ids))) do
+          claimed[#claimed + 1] = entry
+        end
+      end
+    end
+  end
+end
+return claimed";
+
+/// The takers of one thread, and what they share.
+pub struct Takers {
+    streams: Streams,
+    gate: Arc<Gate>,
+    metrics: Arc<Metrics>,
+    dispatchers: Recipient<DeliveriesRendered>,
+    desk: mpsc::UnboundedSender<Redemption>,
+    reader: RefCell<Reader>,
+    /// Each taker's name as a consumer: a new one after each break, since what Redis gave to the old
+    /// one may never have arrived here.
+    consumers: RefCell<Vec<(usize, String)>>,
+    taken_at_once: usize,
+    claim: Code,
+    away: Cell<bool>,
+}
+
+impl Takers {
+    /// Starts the takers of every stream whose number is `share` modulo `shares`, on the thread
+    /// whose Dispatchers are given.
+    pub fn start_on(
+        thread: &ArbiterHandle,
+        streams: &Streams,
+        (share, shares): (usize, usize),
+        dispatchers: Recipient<DeliveriesRendered>,
+        gate: Arc<Gate>,
+        metrics: Arc<Metrics>,
+    ) {
+        let streams = Streams { link: streams.link.apart(), ..streams.clone() };
+        let stopping = streams.stop.subscribe();
+        thread.spawn(async move {
+            let (desk, handed_in) = mpsc::unbounded_channel();
+            actix_rt::spawn(Desk::new(streams.clone(), Arc::clone(&metrics)).serve(handed_in));
+            let own: Vec<usize> = (share..streams.partitions).step_by(shares).collect();
+            let taken_at_once =
+                (streams.cluster.take_max / own.len().max(1)).clamp(*TAKEN_AT_ONCE.start(), *TAKEN_AT_ONCE.end());
+            let takers = Rc::new(Self {
+                streams,
+                gate,
+                metrics,
+                dispatchers,
+                desk,
+                reader: RefCell::default(),
+                consumers: RefCell::default(),
+                taken_at_once,
+                claim: Code::new(CLAIM),
+                away: Cell::new(false),
+            });
+            actix_rt::spawn(Rc::clone(&takers).live());
+            for partition in own {
+                actix_rt::spawn(Rc::clone(&takers).take_from(partition, stopping.clone()));
+            }
+        });
+    }
+
+    /// Gives signs of life, also while there is nothing to take or no place for it.
+    async fn live(self: Rc<Self>) {
+        loop {
+            let consumers = self.consumers.borrow().clone();
+            for (partition, consumer) in consumers {
+                // Where Redis is away nobody else can claim either; the next sign is soon.
+                let _ = self.sign(partition, &consumer).await;
+            }
+            tokio::time::sleep(self.streams.cluster.claim_after / SIGNS_OF_LIFE).await;
+        }
+    }
+
+    async fn sign(&self, partition: usize, consumer: &str) -> RedisResult<Value> {
+        let key = format!("{}{consumer}", alive_prefix(partition));
+        let life = self.streams.cluster.claim_after.as_millis().to_string();
+        self.streams.link.query(&command("SET", &[&key, "1", "PX", &life])).await
+    }
+
+    /// Takes from one stream until the node stops, over one connection after the other.
+    async fn take_from(self: Rc<Self>, partition: usize, mut stopping: watch::Receiver<bool>) {
+        while !*stopping.borrow() {
+            let consumer = crate::id::new_id();
+            let taken = self.follow(partition, &consumer, &mut stopping).await;
+            self.consumers.borrow_mut().retain(|(_, own)| *own != consumer);
+            if let Err(error) = taken {
+                if !self.away.replace(true) {
+                    tracing::warn!(%error, "Redis gives no deliveries; tried again until it does");
+                }
+                tokio::time::sleep(TRIED_AGAIN_AFTER).await;
+            }
+        }
+    }
+
+    async fn follow(&self, partition: usize, consumer: &str, stopping: &mut watch::Receiver<bool>) -> RedisResult<()> {
+        self.sign(partition, consumer).await?;
+        self.consumers.borrow_mut().push((partition, consumer.to_owned()));
+        let mut connection = self.streams.link.blocking().await?;
+        make_group(&mut connection, partition).await?;
+        if self.away.take() {
+            tracing::info!("Redis gives deliveries again");
+        }
+        let mut looked: Option<Instant> = None;
+        while !*stopping.borrow() {
+            let more = if looked.is_none_or(|at| at.elapsed() >= self.streams.cluster.claim_after / SIGNS_OF_LIFE) {
+                let claimed = self.claim(partition, consumer).await?;
+                // Where there was as much as could be had, there may be more.
+                looked = (claimed.len() < self.taken_at_once).then(Instant::now);
+                self.metrics.claims.inc_by(claimed.len() as u64);
+                claimed
+            } else {
+                self.ask(&mut connection, partition, consumer).await?
+            };
+            self.pass_on(partition, more, stopping).await;
+        }
+        Ok(())
+    }
+
+    async fn ask(&self, connection: &mut Connection, partition: usize, consumer: &str) -> RedisResult<Vec<Entry>> {
+        let (count, wait) = (self.taken_at_once.to_string(), ASKED_FOR.as_millis().to_string());
+        let key = stream_key(partition);
+        let question =
+            command("XREADGROUP", &["GROUP", GROUP, consumer, "COUNT", &count, "BLOCK", &wait, "STREAMS", &key, ">"]);
+        let answer = tokio::time::timeout(ASKED_FOR + ANSWER_WITHIN, question.query_async(connection)).await;
+        let answer = answer.unwrap_or_else(|_| {
+            Err(RedisError::from(std::io::Error::new(std::io::ErrorKind::TimedOut, "it did not answer in time")))
+        })?;
+        Ok(of_one_stream(answer))
+    }
+
+    async fn claim(&self, partition: usize, consumer: &str) -> RedisResult<Vec<Entry>> {
+        let (key, alive) = (stream_key(partition), alive_prefix(partition));
+        let idle = self.streams.cluster.claim_after.as_millis().to_string();
+        let count = self.taken_at_once.to_string();
+        let words = [GROUP, consumer, &idle, &count, &alive].map(str::as_bytes);
+        Ok(entries(self.streams.link.code(&self.claim, &key, &words).await?))
+    }
+
+    /// Passes entries to the Dispatchers once there is a place for each. What can't be passed on is
+    /// given back by its ticket.
+    async fn pass_on(&self, partition: usize, entries: Vec<Entry>, stopping: &mut watch::Receiver<bool>) {
+        if entries.is_empty() {
+            return;
+        }
+        let ticketed = entries.into_iter().map(|entry| {
+            let ticket = Ticket::new(partition, entry.id, self.desk.clone(), self.gate.delivery());
+            (entry, ticket)
+        });
+        let ticketed: Vec<_> = ticketed.collect();
+        let mut places = tokio::select! {
+            places = self.gate.take(ticketed.len()) => Some(places),
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        };
+        let mut deliveries = Vec::with_capacity(ticketed.len());
+        for (entry, ticket) in ticketed {
+            let place = places.as_mut().and_then(crate::admission::Taken::split).or_else(|| places.take());
+            match self.reader.borrow_mut().read(entry) {
+                Ok(read) => deliveries.push(Queued {
+                    delivery: read.delivery,
+                    accepted_at: read.accepted_at,
+                    place: place.map(Place::Taken),
+                    ticket: Some(ticket),
+                    outstanding: self.gate.delivery(),
+                    report: read.reply.map(|key| {
+                        let (report, reported) = oneshot::channel();
+                        actix_rt::spawn(reply::leave(self.streams.clone(), key, reported));
+                        report
+                    }),
+                }),
+                Err(reason) => {
+                    tracing::warn!(partition, reason, "an entry of a stream is no delivery and is removed");
+                    ticket.discard(Dropped::EntryUnreadable, place.map(Place::Taken));
+                }
+            }
+        }
+        // Refused only where the Dispatchers have stopped: what comes back is given back.
+        drop(self.dispatchers.try_send(DeliveriesRendered(deliveries)));
+    }
+}
+
+/// Where the consumers of a stream give signs of life.
+fn alive_prefix(partition: usize) -> String {
+    format!("{{posthaste:{partition}}}:alive:")
+}
+
+/// Makes the group where it is not there yet, or not any more. It begins with all there is.
+async fn make_group(connection: &mut Connection, partition: usize) -> RedisResult<()> {
+    let make = command("XGROUP", &["CREATE", &stream_key(partition), GROUP, "0", "MKSTREAM"]);
+    match tokio::time::timeout(ANSWER_WITHIN, make.query_async::<Value>(connection)).await {
+        Ok(Err(error)) if !has_code(&error, "BUSYGROUP") => Err(error),
+        Ok(_) => Ok(()),
+        Err(_) => Err(RedisError::from(std::io::Error::new(std::io::ErrorKind::TimedOut, "it did not answer in time"))),
+    }
+}
+
+/// The entries of an answer that tells of one stream, in either version of Redis' protocol.
+fn of_one_stream(answer: Value) -> Vec<Entry> {
+    let of_pair = |parts: Vec<Value>| parts.into_iter().nth(1).map(entries).unwrap_or_default();
+    match answer {
+        Value::Array(streams) => match streams.into_iter().next() {
+            Some(Value::Array(parts)) => of_pair(parts),
+            _ => Vec::new(),
+        },
+        Value::Map(streams) => streams.into_iter().next().map(|(_, found)| entries(found)).unwrap_or_default(),
+        _ => Vec::new(),
+    }
+}

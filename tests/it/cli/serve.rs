@@ -1,0 +1,60 @@
+//! `posthaste serve` as an operator meets it: how it starts or says why not, what it logs, how it ends.
+
+mod operating;
+mod starting;
+mod stopping;
+
+use std::fs;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{Running, call, command, home, run};
+use crate::support::DEADLINE;
+
+/// The mark of everything that a log must not tell.
+const MARK: &str = "n0t-f0r-the-l0g";
+
+/// A node on a free port, with loopback allowed, and its address.
+pub(crate) fn serve(home: &TempDir, variables: &[(&str, &str)]) -> (Running, String) {
+    let mut serve = command(home, &["serve"]);
+    serve.env("POSTHASTE_SERVER__LISTEN", "127.0.0.1:0").env("POSTHASTE_DISPATCH__ALLOW_NETWORKS", "[\"127.0.0.0/8\"]");
+    serve.envs(variables.iter().copied());
+    let running = Running::start(serve);
+    let address = running.wait_for_line("listening on http://");
+    (running, address)
+}
+
+/// Saves a template and a trigger on all events to this URL.
+pub(crate) fn set_up(address: &str, id: &str, url: &str) {
+    let template = json!({"format": "json", "body": "{\"id\":\"{{event.id}}\"}"});
+    let trigger = json!({"event": "*", "template": id, "url": url});
+    put(address, &format!("/v1/accounts/default/templates/{id}"), &template);
+    put(address, &format!("/v1/accounts/default/triggers/{id}"), &trigger);
+}
+
+fn put(address: &str, path: &str, document: &Value) {
+    let head = format!("PUT {path} HTTP/1.1\r\ncontent-type: application/json");
+    let (status, body) = call(address, &head, document.to_string().as_bytes()).expect("an answer");
+    assert!(status < 300, "{status} {body}");
+}
+
+/// Posts an event; its answer's status.
+fn post(address: &str, event: &Value) -> std::io::Result<u16> {
+    let head = "POST /v1/events HTTP/1.1\r\ncontent-type: application/json";
+    call(address, head, event.to_string().as_bytes()).map(|(status, _)| status)
+}
+
+pub(crate) fn metric(address: &str, name: &str) -> f64 {
+    let (_, text) = call(address, "GET /metrics HTTP/1.1", b"").expect("metrics");
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).expect("the metric");
+    line.parse().expect("a number")
+}
+
+pub(crate) fn wait_for_metric(address: &str, name: &str, value: f64) {
+    let deadline = std::time::Instant::now() + DEADLINE;
+    while metric(address, name) != value {
+        assert!(std::time::Instant::now() < deadline, "{name} is {}, not {value}", metric(address, name));
+        std::thread::yield_now();
+    }
+}

@@ -1,0 +1,120 @@
+//! How it ends: a signal to the built program while producers post.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+use crate::cli::wait_for_line;
+use crate::support::{Behaviour, Receiver};
+
+const MEMORY: (&str, &str) = ("POSTHASTE_STORE__URL", "memory:");
+const TWO_AT_A_TIME: (&str, &str) = ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "2");
+
+fn event(id: usize) -> Value {
+    json!({"type": "a", "id": id.to_string(), "data": {}})
+}
+
+/// Four producers post until they are told that the node is stopping. The receiver does not answer
+/// before that, so that most of what was accepted waits when the signal comes.
+fn a_signal_under_load(signal: &str) {
+    let (home, receiver) = (home(), Receiver::start());
+    let (running, address) = serve(&home, &[MEMORY, TWO_AT_A_TIME]);
+    set_up(&address, "t", &receiver.url("/"));
+    receiver.behave(Behaviour::Silence);
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let producers: Vec<_> = (0..4)
+        .map(|producer| {
+            let (address, accepted) = (address.clone(), Arc::clone(&accepted));
+            std::thread::spawn(move || {
+                for id in 0.. {
+                    match post(&address, &event(producer * 1_000_000 + id)) {
+                        Ok(202) => accepted.fetch_add(1, Ordering::SeqCst),
+                        other => return other,
+                    };
+                }
+                unreachable!("numbers don't end")
+            })
+        })
+        .collect();
+    while accepted.load(Ordering::SeqCst) < 100 {
+        std::thread::yield_now();
+    }
+    running.signal(signal);
+    for producer in producers {
+        assert_eq!(producer.join().expect("a producer").expect("an answer"), 503, "a stop is told, not shown");
+    }
+    // A new connection is answered while the drain goes on.
+    assert_eq!(call(&address, "GET /readyz HTTP/1.1", b"").expect("an answer").0, 503);
+    assert_eq!(call(&address, "GET /healthz HTTP/1.1", b"").expect("an answer").0, 200);
+    let tried = "POST /v1/accounts/default/triggers/t/test HTTP/1.1";
+    assert_eq!(call(&address, tried, b"").expect("an answer").0, 503);
+    receiver.behave(Behaviour::Answer(200));
+    let (code, _, stderr) = running.end();
+    assert_eq!(code, Some(0));
+    let last = stderr.last().expect("a log");
+    assert!(last.contains("stopped") && last.contains("unsent=0"), "{last}");
+    assert_eq!(receiver.received().len(), accepted.load(Ordering::SeqCst), "what was accepted, and no more");
+}
+
+#[test]
+fn sigterm_under_load_loses_nothing_that_was_accepted() {
+    a_signal_under_load("TERM");
+}
+
+#[test]
+fn sigint_under_load_loses_nothing_that_was_accepted() {
+    a_signal_under_load("INT");
+}
+
+/// Ten deliveries, of which two are under way and eight wait, each once in the count, whether or not
+/// their events still hold places.
+#[test]
+fn what_the_drain_could_not_send_is_counted_in_the_last_line() {
+    for patience in ["2", "60000"] {
+        let (home, receiver) = (home(), Receiver::start());
+        let more = [
+            MEMORY,
+            TWO_AT_A_TIME,
+            ("POSTHASTE_DISPATCH__DRAIN_MS", "1"),
+            ("POSTHASTE_DISPATCH__STALLED_AFTER_MS", patience),
+            ("POSTHASTE_DISPATCH__BEHIND_AFTER_MS", patience),
+            ("POSTHASTE_LOG__FORMAT", "json"),
+        ];
+        let (running, address) = serve(&home, &more);
+        set_up(&address, "t", &receiver.url("/"));
+        receiver.behave(Behaviour::Silence);
+        let posts = (0..10).map(|id| {
+            let address = address.clone();
+            // Some hear nothing before the end.
+            std::thread::spawn(move || post(&address, &event(id)))
+        });
+        let posts: Vec<_> = posts.collect();
+        wait_for_metric(&address, "posthaste_queue_depth", 8.0);
+        let held = metric(&address, "posthaste_events_in_flight");
+        assert!(patience == "2" || held == 8.0, "{held} events hold a place");
+        running.signal("TERM");
+        let (code, _, stderr) = running.end();
+        assert_eq!(code, Some(0));
+        let last: Value = serde_json::from_str(stderr.last().expect("a log")).expect("JSON");
+        assert_eq!((&last["message"], &last["unsent"]), (&json!("stopped"), &json!(10)), "{stderr:#?}");
+        posts.into_iter().for_each(|post| drop(post.join().expect("a producer")));
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let (home, receiver) = (home(), Receiver::start());
+    let (running, address) = serve(&home, &[MEMORY, ("POSTHASTE_DISPATCH__DRAIN_MS", "3600000")]);
+    set_up(&address, "t", &receiver.url("/"));
+    receiver.behave(Behaviour::Silence);
+    for id in 0..3 {
+        assert_eq!(post(&address, &event(id)).expect("an answer"), 202);
+    }
+    running.signal("INT");
+    while !wait_for_line(&running.stderr, "").contains("stopping") {}
+    running.signal("INT");
+    let (code, _, stderr) = running.end();
+    let last = stderr.last().expect("a log");
+    assert!(last.contains("stopped") && last.contains("unsent=3"), "{last}");
+    assert_eq!(code, Some(0));
+}

@@ -1,0 +1,122 @@
+//! The OpenAPI document: sound in itself, and in agreement with the routes.
+
+use std::collections::BTreeSet;
+
+use awc::http::Method;
+use serde_json::Value;
+
+use crate::support::Node;
+
+const METHODS: [&str; 7] = ["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"];
+
+fn document() -> &'static Value {
+    posthaste::http::openapi_document()
+}
+
+/// Every call: its path, its method, and what is said of it.
+fn calls() -> Vec<(&'static str, &'static str, &'static Value)> {
+    let paths = document()["paths"].as_object().expect("paths");
+    let calls = paths.iter().flat_map(|(path, calls)| {
+        let calls = calls.as_object().expect("calls");
+        calls.iter().map(move |(method, call)| (path.as_str(), method.as_str(), call))
+    });
+    calls.collect()
+}
+
+#[actix_rt::test]
+async fn what_is_served_is_what_was_made() {
+    let node = Node::start(&[]).await;
+    assert_eq!(&node.get("/v1/openapi.json").await.json(), document());
+}
+
+#[test]
+fn it_is_openapi_3_1() {
+    let document = document();
+    assert_eq!(document["openapi"].as_str().map(|version| &version[..4]), Some("3.1."));
+    assert_eq!(document["info"]["title"], "Posthaste");
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    let text = document.to_string();
+    for (at, _) in text.match_indices("\"$ref\":\"#") {
+        let pointer: String = text[at + 9..].chars().take_while(|c| *c != '"').collect();
+        assert!(document.pointer(&pointer).is_some(), "{pointer} is named and not there");
+    }
+    assert!(!text.contains("\"nullable\""), "a word of OpenAPI 3.0");
+    let mut ids = BTreeSet::new();
+    for (path, method, call) in calls() {
+        let at = format!("{method} {path}");
+        assert!(ids.insert(call["operationId"].as_str().expect("an id")), "{at}: its id is there twice");
+        let in_path: BTreeSet<&str> = path.split('/').filter_map(|p| p.strip_prefix('{')?.strip_suffix('}')).collect();
+        let parameters = call["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let declared = parameters.iter().filter(|p| p["in"] == "path" && p["required"] == true);
+        assert_eq!(declared.filter_map(|p| p["name"].as_str()).collect::<BTreeSet<_>>(), in_path, "{at}");
+        assert!(parameters.iter().all(|p| p["schema"].is_object()), "{at}");
+        let answers = call["responses"].as_object().expect("answers");
+        assert!(answers.keys().any(|status| status.starts_with('2')), "{at}");
+        assert!(answers.values().all(|answer| answer["description"].is_string()), "{at}");
+        for (status, answer) in answers.iter().filter(|(status, _)| status.as_str() >= "400") {
+            let problem = &answer["content"]["application/problem+json"]["schema"]["$ref"];
+            assert_eq!(problem, "#/components/schemas/Problem", "{at} {status}");
+        }
+    }
+}
+
+#[test]
+fn every_call_says_whether_it_needs_a_key_and_what_happens_without() {
+    for (path, method, call) in calls() {
+        let open = ["/metrics", "/healthz", "/readyz", "/v1/openapi.json"].contains(&path);
+        assert_eq!(call["security"] == serde_json::json!([]), open, "{method} {path}");
+        assert_eq!(call["responses"].get("401").is_none(), open, "{method} {path}");
+    }
+    assert_eq!(document()["security"], serde_json::json!([{"key": []}]));
+}
+
+/// Each path takes the methods that are in the document, and answers the others 405 with those.
+#[actix_rt::test]
+async fn paths_take_what_the_document_says() {
+    let node = Node::start(&[]).await;
+    for path in document()["paths"].as_object().expect("paths").keys() {
+        // `templates/check` is also a template's own path.
+        let also = |own: &str| path.ends_with("/check") && own == path.replace("check", "{id}");
+        let own = calls().into_iter().filter(|(own, ..)| own == path || also(own));
+        let mut taken: BTreeSet<String> = own.map(|(_, method, _)| method.to_uppercase()).collect();
+        if taken.contains("GET") {
+            taken.insert("HEAD".to_owned());
+        }
+        let asked = path.replace("{account}", "acme").replace("{id}", "x").replace("{event}", "guest.created");
+        for name in METHODS {
+            let method: Method = name.parse().expect("a method");
+            let reply = node.call(method, &asked, &[], "").await;
+            assert_eq!(reply.status != 405, taken.contains(name), "{name} {path}: {}", reply.status);
+            assert!(reply.status != 404 || reply.json()["code"] != "no_such_path", "{name} {path}");
+            if reply.status == 405 {
+                let allowed: BTreeSet<String> = reply.header("allow").split(", ").map(str::to_owned).collect();
+                assert_eq!(allowed, taken, "{name} {path}");
+            }
+        }
+    }
+}
+
+/// The other way round: a route that the code sets up is in the document.
+#[test]
+fn routes_are_in_the_document() {
+    let code = include_str!("../../../src/http/mod.rs");
+    let routes = code.split("pub fn routes(").nth(1).expect("the routes").split("\n}\n").next().expect("their end");
+    let literals = routes.split('"').skip(1).step_by(2).map(|path| path.replace("{id:check}", "check"));
+    let paths: Vec<&String> = document()["paths"].as_object().expect("paths").keys().collect();
+    let mut found = 0;
+    for literal in literals.filter(|path| path != "/v1/accounts/{account}") {
+        assert!(paths.iter().any(|path| path.ends_with(&literal)), "{literal} is not in the document");
+        found += 1;
+    }
+    assert_eq!(found, paths.len(), "{paths:?}");
+}
+
+#[actix_rt::test]
+async fn head_is_get_without_the_body() {
+    let node = Node::start(&[]).await;
+    for path in ["/healthz", "/readyz", "/v1/dictionary", "/v1/accounts/acme/triggers"] {
+        let (get, head) = (node.get(path).await, node.call(Method::HEAD, path, &[], "").await);
+        assert_eq!((head.status, head.body.len()), (get.status, 0), "{path}");
+        assert_eq!(head.header("content-length"), get.body.len().to_string(), "{path}");
+    }
+}

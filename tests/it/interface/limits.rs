@@ -1,0 +1,145 @@
+//! What is too much: bodies of a hundred megabytes, bodies that never end, more events than there is
+//! room for. Each has its answer, takes nothing, and the next request is served.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::{DEADLINE, Node, Receiver, json_template};
+
+const HUNDRED_MEGABYTES: usize = 100 << 20;
+
+/// Writes a request's head and then what `body` makes, as a sender that does not look at what comes
+/// back until it is done or can't go on; says the answer's status and code.
+fn send(address: SocketAddr, head: &str, body: impl FnOnce(&mut TcpStream)) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).expect("a node");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
+    stream.set_write_timeout(Some(DEADLINE)).expect("a deadline");
+    write!(stream, "{head}\r\nhost: x\r\ncontent-type: application/json\r\n\r\n").expect("sent");
+    body(&mut stream);
+    let mut answer = Vec::new();
+    let mut chunk = [0; 4_096];
+    // Until the whole problem document is there: a kept connection does not end.
+    while !answer.ends_with(b"}") {
+        match stream.read(&mut chunk) {
+            Ok(0) | Err(_) => break,
+            Ok(read) => answer.extend_from_slice(&chunk[..read]),
+        }
+    }
+    let answer = String::from_utf8(answer).expect("UTF-8");
+    let answer = answer.strip_prefix("HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(&answer);
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let code = answer.split("\"code\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+    (status.unwrap_or_else(|| panic!("no status in {answer:?}")), code.to_owned())
+}
+
+/// A hundred megabytes, or as much of it as is taken.
+fn pour(stream: &mut TcpStream, chunked: bool) {
+    let megabyte = vec![b' '; 1 << 20];
+    for _ in 0..HUNDRED_MEGABYTES >> 20 {
+        let framed = !chunked || write!(stream, "{:x}\r\n", megabyte.len()).is_ok();
+        if !framed || stream.write_all(&megabyte).is_err() || (chunked && stream.write_all(b"\r\n").is_err()) {
+            return;
+        }
+    }
+}
+
+#[actix_rt::test]
+async fn a_body_of_a_hundred_megabytes_is_refused_however_it_comes() {
+    let (node, receiver) = (Node::start(&[]).await, Receiver::start());
+    node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
+    let address = node.engine().address();
+    let declared = format!("content-length: {HUNDRED_MEGABYTES}");
+    for (path, method) in [("/v1/events", "POST"), ("/v1/accounts/default/templates/t", "PUT")] {
+        for (framing, chunked) in [(declared.as_str(), false), ("transfer-encoding: chunked", true)] {
+            let head = format!("{method} {path} HTTP/1.1\r\n{framing}");
+            let sent = tokio::task::spawn_blocking(move || send(address, &head, |stream| pour(stream, chunked)));
+            assert_eq!(sent.await.expect("sent"), (413, "body_too_large".to_owned()), "{path} {framing}");
+        }
+    }
+    // One that waits to be asked for its body hears the refusal without having sent any.
+    let head = format!("POST /v1/events HTTP/1.1\r\n{declared}\r\nexpect: 100-continue");
+    let sent = tokio::task::spawn_blocking(move || send(address, &head, |_| {}));
+    assert_eq!(sent.await.expect("sent"), (413, "body_too_large".to_owned()));
+    node.fire(json!({"type": "a", "id": "next", "data": {}})).await;
+    assert_eq!(receiver.wait_for(1).await[0].text(), "{\"id\":\"next\"}");
+    assert_eq!(node.metric("posthaste_events_rejected_total{code=\"body_too_large\"}").await, 3.0);
+    assert_eq!(node.stop().await.unsent, 0);
+    assert_eq!(receiver.received().len(), 1);
+}
+
+#[actix_rt::test]
+async fn a_body_that_does_not_arrive_gives_its_connection_back() {
+    let node = Node::start(&[("POSTHASTE_SERVER__BODY_TIMEOUT_MS", "50")]).await;
+    let address = node.engine().address();
+    for path in ["/v1/events", "/v1/accounts/default/templates"] {
+        let head = format!("POST {path} HTTP/1.1\r\ncontent-length: 100");
+        let sent = tokio::task::spawn_blocking(move || {
+            send(address, &head, |stream| stream.write_all(b"{\"type\"").expect("sent"))
+        });
+        assert_eq!(sent.await.expect("sent"), (408, "body_timeout".to_owned()), "{path}");
+    }
+    assert_eq!(node.metric("posthaste_events_rejected_total{code=\"body_timeout\"}").await, 1.0);
+    node.fire(json!({"type": "a", "data": {}})).await;
+}
+
+#[actix_rt::test]
+async fn a_request_that_never_fits_is_told_to_come_in_parts() {
+    let node = Node::start(&[("POSTHASTE_INGEST__EVENTS_IN_FLIGHT_MAX", "2")]).await;
+    let event = json!({"type": "a", "data": {}});
+    let reply = node.post("/v1/events", &json!([event, event, event])).await;
+    assert_eq!((reply.problem(), reply.header("retry-after").as_str()), ((429, "engine_full".into()), "1"));
+    assert!(reply.json()["detail"].as_str().is_some_and(|detail| detail.contains("send it in parts")));
+    assert_eq!(node.post("/v1/events", &json!([event, event])).await.status, 202);
+    assert_eq!(node.metric("posthaste_events_rejected_total{code=\"engine_full\"}").await, 3.0);
+}
+
+#[actix_rt::test]
+async fn all_bodies_together_have_a_bound() {
+    let node = Node::start(&[("POSTHASTE_INGEST__BODIES_BYTES_MAX", "1000")]).await;
+    let mut dribbling = TcpStream::connect(node.engine().address()).expect("a node");
+    dribbling.set_read_timeout(Some(DEADLINE)).expect("a deadline");
+    let body = format!("{{\"type\":\"a\",\"data\":{{\"a\":\"{}\"}}}}", "x".repeat(700));
+    let (first, rest) = body.split_at(600);
+    let length = body.len();
+    let head =
+        format!("POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {length}");
+    write!(dribbling, "{head}\r\n\r\n{first}").expect("sent");
+    node.wait_for_metric("posthaste_body_bytes", 600.0).await;
+    let event = json!({"type": "a", "data": {"a": "x".repeat(400)}});
+    let reply = node.post("/v1/events", &event).await;
+    assert_eq!((reply.problem(), reply.header("retry-after").as_str()), ((429, "engine_full".into()), "1"));
+    assert_eq!(node.metric("posthaste_events_rejected_total{code=\"engine_full\"}").await, 1.0);
+    dribbling.write_all(rest.as_bytes()).expect("sent");
+    let answered = tokio::task::spawn_blocking(move || {
+        let mut answer = [0; 12];
+        dribbling.read_exact(&mut answer).expect("an answer");
+        answer
+    });
+    assert_eq!(&answered.await.expect("answered"), b"HTTP/1.1 202");
+    node.wait_for_metric("posthaste_body_bytes", 0.0).await;
+    node.fire(event).await;
+}
+
+/// A client that says nothing, or half of a head, or nothing more, does not keep its connection.
+#[actix_rt::test]
+async fn silent_clients_are_let_go() {
+    let (head, idle) = ("POSTHASTE_SERVER__HEAD_TIMEOUT_MS", "POSTHASTE_SERVER__KEEP_ALIVE_MS");
+    for (setting, said) in
+        [(head, ""), (head, "GET /healthz HTTP/1.1\r\nhost"), (idle, "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")]
+    {
+        let node = Node::start(&[(setting, "50")]).await;
+        let address = node.engine().address();
+        let ended = tokio::task::spawn_blocking(move || {
+            let mut stream = TcpStream::connect(address).expect("a node");
+            // Sooner than the server would do it unasked.
+            stream.set_read_timeout(Some(Duration::from_secs(4))).expect("a deadline");
+            stream.write_all(said.as_bytes()).expect("sent");
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).is_ok()
+        });
+        assert!(ended.await.expect("ended"), "{said:?}: it was not let go");
+    }
+}

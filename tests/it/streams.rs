@@ -1,0 +1,72 @@
+//! Deliveries through Redis Streams, with nodes in this process and a real redis-server: who takes
+//! what, where it stops, and what is left when something goes away. Nodes that are killed are in
+//! [`deaths`].
+
+mod bounds;
+mod deaths;
+mod duplicates;
+mod tickets;
+mod ways;
+
+use serde_json::{Value, json};
+
+use crate::support::{DEADLINE, Node, Receiver, RedisServer, json_template};
+
+/// Settings of a node on this Redis, with more.
+fn on<'a>(url: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    [("POSTHASTE_STORE__URL", url)].into_iter().chain(more.iter().copied()).collect()
+}
+
+const INGEST: (&str, &str) = ("POSTHASTE_CLUSTER__ROLES", "[\"ingest\"]");
+const DISPATCH: (&str, &str) = ("POSTHASTE_CLUSTER__ROLES", "[\"dispatch\"]");
+
+async fn node(url: &str, more: &[(&str, &str)]) -> Node {
+    Node::start(&on(url, more)).await
+}
+
+/// Saves a trigger on the type `a` to this URL through one node, and waits until others have it too.
+async fn set_up(node: &Node, others: &[&Node], id: &str, url: String) {
+    node.set_up(id, &json_template(), json!({"event": "a", "url": url})).await;
+    for other in others {
+        let deadline = std::time::Instant::now() + DEADLINE;
+        let path = format!("/v1/accounts/default/triggers/{id}/test");
+        while other.post(&path, &json!({})).await.status == 404 {
+            assert!(std::time::Instant::now() < deadline, "a trigger is not live on another node");
+        }
+    }
+}
+
+fn event(id: impl ToString) -> Value {
+    json!({"type": "a", "id": id.to_string(), "data": {}})
+}
+
+/// The ids of the events that a receiver got, each as often as it came.
+fn ids(receiver: &Receiver) -> Vec<String> {
+    let mut ids: Vec<String> = receiver.received().iter().map(|r| r.text().to_owned()).collect();
+    ids.sort();
+    ids
+}
+
+fn expected(ids: impl IntoIterator<Item = usize>) -> Vec<String> {
+    let mut ids: Vec<String> = ids.into_iter().map(|id| format!("{{\"id\":\"{id}\"}}")).collect();
+    ids.sort();
+    ids
+}
+
+/// How many entries lie in the streams of a server.
+fn backlog(redis: &RedisServer) -> usize {
+    let keys = redis.cli(&["KEYS", "{posthaste:*}:deliveries"]);
+    keys.lines()
+        .filter(|key| !key.is_empty())
+        .map(|key| redis.cli(&["XLEN", key]).parse::<usize>().expect("a number"))
+        .sum()
+}
+
+/// Waits until something holds, with a deadline.
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = std::time::Instant::now() + DEADLINE;
+    while !holds().await {
+        assert!(std::time::Instant::now() < deadline, "{what}");
+        tokio::task::yield_now().await;
+    }
+}

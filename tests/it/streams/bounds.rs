@@ -1,0 +1,191 @@
+//! What happens where something is full, slow or away.
+
+use serde_json::json;
+
+use super::{DISPATCH, INGEST, backlog, event, expected, ids, node, set_up, until};
+use crate::support::{Behaviour, Node, Receiver, RedisServer, json_template};
+
+#[actix_rt::test]
+async fn past_the_backlogs_bound_nothing_is_taken_and_what_was_arrives() {
+    let redis = RedisServer::start();
+    let ingest = node(&redis.url(), &[INGEST, ("POSTHASTE_CLUSTER__BACKLOG_MAX", "10")]).await;
+    let receiver = Receiver::start();
+    set_up(&ingest, &[], "t", receiver.url("/")).await;
+    let mut taken = Vec::new();
+    for id in 0..20 {
+        let reply = ingest.post("/v1/events", &event(id)).await;
+        if reply.status == 202 {
+            taken.push(id);
+        } else {
+            assert_eq!(reply.problem(), (429, "engine_full".to_owned()));
+            assert!(!reply.header("retry-after").is_empty());
+        }
+    }
+    assert_eq!((taken.clone(), backlog(&redis)), ((0..10).collect(), 10));
+    ingest.wait_for_metric("posthaste_backlog_deliveries", 10.0).await;
+    until("the oldest has an age", async || ingest.metric("posthaste_backlog_oldest_age_seconds").await > 0.0).await;
+    let _dispatch = node(&redis.url(), &[DISPATCH]).await;
+    receiver.wait_for(10).await;
+    until("room is not seen", async || ingest.post("/v1/events", &event("later")).await.status == 202).await;
+    receiver.wait_for(11).await;
+    assert_eq!(ids(&receiver)[..10], expected(taken)[..]);
+    ingest.wait_for_metric("posthaste_backlog_deliveries", 0.0).await;
+}
+
+#[actix_rt::test]
+async fn a_slow_destination_starves_nobody_in_its_stream() {
+    let redis = RedisServer::start();
+    let (silent, prompt) = (Receiver::start(), Receiver::start());
+    let small = [
+        ("POSTHASTE_CLUSTER__PARTITIONS", "1"),
+        ("POSTHASTE_CLUSTER__TAKE_MAX", "8"),
+        ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "2"),
+        ("POSTHASTE_DISPATCH__QUEUE_PER_DESTINATION", "20"),
+        ("POSTHASTE_DISPATCH__DRAIN_MS", "50"),
+    ];
+    let node = node(&redis.url(), &small).await;
+    silent.behave(Behaviour::Silence);
+    set_up(&node, &[], "silent", silent.url("/")).await;
+    set_up(&node, &[], "prompt", prompt.url("/")).await;
+    for id in 0..100 {
+        node.fire(event(id)).await;
+    }
+    prompt.wait_for(100).await;
+    assert_eq!(ids(&prompt), expected(0..100));
+    // Two are under way, twenty wait, and the others were dropped, counted, and are gone.
+    node.wait_for_metric("posthaste_dropped_total{reason=\"queue_full\"}", 78.0).await;
+    until("what was dropped is still there", async || backlog(&redis) == 20).await;
+    assert_eq!(node.metric("posthaste_queue_depth").await, 20.0);
+    // A stop gives back what waits, and what is under way ends with the node.
+    assert_eq!(node.stop().await.unsent, 2);
+    assert_eq!(backlog(&redis), 20);
+}
+
+#[actix_rt::test]
+async fn what_a_stop_gives_back_another_node_has_at_once() {
+    let redis = RedisServer::start();
+    let receiver = Receiver::start();
+    receiver.behave(Behaviour::Silence);
+    // Claiming from the dead would take longer than the test waits.
+    let patient = [("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "600000")];
+    let more = [("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1"), ("POSTHASTE_DISPATCH__DRAIN_MS", "50")];
+    let first = node(&redis.url(), &[patient[0], more[0], more[1]]).await;
+    set_up(&first, &[], "t", receiver.url("/")).await;
+    for id in 0..10 {
+        first.fire(event(id)).await;
+    }
+    receiver.wait_for(1).await;
+    first.wait_for_metric("posthaste_queue_depth", 9.0).await;
+    assert_eq!(first.stop().await.unsent, 1, "the one whose attempt is under way");
+    receiver.behave(Behaviour::Answer(200));
+    let quick = [("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "400")];
+    let second = node(&redis.url(), &quick).await;
+    receiver.wait_for(10).await;
+    assert_eq!(ids(&receiver), expected(0..10));
+    second.wait_for_metric("posthaste_claims_total", 9.0).await;
+}
+
+/// Posts until the node answers so.
+async fn until_answer(node: &Node, status: u16, code: &str) {
+    until(code, async || {
+        let reply = node.post("/v1/events", &json!({"type": "nobody.listens", "data": {}})).await;
+        reply.status == status && (code.is_empty() || reply.problem().1 == code)
+    })
+    .await;
+}
+
+#[actix_rt::test]
+async fn while_redis_is_away_nothing_is_taken_and_nothing_is_lost() {
+    let mut redis = RedisServer::lasting();
+    let (ingest, receiver) = (node(&redis.url(), &[INGEST]).await, Receiver::start());
+    set_up(&ingest, &[], "t", receiver.url("/")).await;
+    for id in 0..5 {
+        ingest.fire(event(id)).await;
+    }
+    let dispatch = {
+        redis.kill();
+        until_answer(&ingest, 503, "store_unavailable").await;
+        assert_eq!(ingest.get("/readyz").await.problem(), (503, "store_unavailable".to_owned()));
+        assert_eq!(ingest.get("/healthz").await.status, 200);
+        redis.run();
+        until_answer(&ingest, 202, "").await;
+        node(&redis.url(), &[DISPATCH]).await
+    };
+    receiver.wait_for(5).await;
+    // The same for the node that takes.
+    redis.kill();
+    redis.run();
+    for id in 5..10 {
+        // The first that meets the broken connection is refused, and sent again as a producer does.
+        until("events are not taken", async || ingest.post("/v1/events", &event(id)).await.status == 202).await;
+    }
+    receiver.wait_for(10).await;
+    assert_eq!(ids(&receiver), expected(0..10));
+    assert_eq!(dispatch.stop().await.unsent, 0);
+}
+
+#[actix_rt::test]
+async fn a_redis_that_lost_its_data_is_begun_with_anew() {
+    let mut redis = RedisServer::start();
+    let (node, receiver) = (node(&redis.url(), &[]).await, Receiver::start());
+    set_up(&node, &[], "t", receiver.url("/")).await;
+    node.fire(event(0)).await;
+    receiver.wait_for(1).await;
+    redis.kill();
+    redis.run();
+    until_answer(&node, 202, "").await;
+    // The triggers are gone too, until they are written again.
+    until("the trigger is not gone", async || node.get("/v1/accounts/default/triggers/t").await.status == 404).await;
+    set_up(&node, &[], "t", receiver.url("/")).await;
+    node.fire(event(1)).await;
+    receiver.wait_for(2).await;
+    assert_eq!(ids(&receiver), expected(0..2));
+}
+
+#[actix_rt::test]
+async fn a_full_redis_takes_nothing_in_and_lets_everything_out() {
+    let redis = RedisServer::start();
+    let narrow = [("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1"), ("POSTHASTE_CLUSTER__TAKE_MAX", "1")];
+    let (node, receiver) = (node(&redis.url(), &narrow).await, Receiver::start());
+    set_up(&node, &[], "t", receiver.url("/")).await;
+    receiver.behave(Behaviour::Silence);
+    for id in 0..100 {
+        node.fire(event(id)).await;
+    }
+    receiver.wait_for(1).await;
+    redis.cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    let refused = node.post("/v1/events", &event("x")).await;
+    assert_eq!(refused.problem(), (503, "store_unavailable".to_owned()));
+    assert_eq!(node.metric("posthaste_dropped_total{reason=\"not_handed_over\"}").await, 1.0);
+    receiver.behave(Behaviour::Answer(200));
+    receiver.wait_for(100).await;
+    redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    until_answer(&node, 202, "").await;
+    node.fire(event(100)).await;
+    receiver.wait_for(101).await;
+    assert_eq!(ids(&receiver), expected(0..101));
+}
+
+#[actix_rt::test]
+async fn nodes_must_agree_on_the_partitions() {
+    let redis = RedisServer::start();
+    let _first = node(&redis.url(), &[]).await;
+    let other = crate::support::settings(&super::on(&redis.url(), &[("POSTHASTE_CLUSTER__PARTITIONS", "8")]));
+    let error = posthaste::engine::Engine::start(other).await.err().expect("refused").to_string();
+    assert!(error.contains("`cluster.partitions` is 8 here") && error.contains("agreed on 16"), "{error}");
+}
+
+#[actix_rt::test]
+async fn what_is_no_delivery_is_removed_and_counted() {
+    let redis = RedisServer::start();
+    let (node, receiver) = (node(&redis.url(), &[]).await, Receiver::start());
+    node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
+    let stream = "{posthaste:3}:deliveries";
+    redis.cli(&["XADD", stream, "*", "a", "b"]);
+    redis.cli(&["XADD", stream, "*", "url", "gopher://h/", "webhook-id", "i", "content-type", "c", "body", "b"]);
+    redis.cli(&["XADD", stream, "*", "url", &receiver.url("/x"), "webhook-id", "i", "content-type", "c", "body", "b"]);
+    assert_eq!(receiver.wait_for(1).await[0].path, "/x", "a delivery is one whoever wrote it");
+    node.wait_for_metric("posthaste_dropped_total{reason=\"entry_unreadable\"}", 2.0).await;
+    assert_eq!(redis.cli(&["XLEN", stream]), "0");
+}

@@ -1,0 +1,125 @@
+//! Nodes that are processes, and are killed and paused under load. The receivers count.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use serde_json::json;
+
+use crate::cli::{self, Running};
+use crate::support::{DEADLINE, Receiver, RedisServer};
+
+const EVENTS: usize = 3_000;
+
+struct Process {
+    running: Running,
+    address: String,
+}
+
+fn start(home: &tempfile::TempDir, redis: &RedisServer, roles: &str, more: &[(&str, &str)]) -> Process {
+    let url = redis.url();
+    let variables = [
+        ("POSTHASTE_STORE__URL", url.as_str()),
+        ("POSTHASTE_CLUSTER__ROLES", roles),
+        ("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "500"),
+        ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "4"),
+    ];
+    let variables: Vec<_> = variables.iter().chain(more).copied().collect();
+    let (running, address) = cli::serve::serve(home, &variables);
+    Process { running, address }
+}
+
+fn post(address: &str, first: usize, count: usize) {
+    let lines: Vec<String> =
+        (first..first + count).map(|id| json!({"type": "a", "id": id.to_string(), "data": {}}).to_string()).collect();
+    let head = "POST /v1/events HTTP/1.1\r\ncontent-type: application/x-ndjson";
+    let (status, body) = cli::call(address, head, lines.join("\n").as_bytes()).expect("an answer");
+    assert_eq!(status, 202, "{body}");
+}
+
+/// How often each event came.
+fn counts(receiver: &Receiver) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for request in receiver.received() {
+        *counts.entry(request.text().to_owned()).or_default() += 1;
+    }
+    counts
+}
+
+#[test]
+fn none_twice_and_none_lost_but_what_was_under_way() {
+    let (home, redis) = (cli::home(), RedisServer::start());
+    let ingest = start(&home, &redis, "[\"ingest\"]", &[]);
+    let receivers: Vec<Receiver> = (0..3).map(|_| Receiver::start()).collect();
+    for (number, receiver) in receivers.iter().enumerate() {
+        cli::serve::set_up(&ingest.address, &number.to_string(), &receiver.url("/"));
+    }
+    let dispatch: Vec<Process> = (0..3).map(|_| start(&home, &redis, "[\"dispatch\"]", &[])).collect();
+    let mut posted = 0;
+    let mut load = |until: usize| {
+        while posted < until {
+            post(&ingest.address, posted, 50);
+            posted += 50;
+        }
+    };
+    load(EVENTS / 4);
+    dispatch[0].running.signal("KILL");
+    load(EVENTS / 2);
+    dispatch[1].running.signal("STOP");
+    load(EVENTS * 3 / 4);
+    dispatch[2].running.signal("KILL");
+    // Nobody is left to send until the paused one goes on, or a new one claims what they held.
+    let last = start(&home, &redis, "[\"dispatch\"]", &[]);
+    load(EVENTS);
+    let claimed = Instant::now() + DEADLINE;
+    while cli::serve::metric(&last.address, "posthaste_backlog_deliveries") > 0.0 {
+        assert!(Instant::now() < claimed, "what the dead held is not claimed");
+        std::thread::yield_now();
+    }
+    dispatch[1].running.signal("CONT");
+    // Long after its claim time, the paused one finds that its tickets are void; new work it takes.
+    for id in EVENTS..EVENTS + 200 {
+        post(&ingest.address, id, 1);
+    }
+    // Attempts that were under way at a kill: at most one for each connection, of two nodes.
+    let lost_max = 2 * 4;
+    for receiver in &receivers {
+        let deadline = Instant::now() + DEADLINE;
+        while receiver.received().len() < EVENTS + 200 - lost_max {
+            assert!(Instant::now() < deadline, "{} of {} arrived", receiver.received().len(), EVENTS + 200);
+            std::thread::yield_now();
+        }
+        cli::serve::wait_for_metric(&last.address, "posthaste_backlog_deliveries", 0.0);
+    }
+    for process in [&ingest, &dispatch[1], &last] {
+        process.running.signal("TERM");
+    }
+    for process in [ingest.running, last.running] {
+        assert_eq!(process.end().0, Some(0));
+    }
+    for receiver in &receivers {
+        let counts = counts(receiver);
+        assert!(counts.values().all(|count| *count == 1), "some came twice");
+        assert!(counts.len() >= EVENTS + 200 - lost_max, "{} of {} arrived", counts.len(), EVENTS + 200);
+    }
+}
+
+#[test]
+fn an_ingest_node_that_is_killed_takes_nothing_with_it_that_it_answered_for() {
+    let (home, redis) = (cli::home(), RedisServer::start());
+    let ingest = start(&home, &redis, "[\"ingest\"]", &[]);
+    let receiver = Receiver::start();
+    cli::serve::set_up(&ingest.address, "t", &receiver.url("/"));
+    for first in (0..1_000).step_by(50) {
+        post(&ingest.address, first, 50);
+    }
+    ingest.running.signal("KILL");
+    let dispatch = start(&home, &redis, "[\"dispatch\"]", &[]);
+    let deadline = Instant::now() + DEADLINE;
+    while receiver.received().len() < 1_000 {
+        assert!(Instant::now() < deadline, "{} of 1000 arrived", receiver.received().len());
+        std::thread::yield_now();
+    }
+    assert_eq!(counts(&receiver).len(), 1_000);
+    dispatch.running.signal("TERM");
+    assert_eq!(dispatch.running.end().0, Some(0));
+}

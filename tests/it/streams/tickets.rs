@@ -1,0 +1,99 @@
+//! Only one node may make an attempt, at whatever moment another takes the delivery from it.
+
+use super::{event, expected, ids, node, set_up, until};
+use crate::support::{Behaviour, Receiver, RedisServer};
+
+/// One connection and a silent receiver, so that all but one delivery wait on the node.
+const NARROW: (&str, &str) = ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1");
+const ONE_STREAM: (&str, &str) = ("POSTHASTE_CLUSTER__PARTITIONS", "1");
+const STREAM: &str = "{posthaste:0}:deliveries";
+
+#[actix_rt::test]
+async fn what_another_has_acknowledged_is_not_attempted() {
+    let redis = RedisServer::start();
+    let (node, receiver) = (node(&redis.url(), &[NARROW, ONE_STREAM]).await, Receiver::start());
+    set_up(&node, &[], "t", receiver.url("/")).await;
+    receiver.behave(Behaviour::Silence);
+    for id in 0..10 {
+        node.fire(event(id)).await;
+    }
+    receiver.wait_for(1).await;
+    node.wait_for_metric("posthaste_queue_depth", 9.0).await;
+    // As a node does that claimed them while this one was paused: some it has claimed only, some it
+    // has acknowledged too. What is only claimed is still this node's if it asks first.
+    let pending = redis.cli(&["XPENDING", STREAM, "dispatch", "-", "+", "9"]);
+    let is_entry = |line: &&str| line.contains('-') && line.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    let waiting: Vec<&str> = pending.lines().filter(is_entry).collect();
+    assert_eq!(waiting.len(), 9, "{pending}");
+    for id in &waiting[..6] {
+        redis.cli(&["XCLAIM", STREAM, "dispatch", "another", "0", id, "JUSTID"]);
+    }
+    for id in &waiting[..3] {
+        assert_eq!(redis.cli(&["XACK", STREAM, "dispatch", id]), "1");
+    }
+    receiver.behave(Behaviour::Answer(200));
+    receiver.wait_for(7).await;
+    node.wait_for_metric("posthaste_tickets_total{result=\"lost\"}", 3.0).await;
+    assert_eq!(ids(&receiver), expected([0, 4, 5, 6, 7, 8, 9]));
+    assert_eq!(node.metric("posthaste_tickets_total{result=\"won\"}").await, 7.0);
+}
+
+#[actix_rt::test]
+async fn a_ticket_waits_for_its_answer_and_silence_is_no_leave() {
+    let mut redis = RedisServer::lasting();
+    let (node, receiver) = (node(&redis.url(), &[NARROW, ONE_STREAM]).await, Receiver::start());
+    set_up(&node, &[], "t", receiver.url("/")).await;
+    receiver.behave(Behaviour::Silence);
+    for id in 0..3 {
+        node.fire(event(id)).await;
+    }
+    receiver.wait_for(1).await;
+    node.wait_for_metric("posthaste_queue_depth", 2.0).await;
+    redis.kill();
+    receiver.behave(Behaviour::Answer(200));
+    // The first attempt ends, the next asks for its ticket and hears nothing.
+    until("the first attempt does not end", async || {
+        node.metric("posthaste_attempts_total{outcome=\"delivered\"}").await == 1.0
+    })
+    .await;
+    until("the next has not asked", async || node.metric("posthaste_queue_depth").await == 1.0).await;
+    assert_eq!(receiver.received().len(), 1, "nothing is sent without an answer");
+    redis.run();
+    receiver.wait_for(3).await;
+    assert_eq!(ids(&receiver), expected(0..3));
+}
+
+#[actix_rt::test]
+async fn what_a_dead_consumer_held_is_claimed_and_the_consumer_forgotten() {
+    let redis = RedisServer::start();
+    redis.cli(&["XGROUP", "CREATE", STREAM, "dispatch", "0", "MKSTREAM"]);
+    let receiver = Receiver::start();
+    for id in 0..100 {
+        redis.cli(&[
+            "XADD",
+            STREAM,
+            "*",
+            "url",
+            &receiver.url("/"),
+            "webhook-id",
+            "i",
+            "content-type",
+            "c",
+            "body",
+            &format!("{{\"id\":\"{id}\"}}"),
+        ]);
+    }
+    for consumer in ["dead", "dying"] {
+        redis.cli(&["XREADGROUP", "GROUP", "dispatch", consumer, "COUNT", "40", "STREAMS", STREAM, ">"]);
+    }
+    redis.cli(&["SET", "{posthaste:0}:alive:dying", "1", "PX", "1500"]);
+    let node = node(&redis.url(), &[ONE_STREAM, ("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "200")]).await;
+    receiver.wait_for(100).await;
+    assert_eq!(ids(&receiver), expected(0..100));
+    assert_eq!(node.metric("posthaste_claims_total").await, 80.0);
+    until("the dead are remembered", async || {
+        let consumers = redis.cli(&["XINFO", "CONSUMERS", STREAM, "dispatch"]);
+        !consumers.contains("dead") && !consumers.contains("dying")
+    })
+    .await;
+}

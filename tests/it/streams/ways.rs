@@ -1,0 +1,195 @@
+//! From the node that takes an event in to the node that sends: what a receiver gets, how a trigger
+//! is tested, and what each role answers.
+
+use awc::http::Method;
+use serde_json::json;
+
+use super::{DISPATCH, INGEST, backlog, event, expected, ids, node, set_up, until};
+use crate::store::redis::secured::make_certificates;
+use crate::support::{Behaviour, Receiver, RedisCluster, RedisServer, free_port, json_template, redis_document};
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+#[actix_rt::test]
+async fn what_one_node_takes_in_another_sends() {
+    let redis = RedisServer::start();
+    let (ingest, dispatch) = (node(&redis.url(), &[INGEST]).await, node(&redis.url(), &[DISPATCH]).await);
+    let receiver = Receiver::start();
+    for (format, body) in [
+        ("json", "{\"name\":\"{{guest.name}}\"}"),
+        ("xml", "<guest>{{guest.name}}</guest>"),
+        ("form", "name={{guest.name}}"),
+        ("text", "{{guest.name}}"),
+    ] {
+        let trigger = json!({"event": "guest.created", "url": receiver.url(&format!("/{format}?a=%7C")),
+                             "headers": {"X-Token": "t"}, "secret": SECRET});
+        ingest.set_up(format, &json!({"format": format, "body": body}), trigger).await;
+    }
+    ingest.fire(json!({"type": "guest.created", "id": "e1", "data": {"guest": {"name": "Zoë \"Zo\" & <o>"}}})).await;
+    let mut received = receiver.wait_for(4).await;
+    received.sort_by(|a, b| a.path.cmp(&b.path));
+    let oracle = standardwebhooks::Webhook::new(SECRET).expect("the oracle takes it");
+    for (request, (path, content_type, body)) in received.iter().zip([
+        ("/form?a=%7C", "application/x-www-form-urlencoded", "name=Zo%C3%AB%20%22Zo%22%20%26%20%3Co%3E"),
+        ("/json?a=%7C", "application/json", "{\"name\":\"Zoë \\\"Zo\\\" & <o>\"}"),
+        ("/text?a=%7C", "text/plain; charset=utf-8", "Zoë \"Zo\" & <o>"),
+        ("/xml?a=%7C", "application/xml", "<guest>Zoë \"Zo\" &amp; &lt;o&gt;</guest>"),
+    ]) {
+        assert_eq!((request.path.as_str(), request.header("content-type")), (path, Some(content_type)));
+        assert_eq!((request.text(), request.header("x-token")), (body, Some("t")));
+        let (id, at) = (request.header("webhook-id").expect("an id"), request.header("webhook-timestamp"));
+        let signature = oracle.sign(id, at.expect("a time").parse().expect("seconds"), &request.body);
+        assert_eq!(request.header("webhook-signature"), Some(signature.expect("signed").as_str()));
+    }
+    until("entries stayed in the streams", async || backlog(&redis) == 0).await;
+    assert_eq!(dispatch.metric("posthaste_tickets_total{result=\"won\"}").await, 4.0);
+    assert_eq!((ingest.stop().await.unsent, dispatch.stop().await.unsent), (0, 0));
+}
+
+#[actix_rt::test]
+async fn each_role_answers_for_itself() {
+    let redis = RedisServer::start();
+    let (ingest, dispatch) = (node(&redis.url(), &[INGEST]).await, node(&redis.url(), &[DISPATCH]).await);
+    for node in [&ingest, &dispatch] {
+        assert_eq!(node.get("/readyz").await.status, 200);
+    }
+    let refused = dispatch.post("/v1/events", &event(1)).await;
+    assert_eq!(refused.problem(), (503, "not_an_ingest_node".to_owned()));
+    assert_eq!(ingest.metric("posthaste_destinations").await, 0.0);
+    let receiver = Receiver::start();
+    set_up(&dispatch, &[&ingest], "t", receiver.url("/")).await;
+}
+
+#[actix_rt::test]
+async fn a_trigger_is_tested_by_the_node_that_sends() {
+    let redis = RedisServer::start();
+    let (ingest, _dispatch) = (node(&redis.url(), &[INGEST]).await, node(&redis.url(), &[DISPATCH]).await);
+    let receiver = Receiver::start();
+    ingest.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
+    for (behaviour, delivered, status, reason) in [
+        (Behaviour::Answer(204), true, json!(204), json!(null)),
+        (Behaviour::Answer(500), false, json!(500), json!("server_error")),
+        (Behaviour::HangUp, false, json!(null), json!("connection_lost")),
+    ] {
+        receiver.behave(behaviour);
+        let reply = ingest.post("/v1/accounts/default/triggers/t/test", &json!({})).await;
+        let answer = reply.json();
+        assert_eq!((reply.status, &answer["delivered"]), (200, &json!(delivered)), "{answer}");
+        assert_eq!((&answer["status"], &answer["reason"]), (&status, &reason));
+        assert!(answer["duration_ms"].is_u64());
+    }
+    assert_eq!(redis.cli(&["KEYS", "*reply*"]), "", "what was fetched is gone");
+}
+
+#[actix_rt::test]
+async fn a_node_that_joins_takes_its_share_and_one_that_leaves_leaves_none_behind() {
+    let redis = RedisServer::start();
+    let (ingest, first) = (node(&redis.url(), &[INGEST]).await, node(&redis.url(), &[DISPATCH]).await);
+    let receiver = Receiver::start();
+    set_up(&ingest, &[], "t", receiver.url("/")).await;
+    let delivered = "posthaste_attempts_total{outcome=\"delivered\"}";
+    let mut posted = 0;
+    let mut post = async |count: usize| {
+        for id in posted..posted + count {
+            ingest.fire(event(id)).await;
+        }
+        posted += count;
+    };
+    post(100).await;
+    let second = node(&redis.url(), &[DISPATCH]).await;
+    post(300).await;
+    assert_eq!(first.stop().await.unsent, 0);
+    post(100).await;
+    receiver.wait_for(500).await;
+    assert_eq!(ids(&receiver), expected(0..500));
+    let share = second.metric(delivered).await;
+    assert!((150.0..=400.0).contains(&share), "the one that joined sent {share} of 500");
+    until("entries stayed in the streams", async || backlog(&redis) == 0).await;
+}
+
+#[actix_rt::test]
+async fn nodes_on_a_cluster_spread_and_send_and_go_on_without_one_master() {
+    let mut cluster = RedisCluster::start();
+    let (ingest, dispatch) = (node(&cluster.url(), &[INGEST]).await, node(&cluster.url(), &[DISPATCH]).await);
+    let receivers: Vec<Receiver> = (0..12).map(|_| Receiver::start()).collect();
+    for (number, receiver) in receivers.iter().enumerate() {
+        set_up(&ingest, &[], &number.to_string(), receiver.url("/")).await;
+    }
+    for id in 0..20 {
+        ingest.fire(event(id)).await;
+    }
+    for receiver in &receivers {
+        receiver.wait_for(20).await;
+        assert_eq!(ids(receiver), expected(0..20));
+    }
+    // Without the triggers' master nothing is taken in; with it, and without another, what lies in
+    // the streams of the others is sent.
+    cluster.other_than_holder("{posthaste}:meta").kill();
+    until("events are taken although they can't be kept", async || {
+        ingest.post("/v1/events", &event("x")).await.status == 503
+    })
+    .await;
+    until("the node says that it is ready", async || ingest.get("/readyz").await.status == 503).await;
+    cluster.run_all();
+    until("events are not taken again", async || {
+        let body = event("later").to_string();
+        let json = [("content-type", "application/json")];
+        ingest.call(Method::POST, "/v1/events", &json, body).await.status == 202
+    })
+    .await;
+    for receiver in &receivers {
+        until("the last event did not arrive", async || {
+            receiver.received().iter().any(|r| r.text() == "{\"id\":\"later\"}")
+        })
+        .await;
+        let mut once = ids(receiver);
+        once.dedup();
+        assert_eq!(once.len(), receiver.received().len(), "nothing arrives twice");
+    }
+    assert_eq!(dispatch.stop().await.unsent, 0);
+}
+
+#[actix_rt::test]
+async fn tls_and_a_user_with_the_documented_rights_are_enough() {
+    let folder = tempfile::tempdir().expect("a folder");
+    make_certificates(folder.path());
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let (port, certificate, key, authority) = (free_port(), file("server.pem"), file("server.key"), file("ca.pem"));
+    let tls = ["--tls-port", &port.to_string(), "--tls-cert-file", &certificate, "--tls-key-file", &key];
+    let redis = RedisServer::with(&[&tls[..], &["--tls-auth-clients", "no"]].concat());
+    for rights in redis_document("acl") {
+        assert_eq!(redis.cli(&rights.split_whitespace().collect::<Vec<_>>()), "OK");
+    }
+    let url = format!("rediss://posthaste:password@localhost:{port}");
+    let more = [
+        ("POSTHASTE_STORE__CA_FILE", authority.as_str()),
+        ("POSTHASTE_INGEST__DUPLICATE_WINDOW_MS", "60000"),
+        ("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "200"),
+    ];
+    let first = node(&url, &more).await;
+    let receiver = Receiver::start();
+    set_up(&first, &[], "t", receiver.url("/")).await;
+    assert!(first.post("/v1/accounts/default/triggers/t/test", &json!({})).await.json()["delivered"] == true);
+    for id in 0..10 {
+        first.fire(event(id)).await;
+        first.fire(event(id)).await;
+    }
+    receiver.wait_for(11).await;
+    // What is dropped, given back and claimed needs rights too.
+    redis.cli(&["XADD", "{posthaste:0}:deliveries", "*", "a", "b"]);
+    first.wait_for_metric("posthaste_dropped_total{reason=\"entry_unreadable\"}", 1.0).await;
+    receiver.behave(Behaviour::Silence);
+    let second = node(&url, &[&more[..], &[("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1")]].concat()).await;
+    first.stop().await;
+    for id in 10..15 {
+        second.fire(event(id)).await;
+    }
+    second.wait_for_metric("posthaste_queue_depth", 4.0).await;
+    let third = node(&url, &more).await;
+    receiver.behave(Behaviour::Answer(200));
+    second.stop().await;
+    receiver.wait_for(16).await;
+    third.wait_for_metric("posthaste_backlog_deliveries", 0.0).await;
+    let log = redis.cli(&["ACL", "LOG"]);
+    assert!(!log.contains("reason"), "a right is missing: {log}");
+}

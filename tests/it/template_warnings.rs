@@ -1,0 +1,111 @@
+//! Templates over HTTP: what is said when they and their triggers are saved, and what happens to
+//! renderings that pass a bound.
+
+use serde_json::{Value, json};
+
+use crate::support::{Node, Receiver};
+
+const TEMPLATES: &str = "/v1/accounts/default/templates";
+const TRIGGERS: &str = "/v1/accounts/default/triggers";
+
+fn codes(list: &Value) -> Vec<(&str, &str, u64, u64)> {
+    let text = |found: &'_ Value, name: &str| found[name].as_str().map(str::to_owned).expect("a text");
+    let number = |found: &Value, name: &str| found[name].as_u64().expect("a number");
+    let list = list.as_array().expect("a list").iter();
+    list.map(|found| {
+        assert!(text(found, "message").ends_with(['.', '?']), "{found}");
+        let word = |name: &str| found[name].as_str().expect("a word");
+        (word("severity"), word("code"), number(found, "line"), number(found, "column"))
+    })
+    .collect()
+}
+
+#[actix_rt::test]
+async fn saving_a_trigger_tells_what_its_events_do_not_carry() {
+    let node = Node::start(&[]).await;
+    let body = "{\"guest\": \"*|GUEST:NAME|*\",\n \"due\": {{invoice.due}}, \"brand\": \"*|CARD:BRAND|*\"}";
+    let saved = node.put(&format!("{TEMPLATES}/w"), &json!({"format": "json", "body": body})).await;
+    // Some event carries each of them, so that of the template alone nothing is to be said.
+    assert_eq!((saved.status, saved.json().get("warnings")), (201, None), "{}", saved.json());
+
+    let path = format!("{TRIGGERS}/t");
+    let trigger = |event: &str| json!({"event": event, "template": "w", "url": "https://example.com/"});
+    let invoice = node.put(&path, &trigger("invoice.paid")).await;
+    assert_eq!(invoice.status, 201);
+    let warnings = invoice.json()["warnings"].clone();
+    assert_eq!(codes(&warnings), [("warning", "unknown_path", 2, 36)]);
+    assert!(warnings[0]["message"].as_str().is_some_and(|text| text.contains("invoice.paid")), "{warnings}");
+
+    let guest = node.put(&path, &trigger("guest.created")).await;
+    assert_eq!(guest.status, 200);
+    let two = [("warning", "unknown_path", 2, 9), ("warning", "unknown_path", 2, 36)];
+    assert_eq!(codes(&guest.json()["warnings"]), two);
+    assert_eq!(codes(&node.post(TRIGGERS, &trigger("guest.*")).await.json()["warnings"]), two);
+    // Warnings are said once and not kept; where nothing is known of the events, there are none.
+    assert_eq!(node.get(&path).await.json().get("warnings"), None);
+    for event in ["order.placed", "*"] {
+        let silent = node.put(&path, &trigger(event)).await;
+        assert_eq!((silent.status, silent.json().get("warnings")), (200, None), "{event}: {}", silent.json());
+    }
+}
+
+#[actix_rt::test]
+async fn saving_a_template_tells_all_mistakes_or_the_warnings() {
+    let node = Node::start(&[]).await;
+    let save = |body: &str| json!({"format": "json", "body": body});
+    let refused =
+        node.put(&format!("{TEMPLATES}/w"), &save("{\"a\": *|GUEST:NMAE|*,\n \"b\": {{uper a}}, {{c}}: 1}")).await;
+    assert_eq!(refused.problem(), (422, "invalid_template".to_owned()));
+    let found = refused.json()["diagnostics"].clone();
+    let errors: Vec<_> = codes(&found).into_iter().filter(|(severity, ..)| *severity == "error").collect();
+    assert_eq!(
+        errors,
+        [("error", "unknown_tag", 1, 7), ("error", "unknown_helper", 2, 7), ("error", "json_key_unquoted", 2, 19)]
+    );
+    assert_eq!(found[0]["suggestion"], "*|GUEST:NAME|*");
+    assert_eq!(node.get(&format!("{TEMPLATES}/w")).await.status, 404);
+
+    let taken = node.put(&format!("{TEMPLATES}/w"), &save("{\"a\": {{guest.nmae}}, \"a\": 1}")).await;
+    assert_eq!(taken.status, 201);
+    let warnings = taken.json()["warnings"].clone();
+    assert_eq!(codes(&warnings), [("warning", "unknown_path", 1, 7), ("warning", "duplicate_key", 1, 23)]);
+    assert_eq!(warnings[0]["suggestion"], "guest.name");
+}
+
+#[actix_rt::test]
+async fn a_preview_that_passes_a_bound_is_an_error() {
+    let node = Node::start(&[]).await;
+    let body = "{{#each xs}}{{#each ../xs}}{{#each ../../xs}}x{{/each}}{{/each}}{{/each}}";
+    let question = json!({"format": "text", "body": body, "data": {"xs": vec![0; 100]}});
+    let verdict = node.post(&format!("{TEMPLATES}/check"), &question).await.json();
+    assert_eq!((&verdict["ok"], verdict.get("preview")), (&json!(false), None));
+    let found = verdict["diagnostics"].clone();
+    assert_eq!(codes(&found).last(), Some(&("error", "preview_failed", 1, 1)));
+}
+
+#[actix_rt::test]
+async fn a_rendering_past_a_bound_is_dropped_and_counted_by_its_reason() {
+    let (node, receiver) = (Node::start(&[]).await, Receiver::start());
+    let loops = "{{#each xs}}{{#each ../xs}}{{#each ../../xs}}x{{/each}}{{/each}}{{/each}}";
+    for (id, body, format) in [
+        ("steps", loops, "text"),
+        ("long", "{{#each xs}}{{../s}}{{/each}}", "text"),
+        ("deep", "[[[[[[[[[[{{this}}]]]]]]]]]]", "json"),
+    ] {
+        let trigger = json!({"event": format!("a.{id}"), "url": receiver.url("/")});
+        node.set_up(id, &json!({"format": format, "body": body}), trigger).await;
+    }
+    let deep: Value = serde_json::from_str(&format!("{}{}", "[".repeat(118), "]".repeat(118))).expect("JSON");
+    for (id, data) in [
+        ("steps", json!({"xs": vec![0; 100]})),
+        ("long", json!({"xs": vec![0; 100], "s": "x".repeat(20_000)})),
+        ("deep", json!({"d": [deep]})),
+    ] {
+        node.fire(json!({"type": format!("a.{id}"), "data": data})).await;
+    }
+    for reason in ["render_too_many_steps", "render_too_large", "render_malformed"] {
+        node.wait_for_metric(&format!("posthaste_dropped_total{{reason=\"{reason}\"}}"), 1.0).await;
+    }
+    node.stop().await;
+    assert_eq!(receiver.received().len(), 0);
+}
