@@ -146,7 +146,7 @@ mod tests {
             target: Arc::new(Target {
                 destination: Destination::of(&url).expect("a destination"),
                 uri: "http://h/".parse().expect("a URI"),
-                headers: Vec::new(),
+                headers: Box::default(),
                 secret: Some(Secret::new(secret).expect("a secret")),
             }),
             webhook_id: HeaderValue::from_static("msg_1"),

@@ -3,6 +3,7 @@
 //! tells of changes; nothing here writes to it.
 
 mod index;
+mod listed;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
