@@ -231,6 +231,8 @@ fn values() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn what_was_written_is_read(written in values(), pretty: bool) {
         let text = if pretty { serde_json::to_string_pretty(&written) } else { serde_json::to_string(&written) };

@@ -74,6 +74,8 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn it_holds_what_was_put_and_not_taken(steps in proptest::collection::vec((any::<bool>(), any::<prop::sample::Index>()), 0..400)) {
             let (mut list, mut model) = (Listed::default(), Vec::<Arc<usize>>::new());
