@@ -45,7 +45,7 @@ impl Port {
 
     fn target(&self) -> Arc<Target> {
         let uri = self.url().as_str().parse().expect("a URI");
-        Arc::new(Target { destination: self.destination(), uri, headers: Vec::new(), secret: None })
+        Arc::new(Target { destination: self.destination(), uri, headers: Box::default(), secret: None })
     }
 
     /// The next connection, with the body of its first request.

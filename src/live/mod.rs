@@ -45,8 +45,11 @@ impl Live {
     /// bound has changed since it was saved.
     fn prepare(&self, template: &Template) -> Option<Arc<LiveTemplate>> {
         let checked = templating::compile(template.format, &template.body, self.catalogue.as_ref(), None, &self.limits);
-        let content_type = template.content_type.as_deref().unwrap_or(template.format.content_type());
-        let content_type = HeaderValue::from_str(content_type).ok()?;
+        let content_type = match &template.content_type {
+            Some(own) => HeaderValue::from_str(own).ok()?,
+            // A constant has no count of its copies, which threads would write to by turns.
+            None => HeaderValue::from_static(template.format.content_type()),
+        };
         let compiled = checked.compiled?;
         Some(Arc::new(LiveTemplate { compiled, content_type }))
     }

@@ -53,7 +53,7 @@ fn firing(id: &str, host: &str, n: &serde_json::Value, template: Option<Arc<Live
     let target = Target {
         destination: Destination::of(&url).expect("a destination"),
         uri: url.as_str().parse().expect("a URI"),
-        headers: Vec::new(),
+        headers: Box::default(),
         secret: None,
     };
     let event = Event {

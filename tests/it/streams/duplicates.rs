@@ -18,7 +18,7 @@ async fn post(node: &Node, events: &[Value]) -> u64 {
 }
 
 async fn each_fires_once(first: &Node, second: &Node, receiver: &Receiver) {
-    set_up(first, &[], "t", receiver.url("/")).await;
+    set_up(first, &[second], "t", receiver.url("/")).await;
     assert_eq!(post(first, &[event(1), event(2), event(1)]).await, 3);
     assert_eq!(post(second, &[event(2), event(3)]).await, 2);
     assert_eq!(post(second, &[event(3)]).await, 1, "nothing new is an answer too");
@@ -98,7 +98,7 @@ async fn many_at_once_fire_once() {
     let redis = RedisServer::start();
     let (first, second) = (node(&redis.url(), &[WINDOW]).await, node(&redis.url(), &[WINDOW]).await);
     let receiver = Receiver::start();
-    set_up(&first, &[], "t", receiver.url("/")).await;
+    set_up(&first, &[&second], "t", receiver.url("/")).await;
     // Each request holds ids that the others hold too, in another order.
     let all: Vec<Value> = (0..20).map(event).collect();
     let turned = |by: usize| [&all[by..], &all[..by]].concat();
