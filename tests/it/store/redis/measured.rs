@@ -40,7 +40,8 @@ impl Snapshot for Nothing {
 }
 
 #[tokio::test]
-#[ignore = "it measures; scripts/bench cluster runs it"]
+#[ignore = "it measures"]
+#[allow(clippy::print_stdout)]
 async fn change_to_live() {
     const CHANGES: usize = 10_000;
     let server = RedisServer::start();
