@@ -3,6 +3,7 @@
 
 mod faults;
 mod history;
+mod measured;
 mod others;
 mod refusals;
 pub(crate) mod secured;
