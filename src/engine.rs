@@ -17,7 +17,7 @@ use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound};
 use crate::duplicates::Duplicates;
 use crate::http::{self, Lane, Shared};
 use crate::ingester::Ingester;
-use crate::live::Live;
+use crate::live::{Live, Progress};
 use crate::matcher::Matcher;
 use crate::messages::DeliveriesRendered;
 use crate::metrics::{Dropped, Metrics};
@@ -94,12 +94,18 @@ pub fn load_catalogue(source: &CatalogueSource) -> Result<Catalogue, Vec<Catalog
 impl Engine {
     /// Starts a node: first what sends, then what renders and matches, last what takes events in.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_watched(config, None).await
+    }
+
+    /// The same for whoever wants to see how the reading of a large store goes on.
+    pub async fn start_watched(config: Config, progress: Option<Progress>) -> Result<Self, StartError> {
         let catalogue = Arc::new(load_catalogue(&config.catalogue).map_err(StartError::Catalogue)?);
         let metrics = Arc::new(Metrics::new());
         let gate = Gate::new(config.ingest.events_in_flight_max, config.cluster.take_max);
         let outbound = Outbound::new(&config.dispatch).map_err(StartError::Dispatch)?;
         let listener = listen(config.server.listen)?;
-        let live = Arc::new(Live::new(Arc::clone(&catalogue), config.templates.clone(), Arc::clone(&metrics)));
+        let live = Live::new(Arc::clone(&catalogue), config.templates.clone(), Arc::clone(&metrics));
+        let live = Arc::new(live.with_progress(progress));
         let store = Store::open(&config.store, Arc::clone(&live) as _, Arc::clone(&metrics)).await?;
 
         let streams = match config.delivers_through_streams() {

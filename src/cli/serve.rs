@@ -2,15 +2,22 @@
 
 use std::io;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use indicatif::ProgressBar;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::print::{complain, say};
+use super::print::{complain, progress_bar, say};
 use crate::config::Config;
 use crate::engine::Engine;
+use crate::live::Progress;
 use crate::log;
+
+/// What is over before that needs no bar; what a node reads anew much later is told in the log only.
+const SEEN_AFTER: Duration = Duration::from_millis(500);
+const STARTED_WITHIN: Duration = Duration::from_secs(600);
 
 /// Below this, the sockets of a busy day's destinations and producers may run out.
 const OPEN_FILES_FEW: u64 = 4_096;
@@ -28,7 +35,7 @@ pub(super) fn run(config: Config) -> ExitCode {
                 return ExitCode::FAILURE;
             }
         };
-        let engine = match Engine::start(config).await {
+        let engine = match Engine::start_watched(config, Some(progress())).await {
             Ok(engine) => engine,
             Err(error) => {
                 complain(&error.to_string());
@@ -42,6 +49,26 @@ pub(super) fn run(config: Config) -> ExitCode {
         let unsent = end(engine, &mut signals).await;
         tracing::info!(unsent, "stopped");
         ExitCode::SUCCESS
+    })
+}
+
+/// Draws how the reading of a store goes on, at a terminal, where it takes long enough to be seen.
+fn progress() -> Progress {
+    let bar: Mutex<Option<ProgressBar>> = Mutex::new(None);
+    let begun = Instant::now();
+    Box::new(move |read, records| {
+        // A bar that a panic left behind is still a bar.
+        let mut bar = bar.lock().unwrap_or_else(PoisonError::into_inner);
+        let drawn = read < records && begun.elapsed() >= SEEN_AFTER && begun.elapsed() < STARTED_WITHIN;
+        match (&*bar, drawn) {
+            (Some(bar), true) => bar.set_position(read as u64),
+            (None, true) => *bar = Some(progress_bar(records).with_position(read as u64)),
+            (Some(own), false) => {
+                own.finish_and_clear();
+                *bar = None;
+            }
+            (None, false) => {}
+        }
     })
 }
 
