@@ -33,11 +33,13 @@ end
 return won";
 
 /// Gives entries to the consumer named, if they are still pending, as if nobody had touched them
-/// for an hour.
+/// for an hour. Where somebody has removed the group none is.
 const GIVE_BACK: &str = r"
 local given = {}
 for i = 3, #ARGV do
-  given[i - 2] = #redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'IDLE', 3600000, 'JUSTID')
+  local claimed = redis.pcall('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'IDLE', 3600000, 'JUSTID')
+  if claimed.err and not string.find(claimed.err, 'NOGROUP', 1, true) then return claimed end
+  given[i - 2] = claimed.err and 0 or #claimed
 end
 return given";
 

@@ -21,6 +21,8 @@ use crate::messages::{DeliveriesRendered, Place, Queued, Redemption, Ticket};
 use crate::metrics::{Dropped, Metrics};
 use crate::redis::{ANSWER_WITHIN, Code, Connection, RedisError, RedisResult, Value, has_code};
 
+/// How Redis begins to say that it is full: it takes nothing in, and still lets everything out.
+const FULL: &str = "OOM";
 /// How long Redis holds the question for more; also how long a stop may have to wait.
 const ASKED_FOR: Duration = Duration::from_millis(250);
 /// Between two tries to reach Redis.
@@ -117,16 +119,22 @@ impl Takers {
     async fn live(self: Rc<Self>) {
         loop {
             let consumers = self.consumers.borrow().clone();
-            // Where Redis is away nobody else can claim either; the next sign is soon.
+            // All at once: one after the other, the last of many would come too late. Where Redis is away
+            // nobody else can claim either; the next sign is soon.
             join_all(consumers.iter().map(|(partition, consumer)| self.sign(*partition, consumer))).await;
             tokio::time::sleep(self.streams.cluster.claim_after / SIGNS_OF_LIFE).await;
         }
     }
 
-    async fn sign(&self, partition: usize, consumer: &str) -> RedisResult<Value> {
+    /// A Redis that is full takes no sign, and lets deliveries out: those who take them may then have
+    /// to share them with others who claim them.
+    async fn sign(&self, partition: usize, consumer: &str) -> RedisResult<()> {
         let key = format!("{}{consumer}", alive_prefix(partition));
         let life = self.streams.cluster.claim_after.as_millis().to_string();
-        self.streams.link.query(&command("SET", &[&key, "1", "PX", &life])).await
+        match self.streams.link.query::<Value>(&command("SET", &[&key, "1", "PX", &life])).await {
+            Err(error) if !has_code(&error, FULL) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Takes from one stream until the node stops, over one connection after the other.
@@ -204,6 +212,7 @@ impl Takers {
             _ = stopping.wait_for(|stopping| *stopping) => return,
         };
         let mut deliveries = Vec::with_capacity(ticketed.len());
+        let mut unreadable: Option<(usize, &str)> = None;
         for (entry, ticket) in ticketed {
             let place = places.as_mut().and_then(crate::admission::Taken::split).or_else(|| places.take());
             match self.reader.borrow_mut().read(entry) {
@@ -213,17 +222,21 @@ impl Takers {
                     place: place.map(Place::Taken),
                     ticket: Some(ticket),
                     outstanding: self.gate.delivery(),
-                    report: read.reply.map(|key| {
+                    report: read.reply.filter(|key| reply::is_key(partition, key)).map(|key| {
                         let (report, reported) = oneshot::channel();
                         actix_rt::spawn(reply::leave(self.streams.clone(), key, reported));
                         report
                     }),
                 }),
                 Err(reason) => {
-                    tracing::warn!(partition, reason, "an entry of a stream is no delivery and is removed");
+                    unreadable = Some((unreadable.map_or(1, |(entries, _)| entries + 1), reason));
                     ticket.discard(Dropped::EntryUnreadable, place.map(Place::Taken));
                 }
             }
+        }
+        // One line for all of them: there may be as many as a stream holds.
+        if let Some((entries, reason)) = unreadable {
+            tracing::warn!(partition, entries, reason, "entries of a stream are no deliveries and are removed");
         }
         // Refused only where the Dispatchers have stopped: what comes back is given back.
         drop(self.dispatchers.try_send(DeliveriesRendered(deliveries)));
@@ -239,7 +252,8 @@ fn alive_prefix(partition: usize) -> String {
 async fn make_group(connection: &mut Connection, partition: usize) -> RedisResult<()> {
     let make = command("XGROUP", &["CREATE", &stream_key(partition), GROUP, "0", "MKSTREAM"]);
     match tokio::time::timeout(ANSWER_WITHIN, make.query_async::<Value>(connection)).await {
-        Ok(Err(error)) if !has_code(&error, "BUSYGROUP") => Err(error),
+        // A full Redis says nothing about the group; where there is none, the first question will say so.
+        Ok(Err(error)) if !has_code(&error, "BUSYGROUP") && !has_code(&error, FULL) => Err(error),
         Ok(_) => Ok(()),
         Err(_) => Err(RedisError::from(std::io::Error::new(std::io::ErrorKind::TimedOut, "it did not answer in time"))),
     }
