@@ -1,11 +1,8 @@
-//! Where tickets are redeemed: one desk for each thread that sends. Redis acknowledges an entry
+//! Where tickets are redeemed: one desk for each stream that a thread takes from, so that a master of
+//! a cluster that is away holds up nobody's tickets but its own. Redis acknowledges an entry
 //! once, whoever asks and whoever holds it, and says for each whether this was the time. Only that
 //! answer is leave to attempt a delivery; silence is not.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,63 +49,36 @@ return given";
 
 pub(super) struct Desk {
     streams: Streams,
+    stream: String,
     metrics: Arc<Metrics>,
     redeem: Code,
     give_back: Code,
-    /// What came for each stream that is being asked, meanwhile.
-    waiting: RefCell<HashMap<usize, Vec<Redemption>>>,
 }
 
 impl Desk {
-    pub(super) fn new(streams: Streams, metrics: Arc<Metrics>) -> Self {
-        let (redeem, give_back) = (Code::new(REDEEM), Code::new(GIVE_BACK));
-        Self { streams, metrics, redeem, give_back, waiting: RefCell::default() }
+    /// Opens the desk of a stream on this thread. It is closed when nobody can hand in anything any
+    /// more.
+    pub(super) fn open(streams: Streams, partition: usize, metrics: Arc<Metrics>) -> mpsc::UnboundedSender<Redemption> {
+        let (desk, handed_in) = mpsc::unbounded_channel();
+        let stream = stream_key(partition);
+        let own = Self { streams, stream, metrics, redeem: Code::new(REDEEM), give_back: Code::new(GIVE_BACK) };
+        actix_rt::spawn(own.serve(handed_in));
+        desk
     }
 
-    /// Redeems what comes in until nobody can hand in anything any more. Each stream is asked on its
-    /// own, so that one whose Redis is away holds up no other.
-    pub(super) async fn serve(self, mut handed_in: mpsc::UnboundedReceiver<Redemption>) {
-        let desk = Rc::new(self);
+    /// Redeems what comes in, all that came during one round trip in the next.
+    async fn serve(self, mut handed_in: mpsc::UnboundedReceiver<Redemption>) {
         let mut batch = Vec::with_capacity(GROUP_MAX);
         while handed_in.recv_many(&mut batch, GROUP_MAX).await > 0 {
-            for redemption in batch.drain(..) {
-                let partition = redemption.partition;
-                let mut waiting = desk.waiting.borrow_mut();
-                match waiting.entry(partition) {
-                    Entry::Occupied(mut tickets) => tickets.get_mut().push(redemption),
-                    Entry::Vacant(tickets) => {
-                        tickets.insert(vec![redemption]);
-                        actix_rt::spawn(Rc::clone(&desk).serve_stream(partition));
-                    }
-                }
-            }
+            self.settle(batch.drain(..)).await;
         }
     }
 
-    /// Redeems what waits for one stream, all that came during one round trip in the next.
-    async fn serve_stream(self: Rc<Self>, partition: usize) {
-        while let Some(tickets) = self.next(partition) {
-            self.settle(partition, tickets).await;
-        }
-    }
-
-    fn next(&self, partition: usize) -> Option<Vec<Redemption>> {
-        let mut waiting = self.waiting.borrow_mut();
-        let tickets = waiting.get_mut(&partition)?;
-        if tickets.is_empty() {
-            waiting.remove(&partition);
-            return None;
-        }
-        let later = tickets.split_off(tickets.len().min(GROUP_MAX));
-        Some(std::mem::replace(tickets, later))
-    }
-
-    async fn settle(&self, partition: usize, tickets: Vec<Redemption>) {
-        let (returned, wishes): (Vec<_>, Vec<_>) =
-            tickets.into_iter().partition(|ticket| matches!(ticket.wish, Wish::GiveBack));
-        self.answered(&self.give_back, partition, &[GROUP, RETURNED], &returned).await;
-        let answer = format!("{{posthaste:{partition}}}:answer:{}", crate::id::new_id());
-        let won = self.answered(&self.redeem, partition, &[GROUP, &answer], &wishes).await;
+    async fn settle(&self, tickets: impl Iterator<Item = Redemption>) {
+        let (returned, wishes): (Vec<_>, Vec<_>) = tickets.partition(|ticket| matches!(ticket.wish, Wish::GiveBack));
+        self.answered(&self.give_back, &[GROUP, RETURNED], &returned).await;
+        let answer = format!("{}:answer:{}", self.stream, crate::id::new_id());
+        let won = self.answered(&self.redeem, &[GROUP, &answer], &wishes).await;
         for (ticket, won) in wishes.into_iter().zip(won) {
             self.grant(ticket, won == 1);
         }
@@ -116,10 +86,10 @@ impl Desk {
 
     /// Asks until there is an answer for each. An entry that an answer acknowledged which Redis has
     /// forgotten is lost, which is why none is asked for before its attempt is about to begin.
-    async fn answered(&self, code: &Code, partition: usize, words: &[&str], tickets: &[Redemption]) -> Vec<i64> {
+    async fn answered(&self, code: &Code, words: &[&str], tickets: &[Redemption]) -> Vec<i64> {
         let mut said = false;
         while !tickets.is_empty() {
-            match self.run(code, partition, words, tickets).await {
+            match self.run(code, words, tickets).await {
                 Ok(answers) if answers.len() == tickets.len() => return answers,
                 Ok(answers) => tracing::error!(answers = answers.len(), "Redis answered for another number of entries"),
                 Err(error) if !std::mem::replace(&mut said, true) => {
@@ -144,18 +114,12 @@ impl Desk {
         }
     }
 
-    async fn run(
-        &self,
-        code: &Code,
-        partition: usize,
-        words: &[&str],
-        tickets: &[Redemption],
-    ) -> RedisResult<Vec<i64>> {
+    async fn run(&self, code: &Code, words: &[&str], tickets: &[Redemption]) -> RedisResult<Vec<i64>> {
         let entries: Vec<String> =
             tickets.iter().map(|ticket| format!("{}-{}", ticket.entry.0, ticket.entry.1)).collect();
         let words = words.iter().map(|word| word.as_bytes());
         let words: Vec<&[u8]> = words.chain(entries.iter().map(String::as_bytes)).collect();
-        let answers = self.streams.link.code(code, &stream_key(partition), &words).await?;
+        let answers = self.streams.link.code(code, &self.stream, &words).await?;
         Ok(Vec::from_redis_value(answers)?)
     }
 }

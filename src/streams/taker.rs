@@ -4,6 +4,7 @@
 //! acknowledges an entry: that is the ticket to its attempt.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -65,7 +66,8 @@ pub struct Takers {
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
     dispatchers: Recipient<DeliveriesRendered>,
-    desk: mpsc::UnboundedSender<Redemption>,
+    /// For each stream, where its tickets are redeemed.
+    desks: HashMap<usize, mpsc::UnboundedSender<Redemption>>,
     reader: RefCell<Reader>,
     /// Each taker's name as a consumer: a new one after each break, since what Redis gave to the old
     /// one may never have arrived here.
@@ -89,17 +91,17 @@ impl Takers {
         let streams = Streams { link: streams.link.apart(), ..streams.clone() };
         let stopping = streams.stop.subscribe();
         thread.spawn(async move {
-            let (desk, handed_in) = mpsc::unbounded_channel();
-            actix_rt::spawn(Desk::new(streams.clone(), Arc::clone(&metrics)).serve(handed_in));
             let own: Vec<usize> = (share..streams.partitions).step_by(shares).collect();
             let taken_at_once =
                 (streams.cluster.take_max / own.len().max(1)).clamp(*TAKEN_AT_ONCE.start(), *TAKEN_AT_ONCE.end());
+            let desk = |partition: &usize| (*partition, Desk::open(streams.clone(), *partition, Arc::clone(&metrics)));
+            let desks = own.iter().map(desk).collect();
             let takers = Rc::new(Self {
                 streams,
                 gate,
                 metrics,
                 dispatchers,
-                desk,
+                desks,
                 reader: RefCell::default(),
                 consumers: RefCell::default(),
                 taken_at_once,
@@ -201,7 +203,7 @@ impl Takers {
             return;
         }
         let ticketed = entries.into_iter().map(|entry| {
-            let ticket = Ticket::new(partition, entry.id, self.desk.clone(), self.gate.delivery());
+            let ticket = Ticket::new(entry.id, self.desks[&partition].clone(), self.gate.delivery());
             (entry, ticket)
         });
         let ticketed: Vec<_> = ticketed.collect();
