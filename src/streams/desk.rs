@@ -3,6 +3,7 @@
 //! once, whoever asks and whoever holds it, and says for each whether this was the time. Only that
 //! answer is leave to attempt a delivery; silence is not.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,17 +24,20 @@ const GROUP_MAX: usize = 256;
 const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// For each entry: 1 where it was pending and is now acknowledged and gone, else 0. Both in one
-/// step, so that no entry is ever acknowledged and still there. The answer is kept for a while under
-/// the caller's own key (ARGV 2), so that a caller who did not hear it, as after a pause, may ask again.
+/// step, so that no entry is ever acknowledged and still there. The answer to a desk's last question
+/// (ARGV 3) is kept for a while under the desk's own key (ARGV 2), so that a desk that did not hear it,
+/// as after a pause, may ask again. A full Redis does not keep it, and still answers.
 const REDEEM: &str = r"
 local told = redis.call('GET', ARGV[2])
-if told then return cjson.decode(told) end
-local won = {}
-for i = 3, #ARGV do
-  won[i - 2] = redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
-  if won[i - 2] == 1 then redis.call('XDEL', KEYS[1], ARGV[i]) end
+if told and string.sub(told, 1, #ARGV[3] + 1) == ARGV[3] .. ' ' then
+  return cjson.decode(string.sub(told, #ARGV[3] + 2))
 end
-redis.pcall('SET', ARGV[2], cjson.encode(won), 'PX', 20000)
+local won = {}
+for i = 4, #ARGV do
+  won[i - 3] = redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
+  if won[i - 3] == 1 then redis.call('XDEL', KEYS[1], ARGV[i]) end
+end
+redis.pcall('SET', ARGV[2], ARGV[3] .. ' ' .. cjson.encode(won), 'PX', 60000)
 return won";
 
 /// Gives entries to the consumer named, if they are still pending, as if nobody had touched them
@@ -50,6 +54,9 @@ return given";
 pub(super) struct Desk {
     streams: Streams,
     stream: String,
+    /// Where its last answer is kept.
+    answer: String,
+    question: Cell<u64>,
     metrics: Arc<Metrics>,
     redeem: Code,
     give_back: Code,
@@ -61,7 +68,9 @@ impl Desk {
     pub(super) fn open(streams: Streams, partition: usize, metrics: Arc<Metrics>) -> mpsc::UnboundedSender<Redemption> {
         let (desk, handed_in) = mpsc::unbounded_channel();
         let stream = stream_key(partition);
-        let own = Self { streams, stream, metrics, redeem: Code::new(REDEEM), give_back: Code::new(GIVE_BACK) };
+        let answer = format!("{{posthaste:{partition}}}:answer:{}", crate::id::new_id());
+        let (redeem, give_back) = (Code::new(REDEEM), Code::new(GIVE_BACK));
+        let own = Self { streams, stream, answer, question: Cell::new(0), metrics, redeem, give_back };
         actix_rt::spawn(own.serve(handed_in));
         desk
     }
@@ -77,8 +86,9 @@ impl Desk {
     async fn settle(&self, tickets: impl Iterator<Item = Redemption>) {
         let (returned, wishes): (Vec<_>, Vec<_>) = tickets.partition(|ticket| matches!(ticket.wish, Wish::GiveBack));
         self.answered(&self.give_back, &[GROUP, RETURNED], &returned).await;
-        let answer = format!("{}:answer:{}", self.stream, crate::id::new_id());
-        let won = self.answered(&self.redeem, &[GROUP, &answer], &wishes).await;
+        self.question.set(self.question.get() + 1);
+        let question = self.question.get().to_string();
+        let won = self.answered(&self.redeem, &[GROUP, &self.answer, &question], &wishes).await;
         for (ticket, won) in wishes.into_iter().zip(won) {
             self.grant(ticket, won == 1);
         }
