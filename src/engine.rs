@@ -109,7 +109,7 @@ impl Engine {
         let store = Store::open(&config.store, Arc::clone(&live) as _, Arc::clone(&metrics)).await?;
 
         let streams = match config.delivers_through_streams() {
-            true => Some(Streams::open(&config.store, &config.cluster).await?),
+            true => Some(Streams::open(&config).await?),
             false => None,
         };
 

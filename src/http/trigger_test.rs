@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use tokio::sync::oneshot;
@@ -38,6 +39,7 @@ pub(super) struct TestResult {
     responses(
         (status = 200, description = "How it went", body = TestResult),
         (status = 404, description = "There is no such trigger", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "No node told how it went; the sample may still be sent", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn test(
@@ -68,9 +70,16 @@ pub(super) async fn test(
     let message = FiringsMatched { firings: vec![firing], accepted_at: begun, admission: None };
     lane.renderer().try_send(message).map_err(|_| Problem::stopping())?;
     // Without a report the work was lost to a stop, or Redis has lost it.
-    let lost = |_| if shared.gate.is_open() { Problem::away() } else { Problem::stopping() };
+    let lost = |_| if shared.gate.is_open() { unanswered() } else { Problem::stopping() };
     let report = ended.await.map_err(lost)?;
     Ok(HttpResponse::Ok().json(TestResult::of(report, begun)))
+}
+
+/// Nobody said how it went: no node sends, or the one that had the sample died.
+fn unanswered() -> Problem {
+    let detail = "no node has told how the test went in the time of an attempt; is one with the role dispatch running? \
+                  The sample may still be sent";
+    Problem::new(StatusCode::GATEWAY_TIMEOUT, "test_unanswered", detail)
 }
 
 impl TestResult {

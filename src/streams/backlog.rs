@@ -5,16 +5,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::time::MissedTickBehavior;
 
-use super::entry::{entries, unix_millis};
-use super::{Streams, command, stream_key};
+use super::entry::{entry_id, unix_millis};
+use super::{Streams, stream_key};
 use crate::admission::{Barrier, Gate};
+use crate::messages::EntryId;
 use crate::metrics::Metrics;
-use crate::redis::{Cmd, FromRedisValue as _, Pipeline, RedisResult, Value};
+use crate::redis::{Code, RedisResult, Value};
 
 /// How often each node looks. Between two looks it knows of what it adds itself.
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
+
+/// The length of a stream and the id of its oldest entry, without the entry.
+const LENGTH_AND_OLDEST: &str = r"
+local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+return {redis.call('XLEN', KEYS[1]), oldest and oldest[1] or false}";
 
 /// The lengths of the streams as this node last heard of them.
 #[derive(Debug)]
@@ -51,9 +58,10 @@ impl Backlog {
         let streams = Streams { link: streams.link.apart(), ..streams };
         let mut ticks = tokio::time::interval(LOOKED_AT_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let length_and_oldest = Code::new(LENGTH_AND_OLDEST);
         loop {
             ticks.tick().await;
-            match look(&streams).await {
+            match look(&streams, &length_and_oldest).await {
                 Ok(found) => {
                     if self.away.swap(false, Ordering::Relaxed) {
                         tracing::info!("Redis is back; deliveries are handed over again");
@@ -79,9 +87,10 @@ impl Backlog {
     }
 
     fn update(&self, found: &[(usize, Option<u64>)]) {
-        for (partition, (length, _)) in found.iter().enumerate() {
-            self.set(partition, *length);
+        for (own, (length, _)) in self.lengths.iter().zip(found) {
+            own.store(*length, Ordering::Relaxed);
         }
+        self.bar();
         let total: usize = found.iter().map(|(length, _)| length).sum();
         self.metrics.backlog.set(i64::try_from(total).unwrap_or(i64::MAX));
         let oldest = found.iter().filter_map(|(_, since)| *since).min();
@@ -104,27 +113,13 @@ impl Backlog {
 }
 
 /// For each stream its length, and since when its oldest entry is there.
-async fn look(streams: &Streams) -> RedisResult<Vec<(usize, Option<u64>)>> {
-    let questions: Vec<[Cmd; 2]> = (0..streams.partitions)
-        .map(|partition| {
-            let key = stream_key(partition);
-            [command("XLEN", &[&key]), command("XRANGE", &[&key, "-", "+", "COUNT", "1"])]
-        })
-        .collect();
-    let mut found = Vec::with_capacity(streams.partitions);
-    // A cluster takes no pipeline over slots.
-    let at_once = if streams.link.is_cluster() { 1 } else { questions.len() };
-    for some in questions.chunks(at_once) {
-        let mut pipeline = Pipeline::with_capacity(some.len() * 2);
-        for question in some.iter().flatten() {
-            pipeline.add_command(question.clone());
-        }
-        let answers: Vec<Value> = streams.link.pipeline(&pipeline).await?;
-        for answer in answers.chunks(2) {
-            let length = usize::from_redis_value(answer[0].clone())?;
-            let oldest = answer.get(1).cloned().map(entries).unwrap_or_default();
-            found.push((length, oldest.first().map(|entry| entry.id.0)));
-        }
-    }
-    Ok(found)
+async fn look(streams: &Streams, length_and_oldest: &Code) -> RedisResult<Vec<(usize, Option<u64>)>> {
+    let keys: Vec<String> = (0..streams.partitions).map(stream_key).collect();
+    let answers = join_all(keys.iter().map(|key| streams.link.code(length_and_oldest, key, &[]))).await;
+    answers.into_iter().map(|answer| told(answer?)).collect()
+}
+
+fn told(answer: Value) -> RedisResult<(usize, Option<u64>)> {
+    let (length, oldest): (usize, Option<String>) = crate::redis::FromRedisValue::from_redis_value(answer)?;
+    Ok((length, oldest.and_then(|id| entry_id(&id)).map(|EntryId(milliseconds, _)| milliseconds)))
 }

@@ -21,7 +21,7 @@ pub use backlog::Backlog;
 pub use publisher::Publisher;
 pub use taker::Takers;
 
-use crate::config::{Cluster, StoreSettings};
+use crate::config::{Cluster, Config};
 use crate::delivery::Destination;
 use crate::redis::{Cmd, Link};
 
@@ -39,6 +39,7 @@ pub struct Streams {
     link: Link,
     partitions: usize,
     cluster: Cluster,
+    attempt_timeout: Duration,
     /// True when nothing is to be taken any more; the takers listen to it.
     stop: Arc<watch::Sender<bool>>,
     /// Counts the times that Redis was seen to be away.
@@ -69,7 +70,8 @@ pub enum StreamsError {
 
 impl Streams {
     /// Reaches Redis and agrees with the other nodes on the number of partitions.
-    pub async fn open(store: &StoreSettings, cluster: &Cluster) -> Result<Self, StreamsError> {
+    pub async fn open(config: &Config) -> Result<Self, StreamsError> {
+        let (store, cluster) = (&config.store, &config.cluster);
         let link = Link::new(&store.url, store.ca_file.as_deref())?;
         let failed = |error: crate::redis::RedisError| StreamsError::Redis(link.place().to_owned(), error.to_string());
         let own = cluster.partitions;
@@ -91,6 +93,7 @@ impl Streams {
             link,
             partitions: own,
             cluster: cluster.clone(),
+            attempt_timeout: config.dispatch.attempt_timeout,
             stop: Arc::new(watch::Sender::new(false)),
             breaks: Arc::default(),
         })
@@ -104,20 +107,24 @@ impl Streams {
         }
     }
 
-    /// The stream of a destination: the same on all nodes, of whatever version.
     fn partition_of(&self, destination: &Destination) -> usize {
-        // FNV-1a, 64 bits: fixed for good, other than the standard library's hashes.
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        let mut mix = |bytes: &[u8]| {
-            for byte in bytes {
-                hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-            }
-        };
-        mix(if destination.secure { b"https" } else { b"http" });
-        mix(destination.host.as_bytes());
-        mix(&destination.port.to_be_bytes());
-        (hash % self.partitions as u64) as usize
+        partition_of(destination, self.partitions)
     }
+}
+
+/// The stream of a destination: the same on all nodes, of whatever version.
+fn partition_of(destination: &Destination, partitions: usize) -> usize {
+    // FNV-1a, 64 bits: fixed for good, other than the standard library's hashes.
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut mix = |bytes: &[u8]| {
+        for byte in bytes {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    mix(if destination.secure { b"https" } else { b"http" });
+    mix(destination.host.as_bytes());
+    mix(&destination.port.to_be_bytes());
+    (hash % partitions as u64) as usize
 }
 
 /// A partition's stream.
@@ -141,16 +148,6 @@ mod tests {
     /// Nodes of all versions must agree, so these never change.
     #[test]
     fn a_destination_has_its_partition_for_good() {
-        let link = Link::new("redis://127.0.0.1:1", None).expect("an address");
-        let cluster =
-            Cluster { partitions: 16, ..crate::config::Config::from_layers(None, []).expect("defaults").cluster };
-        let streams = Streams {
-            link,
-            partitions: 16,
-            cluster,
-            stop: Arc::new(watch::Sender::new(false)),
-            breaks: Arc::default(),
-        };
         for (url, partition) in [
             ("https://example.com/a", 11),
             ("https://example.com:443/b", 11),
@@ -158,7 +155,7 @@ mod tests {
             ("http://127.0.0.1:9000/", 13),
         ] {
             let destination = Destination::of(&url::Url::parse(url).expect("a URL")).expect("a host");
-            assert_eq!(streams.partition_of(&destination), partition, "{url}");
+            assert_eq!(partition_of(&destination, 16), partition, "{url}");
         }
     }
 }

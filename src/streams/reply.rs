@@ -13,9 +13,9 @@ use crate::redis::{RedisResult, Value};
 
 /// How long an outcome waits to be fetched.
 const KEPT_FOR: Duration = Duration::from_secs(60);
-/// How long an outcome is waited for beyond the time that a dead node's work takes to be claimed:
-/// the longest attempt, and a line before it.
-const WAITED_FOR: Duration = Duration::from_secs(60);
+/// How long an outcome is waited for beyond the longest attempt and the time that a dead node's work
+/// takes to be claimed: a line before it.
+const WAITED_FOR: Duration = Duration::from_secs(5);
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -41,7 +41,7 @@ fn prefix(partition: usize) -> String {
 
 /// Waits for the outcome and passes it on. Where none comes, whoever waits hears that it was lost.
 pub(super) async fn wait(streams: Streams, key: String, report: oneshot::Sender<Report>) {
-    let longest = WAITED_FOR + streams.cluster.claim_after;
+    let longest = streams.attempt_timeout + streams.cluster.claim_after * 2 + WAITED_FOR;
     if let Ok(Ok(Some(told))) = tokio::time::timeout(longest, fetch(&streams, &key, longest)).await {
         let _ = report.send(told);
     }

@@ -92,8 +92,9 @@ impl Takers {
         let stopping = streams.stop.subscribe();
         thread.spawn(async move {
             let own: Vec<usize> = (share..streams.partitions).step_by(shares).collect();
-            let taken_at_once =
-                (streams.cluster.take_max / own.len().max(1)).clamp(*TAKEN_AT_ONCE.start(), *TAKEN_AT_ONCE.end());
+            let take_max = streams.cluster.take_max;
+            let share = (take_max / own.len().max(1)).clamp(*TAKEN_AT_ONCE.start(), *TAKEN_AT_ONCE.end());
+            let taken_at_once = share.min(take_max);
             let desk = |partition: &usize| (*partition, Desk::open(streams.clone(), *partition, Arc::clone(&metrics)));
             let desks = own.iter().map(desk).collect();
             let takers = Rc::new(Self {

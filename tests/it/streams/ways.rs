@@ -82,6 +82,16 @@ async fn a_trigger_is_tested_by_the_node_that_sends() {
 }
 
 #[actix_rt::test]
+async fn a_test_that_nobody_makes_is_answered_too() {
+    let redis = RedisServer::start();
+    let short = [("POSTHASTE_DISPATCH__ATTEMPT_TIMEOUT_MS", "50"), ("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "100")];
+    let ingest = node(&redis.url(), &[INGEST, short[0], short[1]]).await;
+    set_up(&ingest, &[], "t", Receiver::start().url("/")).await;
+    let reply = ingest.post("/v1/accounts/default/triggers/t/test", &json!({})).await;
+    assert_eq!(reply.problem(), (504, "test_unanswered".to_owned()));
+}
+
+#[actix_rt::test]
 async fn a_node_that_joins_takes_its_share_and_one_that_leaves_leaves_none_behind() {
     let redis = RedisServer::start();
     let (ingest, first) = (node(&redis.url(), &[INGEST]).await, node(&redis.url(), &[DISPATCH]).await);
