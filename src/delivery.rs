@@ -57,7 +57,7 @@ pub struct Target {
     /// The whole URL.
     pub uri: Uri,
     /// The trigger's own headers.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub headers: Box<[(HeaderName, HeaderValue)]>,
     /// Signs the delivery.
     pub secret: Option<Secret>,
 }

@@ -14,9 +14,10 @@ use crate::admission::Gate;
 use crate::catalogue::{Catalogue, CatalogueError};
 use crate::config::{CatalogueSource, Config};
 use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound};
+use crate::duplicates::Duplicates;
 use crate::http::{self, Lane, Shared};
 use crate::ingester::Ingester;
-use crate::live::Live;
+use crate::live::{Live, Progress};
 use crate::matcher::Matcher;
 use crate::messages::DeliveriesRendered;
 use crate::metrics::{Dropped, Metrics};
@@ -93,12 +94,18 @@ pub fn load_catalogue(source: &CatalogueSource) -> Result<Catalogue, Vec<Catalog
 impl Engine {
     /// Starts a node: first what sends, then what renders and matches, last what takes events in.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_watched(config, None).await
+    }
+
+    /// The same for whoever wants to see how the reading of a large store goes on.
+    pub async fn start_watched(config: Config, progress: Option<Progress>) -> Result<Self, StartError> {
         let catalogue = Arc::new(load_catalogue(&config.catalogue).map_err(StartError::Catalogue)?);
         let metrics = Arc::new(Metrics::new());
         let gate = Gate::new(config.ingest.events_in_flight_max, config.cluster.take_max);
         let outbound = Outbound::new(&config.dispatch).map_err(StartError::Dispatch)?;
         let listener = listen(config.server.listen)?;
-        let live = Arc::new(Live::new(Arc::clone(&catalogue), config.templates.clone(), Arc::clone(&metrics)));
+        let live = Live::new(Arc::clone(&catalogue), config.templates.clone(), Arc::clone(&metrics));
+        let live = Arc::new(live.with_progress(progress));
         let store = Store::open(&config.store, Arc::clone(&live) as _, Arc::clone(&metrics)).await?;
 
         let streams = match config.delivers_through_streams() {
@@ -116,9 +123,10 @@ impl Engine {
                 HandOver::Streams(streams.clone(), backlog)
             }
         };
+        let duplicates = Duplicates::new(&config.ingest, &config.store).map_err(StreamsError::from)?;
         let address = listener.local_addr().map_err(StartError::Serve)?;
         let shared = Arc::new(Shared { config, gate, live, store, catalogue, metrics });
-        let server = serve(&shared, hand_over, listener).map_err(StartError::Serve)?;
+        let server = serve(&shared, hand_over, duplicates, listener).map_err(StartError::Serve)?;
         Ok(Self {
             address,
             drain: shared.config.dispatch.drain,
@@ -220,11 +228,16 @@ fn start_dispatchers(
 
 /// Each HTTP thread has a lane of its own: what it takes in it also matches and renders, so an
 /// event changes threads once, on its way to its destination.
-fn serve(shared: &Arc<Shared>, hand_over: HandOver, listener: std::net::TcpListener) -> io::Result<Server> {
+fn serve(
+    shared: &Arc<Shared>,
+    hand_over: HandOver,
+    duplicates: Option<Duplicates>,
+    listener: std::net::TcpListener,
+) -> io::Result<Server> {
     let settings = shared.config.server.clone();
     let shared = Arc::clone(shared);
     let server = HttpServer::new(move || {
-        let lane = web::Data::new(start_lane(&shared, &hand_over));
+        let lane = web::Data::new(start_lane(&shared, &hand_over, duplicates.clone()));
         let shared = web::Data::from(Arc::clone(&shared));
         App::new().app_data(shared).app_data(lane).configure(http::routes)
     });
@@ -239,7 +252,7 @@ fn serve(shared: &Arc<Shared>, hand_over: HandOver, listener: std::net::TcpListe
     Ok(server.run())
 }
 
-fn start_lane(shared: &Shared, hand_over: &HandOver) -> Lane {
+fn start_lane(shared: &Shared, hand_over: &HandOver, duplicates: Option<Duplicates>) -> Lane {
     let capacity = shared.config.ingest.events_in_flight_max;
     let metrics = || Arc::clone(&shared.metrics);
     let dispatchers: Vec<Recipient<DeliveriesRendered>> = match hand_over {
@@ -250,6 +263,7 @@ fn start_lane(shared: &Shared, hand_over: &HandOver) -> Lane {
     };
     let renderer = Renderer::new(Arc::clone(&shared.gate), metrics(), dispatchers, capacity).start();
     let matcher = Matcher::new(Arc::clone(&shared.live), metrics(), renderer.clone().recipient(), capacity).start();
-    let ingester = Ingester::new(Arc::clone(&shared.gate), metrics(), matcher.recipient(), capacity).start();
+    let ingester =
+        Ingester::new(Arc::clone(&shared.gate), metrics(), duplicates, matcher.recipient(), capacity).start();
     Lane { ingester, renderer }
 }

@@ -136,6 +136,8 @@ pub struct Event {
     pub event_type: EventType,
     /// The producer's id for it, or one made here; not empty, [`EVENT_ID_BYTES_MAX`] at most.
     pub id: Arc<str>,
+    /// Whether the id is the producer's own.
+    pub id_given: bool,
     /// Where it happened (CloudEvents `source`); empty where the producer names none. With the id it
     /// tells events apart.
     pub source: Arc<str>,

@@ -12,6 +12,7 @@ pub mod cli;
 pub mod config;
 pub mod delivery;
 pub mod dispatcher;
+pub mod duplicates;
 pub mod engine;
 pub mod event;
 pub mod field;

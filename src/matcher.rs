@@ -1,16 +1,18 @@
 //! The second stage: finds the triggers that an event fires. It reads the live index and never
 //! waits for a change to it; it never looks at templates' bodies.
 
+use std::cell::OnceCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, Recipient};
 
-use crate::event::Event;
-use crate::live::{Index, Live};
-use crate::messages::{EventData, EventsAccepted, Firing, FiringsMatched};
+use crate::event::{Event, EventType};
+use crate::id::AccountId;
+use crate::live::{Index, Live, LiveTrigger};
+use crate::messages::{EventData, EventsAccepted, Firing, FiringsMatched, LiveTemplate};
 use crate::metrics::{Dropped, Metrics};
-use crate::templating::Data;
+use crate::templating::{About, Data};
 
 /// Finds firings; one for each thread that serves HTTP.
 #[derive(Debug)]
@@ -47,11 +49,12 @@ impl Handler<EventsAccepted> for Matcher {
 
     fn handle(&mut self, message: EventsAccepted, _: &mut Self::Context) {
         let index = self.live.index();
-        let mut firings = Vec::new();
+        let mut firings = Vec::with_capacity(message.events.len());
+        let mut listeners = Listeners::default();
         for event in message.events {
             let before = firings.len();
             // A fault over one event must not take the others, nor the thread's Matcher, with it.
-            let matched = catch_unwind(AssertUnwindSafe(|| fire(&index, event, &mut firings)));
+            let matched = catch_unwind(AssertUnwindSafe(|| fire(&index, &mut listeners, event, &mut firings)));
             if matched.is_err() {
                 firings.truncate(before);
                 self.metrics.dropped(Dropped::Panic, 1);
@@ -73,24 +76,50 @@ impl Handler<EventsAccepted> for Matcher {
     }
 }
 
-fn fire(index: &Index, event: Event, firings: &mut Vec<Firing>) {
-    let mut fired = Vec::new();
-    let Some(data) = event.data.object() else { return };
-    index.candidates(&event.account, &event.event_type, |trigger| {
-        if trigger.pattern.as_ref().is_none_or(|pattern| pattern.matches(data)) {
-            fired.push(Arc::clone(trigger));
+/// Who listens to events of one account and type. The events of a request mostly have both in
+/// common, and are then looked up once.
+#[derive(Default)]
+struct Listeners {
+    to: Option<(AccountId, EventType)>,
+    found: Vec<Listener>,
+}
+
+struct Listener {
+    trigger: Arc<LiveTrigger>,
+    /// Looked up when it is first fired.
+    template: OnceCell<Option<Arc<LiveTemplate>>>,
+}
+
+impl Listeners {
+    fn of(&mut self, index: &Index, event: &Event) -> &[Listener] {
+        let same = |(account, event_type): &(_, _)| *account == event.account && *event_type == event.event_type;
+        if !self.to.as_ref().is_some_and(same) {
+            // Said last what it is of, so that a fault in between leaves nothing half.
+            self.to = None;
+            self.found.clear();
+            index.candidates(&event.account, &event.event_type, |trigger| {
+                self.found.push(Listener { trigger: Arc::clone(trigger), template: OnceCell::new() });
+            });
+            self.to = Some((event.account.clone(), event.event_type.clone()));
         }
-    });
+        &self.found
+    }
+}
+
+fn fire(index: &Index, listeners: &mut Listeners, event: Event, firings: &mut Vec<Firing>) {
+    let listeners = listeners.of(index, &event);
+    let Some(data) = event.data.object() else { return };
+    let means = |listener: &&Listener| listener.trigger.pattern.as_ref().is_none_or(|pattern| pattern.matches(data));
+    let fired: Vec<&Listener> = listeners.iter().filter(means).collect();
     if fired.is_empty() {
         return;
     }
-    let account = event.account.clone();
     let shared = Arc::new(EventData::of(event));
-    firings.extend(fired.into_iter().map(|trigger| Firing {
+    firings.extend(fired.into_iter().map(|Listener { trigger, template }| Firing {
         event: Arc::clone(&shared),
         trigger: trigger.id.clone(),
         target: Arc::clone(&trigger.target),
-        template: index.template(&account, &trigger.template),
+        template: template.get_or_init(|| index.template(&shared.account, &trigger.template)).clone(),
         report: None,
     }));
 }
@@ -98,12 +127,10 @@ fn fire(index: &Index, event: Event, firings: &mut Vec<Firing>) {
 impl EventData {
     /// The event in the form that templates read; made once, however many triggers it fires.
     pub fn of(event: Event) -> Self {
-        Self {
-            account: event.account.clone(),
-            source: Arc::clone(&event.source),
-            id: Arc::clone(&event.id),
-            data: Data::of(event),
-        }
+        let Event { account, event_type, id, source, time, data, .. } = event;
+        let about = About { event_type: event_type.as_str(), id: &id, time: &time, account: account.as_str() };
+        let data = Data::with(data, about);
+        Self { account, source, id, data }
     }
 }
 

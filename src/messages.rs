@@ -207,17 +207,14 @@ pub struct EntryId(pub u64, pub u64);
 /// delivery back to all.
 #[derive(Debug)]
 pub struct Ticket {
-    partition: usize,
     entry: EntryId,
     /// Where it is handed in, and what counts it until it was dealt with.
     desk: Option<(mpsc::UnboundedSender<Redemption>, Outstanding)>,
 }
 
-/// A ticket that came back, to the desk of its thread. There are never more than deliveries held.
+/// A ticket that came back, to the desk of its stream. There are never more than deliveries held.
 #[derive(Debug)]
 pub struct Redemption {
-    /// The stream.
-    pub partition: usize,
     /// The entry in it.
     pub entry: EntryId,
     /// What its holder wants.
@@ -239,13 +236,8 @@ pub enum Wish {
 
 impl Ticket {
     /// A ticket that `desk` redeems.
-    pub fn new(
-        partition: usize,
-        entry: EntryId,
-        desk: mpsc::UnboundedSender<Redemption>,
-        outstanding: Outstanding,
-    ) -> Self {
-        Self { partition, entry, desk: Some((desk, outstanding)) }
+    pub fn new(entry: EntryId, desk: mpsc::UnboundedSender<Redemption>, outstanding: Outstanding) -> Self {
+        Self { entry, desk: Some((desk, outstanding)) }
     }
 
     /// Whether the attempt may be made. Waits for an answer for as long as there is none.
@@ -263,7 +255,7 @@ impl Ticket {
     fn hand_in(&mut self, wish: Wish) {
         if let Some((desk, outstanding)) = self.desk.take() {
             // A desk that is closed has stopped with its thread: nothing is attempted any more.
-            let _ = desk.send(Redemption { partition: self.partition, entry: self.entry, wish, outstanding });
+            let _ = desk.send(Redemption { entry: self.entry, wish, outstanding });
         }
     }
 }

@@ -184,6 +184,8 @@ pub struct Metrics {
     registry: Registry,
     /// Events taken.
     pub events_accepted: IntCounter,
+    /// Events whose id was seen before, which are answered as taken and fire nothing.
+    pub duplicates: IntCounter,
     events_rejected: IntCounterVec,
     /// Firings found.
     pub firings_matched: IntCounter,
@@ -260,6 +262,11 @@ impl Metrics {
         let metrics = Self {
             events_accepted: counter(&registry, "posthaste_events_accepted_total", "Events accepted."),
             events_rejected: rejected,
+            duplicates: counter(
+                &registry,
+                "posthaste_duplicates_total",
+                "Events whose id was seen before: answered as accepted, and fired nothing.",
+            ),
             firings_matched: counter(&registry, "posthaste_firings_matched_total", "Triggers that an event fired."),
             deliveries_rendered: counter(
                 &registry,

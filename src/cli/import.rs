@@ -6,14 +6,14 @@ mod mistake;
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Read as _};
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::process::ExitCode;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 
-use super::print::{complain, counted, report, say, visible_line};
+use super::print::{complain, counted, progress_bar, report, say, visible_line};
 use super::{Import, transfer};
 use crate::config::Config;
 use crate::engine::load_catalogue;
@@ -135,16 +135,6 @@ async fn write(store: &Store, document: Document) -> Result<(), String> {
     Ok(())
 }
 
-/// Only a person at a terminal wants to see one; colours or not is the terminal library's to know.
-fn progress_bar(total: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len}, {eta} left");
-    let bar = ProgressBar::with_draw_target(
-        Some(total as u64),
-        if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() },
-    );
-    bar.with_style(style.expect("the template is a constant that the tests draw"))
-}
-
 /// Many at a time, since the store commits together what waits together.
 async fn put_all<T: Record>(store: &Store, entries: Vec<Entry<T>>, bar: &ProgressBar) -> Result<Tally, String> {
     let puts = stream::iter(entries).map(|entry| async move {
@@ -161,12 +151,4 @@ async fn put_all<T: Record>(store: &Store, entries: Vec<Entry<T>>, bar: &Progres
         std::future::ready(Ok(Tally { written: tally.written + 1, created }))
     });
     tally.await
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_bar_can_be_drawn() {
-        super::progress_bar(1).inc(1);
-    }
 }

@@ -2,9 +2,10 @@
 //! has stopped listening makes a command fail, except where its output is its work.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// What a line is about.
 pub(super) const HEADING: Style = Style::new().bold();
@@ -18,6 +19,16 @@ pub(super) const POST: Style = AnsiColor::Green.on_default().bold();
 pub(super) const ERROR: Style = AnsiColor::Red.on_default().bold();
 /// What is worth a look.
 pub(super) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+
+/// Only a person at a terminal wants to see one; colours or not is the terminal library's to know.
+pub(super) fn progress_bar(total: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len}, {eta} left");
+    let bar = ProgressBar::with_draw_target(
+        Some(total as u64),
+        if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() },
+    );
+    bar.with_style(style.expect("the template is a constant that the tests draw"))
+}
 
 /// Tells a person what went wrong.
 pub(super) fn complain(what: &str) {
@@ -97,6 +108,11 @@ pub(super) fn indented(text: &str, by: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_bar_can_be_drawn() {
+        progress_bar(1).inc(1);
+    }
 
     #[test]
     fn what_strangers_wrote_can_be_shown() {

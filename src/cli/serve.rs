@@ -2,15 +2,22 @@
 
 use std::io;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use indicatif::ProgressBar;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::print::{complain, say};
+use super::print::{complain, progress_bar, say};
 use crate::config::Config;
 use crate::engine::Engine;
+use crate::live::Progress;
 use crate::log;
+
+/// What is over before that needs no bar; what a node reads anew much later is told in the log only.
+const SEEN_AFTER: Duration = Duration::from_millis(500);
+const STARTED_WITHIN: Duration = Duration::from_secs(600);
 
 /// Below this, the sockets of a busy day's destinations and producers may run out.
 const OPEN_FILES_FEW: u64 = 4_096;
@@ -21,14 +28,14 @@ pub(super) fn run(config: Config) -> ExitCode {
     let open_files_max = raise_open_files();
     actix_rt::System::new().block_on(async {
         // Asked for before anything is taken, so that a signal never finds its default.
-        let stop = match stop_signal() {
-            Ok(stop) => stop,
+        let mut signals = match StopSignals::new() {
+            Ok(signals) => signals,
             Err(error) => {
                 complain(&format!("signals can't be heard: {error}"));
                 return ExitCode::FAILURE;
             }
         };
-        let engine = match Engine::start(config).await {
+        let engine = match Engine::start_watched(config, Some(progress())).await {
             Ok(engine) => engine,
             Err(error) => {
                 complain(&error.to_string());
@@ -37,26 +44,40 @@ pub(super) fn run(config: Config) -> ExitCode {
         };
         say(&format!("listening on http://{}", engine.address()));
         tracing::info!(address = %engine.address(), version = env!("CARGO_PKG_VERSION"), open_files_max, "serving");
-        let signal = stop.await;
+        let signal = signals.next().await;
         tracing::info!(signal, "stopping: no more events are taken, what was accepted is sent");
-        let unsent = end(engine).await;
+        let unsent = end(engine, &mut signals).await;
         tracing::info!(unsent, "stopped");
         ExitCode::SUCCESS
     })
 }
 
-/// Stops the engine, or leaves it where somebody who has waited long enough says so again.
-async fn end(engine: Engine) -> usize {
-    let shared = Arc::clone(engine.shared());
-    let again = async {
-        match stop_signal() {
-            Ok(again) => again.await,
-            Err(_) => std::future::pending().await,
+/// Draws how the reading of a store goes on, at a terminal, where it takes long enough to be seen.
+fn progress() -> Progress {
+    let bar: Mutex<Option<ProgressBar>> = Mutex::new(None);
+    let begun = Instant::now();
+    Box::new(move |read, records| {
+        // A bar that a panic left behind is still a bar.
+        let mut bar = bar.lock().unwrap_or_else(PoisonError::into_inner);
+        let drawn = read < records && begun.elapsed() >= SEEN_AFTER && begun.elapsed() < STARTED_WITHIN;
+        match (&*bar, drawn) {
+            (Some(bar), true) => bar.set_position(read as u64),
+            (None, true) => *bar = Some(progress_bar(records).with_position(read as u64)),
+            (Some(own), false) => {
+                own.finish_and_clear();
+                *bar = None;
+            }
+            (None, false) => {}
         }
-    };
+    })
+}
+
+/// Stops the engine, or leaves it where somebody who has waited long enough says so again.
+async fn end(engine: Engine, signals: &mut StopSignals) -> usize {
+    let shared = Arc::clone(engine.shared());
     tokio::select! {
         stopped = engine.stop() => stopped.unsent,
-        signal = again => {
+        signal = signals.next() => {
             tracing::warn!(signal, "a second signal: what is not sent yet is left");
             shared.gate.unsent()
         }
@@ -76,14 +97,28 @@ fn raise_open_files() -> u64 {
     limit
 }
 
+/// SIGTERM and SIGINT, as they come.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next one and names it.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
 /// Waits for SIGTERM or SIGINT and names it.
 pub(super) fn stop_signal() -> io::Result<impl Future<Output = &'static str>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-        }
-    })
+    let mut signals = StopSignals::new()?;
+    Ok(async move { signals.next().await })
 }

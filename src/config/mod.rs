@@ -120,6 +120,8 @@ pub struct Ingest {
     pub events_in_flight_max: usize,
     /// How long an event's id is remembered; zero: not at all.
     pub duplicate_window: Duration,
+    /// Ids remembered in memory, where there is no Redis.
+    pub duplicate_ids_max: usize,
 }
 
 /// `[dispatch]`.
@@ -241,6 +243,7 @@ impl Config {
                 bodies_bytes_max: reader.number("ingest.bodies_bytes_max", 1..=1 << 40),
                 events_in_flight_max: reader.number("ingest.events_in_flight_max", 1..=10_000_000),
                 duplicate_window: reader.duration("ingest.duplicate_window_ms", 0..=604_800_000),
+                duplicate_ids_max: reader.number("ingest.duplicate_ids_max", 1..=1_000_000_000),
             },
             templates: templating::Limits {
                 body_bytes_max: reader.number("templates.body_bytes_max", 1..=16 << 20),

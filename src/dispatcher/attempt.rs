@@ -62,6 +62,8 @@ fn request(client: &awc::Client, delivery: &Delivery, unix_seconds: u64) -> awc:
     let timestamp = HeaderValue::from(unix_seconds);
     let mut request = client.post(&target.uri);
     let headers = request.headers_mut();
+    // Those below, and `host` that the client adds.
+    headers.reserve(6 + target.headers.len());
     headers.insert(CONTENT_TYPE, delivery.content_type.clone());
     headers.insert(USER_AGENT, AGENT);
     if let Some(secret) = &target.secret {
@@ -144,7 +146,7 @@ mod tests {
             target: Arc::new(Target {
                 destination: Destination::of(&url).expect("a destination"),
                 uri: "http://h/".parse().expect("a URI"),
-                headers: Vec::new(),
+                headers: Box::default(),
                 secret: Some(Secret::new(secret).expect("a secret")),
             }),
             webhook_id: HeaderValue::from_static("msg_1"),

@@ -120,8 +120,14 @@ impl Line {
         }
     }
 
-    fn next(&self) -> Option<Queued> {
-        let (_, queued) = self.waiting.borrow_mut().pop_front()?;
+    /// What has waited longest, for a sender whose last attempt took so long.
+    fn next(&self, took: Duration) -> Option<Queued> {
+        let (since, queued) = self.waiting.borrow_mut().pop_front()?;
+        // A destination that was behind for a moment, and now works its line off, paces producers
+        // again. Else they would keep the line full, and most of what they post would be dropped.
+        if self.behind.get() && took < self.bounds.stalled_after && since.elapsed() < self.patience() / 2 {
+            self.behind.set(false);
+        }
         self.count_out(&queued);
         Some(queued)
     }
@@ -146,7 +152,7 @@ impl Line {
 
     /// Looks, while deliveries wait, whether the destination is behind: whether no attempt ends any
     /// more, or one has waited too long. Then it lets go of the events' places: until its line is
-    /// empty the destination holds up nobody but itself.
+    /// empty, or is worked off quickly again, the destination holds up nobody but itself.
     async fn watch(self: Rc<Self>) {
         let (mut ended, mut unchanged) = (self.ended.get(), 0);
         loop {
@@ -158,8 +164,7 @@ impl Line {
             // ends that wait to be noticed.
             unchanged = if self.ended.get() == ended { unchanged + 1 } else { 0 };
             ended = self.ended.get();
-            let patience = if self.gate.is_half_full() { self.bounds.stalled_after } else { self.bounds.behind_after };
-            if unchanged >= 2 || since.elapsed() >= patience {
+            if unchanged >= 2 || since.elapsed() >= self.patience() {
                 self.behind.set(true);
                 for (_, queued) in self.waiting.borrow_mut().iter_mut() {
                     queued.place = None;
@@ -170,25 +175,30 @@ impl Line {
         self.watched.set(false);
     }
 
+    /// How long a delivery may wait before its destination is behind.
+    fn patience(&self) -> Duration {
+        if self.gate.is_half_full() { self.bounds.stalled_after } else { self.bounds.behind_after }
+    }
+
     /// Sends this one and then what waits, until nothing does.
     async fn send_from(self: Rc<Self>, first: Queued) {
         let mut next = Some(first);
         while let Some(queued) = next {
-            self.send(queued).await;
-            next = self.next();
+            let took = self.send(queued).await;
+            next = self.next(took);
         }
         self.behind.set(false);
         self.senders.set(self.senders.get() - 1);
-        self.last_active.set(Instant::now());
     }
 
-    async fn send(&self, queued: Queued) {
+    /// How long the attempt took; of one that was not made, nothing can be told by that.
+    async fn send(&self, queued: Queued) -> Duration {
         let Queued { delivery, accepted_at, place, ticket, outstanding, report } = queued;
         // Where other nodes may hold it too, one of all may attempt it.
         if let Some(ticket) = ticket
             && !ticket.redeem().await
         {
-            return;
+            return Duration::MAX;
         }
         let begun = Instant::now();
         self.metrics.began(begun.saturating_duration_since(accepted_at));
@@ -200,7 +210,9 @@ impl Line {
         // A fault over one delivery must not strand those behind it.
         let ended = AssertUnwindSafe(attempt).catch_unwind().await;
         let (outcome, status) = ended.unwrap_or((Outcome::Panic, None));
-        let duration = begun.elapsed();
+        let now = Instant::now();
+        self.last_active.set(now);
+        let duration = now.saturating_duration_since(begun);
         self.ended.set(self.ended.get() + 1);
         self.metrics.attempts_in_flight.dec();
         self.metrics.attempted(outcome, duration);
@@ -208,6 +220,7 @@ impl Line {
             let _ = report.send(Report::Attempted { outcome, status, duration });
         }
         drop(outstanding);
+        duration
     }
 
     fn drop_delivery(&self, reason: Dropped, queued: Queued) {

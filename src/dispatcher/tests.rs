@@ -45,7 +45,7 @@ impl Port {
 
     fn target(&self) -> Arc<Target> {
         let uri = self.url().as_str().parse().expect("a URI");
-        Arc::new(Target { destination: self.destination(), uri, headers: Vec::new(), secret: None })
+        Arc::new(Target { destination: self.destination(), uri, headers: Box::default(), secret: None })
     }
 
     /// The next connection, with the body of its first request.
@@ -73,7 +73,7 @@ async fn next_request(stream: &TcpStream) -> String {
 
 async fn answer(stream: &TcpStream, status: u16) {
     stream.writable().await.expect("open");
-    let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n");
+    let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 2\r\n\r\nok");
     assert_eq!(stream.try_write(answer.as_bytes()).expect("written"), answer.len());
 }
 
@@ -154,7 +154,7 @@ async fn a_dispatcher_sends_at_once_and_tells_how_it_went() {
     assert_eq!(body, "one!");
     assert!(soon(answered).await.is_ok(), "the place is given back when the attempt begins, not when it ends");
     assert_eq!((alone.gate.events(), alone.gate.deliveries(), alone.metrics.attempts_in_flight.get()), (0, 1, 1));
-    answer(&stream, 204).await;
+    answer(&stream, 202).await;
     assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
     assert_eq!((alone.gate.deliveries(), alone.metrics.attempts_in_flight.get()), (0, 0));
     assert_eq!(alone.metrics.attempts(Outcome::Delivered), 1);
@@ -208,6 +208,39 @@ async fn a_destination_that_is_behind_holds_up_nobody_else() {
     assert_eq!((alone.gate.events(), alone.gate.deliveries()), (0, 2));
     answer(&stream, 200).await;
     assert_eq!(next_request(&stream).await, "second!");
+}
+
+/// Once it works its line off quickly, it paces producers again, although the line is not empty.
+#[actix_rt::test]
+async fn a_destination_that_was_behind_for_a_moment_catches_up() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let config = config(|own| {
+        own.connections_per_destination = 1;
+        own.stalled_after = Duration::from_millis(500);
+        own.behind_after = Duration::from_secs(60);
+    });
+    let (dispatcher, _said) = alone.dispatcher(&port, &config);
+    let (mut queued, mut answers) = (Vec::new(), Vec::new());
+    for word in ["first", "second", "third", "fourth"] {
+        let (admission, answered) = alone.admission();
+        let (mut one, _) = alone.queued(&port, word);
+        one.place = Some(Place::Accepted(admission));
+        queued.push(one);
+        answers.push(answered);
+    }
+    let late = queued.pop().expect("four");
+    dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
+    let (stream, _) = port.request().await;
+    assert!(soon(&mut answers[2]).await.is_ok(), "it stalls, and holds up nobody");
+    answer(&stream, 200).await;
+    assert_eq!(next_request(&stream).await, "second!");
+    answer(&stream, 200).await;
+    assert_eq!(next_request(&stream).await, "third!");
+    dispatcher.send(DeliveriesRouted(vec![late])).await.expect("it lives");
+    assert_eq!(alone.gate.events(), 1, "what waits now holds its place");
+    answer(&stream, 200).await;
+    assert_eq!(next_request(&stream).await, "fourth!");
+    assert!(soon(&mut answers[3]).await.is_ok());
 }
 
 /// It says how many messages it has had, so that its parent knows whether one is on its way, and

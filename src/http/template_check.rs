@@ -149,6 +149,7 @@ pub(super) fn sample_event(
     Event {
         account,
         id: crate::id::new_event_id(),
+        id_given: false,
         source: "".into(),
         time: jiff::Timestamp::now().to_string().into(),
         data: data.unwrap_or_else(|| shared.catalogue.sample(event_type.as_str())).into(),

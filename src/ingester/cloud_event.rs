@@ -56,6 +56,7 @@ fn event<'a>(members: &mut Members, take: impl Fn(&str) -> Option<Json<'a>>) -> 
         event_type: members.event_type(take("type"))?,
         account: members.account(take("account"))?,
         id: event_id(take("id").ok_or_else(|| missing("id"))?)?,
+        id_given: true,
         source: source.ok_or_else(|| missing("source"))?.into(),
         time: members.time(take("time"))?,
         data: Document::empty_object(),

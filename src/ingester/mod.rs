@@ -6,14 +6,17 @@ mod members;
 mod read;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use actix::{Actor, Context, Handler, Recipient};
+use tokio::sync::oneshot;
 
 use crate::admission::{Gate, NotAdmitted};
+use crate::duplicates::{Duplicates, Unavailable};
 use crate::event::Event;
-use crate::messages::{EventsAccepted, EventsReceived, Receipt, Refusal, Rejected};
+use crate::messages::{Answer, EventsAccepted, EventsReceived, Receipt, Refusal, Rejected};
 use crate::metrics::Metrics;
 
 /// The good events of a request, and what is wrong with the others.
@@ -24,26 +27,34 @@ struct Batch {
 }
 
 /// Takes requests' bodies in; one for each thread that serves HTTP.
-#[derive(Debug)]
 pub struct Ingester {
+    lane: Rc<Lane>,
+    mailbox_capacity: usize,
+}
+
+struct Lane {
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
+    duplicates: Option<Duplicates>,
     matcher: Recipient<EventsAccepted>,
-    mailbox_capacity: usize,
 }
 
 impl Ingester {
     /// An Ingester that passes events on to `matcher`. Its mailbox holds as many requests as
-    /// events may be in flight, since each that is of use holds one at least.
+    /// events may be in flight, since each that is of use holds one at least. What `duplicates` has
+    /// seen is not passed on.
     pub fn new(
         gate: Arc<Gate>,
         metrics: Arc<Metrics>,
+        duplicates: Option<Duplicates>,
         matcher: Recipient<EventsAccepted>,
         mailbox_capacity: usize,
     ) -> Self {
-        Self { gate, metrics, matcher, mailbox_capacity }
+        Self { lane: Rc::new(Lane { gate, metrics, duplicates, matcher }), mailbox_capacity }
     }
+}
 
+impl Lane {
     fn refuse(&self, refusal: &Refusal) {
         match refusal {
             Refusal::Malformed(_) => self.metrics.rejected("malformed_body", 1),
@@ -81,15 +92,42 @@ impl Handler<EventsReceived> for Ingester {
         let read = catch_unwind(AssertUnwindSafe(|| read::read(&body, &encoding, only_account.as_ref())));
         let batch = match read.unwrap_or_else(|_| Err(Refusal::Fault)) {
             Ok(batch) => batch,
-            Err(refusal) => {
-                self.refuse(&refusal);
-                let _ = reply.send(Err(refusal));
-                return;
-            }
+            Err(refusal) => return self.lane.answer(reply, refusal),
         };
+        self.lane.count(&batch.rejected);
+        match &self.lane.duplicates {
+            // As many of these tasks as connections, each of which waits for its answer.
+            Some(duplicates) if batch.events.iter().any(|event| event.id_given) => {
+                actix_rt::spawn(Rc::clone(&self.lane).admit_once(duplicates.clone(), batch, reply));
+            }
+            _ => self.lane.admit(batch, 0, reply),
+        }
+    }
+}
+
+impl Lane {
+    /// Admits what was not seen before, and notes it as seen once it is accepted: before its producer
+    /// hears so.
+    async fn admit_once(self: Rc<Self>, duplicates: Duplicates, mut batch: Batch, reply: oneshot::Sender<Answer>) {
+        let events = batch.events.len();
+        let (known, claims) = match duplicates.sift(&mut batch.events).await {
+            Ok(sifted) => sifted,
+            Err(Unavailable::Away) => return self.answer(reply, Refusal::Away),
+            Err(Unavailable::Open) => return self.answer(reply, Refusal::Full { events }),
+        };
+        self.metrics.duplicates.inc_by(known as u64);
+        let (tell, told) = oneshot::channel();
+        self.admit(batch, known, tell);
+        let answer = told.await.unwrap_or(Err(Refusal::Stopping));
+        claims.settle(answer.is_ok()).await;
+        let _ = reply.send(answer);
+    }
+
+    /// Asks for places for the events, and passes them on; `known` more are answered for that need
+    /// none.
+    fn admit(&self, batch: Batch, known: usize, reply: oneshot::Sender<Answer>) {
         let accepted = batch.events.len();
-        self.count(&batch.rejected);
-        let receipt = Receipt { accepted, rejected: batch.rejected };
+        let receipt = Receipt { accepted: accepted + known, rejected: batch.rejected };
         let admission = match self.gate.admit(accepted, Ok(receipt), reply) {
             Ok(admission) => Arc::new(admission),
             Err((reason, reply)) => {
@@ -99,11 +137,12 @@ impl Handler<EventsReceived> for Ingester {
                     NotAdmitted::NotHere => Refusal::NotHere,
                     NotAdmitted::Stopping => Refusal::Stopping,
                 };
-                self.refuse(&refusal);
-                let _ = reply.send(Err(refusal));
-                return;
+                return self.answer(reply, refusal);
             }
         };
+        if accepted == 0 {
+            return;
+        }
         let sent =
             self.matcher.try_send(EventsAccepted { events: batch.events, accepted_at: Instant::now(), admission });
         match sent {
@@ -115,6 +154,12 @@ impl Handler<EventsReceived> for Ingester {
             }
         }
     }
+
+    fn answer(&self, reply: oneshot::Sender<Answer>, refusal: Refusal) {
+        self.refuse(&refusal);
+        // Nobody waits where the client has gone away.
+        let _ = reply.send(Err(refusal));
+    }
 }
 
 #[cfg(test)]
@@ -123,7 +168,6 @@ mod tests {
     use crate::messages::Encoding;
     use crate::probe::{Probe, soon};
     use bytes::Bytes;
-    use tokio::sync::oneshot;
 
     async fn post(ingester: &actix::Addr<Ingester>, body: &'static str) -> crate::messages::Answer {
         let (reply, answer) = oneshot::channel();
@@ -140,7 +184,7 @@ mod tests {
     async fn good_events_pass_and_the_full_gate_refuses_all() {
         let gate = Gate::new(2, 1);
         let (probe, mut passed) = Probe::start();
-        let ingester = Ingester::new(Arc::clone(&gate), Arc::default(), probe, 16).start();
+        let ingester = Ingester::new(Arc::clone(&gate), Arc::default(), None, probe, 16).start();
         let (reply, mut answer) = oneshot::channel();
         ingester.do_send(EventsReceived {
             body: Bytes::from_static(b"[{\"type\":\"a\",\"data\":{}},{\"type\":\"b\"},{\"type\":\"c\",\"data\":{}}]"),
@@ -164,7 +208,7 @@ mod tests {
     #[actix_rt::test]
     async fn with_nobody_behind_it_nothing_is_taken() {
         let (gate, metrics) = (Gate::new(2, 1), Arc::new(Metrics::new()));
-        let ingester = Ingester::new(Arc::clone(&gate), Arc::clone(&metrics), Probe::gone().await, 16).start();
+        let ingester = Ingester::new(Arc::clone(&gate), Arc::clone(&metrics), None, Probe::gone().await, 16).start();
         assert_eq!(post(&ingester, "{\"type\":\"d\",\"data\":{}}").await, Err(Refusal::Stopping));
         assert_eq!((gate.events(), metrics.events_accepted.get()), (0, 0));
     }
@@ -173,7 +217,7 @@ mod tests {
     async fn a_closed_gate_takes_nothing() {
         let gate = Gate::new(2, 1);
         let (probe, _passed) = Probe::<EventsAccepted>::start();
-        let ingester = Ingester::new(Arc::clone(&gate), Arc::default(), probe, 16).start();
+        let ingester = Ingester::new(Arc::clone(&gate), Arc::default(), None, probe, 16).start();
         gate.close();
         let answer = post(&ingester, "{\"type\":\"d\",\"data\":{}}").await;
         assert_eq!(answer, Err(Refusal::Stopping));

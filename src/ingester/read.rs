@@ -103,7 +103,9 @@ impl Reader<'_> {
         let take = |name| object.get(name).filter(|value| *value != Json::Null);
         let event_type = self.members.event_type(take("type"))?;
         let account = self.members.account(take("account"))?;
-        let id = match take("id") {
+        let given = take("id");
+        let id_given = given.is_some();
+        let id = match given {
             Some(id) => event_id(id)?,
             None => new_event_id(),
         };
@@ -116,7 +118,7 @@ impl Reader<'_> {
             return Err(("unknown_member", detail));
         }
         let data = document.into_member("data").ok_or_else(|| missing("data"))?;
-        Ok(Event { account, event_type, id, source: self.members.no_source(), time, data })
+        Ok(Event { account, event_type, id, id_given, source: self.members.no_source(), time, data })
     }
 
     /// Takes the event if its account is the sender's.

@@ -40,6 +40,8 @@ impl Malformed {
 pub(super) fn document(text: ByteString) -> Result<Document, Malformed> {
     bounded(&text)?;
     let mut reader = Reader::new(&text);
+    reader.stack.reserve(STACK);
+    reader.document.members.reserve((text.len() / BYTES_PER_MEMBER).min(MEMBERS_EXPECTED_MAX));
     let root = reader.value(0).and_then(|root| reader.end().map(|()| root));
     let root = root.map_err(|what| reader.malformed(what))?;
     Ok(reader.finish(root))
@@ -55,7 +57,8 @@ pub(super) fn each(text: ByteString) -> Result<Parsed, Malformed> {
     reader.at += 1;
     let mut elements = Vec::new();
     loop {
-        let mut element = Reader { at: reader.at, ..Reader::new(&text) };
+        let stack = std::mem::take(&mut reader.stack);
+        let mut element = Reader { at: reader.at, stack, ..Reader::new(&text) };
         if elements.is_empty() {
             element.blank();
             if element.peek() == Some(b']') {
@@ -66,6 +69,7 @@ pub(super) fn each(text: ByteString) -> Result<Parsed, Malformed> {
         let root = element.value(1).map_err(|what| element.malformed(what))?;
         let more = element.more(b']').map_err(|what| element.malformed(what))?;
         reader.at = element.at;
+        reader.stack = std::mem::take(&mut element.stack);
         elements.push(element.finish(root));
         if !more {
             break;
@@ -104,11 +108,12 @@ fn special(bytes: u64) -> u64 {
     (less(0x20, bytes) | is(b'"') | is(b'\\')) & HIGHS
 }
 
-/// Members that are open at a time in usual texts, for a first allocation that mostly suffices.
+/// Members that are open at a time in usual texts.
 const STACK: usize = 16;
 /// How much text a member usually takes.
 const BYTES_PER_MEMBER: usize = 16;
-/// The most members that room is made for before they are seen.
+/// The most members that room is made for before they are seen; none for an array's elements, of
+/// which there may be many without a member.
 const MEMBERS_EXPECTED_MAX: usize = 64;
 
 struct Reader<'t> {
@@ -121,9 +126,8 @@ struct Reader<'t> {
 
 impl<'t> Reader<'t> {
     fn new(text: &'t ByteString) -> Self {
-        let members = Vec::with_capacity((text.len() / BYTES_PER_MEMBER).clamp(4, MEMBERS_EXPECTED_MAX));
-        let document = Document { text: text.clone(), members, ..Document::default() };
-        Self { text, at: 0, document, stack: Vec::with_capacity(STACK) }
+        let document = Document { text: text.clone(), ..Document::default() };
+        Self { text, at: 0, document, stack: Vec::new() }
     }
 
     fn finish(mut self, root: Node) -> Document {

@@ -171,6 +171,15 @@ fn elements_become_documents() {
     assert!(Document::read_each(deep(DEPTH_MAX + 1).into()).is_err());
 }
 
+/// A body of many small elements must not take many times its own length.
+#[test]
+fn elements_take_no_more_room_than_their_members_need() {
+    let text = format!("[{}{{\"a\":[1,2]}}]", "{},".repeat(10_000));
+    let Ok(Parsed::Many(elements)) = Document::read_each(text.into()) else { panic!("an array") };
+    let room = elements.iter().map(|element| element.members.capacity() + element.made.capacity());
+    assert!(elements.len() == 10_001 && room.sum::<usize>() <= 8);
+}
+
 #[test]
 fn large_objects_are_found_in_and_keep_their_order() {
     let names = (0..2_000).map(|n| n * 7_919 % 1_000);
@@ -222,6 +231,8 @@ fn values() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn what_was_written_is_read(written in values(), pretty: bool) {
         let text = if pretty { serde_json::to_string_pretty(&written) } else { serde_json::to_string(&written) };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rpds::HashTrieMapSync as Map;
 
+use super::listed::Listed;
 use crate::delivery::Target;
 use crate::event::{EventPattern, EventType};
 use crate::id::{AccountId, KeyId, TemplateId, TriggerId};
@@ -30,16 +31,16 @@ pub struct LiveTrigger {
     pub enabled: bool,
 }
 
-type Triggers = Map<TriggerId, Arc<LiveTrigger>>;
+type Candidates = Listed<LiveTrigger>;
 
 /// What is live in one account.
 #[derive(Debug, Clone, Default)]
 struct Account {
-    triggers: Triggers,
+    triggers: Map<TriggerId, Arc<LiveTrigger>>,
     /// Enabled triggers by what they listen to: one type, all below some words, everything.
-    exactly: Map<EventType, Triggers>,
-    below: Map<EventType, Triggers>,
-    any: Triggers,
+    exactly: Map<EventType, Candidates>,
+    below: Map<EventType, Candidates>,
+    any: Candidates,
     /// `None` where a template is saved and can't be used.
     templates: Map<TemplateId, Option<Arc<LiveTemplate>>>,
 }
@@ -61,17 +62,17 @@ impl Index {
             return;
         };
         if let Some(triggers) = account.exactly.get(event_type) {
-            triggers.values().for_each(&mut found);
+            triggers.iter().for_each(&mut found);
         }
         if !account.below.is_empty() {
             let text = event_type.as_str();
             for (dot, _) in text.match_indices('.') {
                 if let Some(triggers) = account.below.get(&text[..dot]) {
-                    triggers.values().for_each(&mut found);
+                    triggers.iter().for_each(&mut found);
                 }
             }
         }
-        account.any.values().for_each(&mut found);
+        account.any.iter().for_each(&mut found);
     }
 
     /// A trigger, also a disabled one.
@@ -100,26 +101,27 @@ impl Index {
     }
 
     pub(super) fn set_trigger(&mut self, account: &AccountId, id: TriggerId, trigger: Option<Trigger>) {
-        let mut entry = self.accounts.get(account).cloned().unwrap_or_default();
-        if let Some(old) = entry.triggers.get(&id).cloned() {
+        let entry = self.entry(account);
+        let old = entry.triggers.get(&id).cloned();
+        let (before, after) = (usize::from(old.is_some()), usize::from(trigger.is_some()));
+        if let Some(old) = old {
             entry.unlist(&old);
             entry.triggers.remove_mut(&id);
-            self.triggers -= 1;
         }
         if let Some(trigger) = trigger {
             let live = Arc::new(LiveTrigger {
                 id: id.clone(),
                 target: Arc::new(trigger.target()),
-                event: trigger.event,
+                event: entry.shared_event(trigger.event),
                 pattern: trigger.pattern,
-                template: trigger.template,
+                template: entry.shared_template(trigger.template),
                 enabled: trigger.enabled,
             });
             entry.list(&live);
             entry.triggers.insert_mut(id, live);
-            self.triggers += 1;
         }
-        self.set_account(account, entry);
+        self.triggers = self.triggers + after - before;
+        self.tidy(account);
     }
 
     pub(super) fn set_template(
@@ -128,13 +130,13 @@ impl Index {
         id: TemplateId,
         template: Option<Option<Arc<LiveTemplate>>>,
     ) {
-        let mut entry = self.accounts.get(account).cloned().unwrap_or_default();
-        self.templates -= usize::from(entry.templates.remove_mut(&id));
+        let entry = self.entry(account);
+        let (before, after) = (usize::from(entry.templates.remove_mut(&id)), usize::from(template.is_some()));
         if let Some(template) = template {
             entry.templates.insert_mut(id, template);
-            self.templates += 1;
         }
-        self.set_account(account, entry);
+        self.templates = self.templates + after - before;
+        self.tidy(account);
     }
 
     pub(super) fn set_key(&mut self, id: KeyId, key: Option<Key>) {
@@ -148,51 +150,78 @@ impl Index {
         }
     }
 
+    /// What is live in an account, to be changed where it is: only what an index before shares with
+    /// this one is copied.
+    fn entry(&mut self, account: &AccountId) -> &mut Account {
+        if !self.accounts.contains_key(account) {
+            self.accounts.insert_mut(account.clone(), Account::default());
+        }
+        self.accounts.get_mut(account).expect("it was put there if it was missing")
+    }
+
     /// An account exists by what is in it.
-    fn set_account(&mut self, account: &AccountId, entry: Account) {
-        if entry.triggers.is_empty() && entry.templates.is_empty() {
+    fn tidy(&mut self, account: &AccountId) {
+        if self.accounts.get(account).is_some_and(|entry| entry.triggers.is_empty() && entry.templates.is_empty()) {
             self.accounts.remove_mut(account);
-        } else {
-            self.accounts.insert_mut(account.clone(), entry);
         }
     }
 }
 
 impl Account {
+    /// The same event pattern, with the words that others here have already: a million triggers
+    /// listen to some dozens of types.
+    fn shared_event(&self, event: EventPattern) -> EventPattern {
+        let shared = |map: &Map<EventType, Candidates>, words: EventType| {
+            map.get_key_value(&words).map_or_else(|| words.clone(), |(own, _)| own.clone())
+        };
+        match event {
+            EventPattern::Exactly(words) => EventPattern::Exactly(shared(&self.exactly, words)),
+            EventPattern::Below(words) => EventPattern::Below(shared(&self.below, words)),
+            EventPattern::Any => EventPattern::Any,
+        }
+    }
+
+    /// The same name, as the template has it.
+    fn shared_template(&self, template: TemplateId) -> TemplateId {
+        self.templates.get_key_value(&template).map_or_else(|| template.clone(), |(own, _)| own.clone())
+    }
+
     fn list(&mut self, trigger: &Arc<LiveTrigger>) {
         if !trigger.enabled {
             return;
         }
-        let put = |map: &mut Map<EventType, Triggers>, words: &EventType| {
-            let mut triggers = map.get(words).cloned().unwrap_or_default();
-            triggers.insert_mut(trigger.id.clone(), Arc::clone(trigger));
-            map.insert_mut(words.clone(), triggers);
+        let put = |map: &mut Map<EventType, Candidates>, words: &EventType| {
+            // Changed in its place where no other index shares it.
+            match map.get_mut(words) {
+                Some(triggers) => triggers.push(Arc::clone(trigger)),
+                None => {
+                    let mut triggers = Candidates::default();
+                    triggers.push(Arc::clone(trigger));
+                    map.insert_mut(words.clone(), triggers);
+                }
+            }
         };
         match &trigger.event {
             EventPattern::Exactly(words) => put(&mut self.exactly, words),
             EventPattern::Below(words) => put(&mut self.below, words),
-            EventPattern::Any => self.any.insert_mut(trigger.id.clone(), Arc::clone(trigger)),
+            EventPattern::Any => self.any.push(Arc::clone(trigger)),
         }
     }
 
-    fn unlist(&mut self, trigger: &LiveTrigger) {
-        let take = |map: &mut Map<EventType, Triggers>, words: &EventType| {
-            let Some(mut triggers) = map.get(words).cloned() else {
+    fn unlist(&mut self, trigger: &Arc<LiveTrigger>) {
+        let take = |map: &mut Map<EventType, Candidates>, words: &EventType| {
+            let Some(triggers) = map.get_mut(words) else {
                 return;
             };
-            triggers.remove_mut(&trigger.id);
+            triggers.remove(trigger);
             if triggers.is_empty() {
                 map.remove_mut(words);
-            } else {
-                map.insert_mut(words.clone(), triggers);
             }
         };
         match &trigger.event {
             EventPattern::Exactly(words) => take(&mut self.exactly, words),
             EventPattern::Below(words) => take(&mut self.below, words),
-            EventPattern::Any => {
-                self.any.remove_mut(&trigger.id);
-            }
+            EventPattern::Any => self.any.remove(trigger),
         }
     }
 }

@@ -3,7 +3,9 @@
 //! tells of changes; nothing here writes to it.
 
 mod index;
+mod listed;
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
@@ -18,8 +20,10 @@ use crate::store::{Change, ChangeSink, Snapshot};
 use crate::template::Template;
 use crate::templating::{self, Limits};
 
+/// Is told how many records of a snapshot were read, and how many there are.
+pub type Progress = Box<dyn Fn(usize, usize) + Send + Sync>;
+
 /// Holds the index of this moment and makes the next one of each change.
-#[derive(Debug)]
 pub struct Live {
     index: ArcSwap<Index>,
     /// One change at a time; readers know nothing of it.
@@ -27,12 +31,25 @@ pub struct Live {
     catalogue: Arc<Catalogue>,
     limits: Limits,
     metrics: Arc<Metrics>,
+    progress: Option<Progress>,
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live").field("index", &self.index).finish_non_exhaustive()
+    }
 }
 
 impl Live {
     /// Nothing is live yet.
     pub fn new(catalogue: Arc<Catalogue>, limits: Limits, metrics: Arc<Metrics>) -> Self {
-        Self { index: ArcSwap::from_pointee(Index::default()), writing: Mutex::new(()), catalogue, limits, metrics }
+        let index = ArcSwap::from_pointee(Index::default());
+        Self { index, writing: Mutex::new(()), catalogue, limits, metrics, progress: None }
+    }
+
+    /// The same for whoever wants to see how a snapshot goes on.
+    pub fn with_progress(self, progress: Option<Progress>) -> Self {
+        Self { progress, ..self }
     }
 
     /// The index of this moment. Hold it for one piece of work only: it does not change.
@@ -44,8 +61,11 @@ impl Live {
     /// bound has changed since it was saved.
     fn prepare(&self, template: &Template) -> Option<Arc<LiveTemplate>> {
         let checked = templating::compile(template.format, &template.body, self.catalogue.as_ref(), None, &self.limits);
-        let content_type = template.content_type.as_deref().unwrap_or(template.format.content_type());
-        let content_type = HeaderValue::from_str(content_type).ok()?;
+        let content_type = match &template.content_type {
+            Some(own) => HeaderValue::from_str(own).ok()?,
+            // A constant has no count of its copies, which threads would write to by turns.
+            None => HeaderValue::from_static(template.format.content_type()),
+        };
         let compiled = checked.compiled?;
         Some(Arc::new(LiveTemplate { compiled, content_type }))
     }
@@ -87,8 +107,8 @@ impl ChangeSink for Live {
         self.swap(index);
     }
 
-    fn snapshot(&self, _: usize) -> Box<dyn Snapshot + '_> {
-        Box::new(Next { live: self, index: Index::default() })
+    fn snapshot(&self, records: usize) -> Box<dyn Snapshot + '_> {
+        Box::new(Next { live: self, index: Index::default(), read: 0, records })
     }
 }
 
@@ -96,15 +116,24 @@ impl ChangeSink for Live {
 struct Next<'a> {
     live: &'a Live,
     index: Index,
+    read: usize,
+    records: usize,
 }
 
 impl Snapshot for Next<'_> {
     fn add(&mut self, changes: Vec<Change>) {
+        self.read += changes.len();
         self.live.change(&mut self.index, changes);
+        if let Some(progress) = &self.live.progress {
+            progress(self.read, self.records);
+        }
     }
 
     fn finish(self: Box<Self>) {
         let _writing = self.live.writing.lock().unwrap_or_else(PoisonError::into_inner);
         self.live.swap(self.index);
+        if let Some(progress) = &self.live.progress {
+            progress(self.records, self.records);
+        }
     }
 }

@@ -66,6 +66,7 @@ impl Alone {
             account: account(),
             event_type: EventType::new(event_type).expect("a type"),
             id: "1".into(),
+            id_given: false,
             source: "".into(),
             time: "2026-07-01T15:00:00Z".into(),
             data: data.into(),

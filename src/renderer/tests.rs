@@ -53,13 +53,14 @@ fn firing(id: &str, host: &str, n: &serde_json::Value, template: Option<Arc<Live
     let target = Target {
         destination: Destination::of(&url).expect("a destination"),
         uri: url.as_str().parse().expect("a URI"),
-        headers: Vec::new(),
+        headers: Box::default(),
         secret: None,
     };
     let event = Event {
         account: AccountId::default_account(),
         event_type: EventType::new("a").expect("a type"),
         id: id.into(),
+        id_given: false,
         source: "".into(),
         time: "2026-07-01T15:00:00Z".into(),
         data: (&json!({"n": n})).into(),

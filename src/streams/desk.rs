@@ -1,12 +1,11 @@
-//! Where tickets are redeemed: one desk for each thread that sends. Redis acknowledges an entry
+//! Where tickets are redeemed: one desk for each stream that a thread takes from, so that a master of
+//! a cluster that is away holds up nobody's tickets but its own. Redis acknowledges an entry
 //! once, whoever asks and whoever holds it, and says for each whether this was the time. Only that
 //! answer is leave to attempt a delivery; silence is not.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use tokio::sync::mpsc;
 
 use super::{GROUP, Streams, stream_key};
@@ -34,44 +33,47 @@ end
 return won";
 
 /// Gives entries to the consumer named, if they are still pending, as if nobody had touched them
-/// for an hour.
+/// for an hour. Where somebody has removed the group none is.
 const GIVE_BACK: &str = r"
 local given = {}
 for i = 3, #ARGV do
-  given[i - 2] = #redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'IDLE', 3600000, 'JUSTID')
+  local claimed = redis.pcall('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'IDLE', 3600000, 'JUSTID')
+  if claimed.err and not string.find(claimed.err, 'NOGROUP', 1, true) then return claimed end
+  given[i - 2] = claimed.err and 0 or #claimed
 end
 return given";
 
 pub(super) struct Desk {
     streams: Streams,
+    stream: String,
     metrics: Arc<Metrics>,
     redeem: Code,
     give_back: Code,
 }
 
 impl Desk {
-    pub(super) fn new(streams: Streams, metrics: Arc<Metrics>) -> Self {
-        Self { streams, metrics, redeem: Code::new(REDEEM), give_back: Code::new(GIVE_BACK) }
+    /// Opens the desk of a stream on this thread. It is closed when nobody can hand in anything any
+    /// more.
+    pub(super) fn open(streams: Streams, partition: usize, metrics: Arc<Metrics>) -> mpsc::UnboundedSender<Redemption> {
+        let (desk, handed_in) = mpsc::unbounded_channel();
+        let stream = stream_key(partition);
+        let own = Self { streams, stream, metrics, redeem: Code::new(REDEEM), give_back: Code::new(GIVE_BACK) };
+        actix_rt::spawn(own.serve(handed_in));
+        desk
     }
 
-    /// Redeems what comes in, all that came during one round trip in the next, until nobody can
-    /// hand in anything any more.
-    pub(super) async fn serve(self, mut handed_in: mpsc::UnboundedReceiver<Redemption>) {
+    /// Redeems what comes in, all that came during one round trip in the next.
+    async fn serve(self, mut handed_in: mpsc::UnboundedReceiver<Redemption>) {
         let mut batch = Vec::with_capacity(GROUP_MAX);
         while handed_in.recv_many(&mut batch, GROUP_MAX).await > 0 {
-            let mut partitions: BTreeMap<usize, Vec<Redemption>> = BTreeMap::new();
-            for redemption in batch.drain(..) {
-                partitions.entry(redemption.partition).or_default().push(redemption);
-            }
-            join_all(partitions.into_iter().map(|(partition, tickets)| self.settle(partition, tickets))).await;
+            self.settle(batch.drain(..)).await;
         }
     }
 
-    async fn settle(&self, partition: usize, tickets: Vec<Redemption>) {
-        let (returned, wishes): (Vec<_>, Vec<_>) =
-            tickets.into_iter().partition(|ticket| matches!(ticket.wish, Wish::GiveBack));
-        self.answered(&self.give_back, partition, &[GROUP, RETURNED], &returned).await;
-        let won = self.answered(&self.redeem, partition, &[GROUP], &wishes).await;
+    async fn settle(&self, tickets: impl Iterator<Item = Redemption>) {
+        let (returned, wishes): (Vec<_>, Vec<_>) = tickets.partition(|ticket| matches!(ticket.wish, Wish::GiveBack));
+        self.answered(&self.give_back, &[GROUP, RETURNED], &returned).await;
+        let won = self.answered(&self.redeem, &[GROUP], &wishes).await;
         for (ticket, won) in wishes.into_iter().zip(won) {
             self.grant(ticket, won == 1);
         }
@@ -79,10 +81,10 @@ impl Desk {
 
     /// Asks until there is an answer for each. An entry that an unheard answer acknowledged is lost,
     /// which is why none is asked for before its attempt is about to begin.
-    async fn answered(&self, code: &Code, partition: usize, words: &[&str], tickets: &[Redemption]) -> Vec<i64> {
+    async fn answered(&self, code: &Code, words: &[&str], tickets: &[Redemption]) -> Vec<i64> {
         let mut said = false;
         while !tickets.is_empty() {
-            match self.run(code, partition, words, tickets).await {
+            match self.run(code, words, tickets).await {
                 Ok(answers) if answers.len() == tickets.len() => return answers,
                 Ok(answers) => tracing::error!(answers = answers.len(), "Redis answered for another number of entries"),
                 Err(error) if !std::mem::replace(&mut said, true) => {
@@ -107,18 +109,12 @@ impl Desk {
         }
     }
 
-    async fn run(
-        &self,
-        code: &Code,
-        partition: usize,
-        words: &[&str],
-        tickets: &[Redemption],
-    ) -> RedisResult<Vec<i64>> {
+    async fn run(&self, code: &Code, words: &[&str], tickets: &[Redemption]) -> RedisResult<Vec<i64>> {
         let entries: Vec<String> =
             tickets.iter().map(|ticket| format!("{}-{}", ticket.entry.0, ticket.entry.1)).collect();
         let words = words.iter().map(|word| word.as_bytes());
         let words: Vec<&[u8]> = words.chain(entries.iter().map(String::as_bytes)).collect();
-        let answers = self.streams.link.code(code, &stream_key(partition), &words).await?;
+        let answers = self.streams.link.code(code, &self.stream, &words).await?;
         Ok(Vec::from_redis_value(answers)?)
     }
 }

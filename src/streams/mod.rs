@@ -73,9 +73,17 @@ impl Streams {
         let link = Link::new(&store.url, store.ca_file.as_deref())?;
         let failed = |error: crate::redis::RedisError| StreamsError::Redis(link.place().to_owned(), error.to_string());
         let own = cluster.partitions;
-        let _: Option<String> =
-            link.query(&command("SET", &[PARTITIONS, &own.to_string(), "NX"])).await.map_err(failed)?;
-        let agreed: usize = link.query(&command("GET", &[PARTITIONS])).await.map_err(failed)?;
+        // Asked for first: a Redis that is full refuses even what it would not do.
+        let ask = command("GET", &[PARTITIONS]);
+        let agreed: Option<usize> = link.query(&ask).await.map_err(failed)?;
+        let agreed = match agreed {
+            Some(agreed) => agreed,
+            None => {
+                let set = command("SET", &[PARTITIONS, &own.to_string(), "NX"]);
+                let _: Option<String> = link.query(&set).await.map_err(failed)?;
+                link.query(&ask).await.map_err(failed)?
+            }
+        };
         if agreed != own {
             return Err(StreamsError::Partitions { own, agreed });
         }

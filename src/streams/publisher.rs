@@ -34,6 +34,8 @@ struct Lane {
     working: Cell<bool>,
     /// The breaks after which the connection was made.
     breaks: Cell<u64>,
+    /// Whether it was said that Redis does not take deliveries; said once, until it does.
+    refused: Cell<bool>,
 }
 
 impl Publisher {
@@ -47,6 +49,7 @@ impl Publisher {
             waiting: RefCell::default(),
             working: Cell::new(false),
             breaks: Cell::new(0),
+            refused: Cell::new(false),
         };
         Self { lane: Rc::new(lane), mailbox_capacity }
     }
@@ -109,6 +112,9 @@ impl Lane {
         match self.write(partition, &deliveries, &replies).await {
             Ok(length) => {
                 self.backlog.set(partition, length);
+                if self.refused.take() {
+                    tracing::info!("Redis takes deliveries again");
+                }
                 for (queued, reply) in deliveries.into_iter().zip(replies) {
                     if let (Some(report), Some(reply)) = (queued.report, reply) {
                         actix_rt::spawn(reply::wait(self.streams.clone(), reply, report));
@@ -116,7 +122,9 @@ impl Lane {
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, deliveries = deliveries.len(), "Redis did not take deliveries; their producers are told");
+                if !self.refused.replace(true) {
+                    tracing::warn!(%error, "Redis does not take deliveries; their producers are told until it does");
+                }
                 self.metrics.dropped(Dropped::NotHandedOver, deliveries.len());
                 deliveries.into_iter().for_each(refuse);
             }

@@ -26,7 +26,17 @@ enum Told {
 
 /// A list for one outcome, in the slot of its delivery's stream.
 pub(super) fn key(partition: usize) -> String {
-    format!("{{posthaste:{partition}}}:reply:{}", crate::id::new_id())
+    prefix(partition) + &crate::id::new_id()
+}
+
+/// Whether it can be such a list: an entry may come from anywhere, and must not have a node write to
+/// whatever key it names.
+pub(super) fn is_key(partition: usize, key: &str) -> bool {
+    key.starts_with(&prefix(partition))
+}
+
+fn prefix(partition: usize) -> String {
+    format!("{{posthaste:{partition}}}:reply:")
 }
 
 /// Waits for the outcome and passes it on. Where none comes, whoever waits hears that it was lost.

@@ -4,11 +4,13 @@
 //! acknowledges an entry: that is the ticket to its attempt.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{ArbiterHandle, Recipient};
+use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::desk::Desk;
@@ -19,6 +21,8 @@ use crate::messages::{DeliveriesRendered, Place, Queued, Redemption, Ticket};
 use crate::metrics::{Dropped, Metrics};
 use crate::redis::{ANSWER_WITHIN, Code, Connection, RedisError, RedisResult, Value, has_code};
 
+/// How Redis begins to say that it is full: it takes nothing in, and still lets everything out.
+const FULL: &str = "OOM";
 /// How long Redis holds the question for more; also how long a stop may have to wait.
 const ASKED_FOR: Duration = Duration::from_millis(250);
 /// Between two tries to reach Redis.
@@ -62,7 +66,8 @@ pub struct Takers {
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
     dispatchers: Recipient<DeliveriesRendered>,
-    desk: mpsc::UnboundedSender<Redemption>,
+    /// For each stream, where its tickets are redeemed.
+    desks: HashMap<usize, mpsc::UnboundedSender<Redemption>>,
     reader: RefCell<Reader>,
     /// Each taker's name as a consumer: a new one after each break, since what Redis gave to the old
     /// one may never have arrived here.
@@ -86,17 +91,17 @@ impl Takers {
         let streams = Streams { link: streams.link.apart(), ..streams.clone() };
         let stopping = streams.stop.subscribe();
         thread.spawn(async move {
-            let (desk, handed_in) = mpsc::unbounded_channel();
-            actix_rt::spawn(Desk::new(streams.clone(), Arc::clone(&metrics)).serve(handed_in));
             let own: Vec<usize> = (share..streams.partitions).step_by(shares).collect();
             let taken_at_once =
                 (streams.cluster.take_max / own.len().max(1)).clamp(*TAKEN_AT_ONCE.start(), *TAKEN_AT_ONCE.end());
+            let desk = |partition: &usize| (*partition, Desk::open(streams.clone(), *partition, Arc::clone(&metrics)));
+            let desks = own.iter().map(desk).collect();
             let takers = Rc::new(Self {
                 streams,
                 gate,
                 metrics,
                 dispatchers,
-                desk,
+                desks,
                 reader: RefCell::default(),
                 consumers: RefCell::default(),
                 taken_at_once,
@@ -114,18 +119,22 @@ impl Takers {
     async fn live(self: Rc<Self>) {
         loop {
             let consumers = self.consumers.borrow().clone();
-            for (partition, consumer) in consumers {
-                // Where Redis is away nobody else can claim either; the next sign is soon.
-                let _ = self.sign(partition, &consumer).await;
-            }
+            // All at once: one after the other, the last of many would come too late. Where Redis is away
+            // nobody else can claim either; the next sign is soon.
+            join_all(consumers.iter().map(|(partition, consumer)| self.sign(*partition, consumer))).await;
             tokio::time::sleep(self.streams.cluster.claim_after / SIGNS_OF_LIFE).await;
         }
     }
 
-    async fn sign(&self, partition: usize, consumer: &str) -> RedisResult<Value> {
+    /// A Redis that is full takes no sign, and lets deliveries out: those who take them may then have
+    /// to share them with others who claim them.
+    async fn sign(&self, partition: usize, consumer: &str) -> RedisResult<()> {
         let key = format!("{}{consumer}", alive_prefix(partition));
         let life = self.streams.cluster.claim_after.as_millis().to_string();
-        self.streams.link.query(&command("SET", &[&key, "1", "PX", &life])).await
+        match self.streams.link.query::<Value>(&command("SET", &[&key, "1", "PX", &life])).await {
+            Err(error) if !has_code(&error, FULL) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Takes from one stream until the node stops, over one connection after the other.
@@ -194,7 +203,7 @@ impl Takers {
             return;
         }
         let ticketed = entries.into_iter().map(|entry| {
-            let ticket = Ticket::new(partition, entry.id, self.desk.clone(), self.gate.delivery());
+            let ticket = Ticket::new(entry.id, self.desks[&partition].clone(), self.gate.delivery());
             (entry, ticket)
         });
         let ticketed: Vec<_> = ticketed.collect();
@@ -203,6 +212,7 @@ impl Takers {
             _ = stopping.wait_for(|stopping| *stopping) => return,
         };
         let mut deliveries = Vec::with_capacity(ticketed.len());
+        let mut unreadable: Option<(usize, &str)> = None;
         for (entry, ticket) in ticketed {
             let place = places.as_mut().and_then(crate::admission::Taken::split).or_else(|| places.take());
             match self.reader.borrow_mut().read(entry) {
@@ -212,17 +222,21 @@ impl Takers {
                     place: place.map(Place::Taken),
                     ticket: Some(ticket),
                     outstanding: self.gate.delivery(),
-                    report: read.reply.map(|key| {
+                    report: read.reply.filter(|key| reply::is_key(partition, key)).map(|key| {
                         let (report, reported) = oneshot::channel();
                         actix_rt::spawn(reply::leave(self.streams.clone(), key, reported));
                         report
                     }),
                 }),
                 Err(reason) => {
-                    tracing::warn!(partition, reason, "an entry of a stream is no delivery and is removed");
+                    unreadable = Some((unreadable.map_or(1, |(entries, _)| entries + 1), reason));
                     ticket.discard(Dropped::EntryUnreadable, place.map(Place::Taken));
                 }
             }
+        }
+        // One line for all of them: there may be as many as a stream holds.
+        if let Some((entries, reason)) = unreadable {
+            tracing::warn!(partition, entries, reason, "entries of a stream are no deliveries and are removed");
         }
         // Refused only where the Dispatchers have stopped: what comes back is given back.
         drop(self.dispatchers.try_send(DeliveriesRendered(deliveries)));
@@ -238,7 +252,8 @@ fn alive_prefix(partition: usize) -> String {
 async fn make_group(connection: &mut Connection, partition: usize) -> RedisResult<()> {
     let make = command("XGROUP", &["CREATE", &stream_key(partition), GROUP, "0", "MKSTREAM"]);
     match tokio::time::timeout(ANSWER_WITHIN, make.query_async::<Value>(connection)).await {
-        Ok(Err(error)) if !has_code(&error, "BUSYGROUP") => Err(error),
+        // A full Redis says nothing about the group; where there is none, the first question will say so.
+        Ok(Err(error)) if !has_code(&error, "BUSYGROUP") && !has_code(&error, FULL) => Err(error),
         Ok(_) => Ok(()),
         Err(_) => Err(RedisError::from(std::io::Error::new(std::io::ErrorKind::TimedOut, "it did not answer in time"))),
     }

@@ -37,6 +37,9 @@ async fn each_kind_of_bad_input_has_its_status_and_code_and_nothing_is_lost() {
         assert_eq!(reply.problem(), (status, code.to_owned()), "{}", reply.json());
         assert_eq!(reply.header("content-type"), "application/problem+json");
     }
+    let coded = [("content-type", json), ("content-encoding", "gzip")];
+    let reply = node.call(Method::POST, "/v1/events", &coded, "{\"type\":\"a\",\"data\":{}}").await;
+    assert_eq!(reply.problem(), (415, "unsupported_content_coding".into()));
     let fields: serde_json::Map<String, Value> = (0..10_000).map(|n| (format!("f{n}"), n.into())).collect();
     node.fire(json!({"type": "a", "id": "many", "data": fields})).await;
     let mixed = json!([{"type": "a", "id": "good", "data": {}}, {"type": ""}, 7]);
@@ -73,6 +76,15 @@ async fn records_are_made_read_replaced_listed_and_removed() {
     assert_ne!(fresh.header("etag"), tag);
     let again = node.call(Method::PUT, &path, &[typed, ("if-none-match", "*")], trigger.to_string()).await;
     assert_eq!(again.status, 412);
+    let nowhere = format!("{triggers}/nowhere");
+    let none = node.call(Method::PUT, &nowhere, &[typed, ("if-match", "*")], trigger.to_string()).await;
+    assert_eq!(none.problem(), (412, "precondition_failed".into()));
+    let kept = node.call(Method::DELETE, &path, &[("if-match", &tag)], "").await;
+    assert_eq!((kept.status, node.get(&path).await.status), (412, 200));
+    let mut misnamed = trigger.clone();
+    misnamed["id"] = "other".into();
+    let refused = node.put(&path, &misnamed).await;
+    assert_eq!((refused.status, refused.json()["errors"][0]["code"].clone()), (422, json!("id_mismatch")));
     let same = node.call(Method::GET, &path, &[("if-none-match", &fresh.header("etag"))], "").await;
     assert_eq!(same.status, 304);
 
@@ -134,7 +146,12 @@ async fn keys_open_what_their_scope_says() {
     assert_eq!(node.get("/v1/keys").await.problem(), (401, "key_unknown".into()));
     node.key = Some(OPERATOR.into());
     let mut shown = Vec::new();
-    for document in [json!({"scope": "producer"}), json!({"scope": "account", "account": "acme"})] {
+    let scopes = [
+        json!({"scope": "producer"}),
+        json!({"scope": "account", "account": "acme"}),
+        json!({"scope": "producer", "account": "acme"}),
+    ];
+    for document in scopes {
         let reply = node.post("/v1/keys", &document).await;
         assert_eq!(reply.status, 201, "{}", reply.json());
         shown.push((
@@ -144,7 +161,7 @@ async fn keys_open_what_their_scope_says() {
     }
     assert_eq!(node.post("/v1/keys", &json!({"scope": "account"})).await.status, 422);
     let listed = node.get("/v1/keys").await;
-    assert_eq!(listed.json()["items"].as_array().map(Vec::len), Some(2));
+    assert_eq!(listed.json()["items"].as_array().map(Vec::len), Some(3));
     assert!(shown.iter().all(|(_, key)| !String::from_utf8_lossy(&listed.body).contains(key.as_str())));
 
     let event = json!({"type": "a", "data": {}});
@@ -156,6 +173,10 @@ async fn keys_open_what_their_scope_says() {
     assert_eq!(node.get("/v1/accounts/acme/triggers").await.status, 200);
     assert_eq!(node.get("/v1/accounts/other/triggers").await.status, 403);
     assert_eq!(node.get("/v1/dictionary").await.status, 200);
+    node.key = Some(shown[2].1.clone());
+    assert_eq!(node.post("/v1/events", &event).await.problem(), (422, "account_not_allowed".into()));
+    let own = json!({"type": "a", "account": "acme", "data": {}});
+    assert_eq!(node.post("/v1/events", &own).await.status, 202);
     node.key = Some(OPERATOR.into());
     assert_eq!(node.delete(&format!("/v1/keys/{}", shown[0].0)).await.status, 204);
     node.key = Some(shown[0].1.clone());

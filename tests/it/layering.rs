@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// One outside system, one home: who may name a crate.
-const HOMES: [(&str, &[&str]); 14] = [
+const HOMES: [(&str, &[&str]); 15] = [
     ("handlebars", &["templating"]),
     ("redb", &["store/embedded"]),
     ("::redis", &["redis"]),
@@ -18,11 +18,24 @@ const HOMES: [(&str, &[&str]); 14] = [
     ("clap", &["cli"]),
     ("rustix", &["cli/serve.rs"]),
     ("tracing_subscriber", &["log.rs"]),
+    ("bytestring", &["json", "ingester/read.rs"]),
 ];
 
 /// Plain data and vocabulary: what knows no stage, no framework and no wiring.
-const PLAIN: [&str; 8] =
-    ["id.rs", "event.rs", "trigger.rs", "template.rs", "delivery.rs", "key.rs", "field.rs", "pattern.rs"];
+const PLAIN: [&str; 12] = [
+    "id.rs",
+    "event.rs",
+    "trigger.rs",
+    "template.rs",
+    "delivery.rs",
+    "key.rs",
+    "field.rs",
+    "pattern.rs",
+    "json/mod.rs",
+    "json/build.rs",
+    "json/read.rs",
+    "json/view.rs",
+];
 
 /// Stages never name one another.
 const STAGES: [&str; 5] = ["ingester", "matcher", "renderer", "streams", "dispatcher"];

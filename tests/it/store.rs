@@ -3,7 +3,7 @@
 
 mod file;
 mod records;
-mod redis;
+pub(crate) mod redis;
 mod writes;
 
 use std::any::Any;

@@ -1,9 +1,13 @@
 //! Deliveries through Redis Streams, with nodes in this process and a real redis-server: who takes
 //! what, where it stops, and what is left when something goes away. Nodes that are killed are in
-//! [`deaths`].
+//! [`deaths`]; [`model`] is all this without Redis, at every moment.
 
 mod bounds;
 mod deaths;
+mod duplicates;
+mod interleavings;
+mod model;
+mod steps;
 mod tickets;
 mod ways;
 
@@ -26,12 +30,9 @@ async fn node(url: &str, more: &[(&str, &str)]) -> Node {
 /// Saves a trigger on the type `a` to this URL through one node, and waits until others have it too.
 async fn set_up(node: &Node, others: &[&Node], id: &str, url: String) {
     node.set_up(id, &json_template(), json!({"event": "a", "url": url})).await;
+    let own = node.metric("posthaste_triggers").await;
     for other in others {
-        let deadline = std::time::Instant::now() + DEADLINE;
-        let path = format!("/v1/accounts/default/triggers/{id}/test");
-        while other.post(&path, &json!({})).await.status == 404 {
-            assert!(std::time::Instant::now() < deadline, "a trigger is not live on another node");
-        }
+        until("a trigger is not live on another node", async || other.metric("posthaste_triggers").await == own).await;
     }
 }
 

@@ -160,6 +160,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn order_is_that_of_numbers(a in -9_999_i64..9_999, b in -9_999_i64..9_999, scale in 0_u32..4) {
             let text = |n: i64| format!("{n}e-{scale}");

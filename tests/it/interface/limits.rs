@@ -3,6 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -120,4 +121,25 @@ async fn all_bodies_together_have_a_bound() {
     assert_eq!(&answered.await.expect("answered"), b"HTTP/1.1 202");
     node.wait_for_metric("posthaste_body_bytes", 0.0).await;
     node.fire(event).await;
+}
+
+/// A client that says nothing, or half of a head, or nothing more, does not keep its connection.
+#[actix_rt::test]
+async fn silent_clients_are_let_go() {
+    let (head, idle) = ("POSTHASTE_SERVER__HEAD_TIMEOUT_MS", "POSTHASTE_SERVER__KEEP_ALIVE_MS");
+    for (setting, said) in
+        [(head, ""), (head, "GET /healthz HTTP/1.1\r\nhost"), (idle, "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")]
+    {
+        let node = Node::start(&[(setting, "50")]).await;
+        let address = node.engine().address();
+        let ended = tokio::task::spawn_blocking(move || {
+            let mut stream = TcpStream::connect(address).expect("a node");
+            // Sooner than the server would do it unasked.
+            stream.set_read_timeout(Some(Duration::from_secs(4))).expect("a deadline");
+            stream.write_all(said.as_bytes()).expect("sent");
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).is_ok()
+        });
+        assert!(ended.await.expect("ended"), "{said:?}: it was not let go");
+    }
 }

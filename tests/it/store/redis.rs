@@ -3,9 +3,10 @@
 
 mod faults;
 mod history;
+mod measured;
 mod others;
 mod refusals;
-mod secured;
+pub(crate) mod secured;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

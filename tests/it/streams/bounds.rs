@@ -168,6 +168,107 @@ async fn a_full_redis_takes_nothing_in_and_lets_everything_out() {
 }
 
 #[actix_rt::test]
+async fn a_node_that_joins_a_full_redis_empties_it() {
+    let redis = RedisServer::start();
+    let (ingest, receiver) = (node(&redis.url(), &[INGEST]).await, Receiver::start());
+    set_up(&ingest, &[], "t", receiver.url("/")).await;
+    // Once, so that the group is there.
+    let first = node(&redis.url(), &[DISPATCH]).await;
+    ingest.fire(event(0)).await;
+    receiver.wait_for(1).await;
+    assert_eq!(first.stop().await.unsent, 0);
+    for id in 1..50 {
+        ingest.fire(event(id)).await;
+    }
+    redis.cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    let _dispatch = node(&redis.url(), &[DISPATCH]).await;
+    receiver.wait_for(50).await;
+    assert_eq!(ids(&receiver), expected(0..50));
+}
+
+#[actix_rt::test]
+async fn an_entry_makes_no_node_write_to_the_key_it_names() {
+    let redis = RedisServer::start();
+    let (_node, receiver) = (node(&redis.url(), &[("POSTHASTE_CLUSTER__PARTITIONS", "1")]).await, Receiver::start());
+    redis.cli(&["HSET", "{posthaste:0}:precious", "a", "b"]);
+    let (stream, url) = ("{posthaste:0}:deliveries", receiver.url("/"));
+    let entry = ["url", &url, "webhook-id", "i", "content-type", "c", "body", "b"];
+    for reply in ["{posthaste:0}:precious", "{posthaste:0}:reply:x"] {
+        redis.cli(&[&["XADD", stream, "*", "reply", reply], &entry[..]].concat());
+    }
+    receiver.wait_for(2).await;
+    // What comes after it in the same stream is left for whoever asked.
+    until("no outcome", async || redis.cli(&["LLEN", "{posthaste:0}:reply:x"]) == "1").await;
+    assert_eq!(redis.cli(&["TTL", "{posthaste:0}:precious"]), "-1", "it does not go away");
+}
+
+#[actix_rt::test]
+async fn a_stop_gives_back_also_where_somebody_has_removed_a_group() {
+    let redis = RedisServer::start();
+    let (first, second) = (Receiver::start(), Receiver::start());
+    let more = [
+        ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1"),
+        ("POSTHASTE_DISPATCH__DRAIN_MS", "50"),
+        ("POSTHASTE_CLUSTER__PARTITIONS", "2"),
+    ];
+    let node = node(&redis.url(), &more).await;
+    for (id, receiver) in [("first", &first), ("second", &second)] {
+        receiver.behave(Behaviour::Silence);
+        set_up(&node, &[], id, receiver.url("/")).await;
+    }
+    for id in 0..5 {
+        node.fire(event(id)).await;
+    }
+    node.wait_for_metric("posthaste_queue_depth", 8.0).await;
+    // Nothing of it is pending any more once its takers have stopped, and nobody makes it anew.
+    let stopped = node.stop();
+    let removed = async {
+        until("the takers do not stop", async || redis.cli(&["CLIENT", "LIST"]).matches("cmd=xreadgroup").count() == 0)
+            .await;
+        for partition in 0..2 {
+            redis.cli(&["XGROUP", "DESTROY", &format!("{{posthaste:{partition}}}:deliveries"), "dispatch"]);
+        }
+    };
+    let (stopped, ()) = tokio::join!(stopped, removed);
+    assert_eq!(stopped.unsent, 2, "the two whose attempts are under way");
+}
+
+#[actix_rt::test]
+async fn a_stream_that_redis_gives_no_answer_for_holds_up_no_other() {
+    let redis = RedisServer::start();
+    let (first, second) = (Receiver::start(), Receiver::start());
+    let partitions = ("POSTHASTE_CLUSTER__PARTITIONS", "16");
+    let narrow = ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1");
+    let node = node(&redis.url(), &[partitions, narrow, ("POSTHASTE_DISPATCH__DRAIN_MS", "50")]).await;
+    // Entries of two destinations, written as another program may, so that their streams are known.
+    let add = |stream: &str, receiver: &Receiver, id: usize| {
+        let body = format!("{{\"id\":\"{id}\"}}");
+        let url = receiver.url("/");
+        redis.cli(&["XADD", stream, "*", "url", &url, "webhook-id", "i", "content-type", "c", "body", &body]);
+    };
+    let (broken, whole) = ("{posthaste:0}:deliveries", "{posthaste:1}:deliveries");
+    first.behave(Behaviour::Silence);
+    second.behave(Behaviour::Silence);
+    for id in 0..5 {
+        add(broken, &first, id);
+        add(whole, &second, id);
+    }
+    node.wait_for_metric("posthaste_queue_depth", 8.0).await;
+    redis.cli(&["SET", broken, "no stream"]);
+    first.behave(Behaviour::Answer(200));
+    until("the first attempt does not end", async || {
+        node.metric("posthaste_attempts_total{outcome=\"delivered\"}").await == 1.0
+    })
+    .await;
+    until("the next has not asked", async || node.metric("posthaste_queue_depth").await == 7.0).await;
+    second.behave(Behaviour::Answer(200));
+    second.wait_for(5).await;
+    assert_eq!(ids(&second), expected(0..5));
+    assert_eq!(ids(&first), expected(0..1), "without an answer nothing is sent");
+}
+
+#[actix_rt::test]
 async fn nodes_must_agree_on_the_partitions() {
     let redis = RedisServer::start();
     let _first = node(&redis.url(), &[]).await;

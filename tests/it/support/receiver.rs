@@ -44,8 +44,6 @@ impl Received {
 struct State {
     behaviour: Mutex<Behaviour>,
     received: Mutex<Vec<Received>>,
-    /// Connections that were ended from here.
-    closed: Mutex<usize>,
     changed: Condvar,
 }
 
@@ -66,7 +64,6 @@ impl Receiver {
         let state = Arc::new(State {
             behaviour: Mutex::new(Behaviour::Answer(200)),
             received: Mutex::default(),
-            closed: Mutex::default(),
             changed: Condvar::new(),
         });
         std::thread::spawn({
@@ -74,11 +71,7 @@ impl Receiver {
             move || {
                 for stream in listener.incoming().flatten() {
                     let state = Arc::clone(&state);
-                    std::thread::spawn(move || {
-                        serve(stream, &state);
-                        *state.closed.lock().expect("whole") += 1;
-                        state.changed.notify_all();
-                    });
+                    std::thread::spawn(move || serve(stream, &state));
                 }
             }
         });
@@ -100,17 +93,6 @@ impl Receiver {
 
     pub(crate) fn received(&self) -> Vec<Received> {
         self.state.received.lock().expect("whole").clone()
-    }
-
-    /// Waits until this many connections have been ended from here.
-    pub(crate) async fn wait_for_closed(&self, count: usize) {
-        let state = Arc::clone(&self.state);
-        let waited = tokio::task::spawn_blocking(move || {
-            let closed = state.closed.lock().expect("whole");
-            *state.changed.wait_timeout_while(closed, DEADLINE, |closed| *closed < count).expect("whole").0
-        });
-        let closed = waited.await.expect("waited");
-        assert!(closed >= count, "{closed} of {count} ended");
     }
 
     /// Waits for this many requests, and says them in the order of their arrival.

@@ -46,6 +46,8 @@ fn a_signal_under_load(signal: &str) {
     // A new connection is answered while the drain goes on.
     assert_eq!(call(&address, "GET /readyz HTTP/1.1", b"").expect("an answer").0, 503);
     assert_eq!(call(&address, "GET /healthz HTTP/1.1", b"").expect("an answer").0, 200);
+    let tried = "POST /v1/accounts/default/triggers/t/test HTTP/1.1";
+    assert_eq!(call(&address, tried, b"").expect("an answer").0, 503);
     receiver.behave(Behaviour::Answer(200));
     let (code, _, stderr) = running.end();
     assert_eq!(code, Some(0));

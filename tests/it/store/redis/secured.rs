@@ -13,7 +13,7 @@ use crate::store::{account, ids, remove};
 use crate::support::{RedisServer, free_port, redis_document, run};
 
 /// An authority, and a certificate for this machine.
-fn make_certificates(folder: &Path) {
+pub(crate) fn make_certificates(folder: &Path) {
     let openssl = |words: &str| run(Command::new("openssl").args(words.split(' ')).current_dir(folder));
     openssl(
         "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=authority",

@@ -5,7 +5,7 @@
 //! An input is a byte for the format, the template, and behind a byte that no text has, the data as JSON.
 #![no_main]
 
-#[path = "../tests/it/templating/mod.rs"]
+#[path = "../it/templating/mod.rs"]
 #[allow(dead_code, unused_imports, unused_macros, reason = "the tests use the rest of it")]
 mod templating;
 

@@ -1,0 +1,110 @@
+//! Ids in this process' memory: for an embedded store, whose node has no other beside it. They are
+//! gone when it ends.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+
+use super::{CLAIMED_FOR, Keeper, Mark, Standing, Unavailable};
+
+pub(super) struct Memory {
+    window: Duration,
+    max: usize,
+    ids: Mutex<Ids>,
+}
+
+#[derive(Default)]
+struct Ids {
+    known: HashMap<Mark, Known>,
+    /// In the order in which they were accepted, so that the oldest are forgotten first.
+    accepted: VecDeque<(Instant, Mark)>,
+}
+
+enum Known {
+    Claimed { by: String, until: Instant },
+    Seen(Instant),
+}
+
+impl Memory {
+    /// Remembers ids for `window`, at most `max` of them: past it the oldest is forgotten early.
+    pub(super) fn new(window: Duration, max: usize) -> Self {
+        Self { window, max, ids: Mutex::default() }
+    }
+
+    /// With all forgotten whose time is over.
+    fn ids(&self, now: Instant) -> std::sync::MutexGuard<'_, Ids> {
+        // What a panic left behind is whole: each change is one insertion or removal.
+        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some((since, mark)) = ids.accepted.front().copied()
+            && (now.duration_since(since) >= self.window || ids.accepted.len() > self.max)
+        {
+            ids.accepted.pop_front();
+            if matches!(ids.known.get(&mark), Some(Known::Seen(own)) if *own == since) {
+                ids.known.remove(&mark);
+            }
+        }
+        ids
+    }
+}
+
+impl Keeper for Memory {
+    fn claim<'a>(&'a self, marks: &'a [Mark], claimant: &'a str) -> BoxFuture<'a, Result<Vec<Standing>, Unavailable>> {
+        let now = Instant::now();
+        let mut ids = self.ids(now);
+        let standing = |mark: &Mark| match ids.known.get(mark) {
+            Some(Known::Seen(_)) => Standing::Seen,
+            Some(Known::Claimed { until, .. }) if *until > now => Standing::Open,
+            _ => {
+                ids.known.insert(*mark, Known::Claimed { by: claimant.to_owned(), until: now + CLAIMED_FOR });
+                Standing::Claimed
+            }
+        };
+        let standings = marks.iter().map(standing).collect();
+        std::future::ready(Ok(standings)).boxed()
+    }
+
+    fn settle<'a>(
+        &'a self,
+        marks: &'a [Mark],
+        claimant: &'a str,
+        accepted: bool,
+    ) -> BoxFuture<'a, Result<(), Unavailable>> {
+        let now = Instant::now();
+        let mut ids = self.ids(now);
+        for mark in marks {
+            if accepted {
+                ids.known.insert(*mark, Known::Seen(now));
+                ids.accepted.push_back((now, *mark));
+            } else if matches!(ids.known.get(mark), Some(Known::Claimed { by, .. }) if by == claimant) {
+                ids.known.remove(mark);
+            }
+        }
+        std::future::ready(Ok(())).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn claim(memory: &Memory, mark: u8) -> Standing {
+        memory.claim(&[[mark; 16]], "me").await.expect("memory is there")[0]
+    }
+
+    #[actix_rt::test]
+    async fn the_oldest_are_forgotten_at_the_bound_and_all_after_the_window() {
+        let memory = Memory::new(Duration::from_secs(3_600), 2);
+        for mark in 0..3 {
+            assert_eq!(claim(&memory, mark).await, Standing::Claimed);
+            memory.settle(&[[mark; 16]], "me", true).await.expect("memory is there");
+        }
+        assert_eq!(claim(&memory, 2).await, Standing::Seen);
+        assert_eq!(claim(&memory, 1).await, Standing::Seen);
+        assert_eq!(claim(&memory, 0).await, Standing::Claimed, "past the bound");
+        let later = Instant::now() + Duration::from_secs(3_601);
+        let ids = memory.ids(later);
+        assert!(ids.accepted.is_empty() && ids.known.len() == 1, "the claim is still open");
+    }
+}

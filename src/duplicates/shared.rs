@@ -1,0 +1,111 @@
+//! Ids in Redis, which all nodes have in common: a key for each, which goes away by itself.
+
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, FutureExt as _, join_all};
+
+use super::{CLAIMED_FOR, Keeper, Mark, Standing, Unavailable};
+use crate::config::StoreSettings;
+use crate::redis::{Cmd, Code, Link, Pipeline, RedisError, RedisResult, Value};
+
+pub use crate::redis::AddressError;
+
+/// The value of an id whose event was accepted. No claimant is called so.
+const SEEN: &str = "seen";
+/// The most ids asked for at a time: Redis does nothing else meanwhile.
+const GROUP_MAX: usize = 256;
+
+/// Frees an id, if it is still claimed for who asks.
+const FREE: &str = r"
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0";
+
+pub(super) struct Shared {
+    link: Link,
+    window: Duration,
+    free: Code,
+}
+
+impl Shared {
+    pub(super) fn new(store: &StoreSettings, window: Duration) -> Result<Self, AddressError> {
+        let link = Link::new(&store.url, store.ca_file.as_deref())?;
+        Ok(Self { link, window, free: Code::new(FREE) })
+    }
+
+    /// Asks for each id; on a cluster one by one, as each has a slot of its own.
+    async fn ask(&self, marks: &[Mark], question: impl Fn(&Mark, &mut Pipeline)) -> RedisResult<Vec<Value>> {
+        let at_once = if self.link.is_cluster() { 1 } else { GROUP_MAX };
+        let groups = marks.chunks(at_once).map(|group| {
+            let mut pipeline = Pipeline::new();
+            group.iter().for_each(|mark| question(mark, &mut pipeline));
+            async move { self.link.pipeline::<Vec<Value>>(&pipeline).await }
+        });
+        let mut answers = Vec::new();
+        for answer in join_all(groups).await {
+            answers.extend(answer?);
+        }
+        Ok(answers)
+    }
+}
+
+impl Keeper for Shared {
+    fn claim<'a>(&'a self, marks: &'a [Mark], claimant: &'a str) -> BoxFuture<'a, Result<Vec<Standing>, Unavailable>> {
+        async move {
+            let answers = self.ask(marks, |mark, pipeline| {
+                pipeline.add_command(set(mark, claimant, CLAIMED_FOR)).arg("NX");
+                pipeline.cmd("GET").arg(key(mark));
+            });
+            let answers = answers.await.map_err(|error| away(&error))?;
+            Ok(answers.chunks(2).map(|answer| standing(answer, claimant)).collect())
+        }
+        .boxed()
+    }
+
+    fn settle<'a>(
+        &'a self,
+        marks: &'a [Mark],
+        claimant: &'a str,
+        accepted: bool,
+    ) -> BoxFuture<'a, Result<(), Unavailable>> {
+        async move {
+            if accepted {
+                let noted = self.ask(marks, |mark, pipeline| {
+                    pipeline.add_command(set(mark, SEEN, self.window));
+                });
+                return noted.await.map(drop).map_err(|error| away(&error));
+            }
+            for mark in marks {
+                let freed = self.link.code(&self.free, &key(mark), &[claimant.as_bytes()]).await;
+                freed.map_err(|error| away(&error))?;
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+/// What the answers to `SET … NX` and `GET` say. A claim that was asked for again, because the first
+/// answer did not come, is found to be ours by its value.
+fn standing(answer: &[Value], claimant: &str) -> Standing {
+    match answer {
+        [Value::Okay, _] => Standing::Claimed,
+        [_, Value::BulkString(value)] if value == claimant.as_bytes() => Standing::Claimed,
+        [_, Value::BulkString(value)] if value == SEEN.as_bytes() => Standing::Seen,
+        _ => Standing::Open,
+    }
+}
+
+fn key(mark: &Mark) -> String {
+    format!("posthaste:seen:{:032x}", u128::from_be_bytes(*mark))
+}
+
+fn set(mark: &Mark, value: &str, life: Duration) -> Cmd {
+    let mut command = Cmd::new();
+    command.arg("SET").arg(key(mark)).arg(value).arg("PX").arg(life.as_millis().to_string());
+    command
+}
+
+fn away(error: &RedisError) -> Unavailable {
+    tracing::warn!(%error, "Redis does not say which events were seen");
+    Unavailable::Away
+}

@@ -1,0 +1,114 @@
+//! Events that come twice, where the settings say that the second fires nothing: on one node with a
+//! store of its own, and on two nodes that have Redis in common.
+
+use awc::http::Method;
+use serde_json::{Value, json};
+
+use super::{INGEST, event, expected, ids, node, set_up, until};
+use crate::support::{Behaviour, Node, Receiver, RedisCluster, RedisServer};
+
+const WINDOW: (&str, &str) = ("POSTHASTE_INGEST__DUPLICATE_WINDOW_MS", "60000");
+
+/// Posts lines of events: how many were accepted.
+async fn post(node: &Node, events: &[Value]) -> u64 {
+    let body = events.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
+    let reply = node.call(Method::POST, "/v1/events", &[("content-type", "application/x-ndjson")], body).await;
+    assert_eq!(reply.status, 202, "{}", reply.json());
+    reply.json()["accepted"].as_u64().expect("a number")
+}
+
+async fn each_fires_once(first: &Node, second: &Node, receiver: &Receiver) {
+    set_up(first, &[second], "t", receiver.url("/")).await;
+    assert_eq!(post(first, &[event(1), event(2), event(1)]).await, 3);
+    assert_eq!(post(second, &[event(2), event(3)]).await, 2);
+    assert_eq!(post(second, &[event(3)]).await, 1, "nothing new is an answer too");
+    // What tells events apart: account, source, id. An id that is made is always new.
+    let cloud = |source: &str| json!({"specversion": "1.0", "type": "a", "source": source, "id": "1", "data": {}});
+    for source in ["/s", "/s", "/t"] {
+        let json = [("content-type", "application/cloudevents+json")];
+        assert_eq!(second.call(Method::POST, "/v1/events", &json, cloud(source).to_string()).await.status, 202);
+    }
+    post(first, &[json!({"type": "a", "account": "other", "id": "1", "data": {}})]).await;
+    let made = json!({"type": "a", "data": {}});
+    assert_eq!(post(first, &[made.clone(), made]).await, 2);
+    receiver.wait_for(7).await;
+    let duplicates = "posthaste_duplicates_total";
+    let apart = !std::ptr::eq(first, second);
+    let counted = first.metric(duplicates).await + if apart { second.metric(duplicates).await } else { 0.0 };
+    assert_eq!(counted, 4.0);
+    let mut known = expected([1, 1, 1, 2, 3]);
+    known.sort();
+    let arrived: Vec<String> = ids(receiver).into_iter().filter(|id| id.len() < 12).collect();
+    assert_eq!((arrived, receiver.received().len()), (known, 7));
+}
+
+#[actix_rt::test]
+async fn a_node_alone_remembers_what_it_took() {
+    let (node, receiver) = (Node::start(&[WINDOW]).await, Receiver::start());
+    each_fires_once(&node, &node, &receiver).await;
+}
+
+#[actix_rt::test]
+async fn nodes_on_one_redis_remember_together() {
+    let redis = RedisServer::start();
+    let (first, second) = (node(&redis.url(), &[WINDOW]).await, node(&redis.url(), &[WINDOW]).await);
+    let receiver = Receiver::start();
+    each_fires_once(&first, &second, &receiver).await;
+    let keys = redis.cli(&["KEYS", "posthaste:seen:*"]);
+    let life: i64 = redis.cli(&["PTTL", keys.lines().next().expect("a key")]).parse().expect("a number");
+    assert!((1..=60_000).contains(&life), "an id goes away by itself");
+}
+
+#[actix_rt::test]
+async fn nodes_on_a_cluster_remember_together() {
+    let cluster = RedisCluster::start();
+    let (first, second) = (node(&cluster.url(), &[WINDOW]).await, node(&cluster.url(), &[WINDOW]).await);
+    each_fires_once(&first, &second, &Receiver::start()).await;
+}
+
+#[actix_rt::test]
+async fn without_a_window_every_event_fires() {
+    let (node, receiver) = (Node::start(&[]).await, Receiver::start());
+    set_up(&node, &[], "t", receiver.url("/")).await;
+    assert_eq!(post(&node, &[event(1), event(1)]).await, 2);
+    assert_eq!(post(&node, &[event(1)]).await, 1);
+    receiver.wait_for(3).await;
+}
+
+#[actix_rt::test]
+async fn what_was_refused_may_come_again() {
+    let redis = RedisServer::start();
+    let full = [INGEST, WINDOW, ("POSTHASTE_CLUSTER__BACKLOG_MAX", "1")];
+    let (ingest, receiver) = (node(&redis.url(), &full).await, Receiver::start());
+    set_up(&ingest, &[], "t", receiver.url("/")).await;
+    assert_eq!(post(&ingest, &[event(1)]).await, 1);
+    assert_eq!(ingest.post("/v1/events", &event(2)).await.status, 429);
+    receiver.behave(Behaviour::Answer(200));
+    let _dispatch = node(&redis.url(), &[WINDOW]).await;
+    until("room is not seen", async || ingest.post("/v1/events", &event(2)).await.status == 202).await;
+    receiver.wait_for(2).await;
+    until("room is not seen", async || ingest.post("/v1/events", &json!([event(1), event(2)])).await.status == 202)
+        .await;
+    assert_eq!(ids(&receiver), expected([1, 2]));
+    assert_eq!(ingest.metric("posthaste_duplicates_total").await, 2.0);
+}
+
+#[actix_rt::test]
+async fn many_at_once_fire_once() {
+    let redis = RedisServer::start();
+    let (first, second) = (node(&redis.url(), &[WINDOW]).await, node(&redis.url(), &[WINDOW]).await);
+    let receiver = Receiver::start();
+    set_up(&first, &[&second], "t", receiver.url("/")).await;
+    // Each request holds ids that the others hold too, in another order.
+    let all: Vec<Value> = (0..20).map(event).collect();
+    let turned = |by: usize| [&all[by..], &all[..by]].concat();
+    let posts = (0..20).map(|by| {
+        let node = if by % 2 == 0 { &first } else { &second };
+        let events = turned(by);
+        async move { post(node, &events).await }
+    });
+    let accepted = futures_util::future::join_all(posts).await;
+    assert_eq!(accepted, [20; 20]);
+    receiver.wait_for(20).await;
+    assert_eq!(ids(&receiver), expected(0..20));
+}

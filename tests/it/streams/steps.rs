@@ -1,0 +1,233 @@
+//! What may happen next in each state of [`super::model`], between any two other steps.
+
+use super::model::{Entry, Hand, Life, Mutant, Place, Protocol, State, Write};
+
+/// The states that one step leads to. A fault, or a drop, need not happen: what must come about must
+/// do so without any more of them.
+pub(super) struct Next<const N: usize, const E: usize> {
+    pub(super) usual: Vec<State<N, E>>,
+    pub(super) faults: Vec<State<N, E>>,
+}
+
+impl Protocol {
+    fn is(&self, mutant: Mutant) -> bool {
+        self.0 == Some(mutant)
+    }
+
+    pub(super) fn steps<const N: usize, const E: usize>(&self, state: State<N, E>) -> Next<N, E> {
+        let mut next = Next { usual: Vec::with_capacity(16), faults: Vec::with_capacity(16) };
+        for own in 0..E {
+            self.entry_is_added(state, own, &mut next);
+            request_given_up_is_executed(state, own, &mut next);
+            for node in 0..N {
+                if state.nodes[node].life != Life::Dead {
+                    self.redis_executes(state, node, own, &mut next);
+                }
+                if state.nodes[node].life == Life::Running {
+                    self.node_takes(state, node, own, &mut next);
+                    self.node_goes_on(state, node, own, &mut next);
+                }
+            }
+        }
+        for node in 0..N {
+            self.node_lives_on_or_not(state, node, &mut next);
+        }
+        let in_order = |states: Vec<State<N, E>>| states.into_iter().map(State::in_order).collect();
+        Next { usual: in_order(next.usual), faults: in_order(next.faults) }
+    }
+
+    /// `XADD`: the ingest node hears the answer, or nothing although it is done now, later or never.
+    fn entry_is_added<const N: usize, const E: usize>(&self, state: State<N, E>, own: usize, next: &mut Next<N, E>) {
+        let entry = state.entries[own];
+        let written = |write, place| state.with(|s| s.entries[own] = Entry { write, place, ..entry });
+        match (entry.write, entry.place) {
+            (Write::Unsent, _) => {
+                next.usual.push(written(Write::Done, Place::Waiting));
+                next.faults.push(written(Write::Silent, Place::Absent));
+            }
+            (Write::Silent, Place::Absent) => next.faults.push(written(Write::Done, Place::Waiting)),
+            _ => {}
+        }
+        let again = self.is(Mutant::AddsAgainAfterSilence) && entry.write == Write::Silent;
+        if again && own + 1 < E && state.entries[own + 1].write == Write::Unsent {
+            next.usual.push(state.with(|s| {
+                let copy = &mut s.entries[own + 1];
+                (copy.delivery, copy.write, copy.place) = (entry.delivery, Write::Done, Place::Waiting);
+            }));
+        }
+    }
+
+    /// `XREADGROUP` gives what is new; a claim gives what is pending under a name without sign of life.
+    fn node_takes<const N: usize, const E: usize>(
+        &self,
+        state: State<N, E>,
+        node: usize,
+        own: usize,
+        next: &mut Next<N, E>,
+    ) {
+        // A sign of life that expires is a matter of time where its node does not go on, and a fault
+        // where it does and was merely slow.
+        let (may_be_had, too_early) = match state.entries[own].place {
+            Place::Waiting | Place::Ownerless => (true, false),
+            Place::Held(owner) => (usize::from(owner) != node, state.nodes[usize::from(owner)].life == Life::Running),
+            _ => (false, false),
+        };
+        if !may_be_had {
+            return;
+        }
+        let on_arrival = self.is(Mutant::AcknowledgesOnArrival);
+        let place = if on_arrival { Place::Gone } else { Place::Held(node as u8) };
+        let given = state.with(|s| s.entries[own].place = place);
+        // A second ticket of one node is as void, once the first was honoured, as another node's.
+        let hand = state.nodes[node].hands[own];
+        let given = given.with_hand(node, own, if hand == Hand::Nothing { Hand::Arriving } else { hand });
+        if too_early { &mut next.faults } else { &mut next.usual }.push(given);
+    }
+
+    /// A step of a running node with what it has in hand.
+    fn node_goes_on<const N: usize, const E: usize>(
+        &self,
+        state: State<N, E>,
+        node: usize,
+        own: usize,
+        next: &mut Next<N, E>,
+    ) {
+        let hand = |hand| state.with_hand(node, own, hand);
+        match state.nodes[node].hands[own] {
+            Hand::Nothing => {}
+            Hand::Arriving => {
+                let leave = self.is(Mutant::AttemptsWhatItHolds) || self.is(Mutant::AcknowledgesOnArrival);
+                next.usual.push(hand(if leave { Hand::Leave } else { Hand::Ticket }));
+                next.faults.push(connection_breaks(hand(Hand::Nothing), node));
+            }
+            Hand::Ticket if self.is(Mutant::AcknowledgesAfterThePost) => {
+                next.usual.push(post_begins(hand(Hand::Asked), own));
+            }
+            Hand::Ticket => {
+                next.usual.push(hand(Hand::Asked));
+                let forgets = self.is(Mutant::ForgetsToGiveBack);
+                next.faults.push(hand(if forgets { Hand::Nothing } else { Hand::Returning }));
+            }
+            // No answer comes. It is asked again, while the first request may be executed yet.
+            Hand::Asked => {
+                let then = if self.is(Mutant::AttemptsWithoutAnAnswer) { Hand::Leave } else { Hand::Asked };
+                next.faults.push(hand(then).with(|s| s.entries[own].unheard = true));
+            }
+            Hand::Won if self.is(Mutant::AcknowledgesAfterThePost) => next.usual.push(hand(Hand::Nothing)),
+            Hand::Won => {
+                next.usual.push(hand(Hand::Leave));
+                // It was redeemed to be dropped, since its destination's line is full.
+                next.faults.push(excused(hand(Hand::Nothing), own));
+                // The answer is lost. Asked again, it will be no.
+                next.faults.push(excused(hand(Hand::Asked), own));
+            }
+            Hand::Returning => {}
+            Hand::Leave => next.usual.push(post_begins(hand(Hand::Nothing), own)),
+        }
+    }
+
+    /// Redis executes what a node has asked of it, also while that node is paused.
+    fn redis_executes<const N: usize, const E: usize>(
+        &self,
+        state: State<N, E>,
+        node: usize,
+        own: usize,
+        next: &mut Next<N, E>,
+    ) {
+        let pending = |entry: &Entry| matches!(entry.place, Place::Held(_) | Place::Ownerless);
+        match state.nodes[node].hands[own] {
+            Hand::Returning => {
+                let given = state.with(|s| {
+                    if pending(&s.entries[own]) {
+                        s.entries[own].place = Place::Ownerless;
+                    }
+                });
+                next.usual.push(given.with_hand(node, own, Hand::Nothing));
+                // Not heard: it is asked again, whoever has claimed the entry meanwhile.
+                next.faults.push(given);
+            }
+            Hand::Asked if self.is(Mutant::AcknowledgesByCount) => next.usual.push(state.with(|s| {
+                let asked = |s: &State<N, E>, at: usize| matches!(s.nodes[node].hands[at], Hand::Asked);
+                let won = (0..E).any(|at| asked(s, at) && pending(&s.entries[at]));
+                for at in (0..E).filter(|&at| asked(&state, at)) {
+                    s.nodes[node].hands[at] = if won { Hand::Leave } else { Hand::Nothing };
+                    if pending(&s.entries[at]) {
+                        s.entries[at].place = Place::Gone;
+                    }
+                }
+            })),
+            Hand::Asked => {
+                let won = pending(&state.entries[own]);
+                let parted = self.is(Mutant::DeletesInAStepOfItsOwn);
+                let answered = state.with_hand(node, own, if won { Hand::Won } else { Hand::Nothing });
+                let gone = if parted { Place::Acknowledged } else { Place::Gone };
+                next.usual.push(if won { answered.with(|s| s.entries[own].place = gone) } else { answered });
+            }
+            _ => {}
+        }
+    }
+
+    /// A node is paused, goes on, is killed; the name of one without a sign of life is removed.
+    fn node_lives_on_or_not<const N: usize, const E: usize>(
+        &self,
+        state: State<N, E>,
+        node: usize,
+        next: &mut Next<N, E>,
+    ) {
+        let life = |life| state.with(|s| s.nodes[node].life = life);
+        match state.nodes[node].life {
+            Life::Running => next.faults.extend([life(Life::Paused), killed(state, node)]),
+            Life::Paused => {
+                next.usual.push(life(Life::Running));
+                next.faults.push(killed(state, node));
+            }
+            Life::Dead => {}
+        }
+        // It is removed only where nothing is pending under it, which changes nothing.
+        if state.nodes[node].life != Life::Running && self.is(Mutant::RemovesConsumersWithPending) {
+            next.usual.push(state.with(|s| {
+                let held = s.entries.iter_mut().filter(|entry| entry.place == Place::Held(node as u8));
+                held.for_each(|entry| entry.place = Place::Forgotten);
+            }));
+        }
+    }
+}
+
+/// A request that its node has given up on, or died after, is executed after all, or never.
+fn request_given_up_is_executed<const N: usize, const E: usize>(state: State<N, E>, own: usize, next: &mut Next<N, E>) {
+    if !state.entries[own].unheard {
+        return;
+    }
+    let over = state.with(|s| s.entries[own].unheard = false);
+    next.usual.push(over);
+    if matches!(state.entries[own].place, Place::Held(_) | Place::Ownerless) {
+        next.faults.push(excused(over.with(|s| s.entries[own].place = Place::Gone), own));
+    }
+}
+
+/// Redis has given it something that never arrives: the node reads on under a new name.
+fn connection_breaks<const N: usize, const E: usize>(state: State<N, E>, node: usize) -> State<N, E> {
+    state.with(|s| {
+        let held = s.entries.iter_mut().filter(|entry| entry.place == Place::Held(node as u8));
+        held.for_each(|entry| entry.place = Place::Ownerless);
+    })
+}
+
+/// What it only held is left to the others; what it had leave for is lost.
+fn killed<const N: usize, const E: usize>(state: State<N, E>, node: usize) -> State<N, E> {
+    let dead = state.with(|s| (s.nodes[node].life, s.nodes[node].hands) = (Life::Dead, [Hand::Nothing; E]));
+    (0..E).fold(dead, |dead, own| match state.nodes[node].hands[own] {
+        Hand::Asked => dead.with(|s| s.entries[own].unheard = true),
+        Hand::Won | Hand::Leave => excused(dead, own),
+        _ => dead,
+    })
+}
+
+fn post_begins<const N: usize, const E: usize>(state: State<N, E>, own: usize) -> State<N, E> {
+    let delivery = usize::from(state.entries[own].delivery);
+    state.with(|s| s.entries[delivery].posts += 1)
+}
+
+fn excused<const N: usize, const E: usize>(state: State<N, E>, own: usize) -> State<N, E> {
+    state.with(|s| s.entries[own].excused = true)
+}
