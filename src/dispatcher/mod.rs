@@ -11,7 +11,7 @@ mod set;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, ActorContext as _, AsyncContext as _, Context, Handler, Message, Recipient};
+use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context, Handler, Message, Recipient};
 
 pub use client::Outbound;
 pub use set::{DispatchSettings, Dispatchers};
@@ -49,11 +49,19 @@ struct Dispatcher {
     received: u64,
     line: Rc<Line>,
     idle_after: Duration,
-    mailbox_capacity: usize,
     parent: Recipient<Idle>,
 }
 
 impl Dispatcher {
+    /// Starts it with a mailbox that has its size from the first message on: once the actor runs would be too
+    /// late for a burst that comes with the first delivery.
+    fn start_with(self, mailbox_capacity: usize) -> Addr<Self> {
+        Self::create(|context| {
+            context.set_mailbox_capacity(mailbox_capacity);
+            self
+        })
+    }
+
     /// Looks again when it could have been idle for long enough.
     fn look_again(&self, context: &mut Context<Self>, after: Duration) {
         context.run_later(after, |own, context| {
@@ -77,7 +85,6 @@ impl Actor for Dispatcher {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        context.set_mailbox_capacity(self.mailbox_capacity);
         self.look_again(context, self.idle_after);
     }
 }

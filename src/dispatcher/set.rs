@@ -106,10 +106,10 @@ impl Dispatchers {
             received: 0,
             line: Line::new(bounds, client, Arc::clone(&self.settings.metrics), Arc::clone(&self.settings.gate)),
             idle_after: self.settings.config.idle_destination,
-            mailbox_capacity: self.settings.mailbox_capacity,
             parent: context.address().recipient(),
         };
-        Child { address: dispatcher.start(), generation: self.generations, sent: 0 }
+        let address = dispatcher.start_with(self.settings.mailbox_capacity);
+        Child { address, generation: self.generations, sent: 0 }
     }
 
     fn remove(&mut self, destination: &Destination) -> Option<Child> {

@@ -97,19 +97,18 @@ impl Alone {
             received: 0,
             line: Line::new(Bounds::from(config), client, Arc::clone(&self.metrics), Arc::clone(&self.gate)),
             idle_after: config.idle_destination,
-            mailbox_capacity: 16,
             parent,
         };
-        (dispatcher.start(), said)
+        (dispatcher.start_with(16), said)
     }
 
-    fn dispatchers(&self, config: Dispatch) -> Addr<Dispatchers> {
+    fn dispatchers(&self, config: Dispatch, mailbox_capacity: usize) -> Addr<Dispatchers> {
         let settings = DispatchSettings {
             outbound: Outbound::new(&config).expect("a client"),
             config: Arc::new(config),
             metrics: Arc::clone(&self.metrics),
             gate: Arc::clone(&self.gate),
-            mailbox_capacity: 16,
+            mailbox_capacity,
         };
         Dispatchers::start_on(&actix::Arbiter::current(), settings).expect("a resolver")
     }
@@ -272,7 +271,7 @@ async fn an_idle_dispatcher_says_so_and_waits_to_be_told() {
 #[actix_rt::test]
 async fn dispatchers_keep_one_for_each_destination_up_to_their_bound() {
     let alone = Alone::new();
-    let dispatchers = alone.dispatchers(config(|own| own.destinations_max = 2));
+    let dispatchers = alone.dispatchers(config(|own| own.destinations_max = 2), 16);
     let ports = [Port::open().await, Port::open().await, Port::open().await];
     let all = [0, 0, 1, 0, 2].map(|port: usize| alone.queued(&ports[port], &format!("to-{port}")));
     let (queued, mut reported): (Vec<_>, Vec<_>) = all.into_iter().unzip();
@@ -294,12 +293,36 @@ async fn dispatchers_keep_one_for_each_destination_up_to_their_bound() {
     }
 }
 
+/// The Dispatcher that the first of them makes has not run yet when the others come.
+#[actix_rt::test]
+async fn a_burst_to_a_new_destination_is_taken_whole() {
+    const BURST: usize = 100;
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let dispatchers = alone.dispatchers(config(|own| own.connections_per_destination = 1), BURST);
+    let mut reports = Vec::new();
+    for _ in 0..BURST {
+        let (queued, reported) = alone.queued(&port, "one");
+        dispatchers.do_send(DeliveriesRendered(vec![queued]));
+        reports.push(reported);
+    }
+    let (stream, _) = port.request().await;
+    for answered in 1..=BURST {
+        answer(&stream, 200).await;
+        if answered < BURST {
+            next_request(&stream).await;
+        }
+    }
+    for report in reports {
+        assert_eq!(outcome(soon(report).await.expect("a report")), Outcome::Delivered);
+    }
+}
+
 /// A child's word that it is idle counts only if it has had all that it was sent, and if it is the
 /// one that is there now.
 #[actix_rt::test]
 async fn dispatchers_let_go_of_one_that_has_had_all_and_of_no_other() {
     let (alone, port) = (Alone::new(), Port::open().await);
-    let dispatchers = alone.dispatchers(config(|_| {}));
+    let dispatchers = alone.dispatchers(config(|_| {}), 16);
     let (queued, reported) = alone.queued(&port, "one");
     dispatchers.send(DeliveriesRendered(vec![queued])).await.expect("they live");
     let (stream, _) = port.request().await;
@@ -328,7 +351,7 @@ async fn dispatchers_let_go_of_one_that_has_had_all_and_of_no_other() {
 #[actix_rt::test]
 async fn dispatchers_replace_one_that_a_fault_has_ended() {
     let (alone, port) = (Alone::new(), Port::open().await);
-    let dispatchers = alone.dispatchers(config(|_| {}));
+    let dispatchers = alone.dispatchers(config(|_| {}), 16);
     for word in ["one", "two"] {
         let (queued, reported) = alone.queued(&port, word);
         dispatchers.send(DeliveriesRendered(vec![queued])).await.expect("they live");
