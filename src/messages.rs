@@ -199,7 +199,7 @@ pub enum Place {
 }
 
 /// An entry's name in its stream: milliseconds and a number, as Redis orders them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryId(pub u64, pub u64);
 
 /// The claim to the one attempt at a delivery that lies in a stream, where other nodes may hold it

@@ -32,11 +32,12 @@ local told = redis.call('GET', ARGV[2])
 if told and string.sub(told, 1, #ARGV[3] + 1) == ARGV[3] .. ' ' then
   return cjson.decode(string.sub(told, #ARGV[3] + 2))
 end
-local won = {}
+local won, done = {}, {}
 for i = 4, #ARGV do
   won[i - 3] = redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
-  if won[i - 3] == 1 then redis.call('XDEL', KEYS[1], ARGV[i]) end
+  if won[i - 3] == 1 then done[#done + 1] = ARGV[i] end
 end
+if #done > 0 then redis.call('XDEL', KEYS[1], unpack(done)) end
 redis.pcall('SET', ARGV[2], ARGV[3] .. ' ' .. cjson.encode(won), 'PX', 60000)
 return won";
 

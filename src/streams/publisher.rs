@@ -139,9 +139,9 @@ impl Lane {
         pipeline.atomic();
         for (queued, reply) in deliveries.iter().zip(replies) {
             let mut add = command("XADD", &[&key, "*"]);
-            for (name, value) in entry::write(&queued.delivery, queued.accepted_at, reply.as_deref()) {
+            entry::write(&queued.delivery, queued.accepted_at, reply.as_deref(), |name, value| {
                 add.arg(name).arg(value);
-            }
+            });
             pipeline.add_command(add).ignore();
         }
         pipeline.add_command(command("XLEN", &[&key]));
