@@ -11,13 +11,23 @@ use std::sync::atomic::Ordering;
 use actix::{Actor, Context, Handler};
 use futures_util::future::join_all;
 
-use super::{Backlog, Streams, command, entry, reply, stream_key};
+use super::{Backlog, Streams, entry, reply, stream_key};
 use crate::messages::{DeliveriesRendered, Place, Queued, Refusal, Report};
 use crate::metrics::{Dropped, Metrics};
-use crate::redis::{Pipeline, RedisResult, Value};
+use crate::redis::{Code, FromRedisValue as _, RedisResult};
 
 /// The most deliveries added to one stream at a time: Redis does nothing else meanwhile.
 const GROUP_MAX: usize = 256;
+
+/// Adds entries, each given as the number of its words and these, and says how long the stream is then.
+const ADD: &str = r"
+local at = 1
+while at <= #ARGV do
+  local last = at + tonumber(ARGV[at])
+  redis.call('XADD', KEYS[1], '*', unpack(ARGV, at + 1, last))
+  at = last + 1
+end
+return redis.call('XLEN', KEYS[1])";
 
 /// Adds deliveries to the streams; one for each thread that serves HTTP.
 pub struct Publisher {
@@ -34,6 +44,7 @@ struct Lane {
     working: Cell<bool>,
     /// The breaks after which the connection was made.
     breaks: Cell<u64>,
+    add: Code,
     /// Whether it was said that Redis does not take deliveries; said once, until it does.
     refused: Cell<bool>,
 }
@@ -49,6 +60,7 @@ impl Publisher {
             waiting: RefCell::default(),
             working: Cell::new(false),
             breaks: Cell::new(0),
+            add: Code::new(ADD),
             refused: Cell::new(false),
         };
         Self { lane: Rc::new(lane), mailbox_capacity }
@@ -131,27 +143,29 @@ impl Lane {
         }
     }
 
-    /// How long the stream is after it.
+    /// How long the stream is after it. One script adds all of them or, where a server refuses, none, so
+    /// what was refused may be offered again.
     async fn write(&self, partition: usize, deliveries: &[Queued], replies: &[Option<String>]) -> RedisResult<usize> {
-        let key = stream_key(partition);
-        let mut pipeline = Pipeline::with_capacity(deliveries.len() + 1);
-        // As one transaction: what a server refuses, it refuses whole, and may be offered again.
-        pipeline.atomic();
+        let (mut bytes, mut ends, mut words_of) = (Vec::new(), Vec::new(), Vec::new());
         for (queued, reply) in deliveries.iter().zip(replies) {
-            let mut add = command("XADD", &[&key, "*"]);
+            let before = ends.len();
             entry::write(&queued.delivery, queued.accepted_at, reply.as_deref(), |name, value| {
-                add.arg(name).arg(value);
+                for word in [name.as_bytes(), value] {
+                    bytes.extend_from_slice(word);
+                    ends.push(bytes.len());
+                }
             });
-            pipeline.add_command(add).ignore();
+            words_of.push((ends.len() - before).to_string());
         }
-        pipeline.add_command(command("XLEN", &[&key]));
-        let (length,): (usize,) = self
-            .streams
-            .link
-            .pipeline::<Value>(&pipeline)
-            .await
-            .and_then(|value| crate::redis::FromRedisValue::from_redis_value(value).map_err(Into::into))?;
-        Ok(length)
+        let mut begin = 0;
+        let mut written = ends.iter().map(|end| &bytes[std::mem::replace(&mut begin, *end)..*end]);
+        let mut words: Vec<&[u8]> = Vec::with_capacity(ends.len() + words_of.len());
+        for number in &words_of {
+            words.push(number.as_bytes());
+            words.extend(written.by_ref().take(number.parse().expect("it was a number")));
+        }
+        let length = self.streams.link.code(&self.add, &stream_key(partition), &words).await?;
+        Ok(usize::from_redis_value(length)?)
     }
 }
 
