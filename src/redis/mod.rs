@@ -73,7 +73,7 @@ impl Link {
 
     /// A connection for commands that block; the caller bounds its waits.
     pub(crate) async fn blocking(&self) -> RedisResult<Connection> {
-        within(self.address.connect(None)).await
+        within(ANSWER_WITHIN, self.address.connect(None)).await
     }
 
     /// Does one command.
@@ -101,7 +101,7 @@ impl Link {
         let begun = Instant::now();
         loop {
             let (connection, generation) = self.connection().await?;
-            let done = within(work(connection)).await;
+            let done = within(ANSWER_WITHIN, work(connection)).await;
             match done {
                 Err(error) if is_broken(&error) => {
                     self.forget(generation).await;
@@ -127,7 +127,7 @@ impl Link {
         if state.failed.is_some_and(|failed| failed.elapsed() < RETRY_AFTER) {
             return Err(away("it could not be reached a moment ago"));
         }
-        match within(self.address.connect(Some(ANSWER_WITHIN))).await {
+        match within(ANSWER_WITHIN, self.address.connect(Some(ANSWER_WITHIN))).await {
             Ok(connection) => {
                 state.generation += 1;
                 state.failed = None;
@@ -187,8 +187,9 @@ pub(crate) fn has_code(error: &RedisError, code: &str) -> bool {
     error.code() == Some(code)
 }
 
-async fn within<T>(work: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-    let done = tokio::time::timeout(ANSWER_WITHIN, work).await;
+/// The outcome of `work`, or after `time` an error as of a connection that broke.
+pub(crate) async fn within<T>(time: Duration, work: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+    let done = tokio::time::timeout(time, work).await;
     done.unwrap_or_else(|_| Err(away("it did not answer in time")))
 }
 

@@ -155,14 +155,15 @@ impl Lane {
                     ends.push(bytes.len());
                 }
             });
-            words_of.push((ends.len() - before).to_string());
+            let words = ends.len() - before;
+            words_of.push((words, words.to_string()));
         }
         let mut begin = 0;
         let mut written = ends.iter().map(|end| &bytes[std::mem::replace(&mut begin, *end)..*end]);
         let mut words: Vec<&[u8]> = Vec::with_capacity(ends.len() + words_of.len());
-        for number in &words_of {
-            words.push(number.as_bytes());
-            words.extend(written.by_ref().take(number.parse().expect("it was a number")));
+        for (number, text) in &words_of {
+            words.push(text.as_bytes());
+            words.extend(written.by_ref().take(*number));
         }
         let length = self.streams.link.code(&self.add, &stream_key(partition), &words).await?;
         Ok(usize::from_redis_value(length)?)

@@ -19,7 +19,7 @@ use super::{GROUP, Streams, command, reply, stream_key};
 use crate::admission::Gate;
 use crate::messages::{DeliveriesRendered, Place, Queued, Redemption, Ticket};
 use crate::metrics::{Dropped, Metrics};
-use crate::redis::{ANSWER_WITHIN, Code, Connection, RedisError, RedisResult, Value, has_code};
+use crate::redis::{ANSWER_WITHIN, Code, Connection, RedisResult, Value, has_code, within};
 
 /// How Redis begins to say that it is full: it takes nothing in, and still lets everything out.
 const FULL: &str = "OOM";
@@ -182,10 +182,7 @@ impl Takers {
         let key = stream_key(partition);
         let question =
             command("XREADGROUP", &["GROUP", GROUP, consumer, "COUNT", &count, "BLOCK", &wait, "STREAMS", &key, ">"]);
-        let answer = tokio::time::timeout(ASKED_FOR + ANSWER_WITHIN, question.query_async(connection)).await;
-        let answer = answer.unwrap_or_else(|_| {
-            Err(RedisError::from(std::io::Error::new(std::io::ErrorKind::TimedOut, "it did not answer in time")))
-        })?;
+        let answer = within(ASKED_FOR + ANSWER_WITHIN, question.query_async(connection)).await?;
         Ok(of_one_stream(answer))
     }
 
@@ -252,11 +249,10 @@ fn alive_prefix(partition: usize) -> String {
 /// Makes the group where it is not there yet, or not any more. It begins with all there is.
 async fn make_group(connection: &mut Connection, partition: usize) -> RedisResult<()> {
     let make = command("XGROUP", &["CREATE", &stream_key(partition), GROUP, "0", "MKSTREAM"]);
-    match tokio::time::timeout(ANSWER_WITHIN, make.query_async::<Value>(connection)).await {
+    match within(ANSWER_WITHIN, make.query_async::<Value>(connection)).await {
         // A full Redis says nothing about the group; where there is none, the first question will say so.
-        Ok(Err(error)) if !has_code(&error, "BUSYGROUP") && !has_code(&error, FULL) => Err(error),
-        Ok(_) => Ok(()),
-        Err(_) => Err(RedisError::from(std::io::Error::new(std::io::ErrorKind::TimedOut, "it did not answer in time"))),
+        Err(error) if !has_code(&error, "BUSYGROUP") && !has_code(&error, FULL) => Err(error),
+        _ => Ok(()),
     }
 }
 

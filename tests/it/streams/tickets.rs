@@ -1,24 +1,30 @@
 //! Only one node may make an attempt, at whatever moment another takes the delivery from it.
 
 use super::{event, expected, ids, node, set_up, until};
-use crate::support::{Behaviour, Receiver, RedisServer};
+use crate::support::{Behaviour, Node, Receiver, RedisServer};
 
 /// One connection and a silent receiver, so that all but one delivery wait on the node.
 const NARROW: (&str, &str) = ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1");
 const ONE_STREAM: (&str, &str) = ("POSTHASTE_CLUSTER__PARTITIONS", "1");
 const STREAM: &str = "{posthaste:0}:deliveries";
 
-#[actix_rt::test]
-async fn what_another_has_acknowledged_is_not_attempted() {
-    let redis = RedisServer::start();
+/// A node that holds this many deliveries: the attempt at the first is under way, the others wait.
+async fn holding(redis: &RedisServer, deliveries: u32) -> (Node, Receiver) {
     let (node, receiver) = (node(&redis.url(), &[NARROW, ONE_STREAM]).await, Receiver::start());
     set_up(&node, &[], "t", receiver.url("/")).await;
     receiver.behave(Behaviour::Silence);
-    for id in 0..10 {
+    for id in 0..deliveries {
         node.fire(event(id)).await;
     }
     receiver.wait_for(1).await;
-    node.wait_for_metric("posthaste_queue_depth", 9.0).await;
+    node.wait_for_metric("posthaste_queue_depth", f64::from(deliveries - 1)).await;
+    (node, receiver)
+}
+
+#[actix_rt::test]
+async fn what_another_has_acknowledged_is_not_attempted() {
+    let redis = RedisServer::start();
+    let (node, receiver) = holding(&redis, 10).await;
     // As a node does that claimed them while this one was paused: some it has claimed only, some it
     // has acknowledged too. What is only claimed is still this node's if it asks first.
     let pending = redis.cli(&["XPENDING", STREAM, "dispatch", "-", "+", "9"]);
@@ -41,14 +47,7 @@ async fn what_another_has_acknowledged_is_not_attempted() {
 #[actix_rt::test]
 async fn a_ticket_waits_for_its_answer_and_silence_is_no_leave() {
     let mut redis = RedisServer::lasting();
-    let (node, receiver) = (node(&redis.url(), &[NARROW, ONE_STREAM]).await, Receiver::start());
-    set_up(&node, &[], "t", receiver.url("/")).await;
-    receiver.behave(Behaviour::Silence);
-    for id in 0..3 {
-        node.fire(event(id)).await;
-    }
-    receiver.wait_for(1).await;
-    node.wait_for_metric("posthaste_queue_depth", 2.0).await;
+    let (node, receiver) = holding(&redis, 3).await;
     redis.kill();
     receiver.behave(Behaviour::Answer(200));
     // The first attempt ends, the next asks for its ticket and hears nothing.
@@ -66,14 +65,7 @@ async fn a_ticket_waits_for_its_answer_and_silence_is_no_leave() {
 #[actix_rt::test]
 async fn an_answer_that_came_too_late_to_be_heard_loses_nothing() {
     let redis = RedisServer::start();
-    let (node, receiver) = (node(&redis.url(), &[NARROW, ONE_STREAM]).await, Receiver::start());
-    set_up(&node, &[], "t", receiver.url("/")).await;
-    receiver.behave(Behaviour::Silence);
-    for id in 0..3 {
-        node.fire(event(id)).await;
-    }
-    receiver.wait_for(1).await;
-    node.wait_for_metric("posthaste_queue_depth", 2.0).await;
+    let (node, receiver) = holding(&redis, 3).await;
     redis.signal("STOP");
     receiver.behave(Behaviour::Answer(200));
     until("the next has not asked", async || node.metric("posthaste_queue_depth").await == 1.0).await;
