@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::{GROUP, Streams, stream_key};
 use crate::messages::{Redemption, Wish};
 use crate::metrics::Metrics;
-use crate::redis::{Code, FromRedisValue as _, RedisResult};
+use crate::redis::{Code, FromRedisValue as _, RedisResult, Value};
 
 /// The consumer that holds what was given back: it never gives a sign of life, so that whoever
 /// comes claims from it.
@@ -23,8 +23,8 @@ const GROUP_MAX: usize = 256;
 /// Between two questions to a Redis that does not answer.
 const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
-/// For each entry: 1 where it was pending and is now acknowledged and gone, else 0. Both in one
-/// step, so that no entry is ever acknowledged and still there. The answer to a desk's last question
+/// For each entry: 1 where it was pending and is now acknowledged and gone, else 0; or their number
+/// where all of them are, as mostly. Both in one step, so that no entry is ever acknowledged and still there. The answer to a desk's last question
 /// (ARGV 3) is kept for a while under the desk's own key (ARGV 2), so that a desk that did not hear it,
 /// as after a pause, may ask again. A full Redis does not keep it, and still answers.
 const REDEEM: &str = r"
@@ -38,6 +38,7 @@ for i = 4, #ARGV do
   if won[i - 3] == 1 then done[#done + 1] = ARGV[i] end
 end
 if #done > 0 then redis.call('XDEL', KEYS[1], unpack(done)) end
+if #done == #won then won = #done end
 redis.pcall('SET', ARGV[2], ARGV[3] .. ' ' .. cjson.encode(won), 'PX', 60000)
 return won";
 
@@ -131,6 +132,9 @@ impl Desk {
         let words = words.iter().map(|word| word.as_bytes());
         let words: Vec<&[u8]> = words.chain(entries.iter().map(String::as_bytes)).collect();
         let answers = self.streams.link.code(code, &self.stream, &words).await?;
-        Ok(Vec::from_redis_value(answers)?)
+        match answers {
+            Value::Int(all) => Ok(vec![1; usize::try_from(all).unwrap_or_default()]),
+            each => Ok(Vec::from_redis_value(each)?),
+        }
     }
 }

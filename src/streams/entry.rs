@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http::HeaderValue;
+use serde::{Deserialize, Serialize};
 
 use crate::delivery::{Delivery, Target};
 use crate::messages::EntryId;
@@ -18,26 +19,18 @@ use crate::trigger::Secret;
 const TARGETS_MAX: usize = 4_096;
 
 /// The names of an entry's fields.
-const URL: &str = "url";
-const HEADERS: &str = "headers";
-const SECRET: &str = "secret";
+const TARGET: &str = "target";
 const WEBHOOK_ID: &str = "webhook-id";
-const CONTENT_TYPE: &str = "content-type";
 const BODY: &str = "body";
-const ACCEPTED_AT: &str = "accepted-at";
 const REPLY: &str = "reply";
 
 /// An entry as it came.
 #[derive(Debug, Default)]
 pub(super) struct Entry {
     pub(super) id: EntryId,
-    url: Option<Vec<u8>>,
-    headers: Option<Vec<u8>>,
-    secret: Option<Vec<u8>>,
+    target: Option<Vec<u8>>,
     webhook_id: Option<Vec<u8>>,
-    content_type: Option<Vec<u8>>,
     body: Option<Vec<u8>>,
-    accepted_at: Option<Vec<u8>>,
     reply: Option<Vec<u8>>,
 }
 
@@ -45,54 +38,91 @@ impl Entry {
     /// Where a field's value belongs; the last of two counts. Others belong to somebody else.
     fn field(&mut self, name: &[u8]) -> Option<&mut Option<Vec<u8>>> {
         let fields = [
-            (URL, &mut self.url),
-            (HEADERS, &mut self.headers),
-            (SECRET, &mut self.secret),
+            (TARGET, &mut self.target),
             (WEBHOOK_ID, &mut self.webhook_id),
-            (CONTENT_TYPE, &mut self.content_type),
             (BODY, &mut self.body),
-            (ACCEPTED_AT, &mut self.accepted_at),
             (REPLY, &mut self.reply),
         ];
         fields.into_iter().find(|(own, _)| own.as_bytes() == name).map(|(_, value)| value)
     }
 }
 
+/// What the deliveries of a trigger have in common, as `target` says it in JSON: one value, since each
+/// costs Redis and both nodes more than its bytes do.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct TargetText {
+    url: String,
+    content_type: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    headers: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+/// A target with the content type of what goes there.
+#[derive(Debug, Clone)]
+struct Known {
+    target: Arc<Target>,
+    content_type: HeaderValue,
+}
+
 /// What an entry says.
 #[derive(Debug)]
 pub(super) struct Read {
     pub(super) delivery: Delivery,
+    /// When Redis took it in.
     pub(super) accepted_at: Instant,
     /// Who waits for the outcome.
     pub(super) reply: Option<String>,
 }
 
-/// Says the field names and values of a delivery, in the order in which they are written.
-pub(super) fn write(
-    delivery: &Delivery,
-    accepted_at: Instant,
-    reply: Option<&str>,
-    mut field: impl FnMut(&'static str, &[u8]),
-) {
-    let target = &delivery.target;
-    let accepted_at = unix_millis().saturating_sub(accepted_at.elapsed().as_millis() as u64);
-    field(URL, target.uri.to_string().as_bytes());
-    field(WEBHOOK_ID, delivery.webhook_id.as_bytes());
-    field(CONTENT_TYPE, delivery.content_type.as_bytes());
-    field(ACCEPTED_AT, accepted_at.to_string().as_bytes());
-    field(BODY, &delivery.body);
-    if !target.headers.is_empty() {
-        let headers = target.headers.iter();
-        let headers: Vec<(&str, &str)> =
-            headers.map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default())).collect();
-        field(HEADERS, &serde_json::to_vec(&headers).expect("pairs of strings are JSON"));
+/// Writes entries, and remembers the target that it wrote last: most neighbours go the same way.
+#[derive(Debug, Default)]
+pub(super) struct Writer {
+    last: Option<(Known, Vec<u8>)>,
+}
+
+impl Writer {
+    /// Says the field names and values of a delivery.
+    pub(super) fn write(
+        &mut self,
+        delivery: &Delivery,
+        reply: Option<&str>,
+        mut field: impl FnMut(&'static str, &[u8]),
+    ) {
+        field(TARGET, self.target(delivery));
+        field(WEBHOOK_ID, delivery.webhook_id.as_bytes());
+        field(BODY, &delivery.body);
+        if let Some(reply) = reply {
+            field(REPLY, reply.as_bytes());
+        }
     }
-    if let Some(secret) = &target.secret {
-        field(SECRET, secret.to_text().as_bytes());
+
+    fn target(&mut self, Delivery { target, content_type, .. }: &Delivery) -> &[u8] {
+        let known = self
+            .last
+            .take()
+            .filter(|(known, _)| Arc::ptr_eq(&known.target, target) && known.content_type == *content_type);
+        let written = || {
+            let known = Known { target: Arc::clone(target), content_type: content_type.clone() };
+            (known, target_text(target, content_type))
+        };
+        &self.last.insert(known.unwrap_or_else(written)).1
     }
-    if let Some(reply) = reply {
-        field(REPLY, reply.as_bytes());
-    }
+}
+
+fn target_text(target: &Target, content_type: &HeaderValue) -> Vec<u8> {
+    // All of them were text when the trigger and the template were saved.
+    let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+    let headers = target.headers.iter();
+    let written = TargetText {
+        url: target.uri.to_string(),
+        content_type: text(content_type),
+        headers: headers.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
+        secret: target.secret.as_ref().map(Secret::to_text),
+    };
+    serde_json::to_vec(&written).expect("strings and lists of them are JSON")
 }
 
 /// Reads the list of entries that `XREADGROUP` gives for one stream, and `XCLAIM` at all. One that
@@ -133,69 +163,60 @@ pub(super) fn unix_millis() -> u64 {
 /// Reads entries, and remembers the targets that it has read.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
-    targets: HashMap<Vec<u8>, Arc<Target>>,
+    targets: HashMap<Vec<u8>, Known>,
     /// The one read last, and what it was read of: most neighbours go the same way.
-    last: Option<(Vec<u8>, Arc<Target>)>,
-    key: Vec<u8>,
+    last: Option<(Vec<u8>, Known)>,
 }
 
 impl Reader {
     /// Says what an entry is, or in words that hold nothing of it, why it is none.
     pub(super) fn read(&mut self, entry: Entry) -> Result<Read, &'static str> {
-        let target = self.target(&entry)?;
-        let value = |bytes: Option<Vec<u8>>| HeaderValue::from_maybe_shared(Bytes::from(bytes?)).ok();
-        let webhook_id = value(entry.webhook_id).ok_or("`webhook-id` is missing or no header's value")?;
-        let content_type = value(entry.content_type).ok_or("`content-type` is missing or no header's value")?;
-        let body = entry.body.ok_or("`body` is missing")?;
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).ok();
-        let accepted = entry.accepted_at.and_then(text).and_then(|text| text.parse().ok());
-        let age = Duration::from_millis(unix_millis().saturating_sub(accepted.unwrap_or(entry.id.0)));
+        let Known { target, content_type } = self.target(entry.target.ok_or("`target` is missing")?)?;
+        let webhook_id = entry.webhook_id.and_then(|value| HeaderValue::from_maybe_shared(Bytes::from(value)).ok());
+        let webhook_id = webhook_id.ok_or("`webhook-id` is missing or no header's value")?;
+        let body = entry.body.ok_or("`body` is missing")?.into();
+        let age = Duration::from_millis(unix_millis().saturating_sub(entry.id.0));
         Ok(Read {
-            delivery: Delivery { target, webhook_id, content_type, body: body.into() },
+            delivery: Delivery { target, webhook_id, content_type, body },
             accepted_at: Instant::now().checked_sub(age).unwrap_or_else(Instant::now),
-            reply: entry.reply.and_then(text),
+            reply: entry.reply.and_then(|key| String::from_utf8(key).ok()),
         })
     }
 
-    fn target(&mut self, entry: &Entry) -> Result<Arc<Target>, &'static str> {
-        self.key.clear();
-        for value in [&entry.url, &entry.headers, &entry.secret] {
-            let value = value.as_deref().unwrap_or_default();
-            self.key.extend_from_slice(&(value.len() as u64).to_le_bytes());
-            self.key.extend_from_slice(value);
-        }
-        if let Some((key, target)) = &self.last
-            && *key == self.key
+    fn target(&mut self, text: Vec<u8>) -> Result<Known, &'static str> {
+        if let Some((last, known)) = &self.last
+            && *last == text
         {
-            return Ok(Arc::clone(target));
+            return Ok(known.clone());
         }
-        let target = match self.targets.get(&self.key) {
-            Some(target) => Arc::clone(target),
+        let known = match self.targets.get(&text) {
+            Some(known) => known.clone(),
             None => {
-                let target = Arc::new(read_target(entry)?);
+                let known = read_target(&text)?;
                 if self.targets.len() >= TARGETS_MAX {
                     self.targets.clear();
                 }
-                self.targets.insert(self.key.clone(), Arc::clone(&target));
-                target
+                self.targets.insert(text.clone(), known.clone());
+                known
             }
         };
-        self.last = Some((self.key.clone(), Arc::clone(&target)));
-        Ok(target)
+        self.last = Some((text, known.clone()));
+        Ok(known)
     }
 }
 
-fn read_target(entry: &Entry) -> Result<Target, &'static str> {
-    let text = |value: &Option<Vec<u8>>| {
-        value.as_deref().map(|bytes| std::str::from_utf8(bytes).unwrap_or_default().to_owned())
-    };
-    let url = text(&entry.url).ok_or("`url` is missing")?;
-    let headers: Vec<(String, String)> = match &entry.headers {
-        Some(headers) => serde_json::from_slice(headers).map_err(|_| "`headers` is no JSON list of pairs")?,
-        None => Vec::new(),
-    };
-    let secret = text(&entry.secret).map(|text| Secret::new(&text)).transpose().map_err(|_| "`secret` is no secret")?;
-    Target::read(&url, &headers, secret).map_err(|_| "`url` or `headers` would not be taken in a trigger")
+fn read_target(text: &[u8]) -> Result<Known, &'static str> {
+    let text: TargetText =
+        serde_json::from_slice(text).map_err(|_| "`target` is no JSON object with `url` and `content-type`")?;
+    let secret = text.secret.map(|text| Secret::new(&text)).transpose();
+    let secret = secret.map_err(|_| "`secret` in `target` is no secret")?;
+    let target = Target::read(&text.url, &text.headers, secret);
+    let target = target.map_err(|_| "`url` or `headers` in `target` would not be taken in a trigger")?;
+    let content_type = HeaderValue::from_str(&text.content_type);
+    Ok(Known {
+        target: Arc::new(target),
+        content_type: content_type.map_err(|_| "`content-type` in `target` is no header's value")?,
+    })
 }
 
 #[cfg(test)]
@@ -215,7 +236,7 @@ mod tests {
 
     fn written(delivery: &Delivery, reply: Option<&str>) -> Vec<(&'static str, Vec<u8>)> {
         let mut fields = Vec::new();
-        write(delivery, Instant::now(), reply, |name, value| fields.push((name, value.to_vec())));
+        Writer::default().write(delivery, reply, |name, value| fields.push((name, value.to_vec())));
         fields
     }
 
@@ -235,6 +256,7 @@ mod tests {
         assert_eq!(entry.id, EntryId(12, 3));
         let read = reader.read(entry).expect("an entry");
         assert_eq!((&read.delivery.body, &read.delivery.webhook_id), (&given.body, &given.webhook_id));
+        assert_eq!(read.delivery.content_type, given.content_type);
         let (target, expected) = (&read.delivery.target, &given.target);
         assert_eq!((&target.uri, &target.destination), (&expected.uri, &expected.destination));
         assert_eq!((&target.headers, &target.secret), (&expected.headers, &expected.secret));
@@ -249,23 +271,41 @@ mod tests {
         let mut reader = Reader::default();
         let whole = written(&delivery(), None);
         for (name, value) in [
-            (URL, Some("ftp://h/")),
-            (URL, Some("http://user:hunter2@h/")),
-            (URL, None),
-            (HEADERS, Some("{\"a\":1}")),
-            (HEADERS, Some("[[\"host\",\"hunter2\"]]")),
-            (SECRET, Some("hunter2")),
+            (TARGET, Some(r#"{"url":"ftp://h/","content-type":"a/b"}"#)),
+            (TARGET, Some(r#"{"url":"http://user:hunter2@h/","content-type":"a/b"}"#)),
+            (TARGET, Some(r#"{"url":"http://hunter2/"}"#)),
+            (TARGET, Some(r#"{"url":"http://h/","content-type":"a/b","headers":{"hunter2":1}}"#)),
+            (TARGET, Some(r#"{"url":"http://h/","content-type":"a/b","headers":[["host","hunter2"]]}"#)),
+            (TARGET, Some(r#"{"url":"http://h/","content-type":"a/b","secret":"hunter2"}"#)),
+            (TARGET, Some("{\"url\":\"http://h/\",\"content-type\":\"hunter2\\n\"}")),
+            (TARGET, Some("http://hunter2/")),
+            (TARGET, None),
             (WEBHOOK_ID, Some("a\nb")),
-            (CONTENT_TYPE, None),
+            (WEBHOOK_ID, None),
             (BODY, None),
         ] {
             let mut fields: Vec<_> = whole.iter().filter(|(own, _)| *own != name).cloned().collect();
             fields.extend(value.map(|value| (name, value.as_bytes().to_vec())));
             let entry = entries(as_value("1-1", fields)).remove(0);
             let reason = reader.read(entry).expect_err(name);
-            assert!(!reason.contains("hunter2"), "{reason}");
+            assert!(reason.contains(name) && !reason.contains("hunter2"), "{reason}");
         }
         assert!(entries(Value::Nil).is_empty());
         assert!(entries(Value::Array(vec![Value::Nil, Value::Int(1)])).is_empty(), "deleted meanwhile");
+    }
+
+    #[test]
+    fn a_writer_remembers_no_more_than_what_is_the_same() {
+        let given = delivery();
+        let mut others = [given.clone(), given.clone(), given.clone()];
+        others[1].content_type = HeaderValue::from_static("text/html");
+        others[2].target = Arc::new(Target::read("http://g/", &[], None).expect("a target"));
+        let (mut writer, mut reader) = (Writer::default(), Reader::default());
+        for given in [&given].into_iter().chain(&others).chain([&given]) {
+            let mut fields = Vec::new();
+            writer.write(given, None, |name, value| fields.push((name, value.to_vec())));
+            let read = reader.read(entries(as_value("1-1", fields)).remove(0)).expect("an entry").delivery;
+            assert_eq!((&read.content_type, &read.target.uri), (&given.content_type, &given.target.uri));
+        }
     }
 }

@@ -11,7 +11,8 @@ use std::sync::atomic::Ordering;
 use actix::{Actor, Context, Handler};
 use futures_util::future::join_all;
 
-use super::{Backlog, Streams, entry, reply, stream_key};
+use super::entry::Writer;
+use super::{Backlog, Streams, reply, stream_key};
 use crate::messages::{DeliveriesRendered, Place, Queued, Refusal, Report};
 use crate::metrics::{Dropped, Metrics};
 use crate::redis::{Code, FromRedisValue as _, RedisResult};
@@ -19,13 +20,11 @@ use crate::redis::{Code, FromRedisValue as _, RedisResult};
 /// The most deliveries added to one stream at a time: Redis does nothing else meanwhile.
 const GROUP_MAX: usize = 256;
 
-/// Adds entries, each given as the number of its words and these, and says how long the stream is then.
+/// Adds entries, each of as many words as ARGV 1 says, and says how long the stream is then.
 const ADD: &str = r"
-local at = 1
-while at <= #ARGV do
-  local last = at + tonumber(ARGV[at])
-  redis.call('XADD', KEYS[1], '*', unpack(ARGV, at + 1, last))
-  at = last + 1
+local words = tonumber(ARGV[1])
+for at = 2, #ARGV, words do
+  redis.call('XADD', KEYS[1], '*', unpack(ARGV, at, at + words - 1))
 end
 return redis.call('XLEN', KEYS[1])";
 
@@ -45,6 +44,7 @@ struct Lane {
     /// The breaks after which the connection was made.
     breaks: Cell<u64>,
     add: Code,
+    writer: RefCell<Writer>,
     /// Whether it was said that Redis does not take deliveries; said once, until it does.
     refused: Cell<bool>,
 }
@@ -61,6 +61,7 @@ impl Publisher {
             working: Cell::new(false),
             breaks: Cell::new(0),
             add: Code::new(ADD),
+            writer: RefCell::default(),
             refused: Cell::new(false),
         };
         Self { lane: Rc::new(lane), mailbox_capacity }
@@ -99,12 +100,13 @@ impl Lane {
             if self.breaks.replace(breaks) != breaks {
                 self.streams.link.renew().await;
             }
-            let mut partitions: BTreeMap<usize, Vec<Queued>> = BTreeMap::new();
+            // Apart where somebody waits for the outcome: those entries have a word more than others.
+            let mut groups: BTreeMap<(usize, bool), Vec<Queued>> = BTreeMap::new();
             for queued in waiting {
                 let partition = self.streams.partition_of(&queued.delivery.target.destination);
-                partitions.entry(partition).or_default().push(queued);
+                groups.entry((partition, queued.report.is_some())).or_default().push(queued);
             }
-            join_all(partitions.into_iter().map(|(partition, deliveries)| self.add_all(partition, deliveries))).await;
+            join_all(groups.into_iter().map(|((partition, _), deliveries)| self.add_all(partition, deliveries))).await;
         }
         self.working.set(false);
     }
@@ -116,7 +118,7 @@ impl Lane {
         }
     }
 
-    /// Adds some deliveries, all or none. Where Redis does not answer, whether they were added is
+    /// Adds some deliveries of as many fields each, all or none. Where Redis does not answer, whether they were added is
     /// open: the producer hears that they were not, as they may be lost.
     async fn add(&self, partition: usize, deliveries: Vec<Queued>) {
         let replies: Vec<Option<String>> =
@@ -146,25 +148,19 @@ impl Lane {
     /// How long the stream is after it. One script adds all of them or, where a server refuses, none, so
     /// what was refused may be offered again.
     async fn write(&self, partition: usize, deliveries: &[Queued], replies: &[Option<String>]) -> RedisResult<usize> {
-        let (mut bytes, mut ends, mut words_of) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
         for (queued, reply) in deliveries.iter().zip(replies) {
-            let before = ends.len();
-            entry::write(&queued.delivery, queued.accepted_at, reply.as_deref(), |name, value| {
+            self.writer.borrow_mut().write(&queued.delivery, reply.as_deref(), |name, value| {
                 for word in [name.as_bytes(), value] {
                     bytes.extend_from_slice(word);
                     ends.push(bytes.len());
                 }
             });
-            let words = ends.len() - before;
-            words_of.push((words, words.to_string()));
         }
+        let words_each = (ends.len() / deliveries.len()).to_string();
         let mut begin = 0;
-        let mut written = ends.iter().map(|end| &bytes[std::mem::replace(&mut begin, *end)..*end]);
-        let mut words: Vec<&[u8]> = Vec::with_capacity(ends.len() + words_of.len());
-        for (number, text) in &words_of {
-            words.push(text.as_bytes());
-            words.extend(written.by_ref().take(*number));
-        }
+        let written = ends.iter().map(|end| &bytes[std::mem::replace(&mut begin, *end)..*end]);
+        let words: Vec<&[u8]> = std::iter::once(words_each.as_bytes()).chain(written).collect();
         let length = self.streams.link.code(&self.add, &stream_key(partition), &words).await?;
         Ok(usize::from_redis_value(length)?)
     }

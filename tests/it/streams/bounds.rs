@@ -193,9 +193,8 @@ async fn an_entry_makes_no_node_write_to_the_key_it_names() {
     let (_node, receiver) = (node(&redis.url(), &[("POSTHASTE_CLUSTER__PARTITIONS", "1")]).await, Receiver::start());
     redis.cli(&["HSET", "{posthaste:0}:precious", "a", "b"]);
     let (stream, url) = ("{posthaste:0}:deliveries", receiver.url("/"));
-    let entry = ["url", &url, "webhook-id", "i", "content-type", "c", "body", "b"];
     for reply in ["{posthaste:0}:precious", "{posthaste:0}:reply:x"] {
-        redis.cli(&[&["XADD", stream, "*", "reply", reply], &entry[..]].concat());
+        redis.add_delivery(stream, &url, "b", &["reply", reply]);
     }
     receiver.wait_for(2).await;
     // What comes after it in the same stream is left for whoever asked.
@@ -243,9 +242,7 @@ async fn a_stream_that_redis_gives_no_answer_for_holds_up_no_other() {
     let node = node(&redis.url(), &[partitions, narrow, ("POSTHASTE_DISPATCH__DRAIN_MS", "50")]).await;
     // Entries of two destinations, written as another program may, so that their streams are known.
     let add = |stream: &str, receiver: &Receiver, id: usize| {
-        let body = format!("{{\"id\":\"{id}\"}}");
-        let url = receiver.url("/");
-        redis.cli(&["XADD", stream, "*", "url", &url, "webhook-id", "i", "content-type", "c", "body", &body]);
+        redis.add_delivery(stream, &receiver.url("/"), &format!("{{\"id\":\"{id}\"}}"), &[]);
     };
     let (broken, whole) = ("{posthaste:0}:deliveries", "{posthaste:1}:deliveries");
     first.behave(Behaviour::Silence);
@@ -284,8 +281,8 @@ async fn what_is_no_delivery_is_removed_and_counted() {
     node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
     let stream = "{posthaste:3}:deliveries";
     redis.cli(&["XADD", stream, "*", "a", "b"]);
-    redis.cli(&["XADD", stream, "*", "url", "gopher://h/", "webhook-id", "i", "content-type", "c", "body", "b"]);
-    redis.cli(&["XADD", stream, "*", "url", &receiver.url("/x"), "webhook-id", "i", "content-type", "c", "body", "b"]);
+    redis.add_delivery(stream, "gopher://h/", "b", &[]);
+    redis.add_delivery(stream, &receiver.url("/x"), "b", &[]);
     assert_eq!(receiver.wait_for(1).await[0].path, "/x", "a delivery is one whoever wrote it");
     node.wait_for_metric("posthaste_dropped_total{reason=\"entry_unreadable\"}", 2.0).await;
     assert_eq!(redis.cli(&["XLEN", stream]), "0");

@@ -83,19 +83,7 @@ async fn what_a_dead_consumer_held_is_claimed_and_the_consumer_forgotten() {
     redis.cli(&["XGROUP", "CREATE", STREAM, "dispatch", "0", "MKSTREAM"]);
     let receiver = Receiver::start();
     for id in 0..100 {
-        redis.cli(&[
-            "XADD",
-            STREAM,
-            "*",
-            "url",
-            &receiver.url("/"),
-            "webhook-id",
-            "i",
-            "content-type",
-            "c",
-            "body",
-            &format!("{{\"id\":\"{id}\"}}"),
-        ]);
+        redis.add_delivery(STREAM, &receiver.url("/"), &format!("{{\"id\":\"{id}\"}}"), &[]);
     }
     for consumer in ["dead", "dying"] {
         redis.cli(&["XREADGROUP", "GROUP", "dispatch", consumer, "COUNT", "40", "STREAMS", STREAM, ">"]);

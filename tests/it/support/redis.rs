@@ -84,6 +84,13 @@ impl RedisServer {
         self.try_cli(words).expect("an answer")
     }
 
+    /// Adds a delivery to a stream, as docs/redis.md tells other programs to, with more fields if there are any.
+    pub(crate) fn add_delivery(&self, stream: &str, url: &str, body: &str, more: &[&str]) {
+        let target = serde_json::json!({"url": url, "content-type": "c"}).to_string();
+        let fields = ["XADD", stream, "*", "target", &target, "webhook-id", "i", "body", body];
+        self.cli(&[&fields[..], more].concat());
+    }
+
     /// Sends lines of commands, as `redis-cli` reads them, and waits for their answers.
     pub(crate) fn pipe(&self, lines: &str) -> String {
         self.cli_with(&[], lines)
