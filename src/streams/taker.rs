@@ -5,11 +5,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{ArbiterHandle, Recipient};
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -142,14 +144,18 @@ impl Takers {
     async fn take_from(self: Rc<Self>, partition: usize, mut stopping: watch::Receiver<bool>) {
         while !*stopping.borrow() {
             let consumer = crate::id::new_id();
-            let taken = self.follow(partition, &consumer, &mut stopping).await;
+            // After a fault of ours too the stream is taken from, and the old name gives no sign of life.
+            let taken = AssertUnwindSafe(self.follow(partition, &consumer, &mut stopping)).catch_unwind().await;
             self.consumers.borrow_mut().retain(|(_, own)| *own != consumer);
-            if let Err(error) = taken {
-                if !self.away.replace(true) {
+            match taken {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) if !self.away.replace(true) => {
                     tracing::warn!(%error, "Redis gives no deliveries; tried again until it does");
                 }
-                tokio::time::sleep(TRIED_AGAIN_AFTER).await;
+                Ok(Err(_)) => {}
+                Err(_) => tracing::error!(partition, "a fault ended the taking from a stream; it begins anew"),
             }
+            tokio::time::sleep(TRIED_AGAIN_AFTER).await;
         }
     }
 
