@@ -44,6 +44,8 @@ pub struct Gate {
     takes: Arc<Semaphore>,
     takes_max: usize,
     barrier: AtomicU8,
+    /// Whether deliveries may stay in their streams; never where there are none.
+    roomy: AtomicBool,
     closed: AtomicBool,
     emptied: Notify,
 }
@@ -58,6 +60,7 @@ impl Gate {
             takes: Arc::new(Semaphore::new(takes_max)),
             takes_max,
             barrier: AtomicU8::new(Barrier::None as u8),
+            roomy: AtomicBool::new(false),
             deliveries: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             emptied: Notify::new(),
@@ -111,6 +114,16 @@ impl Gate {
             barrier if barrier == Barrier::NotHere as u8 => Some(NotAdmitted::NotHere),
             _ => None,
         }
+    }
+
+    /// Says whether the streams have room for what destinations can't take yet.
+    pub fn set_roomy(&self, roomy: bool) {
+        self.roomy.store(roomy, Ordering::Relaxed);
+    }
+
+    /// Whether a delivery may stay in its stream until its destination has room.
+    pub fn is_roomy(&self) -> bool {
+        self.roomy.load(Ordering::Relaxed)
     }
 
     /// Counts one delivery until what is returned is dropped.

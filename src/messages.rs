@@ -212,15 +212,16 @@ pub struct Ticket {
     desk: Option<(mpsc::UnboundedSender<Redemption>, Outstanding)>,
 }
 
-/// A ticket that came back, to the desk of its stream. There are never more than deliveries held.
+/// What the holder of a ticket wants, to the desk of its stream. There are never more than deliveries
+/// held.
 #[derive(Debug)]
 pub struct Redemption {
     /// The entry in it.
     pub entry: EntryId,
     /// What its holder wants.
     pub wish: Wish,
-    /// Counts it until that is done.
-    pub outstanding: Outstanding,
+    /// Counts a ticket that came back until that is done.
+    pub outstanding: Option<Outstanding>,
 }
 
 /// What the holder of a ticket wants.
@@ -232,6 +233,8 @@ pub enum Wish {
     Drop(Dropped, Option<Place>),
     /// To leave it to whoever comes.
     GiveBack,
+    /// To have the body anew, and keep the ticket; `None` where the entry is gone.
+    Body(oneshot::Sender<Option<Bytes>>),
 }
 
 impl Ticket {
@@ -252,10 +255,18 @@ impl Ticket {
         self.hand_in(Wish::Drop(reason, place));
     }
 
+    /// The delivery's body, read from its stream anew; `None` where another node has had the delivery.
+    pub async fn body(&self) -> Option<Bytes> {
+        let (answer, answered) = oneshot::channel();
+        let (desk, _) = self.desk.as_ref()?;
+        let _ = desk.send(Redemption { entry: self.entry, wish: Wish::Body(answer), outstanding: None });
+        answered.await.ok().flatten()
+    }
+
     fn hand_in(&mut self, wish: Wish) {
         if let Some((desk, outstanding)) = self.desk.take() {
             // A desk that is closed has stopped with its thread: nothing is attempted any more.
-            let _ = desk.send(Redemption { entry: self.entry, wish, outstanding });
+            let _ = desk.send(Redemption { entry: self.entry, wish, outstanding: Some(outstanding) });
         }
     }
 }

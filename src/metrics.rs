@@ -197,6 +197,8 @@ pub struct Metrics {
     pub queue_depth: IntGauge,
     /// Bytes of their bodies.
     pub queue_bytes: IntGauge,
+    /// Deliveries past the queue that stay in their streams.
+    pub set_aside: IntGauge,
     /// Dispatchers that live.
     pub destinations: IntGauge,
     /// Attempts under way.
@@ -281,6 +283,11 @@ impl Metrics {
                 "Deliveries that wait for a connection of their destination.",
             ),
             queue_bytes: gauge(&registry, "posthaste_queue_bytes", "Bytes of the bodies of deliveries that wait."),
+            set_aside: gauge(
+                &registry,
+                "posthaste_set_aside_deliveries",
+                "Deliveries past their destination's queue that stay in their streams until it has room.",
+            ),
             destinations: gauge(&registry, "posthaste_destinations", "Destinations with a live Dispatcher."),
             attempts_in_flight: gauge(&registry, "posthaste_attempts_in_flight", "Attempts under way."),
             body_bytes: gauge(

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::FutureExt as _;
 
+use super::aside::Aside;
 use super::attempt::attempt;
 use crate::admission::Gate;
 use crate::config::Dispatch;
@@ -20,12 +21,12 @@ use crate::metrics::{Dropped, Metrics, Outcome};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     connections: usize,
-    waiting_max: usize,
-    waiting_bytes_max: usize,
-    attempt_timeout: Duration,
+    pub(super) waiting_max: usize,
+    pub(super) waiting_bytes_max: usize,
+    pub(super) attempt_timeout: Duration,
     answer_bytes_max: usize,
     stalled_after: Duration,
-    behind_after: Duration,
+    pub(super) behind_after: Duration,
 }
 
 impl From<&Dispatch> for Bounds {
@@ -44,13 +45,14 @@ impl From<&Dispatch> for Bounds {
 
 /// One destination's deliveries.
 pub(super) struct Line {
-    bounds: Bounds,
+    pub(super) bounds: Bounds,
     client: awc::Client,
-    metrics: Arc<Metrics>,
-    gate: Arc<Gate>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) aside: Aside,
     /// With the time since which each waits.
-    waiting: RefCell<VecDeque<(Instant, Queued)>>,
-    waiting_bytes: Cell<usize>,
+    pub(super) waiting: RefCell<VecDeque<(Instant, Queued)>>,
+    pub(super) waiting_bytes: Cell<usize>,
     /// Tasks that send; each has one attempt under way.
     senders: Cell<usize>,
     /// See [`Line::watch`].
@@ -59,6 +61,10 @@ pub(super) struct Line {
     /// Attempts that ended.
     ended: Cell<u64>,
     last_active: Cell<Instant>,
+    /// When an attempt was last answered, or there was nothing to answer; `None` before the first.
+    pub(super) answered: Cell<Option<Instant>>,
+    /// Since when there has been something to answer.
+    pub(super) busy_since: Cell<Instant>,
 }
 
 impl Line {
@@ -68,6 +74,7 @@ impl Line {
             client,
             metrics,
             gate,
+            aside: Aside::default(),
             waiting: RefCell::default(),
             waiting_bytes: Cell::new(0),
             senders: Cell::new(0),
@@ -75,13 +82,18 @@ impl Line {
             watched: Cell::new(false),
             ended: Cell::new(0),
             last_active: Cell::new(Instant::now()),
+            answered: Cell::new(None),
+            busy_since: Cell::new(Instant::now()),
         })
     }
 
     /// How long there has been nothing to do; `None` while there is.
     pub(super) fn idle_for(&self, now: Instant) -> Option<Duration> {
-        let idle = self.senders.get() == 0 && self.waiting.borrow().is_empty();
-        idle.then(|| now.saturating_duration_since(self.last_active.get()))
+        self.is_idle().then(|| now.saturating_duration_since(self.last_active.get()))
+    }
+
+    fn is_idle(&self) -> bool {
+        self.senders.get() == 0 && self.waiting.borrow().is_empty() && self.aside.is_empty()
     }
 
     /// Takes deliveries in: each is sent at once where a connection is free, waits where there is
@@ -89,29 +101,42 @@ impl Line {
     pub(super) fn take(self: &Rc<Self>, deliveries: Vec<Queued>) {
         let now = Instant::now();
         self.last_active.set(now);
+        if self.is_idle() {
+            self.busy_since.set(now);
+            self.answered.set(self.answered.get().map(|_| now));
+        }
         for queued in deliveries {
-            if self.senders.get() < self.bounds.connections {
-                self.senders.set(self.senders.get() + 1);
-                actix_rt::spawn(Rc::clone(self).send_from(queued));
+            // Those that came before it and stay in their stream have their turn first.
+            if !self.aside.is_empty() && self.may_stay(&queued) {
+                self.set_aside(queued);
             } else {
-                self.wait(now, queued);
+                self.take_one(now, queued);
             }
         }
     }
 
+    pub(super) fn take_one(self: &Rc<Self>, now: Instant, queued: Queued) {
+        if self.has_connection() {
+            self.senders.set(self.senders.get() + 1);
+            actix_rt::spawn(Rc::clone(self).send_from(queued));
+        } else {
+            self.wait(now, queued);
+        }
+    }
+
+    pub(super) fn has_connection(&self) -> bool {
+        self.senders.get() < self.bounds.connections
+    }
+
     fn wait(self: &Rc<Self>, now: Instant, mut queued: Queued) {
-        let bytes = self.waiting_bytes.get() + queued.delivery.body.len();
+        if let Err(reason) = self.has_room(&queued) {
+            return self.turn_away(reason, queued);
+        }
         let mut waiting = self.waiting.borrow_mut();
-        if waiting.len() >= self.bounds.waiting_max {
-            return self.drop_delivery(Dropped::QueueFull, queued);
-        }
-        if bytes > self.bounds.waiting_bytes_max {
-            return self.drop_delivery(Dropped::QueueBytesFull, queued);
-        }
         if self.behind.get() {
             queued.place = None;
         }
-        self.waiting_bytes.set(bytes);
+        self.waiting_bytes.set(self.waiting_bytes.get() + queued.delivery.body.len());
         self.metrics.queue_depth.inc();
         self.metrics.queue_bytes.add(queued.delivery.body.len() as i64);
         waiting.push_back((now, queued));
@@ -120,8 +145,18 @@ impl Line {
         }
     }
 
+    /// Whether one more may wait; else the bound that it is past.
+    pub(super) fn has_room(&self, queued: &Queued) -> Result<(), Dropped> {
+        if self.waiting.borrow().len() >= self.bounds.waiting_max {
+            return Err(Dropped::QueueFull);
+        }
+        let bytes = self.waiting_bytes.get() + queued.delivery.body.len();
+        if bytes > self.bounds.waiting_bytes_max { Err(Dropped::QueueBytesFull) } else { Ok(()) }
+    }
+
     /// What has waited longest, for a sender whose last attempt took so long.
-    fn next(&self, took: Duration) -> Option<Queued> {
+    fn next(self: &Rc<Self>, took: Duration) -> Option<Queued> {
+        self.tend_aside();
         let (since, queued) = self.waiting.borrow_mut().pop_front()?;
         // A destination that was behind for a moment, and now works its line off, paces producers
         // again. Else they would keep the line full, and most of what they post would be dropped.
@@ -148,6 +183,7 @@ impl Line {
         for (_, queued) in let_go {
             self.count_out(&queued);
         }
+        self.give_aside_back();
     }
 
     /// Looks, while deliveries wait, whether the destination is behind: whether no attempt ends any
@@ -212,6 +248,9 @@ impl Line {
         let (outcome, status) = ended.unwrap_or((Outcome::Panic, None));
         let now = Instant::now();
         self.last_active.set(now);
+        if status.is_some() {
+            self.answered.set(Some(now));
+        }
         let duration = now.saturating_duration_since(begun);
         self.ended.set(self.ended.get() + 1);
         self.metrics.attempts_in_flight.dec();
@@ -223,7 +262,7 @@ impl Line {
         duration
     }
 
-    fn drop_delivery(&self, reason: Dropped, queued: Queued) {
+    pub(super) fn drop_delivery(&self, reason: Dropped, queued: Queued) {
         drop_delivery(&self.metrics, reason, queued);
     }
 }

@@ -3,6 +3,7 @@
 //! for each dispatch thread, starts them on demand and lets idle ones go.
 
 mod address;
+mod aside;
 mod attempt;
 mod client;
 mod line;

@@ -98,10 +98,11 @@ impl Backlog {
     }
 
     fn bar(&self) {
+        let waiting: usize = self.lengths.iter().map(|length| length.load(Ordering::Relaxed)).sum();
+        self.gate.set_roomy(waiting < self.max / 2);
         if !self.ingest {
             return;
         }
-        let waiting: usize = self.lengths.iter().map(|length| length.load(Ordering::Relaxed)).sum();
         self.gate.bar(if self.away.load(Ordering::Relaxed) {
             Barrier::Away
         } else if waiting >= self.max {

@@ -7,12 +7,14 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::{GROUP, Streams, stream_key};
+use super::entry::{Entry, entries};
+use super::{GROUP, Streams, command, stream_key};
 use crate::messages::{Redemption, Wish};
 use crate::metrics::Metrics;
-use crate::redis::{Code, FromRedisValue as _, RedisResult, Value};
+use crate::redis::{Code, FromRedisValue as _, Pipeline, RedisResult, Value};
 
 /// The consumer that holds what was given back: it never gives a sign of life, so that whoever
 /// comes claims from it.
@@ -86,22 +88,37 @@ impl Desk {
     }
 
     async fn settle(&self, tickets: impl Iterator<Item = Redemption>) {
-        let (returned, wishes): (Vec<_>, Vec<_>) = tickets.partition(|ticket| matches!(ticket.wish, Wish::GiveBack));
-        self.answered(&self.give_back, &[GROUP, RETURNED], &returned).await;
+        let (mut returned, mut bodies, mut wishes) = (Vec::new(), Vec::new(), Vec::new());
+        for ticket in tickets {
+            match ticket.wish {
+                Wish::GiveBack => returned.push(ticket),
+                Wish::Body(_) => bodies.push(ticket),
+                Wish::Attempt(_) | Wish::Drop(..) => wishes.push(ticket),
+            }
+        }
+        self.answered(&returned, async || self.run(&self.give_back, &[GROUP, RETURNED], &returned).await).await;
         self.question.set(self.question.get() + 1);
         let question = self.question.get().to_string();
-        let won = self.answered(&self.redeem, &[GROUP, &self.answer, &question], &wishes).await;
+        let words = [GROUP, &self.answer, &question];
+        let won = self.answered(&wishes, async || self.run(&self.redeem, &words, &wishes).await).await;
         for (ticket, won) in wishes.into_iter().zip(won) {
             self.grant(ticket, won == 1);
+        }
+        let read = self.answered(&bodies, async || self.read(&bodies).await).await;
+        for (ticket, body) in bodies.into_iter().zip(read) {
+            if let Wish::Body(answer) = ticket.wish {
+                // Who asked may have been ended by a fault meanwhile.
+                let _ = answer.send(body);
+            }
         }
     }
 
     /// Asks until there is an answer for each. An entry that an answer acknowledged which Redis has
     /// forgotten is lost, which is why none is asked for before its attempt is about to begin.
-    async fn answered(&self, code: &Code, words: &[&str], tickets: &[Redemption]) -> Vec<i64> {
+    async fn answered<T>(&self, tickets: &[Redemption], ask: impl AsyncFn() -> RedisResult<Vec<T>>) -> Vec<T> {
         let mut said = false;
         while !tickets.is_empty() {
-            match self.run(code, words, tickets).await {
+            match ask().await {
                 Ok(answers) if answers.len() == tickets.len() => return answers,
                 Ok(answers) => tracing::error!(answers = answers.len(), "Redis answered for another number of entries"),
                 Err(error) if !std::mem::replace(&mut said, true) => {
@@ -122,13 +139,12 @@ impl Desk {
                 let _ = answer.send(won);
             }
             Wish::Drop(reason, _place) if won => self.metrics.dropped(reason, 1),
-            Wish::Drop(..) | Wish::GiveBack => {}
+            Wish::Drop(..) | Wish::GiveBack | Wish::Body(_) => {}
         }
     }
 
     async fn run(&self, code: &Code, words: &[&str], tickets: &[Redemption]) -> RedisResult<Vec<i64>> {
-        let entries: Vec<String> =
-            tickets.iter().map(|ticket| format!("{}-{}", ticket.entry.0, ticket.entry.1)).collect();
+        let entries: Vec<String> = tickets.iter().map(entry_text).collect();
         let words = words.iter().map(|word| word.as_bytes());
         let words: Vec<&[u8]> = words.chain(entries.iter().map(String::as_bytes)).collect();
         let answers = self.streams.link.code(code, &self.stream, &words).await?;
@@ -137,4 +153,18 @@ impl Desk {
             each => Ok(Vec::from_redis_value(each)?),
         }
     }
+
+    /// The bodies of entries that are still there.
+    async fn read(&self, tickets: &[Redemption]) -> RedisResult<Vec<Option<Bytes>>> {
+        let mut questions = Pipeline::new();
+        for entry in tickets.iter().map(entry_text) {
+            questions.add_command(command("XRANGE", &[&self.stream, &entry, &entry]));
+        }
+        let found: Vec<Value> = self.streams.link.pipeline(&questions).await?;
+        Ok(found.into_iter().map(|found| entries(found).pop().and_then(Entry::into_body)).collect())
+    }
+}
+
+fn entry_text(ticket: &Redemption) -> String {
+    format!("{}-{}", ticket.entry.0, ticket.entry.1)
 }

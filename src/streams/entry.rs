@@ -35,6 +35,10 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    pub(super) fn into_body(self) -> Option<Bytes> {
+        self.body.map(Bytes::from)
+    }
+
     /// Where a field's value belongs; the last of two counts. Others belong to somebody else.
     fn field(&mut self, name: &[u8]) -> Option<&mut Option<Vec<u8>>> {
         let fields = [

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::{Node, Receiver, json_template};
 
 /// What the operator is promised.
-const PROMISED: [&str; 16] = [
+const PROMISED: [&str; 17] = [
     "posthaste_events_accepted_total",
     "posthaste_events_rejected_total{code=\"malformed_body\"}",
     "posthaste_events_rejected_total{code=\"engine_full\"}",
@@ -20,6 +20,7 @@ const PROMISED: [&str; 16] = [
     "posthaste_dropped_total{reason=\"queue_full\"}",
     "posthaste_dropped_total{reason=\"stopped\"}",
     "posthaste_queue_depth",
+    "posthaste_set_aside_deliveries",
     "posthaste_destinations",
     "posthaste_attempts_in_flight",
     "posthaste_events_in_flight",

@@ -1,0 +1,157 @@
+//! What is past a destination's queue and lies in a stream, where it can stay: known here without its
+//! body, which is read anew when there is room. So a burst that is more than a queue holds costs a
+//! destination that answers nothing, and the others of its partition don't wait behind it. Never for
+//! one that does not answer, nor where the streams are half full: that would be paid by the others.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+
+use super::line::Line;
+use crate::messages::{Queued, Ticket};
+use crate::metrics::Dropped;
+
+/// The most bodies that are read at a time.
+const READ_AT_ONCE: usize = 64;
+/// How often it is looked whether the destination answers.
+const LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
+
+/// Deliveries that stay in their streams, in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Aside {
+    deliveries: RefCell<VecDeque<Queued>>,
+    /// Bodies are being read; their deliveries are not among the others meanwhile.
+    reading: Cell<bool>,
+    given_back: Cell<bool>,
+    watched: Cell<bool>,
+}
+
+impl Aside {
+    pub(super) fn is_empty(&self) -> bool {
+        self.deliveries.borrow().is_empty() && !self.reading.get()
+    }
+}
+
+impl Line {
+    /// Whether it may stay where it is although there is no room for it here.
+    pub(super) fn may_stay(&self, queued: &Queued) -> bool {
+        queued.ticket.is_some() && self.gate.is_roomy() && self.answers()
+    }
+
+    /// Whether the destination answers at all: one that never has gets less time to. Only asked while
+    /// something waits for it.
+    fn answers(&self) -> bool {
+        match self.answered.get() {
+            Some(last) => last.elapsed() < self.bounds.attempt_timeout,
+            None => self.busy_since.get().elapsed() < self.bounds.behind_after,
+        }
+    }
+
+    /// Leaves a delivery that there is no room for in its stream, or ends it. One that does not fit where
+    /// nothing waits never will.
+    pub(super) fn turn_away(self: &Rc<Self>, reason: Dropped, queued: Queued) {
+        let never_fits = reason == Dropped::QueueBytesFull && self.waiting.borrow().is_empty();
+        if !never_fits && self.may_stay(&queued) {
+            self.set_aside(queued);
+        } else {
+            self.drop_delivery(reason, queued);
+        }
+    }
+
+    pub(super) fn set_aside(self: &Rc<Self>, mut queued: Queued) {
+        queued.delivery.body = Bytes::new();
+        queued.place = None;
+        self.metrics.set_aside.inc();
+        self.aside.deliveries.borrow_mut().push_back(queued);
+        if !self.aside.watched.replace(true) {
+            actix_rt::spawn(Rc::clone(self).watch_aside());
+        }
+    }
+
+    /// Ends all of them where the destination does not answer.
+    async fn watch_aside(self: Rc<Self>) {
+        while !self.aside.is_empty() {
+            tokio::time::sleep(LOOKED_AT_EVERY).await;
+            if !self.answers() {
+                for queued in self.take_aside(usize::MAX) {
+                    self.drop_delivery(Dropped::QueueFull, queued);
+                }
+            }
+        }
+        self.aside.watched.set(false);
+    }
+
+    /// Called after each attempt: has bodies read once half of the queue is free.
+    pub(super) fn tend_aside(self: &Rc<Self>) {
+        if self.aside.deliveries.borrow().is_empty() {
+            return;
+        }
+        let has_room = self.waiting.borrow().len() <= self.bounds.waiting_max / 2
+            && self.waiting_bytes.get() <= self.bounds.waiting_bytes_max / 2;
+        if has_room && !self.aside.reading.replace(true) {
+            actix_rt::spawn(Rc::clone(self).read_aside());
+        }
+    }
+
+    /// Gives all of them back to all nodes, for good.
+    pub(super) fn give_aside_back(&self) {
+        self.aside.given_back.set(true);
+        drop(self.take_aside(usize::MAX));
+    }
+
+    fn take_aside(&self, max: usize) -> Vec<Queued> {
+        let mut aside = self.aside.deliveries.borrow_mut();
+        let number = aside.len().min(max);
+        self.metrics.set_aside.sub(number as i64);
+        aside.drain(..number).collect()
+    }
+
+    /// Reads bodies and takes their deliveries in, until there are some: their attempts lead to the next.
+    async fn read_aside(self: Rc<Self>) {
+        let mut found = false;
+        while !found {
+            let room = self.bounds.waiting_max.saturating_sub(self.waiting.borrow().len());
+            let deliveries = self.take_aside(room.clamp(1, READ_AT_ONCE));
+            if deliveries.is_empty() {
+                break;
+            }
+            let bodies = join_all(deliveries.iter().map(|queued| body_of(queued.ticket.as_ref()))).await;
+            // Without a body, another node has had the delivery. Where the node stops, all are given back.
+            let given_back = self.aside.given_back.get();
+            let read = deliveries.into_iter().zip(bodies).filter_map(|(mut queued, body)| {
+                queued.delivery.body = body.filter(|_| !given_back)?;
+                Some(queued)
+            });
+            found = self.take_in(read.collect());
+        }
+        self.aside.reading.set(false);
+    }
+
+    /// Takes in what there is room for, and keeps the rest in its order. False where there was nothing.
+    fn take_in(self: &Rc<Self>, mut read: VecDeque<Queued>) -> bool {
+        let any = !read.is_empty();
+        while let Some(queued) = read.pop_front() {
+            let fits = self.has_connection() || self.has_room(&queued).is_ok() || self.waiting.borrow().is_empty();
+            if !fits {
+                read.push_front(queued);
+                break;
+            }
+            self.take_one(Instant::now(), queued);
+        }
+        self.metrics.set_aside.add(read.len() as i64);
+        let mut aside = self.aside.deliveries.borrow_mut();
+        for mut queued in read.into_iter().rev() {
+            queued.delivery.body = Bytes::new();
+            aside.push_front(queued);
+        }
+        any
+    }
+}
+
+async fn body_of(ticket: Option<&Ticket>) -> Option<Bytes> {
+    ticket?.body().await
+}
