@@ -51,8 +51,8 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// An open gate that lets `events_max` events be in flight, and `takes_max` deliveries that
-    /// were taken from the streams wait for their attempts.
+    /// An open gate that lets `events_max` events be in flight, and has `takes_max` places for deliveries
+    /// that were taken from the streams and wait for their attempts.
     pub fn new(events_max: usize, takes_max: usize) -> Arc<Self> {
         Arc::new(Self {
             events: AtomicUsize::new(0),
@@ -94,9 +94,9 @@ impl Gate {
         Ok(Admitted { gate: Arc::clone(self), events, answer: Some((answer, tell)), instead: OnceLock::new() })
     }
 
-    /// Waits for a place for each of these deliveries. More than there can ever be waits for all.
-    pub async fn take(&self, deliveries: usize) -> Taken {
-        let places = u32::try_from(deliveries.min(self.takes_max)).unwrap_or(u32::MAX);
+    /// Waits for so many places. More than there can ever be waits for all.
+    pub async fn take(&self, places: usize) -> Taken {
+        let places = u32::try_from(places.min(self.takes_max)).unwrap_or(u32::MAX);
         let permit = Arc::clone(&self.takes).acquire_many_owned(places).await;
         Taken(permit.expect("the semaphore is never closed"))
     }
@@ -224,9 +224,9 @@ impl<A> Drop for Admitted<A> {
 pub struct Taken(OwnedSemaphorePermit);
 
 impl Taken {
-    /// Parts one place from the rest; `None` where one only is left.
-    pub fn split(&mut self) -> Option<Self> {
-        if self.0.num_permits() < 2 { None } else { self.0.split(1).map(Self) }
+    /// Parts so many places from the rest; `None` where no more are left.
+    pub fn split(&mut self, places: usize) -> Option<Self> {
+        if self.0.num_permits() <= places { None } else { self.0.split(places).map(Self) }
     }
 }
 

@@ -23,7 +23,8 @@ const LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
 /// Deliveries that stay in their streams, in the order in which they came.
 #[derive(Debug, Default)]
 pub(super) struct Aside {
-    deliveries: RefCell<VecDeque<Queued>>,
+    /// With the bytes of their bodies.
+    deliveries: RefCell<VecDeque<(usize, Queued)>>,
     /// Bodies are being read; their deliveries are not among the others meanwhile.
     reading: Cell<bool>,
     given_back: Cell<bool>,
@@ -63,10 +64,10 @@ impl Line {
     }
 
     pub(super) fn set_aside(self: &Rc<Self>, mut queued: Queued) {
-        queued.delivery.body = Bytes::new();
+        let body = std::mem::take(&mut queued.delivery.body);
         queued.place = None;
         self.metrics.set_aside.inc();
-        self.aside.deliveries.borrow_mut().push_back(queued);
+        self.aside.deliveries.borrow_mut().push_back((body.len(), queued));
         if !self.aside.watched.replace(true) {
             actix_rt::spawn(Rc::clone(self).watch_aside());
         }
@@ -87,14 +88,26 @@ impl Line {
 
     /// Called after each attempt: has bodies read once half of the queue is free.
     pub(super) fn tend_aside(self: &Rc<Self>) {
-        if self.aside.deliveries.borrow().is_empty() {
-            return;
-        }
-        let has_room = self.waiting.borrow().len() <= self.bounds.waiting_max / 2
-            && self.waiting_bytes.get() <= self.bounds.waiting_bytes_max / 2;
-        if has_room && !self.aside.reading.replace(true) {
+        let has_room = self.waiting.borrow().len() <= self.bounds.waiting_max / 2;
+        if has_room && self.what_fits() > 0 && !self.aside.reading.replace(true) {
             actix_rt::spawn(Rc::clone(self).read_aside());
         }
+    }
+
+    /// How many of the first have room, a few at a time.
+    fn what_fits(&self) -> usize {
+        let waiting = self.waiting.borrow().len();
+        let (mut number, mut bytes) = (0, self.waiting_bytes.get());
+        for (size, _) in self.aside.deliveries.borrow().iter().take(READ_AT_ONCE) {
+            bytes += size;
+            let fits = waiting + number < self.bounds.waiting_max && bytes <= self.bounds.waiting_bytes_max;
+            // Where nothing waits one is sent, or ended since it never fits.
+            if !fits && waiting + number > 0 {
+                break;
+            }
+            number += 1;
+        }
+        number
     }
 
     /// Gives all of them back to all nodes, for good.
@@ -107,48 +120,29 @@ impl Line {
         let mut aside = self.aside.deliveries.borrow_mut();
         let number = aside.len().min(max);
         self.metrics.set_aside.sub(number as i64);
-        aside.drain(..number).collect()
+        aside.drain(..number).map(|(_, queued)| queued).collect()
     }
 
     /// Reads bodies and takes their deliveries in, until there are some: their attempts lead to the next.
     async fn read_aside(self: Rc<Self>) {
         let mut found = false;
         while !found {
-            let room = self.bounds.waiting_max.saturating_sub(self.waiting.borrow().len());
-            let deliveries = self.take_aside(room.clamp(1, READ_AT_ONCE));
+            let deliveries = self.take_aside(self.what_fits());
             if deliveries.is_empty() {
                 break;
             }
             let bodies = join_all(deliveries.iter().map(|queued| body_of(queued.ticket.as_ref()))).await;
-            // Without a body, another node has had the delivery. Where the node stops, all are given back.
-            let given_back = self.aside.given_back.get();
-            let read = deliveries.into_iter().zip(bodies).filter_map(|(mut queued, body)| {
-                queued.delivery.body = body.filter(|_| !given_back)?;
-                Some(queued)
-            });
-            found = self.take_in(read.collect());
+            // Where the node stops meanwhile, they are given back.
+            for (mut queued, body) in deliveries.into_iter().zip(bodies).filter(|_| !self.aside.given_back.get()) {
+                // Without a body, another node has had the delivery.
+                if let Some(body) = body {
+                    queued.delivery.body = body;
+                    found = true;
+                    self.take_one(Instant::now(), queued);
+                }
+            }
         }
         self.aside.reading.set(false);
-    }
-
-    /// Takes in what there is room for, and keeps the rest in its order. False where there was nothing.
-    fn take_in(self: &Rc<Self>, mut read: VecDeque<Queued>) -> bool {
-        let any = !read.is_empty();
-        while let Some(queued) = read.pop_front() {
-            let fits = self.has_connection() || self.has_room(&queued).is_ok() || self.waiting.borrow().is_empty();
-            if !fits {
-                read.push_front(queued);
-                break;
-            }
-            self.take_one(Instant::now(), queued);
-        }
-        self.metrics.set_aside.add(read.len() as i64);
-        let mut aside = self.aside.deliveries.borrow_mut();
-        for mut queued in read.into_iter().rev() {
-            queued.delivery.body = Bytes::new();
-            aside.push_front(queued);
-        }
-        any
     }
 }
 

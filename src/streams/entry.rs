@@ -35,6 +35,11 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// Bytes of its body.
+    pub(super) fn size(&self) -> usize {
+        self.body.as_ref().map_or(0, Vec::len)
+    }
+
     pub(super) fn into_body(self) -> Option<Bytes> {
         self.body.map(Bytes::from)
     }

@@ -32,6 +32,9 @@ const TRIED_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// The fewest and the most entries taken at a time. Many at a time cost Redis less; few are what a
 /// stream with no work keeps of the node's places.
 const TAKEN_AT_ONCE: std::ops::RangeInclusive<usize> = 8..=64;
+/// A delivery takes a place for each so many bytes of its body, begun or whole, so that places are memory
+/// too.
+const PLACE_BYTES: usize = 65_536;
 /// In the time after which a node counts as dead, so many signs of life are given, and so often it
 /// is looked for dead ones.
 const SIGNS_OF_LIFE: u32 = 4;
@@ -168,23 +171,35 @@ impl Takers {
             tracing::info!("Redis gives deliveries again");
         }
         let mut looked: Option<Instant> = None;
+        // So many that they are likely to have no more bytes than as many places.
+        let mut count = self.taken_at_once.min(*TAKEN_AT_ONCE.start());
         while !*stopping.borrow() {
             let more = if looked.is_none_or(|at| at.elapsed() >= self.streams.cluster.claim_after / SIGNS_OF_LIFE) {
-                let claimed = self.claim(partition, consumer).await?;
+                let claimed = self.claim(partition, consumer, count).await?;
                 // Where there was as much as could be had, there may be more.
-                looked = (claimed.len() < self.taken_at_once).then(Instant::now);
+                looked = (claimed.len() < count).then(Instant::now);
                 self.metrics.claims.inc_by(claimed.len() as u64);
                 claimed
             } else {
-                self.ask(&mut connection, partition, consumer).await?
+                self.ask(&mut connection, partition, consumer, count).await?
             };
+            if !more.is_empty() {
+                let each = more.iter().map(Entry::size).sum::<usize>() / more.len();
+                count = (self.taken_at_once * PLACE_BYTES / each.max(1)).clamp(1, self.taken_at_once);
+            }
             self.pass_on(partition, more, stopping).await;
         }
         Ok(())
     }
 
-    async fn ask(&self, connection: &mut Connection, partition: usize, consumer: &str) -> RedisResult<Vec<Entry>> {
-        let (count, wait) = (self.taken_at_once.to_string(), ASKED_FOR.as_millis().to_string());
+    async fn ask(
+        &self,
+        connection: &mut Connection,
+        partition: usize,
+        consumer: &str,
+        count: usize,
+    ) -> RedisResult<Vec<Entry>> {
+        let (count, wait) = (count.to_string(), ASKED_FOR.as_millis().to_string());
         let key = stream_key(partition);
         let question =
             command("XREADGROUP", &["GROUP", GROUP, consumer, "COUNT", &count, "BLOCK", &wait, "STREAMS", &key, ">"]);
@@ -192,10 +207,10 @@ impl Takers {
         Ok(of_one_stream(answer))
     }
 
-    async fn claim(&self, partition: usize, consumer: &str) -> RedisResult<Vec<Entry>> {
+    async fn claim(&self, partition: usize, consumer: &str, count: usize) -> RedisResult<Vec<Entry>> {
         let (key, alive) = (stream_key(partition), alive_prefix(partition));
         let idle = self.streams.cluster.claim_after.as_millis().to_string();
-        let count = self.taken_at_once.to_string();
+        let count = count.to_string();
         let words = [GROUP, consumer, &idle, &count, &alive].map(str::as_bytes);
         Ok(entries(self.streams.link.code(&self.claim, &key, &words).await?))
     }
@@ -208,17 +223,18 @@ impl Takers {
         }
         let ticketed = entries.into_iter().map(|entry| {
             let ticket = Ticket::new(entry.id, self.desks[&partition].clone(), self.gate.delivery());
-            (entry, ticket)
+            (entry.size() / PLACE_BYTES + 1, entry, ticket)
         });
         let ticketed: Vec<_> = ticketed.collect();
+        let needed = ticketed.iter().map(|(places, ..)| places).sum();
         let mut places = tokio::select! {
-            places = self.gate.take(ticketed.len()) => Some(places),
+            places = self.gate.take(needed) => Some(places),
             _ = stopping.wait_for(|stopping| *stopping) => return,
         };
         let mut deliveries = Vec::with_capacity(ticketed.len());
         let mut unreadable: Option<(usize, &str)> = None;
-        for (entry, ticket) in ticketed {
-            let place = places.as_mut().and_then(crate::admission::Taken::split).or_else(|| places.take());
+        for (own, entry, ticket) in ticketed {
+            let place = places.as_mut().and_then(|places| places.split(own)).or_else(|| places.take());
             match self.reader.borrow_mut().read(entry) {
                 Ok(read) => deliveries.push(Queued {
                     delivery: read.delivery,

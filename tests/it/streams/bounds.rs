@@ -61,6 +61,39 @@ async fn a_slow_destination_starves_nobody_in_its_stream() {
     assert_eq!(backlog(&redis), 20);
 }
 
+/// Of eight places a delivery of 200,000 bytes takes four.
+#[actix_rt::test]
+async fn a_node_takes_fewer_of_those_with_large_bodies() {
+    let redis = RedisServer::start();
+    let patient = [
+        ("POSTHASTE_CLUSTER__PARTITIONS", "1"),
+        ("POSTHASTE_CLUSTER__TAKE_MAX", "8"),
+        ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1"),
+        ("POSTHASTE_DISPATCH__STALLED_AFTER_MS", "60000"),
+        ("POSTHASTE_DISPATCH__BEHIND_AFTER_MS", "60000"),
+        ("POSTHASTE_DISPATCH__DRAIN_MS", "50"),
+    ];
+    let node = node(&redis.url(), &patient).await;
+    let receiver = Receiver::start();
+    receiver.behave(Behaviour::Silence);
+    let template = json!({"format": "text", "body": "{{pad}}"});
+    node.set_up("t", &template, json!({"event": "a", "url": receiver.url("/")})).await;
+    for _ in 0..12 {
+        node.fire(json!({"type": "a", "data": {"pad": "x".repeat(200_000)}})).await;
+    }
+    // Two wait, and who would take more asks Redis for nothing: it waits for places.
+    until("it takes another number", async || {
+        let asks = redis.cli(&["CLIENT", "LIST"]).lines().any(|client| client.contains("flags=b"));
+        !asks && node.metric("posthaste_queue_depth").await == 2.0
+    })
+    .await;
+    assert_eq!((receiver.received().len(), backlog(&redis)), (1, 11));
+    receiver.behave(Behaviour::Answer(200));
+    receiver.wait_for(12).await;
+    until("the stream is not empty", async || backlog(&redis) == 0).await;
+    assert_eq!(node.metric("posthaste_dropped_total{reason=\"queue_full\"}").await, 0.0);
+}
+
 #[actix_rt::test]
 async fn what_a_stop_gives_back_another_node_has_at_once() {
     let redis = RedisServer::start();
