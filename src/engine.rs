@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::live::{Live, Progress};
 use crate::matcher::Matcher;
 use crate::messages::DeliveriesRendered;
 use crate::metrics::{Dropped, Metrics};
+use crate::pressure::Pressure;
 use crate::renderer::Renderer;
 use crate::store::{OpenError, Store};
 use crate::streams::{Backlog, Publisher, Streams, StreamsError, Takers};
@@ -30,6 +32,9 @@ const ANSWERS_TAKEN_WITHIN_S: u64 = 2;
 /// How long a stop waits for Redis to take back what this node has not sent. Where it does not, the
 /// other nodes claim it.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(2);
+/// Bytes of bodies that each thread may have rendered and Redis not yet taken: a small event can make a
+/// large body, many times.
+const WAITING_BYTES_MAX: usize = 32 << 20;
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -255,13 +260,15 @@ fn serve(
 fn start_lane(shared: &Shared, hand_over: &HandOver, duplicates: Option<Duplicates>) -> Lane {
     let capacity = shared.config.ingest.events_in_flight_max;
     let metrics = || Arc::clone(&shared.metrics);
+    let pressure = Rc::new(Pressure::new(WAITING_BYTES_MAX));
     let dispatchers: Vec<Recipient<DeliveriesRendered>> = match hand_over {
         HandOver::Direct(dispatchers) => dispatchers.iter().map(|address| address.clone().recipient()).collect(),
         HandOver::Streams(streams, backlog) => {
-            vec![Publisher::new(streams, Arc::clone(backlog), metrics(), capacity).start().recipient()]
+            let backlog = Arc::clone(backlog);
+            vec![Publisher::new(streams, backlog, metrics(), Rc::clone(&pressure), capacity).start().recipient()]
         }
     };
-    let renderer = Renderer::new(Arc::clone(&shared.gate), metrics(), dispatchers, capacity).start();
+    let renderer = Renderer::new(Arc::clone(&shared.gate), metrics(), dispatchers, pressure, capacity).start();
     let matcher = Matcher::new(Arc::clone(&shared.live), metrics(), renderer.clone().recipient(), capacity).start();
     let ingester =
         Ingester::new(Arc::clone(&shared.gate), metrics(), duplicates, matcher.recipient(), capacity).start();

@@ -27,6 +27,7 @@ pub mod matcher;
 pub mod messages;
 pub mod metrics;
 pub mod pattern;
+pub mod pressure;
 #[cfg(test)]
 mod probe;
 pub mod redis;

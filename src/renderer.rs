@@ -18,6 +18,7 @@ use crate::delivery::Delivery;
 use crate::id::TriggerId;
 use crate::messages::{Admission, DeliveriesRendered, EventData, Firing, FiringsMatched, Place, Queued, Report};
 use crate::metrics::{Dropped, Metrics};
+use crate::pressure::Pressure;
 use crate::templating::Unrendered;
 
 /// How many firings are rendered before others on the thread have their turn: about a tenth of a
@@ -36,6 +37,8 @@ struct Lane {
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
     dispatchers: Vec<Recipient<DeliveriesRendered>>,
+    /// Of what was handed over and is not passed on; nothing is rendered while it is high.
+    pressure: Rc<Pressure>,
     /// What one message left over when its slice was done. Bounded as the mailbox is.
     waiting: RefCell<VecDeque<Work>>,
     working: Cell<bool>,
@@ -50,18 +53,17 @@ struct Work {
 }
 
 impl Renderer {
-    /// A Renderer that hands deliveries to `dispatchers`, one for each dispatch thread. Its mailbox
-    /// holds what the Matcher's does.
+    /// A Renderer that hands deliveries to `dispatchers`, one for each dispatch thread, and waits while
+    /// `pressure`, which they may count up, is high. Its mailbox holds what the Matcher's does.
     pub fn new(
         gate: Arc<Gate>,
         metrics: Arc<Metrics>,
         dispatchers: Vec<Recipient<DeliveriesRendered>>,
+        pressure: Rc<Pressure>,
         mailbox_capacity: usize,
     ) -> Self {
-        Self {
-            lane: Rc::new(Lane { gate, metrics, dispatchers, waiting: RefCell::default(), working: Cell::new(false) }),
-            mailbox_capacity,
-        }
+        let (waiting, working) = (RefCell::default(), Cell::new(false));
+        Self { lane: Rc::new(Lane { gate, metrics, dispatchers, pressure, waiting, working }), mailbox_capacity }
     }
 }
 
@@ -83,7 +85,7 @@ impl Handler<FiringsMatched> for Renderer {
             admission: message.admission,
         };
         // Behind others it waits its turn, so that deliveries keep their events' order.
-        if !self.lane.working.get() && self.lane.render_slice(&mut work) {
+        if !self.lane.working.get() && !self.lane.pressure.is_high() && self.lane.render_slice(&mut work) {
             return;
         }
         self.lane.waiting.borrow_mut().push_back(work);
@@ -98,6 +100,7 @@ impl Lane {
     async fn work(self: Rc<Self>) {
         loop {
             tokio::task::yield_now().await;
+            self.pressure.eased().await;
             let Some(mut work) = self.waiting.borrow_mut().pop_front() else {
                 break;
             };

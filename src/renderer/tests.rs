@@ -18,14 +18,16 @@ use crate::templating;
 struct Alone {
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
+    pressure: Rc<Pressure>,
     renderer: Addr<Renderer>,
 }
 
 impl Alone {
     fn start_before(behind: Vec<Recipient<DeliveriesRendered>>) -> Self {
         let (gate, metrics) = (Gate::new(1_000, 1), Arc::new(Metrics::new()));
-        let renderer = Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), behind, 16).start();
-        Self { gate, metrics, renderer }
+        let pressure = Rc::new(Pressure::new(1));
+        let renderer = Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), behind, Rc::clone(&pressure), 16).start();
+        Self { gate, metrics, pressure, renderer }
     }
 
     fn start() -> (Self, mpsc::UnboundedReceiver<DeliveriesRendered>) {
@@ -94,6 +96,20 @@ async fn a_firing_becomes_a_body_that_is_ready_to_send() {
     drop(queued);
     assert!(soon(answer).await.is_ok());
     assert_eq!((alone.gate.events(), alone.gate.deliveries()), (0, 0));
+}
+
+/// Else a small event could fill the memory with large bodies, faster than they are taken.
+#[actix_rt::test]
+async fn nothing_is_rendered_while_too_much_waits_behind() {
+    let (alone, mut passed) = Alone::start();
+    alone.pressure.add(1);
+    alone.give(vec![firing("1", "h", &json!(1), template(Format::Text, "x"))], None).await;
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((passed.try_recv().is_err(), alone.metrics.deliveries_rendered.get()), (true, 0));
+    alone.pressure.sub(1);
+    assert_eq!(soon(passed.recv()).await.expect("deliveries").0.len(), 1);
 }
 
 /// Known from outside: the same on every node and in every version.

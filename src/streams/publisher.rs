@@ -15,10 +15,13 @@ use super::entry::Writer;
 use super::{Backlog, Streams, reply, stream_key};
 use crate::messages::{DeliveriesRendered, Place, Queued, Refusal, Report};
 use crate::metrics::{Dropped, Metrics};
+use crate::pressure::Pressure;
 use crate::redis::{Code, FromRedisValue as _, RedisResult};
 
 /// The most deliveries added to one stream at a time: Redis does nothing else meanwhile.
 const GROUP_MAX: usize = 256;
+/// A group ends with the body that makes it so large.
+const GROUP_BYTES_MAX: usize = 1 << 20;
 
 /// Adds entries, each of as many words as ARGV 1 says, and says how long the stream is then.
 const ADD: &str = r"
@@ -38,6 +41,8 @@ struct Lane {
     streams: Streams,
     backlog: Arc<Backlog>,
     metrics: Arc<Metrics>,
+    /// Bytes of the bodies that were not added yet.
+    pressure: Rc<Pressure>,
     /// What came while others were being added. Each holds a place of its event.
     waiting: RefCell<Vec<Queued>>,
     working: Cell<bool>,
@@ -50,13 +55,21 @@ struct Lane {
 }
 
 impl Publisher {
-    /// A Publisher with a connection of its own. Its mailbox holds what the Renderer's does.
-    pub fn new(streams: &Streams, backlog: Arc<Backlog>, metrics: Arc<Metrics>, mailbox_capacity: usize) -> Self {
+    /// A Publisher with a connection of its own. It counts in `pressure` what Redis has not taken yet.
+    /// Its mailbox holds what the Renderer's does.
+    pub fn new(
+        streams: &Streams,
+        backlog: Arc<Backlog>,
+        metrics: Arc<Metrics>,
+        pressure: Rc<Pressure>,
+        mailbox_capacity: usize,
+    ) -> Self {
         let streams = Streams { link: streams.link.apart(), ..streams.clone() };
         let lane = Lane {
             streams,
             backlog,
             metrics,
+            pressure,
             waiting: RefCell::default(),
             working: Cell::new(false),
             breaks: Cell::new(0),
@@ -80,6 +93,7 @@ impl Handler<DeliveriesRendered> for Publisher {
     type Result = ();
 
     fn handle(&mut self, message: DeliveriesRendered, _: &mut Self::Context) {
+        self.lane.pressure.add(bytes_of(&message.0));
         self.lane.waiting.borrow_mut().extend(message.0);
         if !self.lane.working.replace(true) {
             actix_rt::spawn(Rc::clone(&self.lane).work());
@@ -113,8 +127,17 @@ impl Lane {
 
     async fn add_all(&self, partition: usize, mut deliveries: Vec<Queued>) {
         while !deliveries.is_empty() {
-            let rest = deliveries.split_off(deliveries.len().min(GROUP_MAX));
-            self.add(partition, std::mem::replace(&mut deliveries, rest)).await;
+            let mut bytes = 0;
+            let fit = deliveries.iter().take(GROUP_MAX).take_while(|queued| {
+                let begun = bytes;
+                bytes += queued.delivery.body.len();
+                begun < GROUP_BYTES_MAX
+            });
+            let rest = deliveries.split_off(fit.count());
+            let group = std::mem::replace(&mut deliveries, rest);
+            let bytes = bytes_of(&group);
+            self.add(partition, group).await;
+            self.pressure.sub(bytes);
         }
     }
 
@@ -164,6 +187,10 @@ impl Lane {
         let length = self.streams.link.code(&self.add, &stream_key(partition), &words).await?;
         Ok(usize::from_redis_value(length)?)
     }
+}
+
+fn bytes_of(deliveries: &[Queued]) -> usize {
+    deliveries.iter().map(|queued| queued.delivery.body.len()).sum()
 }
 
 fn refuse(queued: Queued) {
