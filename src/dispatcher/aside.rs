@@ -89,20 +89,20 @@ impl Line {
     /// Called after each attempt: has bodies read once half of the queue is free.
     pub(super) fn tend_aside(self: &Rc<Self>) {
         let has_room = self.waiting.borrow().len() <= self.bounds.waiting_max / 2;
-        if has_room && self.what_fits() > 0 && !self.aside.reading.replace(true) {
+        if has_room && !self.aside.reading.get() && self.what_fits() > 0 {
+            self.aside.reading.set(true);
             actix_rt::spawn(Rc::clone(self).read_aside());
         }
     }
 
     /// How many of the first have room, a few at a time.
     fn what_fits(&self) -> usize {
-        let waiting = self.waiting.borrow().len();
-        let (mut number, mut bytes) = (0, self.waiting_bytes.get());
+        let (mut number, mut bytes) = (0, 0);
         for (size, _) in self.aside.deliveries.borrow().iter().take(READ_AT_ONCE) {
             bytes += size;
-            let fits = waiting + number < self.bounds.waiting_max && bytes <= self.bounds.waiting_bytes_max;
             // Where nothing waits one is sent, or ended since it never fits.
-            if !fits && waiting + number > 0 {
+            let is_first = number == 0 && self.waiting.borrow().is_empty();
+            if !is_first && self.has_room(number, bytes).is_err() {
                 break;
             }
             number += 1;

@@ -22,7 +22,7 @@ use crate::metrics::{Dropped, Metrics, Outcome};
 pub(super) struct Bounds {
     connections: usize,
     pub(super) waiting_max: usize,
-    pub(super) waiting_bytes_max: usize,
+    waiting_bytes_max: usize,
     pub(super) attempt_timeout: Duration,
     answer_bytes_max: usize,
     stalled_after: Duration,
@@ -52,7 +52,7 @@ pub(super) struct Line {
     pub(super) aside: Aside,
     /// With the time since which each waits.
     pub(super) waiting: RefCell<VecDeque<(Instant, Queued)>>,
-    pub(super) waiting_bytes: Cell<usize>,
+    waiting_bytes: Cell<usize>,
     /// Tasks that send; each has one attempt under way.
     senders: Cell<usize>,
     /// See [`Line::watch`].
@@ -116,7 +116,7 @@ impl Line {
     }
 
     pub(super) fn take_one(self: &Rc<Self>, now: Instant, queued: Queued) {
-        if self.has_connection() {
+        if self.senders.get() < self.bounds.connections {
             self.senders.set(self.senders.get() + 1);
             actix_rt::spawn(Rc::clone(self).send_from(queued));
         } else {
@@ -124,12 +124,8 @@ impl Line {
         }
     }
 
-    pub(super) fn has_connection(&self) -> bool {
-        self.senders.get() < self.bounds.connections
-    }
-
     fn wait(self: &Rc<Self>, now: Instant, mut queued: Queued) {
-        if let Err(reason) = self.has_room(&queued) {
+        if let Err(reason) = self.has_room(0, queued.delivery.body.len()) {
             return self.turn_away(reason, queued);
         }
         let mut waiting = self.waiting.borrow_mut();
@@ -145,13 +141,14 @@ impl Line {
         }
     }
 
-    /// Whether one more may wait; else the bound that it is past.
-    pub(super) fn has_room(&self, queued: &Queued) -> Result<(), Dropped> {
-        if self.waiting.borrow().len() >= self.bounds.waiting_max {
+    /// Whether one more may wait, after so many that are yet to come and with so many bytes of all these;
+    /// else the bound that it is past.
+    pub(super) fn has_room(&self, before: usize, bytes: usize) -> Result<(), Dropped> {
+        if self.waiting.borrow().len() + before >= self.bounds.waiting_max {
             return Err(Dropped::QueueFull);
         }
-        let bytes = self.waiting_bytes.get() + queued.delivery.body.len();
-        if bytes > self.bounds.waiting_bytes_max { Err(Dropped::QueueBytesFull) } else { Ok(()) }
+        let fits = self.waiting_bytes.get() + bytes <= self.bounds.waiting_bytes_max;
+        if fits { Ok(()) } else { Err(Dropped::QueueBytesFull) }
     }
 
     /// What has waited longest, for a sender whose last attempt took so long.

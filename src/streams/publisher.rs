@@ -93,7 +93,7 @@ impl Handler<DeliveriesRendered> for Publisher {
     type Result = ();
 
     fn handle(&mut self, message: DeliveriesRendered, _: &mut Self::Context) {
-        self.lane.pressure.add(bytes_of(&message.0));
+        self.lane.pressure.add(message.0.iter().map(|queued| queued.delivery.body.len()).sum());
         self.lane.waiting.borrow_mut().extend(message.0);
         if !self.lane.working.replace(true) {
             actix_rt::spawn(Rc::clone(&self.lane).work());
@@ -127,22 +127,19 @@ impl Lane {
 
     async fn add_all(&self, partition: usize, mut deliveries: Vec<Queued>) {
         while !deliveries.is_empty() {
-            let mut bytes = 0;
-            let fit = deliveries.iter().take(GROUP_MAX).take_while(|queued| {
-                let begun = bytes;
-                bytes += queued.delivery.body.len();
-                begun < GROUP_BYTES_MAX
-            });
-            let rest = deliveries.split_off(fit.count());
-            let group = std::mem::replace(&mut deliveries, rest);
-            let bytes = bytes_of(&group);
-            self.add(partition, group).await;
+            let (mut number, mut bytes) = (0, 0);
+            while number < deliveries.len().min(GROUP_MAX) && bytes < GROUP_BYTES_MAX {
+                bytes += deliveries[number].delivery.body.len();
+                number += 1;
+            }
+            let rest = deliveries.split_off(number);
+            self.add(partition, std::mem::replace(&mut deliveries, rest)).await;
             self.pressure.sub(bytes);
         }
     }
 
-    /// Adds some deliveries of as many fields each, all or none. Where Redis does not answer, whether they were added is
-    /// open: the producer hears that they were not, as they may be lost.
+    /// Adds some deliveries of as many fields each, all or none. Where Redis does not answer, whether they
+    /// were added is open: the producer hears that they were not, as they may be lost.
     async fn add(&self, partition: usize, deliveries: Vec<Queued>) {
         let replies: Vec<Option<String>> =
             deliveries.iter().map(|queued| queued.report.as_ref().map(|_| reply::key(partition))).collect();
@@ -187,10 +184,6 @@ impl Lane {
         let length = self.streams.link.code(&self.add, &stream_key(partition), &words).await?;
         Ok(usize::from_redis_value(length)?)
     }
-}
-
-fn bytes_of(deliveries: &[Queued]) -> usize {
-    deliveries.iter().map(|queued| queued.delivery.body.len()).sum()
 }
 
 fn refuse(queued: Queued) {

@@ -16,6 +16,9 @@ use serde_json::{Value, json};
 
 use crate::support::{DEADLINE, Node, Receiver, RedisServer, json_template};
 
+/// The stream where there is one only.
+const STREAM: &str = "{posthaste:0}:deliveries";
+
 /// Settings of a node on this Redis, with more.
 fn on<'a>(url: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     [("POSTHASTE_STORE__URL", url)].into_iter().chain(more.iter().copied()).collect()
@@ -52,6 +55,12 @@ fn expected(ids: impl IntoIterator<Item = usize>) -> Vec<String> {
     let mut ids: Vec<String> = ids.into_iter().map(|id| format!("{{\"id\":\"{id}\"}}")).collect();
     ids.sort();
     ids
+}
+
+/// The ids of entries in what Redis says of them.
+fn entry_ids(answer: &str) -> Vec<&str> {
+    let is_id = |line: &&str| line.contains('-') && line.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    answer.lines().filter(is_id).collect()
 }
 
 /// How many entries lie in the streams of a server.

@@ -1,10 +1,9 @@
 //! A burst of deliveries that is more than its destination's queue holds stays in its stream, as long
 //! as the destination answers and the streams have room.
 
-use super::{backlog, event, expected, ids, node, set_up, until};
+use super::{STREAM, backlog, entry_ids, event, expected, ids, node, set_up, until};
 use crate::support::{Behaviour, Node, Receiver, RedisServer};
 
-const STREAM: &str = "{posthaste:0}:deliveries";
 /// Two connections, twenty that wait, eight taken at a time; time enough for a first answer.
 const SMALL: [(&str, &str); 6] = [
     ("POSTHASTE_CLUSTER__PARTITIONS", "1"),
@@ -80,8 +79,7 @@ async fn what_another_has_had_meanwhile_is_left_out() {
     let redis = RedisServer::start();
     let (node, receiver) = holding_a_burst(&redis).await;
     let last = redis.cli(&["XREVRANGE", STREAM, "+", "-", "COUNT", "30"]);
-    let is_entry = |line: &&str| line.contains('-') && line.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-    let last: Vec<&str> = last.lines().filter(is_entry).collect();
+    let last = entry_ids(&last);
     assert_eq!(last.len(), 30);
     redis.cli(&[&["XACK", STREAM, "dispatch"], &last[..]].concat());
     redis.cli(&[&["XDEL", STREAM], &last[..]].concat());

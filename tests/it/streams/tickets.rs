@@ -1,12 +1,11 @@
 //! Only one node may make an attempt, at whatever moment another takes the delivery from it.
 
-use super::{event, expected, ids, node, set_up, until};
+use super::{STREAM, entry_ids, event, expected, ids, node, set_up, until};
 use crate::support::{Behaviour, Node, Receiver, RedisServer};
 
 /// One connection and a silent receiver, so that all but one delivery wait on the node.
 const NARROW: (&str, &str) = ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1");
 const ONE_STREAM: (&str, &str) = ("POSTHASTE_CLUSTER__PARTITIONS", "1");
-const STREAM: &str = "{posthaste:0}:deliveries";
 
 /// A node that holds this many deliveries: the attempt at the first is under way, the others wait.
 async fn holding(redis: &RedisServer, deliveries: u32) -> (Node, Receiver) {
@@ -28,8 +27,7 @@ async fn what_another_has_acknowledged_is_not_attempted() {
     // As a node does that claimed them while this one was paused: some it has claimed only, some it
     // has acknowledged too. What is only claimed is still this node's if it asks first.
     let pending = redis.cli(&["XPENDING", STREAM, "dispatch", "-", "+", "9"]);
-    let is_entry = |line: &&str| line.contains('-') && line.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-    let waiting: Vec<&str> = pending.lines().filter(is_entry).collect();
+    let waiting = entry_ids(&pending);
     assert_eq!(waiting.len(), 9, "{pending}");
     for id in &waiting[..6] {
         redis.cli(&["XCLAIM", STREAM, "dispatch", "another", "0", id, "JUSTID"]);
