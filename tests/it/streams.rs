@@ -7,6 +7,7 @@ mod bounds;
 mod deaths;
 mod duplicates;
 mod interleavings;
+mod masters;
 mod model;
 mod steps;
 mod tickets;

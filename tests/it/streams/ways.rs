@@ -1,12 +1,11 @@
 //! From the node that takes an event in to the node that sends: what a receiver gets, how a trigger
 //! is tested, and what each role answers.
 
-use awc::http::Method;
 use serde_json::json;
 
 use super::{DISPATCH, INGEST, backlog, event, expected, ids, node, set_up, until};
 use crate::store::redis::secured::make_certificates;
-use crate::support::{Behaviour, Receiver, RedisCluster, RedisServer, free_port, json_template, redis_document};
+use crate::support::{Behaviour, Receiver, RedisServer, free_port, json_template, redis_document};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -115,48 +114,6 @@ async fn a_node_that_joins_takes_its_share_and_one_that_leaves_leaves_none_behin
     let share = second.metric(delivered).await;
     assert!((150.0..=400.0).contains(&share), "the one that joined sent {share} of 500");
     until("entries stayed in the streams", async || backlog(&redis) == 0).await;
-}
-
-#[actix_rt::test]
-async fn nodes_on_a_cluster_spread_and_send_and_go_on_without_one_master() {
-    let mut cluster = RedisCluster::start();
-    let (ingest, dispatch) = (node(&cluster.url(), &[INGEST]).await, node(&cluster.url(), &[DISPATCH]).await);
-    let receivers: Vec<Receiver> = (0..12).map(|_| Receiver::start()).collect();
-    for (number, receiver) in receivers.iter().enumerate() {
-        set_up(&ingest, &[], &number.to_string(), receiver.url("/")).await;
-    }
-    for id in 0..20 {
-        ingest.fire(event(id)).await;
-    }
-    for receiver in &receivers {
-        receiver.wait_for(20).await;
-        assert_eq!(ids(receiver), expected(0..20));
-    }
-    // Without the triggers' master nothing is taken in; with it, and without another, what lies in
-    // the streams of the others is sent.
-    cluster.other_than_holder("{posthaste}:meta").kill();
-    until("events are taken although they can't be kept", async || {
-        ingest.post("/v1/events", &event("x")).await.status == 503
-    })
-    .await;
-    until("the node says that it is ready", async || ingest.get("/readyz").await.status == 503).await;
-    cluster.run_all();
-    until("events are not taken again", async || {
-        let body = event("later").to_string();
-        let json = [("content-type", "application/json")];
-        ingest.call(Method::POST, "/v1/events", &json, body).await.status == 202
-    })
-    .await;
-    for receiver in &receivers {
-        until("the last event did not arrive", async || {
-            receiver.received().iter().any(|r| r.text() == "{\"id\":\"later\"}")
-        })
-        .await;
-        let mut once = ids(receiver);
-        once.dedup();
-        assert_eq!(once.len(), receiver.received().len(), "nothing arrives twice");
-    }
-    assert_eq!(dispatch.stop().await.unsent, 0);
 }
 
 #[actix_rt::test]

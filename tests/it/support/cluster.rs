@@ -40,16 +40,30 @@ impl RedisCluster {
         });
     }
 
+    /// The number of the master that holds a key.
+    pub(crate) fn place(&self, key: &str) -> usize {
+        let holds = |master: &RedisServer| master.runs() && master.cli(&["EXISTS", key]).parse::<u8>().is_ok();
+        self.masters.iter().position(holds).expect("every slot has a master")
+    }
+
+    pub(crate) fn master(&self, number: usize) -> &RedisServer {
+        &self.masters[number]
+    }
+
+    pub(crate) fn master_mut(&mut self, number: usize) -> &mut RedisServer {
+        &mut self.masters[number]
+    }
+
     /// The master that holds a key.
     pub(crate) fn holder(&mut self, key: &str) -> &mut RedisServer {
-        let holds = |master: &RedisServer| master.runs() && !master.cli(&["EXISTS", key]).contains("MOVED");
-        self.masters.iter_mut().find(|master| holds(master)).expect("every slot has a master")
+        let place = self.place(key);
+        self.master_mut(place)
     }
 
     /// A master that does not hold a key.
     pub(crate) fn other_than_holder(&mut self, key: &str) -> &mut RedisServer {
-        let holds = |master: &RedisServer| !master.cli(&["EXISTS", key]).contains("MOVED");
-        self.masters.iter_mut().find(|master| !holds(master)).expect("there are three")
+        let place = (self.place(key) + 1) % self.masters.len();
+        self.master_mut(place)
     }
 
     fn wait_until(&self, holds: impl Fn(&RedisServer) -> bool) {
@@ -61,9 +75,9 @@ impl RedisCluster {
     }
 }
 
-/// Half a second without an answer makes a master count as failed.
+/// Half a second without an answer makes a master count as failed. None has lost anything after a restart.
 fn member(bus: u16) -> Vec<String> {
-    let options = "--save|''|--cluster-enabled|yes|--cluster-node-timeout|500|--cluster-require-full-coverage|no";
-    let options = options.split('|').map(|option| option.trim_matches('\'').to_owned());
-    options.chain(["--cluster-port".to_owned(), bus.to_string(), "--appendonly".to_owned(), "yes".to_owned()]).collect()
+    let options = "--save||--cluster-enabled|yes|--cluster-node-timeout|500|--cluster-require-full-coverage|no\
+                   |--appendonly|yes|--appendfsync|always|--cluster-port";
+    options.split('|').map(str::to_owned).chain([bus.to_string()]).collect()
 }
