@@ -3,7 +3,7 @@
 
 mod file;
 mod records;
-pub(crate) mod redis;
+mod redis;
 mod writes;
 
 use std::any::Any;

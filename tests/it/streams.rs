@@ -9,6 +9,7 @@ mod duplicates;
 mod interleavings;
 mod masters;
 mod model;
+mod secured;
 mod steps;
 mod tickets;
 mod ways;
@@ -71,6 +72,13 @@ fn backlog(redis: &RedisServer) -> usize {
         .filter(|key| !key.is_empty())
         .map(|key| redis.cli(&["XLEN", key]).parse::<usize>().expect("a number"))
         .sum()
+}
+
+/// What a node has dropped, for whatever reason.
+async fn dropped(node: &Node) -> f64 {
+    let text = String::from_utf8(node.get("/metrics").await.body).expect("text");
+    let lines = text.lines().filter(|line| line.starts_with("posthaste_dropped_total"));
+    lines.map(|line| line.rsplit(' ').next().expect("a value").parse::<f64>().expect("a number")).sum()
 }
 
 /// Waits until something holds, with a deadline.

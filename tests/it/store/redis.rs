@@ -6,7 +6,7 @@ mod history;
 mod measured;
 mod others;
 mod refusals;
-pub(crate) mod secured;
+mod secured;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -10,7 +10,7 @@ use actix_rt::task::JoinHandle;
 use posthaste::admission::NotAdmitted;
 use serde_json::{Value, json};
 
-use super::{DISPATCH, INGEST, node, until};
+use super::{DISPATCH, INGEST, dropped, node, until};
 use crate::support::{Behaviour, Node, Receiver, RedisCluster, RedisServer, json_template};
 
 const PRODUCERS: usize = 8;
@@ -112,13 +112,6 @@ fn silence_half(receivers: &[(Receiver, usize)], silent: bool) {
 fn waiting(master: &RedisServer) -> Option<usize> {
     let keys = master.cli(&["KEYS", "{posthaste:*}:deliveries"]);
     keys.lines().filter(|key| !key.is_empty()).map(|key| master.cli(&["XLEN", key]).parse::<usize>().ok()).sum()
-}
-
-/// What a node has dropped, for whatever reason.
-async fn dropped(node: &Node) -> f64 {
-    let text = String::from_utf8(node.get("/metrics").await.body).expect("text");
-    let lines = text.lines().filter(|line| line.starts_with("posthaste_dropped_total"));
-    lines.map(|line| line.rsplit(' ').next().expect("a value").parse::<f64>().expect("a number")).sum()
 }
 
 /// Waits for what is dear to look at: between two looks the producers go on, on the same thread.

@@ -4,8 +4,7 @@
 use serde_json::json;
 
 use super::{DISPATCH, INGEST, backlog, event, expected, ids, node, set_up, until};
-use crate::store::redis::secured::make_certificates;
-use crate::support::{Behaviour, Receiver, RedisServer, free_port, json_template, redis_document};
+use crate::support::{Behaviour, Receiver, RedisServer, json_template};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -114,49 +113,4 @@ async fn a_node_that_joins_takes_its_share_and_one_that_leaves_leaves_none_behin
     let share = second.metric(delivered).await;
     assert!((150.0..=400.0).contains(&share), "the one that joined sent {share} of 500");
     until("entries stayed in the streams", async || backlog(&redis) == 0).await;
-}
-
-#[actix_rt::test]
-async fn tls_and_a_user_with_the_documented_rights_are_enough() {
-    let folder = tempfile::tempdir().expect("a folder");
-    make_certificates(folder.path());
-    let file = |name: &str| folder.path().join(name).display().to_string();
-    let (port, certificate, key, authority) = (free_port(), file("server.pem"), file("server.key"), file("ca.pem"));
-    let tls = ["--tls-port", &port.to_string(), "--tls-cert-file", &certificate, "--tls-key-file", &key];
-    let redis = RedisServer::with(&[&tls[..], &["--tls-auth-clients", "no"]].concat());
-    for rights in redis_document("acl") {
-        assert_eq!(redis.cli(&rights.split_whitespace().collect::<Vec<_>>()), "OK");
-    }
-    let url = format!("rediss://posthaste:password@localhost:{port}");
-    let more = [
-        ("POSTHASTE_STORE__CA_FILE", authority.as_str()),
-        ("POSTHASTE_INGEST__DUPLICATE_WINDOW_MS", "60000"),
-        ("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "200"),
-    ];
-    let first = node(&url, &more).await;
-    let receiver = Receiver::start();
-    set_up(&first, &[], "t", receiver.url("/")).await;
-    assert!(first.post("/v1/accounts/default/triggers/t/test", &json!({})).await.json()["delivered"] == true);
-    for id in 0..10 {
-        first.fire(event(id)).await;
-        first.fire(event(id)).await;
-    }
-    receiver.wait_for(11).await;
-    // What is dropped, given back and claimed needs rights too.
-    redis.cli(&["XADD", "{posthaste:0}:deliveries", "*", "a", "b"]);
-    first.wait_for_metric("posthaste_dropped_total{reason=\"entry_unreadable\"}", 1.0).await;
-    receiver.behave(Behaviour::Silence);
-    let second = node(&url, &[&more[..], &[("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1")]].concat()).await;
-    first.stop().await;
-    for id in 10..15 {
-        second.fire(event(id)).await;
-    }
-    second.wait_for_metric("posthaste_queue_depth", 4.0).await;
-    let third = node(&url, &more).await;
-    receiver.behave(Behaviour::Answer(200));
-    second.stop().await;
-    receiver.wait_for(16).await;
-    third.wait_for_metric("posthaste_backlog_deliveries", 0.0).await;
-    let log = redis.cli(&["ACL", "LOG"]);
-    assert!(!log.contains("reason"), "a right is missing: {log}");
 }
