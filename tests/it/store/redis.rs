@@ -2,6 +2,7 @@
 //! to the way there.
 
 mod faults;
+mod going_on;
 mod history;
 mod measured;
 mod others;

@@ -16,9 +16,9 @@ pub(crate) struct RedisServer {
 }
 
 impl RedisServer {
-    /// A server that keeps nothing over a restart.
+    /// A server that keeps nothing over a restart, and does not wait for other replicas before it serves one.
     pub(crate) fn start() -> Self {
-        Self::with(&["--save", "", "--appendonly", "no"])
+        Self::with(&["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"])
     }
 
     /// A server that has lost nothing after a restart.

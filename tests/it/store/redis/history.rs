@@ -17,6 +17,19 @@ fn put_directly(server: &RedisServer, id: &str, number: usize) {
     assert!(answer.starts_with("written"), "{answer}");
 }
 
+/// Puts as many triggers as another program does, in one go.
+pub(super) fn put_many_directly(server: &RedisServer, prefix: &str, number: usize) {
+    let script = std::fs::read_to_string(WRITE).expect("the script");
+    let hash = server.cli(&["SCRIPT", "LOAD", &script]);
+    let line = |number: usize| {
+        let json = format!(
+            r#"{{\"id\":\"{prefix}{number}\",\"event\":\"*\",\"template\":\"w\",\"url\":\"https://h/{number}\"}}"#
+        );
+        format!("EVALSHA {hash} 1 {{posthaste}}:meta put trigger a {prefix}{number} \"{json}\"\n")
+    };
+    server.pipe(&(0..number).map(line).collect::<String>());
+}
+
 #[tokio::test]
 async fn a_log_that_was_trimmed_before_it_was_read_is_noticed() {
     let server = RedisServer::start();
