@@ -219,8 +219,8 @@ async fn a_failover_loses_changes() {
         assert!(lost >= 60, "only {lost} are lost");
         super::history::put_many_directly(&replica, "other", others);
         let read_before = [&one, &two].map(|node| read_anew(node));
-        since = Instant::now();
         door.lead_to(replica.port());
+        since = Instant::now();
         master = replica;
         writers.go_on_for(60).await;
         for (node, before) in [&one, &two].into_iter().zip(read_before) {
