@@ -36,7 +36,7 @@ async fn none_twice_and_none_lost_when_a_master_is_killed_under_load() {
     let load = Load::start(&ingest, receivers.len());
     let holder = cluster.place("{posthaste}:meta");
     for victim in [(holder + 1) % 3, holder] {
-        load.wait_for_accepted(Instant::now(), 100).await;
+        load.wait_for_accepted(Instant::now(), 300).await;
         silence_half(&receivers, true);
         for master in 0..3 {
             let held = || waiting(cluster.master(master)) > Some(20);
@@ -61,7 +61,7 @@ async fn none_twice_and_none_lost_when_a_master_is_killed_under_load() {
         let back = Instant::now();
         load.assert_all_refused(barred, back);
         cluster.run_all();
-        load.wait_for_accepted(back, 100).await;
+        load.wait_for_accepted(back, 300).await;
     }
     let load = load.end().await;
     for_a_while("what was accepted is not sent", || load.missing(&receivers, |_| true).is_empty()).await;
