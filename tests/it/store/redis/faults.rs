@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use posthaste::store::StoreError;
 
 use super::{Node, put_at_last, wait_until, wait_until_equal};
-use crate::support::{Forwarder, RedisCluster, RedisServer};
+use crate::support::{Forwarder, RedisServer};
 
 #[tokio::test]
 async fn killed_connections_cost_no_change() {
@@ -100,27 +100,4 @@ async fn a_redis_that_is_silent_is_noticed() {
     server.signal("CONT");
     put_at_last(&node, "a", "t", 2).await;
     wait_until_equal(&[&node]).await;
-}
-
-#[tokio::test]
-async fn a_cluster_goes_on_without_a_master_that_holds_nothing_of_it() {
-    let mut cluster = RedisCluster::start();
-    let (one, two) = (Node::at(&cluster.url()).await, Node::at(&cluster.url()).await);
-    one.put_template("a").await;
-    let other = cluster.other_than_holder("{posthaste}:meta");
-    other.kill();
-    for number in 0..50 {
-        put_at_last(if number % 2 == 0 { &one } else { &two }, "a", "t", number).await;
-    }
-    assert_eq!(wait_until_equal(&[&one, &two]).await.len(), 2);
-
-    // Without the one that holds it, the store is away; with it, all is there again.
-    let holder = cluster.holder("{posthaste}:meta");
-    holder.kill();
-    wait_until("both know that it is away", || !one.store.connected() && !two.store.connected()).await;
-    assert!(matches!(one.put("a", "t", 51).await, Err(StoreError::Unavailable(_))));
-    assert_eq!(two.mirror.records().len(), 2);
-    cluster.run_all();
-    put_at_last(&two, "a", "u", 52).await;
-    assert_eq!(wait_until_equal(&[&one, &two]).await.len(), 3);
 }

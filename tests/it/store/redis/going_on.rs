@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::{Node, Records, wait_until, wait_until_equal};
 use crate::store::{account, template};
-use crate::support::{Forwarder, RedisServer, free_port};
+use crate::support::{Forwarder, RedisCluster, RedisServer, free_port};
 
 /// Writers at each node, and the triggers of each.
 const WRITERS: usize = 3;
@@ -169,6 +169,26 @@ async fn redis_restarts_without_its_data() {
     for node in [&one, &two] {
         assert_eq!(node.snapshots("epoch"), 2.0);
     }
+}
+
+/// First one that holds nothing of the store, which is not missed; then the one that holds it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn masters_of_a_cluster_are_killed() {
+    let mut cluster = RedisCluster::start();
+    let begun = Instant::now();
+    let (one, two) = two_nodes(&cluster.url()).await;
+    let writers = Writers::start(&[&one, &two]);
+    writers.go_on_for(60).await;
+    cluster.other_than_holder("{posthaste}:meta").kill();
+    writers.go_on_for(200).await;
+    cluster.holder("{posthaste}:meta").kill();
+    wait_until("both know that it is away", || !one.store.connected() && !two.store.connected()).await;
+    assert!(matches!(one.put("a", "t", 1).await, Err(StoreError::Unavailable(_))));
+    assert!(!two.mirror.records().is_empty(), "what was live is");
+    cluster.run_all();
+    writers.go_on_for(60).await;
+    writers.end(begun, &[&one, &two]).await;
+    assert_eq!(read_anew(&one) + read_anew(&two), 0.0, "the log told everything");
 }
 
 /// One node is away while the log is trimmed; the other follows it meanwhile.
