@@ -26,6 +26,8 @@ const TRIED_EVERY: u64 = 10;
 const TRIAL_KEPT_FOR: &str = "10000";
 /// How many times of what all of them leave one destination may have parked.
 const SHARE: usize = 4;
+/// Of how many one may always be parked for a destination, also where an outage has left too many for others.
+const ALWAYS_ONE_OF: usize = 1_000;
 
 /// The length of a stream, the id of its oldest entry, and who holds what is parked (consumers of the group ARGV 1
 /// whose names begin with ARGV 2), with how many. Where ARGV 3 is not empty a value of that name is
@@ -178,7 +180,7 @@ impl Backlog {
     /// Half of the streams is for what is parked; the more destinations share it, the less each may have, and
     /// something of it is always left for one more.
     fn burden(&self, all: &[Parked], total: usize) {
-        let each_max = (self.max / 2).saturating_sub(total).saturating_mul(SHARE);
+        let each_max = (self.max / 2).saturating_sub(total).saturating_mul(SHARE).max(self.max / ALWAYS_ONE_OF);
         let laden = all.iter().filter(|parked| parked.entries > each_max);
         let laden: HashSet<Destination> = laden.map(|parked| parked.destination.clone()).collect();
         self.any_laden.store(!laden.is_empty(), Ordering::Relaxed);
