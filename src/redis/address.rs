@@ -57,7 +57,7 @@ impl Address {
                     Some(roots) => Client::build_with_tls(info, certificates(roots)),
                     None => Client::open(info),
                 };
-                let client = client.map_err(|e| wrong(e.category()))?;
+                let client = client.map_err(|e| wrong(constant(&e.to_string())))?;
                 Ok(Self { place, way: Way::Server(Box::new(client)) })
             }
             "redis+cluster" | "rediss+cluster" => Self::cluster(scheme == "rediss+cluster", rest, roots),
@@ -77,6 +77,9 @@ impl Address {
         let hosts = hosts.split(',');
         let nodes: Vec<ConnectionInfo> =
             hosts.map(|host| server(&format!("{scheme}://{user}{host}"))).collect::<Result<_, _>>()?;
+        if nodes.iter().any(|node| node.redis_settings().db() != 0) {
+            return Err(wrong("a cluster has no database but 0"));
+        }
         let builder = move |answer_within: Option<Duration>| {
             let mut builder = ClusterClientBuilder::new(nodes.clone())
                 // The library would send again what may have been done already.
@@ -93,7 +96,7 @@ impl Address {
             }
             builder.build()
         };
-        builder(None).map_err(|e| wrong(e.category()))?;
+        builder(None).map_err(|e| wrong(constant(&e.to_string())))?;
         Ok(Self { place, way: Way::Cluster { builder: Box::new(builder) } })
     }
 
@@ -126,11 +129,16 @@ fn server(url: &str) -> Result<ConnectionInfo, AddressError> {
     if read.query().or(read.fragment()).is_some() {
         return Err(wrong("it has something after `?` or `#`, which in a password are %3F and %23"));
     }
-    let info = url.into_connection_info().map_err(|e| wrong(e.category()))?;
+    let info = url.into_connection_info().map_err(|e| wrong(constant(&e.to_string())))?;
     if read.port() == Some(0) || info.redis_settings().db() < 0 {
         return Err(wrong("a port is 1 or more, and a database 0 or more"));
     }
     Ok(info.set_tcp_settings(tcp_settings()))
+}
+
+/// What the library says of a URL: words of its own, then perhaps a dash and a part of the URL.
+fn constant(message: &str) -> &str {
+    message.split(" - ").next().unwrap_or_default()
 }
 
 fn wrong(detail: &str) -> AddressError {
@@ -180,6 +188,8 @@ mod tests {
             "redis+cluster://",
             "redis+cluster://:hunter2@h:1,",
             "redis+cluster://:hunter2@h:1,,g:1",
+            "redis+cluster://:hunter2@h:1/1",
+            "redis+cluster://:hunter2@h:1,g:1/2",
             "redis://:hunter2@h:0",
             "redis://:hunter2@h/-1",
             "rediss://:hunter2@h#insecure",
