@@ -2,12 +2,12 @@
 //! what, where it stops, and what is left when something goes away. Nodes that are killed are in
 //! [`deaths`]; [`model`] is all this without Redis, at every moment.
 
-mod aside;
 mod bounds;
 mod deaths;
 mod duplicates;
 mod interleavings;
 mod model;
+mod parked;
 mod steps;
 mod tickets;
 mod ways;
