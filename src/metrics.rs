@@ -209,7 +209,7 @@ pub struct Metrics {
     pub triggers: IntGauge,
     /// See `triggers`.
     pub templates: IntGauge,
-    /// Records of the store that could not be used.
+    /// Records that are stored and can't be used.
     pub records_unusable: IntGauge,
     /// Whether the store can be reached.
     pub store_connected: IntGauge,
@@ -300,7 +300,7 @@ impl Metrics {
             records_unusable: gauge(
                 &registry,
                 "posthaste_records_unusable",
-                "Records of the store that could not be used; the log names them.",
+                "Records that are stored and can't be used; the log names them.",
             ),
             store_connected: gauge(
                 &registry,
