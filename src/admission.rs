@@ -26,8 +26,6 @@ pub enum NotAdmitted {
 pub enum Barrier {
     /// There is none.
     None,
-    /// More is waiting behind the node than may.
-    Full,
     /// What is accepted can't be kept now.
     Away,
     /// Taking events is not this node's work.
@@ -44,8 +42,8 @@ pub struct Gate {
     takes: Arc<Semaphore>,
     takes_max: usize,
     barrier: AtomicU8,
-    /// Whether deliveries may stay in their streams; never where there are none.
-    roomy: AtomicBool,
+    /// How many more deliveries may wait behind the node.
+    room: AtomicUsize,
     closed: AtomicBool,
     emptied: Notify,
 }
@@ -60,7 +58,7 @@ impl Gate {
             takes: Arc::new(Semaphore::new(takes_max)),
             takes_max,
             barrier: AtomicU8::new(Barrier::None as u8),
-            roomy: AtomicBool::new(false),
+            room: AtomicUsize::new(usize::MAX),
             deliveries: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             emptied: Notify::new(),
@@ -82,7 +80,7 @@ impl Gate {
             Some(NotAdmitted::Stopping)
         } else if let Some(reason) = self.barred() {
             Some(reason)
-        } else if before + events > self.events_max {
+        } else if before + events > self.events_max.min(self.room.load(Ordering::Relaxed)) {
             Some(NotAdmitted::Full)
         } else {
             None
@@ -109,21 +107,17 @@ impl Gate {
     /// Why nothing would be taken although the node has room.
     pub fn barred(&self) -> Option<NotAdmitted> {
         match self.barrier.load(Ordering::Relaxed) {
-            barrier if barrier == Barrier::Full as u8 => Some(NotAdmitted::Full),
             barrier if barrier == Barrier::Away as u8 => Some(NotAdmitted::Away),
             barrier if barrier == Barrier::NotHere as u8 => Some(NotAdmitted::NotHere),
+            _ if self.room.load(Ordering::Relaxed) == 0 => Some(NotAdmitted::Full),
             _ => None,
         }
     }
 
-    /// Says whether the streams have room for what destinations can't take yet.
-    pub fn set_roomy(&self, roomy: bool) {
-        self.roomy.store(roomy, Ordering::Relaxed);
-    }
-
-    /// Whether a delivery may stay in its stream until its destination has room.
-    pub fn is_roomy(&self) -> bool {
-        self.roomy.load(Ordering::Relaxed)
+    /// Says how many more deliveries may wait behind the node. Each event admitted counts as one, as what it
+    /// fires is not known yet.
+    pub fn set_room(&self, deliveries: usize) {
+        self.room.store(deliveries, Ordering::Relaxed);
     }
 
     /// Counts one delivery until what is returned is dropped.

@@ -25,7 +25,7 @@ use crate::metrics::{Dropped, Metrics};
 use crate::pressure::Pressure;
 use crate::renderer::Renderer;
 use crate::store::{OpenError, Store};
-use crate::streams::{Backlog, Publisher, Streams, StreamsError, Takers};
+use crate::streams::{Backlog, Publisher, Sink, Streams, StreamsError, Takers};
 
 /// How long a stop waits for clients to take the answers that are ready for them.
 const ANSWERS_TAKEN_WITHIN_S: u64 = 2;
@@ -200,9 +200,9 @@ fn start_takers(
     gate: &Arc<Gate>,
 ) {
     for (share, (thread, dispatchers)) in threads.iter().zip(dispatchers).enumerate() {
-        let dispatchers = dispatchers.clone().recipient();
+        let sink = Sink { deliveries: dispatchers.clone().recipient(), parked: dispatchers.clone().recipient() };
         let (gate, metrics) = (Arc::clone(gate), Arc::clone(metrics));
-        Takers::start_on(&thread.handle(), streams, (share, threads.len()), dispatchers, gate, metrics);
+        Takers::start_on(&thread.handle(), streams, (share, threads.len()), sink, gate, metrics);
     }
 }
 
@@ -220,6 +220,7 @@ fn start_dispatchers(
         metrics: Arc::clone(metrics),
         gate: Arc::clone(gate),
         mailbox_capacity: config.ingest.events_in_flight_max,
+        takes_max: config.delivers_through_streams().then_some(config.cluster.take_max),
     };
     let threads = if config.cluster.dispatch { config.dispatch.threads } else { 0 };
     let threads: Vec<Arbiter> = (0..threads).map(|_| Arbiter::new()).collect();

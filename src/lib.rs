@@ -36,4 +36,5 @@ pub mod store;
 pub mod streams;
 pub mod template;
 pub mod templating;
+pub mod ticket;
 pub mod trigger;

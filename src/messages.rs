@@ -10,15 +10,16 @@ use actix::Message;
 use bytes::Bytes;
 use http::HeaderValue;
 use serde::Serialize;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
 use crate::admission::{Admitted, Outstanding, Taken};
-use crate::delivery::{Delivery, Target};
+use crate::delivery::{Delivery, Destination, Target};
 use crate::event::Event;
 use crate::id::{AccountId, TriggerId};
 use crate::metrics::{Dropped, Outcome};
 use crate::templating;
+use crate::ticket::{Desk, Ticket};
 
 /// How a body holds events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,6 +173,12 @@ pub struct DeliveriesRendered(pub Vec<Queued>);
 #[rtype(result = "()")]
 pub struct DeliveriesRouted(pub Vec<Queued>);
 
+/// Destinations of one thread for which deliveries are parked, to that thread's Dispatchers, each with
+/// the desk where they are to be had.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct DeliveriesParked(pub Vec<(Destination, Desk)>);
+
 /// A delivery on its way, with what is owed to others when it comes to an end.
 #[derive(Debug)]
 pub struct Queued {
@@ -196,85 +203,6 @@ pub enum Place {
     Accepted(Admission),
     /// A place of its own: it was accepted elsewhere and taken from a stream.
     Taken(Taken),
-}
-
-/// An entry's name in its stream: milliseconds and a number, as Redis orders them.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EntryId(pub u64, pub u64);
-
-/// The claim to the one attempt at a delivery that lies in a stream, where other nodes may hold it
-/// too. Only the node whose ticket is honoured may make the attempt. One that is dropped gives the
-/// delivery back to all.
-#[derive(Debug)]
-pub struct Ticket {
-    entry: EntryId,
-    /// Where it is handed in, and what counts it until it was dealt with.
-    desk: Option<(mpsc::UnboundedSender<Redemption>, Outstanding)>,
-}
-
-/// What the holder of a ticket wants, to the desk of its stream. There are never more than deliveries
-/// held.
-#[derive(Debug)]
-pub struct Redemption {
-    /// The entry in it.
-    pub entry: EntryId,
-    /// What its holder wants.
-    pub wish: Wish,
-    /// Counts a ticket that came back until that is done.
-    pub outstanding: Option<Outstanding>,
-}
-
-/// What the holder of a ticket wants.
-#[derive(Debug)]
-pub enum Wish {
-    /// To make the attempt, and to hear whether it may.
-    Attempt(oneshot::Sender<bool>),
-    /// To end the delivery without one. Its place is held until that is done.
-    Drop(Dropped, Option<Place>),
-    /// To leave it to whoever comes.
-    GiveBack,
-    /// To have the body anew, and keep the ticket; `None` where the entry is gone.
-    Body(oneshot::Sender<Option<Bytes>>),
-}
-
-impl Ticket {
-    /// A ticket that `desk` redeems.
-    pub fn new(entry: EntryId, desk: mpsc::UnboundedSender<Redemption>, outstanding: Outstanding) -> Self {
-        Self { entry, desk: Some((desk, outstanding)) }
-    }
-
-    /// Whether the attempt may be made. Waits for an answer for as long as there is none.
-    pub async fn redeem(mut self) -> bool {
-        let (answer, answered) = oneshot::channel();
-        self.hand_in(Wish::Attempt(answer));
-        answered.await.unwrap_or(false)
-    }
-
-    /// Ends the delivery without an attempt, if no other node has had it.
-    pub fn discard(mut self, reason: Dropped, place: Option<Place>) {
-        self.hand_in(Wish::Drop(reason, place));
-    }
-
-    /// The delivery's body, read from its stream anew; `None` where another node has had the delivery.
-    pub async fn body(&self) -> Option<Bytes> {
-        let (answer, answered) = oneshot::channel();
-        let (desk, _) = self.desk.as_ref()?;
-        let _ = desk.send(Redemption { entry: self.entry, wish: Wish::Body(answer), outstanding: None });
-        answered.await.ok().flatten()
-    }
-
-    fn hand_in(&mut self, wish: Wish) {
-        if let Some((desk, outstanding)) = self.desk.take() {
-            // A desk that is closed has stopped with its thread: nothing is attempted any more.
-            let _ = desk.send(Redemption { entry: self.entry, wish, outstanding: Some(outstanding) });
-        }
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.hand_in(Wish::GiveBack);
-    }
 }
 
 /// How a firing ended.

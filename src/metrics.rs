@@ -197,8 +197,6 @@ pub struct Metrics {
     pub queue_depth: IntGauge,
     /// Bytes of their bodies.
     pub queue_bytes: IntGauge,
-    /// Deliveries past the queue that stay in their streams.
-    pub set_aside: IntGauge,
     /// Dispatchers that live.
     pub destinations: IntGauge,
     /// Attempts under way.
@@ -211,7 +209,7 @@ pub struct Metrics {
     pub triggers: IntGauge,
     /// See `triggers`.
     pub templates: IntGauge,
-    /// Records of the store that could not be used.
+    /// Records that are stored and can't be used.
     pub records_unusable: IntGauge,
     /// Whether the store can be reached.
     pub store_connected: IntGauge,
@@ -222,6 +220,8 @@ pub struct Metrics {
     store_snapshots: IntCounterVec,
     /// Deliveries that lie in the streams.
     pub backlog: IntGauge,
+    /// Those of them that are parked.
+    pub parked: IntGauge,
     backlog_oldest_age: Gauge,
     /// Deliveries claimed from nodes that died.
     pub claims: IntCounter,
@@ -283,11 +283,6 @@ impl Metrics {
                 "Deliveries that wait for a connection of their destination.",
             ),
             queue_bytes: gauge(&registry, "posthaste_queue_bytes", "Bytes of the bodies of deliveries that wait."),
-            set_aside: gauge(
-                &registry,
-                "posthaste_set_aside_deliveries",
-                "Deliveries past their destination's queue that stay in their streams until it has room.",
-            ),
             destinations: gauge(&registry, "posthaste_destinations", "Destinations with a live Dispatcher."),
             attempts_in_flight: gauge(&registry, "posthaste_attempts_in_flight", "Attempts under way."),
             body_bytes: gauge(
@@ -305,7 +300,7 @@ impl Metrics {
             records_unusable: gauge(
                 &registry,
                 "posthaste_records_unusable",
-                "Records of the store that could not be used; the log names them.",
+                "Records that are stored and can't be used; the log names them.",
             ),
             store_connected: gauge(
                 &registry,
@@ -327,6 +322,11 @@ impl Metrics {
                 "posthaste_store_snapshots_total",
                 "Times that all of the store in Redis was read, by reason.",
                 "reason",
+            ),
+            parked: gauge(
+                &registry,
+                "posthaste_parked_deliveries",
+                "Deliveries in all streams that wait until a node has room for their destination.",
             ),
             backlog: gauge(
                 &registry,

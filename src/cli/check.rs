@@ -1,5 +1,6 @@
 //! `posthaste check`: every mistake in the settings, the catalogue and template files, at once. A
-//! mistake in one of them hides none in the others. It never opens the store and never changes a file.
+//! mistake in one of them hides none in the others. It never opens the store, connects to nothing and
+//! never changes a file.
 
 mod files;
 

@@ -62,7 +62,7 @@ async fn export(words: &Export, config: &Config) -> Result<ExitCode, String> {
     conclude(words, &stored, &written, store.unreadable())
 }
 
-fn conclude(words: &Export, stored: &[AccountId], written: &Written, unreadable: u64) -> Result<ExitCode, String> {
+fn conclude(words: &Export, stored: &[AccountId], written: &Written, unreadable: usize) -> Result<ExitCode, String> {
     let Written { accounts, templates, triggers } = written;
     let (templates, triggers) = (counted(*templates, "template"), counted(*triggers, "trigger"));
     let summary = format!("exported {templates} and {triggers} of {}", counted(*accounts, "account"));
@@ -82,7 +82,7 @@ fn conclude(words: &Export, stored: &[AccountId], written: &Written, unreadable:
     if unreadable > 0 {
         return Err(format!(
             "{} of the store can't be read, as the log above says, and can't be in the file",
-            counted(usize::try_from(unreadable).unwrap_or(usize::MAX), "record")
+            counted(unreadable, "record")
         ));
     }
     Ok(ExitCode::SUCCESS)

@@ -64,6 +64,7 @@ enum Command {
     /// A template's format is told by its file's ending (.json, .xml, .form or .txt, and .hbs may
     /// follow); of a folder, all files with these endings are read, in folders below it too. Each
     /// finding is a line `FILE:LINE:COLUMN: SEVERITY: MESSAGE [CODE]`. A warning alone is no failure.
+    /// No store is opened and nothing is connected to: whether Redis answers, `serve` will tell.
     #[command(after_long_help = CHECK_EXAMPLES)]
     Check(Check),
     /// Write an account's triggers and templates, with their secrets, to one file.

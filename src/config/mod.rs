@@ -2,6 +2,7 @@
 //! documentation and their default, and one reading reports every mistake.
 
 mod layers;
+mod store;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -10,6 +11,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use toml::{Table, Value};
+
+pub use store::{StoreKind, StoreSettings, StoreUrlError};
 
 use crate::templating;
 
@@ -72,24 +75,6 @@ pub struct Server {
     pub head_timeout: Duration,
     /// How long it may take to send the body.
     pub body_timeout: Duration,
-}
-
-/// `[store]`.
-#[derive(Debug, Clone)]
-pub struct StoreSettings {
-    /// What keeps them.
-    pub url: String,
-    /// Certificate authorities to trust in place of the public ones.
-    pub ca_file: Option<PathBuf>,
-    /// How long a start waits for Redis.
-    pub start_within: Duration,
-}
-
-impl StoreSettings {
-    /// Whether it is Redis, which other nodes share.
-    pub fn is_shared(&self) -> bool {
-        ["redis", "rediss", "redis+cluster", "rediss+cluster"].contains(&self.url.split(':').next().unwrap_or_default())
-    }
 }
 
 /// `[cluster]`.
@@ -231,11 +216,7 @@ impl Config {
     fn read(reader: &mut Reader) -> Self {
         let config = Self {
             server: Server::read(reader),
-            store: StoreSettings {
-                url: reader.text("store.url"),
-                ca_file: Some(reader.text("store.ca_file")).filter(|path| !path.is_empty()).map(PathBuf::from),
-                start_within: reader.duration("store.start_within_ms", 0..=3_600_000),
-            },
+            store: StoreSettings::read(reader),
             cluster: Cluster::read(reader),
             operator_key: Some(reader.text("auth.operator_key")).filter(|key| !key.is_empty()),
             ingest: Ingest {
@@ -283,7 +264,7 @@ impl Config {
             _ => {}
         }
         let both = self.cluster.ingest && self.cluster.dispatch;
-        if !self.store.is_shared() && !both {
+        if matches!(self.store.kind(), Ok(StoreKind::Memory | StoreKind::File(_))) && !both {
             reader.refuse(
                 "cluster.roles",
                 "an embedded store belongs to one node, which must be both [\"ingest\", \"dispatch\"]",
@@ -317,9 +298,12 @@ impl Server {
 impl Cluster {
     fn read(reader: &mut Reader) -> Self {
         let roles = reader.texts("cluster.roles");
-        for role in &roles {
+        for (number, role) in roles.iter().enumerate() {
             if !["ingest", "dispatch"].contains(&role.as_str()) {
                 reader.refuse("cluster.roles", format!("{role:?} is no role; ingest and dispatch are"));
+            } else if roles[..number].contains(role) {
+                let detail = format!("{role:?} is there twice; write it once, or [\"ingest\", \"dispatch\"] for both");
+                reader.refuse("cluster.roles", detail);
             }
         }
         if roles.is_empty() {
@@ -528,5 +512,29 @@ mod tests {
             "cluster.roles",
         ];
         assert_eq!(places, expected, "{errors:#?}");
+    }
+
+    #[test]
+    fn what_a_node_could_not_start_with_is_refused_as_it_is_read() {
+        let both = "[\"ingest\", \"dispatch\"]";
+        for (url, roles, expected) in [
+            ("redis://h", "[\"dispatch\"]", &[][..]),
+            ("redis://h", both, &[]),
+            ("memory:", both, &[]),
+            ("memory:", "[\"ingest\"]", &["cluster.roles: an embedded store belongs to one node"]),
+            ("reddis://:hunter2@h", "[\"ingest\"]", &["store.url: the scheme `reddis:` is not known"]),
+            ("hunter2@h", both, &["store.url: the scheme `:` is not known"]),
+            ("file:", both, &["store.url: `file:` needs a path"]),
+            ("redis://u:hunter2@h:abc", both, &["store.url: invalid port number"]),
+            ("redis://h", "[\"ingest\",\"ingest\"]", &["cluster.roles: \"ingest\" is there twice"]),
+        ] {
+            let set = variables(&[("POSTHASTE_STORE__URL", url), ("POSTHASTE_CLUSTER__ROLES", roles)]);
+            let errors = Config::from_layers(None, set).map_or_else(|errors| errors, |_| Vec::new());
+            let errors: Vec<String> = errors.iter().map(ConfigError::to_string).collect();
+            assert_eq!(errors.len(), expected.len(), "{url} {roles}: {errors:?}");
+            for (error, begin) in errors.iter().zip(expected) {
+                assert!(error.starts_with(begin) && !error.contains("hunter2"), "{error}");
+            }
+        }
     }
 }

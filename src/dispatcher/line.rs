@@ -10,10 +10,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::FutureExt as _;
 
-use super::aside::Aside;
 use super::attempt::attempt;
+use super::parked::Parked;
 use crate::admission::Gate;
 use crate::config::Dispatch;
+use crate::delivery::Destination;
 use crate::messages::{Queued, Report};
 use crate::metrics::{Dropped, Metrics, Outcome};
 
@@ -21,19 +22,21 @@ use crate::metrics::{Dropped, Metrics, Outcome};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     connections: usize,
-    pub(super) waiting_max: usize,
+    waiting_max: usize,
     waiting_bytes_max: usize,
-    pub(super) attempt_timeout: Duration,
+    attempt_timeout: Duration,
     answer_bytes_max: usize,
     stalled_after: Duration,
-    pub(super) behind_after: Duration,
+    behind_after: Duration,
 }
 
-impl From<&Dispatch> for Bounds {
-    fn from(config: &Dispatch) -> Self {
+impl Bounds {
+    /// Those of a node's settings. Of what lies in streams no more waits than the node takes: what it holds,
+    /// no other can send.
+    pub(super) fn new(config: &Dispatch, takes_max: Option<usize>) -> Self {
         Self {
             connections: config.connections_per_destination,
-            waiting_max: config.queue_per_destination,
+            waiting_max: takes_max.unwrap_or(usize::MAX).min(config.queue_per_destination),
             waiting_bytes_max: config.queue_bytes_per_destination,
             attempt_timeout: config.attempt_timeout,
             answer_bytes_max: config.answer_bytes_max,
@@ -45,11 +48,12 @@ impl From<&Dispatch> for Bounds {
 
 /// One destination's deliveries.
 pub(super) struct Line {
-    pub(super) bounds: Bounds,
+    pub(super) destination: Destination,
+    bounds: Bounds,
     client: awc::Client,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) gate: Arc<Gate>,
-    pub(super) aside: Aside,
+    metrics: Arc<Metrics>,
+    gate: Arc<Gate>,
+    pub(super) parked: Parked,
     /// With the time since which each waits.
     pub(super) waiting: RefCell<VecDeque<(Instant, Queued)>>,
     waiting_bytes: Cell<usize>,
@@ -61,20 +65,23 @@ pub(super) struct Line {
     /// Attempts that ended.
     ended: Cell<u64>,
     last_active: Cell<Instant>,
-    /// When an attempt was last answered, or there was nothing to answer; `None` before the first.
-    pub(super) answered: Cell<Option<Instant>>,
-    /// Since when there has been something to answer.
-    pub(super) busy_since: Cell<Instant>,
 }
 
 impl Line {
-    pub(super) fn new(bounds: Bounds, client: awc::Client, metrics: Arc<Metrics>, gate: Arc<Gate>) -> Rc<Self> {
+    pub(super) fn new(
+        destination: Destination,
+        bounds: Bounds,
+        client: awc::Client,
+        metrics: Arc<Metrics>,
+        gate: Arc<Gate>,
+    ) -> Rc<Self> {
         Rc::new(Self {
+            destination,
             bounds,
             client,
             metrics,
             gate,
-            aside: Aside::default(),
+            parked: Parked::default(),
             waiting: RefCell::default(),
             waiting_bytes: Cell::new(0),
             senders: Cell::new(0),
@@ -82,8 +89,6 @@ impl Line {
             watched: Cell::new(false),
             ended: Cell::new(0),
             last_active: Cell::new(Instant::now()),
-            answered: Cell::new(None),
-            busy_since: Cell::new(Instant::now()),
         })
     }
 
@@ -93,40 +98,39 @@ impl Line {
     }
 
     fn is_idle(&self) -> bool {
-        self.senders.get() == 0 && self.waiting.borrow().is_empty() && self.aside.is_empty()
+        self.senders.get() == 0 && self.waiting.borrow().is_empty() && !self.parked.is_being_fetched()
     }
 
     /// Takes deliveries in: each is sent at once where a connection is free, waits where there is
-    /// room, and is dropped where there is none.
+    /// room, and is parked or dropped where there is none.
     pub(super) fn take(self: &Rc<Self>, deliveries: Vec<Queued>) {
         let now = Instant::now();
         self.last_active.set(now);
-        if self.is_idle() {
-            self.busy_since.set(now);
-            self.answered.set(self.answered.get().map(|_| now));
-        }
         for queued in deliveries {
-            // Those that came before it and stay in their stream have their turn first.
-            if !self.aside.is_empty() && self.may_stay(&queued) {
-                self.set_aside(queued);
+            // What came before it and is parked has its turn first.
+            if self.parked.is_known() && queued.ticket.is_some() {
+                self.park(queued);
             } else {
                 self.take_one(now, queued);
             }
         }
+        self.fetch_parked();
     }
 
-    pub(super) fn take_one(self: &Rc<Self>, now: Instant, queued: Queued) {
-        if self.senders.get() < self.bounds.connections {
-            self.senders.set(self.senders.get() + 1);
-            actix_rt::spawn(Rc::clone(self).send_from(queued));
-        } else {
-            self.wait(now, queued);
+    /// Whether it was sent or waits.
+    pub(super) fn take_one(self: &Rc<Self>, now: Instant, queued: Queued) -> bool {
+        if self.senders.get() >= self.bounds.connections {
+            return self.wait(now, queued);
         }
+        self.senders.set(self.senders.get() + 1);
+        actix_rt::spawn(Rc::clone(self).send_from(queued));
+        true
     }
 
-    fn wait(self: &Rc<Self>, now: Instant, mut queued: Queued) {
-        if let Err(reason) = self.has_room(0, queued.delivery.body.len()) {
-            return self.turn_away(reason, queued);
+    fn wait(self: &Rc<Self>, now: Instant, mut queued: Queued) -> bool {
+        if let Err(reason) = self.has_room(queued.delivery.body.len()) {
+            self.turn_away(reason, queued);
+            return false;
         }
         let mut waiting = self.waiting.borrow_mut();
         if self.behind.get() {
@@ -139,21 +143,31 @@ impl Line {
         if !self.behind.get() && !self.watched.replace(true) {
             actix_rt::spawn(Rc::clone(self).watch());
         }
+        true
     }
 
-    /// Whether one more may wait, after so many that are yet to come and with so many bytes of all these;
-    /// else the bound that it is past.
-    pub(super) fn has_room(&self, before: usize, bytes: usize) -> Result<(), Dropped> {
-        if self.waiting.borrow().len() + before >= self.bounds.waiting_max {
+    /// Whether one more of so many bytes may wait; else the bound that it is past.
+    fn has_room(&self, bytes: usize) -> Result<(), Dropped> {
+        if self.waiting.borrow().len() >= self.bounds.waiting_max {
             return Err(Dropped::QueueFull);
         }
         let fits = self.waiting_bytes.get() + bytes <= self.bounds.waiting_bytes_max;
         if fits { Ok(()) } else { Err(Dropped::QueueBytesFull) }
     }
 
+    /// How many more can be sent at once or wait, once half of what may wait could; until then none, so that
+    /// many come at a time.
+    pub(super) fn room(&self) -> usize {
+        let (waiting, bytes) = (self.waiting.borrow().len(), self.waiting_bytes.get());
+        if waiting > self.bounds.waiting_max / 2 || bytes > self.bounds.waiting_bytes_max / 2 {
+            return 0;
+        }
+        self.bounds.connections - self.senders.get() + self.bounds.waiting_max - waiting
+    }
+
     /// What has waited longest, for a sender whose last attempt took so long.
     fn next(self: &Rc<Self>, took: Duration) -> Option<Queued> {
-        self.tend_aside();
+        self.fetch_parked();
         let (since, queued) = self.waiting.borrow_mut().pop_front()?;
         // A destination that was behind for a moment, and now works its line off, paces producers
         // again. Else they would keep the line full, and most of what they post would be dropped.
@@ -180,7 +194,7 @@ impl Line {
         for (_, queued) in let_go {
             self.count_out(&queued);
         }
-        self.give_aside_back();
+        self.parked.end();
     }
 
     /// Looks, while deliveries wait, whether the destination is behind: whether no attempt ends any
@@ -222,6 +236,7 @@ impl Line {
         }
         self.behind.set(false);
         self.senders.set(self.senders.get() - 1);
+        self.fetch_parked();
     }
 
     /// How long the attempt took; of one that was not made, nothing can be told by that.
@@ -245,9 +260,6 @@ impl Line {
         let (outcome, status) = ended.unwrap_or((Outcome::Panic, None));
         let now = Instant::now();
         self.last_active.set(now);
-        if status.is_some() {
-            self.answered.set(Some(now));
-        }
         let duration = now.saturating_duration_since(begun);
         self.ended.set(self.ended.get() + 1);
         self.metrics.attempts_in_flight.dec();

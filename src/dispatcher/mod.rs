@@ -3,10 +3,10 @@
 //! for each dispatch thread, starts them on demand and lets idle ones go.
 
 mod address;
-mod aside;
 mod attempt;
 mod client;
 mod line;
+mod parked;
 mod set;
 
 use std::rc::Rc;
@@ -19,6 +19,7 @@ pub use set::{DispatchSettings, Dispatchers};
 
 use crate::delivery::Destination;
 use crate::messages::DeliveriesRouted;
+use crate::ticket::Desk;
 use line::Line;
 
 /// Said by a Dispatcher that has had nothing to do for a while.
@@ -37,6 +38,11 @@ struct Idle {
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct LetGo;
+
+/// Said to a Dispatcher for whose destination something is parked, with where it is to be had.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct ParkedFor(Desk);
 
 /// Said to a Dispatcher that may stop.
 #[derive(Debug, Message)]
@@ -96,6 +102,15 @@ impl Handler<DeliveriesRouted> for Dispatcher {
     fn handle(&mut self, message: DeliveriesRouted, _: &mut Self::Context) {
         self.received += 1;
         self.line.take(message.0);
+    }
+}
+
+impl Handler<ParkedFor> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, message: ParkedFor, _: &mut Self::Context) {
+        self.received += 1;
+        self.line.hear_of_parked(&message.0);
     }
 }
 

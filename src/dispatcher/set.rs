@@ -11,11 +11,11 @@ use hickory_resolver::TokioResolver;
 
 use super::client::{self, Outbound};
 use super::line::{Bounds, Line, drop_delivery};
-use super::{Dispatcher, Idle, LetGo, Stop};
+use super::{Dispatcher, Idle, LetGo, ParkedFor, Stop};
 use crate::admission::Gate;
 use crate::config::Dispatch;
 use crate::delivery::Destination;
-use crate::messages::{DeliveriesRendered, DeliveriesRouted, Queued};
+use crate::messages::{DeliveriesParked, DeliveriesRendered, DeliveriesRouted, Queued};
 use crate::metrics::{Dropped, Metrics};
 
 /// What every dispatch thread is told.
@@ -32,6 +32,8 @@ pub struct DispatchSettings {
     /// Messages that a mailbox holds: as many as events may be in flight, as each that is there
     /// carries work of one.
     pub mailbox_capacity: usize,
+    /// Where deliveries come from streams, how many of them the node takes.
+    pub takes_max: Option<usize>,
 }
 
 struct Child {
@@ -99,12 +101,13 @@ impl Dispatchers {
     fn start(&mut self, destination: &Destination, context: &Context<Self>) -> Child {
         self.generations += 1;
         let client = self.settings.outbound.client(&self.resolver, destination);
-        let bounds = Bounds::from(self.settings.config.as_ref());
+        let bounds = Bounds::new(&self.settings.config, self.settings.takes_max);
+        let (metrics, gate) = (Arc::clone(&self.settings.metrics), Arc::clone(&self.settings.gate));
         let dispatcher = Dispatcher {
             destination: destination.clone(),
             generation: self.generations,
             received: 0,
-            line: Line::new(bounds, client, Arc::clone(&self.settings.metrics), Arc::clone(&self.settings.gate)),
+            line: Line::new(destination.clone(), bounds, client, metrics, gate),
             idle_after: self.settings.config.idle_destination,
             parent: context.address().recipient(),
         };
@@ -147,6 +150,21 @@ impl Handler<DeliveriesRendered> for Dispatchers {
                 run.push(next);
             }
             self.route(destination, run, context);
+        }
+    }
+}
+
+impl Handler<DeliveriesParked> for Dispatchers {
+    type Result = ();
+
+    fn handle(&mut self, message: DeliveriesParked, context: &mut Self::Context) {
+        for (destination, desk) in message.0 {
+            // Where this node has as many destinations as it may, another has room. It is said again.
+            if let Some(child) = self.child(&destination, context)
+                && child.address.try_send(ParkedFor(desk)).is_ok()
+            {
+                child.sent += 1;
+            }
         }
     }
 }

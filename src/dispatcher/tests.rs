@@ -91,11 +91,12 @@ impl Alone {
         let (parent, said) = Probe::start();
         let resolver = Rc::new(client::resolver().expect("a resolver"));
         let client = Outbound::new(config).expect("a client").client(&resolver, &port.destination());
+        let (metrics, gate) = (Arc::clone(&self.metrics), Arc::clone(&self.gate));
         let dispatcher = Dispatcher {
             destination: port.destination(),
             generation: 7,
             received: 0,
-            line: Line::new(Bounds::from(config), client, Arc::clone(&self.metrics), Arc::clone(&self.gate)),
+            line: Line::new(port.destination(), Bounds::new(config, None), client, metrics, gate),
             idle_after: config.idle_destination,
             parent,
         };
@@ -109,6 +110,7 @@ impl Alone {
             metrics: Arc::clone(&self.metrics),
             gate: Arc::clone(&self.gate),
             mailbox_capacity,
+            takes_max: None,
         };
         Dispatchers::start_on(&actix::Arbiter::current(), settings).expect("a resolver")
     }

@@ -10,6 +10,7 @@ use super::auth::{Want, authorize};
 use super::problem::Problem;
 use super::{Lane, Shared, body};
 use crate::admission::NotAdmitted;
+use crate::config::Config;
 use crate::key::Scope;
 use crate::messages::{Encoding, EventsReceived, Receipt, Refusal};
 
@@ -101,7 +102,13 @@ async fn receive(
         return Err(Problem::full("the engine is full; nothing of the request was taken"));
     }
     let answer = answer.await.map_err(|_| Problem::stopping())?;
-    answer.map_err(|refusal| refused(refusal, shared.config.ingest.events_in_flight_max))
+    answer.map_err(|refusal| refused(refusal, events_max(&shared.config)))
+}
+
+/// The most events that a request can ever bring in.
+fn events_max(config: &Config) -> usize {
+    let streams = config.delivers_through_streams().then_some(config.cluster.backlog_max);
+    config.ingest.events_in_flight_max.min(streams.unwrap_or(usize::MAX))
 }
 
 /// To try again helps where there will be room.

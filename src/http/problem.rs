@@ -118,9 +118,9 @@ impl Problem {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "engine_full", detail).with_header(header::RETRY_AFTER, RETRY_AFTER_S)
     }
 
-    /// Deliveries can't be kept: the store is away.
+    /// Deliveries can't be kept: Redis is away, full or a replica.
     pub(super) fn away() -> Self {
-        let detail = "the store can't be reached, so what is accepted could not be kept; send the request again later";
+        let detail = "Redis can't be reached or takes nothing in, so what is accepted could not be kept; send the request again later";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail)
             .with_header(header::RETRY_AFTER, RETRY_AFTER_S)
     }

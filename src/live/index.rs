@@ -53,6 +53,7 @@ pub struct Index {
     hashes: Map<KeyId, KeyHash>,
     triggers: usize,
     templates: usize,
+    unusable: usize,
 }
 
 impl Index {
@@ -100,6 +101,11 @@ impl Index {
         self.templates
     }
 
+    /// How many templates are saved and can't be used.
+    pub(super) fn unusable(&self) -> usize {
+        self.unusable
+    }
+
     pub(super) fn set_trigger(&mut self, account: &AccountId, id: TriggerId, trigger: Option<Trigger>) {
         let entry = self.entry(account);
         let old = entry.triggers.get(&id).cloned();
@@ -131,11 +137,16 @@ impl Index {
         template: Option<Option<Arc<LiveTemplate>>>,
     ) {
         let entry = self.entry(account);
-        let (before, after) = (usize::from(entry.templates.remove_mut(&id)), usize::from(template.is_some()));
+        let (old, new) = (entry.templates.get(&id), template.as_ref());
+        let (before, after) = (usize::from(old.is_some()), usize::from(new.is_some()));
+        let unusable = |template: &Option<_>| usize::from(template.is_none());
+        let (unusable_before, unusable_after) = (old.map_or(0, unusable), new.map_or(0, unusable));
+        entry.templates.remove_mut(&id);
         if let Some(template) = template {
             entry.templates.insert_mut(id, template);
         }
         self.templates = self.templates + after - before;
+        self.unusable = self.unusable + unusable_after - unusable_before;
         self.tidy(account);
     }
 

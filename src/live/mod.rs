@@ -80,7 +80,6 @@ impl Live {
                         let live = self.prepare(&template);
                         if live.is_none() {
                             tracing::warn!(%account, template = %id, "a stored template can't be used; what it renders is dropped");
-                            self.metrics.records_unusable.inc();
                         }
                         live
                     });
@@ -94,7 +93,10 @@ impl Live {
     fn swap(&self, index: Index) {
         self.metrics.triggers.set(index.triggers() as i64);
         self.metrics.templates.set(index.templates() as i64);
-        self.index.store(Arc::new(index));
+        let unusable = index.unusable() as i64;
+        let before = self.index.swap(Arc::new(index));
+        // By as much as it changed: the store counts there too what can't be read.
+        self.metrics.records_unusable.add(unusable - before.unusable() as i64);
     }
 }
 

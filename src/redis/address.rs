@@ -1,5 +1,5 @@
 //! Reads a `store.url` that names Redis. What it says of a mistake never repeats the URL, which may
-//! hold a password.
+//! hold a password. It connects to nothing before it is asked to.
 
 use std::fmt;
 use std::path::Path;
@@ -11,19 +11,22 @@ use ::redis::{
     AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo as _, RedisResult, TlsCertificates, TlsMode,
 };
 
-use super::{ANSWER_WITHIN, Connection};
+use super::{ANSWER_WITHIN, Connection, authorities};
 
 /// How long a connection may be silent before the system asks whether the other side lives, and
 /// how often it asks: a network that ends connections without a word is noticed in half a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(5);
 
-/// Why a URL can't name Redis.
+/// Why settings can't name Redis.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the store's URL can't be used: {0}; write redis://[user:password@]host[:port][/database], rediss:// for TLS, or redis+cluster://host:port,host:port"
-)]
-pub struct AddressError(String);
+#[error("{setting}: {detail}")]
+pub struct AddressError {
+    /// Which of them, `store.url` or `store.ca_file`.
+    pub setting: &'static str,
+    /// What is wrong and what instead.
+    pub detail: String,
+}
 
 /// Where Redis is.
 pub(super) struct Address {
@@ -44,9 +47,7 @@ impl fmt::Debug for Address {
 
 impl Address {
     pub(super) fn new(url: &str, ca_file: Option<&Path>) -> Result<Self, AddressError> {
-        let wrong = |detail: &str| AddressError(detail.to_owned());
-        let roots = ca_file.map(std::fs::read).transpose();
-        let roots = roots.map_err(|e| wrong(&format!("store.ca_file can't be read: {e}")))?;
+        let roots = ca_file.map(authorities::read).transpose()?;
         let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("`://` is missing"))?;
         match scheme {
             "redis" | "rediss" => {
@@ -56,7 +57,7 @@ impl Address {
                     Some(roots) => Client::build_with_tls(info, certificates(roots)),
                     None => Client::open(info),
                 };
-                let client = client.map_err(|_| wrong("TLS can't be set up with store.ca_file"))?;
+                let client = client.map_err(|e| wrong(constant(&e.to_string())))?;
                 Ok(Self { place, way: Way::Server(Box::new(client)) })
             }
             "redis+cluster" | "rediss+cluster" => Self::cluster(scheme == "rediss+cluster", rest, roots),
@@ -76,6 +77,9 @@ impl Address {
         let hosts = hosts.split(',');
         let nodes: Vec<ConnectionInfo> =
             hosts.map(|host| server(&format!("{scheme}://{user}{host}"))).collect::<Result<_, _>>()?;
+        if nodes.iter().any(|node| node.redis_settings().db() != 0) {
+            return Err(wrong("a cluster has no database but 0"));
+        }
         let builder = move |answer_within: Option<Duration>| {
             let mut builder = ClusterClientBuilder::new(nodes.clone())
                 // The library would send again what may have been done already.
@@ -92,7 +96,7 @@ impl Address {
             }
             builder.build()
         };
-        builder(None).map_err(|e| AddressError(e.category().to_owned()))?;
+        builder(None).map_err(|e| wrong(constant(&e.to_string())))?;
         Ok(Self { place, way: Way::Cluster { builder: Box::new(builder) } })
     }
 
@@ -120,8 +124,31 @@ impl Address {
 }
 
 fn server(url: &str) -> Result<ConnectionInfo, AddressError> {
-    let info = url.into_connection_info().map_err(|e| AddressError(e.category().to_owned()))?;
+    // The library would say no more than that it can't read it. These words don't repeat the URL either.
+    let read = url::Url::parse(url).map_err(|e| wrong(&e.to_string()))?;
+    if read.query().or(read.fragment()).is_some() {
+        return Err(wrong("it has something after `?` or `#`, which in a password are %3F and %23"));
+    }
+    let info = url.into_connection_info().map_err(|e| wrong(constant(&e.to_string())))?;
+    if read.port() == Some(0) || info.redis_settings().db() < 0 {
+        return Err(wrong("a port is 1 or more, and a database 0 or more"));
+    }
     Ok(info.set_tcp_settings(tcp_settings()))
+}
+
+/// What the library says of a URL: words of its own, then perhaps a dash and a part of the URL.
+fn constant(message: &str) -> &str {
+    message.split(" - ").next().unwrap_or_default()
+}
+
+fn wrong(detail: &str) -> AddressError {
+    AddressError {
+        setting: "store.url",
+        detail: format!(
+            "{detail}; write redis://[user:password@]host[:port][/database], rediss:// for TLS, or \
+             redis+cluster://host:port,host:port"
+        ),
+    }
 }
 
 /// Small commands must not wait for one another, and a silent network must be noticed.
@@ -160,9 +187,19 @@ mod tests {
             "http://:hunter2@h",
             "redis+cluster://",
             "redis+cluster://:hunter2@h:1,",
+            "redis+cluster://:hunter2@h:1,,g:1",
+            "redis+cluster://:hunter2@h:1/1",
+            "redis+cluster://:hunter2@h:1,g:1/2",
+            "redis://:hunter2@h:0",
+            "redis://:hunter2@h/-1",
+            "rediss://:hunter2@h#insecure",
+            "redis://:hunter2@h?protocol=resp3",
+            "redis://:hunter2?@h",
+            "redis://:hunter2#@h",
         ] {
             let error = Address::new(bad, None).expect_err(bad).to_string();
-            assert!(error.contains("redis://") && !error.contains("hunter2"), "{bad}: {error}");
+            assert!(error.starts_with("store.url: ") && error.contains("; write redis://"), "{bad}: {error}");
+            assert!(!error.contains("hunter2"), "{bad}: {error}");
         }
         let missing = Address::new("rediss://h", Some(Path::new("/nowhere/ca.pem"))).expect_err("no file");
         assert!(missing.to_string().contains("store.ca_file"));

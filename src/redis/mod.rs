@@ -3,6 +3,7 @@
 //! want in the commands re-exported here. It knows no key, no value and no script of theirs.
 
 mod address;
+mod authorities;
 mod code;
 mod connection;
 
@@ -32,6 +33,12 @@ const RETRY_AFTER: Duration = Duration::from_millis(100);
 /// changes masters, or a server loads its data.
 const REFUSED_FOR: Duration = Duration::from_secs(2);
 const OFFERED_AGAIN_AFTER: Duration = Duration::from_millis(25);
+
+/// Which settings can't be used: all that can be known without connecting.
+pub(crate) fn mistakes(url: &str, ca_file: Option<&Path>) -> impl Iterator<Item = AddressError> {
+    let address = Address::new(url, None).err();
+    address.into_iter().chain(ca_file.and_then(|file| authorities::read(file).err()))
+}
 
 /// Where Redis is, and one connection to it that all who share this may use at a time. Clones are
 /// the same connection. A command that blocks goes over a connection of its own.

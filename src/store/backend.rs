@@ -7,7 +7,7 @@ use super::{Change, Kind, Precondition, Record, Revision, StoreError, Written};
 use crate::id::{AccountId, TemplateId};
 
 /// Where a record is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Place {
     /// What it is.
     pub kind: Kind,

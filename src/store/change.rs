@@ -1,8 +1,8 @@
 //! Tells what the store holds and what changes in it to whoever keeps it live. A record that
 //! can't be read stops nothing: it is named in the log, without a word of its content, and counted.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::backend::Place;
 use super::{Kind, Record};
@@ -47,55 +47,135 @@ pub trait Snapshot: Send {
     fn finish(self: Box<Self>);
 }
 
+/// What a backend found at a place, or did there.
+pub(super) enum Told {
+    /// A record that can be read, or a write of this node.
+    Changed(Change),
+    /// One that can't: it is stored, and live nowhere.
+    Unreadable(Place),
+    /// Nothing is there any more.
+    Gone(Place),
+}
+
+/// Reads a record that was found; one that can't be read is named.
+pub(super) fn read(place: Place, json: &[u8]) -> Told {
+    match decode(&place, json) {
+        Ok(change) => Told::Changed(change),
+        Err(reason) => {
+            tracing::warn!(
+                kind = place.kind.as_str(),
+                account = place.account.as_ref().map(AccountId::as_str),
+                id = place.id,
+                reason,
+                "a stored record can't be read and is passed over"
+            );
+            Told::Unreadable(place)
+        }
+    }
+}
+
 /// The way from a backend to the sink.
 pub(super) struct Feed {
     sink: Arc<dyn ChangeSink>,
-    unreadable: AtomicU64,
+    unreadable: Mutex<Unreadable>,
     metrics: Arc<Metrics>,
 }
 
+/// Which records are stored and can't be read: never more than the store holds. Places and no count,
+/// since one record may be found twice, by a snapshot and by the log that it is followed with.
+type Unreadable = HashSet<Place>;
+
 impl Feed {
     pub(super) fn new(sink: Arc<dyn ChangeSink>, metrics: Arc<Metrics>) -> Self {
-        Self { sink, unreadable: AtomicU64::new(0), metrics }
+        Self { sink, unreadable: Mutex::default(), metrics }
     }
 
     /// Tells of changes that were made.
-    pub(super) fn tell(&self, changes: Vec<Change>) {
+    pub(super) fn tell(&self, told: Vec<Told>) {
+        let changes = self.keep_count(|unreadable| note(unreadable, told));
         if !changes.is_empty() {
             self.sink.apply(changes);
         }
     }
 
     /// Begins to tell of all there is.
-    pub(super) fn snapshot(&self, records: usize) -> Box<dyn Snapshot + '_> {
-        self.sink.snapshot(records)
+    pub(super) fn snapshot(&self, records: usize) -> Whole<'_> {
+        Whole { feed: self, snapshot: self.sink.snapshot(records), unreadable: Unreadable::new() }
     }
 
-    /// Reads a record that was found; one that can't be read is named and counted.
-    pub(super) fn read(&self, place: &Place, json: &[u8]) -> Option<Change> {
-        decode(place, json).map_err(|reason| self.skip(place, &reason)).ok()
+    /// How many records are stored and can't be read.
+    pub(super) fn unreadable(&self) -> usize {
+        self.lock().len()
     }
 
-    /// Names a record that can't be read, and counts it.
-    pub(super) fn skip(&self, place: &Place, reason: &str) {
-        self.unreadable.fetch_add(1, Ordering::Relaxed);
-        self.metrics.records_unusable.inc();
-        tracing::warn!(
-            kind = place.kind.as_str(),
-            account = place.account.as_ref().map(AccountId::as_str),
-            id = place.id,
-            reason,
-            "a stored record can't be read and is passed over"
-        );
+    /// Changes what is known of unreadable records, and the metric with it, by as much: the sink counts
+    /// there too what it can read and not use.
+    fn keep_count<T>(&self, change: impl FnOnce(&mut Unreadable) -> T) -> T {
+        let mut unreadable = self.lock();
+        let before = unreadable.len();
+        let done = change(&mut unreadable);
+        self.metrics.records_unusable.add(unreadable.len() as i64 - before as i64);
+        done
     }
 
-    pub(super) fn unreadable(&self) -> u64 {
-        self.unreadable.load(Ordering::Relaxed)
+    fn lock(&self) -> MutexGuard<'_, Unreadable> {
+        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What is told of a record that is gone; `None` where the place can't be one.
-pub(super) fn gone(place: &Place) -> Option<Change> {
+/// All that a store holds, on its way to the sink. One that is dropped before its end changes nothing.
+pub(super) struct Whole<'a> {
+    feed: &'a Feed,
+    snapshot: Box<dyn Snapshot + 'a>,
+    unreadable: Unreadable,
+}
+
+impl Whole<'_> {
+    /// Tells of some more.
+    pub(super) fn add(&mut self, told: Vec<Told>) {
+        self.snapshot.add(note(&mut self.unreadable, told));
+    }
+
+    /// This was all.
+    pub(super) fn finish(self) {
+        self.snapshot.finish();
+        self.feed.keep_count(|unreadable| *unreadable = self.unreadable);
+    }
+}
+
+/// Notes which records can't be read, and says what the sink is told.
+fn note(unreadable: &mut Unreadable, told: Vec<Told>) -> Vec<Change> {
+    let changes = told.into_iter().filter_map(|told| match told {
+        Told::Changed(change) => {
+            if !unreadable.is_empty() {
+                unreadable.remove(&place_of(&change));
+            }
+            Some(change)
+        }
+        Told::Unreadable(place) => {
+            let change = gone(&place);
+            unreadable.insert(place);
+            change
+        }
+        Told::Gone(place) => {
+            unreadable.remove(&place);
+            gone(&place)
+        }
+    });
+    changes.collect()
+}
+
+fn place_of(change: &Change) -> Place {
+    let (kind, account, id) = match change {
+        Change::Template(account, id, _) => (Kind::Template, Some(account), id.as_str()),
+        Change::Trigger(account, id, _) => (Kind::Trigger, Some(account), id.as_str()),
+        Change::Key(id, _) => (Kind::Key, None, id.as_str()),
+    };
+    Place { kind, account: account.cloned(), id: id.to_owned() }
+}
+
+/// What is told of a record that is live no more; `None` where the place can't be one.
+fn gone(place: &Place) -> Option<Change> {
     let account = place.account.clone();
     match place.kind {
         Kind::Template => Template::change(account, &place.id, None),

@@ -17,7 +17,7 @@ use redb::{
 };
 
 use super::backend::{Backend, Place, Row, Write};
-use super::change::{CHANGES_MAX, Feed};
+use super::change::{self, CHANGES_MAX, Feed};
 use super::writer::Writer;
 use super::{Kind, OpenError, Revision, StoreError, Written};
 use crate::id::AccountId;
@@ -184,7 +184,7 @@ fn load(database: &Database, feed: &Feed) -> Result<(), StoreError> {
             };
             let place = Place { kind, account: AccountId::new(account).ok(), id: id.to_owned() };
             let (_, _, json) = value.value();
-            batch.extend(feed.read(&place, json));
+            batch.push(change::read(place, json));
             if batch.len() == CHANGES_MAX {
                 snapshot.add(std::mem::take(&mut batch));
             }

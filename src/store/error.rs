@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use super::{Kind, Revision};
+use crate::config::StoreUrlError;
 use crate::id::{TemplateId, TriggerId};
 use crate::redis::AddressError;
 
@@ -48,10 +49,10 @@ pub enum StoreError {
 /// Why a store could not be opened. Whatever stands in its place was left as it is.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// A URL of a kind that is not known.
-    #[error("the store's URL has the scheme `{0}:`; write file:PATH or memory:, or redis://HOST:PORT")]
-    UnknownScheme(String),
-    /// A URL of Redis that can't be used.
+    /// A URL that names no store.
+    #[error("store.url: {0}")]
+    Url(#[from] StoreUrlError),
+    /// One that names no Redis, or authorities that can't be trusted.
     #[error(transparent)]
     Address(#[from] AddressError),
     /// Redis did not answer.
@@ -88,9 +89,6 @@ pub enum OpenError {
         /// The format that is read.
         known: &'static str,
     },
-    /// A `file:` URL without a path.
-    #[error("`file:` needs a path after it, like file:data/posthaste.redb or file:/var/lib/posthaste/store.redb")]
-    NoPath,
     /// The path names something that is no regular file.
     #[error("{} is a folder or a device, not a file; name a file in it", .0.display())]
     NotAFile(PathBuf),
@@ -132,35 +130,4 @@ pub enum OpenError {
     /// The store failed while it was being read.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// The path of a `file:` URL, taken as it is written: `%` means itself.
-pub(super) fn file_path(rest: &str) -> Result<PathBuf, OpenError> {
-    // `file:///x` is how other programs write `file:/x`; `file://x` would name a machine.
-    match rest.strip_prefix("//") {
-        None if rest.is_empty() => Err(OpenError::NoPath),
-        None => Ok(PathBuf::from(rest)),
-        Some(path) if path.starts_with('/') => Ok(PathBuf::from(path)),
-        Some(_) => Err(OpenError::NoPath),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_of_file_urls() {
-        for (rest, path) in [
-            ("data/x.redb", Some("data/x.redb")),
-            ("/var/x", Some("/var/x")),
-            ("///var/x", Some("/var/x")),
-            ("./a b%20", Some("./a b%20")),
-            ("", None),
-            ("//", None),
-            ("//host/x", None),
-        ] {
-            assert_eq!(file_path(rest).ok(), path.map(PathBuf::from), "{rest}");
-        }
-    }
 }

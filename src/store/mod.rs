@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::config::StoreSettings;
+use crate::config::{StoreKind, StoreSettings};
 use crate::id::AccountId;
 use crate::metrics::Metrics;
 use backend::{Backend, Content, Place, Row, Write};
@@ -127,17 +127,10 @@ impl Store {
     ) -> Result<Self, OpenError> {
         metrics.store_connected.set(1);
         let feed = Arc::new(Feed::new(sink, Arc::clone(&metrics)));
-        let url = &settings.url;
-        let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
-        let backend = match (scheme, rest) {
-            ("memory", "") => embedded::open(None, Arc::clone(&feed)).await?,
-            ("file", rest) => {
-                let path = error::file_path(rest)?;
-                embedded::open(Some(path), Arc::clone(&feed)).await?
-            }
-            _ if settings.is_shared() => self::redis::open(settings, Arc::clone(&feed), metrics).await?,
-            // What follows may hold a password, so only the scheme is ever shown.
-            _ => return Err(OpenError::UnknownScheme(scheme.chars().take(32).collect())),
+        let backend = match settings.kind()? {
+            StoreKind::Memory => embedded::open(None, Arc::clone(&feed)).await?,
+            StoreKind::File(path) => embedded::open(Some(path), Arc::clone(&feed)).await?,
+            StoreKind::Redis => self::redis::open(settings, Arc::clone(&feed), metrics).await?,
         };
         Ok(Self { backend, feed })
     }
@@ -207,8 +200,8 @@ impl Store {
         self.backend.connected()
     }
 
-    /// How many records could not be read since the store was opened.
-    pub fn unreadable(&self) -> u64 {
+    /// How many records are stored and can't be read, as far as was told.
+    pub fn unreadable(&self) -> usize {
         self.feed.unreadable()
     }
 }

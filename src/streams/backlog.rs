@@ -1,56 +1,107 @@
-//! How much lies in the streams, and whether Redis is there at all: watched by every node, so that
-//! an ingest node takes nothing more than may wait, and nothing that could not be kept.
+//! What lies in the streams, and whether Redis is there and takes more: watched by every node, so that
+//! an ingest node takes nothing more than may wait, and nothing that could not be kept, and a
+//! dispatch node hears what is parked.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::MissedTickBehavior;
 
-use super::entry::{entry_id, unix_millis};
-use super::{Streams, stream_key};
+use super::entry::unix_millis;
+use super::{GROUP, PARKED, Parked, Streams, StreamsError, parked_for, partition_of, stream_key};
 use crate::admission::{Barrier, Gate};
-use crate::messages::EntryId;
+use crate::delivery::Destination;
 use crate::metrics::Metrics;
-use crate::redis::{Code, RedisResult, Value};
+use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value};
+use crate::ticket::EntryId;
 
 /// How often each node looks. Between two looks it knows of what it adds itself.
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
+/// At every so manyth look it is tried whether Redis takes anything in.
+const TRIED_EVERY: u64 = 10;
+/// How long (milliseconds) what is written to try it stays.
+const TRIAL_KEPT_FOR: &str = "10000";
+/// How many times of what all of them leave one destination may have parked.
+const SHARE: usize = 4;
+/// Of how many one may always be parked for a destination, also where an outage has left too many for others.
+const ALWAYS_ONE_OF: usize = 1_000;
 
-/// The length of a stream and the id of its oldest entry, without the entry.
-const LENGTH_AND_OLDEST: &str = r"
+/// The length of a stream, the id of its oldest entry, and who holds what is parked (consumers of the group ARGV 1
+/// whose names begin with ARGV 2), with how many. Where ARGV 3 is not empty a value of that name is
+/// written; last comes why that was refused. What is no stream has nothing in it.
+const LOOK: &str = r"
+local tried = ARGV[3] ~= '' and redis.pcall('SET', ARGV[3], '1', 'PX', ARGV[4])
+local refused = tried and tried.err or ''
+local length = redis.pcall('XLEN', KEYS[1])
+if type(length) ~= 'number' then return {0, '', {}, refused} end
 local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
-return {redis.call('XLEN', KEYS[1]), oldest and oldest[1] or false}";
+local parked, consumers = {}, redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
+for _, consumer in ipairs(consumers.err and {} or consumers) do
+  if string.sub(consumer[2], 1, #ARGV[2]) == ARGV[2] and consumer[4] > 0 then
+    parked[#parked + 1] = consumer[2]
+    parked[#parked + 1] = consumer[4]
+  end
+end
+return {length, oldest and oldest[1] or '', parked, refused}";
 
-/// The lengths of the streams as this node last heard of them.
+/// The streams as this node last heard of them.
 #[derive(Debug)]
 pub struct Backlog {
     lengths: Vec<AtomicUsize>,
     max: usize,
     ingest: bool,
     away: AtomicBool,
+    /// Destinations that have as much parked as they may.
+    laden: RwLock<HashSet<Destination>>,
+    any_laden: AtomicBool,
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
 }
 
+/// Why nothing is taken in.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("Redis is away: {0}")]
+    Away(#[from] RedisError),
+    #[error("Redis takes nothing in: {0}")]
+    Refuses(String),
+    #[error(transparent)]
+    Disagrees(#[from] StreamsError),
+}
+
+/// What was seen of one stream.
+#[derive(Debug, Default)]
+struct Seen {
+    length: usize,
+    /// Milliseconds since the Unix epoch.
+    oldest_since: Option<u64>,
+    parked: Vec<(Destination, usize)>,
+    /// Why its server takes nothing in; empty where it does, or was not asked.
+    refused: String,
+}
+
 impl Backlog {
-    /// Nothing waits. The gate is barred where more than the settings allow does, and at once where
+    /// Nothing waits. The gate has room for as much as the settings allow, and is barred where
     /// the node takes no events.
     pub fn new(streams: &Streams, gate: Arc<Gate>, metrics: Arc<Metrics>) -> Arc<Self> {
         let cluster = &streams.cluster;
-        if !cluster.ingest {
-            gate.bar(Barrier::NotHere);
-        }
         let lengths = (0..streams.partitions).map(|_| AtomicUsize::new(0)).collect();
-        Arc::new(Self {
+        let own = Self {
             lengths,
             max: cluster.backlog_max,
             ingest: cluster.ingest,
             away: AtomicBool::new(false),
+            laden: RwLock::default(),
+            any_laden: AtomicBool::new(false),
             gate,
             metrics,
-        })
+        };
+        own.bar();
+        own.limit();
+        Arc::new(own)
     }
 
     /// Looks at the streams for as long as the node lives.
@@ -58,69 +109,122 @@ impl Backlog {
         let streams = Streams { link: streams.link.apart(), ..streams };
         let mut ticks = tokio::time::interval(LOOKED_AT_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let length_and_oldest = Code::new(LENGTH_AND_OLDEST);
-        loop {
+        let look = Code::new(LOOK);
+        for number in 0_u64.. {
             ticks.tick().await;
-            match look(&streams, &length_and_oldest).await {
-                Ok(found) => {
-                    if self.away.swap(false, Ordering::Relaxed) {
-                        tracing::info!("Redis is back; deliveries are handed over again");
-                    }
-                    self.update(&found);
+            let tries = number.is_multiple_of(TRIED_EVERY) || self.away.load(Ordering::Relaxed);
+            match self.look(&streams, &look, tries).await {
+                Ok(()) if self.away.swap(false, Ordering::Relaxed) => tracing::info!("Redis takes deliveries again"),
+                Err(trouble) if !self.away.swap(true, Ordering::Relaxed) => {
+                    tracing::warn!(%trouble, "no events are taken until Redis takes deliveries again");
                 }
-                Err(error) => {
-                    // Before anything is taken again, all know that their connections are of no use.
-                    streams.breaks.fetch_add(1, Ordering::Relaxed);
-                    if !self.away.swap(true, Ordering::Relaxed) {
-                        tracing::warn!(%error, "Redis is away; no events are taken until it is back");
-                    }
-                    self.bar();
-                }
+                _ => {}
             }
+            self.bar();
         }
+    }
+
+    async fn look(&self, streams: &Streams, look: &Code, tries: bool) -> Result<(), Trouble> {
+        let seen = see(streams, look, tries && self.ingest).await;
+        let seen = seen.inspect_err(|_| {
+            // Before anything is taken again, all know that their connections are of no use.
+            streams.breaks.fetch_add(1, Ordering::Relaxed);
+        })?;
+        let refused = seen.iter().map(|seen| &seen.refused).find(|refused| !refused.is_empty()).cloned();
+        self.update(streams, seen);
+        if let Some(reason) = refused {
+            // A master that became a replica says so for ever over this connection.
+            streams.breaks.fetch_add(1, Ordering::Relaxed);
+            streams.link.renew().await;
+            return Err(Trouble::Refuses(reason));
+        }
+        if tries {
+            // Gone where Redis has lost its data, and else a node of other settings would be let in.
+            streams.agree().await?;
+        }
+        Ok(())
+    }
+
+    /// Whether something more may be added for a destination: not where it has as much parked as it may.
+    pub(super) fn has_room_for(&self, destination: &Destination) -> bool {
+        let laden = || self.laden.read().unwrap_or_else(PoisonError::into_inner).contains(destination);
+        !(self.any_laden.load(Ordering::Relaxed) && laden())
     }
 
     /// Notes the length of a stream.
     pub(super) fn set(&self, partition: usize, length: usize) {
         self.lengths[partition].store(length, Ordering::Relaxed);
-        self.bar();
+        self.limit();
     }
 
-    fn update(&self, found: &[(usize, Option<u64>)]) {
-        for (own, (length, _)) in self.lengths.iter().zip(found) {
-            own.store(*length, Ordering::Relaxed);
+    fn update(&self, streams: &Streams, seen: Vec<Seen>) {
+        for (own, seen) in self.lengths.iter().zip(&seen) {
+            own.store(seen.length, Ordering::Relaxed);
         }
-        self.bar();
-        let total: usize = found.iter().map(|(length, _)| length).sum();
-        self.metrics.backlog.set(i64::try_from(total).unwrap_or(i64::MAX));
-        let oldest = found.iter().filter_map(|(_, since)| *since).min();
+        let total = self.limit();
+        let oldest = seen.iter().filter_map(|seen| seen.oldest_since).min();
+        let all = seen.into_iter().enumerate().flat_map(|(partition, seen)| {
+            let parked = seen.parked.into_iter();
+            parked.map(move |(destination, entries)| Parked { partition, destination, entries })
+        });
+        let all: Vec<Parked> = all.collect();
+        let parked = all.iter().map(|parked| parked.entries).sum();
+        self.burden(&all, parked);
+        streams.parked.send_replace(all);
+        let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        self.metrics.backlog.set(number(total));
+        self.metrics.parked.set(number(parked));
         self.metrics.backlog_oldest_age(oldest.map_or(0, |since| unix_millis().saturating_sub(since)));
     }
 
+    /// Half of the streams is for what is parked; the more destinations share it, the less each may have, and
+    /// something of it is always left for one more.
+    fn burden(&self, all: &[Parked], total: usize) {
+        let each_max = (self.max / 2).saturating_sub(total).saturating_mul(SHARE).max(self.max / ALWAYS_ONE_OF);
+        let laden = all.iter().filter(|parked| parked.entries > each_max);
+        let laden: HashSet<Destination> = laden.map(|parked| parked.destination.clone()).collect();
+        self.any_laden.store(!laden.is_empty(), Ordering::Relaxed);
+        *self.laden.write().unwrap_or_else(PoisonError::into_inner) = laden;
+    }
+
+    /// How many entries lie in the streams; past the bound nothing more is taken.
+    fn limit(&self) -> usize {
+        let waiting = self.lengths.iter().map(|length| length.load(Ordering::Relaxed)).sum();
+        self.gate.set_room(self.max.saturating_sub(waiting));
+        waiting
+    }
+
     fn bar(&self) {
-        let waiting: usize = self.lengths.iter().map(|length| length.load(Ordering::Relaxed)).sum();
-        self.gate.set_roomy(waiting < self.max / 2);
-        if !self.ingest {
-            return;
-        }
-        self.gate.bar(if self.away.load(Ordering::Relaxed) {
-            Barrier::Away
-        } else if waiting >= self.max {
-            Barrier::Full
-        } else {
-            Barrier::None
+        self.gate.bar(match (self.ingest, self.away.load(Ordering::Relaxed)) {
+            (false, _) => Barrier::NotHere,
+            (true, true) => Barrier::Away,
+            (true, false) => Barrier::None,
         });
     }
 }
 
-/// For each stream its length, and since when its oldest entry is there.
-async fn look(streams: &Streams, length_and_oldest: &Code) -> RedisResult<Vec<(usize, Option<u64>)>> {
-    let keys: Vec<String> = (0..streams.partitions).map(stream_key).collect();
-    let answers = join_all(keys.iter().map(|key| streams.link.code(length_and_oldest, key, &[]))).await;
-    answers.into_iter().map(|answer| told(answer?)).collect()
+/// Looks at all streams, and tries whether their servers take anything in.
+async fn see(streams: &Streams, look: &Code, tries: bool) -> RedisResult<Vec<Seen>> {
+    let looks = (0..streams.partitions).map(async |partition| {
+        let key = stream_key(partition);
+        let trial = if tries { format!("{{posthaste:{partition}}}:trial") } else { String::new() };
+        let words = [GROUP, PARKED, &trial, TRIAL_KEPT_FOR].map(str::as_bytes);
+        let mut seen = of_answer(streams.link.code(look, &key, &words).await?)?;
+        // Whoever has written a consumer into the wrong stream gets nothing sent from there.
+        seen.parked.retain(|(destination, _)| partition_of(destination, streams.partitions) == partition);
+        Ok(seen)
+    });
+    join_all(looks).await.into_iter().collect()
 }
 
-fn told(answer: Value) -> RedisResult<(usize, Option<u64>)> {
-    let (length, oldest): (usize, Option<String>) = crate::redis::FromRedisValue::from_redis_value(answer)?;
-    Ok((length, oldest.and_then(|id| entry_id(&id)).map(|EntryId(milliseconds, _)| milliseconds)))
+fn of_answer(answer: Value) -> RedisResult<Seen> {
+    let (length, oldest, parked, refused): (_, String, Vec<Value>, _) = FromRedisValue::from_redis_value(answer)?;
+    let oldest_since = EntryId::read(&oldest).map(|EntryId(milliseconds, _)| milliseconds);
+    let mut seen = Seen { length, oldest_since, parked: Vec::new(), refused };
+    let mut parked = parked.into_iter();
+    while let (Some(name), Some(entries)) = (parked.next(), parked.next()) {
+        let (name, entries) = (String::from_redis_value(name)?, usize::from_redis_value(entries)?);
+        seen.parked.extend(parked_for(&name).map(|destination| (destination, entries)));
+    }
+    Ok(seen)
 }

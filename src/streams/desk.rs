@@ -1,29 +1,32 @@
-//! Where tickets are redeemed: one desk for each stream that a thread takes from, so that a master of
+//! Who serves the desk of a stream: one for each stream that a thread takes from, so that a master of
 //! a cluster that is away holds up nobody's tickets but its own. Redis acknowledges an entry
 //! once, whoever asks and whoever holds it, and says for each whether this was the time. Only that
 //! answer is leave to attempt a delivery; silence is not.
 
 use std::cell::Cell;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use futures_util::future::join_all;
 use tokio::sync::mpsc;
 
-use super::entry::{Entry, entries};
-use super::{GROUP, Streams, command, stream_key};
-use crate::messages::{Redemption, Wish};
-use crate::metrics::Metrics;
-use crate::redis::{Code, FromRedisValue as _, Pipeline, RedisResult, Value};
+use super::entry::entries;
+use super::intake::{Intake, Source};
+use super::{GROUP, command, parked_name};
+use crate::redis::{Code, FromRedisValue as _, RedisError, RedisResult, Value, has_code};
+use crate::ticket::{Fetch, Fetched, Redemption, Request, Wish};
 
 /// The consumer that holds what was given back: it never gives a sign of life, so that whoever
 /// comes claims from it.
-pub(super) const RETURNED: &str = "returned";
+const RETURNED: &str = "returned";
 
 /// The most tickets redeemed in one stream at a time: Redis does nothing else meanwhile.
 const GROUP_MAX: usize = 256;
 /// Between two questions to a Redis that does not answer.
 const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(50);
+/// Entries that were left count as untouched for so long (milliseconds), longer than any consumer is given.
+const LEFT_FOR: &str = "3600000";
 
 /// For each entry: 1 where it was pending and is now acknowledged and gone, else 0; or their number
 /// where all of them are, as mostly. Both in one step, so that no entry is ever acknowledged and still there. The answer to a desk's last question
@@ -44,127 +47,192 @@ if #done == #won then won = #done end
 redis.pcall('SET', ARGV[2], ARGV[3] .. ' ' .. cjson.encode(won), 'PX', 60000)
 return won";
 
-/// Gives entries to the consumer named, if they are still pending, as if nobody had touched them
-/// for an hour. Where somebody has removed the group none is.
-const GIVE_BACK: &str = r"
-local given = {}
-for i = 3, #ARGV do
-  local claimed = redis.pcall('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'IDLE', 3600000, 'JUSTID')
-  if claimed.err and not string.find(claimed.err, 'NOGROUP', 1, true) then return claimed end
-  given[i - 2] = claimed.err and 0 or #claimed
+/// Gives the caller (ARGV 3) the oldest ARGV 4 entries of another consumer (ARGV 2).
+const FETCH: &str = r"
+local ids = {}
+for _, entry in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', ARGV[4], ARGV[2])) do
+  ids[#ids + 1] = entry[1]
 end
-return given";
+if #ids == 0 then return ids end
+return redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[3], 0, unpack(ids))";
 
-pub(super) struct Desk {
-    streams: Streams,
-    stream: String,
+pub(super) struct Clerk {
+    source: Rc<Source>,
+    intake: Rc<Intake>,
     /// Where its last answer is kept.
     answer: String,
     question: Cell<u64>,
-    metrics: Arc<Metrics>,
     redeem: Code,
-    give_back: Code,
+    fetch: Code,
+    /// Whether it was said that Redis does not move what is held or parked; said once, until it does.
+    refused: Cell<bool>,
 }
 
-impl Desk {
-    /// Opens the desk of a stream on this thread. It is closed when nobody can hand in anything any
-    /// more.
-    pub(super) fn open(streams: Streams, partition: usize, metrics: Arc<Metrics>) -> mpsc::UnboundedSender<Redemption> {
-        let (desk, handed_in) = mpsc::unbounded_channel();
-        let stream = stream_key(partition);
-        let answer = format!("{{posthaste:{partition}}}:answer:{}", crate::id::new_id());
-        let (redeem, give_back) = (Code::new(REDEEM), Code::new(GIVE_BACK));
-        let own = Self { streams, stream, answer, question: Cell::new(0), metrics, redeem, give_back };
-        actix_rt::spawn(own.serve(handed_in));
-        desk
+/// What came in during one round trip.
+#[derive(Default)]
+struct Batch {
+    redeemed: Vec<Redemption>,
+    /// By the consumer that they are left to.
+    left: BTreeMap<String, Vec<Redemption>>,
+    fetches: Vec<Fetch>,
+}
+
+impl Clerk {
+    /// Who serves the desk of this source.
+    pub(super) fn new(source: Rc<Source>, intake: Rc<Intake>) -> Self {
+        let answer = format!("{{posthaste:{}}}:answer:{}", source.partition, crate::id::new_id());
+        let (redeem, fetch) = (Code::new(REDEEM), Code::new(FETCH));
+        Self { source, intake, answer, question: Cell::new(0), redeem, fetch, refused: Cell::new(false) }
     }
 
-    /// Redeems what comes in, all that came during one round trip in the next.
-    async fn serve(self, mut handed_in: mpsc::UnboundedReceiver<Redemption>) {
-        let mut batch = Vec::with_capacity(GROUP_MAX);
-        while handed_in.recv_many(&mut batch, GROUP_MAX).await > 0 {
-            self.settle(batch.drain(..)).await;
-        }
-    }
-
-    async fn settle(&self, tickets: impl Iterator<Item = Redemption>) {
-        let (mut returned, mut bodies, mut wishes) = (Vec::new(), Vec::new(), Vec::new());
-        for ticket in tickets {
-            match ticket.wish {
-                Wish::GiveBack => returned.push(ticket),
-                Wish::Body(_) => bodies.push(ticket),
-                Wish::Attempt(_) | Wish::Drop(..) => wishes.push(ticket),
+    /// Does what is asked, all that came during one round trip in the next. What could not be left is left
+    /// later, and holds nothing up.
+    pub(super) async fn serve(self, mut asked: mpsc::UnboundedReceiver<Request>) {
+        let mut batch = Batch::default();
+        let mut requests = Vec::with_capacity(GROUP_MAX);
+        loop {
+            let later = async {
+                match batch.left.is_empty() {
+                    true => std::future::pending().await,
+                    false => tokio::time::sleep(ASKED_AGAIN_AFTER).await,
+                }
+            };
+            tokio::select! {
+                came = asked.recv_many(&mut requests, GROUP_MAX) => if came == 0 { break },
+                () = later => {}
             }
-        }
-        self.answered(&returned, async || self.run(&self.give_back, &[GROUP, RETURNED], &returned).await).await;
-        self.question.set(self.question.get() + 1);
-        let question = self.question.get().to_string();
-        let words = [GROUP, &self.answer, &question];
-        let won = self.answered(&wishes, async || self.run(&self.redeem, &words, &wishes).await).await;
-        for (ticket, won) in wishes.into_iter().zip(won) {
-            self.grant(ticket, won == 1);
-        }
-        let read = self.answered(&bodies, async || self.read(&bodies).await).await;
-        for (ticket, body) in bodies.into_iter().zip(read) {
-            if let Wish::Body(answer) = ticket.wish {
-                // Who asked may have been ended by a fault meanwhile.
-                let _ = answer.send(body);
+            requests.drain(..).for_each(|request| batch.add(request));
+            self.redeem_all(std::mem::take(&mut batch.redeemed)).await;
+            self.leave_all(&mut batch.left).await;
+            for fetch in batch.fetches.drain(..) {
+                self.fetch(fetch).await;
             }
         }
     }
 
     /// Asks until there is an answer for each. An entry that an answer acknowledged which Redis has
     /// forgotten is lost, which is why none is asked for before its attempt is about to begin.
-    async fn answered<T>(&self, tickets: &[Redemption], ask: impl AsyncFn() -> RedisResult<Vec<T>>) -> Vec<T> {
+    async fn redeem_all(&self, tickets: Vec<Redemption>) {
+        if tickets.is_empty() {
+            return;
+        }
+        self.question.set(self.question.get() + 1);
+        let question = self.question.get().to_string();
+        let entries: Vec<String> = tickets.iter().map(|ticket| ticket.entry.to_string()).collect();
+        let words = [GROUP, &self.answer, &question].into_iter().chain(entries.iter().map(String::as_str));
+        let words: Vec<&[u8]> = words.map(str::as_bytes).collect();
         let mut said = false;
-        while !tickets.is_empty() {
-            match ask().await {
-                Ok(answers) if answers.len() == tickets.len() => return answers,
-                Ok(answers) => tracing::error!(answers = answers.len(), "Redis answered for another number of entries"),
+        let won = loop {
+            let answer = self.intake.streams.link.code(&self.redeem, &self.source.stream, &words).await;
+            match answer.and_then(each_won) {
+                Ok(won) if won.len() == tickets.len() => break won,
+                Ok(won) => tracing::error!(answers = won.len(), "Redis answered for another number of entries"),
                 Err(error) if !std::mem::replace(&mut said, true) => {
                     tracing::warn!(%error, deliveries = tickets.len(), "Redis does not say who has deliveries; they wait");
                 }
                 Err(_) => {}
             }
             tokio::time::sleep(ASKED_AGAIN_AFTER).await;
+        };
+        for (ticket, won) in tickets.into_iter().zip(won) {
+            self.grant(ticket, won);
         }
-        Vec::new()
     }
 
     fn grant(&self, ticket: Redemption, won: bool) {
-        self.metrics.ticket_redeemed(won);
+        self.intake.metrics.ticket_redeemed(won);
         match ticket.wish {
             Wish::Attempt(answer) => {
                 // Who asked was ended by a fault; the delivery ends with it, as an attempt would.
                 let _ = answer.send(won);
             }
-            Wish::Drop(reason, _place) if won => self.metrics.dropped(reason, 1),
-            Wish::Drop(..) | Wish::GiveBack | Wish::Body(_) => {}
+            Wish::Drop(reason, _place) if won => self.intake.metrics.dropped(reason, 1),
+            Wish::Drop(..) | Wish::Park(..) | Wish::GiveBack => {}
         }
     }
 
-    async fn run(&self, code: &Code, words: &[&str], tickets: &[Redemption]) -> RedisResult<Vec<i64>> {
-        let entries: Vec<String> = tickets.iter().map(entry_text).collect();
-        let words = words.iter().map(|word| word.as_bytes());
-        let words: Vec<&[u8]> = words.chain(entries.iter().map(String::as_bytes)).collect();
-        let answers = self.streams.link.code(code, &self.stream, &words).await?;
-        match answers {
-            Value::Int(all) => Ok(vec![1; usize::try_from(all).unwrap_or_default()]),
-            each => Ok(Vec::from_redis_value(each)?),
+    /// Leaves entries to other consumers, as if nobody had touched them for long. Where Redis can't, they stay
+    /// in `left`.
+    async fn leave_all(&self, left: &mut BTreeMap<String, Vec<Redemption>>) {
+        let tried = std::mem::take(left).into_iter().map(async |(consumer, tickets)| {
+            let done = self.leave(&consumer, &tickets).await;
+            done.err().map(|error| (error, consumer, tickets))
+        });
+        for (error, consumer, tickets) in join_all(tried).await.into_iter().flatten() {
+            self.refused(&error);
+            left.insert(consumer, tickets);
         }
     }
 
-    /// The bodies of entries that are still there.
-    async fn read(&self, tickets: &[Redemption]) -> RedisResult<Vec<Option<Bytes>>> {
-        let mut questions = Pipeline::new();
-        for entry in tickets.iter().map(entry_text) {
-            questions.add_command(command("XRANGE", &[&self.stream, &entry, &entry]));
+    fn refused(&self, error: &RedisError) {
+        if !self.refused.replace(true) {
+            tracing::warn!(%error, partition = self.source.partition, "Redis does not park deliveries or give parked ones; tried again until it does");
         }
-        let found: Vec<Value> = self.streams.link.pipeline(&questions).await?;
-        Ok(found.into_iter().map(|found| entries(found).pop().and_then(Entry::into_body)).collect())
+    }
+
+    async fn leave(&self, consumer: &str, tickets: &[Redemption]) -> RedisResult<()> {
+        let mut claim = command("XCLAIM", &[&self.source.stream, GROUP, consumer, "0"]);
+        for ticket in tickets {
+            claim.arg(ticket.entry.to_string());
+        }
+        claim.arg(&["IDLE", LEFT_FOR, "JUSTID"]);
+        match self.intake.streams.link.query::<Value>(&claim).await {
+            // Where somebody has removed the group nothing is pending.
+            Err(error) if !has_code(&error, "NOGROUP") => Err(error),
+            _ => {
+                self.refused.set(false);
+                Ok(())
+            }
+        }
+    }
+
+    async fn fetch(&self, fetch: Fetch) {
+        let entries = match self.source.consumer() {
+            Some(consumer) if !self.intake.streams.is_stopping() => self.fetch_for(&consumer, &fetch).await,
+            _ => Ok(Vec::new()),
+        };
+        let fetched = match entries {
+            Ok(entries) => {
+                let more = entries.len() >= fetch.number;
+                Fetched { deliveries: self.intake.unpack(self.source.partition, &fetch.desk, entries, None), more }
+            }
+            Err(error) => {
+                self.refused(&error);
+                // What it gave and we did not hear is claimed from the old name.
+                self.source.begin_anew();
+                Fetched { deliveries: Vec::new(), more: true }
+            }
+        };
+        // Who asked may have been ended by a fault: its deliveries are given back.
+        let _ = fetch.answer.send(fetched);
+    }
+
+    async fn fetch_for(&self, consumer: &str, fetch: &Fetch) -> RedisResult<Vec<super::entry::Entry>> {
+        let (parking, number) = (parked_name(&fetch.destination), fetch.number.to_string());
+        let words = [GROUP, &parking, consumer, &number].map(str::as_bytes);
+        Ok(entries(self.intake.streams.link.code(&self.fetch, &self.source.stream, &words).await?))
     }
 }
 
-fn entry_text(ticket: &Redemption) -> String {
-    format!("{}-{}", ticket.entry.0, ticket.entry.1)
+impl Batch {
+    fn add(&mut self, request: Request) {
+        match request {
+            Request::Fetch(fetch) => self.fetches.push(fetch),
+            Request::Redeem(ticket) => match &ticket.wish {
+                Wish::GiveBack => self.left.entry(RETURNED.to_owned()).or_default().push(ticket),
+                Wish::Park(destination, _) => self.left.entry(parked_name(destination)).or_default().push(ticket),
+                Wish::Attempt(_) | Wish::Drop(..) => self.redeemed.push(ticket),
+            },
+        }
+    }
+}
+
+/// What the script of redemption says: whether each is won.
+fn each_won(answer: Value) -> RedisResult<Vec<bool>> {
+    match answer {
+        Value::Int(all) => Ok(vec![true; usize::try_from(all).unwrap_or_default()]),
+        each => {
+            Ok(Vec::from_redis_value(each).map_err(RedisError::from)?.into_iter().map(|won: i64| won == 1).collect())
+        }
+    }
 }

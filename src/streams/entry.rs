@@ -10,8 +10,8 @@ use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
 use crate::delivery::{Delivery, Target};
-use crate::messages::EntryId;
 use crate::redis::Value;
+use crate::ticket::EntryId;
 use crate::trigger::Secret;
 
 /// Targets that are remembered, so that a busy trigger's URL and headers are not read anew for each
@@ -38,10 +38,6 @@ impl Entry {
     /// Bytes of its body.
     pub(super) fn size(&self) -> usize {
         self.body.as_ref().map_or(0, Vec::len)
-    }
-
-    pub(super) fn into_body(self) -> Option<Bytes> {
-        self.body.map(Bytes::from)
     }
 
     /// Where a field's value belongs; the last of two counts. Others belong to somebody else.
@@ -145,7 +141,7 @@ fn entry(value: Value) -> Option<Entry> {
     let Value::Array(parts) = value else { return None };
     let [id, fields] = <[Value; 2]>::try_from(parts).ok()?;
     let Value::BulkString(id) = id else { return None };
-    let id = entry_id(std::str::from_utf8(&id).ok()?)?;
+    let id = EntryId::read(std::str::from_utf8(&id).ok()?)?;
     let mut entry = Entry { id, ..Entry::default() };
     let Value::Array(fields) = fields else { return Some(entry) };
     let mut fields = fields.into_iter();
@@ -157,11 +153,6 @@ fn entry(value: Value) -> Option<Entry> {
         }
     }
     Some(entry)
-}
-
-pub(super) fn entry_id(text: &str) -> Option<EntryId> {
-    let (milliseconds, number) = text.split_once('-')?;
-    Some(EntryId(milliseconds.parse().ok()?, number.parse().ok()?))
 }
 
 pub(super) fn unix_millis() -> u64 {

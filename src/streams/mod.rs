@@ -7,6 +7,7 @@
 mod backlog;
 mod desk;
 mod entry;
+mod intake;
 mod publisher;
 mod reply;
 mod taker;
@@ -19,7 +20,7 @@ use tokio::sync::watch;
 
 pub use backlog::Backlog;
 pub use publisher::Publisher;
-pub use taker::Takers;
+pub use taker::{Sink, Takers};
 
 use crate::config::{Cluster, Config};
 use crate::delivery::Destination;
@@ -44,6 +45,16 @@ pub struct Streams {
     stop: Arc<watch::Sender<bool>>,
     /// Counts the times that Redis was seen to be away.
     breaks: Arc<AtomicU64>,
+    /// For what is parked, as it was last seen: with its partition and how many.
+    parked: Arc<watch::Sender<Vec<Parked>>>,
+}
+
+/// Entries that wait until some node has room for their destination.
+#[derive(Debug, Clone)]
+struct Parked {
+    partition: usize,
+    destination: Destination,
+    entries: usize,
 }
 
 /// Why the streams can't be used.
@@ -73,30 +84,38 @@ impl Streams {
     pub async fn open(config: &Config) -> Result<Self, StreamsError> {
         let (store, cluster) = (&config.store, &config.cluster);
         let link = Link::new(&store.url, store.ca_file.as_deref())?;
-        let failed = |error: crate::redis::RedisError| StreamsError::Redis(link.place().to_owned(), error.to_string());
-        let own = cluster.partitions;
-        // Asked for first: a Redis that is full refuses even what it would not do.
-        let ask = command("GET", &[PARTITIONS]);
-        let agreed: Option<usize> = link.query(&ask).await.map_err(failed)?;
-        let agreed = match agreed {
-            Some(agreed) => agreed,
-            None => {
-                let set = command("SET", &[PARTITIONS, &own.to_string(), "NX"]);
-                let _: Option<String> = link.query(&set).await.map_err(failed)?;
-                link.query(&ask).await.map_err(failed)?
-            }
-        };
-        if agreed != own {
-            return Err(StreamsError::Partitions { own, agreed });
-        }
-        Ok(Self {
+        let own = Self {
             link,
-            partitions: own,
+            partitions: cluster.partitions,
             cluster: cluster.clone(),
             attempt_timeout: config.dispatch.attempt_timeout,
             stop: Arc::new(watch::Sender::new(false)),
             breaks: Arc::default(),
-        })
+            parked: Arc::default(),
+        };
+        own.agree().await?;
+        Ok(own)
+    }
+
+    /// Agrees with the other nodes on the number of partitions, where that is not done yet.
+    async fn agree(&self) -> Result<(), StreamsError> {
+        let failed =
+            |error: crate::redis::RedisError| StreamsError::Redis(self.link.place().to_owned(), error.to_string());
+        // Asked for first: a Redis that is full refuses even what it would not do.
+        let ask = command("GET", &[PARTITIONS]);
+        let agreed: Option<usize> = self.link.query(&ask).await.map_err(failed)?;
+        let agreed = match agreed {
+            Some(agreed) => agreed,
+            None => {
+                let set = command("SET", &[PARTITIONS, &self.partitions.to_string(), "NX"]);
+                let _: Option<String> = self.link.query(&set).await.map_err(failed)?;
+                self.link.query(&ask).await.map_err(failed)?
+            }
+        };
+        if agreed != self.partitions {
+            return Err(StreamsError::Partitions { own: self.partitions, agreed });
+        }
+        Ok(())
     }
 
     /// Takes nothing more out of the streams from when it ends.
@@ -105,6 +124,10 @@ impl Streams {
         if tokio::time::timeout(TAKERS_STOP_WITHIN, self.stop.closed()).await.is_err() {
             tracing::warn!("something was still being taken from Redis; other nodes claim what comes too late");
         }
+    }
+
+    fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
     }
 
     fn partition_of(&self, destination: &Destination) -> usize {
@@ -125,6 +148,19 @@ fn partition_of(destination: &Destination, partitions: usize) -> usize {
     mix(destination.host.as_bytes());
     mix(&destination.port.to_be_bytes());
     (hash % partitions as u64) as usize
+}
+
+/// What the names of the consumers begin with that hold what is parked. They never give a sign of life.
+const PARKED: &str = "parked:";
+
+/// The consumer that holds what is parked for a destination.
+fn parked_name(destination: &Destination) -> String {
+    format!("{PARKED}{destination}")
+}
+
+/// The destination in such a name.
+fn parked_for(consumer: &str) -> Option<Destination> {
+    Destination::of(&url::Url::parse(consumer.strip_prefix(PARKED)?).ok()?)
 }
 
 /// A partition's stream.
@@ -153,9 +189,11 @@ mod tests {
             ("https://example.com:443/b", 11),
             ("http://example.com/a", 6),
             ("http://127.0.0.1:9000/", 13),
+            ("http://[::1]:8080/", 7),
         ] {
             let destination = Destination::of(&url::Url::parse(url).expect("a URL")).expect("a host");
             assert_eq!(partition_of(&destination, 16), partition, "{url}");
+            assert_eq!(parked_for(&parked_name(&destination)), Some(destination), "{url}");
         }
     }
 }

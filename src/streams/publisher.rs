@@ -117,12 +117,25 @@ impl Lane {
             // Apart where somebody waits for the outcome: those entries have a word more than others.
             let mut groups: BTreeMap<(usize, bool), Vec<Queued>> = BTreeMap::new();
             for queued in waiting {
+                if !self.backlog.has_room_for(&queued.delivery.target.destination) {
+                    self.drop_delivery(queued);
+                    continue;
+                }
                 let partition = self.streams.partition_of(&queued.delivery.target.destination);
                 groups.entry((partition, queued.report.is_some())).or_default().push(queued);
             }
             join_all(groups.into_iter().map(|((partition, _), deliveries)| self.add_all(partition, deliveries))).await;
         }
         self.working.set(false);
+    }
+
+    /// Ends a delivery for a destination that has as much parked as it may, so that the others have room.
+    fn drop_delivery(&self, queued: Queued) {
+        self.pressure.sub(queued.delivery.body.len());
+        self.metrics.dropped(Dropped::QueueFull, 1);
+        if let Some(report) = queued.report {
+            let _ = report.send(Report::Dropped(Dropped::QueueFull));
+        }
     }
 
     async fn add_all(&self, partition: usize, mut deliveries: Vec<Queued>) {

@@ -3,8 +3,7 @@
 //! thread. It takes no more than the node has places for, and claims what dead nodes held. It never
 //! acknowledges an entry: that is the ticket to its attempt.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,15 +12,18 @@ use std::time::{Duration, Instant};
 use actix::{ArbiterHandle, Recipient};
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::watch;
 
-use super::desk::Desk;
-use super::entry::{Entry, Reader, entries};
-use super::{GROUP, Streams, command, reply, stream_key};
+use super::desk::Clerk;
+use super::entry::{Entry, entries};
+use super::intake::{Intake, PLACE_BYTES, Source, places_of};
+use super::{GROUP, PARKED, Parked, Streams, command};
 use crate::admission::Gate;
-use crate::messages::{DeliveriesRendered, Place, Queued, Redemption, Ticket};
-use crate::metrics::{Dropped, Metrics};
+use crate::delivery::Destination;
+use crate::messages::{DeliveriesParked, DeliveriesRendered};
+use crate::metrics::Metrics;
 use crate::redis::{ANSWER_WITHIN, Code, Connection, RedisResult, Value, has_code, within};
+use crate::ticket::Desk;
 
 /// How Redis begins to say that it is full: it takes nothing in, and still lets everything out.
 const FULL: &str = "OOM";
@@ -32,16 +34,14 @@ const TRIED_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// The fewest and the most entries taken at a time. Many at a time cost Redis less; few are what a
 /// stream with no work keeps of the node's places.
 const TAKEN_AT_ONCE: std::ops::RangeInclusive<usize> = 8..=64;
-/// A delivery takes a place for each so many bytes of its body, begun or whole, so that places are memory
-/// too.
-const PLACE_BYTES: usize = 65_536;
 /// In the time after which a node counts as dead, so many signs of life are given, and so often it
 /// is looked for dead ones.
 const SIGNS_OF_LIFE: u32 = 4;
 
 /// Gives the caller (ARGV 2) up to ARGV 4 entries of consumers without a sign of life (a key named
-/// ARGV 5 and their name), if they have been untouched for ARGV 3 milliseconds. A dead consumer with
-/// nothing left is removed. One step, so that none is removed that has just taken something.
+/// ARGV 5 and their name), if they have been untouched for ARGV 3 milliseconds; not what is parked (by consumers
+/// whose names begin with ARGV 6). A dead consumer with nothing left is removed. One step, so that none is
+/// removed that has just taken something.
 const CLAIM: &str = r"
 local claimed, left = {}, tonumber(ARGV[4])
 for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
@@ -49,7 +49,7 @@ for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
   if name ~= ARGV[2] and redis.call('EXISTS', ARGV[5] .. name) == 0 then
     if pending == 0 then
       redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], name)
-    elseif left > 0 then
+    elseif left > 0 and string.sub(name, 1, #ARGV[6]) ~= ARGV[6] then
       local ids = {}
       for _, entry in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', left, name)) do
         ids[#ids + 1] = entry[1]
@@ -65,18 +65,20 @@ for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
 end
 return claimed";
 
+/// The Dispatchers of a thread, as takers see them.
+pub struct Sink {
+    /// What is taken goes there.
+    pub deliveries: Recipient<DeliveriesRendered>,
+    /// What is parked is told there.
+    pub parked: Recipient<DeliveriesParked>,
+}
+
 /// The takers of one thread, and what they share.
 pub struct Takers {
-    streams: Streams,
-    gate: Arc<Gate>,
-    metrics: Arc<Metrics>,
-    dispatchers: Recipient<DeliveriesRendered>,
-    /// For each stream, where its tickets are redeemed.
-    desks: HashMap<usize, mpsc::UnboundedSender<Redemption>>,
-    reader: RefCell<Reader>,
-    /// Each taker's name as a consumer: a new one after each break, since what Redis gave to the old
-    /// one may never have arrived here.
-    consumers: RefCell<Vec<(usize, String)>>,
+    intake: Rc<Intake>,
+    sink: Sink,
+    /// Each stream, and where its tickets are redeemed.
+    sources: Vec<(Rc<Source>, Desk)>,
     taken_at_once: usize,
     claim: Code,
     away: Cell<bool>,
@@ -89,34 +91,29 @@ impl Takers {
         thread: &ArbiterHandle,
         streams: &Streams,
         (share, shares): (usize, usize),
-        dispatchers: Recipient<DeliveriesRendered>,
+        sink: Sink,
         gate: Arc<Gate>,
         metrics: Arc<Metrics>,
     ) {
         let streams = Streams { link: streams.link.apart(), ..streams.clone() };
-        let stopping = streams.stop.subscribe();
+        let (stopping, parked) = (streams.stop.subscribe(), streams.parked.subscribe());
         thread.spawn(async move {
-            let own: Vec<usize> = (share..streams.partitions).step_by(shares).collect();
+            let own = (share..streams.partitions).step_by(shares);
             let take_max = streams.cluster.take_max;
             let share = (take_max / own.len().max(1)).clamp(*TAKEN_AT_ONCE.start(), *TAKEN_AT_ONCE.end());
-            let taken_at_once = share.min(take_max);
-            let desk = |partition: &usize| (*partition, Desk::open(streams.clone(), *partition, Arc::clone(&metrics)));
-            let desks = own.iter().map(desk).collect();
+            let intake = Rc::new(Intake::new(streams, gate, metrics));
             let takers = Rc::new(Self {
-                streams,
-                gate,
-                metrics,
-                dispatchers,
-                desks,
-                reader: RefCell::default(),
-                consumers: RefCell::default(),
-                taken_at_once,
+                sources: own.map(|partition| source(partition, &intake)).collect(),
+                intake,
+                sink,
+                taken_at_once: share.min(take_max),
                 claim: Code::new(CLAIM),
                 away: Cell::new(false),
             });
             actix_rt::spawn(Rc::clone(&takers).live());
-            for partition in own {
-                actix_rt::spawn(Rc::clone(&takers).take_from(partition, stopping.clone()));
+            actix_rt::spawn(Rc::clone(&takers).tell_of_parked(parked));
+            for (source, desk) in takers.sources.clone() {
+                actix_rt::spawn(Rc::clone(&takers).take_from(source, desk, stopping.clone()));
             }
         });
     }
@@ -124,143 +121,147 @@ impl Takers {
     /// Gives signs of life, also while there is nothing to take or no place for it.
     async fn live(self: Rc<Self>) {
         loop {
-            let consumers = self.consumers.borrow().clone();
             // All at once: one after the other, the last of many would come too late. Where Redis is away
             // nobody else can claim either; the next sign is soon.
-            join_all(consumers.iter().map(|(partition, consumer)| self.sign(*partition, consumer))).await;
-            tokio::time::sleep(self.streams.cluster.claim_after / SIGNS_OF_LIFE).await;
+            join_all(self.sources.iter().map(|(source, _)| async {
+                match source.consumer() {
+                    Some(consumer) => self.sign(source, &consumer).await,
+                    None => Ok(()),
+                }
+            }))
+            .await;
+            tokio::time::sleep(self.claim_after() / SIGNS_OF_LIFE).await;
         }
     }
 
     /// A Redis that is full takes no sign, and lets deliveries out: those who take them may then have
     /// to share them with others who claim them.
-    async fn sign(&self, partition: usize, consumer: &str) -> RedisResult<()> {
-        let key = format!("{}{consumer}", alive_prefix(partition));
-        let life = self.streams.cluster.claim_after.as_millis().to_string();
-        match self.streams.link.query::<Value>(&command("SET", &[&key, "1", "PX", &life])).await {
+    async fn sign(&self, source: &Source, consumer: &str) -> RedisResult<()> {
+        let key = format!("{}{consumer}", alive_prefix(source.partition));
+        let life = self.claim_after().as_millis().to_string();
+        match self.intake.streams.link.query::<Value>(&command("SET", &[&key, "1", "PX", &life])).await {
             Err(error) if !has_code(&error, FULL) => Err(error),
             _ => Ok(()),
         }
     }
 
+    fn claim_after(&self) -> Duration {
+        self.intake.streams.cluster.claim_after
+    }
+
+    /// Tells the Dispatchers what is parked in the streams of this thread, as often as that is looked at.
+    async fn tell_of_parked(self: Rc<Self>, mut parked: watch::Receiver<Vec<Parked>>) {
+        while parked.changed().await.is_ok() {
+            let told: Vec<_> = parked.borrow_and_update().iter().filter_map(|parked| self.with_desk(parked)).collect();
+            if !told.is_empty() && !self.intake.streams.is_stopping() {
+                // Refused where the Dispatchers have much to do or have stopped; it is said again.
+                drop(self.sink.parked.try_send(DeliveriesParked(told)));
+            }
+        }
+    }
+
+    fn with_desk(&self, parked: &Parked) -> Option<(Destination, Desk)> {
+        let (_, desk) = self.sources.iter().find(|(source, _)| source.partition == parked.partition)?;
+        Some((parked.destination.clone(), desk.clone()))
+    }
+
     /// Takes from one stream until the node stops, over one connection after the other.
-    async fn take_from(self: Rc<Self>, partition: usize, mut stopping: watch::Receiver<bool>) {
+    async fn take_from(self: Rc<Self>, source: Rc<Source>, desk: Desk, mut stopping: watch::Receiver<bool>) {
         while !*stopping.borrow() {
             let consumer = crate::id::new_id();
             // After a fault of ours too the stream is taken from, and the old name gives no sign of life.
-            let taken = AssertUnwindSafe(self.follow(partition, &consumer, &mut stopping)).catch_unwind().await;
-            self.consumers.borrow_mut().retain(|(_, own)| *own != consumer);
+            let taken = AssertUnwindSafe(self.follow(&source, &desk, &consumer, &mut stopping)).catch_unwind().await;
+            if !*stopping.borrow() {
+                source.begin_anew();
+            }
             match taken {
                 Ok(Ok(())) => continue,
                 Ok(Err(error)) if !self.away.replace(true) => {
                     tracing::warn!(%error, "Redis gives no deliveries; tried again until it does");
                 }
                 Ok(Err(_)) => {}
-                Err(_) => tracing::error!(partition, "a fault ended the taking from a stream; it begins anew"),
+                Err(_) => {
+                    tracing::error!(source.partition, "a fault ended the taking from a stream; it begins anew");
+                }
             }
             tokio::time::sleep(TRIED_AGAIN_AFTER).await;
         }
     }
 
-    async fn follow(&self, partition: usize, consumer: &str, stopping: &mut watch::Receiver<bool>) -> RedisResult<()> {
-        self.sign(partition, consumer).await?;
-        self.consumers.borrow_mut().push((partition, consumer.to_owned()));
-        let mut connection = self.streams.link.blocking().await?;
-        make_group(&mut connection, partition).await?;
+    /// Takes under one name for as long as it is good.
+    async fn follow(
+        &self,
+        source: &Source,
+        desk: &Desk,
+        consumer: &str,
+        stopping: &mut watch::Receiver<bool>,
+    ) -> RedisResult<()> {
+        self.sign(source, consumer).await?;
+        source.begin(consumer);
+        let mut connection = self.intake.streams.link.blocking().await?;
+        make_group(&mut connection, source).await?;
         if self.away.take() {
             tracing::info!("Redis gives deliveries again");
         }
         let mut looked: Option<Instant> = None;
         // So many that they are likely to have no more bytes than as many places.
         let mut count = self.taken_at_once.min(*TAKEN_AT_ONCE.start());
-        while !*stopping.borrow() {
-            let more = if looked.is_none_or(|at| at.elapsed() >= self.streams.cluster.claim_after / SIGNS_OF_LIFE) {
-                let claimed = self.claim(partition, consumer, count).await?;
+        while !*stopping.borrow() && source.is_consumer(consumer) {
+            let more = if looked.is_none_or(|at| at.elapsed() >= self.claim_after() / SIGNS_OF_LIFE) {
+                let claimed = self.claim(source, consumer, count).await?;
                 // Where there was as much as could be had, there may be more.
                 looked = (claimed.len() < count).then(Instant::now);
-                self.metrics.claims.inc_by(claimed.len() as u64);
+                self.intake.metrics.claims.inc_by(claimed.len() as u64);
                 claimed
             } else {
-                self.ask(&mut connection, partition, consumer, count).await?
+                ask(&mut connection, source, consumer, count).await?
             };
             if !more.is_empty() {
                 let each = more.iter().map(Entry::size).sum::<usize>() / more.len();
                 count = (self.taken_at_once * PLACE_BYTES / each.max(1)).clamp(1, self.taken_at_once);
+                self.pass_on(source, desk, more, stopping).await;
             }
-            self.pass_on(partition, more, stopping).await;
         }
         Ok(())
     }
 
-    async fn ask(
-        &self,
-        connection: &mut Connection,
-        partition: usize,
-        consumer: &str,
-        count: usize,
-    ) -> RedisResult<Vec<Entry>> {
-        let (count, wait) = (count.to_string(), ASKED_FOR.as_millis().to_string());
-        let key = stream_key(partition);
-        let question =
-            command("XREADGROUP", &["GROUP", GROUP, consumer, "COUNT", &count, "BLOCK", &wait, "STREAMS", &key, ">"]);
-        let answer = within(ASKED_FOR + ANSWER_WITHIN, question.query_async(connection)).await?;
-        Ok(of_one_stream(answer))
-    }
-
-    async fn claim(&self, partition: usize, consumer: &str, count: usize) -> RedisResult<Vec<Entry>> {
-        let (key, alive) = (stream_key(partition), alive_prefix(partition));
-        let idle = self.streams.cluster.claim_after.as_millis().to_string();
-        let count = count.to_string();
-        let words = [GROUP, consumer, &idle, &count, &alive].map(str::as_bytes);
-        Ok(entries(self.streams.link.code(&self.claim, &key, &words).await?))
+    async fn claim(&self, source: &Source, consumer: &str, count: usize) -> RedisResult<Vec<Entry>> {
+        let idle = self.claim_after().as_millis().to_string();
+        let (count, alive) = (count.to_string(), alive_prefix(source.partition));
+        let words = [GROUP, consumer, &idle, &count, &alive, PARKED].map(str::as_bytes);
+        Ok(entries(self.intake.streams.link.code(&self.claim, &source.stream, &words).await?))
     }
 
     /// Passes entries to the Dispatchers once there is a place for each. What can't be passed on is
     /// given back by its ticket.
-    async fn pass_on(&self, partition: usize, entries: Vec<Entry>, stopping: &mut watch::Receiver<bool>) {
-        if entries.is_empty() {
-            return;
-        }
-        let ticketed = entries.into_iter().map(|entry| {
-            let ticket = Ticket::new(entry.id, self.desks[&partition].clone(), self.gate.delivery());
-            (entry.size() / PLACE_BYTES + 1, entry, ticket)
-        });
-        let ticketed: Vec<_> = ticketed.collect();
-        let needed = ticketed.iter().map(|(places, ..)| places).sum();
-        let mut places = tokio::select! {
-            places = self.gate.take(needed) => Some(places),
-            _ = stopping.wait_for(|stopping| *stopping) => return,
+    async fn pass_on(&self, source: &Source, desk: &Desk, entries: Vec<Entry>, stopping: &mut watch::Receiver<bool>) {
+        let places = tokio::select! {
+            places = self.intake.gate.take(entries.iter().map(places_of).sum()) => Some(places),
+            _ = stopping.wait_for(|stopping| *stopping) => None,
         };
-        let mut deliveries = Vec::with_capacity(ticketed.len());
-        let mut unreadable: Option<(usize, &str)> = None;
-        for (own, entry, ticket) in ticketed {
-            let place = places.as_mut().and_then(|places| places.split(own)).or_else(|| places.take());
-            match self.reader.borrow_mut().read(entry) {
-                Ok(read) => deliveries.push(Queued {
-                    delivery: read.delivery,
-                    accepted_at: read.accepted_at,
-                    place: place.map(Place::Taken),
-                    ticket: Some(ticket),
-                    outstanding: self.gate.delivery(),
-                    report: read.reply.filter(|key| reply::is_key(partition, key)).map(|key| {
-                        let (report, reported) = oneshot::channel();
-                        actix_rt::spawn(reply::leave(self.streams.clone(), key, reported));
-                        report
-                    }),
-                }),
-                Err(reason) => {
-                    unreadable = Some((unreadable.map_or(1, |(entries, _)| entries + 1), reason));
-                    ticket.discard(Dropped::EntryUnreadable, place.map(Place::Taken));
-                }
-            }
+        let is_stopping = places.is_none();
+        let deliveries = self.intake.unpack(source.partition, desk, entries, places);
+        if !is_stopping {
+            // Refused only where the Dispatchers have stopped.
+            drop(self.sink.deliveries.try_send(DeliveriesRendered(deliveries)));
         }
-        // One line for all of them: there may be as many as a stream holds.
-        if let Some((entries, reason)) = unreadable {
-            tracing::warn!(partition, entries, reason, "entries of a stream are no deliveries and are removed");
-        }
-        // Refused only where the Dispatchers have stopped: what comes back is given back.
-        drop(self.dispatchers.try_send(DeliveriesRendered(deliveries)));
     }
+}
+
+/// A stream, and a desk that is served.
+fn source(partition: usize, intake: &Rc<Intake>) -> (Rc<Source>, Desk) {
+    let source = Rc::new(Source::new(partition));
+    let (desk, asked) = Desk::open();
+    actix_rt::spawn(Clerk::new(Rc::clone(&source), Rc::clone(intake)).serve(asked));
+    (source, desk)
+}
+
+async fn ask(connection: &mut Connection, source: &Source, consumer: &str, count: usize) -> RedisResult<Vec<Entry>> {
+    let (count, wait) = (count.to_string(), ASKED_FOR.as_millis().to_string());
+    let words = ["GROUP", GROUP, consumer, "COUNT", &count, "BLOCK", &wait, "STREAMS", &source.stream, ">"];
+    let question = command("XREADGROUP", &words);
+    let answer = within(ASKED_FOR + ANSWER_WITHIN, question.query_async(connection)).await?;
+    Ok(of_one_stream(answer))
 }
 
 /// Where the consumers of a stream give signs of life.
@@ -269,8 +270,8 @@ fn alive_prefix(partition: usize) -> String {
 }
 
 /// Makes the group where it is not there yet, or not any more. It begins with all there is.
-async fn make_group(connection: &mut Connection, partition: usize) -> RedisResult<()> {
-    let make = command("XGROUP", &["CREATE", &stream_key(partition), GROUP, "0", "MKSTREAM"]);
+async fn make_group(connection: &mut Connection, source: &Source) -> RedisResult<()> {
+    let make = command("XGROUP", &["CREATE", &source.stream, GROUP, "0", "MKSTREAM"]);
     match within(ANSWER_WITHIN, make.query_async::<Value>(connection)).await {
         // A full Redis says nothing about the group; where there is none, the first question will say so.
         Err(error) if !has_code(&error, "BUSYGROUP") && !has_code(&error, FULL) => Err(error),

@@ -10,7 +10,7 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("awc", &["dispatcher/client.rs", "dispatcher/attempt.rs", "dispatcher/line.rs", "cli/demo/calls.rs"]),
     ("actix_tls", &["dispatcher/client.rs"]),
     ("hickory_resolver", &["dispatcher/client.rs", "dispatcher/set.rs"]),
-    ("rustls", &["dispatcher/client.rs", "dispatcher/attempt.rs"]),
+    ("rustls", &["dispatcher/client.rs", "dispatcher/attempt.rs", "redis/authorities.rs"]),
     ("actix_web", &["http", "engine.rs", "cli/receive"]),
     ("prometheus", &["metrics.rs"]),
     ("arc_swap", &["live/mod.rs"]),

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::support::{DEADLINE, Node, Receiver, RedisServer, json_template};
+use crate::support::{DEADLINE, Forwarder, Node, Receiver, RedisServer, json_template};
 
 async fn start(server: &RedisServer, hand_over: &str) -> Node {
     Node::start(&[("POSTHASTE_STORE__URL", &server.url()), ("POSTHASTE_DISPATCH__HAND_OVER", hand_over)]).await
@@ -81,4 +81,51 @@ async fn nodes_go_on_with_what_they_know_while_redis_is_away() {
     assert!(local.metric("posthaste_store_last_contact_timestamp_seconds").await > 1.0e9);
     local.stop().await;
     shared.stop().await;
+}
+
+/// Writes a trigger whose URL can't be dialled and a template that can't be used, as another program does.
+fn write_what_no_node_can_use(cli: impl Fn(&[&str]) -> String) {
+    for (kind, id, json) in [
+        ("template", "w", r#"{"id":"w","name":"","format":"text","body":"x"}"#),
+        ("template", "unclosed", r#"{"id":"unclosed","name":"","format":"text","body":"{{#if a}}"}"#),
+        ("trigger", "t", r#"{"id":"t","event":"*","template":"w","url":"ftp://h/"}"#),
+    ] {
+        let script = ["--eval", "src/store/redis/write.lua", "{posthaste}:meta", ","];
+        let answer = cli(&[&script[..], &["put", kind, "default", id, json]].concat());
+        assert!(answer.starts_with("written"), "{answer}");
+    }
+}
+
+#[actix_rt::test]
+async fn what_no_node_can_use_is_counted_once_for_as_long_as_it_is_stored() {
+    const UNUSABLE: &str = "posthaste_records_unusable";
+    let server = std::sync::Arc::new(RedisServer::start());
+    // Written when the node has read where the log is, and before it reads the first page: so both tell of it.
+    let writer = std::sync::Arc::clone(&server);
+    let write = move || write_what_no_node_can_use(|words| writer.cli(words));
+    let door = Forwarder::before(server.port(), b"\r\nall\r\n", write);
+    let url = format!("redis://127.0.0.1:{}", door.port());
+    let node = Node::start(&[("POSTHASTE_STORE__URL", &url), ("POSTHASTE_DISPATCH__HAND_OVER", "local")]).await;
+    let changes = "posthaste_store_changes_total";
+    node.wait_for_metric(changes, 3.0).await;
+    assert_eq!(node.metric(UNUSABLE).await, 2.0);
+    write_what_no_node_can_use(|words| server.cli(words));
+    node.wait_for_metric(changes, 6.0).await;
+    assert_eq!(node.metric(UNUSABLE).await, 2.0, "the same ones again");
+
+    let usable = json!({"event": "*", "template": "w", "url": "https://h/"});
+    assert!(node.put("/v1/accounts/default/triggers/t", &usable).await.status < 300);
+    assert_eq!(node.metric(UNUSABLE).await, 1.0, "one was written anew");
+    assert_eq!(node.delete("/v1/accounts/default/templates/unclosed").await.status, 204);
+    assert_eq!(node.metric(UNUSABLE).await, 0.0, "and the other deleted");
+
+    write_what_no_node_can_use(|words| server.cli(words));
+    node.wait_for_metric(UNUSABLE, 2.0).await;
+    let script = ["--eval", "src/store/redis/write.lua", "{posthaste}:meta", ",", "delete", "trigger", "default", "t"];
+    assert!(server.cli(&script).starts_with("written"));
+    node.wait_for_metric(UNUSABLE, 1.0).await;
+    server.cli(&["FLUSHALL"]);
+    // Everything is read anew, and there is nothing.
+    node.wait_for_metric(UNUSABLE, 0.0).await;
+    node.stop().await;
 }

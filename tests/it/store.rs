@@ -211,14 +211,14 @@ async fn urls_that_name_no_store_say_what_to_write() {
     for (url, expected) in [
         ("redis://:hunter2@h:6379/x", "write redis://[user:password@]host[:port][/database]"),
         ("rediss:hunter2", "`://` is missing; write redis://"),
-        ("redis+cluster://:hunter2@", "the store's URL can't be used"),
+        ("redis+cluster://:hunter2@", "store.url: "),
         ("redis://:hunter2@127.0.0.1:1", "Redis at redis://127.0.0.1:1 could not be reached within 0 s"),
         ("redis+cluster://:hunter2@127.0.0.1:1", "start it, or correct store.url"),
-        ("postgres://u:hunter2@h/d", "the store's URL has the scheme `postgres:`; write file:PATH"),
-        ("data/x.redb", "the store's URL has the scheme `data/x.redb:`; write file:PATH"),
+        ("postgres://u:hunter2@h/d", "store.url: the scheme `postgres:` is not known; write file:PATH"),
+        ("data/x.redb", "store.url: the scheme `data/x.redb:` is not known; write file:PATH"),
         ("memory:x", "write file:PATH or memory:"),
         ("", "write file:PATH or memory:"),
-        ("file:", "`file:` needs a path"),
+        ("file:", "store.url: `file:` needs a path"),
         ("file://host/x", "`file:` needs a path"),
     ] {
         let opened = open(url).await;

@@ -2,13 +2,13 @@
 //! what, where it stops, and what is left when something goes away. Nodes that are killed are in
 //! [`deaths`]; [`model`] is all this without Redis, at every moment.
 
-mod aside;
 mod bounds;
 mod deaths;
 mod duplicates;
 mod interleavings;
 mod masters;
 mod model;
+mod parked;
 mod secured;
 mod steps;
 mod tickets;

@@ -12,8 +12,8 @@ use super::pending::Pending;
 use super::scripts::{self, Changes, Entry, Found, LOG, META, Trouble};
 use crate::metrics::Metrics;
 use crate::redis::{ANSWER_WITHIN, Cmd, Code, Connection, Link, Value, is_refusal};
-use crate::store::change::{self, Feed};
-use crate::store::{Change, OpenError};
+use crate::store::OpenError;
+use crate::store::change::{self, Feed, Told};
 
 /// How long Redis holds a question for news. Each time it ends, it is asked whether its history is
 /// still the one that was followed, so this is also how long the loss of one can go unnoticed.
@@ -209,18 +209,18 @@ impl Follower {
         };
         let newest = (last.0, read.version);
         let number = read.entries.len();
-        let mut changes = Vec::with_capacity(number);
+        let mut told = Vec::with_capacity(number);
         let mut writers = Vec::new();
         for entry in read.entries {
             match self.shared.pending.take(&entry.token) {
                 Some((change, writer)) => {
-                    changes.push(change);
+                    told.push(Told::Changed(change));
                     writers.push(writer);
                 }
-                None => changes.extend(self.change(entry, newest)),
+                None => told.extend(tell(entry, newest)),
             }
         }
-        self.shared.feed.tell(changes);
+        self.shared.feed.tell(told);
         self.shared.metrics.store_changes.inc_by(number as u64);
         if let Some(point) = &mut self.point {
             (point.version, point.token) = (last.0, Some(last.1));
@@ -230,24 +230,6 @@ impl Follower {
             let _ = writer.send(());
         }
         last.0
-    }
-
-    /// What an entry of the log changes here; nothing where a later one says more.
-    fn change(&self, entry: Entry, (last, version): (u64, u64)) -> Option<Change> {
-        let Some(place) = entry.place else {
-            tracing::warn!(version = entry.version, "an entry of the store's log names no record and is passed over");
-            return None;
-        };
-        match entry.value {
-            Found::Later => None,
-            Found::Gone => change::gone(&place),
-            Found::Kept(value) => match scripts::split(&value) {
-                // It is from a change that was not read yet, and will be told in its turn.
-                (revision, _) if (last + 1..=version).contains(&revision) => None,
-                // What can't be read is not live, on no node.
-                (_, json) => self.shared.feed.read(&place, json).or_else(|| change::gone(&place)),
-            },
-        }
     }
 
     /// Reads the whole store beside what is live, and puts it in its place.
@@ -270,6 +252,23 @@ impl Follower {
         self.shared.pending.snapshot(point.version);
         self.point = Some(point);
         Ok(())
+    }
+}
+
+/// What is told of an entry of the log; nothing where a later one says more.
+fn tell(entry: Entry, (last, version): (u64, u64)) -> Option<Told> {
+    let Some(place) = entry.place else {
+        tracing::warn!(version = entry.version, "an entry of the store's log names no record and is passed over");
+        return None;
+    };
+    match entry.value {
+        Found::Later => None,
+        Found::Gone => Some(Told::Gone(place)),
+        Found::Kept(value) => match scripts::split(&value) {
+            // It is from a change that was not read yet, and will be told in its turn.
+            (revision, _) if (last + 1..=version).contains(&revision) => None,
+            (_, json) => Some(change::read(place, json)),
+        },
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::follower::{Point, Shared, ask};
 use super::scripts::{self, ROWS_MAX, Trouble};
 use crate::redis::Connection;
-use crate::store::{Kind, Snapshot};
+use crate::store::{Kind, change};
 
 /// How often a long reading says how far it is.
 const SAID_EVERY: Duration = Duration::from_secs(5);
@@ -26,7 +26,8 @@ pub(super) async fn take(shared: &Shared, connection: &mut Connection) -> Result
             let page = scripts::read_page(kind, ask(connection, &scripts::PAGE, &words).await?)?;
             from = page.next;
             records += page.rows.len();
-            add(shared, &mut *snapshot, page.rows);
+            let told = page.rows.into_iter().map(|(place, value)| change::read(place, scripts::split(&value).1));
+            snapshot.add(told.collect());
             if said.elapsed() >= SAID_EVERY {
                 said = Instant::now();
                 tracing::info!(records, expected, "reading the store in Redis");
@@ -35,11 +36,6 @@ pub(super) async fn take(shared: &Shared, connection: &mut Connection) -> Result
     }
     snapshot.finish();
     Ok((point, records))
-}
-
-fn add(shared: &Shared, snapshot: &mut (dyn Snapshot + '_), rows: Vec<(crate::store::backend::Place, Vec<u8>)>) {
-    let changes = rows.iter().filter_map(|(place, value)| shared.feed.read(place, scripts::split(value).1));
-    snapshot.add(changes.collect());
 }
 
 /// Where the store's history is before anything is read. Where there is no store, this begins one.

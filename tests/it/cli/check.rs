@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::{home, run};
+use crate::support::free_port;
 
 #[test]
 fn nothing_wrong_is_ok() {
@@ -58,4 +59,45 @@ fn a_misspelt_tag_is_told_with_its_place_and_the_nearest() {
     let line = stderr.lines().next().unwrap_or_default();
     assert!(line.starts_with("a.json:2:") && line.contains(": error: ") && line.contains("[unknown"), "{line}");
     assert!(line.contains("GUEST:NAME"), "{line}");
+}
+
+#[test]
+fn a_store_that_serve_could_not_use_is_named_and_not_asked() {
+    let home = home();
+    fs::write(home.path().join("junk.pem"), "hunter2").expect("a file");
+    // Nobody listens there: what can't be judged without asking is no mistake.
+    let away = format!("rediss://user:hunter2@127.0.0.1:{}/1", free_port());
+    for (variables, expected) in [
+        (&[("URL", away.as_str())][..], &[][..]),
+        (&[("URL", "reddis://user:hunter2@h")], &["store.url: the scheme `reddis:` is not known; write file:PATH"]),
+        (&[("URL", "redis://user:hunter2@h:abc")], &["store.url: invalid port number; write redis://"]),
+        (&[("URL", "redis://:hunter2@127.0.0.1:1/x")], &["store.url: Invalid database number; write redis://"]),
+        (&[("URL", "redis+cluster://:hunter2@h:1,")], &["store.url: empty host; write redis://"]),
+        (&[("URL", &away), ("CA_FILE", "none.pem")], &["store.ca_file: none.pem can't be read: No such file"]),
+        (&[("URL", &away), ("CA_FILE", "junk.pem")], &["store.ca_file: junk.pem holds no certificate; name a file"]),
+        (&[("URL", "rediss+cluster://:hunter2@h:1"), ("CA_FILE", "junk.pem")], &["store.ca_file: junk.pem holds no"]),
+        (
+            &[("URL", "rediss://:hunter2@h:abc"), ("CA_FILE", "junk.pem")],
+            &["store.url: invalid port number", "store.ca_file: junk.pem holds no certificate"],
+        ),
+    ] {
+        let variables: Vec<_> =
+            variables.iter().map(|(key, value)| (format!("POSTHASTE_STORE__{key}"), *value)).collect();
+        let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        let (code, stdout, stderr) = run(&home, &["check"], &variables);
+        assert!(!stderr.contains("hunter2"), "{stderr}");
+        let lines: Vec<&str> = stderr.lines().collect();
+        let Some((_, found)) = lines.split_last() else {
+            assert!(code == 0 && stdout.starts_with("ok: ") && expected.is_empty(), "{variables:?} has no mistake");
+            continue;
+        };
+        assert_eq!((code, found.len()), (1, expected.len()), "{variables:?}: {stderr}");
+        for (line, begin) in found.iter().zip(expected) {
+            assert!(line.starts_with(&format!("settings: error: {begin}")), "{line}");
+        }
+        // What `serve` says is the same.
+        let (code, _, stderr) = run(&home, &["serve"], &variables);
+        let served: Vec<_> = stderr.lines().map(|line| line.replacen("posthaste: ", "settings: error: ", 1)).collect();
+        assert_eq!((code, served), (1, found.iter().map(|line| (*line).to_owned()).collect()), "{variables:?}");
+    }
 }

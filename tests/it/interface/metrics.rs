@@ -20,7 +20,7 @@ const PROMISED: [&str; 17] = [
     "posthaste_dropped_total{reason=\"queue_full\"}",
     "posthaste_dropped_total{reason=\"stopped\"}",
     "posthaste_queue_depth",
-    "posthaste_set_aside_deliveries",
+    "posthaste_parked_deliveries",
     "posthaste_destinations",
     "posthaste_attempts_in_flight",
     "posthaste_events_in_flight",

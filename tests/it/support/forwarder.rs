@@ -17,8 +17,28 @@ pub(crate) struct Forwarder {
     state: Arc<Mutex<State>>,
 }
 
+/// Sees what goes to the target before it gets there.
+type Watcher = Arc<dyn Fn(&[u8]) + Send + Sync>;
+
 impl Forwarder {
     pub(crate) fn to(port: u16) -> Self {
+        Self::watched(port, |_| ())
+    }
+
+    /// One that does something once, before anything with these bytes in it gets to its target.
+    pub(crate) fn before(port: u16, bytes: &'static [u8], act: impl FnOnce() + Send + 'static) -> Self {
+        let act = Mutex::new(Some(act));
+        Self::watched(port, move |passed| {
+            if passed.windows(bytes.len()).any(|window| window == bytes)
+                && let Some(act) = act.lock().expect("a lock").take()
+            {
+                act();
+            }
+        })
+    }
+
+    fn watched(port: u16, watcher: impl Fn(&[u8]) + Send + Sync + 'static) -> Self {
+        let watcher: Watcher = Arc::new(watcher);
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
         let state = Arc::new(Mutex::new(State::default()));
@@ -32,7 +52,7 @@ impl Forwarder {
                 if let Ok(outgoing) = TcpStream::connect(target) {
                     let copies = [&incoming, &outgoing].map(|stream| stream.try_clone().expect("a handle"));
                     state.open.extend(copies.map(|copy| copy.try_clone().expect("a handle")));
-                    pass_on(incoming, outgoing);
+                    pass_on(incoming, outgoing, &watcher);
                 }
             }
         });
@@ -69,12 +89,13 @@ fn cut(state: &mut State) {
     }
 }
 
-fn pass_on(one: TcpStream, other: TcpStream) {
+fn pass_on(one: TcpStream, other: TcpStream, watcher: &Watcher) {
     for stream in [&one, &other] {
         stream.set_nodelay(true).expect("a TCP socket");
     }
     let back = (other.try_clone().expect("a handle"), one.try_clone().expect("a handle"));
-    for (mut from, mut to) in [(one, other), back] {
+    let unwatched: Watcher = Arc::new(|_| ());
+    for ((mut from, mut to), watcher) in [((one, other), Arc::clone(watcher)), (back, unwatched)] {
         std::thread::spawn(move || -> io::Result<()> {
             let mut buffer = [0; 65_536];
             loop {
@@ -82,6 +103,7 @@ fn pass_on(one: TcpStream, other: TcpStream) {
                 if read == 0 {
                     return to.shutdown(Shutdown::Both);
                 }
+                watcher(&buffer[..read]);
                 to.write_all(&buffer[..read])?;
             }
         });

@@ -38,5 +38,6 @@ async fn tls_and_a_user_with_the_documented_rights_are_enough() {
     let error = Node::open(&settings("posthaste:wrong", Some("ca.pem"))).await.map(drop).expect_err("not let in");
     assert!(matches!(error, OpenError::Refused { .. }), "{error}");
     let error = Node::open(&settings("posthaste:password", Some("ca.key"))).await.map(drop).expect_err("no authority");
+    assert!(error.to_string().starts_with("store.ca_file: "), "{error}");
     assert!(!error.to_string().contains("password@"), "{error}");
 }

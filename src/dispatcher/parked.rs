@@ -1,0 +1,132 @@
+//! What is more than this node holds for a destination: it is parked, which means that it stays in its stream
+//! under the destination's name, and whichever node has room for that destination fetches it. So a burst
+//! costs a slow destination nothing, is shared by all nodes, and no other of its partition waits behind
+//! it.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::line::Line;
+use crate::messages::Queued;
+use crate::metrics::Dropped;
+use crate::ticket::Desk;
+
+/// The most that is fetched at a time: Redis does nothing else meanwhile.
+const FETCHED_MAX: usize = 256;
+/// The most bytes of bodies that are fetched at a time, judged by those that came before.
+const FETCHED_BYTES: usize = 4 << 20;
+/// What the first bodies are taken for: so few of them are fetched that they may be large.
+const FIRST_SIZE: usize = FETCHED_BYTES / 8;
+
+/// What one destination knows of what is parked for it.
+#[derive(Debug)]
+pub(super) struct Parked {
+    /// Where there may be some; `None` where nothing is known of any.
+    desk: RefCell<Option<Desk>>,
+    fetching: Cell<bool>,
+    /// Counts what was heard of, so that an older answer does not say that there is none.
+    heard: Cell<u64>,
+    /// How large the bodies were that came last.
+    size: Cell<usize>,
+    /// Nothing is fetched any more.
+    over: Cell<bool>,
+}
+
+impl Default for Parked {
+    fn default() -> Self {
+        Self {
+            desk: RefCell::default(),
+            fetching: Cell::default(),
+            heard: Cell::default(),
+            size: Cell::new(FIRST_SIZE),
+            over: Cell::default(),
+        }
+    }
+}
+
+impl Parked {
+    /// Whether there is something as far as is known.
+    pub(super) fn is_known(&self) -> bool {
+        self.desk.borrow().is_some()
+    }
+
+    pub(super) fn is_being_fetched(&self) -> bool {
+        self.fetching.get()
+    }
+
+    fn hear_of(&self, desk: &Desk) {
+        self.heard.set(self.heard.get() + 1);
+        self.desk.borrow_mut().get_or_insert_with(|| desk.clone());
+    }
+
+    /// What comes from now on is given back.
+    pub(super) fn end(&self) {
+        self.over.set(true);
+    }
+}
+
+impl Line {
+    /// Something is parked, here or by another node.
+    pub(super) fn hear_of_parked(self: &Rc<Self>, desk: &Desk) {
+        self.parked.hear_of(desk);
+        self.fetch_parked();
+    }
+
+    /// Leaves a delivery that there is no room for in its stream, or drops it: one that lies in none, and
+    /// one that does not fit where nothing waits and so never will.
+    pub(super) fn turn_away(&self, reason: Dropped, queued: Queued) {
+        let never_fits = reason == Dropped::QueueBytesFull && self.waiting.borrow().is_empty();
+        if never_fits || queued.ticket.is_none() {
+            self.drop_delivery(reason, queued);
+        } else {
+            self.park(queued);
+        }
+    }
+
+    /// Leaves a delivery in its stream until some node has room. Whoever wants to hear of its end hears of it
+    /// from there.
+    pub(super) fn park(&self, queued: Queued) {
+        let Some(ticket) = queued.ticket else { return };
+        self.parked.hear_of(ticket.desk());
+        ticket.park(&queued.delivery.target.destination, queued.place);
+    }
+
+    /// Has parked deliveries fetched, where there are some and half of what this node holds is free. Called
+    /// whenever that may have become so.
+    pub(super) fn fetch_parked(self: &Rc<Self>) {
+        let parked = &self.parked;
+        if !parked.is_known() || parked.fetching.get() || parked.over.get() {
+            return;
+        }
+        let number = self.room().min(FETCHED_MAX).min((FETCHED_BYTES / parked.size.get()).max(1));
+        if number > 0 {
+            parked.fetching.set(true);
+            actix_rt::spawn(Rc::clone(self).fetch(number));
+        }
+    }
+
+    async fn fetch(self: Rc<Self>, number: usize) {
+        let Some(desk) = self.parked.desk.borrow().clone() else { return };
+        let heard = self.parked.heard.get();
+        let fetched = desk.fetch(&self.destination, number).await;
+        self.parked.fetching.set(false);
+        if !fetched.more && self.parked.heard.get() == heard {
+            self.parked.desk.take();
+        }
+        // At a stop they are given back.
+        if fetched.deliveries.is_empty() || self.parked.over.get() {
+            return;
+        }
+        let bytes: usize = fetched.deliveries.iter().map(|queued| queued.delivery.body.len()).sum();
+        self.parked.size.set((bytes / fetched.deliveries.len()).max(1));
+        let mut taken = false;
+        for queued in fetched.deliveries {
+            taken |= self.take_one(Instant::now(), queued);
+        }
+        // Else the end of an attempt leads to the next: they did not fit, and are parked again.
+        if taken {
+            self.fetch_parked();
+        }
+    }
+}

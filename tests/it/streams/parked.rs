@@ -1,0 +1,206 @@
+//! What is more than a node holds for a destination is parked in its stream: it is sent when there is room, by
+//! whichever node has some, and holds up nobody meanwhile.
+
+use super::{DISPATCH, INGEST, STREAM, backlog, entry_ids, event, expected, ids, node, set_up, until};
+use crate::support::{Behaviour, Node, Receiver, RedisServer};
+
+/// Two connections, eight that are taken and may wait; no claims, so that what moves was parked.
+const SMALL: [(&str, &str); 5] = [
+    ("POSTHASTE_CLUSTER__PARTITIONS", "1"),
+    ("POSTHASTE_CLUSTER__TAKE_MAX", "8"),
+    ("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "600000"),
+    ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "2"),
+    ("POSTHASTE_DISPATCH__DRAIN_MS", "50"),
+];
+const PARKED: &str = "posthaste_parked_deliveries";
+const WAITING: &str = "posthaste_queue_depth";
+const QUEUE_FULL: &str = "posthaste_dropped_total{reason=\"queue_full\"}";
+
+/// A node with 100 deliveries for a receiver that does not answer yet: two are under way, eight wait, the others
+/// are parked.
+async fn holding_a_burst(redis: &RedisServer) -> (Node, Receiver) {
+    let node = node(&redis.url(), &SMALL).await;
+    let receiver = Receiver::start();
+    receiver.behave(Behaviour::Silence);
+    set_up(&node, &[], "t", receiver.url("/")).await;
+    for id in 0..100 {
+        node.fire(event(id)).await;
+    }
+    node.wait_for_metric(PARKED, 90.0).await;
+    assert_eq!((node.metric(WAITING).await, backlog(redis)), (8.0, 98));
+    (node, receiver)
+}
+
+#[actix_rt::test]
+async fn it_is_sent_when_there_is_room_and_delays_no_other() {
+    let redis = RedisServer::start();
+    let (node, busy) = holding_a_burst(&redis).await;
+    let prompt = Receiver::start();
+    set_up(&node, &[], "prompt", prompt.url("/")).await;
+    node.fire(event(100)).await;
+    assert_eq!(prompt.wait_for(1).await[0].text(), "{\"id\":\"100\"}", "it came behind all the others");
+    busy.behave(Behaviour::Answer(200));
+    busy.wait_for(101).await;
+    assert_eq!(ids(&busy), expected(0..101));
+    node.wait_for_metric(PARKED, 0.0).await;
+    until("the stream is not empty", async || backlog(&redis) == 0).await;
+    assert_eq!(node.metric(QUEUE_FULL).await, 0.0);
+    // Nothing is left of the name that it was parked under, once a node has looked for the dead.
+    let _other = super::node(&redis.url(), &SMALL).await;
+    until("it is still remembered", async || {
+        !redis.cli(&["XINFO", "CONSUMERS", STREAM, "dispatch"]).contains("parked:")
+    })
+    .await;
+}
+
+#[actix_rt::test]
+async fn it_keeps_its_order() {
+    let redis = RedisServer::start();
+    let (_node, receiver) = holding_a_burst(&redis).await;
+    receiver.behave(Behaviour::Answer(200));
+    receiver.wait_for(100).await;
+    let sent: Vec<usize> = receiver.received().iter().map(|request| number(request.text())).collect();
+    // Two connections: a neighbour may overtake, nobody else.
+    assert!(sent.iter().enumerate().all(|(place, number)| place.abs_diff(*number) <= 2), "{sent:?}");
+}
+
+fn number(body: &str) -> usize {
+    body.trim_matches(|c: char| !c.is_ascii_digit()).parse().expect("a number")
+}
+
+#[actix_rt::test]
+async fn a_node_that_joins_takes_its_share_at_once() {
+    let redis = RedisServer::start();
+    let (first, receiver) = holding_a_burst(&redis).await;
+    let second = node(&redis.url(), &SMALL).await;
+    second.wait_for_metric("posthaste_attempts_in_flight", 2.0).await;
+    // Eight are the first that are fetched.
+    second.wait_for_metric(WAITING, 6.0).await;
+    second.wait_for_metric(PARKED, 82.0).await;
+    receiver.behave(Behaviour::Answer(200));
+    receiver.wait_for(100).await;
+    assert_eq!(ids(&receiver), expected(0..100));
+    for node in [first, second] {
+        assert!(node.metric("posthaste_tickets_total{result=\"won\"}").await >= 8.0);
+        assert_eq!(node.metric("posthaste_tickets_total{result=\"lost\"}").await, 0.0);
+    }
+}
+
+#[actix_rt::test]
+async fn a_stop_leaves_it_to_the_others() {
+    let redis = RedisServer::start();
+    let (first, receiver) = holding_a_burst(&redis).await;
+    assert_eq!(first.stop().await.unsent, 2, "the two whose attempts are under way");
+    assert_eq!(backlog(&redis), 98);
+    receiver.behave(Behaviour::Answer(200));
+    let _second = node(&redis.url(), &SMALL).await;
+    receiver.wait_for(100).await;
+    assert_eq!(ids(&receiver), expected(0..100));
+}
+
+#[actix_rt::test]
+async fn what_another_has_had_meanwhile_is_left_out() {
+    let redis = RedisServer::start();
+    let (node, receiver) = holding_a_burst(&redis).await;
+    let last = redis.cli(&["XREVRANGE", STREAM, "+", "-", "COUNT", "30"]);
+    let last = entry_ids(&last);
+    assert_eq!(last.len(), 30);
+    redis.cli(&[&["XACK", STREAM, "dispatch"], &last[..]].concat());
+    redis.cli(&[&["XDEL", STREAM], &last[..]].concat());
+    receiver.behave(Behaviour::Answer(200));
+    receiver.wait_for(70).await;
+    node.wait_for_metric(PARKED, 0.0).await;
+    until("the stream is not empty", async || backlog(&redis) == 0).await;
+    assert_eq!((ids(&receiver), node.metric(QUEUE_FULL).await), (expected(0..70), 0.0));
+}
+
+/// What is in the streams when a node comes is its work, however much it is.
+#[actix_rt::test]
+async fn a_node_that_joins_drops_nothing_of_a_backlog() {
+    let redis = RedisServer::start();
+    let bound = ("POSTHASTE_CLUSTER__BACKLOG_MAX", "100");
+    let ingest = node(&redis.url(), &[&SMALL[..], &[INGEST, bound]].concat()).await;
+    let receiver = Receiver::start();
+    set_up(&ingest, &[], "t", receiver.url("/")).await;
+    for id in 0..100 {
+        ingest.fire(event(id)).await;
+    }
+    assert_eq!(ingest.post("/v1/events", &event(100)).await.status, 429);
+    let dispatch = node(&redis.url(), &[&SMALL[..], &[DISPATCH, bound]].concat()).await;
+    receiver.wait_for(100).await;
+    assert_eq!(ids(&receiver), expected(0..100));
+    for node in [ingest, dispatch] {
+        assert_eq!(node.metric(QUEUE_FULL).await, 0.0);
+    }
+}
+
+/// Half of the streams is for all the others. Past its share a destination gets no more, and events are taken.
+#[actix_rt::test]
+async fn no_destination_fills_the_streams() {
+    let redis = RedisServer::start();
+    let bound = [("POSTHASTE_CLUSTER__BACKLOG_MAX", "100")];
+    let node = node(&redis.url(), &[&SMALL[..], &bound].concat()).await;
+    let (silent, prompt) = (Receiver::start(), Receiver::start());
+    silent.behave(Behaviour::Silence);
+    set_up(&node, &[], "silent", silent.url("/")).await;
+    let mut fired = 0;
+    // One after the other: each is where it belongs before the next comes.
+    while node.metric(QUEUE_FULL).await < 10.0 {
+        node.fire(event(fired)).await;
+        fired += 1;
+        until("an event is still on its way", async || {
+            let ended = node.metric(WAITING).await + node.metric(QUEUE_FULL).await + node.metric(PARKED).await;
+            ended + node.metric("posthaste_attempts_in_flight").await == f64::from(fired)
+        })
+        .await;
+    }
+    // Four times what it leaves of fifty.
+    assert_eq!(node.metric(PARKED).await, 41.0);
+    set_up(&node, &[], "prompt", prompt.url("/")).await;
+    node.fire(event("last")).await;
+    prompt.wait_for(1).await;
+    assert_eq!(node.metric("posthaste_events_rejected_total{code=\"engine_full\"}").await, 0.0);
+}
+
+/// Where nothing may wait, each is fetched when a connection is free, and all connections are used.
+#[actix_rt::test]
+async fn it_is_sent_where_nothing_may_wait() {
+    let redis = RedisServer::start();
+    let more =
+        [("POSTHASTE_DISPATCH__QUEUE_PER_DESTINATION", "0"), ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "4")];
+    let node = node(&redis.url(), &[&SMALL[..], &more].concat()).await;
+    let receiver = Receiver::start();
+    receiver.behave(Behaviour::Silence);
+    set_up(&node, &[], "t", receiver.url("/")).await;
+    for id in 0..50 {
+        node.fire(event(id)).await;
+    }
+    node.wait_for_metric("posthaste_attempts_in_flight", 4.0).await;
+    node.wait_for_metric(PARKED, 46.0).await;
+    receiver.behave(Behaviour::Answer(200));
+    receiver.wait_for(50).await;
+    assert_eq!(ids(&receiver), expected(0..50));
+}
+
+/// After a break Redis may have given what never arrived: it is claimed from the name of that time.
+#[actix_rt::test]
+async fn broken_connections_lose_and_double_nothing() {
+    let redis = RedisServer::start();
+    let quick = [("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "200")];
+    let node = node(&redis.url(), &[&SMALL[..], &quick].concat()).await;
+    let receiver = Receiver::start();
+    receiver.behave(Behaviour::Silence);
+    set_up(&node, &[], "t", receiver.url("/")).await;
+    for id in 0..500 {
+        node.fire(event(id)).await;
+    }
+    node.wait_for_metric(PARKED, 490.0).await;
+    receiver.behave(Behaviour::Answer(200));
+    for arrived in [50, 100, 200, 300] {
+        receiver.wait_for(arrived).await;
+        redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+    }
+    receiver.wait_for(500).await;
+    until("the stream is not empty", async || backlog(&redis) == 0).await;
+    assert_eq!(ids(&receiver), expected(0..500));
+}
