@@ -58,7 +58,7 @@ async fn load_through_tls_arrives_all_and_once() {
     for (number, receiver) in receivers.iter().enumerate() {
         set_up(&nodes[0], &[&nodes[1]], &number.to_string(), receiver.url("/")).await;
     }
-    let single = (0..SINGLE).map(|id| event(id));
+    let single = (0..SINGLE).map(event);
     let batches = (SINGLE..EVENTS).step_by(BATCH);
     let batches = batches.map(|first| Value::from_iter((first..first + BATCH).map(event)));
     let posts = single.chain(batches).zip(nodes.iter().cycle());
