@@ -11,6 +11,7 @@ use posthaste::store::{Precondition, StoreError};
 use posthaste::trigger::Trigger;
 use tokio::task::JoinHandle;
 
+use super::history::put_many_directly;
 use super::{Node, Records, wait_until, wait_until_equal};
 use crate::store::{account, template};
 use crate::support::{Forwarder, RedisCluster, RedisServer, free_port};
@@ -237,7 +238,7 @@ async fn a_failover_loses_changes() {
         writers.go_on_for(60).await;
         let lost = master.cli(&["HGET", "{posthaste}:meta", "version"]).parse::<u64>().expect("a number") - kept;
         assert!(lost >= 60, "only {lost} are lost");
-        super::history::put_many_directly(&replica, "other", others);
+        put_many_directly(&replica, (0..others).map(|number| (format!("other{number}"), number)));
         let read_before = [&one, &two].map(|node| read_anew(node));
         door.lead_to(replica.port());
         since = Instant::now();

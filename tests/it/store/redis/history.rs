@@ -17,17 +17,26 @@ fn put_directly(server: &RedisServer, id: &str, number: usize) {
     assert!(answer.starts_with("written"), "{answer}");
 }
 
-/// Puts as many triggers as another program does, in one go.
-pub(super) fn put_many_directly(server: &RedisServer, prefix: &str, number: usize) {
-    let script = std::fs::read_to_string(WRITE).expect("the script");
-    let hash = server.cli(&["SCRIPT", "LOAD", &script]);
-    let line = |number: usize| {
-        let json = format!(
-            r#"{{\"id\":\"{prefix}{number}\",\"event\":\"*\",\"template\":\"w\",\"url\":\"https://h/{number}\"}}"#
-        );
-        format!("EVALSHA {hash} 1 {{posthaste}}:meta put trigger a {prefix}{number} \"{json}\"\n")
-    };
-    server.pipe(&(0..number).map(line).collect::<String>());
+/// The same for many, in one go.
+pub(super) fn put_many_directly(server: &RedisServer, puts: impl Iterator<Item = (String, usize)>) {
+    let script = Script::load(server);
+    server.pipe(&puts.map(|(id, number)| script.put(&id, number)).collect::<String>());
+}
+
+/// The script, as the server knows it by its hash.
+struct Script(String);
+
+impl Script {
+    fn load(server: &RedisServer) -> Self {
+        let text = std::fs::read_to_string(WRITE).expect("the script");
+        Self(server.cli(&["SCRIPT", "LOAD", &text]))
+    }
+
+    /// A line for `redis-cli`.
+    fn put(&self, id: &str, number: usize) -> String {
+        let json = format!(r#"{{\"id\":\"{id}\",\"event\":\"*\",\"template\":\"w\",\"url\":\"https://h/{number}\"}}"#);
+        format!("EVALSHA {} 1 {{posthaste}}:meta put trigger a {id} \"{json}\"\n", self.0)
+    }
 }
 
 #[tokio::test]
@@ -36,17 +45,12 @@ async fn a_log_that_was_trimmed_before_it_was_read_is_noticed() {
     let node = Node::at(&server.url()).await;
     node.put_template("a").await;
     node.put("a", "old", 0).await.expect("written");
-    let script = std::fs::read_to_string(WRITE).expect("the script");
-    let hash = server.cli(&["SCRIPT", "LOAD", &script]);
+    let script = Script::load(&server);
     for turn in 0..3 {
         // In one step, so that no reader sees the entry before it is gone.
-        let json = format!(r#"{{\"id\":\"t{turn}\",\"event\":\"*\",\"template\":\"w\",\"url\":\"https://h/1\"}}"#);
-        let put = |id: &str| {
-            let json = json.replace(&format!("t{turn}"), id);
-            format!("EVALSHA {hash} 1 {{posthaste}}:meta put trigger a {id} \"{json}\"\n")
-        };
+        let puts = ["t", "u"].map(|name| script.put(&format!("{name}{turn}"), 1)).concat();
         let keep = ["XTRIM {posthaste}:log MAXLEN 0", "XTRIM {posthaste}:log MAXLEN 1", "DEL {posthaste}:log"][turn];
-        server.pipe(&format!("MULTI\n{}{}{keep}\nEXEC\n", put(&format!("t{turn}")), put(&format!("u{turn}"))));
+        server.pipe(&format!("MULTI\n{puts}{keep}\nEXEC\n"));
         wait_until("it was read anew", || {
             let live = node.mirror.records();
             live.contains_key(&format!("trigger a/t{turn}")) && live.contains_key(&format!("trigger a/u{turn}"))
@@ -128,15 +132,7 @@ async fn a_long_log_stays_bounded_and_a_late_node_reads_everything() {
     let server = RedisServer::start();
     let node = Node::at(&server.url()).await;
     node.put_template("a").await;
-    let mut script = String::new();
-    for number in 0..2_500 {
-        let id = number % 2_000;
-        let json = format!(r#"{{\"id\":\"t{id}\",\"event\":\"*\",\"template\":\"w\",\"url\":\"https://h/{number}\"}}"#);
-        script.push_str(&format!("EVALSHA @ 1 {{posthaste}}:meta put trigger a t{id} \"{json}\"\n"));
-    }
-    let text = std::fs::read_to_string(WRITE).expect("the script");
-    let hash = server.cli(&["SCRIPT", "LOAD", &text]);
-    server.pipe(&script.replace('@', &hash));
+    put_many_directly(&server, (0..2_500).map(|number| (format!("t{}", number % 2_000), number)));
     let late = Node::at(&server.url()).await;
     assert_eq!(wait_until_equal(&[&node, &late]).await.len(), 2_001);
     assert_eq!(node.snapshots("gap"), 0.0);
