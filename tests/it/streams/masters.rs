@@ -25,7 +25,10 @@ async fn none_twice_and_none_lost_when_a_master_is_killed_under_load() {
     let mut cluster = RedisCluster::start();
     let ingest = Rc::new(node(&cluster.url(), &[INGEST]).await);
     let sender = [DISPATCH, ("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "500")];
-    let sender = [&sender[..], &[("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "2")]].concat();
+    // Small, so that some of what lies in the streams is taken, and some parked for its destination.
+    let small =
+        [("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "2"), ("POSTHASTE_DISPATCH__QUEUE_PER_DESTINATION", "8")];
+    let sender = [sender, small].concat();
     let senders = [node(&cluster.url(), &sender).await, node(&cluster.url(), &sender).await];
     let receivers = start_receivers(&cluster);
     for (number, (receiver, _)) in receivers.iter().enumerate() {
@@ -42,6 +45,7 @@ async fn none_twice_and_none_lost_when_a_master_is_killed_under_load() {
             let held = || waiting(cluster.master(master)) > Some(20);
             for_a_while("nothing waits in the streams although receivers are silent", held).await;
         }
+        until("nothing is parked", async || senders[0].metric("posthaste_parked_deliveries").await > 0.0).await;
         cluster.master_mut(victim).kill();
         // A moment long, what lies on the living masters alone is still taken; what is taken arrives.
         let barred = || ingest.engine().shared().gate.barred() == Some(NotAdmitted::Away);
