@@ -1,13 +1,13 @@
 //! Deliveries through Redis Streams, with nodes in this process and a real redis-server: who takes
 //! what, where it stops, and what is left when something goes away. Nodes that are killed are in
 //! [`deaths`]; [`model`] is all this without Redis, at every moment.
-
 mod bounds;
 mod deaths;
 mod duplicates;
 mod interleavings;
 mod model;
 mod parked;
+mod refusals;
 mod steps;
 mod tickets;
 mod ways;
