@@ -15,7 +15,7 @@ use super::{GROUP, PARKED, Parked, Streams, StreamsError, parked_for, partition_
 use crate::admission::{Barrier, Gate};
 use crate::delivery::Destination;
 use crate::metrics::Metrics;
-use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value};
+use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value, is_broken};
 use crate::ticket::EntryId;
 
 /// How often each node looks. Between two looks it knows of what it adds itself.
@@ -125,11 +125,16 @@ impl Backlog {
     }
 
     async fn look(&self, streams: &Streams, look: &Code, tries: bool) -> Result<(), Trouble> {
-        let seen = see(streams, look, tries && self.ingest).await;
-        let seen = seen.inspect_err(|_| {
-            // Before anything is taken again, all know that their connections are of no use.
-            streams.breaks.fetch_add(1, Ordering::Relaxed);
-        })?;
+        let tries_writing = tries && self.ingest;
+        let seen = match see(streams, look, tries_writing).await {
+            Err(error) if is_broken(&error) => {
+                // Before anything is taken again, all know that their connections are of no use.
+                streams.breaks.fetch_add(1, Ordering::Relaxed);
+                // That one connection was closed does not say that Redis is away.
+                see(streams, look, tries_writing).await?
+            }
+            seen => seen?,
+        };
         let refused = seen.iter().map(|seen| &seen.refused).find(|refused| !refused.is_empty()).cloned();
         self.update(streams, seen);
         if let Some(reason) = refused {

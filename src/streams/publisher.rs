@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, Context, Handler};
 use futures_util::future::join_all;
@@ -16,18 +17,25 @@ use super::{Backlog, Streams, reply, stream_key};
 use crate::messages::{DeliveriesRendered, Place, Queued, Refusal, Report};
 use crate::metrics::{Dropped, Metrics};
 use crate::pressure::Pressure;
-use crate::redis::{Code, FromRedisValue as _, RedisResult};
+use crate::redis::{Code, FromRedisValue as _, RedisResult, Value, is_broken};
 
 /// The most deliveries added to one stream at a time: Redis does nothing else meanwhile.
 const GROUP_MAX: usize = 256;
 /// A group ends with the body that makes it so large.
 const GROUP_BYTES_MAX: usize = 1 << 20;
+/// A group is offered again where a connection broke so soon: it was of no use any more, and Redis is there.
+const BROKEN_WITHIN: Duration = Duration::from_millis(500);
 
-/// Adds entries, each of as many words as ARGV 1 says, and says how long the stream is then.
+/// Adds entries, each of ARGV 3 words, and says how long the stream is then. The number of a Publisher's last
+/// group (ARGV 2) is kept for a while under its own key (ARGV 1), so that it may offer a group again that it
+/// heard nothing of: what was added is not added twice.
 const ADD: &str = r"
-local words = tonumber(ARGV[1])
-for at = 2, #ARGV, words do
-  redis.call('XADD', KEYS[1], '*', unpack(ARGV, at, at + words - 1))
+if tonumber(redis.call('GET', ARGV[1]) or 0) < tonumber(ARGV[2]) then
+  redis.call('SET', ARGV[1], ARGV[2], 'PX', 60000)
+  local words = tonumber(ARGV[3])
+  for at = 4, #ARGV, words do
+    redis.call('XADD', KEYS[1], '*', unpack(ARGV, at, at + words - 1))
+  end
 end
 return redis.call('XLEN', KEYS[1])";
 
@@ -48,6 +56,9 @@ struct Lane {
     working: Cell<bool>,
     /// The breaks after which the connection was made.
     breaks: Cell<u64>,
+    /// Its name in the keys that tell which group was the last, and the number of that.
+    name: String,
+    group: Cell<u64>,
     add: Code,
     writer: RefCell<Writer>,
     /// Whether it was said that Redis does not take deliveries; said once, until it does.
@@ -73,6 +84,8 @@ impl Publisher {
             waiting: RefCell::default(),
             working: Cell::new(false),
             breaks: Cell::new(0),
+            name: crate::id::new_id(),
+            group: Cell::new(0),
             add: Code::new(ADD),
             writer: RefCell::default(),
             refused: Cell::new(false),
@@ -190,12 +203,27 @@ impl Lane {
                 }
             });
         }
-        let words_each = (ends.len() / deliveries.len()).to_string();
+        self.group.set(self.group.get() + 1);
+        // Two groups of one stream may be under way: those with replies and those without.
+        let kind = if replies[0].is_some() { "replies" } else { "plain" };
+        let key = format!("{{posthaste:{partition}}}:added:{}:{kind}", self.name);
+        let head = [key, self.group.get().to_string(), (ends.len() / deliveries.len()).to_string()];
         let mut begin = 0;
         let written = ends.iter().map(|end| &bytes[std::mem::replace(&mut begin, *end)..*end]);
-        let words: Vec<&[u8]> = std::iter::once(words_each.as_bytes()).chain(written).collect();
-        let length = self.streams.link.code(&self.add, &stream_key(partition), &words).await?;
-        Ok(usize::from_redis_value(length)?)
+        let words: Vec<&[u8]> = head.iter().map(String::as_bytes).chain(written).collect();
+        Ok(usize::from_redis_value(self.offer(&stream_key(partition), &words).await?)?)
+    }
+
+    /// A second time where the first met a connection that had ended meanwhile: one that nobody used for long,
+    /// or that somebody has closed.
+    async fn offer(&self, stream: &str, words: &[&[u8]]) -> RedisResult<Value> {
+        let begun = Instant::now();
+        match self.streams.link.code(&self.add, stream, words).await {
+            Err(error) if is_broken(&error) && begun.elapsed() < BROKEN_WITHIN => {
+                self.streams.link.code(&self.add, stream, words).await
+            }
+            done => done,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod interleavings;
 mod masters;
 mod model;
 mod parked;
+mod refusals;
 mod secured;
 mod steps;
 mod tickets;

@@ -32,6 +32,24 @@ async fn past_the_backlogs_bound_nothing_is_taken_and_what_was_arrives() {
     ingest.wait_for_metric("posthaste_backlog_deliveries", 0.0).await;
 }
 
+/// The events of a request count before it is known what they fire.
+#[actix_rt::test]
+async fn a_request_that_is_past_the_bound_is_not_taken_at_all() {
+    let redis = RedisServer::start();
+    let ingest = node(&redis.url(), &[INGEST, ("POSTHASTE_CLUSTER__BACKLOG_MAX", "10")]).await;
+    let receiver = Receiver::start();
+    set_up(&ingest, &[], "t", receiver.url("/")).await;
+    let events = |count: usize| json!((0..count).map(event).collect::<Vec<_>>());
+    let reply = ingest.post("/v1/events", &events(11)).await;
+    assert_eq!(reply.problem(), (429, "engine_full".to_owned()));
+    assert!(reply.json()["detail"].as_str().expect("a detail").contains("send it in parts"));
+    assert_eq!(ingest.post("/v1/events", &events(7)).await.status, 202);
+    let reply = ingest.post("/v1/events", &events(4)).await;
+    assert_eq!((reply.problem(), backlog(&redis)), ((429, "engine_full".to_owned()), 7));
+    assert_eq!(ingest.post("/v1/events", &events(3)).await.status, 202);
+    assert_eq!(backlog(&redis), 10);
+}
+
 #[actix_rt::test]
 async fn a_slow_destination_starves_nobody_in_its_stream() {
     let redis = RedisServer::start();
@@ -117,7 +135,7 @@ async fn what_a_stop_gives_back_another_node_has_at_once() {
 }
 
 /// Posts until the node answers so.
-async fn until_answer(node: &Node, status: u16, code: &str) {
+pub(super) async fn until_answer(node: &Node, status: u16, code: &str) {
     until(code, async || {
         let reply = node.post("/v1/events", &json!({"type": "nobody.listens", "data": {}})).await;
         reply.status == status && (code.is_empty() || reply.problem().1 == code)
@@ -171,51 +189,6 @@ async fn a_redis_that_lost_its_data_is_begun_with_anew() {
     node.fire(event(1)).await;
     receiver.wait_for(2).await;
     assert_eq!(ids(&receiver), expected(0..2));
-}
-
-#[actix_rt::test]
-async fn a_full_redis_takes_nothing_in_and_lets_everything_out() {
-    let redis = RedisServer::start();
-    let narrow = [("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1"), ("POSTHASTE_CLUSTER__TAKE_MAX", "1")];
-    let (node, receiver) = (node(&redis.url(), &narrow).await, Receiver::start());
-    set_up(&node, &[], "t", receiver.url("/")).await;
-    receiver.behave(Behaviour::Silence);
-    for id in 0..100 {
-        node.fire(event(id)).await;
-    }
-    receiver.wait_for(1).await;
-    redis.cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
-    redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
-    let refused = node.post("/v1/events", &event("x")).await;
-    assert_eq!(refused.problem(), (503, "store_unavailable".to_owned()));
-    assert_eq!(node.metric("posthaste_dropped_total{reason=\"not_handed_over\"}").await, 1.0);
-    receiver.behave(Behaviour::Answer(200));
-    receiver.wait_for(100).await;
-    redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);
-    until_answer(&node, 202, "").await;
-    node.fire(event(100)).await;
-    receiver.wait_for(101).await;
-    assert_eq!(ids(&receiver), expected(0..101));
-}
-
-#[actix_rt::test]
-async fn a_node_that_joins_a_full_redis_empties_it() {
-    let redis = RedisServer::start();
-    let (ingest, receiver) = (node(&redis.url(), &[INGEST]).await, Receiver::start());
-    set_up(&ingest, &[], "t", receiver.url("/")).await;
-    // Once, so that the group is there.
-    let first = node(&redis.url(), &[DISPATCH]).await;
-    ingest.fire(event(0)).await;
-    receiver.wait_for(1).await;
-    assert_eq!(first.stop().await.unsent, 0);
-    for id in 1..50 {
-        ingest.fire(event(id)).await;
-    }
-    redis.cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
-    redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
-    let _dispatch = node(&redis.url(), &[DISPATCH]).await;
-    receiver.wait_for(50).await;
-    assert_eq!(ids(&receiver), expected(0..50));
 }
 
 #[actix_rt::test]
@@ -294,15 +267,6 @@ async fn a_stream_that_redis_gives_no_answer_for_holds_up_no_other() {
     second.wait_for(5).await;
     assert_eq!(ids(&second), expected(0..5));
     assert_eq!(ids(&first), expected(0..1), "without an answer nothing is sent");
-}
-
-#[actix_rt::test]
-async fn nodes_must_agree_on_the_partitions() {
-    let redis = RedisServer::start();
-    let _first = node(&redis.url(), &[]).await;
-    let other = crate::support::settings(&super::on(&redis.url(), &[("POSTHASTE_CLUSTER__PARTITIONS", "8")]));
-    let error = posthaste::engine::Engine::start(other).await.err().expect("refused").to_string();
-    assert!(error.contains("`cluster.partitions` is 8 here") && error.contains("agreed on 16"), "{error}");
 }
 
 #[actix_rt::test]

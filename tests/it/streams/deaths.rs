@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::cli::{self, Running};
-use crate::support::{DEADLINE, Receiver, RedisServer};
+use crate::support::{Behaviour, DEADLINE, Receiver, RedisServer};
 
 const EVENTS: usize = 3_000;
 
@@ -45,6 +45,8 @@ fn counts(receiver: &Receiver) -> BTreeMap<String, usize> {
     counts
 }
 
+/// Of each receiver's, up to four attempts are under way on a node, and up to a hundred deliveries wait; the
+/// others are parked.
 #[test]
 fn none_twice_and_none_lost_but_what_was_under_way() {
     let (home, redis) = (cli::home(), RedisServer::start());
@@ -53,7 +55,10 @@ fn none_twice_and_none_lost_but_what_was_under_way() {
     for (number, receiver) in receivers.iter().enumerate() {
         cli::serve::set_up(&ingest.address, &number.to_string(), &receiver.url("/"));
     }
-    let dispatch: Vec<Process> = (0..3).map(|_| start(&home, &redis, "[\"dispatch\"]", &[])).collect();
+    let all_behave = |behaviour| receivers.iter().for_each(|receiver| receiver.behave(behaviour));
+    let patient = [("POSTHASTE_CLUSTER__TAKE_MAX", "100"), ("POSTHASTE_DISPATCH__ATTEMPT_TIMEOUT_MS", "60000")];
+    let dispatch = || start(&home, &redis, "[\"dispatch\"]", &patient);
+    let nodes: Vec<Process> = (0..3).map(|_| dispatch()).collect();
     let mut posted = 0;
     let mut load = |until: usize| {
         while posted < until {
@@ -62,21 +67,27 @@ fn none_twice_and_none_lost_but_what_was_under_way() {
         }
     };
     load(EVENTS / 4);
-    dispatch[0].running.signal("KILL");
+    nodes[0].running.signal("KILL");
+    // From now on more comes than is sent: each node holds what it may.
+    all_behave(Behaviour::Silence);
     load(EVENTS / 2);
-    dispatch[1].running.signal("STOP");
-    load(EVENTS * 3 / 4);
-    dispatch[2].running.signal("KILL");
-    // Nobody is left to send until the paused one goes on, or a new one claims what they held.
-    let last = start(&home, &redis, "[\"dispatch\"]", &[]);
-    load(EVENTS);
-    let claimed = Instant::now() + DEADLINE;
-    while cli::serve::metric(&last.address, "posthaste_backlog_deliveries") > 0.0 {
-        assert!(Instant::now() < claimed, "what the dead held is not claimed");
-        std::thread::yield_now();
+    for node in &nodes[1..] {
+        // More than half of what may wait; then no more is fetched.
+        until(&node.address, "posthaste_queue_depth", |waiting| waiting > 150.0);
     }
-    dispatch[1].running.signal("CONT");
+    until(&ingest.address, "posthaste_parked_deliveries", |parked| parked > 0.0);
+    nodes[1].running.signal("STOP");
+    load(EVENTS * 3 / 4);
+    nodes[2].running.signal("KILL");
+    // Nobody is left to send until the paused one goes on, or a new one claims what they held.
+    all_behave(Behaviour::Answer(200));
+    let last = dispatch();
+    load(EVENTS);
+    until(&last.address, "posthaste_backlog_deliveries", |waiting| waiting == 0.0);
+    assert!(cli::serve::metric(&last.address, "posthaste_claims_total") > 300.0, "what two held");
     // Long after its claim time, the paused one finds that its tickets are void; new work it takes.
+    nodes[1].running.signal("CONT");
+    until(&nodes[1].address, "posthaste_tickets_total{result=\"lost\"}", |lost| lost > 150.0);
     for id in EVENTS..EVENTS + 200 {
         post(&ingest.address, id, 1);
     }
@@ -88,9 +99,9 @@ fn none_twice_and_none_lost_but_what_was_under_way() {
             assert!(Instant::now() < deadline, "{} of {} arrived", receiver.received().len(), EVENTS + 200);
             std::thread::yield_now();
         }
-        cli::serve::wait_for_metric(&last.address, "posthaste_backlog_deliveries", 0.0);
     }
-    for process in [&ingest, &dispatch[1], &last] {
+    until(&last.address, "posthaste_backlog_deliveries", |waiting| waiting == 0.0);
+    for process in [&ingest, &nodes[1], &last] {
         process.running.signal("TERM");
     }
     for process in [ingest.running, last.running] {
@@ -100,6 +111,19 @@ fn none_twice_and_none_lost_but_what_was_under_way() {
         let counts = counts(receiver);
         assert!(counts.values().all(|count| *count == 1), "some came twice");
         assert!(counts.len() >= EVENTS + 200 - lost_max, "{} of {} arrived", counts.len(), EVENTS + 200);
+    }
+}
+
+/// Waits until a node's metric is so.
+fn until(address: &str, name: &str, is_so: impl Fn(f64) -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let value = cli::serve::metric(address, name);
+        if is_so(value) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{name} is {value}");
+        std::thread::yield_now();
     }
 }
 

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::{DISPATCH, INGEST, backlog, event, expected, ids, node, set_up, until};
-use crate::support::{Behaviour, Receiver, RedisServer, json_template};
+use crate::support::{Behaviour, Node, Receiver, RedisServer, json_template};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -89,13 +89,22 @@ async fn a_test_that_nobody_makes_is_answered_too() {
     assert_eq!(reply.problem(), (504, "test_unanswered".to_owned()));
 }
 
+/// Under load, and with a backlog: two join, one leaves, another joins, another leaves.
 #[actix_rt::test]
-async fn a_node_that_joins_takes_its_share_and_one_that_leaves_leaves_none_behind() {
+async fn nodes_that_join_take_their_share_and_those_that_leave_leave_none_behind() {
     let redis = RedisServer::start();
-    let (ingest, first) = (node(&redis.url(), &[INGEST]).await, node(&redis.url(), &[DISPATCH]).await);
+    let small = [
+        DISPATCH,
+        ("POSTHASTE_CLUSTER__TAKE_MAX", "16"),
+        ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "2"),
+        ("POSTHASTE_DISPATCH__DRAIN_MS", "50"),
+        // Nobody waits for claims: what a node leaves is given back.
+        ("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "1000"),
+    ];
+    let join = async || node(&redis.url(), &small).await;
+    let (ingest, first) = (node(&redis.url(), &[INGEST]).await, join().await);
     let receiver = Receiver::start();
     set_up(&ingest, &[], "t", receiver.url("/")).await;
-    let delivered = "posthaste_attempts_total{outcome=\"delivered\"}";
     let mut posted = 0;
     let mut post = async |count: usize| {
         for id in posted..posted + count {
@@ -103,14 +112,27 @@ async fn a_node_that_joins_takes_its_share_and_one_that_leaves_leaves_none_behin
         }
         posted += count;
     };
-    post(100).await;
-    let second = node(&redis.url(), &[DISPATCH]).await;
-    post(300).await;
-    assert_eq!(first.stop().await.unsent, 0);
-    post(100).await;
-    receiver.wait_for(500).await;
-    assert_eq!(ids(&receiver), expected(0..500));
-    let share = second.metric(delivered).await;
-    assert!((150.0..=400.0).contains(&share), "the one that joined sent {share} of 500");
+    let has_work = async |node: &Node| node.wait_for_metric("posthaste_attempts_in_flight", 2.0).await;
+    receiver.behave(Behaviour::Silence);
+    post(200).await;
+    has_work(&first).await;
+    let second = join().await;
+    has_work(&second).await;
+    post(200).await;
+    let third = join().await;
+    has_work(&third).await;
+    assert_eq!(first.stop().await.unsent, 2, "the two that are under way");
+    receiver.behave(Behaviour::Answer(200));
+    post(200).await;
+    let fourth = join().await;
+    post(200).await;
+    assert_eq!(second.stop().await.unsent, 0);
+    post(200).await;
+    receiver.wait_for(1_000).await;
+    assert_eq!(ids(&receiver), expected(0..1_000));
     until("entries stayed in the streams", async || backlog(&redis) == 0).await;
+    for node in [third, fourth] {
+        let share = node.metric("posthaste_tickets_total{result=\"won\"}").await;
+        assert!(share >= 50.0, "one that joined sent {share} of 1,000");
+    }
 }

@@ -1,0 +1,167 @@
+//! A Redis that is there and does not do what it should: it is full or a replica, closes connections, has lost
+//! its data, or holds something else than is looked for.
+
+use super::bounds::until_answer;
+use super::{DISPATCH, INGEST, backlog, event, expected, ids, node, on, set_up, until};
+use crate::support::{Behaviour, Node, Receiver, RedisServer};
+
+/// Whoever spreads requests over nodes hears that this one takes none.
+async fn until_not_ready(node: &Node) {
+    until("it counts as ready", async || {
+        let ready = node.get("/readyz").await;
+        ready.status == 503 && ready.problem().1 == "store_unavailable"
+    })
+    .await;
+}
+
+#[actix_rt::test]
+async fn a_full_redis_takes_nothing_in_and_lets_everything_out() {
+    let redis = RedisServer::start();
+    // Most of them are parked.
+    let narrow = [("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1"), ("POSTHASTE_CLUSTER__TAKE_MAX", "1")];
+    let (node, receiver) = (node(&redis.url(), &narrow).await, Receiver::start());
+    set_up(&node, &[], "t", receiver.url("/")).await;
+    receiver.behave(Behaviour::Silence);
+    for id in 0..100 {
+        node.fire(event(id)).await;
+    }
+    receiver.wait_for(1).await;
+    redis.cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    let refused = node.post("/v1/events", &event("x")).await;
+    assert_eq!(refused.problem(), (503, "store_unavailable".to_owned()));
+    until_not_ready(&node).await;
+    receiver.behave(Behaviour::Answer(200));
+    receiver.wait_for(100).await;
+    redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    until_answer(&node, 202, "").await;
+    assert_eq!(node.get("/readyz").await.status, 200);
+    node.fire(event(100)).await;
+    receiver.wait_for(101).await;
+    assert_eq!(ids(&receiver), expected(0..101));
+}
+
+#[actix_rt::test]
+async fn a_node_that_joins_a_full_redis_empties_it() {
+    let redis = RedisServer::start();
+    let (ingest, receiver) = (node(&redis.url(), &[INGEST]).await, Receiver::start());
+    set_up(&ingest, &[], "t", receiver.url("/")).await;
+    // Once, so that the group is there.
+    let first = node(&redis.url(), &[DISPATCH]).await;
+    ingest.fire(event(0)).await;
+    receiver.wait_for(1).await;
+    assert_eq!(first.stop().await.unsent, 0);
+    for id in 1..50 {
+        ingest.fire(event(id)).await;
+    }
+    redis.cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    let _dispatch = node(&redis.url(), &[DISPATCH]).await;
+    receiver.wait_for(50).await;
+    assert_eq!(ids(&receiver), expected(0..50));
+}
+
+#[actix_rt::test]
+async fn a_replica_takes_nothing_in_and_nothing_is_lost() {
+    let redis = RedisServer::start();
+    let (node, receiver) = (node(&redis.url(), &[]).await, Receiver::start());
+    set_up(&node, &[], "t", receiver.url("/")).await;
+    receiver.behave(Behaviour::Silence);
+    node.fire(event(0)).await;
+    receiver.wait_for(1).await;
+    // Of a master that is not there: it keeps what it has and refuses to write.
+    redis.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    until_not_ready(&node).await;
+    assert_eq!(node.post("/v1/events", &event("x")).await.problem(), (503, "store_unavailable".to_owned()));
+    redis.cli(&["REPLICAOF", "NO", "ONE"]);
+    receiver.behave(Behaviour::Answer(200));
+    until_answer(&node, 202, "").await;
+    for id in 1..20 {
+        node.fire(event(id)).await;
+    }
+    receiver.wait_for(20).await;
+    assert_eq!(ids(&receiver), expected(0..20));
+}
+
+/// What met a connection that had ended is offered again, and added once.
+#[actix_rt::test]
+async fn a_connection_that_was_closed_costs_no_event() {
+    let redis = RedisServer::start();
+    let (node, receiver) = (node(&redis.url(), &[INGEST]).await, Receiver::start());
+    set_up(&node, &[], "t", receiver.url("/")).await;
+    for id in 0..20 {
+        redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+        node.fire(event(id)).await;
+        // Its streams have been looked at over a connection that is not closed.
+        node.wait_for_metric("posthaste_backlog_deliveries", f64::from(id + 1)).await;
+    }
+    assert_eq!(backlog(&redis), 20);
+}
+
+#[actix_rt::test]
+async fn what_is_no_stream_stops_its_own_destinations_only() {
+    let redis = RedisServer::start();
+    let (node, receiver) = (node(&redis.url(), &[]).await, Receiver::start());
+    set_up(&node, &[], "t", receiver.url("/")).await;
+    node.fire(event(0)).await;
+    receiver.wait_for(1).await;
+    let keys = redis.cli(&["KEYS", "{posthaste:*}:deliveries"]);
+    let empty = |key: &&str| redis.cli(&["XINFO", "STREAM", key]).contains("last-generated-id\n0-0");
+    let others: Vec<&str> = keys.lines().filter(empty).collect();
+    assert_eq!(others.len(), 15, "all but that of the receiver: {keys}");
+    for key in &others {
+        redis.cli(&["DEL", key]);
+        redis.cli(&["SET", key, "no stream"]);
+    }
+    for id in 1..50 {
+        node.fire(event(id)).await;
+    }
+    receiver.wait_for(50).await;
+    assert_eq!(ids(&receiver), expected(0..50));
+    assert_eq!(node.get("/readyz").await.status, 200);
+}
+
+#[actix_rt::test]
+async fn a_user_who_may_not_park_holds_up_no_attempt() {
+    let redis = RedisServer::start();
+    let narrow = [("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1"), ("POSTHASTE_CLUSTER__TAKE_MAX", "4")];
+    let (node, receiver) = (node(&redis.url(), &narrow).await, Receiver::start());
+    set_up(&node, &[], "t", receiver.url("/")).await;
+    receiver.behave(Behaviour::Silence);
+    redis.cli(&["ACL", "SETUSER", "default", "-xclaim"]);
+    for id in 0..20 {
+        node.fire(event(id)).await;
+    }
+    // One is under way, four wait, and as many as there are places can't be left.
+    until("nobody is refused", async || redis.cli(&["ACL", "LOG"]).contains("xclaim")).await;
+    assert_eq!(node.metric("posthaste_parked_deliveries").await, 0.0);
+    receiver.behave(Behaviour::Answer(200));
+    receiver.wait_for(5).await;
+    redis.cli(&["ACL", "SETUSER", "default", "+xclaim"]);
+    receiver.wait_for(20).await;
+    assert_eq!(ids(&receiver), expected(0..20));
+    until("the streams are not empty", async || backlog(&redis) == 0).await;
+}
+
+#[actix_rt::test]
+async fn nodes_must_agree_on_the_partitions() {
+    let redis = RedisServer::start();
+    let _first = node(&redis.url(), &[]).await;
+    let other = crate::support::settings(&on(&redis.url(), &[("POSTHASTE_CLUSTER__PARTITIONS", "8")]));
+    let error = posthaste::engine::Engine::start(other).await.err().expect("refused").to_string();
+    assert!(error.contains("`cluster.partitions` is 8 here") && error.contains("agreed on 16"), "{error}");
+}
+
+#[actix_rt::test]
+async fn nodes_agree_anew_where_redis_has_lost_its_data() {
+    let redis = RedisServer::start();
+    let _first = node(&redis.url(), &[DISPATCH]).await;
+    redis.cli(&["FLUSHALL"]);
+    until("it is not agreed on", async || redis.cli(&["GET", "{posthaste}:partitions"]) == "16").await;
+    // Somebody was quicker: this node's deliveries would lie where nobody looks for them.
+    let ingest = node(&redis.url(), &[INGEST]).await;
+    redis.cli(&["SET", "{posthaste}:partitions", "8"]);
+    until_not_ready(&ingest).await;
+    redis.cli(&["SET", "{posthaste}:partitions", "16"]);
+    until_answer(&ingest, 202, "").await;
+}
