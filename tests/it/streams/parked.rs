@@ -19,15 +19,21 @@ const QUEUE_FULL: &str = "posthaste_dropped_total{reason=\"queue_full\"}";
 /// A node with 100 deliveries for a receiver that does not answer yet: two are under way, two wait, the others
 /// are parked.
 async fn holding_a_burst(redis: &RedisServer) -> (Node, Receiver) {
-    let node = node(&redis.url(), &SMALL).await;
+    let (node, receiver) = holding(redis, &[], 100, 96).await;
+    assert_eq!((node.metric(WAITING).await, backlog(redis)), (2.0, 98));
+    (node, receiver)
+}
+
+/// A node with these settings too, and so many deliveries for a silent receiver that so many are parked.
+async fn holding(redis: &RedisServer, more: &[(&str, &str)], deliveries: u32, parked: u32) -> (Node, Receiver) {
+    let node = node(&redis.url(), &[&SMALL[..], more].concat()).await;
     let receiver = Receiver::start();
     receiver.behave(Behaviour::Silence);
     set_up(&node, &[], "t", receiver.url("/")).await;
-    for id in 0..100 {
+    for id in 0..deliveries {
         node.fire(event(id)).await;
     }
-    node.wait_for_metric(PARKED, 96.0).await;
-    assert_eq!((node.metric(WAITING).await, backlog(redis)), (2.0, 98));
+    node.wait_for_metric(PARKED, f64::from(parked)).await;
     (node, receiver)
 }
 
@@ -58,14 +64,7 @@ async fn it_keeps_its_order() {
     let redis = RedisServer::start();
     // Two of them overtake one another anyway.
     let one = [("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1")];
-    let node = node(&redis.url(), &[&SMALL[..], &one].concat()).await;
-    let receiver = Receiver::start();
-    receiver.behave(Behaviour::Silence);
-    set_up(&node, &[], "t", receiver.url("/")).await;
-    for id in 0..100 {
-        node.fire(event(id)).await;
-    }
-    node.wait_for_metric(PARKED, 98.0).await;
+    let (_node, receiver) = holding(&redis, &one, 100, 98).await;
     receiver.behave(Behaviour::Answer(200));
     let sent: Vec<String> = receiver.wait_for(100).await.iter().map(|request| request.text().to_owned()).collect();
     let in_order: Vec<String> = (0..100).map(|id| format!("{{\"id\":\"{id}\"}}")).collect();
@@ -171,15 +170,8 @@ async fn it_is_sent_where_nothing_may_wait() {
     let redis = RedisServer::start();
     let more =
         [("POSTHASTE_DISPATCH__QUEUE_PER_DESTINATION", "0"), ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "4")];
-    let node = node(&redis.url(), &[&SMALL[..], &more].concat()).await;
-    let receiver = Receiver::start();
-    receiver.behave(Behaviour::Silence);
-    set_up(&node, &[], "t", receiver.url("/")).await;
-    for id in 0..50 {
-        node.fire(event(id)).await;
-    }
+    let (node, receiver) = holding(&redis, &more, 50, 46).await;
     node.wait_for_metric("posthaste_attempts_in_flight", 4.0).await;
-    node.wait_for_metric(PARKED, 46.0).await;
     receiver.behave(Behaviour::Answer(200));
     receiver.wait_for(50).await;
     assert_eq!(ids(&receiver), expected(0..50));
@@ -190,14 +182,7 @@ async fn it_is_sent_where_nothing_may_wait() {
 async fn broken_connections_lose_and_double_nothing() {
     let redis = RedisServer::start();
     let quick = [("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "200")];
-    let node = node(&redis.url(), &[&SMALL[..], &quick].concat()).await;
-    let receiver = Receiver::start();
-    receiver.behave(Behaviour::Silence);
-    set_up(&node, &[], "t", receiver.url("/")).await;
-    for id in 0..500 {
-        node.fire(event(id)).await;
-    }
-    node.wait_for_metric(PARKED, 496.0).await;
+    let (_node, receiver) = holding(&redis, &quick, 500, 496).await;
     receiver.behave(Behaviour::Answer(200));
     for arrived in [50, 100, 200, 300] {
         receiver.wait_for(arrived).await;
