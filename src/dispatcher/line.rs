@@ -23,6 +23,9 @@ use crate::metrics::{Dropped, Metrics, Outcome};
 pub(super) struct Bounds {
     connections: usize,
     waiting_max: usize,
+    /// How many wait, of those that lie in a stream, before a destination that is behind or has some parked:
+    /// enough to keep its connections busy while more are fetched.
+    kept_max: usize,
     waiting_bytes_max: usize,
     attempt_timeout: Duration,
     answer_bytes_max: usize,
@@ -34,9 +37,11 @@ impl Bounds {
     /// Those of a node's settings. Of what lies in streams no more waits than the node takes: what it holds,
     /// no other can send.
     pub(super) fn new(config: &Dispatch, takes_max: Option<usize>) -> Self {
+        let waiting_max = takes_max.unwrap_or(usize::MAX).min(config.queue_per_destination);
         Self {
             connections: config.connections_per_destination,
-            waiting_max: takes_max.unwrap_or(usize::MAX).min(config.queue_per_destination),
+            waiting_max,
+            kept_max: waiting_max.min(config.connections_per_destination),
             waiting_bytes_max: config.queue_bytes_per_destination,
             attempt_timeout: config.attempt_timeout,
             answer_bytes_max: config.answer_bytes_max,
@@ -128,7 +133,7 @@ impl Line {
     }
 
     fn wait(self: &Rc<Self>, now: Instant, mut queued: Queued) -> bool {
-        if let Err(reason) = self.has_room(queued.delivery.body.len()) {
+        if let Err(reason) = self.has_room(&queued) {
             self.turn_away(reason, queued);
             return false;
         }
@@ -146,23 +151,25 @@ impl Line {
         true
     }
 
-    /// Whether one more of so many bytes may wait; else the bound that it is past.
-    fn has_room(&self, bytes: usize) -> Result<(), Dropped> {
-        if self.waiting.borrow().len() >= self.bounds.waiting_max {
+    /// Whether one more may wait; else the bound that it is past.
+    fn has_room(&self, queued: &Queued) -> Result<(), Dropped> {
+        let is_kept = queued.ticket.is_some() && self.behind.get();
+        let waiting_max = if is_kept { self.bounds.kept_max } else { self.bounds.waiting_max };
+        if self.waiting.borrow().len() >= waiting_max {
             return Err(Dropped::QueueFull);
         }
-        let fits = self.waiting_bytes.get() + bytes <= self.bounds.waiting_bytes_max;
+        let fits = self.waiting_bytes.get() + queued.delivery.body.len() <= self.bounds.waiting_bytes_max;
         if fits { Ok(()) } else { Err(Dropped::QueueBytesFull) }
     }
 
-    /// How many more can be sent at once or wait, once half of what may wait could; until then none, so that
-    /// many come at a time.
+    /// How many of what is parked can be sent at once or wait, when half of that could; until then none, so
+    /// that many come at a time.
     pub(super) fn room(&self) -> usize {
         let (waiting, bytes) = (self.waiting.borrow().len(), self.waiting_bytes.get());
-        if waiting > self.bounds.waiting_max / 2 || bytes > self.bounds.waiting_bytes_max / 2 {
+        if waiting > self.bounds.kept_max / 2 || bytes > self.bounds.waiting_bytes_max / 2 {
             return 0;
         }
-        self.bounds.connections - self.senders.get() + self.bounds.waiting_max - waiting
+        self.bounds.connections - self.senders.get() + self.bounds.kept_max - waiting
     }
 
     /// What has waited longest, for a sender whose last attempt took so long.
@@ -212,14 +219,28 @@ impl Line {
             unchanged = if self.ended.get() == ended { unchanged + 1 } else { 0 };
             ended = self.ended.get();
             if unchanged >= 2 || since.elapsed() >= self.patience() {
-                self.behind.set(true);
-                for (_, queued) in self.waiting.borrow_mut().iter_mut() {
-                    queued.place = None;
-                }
+                self.fall_behind();
                 break;
             }
         }
         self.watched.set(false);
+    }
+
+    /// What waits holds no places any more; of what lies in a stream little is kept, as other nodes could send it
+    /// and it costs memory here.
+    fn fall_behind(&self) {
+        self.behind.set(true);
+        let mut waiting = self.waiting.take();
+        let mut parked = VecDeque::new();
+        if waiting.front().is_some_and(|(_, queued)| queued.ticket.is_some()) {
+            parked = waiting.split_off(self.bounds.kept_max.min(waiting.len()));
+        }
+        waiting.iter_mut().for_each(|(_, queued)| queued.place = None);
+        self.waiting.replace(waiting);
+        for (_, queued) in parked {
+            self.count_out(&queued);
+            self.park(queued);
+        }
     }
 
     /// How long a delivery may wait before its destination is behind.

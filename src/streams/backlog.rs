@@ -3,6 +3,7 @@
 //! dispatch node hears what is parked.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -22,6 +23,9 @@ use crate::ticket::EntryId;
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
 /// At every so manyth look it is tried whether Redis takes anything in.
 const TRIED_EVERY: u64 = 10;
+/// In how many streams' slots that is tried at a time on a cluster: enough to meet each of its masters soon, few
+/// enough to cost nothing. A server alone has one for all.
+const TRIED_AT_ONCE: usize = 16;
 /// How long (milliseconds) what is written to try it stays.
 const TRIAL_KEPT_FOR: &str = "10000";
 /// How many times of what all of them leave one destination may have parked.
@@ -110,10 +114,18 @@ impl Backlog {
         let mut ticks = tokio::time::interval(LOOKED_AT_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let look = Code::new(LOOK);
+        let tried_at_once = if streams.link.is_cluster() { TRIED_AT_ONCE.min(streams.partitions) } else { 1 };
+        let mut tried = 0..tried_at_once;
         for number in 0_u64.. {
             ticks.tick().await;
             let tries = number.is_multiple_of(TRIED_EVERY) || self.away.load(Ordering::Relaxed);
-            match self.look(&streams, &look, tries).await {
+            let looked = self.look(&streams, &look, tries.then(|| tried.clone())).await;
+            if tries && tried_at_once > 1 && looked.is_ok() {
+                // Others next time; one that refuses is asked until it does not.
+                let first = if tried.end < streams.partitions { tried.end } else { 0 };
+                tried = first..(first + tried_at_once).min(streams.partitions);
+            }
+            match looked {
                 Ok(()) if self.away.swap(false, Ordering::Relaxed) => tracing::info!("Redis takes deliveries again"),
                 Err(trouble) if !self.away.swap(true, Ordering::Relaxed) => {
                     tracing::warn!(%trouble, "no events are taken until Redis takes deliveries again");
@@ -124,14 +136,16 @@ impl Backlog {
         }
     }
 
-    async fn look(&self, streams: &Streams, look: &Code, tries: bool) -> Result<(), Trouble> {
-        let tries_writing = tries && self.ingest;
-        let seen = match see(streams, look, tries_writing).await {
+    /// Looks once; where it is given partitions, it also tries whether what they are on takes something in.
+    async fn look(&self, streams: &Streams, look: &Code, tries: Option<Range<usize>>) -> Result<(), Trouble> {
+        let agrees = tries.is_some();
+        let tries = tries.filter(|_| self.ingest).unwrap_or_default();
+        let seen = match see(streams, look, &tries).await {
             Err(error) if is_broken(&error) => {
                 // Before anything is taken again, all know that their connections are of no use.
                 streams.breaks.fetch_add(1, Ordering::Relaxed);
                 // That one connection was closed does not say that Redis is away.
-                see(streams, look, tries_writing).await?
+                see(streams, look, &tries).await?
             }
             seen => seen?,
         };
@@ -143,7 +157,7 @@ impl Backlog {
             streams.link.renew().await;
             return Err(Trouble::Refuses(reason));
         }
-        if tries {
+        if agrees {
             // Gone where Redis has lost its data, and else a node of other settings would be let in.
             streams.agree().await?;
         }
@@ -208,11 +222,11 @@ impl Backlog {
     }
 }
 
-/// Looks at all streams, and tries whether their servers take anything in.
-async fn see(streams: &Streams, look: &Code, tries: bool) -> RedisResult<Vec<Seen>> {
+/// Looks at all streams, and tries whether what these partitions are on takes anything in.
+async fn see(streams: &Streams, look: &Code, tries: &Range<usize>) -> RedisResult<Vec<Seen>> {
     let looks = (0..streams.partitions).map(async |partition| {
         let key = stream_key(partition);
-        let trial = if tries { format!("{{posthaste:{partition}}}:trial") } else { String::new() };
+        let trial = if tries.contains(&partition) { format!("{{posthaste:{partition}}}:trial") } else { String::new() };
         let words = [GROUP, PARKED, &trial, TRIAL_KEPT_FOR].map(str::as_bytes);
         let mut seen = of_answer(streams.link.code(look, &key, &words).await?)?;
         // Whoever has written a consumer into the wrong stream gets nothing sent from there.

@@ -45,8 +45,8 @@ fn counts(receiver: &Receiver) -> BTreeMap<String, usize> {
     counts
 }
 
-/// Of each receiver's, up to four attempts are under way on a node, and up to a hundred deliveries wait; the
-/// others are parked.
+/// Of each receiver's, up to four attempts are under way on a node, and when it is behind up to four deliveries
+/// wait; the others are parked.
 #[test]
 fn none_twice_and_none_lost_but_what_was_under_way() {
     let (home, redis) = (cli::home(), RedisServer::start());
@@ -72,8 +72,7 @@ fn none_twice_and_none_lost_but_what_was_under_way() {
     all_behave(Behaviour::Silence);
     load(EVENTS / 2);
     for node in &nodes[1..] {
-        // More than half of what may wait; then no more is fetched.
-        until(&node.address, "posthaste_queue_depth", |waiting| waiting > 150.0);
+        until(&node.address, "posthaste_queue_depth", |waiting| waiting >= 9.0);
     }
     until(&ingest.address, "posthaste_parked_deliveries", |parked| parked > 0.0);
     nodes[1].running.signal("STOP");
@@ -84,10 +83,10 @@ fn none_twice_and_none_lost_but_what_was_under_way() {
     let last = dispatch();
     load(EVENTS);
     until(&last.address, "posthaste_backlog_deliveries", |waiting| waiting == 0.0);
-    assert!(cli::serve::metric(&last.address, "posthaste_claims_total") > 300.0, "what two held");
+    assert!(cli::serve::metric(&last.address, "posthaste_claims_total") >= 18.0, "what two held");
     // Long after its claim time, the paused one finds that its tickets are void; new work it takes.
     nodes[1].running.signal("CONT");
-    until(&nodes[1].address, "posthaste_tickets_total{result=\"lost\"}", |lost| lost > 150.0);
+    until(&nodes[1].address, "posthaste_tickets_total{result=\"lost\"}", |lost| lost >= 9.0);
     for id in EVENTS..EVENTS + 200 {
         post(&ingest.address, id, 1);
     }

@@ -105,6 +105,7 @@ fn a_broken_protocol_is_found_out() {
         (Mutant::AcknowledgesOnArrival, Fault::Lost),
         (Mutant::DeletesInAStepOfItsOwn, Fault::AcknowledgedAndThere),
         (Mutant::ForgetsToGiveBack, Fault::Lost),
+        (Mutant::KeepsItsNameAfterABreak, Fault::Lost),
     ] {
         let found = explore::<2, 1>(&Protocol(Some(mutant))).expect_err("it is broken");
         assert_eq!(found.0, expected, "{mutant:?}: {:?}", found.1);

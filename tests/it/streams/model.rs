@@ -42,7 +42,8 @@ pub(super) enum Place {
     Waiting,
     /// In the stream and pending, under the name that this node now has.
     Held(u8),
-    /// Pending under a name that nobody has any more, or of those who gave it back.
+    /// Pending under a name that no node has (any more): a dead one's, that of what was given back, or one that it is
+    /// parked under.
     Ownerless,
     /// Acknowledged and gone from the stream.
     Gone,
@@ -72,6 +73,7 @@ pub(super) enum Hand {
     /// Redis gave it; the reply is on its way.
     Arriving,
     Ticket,
+    /// A request to park it or to give it back is on its way.
     Returning,
     /// A redeem request is on its way.
     Asked,
@@ -93,6 +95,7 @@ pub(super) enum Mutant {
     AcknowledgesOnArrival,
     DeletesInAStepOfItsOwn,
     ForgetsToGiveBack,
+    KeepsItsNameAfterABreak,
 }
 
 /// The protocol, whole or broken.

@@ -124,7 +124,7 @@ async fn what_is_no_stream_stops_its_own_destinations_only() {
 #[actix_rt::test]
 async fn a_user_who_may_not_park_holds_up_no_attempt() {
     let redis = RedisServer::start();
-    let narrow = [("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1"), ("POSTHASTE_CLUSTER__TAKE_MAX", "4")];
+    let narrow = [("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "4"), ("POSTHASTE_CLUSTER__TAKE_MAX", "4")];
     let (node, receiver) = (node(&redis.url(), &narrow).await, Receiver::start());
     set_up(&node, &[], "t", receiver.url("/")).await;
     receiver.behave(Behaviour::Silence);
@@ -132,11 +132,11 @@ async fn a_user_who_may_not_park_holds_up_no_attempt() {
     for id in 0..20 {
         node.fire(event(id)).await;
     }
-    // One is under way, four wait, and as many as there are places can't be left.
+    // Four are under way, four wait, and as many as there are places can't be left.
     until("nobody is refused", async || redis.cli(&["ACL", "LOG"]).contains("xclaim")).await;
     assert_eq!(node.metric("posthaste_parked_deliveries").await, 0.0);
     receiver.behave(Behaviour::Answer(200));
-    receiver.wait_for(5).await;
+    receiver.wait_for(8).await;
     redis.cli(&["ACL", "SETUSER", "default", "+xclaim"]);
     receiver.wait_for(20).await;
     assert_eq!(ids(&receiver), expected(0..20));

@@ -57,7 +57,7 @@ impl Protocol {
         }
     }
 
-    /// `XREADGROUP` gives what is new; a claim gives what is pending under a name without sign of life.
+    /// `XREADGROUP` gives what is new; a claim or a fetch what is pending under a name without sign of life.
     fn node_takes<const N: usize, const E: usize>(
         &self,
         state: State<N, E>,
@@ -98,7 +98,9 @@ impl Protocol {
             Hand::Arriving => {
                 let leave = self.is(Mutant::AttemptsWhatItHolds) || self.is(Mutant::AcknowledgesOnArrival);
                 next.usual.push(hand(if leave { Hand::Leave } else { Hand::Ticket }));
-                next.faults.push(connection_breaks(hand(Hand::Nothing), node));
+                let keeps = self.is(Mutant::KeepsItsNameAfterABreak);
+                let unheard = hand(Hand::Nothing);
+                next.faults.push(if keeps { unheard } else { connection_breaks(unheard, node) });
             }
             Hand::Ticket if self.is(Mutant::AcknowledgesAfterThePost) => {
                 next.usual.push(post_begins(hand(Hand::Asked), own));

@@ -3,13 +3,18 @@
 use super::{STREAM, entry_ids, event, expected, ids, node, set_up, until};
 use crate::support::{Behaviour, Node, Receiver, RedisServer};
 
-/// One connection and a silent receiver, so that all but one delivery wait on the node.
-const NARROW: (&str, &str) = ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1");
+/// One connection and a silent receiver that does not count as behind, so that all but one delivery wait on
+/// the node.
+const NARROW: [(&str, &str); 3] = [
+    ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1"),
+    ("POSTHASTE_DISPATCH__STALLED_AFTER_MS", "60000"),
+    ("POSTHASTE_DISPATCH__BEHIND_AFTER_MS", "60000"),
+];
 const ONE_STREAM: (&str, &str) = ("POSTHASTE_CLUSTER__PARTITIONS", "1");
 
 /// A node that holds this many deliveries: the attempt at the first is under way, the others wait.
 async fn holding(redis: &RedisServer, deliveries: u32) -> (Node, Receiver) {
-    let (node, receiver) = (node(&redis.url(), &[NARROW, ONE_STREAM]).await, Receiver::start());
+    let (node, receiver) = (node(&redis.url(), &[&NARROW[..], &[ONE_STREAM]].concat()).await, Receiver::start());
     set_up(&node, &[], "t", receiver.url("/")).await;
     receiver.behave(Behaviour::Silence);
     for id in 0..deliveries {
