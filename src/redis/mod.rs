@@ -33,6 +33,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(100);
 /// changes masters, or a server loads its data.
 const REFUSED_FOR: Duration = Duration::from_secs(2);
 const OFFERED_AGAIN_AFTER: Duration = Duration::from_millis(25);
+/// A connection that breaks later than this after a command was offered broke over it.
+const BROKEN_WITHIN: Duration = Duration::from_millis(500);
 
 /// Which settings can't be used: all that can be known without connecting.
 pub(crate) fn mistakes(url: &str, ca_file: Option<&Path>) -> impl Iterator<Item = AddressError> {
@@ -85,23 +87,37 @@ impl Link {
 
     /// Does one command.
     pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
-        self.run(|mut connection| async move { command.query_async(&mut connection).await }).await
+        self.run(REFUSED_FOR, |mut connection| async move { command.query_async(&mut connection).await }).await
     }
 
     /// Does many. On a cluster their keys have one slot.
     pub(crate) async fn pipeline<T: FromRedisValue>(&self, pipeline: &Pipeline) -> RedisResult<T> {
-        self.run(|mut connection| async move { pipeline.query_async(&mut connection).await }).await
+        self.run(REFUSED_FOR, |mut connection| async move { pipeline.query_async(&mut connection).await }).await
     }
 
     /// Runs a script of ours.
     pub(crate) async fn code(&self, code: &Code, key: &str, words: &[&[u8]]) -> RedisResult<Value> {
-        self.run(|mut connection| async move { code.run(&mut connection, key, words).await }).await
+        self.run(REFUSED_FOR, |mut connection| async move { code.run(&mut connection, key, words).await }).await
+    }
+
+    /// Runs a script that does no harm when it is run twice: a second time, over a new connection, where the
+    /// first met one that had ended meanwhile, since nobody used it for long or somebody closed it. That
+    /// says nothing of the server; what the second one meets does.
+    pub(crate) async fn code_twice(&self, code: &Code, key: &str, words: &[&[u8]]) -> RedisResult<Value> {
+        let begun = Instant::now();
+        match self.code(code, key, words).await {
+            Err(error) if is_broken(&error) && begun.elapsed() < BROKEN_WITHIN => {
+                self.run(Duration::ZERO, |mut connection| async move { code.run(&mut connection, key, words).await })
+                    .await
+            }
+            done => done,
+        }
     }
 
     /// Does `work` over the shared connection. What the server says it has not done is offered
-    /// again for a while; after anything else, and above all after silence, nothing is: it may have
+    /// again for so long; after anything else, and above all after silence, nothing is: it may have
     /// been done.
-    async fn run<T, F>(&self, work: impl Fn(Connection) -> F) -> RedisResult<T>
+    async fn run<T, F>(&self, refused_for: Duration, work: impl Fn(Connection) -> F) -> RedisResult<T>
     where
         F: Future<Output = RedisResult<T>>,
     {
@@ -114,7 +130,7 @@ impl Link {
                     self.forget(generation).await;
                     return Err(error);
                 }
-                Err(error) if is_refused_for_now(&error) && begun.elapsed() < REFUSED_FOR => {
+                Err(error) if is_refused_for_now(&error) && begun.elapsed() < refused_for => {
                     // A master that became a replica says so for ever over this connection.
                     if !self.is_cluster() {
                         self.forget(generation).await;

@@ -16,7 +16,7 @@ use super::{GROUP, PARKED, Parked, Streams, StreamsError, parked_for, partition_
 use crate::admission::{Barrier, Gate};
 use crate::delivery::Destination;
 use crate::metrics::Metrics;
-use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value, is_broken};
+use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value};
 use crate::ticket::EntryId;
 
 /// How often each node looks. Between two looks it knows of what it adds itself.
@@ -140,15 +140,10 @@ impl Backlog {
     async fn look(&self, streams: &Streams, look: &Code, tries: Option<Range<usize>>) -> Result<(), Trouble> {
         let agrees = tries.is_some();
         let tries = tries.filter(|_| self.ingest).unwrap_or_default();
-        let seen = match see(streams, look, &tries).await {
-            Err(error) if is_broken(&error) => {
-                // Before anything is taken again, all know that their connections are of no use.
-                streams.breaks.fetch_add(1, Ordering::Relaxed);
-                // That one connection was closed does not say that Redis is away.
-                see(streams, look, &tries).await?
-            }
-            seen => seen?,
-        };
+        let seen = see(streams, look, &tries).await.inspect_err(|_| {
+            // Before anything is taken again, all know that their connections are of no use.
+            streams.breaks.fetch_add(1, Ordering::Relaxed);
+        })?;
         let refused = seen.iter().map(|seen| &seen.refused).find(|refused| !refused.is_empty()).cloned();
         self.update(streams, seen);
         if let Some(reason) = refused {
@@ -228,7 +223,7 @@ async fn see(streams: &Streams, look: &Code, tries: &Range<usize>) -> RedisResul
         let key = stream_key(partition);
         let trial = if tries.contains(&partition) { format!("{{posthaste:{partition}}}:trial") } else { String::new() };
         let words = [GROUP, PARKED, &trial, TRIAL_KEPT_FOR].map(str::as_bytes);
-        let mut seen = of_answer(streams.link.code(look, &key, &words).await?)?;
+        let mut seen = of_answer(streams.link.code_twice(look, &key, &words).await?)?;
         // Whoever has written a consumer into the wrong stream gets nothing sent from there.
         seen.parked.retain(|(destination, _)| partition_of(destination, streams.partitions) == partition);
         Ok(seen)

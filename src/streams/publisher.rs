@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
 
 use actix::{Actor, Context, Handler};
 use futures_util::future::join_all;
@@ -17,14 +16,12 @@ use super::{Backlog, Streams, reply, stream_key};
 use crate::messages::{DeliveriesRendered, Place, Queued, Refusal, Report};
 use crate::metrics::{Dropped, Metrics};
 use crate::pressure::Pressure;
-use crate::redis::{Code, FromRedisValue as _, RedisResult, Value, is_broken};
+use crate::redis::{Code, FromRedisValue as _, RedisResult};
 
 /// The most deliveries added to one stream at a time: Redis does nothing else meanwhile.
 const GROUP_MAX: usize = 256;
 /// A group ends with the body that makes it so large.
 const GROUP_BYTES_MAX: usize = 1 << 20;
-/// A group is offered again where a connection broke so soon: it was of no use any more, and Redis is there.
-const BROKEN_WITHIN: Duration = Duration::from_millis(500);
 
 /// Adds entries, each of ARGV 3 words, and says how long the stream is then. The number of a Publisher's last
 /// group (ARGV 2) is kept for a while under its own key (ARGV 1), so that it may offer a group again that it
@@ -211,19 +208,8 @@ impl Lane {
         let mut begin = 0;
         let written = ends.iter().map(|end| &bytes[std::mem::replace(&mut begin, *end)..*end]);
         let words: Vec<&[u8]> = head.iter().map(String::as_bytes).chain(written).collect();
-        Ok(usize::from_redis_value(self.offer(&stream_key(partition), &words).await?)?)
-    }
-
-    /// A second time where the first met a connection that had ended meanwhile: one that nobody used for long,
-    /// or that somebody has closed.
-    async fn offer(&self, stream: &str, words: &[&[u8]]) -> RedisResult<Value> {
-        let begun = Instant::now();
-        match self.streams.link.code(&self.add, stream, words).await {
-            Err(error) if is_broken(&error) && begun.elapsed() < BROKEN_WITHIN => {
-                self.streams.link.code(&self.add, stream, words).await
-            }
-            done => done,
-        }
+        let length = self.streams.link.code_twice(&self.add, &stream_key(partition), &words).await?;
+        Ok(usize::from_redis_value(length)?)
     }
 }
 

@@ -29,7 +29,12 @@ async fn tls_and_a_user_with_the_documented_rights_are_enough() {
     redis.server.cli(&["XADD", "{posthaste:0}:deliveries", "*", "a", "b"]);
     first.wait_for_metric("posthaste_dropped_total{reason=\"entry_unreadable\"}", 1.0).await;
     receiver.behave(Behaviour::Silence);
-    let second = node(&url, &[&more[..], &[("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1")]].concat()).await;
+    let narrow = [
+        ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1"),
+        ("POSTHASTE_DISPATCH__STALLED_AFTER_MS", "60000"),
+        ("POSTHASTE_DISPATCH__BEHIND_AFTER_MS", "60000"),
+    ];
+    let second = node(&url, &[&more[..], &narrow].concat()).await;
     first.stop().await;
     for id in 10..15 {
         second.fire(event(id)).await;
