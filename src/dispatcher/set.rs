@@ -67,14 +67,14 @@ impl Dispatchers {
         // A second try, for a Dispatcher that a fault has ended: a new one takes its place.
         for _ in 0..2 {
             let Some(child) = self.child(destination, context) else {
-                return self.drop_all(Dropped::DestinationsFull, message);
+                return self.turn_away(Dropped::DestinationsFull, message);
             };
             child.sent += 1;
             match child.address.try_send(message) {
                 Ok(()) => return,
                 Err(actix::dev::SendError::Full(refused)) => {
                     child.sent -= 1;
-                    return self.drop_all(Dropped::QueueFull, refused);
+                    return self.turn_away(Dropped::QueueFull, refused);
                 }
                 Err(actix::dev::SendError::Closed(refused)) => {
                     tracing::error!(%destination, "a Dispatcher ended by a fault; a new one takes its place");
@@ -83,7 +83,7 @@ impl Dispatchers {
                 }
             }
         }
-        self.drop_all(Dropped::Panic, message);
+        self.turn_away(Dropped::Panic, message);
     }
 
     fn child(&mut self, destination: &Destination, context: &mut Context<Self>) -> Option<&mut Child> {
@@ -121,9 +121,14 @@ impl Dispatchers {
         Some(child)
     }
 
-    fn drop_all(&self, reason: Dropped, message: DeliveriesRouted) {
+    /// Ends deliveries that there is no Dispatcher for. Those that lie in a stream are parked: another node
+    /// has one, or this one later.
+    fn turn_away(&self, reason: Dropped, message: DeliveriesRouted) {
         for queued in message.0 {
-            drop_delivery(&self.settings.metrics, reason, queued);
+            match queued.ticket {
+                Some(ticket) => ticket.park(&queued.delivery.target.destination, queued.place),
+                None => drop_delivery(&self.settings.metrics, reason, queued),
+            }
         }
     }
 }

@@ -177,6 +177,27 @@ async fn it_is_sent_where_nothing_may_wait() {
     assert_eq!(ids(&receiver), expected(0..50));
 }
 
+/// A node that has as many destinations as it may leaves one more to the others, or to later.
+#[actix_rt::test]
+async fn it_is_sent_when_there_is_room_for_its_destination() {
+    let redis = RedisServer::start();
+    let more = [
+        ("POSTHASTE_DISPATCH__THREADS", "1"),
+        ("POSTHASTE_DISPATCH__DESTINATIONS_MAX", "1"),
+        ("POSTHASTE_DISPATCH__IDLE_DESTINATION_MS", "100"),
+    ];
+    let (node, busy) = holding(&redis, &more, 1, 0).await;
+    let other = Receiver::start();
+    busy.wait_for(1).await;
+    set_up(&node, &[], "other", other.url("/")).await;
+    node.fire(event(1)).await;
+    node.wait_for_metric(PARKED, 1.0).await;
+    assert_eq!(other.received().len(), 0);
+    busy.behave(Behaviour::Answer(200));
+    other.wait_for(1).await;
+    assert_eq!(node.metric("posthaste_dropped_total{reason=\"destinations_full\"}").await, 0.0);
+}
+
 /// After a break Redis may have given what never arrived: it is claimed from the name of that time.
 #[actix_rt::test]
 async fn broken_connections_lose_and_double_nothing() {
