@@ -14,35 +14,17 @@ use crate::ticket::Desk;
 
 /// The most that is fetched at a time: Redis does nothing else meanwhile.
 const FETCHED_MAX: usize = 256;
-/// The most bytes of bodies that are fetched at a time, judged by those that came before.
-const FETCHED_BYTES: usize = 4 << 20;
-/// What the first bodies are taken for: so few of them are fetched that they may be large.
-const FIRST_SIZE: usize = FETCHED_BYTES / 8;
 
 /// What one destination knows of what is parked for it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Parked {
     /// Where there may be some; `None` where nothing is known of any.
     desk: RefCell<Option<Desk>>,
     fetching: Cell<bool>,
     /// Counts what was heard of, so that an older answer does not say that there is none.
     heard: Cell<u64>,
-    /// How large the bodies were that came last.
-    size: Cell<usize>,
     /// Nothing is fetched any more.
     over: Cell<bool>,
-}
-
-impl Default for Parked {
-    fn default() -> Self {
-        Self {
-            desk: RefCell::default(),
-            fetching: Cell::default(),
-            heard: Cell::default(),
-            size: Cell::new(FIRST_SIZE),
-            over: Cell::default(),
-        }
-    }
 }
 
 impl Parked {
@@ -99,7 +81,7 @@ impl Line {
         if !parked.is_known() || parked.fetching.get() || parked.over.get() {
             return;
         }
-        let number = self.room().min(FETCHED_MAX).min((FETCHED_BYTES / parked.size.get()).max(1));
+        let number = self.room().min(FETCHED_MAX);
         if number > 0 {
             parked.fetching.set(true);
             actix_rt::spawn(Rc::clone(self).fetch(number));
@@ -118,8 +100,6 @@ impl Line {
         if fetched.deliveries.is_empty() || self.parked.over.get() {
             return;
         }
-        let bytes: usize = fetched.deliveries.iter().map(|queued| queued.delivery.body.len()).sum();
-        self.parked.size.set((bytes / fetched.deliveries.len()).max(1));
         let mut taken = false;
         for queued in fetched.deliveries {
             taken |= self.take_one(Instant::now(), queued);

@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use tokio::time::MissedTickBehavior;
 
 use super::entry::unix_millis;
-use super::{GROUP, PARKED, Parked, Streams, StreamsError, parked_for, partition_of, stream_key};
+use super::{GROUP, PARKED, Parked, Streams, StreamsError, parked_for, stream_key};
 use crate::admission::{Barrier, Gate};
 use crate::delivery::Destination;
 use crate::metrics::Metrics;
@@ -223,10 +223,7 @@ async fn see(streams: &Streams, look: &Code, tries: &Range<usize>) -> RedisResul
         let key = stream_key(partition);
         let trial = if tries.contains(&partition) { format!("{{posthaste:{partition}}}:trial") } else { String::new() };
         let words = [GROUP, PARKED, &trial, TRIAL_KEPT_FOR].map(str::as_bytes);
-        let mut seen = of_answer(streams.link.code_twice(look, &key, &words).await?)?;
-        // Whoever has written a consumer into the wrong stream gets nothing sent from there.
-        seen.parked.retain(|(destination, _)| partition_of(destination, streams.partitions) == partition);
-        Ok(seen)
+        of_answer(streams.link.code_twice(look, &key, &words).await?)
     });
     join_all(looks).await.into_iter().collect()
 }

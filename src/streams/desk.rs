@@ -11,10 +11,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::mpsc;
 
-use super::entry::entries;
+use super::entry::{Entry, entries};
 use super::intake::{Intake, Source};
 use super::{GROUP, command, parked_name};
-use crate::redis::{Code, FromRedisValue as _, RedisError, RedisResult, Value, has_code};
+use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value, has_code};
 use crate::ticket::{Fetch, Fetched, Redemption, Request, Wish};
 
 /// The consumer that holds what was given back: it never gives a sign of life, so that whoever
@@ -47,14 +47,23 @@ if #done == #won then won = #done end
 redis.pcall('SET', ARGV[2], ARGV[3] .. ' ' .. cjson.encode(won), 'PX', 60000)
 return won";
 
-/// Gives the caller (ARGV 3) the oldest ARGV 4 entries of another consumer (ARGV 2).
+/// The most bytes that are fetched at a time, to which the last entry may come on top.
+const FETCHED_BYTES: &str = "4194304";
+
+/// Gives the caller (ARGV 3) the oldest ARGV 4 entries of another consumer (ARGV 2), or fewer once they have
+/// ARGV 5 bytes; and says before them whether there may be more (1 or 0).
 const FETCH: &str = r"
-local ids = {}
-for _, entry in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', ARGV[4], ARGV[2])) do
-  ids[#ids + 1] = entry[1]
+local pending = redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', ARGV[4], ARGV[2])
+local entries, left = {}, tonumber(ARGV[5])
+for at = 1, #pending do
+  if left <= 0 then return {1, entries} end
+  local entry = redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[3], 0, pending[at][1])[1]
+  if entry then
+    entries[#entries + 1] = entry
+    for _, word in ipairs(entry[2]) do left = left - #word end
+  end
 end
-if #ids == 0 then return ids end
-return redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[3], 0, unpack(ids))";
+return {#pending == tonumber(ARGV[4]) and 1 or 0, entries}";
 
 pub(super) struct Clerk {
     source: Rc<Source>,
@@ -189,11 +198,10 @@ impl Clerk {
     async fn fetch(&self, fetch: Fetch) {
         let entries = match self.source.consumer() {
             Some(consumer) if !self.intake.streams.is_stopping() => self.fetch_for(&consumer, &fetch).await,
-            _ => Ok(Vec::new()),
+            _ => Ok((false, Vec::new())),
         };
         let fetched = match entries {
-            Ok(entries) => {
-                let more = entries.len() >= fetch.number;
+            Ok((more, entries)) => {
                 Fetched { deliveries: self.intake.unpack(self.source.partition, &fetch.desk, entries, None), more }
             }
             Err(error) => {
@@ -207,10 +215,13 @@ impl Clerk {
         let _ = fetch.answer.send(fetched);
     }
 
-    async fn fetch_for(&self, consumer: &str, fetch: &Fetch) -> RedisResult<Vec<super::entry::Entry>> {
+    /// Whether there may be more, and what was fetched.
+    async fn fetch_for(&self, consumer: &str, fetch: &Fetch) -> RedisResult<(bool, Vec<Entry>)> {
         let (parking, number) = (parked_name(&fetch.destination), fetch.number.to_string());
-        let words = [GROUP, &parking, consumer, &number].map(str::as_bytes);
-        Ok(entries(self.intake.streams.link.code(&self.fetch, &self.source.stream, &words).await?))
+        let words = [GROUP, &parking, consumer, &number, FETCHED_BYTES].map(str::as_bytes);
+        let answer = self.intake.streams.link.code(&self.fetch, &self.source.stream, &words).await?;
+        let (more, fetched): (i64, Value) = FromRedisValue::from_redis_value(answer)?;
+        Ok((more == 1, entries(fetched)))
     }
 }
 

@@ -177,6 +177,24 @@ async fn it_is_sent_where_nothing_may_wait() {
     assert_eq!(ids(&receiver), expected(0..50));
 }
 
+/// Whoever adds deliveries may be mistaken about the stream: from whichever it is, it is sent.
+#[actix_rt::test]
+async fn it_is_sent_from_a_stream_that_is_not_its_destinations() {
+    let redis = RedisServer::start();
+    let more = [("POSTHASTE_CLUSTER__PARTITIONS", "2"), ("POSTHASTE_DISPATCH__THREADS", "2")];
+    let (_node, receiver) = holding(&redis, &more, 1, 0).await;
+    receiver.wait_for(1).await;
+    let streams = [STREAM, "{posthaste:1}:deliveries"];
+    for id in 1..101 {
+        let body = format!("{{\"id\":\"{id}\"}}");
+        redis.add_delivery(streams[id % 2], &receiver.url("/"), &body, &[]);
+    }
+    receiver.behave(Behaviour::Answer(200));
+    receiver.wait_for(101).await;
+    assert_eq!(ids(&receiver), expected(0..101));
+    until("the streams are not empty", async || backlog(&redis) == 0).await;
+}
+
 /// A node that has as many destinations as it may leaves one more to the others, or to later.
 #[actix_rt::test]
 async fn it_is_sent_when_there_is_room_for_its_destination() {
