@@ -182,13 +182,18 @@ async fn it_is_sent_where_nothing_may_wait() {
 async fn it_is_sent_from_a_stream_that_is_not_its_destinations() {
     let redis = RedisServer::start();
     let more = [("POSTHASTE_CLUSTER__PARTITIONS", "2"), ("POSTHASTE_DISPATCH__THREADS", "2")];
-    let (_node, receiver) = holding(&redis, &more, 1, 0).await;
+    let (first, receiver) = holding(&redis, &more, 1, 0).await;
     receiver.wait_for(1).await;
     let streams = [STREAM, "{posthaste:1}:deliveries"];
     for id in 1..101 {
         let body = format!("{{\"id\":\"{id}\"}}");
         redis.add_delivery(streams[id % 2], &receiver.url("/"), &body, &[]);
     }
+    until("little is parked", async || first.metric(PARKED).await > 80.0).await;
+    first.stop().await;
+    // One that hears of it only by what Redis says.
+    let quick = [more[0], ("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "200")];
+    let _second = node(&redis.url(), &[&SMALL[..], &quick].concat()).await;
     receiver.behave(Behaviour::Answer(200));
     receiver.wait_for(101).await;
     assert_eq!(ids(&receiver), expected(0..101));
