@@ -219,7 +219,8 @@ fn start_dispatchers(
         outbound,
         metrics: Arc::clone(metrics),
         gate: Arc::clone(gate),
-        mailbox_capacity: config.ingest.events_in_flight_max,
+        // As many messages as can be on their way: each carries work of an event, or a delivery with a place.
+        mailbox_capacity: config.ingest.events_in_flight_max.max(config.cluster.take_max),
         takes_max: config.delivers_through_streams().then_some(config.cluster.take_max),
     };
     let threads = if config.cluster.dispatch { config.dispatch.threads } else { 0 };

@@ -74,6 +74,8 @@ pub struct Fetch {
     pub destination: Destination,
     /// How many at most.
     pub number: usize,
+    /// How many bytes they may have, to which those of the last may come on top: one is always to be had.
+    pub bytes: usize,
     /// Where they go.
     pub answer: oneshot::Sender<Fetched>,
     /// The desk of the tickets that come with them.
@@ -96,10 +98,11 @@ impl Desk {
         (Self(desk), asked)
     }
 
-    /// Takes up to so many of a destination's parked deliveries; none where Redis is away.
-    pub async fn fetch(&self, destination: &Destination, number: usize) -> Fetched {
+    /// Takes up to so many of a destination's parked deliveries, of so many bytes; none where Redis is away.
+    pub async fn fetch(&self, destination: &Destination, number: usize, bytes: usize) -> Fetched {
         let (answer, answered) = oneshot::channel();
-        self.ask(Request::Fetch(Fetch { destination: destination.clone(), number, answer, desk: self.clone() }));
+        let destination = destination.clone();
+        self.ask(Request::Fetch(Fetch { destination, number, bytes, answer, desk: self.clone() }));
         answered.await.unwrap_or_default()
     }
 

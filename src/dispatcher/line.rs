@@ -18,6 +18,9 @@ use crate::delivery::Destination;
 use crate::messages::{Queued, Report};
 use crate::metrics::{Dropped, Metrics, Outcome};
 
+/// The most bytes of bodies that wait before a destination that is behind and lie in a stream as well.
+const KEPT_BYTES_MAX: usize = 4 << 20;
+
 /// Bounds of one destination.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
@@ -27,6 +30,8 @@ pub(super) struct Bounds {
     /// enough to keep its connections busy while more are fetched.
     kept_max: usize,
     waiting_bytes_max: usize,
+    /// How many bytes of such.
+    kept_bytes_max: usize,
     attempt_timeout: Duration,
     answer_bytes_max: usize,
     stalled_after: Duration,
@@ -43,6 +48,7 @@ impl Bounds {
             waiting_max,
             kept_max: waiting_max.min(config.connections_per_destination),
             waiting_bytes_max: config.queue_bytes_per_destination,
+            kept_bytes_max: config.queue_bytes_per_destination.min(KEPT_BYTES_MAX),
             attempt_timeout: config.attempt_timeout,
             answer_bytes_max: config.answer_bytes_max,
             stalled_after: config.stalled_after,
@@ -153,23 +159,29 @@ impl Line {
 
     /// Whether one more may wait; else the bound that it is past.
     fn has_room(&self, queued: &Queued) -> Result<(), Dropped> {
-        let is_kept = queued.ticket.is_some() && self.behind.get();
-        let waiting_max = if is_kept { self.bounds.kept_max } else { self.bounds.waiting_max };
-        if self.waiting.borrow().len() >= waiting_max {
+        let (waiting, bytes) = (self.waiting.borrow().len(), self.waiting_bytes.get());
+        let is_kept = queued.ticket.is_some() && (self.behind.get() || self.parked.is_known());
+        if waiting >= if is_kept { self.bounds.kept_max } else { self.bounds.waiting_max } {
             return Err(Dropped::QueueFull);
         }
-        let fits = self.waiting_bytes.get() + queued.delivery.body.len() <= self.bounds.waiting_bytes_max;
-        if fits { Ok(()) } else { Err(Dropped::QueueBytesFull) }
+        let fits = bytes + queued.delivery.body.len() <= self.bounds.waiting_bytes_max;
+        if !fits || (is_kept && bytes >= self.bounds.kept_bytes_max) {
+            return Err(Dropped::QueueBytesFull);
+        }
+        Ok(())
     }
 
-    /// How many of what is parked can be sent at once or wait, when half of that could; until then none, so
-    /// that many come at a time.
-    pub(super) fn room(&self) -> usize {
+    /// How many of what is parked, and how many bytes of it, can be sent at once or wait, when half of that could;
+    /// until then none, so that many come at a time.
+    pub(super) fn room(&self) -> (usize, usize) {
+        let connections = self.bounds.connections - self.senders.get();
         let (waiting, bytes) = (self.waiting.borrow().len(), self.waiting_bytes.get());
-        if waiting > self.bounds.kept_max / 2 || bytes > self.bounds.waiting_bytes_max / 2 {
-            return 0;
+        if waiting > self.bounds.kept_max / 2 || bytes > self.bounds.kept_bytes_max / 2 {
+            return (0, 0);
         }
-        self.bounds.connections - self.senders.get() + self.bounds.kept_max - waiting
+        // Where the last did not fit, bodies are too large to wait.
+        let wait = if self.parked.is_too_large() { 0 } else { self.bounds.kept_max - waiting };
+        (connections + wait, self.bounds.kept_bytes_max - bytes)
     }
 
     /// What has waited longest, for a sender whose last attempt took so long.

@@ -23,6 +23,8 @@ pub(super) struct Parked {
     fetching: Cell<bool>,
     /// Counts what was heard of, so that an older answer does not say that there is none.
     heard: Cell<u64>,
+    /// Something that was fetched did not fit.
+    too_large: Cell<bool>,
     /// Nothing is fetched any more.
     over: Cell<bool>,
 }
@@ -35,6 +37,10 @@ impl Parked {
 
     pub(super) fn is_being_fetched(&self) -> bool {
         self.fetching.get()
+    }
+
+    pub(super) fn is_too_large(&self) -> bool {
+        self.too_large.get()
     }
 
     fn hear_of(&self, desk: &Desk) {
@@ -55,14 +61,12 @@ impl Line {
         self.fetch_parked();
     }
 
-    /// Leaves a delivery that there is no room for in its stream, or drops it: one that lies in none, and
-    /// one that does not fit where nothing waits and so never will.
+    /// Leaves a delivery that there is no room for in its stream, or drops it where it lies in none.
     pub(super) fn turn_away(&self, reason: Dropped, queued: Queued) {
-        let never_fits = reason == Dropped::QueueBytesFull && self.waiting.borrow().is_empty();
-        if never_fits || queued.ticket.is_none() {
-            self.drop_delivery(reason, queued);
-        } else {
+        if queued.ticket.is_some() {
             self.park(queued);
+        } else {
+            self.drop_delivery(reason, queued);
         }
     }
 
@@ -81,31 +85,33 @@ impl Line {
         if !parked.is_known() || parked.fetching.get() || parked.over.get() {
             return;
         }
-        let number = self.room().min(FETCHED_MAX);
+        let (number, bytes) = self.room();
         if number > 0 {
             parked.fetching.set(true);
-            actix_rt::spawn(Rc::clone(self).fetch(number));
+            actix_rt::spawn(Rc::clone(self).fetch(number.min(FETCHED_MAX), bytes));
         }
     }
 
-    async fn fetch(self: Rc<Self>, number: usize) {
+    async fn fetch(self: Rc<Self>, number: usize, bytes: usize) {
         let Some(desk) = self.parked.desk.borrow().clone() else { return };
         let heard = self.parked.heard.get();
-        let fetched = desk.fetch(&self.destination, number).await;
+        let fetched = desk.fetch(&self.destination, number, bytes).await;
         self.parked.fetching.set(false);
         if !fetched.more && self.parked.heard.get() == heard {
             self.parked.desk.take();
+            self.parked.too_large.set(false);
         }
         // At a stop they are given back.
         if fetched.deliveries.is_empty() || self.parked.over.get() {
             return;
         }
-        let mut taken = false;
+        let mut all = true;
         for queued in fetched.deliveries {
-            taken |= self.take_one(Instant::now(), queued);
+            all &= self.take_one(Instant::now(), queued);
         }
-        // Else the end of an attempt leads to the next: they did not fit, and are parked again.
-        if taken {
+        // Else they are parked again, and the end of an attempt leads to the next.
+        self.parked.too_large.set(self.parked.too_large.get() || !all);
+        if all {
             self.fetch_parked();
         }
     }

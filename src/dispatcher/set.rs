@@ -29,8 +29,7 @@ pub struct DispatchSettings {
     pub metrics: Arc<Metrics>,
     /// How much the node holds.
     pub gate: Arc<Gate>,
-    /// Messages that a mailbox holds: as many as events may be in flight, as each that is there
-    /// carries work of one.
+    /// Messages that a mailbox holds.
     pub mailbox_capacity: usize,
     /// Where deliveries come from streams, how many of them the node takes.
     pub takes_max: Option<usize>,

@@ -33,23 +33,24 @@ const SHARE: usize = 4;
 /// Of how many one may always be parked for a destination, also where an outage has left too many for others.
 const ALWAYS_ONE_OF: usize = 1_000;
 
-/// The length of a stream, the id of its oldest entry, and who holds what is parked (consumers of the group ARGV 1
-/// whose names begin with ARGV 2), with how many. Where ARGV 3 is not empty a value of that name is
+/// The length of a stream, the id of its oldest entry, how many are pending, and who holds what is parked (consumers
+/// of the group ARGV 1 whose names begin with ARGV 2), with how many. Where ARGV 3 is not empty a value of that name is
 /// written; last comes why that was refused. What is no stream has nothing in it.
 const LOOK: &str = r"
 local tried = ARGV[3] ~= '' and redis.pcall('SET', ARGV[3], '1', 'PX', ARGV[4])
 local refused = tried and tried.err or ''
 local length = redis.pcall('XLEN', KEYS[1])
-if type(length) ~= 'number' then return {0, '', {}, refused} end
+if type(length) ~= 'number' then return {0, '', 0, {}, refused} end
 local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
-local parked, consumers = {}, redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
+local pending, parked, consumers = 0, {}, redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
 for _, consumer in ipairs(consumers.err and {} or consumers) do
+  pending = pending + consumer[4]
   if string.sub(consumer[2], 1, #ARGV[2]) == ARGV[2] and consumer[4] > 0 then
     parked[#parked + 1] = consumer[2]
     parked[#parked + 1] = consumer[4]
   end
 end
-return {length, oldest and oldest[1] or '', parked, refused}";
+return {length, oldest and oldest[1] or '', pending, parked, refused}";
 
 /// The streams as this node last heard of them.
 #[derive(Debug)]
@@ -82,6 +83,8 @@ struct Seen {
     length: usize,
     /// Milliseconds since the Unix epoch.
     oldest_since: Option<u64>,
+    /// How many a node holds, or are parked.
+    pending: usize,
     parked: Vec<(Destination, usize)>,
     /// Why its server takes nothing in; empty where it does, or was not asked.
     refused: String,
@@ -177,13 +180,14 @@ impl Backlog {
         }
         let total = self.limit();
         let oldest = seen.iter().filter_map(|seen| seen.oldest_since).min();
+        let pending = seen.iter().map(|seen| seen.pending).sum();
         let all = seen.into_iter().enumerate().flat_map(|(partition, seen)| {
             let parked = seen.parked.into_iter();
             parked.map(move |(destination, entries)| Parked { partition, destination, entries })
         });
         let all: Vec<Parked> = all.collect();
         let parked = all.iter().map(|parked| parked.entries).sum();
-        self.burden(&all, parked);
+        self.burden(&all, pending);
         streams.parked.send_replace(all);
         let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.metrics.backlog.set(number(total));
@@ -191,10 +195,13 @@ impl Backlog {
         self.metrics.backlog_oldest_age(oldest.map_or(0, |since| unix_millis().saturating_sub(since)));
     }
 
-    /// Half of the streams is for what is parked; the more destinations share it, the less each may have, and
-    /// something of it is always left for one more.
-    fn burden(&self, all: &[Parked], total: usize) {
-        let each_max = (self.max / 2).saturating_sub(total).saturating_mul(SHARE).max(self.max / ALWAYS_ONE_OF);
+    /// Half of the streams is for what nodes have taken and not sent, nearly all of it parked; the more
+    /// destinations share it, the less each may have, and something of it is always left for one more. What an
+    /// outage has left beyond that is worked off while a little of each is taken, and past three quarters nothing.
+    fn burden(&self, all: &[Parked], pending: usize) {
+        let share = (self.max / 2).saturating_sub(pending).saturating_mul(SHARE);
+        let always = if pending < self.max / 4 * 3 { self.max / ALWAYS_ONE_OF } else { 0 };
+        let each_max = share.max(always);
         let laden = all.iter().filter(|parked| parked.entries > each_max);
         let laden: HashSet<Destination> = laden.map(|parked| parked.destination.clone()).collect();
         self.any_laden.store(!laden.is_empty(), Ordering::Relaxed);
@@ -229,9 +236,10 @@ async fn see(streams: &Streams, look: &Code, tries: &Range<usize>) -> RedisResul
 }
 
 fn of_answer(answer: Value) -> RedisResult<Seen> {
-    let (length, oldest, parked, refused): (_, String, Vec<Value>, _) = FromRedisValue::from_redis_value(answer)?;
+    let (length, oldest, pending, parked, refused): (_, String, _, Vec<Value>, _) =
+        FromRedisValue::from_redis_value(answer)?;
     let oldest_since = EntryId::read(&oldest).map(|EntryId(milliseconds, _)| milliseconds);
-    let mut seen = Seen { length, oldest_since, parked: Vec::new(), refused };
+    let mut seen = Seen { length, oldest_since, pending, parked: Vec::new(), refused };
     let mut parked = parked.into_iter();
     while let (Some(name), Some(entries)) = (parked.next(), parked.next()) {
         let (name, entries) = (String::from_redis_value(name)?, usize::from_redis_value(entries)?);

@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use tokio::sync::mpsc;
 
 use super::entry::{Entry, entries};
 use super::intake::{Intake, Source};
 use super::{GROUP, command, parked_name};
-use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value, has_code};
+use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value, has_code, is_broken};
 use crate::ticket::{Fetch, Fetched, Redemption, Request, Wish};
 
 /// The consumer that holds what was given back: it never gives a sign of life, so that whoever
@@ -46,9 +46,6 @@ if #done > 0 then redis.call('XDEL', KEYS[1], unpack(done)) end
 if #done == #won then won = #done end
 redis.pcall('SET', ARGV[2], ARGV[3] .. ' ' .. cjson.encode(won), 'PX', 60000)
 return won";
-
-/// The most bytes that are fetched at a time, to which the last entry may come on top.
-const FETCHED_BYTES: &str = "4194304";
 
 /// Gives the caller (ARGV 3) the oldest ARGV 4 entries of another consumer (ARGV 2), or fewer once they have
 /// ARGV 5 bytes; and says before them whether there may be more (1 or 0).
@@ -96,7 +93,7 @@ impl Clerk {
 
     /// Does what is asked, all that came during one round trip in the next. What could not be left is left
     /// later, and holds nothing up.
-    pub(super) async fn serve(self, mut asked: mpsc::UnboundedReceiver<Request>) {
+    pub(super) async fn serve(self: Rc<Self>, mut asked: mpsc::UnboundedReceiver<Request>) {
         let mut batch = Batch::default();
         let mut requests = Vec::with_capacity(GROUP_MAX);
         loop {
@@ -111,10 +108,10 @@ impl Clerk {
                 () = later => {}
             }
             requests.drain(..).for_each(|request| batch.add(request));
-            self.redeem_all(std::mem::take(&mut batch.redeemed)).await;
-            self.leave_all(&mut batch.left).await;
+            join(self.redeem_all(std::mem::take(&mut batch.redeemed)), self.leave_all(&mut batch.left)).await;
+            // What a Dispatcher has parked before it asked is there now; nothing else waits for its answer.
             for fetch in batch.fetches.drain(..) {
-                self.fetch(fetch).await;
+                actix_rt::spawn(Rc::clone(&self).fetch(fetch));
             }
         }
     }
@@ -195,7 +192,7 @@ impl Clerk {
         }
     }
 
-    async fn fetch(&self, fetch: Fetch) {
+    async fn fetch(self: Rc<Self>, fetch: Fetch) {
         let entries = match self.source.consumer() {
             Some(consumer) if !self.intake.streams.is_stopping() => self.fetch_for(&consumer, &fetch).await,
             _ => Ok((false, Vec::new())),
@@ -206,8 +203,10 @@ impl Clerk {
             }
             Err(error) => {
                 self.refused(&error);
-                // What it gave and we did not hear is claimed from the old name.
-                self.source.begin_anew();
+                if is_broken(&error) {
+                    // What it gave and we did not hear is claimed from the old name.
+                    self.source.begin_anew();
+                }
                 Fetched { deliveries: Vec::new(), more: true }
             }
         };
@@ -217,8 +216,9 @@ impl Clerk {
 
     /// Whether there may be more, and what was fetched.
     async fn fetch_for(&self, consumer: &str, fetch: &Fetch) -> RedisResult<(bool, Vec<Entry>)> {
-        let (parking, number) = (parked_name(&fetch.destination), fetch.number.to_string());
-        let words = [GROUP, &parking, consumer, &number, FETCHED_BYTES].map(str::as_bytes);
+        let (number, bytes) = (fetch.number.to_string(), fetch.bytes.max(1).to_string());
+        let parked = parked_name(&fetch.destination);
+        let words = [GROUP, &parked, consumer, &number, &bytes].map(str::as_bytes);
         let answer = self.intake.streams.link.code(&self.fetch, &self.source.stream, &words).await?;
         let (more, fetched): (i64, Value) = FromRedisValue::from_redis_value(answer)?;
         Ok((more == 1, entries(fetched)))

@@ -252,7 +252,7 @@ impl Takers {
 fn source(partition: usize, intake: &Rc<Intake>) -> (Rc<Source>, Desk) {
     let source = Rc::new(Source::new(partition));
     let (desk, asked) = Desk::open();
-    actix_rt::spawn(Clerk::new(Rc::clone(&source), Rc::clone(intake)).serve(asked));
+    actix_rt::spawn(Rc::new(Clerk::new(Rc::clone(&source), Rc::clone(intake))).serve(asked));
     (source, desk)
 }
 

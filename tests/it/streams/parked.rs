@@ -156,8 +156,8 @@ async fn no_destination_fills_the_streams() {
         })
         .await;
     }
-    // Four times what it leaves of fifty.
-    assert_eq!(node.metric(PARKED).await, 41.0);
+    // Four times what it and the two that wait leave of fifty.
+    assert_eq!(node.metric(PARKED).await, 39.0);
     set_up(&node, &[], "prompt", prompt.url("/")).await;
     node.fire(event("last")).await;
     prompt.wait_for(1).await;
@@ -219,6 +219,18 @@ async fn it_is_sent_when_there_is_room_for_its_destination() {
     busy.behave(Behaviour::Answer(200));
     other.wait_for(1).await;
     assert_eq!(node.metric("posthaste_dropped_total{reason=\"destinations_full\"}").await, 0.0);
+}
+
+/// Bodies that are larger than all that may wait go out when a connection is free.
+#[actix_rt::test]
+async fn it_is_sent_where_no_body_may_wait() {
+    let redis = RedisServer::start();
+    let more = [("POSTHASTE_DISPATCH__QUEUE_BYTES_PER_DESTINATION", "0")];
+    let (node, receiver) = holding(&redis, &more, 50, 48).await;
+    receiver.behave(Behaviour::Answer(200));
+    receiver.wait_for(50).await;
+    assert_eq!(ids(&receiver), expected(0..50));
+    assert_eq!(node.metric("posthaste_dropped_total{reason=\"queue_bytes_full\"}").await, 0.0);
 }
 
 /// After a break Redis may have given what never arrived: it is claimed from the name of that time.
