@@ -5,9 +5,11 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use futures_util::future::{join, join_all};
 use tokio::sync::mpsc;
 
@@ -193,11 +195,22 @@ impl Clerk {
     }
 
     async fn fetch(self: Rc<Self>, fetch: Fetch) {
-        let entries = match self.source.consumer() {
-            Some(consumer) if !self.intake.streams.is_stopping() => self.fetch_for(&consumer, &fetch).await,
-            _ => Ok((false, Vec::new())),
+        // A fault of ours must not leave entries under a name that lives and that no ticket is for.
+        let fetched = AssertUnwindSafe(self.fetched(&fetch)).catch_unwind().await;
+        let fetched = fetched.unwrap_or_else(|_| {
+            tracing::error!(self.source.partition, "a fault ended the fetching of what is parked");
+            self.source.begin_anew();
+            Fetched { deliveries: Vec::new(), more: true }
+        });
+        // Who asked may have been ended by a fault: its deliveries are given back.
+        let _ = fetch.answer.send(fetched);
+    }
+
+    async fn fetched(&self, fetch: &Fetch) -> Fetched {
+        let Some(consumer) = self.source.consumer().filter(|_| !self.intake.streams.is_stopping()) else {
+            return Fetched::default();
         };
-        let fetched = match entries {
+        match self.fetch_for(&consumer, fetch).await {
             Ok((more, entries)) => {
                 Fetched { deliveries: self.intake.unpack(self.source.partition, &fetch.desk, entries, None), more }
             }
@@ -209,9 +222,7 @@ impl Clerk {
                 }
                 Fetched { deliveries: Vec::new(), more: true }
             }
-        };
-        // Who asked may have been ended by a fault: its deliveries are given back.
-        let _ = fetch.answer.send(fetched);
+        }
     }
 
     /// Whether there may be more, and what was fetched.

@@ -21,8 +21,8 @@ pub(super) struct Entry {
     pub(super) unheard: bool,
     /// POSTs begun of the delivery with this number.
     pub(super) posts: u8,
-    /// It may end without a POST: it was dropped, since its destination's line was full, or a kill
-    /// between leave and POST took it, or an answer that was never heard.
+    /// It may end without a POST: it was dropped, since it is no delivery, or a kill between leave and POST
+    /// took it, or an answer that was never heard.
     pub(super) excused: bool,
 }
 

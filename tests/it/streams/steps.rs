@@ -118,7 +118,7 @@ impl Protocol {
             Hand::Won if self.is(Mutant::AcknowledgesAfterThePost) => next.usual.push(hand(Hand::Nothing)),
             Hand::Won => {
                 next.usual.push(hand(Hand::Leave));
-                // It was redeemed to be dropped, since its destination's line is full.
+                // It was redeemed to be dropped, since it is no delivery.
                 next.faults.push(excused(hand(Hand::Nothing), own));
                 // The answer is lost. Asked again, it will be no.
                 next.faults.push(excused(hand(Hand::Asked), own));
