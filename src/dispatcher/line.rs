@@ -309,13 +309,9 @@ impl Line {
     }
 }
 
-/// Ends a delivery without an attempt. One that other nodes may hold too is counted once it is
-/// certain that none of them attempts it.
+/// Ends a delivery that no other node can have, without an attempt.
 pub(super) fn drop_delivery(metrics: &Metrics, reason: Dropped, queued: Queued) {
-    match queued.ticket {
-        Some(ticket) => ticket.discard(reason, queued.place),
-        None => metrics.dropped(reason, 1),
-    }
+    metrics.dropped(reason, 1);
     if let Some(report) = queued.report {
         let _ = report.send(Report::Dropped(reason));
     }

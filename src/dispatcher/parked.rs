@@ -82,18 +82,18 @@ impl Line {
     /// whenever that may have become so.
     pub(super) fn fetch_parked(self: &Rc<Self>) {
         let parked = &self.parked;
-        if !parked.is_known() || parked.fetching.get() || parked.over.get() {
+        if parked.fetching.get() || parked.over.get() {
             return;
         }
+        let Some(desk) = parked.desk.borrow().clone() else { return };
         let (number, bytes) = self.room();
         if number > 0 {
             parked.fetching.set(true);
-            actix_rt::spawn(Rc::clone(self).fetch(number.min(FETCHED_MAX), bytes));
+            actix_rt::spawn(Rc::clone(self).fetch(desk, number.min(FETCHED_MAX), bytes));
         }
     }
 
-    async fn fetch(self: Rc<Self>, number: usize, bytes: usize) {
-        let Some(desk) = self.parked.desk.borrow().clone() else { return };
+    async fn fetch(self: Rc<Self>, desk: Desk, number: usize, bytes: usize) {
         let heard = self.parked.heard.get();
         let fetched = desk.fetch(&self.destination, number, bytes).await;
         self.parked.fetching.set(false);
