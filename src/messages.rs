@@ -17,7 +17,7 @@ use crate::admission::{Admitted, Outstanding, Taken};
 use crate::delivery::{Delivery, Destination, Target};
 use crate::event::Event;
 use crate::id::{AccountId, TriggerId};
-use crate::metrics::{Dropped, Outcome};
+use crate::metrics::{Dropped, Metrics, Outcome};
 use crate::templating;
 use crate::ticket::{Desk, Ticket};
 
@@ -219,4 +219,12 @@ pub enum Report {
     },
     /// None was made.
     Dropped(Dropped),
+}
+
+/// Counts what ends without an attempt, and tells whoever wants to hear of it.
+pub fn drop_unsent(metrics: &Metrics, reason: Dropped, report: Option<oneshot::Sender<Report>>) {
+    metrics.dropped(reason, 1);
+    if let Some(report) = report {
+        let _ = report.send(Report::Dropped(reason));
+    }
 }

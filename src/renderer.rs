@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::admission::Gate;
 use crate::delivery::Delivery;
 use crate::id::TriggerId;
-use crate::messages::{Admission, DeliveriesRendered, EventData, Firing, FiringsMatched, Place, Queued, Report};
+use crate::messages::{Admission, DeliveriesRendered, EventData, Firing, FiringsMatched, Place, Queued, drop_unsent};
 use crate::metrics::{Dropped, Metrics};
 use crate::pressure::Pressure;
 use crate::templating::Unrendered;
@@ -133,7 +133,7 @@ impl Lane {
         self.metrics.deliveries_rendered.inc_by(deliveries.len() as u64);
         if let Err(error) = dispatcher.try_send(DeliveriesRendered(deliveries)) {
             for queued in error.into_inner().0 {
-                self.drop_firing(Dropped::Stopped, queued.report);
+                drop_unsent(&self.metrics, Dropped::Stopped, queued.report);
             }
         }
     }
@@ -141,7 +141,7 @@ impl Lane {
     fn render(&self, firing: Firing, accepted_at: Instant, admission: Option<&Admission>) -> Option<Queued> {
         let Firing { event, trigger, target, template, report } = firing;
         let Some(template) = template else {
-            self.drop_firing(Dropped::TemplateUnusable, report);
+            drop_unsent(&self.metrics, Dropped::TemplateUnusable, report);
             return None;
         };
         // A fault over one template must not take the others, nor the thread's Renderer, with it.
@@ -168,15 +168,8 @@ impl Lane {
             Ok(Err(Unrendered::Failed)) => Dropped::RenderFailed,
             Err(_) => Dropped::Panic,
         };
-        self.drop_firing(reason, report);
+        drop_unsent(&self.metrics, reason, report);
         None
-    }
-
-    fn drop_firing(&self, reason: Dropped, report: Option<tokio::sync::oneshot::Sender<Report>>) {
-        self.metrics.dropped(reason, 1);
-        if let Some(report) = report {
-            let _ = report.send(Report::Dropped(reason));
-        }
     }
 }
 

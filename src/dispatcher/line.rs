@@ -62,7 +62,7 @@ pub(super) struct Line {
     pub(super) destination: Destination,
     bounds: Bounds,
     client: awc::Client,
-    metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
     gate: Arc<Gate>,
     pub(super) parked: Parked,
     /// With the time since which each waits.
@@ -120,7 +120,7 @@ impl Line {
         for queued in deliveries {
             // What came before it and is parked has its turn first.
             if self.parked.is_known() && queued.ticket.is_some() {
-                self.park(queued);
+                self.turn_away(Dropped::QueueFull, queued);
             } else {
                 self.take_one(now, queued);
             }
@@ -242,16 +242,16 @@ impl Line {
     /// and it costs memory here.
     fn fall_behind(&self) {
         self.behind.set(true);
-        let mut waiting = self.waiting.take();
-        let mut parked = VecDeque::new();
-        if waiting.front().is_some_and(|(_, queued)| queued.ticket.is_some()) {
-            parked = waiting.split_off(self.bounds.kept_max.min(waiting.len()));
-        }
+        let mut waiting = self.waiting.borrow_mut();
+        // Where one lies in a stream, all do.
+        let in_stream = waiting.front().is_some_and(|(_, queued)| queued.ticket.is_some());
+        let kept = if in_stream { self.bounds.kept_max.min(waiting.len()) } else { waiting.len() };
+        let parked = waiting.split_off(kept);
         waiting.iter_mut().for_each(|(_, queued)| queued.place = None);
-        self.waiting.replace(waiting);
+        drop(waiting);
         for (_, queued) in parked {
             self.count_out(&queued);
-            self.park(queued);
+            self.turn_away(Dropped::QueueFull, queued);
         }
     }
 
@@ -302,17 +302,5 @@ impl Line {
         }
         drop(outstanding);
         duration
-    }
-
-    pub(super) fn drop_delivery(&self, reason: Dropped, queued: Queued) {
-        drop_delivery(&self.metrics, reason, queued);
-    }
-}
-
-/// Ends a delivery that no other node can have, without an attempt.
-pub(super) fn drop_delivery(metrics: &Metrics, reason: Dropped, queued: Queued) {
-    metrics.dropped(reason, 1);
-    if let Some(report) = queued.report {
-        let _ = report.send(Report::Dropped(reason));
     }
 }

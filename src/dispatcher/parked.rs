@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use super::line::Line;
-use crate::messages::Queued;
-use crate::metrics::Dropped;
+use crate::messages::{Queued, drop_unsent};
+use crate::metrics::{Dropped, Metrics};
 use crate::ticket::Desk;
 
 /// The most that is fetched at a time: Redis does nothing else meanwhile.
@@ -54,6 +54,15 @@ impl Parked {
     }
 }
 
+/// Leaves a delivery that there is no room for in its stream until some node has room, or drops it where it lies
+/// in none. Whoever wants to hear of the end of one that is parked hears of it from there.
+pub(super) fn turn_away(metrics: &Metrics, reason: Dropped, queued: Queued) {
+    match queued.ticket {
+        Some(ticket) => ticket.park(&queued.delivery.target.destination, queued.place),
+        None => drop_unsent(metrics, reason, queued.report),
+    }
+}
+
 impl Line {
     /// Something is parked, here or by another node.
     pub(super) fn hear_of_parked(self: &Rc<Self>, desk: &Desk) {
@@ -61,21 +70,12 @@ impl Line {
         self.fetch_parked();
     }
 
-    /// Leaves a delivery that there is no room for in its stream, or drops it where it lies in none.
+    /// Turns a delivery away, and knows where it is if it is parked.
     pub(super) fn turn_away(&self, reason: Dropped, queued: Queued) {
-        if queued.ticket.is_some() {
-            self.park(queued);
-        } else {
-            self.drop_delivery(reason, queued);
+        if let Some(ticket) = &queued.ticket {
+            self.parked.hear_of(ticket.desk());
         }
-    }
-
-    /// Leaves a delivery in its stream until some node has room. Whoever wants to hear of its end hears of it
-    /// from there.
-    pub(super) fn park(&self, queued: Queued) {
-        let Some(ticket) = queued.ticket else { return };
-        self.parked.hear_of(ticket.desk());
-        ticket.park(&queued.delivery.target.destination, queued.place);
+        turn_away(&self.metrics, reason, queued);
     }
 
     /// Has parked deliveries fetched, where there are some and half of what this node holds is free. Called

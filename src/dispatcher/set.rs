@@ -10,8 +10,8 @@ use actix::{Actor, Addr, ArbiterHandle, AsyncContext as _, Context, Handler};
 use hickory_resolver::TokioResolver;
 
 use super::client::{self, Outbound};
-use super::line::{Bounds, Line, drop_delivery};
-use super::{Dispatcher, Idle, LetGo, ParkedFor, Stop};
+use super::line::{Bounds, Line};
+use super::{Dispatcher, Idle, LetGo, ParkedFor, Stop, parked};
 use crate::admission::Gate;
 use crate::config::Dispatch;
 use crate::delivery::Destination;
@@ -124,10 +124,7 @@ impl Dispatchers {
     /// has one, or this one later.
     fn turn_away(&self, reason: Dropped, message: DeliveriesRouted) {
         for queued in message.0 {
-            match queued.ticket {
-                Some(ticket) => ticket.park(&queued.delivery.target.destination, queued.place),
-                None => drop_delivery(&self.settings.metrics, reason, queued),
-            }
+            parked::turn_away(&self.settings.metrics, reason, queued);
         }
     }
 }

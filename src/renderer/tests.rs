@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::delivery::{Destination, Target};
 use crate::event::{Event, EventType};
 use crate::id::AccountId;
-use crate::messages::LiveTemplate;
+use crate::messages::{LiveTemplate, Report};
 use crate::probe::{Probe, soon};
 use crate::template::Format;
 use crate::templating;

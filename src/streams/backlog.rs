@@ -78,7 +78,7 @@ enum Trouble {
 }
 
 /// What was seen of one stream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Seen {
     length: usize,
     /// Milliseconds since the Unix epoch.

@@ -254,7 +254,8 @@ fn each_won(answer: Value) -> RedisResult<Vec<bool>> {
     match answer {
         Value::Int(all) => Ok(vec![true; usize::try_from(all).unwrap_or_default()]),
         each => {
-            Ok(Vec::from_redis_value(each).map_err(RedisError::from)?.into_iter().map(|won: i64| won == 1).collect())
+            let each: Vec<i64> = FromRedisValue::from_redis_value(each)?;
+            Ok(each.into_iter().map(|won| won == 1).collect())
         }
     }
 }

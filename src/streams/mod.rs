@@ -50,7 +50,7 @@ pub struct Streams {
 }
 
 /// Entries that wait until some node has room for their destination.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Parked {
     partition: usize,
     destination: Destination,

@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 
 use super::entry::Writer;
 use super::{Backlog, Streams, reply, stream_key};
-use crate::messages::{DeliveriesRendered, Place, Queued, Refusal, Report};
+use crate::messages::{DeliveriesRendered, Place, Queued, Refusal, drop_unsent};
 use crate::metrics::{Dropped, Metrics};
 use crate::pressure::Pressure;
 use crate::redis::{Code, FromRedisValue as _, RedisResult};
@@ -142,10 +142,7 @@ impl Lane {
     /// Ends a delivery for a destination that has as much parked as it may, so that the others have room.
     fn drop_delivery(&self, queued: Queued) {
         self.pressure.sub(queued.delivery.body.len());
-        self.metrics.dropped(Dropped::QueueFull, 1);
-        if let Some(report) = queued.report {
-            let _ = report.send(Report::Dropped(Dropped::QueueFull));
-        }
+        drop_unsent(&self.metrics, Dropped::QueueFull, queued.report);
     }
 
     async fn add_all(&self, partition: usize, mut deliveries: Vec<Queued>) {
@@ -182,8 +179,7 @@ impl Lane {
                 if !self.refused.replace(true) {
                     tracing::warn!(%error, "Redis does not take deliveries; their producers are told until it does");
                 }
-                self.metrics.dropped(Dropped::NotHandedOver, deliveries.len());
-                deliveries.into_iter().for_each(refuse);
+                deliveries.into_iter().for_each(|queued| self.refuse(queued));
             }
         }
     }
@@ -211,13 +207,11 @@ impl Lane {
         let length = self.streams.link.code_twice(&self.add, &stream_key(partition), &words).await?;
         Ok(usize::from_redis_value(length)?)
     }
-}
 
-fn refuse(queued: Queued) {
-    if let Some(report) = queued.report {
-        let _ = report.send(Report::Dropped(Dropped::NotHandedOver));
-    }
-    if let Some(Place::Accepted(admission)) = &queued.place {
-        admission.answer_instead(Err(Refusal::Away));
+    fn refuse(&self, queued: Queued) {
+        drop_unsent(&self.metrics, Dropped::NotHandedOver, queued.report);
+        if let Some(Place::Accepted(admission)) = &queued.place {
+            admission.answer_instead(Err(Refusal::Away));
+        }
     }
 }

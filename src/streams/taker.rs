@@ -4,6 +4,7 @@
 //! acknowledges an entry: that is the ticket to its attempt.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -77,8 +78,8 @@ pub struct Sink {
 pub struct Takers {
     intake: Rc<Intake>,
     sink: Sink,
-    /// Each stream, and where its tickets are redeemed.
-    sources: Vec<(Rc<Source>, Desk)>,
+    /// By its number, each stream, and where its tickets are redeemed.
+    sources: HashMap<usize, (Rc<Source>, Desk)>,
     taken_at_once: usize,
     claim: Code,
     away: Cell<bool>,
@@ -103,7 +104,7 @@ impl Takers {
             let share = (take_max / own.len().max(1)).clamp(*TAKEN_AT_ONCE.start(), *TAKEN_AT_ONCE.end());
             let intake = Rc::new(Intake::new(streams, gate, metrics));
             let takers = Rc::new(Self {
-                sources: own.map(|partition| source(partition, &intake)).collect(),
+                sources: own.map(|partition| (partition, source(partition, &intake))).collect(),
                 intake,
                 sink,
                 taken_at_once: share.min(take_max),
@@ -112,7 +113,7 @@ impl Takers {
             });
             actix_rt::spawn(Rc::clone(&takers).live());
             actix_rt::spawn(Rc::clone(&takers).tell_of_parked(parked));
-            for (source, desk) in takers.sources.clone() {
+            for (source, desk) in takers.sources.values().cloned() {
                 actix_rt::spawn(Rc::clone(&takers).take_from(source, desk, stopping.clone()));
             }
         });
@@ -123,7 +124,7 @@ impl Takers {
         loop {
             // All at once: one after the other, the last of many would come too late. Where Redis is away
             // nobody else can claim either; the next sign is soon.
-            join_all(self.sources.iter().map(|(source, _)| async {
+            join_all(self.sources.values().map(|(source, _)| async {
                 match source.consumer() {
                     Some(consumer) => self.sign(source, &consumer).await,
                     None => Ok(()),
@@ -161,7 +162,7 @@ impl Takers {
     }
 
     fn with_desk(&self, parked: &Parked) -> Option<(Destination, Desk)> {
-        let (_, desk) = self.sources.iter().find(|(source, _)| source.partition == parked.partition)?;
+        let (_, desk) = self.sources.get(&parked.partition)?;
         Some((parked.destination.clone(), desk.clone()))
     }
 

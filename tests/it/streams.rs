@@ -17,7 +17,7 @@ mod ways;
 
 use serde_json::{Value, json};
 
-use crate::support::{DEADLINE, Node, Receiver, RedisServer, json_template};
+use crate::support::{Behaviour, DEADLINE, Node, Receiver, RedisServer, json_template};
 
 /// The stream where there is one only.
 const STREAM: &str = "{posthaste:0}:deliveries";
@@ -41,6 +41,17 @@ async fn set_up(node: &Node, others: &[&Node], id: &str, url: String) {
     for other in others {
         until("a trigger is not live on another node", async || other.metric("posthaste_triggers").await == own).await;
     }
+}
+
+/// A node with these settings, and a silent receiver that so many deliveries are for.
+async fn with_a_silent_receiver(redis: &RedisServer, more: &[(&str, &str)], deliveries: u32) -> (Node, Receiver) {
+    let (node, receiver) = (node(&redis.url(), more).await, Receiver::start());
+    receiver.behave(Behaviour::Silence);
+    set_up(&node, &[], "t", receiver.url("/")).await;
+    for id in 0..deliveries {
+        node.fire(event(id)).await;
+    }
+    (node, receiver)
 }
 
 fn event(id: impl ToString) -> Value {

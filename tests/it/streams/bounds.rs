@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{DISPATCH, INGEST, backlog, event, expected, ids, node, set_up, until};
+use super::{DISPATCH, INGEST, backlog, event, expected, ids, node, set_up, until, with_a_silent_receiver};
 use crate::support::{Behaviour, Node, Receiver, RedisServer, json_template};
 
 #[actix_rt::test]
@@ -113,8 +113,6 @@ async fn a_node_takes_fewer_of_those_with_large_bodies() {
 #[actix_rt::test]
 async fn what_a_stop_gives_back_another_node_has_at_once() {
     let redis = RedisServer::start();
-    let receiver = Receiver::start();
-    receiver.behave(Behaviour::Silence);
     // Claiming from the dead would take longer than the test waits.
     let patient = [("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "600000")];
     let more = [
@@ -124,11 +122,7 @@ async fn what_a_stop_gives_back_another_node_has_at_once() {
         ("POSTHASTE_DISPATCH__STALLED_AFTER_MS", "60000"),
         ("POSTHASTE_DISPATCH__BEHIND_AFTER_MS", "60000"),
     ];
-    let first = node(&redis.url(), &[&patient[..], &more].concat()).await;
-    set_up(&first, &[], "t", receiver.url("/")).await;
-    for id in 0..10 {
-        first.fire(event(id)).await;
-    }
+    let (first, receiver) = with_a_silent_receiver(&redis, &[&patient[..], &more].concat(), 10).await;
     receiver.wait_for(1).await;
     first.wait_for_metric("posthaste_queue_depth", 9.0).await;
     assert_eq!(first.stop().await.unsent, 1, "the one whose attempt is under way");

@@ -1,7 +1,9 @@
 //! What is more than a node holds for a destination is parked in its stream: it is sent when there is room, by
 //! whichever node has some, and holds up nobody meanwhile.
 
-use super::{DISPATCH, INGEST, STREAM, backlog, entry_ids, event, expected, ids, node, set_up, until};
+use super::{
+    DISPATCH, INGEST, STREAM, backlog, entry_ids, event, expected, ids, node, set_up, until, with_a_silent_receiver,
+};
 use crate::support::{Behaviour, Node, Receiver, RedisServer};
 
 /// Two connections, eight that are taken; no claims, so that what moves was parked.
@@ -26,13 +28,7 @@ async fn holding_a_burst(redis: &RedisServer) -> (Node, Receiver) {
 
 /// A node with these settings too, and so many deliveries for a silent receiver that so many are parked.
 async fn holding(redis: &RedisServer, more: &[(&str, &str)], deliveries: u32, parked: u32) -> (Node, Receiver) {
-    let node = node(&redis.url(), &[&SMALL[..], more].concat()).await;
-    let receiver = Receiver::start();
-    receiver.behave(Behaviour::Silence);
-    set_up(&node, &[], "t", receiver.url("/")).await;
-    for id in 0..deliveries {
-        node.fire(event(id)).await;
-    }
+    let (node, receiver) = with_a_silent_receiver(redis, &[&SMALL[..], more].concat(), deliveries).await;
     node.wait_for_metric(PARKED, f64::from(parked)).await;
     (node, receiver)
 }

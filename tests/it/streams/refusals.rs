@@ -2,7 +2,7 @@
 //! its data, or holds something else than is looked for.
 
 use super::bounds::until_answer;
-use super::{DISPATCH, INGEST, backlog, event, expected, ids, node, on, set_up, until};
+use super::{DISPATCH, INGEST, backlog, event, expected, ids, node, on, set_up, until, with_a_silent_receiver};
 use crate::support::{Behaviour, Node, Receiver, RedisServer};
 
 /// Whoever spreads requests over nodes hears that this one takes none.
@@ -14,20 +14,20 @@ async fn until_not_ready(node: &Node) {
     .await;
 }
 
+/// From now on it takes nothing in.
+fn fill(redis: &RedisServer) {
+    redis.cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+}
+
 #[actix_rt::test]
 async fn a_full_redis_takes_nothing_in_and_lets_everything_out() {
     let redis = RedisServer::start();
     // Most of them are parked.
     let narrow = [("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1"), ("POSTHASTE_CLUSTER__TAKE_MAX", "1")];
-    let (node, receiver) = (node(&redis.url(), &narrow).await, Receiver::start());
-    set_up(&node, &[], "t", receiver.url("/")).await;
-    receiver.behave(Behaviour::Silence);
-    for id in 0..100 {
-        node.fire(event(id)).await;
-    }
+    let (node, receiver) = with_a_silent_receiver(&redis, &narrow, 100).await;
     receiver.wait_for(1).await;
-    redis.cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
-    redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    fill(&redis);
     let refused = node.post("/v1/events", &event("x")).await;
     assert_eq!(refused.problem(), (503, "store_unavailable".to_owned()));
     until_not_ready(&node).await;
@@ -54,8 +54,7 @@ async fn a_node_that_joins_a_full_redis_empties_it() {
     for id in 1..50 {
         ingest.fire(event(id)).await;
     }
-    redis.cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
-    redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    fill(&redis);
     let _dispatch = node(&redis.url(), &[DISPATCH]).await;
     receiver.wait_for(50).await;
     assert_eq!(ids(&receiver), expected(0..50));
@@ -64,10 +63,7 @@ async fn a_node_that_joins_a_full_redis_empties_it() {
 #[actix_rt::test]
 async fn a_replica_takes_nothing_in_and_nothing_is_lost() {
     let redis = RedisServer::start();
-    let (node, receiver) = (node(&redis.url(), &[]).await, Receiver::start());
-    set_up(&node, &[], "t", receiver.url("/")).await;
-    receiver.behave(Behaviour::Silence);
-    node.fire(event(0)).await;
+    let (node, receiver) = with_a_silent_receiver(&redis, &[], 1).await;
     receiver.wait_for(1).await;
     // Of a master that is not there: it keeps what it has and refuses to write.
     redis.cli(&["REPLICAOF", "127.0.0.1", "1"]);

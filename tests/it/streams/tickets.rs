@@ -1,6 +1,6 @@
 //! Only one node may make an attempt, at whatever moment another takes the delivery from it.
 
-use super::{STREAM, entry_ids, event, expected, ids, node, set_up, until};
+use super::{STREAM, entry_ids, expected, ids, node, until, with_a_silent_receiver};
 use crate::support::{Behaviour, Node, Receiver, RedisServer};
 
 /// One connection and a silent receiver that does not count as behind, so that all but one delivery wait on
@@ -14,12 +14,8 @@ const ONE_STREAM: (&str, &str) = ("POSTHASTE_CLUSTER__PARTITIONS", "1");
 
 /// A node that holds this many deliveries: the attempt at the first is under way, the others wait.
 async fn holding(redis: &RedisServer, deliveries: u32) -> (Node, Receiver) {
-    let (node, receiver) = (node(&redis.url(), &[&NARROW[..], &[ONE_STREAM]].concat()).await, Receiver::start());
-    set_up(&node, &[], "t", receiver.url("/")).await;
-    receiver.behave(Behaviour::Silence);
-    for id in 0..deliveries {
-        node.fire(event(id)).await;
-    }
+    let settings = [&NARROW[..], &[ONE_STREAM]].concat();
+    let (node, receiver) = with_a_silent_receiver(redis, &settings, deliveries).await;
     receiver.wait_for(1).await;
     node.wait_for_metric("posthaste_queue_depth", f64::from(deliveries - 1)).await;
     (node, receiver)
