@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use handlebars::{Context, Handlebars};
-use posthaste::event::EventPattern;
-use posthaste::template::Format;
-use posthaste::templating::{About, Compiled, Data, Dictionary, Limits, compile};
+use posthaste::model::event::EventPattern;
+use posthaste::model::template::Format;
+use posthaste::templating::{About, Compiled, Data, Limits, TagLookup, compile};
 use serde_json::{Value, json};
 
 struct Nothing;
 
-impl Dictionary for Nothing {
+impl TagLookup for Nothing {
     fn tag_path(&self, _entity: &str, _attribute: &str) -> Option<&str> {
         None
     }

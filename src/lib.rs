@@ -1,40 +1,27 @@
-//! Posthaste: events in over HTTP, each customer's own template rendered, one HTTP POST out.
+//! Posthaste: an event comes in over HTTP, each customer's own template is rendered, one HTTP POST goes out.
 //!
-//! The modules in the order in which an event meets them: [`http`] takes a request in, the
-//! [`ingester`] makes events of its body, the [`matcher`] finds the triggers that fire, the
-//! [`renderer`] writes each one's body, and the [`dispatcher`] of its destination sends it.
-//! [`engine`] wires them. What they speak of (accounts, events, triggers, templates,
-//! deliveries) are plain data that know no framework. `ARCHITECTURE.md` tells the rest.
+//! An event passes the stages in this order: [`http`] accepts the request, the [`ingester`] reads events from its
+//! body, the [`matcher`] finds the triggers that fire, the [`renderer`] writes one body for each firing,
+//! [`handover`] passes each delivery to a node that sends, and the [`dispatcher`] of its destination sends it.
+//! [`node`] wires the stages. [`flow`] holds what passes between them, [`model`] the plain data. [`matching`] and
+//! [`templating`] are the two languages that customers write. `ARCHITECTURE.md` gives the overview.
 
-pub mod admission;
-pub mod catalogue;
 pub mod cli;
 pub mod config;
-pub mod delivery;
+pub mod dictionary;
 pub mod dispatcher;
-pub mod duplicates;
-pub mod engine;
-pub mod event;
-pub mod field;
+pub mod flow;
+pub mod handover;
 pub mod http;
-pub mod id;
 pub mod ingester;
 pub mod json;
-pub mod key;
 pub mod live;
-pub mod log;
 pub mod matcher;
-pub mod messages;
-pub mod metrics;
-pub mod pattern;
-pub mod pressure;
-#[cfg(test)]
-mod probe;
+pub mod matching;
+pub mod model;
+pub mod node;
 pub mod redis;
 pub mod renderer;
 pub mod store;
-pub mod streams;
-pub mod template;
+pub mod telemetry;
 pub mod templating;
-pub mod ticket;
-pub mod trigger;

@@ -11,11 +11,11 @@ use super::Export;
 use super::print::{complain, counted, report, say};
 use super::transfer::{self, MARK, VERSION};
 use crate::config::Config;
-use crate::id::AccountId;
-use crate::log;
+use crate::model::id::AccountId;
+use crate::model::template::Template;
+use crate::model::trigger::Trigger;
 use crate::store::{Record, Store};
-use crate::template::Template;
-use crate::trigger::Trigger;
+use crate::telemetry::log;
 
 /// Records read at a time.
 const PAGE: usize = 1_000;

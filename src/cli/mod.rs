@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Config;
-use crate::id::AccountId;
+use crate::model::id::AccountId;
 use print::complain;
 
 /// Events in over HTTP; each customer's own template rendered; one HTTP POST out.

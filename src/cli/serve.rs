@@ -1,4 +1,4 @@
-//! `posthaste serve`: runs the engine until a signal says stop.
+//! `posthaste serve`: runs the node until a signal says stop.
 
 use std::io;
 use std::process::ExitCode;
@@ -11,9 +11,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::print::{complain, progress_bar, say};
 use crate::config::Config;
-use crate::engine::Engine;
 use crate::live::Progress;
-use crate::log;
+use crate::node::Node;
+use crate::telemetry::log;
 
 /// What is over before that needs no bar; what a node reads anew much later is told in the log only.
 const SEEN_AFTER: Duration = Duration::from_millis(500);
@@ -22,7 +22,7 @@ const STARTED_WITHIN: Duration = Duration::from_secs(600);
 /// Below this, the sockets of a busy day's destinations and producers may run out.
 const OPEN_FILES_FEW: u64 = 4_096;
 
-/// Runs the engine.
+/// Runs the node.
 pub(super) fn run(config: Config) -> ExitCode {
     log::start(&config.log);
     let open_files_max = raise_open_files();
@@ -35,18 +35,18 @@ pub(super) fn run(config: Config) -> ExitCode {
                 return ExitCode::FAILURE;
             }
         };
-        let engine = match Engine::start_watched(config, Some(progress())).await {
-            Ok(engine) => engine,
+        let node = match Node::start_watched(config, Some(progress())).await {
+            Ok(node) => node,
             Err(error) => {
                 complain(&error.to_string());
                 return ExitCode::FAILURE;
             }
         };
-        say(&format!("listening on http://{}", engine.address()));
-        tracing::info!(address = %engine.address(), version = env!("CARGO_PKG_VERSION"), open_files_max, "serving");
+        say(&format!("listening on http://{}", node.address()));
+        tracing::info!(address = %node.address(), version = env!("CARGO_PKG_VERSION"), open_files_max, "serving");
         let signal = signals.next().await;
         tracing::info!(signal, "stopping: no more events are taken, what was accepted is sent");
-        let unsent = end(engine, &mut signals).await;
+        let unsent = end(node, &mut signals).await;
         tracing::info!(unsent, "stopped");
         ExitCode::SUCCESS
     })
@@ -72,11 +72,11 @@ fn progress() -> Progress {
     })
 }
 
-/// Stops the engine, or leaves it where somebody who has waited long enough says so again.
-async fn end(engine: Engine, signals: &mut StopSignals) -> usize {
-    let shared = Arc::clone(engine.shared());
+/// Stops the node, or leaves it where somebody who has waited long enough says so again.
+async fn end(node: Node, signals: &mut StopSignals) -> usize {
+    let shared = Arc::clone(node.shared());
     tokio::select! {
-        stopped = engine.stop() => stopped.unsent,
+        stopped = node.stop() => stopped.unsent,
         signal = signals.next() => {
             tracing::warn!(signal, "a second signal: what is not sent yet is left");
             shared.gate.unsent()

@@ -12,8 +12,8 @@
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::metrics::Metrics;
 use crate::store::{Change, ChangeSink, Snapshot, Store};
+use crate::telemetry::metrics::Metrics;
 
 /// The member that marks the file, and its value for the shape that this version reads and writes.
 pub(super) const MARK: &str = "posthaste_export";

@@ -55,7 +55,7 @@ pub struct Config {
     /// How deliveries go out.
     pub dispatch: Dispatch,
     /// Where the dictionary is.
-    pub catalogue: CatalogueSource,
+    pub catalogue: DictionarySource,
     /// How the log looks.
     pub log: Log,
 }
@@ -146,7 +146,7 @@ pub struct Dispatch {
 
 /// `[catalogue]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CatalogueSource {
+pub enum DictionarySource {
     /// This folder.
     Folder(PathBuf),
     /// The default folder where it exists, else the one compiled in.
@@ -235,7 +235,7 @@ impl Config {
                 output_bytes_max: reader.number("templates.output_bytes_max", 1..=1 << 30),
             },
             dispatch: Dispatch::read(reader),
-            catalogue: CatalogueSource::of(reader.text("catalogue.dir")),
+            catalogue: DictionarySource::of(reader.text("catalogue.dir")),
             log: Log::read(reader),
         };
         config.check_together(reader);
@@ -362,7 +362,7 @@ impl Dispatch {
     }
 }
 
-impl CatalogueSource {
+impl DictionarySource {
     fn of(dir: String) -> Self {
         let shipped = layers::defaults();
         let default = shipped["catalogue"]["dir"].as_str().map(str::to_owned);

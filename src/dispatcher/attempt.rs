@@ -14,10 +14,10 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderName, HeaderValue};
 use sha2::Sha256;
 
-use super::client::AddressRefused;
-use crate::delivery::Delivery;
-use crate::metrics::Outcome;
-use crate::trigger::Secret;
+use super::outbound::AddressRefused;
+use crate::model::delivery::Delivery;
+use crate::model::outcome::Outcome;
+use crate::model::secret::Secret;
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
@@ -135,7 +135,7 @@ fn is_tls(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::{Destination, Target};
+    use crate::model::target::{Destination, Target};
     use std::sync::Arc;
 
     #[test]

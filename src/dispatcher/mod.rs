@@ -2,11 +2,10 @@
 //! of its own, so that a dead, slow or hostile one costs the others nothing. [`Dispatchers`], one
 //! for each dispatch thread, starts them on demand and lets idle ones go.
 
-mod address;
 mod attempt;
-mod client;
-mod line;
+mod outbound;
 mod parked;
+mod queue;
 mod set;
 
 use std::rc::Rc;
@@ -14,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context, Handler, Message, Recipient};
 
-pub use client::Outbound;
+pub use outbound::Outbound;
 pub use set::{DispatchSettings, Dispatchers};
 
-use crate::delivery::Destination;
-use crate::messages::DeliveriesRouted;
-use crate::ticket::Desk;
-use line::Line;
+use crate::flow::in_flight::StreamClaims;
+use crate::flow::messages::DeliveriesRouted;
+use crate::model::target::Destination;
+use queue::Queue;
 
 /// Said by a Dispatcher that has had nothing to do for a while.
 #[derive(Debug, Message)]
@@ -42,7 +41,7 @@ pub struct LetGo;
 /// Said to a Dispatcher for whose destination something is parked, with where it is to be had.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-struct ParkedFor(Desk);
+struct ParkedFor(StreamClaims);
 
 /// Said to a Dispatcher that may stop.
 #[derive(Debug, Message)]
@@ -54,7 +53,7 @@ struct Dispatcher {
     destination: Destination,
     generation: u64,
     received: u64,
-    line: Rc<Line>,
+    queue: Rc<Queue>,
     idle_after: Duration,
     parent: Recipient<Idle>,
 }
@@ -72,7 +71,7 @@ impl Dispatcher {
     /// Looks again when it could have been idle for long enough.
     fn look_again(&self, context: &mut Context<Self>, after: Duration) {
         context.run_later(after, |own, context| {
-            match own.line.idle_for(Instant::now()) {
+            match own.queue.idle_for(Instant::now()) {
                 Some(idle) if idle >= own.idle_after => {
                     own.parent.do_send(Idle {
                         destination: own.destination.clone(),
@@ -101,7 +100,7 @@ impl Handler<DeliveriesRouted> for Dispatcher {
 
     fn handle(&mut self, message: DeliveriesRouted, _: &mut Self::Context) {
         self.received += 1;
-        self.line.take(message.0);
+        self.queue.take(message.0);
     }
 }
 
@@ -110,7 +109,7 @@ impl Handler<ParkedFor> for Dispatcher {
 
     fn handle(&mut self, message: ParkedFor, _: &mut Self::Context) {
         self.received += 1;
-        self.line.hear_of_parked(&message.0);
+        self.queue.hear_of_parked(&message.0);
     }
 }
 
@@ -118,7 +117,7 @@ impl Handler<LetGo> for Dispatcher {
     type Result = ();
 
     fn handle(&mut self, _: LetGo, _: &mut Self::Context) {
-        self.line.let_go();
+        self.queue.let_go();
     }
 }
 

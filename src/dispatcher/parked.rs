@@ -7,10 +7,11 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::line::Line;
-use crate::messages::{Queued, drop_unsent};
-use crate::metrics::{Dropped, Metrics};
-use crate::ticket::Desk;
+use super::queue::Queue;
+use crate::flow::in_flight::StreamClaims;
+use crate::flow::in_flight::{InFlight, drop_unsent};
+use crate::model::outcome::Dropped;
+use crate::telemetry::metrics::Metrics;
 
 /// The most that is fetched at a time: Redis does nothing else meanwhile.
 const FETCHED_MAX: usize = 256;
@@ -19,7 +20,7 @@ const FETCHED_MAX: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Parked {
     /// Where there may be some; `None` where nothing is known of any.
-    desk: RefCell<Option<Desk>>,
+    claims: RefCell<Option<StreamClaims>>,
     fetching: Cell<bool>,
     /// Counts what was heard of, so that an older answer does not say that there is none.
     heard: Cell<u64>,
@@ -32,7 +33,7 @@ pub(super) struct Parked {
 impl Parked {
     /// Whether there is something as far as is known.
     pub(super) fn is_known(&self) -> bool {
-        self.desk.borrow().is_some()
+        self.claims.borrow().is_some()
     }
 
     pub(super) fn is_being_fetched(&self) -> bool {
@@ -43,9 +44,9 @@ impl Parked {
         self.too_large.get()
     }
 
-    fn hear_of(&self, desk: &Desk) {
+    fn hear_of(&self, claims: &StreamClaims) {
         self.heard.set(self.heard.get() + 1);
-        self.desk.borrow_mut().get_or_insert_with(|| desk.clone());
+        self.claims.borrow_mut().get_or_insert_with(|| claims.clone());
     }
 
     /// What comes from now on is given back.
@@ -56,24 +57,24 @@ impl Parked {
 
 /// Leaves a delivery that there is no room for in its stream until some node has room, or drops it where it lies
 /// in none. Whoever wants to hear of the end of one that is parked hears of it from there.
-pub(super) fn turn_away(metrics: &Metrics, reason: Dropped, queued: Queued) {
-    match queued.ticket {
-        Some(ticket) => ticket.park(&queued.delivery.target.destination, queued.place),
+pub(super) fn turn_away(metrics: &Metrics, reason: Dropped, queued: InFlight) {
+    match queued.claim {
+        Some(claim) => claim.park(&queued.delivery.target.destination, queued.permit),
         None => drop_unsent(metrics, reason, queued.report),
     }
 }
 
-impl Line {
+impl Queue {
     /// Something is parked, here or by another node.
-    pub(super) fn hear_of_parked(self: &Rc<Self>, desk: &Desk) {
-        self.parked.hear_of(desk);
+    pub(super) fn hear_of_parked(self: &Rc<Self>, claims: &StreamClaims) {
+        self.parked.hear_of(claims);
         self.fetch_parked();
     }
 
     /// Turns a delivery away, and knows where it is if it is parked.
-    pub(super) fn turn_away(&self, reason: Dropped, queued: Queued) {
-        if let Some(ticket) = &queued.ticket {
-            self.parked.hear_of(ticket.desk());
+    pub(super) fn turn_away(&self, reason: Dropped, queued: InFlight) {
+        if let Some(claim) = &queued.claim {
+            self.parked.hear_of(claim.claims());
         }
         turn_away(&self.metrics, reason, queued);
     }
@@ -85,20 +86,20 @@ impl Line {
         if parked.fetching.get() || parked.over.get() {
             return;
         }
-        let Some(desk) = parked.desk.borrow().clone() else { return };
+        let Some(claims) = parked.claims.borrow().clone() else { return };
         let (number, bytes) = self.room();
         if number > 0 {
             parked.fetching.set(true);
-            actix_rt::spawn(Rc::clone(self).fetch(desk, number.min(FETCHED_MAX), bytes));
+            actix_rt::spawn(Rc::clone(self).fetch(claims, number.min(FETCHED_MAX), bytes));
         }
     }
 
-    async fn fetch(self: Rc<Self>, desk: Desk, number: usize, bytes: usize) {
+    async fn fetch(self: Rc<Self>, claims: StreamClaims, number: usize, bytes: usize) {
         let heard = self.parked.heard.get();
-        let fetched = desk.fetch(&self.destination, number, bytes).await;
+        let fetched = claims.fetch(&self.destination, number, bytes).await;
         self.parked.fetching.set(false);
         if !fetched.more && self.parked.heard.get() == heard {
-            self.parked.desk.take();
+            self.parked.claims.take();
             self.parked.too_large.set(false);
         }
         // At a stop they are given back.

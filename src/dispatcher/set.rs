@@ -9,14 +9,16 @@ use std::sync::Arc;
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext as _, Context, Handler};
 use hickory_resolver::TokioResolver;
 
-use super::client::{self, Outbound};
-use super::line::{Bounds, Line};
+use super::outbound::{self, Outbound};
+use super::queue::{Bounds, Queue};
 use super::{Dispatcher, Idle, LetGo, ParkedFor, Stop, parked};
-use crate::admission::Gate;
 use crate::config::Dispatch;
-use crate::delivery::Destination;
-use crate::messages::{DeliveriesParked, DeliveriesRendered, DeliveriesRouted, Queued};
-use crate::metrics::{Dropped, Metrics};
+use crate::flow::gate::Gate;
+use crate::flow::in_flight::InFlight;
+use crate::flow::messages::{DeliveriesParked, DeliveriesRendered, DeliveriesRouted};
+use crate::model::outcome::Dropped;
+use crate::model::target::Destination;
+use crate::telemetry::metrics::Metrics;
 
 /// What every dispatch thread is told.
 #[derive(Debug, Clone)]
@@ -53,7 +55,7 @@ pub struct Dispatchers {
 impl Dispatchers {
     /// Starts the Dispatchers of the arbiter's thread. An error says why names can't be resolved.
     pub fn start_on(thread: &ArbiterHandle, settings: DispatchSettings) -> Result<Addr<Self>, String> {
-        let resolver = client::resolver()?;
+        let resolver = outbound::resolver()?;
         Ok(Self::start_in_arbiter(thread, move |_| {
             // Each thread has its share of the destinations.
             let destinations_max = settings.config.destinations_max.div_ceil(settings.config.threads);
@@ -61,9 +63,9 @@ impl Dispatchers {
         }))
     }
 
-    fn route(&mut self, destination: &Destination, deliveries: Vec<Queued>, context: &mut Context<Self>) {
+    fn route(&mut self, destination: &Destination, deliveries: Vec<InFlight>, context: &mut Context<Self>) {
         let mut message = DeliveriesRouted(deliveries);
-        // A second try, for a Dispatcher that a fault has ended: a new one takes its place.
+        // A second try, for a Dispatcher that a fault has ended: a new one takes its permit.
         for _ in 0..2 {
             let Some(child) = self.child(destination, context) else {
                 return self.turn_away(Dropped::DestinationsFull, message);
@@ -76,7 +78,7 @@ impl Dispatchers {
                     return self.turn_away(Dropped::QueueFull, refused);
                 }
                 Err(actix::dev::SendError::Closed(refused)) => {
-                    tracing::error!(%destination, "a Dispatcher ended by a fault; a new one takes its place");
+                    tracing::error!(%destination, "a Dispatcher ended by a fault; a new one takes its permit");
                     self.remove(destination);
                     message = refused;
                 }
@@ -106,7 +108,7 @@ impl Dispatchers {
             destination: destination.clone(),
             generation: self.generations,
             received: 0,
-            line: Line::new(destination.clone(), bounds, client, metrics, gate),
+            queue: Queue::new(destination.clone(), bounds, client, metrics, gate),
             idle_after: self.settings.config.idle_destination,
             parent: context.address().recipient(),
         };
@@ -159,10 +161,10 @@ impl Handler<DeliveriesParked> for Dispatchers {
     type Result = ();
 
     fn handle(&mut self, message: DeliveriesParked, context: &mut Self::Context) {
-        for (destination, desk) in message.0 {
+        for (destination, claims) in message.0 {
             // Where this node has as many destinations as it may, another has room. It is said again.
             if let Some(child) = self.child(&destination, context)
-                && child.address.try_send(ParkedFor(desk)).is_ok()
+                && child.address.try_send(ParkedFor(claims)).is_ok()
             {
                 child.sent += 1;
             }

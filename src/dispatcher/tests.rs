@@ -1,4 +1,4 @@
-//! The last stage alone: one Dispatcher with a probe in its parent's place, and Dispatchers without the
+//! The last stage alone: one Dispatcher with a probe in its parent's permit, and Dispatchers without the
 //! stages before them. What stands behind them is a socket that answers when the test says so.
 
 use std::sync::Arc;
@@ -9,13 +9,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
 use super::*;
-use crate::admission::Gate;
 use crate::config::{Config, Dispatch};
-use crate::delivery::{Delivery, Target};
-use crate::messages::{Admission, DeliveriesRendered, Place, Queued, Receipt, Report};
-use crate::metrics::{Dropped, Metrics, Outcome};
-use crate::probe::{Probe, soon};
-use line::Bounds;
+use crate::flow::gate::Gate;
+use crate::flow::in_flight::{Admission, InFlight, Permit, Report};
+use crate::flow::messages::DeliveriesRendered;
+use crate::flow::probe::{Probe, soon};
+use crate::flow::response::Receipt;
+use crate::model::delivery::Delivery;
+use crate::model::outcome::{Dropped, Outcome};
+use crate::model::target::Target;
+use crate::telemetry::metrics::Metrics;
+use queue::Bounds;
 
 /// The defaults with loopback allowed and this changed.
 fn config(change: impl FnOnce(&mut Dispatch)) -> Dispatch {
@@ -89,14 +93,14 @@ impl Alone {
 
     fn dispatcher(&self, port: &Port, config: &Dispatch) -> (Addr<Dispatcher>, mpsc::UnboundedReceiver<Idle>) {
         let (parent, said) = Probe::start();
-        let resolver = Rc::new(client::resolver().expect("a resolver"));
+        let resolver = Rc::new(outbound::resolver().expect("a resolver"));
         let client = Outbound::new(config).expect("a client").client(&resolver, &port.destination());
         let (metrics, gate) = (Arc::clone(&self.metrics), Arc::clone(&self.gate));
         let dispatcher = Dispatcher {
             destination: port.destination(),
             generation: 7,
             received: 0,
-            line: Line::new(port.destination(), Bounds::new(config, None), client, metrics, gate),
+            queue: Queue::new(port.destination(), Bounds::new(config, None), client, metrics, gate),
             idle_after: config.idle_destination,
             parent,
         };
@@ -115,7 +119,7 @@ impl Alone {
         Dispatchers::start_on(&actix::Arbiter::current(), settings).expect("a resolver")
     }
 
-    fn queued(&self, port: &Port, word: &str) -> (Queued, oneshot::Receiver<Report>) {
+    fn queued(&self, port: &Port, word: &str) -> (InFlight, oneshot::Receiver<Report>) {
         let (report, reported) = oneshot::channel();
         let delivery = Delivery {
             target: port.target(),
@@ -125,11 +129,11 @@ impl Alone {
         };
         let outstanding = self.gate.delivery();
         let accepted_at = Instant::now();
-        (Queued { delivery, accepted_at, place: None, ticket: None, outstanding, report: Some(report) }, reported)
+        (InFlight { delivery, accepted_at, permit: None, claim: None, outstanding, report: Some(report) }, reported)
     }
 
-    /// An event's place, and who hears that it was given back.
-    fn admission(&self) -> (Admission, oneshot::Receiver<crate::messages::Answer>) {
+    /// An event's permit, and who hears that it was given back.
+    fn admission(&self) -> (Admission, oneshot::Receiver<crate::flow::response::EventsResponse>) {
         let (tell, answer) = oneshot::channel();
         let receipt = Receipt { accepted: 1, rejected: Vec::new() };
         (Arc::new(self.gate.admit(1, Ok(receipt), tell).expect("room")), answer)
@@ -149,11 +153,11 @@ async fn a_dispatcher_sends_at_once_and_tells_how_it_went() {
     let (dispatcher, _said) = alone.dispatcher(&port, &config(|_| {}));
     let (mut queued, reported) = alone.queued(&port, "one");
     let (admission, answered) = alone.admission();
-    queued.place = Some(Place::Accepted(admission));
+    queued.permit = Some(Permit::Request(admission));
     dispatcher.send(DeliveriesRouted(vec![queued])).await.expect("it lives");
     let (stream, body) = port.request().await;
     assert_eq!(body, "one!");
-    assert!(soon(answered).await.is_ok(), "the place is given back when the attempt begins, not when it ends");
+    assert!(soon(answered).await.is_ok(), "the permit is given back when the attempt begins, not when it ends");
     assert_eq!((alone.gate.events(), alone.gate.deliveries(), alone.metrics.attempts_in_flight.get()), (0, 1, 1));
     answer(&stream, 202).await;
     assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
@@ -190,7 +194,7 @@ async fn past_its_connections_it_queues_in_order_and_past_its_queue_it_drops() {
     assert_eq!((alone.metrics.queue_depth.get(), alone.metrics.queue_bytes.get(), alone.gate.deliveries()), (0, 0, 0));
 }
 
-/// What waits behind attempts that don't end holds no places of events any more.
+/// What waits behind attempts that don't end holds no permits of events any more.
 #[actix_rt::test]
 async fn a_destination_that_is_behind_holds_up_nobody_else() {
     let (alone, port) = (Alone::new(), Port::open().await);
@@ -202,7 +206,7 @@ async fn a_destination_that_is_behind_holds_up_nobody_else() {
     let (first, _) = alone.queued(&port, "first");
     let (mut waiting, _) = alone.queued(&port, "second");
     let (admission, answered) = alone.admission();
-    waiting.place = Some(Place::Accepted(admission));
+    waiting.permit = Some(Permit::Request(admission));
     dispatcher.send(DeliveriesRouted(vec![first, waiting])).await.expect("it lives");
     let (stream, _) = port.request().await;
     assert!(soon(answered).await.is_ok());
@@ -225,7 +229,7 @@ async fn a_destination_that_was_behind_for_a_moment_catches_up() {
     for word in ["first", "second", "third", "fourth"] {
         let (admission, answered) = alone.admission();
         let (mut one, _) = alone.queued(&port, word);
-        one.place = Some(Place::Accepted(admission));
+        one.permit = Some(Permit::Request(admission));
         queued.push(one);
         answers.push(answered);
     }
@@ -238,7 +242,7 @@ async fn a_destination_that_was_behind_for_a_moment_catches_up() {
     answer(&stream, 200).await;
     assert_eq!(next_request(&stream).await, "third!");
     dispatcher.send(DeliveriesRouted(vec![late])).await.expect("it lives");
-    assert_eq!(alone.gate.events(), 1, "what waits now holds its place");
+    assert_eq!(alone.gate.events(), 1, "what waits now holds its permit");
     answer(&stream, 200).await;
     assert_eq!(next_request(&stream).await, "fourth!");
     assert!(soon(&mut answers[3]).await.is_ok());

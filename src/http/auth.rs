@@ -7,10 +7,10 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use subtle::ConstantTimeEq as _;
 
-use super::Shared;
+use super::AppState;
 use super::problem::Problem;
-use crate::id::AccountId;
-use crate::key::{KeyHash, Scope};
+use crate::model::id::AccountId;
+use crate::model::key::{KeyHash, Scope};
 
 /// What a request wants to do.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +26,7 @@ pub(super) enum Want<'a> {
 }
 
 /// Lets the request pass or says why not. What is let pass is told its scope.
-pub(super) fn authorize(request: &HttpRequest, shared: &Shared, want: Want<'_>) -> Result<Scope, Problem> {
+pub(super) fn authorize(request: &HttpRequest, shared: &AppState, want: Want<'_>) -> Result<Scope, Problem> {
     let scope = scope_of(request, shared)?;
     let may = match (&scope, want) {
         (Scope::Operator, _) | (_, Want::Read) | (Scope::Producer { .. }, Want::PostEvents) => true,
@@ -40,7 +40,7 @@ pub(super) fn authorize(request: &HttpRequest, shared: &Shared, want: Want<'_>) 
     Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
 }
 
-fn scope_of(request: &HttpRequest, shared: &Shared) -> Result<Scope, Problem> {
+fn scope_of(request: &HttpRequest, shared: &AppState) -> Result<Scope, Problem> {
     let operator_key = shared.config.operator_key.as_deref();
     let Some(header) = request.headers().get(AUTHORIZATION) else {
         return match operator_key {

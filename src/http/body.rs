@@ -13,7 +13,7 @@ use futures_util::StreamExt as _;
 use serde_json::Value;
 
 use super::problem::Problem;
-use super::{DOCUMENT_BYTES_MAX, Shared};
+use super::{AppState, DOCUMENT_BYTES_MAX};
 
 /// A body that was read. While it is held it counts against the bound on all bodies together.
 pub(super) struct Body<'a> {
@@ -24,7 +24,7 @@ pub(super) struct Body<'a> {
 
 /// What one request's body has of the room for all.
 struct Room<'a> {
-    shared: &'a Shared,
+    shared: &'a AppState,
     bytes: usize,
 }
 
@@ -51,7 +51,7 @@ impl Drop for Room<'_> {
 pub(super) async fn read<'a>(
     request: &HttpRequest,
     payload: &mut web::Payload,
-    shared: &'a Shared,
+    shared: &'a AppState,
     max: usize,
 ) -> Result<Body<'a>, Problem> {
     let within = shared.config.server.body_timeout;
@@ -123,7 +123,7 @@ async fn read_whole(
 pub(super) async fn read_json(
     request: &HttpRequest,
     payload: &mut web::Payload,
-    shared: &Shared,
+    shared: &AppState,
 ) -> Result<Value, Problem> {
     let media = media_type(request)?;
     if !matches!(media.as_deref(), None | Some("application/json")) {

@@ -2,14 +2,14 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::Shared;
+use super::AppState;
 use super::auth::{Want, authorize};
 use super::problem::Problem;
-use crate::catalogue::{DictionaryView, EventDetailView};
+use crate::dictionary::{DictionaryView, EventDetailView};
 
 /// All event types and entities.
 #[utoipa::path(get, path = "/v1/dictionary", tag = "dictionary", responses((status = 200, description = "Event types and entities", body = DictionaryView)))]
-pub(super) async fn all(request: HttpRequest, shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
+pub(super) async fn all(request: HttpRequest, shared: web::Data<AppState>) -> Result<HttpResponse, Problem> {
     authorize(&request, &shared, Want::Read)?;
     Ok(HttpResponse::Ok().json(shared.catalogue.view()))
 }
@@ -18,7 +18,7 @@ pub(super) async fn all(request: HttpRequest, shared: web::Data<Shared>) -> Resu
 #[utoipa::path(get, path = "/v1/dictionary/{event}", tag = "dictionary",
     params(("event" = String, Path, description = "An event type")),
     responses((status = 200, description = "The event type", body = EventDetailView), (status = 404, description = "The dictionary does not know it", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn one(request: HttpRequest, shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
+pub(super) async fn one(request: HttpRequest, shared: web::Data<AppState>) -> Result<HttpResponse, Problem> {
     authorize(&request, &shared, Want::Read)?;
     let event = request.match_info().get("event").unwrap_or_default();
     match shared.catalogue.event_view(event) {

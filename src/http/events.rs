@@ -8,11 +8,12 @@ use tokio::sync::oneshot;
 
 use super::auth::{Want, authorize};
 use super::problem::Problem;
-use super::{Lane, Shared, body};
-use crate::admission::NotAdmitted;
+use super::{AppState, Pipeline, body};
 use crate::config::Config;
-use crate::key::Scope;
-use crate::messages::{Encoding, EventsReceived, Receipt, Refusal};
+use crate::flow::gate::NotAdmitted;
+use crate::flow::messages::{Encoding, EventsReceived};
+use crate::flow::response::{Receipt, Refusal};
+use crate::model::key::Scope;
 
 const TAKEN: &str = "application/json, application/x-ndjson, application/cloudevents+json, \
                      application/cloudevents-batch+json, and CloudEvents in binary mode";
@@ -31,8 +32,8 @@ const TAKEN: &str = "application/json, application/x-ndjson, application/cloudev
 pub(super) async fn post(
     request: HttpRequest,
     mut payload: web::Payload,
-    shared: web::Data<Shared>,
-    lane: web::Data<Lane>,
+    shared: web::Data<AppState>,
+    lane: web::Data<Pipeline>,
 ) -> Result<HttpResponse, Problem> {
     let received = receive(&request, &mut payload, &shared, &lane).await;
     if let Err(problem) = &received
@@ -57,8 +58,8 @@ pub(super) async fn post(
 async fn receive(
     request: &HttpRequest,
     payload: &mut web::Payload,
-    shared: &Shared,
-    lane: &Lane,
+    shared: &AppState,
+    lane: &Pipeline,
 ) -> Result<Receipt, Problem> {
     let only_account = match authorize(request, shared, Want::PostEvents)? {
         Scope::Producer { account } => account,

@@ -8,11 +8,11 @@ use serde_json::Value;
 use super::auth::{Want, authorize};
 use super::problem::Problem;
 use super::records::{id, list_document, paging};
-use super::{Shared, body};
-use crate::field::Fields;
-use crate::key::{Key, Scope};
+use super::{AppState, body};
+use crate::model::field::Fields;
+use crate::model::key::{Key, Scope};
+use crate::model::trigger::display_name;
 use crate::store::Precondition;
-use crate::trigger::display_name;
 
 /// Make a key. The answer is the only one that shows it.
 #[utoipa::path(
@@ -25,7 +25,7 @@ use crate::trigger::display_name;
 pub(super) async fn create(
     request: HttpRequest,
     mut payload: web::Payload,
-    shared: web::Data<Shared>,
+    shared: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     authorize(&request, &shared, Want::Operate)?;
     let document = body::read_json(&request, &mut payload, &shared).await?;
@@ -52,7 +52,7 @@ pub(super) async fn create(
     params(("limit" = Option<usize>, Query, description = "1 to 1000; 100"), ("cursor" = Option<String>, Query, description = "What the page before gave")),
     responses((status = 200, description = "A page of keys", body = super::openapi::KeyList))
 )]
-pub(super) async fn list(request: HttpRequest, shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
+pub(super) async fn list(request: HttpRequest, shared: web::Data<AppState>) -> Result<HttpResponse, Problem> {
     authorize(&request, &shared, Want::Operate)?;
     let (after, limit) = paging(&request)?;
     let page = shared.store.list::<Key>(None, after.as_deref(), limit).await?;
@@ -69,7 +69,7 @@ pub(super) async fn list(request: HttpRequest, shared: web::Data<Shared>) -> Res
         (status = 404, description = "There is no such key", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn delete(request: HttpRequest, shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
+pub(super) async fn delete(request: HttpRequest, shared: web::Data<AppState>) -> Result<HttpResponse, Problem> {
     authorize(&request, &shared, Want::Operate)?;
     shared.store.delete::<Key>(None, &id(&request), Precondition::None).await?;
     Ok(HttpResponse::NoContent().finish())

@@ -24,23 +24,23 @@ use actix_web::{HttpRequest, HttpResponse, guard, web};
 pub use openapi::document as openapi_document;
 pub use problem::Problem;
 
-use crate::admission::Gate;
-use crate::catalogue::Catalogue;
 use crate::config::Config;
+use crate::dictionary::Dictionary;
+use crate::flow::gate::Gate;
+use crate::flow::messages::FiringsMatched;
 use crate::ingester::Ingester;
 use crate::live::Live;
-use crate::messages::FiringsMatched;
-use crate::metrics::Metrics;
+use crate::model::template::Template;
+use crate::model::trigger::Trigger;
 use crate::store::{Revision, Store};
-use crate::template::Template;
-use crate::trigger::Trigger;
+use crate::telemetry::metrics::Metrics;
 
 /// The longest body of what is not events: a template of the greatest size, written as JSON with
 /// every byte escaped, and a trigger of the greatest size, fit.
 const DOCUMENT_BYTES_MAX: usize = 1 << 20;
 
 /// What all HTTP threads have in common.
-pub struct Shared {
+pub struct AppState {
     /// The settings.
     pub config: Config,
     /// What is under way.
@@ -50,20 +50,20 @@ pub struct Shared {
     /// Where it is kept.
     pub store: Store,
     /// The dictionary.
-    pub catalogue: Arc<Catalogue>,
+    pub catalogue: Arc<Dictionary>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
 
 /// The stages of one HTTP thread.
-pub struct Lane {
+pub struct Pipeline {
     /// Takes events.
     pub ingester: Addr<Ingester>,
     /// Takes the firing of a trigger's test.
     pub renderer: Addr<crate::renderer::Renderer>,
 }
 
-impl Lane {
+impl Pipeline {
     fn renderer(&self) -> Recipient<FiringsMatched> {
         self.renderer.clone().recipient()
     }

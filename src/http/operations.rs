@@ -5,14 +5,14 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 
-use super::Shared;
+use super::AppState;
 use super::problem::Problem;
-use crate::admission::NotAdmitted;
-use crate::metrics::Metrics;
+use crate::flow::gate::NotAdmitted;
+use crate::telemetry::metrics::Metrics;
 
 /// Metrics in Prometheus' text format.
 #[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, description = "Prometheus text", body = String, content_type = "text/plain")))]
-pub(super) async fn metrics(shared: web::Data<Shared>) -> HttpResponse {
+pub(super) async fn metrics(shared: web::Data<AppState>) -> HttpResponse {
     shared.metrics.events_in_flight.set(shared.gate.events() as i64);
     HttpResponse::Ok().content_type(Metrics::CONTENT_TYPE).body(shared.metrics.render())
 }
@@ -28,7 +28,7 @@ pub(super) async fn alive() -> HttpResponse {
     (status = 200, description = "It does; `store` is `unreachable` where triggers can't be changed now"),
     (status = 503, description = "It is stopping, or Redis, which deliveries go through, is away", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn ready(shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
+pub(super) async fn ready(shared: web::Data<AppState>) -> Result<HttpResponse, Problem> {
     if !shared.gate.is_open() {
         return Err(Problem::stopping());
     }

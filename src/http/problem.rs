@@ -9,8 +9,8 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::field::FieldError;
-use crate::messages::{Refusal, Rejected};
+use crate::flow::response::{Refusal, Rejected};
+use crate::model::field::FieldError;
 use crate::store::StoreError;
 use crate::templating::Diagnostic;
 

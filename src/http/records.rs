@@ -11,13 +11,13 @@ use serde_json::{Map, Value};
 
 use super::auth::{Want, authorize};
 use super::problem::Problem;
-use super::{Shared, body, etag, get, method_not_allowed, precondition, template_check};
-use crate::field::FieldError;
-use crate::id::{AccountId, new_id};
+use super::{AppState, body, etag, get, method_not_allowed, precondition, template_check};
+use crate::model::field::FieldError;
+use crate::model::id::{AccountId, new_id};
+use crate::model::template::Template;
+use crate::model::trigger::Trigger;
 use crate::store::{Precondition, Record, Stored};
-use crate::template::Template;
 use crate::templating::Diagnostic;
-use crate::trigger::Trigger;
 
 /// How many records a list holds where the request does not say, and at most.
 const LIMIT_DEFAULT: usize = 100;
@@ -38,7 +38,7 @@ pub(super) trait Resource: Record + 'static {
     fn keep(&mut self, _old: &Self, _document: &Map<String, Value>) {}
 
     /// Judges it together with what else there is; `Ok` holds warnings.
-    fn judge(&self, account: &AccountId, shared: &Shared) -> impl Future<Output = Result<Vec<Diagnostic>, Problem>>;
+    fn judge(&self, account: &AccountId, shared: &AppState) -> impl Future<Output = Result<Vec<Diagnostic>, Problem>>;
 }
 
 impl Resource for Template {
@@ -49,7 +49,7 @@ impl Resource for Template {
         self.to_json()
     }
 
-    async fn judge(&self, _: &AccountId, shared: &Shared) -> Result<Vec<Diagnostic>, Problem> {
+    async fn judge(&self, _: &AccountId, shared: &AppState) -> Result<Vec<Diagnostic>, Problem> {
         let checked = template_check::compile(self.format, self.body.clone(), None, shared).await?;
         if checked.compiled.is_some() {
             return Ok(checked.diagnostics);
@@ -80,7 +80,7 @@ impl Resource for Trigger {
 
     /// Warns where the template names what the trigger's events don't carry. Whether the template
     /// is there is the store's to say, together with the write.
-    async fn judge(&self, account: &AccountId, shared: &Shared) -> Result<Vec<Diagnostic>, Problem> {
+    async fn judge(&self, account: &AccountId, shared: &AppState) -> Result<Vec<Diagnostic>, Problem> {
         let template = shared.store.get::<Template>(Some(account), self.template.as_str()).await?;
         let Some(Stored { value, .. }) = template else {
             return Ok(Vec::new());
@@ -108,7 +108,7 @@ pub(super) fn member<T: Resource>(path: &str) -> actix_web::Resource {
 }
 
 /// The account that a path names, if the request may work on it.
-pub(super) fn account(request: &HttpRequest, shared: &Shared) -> Result<AccountId, Problem> {
+pub(super) fn account(request: &HttpRequest, shared: &AppState) -> Result<AccountId, Problem> {
     let name = request.match_info().get("account").unwrap_or_default();
     let account = AccountId::new(name)
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_name", format!("the account's name: {error}")))?;
@@ -128,7 +128,7 @@ struct Paging {
     cursor: Option<String>,
 }
 
-async fn list<T: Resource>(request: HttpRequest, shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
+async fn list<T: Resource>(request: HttpRequest, shared: web::Data<AppState>) -> Result<HttpResponse, Problem> {
     let account = account(&request, &shared)?;
     let (after, limit) = paging(&request)?;
     let page = shared.store.list::<T>(Some(&account), after.as_deref(), limit).await?;
@@ -166,7 +166,7 @@ pub(super) fn paging(request: &HttpRequest) -> Result<(Option<String>, usize), P
     Ok((after.transpose()?, limit))
 }
 
-async fn read<T: Resource>(request: HttpRequest, shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
+async fn read<T: Resource>(request: HttpRequest, shared: web::Data<AppState>) -> Result<HttpResponse, Problem> {
     let account = account(&request, &shared)?;
     let stored = shared.store.get::<T>(Some(&account), &id(&request)).await?;
     let stored = stored.ok_or_else(|| Problem::not_found(T::NAME))?;
@@ -180,7 +180,7 @@ async fn read<T: Resource>(request: HttpRequest, shared: web::Data<Shared>) -> R
 async fn create<T: Resource>(
     request: HttpRequest,
     mut payload: web::Payload,
-    shared: web::Data<Shared>,
+    shared: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let account = account(&request, &shared)?;
     let document = body::read_json(&request, &mut payload, &shared).await?;
@@ -200,7 +200,7 @@ async fn create<T: Resource>(
 async fn replace<T: Resource>(
     request: HttpRequest,
     mut payload: web::Payload,
-    shared: web::Data<Shared>,
+    shared: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let account = account(&request, &shared)?;
     let precondition = precondition::of(&request)?;
@@ -220,7 +220,7 @@ fn object<T: Resource>(document: Value) -> Result<Map<String, Value>, Problem> {
     match document {
         Value::Object(members) => Ok(members),
         other => {
-            let detail = format!("a {} is a JSON object, not {}", T::NAME, crate::field::kind(&other));
+            let detail = format!("a {} is a JSON object, not {}", T::NAME, crate::model::field::kind(&other));
             Err(Problem::invalid(T::INVALID, T::NAME, vec![FieldError::new("", "wrong_type", detail)]))
         }
     }
@@ -230,7 +230,7 @@ async fn save<T: Resource>(
     account: &AccountId,
     members: Map<String, Value>,
     precondition: Precondition,
-    shared: &Shared,
+    shared: &AppState,
 ) -> Result<HttpResponse, Problem> {
     let record = T::from_json(Value::Object(members.clone()));
     let mut record = record.map_err(|errors| Problem::invalid(T::INVALID, T::NAME, errors))?;
@@ -253,7 +253,7 @@ async fn save<T: Resource>(
     Ok(response.insert_header((ETAG, etag(written.revision))).json(view))
 }
 
-async fn delete<T: Resource>(request: HttpRequest, shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
+async fn delete<T: Resource>(request: HttpRequest, shared: web::Data<AppState>) -> Result<HttpResponse, Problem> {
     let account = account(&request, &shared)?;
     let precondition = precondition::of(&request)?;
     shared.store.delete::<T>(Some(&account), &id(&request), precondition).await?;

@@ -9,11 +9,11 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::problem::Problem;
-use super::{Shared, body, records};
-use crate::event::{Event, EventPattern};
-use crate::field::{FieldError, Fields, kind};
-use crate::id::AccountId;
-use crate::template::Format;
+use super::{AppState, body, records};
+use crate::model::event::{Event, EventPattern};
+use crate::model::field::{FieldError, Fields, kind};
+use crate::model::id::AccountId;
+use crate::model::template::Format;
 use crate::templating::{self, Checked, Compiled, Data, Diagnostic, Severity};
 
 /// What is said of a template.
@@ -54,7 +54,7 @@ struct Question {
 pub(super) async fn check(
     request: HttpRequest,
     mut payload: web::Payload,
-    shared: web::Data<Shared>,
+    shared: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let account = records::account(&request, &shared)?;
     let document = body::read_json(&request, &mut payload, &shared).await?;
@@ -81,7 +81,7 @@ pub(super) async fn compile(
     format: Format,
     body: String,
     event: Option<EventPattern>,
-    shared: &Shared,
+    shared: &AppState,
 ) -> Result<Checked, Problem> {
     let (catalogue, limits) = (Arc::clone(&shared.catalogue), shared.config.templates.clone());
     let compiling = move || templating::compile(format, &body, catalogue.as_ref(), event.as_ref(), &limits);
@@ -123,7 +123,7 @@ fn preview(
     account: AccountId,
     event: Option<EventPattern>,
     data: Option<Map<String, Value>>,
-    shared: &Shared,
+    shared: &AppState,
 ) -> Result<String, Diagnostic> {
     let event = sample_event(account, event.as_ref(), data, shared);
     let refuse = |reason: &str| Diagnostic {
@@ -143,12 +143,12 @@ pub(super) fn sample_event(
     account: AccountId,
     pattern: Option<&EventPattern>,
     data: Option<Map<String, Value>>,
-    shared: &Shared,
+    shared: &AppState,
 ) -> Event {
     let event_type = shared.catalogue.sample_type(pattern);
     Event {
         account,
-        id: crate::id::new_event_id(),
+        id: crate::model::id::new_event_id(),
         id_given: false,
         source: "".into(),
         time: jiff::Timestamp::now().to_string().into(),

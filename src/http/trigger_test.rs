@@ -12,10 +12,11 @@ use utoipa::ToSchema;
 
 use super::problem::Problem;
 use super::template_check::sample_event;
-use super::{Lane, Shared, records};
-use crate::id::TriggerId;
-use crate::messages::{EventData, Firing, FiringsMatched, Report};
-use crate::metrics::Outcome;
+use super::{AppState, Pipeline, records};
+use crate::flow::in_flight::Report;
+use crate::flow::messages::{EventData, Firing, FiringsMatched};
+use crate::model::id::TriggerId;
+use crate::model::outcome::Outcome;
 
 /// How a test went.
 #[derive(Debug, Serialize, ToSchema)]
@@ -44,8 +45,8 @@ pub(super) struct TestResult {
 )]
 pub(super) async fn test(
     request: HttpRequest,
-    shared: web::Data<Shared>,
-    lane: web::Data<Lane>,
+    shared: web::Data<AppState>,
+    lane: web::Data<Pipeline>,
 ) -> Result<HttpResponse, Problem> {
     let account = records::account(&request, &shared)?;
     if !shared.gate.is_open() {

@@ -6,8 +6,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::members::{Members, Mistake, data, event_id, missing, text};
 use super::read::parse;
-use crate::event::Event;
 use crate::json::{Document, Json};
+use crate::model::event::Event;
 
 /// Reads an event of the JSON event format.
 pub(super) fn structured(members: &mut Members, document: Document) -> Result<Event, Mistake> {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use jiff::{Timestamp, Unit};
 
-use crate::event::{EVENT_ID_BYTES_MAX, EventType};
-use crate::id::AccountId;
 use crate::json::Json;
+use crate::model::event::{EVENT_ID_BYTES_MAX, EventType};
+use crate::model::id::AccountId;
 
 /// What is wrong with one event: a stable code, and a sentence.
 pub(super) type Mistake = (&'static str, String);

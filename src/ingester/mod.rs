@@ -2,6 +2,7 @@
 //! producer, and passes them on. It never looks at triggers.
 
 mod cloud_event;
+pub mod idempotency;
 mod members;
 mod read;
 
@@ -13,11 +14,12 @@ use std::time::Instant;
 use actix::{Actor, Context, Handler, Recipient};
 use tokio::sync::oneshot;
 
-use crate::admission::{Gate, NotAdmitted};
-use crate::duplicates::{Duplicates, Unavailable};
-use crate::event::Event;
-use crate::messages::{Answer, EventsAccepted, EventsReceived, Receipt, Refusal, Rejected};
-use crate::metrics::Metrics;
+use crate::flow::gate::{Gate, NotAdmitted};
+use crate::flow::messages::{EventsAccepted, EventsReceived};
+use crate::flow::response::{EventsResponse, Receipt, Refusal, Rejected};
+use crate::ingester::idempotency::{IdempotencyWindow, Unavailable};
+use crate::model::event::Event;
+use crate::telemetry::metrics::Metrics;
 
 /// The good events of a request, and what is wrong with the others.
 #[derive(Debug, Default, PartialEq)]
@@ -35,7 +37,7 @@ pub struct Ingester {
 struct Lane {
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
-    duplicates: Option<Duplicates>,
+    duplicates: Option<IdempotencyWindow>,
     matcher: Recipient<EventsAccepted>,
 }
 
@@ -46,7 +48,7 @@ impl Ingester {
     pub fn new(
         gate: Arc<Gate>,
         metrics: Arc<Metrics>,
-        duplicates: Option<Duplicates>,
+        duplicates: Option<IdempotencyWindow>,
         matcher: Recipient<EventsAccepted>,
         mailbox_capacity: usize,
     ) -> Self {
@@ -108,7 +110,12 @@ impl Handler<EventsReceived> for Ingester {
 impl Lane {
     /// Admits what was not seen before, and notes it as seen once it is accepted: before its producer
     /// hears so.
-    async fn admit_once(self: Rc<Self>, duplicates: Duplicates, mut batch: Batch, reply: oneshot::Sender<Answer>) {
+    async fn admit_once(
+        self: Rc<Self>,
+        duplicates: IdempotencyWindow,
+        mut batch: Batch,
+        reply: oneshot::Sender<EventsResponse>,
+    ) {
         let events = batch.events.len();
         let (known, claims) = match duplicates.sift(&mut batch.events).await {
             Ok(sifted) => sifted,
@@ -125,7 +132,7 @@ impl Lane {
 
     /// Asks for places for the events, and passes them on; `known` more are answered for that need
     /// none.
-    fn admit(&self, batch: Batch, known: usize, reply: oneshot::Sender<Answer>) {
+    fn admit(&self, batch: Batch, known: usize, reply: oneshot::Sender<EventsResponse>) {
         let accepted = batch.events.len();
         let receipt = Receipt { accepted: accepted + known, rejected: batch.rejected };
         let admission = match self.gate.admit(accepted, Ok(receipt), reply) {
@@ -155,7 +162,7 @@ impl Lane {
         }
     }
 
-    fn answer(&self, reply: oneshot::Sender<Answer>, refusal: Refusal) {
+    fn answer(&self, reply: oneshot::Sender<EventsResponse>, refusal: Refusal) {
         self.refuse(&refusal);
         // Nobody waits where the client has gone away.
         let _ = reply.send(Err(refusal));
@@ -165,11 +172,11 @@ impl Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::messages::Encoding;
-    use crate::probe::{Probe, soon};
+    use crate::flow::messages::Encoding;
+    use crate::flow::probe::{Probe, soon};
     use bytes::Bytes;
 
-    async fn post(ingester: &actix::Addr<Ingester>, body: &'static str) -> crate::messages::Answer {
+    async fn post(ingester: &actix::Addr<Ingester>, body: &'static str) -> crate::flow::response::EventsResponse {
         let (reply, answer) = oneshot::channel();
         ingester.do_send(EventsReceived {
             body: Bytes::from_static(body.as_bytes()),

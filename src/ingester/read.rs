@@ -6,10 +6,11 @@ use bytestring::ByteString;
 
 use super::members::{Members, Mistake, data, event_id, missing};
 use super::{Batch, cloud_event};
-use crate::event::Event;
-use crate::id::{AccountId, new_event_id};
+use crate::flow::messages::Encoding;
+use crate::flow::response::{Refusal, Rejected};
 use crate::json::{Document, Json, Malformed, Parsed};
-use crate::messages::{Encoding, Refusal, Rejected};
+use crate::model::event::Event;
+use crate::model::id::{AccountId, new_event_id};
 
 /// Reads a body. `only_account` is the one that its sender may post for.
 pub(super) fn read(body: &Bytes, encoding: &Encoding, only_account: Option<&AccountId>) -> Result<Batch, Refusal> {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use rpds::HashTrieMapSync as Map;
 
 use super::listed::Listed;
-use crate::delivery::Target;
-use crate::event::{EventPattern, EventType};
-use crate::id::{AccountId, KeyId, TemplateId, TriggerId};
-use crate::key::{Key, KeyHash};
-use crate::messages::LiveTemplate;
-use crate::pattern::Pattern;
-use crate::trigger::Trigger;
+use crate::flow::messages::LiveTemplate;
+use crate::matching::Pattern;
+use crate::model::event::{EventPattern, EventType};
+use crate::model::id::{AccountId, KeyId, TemplateId, TriggerId};
+use crate::model::key::{Key, KeyHash};
+use crate::model::target::Target;
+use crate::model::trigger::Trigger;
 
 /// A trigger, ready to fire.
 #[derive(Debug)]

@@ -13,11 +13,11 @@ use http::HeaderValue;
 
 pub use index::{Index, LiveTrigger};
 
-use crate::catalogue::Catalogue;
-use crate::messages::LiveTemplate;
-use crate::metrics::Metrics;
+use crate::dictionary::Dictionary;
+use crate::flow::messages::LiveTemplate;
+use crate::model::template::Template;
 use crate::store::{Change, ChangeSink, Snapshot};
-use crate::template::Template;
+use crate::telemetry::metrics::Metrics;
 use crate::templating::{self, Limits};
 
 /// Is told how many records of a snapshot were read, and how many there are.
@@ -28,7 +28,7 @@ pub struct Live {
     index: ArcSwap<Index>,
     /// One change at a time; readers know nothing of it.
     writing: Mutex<()>,
-    catalogue: Arc<Catalogue>,
+    catalogue: Arc<Dictionary>,
     limits: Limits,
     metrics: Arc<Metrics>,
     progress: Option<Progress>,
@@ -42,7 +42,7 @@ impl fmt::Debug for Live {
 
 impl Live {
     /// Nothing is live yet.
-    pub fn new(catalogue: Arc<Catalogue>, limits: Limits, metrics: Arc<Metrics>) -> Self {
+    pub fn new(catalogue: Arc<Dictionary>, limits: Limits, metrics: Arc<Metrics>) -> Self {
         let index = ArcSwap::from_pointee(Index::default());
         Self { index, writing: Mutex::new(()), catalogue, limits, metrics, progress: None }
     }

@@ -7,16 +7,16 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use super::*;
-use crate::admission::Gate;
-use crate::catalogue::Catalogue;
 use crate::config::Config;
-use crate::event::EventType;
-use crate::id::AccountId;
-use crate::messages::{Answer, Receipt};
-use crate::probe::{Probe, soon};
+use crate::dictionary::Dictionary;
+use crate::flow::gate::Gate;
+use crate::flow::probe::{Probe, soon};
+use crate::flow::response::{EventsResponse, Receipt};
+use crate::model::event::EventType;
+use crate::model::id::AccountId;
+use crate::model::template::Template;
+use crate::model::trigger::Trigger;
 use crate::store::{Change, ChangeSink as _};
-use crate::template::Template;
-use crate::trigger::Trigger;
 
 struct Alone {
     gate: Arc<Gate>,
@@ -51,14 +51,14 @@ impl Alone {
     fn start_before(changes: Vec<Change>, behind: Recipient<FiringsMatched>) -> Self {
         let metrics = Arc::new(Metrics::new());
         let limits = Config::from_layers(None, []).expect("the defaults").templates;
-        let live = Arc::new(Live::new(Arc::new(Catalogue::shipped()), limits, Arc::clone(&metrics)));
+        let live = Arc::new(Live::new(Arc::new(Dictionary::shipped()), limits, Arc::clone(&metrics)));
         live.apply(changes);
         let matcher = Matcher::new(Arc::clone(&live), Arc::clone(&metrics), behind, 16).start();
         Self { gate: Gate::new(16, 1), live, metrics, matcher }
     }
 
     /// Gives it one request's events; what is returned hears the answer.
-    async fn give(&self, events: &[(&str, Value)]) -> oneshot::Receiver<Answer> {
+    async fn give(&self, events: &[(&str, Value)]) -> oneshot::Receiver<EventsResponse> {
         let (tell, answer) = oneshot::channel();
         let receipt = Receipt { accepted: events.len(), rejected: Vec::new() };
         let admission = Arc::new(self.gate.admit(events.len(), Ok(receipt), tell).expect("room"));

@@ -5,14 +5,15 @@ use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
 use super::*;
-use crate::catalogue::Catalogue;
 use crate::config::Config;
-use crate::delivery::{Destination, Target};
-use crate::event::{Event, EventType};
-use crate::id::AccountId;
-use crate::messages::{LiveTemplate, Report};
-use crate::probe::{Probe, soon};
-use crate::template::Format;
+use crate::dictionary::Dictionary;
+use crate::flow::in_flight::Report;
+use crate::flow::messages::LiveTemplate;
+use crate::flow::probe::{Probe, soon};
+use crate::model::event::{Event, EventType};
+use crate::model::id::AccountId;
+use crate::model::target::{Destination, Target};
+use crate::model::template::Format;
 use crate::templating;
 
 struct Alone {
@@ -44,7 +45,7 @@ impl Alone {
 fn template(format: Format, body: &str) -> Option<Arc<LiveTemplate>> {
     let mut limits = Config::from_layers(None, []).expect("the defaults").templates;
     limits.output_bytes_max = 100;
-    let checked = templating::compile(format, body, &Catalogue::shipped(), None, &limits);
+    let checked = templating::compile(format, body, &Dictionary::shipped(), None, &limits);
     let compiled = checked.compiled.expect("a template");
     Some(Arc::new(LiveTemplate { compiled, content_type: HeaderValue::from_static("a/b") }))
 }
@@ -81,7 +82,7 @@ async fn a_firing_becomes_a_body_that_is_ready_to_send() {
     let (alone, mut passed) = Alone::start();
     let body = template(Format::Json, "{\"n\":{{n}},\"id\":\"{{event.id}}\"}");
     let (tell, mut answer) = oneshot::channel();
-    let receipt = crate::messages::Receipt { accepted: 1, rejected: Vec::new() };
+    let receipt = crate::flow::response::Receipt { accepted: 1, rejected: Vec::new() };
     let admission = Arc::new(alone.gate.admit(1, Ok(receipt), tell).expect("room"));
     alone.give(vec![firing("e\"1", "h", &json!("x\"y"), body)], Some(admission)).await;
     let DeliveriesRendered(mut deliveries) = soon(passed.recv()).await.expect("deliveries");

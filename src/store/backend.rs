@@ -4,7 +4,7 @@
 use futures_util::future::BoxFuture;
 
 use super::{Change, Kind, Precondition, Record, Revision, StoreError, Written};
-use crate::id::{AccountId, TemplateId};
+use crate::model::id::{AccountId, TemplateId};
 
 /// Where a record is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::backend::Place;
 use super::{Kind, Record};
-use crate::id::{AccountId, KeyId, TemplateId, TriggerId};
-use crate::key::Key;
-use crate::metrics::Metrics;
-use crate::template::Template;
-use crate::trigger::Trigger;
+use crate::model::id::{AccountId, KeyId, TemplateId, TriggerId};
+use crate::model::key::Key;
+use crate::model::template::Template;
+use crate::model::trigger::Trigger;
+use crate::telemetry::metrics::Metrics;
 
 /// The most changes told at once, which bounds what start-up holds in memory twice.
 pub(super) const CHANGES_MAX: usize = 1_000;

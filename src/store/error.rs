@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{Kind, Revision};
 use crate::config::StoreUrlError;
-use crate::id::{TemplateId, TriggerId};
+use crate::model::id::{TemplateId, TriggerId};
 use crate::redis::AddressError;
 
 /// Why a call was not done.

@@ -20,8 +20,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::config::{StoreKind, StoreSettings};
-use crate::id::AccountId;
-use crate::metrics::Metrics;
+use crate::model::id::AccountId;
+use crate::telemetry::metrics::Metrics;
 use backend::{Backend, Content, Place, Row, Write};
 use change::Feed;
 

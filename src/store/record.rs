@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::{Change, Kind};
-use crate::field::FieldError;
-use crate::id::{AccountId, KeyId, TemplateId, TriggerId};
-use crate::key::Key;
-use crate::template::Template;
-use crate::trigger::Trigger;
+use crate::model::field::FieldError;
+use crate::model::id::{AccountId, KeyId, TemplateId, TriggerId};
+use crate::model::key::Key;
+use crate::model::template::Template;
+use crate::model::trigger::Trigger;
 
 /// Something that a store keeps. One that exists is valid.
 pub trait Record: Sized + Send + Sync + Clone + 'static {

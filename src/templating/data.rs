@@ -1,8 +1,8 @@
 //! The data that templates see: one per event, shared by all its renderings. It never changes
 //! once made.
 
-use crate::event::Event;
 use crate::json::{Document, Json};
+use crate::model::event::Event;
 
 /// An event's data with what is known of the event itself under `event`.
 #[derive(Debug, Clone)]

@@ -6,10 +6,10 @@ use std::cell::OnceCell;
 use std::collections::HashSet;
 
 use super::diagnostic::Severity;
-use super::dictionary::Dictionary;
 use super::findings::Findings;
 use super::nearest::nearest;
-use crate::event::EventPattern;
+use super::tag_lookup::TagLookup;
+use crate::model::event::EventPattern;
 
 /// Paths that every event has.
 const EVENT_PATHS: [&str; 5] = ["event", "event.type", "event.id", "event.time", "event.account"];
@@ -19,7 +19,7 @@ const SHOWN_BYTES_MAX: usize = 100;
 
 /// The dictionary, as far as one template needs it.
 pub(super) struct Known<'d> {
-    dictionary: &'d dyn Dictionary,
+    dictionary: &'d dyn TagLookup,
     event: Option<&'d EventPattern>,
     /// What events carry, or nothing where nothing is known of them.
     carried: OnceCell<Option<Carried>>,
@@ -32,7 +32,7 @@ struct Carried {
 }
 
 impl<'d> Known<'d> {
-    pub(super) fn new(dictionary: &'d dyn Dictionary, event: Option<&'d EventPattern>) -> Self {
+    pub(super) fn new(dictionary: &'d dyn TagLookup, event: Option<&'d EventPattern>) -> Self {
         Self { dictionary, event, carried: OnceCell::new() }
     }
 

@@ -5,7 +5,6 @@
 mod call;
 mod data;
 mod diagnostic;
-mod dictionary;
 mod escape;
 mod findings;
 mod finish;
@@ -20,6 +19,7 @@ mod place;
 mod program;
 mod render;
 mod scan;
+mod tag_lookup;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -32,15 +32,15 @@ use bytes::Bytes;
 
 pub use self::data::{About, Data};
 pub use self::diagnostic::{Diagnostic, Severity};
-pub use self::dictionary::Dictionary;
 use self::findings::Findings;
 use self::known::Known;
 pub use self::limits::Limits;
 use self::lower::Lowered;
 use self::program::Nodes;
 use self::scan::Scanned;
-use crate::event::EventPattern;
-use crate::template::Format;
+pub use self::tag_lookup::TagLookup;
+use crate::model::event::EventPattern;
+use crate::model::template::Format;
 
 /// A template that may be rendered: whatever the data, its bodies are well-formed.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl std::error::Error for Unrendered {}
 pub fn compile(
     format: Format,
     body: &str,
-    dictionary: &dyn Dictionary,
+    dictionary: &dyn TagLookup,
     event: Option<&EventPattern>,
     limits: &Limits,
 ) -> Checked {

@@ -9,7 +9,7 @@
 #[allow(dead_code, unused_imports, unused_macros, reason = "the tests use the rest of it")]
 mod templating;
 
-use posthaste::template::Format;
+use posthaste::model::template::Format;
 use serde_json::{Map, Value};
 
 const BETWEEN: u8 = 0xff;

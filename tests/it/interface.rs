@@ -124,8 +124,8 @@ async fn a_secret_is_written_and_never_read() {
     let read = node.get(path).await;
     assert!(!String::from_utf8_lossy(&read.body).contains("whsec"));
     let stored = || async {
-        let account = posthaste::id::AccountId::default_account();
-        let stored = node.engine().shared().store.get::<posthaste::trigger::Trigger>(Some(&account), "t").await;
+        let account = posthaste::model::id::AccountId::default_account();
+        let stored = node.running().shared().store.get::<posthaste::model::trigger::Trigger>(Some(&account), "t").await;
         stored.expect("reachable").expect("there").value.secret.map(|secret| secret.to_text())
     };
     assert_eq!(node.put(path, &read.json()).await.status, 200);

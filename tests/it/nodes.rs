@@ -30,7 +30,7 @@ async fn what_is_saved_at_one_node_fires_at_the_other() {
         let path = format!("/{number}");
         one.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url(&path)})).await;
         let saved = one.get("/v1/accounts/default/triggers/t").await;
-        let live = || two.engine().shared().store.connected();
+        let live = || two.running().shared().store.connected();
         assert!(live());
         // The other has it a moment after the answer.
         two.wait_for_metric("posthaste_store_changes_total", f64::from(2 * (number + 1))).await;

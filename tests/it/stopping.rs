@@ -37,7 +37,7 @@ async fn a_stop_under_load_sends_all_that_was_accepted() {
     });
     let statuses = futures_util::future::join_all(posts).await;
     assert!(statuses.iter().all(|status| *status == 202));
-    let shared = std::sync::Arc::clone(node.engine().shared());
+    let shared = std::sync::Arc::clone(node.running().shared());
     let stopping = actix_rt::spawn(node.stop());
     while shared.gate.is_open() {
         tokio::task::yield_now().await;

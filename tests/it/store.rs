@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use posthaste::config::StoreSettings;
-use posthaste::id::AccountId;
-use posthaste::key::{Key, Scope};
-use posthaste::metrics::Metrics;
+use posthaste::model::id::AccountId;
+use posthaste::model::key::{Key, Scope};
+use posthaste::model::template::Template;
+use posthaste::model::trigger::Trigger;
 use posthaste::store::{Change, ChangeSink, OpenError, Precondition, Record, Snapshot, Store, Stored, Written};
-use posthaste::template::Template;
-use posthaste::trigger::Trigger;
+use posthaste::telemetry::metrics::Metrics;
 use serde_json::json;
 
 use crate::support::{RedisCluster, RedisServer};

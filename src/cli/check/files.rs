@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use crate::template::Format;
+use crate::model::template::Format;
 
 /// A file that a template is expected in.
 #[derive(Debug, PartialEq, Eq)]

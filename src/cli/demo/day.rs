@@ -138,9 +138,9 @@ pub(super) fn happenings() -> Vec<Happening> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{EventPattern, EventType};
-    use crate::template::Template;
-    use crate::trigger::Trigger;
+    use crate::model::event::{EventPattern, EventType};
+    use crate::model::template::Template;
+    use crate::model::trigger::Trigger;
 
     fn with_id(mut document: Value, id: &str) -> Value {
         document["id"] = id.into();
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn every_tag_is_in_the_shipped_catalogue() {
-        let catalogue = crate::catalogue::Catalogue::shipped();
+        let catalogue = crate::dictionary::Dictionary::shipped();
         for setup in setups("http://127.0.0.1:9") {
             let body = setup.template["body"].as_str().expect("a body").to_owned();
             for tag in body.split("*|").skip(1) {

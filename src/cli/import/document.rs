@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::mistake::{Mistake, Order, Place};
 use crate::cli::transfer::{MARK, VERSION};
-use crate::field::{FieldError, Fields, kind};
-use crate::id::{AccountId, TemplateId};
+use crate::model::field::{FieldError, Fields, kind};
+use crate::model::id::{AccountId, TemplateId};
+use crate::model::template::Template;
+use crate::model::trigger::Trigger;
 use crate::store::Record;
-use crate::template::Template;
-use crate::trigger::Trigger;
 
 /// What is in the file.
 #[derive(Debug, Default)]

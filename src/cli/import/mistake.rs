@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::field::FieldError;
+use crate::model::field::FieldError;
 
 /// Which account of the file, which kind, which one of it.
 pub(super) type Order = (usize, usize, usize);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::template::Format;
+use crate::model::template::Format;
 use crate::templating::Diagnostic;
 
 /// An event: something that happened.

@@ -41,7 +41,7 @@ fn create(path: &Path) -> Result<(), OpenError> {
     };
     std::fs::create_dir_all(folder).map_err(system(folder))?;
     let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".new-{}", crate::id::new_id()));
+    beside.push(format!(".new-{}", crate::model::id::new_id()));
     let beside = PathBuf::from(beside);
     let file =
         OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&beside).map_err(system(path))?;

@@ -7,7 +7,7 @@ use super::{
     FORMAT, FORMAT_KNOWN, META, RECORDS, REFERENCES, RecordKey, RecordValue, ReferenceKey, VERSION, key, number,
     unavailable,
 };
-use crate::id::TriggerId;
+use crate::model::id::TriggerId;
 use crate::store::backend::Write;
 use crate::store::{Kind, Revision, StoreError, Written};
 

@@ -10,10 +10,10 @@ use tokio::sync::oneshot;
 
 use super::pending::Pending;
 use super::scripts::{self, Changes, Entry, Found, LOG, META, Trouble};
-use crate::metrics::Metrics;
 use crate::redis::{ANSWER_WITHIN, Cmd, Code, Connection, Link, Value, is_refusal};
 use crate::store::OpenError;
 use crate::store::change::{self, Feed, Told};
+use crate::telemetry::metrics::Metrics;
 
 /// How long Redis holds a question for news. Each time it ends, it is asked whether its history is
 /// still the one that was followed, so this is also how long the loss of one can go unnoticed.

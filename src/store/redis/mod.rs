@@ -23,9 +23,9 @@ use super::backend::{Backend, Place, Row, Write};
 use super::change::Feed;
 use super::{Kind, OpenError, Precondition, Revision, StoreError, Written};
 use crate::config::StoreSettings;
-use crate::id::{AccountId, TemplateId, TriggerId};
-use crate::metrics::Metrics;
+use crate::model::id::{AccountId, TemplateId, TriggerId};
 use crate::redis::{Cmd, Code, Link, RedisResult, Value, is_broken};
+use crate::telemetry::metrics::Metrics;
 
 /// The most writes under way; past it, callers wait for a place.
 const WRITES_MAX: usize = 1_024;

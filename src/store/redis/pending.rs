@@ -50,7 +50,7 @@ pub(super) struct Expected<'a> {
 impl Pending {
     pub(super) fn new() -> Self {
         Self {
-            node: crate::id::new_id(),
+            node: crate::model::id::new_id(),
             count: AtomicU64::new(0),
             waiting: Mutex::default(),
             progress: watch::Sender::default(),

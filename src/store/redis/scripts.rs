@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use crate::id::AccountId;
+use crate::model::id::AccountId;
 use crate::redis::{Code, RedisError, Value};
 use crate::store::Kind;
 use crate::store::backend::Place;

@@ -16,7 +16,7 @@ use std::hash::Hash;
 use super::findings::Findings;
 use super::origin::Origins;
 use super::program::{Node, Nodes, Place};
-use crate::template::Format;
+use crate::model::template::Format;
 
 /// A format's reader: where in a document it is, after each character.
 trait Machine {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{check, data, render};
-use crate::template::Format::{Form, Json, Text, Xml};
+use crate::model::template::Format::{Form, Json, Text, Xml};
 use crate::templating::Unrendered;
 
 fn sample() -> Value {

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::catalogue::Catalogue;
-use crate::event::EventPattern;
+use crate::dictionary::Dictionary;
 use crate::json::Document;
-use crate::template::Format;
+use crate::model::event::EventPattern;
+use crate::model::template::Format;
 use crate::templating::diagnostic::CODES;
 use crate::templating::helpers::HELPERS;
 use crate::templating::{About, Data, Limits, compile};
@@ -53,7 +53,7 @@ fn examples() -> Vec<Example> {
 
 #[test]
 fn the_examples_are_sent_as_they_say() {
-    let catalogue = Catalogue::shipped();
+    let catalogue = Dictionary::shipped();
     let examples = examples();
     assert_eq!(examples.len(), 10);
     for Example { title, event, format, template, data, sent } in examples {
@@ -97,7 +97,7 @@ fn the_calls_in_messages_can_be_written() {
     for signature in &HELPERS {
         let end = if signature.example.starts_with("{{#if") { "{{/if}}" } else { "" };
         let body = format!("{}{end}", signature.example);
-        let checked = compile(Format::Text, &body, &Catalogue::shipped(), None, &Limits::default());
+        let checked = compile(Format::Text, &body, &Dictionary::shipped(), None, &Limits::default());
         assert!(checked.compiled.is_some(), "{body}: {:?}", checked.diagnostics);
     }
 }

@@ -1,9 +1,9 @@
 //! Templates with mistakes: refused or warned of, at the right place, under the right code.
 
 use super::{Small, check};
-use crate::event::EventPattern;
-use crate::template::Format;
-use crate::template::Format::{Form, Json, Text, Xml};
+use crate::model::event::EventPattern;
+use crate::model::template::Format;
+use crate::model::template::Format::{Form, Json, Text, Xml};
 use crate::templating::diagnostic::CODES;
 use crate::templating::{Limits, Severity, compile};
 

@@ -11,7 +11,7 @@ use super::*;
 
 struct Small;
 
-impl Dictionary for Small {
+impl TagLookup for Small {
     fn tag_path(&self, entity: &str, attribute: &str) -> Option<&str> {
         let tag = format!("{entity}:{attribute}").to_ascii_uppercase();
         let known = [

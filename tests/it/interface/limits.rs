@@ -50,7 +50,7 @@ fn pour(stream: &mut TcpStream, chunked: bool) {
 async fn a_body_of_a_hundred_megabytes_is_refused_however_it_comes() {
     let (node, receiver) = (Node::start(&[]).await, Receiver::start());
     node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
-    let address = node.engine().address();
+    let address = node.running().address();
     let declared = format!("content-length: {HUNDRED_MEGABYTES}");
     for (path, method) in [("/v1/events", "POST"), ("/v1/accounts/default/templates/t", "PUT")] {
         for (framing, chunked) in [(declared.as_str(), false), ("transfer-encoding: chunked", true)] {
@@ -73,7 +73,7 @@ async fn a_body_of_a_hundred_megabytes_is_refused_however_it_comes() {
 #[actix_rt::test]
 async fn a_body_that_does_not_arrive_gives_its_connection_back() {
     let node = Node::start(&[("POSTHASTE_SERVER__BODY_TIMEOUT_MS", "50")]).await;
-    let address = node.engine().address();
+    let address = node.running().address();
     for path in ["/v1/events", "/v1/accounts/default/templates"] {
         let head = format!("POST {path} HTTP/1.1\r\ncontent-length: 100");
         let sent = tokio::task::spawn_blocking(move || {
@@ -99,7 +99,7 @@ async fn a_request_that_never_fits_is_told_to_come_in_parts() {
 #[actix_rt::test]
 async fn all_bodies_together_have_a_bound() {
     let node = Node::start(&[("POSTHASTE_INGEST__BODIES_BYTES_MAX", "1000")]).await;
-    let mut dribbling = TcpStream::connect(node.engine().address()).expect("a node");
+    let mut dribbling = TcpStream::connect(node.running().address()).expect("a node");
     dribbling.set_read_timeout(Some(DEADLINE)).expect("a deadline");
     let body = format!("{{\"type\":\"a\",\"data\":{{\"a\":\"{}\"}}}}", "x".repeat(700));
     let (first, rest) = body.split_at(600);
@@ -131,7 +131,7 @@ async fn silent_clients_are_let_go() {
         [(head, ""), (head, "GET /healthz HTTP/1.1\r\nhost"), (idle, "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")]
     {
         let node = Node::start(&[(setting, "50")]).await;
-        let address = node.engine().address();
+        let address = node.running().address();
         let ended = tokio::task::spawn_blocking(move || {
             let mut stream = TcpStream::connect(address).expect("a node");
             // Sooner than the server would do it unasked.

@@ -6,9 +6,9 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use posthaste::model::template::Template;
+use posthaste::model::trigger::Trigger;
 use posthaste::store::{OpenError, Precondition, Store, StoreError};
-use posthaste::template::Template;
-use posthaste::trigger::Trigger;
 use redb::{Database, TableDefinition};
 
 use super::{Probe, URL, account, get, ids, remove, save, template, trigger};

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
-use posthaste::key::Key;
+use posthaste::model::key::Key;
+use posthaste::model::template::Template;
+use posthaste::model::trigger::Trigger;
 use posthaste::store::{Precondition, StoreError, Stored};
-use posthaste::template::Template;
-use posthaste::trigger::Trigger;
 
 use super::{Home, URL, account, get, ids, key, remove, save, template, trigger};
 

@@ -14,11 +14,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use posthaste::config::StoreSettings;
-use posthaste::key::Key;
-use posthaste::metrics::Metrics;
+use posthaste::model::key::Key;
+use posthaste::model::template::Template;
+use posthaste::model::trigger::Trigger;
 use posthaste::store::{Change, ChangeSink, OpenError, Precondition, Record, Snapshot, Store, StoreError};
-use posthaste::template::Template;
-use posthaste::trigger::Trigger;
+use posthaste::telemetry::metrics::Metrics;
 
 use super::{account, template, trigger};
 use crate::support::{DEADLINE, RedisServer};

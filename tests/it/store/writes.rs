@@ -1,10 +1,10 @@
 //! Conformance of stores: when a write is done, when it is refused, and who hears of it.
 
 use futures_util::future::join_all;
-use posthaste::id::TemplateId;
+use posthaste::model::id::TemplateId;
+use posthaste::model::template::Template;
+use posthaste::model::trigger::Trigger;
 use posthaste::store::{Precondition, Revision, StoreError, Stored};
-use posthaste::template::Template;
-use posthaste::trigger::Trigger;
 
 use super::{Home, URL, account, get, key, remove, save, template, trigger};
 

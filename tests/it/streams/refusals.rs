@@ -144,7 +144,7 @@ async fn nodes_must_agree_on_the_partitions() {
     let redis = RedisServer::start();
     let _first = node(&redis.url(), &[]).await;
     let other = crate::support::settings(&on(&redis.url(), &[("POSTHASTE_CLUSTER__PARTITIONS", "8")]));
-    let error = posthaste::engine::Engine::start(other).await.err().expect("refused").to_string();
+    let error = posthaste::node::Node::start(other).await.err().expect("refused").to_string();
     assert!(error.contains("`cluster.partitions` is 8 here") && error.contains("agreed on 16"), "{error}");
 }
 

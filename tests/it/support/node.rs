@@ -2,7 +2,7 @@
 
 use awc::http::Method;
 use posthaste::config::Config;
-use posthaste::engine::{Engine, StartError, Stopped};
+use posthaste::node::{Node as RunningNode, StartError, Stopped};
 use posthaste::store::OpenError;
 use serde_json::{Value, json};
 
@@ -47,7 +47,7 @@ pub(crate) fn settings(more: &[(&str, &str)]) -> Config {
 
 /// A node that runs.
 pub(crate) struct Node {
-    engine: Engine,
+    running: RunningNode,
     client: awc::Client,
     pub(crate) key: Option<String>,
 }
@@ -55,8 +55,8 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) async fn start(more: &[(&str, &str)]) -> Self {
         let deadline = std::time::Instant::now() + DEADLINE;
-        let engine = loop {
-            match Engine::start(settings(more)).await {
+        let running = loop {
+            match RunningNode::start(settings(more)).await {
                 // The threads of a node that has stopped in this process let go of its file a moment later.
                 Err(StartError::Store(OpenError::Locked(_))) if std::time::Instant::now() < deadline => {
                     tokio::task::yield_now().await;
@@ -65,11 +65,11 @@ impl Node {
             }
         };
         let client = awc::Client::builder().timeout(DEADLINE).finish();
-        Self { engine, client, key: None }
+        Self { running, client, key: None }
     }
 
-    pub(crate) fn engine(&self) -> &Engine {
-        &self.engine
+    pub(crate) fn running(&self) -> &RunningNode {
+        &self.running
     }
 
     pub(crate) async fn call(
@@ -79,7 +79,7 @@ impl Node {
         headers: &[(&str, &str)],
         body: impl Into<Vec<u8>>,
     ) -> Reply {
-        let url = format!("http://{}{path}", self.engine.address());
+        let url = format!("http://{}{path}", self.running.address());
         let mut request = self.client.request(method.clone(), url);
         if let Some(key) = &self.key {
             request = request.insert_header(("authorization", format!("Bearer {key}")));
@@ -149,7 +149,7 @@ impl Node {
     }
 
     pub(crate) async fn stop(self) -> Stopped {
-        self.engine.stop().await
+        self.running.stop().await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Forms: the body has the author's pairs, with the values in their places.
 
-use posthaste::template::Format;
+use posthaste::model::template::Format;
 use proptest::collection::vec;
 use proptest::prelude::*;
 

@@ -1,6 +1,6 @@
 //! JSON: the body is what the author wrote, with the values in their places.
 
-use posthaste::template::Format;
+use posthaste::model::template::Format;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Map, Value};

@@ -13,16 +13,16 @@ mod plain;
 mod shape;
 mod xml;
 
-use posthaste::event::EventPattern;
-use posthaste::template::Format;
-use posthaste::templating::{About, Compiled, Data, Dictionary, Limits, compile};
+use posthaste::model::event::EventPattern;
+use posthaste::model::template::Format;
+use posthaste::templating::{About, Compiled, Data, Limits, TagLookup, compile};
 use proptest::test_runner::{Config, RngSeed};
 use serde_json::{Map, Value};
 
 /// A dictionary with one tag for each member of the generated data.
 pub(crate) struct Members;
 
-impl Dictionary for Members {
+impl TagLookup for Members {
     fn tag_path(&self, entity: &str, attribute: &str) -> Option<&str> {
         let path = data::MEMBERS.iter().find(|name| name.eq_ignore_ascii_case(attribute));
         path.copied().filter(|_| entity.eq_ignore_ascii_case("data"))

@@ -1,7 +1,7 @@
 //! The other way round: templates with mistakes in them. Whatever the checker still takes must
 //! give well-formed bodies for all data that are tried; most it must refuse.
 
-use posthaste::template::Format;
+use posthaste::model::template::Format;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 

@@ -2,7 +2,7 @@
 //! give the same text as handlebars' own renderer does.
 
 use handlebars::Handlebars;
-use posthaste::template::Format;
+use posthaste::model::template::Format;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use posthaste::template::Format;
+use posthaste::model::template::Format;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 

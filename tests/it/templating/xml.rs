@@ -1,6 +1,6 @@
 //! XML: the body has the author's elements, with the values in their places.
 
-use posthaste::template::Format;
+use posthaste::model::template::Format;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use quick_xml::events::{BytesStart, Event};

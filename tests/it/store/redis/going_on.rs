@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use posthaste::model::trigger::Trigger;
 use posthaste::store::{Precondition, StoreError};
-use posthaste::trigger::Trigger;
 use tokio::task::JoinHandle;
 
 use super::history::put_many_directly;

@@ -1,7 +1,7 @@
 //! A log that can't tell everything, and histories that are not the one that was followed: all is
 //! read anew, and what has vanished goes.
 
-use posthaste::trigger::Trigger;
+use posthaste::model::trigger::Trigger;
 use serde_json::Value;
 
 use super::{Node, put_at_last, wait_until, wait_until_equal};

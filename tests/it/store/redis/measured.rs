@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use posthaste::catalogue::Catalogue;
+use posthaste::dictionary::Dictionary;
 use posthaste::live::Live;
-use posthaste::metrics::Metrics;
+use posthaste::model::trigger::Trigger;
 use posthaste::store::{Change, ChangeSink, Precondition, Snapshot, Store};
-use posthaste::trigger::Trigger;
+use posthaste::telemetry::metrics::Metrics;
 use serde_json::json;
 
 use super::{Node, wait_until};
@@ -62,7 +62,7 @@ async fn change_to_live() {
     let server = RedisServer::start();
     let one = Node::at(&server.url()).await;
     let metrics = Arc::new(Metrics::new());
-    let live = Live::new(Arc::new(Catalogue::shipped()), support::settings(&[]).templates, Arc::clone(&metrics));
+    let live = Live::new(Arc::new(Dictionary::shipped()), support::settings(&[]).templates, Arc::clone(&metrics));
     let clock = Arc::new(Clock { live, in_effect: Mutex::default() });
     let _two = Store::open(&settings(&server.url()), clock.clone(), metrics).await.expect("a store");
     one.put_template("a").await;

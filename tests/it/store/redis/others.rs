@@ -1,7 +1,7 @@
 //! Other programs that write the store: as docs/redis.md says, and as it does not.
 
+use posthaste::model::trigger::Trigger;
 use posthaste::store::StoreError;
-use posthaste::trigger::Trigger;
 
 use super::{Node, wait_until, wait_until_equal};
 use crate::store::{account, get};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use posthaste::config::StoreSettings;
+use posthaste::model::trigger::Trigger;
 use posthaste::store::OpenError;
-use posthaste::trigger::Trigger;
 
 use super::{Node, wait_until_equal};
 use crate::store::{account, ids, remove};

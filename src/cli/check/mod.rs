@@ -1,0 +1,137 @@
+//! `posthaste check`: every mistake in the settings, the catalogue and template files, at once. A
+//! mistake in one of them hides none in the others. It never opens the store, connects to nothing and
+//! never changes a file.
+
+mod files;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::print::{ERROR, WARNING, complain, counted, report, say, visible_line};
+use super::{Check, Settings};
+use crate::config::Config;
+use crate::dictionary::DictionaryError;
+use crate::dispatcher::Outbound;
+use crate::model::event::EventPattern;
+use crate::node::load_dictionary;
+use crate::templating::{self, Diagnostic, Limits, Severity, TagLookup};
+use files::TemplateFile;
+
+/// Checks all there is.
+pub(super) fn run(words: &Check) -> ExitCode {
+    let mut findings = Findings::default();
+    let config = check_settings(&words.settings, &mut findings);
+    let dictionary = check_catalogue(&config, &mut findings);
+    let mut templates = 0;
+    for file in files::find(&words.files) {
+        match file {
+            Ok(file) => {
+                templates += 1;
+                check_template(&file, dictionary.as_ref(), &config.templates, &mut findings);
+            }
+            Err((path, mistake)) => findings.error(&format!("{}: ", shown(&path)), &mistake),
+        }
+    }
+    findings.conclude(templates)
+}
+
+fn check_settings(settings: &Settings, findings: &mut Findings) -> Config {
+    let (config, errors) = Config::examine(settings.config.as_deref());
+    for error in errors {
+        findings.error("settings: ", &error.to_string());
+    }
+    // Reads the file of certificates.
+    if let Err(error) = Outbound::new(&config.dispatch) {
+        findings.error("settings: ", &error);
+    }
+    config
+}
+
+fn check_catalogue(config: &Config, findings: &mut Findings) -> Box<dyn TagLookup> {
+    match load_dictionary(&config.catalogue) {
+        Ok(catalogue) => Box::new(catalogue),
+        Err(errors) => {
+            for DictionaryError { file, line, what, instead } in errors {
+                let line = line.map_or_else(String::new, |line| format!("{line}:"));
+                findings.error(&format!("{file}:{line} "), &format!("{what}; {instead}"));
+            }
+            Box::new(AnyTag)
+        }
+    }
+}
+
+fn check_template(file: &TemplateFile, dictionary: &dyn TagLookup, limits: &Limits, findings: &mut Findings) {
+    let path = shown(&file.path);
+    let body = match file.read(limits.body_bytes_max) {
+        Ok(body) => body,
+        Err(mistake) => return findings.error(&format!("{path}: "), &mistake),
+    };
+    for Diagnostic { severity, code, line, column, message, suggestion } in
+        templating::compile(file.format, &body, dictionary, None, limits).diagnostics
+    {
+        let place = format!("{path}:{line}:{column}: ");
+        // Many a message says it itself.
+        let hint = suggestion.filter(|name| !message.contains(name.as_str()));
+        let hint = hint.map_or_else(String::new, |name| format!("; did you mean {name}?"));
+        let message = visible_line(&format!("{message} [{code}]{hint}"));
+        match severity {
+            Severity::Error => findings.error(&place, &message),
+            Severity::Warning => findings.warning(&place, &message),
+        }
+    }
+}
+
+fn shown(path: &Path) -> String {
+    visible_line(&path.display().to_string())
+}
+
+/// Stands in for a catalogue with mistakes, so that these don't make every tag a mistake as well.
+struct AnyTag;
+
+impl TagLookup for AnyTag {
+    fn tag_path(&self, _: &str, _: &str) -> Option<&str> {
+        Some("unknown")
+    }
+    fn tags(&self) -> Vec<String> {
+        Vec::new()
+    }
+    fn paths(&self, _: Option<&EventPattern>) -> Option<Vec<String>> {
+        None
+    }
+}
+
+/// Says what was found as it is found, and counts it.
+#[derive(Default)]
+struct Findings {
+    errors: usize,
+    warnings: usize,
+}
+
+impl Findings {
+    fn error(&mut self, place: &str, message: &str) {
+        self.errors += 1;
+        report(&format!("{place}{ERROR}error{ERROR:#}: {message}"));
+    }
+
+    fn warning(&mut self, place: &str, message: &str) {
+        self.warnings += 1;
+        report(&format!("{place}{WARNING}warning{WARNING:#}: {message}"));
+    }
+
+    fn conclude(self, templates: usize) -> ExitCode {
+        let warnings = match self.warnings {
+            0 => String::new(),
+            warnings => format!(", with {}", counted(warnings, "warning")),
+        };
+        if self.errors > 0 {
+            complain(&format!("{}{warnings}", counted(self.errors, "mistake")));
+            return ExitCode::FAILURE;
+        }
+        let templates = match templates {
+            0 => String::new(),
+            templates => format!(" and {}", counted(templates, "template")),
+        };
+        say(&format!("ok: the settings, the catalogue{templates}{warnings}"));
+        ExitCode::SUCCESS
+    }
+}

@@ -1,0 +1,172 @@
+//! `posthaste demo`: the tour. An node on a store in memory and a receiver, in one process, and a
+//! day of a holiday rental between them, over real HTTP. It leaves nothing behind.
+
+mod calls;
+mod day;
+mod tour;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::print::{HEADING, complain, say};
+use super::receive::{Behaviour, Receipt, Receiver, Show};
+use super::{Demo, serve};
+use crate::config::{Config, DictionarySource};
+use crate::node::Node;
+use crate::telemetry::log;
+use calls::Calls;
+
+/// What differs from the defaults. Nothing of the machine's own settings counts.
+const SETTINGS: &str = r#"
+[server]
+listen = "127.0.0.1:0"
+workers = 1
+[store]
+url = "memory:"
+[dispatch]
+threads = 1
+allow_networks = ["127.0.0.0/8"]
+[log]
+level = "warn"
+"#;
+
+/// Gives the tour.
+pub(super) fn run(words: &Demo) -> ExitCode {
+    let config = settings();
+    log::start(&config.log);
+    match actix_rt::System::new().block_on(show(config, words.keep)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn settings() -> Config {
+    let config = Config::from_layers(Some(("the demo", SETTINGS)), []);
+    let mut config = config.expect("the demo's settings are constant; a test reads them");
+    // The dictionary that the day was written for, whatever is in this folder: no path, no folder.
+    config.catalogue = DictionarySource::Shipped(PathBuf::new());
+    config
+}
+
+async fn show(config: Config, keep: bool) -> Result<(), String> {
+    let stop = serve::stop_signal().map_err(|error| format!("signals can't be heard: {error}"))?;
+    let (receiver, mut arrived) = start_receiver().map_err(|error| format!("the receiver did not start: {error}"))?;
+    let node = Node::start(config).await.map_err(|error| error.to_string())?;
+    let done = tokio::select! {
+        // Somebody who has seen enough.
+        _ = stop => Ok(()),
+        done = perform(&node, &receiver, &mut arrived, keep) => done,
+    };
+    let done = done.map_err(|error| format!("{error}{}", reasons(&node.shared().metrics.render())));
+    node.stop().await;
+    receiver.stop().await;
+    done
+}
+
+/// What the node counted of POSTs that did not leave or did not end well.
+fn reasons(metrics: &str) -> String {
+    let telling = |line: &&str| {
+        let failed = line.starts_with("posthaste_dropped_total{") || line.starts_with("posthaste_attempts_total{");
+        failed && !line.ends_with(" 0")
+    };
+    let lines: Vec<&str> = metrics.lines().filter(telling).collect();
+    if lines.is_empty() { String::new() } else { format!("; the node counted {}", lines.join(", ")) }
+}
+
+async fn perform(
+    node: &Node,
+    receiver: &Receiver,
+    arrived: &mut UnboundedReceiver<Receipt>,
+    keep: bool,
+) -> Result<(), String> {
+    let (node, receiver) = (node.address(), receiver.address());
+    say(&format!("The node is listening on http://{node}, a receiver on http://{receiver}.\n"));
+    let calls = Calls::to(node);
+    tour::set_up(&calls, &format!("http://{receiver}")).await?;
+    let told = tour::tell(&calls, arrived).await?;
+    if let Ok(receipt) = arrived.try_recv() {
+        return Err(format!("a POST arrived that no trigger should have sent: {}", receipt.path));
+    }
+    say(&tour::summary(&told));
+    if !keep {
+        say(NEXT);
+        return Ok(());
+    }
+    say(&ways_on(node));
+    while let Some(receipt) = arrived.recv().await {
+        say(&format!("{}\n", receipt.text()));
+    }
+    Ok(())
+}
+
+const NEXT: &str = "
+Next: posthaste demo --keep    the same, and stays up for you to try with curl
+      posthaste serve          an node of your own; posthaste receive prints what it sends
+      posthaste --help         the rest";
+
+/// How to go on by hand, with the addresses of this moment.
+fn ways_on(node: SocketAddr) -> String {
+    let account = format!("http://{node}/v1/accounts/{}", day::ACCOUNT);
+    format!(
+        r#"
+{HEADING}It stays up. Try, in another terminal:{HEADING:#}
+
+# Post an event; what it causes is printed here.
+curl -sS http://{node}/v1/events -H 'content-type: application/json' -d '{{"account":"{name}","type":"guest.created","data":{{"guest":{{"name":"Ada \"Countess\" & Co"}},"inquiry":{{"nights":3}}}}}}'
+
+# List the triggers.
+curl -sS {account}/triggers
+
+# Check a template before it is saved; this one has a misspelt tag.
+curl -sS {account}/templates/check -H 'content-type: application/json' -d '{{"format":"json","body":"{{\"guest\":\"*|GUEST:NMAE|*\"}}"}}'
+
+# Which events and tags there are, and what the node counts.
+curl -sS http://{node}/v1/dictionary
+curl -sS http://{node}/metrics
+
+Ctrl-C ends it.
+"#,
+        name = day::ACCOUNT,
+    )
+}
+
+fn start_receiver() -> std::io::Result<(Receiver, UnboundedReceiver<Receipt>)> {
+    let (sender, arrived) = unbounded_channel();
+    let show: Show = Arc::new(move |receipt| {
+        // The tour may be over.
+        let _ = sender.send(receipt);
+    });
+    let behaviour = Behaviour { status: 200, delay: Duration::ZERO, threads: 1 };
+    let receiver = Receiver::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), behaviour, Some(show))?;
+    Ok((receiver, arrived))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_are_valid_and_stay_on_this_machine() {
+        let config = settings();
+        assert_eq!(config.store.url, "memory:");
+        assert!(config.server.listen.ip().is_loopback());
+    }
+
+    #[test]
+    fn the_ways_on_are_json_where_they_are_to_be() {
+        let text = ways_on(SocketAddr::from(([127, 0, 0, 1], 8080)));
+        let documents: Vec<&str> = text.split("-d '").skip(1).filter_map(|rest| rest.split('\'').next()).collect();
+        assert_eq!(documents.len(), 2);
+        for document in documents {
+            serde_json::from_str::<serde_json::Value>(document).expect(document);
+        }
+    }
+}

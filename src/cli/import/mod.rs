@@ -1,0 +1,154 @@
+//! `posthaste import`: templates and triggers from a file that export wrote, all of them or, where
+//! the file has a mistake, none. It never removes anything.
+
+mod document;
+mod mistake;
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use indicatif::ProgressBar;
+
+use super::print::{complain, counted, progress_bar, report, say, visible_line};
+use super::{Import, transfer};
+use crate::config::Config;
+use crate::model::id::{AccountId, TemplateId};
+use crate::model::template::Template;
+use crate::node::load_dictionary;
+use crate::store::{Precondition, Record, Store, StoreError};
+use crate::telemetry::log;
+use crate::templating::{self, Severity, TagLookup};
+use document::{Document, Entry};
+use mistake::Mistake;
+
+/// A file larger than this is no export: a hundred thousand triggers are 50 MB.
+const FILE_BYTES_MAX: u64 = 2 << 30;
+/// Writes under way at a time: as many as the embedded store commits together.
+const WRITES_MAX: usize = 256;
+
+/// How many records were written, and how many of them were not there before.
+#[derive(Debug, Default, Clone, Copy)]
+struct Tally {
+    written: usize,
+    created: usize,
+}
+
+/// Reads the file into the store.
+pub(super) fn run(words: &Import) -> ExitCode {
+    let config = match words.settings.load() {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    log::start(&config.log);
+    match actix_rt::System::new().block_on(import(words, &config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn import(words: &Import, config: &Config) -> Result<(), String> {
+    let name = if words.file == Path::new("-") { "standard input".into() } else { words.file.display().to_string() };
+    let text = read(&words.file).map_err(|error| format!("{name}: {error}"))?;
+    let dictionary = load_dictionary(&config.catalogue)
+        .map_err(|errors| errors.iter().map(|e| format!("\n  {e}")).collect::<String>())
+        .map_err(|errors| format!("the catalogue has mistakes:{errors}"))?;
+    let (document, mut mistakes) =
+        document::read(&text, words.account.as_ref()).map_err(|error| format!("{name}: {error}"))?;
+    for entry in &document.templates {
+        judge(entry, &dictionary, config, &mut mistakes);
+    }
+    let store = transfer::open(config).await?;
+    find_missing(&document, &store, &mut mistakes).await.map_err(|error| error.to_string())?;
+    if !mistakes.is_empty() {
+        mistakes.sort_by_key(|mistake| mistake.order);
+        for mistake in &mistakes {
+            report(&visible_line(&format!("{name}: {mistake}")));
+        }
+        return Err(format!("{} in the file; nothing was imported", counted(mistakes.len(), "mistake")));
+    }
+    write(&store, document).await
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let mut text = Vec::new();
+    let read = if path == Path::new("-") {
+        io::stdin().lock().take(FILE_BYTES_MAX + 1).read_to_end(&mut text)
+    } else {
+        File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut text))
+    };
+    match read {
+        Err(error) => Err(format!("can't be read: {error}")),
+        Ok(length) if length as u64 > FILE_BYTES_MAX => Err(format!("has more than {FILE_BYTES_MAX} bytes")),
+        Ok(_) => Ok(text),
+    }
+}
+
+/// What would keep the HTTP interface from taking the template keeps it from being imported.
+fn judge(entry: &Entry<Template>, dictionary: &dyn TagLookup, config: &Config, mistakes: &mut Vec<Mistake>) {
+    let Template { format, body, .. } = &entry.value;
+    let checked = templating::compile(*format, body, dictionary, None, &config.templates);
+    for found in checked.diagnostics.into_iter().filter(|found| found.severity == Severity::Error) {
+        let detail = format!("line {}, column {}: {}", found.line, found.column, found.message);
+        mistakes.push(entry.mistake("/body", found.code, &detail));
+    }
+}
+
+/// A trigger's template must come with it or be there already.
+async fn find_missing(document: &Document, store: &Store, mistakes: &mut Vec<Mistake>) -> Result<(), StoreError> {
+    let mut known: HashSet<(&AccountId, &TemplateId)> = document.named_templates().collect();
+    for entry in &document.triggers {
+        let template = &entry.value.template;
+        if known.contains(&(&entry.account, template)) {
+            continue;
+        }
+        if store.get::<Template>(Some(&entry.account), template.as_str()).await?.is_some() {
+            known.insert((&entry.account, template));
+        } else {
+            let detail = format!("there is no template `{template}`, neither in the file nor in the store");
+            mistakes.push(entry.mistake("/template", "unknown_template", &detail));
+        }
+    }
+    Ok(())
+}
+
+async fn write(store: &Store, document: Document) -> Result<(), String> {
+    let total = document.templates.len() + document.triggers.len();
+    let accounts = document.accounts;
+    let bar = progress_bar(total);
+    let templates = put_all(store, document.templates, &bar).await?;
+    // Each trigger's template is there now.
+    let triggers = put_all(store, document.triggers, &bar).await?;
+    bar.finish_and_clear();
+    let told = |tally: Tally, what: &str| {
+        let replaced = tally.written - tally.created;
+        format!("{} ({} created, {replaced} replaced)", counted(tally.written, what), tally.created)
+    };
+    let (templates, triggers) = (told(templates, "template"), told(triggers, "trigger"));
+    say(&format!("imported {templates} and {triggers} into {}", counted(accounts, "account")));
+    Ok(())
+}
+
+/// Many at a time, since the store commits together what waits together.
+async fn put_all<T: Record>(store: &Store, entries: Vec<Entry<T>>, bar: &ProgressBar) -> Result<Tally, String> {
+    let puts = stream::iter(entries).map(|entry| async move {
+        let written = store.put(Some(&entry.account), &entry.value, Precondition::None).await;
+        written.map_err(|error| {
+            let (kind, id) = (T::KIND.as_str(), entry.value.id());
+            let account = &entry.account;
+            format!("{kind} {account}/{id}: {error}; the import is not complete, and can be run again")
+        })
+    });
+    let tally = puts.buffer_unordered(WRITES_MAX).try_fold(Tally::default(), |tally, written| {
+        bar.inc(1);
+        let created = tally.created + usize::from(written.created);
+        std::future::ready(Ok(Tally { written: tally.written + 1, created }))
+    });
+    tally.await
+}

@@ -1,0 +1,65 @@
+//! What is wrong with a catalogue's files, for the operator who wrote them. Never holds more of
+//! a file than the word that is wrong.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// One mistake in a catalogue.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub struct DictionaryError {
+    /// The file, or the folder, that it is in.
+    pub file: String,
+    /// The line, from 1, where one is known.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub what: String,
+    /// What to do instead.
+    pub instead: String,
+}
+
+impl fmt::Display for DictionaryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        write!(f, ": {}; {}", self.what, self.instead)
+    }
+}
+
+/// Where something stands in the catalogue's files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The file's name, shared by all that stands in it.
+    pub(super) file: Arc<str>,
+    /// The line, from 1.
+    pub(super) line: usize,
+}
+
+impl Place {
+    /// A mistake here.
+    pub(super) fn error(&self, what: impl Into<String>, instead: impl Into<String>) -> DictionaryError {
+        DictionaryError {
+            file: self.file.to_string(),
+            line: Some(self.line),
+            what: what.into(),
+            instead: instead.into(),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// A word of a file as a message shows it: quoted, without line breaks, and short.
+pub(super) fn shown(word: &str) -> String {
+    const SHOWN_CHARS_MAX: usize = 80;
+    let mut cut: String = word.chars().take(SHOWN_CHARS_MAX).collect();
+    if cut.len() < word.len() {
+        cut.push('…');
+    }
+    format!("{cut:?}")
+}

@@ -1,0 +1,228 @@
+//! Takes the members of one TOML table out, one by one, and says of every mistake where it is
+//! and what to write instead. Knows TOML's values; never what a catalogue means by them.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Number, Value};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::{DictionaryError, Place, shown};
+use super::nearest::nearest;
+
+/// One file's text, which tells the line of a byte.
+pub(super) struct Source {
+    file: Arc<str>,
+    line_starts: Vec<usize>,
+}
+
+impl Source {
+    pub(super) fn new(file: &str, text: &str) -> Self {
+        let starts = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1);
+        Self { file: file.into(), line_starts: std::iter::once(0).chain(starts).collect() }
+    }
+
+    /// Where a byte of the text stands.
+    pub(super) fn place(&self, byte: usize) -> Place {
+        Place { file: self.file.clone(), line: self.line_starts.partition_point(|start| *start <= byte) }
+    }
+}
+
+/// A value and where it stands.
+pub(super) struct Placed<T> {
+    pub(super) value: T,
+    pub(super) place: Place,
+}
+
+/// The members of one table; what is left at the end was not known.
+pub(super) struct Members<'a, 'i> {
+    source: &'a Source,
+    errors: &'a mut Vec<DictionaryError>,
+    table: DeTable<'i>,
+    /// Where the table begins.
+    pub(super) place: Place,
+    what: &'static str,
+    known: Vec<&'static str>,
+}
+
+impl<'a, 'i> Members<'a, 'i> {
+    /// Begins with a table; `what` names it in messages.
+    pub(super) fn new(
+        source: &'a Source,
+        errors: &'a mut Vec<DictionaryError>,
+        table: Spanned<DeTable<'i>>,
+        what: &'static str,
+    ) -> Self {
+        Self {
+            place: source.place(table.span().start),
+            source,
+            errors,
+            table: table.into_inner(),
+            what,
+            known: Vec::new(),
+        }
+    }
+
+    /// Notes a mistake.
+    pub(super) fn refuse(&mut self, place: &Place, what: String, instead: impl Into<String>) {
+        self.errors.push(place.error(what, instead));
+    }
+
+    fn take(&mut self, name: &'static str) -> Option<Placed<DeValue<'i>>> {
+        self.known.push(name);
+        let value = self.table.remove(name)?;
+        Some(Placed { place: self.source.place(value.span().start), value: value.into_inner() })
+    }
+
+    /// Takes a member that must be there.
+    fn required(&mut self, name: &'static str, instead: &str) -> Option<Placed<DeValue<'i>>> {
+        let member = self.take(name);
+        if member.is_none() {
+            let place = self.place.clone();
+            self.refuse(&place, format!("{} has no `{name}`", self.what), instead);
+        }
+        member
+    }
+
+    /// Takes a text that must be there and not be empty.
+    pub(super) fn text(&mut self, name: &'static str, instead: &str) -> Option<Placed<String>> {
+        let Placed { value, place } = self.required(name, instead)?;
+        match value {
+            DeValue::String(text) if !text.trim().is_empty() => Some(Placed { value: text.into_owned(), place }),
+            DeValue::String(_) => {
+                self.refuse(&place, format!("`{name}` is empty"), instead);
+                None
+            }
+            other => {
+                let what = format!("`{name}` is a text in quotes, not {}", kind(&other));
+                self.refuse(&place, what, instead);
+                None
+            }
+        }
+    }
+
+    /// Takes a list of texts that must be there, and may be empty.
+    pub(super) fn texts(&mut self, name: &'static str, instead: &str) -> Vec<Placed<String>> {
+        let Some(Placed { value, place }) = self.required(name, instead) else {
+            return Vec::new();
+        };
+        let DeValue::Array(items) = value else {
+            let what = format!("`{name}` is a list of texts, not {}", kind(&value));
+            self.refuse(&place, what, instead);
+            return Vec::new();
+        };
+        let mut texts = Vec::with_capacity(items.len());
+        for item in items {
+            let place = self.source.place(item.span().start);
+            match item.into_inner() {
+                DeValue::String(text) => texts.push(Placed { value: text.into_owned(), place }),
+                other => {
+                    let what = format!("`{name}` is a list of texts; one is {}", kind(&other));
+                    self.refuse(&place, what, instead);
+                }
+            }
+        }
+        texts
+    }
+
+    /// Takes a `true` or `false` that may be absent.
+    pub(super) fn flag(&mut self, name: &'static str) -> bool {
+        match self.take(name) {
+            None => false,
+            Some(Placed { value: DeValue::Boolean(flag), .. }) => flag,
+            Some(Placed { value, place }) => {
+                let what = format!("`{name}` is true or false, not {}", kind(&value));
+                self.refuse(&place, what, "write it without quotes, or leave it out");
+                false
+            }
+        }
+    }
+
+    /// Takes any value that must be there, as JSON.
+    pub(super) fn json(&mut self, name: &'static str, instead: &str) -> Option<Placed<Value>> {
+        let Placed { value, place } = self.required(name, instead)?;
+        match to_json(value) {
+            Ok(value) => Some(Placed { value, place }),
+            Err(what) => {
+                self.refuse(&place, format!("`{name}` {what}"), instead);
+                None
+            }
+        }
+    }
+
+    /// Takes the tables under `[[name]]`, which may be absent.
+    pub(super) fn tables(&mut self, name: &'static str, instead: &str) -> Vec<Spanned<DeTable<'i>>> {
+        let Some(Placed { value, place }) = self.take(name) else {
+            return Vec::new();
+        };
+        let DeValue::Array(items) = value else {
+            let what = format!("`{name}` is {}", kind(&value));
+            self.refuse(&place, what, instead);
+            return Vec::new();
+        };
+        let mut tables = Vec::with_capacity(items.len());
+        for item in items {
+            let span = item.span();
+            match item.into_inner() {
+                DeValue::Table(table) => tables.push(Spanned::new(span, table)),
+                other => {
+                    let place = self.source.place(span.start);
+                    self.refuse(&place, format!("one `{name}` is {}", kind(&other)), instead);
+                }
+            }
+        }
+        tables
+    }
+
+    /// Ends the reading: members that nothing took are mistakes.
+    pub(super) fn finish(self) {
+        for (key, _) in self.table {
+            let place = self.source.place(key.span().start);
+            let instead = match nearest(key.get_ref(), self.known.iter().copied()) {
+                Some(known) => format!("did you mean `{known}`?"),
+                None => format!("known are {}", self.known.join(", ")),
+            };
+            let what = format!("{} has no member {}", self.what, shown(key.get_ref()));
+            self.errors.push(place.error(what, instead));
+        }
+    }
+}
+
+/// A TOML value as the JSON that an event would carry; numbers keep their digits.
+fn to_json(value: DeValue<'_>) -> Result<Value, &'static str> {
+    Ok(match value {
+        DeValue::String(text) => Value::String(text.into_owned()),
+        DeValue::Boolean(flag) => Value::Bool(flag),
+        DeValue::Integer(integer) if integer.radix() == 10 => number(integer.as_str())?,
+        DeValue::Integer(_) => return Err("is a number that is not decimal"),
+        DeValue::Float(float) => number(float.as_str())?,
+        DeValue::Datetime(_) => return Err("is a date or time without quotes"),
+        DeValue::Array(items) => {
+            Value::Array(items.into_iter().map(|item| to_json(item.into_inner())).collect::<Result<_, _>>()?)
+        }
+        DeValue::Table(table) => {
+            let mut members = Map::new();
+            for (key, value) in table {
+                let value = to_json(value.into_inner())?;
+                members.insert(key.into_inner().into_owned(), value);
+            }
+            Value::Object(members)
+        }
+    })
+}
+
+fn number(text: &str) -> Result<Value, &'static str> {
+    text.trim_start_matches('+').parse::<Number>().map(Value::Number).map_err(|_| "is a number that JSON can't write")
+}
+
+/// The word for a value's type, with its article.
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

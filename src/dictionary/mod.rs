@@ -1,0 +1,263 @@
+//! The dictionary: which event types there are, which entities their data carries, and which
+//! path each tag stands for. It helps people write templates; it never decides which events or
+//! paths are allowed, and never changes once it is read.
+
+mod attribute_type;
+mod check;
+mod draft;
+mod error;
+mod load;
+mod members;
+mod nearest;
+mod shipped;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+pub use self::attribute_type::AttributeType;
+pub use self::draft::{PATH_BYTES_MAX, PATH_WORDS_MAX, TAG_BYTES_MAX};
+pub use self::error::DictionaryError;
+pub use self::load::{FILE_BYTES_MAX, FILES_MAX};
+pub use self::nearest::nearest;
+pub use self::view::{DictionaryView, EntityView, EventDetailView, EventView, TagView};
+
+use self::draft::Draft;
+use self::load::FileText;
+use crate::model::event::{EventPattern, EventType};
+
+/// The most attributes of one catalogue: a suggestion looks at every tag, and `GET
+/// /v1/dictionary` shows them all.
+pub const ATTRIBUTES_MAX: usize = 8_192;
+/// The most event types of one catalogue.
+pub const EVENTS_MAX: usize = 4_096;
+
+/// What the engine itself puts into every template's data, whatever the catalogue says.
+pub const ENGINE_PATHS: [&str; 3] = ["event.type", "event.id", "event.time"];
+
+/// The dictionary, checked and indexed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dictionary {
+    events: Vec<EventEntry>,
+    entities: Vec<EntityEntry>,
+    event_index: HashMap<EventType, usize>,
+    /// By upper-case name.
+    entity_index: HashMap<String, usize>,
+    /// By upper-case tag: the paths.
+    tag_index: HashMap<String, String>,
+}
+
+/// One event type.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventEntry {
+    /// The type.
+    pub event_type: EventType,
+    /// When it is raised.
+    pub description: String,
+    /// The names of the entities that its data may carry, the engine's last.
+    pub entities: Vec<String>,
+}
+
+/// One entity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EntityEntry {
+    /// Its name, the first part of its tags.
+    pub name: String,
+    /// What it is.
+    pub description: String,
+    /// Whether the engine fills it, for every event, and no producer posts it.
+    pub from_engine: bool,
+    /// What is known of it.
+    pub attributes: Vec<AttributeEntry>,
+}
+
+/// One attribute of an entity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttributeEntry {
+    /// Entity and attribute, `GUEST:NAME`.
+    pub tag: String,
+    /// Where the value is in a template's data, `guest.name`.
+    pub path: String,
+    /// What kind of value it is.
+    pub attribute_type: AttributeType,
+    /// What it is.
+    pub description: String,
+    /// A value of its type.
+    pub example: Value,
+}
+
+impl Dictionary {
+    /// Reads every `*.toml` file of a folder; all mistakes at once, by file and line.
+    pub fn load(dir: &Path) -> Result<Self, Vec<DictionaryError>> {
+        let (texts, errors) = load::read_folder(dir);
+        Self::from_texts(&texts, errors)
+    }
+
+    /// Reads texts beside which these mistakes were found already.
+    fn from_texts(texts: &[FileText], mut errors: Vec<DictionaryError>) -> Result<Self, Vec<DictionaryError>> {
+        let mut draft = Draft { incomplete: !errors.is_empty(), ..Draft::default() };
+        for (file, text) in texts {
+            draft.read(file, text, &mut errors);
+        }
+        if let Some((file, _)) = texts.first()
+            && errors.is_empty()
+            && draft.is_empty()
+        {
+            errors.push(DictionaryError {
+                file: file.clone(),
+                line: None,
+                what: "the catalogue has no event type and no entity".to_owned(),
+                instead: "write [[event]] and [[entity]] tables into its files".to_owned(),
+            });
+        }
+        check::build(draft, errors)
+    }
+
+    /// Indexes entries that [`check`] found to agree.
+    fn new(events: Vec<EventEntry>, entities: Vec<EntityEntry>) -> Self {
+        let attributes = entities.iter().flat_map(|entity| &entity.attributes);
+        let tags = attributes.map(|a| (a.tag.to_ascii_uppercase(), a.path.clone()));
+        let names = entities.iter().map(|e| e.name.to_ascii_uppercase());
+        let types = events.iter().map(|event| event.event_type.clone());
+        Self {
+            tag_index: tags.collect(),
+            entity_index: names.zip(0..).collect(),
+            event_index: types.zip(0..).collect(),
+            events,
+            entities,
+        }
+    }
+
+    /// The event types, in the order of the files.
+    pub fn events(&self) -> impl Iterator<Item = &EventEntry> {
+        self.events.iter()
+    }
+
+    /// The entities, in the order of the files.
+    pub fn entities(&self) -> impl Iterator<Item = &EntityEntry> {
+        self.entities.iter()
+    }
+
+    /// An event type; `None` where the catalogue doesn't know it, which is no mistake.
+    pub fn event(&self, event_type: &str) -> Option<&EventEntry> {
+        let event_type = EventType::new(event_type).ok()?;
+        Some(&self.events[*self.event_index.get(&event_type)?])
+    }
+
+    /// The path that a tag stands for, in whatever case its parts are written.
+    pub fn tag_path(&self, entity: &str, attribute: &str) -> Option<&str> {
+        let tag = format!("{entity}:{attribute}").to_ascii_uppercase();
+        self.tag_index.get(&tag).map(String::as_str)
+    }
+
+    /// Every tag, as `GUEST:NAME`, in the order of the files.
+    pub fn tags(&self) -> Vec<String> {
+        let attributes = self.entities.iter().flat_map(|entity| &entity.attributes);
+        attributes.map(|attribute| attribute.tag.clone()).collect()
+    }
+
+    /// The tag that a misspelt one, `GUEST:NMAE`, was meant to be.
+    pub fn nearest(&self, tag: &str) -> Option<&str> {
+        let attributes = self.entities.iter().flat_map(|entity| &entity.attributes);
+        nearest(tag, attributes.map(|attribute| attribute.tag.as_str()))
+    }
+
+    /// The paths, each once, that events of a pattern's types may carry, and
+    /// [`ENGINE_PATHS`]; all paths where there is no pattern. `None` where the pattern names
+    /// none but unknown types: nothing can be said of their data.
+    pub fn paths(&self, event: Option<&EventPattern>) -> Option<Vec<String>> {
+        let entities: Vec<&EntityEntry> = match event {
+            None => self.entities.iter().collect(),
+            Some(pattern) => {
+                let events = self.events.iter();
+                let mut events = events.filter(|e| pattern.matches(&e.event_type)).peekable();
+                events.peek()?;
+                events.flat_map(|event| self.entities_of(event)).collect()
+            }
+        };
+        let attributes = entities.into_iter().flat_map(|entity| &entity.attributes);
+        let mut seen = HashSet::new();
+        let paths = attributes.map(|attribute| attribute.path.as_str());
+        let paths = paths.chain(ENGINE_PATHS).filter(|path| seen.insert(*path));
+        Some(paths.map(str::to_owned).collect())
+    }
+
+    /// Data that an event of this type could be posted with, made of examples; of all entities
+    /// where the type is unknown. Without `event`, which the engine adds.
+    pub fn sample(&self, event_type: &str) -> Map<String, Value> {
+        let entities: Vec<&EntityEntry> = match self.event(event_type) {
+            Some(event) => self.entities_of(event).collect(),
+            None => self.entities.iter().collect(),
+        };
+        let entities = entities.into_iter().filter(|entity| !entity.from_engine);
+        let mut attributes: Vec<&AttributeEntry> = entities.flat_map(|entity| &entity.attributes).collect();
+        // An object's own example goes in before the attributes below it, which may refine it.
+        attributes.sort_by_key(|attribute| attribute.path.matches('.').count());
+        let mut data = Map::new();
+        for attribute in attributes {
+            insert(&mut data, &attribute.path, attribute.example.clone());
+        }
+        data
+    }
+
+    /// A type of event that the pattern means: itself where it means one, else the first known one.
+    pub fn sample_type(&self, pattern: Option<&EventPattern>) -> EventType {
+        if let Some(EventPattern::Exactly(event_type)) = pattern {
+            return event_type.clone();
+        }
+        let known = |event: &&EventEntry| pattern.is_none_or(|pattern| pattern.matches(&event.event_type));
+        let found = self.events().find(known).map(|event| event.event_type.clone());
+        let stem = match pattern {
+            Some(EventPattern::Below(words)) => words.as_str(),
+            _ => "sample",
+        };
+        found.unwrap_or_else(|| {
+            let made = EventType::new(&format!("{stem}.sample")).or_else(|_| EventType::new("sample"));
+            made.expect("a word is an event type")
+        })
+    }
+
+    /// The entities that an event's data may carry.
+    fn entities_of(&self, event: &EventEntry) -> impl Iterator<Item = &EntityEntry> {
+        event.entities.iter().map(|name| {
+            let index = self.entity_index.get(&name.to_ascii_uppercase());
+            &self.entities[*index.expect("an event names entities that exist: they were checked")]
+        })
+    }
+}
+
+/// Puts a value at a dotted path; what is on the way becomes an object.
+fn insert(data: &mut Map<String, Value>, path: &str, value: Value) {
+    match path.split_once('.') {
+        None => {
+            data.insert(path.to_owned(), value);
+        }
+        Some((word, rest)) => {
+            let below = data.entry(word).or_insert(Value::Null);
+            if !below.is_object() {
+                *below = Value::Object(Map::new());
+            }
+            let below = below.as_object_mut();
+            insert(below.expect("it was just made an object"), rest, value);
+        }
+    }
+}
+
+impl crate::templating::TagLookup for Dictionary {
+    fn tag_path(&self, entity: &str, attribute: &str) -> Option<&str> {
+        Self::tag_path(self, entity, attribute)
+    }
+
+    fn tags(&self) -> Vec<String> {
+        Self::tags(self)
+    }
+
+    fn paths(&self, event: Option<&EventPattern>) -> Option<Vec<String>> {
+        Self::paths(self, event)
+    }
+}

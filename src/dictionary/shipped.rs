@@ -1,0 +1,22 @@
+//! The catalogue that ships with the engine, compiled in from `config/catalogue/`. The only
+//! place of the code that knows there are holiday rentals.
+
+use super::Dictionary;
+
+macro_rules! files {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../../config/catalogue/", $name)))),*]
+    };
+}
+
+/// Name and text of each file, in the order in which a folder is read.
+const FILES: [(&str, &str); 6] =
+    files!["billing.toml", "events.toml", "guests.toml", "rentals.toml", "stays.toml", "system.toml",];
+
+impl Dictionary {
+    /// The shipped catalogue.
+    pub fn shipped() -> Self {
+        let files = FILES.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        Self::from_texts(&files, Vec::new()).expect("a test reads the shipped catalogue, which is compiled in")
+    }
+}

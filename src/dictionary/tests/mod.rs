@@ -1,0 +1,204 @@
+//! Tests of the catalogue: what it answers, what ships, and what it refuses.
+
+mod folder;
+mod mistakes;
+mod shipped;
+
+use serde_json::{Value, json};
+
+use super::*;
+
+/// Two events, two entities of which one is the engine's, and every way a path can lie.
+const SMALL: &str = r#"
+[[event]]
+type = "order.placed"
+description = "An order was placed."
+entities = ["order"]
+
+[[event]]
+type = "order.note.added"
+description = "A note was added."
+entities = ["NOTE", "Meta"]
+
+[[event]]
+type = "shop.closed"
+description = "The shop closed."
+entities = []
+
+[[entity]]
+name = "Order"
+description = "An order."
+
+[[entity.attribute]]
+tag = "TOTAL"
+path = "order.total"
+type = "number"
+description = "What it costs."
+example = 100.00
+
+[[entity.attribute]]
+tag = "SUM"
+path = "order.total"
+type = "number"
+description = "The same by its old name."
+example = 100.00
+
+[[entity.attribute]]
+tag = "STREET"
+path = "order.ship.to.street"
+type = "string"
+description = "Street."
+example = "1 Long Road"
+
+[[entity.attribute]]
+tag = "SHIP"
+path = "order.ship"
+type = "object"
+description = "Everything about shipping."
+example = { to = { city = "Ghent" }, fast = true }
+
+[[entity]]
+name = "NOTE"
+description = "A note."
+
+[[entity.attribute]]
+tag = "TEXT"
+path = "note"
+type = "string"
+description = "Its text."
+example = "hi"
+
+[[entity]]
+name = "META"
+description = "The event itself."
+from_engine = true
+
+[[entity.attribute]]
+tag = "KIND"
+path = "event.type"
+type = "string"
+description = "The type."
+example = "order.placed"
+"#;
+
+fn read(texts: &[(&str, &str)]) -> Result<Dictionary, Vec<DictionaryError>> {
+    let texts = texts.iter().map(|(f, t)| ((*f).into(), (*t).into()));
+    Dictionary::from_texts(&texts.collect::<Vec<_>>(), Vec::new())
+}
+
+fn small() -> Dictionary {
+    read(&[("small.toml", SMALL)]).expect("a catalogue")
+}
+
+#[test]
+fn a_tag_is_found_in_any_case() {
+    let catalogue = small();
+    for (entity, attribute, path) in [
+        ("ORDER", "TOTAL", Some("order.total")),
+        ("order", "Total", Some("order.total")),
+        ("order", "sum", Some("order.total")),
+        ("note", "text", Some("note")),
+        ("meta", "kind", Some("event.type")),
+        ("order", "text", None),
+        ("order:total", "", None),
+        ("", "", None),
+    ] {
+        assert_eq!(catalogue.tag_path(entity, attribute), path, "{entity}:{attribute}");
+    }
+    let tags = ["Order:TOTAL", "Order:SUM", "Order:STREET", "Order:SHIP", "NOTE:TEXT", "META:KIND"];
+    assert_eq!(catalogue.tags(), tags);
+    assert_eq!(catalogue.nearest("ORDER:TOTLA"), Some("Order:TOTAL"));
+    assert_eq!(catalogue.nearest("WEATHER:TODAY"), None);
+}
+
+#[test]
+fn paths_are_those_of_the_events_that_the_pattern_names() {
+    let catalogue = small();
+    let order = ["order.total", "order.ship.to.street", "order.ship"];
+    for (pattern, own) in [
+        ("order.placed", Some(order.to_vec())),
+        ("order.note.*", Some(vec!["note"])),
+        ("shop.closed", Some(vec![])),
+        ("order.*", Some([order.as_slice(), &["note"]].concat())),
+        ("*", Some([order.as_slice(), &["note"]].concat())),
+        ("order.eaten", None),
+        ("weather.*", None),
+    ] {
+        let pattern = EventPattern::new(pattern).expect("a pattern");
+        let mut found = catalogue.paths(Some(&pattern));
+        let mut expected = own.map(|own| [own.as_slice(), &ENGINE_PATHS].concat());
+        // The order is not promised; that each is there once, is.
+        found.iter_mut().for_each(|paths| paths.sort());
+        expected.iter_mut().for_each(|paths| paths.sort());
+        let expected = expected.map(|e| e.into_iter().map(str::to_owned).collect());
+        assert_eq!(found, expected, "{pattern}");
+    }
+    let all = catalogue.paths(None).expect("all paths");
+    assert_eq!(all.len(), 4 + ENGINE_PATHS.len(), "{all:?}");
+}
+
+#[test]
+fn a_sample_is_made_of_examples_and_leaves_the_engine_its_member() {
+    let catalogue = small();
+    // Read from text and not written with `json!`, which would make 100.0 of 100.00.
+    let read = |text: &str| -> Value { serde_json::from_str(text).expect("JSON") };
+    let order =
+        r#"{"order": {"ship": {"fast": true, "to": {"city": "Ghent", "street": "1 Long Road"}}, "total": 100.00}}"#;
+    let mut everything = read(order);
+    everything["note"] = "hi".into();
+    for (event_type, expected) in [
+        ("order.placed", read(order)),
+        ("order.note.added", json!({"note": "hi"})),
+        ("shop.closed", json!({})),
+        ("nobody.knows", everything.clone()),
+        ("no type", everything),
+    ] {
+        let sample = Value::Object(catalogue.sample(event_type));
+        assert_eq!(sample, expected, "{event_type}");
+    }
+}
+
+#[test]
+fn an_event_carries_the_engines_entity_once_and_last() {
+    let catalogue = small();
+    for (event_type, entities) in [
+        ("order.placed", vec!["Order", "META"]),
+        ("order.note.added", vec!["NOTE", "META"]),
+        ("shop.closed", vec!["META"]),
+    ] {
+        let event = catalogue.event(event_type).expect("a known type");
+        assert_eq!(event.entities, entities, "{event_type}");
+    }
+    assert!(catalogue.event("nobody.knows").is_none());
+    assert!(catalogue.event("no type").is_none());
+}
+
+#[test]
+fn the_views_have_the_shapes_of_the_interface() {
+    let catalogue = small();
+    let view = serde_json::to_value(catalogue.view()).expect("JSON");
+    assert_eq!(
+        view["events"][1],
+        json!({"type": "order.note.added", "description": "A note was added.", "entities": ["NOTE", "META"]})
+    );
+    assert_eq!(
+        view["entities"][1],
+        json!({"name": "NOTE", "description": "A note.", "tags": [
+            {"tag": "*|NOTE:TEXT|*", "path": "note", "type": "string", "description": "Its text.", "example": "hi"},
+        ]})
+    );
+    let event = catalogue.event_view("order.note.added").expect("known");
+    let event = serde_json::to_value(event).expect("JSON");
+    let members: Vec<&String> = event.as_object().expect("an object").keys().collect();
+    let expected = ["type", "description", "entities", "tags", "sample"];
+    assert_eq!(members, expected);
+    assert_eq!(event["sample"], json!({"note": "hi"}));
+    assert_eq!(event["tags"][1]["tag"], "*|META:KIND|*");
+    assert!(catalogue.event_view("nobody.knows").is_none());
+}
+
+#[test]
+fn it_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync + 'static>(_: T) {}
+    shared(std::sync::Arc::new(small()));
+}

@@ -1,0 +1,129 @@
+//! The dictionary as the HTTP interface shows it: `GET /v1/dictionary` and
+//! `GET /v1/dictionary/{event}`. Shapes only; what they hold is the catalogue's.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::{AttributeEntry, AttributeType, Dictionary, EntityEntry, EventEntry};
+
+/// The whole dictionary.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct DictionaryView {
+    /// The known event types. An event of another type is taken all the same.
+    pub events: Vec<EventView>,
+    /// The entities that events carry.
+    pub entities: Vec<EntityView>,
+}
+
+/// One event type.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct EventView {
+    /// The type, as events and triggers write it.
+    #[serde(rename = "type")]
+    #[schema(example = "guest.created")]
+    pub event_type: String,
+    /// When it is raised.
+    pub description: String,
+    /// The names of the entities that its data may carry.
+    #[schema(example = json!(["GUEST", "EVENT"]))]
+    pub entities: Vec<String>,
+}
+
+/// One entity.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct EntityView {
+    /// Its name, the first part of its tags.
+    #[schema(example = "GUEST")]
+    pub name: String,
+    /// What it is.
+    pub description: String,
+    /// Its tags.
+    pub tags: Vec<TagView>,
+}
+
+/// One tag, which stands for a path.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct TagView {
+    /// The tag, as a template writes it.
+    #[schema(example = "*|GUEST:NAME|*")]
+    pub tag: String,
+    /// The path it stands for, which a template may write in its place.
+    #[schema(example = "guest.name")]
+    pub path: String,
+    /// What kind of value is there.
+    #[serde(rename = "type")]
+    pub attribute_type: AttributeType,
+    /// What it is.
+    pub description: String,
+    /// A value of its type.
+    #[schema(value_type = Value, example = "Nora Vale")]
+    pub example: Value,
+}
+
+/// One event type with all that a template for it may name.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct EventDetailView {
+    /// The type and what it carries.
+    #[serde(flatten)]
+    pub event: EventView,
+    /// The tags of all entities that it carries.
+    pub tags: Vec<TagView>,
+    /// Data such an event could be posted with, made of the tags' examples.
+    #[schema(value_type = Object)]
+    pub sample: Map<String, Value>,
+}
+
+impl Dictionary {
+    /// The answer to `GET /v1/dictionary`.
+    pub fn view(&self) -> DictionaryView {
+        DictionaryView {
+            events: self.events().map(EventView::of).collect(),
+            entities: self.entities().map(EntityView::of).collect(),
+        }
+    }
+
+    /// The answer to `GET /v1/dictionary/{event}`; `None` where the catalogue doesn't know the
+    /// type.
+    pub fn event_view(&self, event_type: &str) -> Option<EventDetailView> {
+        let event = self.event(event_type)?;
+        let entities = self.entities_of(event);
+        Some(EventDetailView {
+            event: EventView::of(event),
+            tags: entities.flat_map(|entity| entity.attributes.iter().map(TagView::of)).collect(),
+            sample: self.sample(event_type),
+        })
+    }
+}
+
+impl EventView {
+    fn of(event: &EventEntry) -> Self {
+        Self {
+            event_type: event.event_type.to_string(),
+            description: event.description.clone(),
+            entities: event.entities.clone(),
+        }
+    }
+}
+
+impl EntityView {
+    fn of(entity: &EntityEntry) -> Self {
+        Self {
+            name: entity.name.clone(),
+            description: entity.description.clone(),
+            tags: entity.attributes.iter().map(TagView::of).collect(),
+        }
+    }
+}
+
+impl TagView {
+    fn of(attribute: &AttributeEntry) -> Self {
+        Self {
+            tag: format!("*|{}|*", attribute.tag),
+            path: attribute.path.clone(),
+            attribute_type: attribute.attribute_type,
+            description: attribute.description.clone(),
+            example: attribute.example.clone(),
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! The line of deliveries before one destination, and those who send from it. The one permit that
+//! decides what becomes of a delivery that can't be sent or failed: it is dropped and counted.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use futures_util::FutureExt as _;
+
+use super::attempt::attempt;
+use super::parked::Parked;
+use crate::config::Dispatch;
+use crate::flow::gate::Gate;
+use crate::flow::in_flight::{InFlight, Report};
+use crate::model::outcome::{Dropped, Outcome};
+use crate::model::target::Destination;
+use crate::telemetry::metrics::Metrics;
+
+/// The most bytes of bodies that wait before a destination that is behind and lie in a stream as well.
+const KEPT_BYTES_MAX: usize = 4 << 20;
+
+/// Bounds of one destination.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    connections: usize,
+    waiting_max: usize,
+    /// How many wait, of those that lie in a stream, before a destination that is behind or has some parked:
+    /// enough to keep its connections busy while more are fetched.
+    kept_max: usize,
+    waiting_bytes_max: usize,
+    /// How many bytes of such.
+    kept_bytes_max: usize,
+    attempt_timeout: Duration,
+    answer_bytes_max: usize,
+    stalled_after: Duration,
+    behind_after: Duration,
+}
+
+impl Bounds {
+    /// Those of a node's settings. Of what lies in streams no more waits than the node takes: what it holds,
+    /// no other can send.
+    pub(super) fn new(config: &Dispatch, takes_max: Option<usize>) -> Self {
+        let waiting_max = takes_max.unwrap_or(usize::MAX).min(config.queue_per_destination);
+        Self {
+            connections: config.connections_per_destination,
+            waiting_max,
+            kept_max: waiting_max.min(config.connections_per_destination),
+            waiting_bytes_max: config.queue_bytes_per_destination,
+            kept_bytes_max: config.queue_bytes_per_destination.min(KEPT_BYTES_MAX),
+            attempt_timeout: config.attempt_timeout,
+            answer_bytes_max: config.answer_bytes_max,
+            stalled_after: config.stalled_after,
+            behind_after: config.behind_after,
+        }
+    }
+}
+
+/// One destination's deliveries.
+pub(super) struct Queue {
+    pub(super) destination: Destination,
+    bounds: Bounds,
+    client: awc::Client,
+    pub(super) metrics: Arc<Metrics>,
+    gate: Arc<Gate>,
+    pub(super) parked: Parked,
+    /// With the time since which each waits.
+    pub(super) waiting: RefCell<VecDeque<(Instant, InFlight)>>,
+    waiting_bytes: Cell<usize>,
+    /// Tasks that send; each has one attempt under way.
+    workers: Cell<usize>,
+    /// See [`Queue::watch`].
+    stalled: Cell<bool>,
+    watched: Cell<bool>,
+    /// Attempts that ended.
+    ended: Cell<u64>,
+    last_active: Cell<Instant>,
+}
+
+impl Queue {
+    pub(super) fn new(
+        destination: Destination,
+        bounds: Bounds,
+        client: awc::Client,
+        metrics: Arc<Metrics>,
+        gate: Arc<Gate>,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            destination,
+            bounds,
+            client,
+            metrics,
+            gate,
+            parked: Parked::default(),
+            waiting: RefCell::default(),
+            waiting_bytes: Cell::new(0),
+            workers: Cell::new(0),
+            stalled: Cell::new(false),
+            watched: Cell::new(false),
+            ended: Cell::new(0),
+            last_active: Cell::new(Instant::now()),
+        })
+    }
+
+    /// How long there has been nothing to do; `None` while there is.
+    pub(super) fn idle_for(&self, now: Instant) -> Option<Duration> {
+        self.is_idle().then(|| now.saturating_duration_since(self.last_active.get()))
+    }
+
+    fn is_idle(&self) -> bool {
+        self.workers.get() == 0 && self.waiting.borrow().is_empty() && !self.parked.is_being_fetched()
+    }
+
+    /// Takes deliveries in: each is sent at once where a connection is free, waits where there is
+    /// room, and is parked or dropped where there is none.
+    pub(super) fn take(self: &Rc<Self>, deliveries: Vec<InFlight>) {
+        let now = Instant::now();
+        self.last_active.set(now);
+        for queued in deliveries {
+            // What came before it and is parked has its turn first.
+            if self.parked.is_known() && queued.claim.is_some() {
+                self.turn_away(Dropped::QueueFull, queued);
+            } else {
+                self.take_one(now, queued);
+            }
+        }
+        self.fetch_parked();
+    }
+
+    /// Whether it was sent or waits.
+    pub(super) fn take_one(self: &Rc<Self>, now: Instant, queued: InFlight) -> bool {
+        if self.workers.get() >= self.bounds.connections {
+            return self.wait(now, queued);
+        }
+        self.workers.set(self.workers.get() + 1);
+        actix_rt::spawn(Rc::clone(self).work_from(queued));
+        true
+    }
+
+    fn wait(self: &Rc<Self>, now: Instant, mut queued: InFlight) -> bool {
+        if let Err(reason) = self.has_room(&queued) {
+            self.turn_away(reason, queued);
+            return false;
+        }
+        let mut waiting = self.waiting.borrow_mut();
+        if self.stalled.get() {
+            queued.permit = None;
+        }
+        self.waiting_bytes.set(self.waiting_bytes.get() + queued.delivery.body.len());
+        self.metrics.queue_depth.inc();
+        self.metrics.queue_bytes.add(queued.delivery.body.len() as i64);
+        waiting.push_back((now, queued));
+        if !self.stalled.get() && !self.watched.replace(true) {
+            actix_rt::spawn(Rc::clone(self).watch());
+        }
+        true
+    }
+
+    /// Whether one more may wait; else the bound that it is past.
+    fn has_room(&self, queued: &InFlight) -> Result<(), Dropped> {
+        let (waiting, bytes) = (self.waiting.borrow().len(), self.waiting_bytes.get());
+        let is_kept = queued.claim.is_some() && (self.stalled.get() || self.parked.is_known());
+        if waiting >= if is_kept { self.bounds.kept_max } else { self.bounds.waiting_max } {
+            return Err(Dropped::QueueFull);
+        }
+        let fits = bytes + queued.delivery.body.len() <= self.bounds.waiting_bytes_max;
+        if !fits || (is_kept && bytes >= self.bounds.kept_bytes_max) {
+            return Err(Dropped::QueueBytesFull);
+        }
+        Ok(())
+    }
+
+    /// How many of what is parked, and how many bytes of it, can be sent at once or wait, when half of that could;
+    /// until then none, so that many come at a time.
+    pub(super) fn room(&self) -> (usize, usize) {
+        let connections = self.bounds.connections - self.workers.get();
+        let (waiting, bytes) = (self.waiting.borrow().len(), self.waiting_bytes.get());
+        if waiting > self.bounds.kept_max / 2 || bytes > self.bounds.kept_bytes_max / 2 {
+            return (0, 0);
+        }
+        // Where the last did not fit, bodies are too large to wait.
+        let wait = if self.parked.is_too_large() { 0 } else { self.bounds.kept_max - waiting };
+        (connections + wait, self.bounds.kept_bytes_max - bytes)
+    }
+
+    /// What has waited longest, for a sender whose last attempt took so long.
+    fn next(self: &Rc<Self>, took: Duration) -> Option<InFlight> {
+        self.fetch_parked();
+        let (since, queued) = self.waiting.borrow_mut().pop_front()?;
+        // A destination that was behind for a moment, and now works its line off, paces producers
+        // again. Else they would keep the line full, and most of what they post would be dropped.
+        if self.stalled.get() && took < self.bounds.stalled_after && since.elapsed() < self.patience() / 2 {
+            self.stalled.set(false);
+        }
+        self.count_out(&queued);
+        Some(queued)
+    }
+
+    fn count_out(&self, queued: &InFlight) {
+        let bytes = queued.delivery.body.len();
+        self.waiting_bytes.set(self.waiting_bytes.get() - bytes);
+        self.metrics.queue_depth.dec();
+        self.metrics.queue_bytes.sub(bytes as i64);
+    }
+
+    /// Drops what waits and has a claim, which gives it back to all nodes.
+    pub(super) fn let_go(&self) {
+        let waiting = self.waiting.take();
+        let (kept, let_go): (VecDeque<_>, VecDeque<_>) =
+            waiting.into_iter().partition(|(_, queued)| queued.claim.is_none());
+        self.waiting.replace(kept);
+        for (_, queued) in let_go {
+            self.count_out(&queued);
+        }
+        self.parked.end();
+    }
+
+    /// Looks, while deliveries wait, whether the destination is behind: whether no attempt ends any
+    /// more, or one has waited too long. Then it lets go of the events' permits: until its line is
+    /// empty, or is worked off quickly again, the destination holds up nobody but itself.
+    async fn watch(self: Rc<Self>) {
+        let (mut ended, mut unchanged) = (self.ended.get(), 0);
+        loop {
+            tokio::time::sleep(self.bounds.stalled_after / 2).await;
+            let Some(since) = self.waiting.borrow().front().map(|(since, _)| *since) else {
+                break;
+            };
+            // Looked at twice, since after a pause of this thread the first look comes before the
+            // ends that wait to be noticed.
+            unchanged = if self.ended.get() == ended { unchanged + 1 } else { 0 };
+            ended = self.ended.get();
+            if unchanged >= 2 || since.elapsed() >= self.patience() {
+                self.become_stalled();
+                break;
+            }
+        }
+        self.watched.set(false);
+    }
+
+    /// What waits holds no permits any more; of what lies in a stream little is kept, as other nodes could send it
+    /// and it costs memory here.
+    fn become_stalled(&self) {
+        self.stalled.set(true);
+        let mut waiting = self.waiting.borrow_mut();
+        // Where one lies in a stream, all do.
+        let in_stream = waiting.front().is_some_and(|(_, queued)| queued.claim.is_some());
+        let kept = if in_stream { self.bounds.kept_max.min(waiting.len()) } else { waiting.len() };
+        let parked = waiting.split_off(kept);
+        waiting.iter_mut().for_each(|(_, queued)| queued.permit = None);
+        drop(waiting);
+        for (_, queued) in parked {
+            self.count_out(&queued);
+            self.turn_away(Dropped::QueueFull, queued);
+        }
+    }
+
+    /// How long a delivery may wait before its destination is behind.
+    fn patience(&self) -> Duration {
+        if self.gate.is_half_full() { self.bounds.stalled_after } else { self.bounds.behind_after }
+    }
+
+    /// Sends this one and then what waits, until nothing does.
+    async fn work_from(self: Rc<Self>, first: InFlight) {
+        let mut next = Some(first);
+        while let Some(queued) = next {
+            let took = self.send(queued).await;
+            next = self.next(took);
+        }
+        self.stalled.set(false);
+        self.workers.set(self.workers.get() - 1);
+        self.fetch_parked();
+    }
+
+    /// How long the attempt took; of one that was not made, nothing can be told by that.
+    async fn send(&self, queued: InFlight) -> Duration {
+        let InFlight { delivery, accepted_at, permit, claim, outstanding, report } = queued;
+        // Where other nodes may hold it too, one of all may attempt it.
+        if let Some(claim) = claim
+            && !claim.redeem().await
+        {
+            return Duration::MAX;
+        }
+        let begun = Instant::now();
+        self.metrics.began(begun.saturating_duration_since(accepted_at));
+        self.metrics.attempts_in_flight.inc();
+        drop(permit);
+        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let attempt =
+            attempt(&self.client, &delivery, unix.as_secs(), self.bounds.attempt_timeout, self.bounds.answer_bytes_max);
+        // A fault over one delivery must not strand those behind it.
+        let ended = AssertUnwindSafe(attempt).catch_unwind().await;
+        let (outcome, status) = ended.unwrap_or((Outcome::Panic, None));
+        let now = Instant::now();
+        self.last_active.set(now);
+        let duration = now.saturating_duration_since(begun);
+        self.ended.set(self.ended.get() + 1);
+        self.metrics.attempts_in_flight.dec();
+        self.metrics.attempted(outcome, duration);
+        if let Some(report) = report {
+            let _ = report.send(Report::Attempted { outcome, status, duration });
+        }
+        drop(outstanding);
+        duration
+    }
+}

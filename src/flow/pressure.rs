@@ -1,0 +1,71 @@
+//! Back pressure between two stages of one thread: how much the later one has yet to be rid of, and the
+//! earlier one's wait for it to be less. Knows nothing of what it counts.
+
+use std::cell::Cell;
+
+use tokio::sync::Notify;
+
+/// Bytes that one stage has handed over and the next has not passed on.
+#[derive(Debug)]
+pub struct Pressure {
+    bytes: Cell<usize>,
+    high: usize,
+    eased: Notify,
+}
+
+impl Pressure {
+    /// None yet; from `high` bytes on, who would add to it waits.
+    pub fn new(high: usize) -> Self {
+        Self { bytes: Cell::new(0), high, eased: Notify::new() }
+    }
+
+    /// Counts what has come.
+    pub fn add(&self, bytes: usize) {
+        self.bytes.set(self.bytes.get() + bytes);
+    }
+
+    /// Counts out what was passed on, or ended.
+    pub fn sub(&self, bytes: usize) {
+        self.bytes.set(self.bytes.get() - bytes);
+        if !self.is_high() {
+            self.eased.notify_waiters();
+        }
+    }
+
+    /// Whether nothing should be added.
+    pub fn is_high(&self) -> bool {
+        self.bytes.get() >= self.high
+    }
+
+    /// Waits until something may be.
+    pub async fn eased(&self) {
+        // On one thread nothing can come between the look and the wait.
+        while self.is_high() {
+            self.eased.notified().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+
+    #[actix_rt::test]
+    async fn who_waits_goes_on_when_it_is_less() {
+        let pressure = Rc::new(Pressure::new(10));
+        pressure.add(9);
+        crate::flow::probe::soon(pressure.eased()).await;
+        pressure.add(6);
+        let waiting = actix_rt::spawn({
+            let pressure = Rc::clone(&pressure);
+            async move { pressure.eased().await }
+        });
+        pressure.sub(5);
+        tokio::task::yield_now().await;
+        assert!(pressure.is_high() && !waiting.is_finished());
+        pressure.sub(1);
+        crate::flow::probe::soon(waiting).await.expect("no fault");
+    }
+}

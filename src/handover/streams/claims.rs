@@ -1,0 +1,261 @@
+//! Who serves the claims of a stream: one for each stream that a thread takes from, so that a master of
+//! a cluster that is away holds up nobody's claims but its own. Redis acknowledges an entry
+//! once, whoever asks and whoever holds it, and says for each whether this was the time. Only that
+//! answer is leave to attempt a delivery; silence is not.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::{join, join_all};
+use tokio::sync::mpsc;
+
+use super::entry::{Entry, entries};
+use super::intake::{Intake, Source};
+use super::{GROUP, command, parked_name};
+use crate::flow::in_flight::{ClaimAction, ClaimRequest, Fetch, Fetched, Request};
+use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value, has_code, is_broken};
+
+/// The consumer that holds what was given back: it never gives a sign of life, so that whoever
+/// comes claims from it.
+const RETURNED: &str = "returned";
+
+/// The most claims redeemed in one stream at a time: Redis does nothing else meanwhile.
+const GROUP_MAX: usize = 256;
+/// Between two questions to a Redis that does not answer.
+const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(50);
+/// Entries that were left count as untouched for so long (milliseconds), longer than any consumer is given.
+const LEFT_FOR: &str = "3600000";
+
+/// For each entry: 1 where it was pending and is now acknowledged and gone, else 0; or their number
+/// where all of them are, as mostly. Both in one step, so that no entry is ever acknowledged and still there. The answer to a claims's last question
+/// (ARGV 3) is kept for a while under the claims's own key (ARGV 2), so that a claims that did not hear it,
+/// as after a pause, may ask again. A full Redis does not keep it, and still answers.
+const REDEEM: &str = r"
+local told = redis.call('GET', ARGV[2])
+if told and string.sub(told, 1, #ARGV[3] + 1) == ARGV[3] .. ' ' then
+  return cjson.decode(string.sub(told, #ARGV[3] + 2))
+end
+local won, done = {}, {}
+for i = 4, #ARGV do
+  won[i - 3] = redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
+  if won[i - 3] == 1 then done[#done + 1] = ARGV[i] end
+end
+if #done > 0 then redis.call('XDEL', KEYS[1], unpack(done)) end
+if #done == #won then won = #done end
+redis.pcall('SET', ARGV[2], ARGV[3] .. ' ' .. cjson.encode(won), 'PX', 60000)
+return won";
+
+/// Gives the caller (ARGV 3) the oldest ARGV 4 entries of another consumer (ARGV 2), or fewer once they have
+/// ARGV 5 bytes; and says before them whether there may be more (1 or 0).
+const FETCH: &str = r"
+local pending = redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', ARGV[4], ARGV[2])
+local entries, left = {}, tonumber(ARGV[5])
+for at = 1, #pending do
+  if left <= 0 then return {1, entries} end
+  local entry = redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[3], 0, pending[at][1])[1]
+  if entry then
+    entries[#entries + 1] = entry
+    for _, word in ipairs(entry[2]) do left = left - #word end
+  end
+end
+return {#pending == tonumber(ARGV[4]) and 1 or 0, entries}";
+
+pub(super) struct Clerk {
+    source: Rc<Source>,
+    intake: Rc<Intake>,
+    /// Where its last answer is kept.
+    answer: String,
+    question: Cell<u64>,
+    redeem: Code,
+    fetch: Code,
+    /// Whether it was said that Redis does not move what is held or parked; said once, until it does.
+    refused: Cell<bool>,
+}
+
+/// What came in during one round trip.
+#[derive(Default)]
+struct Batch {
+    redeemed: Vec<ClaimRequest>,
+    /// By the consumer that they are left to.
+    left: BTreeMap<String, Vec<ClaimRequest>>,
+    fetches: Vec<Fetch>,
+}
+
+impl Clerk {
+    /// Who serves the claims of this source.
+    pub(super) fn new(source: Rc<Source>, intake: Rc<Intake>) -> Self {
+        let answer = format!("{{posthaste:{}}}:answer:{}", source.partition, crate::model::id::new_id());
+        let (redeem, fetch) = (Code::new(REDEEM), Code::new(FETCH));
+        Self { source, intake, answer, question: Cell::new(0), redeem, fetch, refused: Cell::new(false) }
+    }
+
+    /// Does what is asked, all that came during one round trip in the next. What could not be left is left
+    /// later, and holds nothing up.
+    pub(super) async fn serve(self: Rc<Self>, mut asked: mpsc::UnboundedReceiver<Request>) {
+        let mut batch = Batch::default();
+        let mut requests = Vec::with_capacity(GROUP_MAX);
+        loop {
+            let later = async {
+                match batch.left.is_empty() {
+                    true => std::future::pending().await,
+                    false => tokio::time::sleep(ASKED_AGAIN_AFTER).await,
+                }
+            };
+            tokio::select! {
+                came = asked.recv_many(&mut requests, GROUP_MAX) => if came == 0 { break },
+                () = later => {}
+            }
+            requests.drain(..).for_each(|request| batch.add(request));
+            join(self.redeem_all(std::mem::take(&mut batch.redeemed)), self.leave_all(&mut batch.left)).await;
+            // What a Dispatcher has parked before it asked is there now; nothing else waits for its answer.
+            for fetch in batch.fetches.drain(..) {
+                actix_rt::spawn(Rc::clone(&self).fetch(fetch));
+            }
+        }
+    }
+
+    /// Asks until there is an answer for each. An entry that an answer acknowledged which Redis has
+    /// forgotten is lost, which is why none is asked for before its attempt is about to begin.
+    async fn redeem_all(&self, claims: Vec<ClaimRequest>) {
+        if claims.is_empty() {
+            return;
+        }
+        self.question.set(self.question.get() + 1);
+        let question = self.question.get().to_string();
+        let entries: Vec<String> = claims.iter().map(|claim| claim.entry.to_string()).collect();
+        let words = [GROUP, &self.answer, &question].into_iter().chain(entries.iter().map(String::as_str));
+        let words: Vec<&[u8]> = words.map(str::as_bytes).collect();
+        let mut said = false;
+        let won = loop {
+            let answer = self.intake.streams.link.code(&self.redeem, &self.source.stream, &words).await;
+            match answer.and_then(each_won) {
+                Ok(won) if won.len() == claims.len() => break won,
+                Ok(won) => tracing::error!(answers = won.len(), "Redis answered for another number of entries"),
+                Err(error) if !std::mem::replace(&mut said, true) => {
+                    tracing::warn!(%error, deliveries = claims.len(), "Redis does not say who has deliveries; they wait");
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(ASKED_AGAIN_AFTER).await;
+        };
+        for (claim, won) in claims.into_iter().zip(won) {
+            self.grant(claim, won);
+        }
+    }
+
+    fn grant(&self, claim: ClaimRequest, won: bool) {
+        self.intake.metrics.ticket_redeemed(won);
+        match claim.wish {
+            ClaimAction::Attempt(answer) => {
+                // Who asked was ended by a fault; the delivery ends with it, as an attempt would.
+                let _ = answer.send(won);
+            }
+            ClaimAction::Drop(reason, _place) if won => self.intake.metrics.dropped(reason, 1),
+            ClaimAction::Drop(..) | ClaimAction::Park(..) | ClaimAction::GiveBack => {}
+        }
+    }
+
+    /// Leaves entries to other consumers, as if nobody had touched them for long. Where Redis can't, they stay
+    /// in `left`.
+    async fn leave_all(&self, left: &mut BTreeMap<String, Vec<ClaimRequest>>) {
+        let tried = std::mem::take(left).into_iter().map(async |(consumer, claims)| {
+            let done = self.leave(&consumer, &claims).await;
+            done.err().map(|error| (error, consumer, claims))
+        });
+        for (error, consumer, claims) in join_all(tried).await.into_iter().flatten() {
+            self.refused(&error);
+            left.insert(consumer, claims);
+        }
+    }
+
+    fn refused(&self, error: &RedisError) {
+        if !self.refused.replace(true) {
+            tracing::warn!(%error, partition = self.source.partition, "Redis does not park deliveries or give parked ones; tried again until it does");
+        }
+    }
+
+    async fn leave(&self, consumer: &str, claims: &[ClaimRequest]) -> RedisResult<()> {
+        let mut xclaim = command("XCLAIM", &[&self.source.stream, GROUP, consumer, "0"]);
+        for claim in claims {
+            xclaim.arg(claim.entry.to_string());
+        }
+        xclaim.arg(&["IDLE", LEFT_FOR, "JUSTID"]);
+        match self.intake.streams.link.query::<Value>(&xclaim).await {
+            // Where somebody has removed the group nothing is pending.
+            Err(error) if !has_code(&error, "NOGROUP") => Err(error),
+            _ => {
+                self.refused.set(false);
+                Ok(())
+            }
+        }
+    }
+
+    async fn fetch(self: Rc<Self>, fetch: Fetch) {
+        // A fault of ours must not leave entries under a name that lives and that no claim is for.
+        let fetched = AssertUnwindSafe(self.fetched(&fetch)).catch_unwind().await;
+        let fetched = fetched.unwrap_or_else(|_| {
+            tracing::error!(self.source.partition, "a fault ended the fetching of what is parked");
+            self.source.begin_anew();
+            Fetched { deliveries: Vec::new(), more: true }
+        });
+        // Who asked may have been ended by a fault: its deliveries are given back.
+        let _ = fetch.answer.send(fetched);
+    }
+
+    async fn fetched(&self, fetch: &Fetch) -> Fetched {
+        let Some(consumer) = self.source.consumer().filter(|_| !self.intake.streams.is_stopping()) else {
+            return Fetched::default();
+        };
+        match self.fetch_for(&consumer, fetch).await {
+            Ok((more, entries)) => {
+                Fetched { deliveries: self.intake.unpack(self.source.partition, &fetch.claims, entries, None), more }
+            }
+            Err(error) => {
+                self.refused(&error);
+                if is_broken(&error) {
+                    // What it gave and we did not hear is claimed from the old name.
+                    self.source.begin_anew();
+                }
+                Fetched { deliveries: Vec::new(), more: true }
+            }
+        }
+    }
+
+    /// Whether there may be more, and what was fetched.
+    async fn fetch_for(&self, consumer: &str, fetch: &Fetch) -> RedisResult<(bool, Vec<Entry>)> {
+        let (number, bytes) = (fetch.number.to_string(), fetch.bytes.max(1).to_string());
+        let parked = parked_name(&fetch.destination);
+        let words = [GROUP, &parked, consumer, &number, &bytes].map(str::as_bytes);
+        let answer = self.intake.streams.link.code(&self.fetch, &self.source.stream, &words).await?;
+        let (more, fetched): (i64, Value) = FromRedisValue::from_redis_value(answer)?;
+        Ok((more == 1, entries(fetched)))
+    }
+}
+
+impl Batch {
+    fn add(&mut self, request: Request) {
+        match request {
+            Request::Fetch(fetch) => self.fetches.push(fetch),
+            Request::Redeem(claim) => match &claim.wish {
+                ClaimAction::GiveBack => self.left.entry(RETURNED.to_owned()).or_default().push(claim),
+                ClaimAction::Park(destination, _) => self.left.entry(parked_name(destination)).or_default().push(claim),
+                ClaimAction::Attempt(_) | ClaimAction::Drop(..) => self.redeemed.push(claim),
+            },
+        }
+    }
+}
+
+/// What the script of redemption says: whether each is won.
+fn each_won(answer: Value) -> RedisResult<Vec<bool>> {
+    match answer {
+        Value::Int(all) => Ok(vec![true; usize::try_from(all).unwrap_or_default()]),
+        each => {
+            let each: Vec<i64> = FromRedisValue::from_redis_value(each)?;
+            Ok(each.into_iter().map(|won| won == 1).collect())
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Takes deliveries out of the streams and passes them to the Dispatchers of its thread: one consumer
+//! for each stream, over a connection of its own, so that a destination's deliveries come to one
+//! thread. It takes no more than the node has permits for, and claims what dead nodes held. It never
+//! acknowledges an entry: that is the claim to its attempt.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::{ArbiterHandle, Recipient};
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+use tokio::sync::watch;
+
+use super::claims::Clerk;
+use super::entry::{Entry, entries};
+use super::intake::{Intake, PLACE_BYTES, Source, places_of};
+use super::{GROUP, PARKED, Parked, Streams, command};
+use crate::flow::gate::Gate;
+use crate::flow::in_flight::StreamClaims;
+use crate::flow::messages::{DeliveriesParked, DeliveriesRendered};
+use crate::model::target::Destination;
+use crate::redis::{ANSWER_WITHIN, Code, Connection, RedisResult, Value, has_code, within};
+use crate::telemetry::metrics::Metrics;
+
+/// How Redis begins to say that it is full: it takes nothing in, and still lets everything out.
+const FULL: &str = "OOM";
+/// How long Redis holds the question for more; also how long a stop may have to wait.
+const ASKED_FOR: Duration = Duration::from_millis(250);
+/// Between two tries to reach Redis.
+const TRIED_AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// The fewest and the most entries taken at a time. Many at a time cost Redis less; few are what a
+/// stream with no work keeps of the node's permits.
+const TAKEN_AT_ONCE: std::ops::RangeInclusive<usize> = 8..=64;
+/// In the time after which a node counts as dead, so many signs of life are given, and so often it
+/// is looked for dead ones.
+const SIGNS_OF_LIFE: u32 = 4;
+
+/// Gives the caller (ARGV 2) up to ARGV 4 entries of consumers without a sign of life (a key named
+/// ARGV 5 and their name), if they have been untouched for ARGV 3 milliseconds; not what is parked (by consumers
+/// whose names begin with ARGV 6). A dead consumer with nothing left is removed. One step, so that none is
+/// removed that has just taken something.
+const CLAIM: &str = r"
+local claimed, left = {}, tonumber(ARGV[4])
+for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+  local name, pending = consumer[2], consumer[4]
+  if name ~= ARGV[2] and redis.call('EXISTS', ARGV[5] .. name) == 0 then
+    if pending == 0 then
+      redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], name)
+    elseif left > 0 and string.sub(name, 1, #ARGV[6]) ~= ARGV[6] then
+      local ids = {}
+      for _, entry in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', left, name)) do
+        ids[#ids + 1] = entry[1]
+      end
+      if #ids > 0 then
+        left = left - #ids
+        for _, entry in ipairs(redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], unpack(ids))) do
+          claimed[#claimed + 1] = entry
+        end
+      end
+    end
+  end
+end
+return claimed";
+
+/// The Dispatchers of a thread, as consumers see them.
+pub struct Sink {
+    /// What is taken goes there.
+    pub deliveries: Recipient<DeliveriesRendered>,
+    /// What is parked is told there.
+    pub parked: Recipient<DeliveriesParked>,
+}
+
+/// The consumers of one thread, and what they share.
+pub struct Consumers {
+    intake: Rc<Intake>,
+    sink: Sink,
+    /// By its number, each stream, and where its claims are redeemed.
+    sources: HashMap<usize, (Rc<Source>, StreamClaims)>,
+    taken_at_once: usize,
+    claim: Code,
+    away: Cell<bool>,
+}
+
+impl Consumers {
+    /// Starts the consumers of every stream whose number is `share` modulo `shares`, on the thread
+    /// whose Dispatchers are given.
+    pub fn start_on(
+        thread: &ArbiterHandle,
+        streams: &Streams,
+        (share, shares): (usize, usize),
+        sink: Sink,
+        gate: Arc<Gate>,
+        metrics: Arc<Metrics>,
+    ) {
+        let streams = Streams { link: streams.link.apart(), ..streams.clone() };
+        let (stopping, parked) = (streams.stop.subscribe(), streams.parked.subscribe());
+        thread.spawn(async move {
+            let own = (share..streams.partitions).step_by(shares);
+            let take_max = streams.cluster.take_max;
+            let share = (take_max / own.len().max(1)).clamp(*TAKEN_AT_ONCE.start(), *TAKEN_AT_ONCE.end());
+            let intake = Rc::new(Intake::new(streams, gate, metrics));
+            let consumers = Rc::new(Self {
+                sources: own.map(|partition| (partition, source(partition, &intake))).collect(),
+                intake,
+                sink,
+                taken_at_once: share.min(take_max),
+                claim: Code::new(CLAIM),
+                away: Cell::new(false),
+            });
+            actix_rt::spawn(Rc::clone(&consumers).live());
+            actix_rt::spawn(Rc::clone(&consumers).tell_of_parked(parked));
+            for (source, claims) in consumers.sources.values().cloned() {
+                actix_rt::spawn(Rc::clone(&consumers).take_from(source, claims, stopping.clone()));
+            }
+        });
+    }
+
+    /// Gives signs of life, also while there is nothing to take or no permit for it.
+    async fn live(self: Rc<Self>) {
+        loop {
+            // All at once: one after the other, the last of many would come too late. Where Redis is away
+            // nobody else can claim either; the next sign is soon.
+            join_all(self.sources.values().map(|(source, _)| async {
+                match source.consumer() {
+                    Some(consumer) => self.sign(source, &consumer).await,
+                    None => Ok(()),
+                }
+            }))
+            .await;
+            tokio::time::sleep(self.claim_after() / SIGNS_OF_LIFE).await;
+        }
+    }
+
+    /// A Redis that is full takes no sign, and lets deliveries out: those who take them may then have
+    /// to share them with others who claim them.
+    async fn sign(&self, source: &Source, consumer: &str) -> RedisResult<()> {
+        let key = format!("{}{consumer}", alive_prefix(source.partition));
+        let life = self.claim_after().as_millis().to_string();
+        match self.intake.streams.link.query::<Value>(&command("SET", &[&key, "1", "PX", &life])).await {
+            Err(error) if !has_code(&error, FULL) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn claim_after(&self) -> Duration {
+        self.intake.streams.cluster.claim_after
+    }
+
+    /// Tells the Dispatchers what is parked in the streams of this thread, as often as that is looked at.
+    async fn tell_of_parked(self: Rc<Self>, mut parked: watch::Receiver<Vec<Parked>>) {
+        while parked.changed().await.is_ok() {
+            let told: Vec<_> =
+                parked.borrow_and_update().iter().filter_map(|parked| self.with_claims(parked)).collect();
+            if !told.is_empty() && !self.intake.streams.is_stopping() {
+                // Refused where the Dispatchers have much to do or have stopped; it is said again.
+                drop(self.sink.parked.try_send(DeliveriesParked(told)));
+            }
+        }
+    }
+
+    fn with_claims(&self, parked: &Parked) -> Option<(Destination, StreamClaims)> {
+        let (_, claims) = self.sources.get(&parked.partition)?;
+        Some((parked.destination.clone(), claims.clone()))
+    }
+
+    /// Takes from one stream until the node stops, over one connection after the other.
+    async fn take_from(self: Rc<Self>, source: Rc<Source>, claims: StreamClaims, mut stopping: watch::Receiver<bool>) {
+        while !*stopping.borrow() {
+            let consumer = crate::model::id::new_id();
+            // After a fault of ours too the stream is taken from, and the old name gives no sign of life.
+            let taken = AssertUnwindSafe(self.follow(&source, &claims, &consumer, &mut stopping)).catch_unwind().await;
+            if !*stopping.borrow() {
+                source.begin_anew();
+            }
+            match taken {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) if !self.away.replace(true) => {
+                    tracing::warn!(%error, "Redis gives no deliveries; tried again until it does");
+                }
+                Ok(Err(_)) => {}
+                Err(_) => {
+                    tracing::error!(source.partition, "a fault ended the taking from a stream; it begins anew");
+                }
+            }
+            tokio::time::sleep(TRIED_AGAIN_AFTER).await;
+        }
+    }
+
+    /// Takes under one name for as long as it is good.
+    async fn follow(
+        &self,
+        source: &Source,
+        claims: &StreamClaims,
+        consumer: &str,
+        stopping: &mut watch::Receiver<bool>,
+    ) -> RedisResult<()> {
+        self.sign(source, consumer).await?;
+        source.begin(consumer);
+        let mut connection = self.intake.streams.link.blocking().await?;
+        make_group(&mut connection, source).await?;
+        if self.away.take() {
+            tracing::info!("Redis gives deliveries again");
+        }
+        let mut looked: Option<Instant> = None;
+        // So many that they are likely to have no more bytes than as many permits.
+        let mut count = self.taken_at_once.min(*TAKEN_AT_ONCE.start());
+        while !*stopping.borrow() && source.is_consumer(consumer) {
+            let more = if looked.is_none_or(|at| at.elapsed() >= self.claim_after() / SIGNS_OF_LIFE) {
+                let claimed = self.claim(source, consumer, count).await?;
+                // Where there was as much as could be had, there may be more.
+                looked = (claimed.len() < count).then(Instant::now);
+                self.intake.metrics.claims.inc_by(claimed.len() as u64);
+                claimed
+            } else {
+                ask(&mut connection, source, consumer, count).await?
+            };
+            if !more.is_empty() {
+                let each = more.iter().map(Entry::size).sum::<usize>() / more.len();
+                count = (self.taken_at_once * PLACE_BYTES / each.max(1)).clamp(1, self.taken_at_once);
+                self.pass_on(source, claims, more, stopping).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn claim(&self, source: &Source, consumer: &str, count: usize) -> RedisResult<Vec<Entry>> {
+        let idle = self.claim_after().as_millis().to_string();
+        let (count, alive) = (count.to_string(), alive_prefix(source.partition));
+        let words = [GROUP, consumer, &idle, &count, &alive, PARKED].map(str::as_bytes);
+        Ok(entries(self.intake.streams.link.code(&self.claim, &source.stream, &words).await?))
+    }
+
+    /// Passes entries to the Dispatchers once there is a permit for each. What can't be passed on is
+    /// given back by its claim.
+    async fn pass_on(
+        &self,
+        source: &Source,
+        claims: &StreamClaims,
+        entries: Vec<Entry>,
+        stopping: &mut watch::Receiver<bool>,
+    ) {
+        let permits = tokio::select! {
+            permits = self.intake.gate.take(entries.iter().map(places_of).sum()) => Some(permits),
+            _ = stopping.wait_for(|stopping| *stopping) => None,
+        };
+        let is_stopping = permits.is_none();
+        let deliveries = self.intake.unpack(source.partition, claims, entries, permits);
+        if !is_stopping {
+            // Refused only where the Dispatchers have stopped.
+            drop(self.sink.deliveries.try_send(DeliveriesRendered(deliveries)));
+        }
+    }
+}
+
+/// A stream, and a claims that is served.
+fn source(partition: usize, intake: &Rc<Intake>) -> (Rc<Source>, StreamClaims) {
+    let source = Rc::new(Source::new(partition));
+    let (claims, asked) = StreamClaims::open();
+    actix_rt::spawn(Rc::new(Clerk::new(Rc::clone(&source), Rc::clone(intake))).serve(asked));
+    (source, claims)
+}
+
+async fn ask(connection: &mut Connection, source: &Source, consumer: &str, count: usize) -> RedisResult<Vec<Entry>> {
+    let (count, wait) = (count.to_string(), ASKED_FOR.as_millis().to_string());
+    let words = ["GROUP", GROUP, consumer, "COUNT", &count, "BLOCK", &wait, "STREAMS", &source.stream, ">"];
+    let question = command("XREADGROUP", &words);
+    let answer = within(ASKED_FOR + ANSWER_WITHIN, question.query_async(connection)).await?;
+    Ok(of_one_stream(answer))
+}
+
+/// Where the consumers of a stream give signs of life.
+fn alive_prefix(partition: usize) -> String {
+    format!("{{posthaste:{partition}}}:alive:")
+}
+
+/// Makes the group where it is not there yet, or not any more. It begins with all there is.
+async fn make_group(connection: &mut Connection, source: &Source) -> RedisResult<()> {
+    let make = command("XGROUP", &["CREATE", &source.stream, GROUP, "0", "MKSTREAM"]);
+    match within(ANSWER_WITHIN, make.query_async::<Value>(connection)).await {
+        // A full Redis says nothing about the group; where there is none, the first question will say so.
+        Err(error) if !has_code(&error, "BUSYGROUP") && !has_code(&error, FULL) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The entries of an answer that tells of one stream, in either version of Redis' protocol.
+fn of_one_stream(answer: Value) -> Vec<Entry> {
+    let of_pair = |parts: Vec<Value>| parts.into_iter().nth(1).map(entries).unwrap_or_default();
+    match answer {
+        Value::Array(streams) => match streams.into_iter().next() {
+            Some(Value::Array(parts)) => of_pair(parts),
+            _ => Vec::new(),
+        },
+        Value::Map(streams) => streams.into_iter().next().map(|(_, found)| entries(found)).unwrap_or_default(),
+        _ => Vec::new(),
+    }
+}

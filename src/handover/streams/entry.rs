@@ -1,0 +1,312 @@
+//! A delivery as an entry of a stream, and back. What is read may come from anywhere, so it is
+//! judged as a trigger is when it is saved.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use http::HeaderValue;
+use serde::{Deserialize, Serialize};
+
+use crate::flow::in_flight::EntryId;
+use crate::model::delivery::Delivery;
+use crate::model::secret::Secret;
+use crate::model::target::Target;
+use crate::redis::Value;
+
+/// Targets that are remembered, so that a busy trigger's URL and headers are not read anew for each
+/// of its deliveries. Past it all are forgotten.
+const TARGETS_MAX: usize = 4_096;
+
+/// The names of an entry's fields.
+const TARGET: &str = "target";
+const WEBHOOK_ID: &str = "webhook-id";
+const BODY: &str = "body";
+const REPLY: &str = "reply";
+
+/// An entry as it came.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    pub(super) id: EntryId,
+    target: Option<Vec<u8>>,
+    webhook_id: Option<Vec<u8>>,
+    body: Option<Vec<u8>>,
+    reply: Option<Vec<u8>>,
+}
+
+impl Entry {
+    /// Bytes of its body.
+    pub(super) fn size(&self) -> usize {
+        self.body.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Where a field's value belongs; the last of two counts. Others belong to somebody else.
+    fn field(&mut self, name: &[u8]) -> Option<&mut Option<Vec<u8>>> {
+        let fields = [
+            (TARGET, &mut self.target),
+            (WEBHOOK_ID, &mut self.webhook_id),
+            (BODY, &mut self.body),
+            (REPLY, &mut self.reply),
+        ];
+        fields.into_iter().find(|(own, _)| own.as_bytes() == name).map(|(_, value)| value)
+    }
+}
+
+/// What the deliveries of a trigger have in common, as `target` says it in JSON: one value, since each
+/// costs Redis and both nodes more than its bytes do.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct TargetText {
+    url: String,
+    content_type: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    headers: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+/// A target with the content type of what goes there.
+#[derive(Debug, Clone)]
+struct Known {
+    target: Arc<Target>,
+    content_type: HeaderValue,
+}
+
+/// What an entry says.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) delivery: Delivery,
+    /// When Redis took it in.
+    pub(super) accepted_at: Instant,
+    /// Who waits for the outcome.
+    pub(super) reply: Option<String>,
+}
+
+/// Writes entries, and remembers the target that it wrote last: most neighbours go the same way.
+#[derive(Debug, Default)]
+pub(super) struct Writer {
+    last: Option<(Known, Vec<u8>)>,
+}
+
+impl Writer {
+    /// Says the field names and values of a delivery.
+    pub(super) fn write(
+        &mut self,
+        delivery: &Delivery,
+        reply: Option<&str>,
+        mut field: impl FnMut(&'static str, &[u8]),
+    ) {
+        field(TARGET, self.target(delivery));
+        field(WEBHOOK_ID, delivery.webhook_id.as_bytes());
+        field(BODY, &delivery.body);
+        if let Some(reply) = reply {
+            field(REPLY, reply.as_bytes());
+        }
+    }
+
+    fn target(&mut self, Delivery { target, content_type, .. }: &Delivery) -> &[u8] {
+        let known = self
+            .last
+            .take()
+            .filter(|(known, _)| Arc::ptr_eq(&known.target, target) && known.content_type == *content_type);
+        let written = || {
+            let known = Known { target: Arc::clone(target), content_type: content_type.clone() };
+            (known, target_text(target, content_type))
+        };
+        &self.last.insert(known.unwrap_or_else(written)).1
+    }
+}
+
+fn target_text(target: &Target, content_type: &HeaderValue) -> Vec<u8> {
+    // All of them were text when the trigger and the template were saved.
+    let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+    let headers = target.headers.iter();
+    let written = TargetText {
+        url: target.uri.to_string(),
+        content_type: text(content_type),
+        headers: headers.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
+        secret: target.secret.as_ref().map(Secret::to_text),
+    };
+    serde_json::to_vec(&written).expect("strings and lists of them are JSON")
+}
+
+/// Reads the list of entries that `XREADGROUP` gives for one stream, and `XCLAIM` at all. One that
+/// was deleted meanwhile is left out.
+pub(super) fn entries(value: Value) -> Vec<Entry> {
+    let Value::Array(items) = value else { return Vec::new() };
+    items.into_iter().filter_map(entry).collect()
+}
+
+fn entry(value: Value) -> Option<Entry> {
+    let Value::Array(parts) = value else { return None };
+    let [id, fields] = <[Value; 2]>::try_from(parts).ok()?;
+    let Value::BulkString(id) = id else { return None };
+    let id = EntryId::read(std::str::from_utf8(&id).ok()?)?;
+    let mut entry = Entry { id, ..Entry::default() };
+    let Value::Array(fields) = fields else { return Some(entry) };
+    let mut fields = fields.into_iter();
+    while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
+        if let (Value::BulkString(name), Value::BulkString(value)) = (name, value)
+            && let Some(field) = entry.field(&name)
+        {
+            *field = Some(value);
+        }
+    }
+    Some(entry)
+}
+
+pub(super) fn unix_millis() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    now.as_millis() as u64
+}
+
+/// Reads entries, and remembers the targets that it has read.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    targets: HashMap<Vec<u8>, Known>,
+    /// The one read last, and what it was read of: most neighbours go the same way.
+    last: Option<(Vec<u8>, Known)>,
+}
+
+impl Reader {
+    /// Says what an entry is, or in words that hold nothing of it, why it is none.
+    pub(super) fn read(&mut self, entry: Entry) -> Result<Read, &'static str> {
+        let Known { target, content_type } = self.target(entry.target.ok_or("`target` is missing")?)?;
+        let webhook_id = entry.webhook_id.and_then(|value| HeaderValue::from_maybe_shared(Bytes::from(value)).ok());
+        let webhook_id = webhook_id.ok_or("`webhook-id` is missing or no header's value")?;
+        let body = entry.body.ok_or("`body` is missing")?.into();
+        let age = Duration::from_millis(unix_millis().saturating_sub(entry.id.0));
+        Ok(Read {
+            delivery: Delivery { target, webhook_id, content_type, body },
+            accepted_at: Instant::now().checked_sub(age).unwrap_or_else(Instant::now),
+            reply: entry.reply.and_then(|key| String::from_utf8(key).ok()),
+        })
+    }
+
+    fn target(&mut self, text: Vec<u8>) -> Result<Known, &'static str> {
+        if let Some((last, known)) = &self.last
+            && *last == text
+        {
+            return Ok(known.clone());
+        }
+        let known = match self.targets.get(&text) {
+            Some(known) => known.clone(),
+            None => {
+                let known = read_target(&text)?;
+                if self.targets.len() >= TARGETS_MAX {
+                    self.targets.clear();
+                }
+                self.targets.insert(text.clone(), known.clone());
+                known
+            }
+        };
+        self.last = Some((text, known.clone()));
+        Ok(known)
+    }
+}
+
+fn read_target(text: &[u8]) -> Result<Known, &'static str> {
+    let text: TargetText =
+        serde_json::from_slice(text).map_err(|_| "`target` is no JSON object with `url` and `content-type`")?;
+    let secret = text.secret.map(|text| Secret::new(&text)).transpose();
+    let secret = secret.map_err(|_| "`secret` in `target` is no secret")?;
+    let target = Target::read(&text.url, &text.headers, secret);
+    let target = target.map_err(|_| "`url` or `headers` in `target` would not be taken in a trigger")?;
+    let content_type = HeaderValue::from_str(&text.content_type);
+    Ok(Known {
+        target: Arc::new(target),
+        content_type: content_type.map_err(|_| "`content-type` in `target` is no header's value")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivery() -> Delivery {
+        let headers = [("x-token".to_owned(), "t".to_owned())];
+        let secret = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a secret");
+        Delivery {
+            target: Arc::new(Target::read("https://h:1/a?b=%7C", &headers, Some(secret)).expect("a target")),
+            webhook_id: HeaderValue::from_static("msg_1"),
+            content_type: HeaderValue::from_static("text/plain"),
+            body: Bytes::from_static(b"\0\xff{}"),
+        }
+    }
+
+    fn written(delivery: &Delivery, reply: Option<&str>) -> Vec<(&'static str, Vec<u8>)> {
+        let mut fields = Vec::new();
+        Writer::default().write(delivery, reply, |name, value| fields.push((name, value.to_vec())));
+        fields
+    }
+
+    fn as_value(id: &str, fields: Vec<(&str, Vec<u8>)>) -> Value {
+        let fields = fields
+            .into_iter()
+            .flat_map(|(name, value)| [Value::BulkString(name.as_bytes().to_vec()), Value::BulkString(value)]);
+        Value::Array(vec![Value::Array(vec![Value::BulkString(id.into()), Value::Array(fields.collect())])])
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let given = delivery();
+        let value = as_value("12-3", written(&given, Some("r")));
+        let mut reader = Reader::default();
+        let entry = entries(value).remove(0);
+        assert_eq!(entry.id, EntryId(12, 3));
+        let read = reader.read(entry).expect("an entry");
+        assert_eq!((&read.delivery.body, &read.delivery.webhook_id), (&given.body, &given.webhook_id));
+        assert_eq!(read.delivery.content_type, given.content_type);
+        let (target, expected) = (&read.delivery.target, &given.target);
+        assert_eq!((&target.uri, &target.destination), (&expected.uri, &expected.destination));
+        assert_eq!((&target.headers, &target.secret), (&expected.headers, &expected.secret));
+        assert_eq!(read.reply.as_deref(), Some("r"));
+        let again = entries(as_value("13-0", written(&given, None))).remove(0);
+        let again = reader.read(again).expect("an entry");
+        assert!(Arc::ptr_eq(&again.delivery.target, target), "a target is read once");
+    }
+
+    #[test]
+    fn what_is_no_delivery_is_refused_in_words_of_ours() {
+        let mut reader = Reader::default();
+        let whole = written(&delivery(), None);
+        for (name, value) in [
+            (TARGET, Some(r#"{"url":"ftp://h/","content-type":"a/b"}"#)),
+            (TARGET, Some(r#"{"url":"http://user:hunter2@h/","content-type":"a/b"}"#)),
+            (TARGET, Some(r#"{"url":"http://hunter2/"}"#)),
+            (TARGET, Some(r#"{"url":"http://h/","content-type":"a/b","headers":{"hunter2":1}}"#)),
+            (TARGET, Some(r#"{"url":"http://h/","content-type":"a/b","headers":[["host","hunter2"]]}"#)),
+            (TARGET, Some(r#"{"url":"http://h/","content-type":"a/b","secret":"hunter2"}"#)),
+            (TARGET, Some("{\"url\":\"http://h/\",\"content-type\":\"hunter2\\n\"}")),
+            (TARGET, Some("http://hunter2/")),
+            (TARGET, None),
+            (WEBHOOK_ID, Some("a\nb")),
+            (WEBHOOK_ID, None),
+            (BODY, None),
+        ] {
+            let mut fields: Vec<_> = whole.iter().filter(|(own, _)| *own != name).cloned().collect();
+            fields.extend(value.map(|value| (name, value.as_bytes().to_vec())));
+            let entry = entries(as_value("1-1", fields)).remove(0);
+            let reason = reader.read(entry).expect_err(name);
+            assert!(reason.contains(name) && !reason.contains("hunter2"), "{reason}");
+        }
+        assert!(entries(Value::Nil).is_empty());
+        assert!(entries(Value::Array(vec![Value::Nil, Value::Int(1)])).is_empty(), "deleted meanwhile");
+    }
+
+    #[test]
+    fn a_writer_remembers_no_more_than_what_is_the_same() {
+        let given = delivery();
+        let mut others = [given.clone(), given.clone(), given.clone()];
+        others[1].content_type = HeaderValue::from_static("text/html");
+        others[2].target = Arc::new(Target::read("http://g/", &[], None).expect("a target"));
+        let (mut writer, mut reader) = (Writer::default(), Reader::default());
+        for given in [&given].into_iter().chain(&others).chain([&given]) {
+            let mut fields = Vec::new();
+            writer.write(given, None, |name, value| fields.push((name, value.to_vec())));
+            let read = reader.read(entries(as_value("1-1", fields)).remove(0)).expect("an entry").delivery;
+            assert_eq!((&read.content_type, &read.target.uri), (&given.content_type, &given.target.uri));
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What one thread's consumers and claims have in common: how entries become deliveries with claims, and the
+//! name under which each stream's are taken.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::entry::{Entry, Reader};
+use super::{Streams, reply, stream_key};
+use crate::flow::gate::{Gate, StreamPermit};
+use crate::flow::in_flight::{Claim, StreamClaims};
+use crate::flow::in_flight::{InFlight, Permit};
+use crate::model::outcome::Dropped;
+use crate::telemetry::metrics::Metrics;
+
+/// A delivery takes a permit for each so many bytes of its body, begun or whole, so that permits are memory
+/// too.
+pub(super) const PLACE_BYTES: usize = 65_536;
+
+/// A stream that this node takes from.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) partition: usize,
+    pub(super) stream: String,
+    /// Its name as a consumer: a new one after each break, since what Redis gave to the old
+    /// one may never have arrived here. `None` while it has none.
+    consumer: RefCell<Option<String>>,
+}
+
+impl Source {
+    pub(super) fn new(partition: usize) -> Self {
+        Self { partition, stream: stream_key(partition), consumer: RefCell::default() }
+    }
+
+    pub(super) fn consumer(&self) -> Option<String> {
+        self.consumer.borrow().clone()
+    }
+
+    pub(super) fn is_consumer(&self, name: &str) -> bool {
+        self.consumer.borrow().as_deref() == Some(name)
+    }
+
+    pub(super) fn begin(&self, name: &str) {
+        self.consumer.replace(Some(name.to_owned()));
+    }
+
+    /// The name is given up, and no more signs of life are given for it.
+    pub(super) fn begin_anew(&self) {
+        self.consumer.take();
+    }
+}
+
+/// Makes deliveries of entries.
+pub(super) struct Intake {
+    pub(super) streams: Streams,
+    pub(super) gate: Arc<Gate>,
+    pub(super) metrics: Arc<Metrics>,
+    reader: RefCell<Reader>,
+}
+
+impl Intake {
+    pub(super) fn new(streams: Streams, gate: Arc<Gate>, metrics: Arc<Metrics>) -> Self {
+        Self { streams, gate, metrics, reader: RefCell::default() }
+    }
+
+    /// Each entry with its claim, and a part of the permits where there are any. Those that are no
+    /// deliveries are removed from the stream.
+    pub(super) fn unpack(
+        &self,
+        partition: usize,
+        claims: &StreamClaims,
+        entries: Vec<Entry>,
+        mut permits: Option<StreamPermit>,
+    ) -> Vec<InFlight> {
+        let mut deliveries = Vec::with_capacity(entries.len());
+        let mut unreadable: Option<(usize, &str)> = None;
+        for entry in entries {
+            let claim = Claim::new(entry.id, claims.clone(), self.gate.delivery());
+            let own = places_of(&entry);
+            let permit = permits.as_mut().and_then(|permits| permits.split(own)).or_else(|| permits.take());
+            match self.reader.borrow_mut().read(entry) {
+                Ok(read) => deliveries.push(InFlight {
+                    delivery: read.delivery,
+                    accepted_at: read.accepted_at,
+                    permit: permit.map(Permit::Stream),
+                    claim: Some(claim),
+                    outstanding: self.gate.delivery(),
+                    report: read.reply.filter(|key| reply::is_key(partition, key)).map(|key| {
+                        let (report, reported) = oneshot::channel();
+                        actix_rt::spawn(reply::leave(self.streams.clone(), key, reported));
+                        report
+                    }),
+                }),
+                Err(reason) => {
+                    unreadable = Some((unreadable.map_or(1, |(entries, _)| entries + 1), reason));
+                    claim.discard(Dropped::EntryUnreadable, permit.map(Permit::Stream));
+                }
+            }
+        }
+        // One line for all of them: there may be as many as a stream holds.
+        if let Some((entries, reason)) = unreadable {
+            tracing::warn!(partition, entries, reason, "entries of a stream are no deliveries and are removed");
+        }
+        deliveries
+    }
+}
+
+/// How many permits an entry takes.
+pub(super) fn places_of(entry: &Entry) -> usize {
+    entry.size() / PLACE_BYTES + 1
+}

@@ -1,0 +1,199 @@
+//! The hand-over of deliveries through Redis: a [`Publisher`] adds them to streams, and the
+//! [`consumers`](Consumers) of every node that sends take them out as one consumer group and pass them
+//! to that node's Dispatchers. Streams are parted by destination, and each lies in a slot of its
+//! own, so a Redis Cluster spreads them. An entry stays in its stream until its one attempt begins:
+//! `docs/redis.md` tells what is in Redis, `ARCHITECTURE.md` why no delivery is attempted twice.
+
+mod backlog;
+mod claims;
+mod consumer;
+mod entry;
+mod intake;
+mod publisher;
+mod reply;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+pub use backlog::Backlog;
+pub use consumer::{Consumers, Sink};
+pub use publisher::Publisher;
+
+use crate::config::{Cluster, Config};
+use crate::model::target::Destination;
+use crate::redis::{Cmd, Link};
+
+/// The consumer group of all nodes that send.
+const GROUP: &str = "dispatch";
+/// Where the number of partitions is kept, on which all nodes must agree.
+const PARTITIONS: &str = "{posthaste}:partitions";
+
+/// Longer than Redis holds a question for more.
+const TAKERS_STOP_WITHIN: Duration = Duration::from_secs(1);
+
+/// What all that works on the streams has in common.
+#[derive(Debug, Clone)]
+pub struct Streams {
+    link: Link,
+    partitions: usize,
+    cluster: Cluster,
+    attempt_timeout: Duration,
+    /// True when nothing is to be taken any more; the consumers listen to it.
+    stop: Arc<watch::Sender<bool>>,
+    /// Counts the times that Redis was seen to be away.
+    breaks: Arc<AtomicU64>,
+    /// For what is parked, as it was last seen: with its partition and how many.
+    parked: Arc<watch::Sender<Vec<Parked>>>,
+}
+
+/// Entries that wait until some node has room for their destination.
+#[derive(Debug)]
+struct Parked {
+    partition: usize,
+    destination: Destination,
+    entries: usize,
+}
+
+/// Why the streams can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamsError {
+    /// The URL.
+    #[error(transparent)]
+    Address(#[from] crate::redis::AddressError),
+    /// Redis did not do it.
+    #[error("the streams of deliveries can't be used: Redis at {0}: {1}")]
+    Redis(String, String),
+    /// Nodes that look for a destination's deliveries in different streams.
+    #[error(
+        "`cluster.partitions` is {own} here, and the nodes on this Redis have agreed on {agreed}; write {agreed}, or stop all \
+         nodes, wait until the streams are empty, and delete the key {PARTITIONS}"
+    )]
+    Partitions {
+        /// What the settings say.
+        own: usize,
+        /// What Redis says.
+        agreed: usize,
+    },
+}
+
+impl Streams {
+    /// Reaches Redis and agrees with the other nodes on the number of partitions.
+    pub async fn open(config: &Config) -> Result<Self, StreamsError> {
+        let (store, cluster) = (&config.store, &config.cluster);
+        let link = Link::new(&store.url, store.ca_file.as_deref())?;
+        let own = Self {
+            link,
+            partitions: cluster.partitions,
+            cluster: cluster.clone(),
+            attempt_timeout: config.dispatch.attempt_timeout,
+            stop: Arc::new(watch::Sender::new(false)),
+            breaks: Arc::default(),
+            parked: Arc::default(),
+        };
+        own.agree().await?;
+        Ok(own)
+    }
+
+    /// Agrees with the other nodes on the number of partitions, where that is not done yet.
+    async fn agree(&self) -> Result<(), StreamsError> {
+        let failed =
+            |error: crate::redis::RedisError| StreamsError::Redis(self.link.place().to_owned(), error.to_string());
+        // Asked for first: a Redis that is full refuses even what it would not do.
+        let ask = command("GET", &[PARTITIONS]);
+        let agreed: Option<usize> = self.link.query(&ask).await.map_err(failed)?;
+        let agreed = match agreed {
+            Some(agreed) => agreed,
+            None => {
+                let set = command("SET", &[PARTITIONS, &self.partitions.to_string(), "NX"]);
+                let _: Option<String> = self.link.query(&set).await.map_err(failed)?;
+                self.link.query(&ask).await.map_err(failed)?
+            }
+        };
+        if agreed != self.partitions {
+            return Err(StreamsError::Partitions { own: self.partitions, agreed });
+        }
+        Ok(())
+    }
+
+    /// Takes nothing more out of the streams from when it ends.
+    pub async fn stop_taking(&self) {
+        self.stop.send_replace(true);
+        if tokio::time::timeout(TAKERS_STOP_WITHIN, self.stop.closed()).await.is_err() {
+            tracing::warn!("something was still being taken from Redis; other nodes claim what comes too late");
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    fn partition_of(&self, destination: &Destination) -> usize {
+        partition_of(destination, self.partitions)
+    }
+}
+
+/// The stream of a destination: the same on all nodes, of whatever version.
+fn partition_of(destination: &Destination, partitions: usize) -> usize {
+    // FNV-1a, 64 bits: fixed for good, other than the standard library's hashes.
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut mix = |bytes: &[u8]| {
+        for byte in bytes {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    mix(if destination.secure { b"https" } else { b"http" });
+    mix(destination.host.as_bytes());
+    mix(&destination.port.to_be_bytes());
+    (hash % partitions as u64) as usize
+}
+
+/// What the names of the consumers begin with that hold what is parked. They never give a sign of life.
+const PARKED: &str = "parked:";
+
+/// The consumer that holds what is parked for a destination.
+fn parked_name(destination: &Destination) -> String {
+    format!("{PARKED}{destination}")
+}
+
+/// The destination in such a name.
+fn parked_for(consumer: &str) -> Option<Destination> {
+    Destination::of(&url::Url::parse(consumer.strip_prefix(PARKED)?).ok()?)
+}
+
+/// A partition's stream.
+fn stream_key(partition: usize) -> String {
+    format!("{{posthaste:{partition}}}:deliveries")
+}
+
+fn command(name: &str, words: &[&str]) -> Cmd {
+    let mut command = Cmd::new();
+    command.arg(name);
+    for word in words {
+        command.arg(*word);
+    }
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nodes of all versions must agree, so these never change.
+    #[test]
+    fn a_destination_has_its_partition_for_good() {
+        for (url, partition) in [
+            ("https://example.com/a", 11),
+            ("https://example.com:443/b", 11),
+            ("http://example.com/a", 6),
+            ("http://127.0.0.1:9000/", 13),
+            ("http://[::1]:8080/", 7),
+        ] {
+            let destination = Destination::of(&url::Url::parse(url).expect("a URL")).expect("a host");
+            assert_eq!(partition_of(&destination, 16), partition, "{url}");
+            assert_eq!(parked_for(&parked_name(&destination)), Some(destination), "{url}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The stage behind the Renderer where deliveries go through Redis: adds them to their streams, and
+//! lets go of them, and so of their producers' answers, once Redis has them. It never sends a POST,
+//! and never adds anything twice.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use actix::{Actor, Context, Handler};
+use futures_util::future::join_all;
+
+use super::entry::Writer;
+use super::{Backlog, Streams, reply, stream_key};
+use crate::flow::in_flight::{InFlight, Permit, drop_unsent};
+use crate::flow::messages::DeliveriesRendered;
+use crate::flow::pressure::Pressure;
+use crate::flow::response::Refusal;
+use crate::model::outcome::Dropped;
+use crate::redis::{Code, FromRedisValue as _, RedisResult};
+use crate::telemetry::metrics::Metrics;
+
+/// The most deliveries added to one stream at a time: Redis does nothing else meanwhile.
+const GROUP_MAX: usize = 256;
+/// A group ends with the body that makes it so large.
+const GROUP_BYTES_MAX: usize = 1 << 20;
+
+/// Adds entries, each of ARGV 3 words, and says how long the stream is then. The number of a Publisher's last
+/// group (ARGV 2) is kept for a while under its own key (ARGV 1), so that it may offer a group again that it
+/// heard nothing of: what was added is not added twice.
+const ADD: &str = r"
+if tonumber(redis.call('GET', ARGV[1]) or 0) < tonumber(ARGV[2]) then
+  redis.call('SET', ARGV[1], ARGV[2], 'PX', 60000)
+  local words = tonumber(ARGV[3])
+  for at = 4, #ARGV, words do
+    redis.call('XADD', KEYS[1], '*', unpack(ARGV, at, at + words - 1))
+  end
+end
+return redis.call('XLEN', KEYS[1])";
+
+/// Adds deliveries to the streams; one for each thread that serves HTTP.
+pub struct Publisher {
+    lane: Rc<Lane>,
+    mailbox_capacity: usize,
+}
+
+struct Lane {
+    streams: Streams,
+    backlog: Arc<Backlog>,
+    metrics: Arc<Metrics>,
+    /// Bytes of the bodies that were not added yet.
+    pressure: Rc<Pressure>,
+    /// What came while others were being added. Each holds a permit of its event.
+    waiting: RefCell<Vec<InFlight>>,
+    working: Cell<bool>,
+    /// The breaks after which the connection was made.
+    breaks: Cell<u64>,
+    /// Its name in the keys that tell which group was the last, and the number of that.
+    name: String,
+    group: Cell<u64>,
+    add: Code,
+    writer: RefCell<Writer>,
+    /// Whether it was said that Redis does not take deliveries; said once, until it does.
+    refused: Cell<bool>,
+}
+
+impl Publisher {
+    /// A Publisher with a connection of its own. It counts in `pressure` what Redis has not taken yet.
+    /// Its mailbox holds what the Renderer's does.
+    pub fn new(
+        streams: &Streams,
+        backlog: Arc<Backlog>,
+        metrics: Arc<Metrics>,
+        pressure: Rc<Pressure>,
+        mailbox_capacity: usize,
+    ) -> Self {
+        let streams = Streams { link: streams.link.apart(), ..streams.clone() };
+        let lane = Lane {
+            streams,
+            backlog,
+            metrics,
+            pressure,
+            waiting: RefCell::default(),
+            working: Cell::new(false),
+            breaks: Cell::new(0),
+            name: crate::model::id::new_id(),
+            group: Cell::new(0),
+            add: Code::new(ADD),
+            writer: RefCell::default(),
+            refused: Cell::new(false),
+        };
+        Self { lane: Rc::new(lane), mailbox_capacity }
+    }
+}
+
+impl Actor for Publisher {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.set_mailbox_capacity(self.mailbox_capacity);
+    }
+}
+
+impl Handler<DeliveriesRendered> for Publisher {
+    type Result = ();
+
+    fn handle(&mut self, message: DeliveriesRendered, _: &mut Self::Context) {
+        self.lane.pressure.add(message.0.iter().map(|queued| queued.delivery.body.len()).sum());
+        self.lane.waiting.borrow_mut().extend(message.0);
+        if !self.lane.working.replace(true) {
+            actix_rt::spawn(Rc::clone(&self.lane).work());
+        }
+    }
+}
+
+impl Lane {
+    /// Adds what waits, all that came during one round trip in the next.
+    async fn work(self: Rc<Self>) {
+        loop {
+            let waiting = self.waiting.take();
+            if waiting.is_empty() {
+                break;
+            }
+            // A write into a connection that has broken meanwhile would be refused to its producer.
+            let breaks = self.streams.breaks.load(Ordering::Relaxed);
+            if self.breaks.replace(breaks) != breaks {
+                self.streams.link.renew().await;
+            }
+            // Apart where somebody waits for the outcome: those entries have a word more than others.
+            let mut groups: BTreeMap<(usize, bool), Vec<InFlight>> = BTreeMap::new();
+            for queued in waiting {
+                if !self.backlog.has_room_for(&queued.delivery.target.destination) {
+                    self.drop_delivery(queued);
+                    continue;
+                }
+                let partition = self.streams.partition_of(&queued.delivery.target.destination);
+                groups.entry((partition, queued.report.is_some())).or_default().push(queued);
+            }
+            join_all(groups.into_iter().map(|((partition, _), deliveries)| self.add_all(partition, deliveries))).await;
+        }
+        self.working.set(false);
+    }
+
+    /// Ends a delivery for a destination that has as much parked as it may, so that the others have room.
+    fn drop_delivery(&self, queued: InFlight) {
+        self.pressure.sub(queued.delivery.body.len());
+        drop_unsent(&self.metrics, Dropped::QueueFull, queued.report);
+    }
+
+    async fn add_all(&self, partition: usize, mut deliveries: Vec<InFlight>) {
+        while !deliveries.is_empty() {
+            let (mut number, mut bytes) = (0, 0);
+            while number < deliveries.len().min(GROUP_MAX) && bytes < GROUP_BYTES_MAX {
+                bytes += deliveries[number].delivery.body.len();
+                number += 1;
+            }
+            let rest = deliveries.split_off(number);
+            self.add(partition, std::mem::replace(&mut deliveries, rest)).await;
+            self.pressure.sub(bytes);
+        }
+    }
+
+    /// Adds some deliveries of as many fields each, all or none. Where Redis does not answer, whether they
+    /// were added is open: the producer hears that they were not, as they may be lost.
+    async fn add(&self, partition: usize, deliveries: Vec<InFlight>) {
+        let replies: Vec<Option<String>> =
+            deliveries.iter().map(|queued| queued.report.as_ref().map(|_| reply::key(partition))).collect();
+        match self.write(partition, &deliveries, &replies).await {
+            Ok(length) => {
+                self.backlog.set(partition, length);
+                if self.refused.take() {
+                    tracing::info!("Redis takes deliveries again");
+                }
+                for (queued, reply) in deliveries.into_iter().zip(replies) {
+                    if let (Some(report), Some(reply)) = (queued.report, reply) {
+                        actix_rt::spawn(reply::wait(self.streams.clone(), reply, report));
+                    }
+                }
+            }
+            Err(error) => {
+                if !self.refused.replace(true) {
+                    tracing::warn!(%error, "Redis does not take deliveries; their producers are told until it does");
+                }
+                deliveries.into_iter().for_each(|queued| self.refuse(queued));
+            }
+        }
+    }
+
+    /// How long the stream is after it. One script adds all of them or, where a server refuses, none, so
+    /// what was refused may be offered again.
+    async fn write(&self, partition: usize, deliveries: &[InFlight], replies: &[Option<String>]) -> RedisResult<usize> {
+        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        for (queued, reply) in deliveries.iter().zip(replies) {
+            self.writer.borrow_mut().write(&queued.delivery, reply.as_deref(), |name, value| {
+                for word in [name.as_bytes(), value] {
+                    bytes.extend_from_slice(word);
+                    ends.push(bytes.len());
+                }
+            });
+        }
+        self.group.set(self.group.get() + 1);
+        // Two groups of one stream may be under way: those with replies and those without.
+        let kind = if replies[0].is_some() { "replies" } else { "plain" };
+        let key = format!("{{posthaste:{partition}}}:added:{}:{kind}", self.name);
+        let head = [key, self.group.get().to_string(), (ends.len() / deliveries.len()).to_string()];
+        let mut begin = 0;
+        let written = ends.iter().map(|end| &bytes[std::mem::replace(&mut begin, *end)..*end]);
+        let words: Vec<&[u8]> = head.iter().map(String::as_bytes).chain(written).collect();
+        let length = self.streams.link.code_twice(&self.add, &stream_key(partition), &words).await?;
+        Ok(usize::from_redis_value(length)?)
+    }
+
+    fn refuse(&self, queued: InFlight) {
+        drop_unsent(&self.metrics, Dropped::NotHandedOver, queued.report);
+        if let Some(Permit::Request(admission)) = &queued.permit {
+            admission.answer_instead(Err(Refusal::Away));
+        }
+    }
+}

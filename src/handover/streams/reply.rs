@@ -1,0 +1,111 @@
+//! The way back of a trigger's test: the node that makes the attempt leaves its outcome in a list
+//! that only the node which asked knows, and which goes away by itself.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use super::{Streams, command};
+use crate::flow::in_flight::Report;
+use crate::model::outcome::{Dropped, Outcome};
+use crate::redis::{RedisResult, Value};
+
+/// How long an outcome waits to be fetched.
+const KEPT_FOR: Duration = Duration::from_secs(60);
+/// How long an outcome is waited for beyond the longest attempt and the time that a dead node's work
+/// takes to be claimed: a line before it.
+const WAITED_FOR: Duration = Duration::from_secs(5);
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Told {
+    Attempted { outcome: String, status: Option<u16>, duration_us: u64 },
+    Dropped { reason: String },
+}
+
+/// A list for one outcome, in the slot of its delivery's stream.
+pub(super) fn key(partition: usize) -> String {
+    prefix(partition) + &crate::model::id::new_id()
+}
+
+/// Whether it can be such a list: an entry may come from anywhere, and must not have a node write to
+/// whatever key it names.
+pub(super) fn is_key(partition: usize, key: &str) -> bool {
+    key.starts_with(&prefix(partition))
+}
+
+fn prefix(partition: usize) -> String {
+    format!("{{posthaste:{partition}}}:reply:")
+}
+
+/// Waits for the outcome and passes it on. Where none comes, whoever waits hears that it was lost.
+pub(super) async fn wait(streams: Streams, key: String, report: oneshot::Sender<Report>) {
+    let longest = streams.attempt_timeout + streams.cluster.claim_after * 2 + WAITED_FOR;
+    if let Ok(Ok(Some(told))) = tokio::time::timeout(longest, fetch(&streams, &key, longest)).await {
+        let _ = report.send(told);
+    }
+}
+
+async fn fetch(streams: &Streams, key: &str, longest: Duration) -> RedisResult<Option<Report>> {
+    let mut connection = streams.link.blocking().await?;
+    let seconds = longest.as_secs().to_string();
+    let popped: Option<(String, Vec<u8>)> = command("BLPOP", &[key, &seconds]).query_async(&mut connection).await?;
+    Ok(popped.and_then(|(_, text)| serde_json::from_slice(&text).ok()).and_then(report_of))
+}
+
+/// Leaves an outcome for whoever asked for it.
+pub(super) async fn leave(streams: Streams, key: String, reported: oneshot::Receiver<Report>) {
+    let Ok(report) = reported.await else { return };
+    let text = serde_json::to_string(&told(report)).expect("words and numbers are JSON");
+    let mut pipeline = crate::redis::Pipeline::new();
+    pipeline.add_command(command("RPUSH", &[&key, &text]));
+    pipeline.add_command(command("PEXPIRE", &[&key, &KEPT_FOR.as_millis().to_string()]));
+    if let Err(error) = streams.link.pipeline::<Value>(&pipeline).await {
+        tracing::warn!(%error, "Redis did not take the outcome of a trigger's test");
+    }
+}
+
+fn told(report: Report) -> Told {
+    match report {
+        Report::Attempted { outcome, status, duration } => Told::Attempted {
+            outcome: outcome.as_str().to_owned(),
+            status,
+            duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+        },
+        Report::Dropped(reason) => Told::Dropped { reason: reason.as_str().to_owned() },
+    }
+}
+
+/// `None` where a node of another version says a word that this one does not know.
+fn report_of(told: Told) -> Option<Report> {
+    Some(match told {
+        Told::Attempted { outcome, status, duration_us } => Report::Attempted {
+            outcome: Outcome::named(&outcome)?,
+            status,
+            duration: Duration::from_micros(duration_us),
+        },
+        Told::Dropped { reason } => Report::Dropped(Dropped::named(&reason)?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_comes_back_as_it_was() {
+        for report in [
+            Report::Attempted {
+                outcome: Outcome::Delivered,
+                status: Some(204),
+                duration: Duration::from_micros(1_234),
+            },
+            Report::Attempted { outcome: Outcome::Timeout, status: None, duration: Duration::from_secs(10) },
+            Report::Dropped(Dropped::QueueFull),
+        ] {
+            let text = serde_json::to_string(&told(report)).expect("JSON");
+            assert_eq!(report_of(serde_json::from_str(&text).expect("JSON")), Some(report));
+        }
+    }
+}

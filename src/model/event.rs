@@ -1,0 +1,186 @@
+//! Events: what happened in the producer's product. An [`Event`] that exists is valid.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::json::Document;
+use crate::model::id::AccountId;
+
+/// The longest event type, in bytes.
+pub const EVENT_TYPE_BYTES_MAX: usize = 255;
+/// The longest event id, in bytes.
+pub const EVENT_ID_BYTES_MAX: usize = 256;
+
+/// What kind of thing happened: dot-separated words, such as `guest.created`. An open set: any
+/// such text is one, whether the catalogue knows it or not.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EventType(Arc<str>);
+
+/// Why a text can't be an event type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no event type: dot-separated words of letters, digits, - and _ are, such as guest.created, {EVENT_TYPE_BYTES_MAX} bytes at most"
+)]
+pub struct EventTypeError(String);
+
+impl EventType {
+    /// Takes the text if it is one or more words with single dots between them.
+    pub fn new(text: &str) -> Result<Self, EventTypeError> {
+        let word =
+            |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        if text.len() <= EVENT_TYPE_BYTES_MAX && text.split('.').all(word) {
+            Ok(Self(text.into()))
+        } else {
+            Err(EventTypeError(text.chars().take(80).collect()))
+        }
+    }
+
+    /// The type as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::borrow::Borrow<str> for EventType {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Which event types a trigger listens to: one (`guest.created`), all below a word
+/// (`guest.*`, at any depth), or all (`*`).
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum EventPattern {
+    /// This type and no other.
+    Exactly(EventType),
+    /// Every type that begins with these words and a dot.
+    Below(EventType),
+    /// Every type.
+    Any,
+}
+
+impl EventPattern {
+    /// Reads `guest.created`, `guest.*` or `*`.
+    pub fn new(text: &str) -> Result<Self, EventTypeError> {
+        if text == "*" {
+            return Ok(Self::Any);
+        }
+        match text.strip_suffix(".*") {
+            Some(words) => EventType::new(words).map(Self::Below),
+            None => EventType::new(text).map(Self::Exactly),
+        }
+    }
+
+    /// Whether an event of this type is meant.
+    pub fn matches(&self, event_type: &EventType) -> bool {
+        match self {
+            Self::Exactly(own) => own == event_type,
+            Self::Below(words) => {
+                event_type.as_str().strip_prefix(words.as_str()).is_some_and(|rest| rest.starts_with('.'))
+            }
+            Self::Any => true,
+        }
+    }
+}
+
+impl TryFrom<String> for EventPattern {
+    type Error = EventTypeError;
+    fn try_from(text: String) -> Result<Self, EventTypeError> {
+        Self::new(&text)
+    }
+}
+
+impl From<EventPattern> for String {
+    fn from(pattern: EventPattern) -> String {
+        pattern.to_string()
+    }
+}
+
+impl fmt::Display for EventPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exactly(event_type) => write!(f, "{event_type}"),
+            Self::Below(words) => write!(f, "{words}.*"),
+            Self::Any => f.write_str("*"),
+        }
+    }
+}
+
+impl fmt::Debug for EventPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Whose triggers it may fire.
+    pub account: AccountId,
+    /// What kind of thing happened.
+    pub event_type: EventType,
+    /// The producer's id for it, or one made here; not empty, [`EVENT_ID_BYTES_MAX`] at most.
+    pub id: Arc<str>,
+    /// Whether the id is the producer's own.
+    pub id_given: bool,
+    /// Where it happened (CloudEvents `source`); empty where the producer names none. With the id it
+    /// tells events apart.
+    pub source: Arc<str>,
+    /// When it happened, RFC 3339, as the producer wrote it.
+    pub time: Arc<str>,
+    /// What is known of it: an object.
+    pub data: Document,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_dotted_words() {
+        for good in ["a", "guest.created", "com.example_x.y-1.Z"] {
+            assert!(EventType::new(good).is_ok(), "{good}");
+        }
+        for bad in ["", ".", "a.", ".a", "a..b", "a b", "a.*", "*", "ä", "a\n"] {
+            assert!(EventType::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(EventType::new(&"a".repeat(255)).is_ok());
+        assert!(EventType::new(&"a".repeat(256)).is_err());
+    }
+
+    #[test]
+    fn patterns_match_what_they_say() {
+        for (pattern, event_type, expected) in [
+            ("guest.created", "guest.created", true),
+            ("guest.created", "guest.created.late", false),
+            ("guest.*", "guest.created", true),
+            ("guest.*", "guest.note.added", true),
+            ("guest.*", "guest", false),
+            ("guest.*", "guests.created", false),
+            ("guest.note.*", "guest.created", false),
+            ("*", "anything.at.all", true),
+        ] {
+            let pattern = EventPattern::new(pattern).expect("a pattern");
+            let event_type = EventType::new(event_type).expect("a type");
+            assert_eq!(pattern.matches(&event_type), expected, "{pattern} {event_type}");
+        }
+        for bad in ["", "**", "guest*", "*.created", "guest.*.x", ".*"] {
+            assert!(EventPattern::new(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Plain data: what customers and producers create, and what becomes of it. A value that exists is valid. Nothing here
+//! knows a stage or a framework.
+
+pub mod delivery;
+pub mod event;
+pub mod field;
+pub mod id;
+pub mod key;
+pub mod outcome;
+pub mod secret;
+pub mod target;
+pub mod template;
+pub mod trigger;

@@ -1,0 +1,176 @@
+//! Templates as customers save them. What one means, and whether it may be saved, is told in
+//! [`crate::templating`].
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::model::field::{FieldError, Fields};
+use crate::model::id::TemplateId;
+use crate::model::trigger::display_name;
+
+/// The longest `content_type`, in bytes.
+pub const CONTENT_TYPE_BYTES_MAX: usize = 256;
+
+/// The shape of a body, which decides how values are written into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// One JSON value (RFC 8259).
+    Json,
+    /// One XML 1.0 document.
+    Xml,
+    /// Key/value pairs, `application/x-www-form-urlencoded`.
+    Form,
+    /// Anything else.
+    Text,
+}
+
+impl Format {
+    /// All formats, in the order of the documents.
+    pub const ALL: [Self; 4] = [Self::Json, Self::Xml, Self::Form, Self::Text];
+
+    /// The format's word in interfaces.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Xml => "xml",
+            Self::Form => "form",
+            Self::Text => "text",
+        }
+    }
+
+    /// The `content-type` a receiver gets unless the template has its own.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Xml => "application/xml",
+            Self::Form => "application/x-www-form-urlencoded",
+            Self::Text => "text/plain; charset=utf-8",
+        }
+    }
+}
+
+impl FromStr for Format {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|f| f.as_str() == text);
+        found.ok_or("the formats are json, xml, form and text")
+    }
+}
+
+/// A body with places for values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// The template's name in its account.
+    pub id: TemplateId,
+    /// What people call it.
+    pub name: String,
+    /// The body's shape.
+    pub format: Format,
+    /// The body, kept to the byte.
+    pub body: String,
+    /// The `content-type` to send in place of the format's.
+    pub content_type: Option<String>,
+}
+
+impl Template {
+    /// Reads a template as the HTTP interface and the store write it. What its body means is not
+    /// looked at here.
+    pub fn from_json(document: Value) -> Result<Self, Vec<FieldError>> {
+        let mut fields = Fields::new(document, "a template")?;
+        let id = fields.required_text("id");
+        let id = fields.parse("id", "bad_name", id, TemplateId::new);
+        let name = display_name(&mut fields);
+        let format = fields.required_text("format");
+        let format = fields.parse("format", "bad_format", format, Format::from_str);
+        let body = fields.required_text("body");
+        let content_type = fields.text("content_type");
+        let content_type = fields.parse("content_type", "bad_content_type", content_type, parse_content_type);
+        let template = match (id, format, body) {
+            (Some(id), Some(format), Some(body)) => Some(Self { id, name, format, body, content_type }),
+            _ => None,
+        };
+        fields.finish(template)
+    }
+
+    /// The template as the HTTP interface shows it and the store keeps it: it holds no secret.
+    pub fn to_json(&self) -> Value {
+        let mut members = Map::new();
+        members.insert("id".into(), self.id.as_str().into());
+        members.insert("name".into(), self.name.as_str().into());
+        members.insert("format".into(), self.format.as_str().into());
+        members.insert("body".into(), self.body.as_str().into());
+        if let Some(content_type) = &self.content_type {
+            members.insert("content_type".into(), content_type.as_str().into());
+        }
+        Value::Object(members)
+    }
+}
+
+/// Takes a media type (RFC 9110, section 8.3.1): `type/subtype`, then parameters, whose inside is
+/// the receiver's to judge.
+fn parse_content_type(text: &str) -> Result<String, String> {
+    if text.len() > CONTENT_TYPE_BYTES_MAX {
+        let length = text.len();
+        return Err(format!("it has {length} bytes; at most {CONTENT_TYPE_BYTES_MAX} are taken"));
+    }
+    if let Some(c) = text.chars().find(|c| !matches!(c, ' '..='~')) {
+        return Err(format!("it has the character {c:?}; printable ASCII is taken"));
+    }
+    let is_token = |text: &str| {
+        let taken = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        !text.is_empty() && text.bytes().all(taken)
+    };
+    let media_type = text.split(';').next().unwrap_or(text).trim_end();
+    match media_type.split_once('/') {
+        Some((kind, subtype)) if is_token(kind) && is_token(subtype) => Ok(text.to_owned()),
+        _ => Err("write it like application/json or text/plain; charset=utf-8".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let errors = Template::from_json(json!({"id": "a b", "name": 1, "format": "yaml",
+                                                "content_type": "json", "bdy": "x"}));
+        let errors = errors.expect_err("refused").into_iter();
+        let expected = [
+            ("/id", "bad_name"),
+            ("/name", "wrong_type"),
+            ("/format", "bad_format"),
+            ("/body", "missing"),
+            ("/content_type", "bad_content_type"),
+            ("/bdy", "unknown_member"),
+        ];
+        assert_eq!(errors.map(|e| (e.pointer, e.code)).collect::<Vec<_>>(), expected.map(|(p, c)| (p.to_owned(), c)));
+    }
+
+    #[test]
+    fn a_template_is_kept_to_the_byte() {
+        for format in Format::ALL {
+            let document = json!({"id": "w", "name": "", "format": format.as_str(),
+                                  "body": "\u{feff}{{a}}\r\n\t\0 é ", "content_type": "text/x; a=\"b\""});
+            let template = Template::from_json(document.clone()).expect("a template");
+            assert_eq!(template.to_json(), document);
+        }
+    }
+
+    #[test]
+    fn content_types_that_are_taken_and_refused() {
+        let longest = format!("text/{}", "x".repeat(CONTENT_TYPE_BYTES_MAX - 5));
+        for good in ["a/b", "application/vnd.x+json", "text/plain ; charset=utf-8", &longest] {
+            assert_eq!(parse_content_type(good).as_deref(), Ok(good));
+        }
+        let too_long = format!("{longest}x");
+        for bad in ["", "json", "/", "a/", "/b", "a/b/c", "a b/c", " a/b", "a/b\r\nx: y", "a/é", &too_long] {
+            assert!(parse_content_type(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! The wiring: builds a node out of its parts, downstream first, and takes it down again, upstream
+//! first. It decides which thread each part lives on and nothing else.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor as _, Addr, Arbiter, Recipient};
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::{App, HttpServer, web};
+
+use crate::config::{Config, DictionarySource};
+use crate::dictionary::{Dictionary, DictionaryError};
+use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound};
+use crate::flow::gate::Gate;
+use crate::flow::messages::DeliveriesRendered;
+use crate::flow::pressure::Pressure;
+use crate::handover::streams::{Backlog, Consumers, Publisher, Sink, Streams, StreamsError};
+use crate::http::{self, AppState, Pipeline};
+use crate::ingester::Ingester;
+use crate::ingester::idempotency::IdempotencyWindow;
+use crate::live::{Live, Progress};
+use crate::matcher::Matcher;
+use crate::model::outcome::Dropped;
+use crate::renderer::Renderer;
+use crate::store::{OpenError, Store};
+use crate::telemetry::metrics::Metrics;
+
+/// How long a stop waits for clients to take the answers that are ready for them.
+const ANSWERS_TAKEN_WITHIN_S: u64 = 2;
+/// How long a stop waits for Redis to take back what this node has not sent. Where it does not, the
+/// other nodes claim it.
+const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(2);
+/// Bytes of bodies that each thread may have rendered and Redis not yet taken: a small event can make a
+/// large body, many times.
+const WAITING_BYTES_MAX: usize = 32 << 20;
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The dictionary has mistakes.
+    #[error("the catalogue has mistakes:{}", .0.iter().map(|e| format!("\n  {e}")).collect::<String>())]
+    Dictionary(Vec<DictionaryError>),
+    /// The store can't be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The streams of deliveries can't be used.
+    #[error(transparent)]
+    Streams(#[from] StreamsError),
+    /// The parts that send can't be set up.
+    #[error("{0}")]
+    Dispatch(String),
+    /// The address can't be listened on.
+    #[error("can't listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    /// The HTTP server did not start.
+    #[error("the HTTP server did not start: {0}")]
+    Serve(io::Error),
+}
+
+/// A node that runs.
+pub struct Node {
+    address: SocketAddr,
+    drain: Duration,
+    shared: Arc<AppState>,
+    server: ServerHandle,
+    serving: actix_rt::task::JoinHandle<io::Result<()>>,
+    threads: Vec<Arbiter>,
+    dispatchers: Vec<Addr<Dispatchers>>,
+    streams: Option<Streams>,
+}
+
+/// How a lane's deliveries reach Dispatchers.
+#[derive(Clone)]
+enum HandOver {
+    /// Those of this node.
+    Direct(Vec<Addr<Dispatchers>>),
+    /// Those of any node, through Redis.
+    Streams(Streams, Arc<Backlog>),
+}
+
+/// What a stop left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped {
+    /// Deliveries and events that could not be sent within `dispatch.drain_ms`, nor given back for
+    /// other nodes to send.
+    pub unsent: usize,
+}
+
+/// Loads the dictionary that the settings name.
+pub fn load_dictionary(source: &DictionarySource) -> Result<Dictionary, Vec<DictionaryError>> {
+    match source {
+        DictionarySource::Shipped(folder) if !folder.exists() => Ok(Dictionary::shipped()),
+        DictionarySource::Shipped(folder) | DictionarySource::Folder(folder) => Dictionary::load(folder),
+    }
+}
+
+impl Node {
+    /// Starts a node: first what sends, then what renders and matches, last what takes events in.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_watched(config, None).await
+    }
+
+    /// The same for whoever wants to see how the reading of a large store goes on.
+    pub async fn start_watched(config: Config, progress: Option<Progress>) -> Result<Self, StartError> {
+        let catalogue = Arc::new(load_dictionary(&config.catalogue).map_err(StartError::Dictionary)?);
+        let metrics = Arc::new(Metrics::new());
+        let gate = Gate::new(config.ingest.events_in_flight_max, config.cluster.take_max);
+        let outbound = Outbound::new(&config.dispatch).map_err(StartError::Dispatch)?;
+        let listener = listen(config.server.listen)?;
+        let live = Live::new(Arc::clone(&catalogue), config.templates.clone(), Arc::clone(&metrics));
+        let live = Arc::new(live.with_progress(progress));
+        let store = Store::open(&config.store, Arc::clone(&live) as _, Arc::clone(&metrics)).await?;
+
+        let streams = match config.delivers_through_streams() {
+            true => Some(Streams::open(&config).await?),
+            false => None,
+        };
+
+        let (threads, dispatchers) = start_dispatchers(&config, outbound, &metrics, &gate)?;
+        let hand_over = match &streams {
+            None => HandOver::Direct(dispatchers.clone()),
+            Some(streams) => {
+                start_consumers(streams, &threads, &dispatchers, &metrics, &gate);
+                let backlog = Backlog::new(streams, Arc::clone(&gate), Arc::clone(&metrics));
+                actix_rt::spawn(Arc::clone(&backlog).watch(streams.clone()));
+                HandOver::Streams(streams.clone(), backlog)
+            }
+        };
+        let duplicates = IdempotencyWindow::new(&config.ingest, &config.store).map_err(StreamsError::from)?;
+        let address = listener.local_addr().map_err(StartError::Serve)?;
+        let shared = Arc::new(AppState { config, gate, live, store, catalogue, metrics });
+        let server = serve(&shared, hand_over, duplicates, listener).map_err(StartError::Serve)?;
+        Ok(Self {
+            address,
+            drain: shared.config.dispatch.drain,
+            shared,
+            server: server.handle(),
+            serving: actix_rt::spawn(server),
+            threads,
+            dispatchers,
+            streams,
+        })
+    }
+
+    /// Where HTTP is served; the port that was taken where the settings say 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The node's parts, for what runs beside it in the same process.
+    pub fn shared(&self) -> &Arc<AppState> {
+        &self.shared
+    }
+
+    /// Takes no more events, goes on sending for as long as the settings say, and ends. Each part
+    /// stops only when nothing upstream of it can have work for it any more.
+    pub async fn stop(self) -> Stopped {
+        let gate = &self.shared.gate;
+        // The server goes on answering: events 503, and whoever asks whether the node is ready.
+        gate.close();
+        if let Some(streams) = &self.streams {
+            streams.stop_taking().await;
+        }
+        let mut emptied = tokio::time::timeout(self.drain, gate.emptied()).await;
+        if emptied.is_err() && self.streams.is_some() {
+            for dispatchers in &self.dispatchers {
+                // A thread that died of a fault holds nothing.
+                let _ = dispatchers.send(LetGo).await;
+            }
+            emptied = tokio::time::timeout(GIVEN_BACK_WITHIN, gate.emptied()).await;
+        }
+        let unsent = if emptied.is_ok() { 0 } else { gate.unsent() };
+        self.shared.metrics.dropped(Dropped::Stopped, unsent);
+        self.server.stop(true).await;
+        if let Ok(Err(error)) = self.serving.await {
+            tracing::error!(%error, "the HTTP server ended with an error");
+        }
+        for thread in self.threads {
+            thread.stop();
+            // A thread that died of a fault has nothing left to stop.
+            let _ = thread.join();
+        }
+        Stopped { unsent }
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
+    let listener = std::net::TcpListener::bind(address);
+    listener.map_err(|error| StartError::Listen(address, error))
+}
+
+/// Each stream on the thread that has its destinations.
+fn start_consumers(
+    streams: &Streams,
+    threads: &[Arbiter],
+    dispatchers: &[Addr<Dispatchers>],
+    metrics: &Arc<Metrics>,
+    gate: &Arc<Gate>,
+) {
+    for (share, (thread, dispatchers)) in threads.iter().zip(dispatchers).enumerate() {
+        let sink = Sink { deliveries: dispatchers.clone().recipient(), parked: dispatchers.clone().recipient() };
+        let (gate, metrics) = (Arc::clone(gate), Arc::clone(metrics));
+        Consumers::start_on(&thread.handle(), streams, (share, threads.len()), sink, gate, metrics);
+    }
+}
+
+/// Arbiters of their own: a destination's Dispatcher outlives the threads that take events in. A
+/// node that does not send has none.
+fn start_dispatchers(
+    config: &Config,
+    outbound: Outbound,
+    metrics: &Arc<Metrics>,
+    gate: &Arc<Gate>,
+) -> Result<(Vec<Arbiter>, Vec<Addr<Dispatchers>>), StartError> {
+    let settings = DispatchSettings {
+        config: Arc::new(config.dispatch.clone()),
+        outbound,
+        metrics: Arc::clone(metrics),
+        gate: Arc::clone(gate),
+        // As many messages as can be on their way: each carries work of an event, or a delivery with a place.
+        mailbox_capacity: config.ingest.events_in_flight_max.max(config.cluster.take_max),
+        takes_max: config.delivers_through_streams().then_some(config.cluster.take_max),
+    };
+    let threads = if config.cluster.dispatch { config.dispatch.threads } else { 0 };
+    let threads: Vec<Arbiter> = (0..threads).map(|_| Arbiter::new()).collect();
+    let dispatchers = threads
+        .iter()
+        .map(|thread| Dispatchers::start_on(&thread.handle(), settings.clone()))
+        .collect::<Result<_, _>>()
+        .map_err(StartError::Dispatch)?;
+    Ok((threads, dispatchers))
+}
+
+/// Each HTTP thread has a lane of its own: what it takes in it also matches and renders, so an
+/// event changes threads once, on its way to its destination.
+fn serve(
+    shared: &Arc<AppState>,
+    hand_over: HandOver,
+    duplicates: Option<IdempotencyWindow>,
+    listener: std::net::TcpListener,
+) -> io::Result<Server> {
+    let settings = shared.config.server.clone();
+    let shared = Arc::clone(shared);
+    let server = HttpServer::new(move || {
+        let lane = web::Data::new(start_lane(&shared, &hand_over, duplicates.clone()));
+        let shared = web::Data::from(Arc::clone(&shared));
+        App::new().app_data(shared).app_data(lane).configure(http::routes)
+    });
+    let server = server
+        .workers(settings.workers)
+        .max_connections(settings.connections_max.div_ceil(settings.workers))
+        .keep_alive(settings.keep_alive)
+        .client_request_timeout(settings.head_timeout)
+        .shutdown_timeout(ANSWERS_TAKEN_WITHIN_S)
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+fn start_lane(shared: &AppState, hand_over: &HandOver, duplicates: Option<IdempotencyWindow>) -> Pipeline {
+    let capacity = shared.config.ingest.events_in_flight_max;
+    let metrics = || Arc::clone(&shared.metrics);
+    let pressure = Rc::new(Pressure::new(WAITING_BYTES_MAX));
+    let dispatchers: Vec<Recipient<DeliveriesRendered>> = match hand_over {
+        HandOver::Direct(dispatchers) => dispatchers.iter().map(|address| address.clone().recipient()).collect(),
+        HandOver::Streams(streams, backlog) => {
+            let backlog = Arc::clone(backlog);
+            vec![Publisher::new(streams, backlog, metrics(), Rc::clone(&pressure), capacity).start().recipient()]
+        }
+    };
+    let renderer = Renderer::new(Arc::clone(&shared.gate), metrics(), dispatchers, pressure, capacity).start();
+    let matcher = Matcher::new(Arc::clone(&shared.live), metrics(), renderer.clone().recipient(), capacity).start();
+    let ingester =
+        Ingester::new(Arc::clone(&shared.gate), metrics(), duplicates, matcher.recipient(), capacity).start();
+    Pipeline { ingester, renderer }
+}
