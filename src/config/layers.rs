@@ -64,11 +64,15 @@ fn read(text: &str, like: &Value) -> Result<Value, String> {
         Value::Boolean(_) => text.parse().map(Value::Boolean).map_err(|_| "true or false belongs here".to_owned()),
         Value::Array(_) => serde_json::from_str::<Vec<Json>>(text)
             .ok()
-            .and_then(|items| items.iter().map(|i| i.as_str().map(Value::from)).collect())
+            .and_then(|items| items.iter().map(item).collect())
             .map(Value::Array)
-            .ok_or_else(|| "a JSON list of strings belongs here, such as [\"a\"]".to_owned()),
+            .ok_or_else(|| "a JSON list of strings or whole numbers belongs here, such as [\"a\"]".to_owned()),
         _ => Ok(Value::String(text.to_owned())),
     }
+}
+
+fn item(item: &Json) -> Option<Value> {
+    item.as_str().map(Value::from).or_else(|| item.as_i64().map(Value::Integer))
 }
 
 fn lay(

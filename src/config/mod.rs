@@ -1,6 +1,7 @@
 //! The settings of a node. A [`Config`] that exists is valid; `config/posthaste.toml` is their
 //! documentation and their default, and one reading reports every mistake.
 
+mod egress;
 mod layers;
 mod store;
 
@@ -9,11 +10,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ipnet::IpNet;
 use toml::{Table, Value};
 
 pub use store::{StoreKind, StoreSettings, StoreUrlError};
 
+use crate::model::egress::EgressRules;
 use crate::templating;
 
 /// One mistake in the settings.
@@ -134,8 +135,8 @@ pub struct Dispatch {
     pub behind_after: Duration,
     /// Bytes of an answer's body that are read to keep the connection.
     pub answer_bytes_max: usize,
-    /// Networks that may be dialled although they are not public.
-    pub allow_networks: Vec<IpNet>,
+    /// What may be dialled.
+    pub egress: EgressRules,
     /// Certificate authorities to trust besides the public ones.
     pub ca_file: Option<PathBuf>,
     /// Deliveries go through Redis, also from this node to itself.
@@ -328,17 +329,6 @@ impl Dispatch {
         if !["streams", "local"].contains(&hand_over.as_str()) {
             reader.refuse("dispatch.hand_over", format!("{hand_over:?} is no way; streams and local are"));
         }
-        let networks = reader.texts("dispatch.allow_networks");
-        let mut allow_networks = Vec::with_capacity(networks.len());
-        for text in networks {
-            match text.parse() {
-                Ok(network) => allow_networks.push(network),
-                Err(_) => reader.refuse(
-                    "dispatch.allow_networks",
-                    format!("{text:?} is no network; write it like 10.1.0.0/16 or fd00::/8"),
-                ),
-            }
-        }
         Self {
             threads: match reader.number("dispatch.threads", 0..=1_024) {
                 0 => processors().div_ceil(2),
@@ -354,7 +344,7 @@ impl Dispatch {
             stalled_after: reader.duration("dispatch.stalled_after_ms", 2..=60_000),
             behind_after: reader.duration("dispatch.behind_after_ms", 0..=60_000),
             answer_bytes_max: reader.number("dispatch.answer_bytes_max", 0..=1 << 30),
-            allow_networks,
+            egress: egress::read(reader),
             ca_file: Some(ca_file).filter(|path| !path.is_empty()).map(PathBuf::from),
             streams: hand_over == "streams",
             drain: reader.duration("dispatch.drain_ms", 0..=3_600_000),
@@ -423,6 +413,16 @@ impl Reader {
         })
     }
 
+    fn ports(&mut self, name: &str) -> Vec<u16> {
+        let items = self.value(name).as_array().cloned();
+        let items = items.expect("the layers keep a key's type");
+        let ports: Option<Vec<u16>> = items.iter().map(|i| u16::try_from(i.as_integer()?).ok()).collect();
+        ports.unwrap_or_else(|| {
+            self.refuse(name, "a list of ports belongs here, such as [8443]");
+            Vec::new()
+        })
+    }
+
     fn number(&mut self, name: &str, range: std::ops::RangeInclusive<i64>) -> usize {
         let number = self.value(name).as_integer();
         let number = number.expect("the layers keep a key's type");
@@ -483,7 +483,7 @@ mod tests {
         .expect("valid");
         assert_eq!(config.server.listen.port(), 1);
         assert_eq!(config.dispatch.drain, Duration::from_millis(2));
-        assert_eq!(config.dispatch.allow_networks.len(), 2);
+        assert_eq!(config.dispatch.egress.allow_networks.len(), 2);
     }
 
     #[test]

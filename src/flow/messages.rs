@@ -13,9 +13,11 @@ use tokio::sync::oneshot;
 
 use super::in_flight::{Admission, InFlight, Report, StreamClaims};
 use super::response::EventsResponse;
+use crate::model::destination::Destination;
 use crate::model::event::Event;
 use crate::model::id::{AccountId, TriggerId};
-use crate::model::target::{Destination, Target};
+use crate::model::outcome::Dropped;
+use crate::model::target::Target;
 use crate::templating;
 
 /// How a body holds events.
@@ -79,8 +81,8 @@ pub struct Firing {
     pub event: Arc<EventData>,
     /// Which trigger.
     pub trigger: TriggerId,
-    /// Where it sends.
-    pub target: Arc<Target>,
+    /// Where it sends; or why it sends nothing.
+    pub target: Result<Arc<Target>, Dropped>,
     /// What it sends; `None` where the template can't be used.
     pub template: Option<Arc<LiveTemplate>>,
     /// Who wants to hear the end of it.
