@@ -128,8 +128,10 @@ impl Refusal {
     pub fn count(&self, metrics: &Metrics) {
         match self {
             Self::NoGoodEvent(rejected) => Rejected::count(rejected, metrics),
-            Self::Full(Full::Events(events) | Full::Request { events, .. }) => metrics.rejected(self.code(), *events),
-            _ => metrics.rejected(self.code(), 1),
+            Self::Full(Full::Events(events) | Full::Request { events, .. }) => {
+                metrics.events.rejected.inc_by(self.code(), *events)
+            }
+            _ => metrics.events.rejected.inc_by(self.code(), 1),
         }
     }
 }
@@ -138,7 +140,7 @@ impl Rejected {
     /// Counts each by its code.
     pub fn count(rejected: &[Self], metrics: &Metrics) {
         for one in rejected {
-            metrics.rejected(one.code, 1);
+            metrics.events.rejected.inc_by(one.code, 1);
         }
     }
 }

@@ -36,7 +36,7 @@ struct Room<'a> {
 impl Room<'_> {
     fn grow(&mut self, bytes: usize) -> Result<(), Problem> {
         self.bytes += bytes;
-        let held = &self.state.metrics.body_bytes;
+        let held = &self.state.metrics.events.body_bytes;
         held.add(bytes as i64);
         if held.get() > self.state.config.ingest.bodies_bytes_max as i64 {
             return Err(Refusal::Full(Full::Bodies).into());
@@ -47,7 +47,7 @@ impl Room<'_> {
 
 impl Drop for Room<'_> {
     fn drop(&mut self) {
-        self.state.metrics.body_bytes.sub(self.bytes as i64);
+        self.state.metrics.events.body_bytes.sub(self.bytes as i64);
     }
 }
 

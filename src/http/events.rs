@@ -55,7 +55,7 @@ async fn post(
 ) -> Result<HttpResponse, Problem> {
     // What the Ingester refuses it counts; this is what never reaches it.
     let handed_over = hand_over(&request, &mut payload, &state, &pipeline).await;
-    let (_body, response) = handed_over.inspect_err(|problem| state.metrics.rejected(problem.code, 1))?;
+    let (_body, response) = handed_over.inspect_err(|problem| state.metrics.events.rejected.inc_by(problem.code, 1))?;
     let receipt = response.await.unwrap_or(Err(Refusal::Stopping))?;
     Ok(HttpResponse::Accepted().json(receipt))
 }

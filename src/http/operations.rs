@@ -86,7 +86,7 @@ async fn openapi(document: web::Data<OpenApi>) -> HttpResponse {
 }
 
 async fn metrics(state: web::Data<AppState>) -> HttpResponse {
-    state.metrics.events_in_flight.set(state.gate.events() as i64);
+    state.metrics.events.in_flight.set(state.gate.events() as i64);
     HttpResponse::Ok().content_type(Metrics::CONTENT_TYPE).body(state.metrics.render())
 }
 

@@ -111,7 +111,7 @@ impl Lane {
             Err(Unavailable::Store) => return self.refuse(reply, Refusal::Unavailable),
             Err(Unavailable::Open) => return self.refuse(reply, Refusal::Full(Full::Events(events))),
         };
-        self.metrics.duplicates.inc_by(known as u64);
+        self.metrics.events.duplicates.inc_by(known as u64);
         let (tell, told) = oneshot::channel();
         self.admit(batch, known, tell);
         let answer = told.await.unwrap_or(Err(Refusal::Stopping));
@@ -134,7 +134,7 @@ impl Lane {
         let sent =
             self.matcher.try_send(EventsAccepted { events: batch.events, accepted_at: Instant::now(), admission });
         match sent {
-            Ok(()) => self.metrics.events_accepted.inc_by(accepted as u64),
+            Ok(()) => self.metrics.events.accepted.inc_by(accepted as u64),
             Err(error) => {
                 // Nobody behind: not accepted, and the producer must hear so.
                 error.into_inner().admission.answer_instead(Err(Refusal::Stopping));
@@ -202,7 +202,7 @@ mod tests {
         let (gate, metrics) = (Gate::new(2, 1), Arc::new(Metrics::new()));
         let ingester = Ingester::new(Arc::clone(&gate), Arc::clone(&metrics), None, Probe::gone().await, 16).start();
         assert_eq!(post(&ingester, "{\"type\":\"d\",\"data\":{}}").await, Err(Refusal::Stopping));
-        assert_eq!((gate.events(), metrics.events_accepted.get()), (0, 0));
+        assert_eq!((gate.events(), metrics.events.accepted.get()), (0, 0));
     }
 
     #[actix_rt::test]
