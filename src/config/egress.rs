@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use super::Reader;
+use super::reader::Reader;
 use crate::model::egress::{EgressRules, HostPattern, can_be_allowed};
 
 pub(super) fn read(reader: &mut Reader) -> EgressRules {
@@ -12,7 +12,7 @@ pub(super) fn read(reader: &mut Reader) -> EgressRules {
             Ok(network) => allow_networks.push(network),
             Err(_) => reader.refuse(
                 "dispatch.allow_networks",
-                format!("{text:?} is no network; write it like 10.1.0.0/16 or fd00::/8"),
+                format!("{text:?} is not a network; write it like 10.1.0.0/16 or fd00::/8"),
             ),
         }
     }
