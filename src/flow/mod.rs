@@ -8,4 +8,5 @@ pub mod messages;
 pub mod pressure;
 #[cfg(test)]
 pub(crate) mod probe;
+pub mod refusal;
 pub mod response;
