@@ -38,7 +38,7 @@ pub struct Trigger {
     /// What is sent.
     pub template: TemplateId,
     /// Where to.
-    pub url: TriggerUrl,
+    pub url: Box<TriggerUrl>,
     /// Names and values of headers that are sent with it.
     pub headers: Vec<(String, String)>,
     /// Sign what is sent.
@@ -68,7 +68,7 @@ impl Trigger {
         let template = fields.required_text("template");
         let template = fields.parse("template", "bad_name", template, TemplateId::new);
         let url = fields.required_text("url");
-        let url = fields.parse("url", "bad_url", url, TriggerUrl::new);
+        let url = fields.parse("url", "bad_url", url, |text| TriggerUrl::new(text).map(Box::new));
         let headers = parts::read_headers(&mut fields);
         let secrets = parts::read_secrets(&mut fields);
         let enabled = fields.flag("enabled").unwrap_or(true);
@@ -117,7 +117,7 @@ impl Trigger {
 
     /// What the Dispatcher needs of it, made once and not per delivery.
     pub fn target(&self) -> Target {
-        let target = Target::of(self.url.clone(), &self.headers, self.secrets.clone());
+        let target = Target::of(TriggerUrl::clone(&self.url), &self.headers, self.secrets.clone());
         target.expect("a trigger's headers were read when it was")
     }
 }
