@@ -16,8 +16,8 @@ use crate::config::Dispatch;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::InFlight;
 use crate::flow::messages::{DeliveriesParked, DeliveriesRendered, DeliveriesRouted};
+use crate::model::destination::Destination;
 use crate::model::outcome::Dropped;
-use crate::model::target::Destination;
 use crate::telemetry::metrics::Metrics;
 
 /// What every dispatch thread is told.
@@ -94,7 +94,7 @@ impl Dispatchers {
             }
             let child = self.start(destination, context);
             self.children.insert(destination.clone(), child);
-            self.settings.metrics.destinations.inc();
+            self.settings.metrics.deliveries.destinations.inc();
         }
         self.children.get_mut(destination)
     }
@@ -118,7 +118,7 @@ impl Dispatchers {
 
     fn remove(&mut self, destination: &Destination) -> Option<Child> {
         let child = self.children.remove(destination)?;
-        self.settings.metrics.destinations.dec();
+        self.settings.metrics.deliveries.destinations.dec();
         Some(child)
     }
 

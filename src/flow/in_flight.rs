@@ -10,8 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::response::EventsResponse;
 use crate::flow::gate::{Admitted, Outstanding, StreamPermit};
 use crate::model::delivery::Delivery;
+use crate::model::destination::Destination;
 use crate::model::outcome::{Dropped, Outcome};
-use crate::model::target::Destination;
 use crate::telemetry::metrics::Metrics;
 
 /// An entry's name in its stream: milliseconds and a number, as Redis orders them.
@@ -215,7 +215,7 @@ pub enum Report {
 
 /// Counts what ends without an attempt, and tells whoever wants to hear of it.
 pub fn drop_unsent(metrics: &Metrics, reason: Dropped, report: Option<oneshot::Sender<Report>>) {
-    metrics.dropped(reason, 1);
+    metrics.deliveries.dropped.inc(reason);
     if let Some(report) = report {
         let _ = report.send(Report::Dropped(reason));
     }

@@ -36,7 +36,7 @@ fn template_change(id: &str) -> Change {
 }
 
 fn trigger_change(id: &str, more: Value) -> Change {
-    let mut document = json!({"id": id, "template": "w", "url": format!("http://h/{id}")});
+    let mut document = json!({"id": id, "template": "w", "url": format!("http://h.example/{id}")});
     document.as_object_mut().expect("an object").extend(more.as_object().cloned().expect("an object"));
     let trigger = Trigger::from_json(document).expect("a trigger");
     Change::Trigger(account(), trigger.id.clone(), Some(trigger))
@@ -50,8 +50,10 @@ impl Alone {
 
     fn start_before(changes: Vec<Change>, behind: Recipient<FiringsMatched>) -> Self {
         let metrics = Arc::new(Metrics::new());
-        let limits = Config::from_layers(None, []).expect("the defaults").templates;
-        let live = Arc::new(Live::new(Arc::new(Dictionary::shipped()), limits, Arc::clone(&metrics)));
+        let config = Config::from_layers(None, []).expect("the defaults");
+        let live =
+            Live::new(Arc::new(Dictionary::shipped()), config.templates, config.dispatch.egress, Arc::clone(&metrics));
+        let live = Arc::new(live);
         live.apply(changes);
         let matcher = Matcher::new(Arc::clone(&live), Arc::clone(&metrics), behind, 16).start();
         Self { gate: Gate::new(16, 1), live, metrics, matcher }
@@ -100,10 +102,10 @@ async fn firings_go_on_together_with_what_they_need() {
     let mut answer = alone.give(&events).await;
     let message = soon(passed.recv()).await.expect("firings");
     assert_eq!(fired(&message), ["exact", "filtered", "lost"]);
-    assert_eq!(message.firings[0].target.uri, "http://h/exact");
+    assert_eq!(message.firings[0].target.as_ref().expect("a target").uri, "http://h.example/exact");
     let templates: Vec<bool> = message.firings.iter().map(|firing| firing.template.is_some()).collect();
     assert_eq!(templates, [true, true, false]);
-    assert_eq!(alone.metrics.firings_matched.get(), 3);
+    assert_eq!(alone.metrics.events.firings_matched.get(), 3);
     assert!(answer.try_recv().is_err() && alone.gate.events() == 4, "their places are held until the work is done");
     drop(message);
     assert_eq!(soon(answer).await.expect("an answer").expect("a receipt").accepted, 4);
@@ -134,6 +136,6 @@ async fn with_nobody_behind_it_firings_are_counted_as_dropped_and_hold_nothing()
     let changes = vec![template_change("w"), trigger_change("t", json!({"event": "a"}))];
     let alone = Alone::start_before(changes, Probe::gone().await);
     let answer = alone.give(&[("a", json!({})), ("a", json!({}))]).await;
-    assert_eq!((alone.metrics.drops(Dropped::Stopped), alone.gate.events()), (2, 0));
+    assert_eq!((alone.metrics.deliveries.dropped.get(Dropped::Stopped), alone.gate.events()), (2, 0));
     assert!(soon(answer).await.is_ok(), "the producer was left without an answer");
 }

@@ -132,7 +132,7 @@ impl Lane {
         if deliveries.is_empty() {
             return;
         }
-        self.metrics.deliveries_rendered.inc_by(deliveries.len() as u64);
+        self.metrics.deliveries.rendered.inc_by(deliveries.len() as u64);
         if let Err(error) = dispatcher.try_send(DeliveriesRendered(deliveries)) {
             for queued in error.into_inner().0 {
                 drop_unsent(&self.metrics, Dropped::Stopped, queued.report);
@@ -142,6 +142,13 @@ impl Lane {
 
     fn render(&self, firing: Firing, accepted_at: Instant, admission: Option<&Admission>) -> Option<InFlight> {
         let Firing { event, trigger, target, template, report } = firing;
+        let target = match target {
+            Ok(target) => target,
+            Err(reason) => {
+                drop_unsent(&self.metrics, reason, report);
+                return None;
+            }
+        };
         let Some(template) = template else {
             drop_unsent(&self.metrics, Dropped::TemplateUnusable, report);
             return None;

@@ -12,7 +12,7 @@ use crate::flow::messages::LiveTemplate;
 use crate::flow::probe::{Probe, soon};
 use crate::model::event::{Event, EventType};
 use crate::model::id::AccountId;
-use crate::model::target::{Destination, Target};
+use crate::model::target::Target;
 use crate::model::template::Format;
 use crate::templating;
 
@@ -52,13 +52,7 @@ fn template(format: Format, body: &str) -> Option<Arc<LiveTemplate>> {
 
 /// The firing of the event with this id, whose data has the member `n`, by the trigger `t`.
 fn firing(id: &str, host: &str, n: &serde_json::Value, template: Option<Arc<LiveTemplate>>) -> Firing {
-    let url = url::Url::parse(&format!("http://{host}/")).expect("a URL");
-    let target = Target {
-        destination: Destination::of(&url).expect("a destination"),
-        uri: url.as_str().parse().expect("a URI"),
-        headers: Box::default(),
-        secret: None,
-    };
+    let target = Target::read(&format!("http://{host}/"), &[], Vec::new()).expect("a target");
     let event = Event {
         account: AccountId::default_account(),
         event_type: EventType::new("a").expect("a type"),
@@ -71,7 +65,7 @@ fn firing(id: &str, host: &str, n: &serde_json::Value, template: Option<Arc<Live
     Firing {
         event: Arc::new(EventData::of(event)),
         trigger: TriggerId::new("t").expect("a name"),
-        target: Arc::new(target),
+        target: Ok(Arc::new(target)),
         template,
         report: None,
     }
@@ -92,7 +86,7 @@ async fn a_firing_becomes_a_body_that_is_ready_to_send() {
     assert_eq!(queued.delivery.content_type, "a/b");
     let id = queued.delivery.webhook_id.to_str().expect("ASCII").to_owned();
     assert!(id.len() == 36 && id.starts_with("msg_"), "{id}");
-    assert_eq!((alone.gate.deliveries(), alone.metrics.deliveries_rendered.get()), (1, 1));
+    assert_eq!((alone.gate.deliveries(), alone.metrics.deliveries.rendered.get()), (1, 1));
     assert!(answer.try_recv().is_err(), "the producer is answered when the attempt begins");
     drop(queued);
     assert!(soon(answer).await.is_ok());
@@ -108,7 +102,7 @@ async fn nothing_is_rendered_while_too_much_waits_behind() {
     for _ in 0..10 {
         tokio::task::yield_now().await;
     }
-    assert_eq!((passed.try_recv().is_err(), alone.metrics.deliveries_rendered.get()), (true, 0));
+    assert_eq!((passed.try_recv().is_err(), alone.metrics.deliveries.rendered.get()), (true, 0));
     alone.pressure.sub(1);
     assert_eq!(soon(passed.recv()).await.expect("deliveries").0.len(), 1);
 }
@@ -153,7 +147,13 @@ async fn what_gives_no_body_is_dropped_and_counted_and_the_next_goes_on() {
     let DeliveriesRendered(deliveries) = soon(passed.recv()).await.expect("deliveries");
     assert_eq!(deliveries.iter().map(|queued| &queued.delivery.body[..]).collect::<Vec<_>>(), [b"good"]);
     assert_eq!(soon(reported).await.expect("a report"), Report::Dropped(Dropped::RenderTooLarge));
-    assert_eq!((alone.metrics.drops(Dropped::RenderTooLarge), alone.metrics.drops(Dropped::TemplateUnusable)), (1, 1));
+    assert_eq!(
+        (
+            alone.metrics.deliveries.dropped.get(Dropped::RenderTooLarge),
+            alone.metrics.deliveries.dropped.get(Dropped::TemplateUnusable)
+        ),
+        (1, 1)
+    );
     assert_eq!(alone.gate.deliveries(), 1);
 }
 
@@ -185,5 +185,5 @@ async fn with_nobody_behind_it_deliveries_are_counted_as_dropped() {
     one.report = Some(report);
     alone.give(vec![one], None).await;
     assert_eq!(soon(reported).await.expect("a report"), Report::Dropped(Dropped::Stopped));
-    assert_eq!((alone.metrics.drops(Dropped::Stopped), alone.gate.deliveries()), (1, 0));
+    assert_eq!((alone.metrics.deliveries.dropped.get(Dropped::Stopped), alone.gate.deliveries()), (1, 0));
 }

@@ -22,7 +22,7 @@ use super::{GROUP, PARKED, Parked, Streams, command};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::StreamClaims;
 use crate::flow::messages::{DeliveriesParked, DeliveriesRendered};
-use crate::model::target::Destination;
+use crate::model::destination::Destination;
 use crate::redis::{ANSWER_WITHIN, Code, Connection, RedisResult, Value, has_code, within};
 use crate::telemetry::metrics::Metrics;
 
@@ -213,7 +213,7 @@ impl Consumers {
                 let claimed = self.claim(source, consumer, count).await?;
                 // Where there was as much as could be had, there may be more.
                 looked = (claimed.len() < count).then(Instant::now);
-                self.intake.metrics.claims.inc_by(claimed.len() as u64);
+                self.intake.metrics.streams.claimed.inc_by(claimed.len() as u64);
                 claimed
             } else {
                 ask(&mut connection, source, consumer, count).await?
