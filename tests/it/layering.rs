@@ -16,7 +16,7 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("arc_swap", &["live/mod.rs"]),
     ("rpds", &["live/index.rs"]),
     ("clap", &["cli"]),
-    ("rustix", &["cli/serve.rs"]),
+    ("rustix", &["cli/serve.rs", "handover/journal/disk.rs"]),
     ("tracing_subscriber", &["telemetry/log.rs"]),
     ("bytestring", &["json", "ingester/batch.rs"]),
 ];
