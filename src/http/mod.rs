@@ -5,6 +5,7 @@ mod auth;
 mod body;
 mod dictionary;
 mod events;
+pub mod inbound;
 mod keys;
 mod openapi;
 mod operations;
@@ -100,6 +101,18 @@ pub fn routes(config: &mut web::ServiceConfig) {
         )
         .service(resource("/v1/keys/{id}", web::delete().to(keys::delete)))
         .service(resource("/v1/openapi.json", get().to(openapi::serve)))
+        .service(resource("/metrics", get().to(operations::metrics)))
+        .service(resource("/healthz", get().to(operations::alive)))
+        .service(resource("/readyz", get().to(operations::ready)))
+        .default_service(web::to(not_found));
+}
+
+/// Sets up what the second server serves: health and metrics.
+pub fn admin_routes(config: &mut web::ServiceConfig) {
+    let resource = |path: &str, route: actix_web::Route| {
+        web::resource(path.to_owned()).route(route).default_service(web::to(method_not_allowed))
+    };
+    config
         .service(resource("/metrics", get().to(operations::metrics)))
         .service(resource("/healthz", get().to(operations::alive)))
         .service(resource("/readyz", get().to(operations::ready)))
