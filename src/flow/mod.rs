@@ -2,10 +2,12 @@
 //! what it holds, the [`gate`] that admits events, and the [`pressure`] that pauses a stage.
 
 pub mod descriptors;
+pub mod fairness;
 pub mod gate;
 pub mod in_flight;
 pub mod messages;
 pub mod pressure;
 #[cfg(test)]
 pub(crate) mod probe;
+pub mod refusal;
 pub mod response;

@@ -19,7 +19,7 @@ const HOMES: [(&str, &[&str]); 16] = [
     ("rustix", &["cli/serve.rs", "flow/descriptors.rs"]),
     ("actix_http", &["http/inbound"]),
     ("tracing_subscriber", &["telemetry/log.rs"]),
-    ("bytestring", &["json", "ingester/read.rs"]),
+    ("bytestring", &["json", "ingester/batch.rs"]),
 ];
 
 /// Plain data and vocabulary: what knows no stage, no framework and no wiring.
