@@ -105,7 +105,7 @@ impl Inbound {
                     let stream = InboundStream::new(socket, HEAD, connection, Rc::clone(&connections));
                     std::future::ready(Ok((stream, peer)))
                 });
-                let app = App::new().configure(configure()).wrap_fn(|request, service| serve_one(request, service));
+                let app = App::new().configure(configure()).wrap_fn(serve_one);
                 let app = map_config(app, |()| AppConfig::default());
                 let http = HttpService::build()
                     // Those times are watched here, without a timer for each request.
