@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
-use super::body::{Listing, read_accepted, read_fired, read_items};
+use super::body::{Accepted, Listing, read_accepted, read_fired, read_items};
 use super::folder::{Folder, SegmentFile, read_up_to};
 use super::format::{
     BootId, HeaderFault, Level, RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentKind, SegmentName, VERSION,
 };
-use super::ledger::{Entry, Place, Pool, Segment, small};
+use super::ledger::{Entry, Place, Segment, Unsettled, small};
 use super::registry::{Journal, RUN_SHIFT, Settings};
 use super::scan::{Damage, Order, Record, Scan, scan};
 
@@ -54,6 +54,8 @@ pub(super) struct Found<F> {
     pub(super) entry: Arc<Entry<F>>,
     /// When it was accepted.
     pub(super) accepted_ms: u64,
+    /// Whose it is.
+    pub(super) account: Arc<str>,
 }
 
 /// A journal that was opened.
@@ -81,7 +83,7 @@ pub(super) fn open<D: Folder>(folder: D, settings: Settings, now_ms: u64) -> Res
         reading.accepted_segment(segment, is_trusted)?;
     }
     let run = runs.max(reading.entries_max >> RUN_SHIFT) + 1;
-    let journal = Journal::new(folder, settings, run, next_number, Arc::clone(&reading.pool));
+    let journal = Journal::new(folder, settings, run, next_number, Arc::clone(&reading.unsettled));
     let (found, report) = reading.finish(&journal);
     let marked = journal.mark_run(now_ms);
     marked.map_err(|error| OpenError::System("the journal can't begin a segment".to_owned(), error))?;
@@ -127,7 +129,7 @@ fn list<D: Folder>(folder: &D) -> Result<Vec<Old<D::File>>, OpenError> {
 /// What the segments read so far hold.
 struct Reading<F> {
     boot: BootId,
-    pool: Arc<Pool>,
+    unsettled: Arc<Unsettled<F>>,
     begun: HashSet<(u64, u32)>,
     /// A begun record is damaged, and what it named is not known.
     doubt: bool,
@@ -138,14 +140,15 @@ struct Reading<F> {
     /// Unsettled firings in segments that are not trusted.
     lost: HashSet<(u64, u32)>,
     segments: Vec<Arc<Segment<F>>>,
+    accounts: HashSet<Arc<str>>,
     report: Report,
 }
 
 impl<F: SegmentFile> Reading<F> {
-    fn new(boot: BootId, pool: Arc<Pool>) -> Self {
+    fn new(boot: BootId, unsettled: Arc<Unsettled<F>>) -> Self {
         Self {
             boot,
-            pool,
+            unsettled,
             begun: HashSet::new(),
             doubt: false,
             entries: HashMap::new(),
@@ -153,6 +156,7 @@ impl<F: SegmentFile> Reading<F> {
             pending: HashMap::new(),
             lost: HashSet::new(),
             segments: Vec::new(),
+            accounts: HashSet::new(),
             report: Report::default(),
         }
     }
@@ -186,8 +190,7 @@ impl<F: SegmentFile> Reading<F> {
                 RecordKind::Accepted => match read_accepted(record.body) {
                     Some(read) => {
                         let place = place(&segment, record);
-                        let ids = (read.entry, read.request, read.event.accepted_ms);
-                        self.accepted_record(ids, &read.firings, record.header.commits, is_trusted.then_some(place));
+                        self.accepted_record(&read, record.header.commits, is_trusted.then_some(place));
                     }
                     None => self.report.orphaned += 1,
                 },
@@ -204,16 +207,11 @@ impl<F: SegmentFile> Reading<F> {
         Ok(())
     }
 
-    fn accepted_record(
-        &mut self,
-        (entry, request, accepted_ms): (u64, u64, u64),
-        firings: &[Listing<'_>],
-        commits: bool,
-        place: Option<Place<F>>,
-    ) {
+    fn accepted_record(&mut self, read: &Accepted<'_>, commits: bool, place: Option<Place<F>>) {
+        let entry = read.entry;
         self.entries_max = self.entries_max.max(entry);
-        self.request(request, entry, commits, place.is_some());
-        let unsettled = self.unsettled(entry, firings);
+        self.request(read.request, entry, commits, place.is_some());
+        let unsettled = self.not_begun(entry, &read.firings);
         let Some(place) = place else {
             return self.lost.extend(unsettled.into_iter().map(|index| (entry, index)));
         };
@@ -222,9 +220,21 @@ impl<F: SegmentFile> Reading<F> {
         if is_over || self.entries.contains_key(&entry) {
             return;
         }
-        let found = Found { entry: Entry::new(entry, Arc::clone(&self.pool)), accepted_ms };
+        let account = self.account(read.event.account);
+        let accepted_ms = read.event.accepted_ms;
+        let found = Found { entry: Entry::new(entry, Arc::clone(&self.unsettled)), accepted_ms, account };
         found.entry.list(unsettled.into_iter(), place);
         self.entries.insert(entry, found);
+    }
+
+    /// The name of an account, of which there are far fewer than of entries.
+    fn account(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.accounts.get(name) {
+            return Arc::clone(known);
+        }
+        let account: Arc<str> = name.into();
+        self.accounts.insert(Arc::clone(&account));
+        account
     }
 
     fn fired_record(
@@ -235,7 +245,7 @@ impl<F: SegmentFile> Reading<F> {
         place: Option<Place<F>>,
     ) {
         self.request(request, entry, commits, place.is_some());
-        let unsettled = self.unsettled(entry, firings);
+        let unsettled = self.not_begun(entry, firings);
         match (place, self.entries.get(&entry)) {
             (None, _) => self.lost.extend(unsettled.into_iter().map(|index| (entry, index))),
             (Some(place), Some(found)) => found.entry.list(unsettled.into_iter(), place),
@@ -252,8 +262,8 @@ impl<F: SegmentFile> Reading<F> {
         }
     }
 
-    fn unsettled(&self, entry: u64, firings: &[Listing<'_>]) -> Vec<u32> {
-        let indexes = firings.iter().map(|(index, _)| *index);
+    fn not_begun(&self, entry: u64, firings: &[Listing<'_>]) -> Vec<u32> {
+        let indexes = firings.iter().map(|listing| listing.index);
         indexes.filter(|index| !self.begun.contains(&(entry, *index))).collect()
     }
 
