@@ -1,6 +1,8 @@
 //! Triggers and templates of an account: the same five calls over both, since they differ in what
 //! a document may say and not in what is done with it.
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -12,6 +14,7 @@ use serde_json::{Map, Value};
 use super::auth::{Want, authorize};
 use super::problem::Problem;
 use super::{AppState, body, etag, get, method_not_allowed, precondition, template_check};
+use crate::flow::messages::LiveTemplate;
 use crate::model::field::FieldError;
 use crate::model::id::{AccountId, new_id};
 use crate::model::template::Template;
@@ -37,8 +40,16 @@ pub(super) trait Resource: Record + 'static {
     /// document does not mention it.
     fn keep(&mut self, _old: &Self, _document: &Map<String, Value>) {}
 
-    /// Judges it together with what else there is; `Ok` holds warnings.
-    fn judge(&self, account: &AccountId, shared: &AppState) -> impl Future<Output = Result<Vec<Diagnostic>, Problem>>;
+    /// Judges it together with what else there is.
+    fn judge(&self, account: &AccountId, shared: &AppState) -> impl Future<Output = Result<Judged, Problem>>;
+}
+
+/// A record that may be saved.
+#[derive(Default)]
+pub(super) struct Judged {
+    warnings: Vec<Diagnostic>,
+    /// What a template compiles to, so that it is compiled once.
+    live: Option<Arc<LiveTemplate>>,
 }
 
 impl Resource for Template {
@@ -49,10 +60,10 @@ impl Resource for Template {
         self.to_json()
     }
 
-    async fn judge(&self, _: &AccountId, shared: &AppState) -> Result<Vec<Diagnostic>, Problem> {
+    async fn judge(&self, _: &AccountId, shared: &AppState) -> Result<Judged, Problem> {
         let checked = template_check::compile(self.format, self.body.clone(), None, shared).await?;
-        if checked.compiled.is_some() {
-            return Ok(checked.diagnostics);
+        if let Some(compiled) = checked.compiled {
+            return Ok(Judged { warnings: checked.diagnostics, live: LiveTemplate::new(self, compiled) });
         }
         let detail = checked.diagnostics.first().map_or_else(String::new, |first| {
             format!("line {}, column {}: {}", first.line, first.column, first.message)
@@ -80,13 +91,14 @@ impl Resource for Trigger {
 
     /// Warns where the template names what the trigger's events don't carry. Whether the template
     /// is there is the store's to say, together with the write.
-    async fn judge(&self, account: &AccountId, shared: &AppState) -> Result<Vec<Diagnostic>, Problem> {
+    async fn judge(&self, account: &AccountId, shared: &AppState) -> Result<Judged, Problem> {
         let template = shared.store.get::<Template>(Some(account), self.template.as_str()).await?;
         let Some(Stored { value, .. }) = template else {
-            return Ok(Vec::new());
+            return Ok(Judged::default());
         };
         let event = Some(self.event.clone());
-        Ok(template_check::compile(value.format, value.body, event, shared).await?.diagnostics)
+        let checked = template_check::compile(value.format, value.body, event, shared).await?;
+        Ok(Judged { warnings: checked.diagnostics, live: None })
     }
 }
 
@@ -239,8 +251,8 @@ async fn save<T: Resource>(
     {
         record.keep(&old.value, &members);
     }
-    let warnings = record.judge(account, shared).await?;
-    let written = shared.store.put(Some(account), &record, precondition).await?;
+    let Judged { warnings, live } = record.judge(account, shared).await?;
+    let written = shared.store.put_compiled(Some(account), &record, live, precondition).await?;
     let mut view = record.view();
     if let (false, Some(members)) = (warnings.is_empty(), view.as_object_mut()) {
         members.insert("warnings".into(), serde_json::to_value(warnings).unwrap_or_default());

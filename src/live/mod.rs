@@ -9,7 +9,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
-use http::HeaderValue;
 
 pub use index::{Index, LiveTrigger};
 
@@ -57,32 +56,16 @@ impl Live {
         self.index.load()
     }
 
-    /// Prepares a template; `None` where it can't be used any more, because the dictionary or a
-    /// bound has changed since it was saved.
-    fn prepare(&self, template: &Template) -> Option<Arc<LiveTemplate>> {
-        let checked = templating::compile(template.format, &template.body, self.catalogue.as_ref(), None, &self.limits);
-        let content_type = match &template.content_type {
-            Some(own) => HeaderValue::from_str(own).ok()?,
-            // A constant has no count of its copies, which threads would write to by turns.
-            None => HeaderValue::from_static(template.format.content_type()),
-        };
-        let compiled = checked.compiled?;
-        Some(Arc::new(LiveTemplate { compiled, content_type }))
-    }
-
     /// Makes the index with these changes out of the one without.
-    fn change(&self, index: &mut Index, changes: Vec<Change>) {
+    fn change(index: &mut Index, changes: Vec<Change>) {
         for change in changes {
             match change {
                 Change::Trigger(account, id, trigger) => index.set_trigger(&account, id, trigger),
                 Change::Template(account, id, template) => {
-                    let live = template.map(|template| {
-                        let live = self.prepare(&template);
-                        if live.is_none() {
-                            tracing::warn!(%account, template = %id, "a stored template can't be used; what it renders is dropped");
-                        }
-                        live
-                    });
+                    let live = template.map(|saved| saved.live);
+                    if let Some(None) = live {
+                        tracing::warn!(%account, template = %id, "a stored template can't be used; what it renders is dropped");
+                    }
                     index.set_template(&account, id, live);
                 }
                 Change::Key(id, key) => index.set_key(id, key),
@@ -101,11 +84,16 @@ impl Live {
 }
 
 impl ChangeSink for Live {
+    fn compile(&self, template: &Template) -> Option<Arc<LiveTemplate>> {
+        let checked = templating::compile(template.format, &template.body, self.catalogue.as_ref(), None, &self.limits);
+        LiveTemplate::new(template, checked.compiled?)
+    }
+
     fn apply(&self, changes: Vec<Change>) {
         // What a panic in another change left behind is the whole old index, which is sound.
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut index = Index::clone(&self.index.load());
-        self.change(&mut index, changes);
+        Self::change(&mut index, changes);
         self.swap(index);
     }
 
@@ -125,7 +113,7 @@ struct Next<'a> {
 impl Snapshot for Next<'_> {
     fn add(&mut self, changes: Vec<Change>) {
         self.read += changes.len();
-        self.live.change(&mut self.index, changes);
+        Live::change(&mut self.index, changes);
         if let Some(progress) = &self.live.progress {
             progress(self.read, self.records);
         }
