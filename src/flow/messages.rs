@@ -7,47 +7,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix::Message;
-use bytes::Bytes;
 use http::HeaderValue;
 use tokio::sync::oneshot;
 
 use super::in_flight::{Admission, InFlight, Report, StreamClaims};
-use super::response::EventsResponse;
+use crate::model::destination::Destination;
 use crate::model::event::Event;
 use crate::model::id::{AccountId, TriggerId};
-use crate::model::target::{Destination, Target};
+use crate::model::outcome::Dropped;
+use crate::model::target::Target;
 use crate::model::template::Template;
 use crate::templating;
-
-/// How a body holds events.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Encoding {
-    /// One event object, or an array of them.
-    Json,
-    /// One event object a line.
-    JsonLines,
-    /// One CloudEvent in structured mode.
-    CloudEvent,
-    /// An array of CloudEvents.
-    CloudEvents,
-    /// A CloudEvent in binary mode: the body is its data, the attributes came as headers, here
-    /// without `ce-` and decoded.
-    CloudEventData(Vec<(String, String)>),
-}
-
-/// A request's body as it came, to the Ingester.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct EventsReceived {
-    /// The body.
-    pub body: Bytes,
-    /// How it holds events.
-    pub encoding: Encoding,
-    /// The one account the sender may post for; `None`: all.
-    pub only_account: Option<AccountId>,
-    /// Where the answer goes.
-    pub reply: oneshot::Sender<EventsResponse>,
-}
 
 /// Events that the producer may count on, to the Matcher.
 #[derive(Debug, Message)]
@@ -80,8 +50,8 @@ pub struct Firing {
     pub event: Arc<EventData>,
     /// Which trigger.
     pub trigger: TriggerId,
-    /// Where it sends.
-    pub target: Arc<Target>,
+    /// Where it sends; or why it sends nothing.
+    pub target: Result<Arc<Target>, Dropped>,
     /// What it sends; `None` where the template can't be used.
     pub template: Option<Arc<LiveTemplate>>,
     /// Who wants to hear the end of it.

@@ -14,7 +14,11 @@ pub use index::{Index, LiveTrigger};
 
 use crate::dictionary::Dictionary;
 use crate::flow::messages::LiveTemplate;
+use crate::model::egress::EgressRules;
+use crate::model::id::AccountId;
+use crate::model::outcome::Dropped;
 use crate::model::template::Template;
+use crate::model::trigger::Trigger;
 use crate::store::{Change, ChangeSink, Snapshot};
 use crate::telemetry::metrics::Metrics;
 use crate::templating::{self, Limits};
@@ -29,6 +33,7 @@ pub struct Live {
     writing: Mutex<()>,
     catalogue: Arc<Dictionary>,
     limits: Limits,
+    egress: EgressRules,
     metrics: Arc<Metrics>,
     progress: Option<Progress>,
 }
@@ -41,9 +46,9 @@ impl fmt::Debug for Live {
 
 impl Live {
     /// Nothing is live yet.
-    pub fn new(catalogue: Arc<Dictionary>, limits: Limits, metrics: Arc<Metrics>) -> Self {
+    pub fn new(catalogue: Arc<Dictionary>, limits: Limits, egress: EgressRules, metrics: Arc<Metrics>) -> Self {
         let index = ArcSwap::from_pointee(Index::default());
-        Self { index, writing: Mutex::new(()), catalogue, limits, metrics, progress: None }
+        Self { index, writing: Mutex::new(()), catalogue, limits, egress, metrics, progress: None }
     }
 
     /// The same for whoever wants to see how a snapshot goes on.
@@ -56,11 +61,27 @@ impl Live {
         self.index.load()
     }
 
+    /// Why what a trigger fires is dropped, where it breaks a rule that came after it was saved.
+    fn refuses(&self, account: &AccountId, trigger: &Trigger) -> Option<Dropped> {
+        let broken = trigger.broken_rules(&self.egress).into_iter().next()?;
+        tracing::warn!(
+            %account, trigger = %trigger.id, member = broken.error.pointer, reason = broken.reason.as_str(),
+            "a stored trigger breaks a rule that newer ones are held to; what it fires is dropped"
+        );
+        Some(broken.reason)
+    }
+
     /// Makes the index with these changes out of the one without.
-    fn change(index: &mut Index, changes: Vec<Change>) {
+    fn change(&self, index: &mut Index, changes: Vec<Change>) {
         for change in changes {
             match change {
-                Change::Trigger(account, id, trigger) => index.set_trigger(&account, id, trigger),
+                Change::Trigger(account, id, trigger) => {
+                    let trigger = trigger.map(|trigger| {
+                        let reason = self.refuses(&account, &trigger);
+                        (trigger, reason)
+                    });
+                    index.set_trigger(&account, id, trigger);
+                }
                 Change::Template(account, id, template) => {
                     let live = template.map(|saved| saved.live);
                     if let Some(None) = live {
@@ -85,6 +106,9 @@ impl Live {
 
 impl ChangeSink for Live {
     fn compile(&self, template: &Template) -> Option<Arc<LiveTemplate>> {
+        if template.broken_rule().is_some() {
+            return None;
+        }
         let checked = templating::compile(template.format, &template.body, self.catalogue.as_ref(), None, &self.limits);
         LiveTemplate::new(template, checked.compiled?)
     }
@@ -93,7 +117,7 @@ impl ChangeSink for Live {
         // What a panic in another change left behind is the whole old index, which is sound.
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut index = Index::clone(&self.index.load());
-        Self::change(&mut index, changes);
+        self.change(&mut index, changes);
         self.swap(index);
     }
 
@@ -113,7 +137,7 @@ struct Next<'a> {
 impl Snapshot for Next<'_> {
     fn add(&mut self, changes: Vec<Change>) {
         self.read += changes.len();
-        Live::change(&mut self.index, changes);
+        self.live.change(&mut self.index, changes);
         if let Some(progress) = &self.live.progress {
             progress(self.read, self.records);
         }
