@@ -8,8 +8,8 @@ use toml::de::DeTable;
 use super::attribute_type::AttributeType;
 use super::error::{DictionaryError, Place, shown};
 use super::members::{Members, Placed, Source};
-use super::nearest::nearest;
 use crate::model::event::EventType;
+use crate::templating::nearest::likely as nearest;
 
 /// The longest name of an entity or tag, in bytes.
 pub const TAG_BYTES_MAX: usize = 64;
