@@ -180,7 +180,7 @@ fn read_type(members: &mut Members<'_, '_>) -> Option<AttributeType> {
     let text = members.text("type", &instead)?;
     let found = AttributeType::from_word(&text.value);
     if found.is_none() {
-        let instead = match nearest(&text.value, words.into_iter()) {
+        let instead = match nearest(&text.value, words) {
             Some(word) => format!("did you mean {word:?}?"),
             None => instead,
         };

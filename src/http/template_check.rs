@@ -8,8 +8,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::call::Call;
+use super::openapi::operation::{Operation, Shape};
+use super::openapi::shapes::TemplateQuestion;
 use super::problem::Problem;
-use super::{AppState, body, records};
+use super::state::AppState;
+use super::{body, path};
 use crate::model::event::{Event, EventPattern};
 use crate::model::field::{FieldError, Fields, kind};
 use crate::model::id::AccountId;
@@ -41,35 +45,32 @@ struct Question {
     data: Option<Map<String, Value>>,
 }
 
-/// Check a template, and see what it sends.
-#[utoipa::path(
-    post, path = "/v1/accounts/{account}/templates/check", tag = "templates",
-    params(("account" = String, Path, description = "The account")),
-    request_body(content = super::openapi::TemplateQuestion),
-    responses(
-        (status = 200, description = "What is said of it", body = Verdict),
-        (status = 422, description = "The document has mistakes", body = Problem, content_type = "application/problem+json"),
-    )
-)]
-pub(super) async fn check(
+pub(super) fn calls() -> Vec<Call> {
+    vec![Call::post(
+        "/v1/accounts/{account}/templates/check",
+        || web::route().to(check),
+        || {
+            Operation::new("check_template", "templates", "Check a template, and see what it sends")
+                .body(Shape::of::<TemplateQuestion>())
+                .json(200, "What is wrong with it or worth a look", Shape::of::<Verdict>())
+        },
+    )]
+}
+
+async fn check(
     request: HttpRequest,
     mut payload: web::Payload,
-    shared: web::Data<AppState>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    let account = records::account(&request, &shared)?;
-    let document = body::read_json(&request, &mut payload, &shared).await?;
+    let account = path::account(&request, &state)?;
+    let document = body::read_json(&request, &mut payload, &state).await?;
     let question = read(document).map_err(|errors| Problem::invalid("invalid_check", "the document", errors))?;
-    let checked = compile(question.format, question.body, question.event.clone(), &shared).await?;
+    let checked = compile(question.format, question.body, question.event.clone(), &state).await?;
     let mut diagnostics = checked.diagnostics;
     let preview = checked.compiled.and_then(|compiled| {
         let content_type = question.format.content_type().to_owned();
-        match preview(&compiled, account, question.event, question.data, &shared) {
-            Ok(body) => Some(Preview { content_type, body }),
-            Err(diagnostic) => {
-                diagnostics.push(diagnostic);
-                None
-            }
-        }
+        let event = sample_event(account, question.event.as_ref(), question.data, &state);
+        preview(&compiled, event, &mut diagnostics).map(|body| Preview { content_type, body })
     });
     let ok = diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
     Ok(HttpResponse::Ok().json(Verdict { ok, diagnostics, preview }))
@@ -81,9 +82,9 @@ pub(super) async fn compile(
     format: Format,
     body: String,
     event: Option<EventPattern>,
-    shared: &AppState,
+    state: &AppState,
 ) -> Result<Checked, Problem> {
-    let (catalogue, limits) = (Arc::clone(&shared.catalogue), shared.config.templates.clone());
+    let (catalogue, limits) = (Arc::clone(&state.dictionary), state.config.templates.clone());
     let compiling = move || templating::compile(format, &body, catalogue.as_ref(), event.as_ref(), &limits);
     web::block(compiling).await.map_err(|_| {
         let detail = "the check of this template failed; that is a fault of the engine, not yours";
@@ -118,15 +119,13 @@ fn read(document: Value) -> Result<Question, Vec<FieldError>> {
 
 /// Renders by the code that renders deliveries. Data that gives no body is the template's problem
 /// only with this data, but one worth an error while somebody looks.
-fn preview(
-    compiled: &Compiled,
-    account: AccountId,
-    event: Option<EventPattern>,
-    data: Option<Map<String, Value>>,
-    shared: &AppState,
-) -> Result<String, Diagnostic> {
-    let event = sample_event(account, event.as_ref(), data, shared);
-    let refuse = |reason: &str| Diagnostic {
+fn preview(compiled: &Compiled, event: Event, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
+    let (rendered, unusable) = compiled.preview(&Data::of(event));
+    diagnostics.extend(unusable);
+    diagnostics.sort_by_key(|found| (found.line, found.column, found.severity));
+    let body = rendered.map_err(|reason| reason.to_string());
+    let body = body.and_then(|body| String::from_utf8(body.to_vec()).map_err(|_| "it is not UTF-8".to_owned()));
+    let refuse = |reason: String| Diagnostic {
         severity: Severity::Error,
         code: "preview_failed",
         line: 1,
@@ -134,8 +133,7 @@ fn preview(
         message: format!("With this data nothing would be sent: {reason}."),
         suggestion: None,
     };
-    let rendered = compiled.render(&Data::of(event)).map_err(|reason| refuse(&reason.to_string()))?;
-    String::from_utf8(rendered.to_vec()).map_err(|_| refuse("it is not UTF-8"))
+    body.map_err(|reason| diagnostics.push(refuse(reason))).ok()
 }
 
 /// An event like those that the pattern means, with the data given or the dictionary's examples.
@@ -143,16 +141,16 @@ pub(super) fn sample_event(
     account: AccountId,
     pattern: Option<&EventPattern>,
     data: Option<Map<String, Value>>,
-    shared: &AppState,
+    state: &AppState,
 ) -> Event {
-    let event_type = shared.catalogue.sample_type(pattern);
+    let event_type = state.dictionary.sample_type(pattern);
     Event {
         account,
         id: crate::model::id::new_event_id(),
         id_given: false,
         source: "".into(),
         time: jiff::Timestamp::now().to_string().into(),
-        data: data.unwrap_or_else(|| shared.catalogue.sample(event_type.as_str())).into(),
+        data: data.unwrap_or_else(|| state.dictionary.sample(event_type.as_str())).into(),
         event_type,
     }
 }

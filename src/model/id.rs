@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// The longest name, in bytes. Names stand in URLs and in the store's keys.
 pub const NAME_BYTES_MAX: usize = 128;
+/// What a name is, as a regular expression for the documents of the interface.
+pub const NAME_PATTERN: &str = "^[A-Za-z0-9_.~:@-]+$";
 
 /// Why a text can't be a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +24,9 @@ pub enum NameError {
     /// A character that has a meaning in URLs or keys.
     #[error("it has the character {0:?}; letters, digits and - _ . ~ : @ are taken")]
     Character(char),
+    /// `.` or `..`: clients take these for steps in a path and never send them.
+    #[error("`.` and `..` are steps in a path, not names; take another name")]
+    PathStep,
 }
 
 fn validate(text: &str) -> Result<(), NameError> {
@@ -33,6 +38,7 @@ fn validate(text: &str) -> Result<(), NameError> {
     }
     match text.chars().find(|c| !(c.is_ascii_alphanumeric() || "-_.~:@".contains(*c))) {
         Some(c) => Err(NameError::Character(c)),
+        None if matches!(text, "." | "..") => Err(NameError::PathStep),
         None => Ok(()),
     }
 }
@@ -139,5 +145,9 @@ mod tests {
         for (bad, c) in [("a b", ' '), ("a/b", '/'), ("{a}", '{'), ("é", 'é')] {
             assert_eq!(AccountId::new(bad), Err(NameError::Character(c)));
         }
+        for step in [".", ".."] {
+            assert_eq!(AccountId::new(step), Err(NameError::PathStep));
+        }
+        assert!(AccountId::new("...").is_ok() && AccountId::new(".a").is_ok());
     }
 }

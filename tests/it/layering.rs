@@ -12,13 +12,13 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("hickory_resolver", &["dispatcher/outbound", "dispatcher/set.rs"]),
     ("rustls", &["dispatcher/outbound", "dispatcher/attempt.rs", "redis/authorities.rs"]),
     ("actix_web", &["http", "node.rs", "cli/receive"]),
-    ("prometheus", &["telemetry/metrics.rs"]),
+    ("prometheus", &["telemetry/metrics"]),
     ("arc_swap", &["live/mod.rs"]),
     ("rpds", &["live/index.rs"]),
     ("clap", &["cli"]),
     ("rustix", &["cli/serve.rs"]),
     ("tracing_subscriber", &["telemetry/log.rs"]),
-    ("bytestring", &["json", "ingester/read.rs"]),
+    ("bytestring", &["json", "ingester/batch.rs"]),
 ];
 
 /// Plain data and vocabulary: what knows no stage, no framework and no wiring.

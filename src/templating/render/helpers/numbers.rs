@@ -9,6 +9,7 @@ use super::super::args::{Args, Outcome};
 use super::super::figures::{Separators, is_negative, unsigned};
 use super::super::locale::{Currency, Locale};
 use super::super::stop::Stop;
+use super::super::value::Datum;
 use super::{Gives, Helper};
 use crate::templating::program::Call;
 
@@ -67,14 +68,27 @@ pub(super) fn locale(args: &mut Args<'_, '_>) -> Result<Option<Locale>, Stop> {
 }
 
 /// The separators of a call: its own, else its locale's.
-fn separators<'s>(
-    args: &mut Args<'_, 's>,
-    locale: Option<Separators<'static>>,
-) -> Result<(Option<Cow<'s, str>>, Option<Cow<'s, str>>, Separators<'static>), Stop> {
-    let default = locale.unwrap_or(Separators { group: ",", sizes: (3, 3), point: "." });
-    // An empty text is a choice here: no separator at all.
-    let mut own = |name| Ok::<_, Stop>(args.option(name)?.and_then(super::super::value::Datum::into_text));
-    Ok((own("group")?, own("point")?, default))
+struct Chosen<'s> {
+    group: Cow<'s, str>,
+    point: Cow<'s, str>,
+    sizes: (usize, usize),
+}
+
+impl<'s> Chosen<'s> {
+    fn of(args: &mut Args<'_, 's>, locale: Option<Separators<'static>>) -> Result<Self, Stop> {
+        let default = locale.unwrap_or(Separators { group: ",", sizes: (3, 3), point: "." });
+        // An empty text is a choice here: no separator at all.
+        let own = |option: Option<Datum<'s>>| option.and_then(Datum::into_text);
+        Ok(Self {
+            group: own(args.option("group")?).unwrap_or(default.group.into()),
+            point: own(args.option("point")?).unwrap_or(default.point.into()),
+            sizes: default.sizes,
+        })
+    }
+
+    fn separators(&self) -> Separators<'_> {
+        Separators { group: &self.group, sizes: self.sizes, point: &self.point }
+    }
 }
 
 fn decimals(args: &mut Args<'_, '_>) -> Result<Option<usize>, Stop> {
@@ -85,14 +99,9 @@ fn number<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
     let number = args.number(0)?;
     let locale = locale(args)?.map(Locale::separators);
     let decimals = decimals(args)?;
-    let (group, point, default) = separators(args, locale)?;
-    let separators = Separators {
-        group: group.as_deref().unwrap_or(default.group),
-        point: point.as_deref().unwrap_or(default.point),
-        ..default
-    };
+    let chosen = Chosen::of(args, locale)?;
     let sign = if is_negative(&number, decimals) { "-" } else { "" };
-    args.made(format!("{sign}{}", unsigned(&number, decimals, separators)))
+    args.made(format!("{sign}{}", unsigned(&number, decimals, chosen.separators())))
 }
 
 /// An amount with the decimals of its currency, and the currency's code after it, or its sign where the
@@ -107,14 +116,9 @@ fn money<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
         Some(decimals) => decimals,
         None => known.and_then(|currency| currency.exponent()).map_or(2, usize::from),
     };
-    let (group, point, default) = separators(args, locale.map(|locale| locale.separators))?;
-    let separators = Separators {
-        group: group.as_deref().unwrap_or(default.group),
-        point: point.as_deref().unwrap_or(default.point),
-        ..default
-    };
+    let chosen = Chosen::of(args, locale.map(|locale| locale.separators))?;
     let sign = if is_negative(&number, Some(decimals)) { "-" } else { "" };
-    let amount = unsigned(&number, Some(decimals), separators);
+    let amount = unsigned(&number, Some(decimals), chosen.separators());
     let symbol = args.option("symbol")?.is_some_and(|symbol| symbol.holds(false));
     args.made(match (code.is_empty(), symbol) {
         (true, _) => format!("{sign}{amount}"),
