@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 use super::response::EventsResponse;
+use crate::flow::account::{Account, Charge};
 use crate::flow::gate::{Admitted, Outstanding, StreamPermit};
 use crate::model::delivery::Delivery;
 use crate::model::destination::Destination;
@@ -174,6 +175,8 @@ pub type Admission = Arc<Admitted<EventsResponse>>;
 /// A delivery on its way, with what is owed to others when it comes to an end.
 #[derive(Debug)]
 pub struct InFlight {
+    /// Whose it is.
+    pub account: Arc<Account>,
     /// The POST to make.
     pub delivery: Delivery,
     /// When its event was accepted.
@@ -191,8 +194,8 @@ pub struct InFlight {
 /// What a delivery that waits counts against.
 #[derive(Debug)]
 pub enum Permit {
-    /// The permits of the request that it came with.
-    Request(Admission),
+    /// The permits of the request that it came with, and its own place among its account's deliveries.
+    Request(Admission, Charge),
     /// A permit of its own: it was accepted elsewhere and taken from a stream.
     Stream(StreamPermit),
 }
