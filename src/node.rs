@@ -5,19 +5,22 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix::{Actor as _, Addr, Arbiter, Recipient};
 use actix_web::web;
 
-use crate::config::{Config, DictionarySource};
+use crate::config::{Config, DictionarySource, StoreKind};
 use crate::dictionary::{Dictionary, DictionaryError};
 use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound};
 use crate::flow::account::Bounds;
 use crate::flow::descriptors::Descriptors;
 use crate::flow::gate::Gate;
+use crate::flow::keep::Keeping;
 use crate::flow::messages::DeliveriesRendered;
 use crate::flow::pressure::Pressure;
+use crate::handover::journal::{Feed, FeedProgress, Journal, JournalError, Recovered};
 use crate::handover::streams::{Backlog, Consumers, Publisher, Sink, Streams, StreamsError};
 use crate::http::inbound::{Inbound, InboundServer};
 use crate::http::{self, AppState, Pipeline};
@@ -53,6 +56,9 @@ pub enum StartError {
     /// The streams of deliveries can't be used.
     #[error(transparent)]
     Streams(#[from] StreamsError),
+    /// The journal can't be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The parts that send can't be set up.
     #[error("{0}")]
     Dispatch(String),
@@ -74,6 +80,7 @@ pub struct Node {
     threads: Vec<Arbiter>,
     dispatchers: Vec<Addr<Dispatchers>>,
     streams: Option<Streams>,
+    journal: Option<Journal>,
 }
 
 /// How a lane's deliveries reach Dispatchers.
@@ -89,8 +96,19 @@ enum HandOver {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped {
     /// Deliveries and events that could not be sent within `dispatch.drain_ms`, nor given back for
-    /// other nodes to send.
+    /// other nodes to send, nor kept for the next start.
     pub unsent: usize,
+    /// Deliveries that the journal keeps for the next start.
+    pub kept: usize,
+}
+
+/// Who wants to see how a long start goes on.
+#[derive(Default)]
+pub struct Watch {
+    /// How the store is read.
+    pub store: Option<Progress>,
+    /// How what the journal holds is handed on.
+    pub journal: Option<FeedProgress>,
 }
 
 /// Loads the dictionary that the settings name.
@@ -104,11 +122,11 @@ pub fn load_dictionary(source: &DictionarySource) -> Result<Dictionary, Vec<Dict
 impl Node {
     /// Starts a node: first what sends, then what renders and matches, last what takes events in.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        Self::start_watched(config, None).await
+        Self::start_watched(config, Watch::default()).await
     }
 
-    /// The same for whoever wants to see how the reading of a large store goes on.
-    pub async fn start_watched(config: Config, progress: Option<Progress>) -> Result<Self, StartError> {
+    /// The same for whoever wants to see how it goes on.
+    pub async fn start_watched(config: Config, watch: Watch) -> Result<Self, StartError> {
         let dictionary = Arc::new(load_dictionary(&config.catalogue).map_err(StartError::Dictionary)?);
         let metrics = Arc::new(Metrics::new());
         let bounds = Bounds {
@@ -126,7 +144,7 @@ impl Node {
             config.dispatch.egress.clone(),
             Arc::clone(&metrics),
         );
-        let live = Arc::new(live.with_progress(progress));
+        let live = Arc::new(live.with_progress(watch.store));
         let store = Store::open(&config.store, Arc::clone(&live) as _, Arc::clone(&metrics)).await?;
 
         let streams = match config.delivers_through_streams() {
@@ -134,7 +152,9 @@ impl Node {
             false => None,
         };
 
-        let (threads, dispatchers) = start_dispatchers(&config, outbound, &metrics, &gate)?;
+        let (journal, recovered) = open_journal(&config, &gate, &metrics).await?.unzip();
+        let keeping = journal.as_ref().map(Journal::keeping);
+        let (threads, dispatchers) = start_dispatchers(&config, outbound, &metrics, &gate, keeping.clone())?;
         let hand_over = match &streams {
             None => HandOver::Direct(dispatchers.clone()),
             Some(streams) => {
@@ -146,10 +166,15 @@ impl Node {
         };
         let duplicates = IdempotencyWindow::new(&config.ingest, &config.store).map_err(StreamsError::from)?;
         let address = listener.local_addr().map_err(StartError::Serve)?;
-        let shared = Arc::new(AppState { config, gate, live, store, dictionary, metrics });
-        let server = serve(&shared, hand_over, duplicates, listener).map_err(StartError::Serve)?;
+        let shared =
+            Arc::new(AppState { config, gate, live, store, dictionary, metrics, recovering: AtomicBool::new(false) });
+        if let Some(recovered) = recovered.filter(|recovered| !recovered.is_empty()) {
+            recover(recovered, &shared, &dispatchers, watch.journal);
+        }
+        let server = serve(&shared, hand_over, duplicates, keeping, listener).map_err(StartError::Serve)?;
         let admin = admin.map(|listener| serve_admin(&shared, listener)).transpose().map_err(StartError::Serve)?;
-        Ok(Self { address, drain: shared.config.dispatch.drain, shared, server, admin, threads, dispatchers, streams })
+        let drain = shared.config.dispatch.drain;
+        Ok(Self { address, drain, shared, server, admin, threads, dispatchers, streams, journal })
     }
 
     /// Where HTTP is served; the port that was taken where the settings say 0.
@@ -184,7 +209,12 @@ impl Node {
             }
             emptied = tokio::time::timeout(GIVEN_BACK_WITHIN, gate.emptied()).await;
         }
-        let unsent = if emptied.is_ok() { 0 } else { gate.unsent() };
+        // From here on what is dropped because its part ends stays in the journal.
+        let kept = self.journal.as_ref().map_or(0, |journal| {
+            journal.close();
+            if emptied.is_ok() { 0 } else { journal.unsettled() }
+        });
+        let unsent = if emptied.is_ok() { 0 } else { gate.unsent().saturating_sub(kept) };
         self.shared.metrics.deliveries.dropped.inc_by(Dropped::Stopped, unsent);
         self.server.stop().await;
         if let Some((_, admin)) = self.admin {
@@ -195,8 +225,48 @@ impl Node {
             // A thread that died of a fault has nothing left to stop.
             let _ = thread.join();
         }
-        Stopped { unsent }
+        if let Some(journal) = self.journal {
+            let ended = tokio::task::spawn_blocking(move || journal.stop()).await;
+            if let Err(error) = ended {
+                tracing::error!(%error, "the journal's last round ended with a panic");
+            }
+        }
+        Stopped { unsent, kept }
     }
+}
+
+/// The journal beside an embedded store's file, and what it holds; none where nothing is to be kept.
+async fn open_journal(
+    config: &Config,
+    gate: &Arc<Gate>,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<(Journal, Recovered)>, StartError> {
+    let Ok(StoreKind::File(path)) = config.store.kind() else { return Ok(None) };
+    let (settings, gate, metrics) = (config.journal.clone(), Arc::clone(gate), Arc::clone(metrics));
+    // It reads files, and this thread hears signals.
+    let opened = tokio::task::spawn_blocking(move || Journal::start(&path, &settings, &gate, &metrics)).await;
+    opened.unwrap_or_else(|error| Err(JournalError::Threads(io::Error::other(error)))).map_err(StartError::from)
+}
+
+/// Hands what the journal holds to a renderer of its own, beside what is accepted meanwhile.
+fn recover(
+    recovered: Recovered,
+    shared: &Arc<AppState>,
+    dispatchers: &[Addr<Dispatchers>],
+    progress: Option<FeedProgress>,
+) {
+    let dispatchers = dispatchers.iter().map(|address| address.clone().recipient()).collect();
+    let (gate, metrics) = (Arc::clone(&shared.gate), Arc::clone(&shared.metrics));
+    let capacity = shared.config.ingest.events_in_flight_max;
+    let pressure = Rc::new(Pressure::new(WAITING_BYTES_MAX));
+    let renderer = Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), dispatchers, pressure, capacity);
+    let feed = Feed { live: Arc::clone(&shared.live), gate, metrics, renderer: renderer.start().recipient() };
+    shared.recovering.store(true, Ordering::SeqCst);
+    let shared = Arc::clone(shared);
+    actix_rt::spawn(async move {
+        recovered.feed(feed, progress).await;
+        shared.recovering.store(false, Ordering::SeqCst);
+    });
 }
 
 fn listen(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
@@ -226,6 +296,7 @@ fn start_dispatchers(
     outbound: Outbound,
     metrics: &Arc<Metrics>,
     gate: &Arc<Gate>,
+    keeping: Option<Arc<dyn Keeping>>,
 ) -> Result<(Vec<Arbiter>, Vec<Addr<Dispatchers>>), StartError> {
     let settings = DispatchSettings {
         config: Arc::new(config.dispatch.clone()),
@@ -237,6 +308,7 @@ fn start_dispatchers(
             + config.cluster.take_max
             + config.server.connections_max,
         takes_max: config.delivers_through_streams().then_some(config.cluster.take_max),
+        keeping,
     };
     let threads = if config.cluster.dispatch { config.dispatch.threads } else { 0 };
     let threads: Vec<Arbiter> = (0..threads).map(|_| Arbiter::new()).collect();
@@ -254,6 +326,7 @@ fn serve(
     shared: &Arc<AppState>,
     hand_over: HandOver,
     duplicates: Option<IdempotencyWindow>,
+    keeping: Option<Arc<dyn Keeping>>,
     listener: std::net::TcpListener,
 ) -> io::Result<InboundServer> {
     let settings = &shared.config.server;
@@ -266,7 +339,7 @@ fn serve(
     };
     let own = Arc::clone(shared);
     inbound.serve(settings, &shared.metrics, move || {
-        let lane = web::Data::new(start_lane(&own, &hand_over, duplicates.clone()));
+        let lane = web::Data::new(start_lane(&own, &hand_over, duplicates.clone(), keeping.as_ref()));
         let shared = web::Data::from(Arc::clone(&own));
         move |config: &mut web::ServiceConfig| {
             config.app_data(shared).app_data(lane);
@@ -296,7 +369,12 @@ fn serve_admin(shared: &Arc<AppState>, listener: std::net::TcpListener) -> io::R
     Ok((address, server))
 }
 
-fn start_lane(shared: &AppState, hand_over: &HandOver, duplicates: Option<IdempotencyWindow>) -> Pipeline {
+fn start_lane(
+    shared: &AppState,
+    hand_over: &HandOver,
+    duplicates: Option<IdempotencyWindow>,
+    keeping: Option<&Arc<dyn Keeping>>,
+) -> Pipeline {
     // Each message carries an admitted event, or a test that a connection waits for.
     let capacity = shared.config.ingest.events_in_flight_max + shared.config.server.connections_max;
     let publisher_capacity = shared.config.ingest.deliveries_in_flight_max + shared.config.server.connections_max;
@@ -318,6 +396,7 @@ fn start_lane(shared: &AppState, hand_over: &HandOver, duplicates: Option<Idempo
         Arc::clone(&shared.live),
         Arc::clone(&shared.gate),
         metrics(),
+        keeping.map(|keeping| keeping.keep()),
         renderer.clone().recipient(),
         capacity,
     )

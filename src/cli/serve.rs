@@ -11,7 +11,7 @@ use super::print::{complain, progress_bar, say};
 use super::signals::StopSignals;
 use crate::config::Config;
 use crate::live::Progress;
-use crate::node::Node;
+use crate::node::{Node, Stopped, Watch};
 use crate::telemetry::log;
 
 /// What is over before that needs no bar; what a node reads anew much later is told in the log only.
@@ -35,7 +35,7 @@ pub(super) fn run(config: Config) -> ExitCode {
             }
         };
         let started = tokio::select! {
-            started = Node::start_watched(config, Some(progress())) => started,
+            started = Node::start_watched(config, Watch { store: Some(progress()), journal: Some(progress()) }) => started,
             // While Redis is awaited, for example. Nothing was accepted yet.
             signal = signals.next() => {
                 tracing::info!(signal, "stopped before the start was complete");
@@ -53,8 +53,8 @@ pub(super) fn run(config: Config) -> ExitCode {
         tracing::info!(address = %node.address(), version = env!("CARGO_PKG_VERSION"), open_files_max, "serving");
         let signal = signals.next().await;
         tracing::info!(signal, "stopping: no more events are taken, what was accepted is sent");
-        let unsent = end(node, &mut signals).await;
-        tracing::info!(unsent, "stopped");
+        let Stopped { unsent, kept } = end(node, &mut signals).await;
+        tracing::info!(unsent, kept, "stopped");
         ExitCode::SUCCESS
     })
 }
@@ -80,13 +80,14 @@ fn progress() -> Progress {
 }
 
 /// Stops the node, or leaves it where somebody who has waited long enough says so again.
-async fn end(node: Node, signals: &mut StopSignals) -> usize {
+async fn end(node: Node, signals: &mut StopSignals) -> Stopped {
     let shared = Arc::clone(node.shared());
     tokio::select! {
-        stopped = node.stop() => stopped.unsent,
+        stopped = node.stop() => stopped,
         signal = signals.next() => {
             tracing::warn!(signal, "a second signal: what is not sent yet is left");
-            shared.gate.unsent()
+            // Nothing is settled any more, so what the journal keeps stays kept.
+            Stopped { unsent: shared.gate.unsent(), kept: 0 }
         }
     }
 }

@@ -7,6 +7,7 @@ mod cluster;
 mod dispatch;
 mod egress;
 mod ingest;
+mod journal;
 mod layers;
 mod log;
 mod reader;
@@ -21,6 +22,7 @@ pub use catalogue::DictionarySource;
 pub use cluster::Cluster;
 pub use dispatch::Dispatch;
 pub use ingest::Ingest;
+pub use journal::{JournalSettings, Survives};
 pub use log::Log;
 pub use reader::ConfigError;
 pub use server::Server;
@@ -36,6 +38,8 @@ pub struct Config {
     pub server: Server,
     /// Where triggers, templates and keys are kept.
     pub store: StoreSettings,
+    /// The journal beside an embedded store.
+    pub journal: JournalSettings,
     /// What the node does, and how it shares work with others.
     pub cluster: Cluster,
     /// The operator's key.
@@ -105,9 +109,12 @@ impl Config {
     }
 
     fn read(reader: &mut Reader) -> Self {
+        let store = StoreSettings::read(reader);
+        let kind = store.kind().ok();
         Self {
             server: Server::read(reader),
-            store: StoreSettings::read(reader),
+            store,
+            journal: JournalSettings::read(reader, kind.as_ref()),
             cluster: Cluster::read(reader),
             auth: Auth::read(reader),
             ingest: Ingest::read(reader),

@@ -14,7 +14,8 @@ use super::attempt::attempt;
 use super::parked::Parked;
 use crate::config::Dispatch;
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::{InFlight, Report};
+use crate::flow::in_flight::{InFlight, Report, drop_unsent};
+use crate::flow::keep::Begin;
 use crate::model::destination::Destination;
 use crate::model::outcome::{Dropped, Outcome};
 use crate::telemetry::metrics::Metrics;
@@ -65,6 +66,7 @@ pub(super) struct Queue {
     client: awc::Client,
     pub(super) metrics: Arc<Metrics>,
     gate: Arc<Gate>,
+    begin: Option<Rc<dyn Begin>>,
     pub(super) parked: Parked,
     /// With the time since which each waits.
     pub(super) waiting: RefCell<VecDeque<(Instant, InFlight)>>,
@@ -86,6 +88,7 @@ impl Queue {
         client: awc::Client,
         metrics: Arc<Metrics>,
         gate: Arc<Gate>,
+        begin: Option<Rc<dyn Begin>>,
     ) -> Rc<Self> {
         Rc::new(Self {
             destination,
@@ -93,6 +96,7 @@ impl Queue {
             client,
             metrics,
             gate,
+            begin,
             parked: Parked::default(),
             waiting: RefCell::default(),
             waiting_bytes: Cell::new(0),
@@ -275,12 +279,23 @@ impl Queue {
 
     /// How long the attempt took; of one that was not made, nothing can be told by that.
     async fn send(&self, queued: InFlight) -> Duration {
-        let InFlight { delivery, accepted_at, permit, claim, outstanding, report, .. } = queued;
+        let InFlight { delivery, accepted_at, permit, claim, kept, outstanding, report, .. } = queued;
         // Where other nodes may hold it too, one of all may attempt it.
         if let Some(claim) = claim
             && !claim.redeem().await
         {
             return Duration::MAX;
+        }
+        // Where it is kept, the journal names it before the first byte is sent.
+        if let (Some(kept), Some(begin)) = (kept, &self.begin) {
+            if accepted_at.elapsed() > begin.age_max() {
+                drop(kept);
+                drop_unsent(&self.metrics, Dropped::Expired, report);
+                return Duration::MAX;
+            }
+            if begin.begin(kept).await.is_err() {
+                return Duration::MAX;
+            }
         }
         let begun = Instant::now();
         self.metrics.deliveries.began(begun.saturating_duration_since(accepted_at));

@@ -15,6 +15,7 @@ use super::{Dispatcher, Idle, LetGo, ParkedFor, Stop, parked};
 use crate::config::Dispatch;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::InFlight;
+use crate::flow::keep::{Begin, Keeping};
 use crate::flow::messages::{DeliveriesParked, DeliveriesRendered, DeliveriesRouted};
 use crate::model::destination::Destination;
 use crate::model::outcome::Dropped;
@@ -35,6 +36,8 @@ pub struct DispatchSettings {
     pub mailbox_capacity: usize,
     /// Where deliveries come from streams, how many of them the node takes.
     pub takes_max: Option<usize>,
+    /// The journal that deliveries are kept in.
+    pub keeping: Option<Arc<dyn Keeping>>,
 }
 
 struct Child {
@@ -47,6 +50,7 @@ struct Child {
 pub struct Dispatchers {
     settings: DispatchSettings,
     resolver: Rc<TokioResolver>,
+    begin: Option<Rc<dyn Begin>>,
     children: HashMap<Destination, Child>,
     generations: u64,
     destinations_max: usize,
@@ -59,7 +63,9 @@ impl Dispatchers {
         Ok(Self::start_in_arbiter(thread, move |_| {
             // Each thread has its share of the destinations.
             let destinations_max = settings.config.destinations_max.div_ceil(settings.config.threads);
-            Self { settings, resolver: Rc::new(resolver), children: HashMap::new(), generations: 0, destinations_max }
+            let begin = settings.keeping.as_ref().map(|keeping| keeping.begin());
+            let (resolver, children) = (Rc::new(resolver), HashMap::new());
+            Self { settings, resolver, begin, children, generations: 0, destinations_max }
         }))
     }
 
@@ -108,7 +114,7 @@ impl Dispatchers {
             destination: destination.clone(),
             generation: self.generations,
             received: 0,
-            queue: Queue::new(destination.clone(), bounds, client, metrics, gate),
+            queue: Queue::new(destination.clone(), bounds, client, metrics, gate, self.begin.clone()),
             idle_after: self.settings.config.idle_destination,
             parent: context.address().recipient(),
         };

@@ -100,7 +100,7 @@ impl Alone {
             destination: port.destination(),
             generation: 7,
             received: 0,
-            queue: Queue::new(port.destination(), Bounds::new(config, None), client, metrics, gate),
+            queue: Queue::new(port.destination(), Bounds::new(config, None), client, metrics, gate, None),
             idle_after: config.idle_destination,
             parent,
         };
@@ -115,6 +115,7 @@ impl Alone {
             gate: Arc::clone(&self.gate),
             mailbox_capacity,
             takes_max: None,
+            keeping: None,
         };
         Dispatchers::start_on(&actix::Arbiter::current(), settings).expect("a resolver")
     }
@@ -131,7 +132,16 @@ impl Alone {
         let outstanding = self.gate.delivery(None);
         let accepted_at = Instant::now();
         (
-            InFlight { account, delivery, accepted_at, permit: None, claim: None, outstanding, report: Some(report) },
+            InFlight {
+                account,
+                delivery,
+                accepted_at,
+                permit: None,
+                claim: None,
+                kept: None,
+                outstanding,
+                report: Some(report),
+            },
             reported,
         )
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::keep::Kept;
 use super::response::EventsResponse;
 use crate::flow::account::{Account, Charge};
 use crate::flow::gate::{Admitted, Outstanding, StreamPermit};
@@ -185,6 +186,8 @@ pub struct InFlight {
     pub permit: Option<Permit>,
     /// Must be redeemed before the attempt begins; none where no other node can have the delivery.
     pub claim: Option<Claim>,
+    /// Must be said to begin before the attempt does; none where it is not kept in a journal.
+    pub kept: Option<Kept>,
     /// Counts it until its end.
     pub outstanding: Outstanding,
     /// Who wants to hear the end of it.

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::in_flight::Admission;
 use super::refusal::Refusal;
 
 /// The journal of a node, for the threads that use it.
@@ -19,9 +18,6 @@ pub trait Keeping: fmt::Debug + Send + Sync {
 
     /// For a thread that sends. Called on it.
     fn begin(&self) -> Rc<dyn Begin>;
-
-    /// A delivery that has waited for so long is dropped.
-    fn age_max(&self) -> Duration;
 }
 
 /// Keeps what one thread accepts.
@@ -37,7 +33,7 @@ pub trait KeepRequest: fmt::Debug + Send {
     fn add(&mut self, parts: &[KeepPart<'_>], commits: bool) -> Result<Vec<Kept>, Refusal>;
 
     /// Holds the admission, and so the response, until what was written survives what the settings say.
-    fn hold(&mut self, admission: &Admission);
+    fn hold(&mut self, admission: Box<dyn Any + Send>);
 }
 
 /// An event with firings of it.
@@ -113,4 +109,7 @@ impl Drop for Kept {
 pub trait Begin: fmt::Debug {
     /// The attempt may begin when this is received; never where the thread ends.
     fn begin(&self, kept: Kept) -> oneshot::Receiver<()>;
+
+    /// A delivery that has waited for longer is dropped.
+    fn age_max(&self) -> Duration;
 }

@@ -1,6 +1,7 @@
 //! What the handlers of requests share.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use actix::Addr;
 
@@ -27,6 +28,8 @@ pub struct AppState {
     pub dictionary: Arc<Dictionary>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What a start has found in the journal is being handed on.
+    pub recovering: AtomicBool,
 }
 
 /// The stages of one HTTP thread.

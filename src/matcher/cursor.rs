@@ -7,8 +7,10 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
+use super::keeping::{self, Unfinished};
 use crate::flow::account::{Account, Measured, Reserved};
 use crate::flow::drill;
+use crate::flow::keep::{Keep, KeepEvent, Kept};
 use crate::flow::messages::{EventData, Firing, Firings, LiveTemplate, Step};
 use crate::live::{Live, LiveTrigger};
 use crate::model::event::{Event, EventType};
@@ -23,6 +25,8 @@ const CANDIDATES_AT_ONCE: usize = 32;
 pub(super) struct Context {
     pub(super) live: Arc<Live>,
     pub(super) metrics: Arc<Metrics>,
+    /// The journal, where there is one.
+    pub(super) keep: Option<Arc<dyn Keep>>,
 }
 
 /// Events of one account, not all of them matched.
@@ -36,6 +40,8 @@ pub(super) struct Cursor {
     listeners: Option<(EventType, Arc<[Listener]>)>,
     matching: Option<Matching>,
     fired: VecDeque<Fired>,
+    /// Where it will find more than was found when its request was accepted, and that is to be kept.
+    unfinished: Option<Unfinished>,
 }
 
 #[derive(Debug)]
@@ -65,10 +71,14 @@ struct Matching {
 
 /// An event that was matched, and which of its listeners it fires.
 #[derive(Debug)]
-struct Fired {
+pub(super) struct Fired {
     event: Arc<EventData>,
     listeners: Arc<[Listener]>,
     fired: std::vec::IntoIter<u32>,
+    /// What the journal needs until it is written.
+    keep: Option<KeepEvent>,
+    /// A handle for each that is written.
+    kept: VecDeque<Kept>,
 }
 
 /// How far a cursor is with its measuring.
@@ -92,6 +102,7 @@ impl Cursor {
             listeners: None,
             matching: None,
             fired: VecDeque::new(),
+            unfinished: None,
         }
     }
 
@@ -134,15 +145,59 @@ impl Cursor {
 
     /// Looks at some candidates of one event. False: there are no more events.
     fn advance(&mut self) -> bool {
-        let Some(matching) = self.matching.take().or_else(|| self.begin()) else { return false };
+        let Some(matching) = self.matching.take().or_else(|| self.begin()) else {
+            if let Some(unfinished) = self.unfinished.take() {
+                unfinished.finish();
+            }
+            return false;
+        };
         // A panic over one event costs that event only.
         match catch_unwind(AssertUnwindSafe(|| matching.some())) {
             Ok(matching) if matching.next < matching.listeners.len() => self.matching = Some(matching),
-            Ok(matching) if !matching.fired.is_empty() => self.fired.push_back(matching.finish()),
+            Ok(matching) if !matching.fired.is_empty() => {
+                let fired = matching.finish(self.context.keep.is_some());
+                self.push(fired);
+            }
             Ok(_) => {}
             Err(_) => self.context.metrics.deliveries.dropped.inc(Dropped::Panic),
         }
         true
+    }
+
+    /// An event was matched. Where its request is accepted already, it is kept before it is handed on.
+    fn push(&mut self, mut fired: Fired) {
+        if let Some(unfinished) = &self.unfinished {
+            match unfinished.add(&fired) {
+                Ok(kept) => fired.kept = kept.collect(),
+                Err(refusal) => {
+                    refusal.count(&self.context.metrics);
+                    // The rest of the request goes with it: its producer is told that it was not accepted.
+                    self.unfinished = None;
+                    self.events = Vec::new().into_iter();
+                    return;
+                }
+            }
+        }
+        self.fired.push_back(fired);
+    }
+
+    /// Whether it will find more.
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.matching.is_some() || self.events.len() > 0
+    }
+
+    /// What it has found.
+    pub(super) fn fired(&self) -> impl Iterator<Item = &Fired> {
+        self.fired.iter()
+    }
+
+    /// What it has found is kept: each firing gets its handle.
+    pub(super) fn kept(&mut self, kept: &mut impl Iterator<Item = Kept>, unfinished: Option<&Unfinished>) {
+        for fired in &mut self.fired {
+            fired.keep = None;
+            fired.kept = kept.take(fired.fired.len()).collect();
+        }
+        self.unfinished = unfinished.filter(|_| self.is_unfinished()).cloned();
     }
 
     fn begin(&mut self) -> Option<Matching> {
@@ -183,8 +238,30 @@ impl Matching {
         self
     }
 
-    fn finish(self) -> Fired {
-        Fired { event: Arc::new(EventData::of(self.event)), listeners: self.listeners, fired: self.fired.into_iter() }
+    fn finish(self, keeps: bool) -> Fired {
+        let keep = keeps.then(|| keeping::event_of(&self.event));
+        let (event, kept) = (Arc::new(EventData::of(self.event)), VecDeque::new());
+        Fired { event, listeners: self.listeners, fired: self.fired.into_iter(), keep, kept }
+    }
+}
+
+impl Fired {
+    pub(super) fn event(&self) -> &EventData {
+        &self.event
+    }
+
+    pub(super) fn keep_event(&self) -> Option<&KeepEvent> {
+        self.keep.as_ref()
+    }
+
+    /// What fires, each with the fingerprint of where it sends.
+    pub(super) fn triggers(&self) -> Vec<(u64, &str)> {
+        let of = |number: &u32| {
+            let trigger = &self.listeners[*number as usize].trigger;
+            let fingerprint = trigger.target.as_ref().map_or(0, |target| target.destination.fingerprint());
+            (fingerprint, trigger.id.as_str())
+        };
+        self.fired.as_slice().iter().map(of).collect()
     }
 }
 
@@ -208,6 +285,7 @@ impl Firings for Cursor {
             template: template.get_or_init(lookup).clone(),
             event,
             charge: Some(charge),
+            kept: fired.kept.pop_front(),
             report: None,
         };
         fired.fired.next();

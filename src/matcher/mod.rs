@@ -3,6 +3,7 @@
 //! for a change to it; it never looks at templates' bodies.
 
 mod cursor;
+mod keeping;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -14,6 +15,7 @@ use actix::{Actor, Handler, Recipient};
 use crate::flow::fairness::Progress;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::Admission;
+use crate::flow::keep::Keep;
 use crate::flow::messages::{EventData, EventsAdmitted, FiringsMatched};
 use crate::flow::refusal::{Full, Refusal};
 use crate::flow::turns::{Turns, Worker};
@@ -37,6 +39,7 @@ pub struct Matcher {
 #[derive(Debug)]
 struct Lane {
     metrics: Arc<Metrics>,
+    keep: Option<Arc<dyn Keep>>,
     renderer: Recipient<FiringsMatched>,
 }
 
@@ -59,11 +62,13 @@ impl Matcher {
         live: Arc<Live>,
         gate: Arc<Gate>,
         metrics: Arc<Metrics>,
+        keep: Option<Arc<dyn Keep>>,
         renderer: Recipient<FiringsMatched>,
         mailbox_capacity: usize,
     ) -> Self {
-        let lane = Turns::new(Lane { metrics: Arc::clone(&metrics), renderer }, Arc::clone(&gate));
-        Self { lane, gate, context: Arc::new(Context { live, metrics }), mailbox_capacity }
+        let own = Lane { metrics: Arc::clone(&metrics), keep: keep.clone(), renderer };
+        let lane = Turns::new(own, Arc::clone(&gate));
+        Self { lane, gate, context: Arc::new(Context { live, metrics, keep }), mailbox_capacity }
     }
 }
 
@@ -142,6 +147,9 @@ impl Lane {
         if !self.renderer.connected() {
             return self.refuse(request, Refusal::Stopping);
         }
+        if let Err(refusal) = self.keep(request) {
+            return self.refuse(request, refusal);
+        }
         self.metrics.events.accepted.inc_by(request.events as u64);
         for cursor in request.cursors.drain(..).filter(|cursor| !cursor.is_empty()) {
             let sent = self.renderer.try_send(FiringsMatched {
@@ -155,6 +163,21 @@ impl Lane {
                 self.metrics.deliveries.dropped.inc(Dropped::Panic);
             }
         }
+    }
+
+    /// Where there is a journal, writes what was found to it.
+    fn keep(&self, request: &mut Request) -> Result<(), Refusal> {
+        let Some(keep) = &self.keep else { return Ok(()) };
+        let unfinished = request.cursors.iter().filter(|cursor| cursor.is_unfinished()).count();
+        if unfinished == 0 && request.cursors.iter().all(Cursor::is_empty) {
+            return Ok(());
+        }
+        let fired = request.cursors.iter().flat_map(Cursor::fired);
+        let (unfinished, mut kept) = keeping::keep(keep.as_ref(), fired, unfinished, &request.admission)?;
+        for cursor in &mut request.cursors {
+            cursor.kept(&mut kept, unfinished.as_ref());
+        }
+        Ok(())
     }
 
     fn refuse(&self, request: &Request, refusal: Refusal) {

@@ -62,16 +62,11 @@ impl Alone {
         let live =
             Live::new(Arc::new(Dictionary::shipped()), config.templates, config.dispatch.egress, Arc::clone(&metrics));
         let live = Arc::new(live);
-<<<<<<< HEAD
         live.apply(changes.into_iter().map(|change| compiled(&live, change)).collect());
         let gate = Gate::for_events(16);
-        let matcher = Matcher::new(Arc::clone(&live), Arc::clone(&gate), Arc::clone(&metrics), behind, 16).start();
+        let matcher =
+            Matcher::new(Arc::clone(&live), Arc::clone(&gate), Arc::clone(&metrics), None, behind, 16).start();
         Self { gate, live, metrics, matcher }
-=======
-        live.apply(changes.into_iter().map(|change| compiled(&live, change)).collect());
-        let matcher = Matcher::new(Arc::clone(&live), Arc::clone(&metrics), behind, 16).start();
-        Self { gate: Gate::new(16, 1), live, metrics, matcher }
->>>>>>> main
     }
 
     /// Gives it one request's events; what is returned hears the answer.

@@ -153,7 +153,7 @@ impl Lane {
     }
 
     fn render(&self, work: &mut Work, firing: Firing, mut bytes: Charge) {
-        let Firing { event, trigger, target, template, charge, report } = firing;
+        let Firing { event, trigger, target, template, charge, kept, report } = firing;
         work.report = report;
         let target = match target {
             Ok(target) => target,
@@ -181,6 +181,7 @@ impl Lane {
             accepted_at: work.accepted_at,
             permit: work.admission.clone().zip(charge).map(|(admission, charge)| Permit::Request(admission, charge)),
             claim: None,
+            kept,
             outstanding: self.gate.delivery(Some(bytes)),
             report: work.report.take(),
         });

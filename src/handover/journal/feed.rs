@@ -37,7 +37,7 @@ const AGAIN_AFTER: Duration = Duration::from_millis(5);
 const SAID_EVERY: Duration = Duration::from_secs(5);
 
 /// Is told how many deliveries were handed on, and how many there are.
-pub type FeedProgress = Box<dyn Fn(usize, usize)>;
+pub type FeedProgress = Box<dyn Fn(usize, usize) + Send + Sync>;
 
 /// What a start has found.
 #[derive(Debug)]
@@ -82,8 +82,14 @@ impl Recovered {
     /// Hands all of them on. Ends early where the node stops: what is left stays in the journal.
     pub async fn feed(self, feed: Feed, progress: Option<FeedProgress>) {
         let all = self.len();
-        let feeding =
-            Feeding { feed, age_max: self.age_max, done: AtomicUsize::new(0), all, said: Instant::now().into(), progress };
+        let feeding = Feeding {
+            feed,
+            age_max: self.age_max,
+            done: AtomicUsize::new(0),
+            all,
+            said: Instant::now().into(),
+            progress,
+        };
         let mut accounts: BTreeMap<Arc<str>, Vec<Arc<Entry<File>>>> = BTreeMap::new();
         for found in self.found {
             accounts.entry(found.account).or_default().push(found.entry);
@@ -186,6 +192,8 @@ impl Feeding {
         }
         if is_over || self.said.get().elapsed() >= SAID_EVERY {
             self.said.set(Instant::now());
+            let left = self.all - done;
+            self.feed.metrics.journal.recovering.set(i64::try_from(left).unwrap_or(i64::MAX));
             tracing::info!(done, of = self.all, "deliveries of the journal were handed on");
         }
     }
@@ -201,9 +209,8 @@ struct Read {
 
 fn read(entry: &Arc<Entry<File>>, account: &AccountId) -> Option<Read> {
     let (places, unsettled) = entry.unsettled()?;
-    let read = |place: &super::ledger::Place<File>| {
-        read_up_to(&place.segment.file, u64::from(place.offset), place.bytes).ok()
-    };
+    let read =
+        |place: &super::ledger::Place<File>| read_up_to(&place.segment.file, u64::from(place.offset), place.bytes).ok();
     let records: Vec<Vec<u8>> = places.iter().map(read).collect::<Option<_>>()?;
     let (accepted, listings) = join(&places, &records)?;
     let kept = accepted.event;

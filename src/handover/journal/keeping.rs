@@ -16,7 +16,6 @@ use super::disk::Disk;
 use super::ledger::{Entry, Firing, lock};
 use super::threads::{Begins, Shared, now_ms};
 use crate::flow::fairness::{Pool, Taken};
-use crate::flow::in_flight::Admission;
 use crate::flow::keep::{Begin, Keep, KeepPart, KeepRequest, Keeping, Kept, KeptEntry};
 use crate::flow::refusal::{Full, Refusal};
 use crate::model::id::AccountId;
@@ -52,13 +51,10 @@ impl Keeping for Handle {
             shared: Arc::clone(&self.shared),
             waiting: RefCell::default(),
             again,
+            age_max: self.age_max,
         });
         actix_rt::spawn(again_from(Rc::downgrade(&own), failed));
         Rc::new(BeginHandle(own))
-    }
-
-    fn age_max(&self) -> Duration {
-        self.age_max
     }
 }
 
@@ -95,6 +91,21 @@ impl AcceptedRequest {
     }
 }
 
+fn record_of<'a>(part: &'a KeepPart<'a>, accepted_ms: u64) -> Part<'a> {
+    let event = EventFields {
+        accepted_ms,
+        hops: part.event.hops,
+        id_given: part.event.id_given,
+        account: part.account,
+        event_type: part.event.event_type.as_str(),
+        id: part.id,
+        source: part.source,
+        time: &part.event.time,
+        data: &part.event.data,
+    };
+    Part { event, triggers: part.firings, is_more: part.is_more }
+}
+
 fn bytes_of(part: &KeepPart<'_>) -> usize {
     let firings: usize = part.firings.iter().map(|(_, trigger)| FIRING_BYTES + trigger.len()).sum();
     let event = if part.is_more { 0 } else { part.event.data.len() + part.id.len() + part.source.len() };
@@ -105,23 +116,7 @@ impl KeepRequest for AcceptedRequest {
     fn add(&mut self, parts: &[KeepPart<'_>], commits: bool) -> Result<Vec<Kept>, Refusal> {
         let charged = self.charge(parts)?;
         let now_ms = now_ms();
-        let fields = |part: &KeepPart<'_>| EventFields {
-            accepted_ms: now_ms,
-            hops: part.event.hops,
-            id_given: part.event.id_given,
-            event_type: part.event.event_type.as_str(),
-            time: &part.event.time,
-            data: &part.event.data,
-            ..EventFields::default()
-        };
-        let records: Vec<Part<'_>> = parts
-            .iter()
-            .map(|part| Part {
-                event: EventFields { account: part.account, id: part.id, source: part.source, ..fields(part) },
-                triggers: part.firings,
-                is_more: part.is_more,
-            })
-            .collect();
+        let records: Vec<Part<'_>> = parts.iter().map(|part| record_of(part, now_ms)).collect();
         let mut acceptor = lock(&self.lane.acceptor);
         let firings = acceptor.accept(&mut self.request, &records, commits, now_ms).map_err(|error| {
             acceptor.abandon(&mut self.request);
@@ -139,8 +134,8 @@ impl KeepRequest for AcceptedRequest {
         Ok(firings.into_iter().map(|(entry, index)| Kept::new(entry, index)).collect())
     }
 
-    fn hold(&mut self, admission: &Admission) {
-        self.lane.shared.release(self.request.ends().to_vec(), Box::new(Arc::clone(admission)));
+    fn hold(&mut self, admission: Box<dyn Any + Send>) {
+        self.lane.shared.release(self.request.ends().to_vec(), admission);
     }
 }
 
@@ -169,6 +164,7 @@ struct Beginning {
     shared: Arc<Shared>,
     waiting: RefCell<Begins>,
     again: mpsc::UnboundedSender<Begins>,
+    age_max: Duration,
 }
 
 #[derive(Debug)]
@@ -183,6 +179,10 @@ impl Begin for BeginHandle {
             self.0.push(vec![(firing, ready)]);
         }
         may_begin
+    }
+
+    fn age_max(&self) -> Duration {
+        self.0.age_max
     }
 }
 

@@ -278,6 +278,11 @@ impl<F: SegmentFile> Entry<F> {
         left as usize
     }
 
+    /// Bytes of its records.
+    pub(super) fn bytes(&self) -> usize {
+        lock(&self.state).places.iter().map(|place| place.bytes).sum()
+    }
+
     /// Whether this firing is not settled.
     pub(super) fn has(&self, index: u32) -> bool {
         lock(&self.state).unsettled.has(index)

@@ -182,6 +182,16 @@ impl<D: Folder> Journal<D> {
         }
     }
 
+    /// Firings that are not settled.
+    pub(super) fn left(&self) -> usize {
+        let segments = self.all();
+        let mut entries: BTreeMap<u64, usize> = BTreeMap::new();
+        for segment in segments.iter().filter(|segment| segment.is_accepted()) {
+            entries.extend(segment.unsettled().iter().map(|entry| (entry.id, entry.left())));
+        }
+        entries.values().sum()
+    }
+
     /// Bytes of all files.
     pub(super) fn disk_bytes(&self) -> u64 {
         lock(&self.segments).values().map(|segment| u64::from(small(segment.capacity))).sum()

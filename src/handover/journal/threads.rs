@@ -59,6 +59,8 @@ pub(super) enum Waiting {
     Answer { ends: Vec<(Arc<Segment<File>>, u32)>, release: Box<dyn Any + Send> },
     /// Attempts; where the sync fails they go back to their thread.
     Begin { begun: Begun<File>, ready: Vec<oneshot::Sender<()>>, again: mpsc::UnboundedSender<Begins> },
+    /// The journal ends.
+    Stop,
 }
 
 /// The threads of a running journal.
@@ -100,7 +102,6 @@ impl Threads {
         let mut threads = vec![spawn("journal", move || keep(keeper, &own, &woken))?];
         for (name, pair) in [("journal-answers", answers), ("journal-begins", begins)] {
             if let Some((sender, waiting)) = pair {
-                // Ends when the last sender does, which is in `shared`.
                 drop(sender);
                 let shared = Arc::downgrade(&shared);
                 threads.push(spawn(name, move || sync(&shared, &waiting))?);
@@ -111,6 +112,9 @@ impl Threads {
 
     /// A last round, and the end of all threads.
     pub(super) fn stop(self) {
+        for sender in [&self.shared.answers, &self.shared.begins].into_iter().flatten() {
+            let _ = lock(sender).send(Waiting::Stop);
+        }
         self.shared.tell(Wake::Stop);
         drop(self.shared);
         for thread in self.threads {
@@ -238,7 +242,11 @@ fn sync(shared: &Weak<Shared>, incoming: &Receiver<Waiting>) {
                 shared.failed(&io::Error::other("a sync failed"));
             }
         }
+        let stops = waiting.iter().any(|one| matches!(one, Waiting::Stop));
         waiting = std::mem::take(&mut waiting).into_iter().filter_map(settle).collect();
+        if stops {
+            return;
+        }
     }
 }
 
@@ -250,6 +258,7 @@ fn segments(waiting: &[Waiting]) -> BTreeMap<u64, Arc<Segment<File>>> {
                 segments.extend(ends.iter().map(|(segment, _)| (segment.number(), Arc::clone(segment))));
             }
             Waiting::Begin { begun, .. } => drop(segments.insert(begun.segment.number(), Arc::clone(&begun.segment))),
+            Waiting::Stop => {}
         }
     }
     segments
@@ -274,5 +283,6 @@ fn settle(waiting: Waiting) -> Option<Waiting> {
             }
             None
         }
+        Waiting::Stop => None,
     }
 }

@@ -5,6 +5,7 @@
 mod connections;
 mod deliveries;
 mod events;
+mod journal;
 mod kind;
 mod store;
 mod streams;
@@ -14,6 +15,7 @@ use prometheus::{Encoder as _, IntGauge, Opts, Registry, TextEncoder};
 pub use connections::{ConnectionEnd, ConnectionMetrics};
 pub use deliveries::DeliveryMetrics;
 pub use events::{EventMetrics, RejectedByCode};
+pub use journal::JournalMetrics;
 pub use kind::{CounterBy, Label};
 pub use store::{SnapshotReason, StoreMetrics};
 pub use streams::{Redeemed, StreamMetrics};
@@ -28,6 +30,8 @@ pub struct Metrics {
     pub events: EventMetrics,
     /// Deliveries: rendered, queued, attempted, dropped.
     pub deliveries: DeliveryMetrics,
+    /// The journal of accepted deliveries.
+    pub journal: JournalMetrics,
     /// The store and what is live.
     pub store: StoreMetrics,
     /// The streams that carry deliveries between nodes.
@@ -48,6 +52,7 @@ impl Metrics {
             connections: ConnectionMetrics::register(&registry),
             events: EventMetrics::register(&registry),
             deliveries: DeliveryMetrics::register(&registry),
+            journal: JournalMetrics::register(&registry),
             store: StoreMetrics::register(&registry),
             streams: StreamMetrics::register(&registry),
             registry,
