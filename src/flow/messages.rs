@@ -18,6 +18,7 @@ use crate::model::event::Event;
 use crate::model::id::{AccountId, TriggerId};
 use crate::model::outcome::Dropped;
 use crate::model::target::Target;
+use crate::model::template::Template;
 use crate::templating;
 
 /// Events of a request that the gate has admitted, to the Matcher. They are accepted when their work is measured.
@@ -112,6 +113,18 @@ pub struct LiveTemplate {
     pub compiled: templating::Compiled,
     /// What is sent as `content-type`.
     pub content_type: HeaderValue,
+}
+
+impl LiveTemplate {
+    /// Of a compiled template; `None` where its content type can't be sent.
+    pub fn new(template: &Template, compiled: templating::Compiled) -> Option<Arc<Self>> {
+        let content_type = match &template.content_type {
+            Some(own) => HeaderValue::from_str(own).ok()?,
+            // A constant has no reference count, which threads would write to by turns.
+            None => HeaderValue::from_static(template.format.content_type()),
+        };
+        Some(Arc::new(Self { compiled, content_type }))
+    }
 }
 
 /// Deliveries for destinations of one thread, to that thread's Dispatchers.
