@@ -109,7 +109,7 @@ impl Handler<ParkedFor> for Dispatcher {
 
     fn handle(&mut self, message: ParkedFor, _: &mut Self::Context) {
         self.received += 1;
-        self.queue.hear_of_parked(&message.0);
+        self.queue.report_parked(&message.0);
     }
 }
 

@@ -80,7 +80,7 @@ impl Handler<EventsReceived> for Ingester {
     fn handle(&mut self, request: EventsReceived, _: &mut Self::Context) {
         let EventsReceived { source, encoding, only_account, reply } = request;
         // A fault in the reading must cost this request only, not the thread's Ingester.
-        let read = catch_unwind(AssertUnwindSafe(|| batch::read(encoding, &source, only_account.as_ref())));
+        let read = catch_unwind(AssertUnwindSafe(|| encoding.read(&source, only_account.as_ref())));
         let batch = match read.unwrap_or_else(|_| Err(Refusal::Panic)) {
             Ok(batch) => batch,
             Err(refusal) => return self.lane.refuse(reply, refusal),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::json::kind;
 use crate::matching::Pattern;
 use crate::model::event::EventPattern;
-use crate::model::field::{FieldError, Fields, kind};
+use crate::model::field::{FieldError, Fields};
 use crate::model::id::{TemplateId, TriggerId};
 use crate::model::secret::Secret;
 use crate::model::target::{Target, header, parse_url};
