@@ -38,7 +38,7 @@ struct Idle {
 #[rtype(result = "()")]
 pub struct LetGo;
 
-/// Said to a Dispatcher for whose destination something is parked, with where it is to be had.
+/// Deliveries for this Dispatcher's destination are parked; the claims of their stream can fetch them.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 struct ParkedFor(StreamClaims);

@@ -51,7 +51,7 @@ pub struct Firing {
     pub target: Arc<Target>,
     /// What it sends; `None` where the template can't be used.
     pub template: Option<Arc<LiveTemplate>>,
-    /// Who wants to hear the end of it.
+    /// Receives the report of its end.
     pub report: Option<oneshot::Sender<Report>>,
 }
 
@@ -87,8 +87,8 @@ pub struct DeliveriesRendered(pub Vec<InFlight>);
 #[rtype(result = "()")]
 pub struct DeliveriesRouted(pub Vec<InFlight>);
 
-/// Destinations of one thread for which deliveries are parked, to that thread's Dispatchers, each with
-/// the claims where they are to be had.
+/// Destinations of one thread that have parked deliveries, to that thread's Dispatchers, each with the stream's claims,
+/// which can fetch them.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct DeliveriesParked(pub Vec<(Destination, StreamClaims)>);
