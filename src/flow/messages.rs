@@ -11,9 +11,12 @@ use http::HeaderValue;
 use tokio::sync::oneshot;
 
 use super::in_flight::{Admission, InFlight, Report, StreamClaims};
+use crate::model::destination::Destination;
 use crate::model::event::Event;
 use crate::model::id::{AccountId, TriggerId};
-use crate::model::target::{Destination, Target};
+use crate::model::outcome::Dropped;
+use crate::model::target::Target;
+use crate::model::template::Template;
 use crate::templating;
 
 /// Events that the producer may count on, to the Matcher.
@@ -47,8 +50,8 @@ pub struct Firing {
     pub event: Arc<EventData>,
     /// Which trigger.
     pub trigger: TriggerId,
-    /// Where it sends.
-    pub target: Arc<Target>,
+    /// Where it sends; or why it sends nothing.
+    pub target: Result<Arc<Target>, Dropped>,
     /// What it sends; `None` where the template can't be used.
     pub template: Option<Arc<LiveTemplate>>,
     /// Receives the report of its end.
@@ -75,6 +78,18 @@ pub struct LiveTemplate {
     pub compiled: templating::Compiled,
     /// What is sent as `content-type`.
     pub content_type: HeaderValue,
+}
+
+impl LiveTemplate {
+    /// Of a compiled template; `None` where its content type can't be sent.
+    pub fn new(template: &Template, compiled: templating::Compiled) -> Option<Arc<Self>> {
+        let content_type = match &template.content_type {
+            Some(own) => HeaderValue::from_str(own).ok()?,
+            // A constant has no reference count, which threads would write to by turns.
+            None => HeaderValue::from_static(template.format.content_type()),
+        };
+        Some(Arc::new(Self { compiled, content_type }))
+    }
 }
 
 /// Deliveries for destinations of one thread, to that thread's Dispatchers.

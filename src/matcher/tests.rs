@@ -16,7 +16,7 @@ use crate::model::event::EventType;
 use crate::model::id::AccountId;
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
-use crate::store::{Change, ChangeSink as _};
+use crate::store::{Change, ChangeSink as _, SavedTemplate};
 
 struct Alone {
     gate: Arc<Gate>,
@@ -32,11 +32,19 @@ fn account() -> AccountId {
 fn template_change(id: &str) -> Change {
     let template = json!({"id": id, "format": "text", "body": "{{event.id}}"});
     let template = Template::from_json(template).expect("a template");
-    Change::Template(account(), template.id.clone(), Some(template))
+    Change::Template(account(), template.id.clone(), Some(SavedTemplate { template, live: None }))
+}
+
+/// What a store does before it passes a change on.
+fn compiled(live: &Live, mut change: Change) -> Change {
+    if let Change::Template(_, _, Some(saved)) = &mut change {
+        saved.live = live.compile(&saved.template);
+    }
+    change
 }
 
 fn trigger_change(id: &str, more: Value) -> Change {
-    let mut document = json!({"id": id, "template": "w", "url": format!("http://h/{id}")});
+    let mut document = json!({"id": id, "template": "w", "url": format!("http://h.example/{id}")});
     document.as_object_mut().expect("an object").extend(more.as_object().cloned().expect("an object"));
     let trigger = Trigger::from_json(document).expect("a trigger");
     Change::Trigger(account(), trigger.id.clone(), Some(trigger))
@@ -50,9 +58,11 @@ impl Alone {
 
     fn start_before(changes: Vec<Change>, behind: Recipient<FiringsMatched>) -> Self {
         let metrics = Arc::new(Metrics::new());
-        let limits = Config::from_layers(None, []).expect("the defaults").templates;
-        let live = Arc::new(Live::new(Arc::new(Dictionary::shipped()), limits, Arc::clone(&metrics)));
-        live.apply(changes);
+        let config = Config::from_layers(None, []).expect("the defaults");
+        let live =
+            Live::new(Arc::new(Dictionary::shipped()), config.templates, config.dispatch.egress, Arc::clone(&metrics));
+        let live = Arc::new(live);
+        live.apply(changes.into_iter().map(|change| compiled(&live, change)).collect());
         let matcher = Matcher::new(Arc::clone(&live), Arc::clone(&metrics), behind, 16).start();
         Self { gate: Gate::new(16, 1), live, metrics, matcher }
     }
@@ -100,7 +110,7 @@ async fn firings_go_on_together_with_what_they_need() {
     let mut answer = alone.give(&events).await;
     let message = soon(passed.recv()).await.expect("firings");
     assert_eq!(fired(&message), ["exact", "filtered", "lost"]);
-    assert_eq!(message.firings[0].target.uri, "http://h/exact");
+    assert_eq!(message.firings[0].target.as_ref().expect("a target").uri, "http://h.example/exact");
     let templates: Vec<bool> = message.firings.iter().map(|firing| firing.template.is_some()).collect();
     assert_eq!(templates, [true, true, false]);
     assert_eq!(alone.metrics.events.firings_matched.get(), 3);
