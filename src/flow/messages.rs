@@ -89,7 +89,7 @@ pub struct Firing {
     pub template: Option<Arc<LiveTemplate>>,
     /// Its place among its account's deliveries; none for a test.
     pub charge: Option<Charge>,
-    /// Who wants to hear the end of it.
+    /// Receives the report of its end.
     pub report: Option<oneshot::Sender<Report>>,
 }
 
@@ -137,8 +137,8 @@ pub struct DeliveriesRendered(pub Vec<InFlight>);
 #[rtype(result = "()")]
 pub struct DeliveriesRouted(pub Vec<InFlight>);
 
-/// Destinations of one thread for which deliveries are parked, to that thread's Dispatchers, each with
-/// the claims where they are to be had.
+/// Destinations of one thread that have parked deliveries, to that thread's Dispatchers, each with the stream's claims,
+/// which can fetch them.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct DeliveriesParked(pub Vec<(Destination, StreamClaims)>);
