@@ -266,7 +266,7 @@ impl Reserved {
     }
 
     /// Takes one out. `None`: the account has to wait until others of its deliveries have begun.
-    pub fn next(&mut self) -> Option<Charge> {
+    pub fn take_one(&mut self) -> Option<Charge> {
         let one = match self.taken.split(1) {
             None if self.paced.is_some() => self.account.deliveries.take(1),
             one => one,
@@ -338,10 +338,10 @@ mod tests {
         assert!(!second.add(50), "both together are over it");
         let mut paced = first.pace().expect("nothing else is outstanding");
         assert!(second.pace().is_none(), "now something is");
-        let charges: Vec<Charge> = std::iter::from_fn(|| paced.next()).collect();
+        let charges: Vec<Charge> = std::iter::from_fn(|| paced.take_one()).collect();
         assert!((79..=81).contains(&charges.len()), "{}", charges.len());
         drop(charges);
-        assert!(paced.next().is_some(), "what has begun makes room for more");
+        assert!(paced.take_one().is_some(), "what has begun makes room for more");
         drop(paced);
         assert_eq!((accounts.deliveries.taken(), account.tentative.load(Ordering::SeqCst)), (0, 0));
         let mut third = account.measure();
@@ -354,7 +354,7 @@ mod tests {
         let mut measured = accounts.get(&id("a")).measure();
         assert!(measured.add(3));
         let mut reserved = measured.accept();
-        let charges: Vec<Charge> = std::iter::from_fn(|| reserved.next()).collect();
+        let charges: Vec<Charge> = std::iter::from_fn(|| reserved.take_one()).collect();
         assert_eq!((charges.len(), accounts.deliveries.taken()), (3, 3));
         let mut other = accounts.get(&id("b")).measure();
         assert!(other.add(10));
@@ -370,7 +370,7 @@ mod tests {
         let mut measured = account.measure();
         assert!(measured.add(2));
         let mut reserved = measured.accept();
-        let held: Vec<Charge> = std::iter::from_fn(|| reserved.next()).collect();
+        let held: Vec<Charge> = std::iter::from_fn(|| reserved.take_one()).collect();
         let waiting = actix_rt::spawn({
             let accounts = Arc::clone(&accounts);
             async move { accounts.freed(|| account.measure().add(2)).await }

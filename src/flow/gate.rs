@@ -280,7 +280,7 @@ impl Gate {
     pub(crate) fn charge_default(&self) -> Charge {
         let mut measured = self.account(&AccountId::default_account()).measure();
         assert!(measured.add(1), "no room");
-        measured.accept().next().expect("it was reserved")
+        measured.accept().take_one().expect("it was reserved")
     }
 
     /// Admits events of the account `default`.

@@ -90,9 +90,9 @@ pub struct Firing {
     pub template: Option<Arc<LiveTemplate>>,
     /// Its place among its account's deliveries; none for a test.
     pub charge: Option<Charge>,
-    /// It is kept in the journal; none for a test, and where there is no journal.
+    /// It is kept in the journal; `None` for a test, and where there is no journal.
     pub kept: Option<Kept>,
-    /// Who wants to hear the end of it.
+    /// Receives the report of its end.
     pub report: Option<oneshot::Sender<Report>>,
 }
 
@@ -140,8 +140,8 @@ pub struct DeliveriesRendered(pub Vec<InFlight>);
 #[rtype(result = "()")]
 pub struct DeliveriesRouted(pub Vec<InFlight>);
 
-/// Destinations of one thread for which deliveries are parked, to that thread's Dispatchers, each with
-/// the claims where they are to be had.
+/// Destinations of one thread that have parked deliveries, to that thread's Dispatchers, each with the stream's claims,
+/// which can fetch them.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct DeliveriesParked(pub Vec<(Destination, StreamClaims)>);

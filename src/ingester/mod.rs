@@ -86,7 +86,7 @@ impl Handler<EventsReceived> for Ingester {
         // A fault in the reading must cost this request only, not the thread's Ingester.
         let read = catch_unwind(AssertUnwindSafe(|| {
             drill::point(drill::Stage::Ingester);
-            batch::read(encoding, &source, only_account.as_ref())
+            encoding.read(&source, only_account.as_ref())
         }));
         let batch = match read.unwrap_or_else(|_| Err(Refusal::Panic)) {
             Ok(batch) => batch,

@@ -275,7 +275,7 @@ impl Firings for Cursor {
             self.fired.pop_front();
             return Step::Worked;
         };
-        let Some(charge) = reserved.next() else { return Step::Blocked };
+        let Some(charge) = reserved.take_one() else { return Step::Blocked };
         let Listener { trigger, template } = &fired.listeners[*number as usize];
         let event = Arc::clone(&fired.event);
         let lookup = || self.context.live.index().template(&self.account.id, &trigger.template);

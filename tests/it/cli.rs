@@ -43,7 +43,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.spawn().expect("the built binary");
         let stdout = lines(child.stdout.take().expect("piped"));
         let stderr = lines(child.stderr.take().expect("piped"));
@@ -134,7 +134,7 @@ fn run_with(home: &TempDir, words: &[&str], variables: &[(&str, &str)], input: &
 }
 
 /// Runs to the end: code, standard output, standard error.
-fn run(home: &TempDir, words: &[&str], variables: &[(&str, &str)]) -> (i32, String, String) {
+pub(crate) fn run(home: &TempDir, words: &[&str], variables: &[(&str, &str)]) -> (i32, String, String) {
     let output = run_with(home, words, variables, b"");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     (output.status.code().expect("a code"), text(output.stdout), text(output.stderr))

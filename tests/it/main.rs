@@ -3,7 +3,8 @@
 mod cli;
 mod deliveries;
 mod interface;
-mod layering;
+mod journal;
+
 mod nodes;
 mod stopping;
 mod store;
@@ -11,3 +12,4 @@ mod streams;
 mod support;
 mod template_warnings;
 mod templating;
+mod tidy;

@@ -246,7 +246,7 @@ impl Firings for Recovering {
         if self.firings.len() == 0 {
             return Step::Done;
         }
-        let Some(charge) = self.reserved.next() else { return Step::Blocked };
+        let Some(charge) = self.reserved.take_one() else { return Step::Blocked };
         let Some((trigger, fingerprint, kept)) = self.firings.next() else { return Step::Done };
         let index = self.feed.live.index();
         let found = index.trigger(&self.account, &trigger).filter(|found| found.enabled);

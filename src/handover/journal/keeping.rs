@@ -15,6 +15,7 @@ use super::body::EventFields;
 use super::disk::Disk;
 use super::ledger::{Entry, Firing, lock};
 use super::threads::{Begins, Shared, now_ms};
+use crate::flow::drill;
 use crate::flow::fairness::{Pool, Taken};
 use crate::flow::keep::{Begin, Keep, KeepPart, KeepRequest, Keeping, Kept, KeptEntry};
 use crate::flow::refusal::{Full, Refusal};
@@ -204,7 +205,10 @@ impl Beginning {
         while !firings.is_empty() {
             let begun = lock(&self.beginner).begin(firings, now_ms());
             match begun {
-                Ok(begun) => return self.shared.ready(begun, ready, &self.again),
+                Ok(begun) => {
+                    drill::end_process_at("POSTHASTE_DRILL_END_AFTER_BEGUN");
+                    return self.shared.ready(begun, ready, &self.again);
+                }
                 Err(failed) => {
                     // Without its record no attempt begins; they wait until there is room on the disk.
                     self.shared.failed(&failed.error);

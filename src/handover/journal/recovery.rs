@@ -33,19 +33,19 @@ pub enum OpenError {
 
 /// What was found at a start.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub(super) struct Report {
     /// Firings to send.
-    pub unsettled: usize,
+    pub(super) unsettled: usize,
     /// Firings that are dropped because the machine has started anew since and what was begun is not known.
-    pub lost: usize,
+    pub(super) lost: usize,
     /// Firings that are dropped because a damaged begun record may have named them.
-    pub doubtful: usize,
+    pub(super) doubtful: usize,
     /// Firings whose event stood in a damaged record.
-    pub orphaned: usize,
+    pub(super) orphaned: usize,
     /// Firings of requests that were never answered.
-    pub uncommitted: usize,
+    pub(super) uncommitted: usize,
     /// Parts of segments that were written and hold no valid record.
-    pub damage: Vec<(String, Damage)>,
+    pub(super) damage: Vec<(String, Damage)>,
 }
 
 /// An entry with unsettled firings.

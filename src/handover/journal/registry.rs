@@ -14,13 +14,13 @@ pub(super) const RUN_SHIFT: u32 = 40;
 
 /// How a journal is kept.
 #[derive(Debug, Clone, Copy)]
-pub struct Settings {
+pub(super) struct Settings {
     /// What must not lose anything.
-    pub level: Level,
+    pub(super) level: Level,
     /// Which boot of the kernel this is.
-    pub boot: BootId,
+    pub(super) boot: BootId,
     /// Bytes of a segment.
-    pub segment_bytes: usize,
+    pub(super) segment_bytes: usize,
 }
 
 type Spare<F> = Mutex<Option<Arc<Segment<F>>>>;
