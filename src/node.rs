@@ -11,7 +11,7 @@ use std::time::Duration;
 use actix::{Actor as _, Addr, Arbiter, Recipient};
 use actix_web::web;
 
-use crate::config::{Config, DictionarySource, StoreKind};
+use crate::config::{Config, DictionarySource};
 use crate::dictionary::{Dictionary, DictionaryError};
 use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound};
 use crate::flow::account::Bounds;
@@ -152,7 +152,7 @@ impl Node {
             false => None,
         };
 
-        let (journal, recovered) = open_journal(&config, &gate, &metrics).await?.unzip();
+        let (journal, recovered) = Journal::open(&config, &gate, &metrics).await?.unzip();
         let keeping = journal.as_ref().map(Journal::keeping);
         let (threads, dispatchers) = start_dispatchers(&config, outbound, &metrics, &gate, keeping.clone())?;
         let hand_over = match &streams {
@@ -233,19 +233,6 @@ impl Node {
         }
         Stopped { unsent, kept }
     }
-}
-
-/// The journal beside an embedded store's file, and what it holds; none where nothing is to be kept.
-async fn open_journal(
-    config: &Config,
-    gate: &Arc<Gate>,
-    metrics: &Arc<Metrics>,
-) -> Result<Option<(Journal, Recovered)>, StartError> {
-    let Ok(StoreKind::File(path)) = config.store.kind() else { return Ok(None) };
-    let (settings, gate, metrics) = (config.journal.clone(), Arc::clone(gate), Arc::clone(metrics));
-    // It reads files, and this thread hears signals.
-    let opened = tokio::task::spawn_blocking(move || Journal::start(&path, &settings, &gate, &metrics)).await;
-    opened.unwrap_or_else(|error| Err(JournalError::Threads(io::Error::other(error)))).map_err(StartError::from)
 }
 
 /// Hands what the journal holds to a renderer of its own, beside what is accepted meanwhile.

@@ -11,7 +11,7 @@ mod transfer;
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Instant;
 
@@ -53,6 +53,21 @@ impl Running {
     /// The next line of standard output that begins so, with what it begins with taken away.
     fn wait_for_line(&self, begin: &str) -> String {
         wait_for_line(&self.stdout, begin)
+    }
+
+    /// The same, or `None` where the process ends before.
+    pub(crate) fn line_or_end(&self, begin: &str) -> Option<String> {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            match self.stdout.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => match line.strip_prefix(begin) {
+                    Some(rest) => return Some(rest.to_owned()),
+                    None => continue,
+                },
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => panic!("neither {begin:?} nor the end"),
+            }
+        }
     }
 
     pub(crate) fn signal(&self, name: &str) {

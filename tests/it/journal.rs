@@ -72,7 +72,7 @@ pub(crate) fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = std::time::Instant::now() + DEADLINE;
     while !is_so() {
         assert!(std::time::Instant::now() < deadline, "no {what}");
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::yield_now();
     }
 }
 

@@ -10,7 +10,7 @@ use super::keeping::Handle;
 use super::recovery::{self, OpenError, Report};
 use super::registry::Settings;
 use super::threads::{Threads, now_ms};
-use crate::config::{JournalSettings, Survives};
+use crate::config::{Config, JournalSettings, StoreKind, Survives};
 use crate::flow::account::ACCOUNT_WEIGHT;
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
@@ -47,8 +47,20 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal beside a store's file. Waits for the disk.
-    pub fn start(
+    /// Opens the journal beside an embedded store's file, with what it holds; `None` where nothing is to be kept.
+    pub async fn open(
+        config: &Config,
+        gate: &Arc<Gate>,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Option<(Self, Recovered)>, JournalError> {
+        let Ok(StoreKind::File(path)) = config.store.kind() else { return Ok(None) };
+        let (settings, gate, metrics) = (config.journal.clone(), Arc::clone(gate), Arc::clone(metrics));
+        // It reads files, and this thread hears signals.
+        let opened = tokio::task::spawn_blocking(move || Self::start(&path, &settings, &gate, &metrics)).await;
+        opened.unwrap_or_else(|error| Err(JournalError::Threads(std::io::Error::other(error))))
+    }
+
+    fn start(
         store: &Path,
         settings: &JournalSettings,
         gate: &Arc<Gate>,

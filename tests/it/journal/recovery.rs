@@ -150,7 +150,7 @@ fn two_processes_on_one_folder_are_refused() {
     let (_running, _) = serve(&home, &[]);
     let (code, _, stderr) = crate::cli::run(&home, &["serve"], &[("POSTHASTE_SERVER__LISTEN", "127.0.0.1:0")]);
     assert_eq!(code, 1);
-    assert!(stderr.contains("in use"), "{stderr}");
+    assert!(stderr.contains("open in another process"), "{stderr}");
     // Also where only the journal is the same.
     let journal = home.path().join("data/posthaste.redb.journal/lock");
     let lock = std::fs::File::open(journal).expect("the lock");
