@@ -275,7 +275,7 @@ impl Queue {
 
     /// How long the attempt took; of one that was not made, nothing can be told by that.
     async fn send(&self, queued: InFlight) -> Duration {
-        let InFlight { delivery, accepted_at, permit, claim, outstanding, report } = queued;
+        let InFlight { delivery, accepted_at, permit, claim, outstanding, report, .. } = queued;
         // Where other nodes may hold it too, one of all may attempt it.
         if let Some(claim) = claim
             && !claim.redeem().await

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 use super::response::EventsResponse;
+use crate::flow::account::{Account, Charge};
 use crate::flow::gate::{Admitted, Outstanding, StreamPermit};
 use crate::model::delivery::Delivery;
 use crate::model::destination::Destination;
@@ -173,6 +174,8 @@ pub type Admission = Arc<Admitted<EventsResponse>>;
 /// A delivery in flight, with what it releases and whom it tells when it ends.
 #[derive(Debug)]
 pub struct InFlight {
+    /// Whose it is.
+    pub account: Arc<Account>,
     /// The POST to make.
     pub delivery: Delivery,
     /// When its event was accepted.
@@ -190,8 +193,8 @@ pub struct InFlight {
 /// The bound that a waiting delivery counts against.
 #[derive(Debug)]
 pub enum Permit {
-    /// The permits of the request that it came with.
-    Request(Admission),
+    /// The permits of the request that it came with, and its own place among its account's deliveries.
+    Request(Admission, Charge),
     /// A permit of its own: another node accepted it, and it was read from a stream.
     Stream(StreamPermit),
 }
