@@ -131,19 +131,8 @@ impl Alone {
         let account = self.gate.account(&AccountId::default_account());
         let outstanding = self.gate.delivery(None);
         let accepted_at = Instant::now();
-        (
-            InFlight {
-                account,
-                delivery,
-                accepted_at,
-                permit: None,
-                claim: None,
-                kept: None,
-                outstanding,
-                report: Some(report),
-            },
-            reported,
-        )
+        let (permit, claim, kept) = (None, None, None);
+        (InFlight { account, delivery, accepted_at, permit, claim, kept, outstanding, report: Some(report) }, reported)
     }
 
     /// An event's permit, and who hears that it was given back.

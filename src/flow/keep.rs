@@ -61,7 +61,7 @@ pub struct KeepEvent {
     /// When it happened.
     pub time: Arc<str>,
     /// Its data, as JSON.
-    pub data: bytestring::ByteString,
+    pub data: crate::json::Source,
     /// Whether its id is the producer's own.
     pub id_given: bool,
     /// How many deliveries of ours it has come through.

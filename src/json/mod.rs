@@ -15,6 +15,9 @@ use bytestring::ByteString;
 pub use read::{Malformed, Parsed};
 pub use view::{Array, Json, Object};
 
+/// The text of a value as it came. Copies share it.
+pub type Source = ByteString;
+
 /// The most bytes of a text; more than a request's body may have.
 const BYTES_MAX: usize = 1 << 30;
 /// The deepest nesting, as common parsers have it: reading takes stack, and who reads on what was
@@ -124,7 +127,7 @@ impl Document {
 
     /// The text of an array or object that is the root, as it came and without a copy; `None` where it was made or
     /// changed here.
-    pub fn source(&self) -> Option<ByteString> {
+    pub fn source(&self) -> Option<Source> {
         let Span { start, length } = self.source?;
         let bytes = self.text.as_bytes().slice(start as usize..(start + length) as usize);
         ByteString::try_from(bytes).ok()

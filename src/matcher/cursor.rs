@@ -7,12 +7,13 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
+use super::fired::{Fired, Listener};
 use super::keeping::{self, Unfinished};
 use crate::flow::account::{Account, Measured, Reserved};
 use crate::flow::drill;
-use crate::flow::keep::{Keep, KeepEvent, Kept};
-use crate::flow::messages::{EventData, Firing, Firings, LiveTemplate, Step};
-use crate::live::{Live, LiveTrigger};
+use crate::flow::keep::{Keep, Kept};
+use crate::flow::messages::{EventData, Firing, Firings, Step};
+use crate::live::Live;
 use crate::model::event::{Event, EventType};
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
@@ -52,14 +53,6 @@ enum Charged {
     Nothing,
 }
 
-/// A trigger that listens to an event type.
-#[derive(Debug)]
-struct Listener {
-    trigger: Arc<LiveTrigger>,
-    /// Looked up when it first fires.
-    template: OnceLock<Option<Arc<LiveTemplate>>>,
-}
-
 /// An event whose candidates are being looked at.
 #[derive(Debug)]
 struct Matching {
@@ -67,18 +60,6 @@ struct Matching {
     listeners: Arc<[Listener]>,
     next: usize,
     fired: Vec<u32>,
-}
-
-/// An event that was matched, and which of its listeners it fires.
-#[derive(Debug)]
-pub(super) struct Fired {
-    event: Arc<EventData>,
-    listeners: Arc<[Listener]>,
-    fired: std::vec::IntoIter<u32>,
-    /// What the journal needs until it is written.
-    keep: Option<KeepEvent>,
-    /// A handle for each that is written.
-    kept: VecDeque<Kept>,
 }
 
 /// How far a cursor is with its measuring.
@@ -242,26 +223,6 @@ impl Matching {
         let keep = keeps.then(|| keeping::event_of(&self.event));
         let (event, kept) = (Arc::new(EventData::of(self.event)), VecDeque::new());
         Fired { event, listeners: self.listeners, fired: self.fired.into_iter(), keep, kept }
-    }
-}
-
-impl Fired {
-    pub(super) fn event(&self) -> &EventData {
-        &self.event
-    }
-
-    pub(super) fn keep_event(&self) -> Option<&KeepEvent> {
-        self.keep.as_ref()
-    }
-
-    /// What fires, each with the fingerprint of where it sends.
-    pub(super) fn triggers(&self) -> Vec<(u64, &str)> {
-        let of = |number: &u32| {
-            let trigger = &self.listeners[*number as usize].trigger;
-            let fingerprint = trigger.target.as_ref().map_or(0, |target| target.destination.fingerprint());
-            (fingerprint, trigger.id.as_str())
-        };
-        self.fired.as_slice().iter().map(of).collect()
     }
 }
 

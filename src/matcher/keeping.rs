@@ -3,12 +3,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytestring::ByteString;
-
-use super::cursor::Fired;
+use super::fired::Fired;
 use crate::flow::in_flight::Admission;
 use crate::flow::keep::{Keep, KeepEvent, KeepPart, KeepRequest, Kept};
 use crate::flow::refusal::Refusal;
+use crate::json::Source;
 use crate::model::event::Event;
 
 /// A request of which some is not found yet, shared by its cursors.
@@ -29,7 +28,7 @@ pub(super) fn event_of(event: &Event) -> KeepEvent {
         event_type: event.event_type.clone(),
         time: Arc::clone(&event.time),
         // Only the data of a CloudEvent that has none was not in the text.
-        data: event.data.source().unwrap_or_else(|| ByteString::from_static("{}")),
+        data: event.data.source().unwrap_or_else(|| Source::from_static("{}")),
         id_given: event.id_given,
         hops: 0,
     }

@@ -3,6 +3,7 @@
 //! for a change to it; it never looks at templates' bodies.
 
 mod cursor;
+mod fired;
 mod keeping;
 
 use std::collections::HashMap;

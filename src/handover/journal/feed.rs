@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::Recipient;
-use bytestring::ByteString;
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
@@ -24,7 +23,7 @@ use crate::flow::keep::Kept;
 use crate::flow::messages::{EventData, Firing as Fired, Firings, FiringsMatched, Step};
 use crate::flow::refusal::Refusal;
 use crate::flow::response::Receipt;
-use crate::json::Document;
+use crate::json::{Document, Source};
 use crate::live::Live;
 use crate::model::event::{Event, EventType};
 use crate::model::id::{AccountId, TriggerId};
@@ -221,7 +220,7 @@ fn read(entry: &Arc<Entry<File>>, account: &AccountId) -> Option<Read> {
         id_given: kept.id_given,
         source: kept.source.into(),
         time: kept.time.into(),
-        data: Document::read(ByteString::from(kept.data)).ok()?,
+        data: Document::read(Source::from(kept.data)).ok()?,
     };
     let mut firings = Vec::new();
     for listing in listings.into_iter().filter(|listing| unsettled.has(listing.index)) {

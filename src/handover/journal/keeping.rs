@@ -125,6 +125,7 @@ impl KeepRequest for AcceptedRequest {
             Refusal::Unavailable
         })?;
         self.is_committed = commits;
+        self.lane.shared.report_bytes();
         let mut first = 0;
         for (part, taken) in parts.iter().zip(charged) {
             if let Some((entry, _)) = firings.get(first) {

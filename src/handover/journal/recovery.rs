@@ -98,6 +98,9 @@ pub(super) fn untrusted(headers: impl Iterator<Item = SegmentHeader>, settings: 
     headers.filter(is_gone).map(|header| header.run).max()
 }
 
+/// Zeros, to compare with.
+const BLOCK: [u8; 4_096] = [0; 4_096];
+
 /// A segment that a run before has left.
 struct Old<F> {
     name: SegmentName,
@@ -173,7 +176,7 @@ impl<F: SegmentFile> Reading<F> {
                 self.begun.insert((item.entry, item.index));
             }
         }
-        self.keep(old, found.end, bytes.len());
+        self.keep(old, found.end)?;
         Ok(())
     }
 
@@ -181,7 +184,7 @@ impl<F: SegmentFile> Reading<F> {
         let bytes = self.read(&old)?;
         let found = self.scan(&old, &bytes);
         let is_unfinished = old.header == Err(HeaderFault::Unfinished);
-        let segment = self.keep(old, found.end, bytes.len());
+        let segment = self.keep(old, found.end)?;
         if is_unfinished {
             return Ok(());
         }
@@ -269,7 +272,13 @@ impl<F: SegmentFile> Reading<F> {
 
     fn read(&self, old: &Old<F>) -> Result<Vec<u8>, OpenError> {
         let length = old.file.length().map_err(system(old.name))?;
-        read_up_to(&old.file, 0, usize::try_from(length).unwrap_or(usize::MAX)).map_err(system(old.name))
+        let mut bytes =
+            read_up_to(&old.file, 0, usize::try_from(length).unwrap_or(usize::MAX)).map_err(system(old.name))?;
+        // Most of it is room that was never written.
+        let blocks = bytes.chunks(BLOCK.len()).rposition(|block| *block != BLOCK[..block.len()]);
+        // A record may end with some zeros.
+        bytes.truncate(blocks.map_or(0, |last| (last + 2) * BLOCK.len()));
+        Ok(bytes)
     }
 
     fn scan<'b>(&mut self, old: &Old<F>, bytes: &'b [u8]) -> Scan<'b> {
@@ -283,7 +292,9 @@ impl<F: SegmentFile> Reading<F> {
         found
     }
 
-    fn keep(&mut self, old: Old<F>, end: usize, capacity: usize) -> Arc<Segment<F>> {
+    fn keep(&mut self, old: Old<F>, end: usize) -> Result<Arc<Segment<F>>, OpenError> {
+        let capacity = old.file.length().map_err(system(old.name))?;
+        let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
         let SegmentName { number, kind } = old.name;
         let (level, boot) = (Level::Process, BootId::default());
         // Of one without a header only its name is needed, to remove it.
@@ -292,7 +303,7 @@ impl<F: SegmentFile> Reading<F> {
         segment.synced.store(small(end), std::sync::atomic::Ordering::SeqCst);
         let segment = Arc::new(segment);
         self.segments.push(Arc::clone(&segment));
-        segment
+        Ok(segment)
     }
 
     fn finish<D: Folder<File = F>>(self, journal: &Journal<D>) -> (Vec<Found<F>>, Report) {

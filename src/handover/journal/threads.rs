@@ -98,6 +98,7 @@ impl Threads {
             answers: sender(&answers),
             begins: sender(&begins),
         });
+        shared.report();
         let own = Arc::downgrade(&shared);
         let mut threads = vec![spawn("journal", move || keep(keeper, &own, &woken))?];
         for (name, pair) in [("journal-answers", answers), ("journal-begins", begins)] {
@@ -169,13 +170,21 @@ impl Shared {
     ) {
         match &self.begins {
             Some(begins) => drop(lock(begins).send(Waiting::Begin { begun, ready, again: again.clone() })),
-            None => begin(begun, ready),
+            None => {
+                begin(begun, ready);
+                self.report_bytes();
+            }
         }
     }
 
-    fn report(&self) {
+    /// Says how many bytes are unsettled.
+    pub(super) fn report_bytes(&self) {
         let unsettled = self.journal.unsettled.bytes();
         self.metrics.journal.bytes.set(i64::try_from(unsettled).unwrap_or(i64::MAX));
+    }
+
+    fn report(&self) {
+        self.report_bytes();
         self.metrics.journal.disk_bytes.set(i64::try_from(self.journal.disk_bytes()).unwrap_or(i64::MAX));
     }
 }
