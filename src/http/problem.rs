@@ -103,9 +103,13 @@ impl From<StoreError> for Problem {
             StoreError::TemplateInUse { .. } => (StatusCode::CONFLICT, "template_in_use"),
             StoreError::Unreadable { .. } => (StatusCode::CONFLICT, "record_unreadable"),
             StoreError::Misplaced(_) => (StatusCode::NOT_FOUND, "not_found"),
+            StoreError::ReadOnly => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
+            // A library's words, which the store writes to the log, are nothing to a client.
             StoreError::Unavailable(_) => {
-                tracing::error!(error = %detail, "the store is not available");
-                (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable")
+                let detail =
+                    "the store is not available now; whether a change was made is not known, read it again later";
+                let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail);
+                return problem.with_header(header::RETRY_AFTER, RETRY_AFTER_S);
             }
         };
         let problem = Self::new(status, code, detail);

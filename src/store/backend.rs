@@ -3,7 +3,7 @@
 
 use futures_util::future::BoxFuture;
 
-use super::{Change, Kind, Precondition, Record, Revision, StoreError, Written};
+use super::{Change, Kind, Precondition, Record, Revision, StoreError, StoreState, Written};
 use crate::model::id::{AccountId, TemplateId};
 
 /// Where a record is.
@@ -76,8 +76,6 @@ pub trait Backend: Send + Sync {
     /// The accounts under which something is, in order.
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountId>, StoreError>>;
 
-    /// Whether it can be reached, as far as is known without asking it.
-    fn connected(&self) -> bool {
-        true
-    }
+    /// Its state, as far as is known without asking it.
+    fn state(&self) -> StoreState;
 }

@@ -110,6 +110,17 @@ pub struct Written {
     pub created: bool,
 }
 
+/// Whether a store can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreState {
+    /// It takes reads and writes.
+    Ready,
+    /// Its disk is full or failed. It takes reads, and becomes ready by itself.
+    ReadOnly,
+    /// It can't be reached.
+    Unreachable,
+}
+
 /// A store, whatever keeps it. Clones are the same store; it closes with the last one.
 #[derive(Clone)]
 pub struct Store {
@@ -128,13 +139,18 @@ impl Store {
         metrics: Arc<Metrics>,
     ) -> Result<Self, OpenError> {
         metrics.store.connected.set(1);
+        metrics.store.writable.set(1);
         let feed = Arc::new(Feed::new(sink, Arc::clone(&metrics)));
         let backend = match settings.kind()? {
             StoreKind::Memory => embedded::open(None, Arc::clone(&feed)).await?,
             StoreKind::File(path) => embedded::open(Some(path), Arc::clone(&feed)).await?,
             StoreKind::Redis => self::redis::open(settings, Arc::clone(&feed), metrics).await?,
         };
-        Ok(Self { backend, feed })
+        Ok(Self::of(backend, feed))
+    }
+
+    fn of(backend: Arc<dyn Backend>, feed: Arc<Feed>) -> Self {
+        Self { backend, feed }
     }
 
     /// Reads one record. A record whose bytes are not valid is an error, never an absence.
@@ -218,9 +234,9 @@ impl Store {
         self.backend.accounts().await
     }
 
-    /// Whether the store can be reached, as far as is known without asking it. An embedded one can.
-    pub fn connected(&self) -> bool {
-        self.backend.connected()
+    /// Its state, as far as is known without asking it.
+    pub fn state(&self) -> StoreState {
+        self.backend.state()
     }
 
     /// How many records are stored and can't be read, as far as was told.

@@ -2,6 +2,7 @@
 //! them, [`mod@write`] changes them, [`mod@file`] opens them; nothing outside these names redb. A
 //! read never waits for a write, and neither runs on a thread that serves requests.
 
+mod database;
 mod file;
 mod trial;
 mod write;
@@ -19,9 +20,10 @@ use redb::{
 use super::backend::{Backend, Location, Row, Write};
 use super::change::CHANGES_MAX;
 use super::feed::{self, Feed};
-use super::writer::Writer;
-use super::{Kind, OpenError, Revision, StoreError, Written};
+use super::writer::{State, Writer};
+use super::{Kind, OpenError, Revision, StoreError, StoreState, Written};
 use crate::model::id::AccountId;
+use database::{Commits, FileSource, Handle, Memory, Source};
 
 /// Kind, account or nothing, id.
 type RecordKey = (u8, &'static str, &'static str);
@@ -44,6 +46,7 @@ const FORMAT_KNOWN: u64 = 1;
 /// redb's cache of pages. Events are matched from the live index, so only changes and lists read
 /// here; redb's own default would be 1 GiB.
 const CACHE_BYTES: usize = 32 << 20;
+
 /// Opens the file, creating it where there is none, or an empty store in memory.
 pub(super) async fn open(path: Option<PathBuf>, feed: Arc<Feed>) -> Result<Arc<dyn Backend>, OpenError> {
     let opened = tokio::task::spawn_blocking(move || Embedded::open(path.as_deref(), feed)).await;
@@ -53,40 +56,50 @@ pub(super) async fn open(path: Option<PathBuf>, feed: Arc<Feed>) -> Result<Arc<d
 struct Embedded {
     // Dropped first: the writer's last commit comes before the file is closed.
     writer: Writer,
-    database: Arc<Database>,
+    state: Arc<State>,
+    database: Arc<Handle>,
 }
 
 impl Embedded {
     fn open(path: Option<&Path>, feed: Arc<Feed>) -> Result<Self, OpenError> {
-        let database = match path {
-            Some(path) => file::open(path)?,
+        match path {
+            Some(path) => Self::on(file::open(path)?, Box::new(FileSource(path.to_owned())), feed),
             None => {
-                let memory = InMemoryBackend::new();
-                let created = Builder::new().create_with_backend(memory);
-                write::mark(created.map_err(unavailable)?)?
+                let created = Builder::new().create_with_backend(InMemoryBackend::new());
+                Self::on(write::mark(created.map_err(unavailable)?)?, Box::new(Memory), feed)
             }
-        };
+        }
+    }
+
+    /// A store on a database that is open, and where it is opened again.
+    fn on(database: Database, source: Box<dyn Source>, feed: Arc<Feed>) -> Result<Self, OpenError> {
         load(&database, &feed)?;
-        let database = Arc::new(database);
-        let written = Arc::clone(&database);
-        let writer = Writer::start(move |writes| write::commit(&written, writes), feed);
-        Ok(Self { writer: writer.map_err(unavailable)?, database })
+        let database = Handle::new(database, source);
+        let commits = Commits::new(Arc::clone(&database), Arc::clone(&feed))?;
+        let state = State::new(Arc::clone(feed.metrics()));
+        let writer = Writer::start(commits, feed, Arc::clone(&state));
+        Ok(Self { writer: writer.map_err(unavailable)?, state, database })
     }
 
     /// Reads on a thread that may wait for the disk.
-    fn reading<T, R>(&self, read: R) -> BoxFuture<'static, Result<T, StoreError>>
+    fn reading<T, R>(&self, read: R) -> BoxFuture<'_, Result<T, StoreError>>
     where
         T: Send + 'static,
         R: FnOnce(&ReadTransaction) -> Result<T, redb::Error> + Send + 'static,
     {
         let database = Arc::clone(&self.database);
         let task = move || {
-            let transaction = database.begin_read()?;
-            read(&transaction)
+            database.with(|database| {
+                let transaction = database.begin_read().map_err(unavailable)?;
+                read(&transaction).map_err(unavailable)
+            })
         };
         async move {
-            let done = tokio::task::spawn_blocking(task).await;
-            done.map_err(unavailable)?.map_err(unavailable)
+            let done = tokio::task::spawn_blocking(task).await.map_err(unavailable)?;
+            if done.is_err() {
+                self.writer.check();
+            }
+            done
         }
         .boxed()
     }
@@ -144,6 +157,10 @@ impl Backend for Embedded {
             found.dedup();
             Ok(found)
         })
+    }
+
+    fn state(&self) -> StoreState {
+        if self.state.is_read_only() { StoreState::ReadOnly } else { StoreState::Ready }
     }
 }
 

@@ -27,6 +27,20 @@ pub(super) fn mark(database: Database) -> Result<Database, StoreError> {
     Ok(database)
 }
 
+/// Commits a transaction that changes nothing, to find out whether the disk takes one.
+pub(super) fn touch(database: &Database) -> Result<(), StoreError> {
+    let write = || -> Result<(), redb::Error> {
+        let transaction = begin_write(database)?;
+        {
+            let mut meta = transaction.open_table(META)?;
+            let version = meta.get(VERSION)?.map_or(0, |count| count.value());
+            meta.insert(VERSION, version)?;
+        }
+        Ok(transaction.commit()?)
+    };
+    write().map_err(unavailable)
+}
+
 /// Does a group of writes in one transaction.
 pub(super) fn commit(database: &Database, writes: &[Write]) -> Result<Vec<Result<Written, StoreError>>, StoreError> {
     let transaction = begin_write(database).map_err(unavailable)?;

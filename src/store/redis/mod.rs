@@ -24,7 +24,7 @@ use self::scripts::{META, ROWS_MAX, Trouble};
 use self::state::SharedState;
 use super::backend::{Backend, Location, Row, Write};
 use super::feed::Feed;
-use super::{Kind, OpenError, Precondition, Revision, StoreError, Written};
+use super::{Kind, OpenError, Precondition, Revision, StoreError, StoreState, Written};
 use crate::config::StoreSettings;
 use crate::model::id::{AccountId, TemplateId, TriggerId};
 use crate::redis::{Cmd, Code, Link, RedisResult, Value, is_broken};
@@ -125,8 +125,9 @@ impl Backend for Redis {
         self.call(|calls| async move { calls.accounts().await })
     }
 
-    fn connected(&self) -> bool {
-        self.calls.shared.connected.load(Ordering::Relaxed)
+    fn state(&self) -> StoreState {
+        let connected = self.calls.shared.connected.load(Ordering::Relaxed);
+        if connected { StoreState::Ready } else { StoreState::Unreachable }
     }
 }
 
