@@ -239,6 +239,11 @@ impl Store {
         self.backend.state()
     }
 
+    /// Whether it can be reached, as far as is known without asking it.
+    pub fn connected(&self) -> bool {
+        self.state() != StoreState::Unreachable
+    }
+
     /// How many records are stored and can't be read, as far as was told.
     pub fn unreadable(&self) -> usize {
         self.feed.unreadable()
