@@ -126,7 +126,7 @@ impl Node {
             config.dispatch.egress.clone(),
             Arc::clone(&metrics),
         );
-        let live = Arc::new(live.with_progress(progress));
+        let live = Arc::new(live.with_quotas(config.store.quotas.clone()).with_progress(progress));
         let store = Store::open(&config.store, Arc::clone(&live) as _, Arc::clone(&metrics)).await?;
 
         let streams = match config.delivers_through_streams() {
@@ -146,7 +146,8 @@ impl Node {
         };
         let duplicates = IdempotencyWindow::new(&config.ingest, &config.store).map_err(StreamsError::from)?;
         let address = listener.local_addr().map_err(StartError::Serve)?;
-        let shared = Arc::new(AppState { config, gate, live, store, dictionary, metrics });
+        let shared =
+            Arc::new(AppState { config, gate, live, store, dictionary, metrics, expensive: Default::default() });
         let server = serve(&shared, hand_over, duplicates, listener).map_err(StartError::Serve)?;
         let admin = admin.map(|listener| serve_admin(&shared, listener)).transpose().map_err(StartError::Serve)?;
         Ok(Self { address, drain: shared.config.dispatch.drain, shared, server, admin, threads, dispatchers, streams })

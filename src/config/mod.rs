@@ -9,6 +9,7 @@ mod egress;
 mod ingest;
 mod layers;
 mod log;
+mod quotas;
 mod reader;
 mod server;
 mod store;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix::Addr;
 
+use super::expensive::Expensive;
 use crate::config::Config;
 use crate::dictionary::Dictionary;
 use crate::flow::gate::Gate;
@@ -27,6 +28,8 @@ pub struct AppState {
     pub dictionary: Arc<Dictionary>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Lists and checks under way.
+    pub expensive: Expensive,
 }
 
 /// The stages of one HTTP thread.

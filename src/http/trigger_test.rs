@@ -84,14 +84,16 @@ async fn test(
     pipeline.renderer.try_send(message).map_err(|_| Refusal::Stopping)?;
     // Without a report the work was lost to a stop, or Redis has lost it.
     let lost = |_| if state.gate.is_open() { unanswered() } else { Refusal::Stopping.into() };
-    let report = ended.await.map_err(lost)?;
+    // It waits in its destination's queue, and then for its attempt, but not for ever.
+    let within = 2 * state.config.dispatch.attempt_timeout;
+    let report = tokio::time::timeout(within, ended).await.map_err(|_| unanswered())?.map_err(lost)?;
     Ok(HttpResponse::Ok().json(TestResult::of(report, begun)))
 }
 
 /// Nobody said how it went: no node sends, or the one that had the sample died.
 fn unanswered() -> Problem {
-    let detail = "no node has told how the test went in the time of an attempt; is one with the role dispatch running? \
-                  The sample may still be sent";
+    let detail = "no node has told how the test went in the time of an attempt; is one with the role dispatch running, \
+                  or do many deliveries wait for the same destination? The sample may still be sent";
     Problem::new(StatusCode::GATEWAY_TIMEOUT, "test_unanswered", detail)
 }
 

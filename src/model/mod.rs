@@ -10,6 +10,7 @@ pub mod headers;
 pub mod id;
 pub mod key;
 pub mod outcome;
+pub mod quotas;
 pub mod secret;
 pub mod target;
 pub mod template;

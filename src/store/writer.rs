@@ -59,7 +59,7 @@ impl State {
 }
 
 enum Job {
-    Write(Write, oneshot::Sender<Answer>),
+    Write(Box<Write>, oneshot::Sender<Answer>),
     /// A read failed: find out whether the database must be opened again.
     Check,
 }
@@ -87,7 +87,7 @@ impl Writer {
         let stopped = || StoreError::Unavailable("its writer has stopped".to_owned());
         let (answer, answered) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
-        let sent = queue.send(Job::Write(write, answer)).await;
+        let sent = queue.send(Job::Write(Box::new(write), answer)).await;
         sent.map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
     }
@@ -97,7 +97,9 @@ impl Writer {
     /// Has the thread look after a database whose disk failed in a read. Where the thread has work, its next commit
     /// finds out.
     pub(super) fn check(&self) {
-        let _ = self.queue.as_ref().map(|queue| queue.try_send(Job::Check));
+        if let Some(queue) = &self.queue {
+            let _ = queue.try_send(Job::Check);
+        }
     }
 }
 
@@ -139,7 +141,7 @@ impl<C: Committer> Thread<C> {
         let mut next = Some(first);
         while let Some(job) = next {
             if let Job::Write(write, answer) = job {
-                writes.push(write);
+                writes.push(*write);
                 callers.push(answer);
             }
             next = if writes.len() < GROUP_MAX { self.jobs.try_recv().ok() } else { None };

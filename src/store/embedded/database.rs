@@ -12,6 +12,7 @@ use redb::{Database, ReadableDatabase as _};
 use super::{META, VERSION, load, unavailable, write};
 use crate::store::backend::Write;
 use crate::store::feed::Feed;
+use crate::store::usage::Usage;
 use crate::store::writer::{Answer, Committer};
 use crate::store::{OpenError, StoreError};
 
@@ -110,14 +111,15 @@ impl Handle {
 pub(super) struct Commits {
     handle: Arc<Handle>,
     feed: Arc<Feed>,
+    usage: Usage,
     /// The count of writes that the sink knows.
     version: u64,
 }
 
 impl Commits {
-    pub(super) fn new(handle: Arc<Handle>, feed: Arc<Feed>) -> Result<Self, StoreError> {
+    pub(super) fn new(handle: Arc<Handle>, usage: Usage, feed: Arc<Feed>) -> Result<Self, StoreError> {
         let version = handle.version()?;
-        Ok(Self { handle, feed, version })
+        Ok(Self { handle, feed, usage, version })
     }
 
     /// Opens the database again, so that reads work. A commit that failed may still have been done: the
@@ -128,7 +130,7 @@ impl Commits {
         if version == self.version {
             return Ok(false);
         }
-        self.handle.with(|database| load(database, &self.feed))?;
+        self.handle.with(|database| load(database, &mut self.usage, &self.feed))?;
         self.version = version;
         Ok(true)
     }
@@ -136,14 +138,16 @@ impl Commits {
 
 impl Committer for Commits {
     fn commit(&mut self, writes: &[Write]) -> Result<Vec<Answer>, StoreError> {
-        let done = self.handle.with(|database| write::commit(database, writes));
+        let done = self.handle.with(|database| write::commit(database, &mut self.usage, writes));
         match done {
             Ok(answers) => {
                 let newest = answers.iter().flatten().map(|written| written.revision.0).max();
                 self.version = newest.unwrap_or(self.version);
+                self.usage.committed();
                 Ok(answers)
             }
             Err(error) => {
+                self.usage.rolled_back();
                 tracing::error!(%error, "the store is read-only: its disk is full or failed. What is live stays live");
                 match self.recover() {
                     Ok(false) => Err(StoreError::ReadOnly),
@@ -189,6 +193,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::config::Config;
     use crate::flow::messages::LiveTemplate;
     use crate::model::id::AccountId;
     use crate::model::template::Template;
@@ -296,9 +301,11 @@ mod tests {
     async fn a_disk_that_has_room_again_is_written_to_again() {
         let disk = Disk(Arc::new((InMemoryBackend::new(), AtomicBool::new(false))));
         let database = write::mark(disk.open().expect("a database")).expect("marked");
+        let quotas = Config::from_layers(None, []).expect("the defaults").store.quotas;
         let (names, metrics) = (Arc::new(Names::default()), Arc::new(Metrics::new()));
         let feed = Arc::new(Feed::new(Arc::clone(&names) as _, Arc::clone(&metrics)));
-        let embedded = Embedded::on(database, Box::new(disk.clone()), Arc::clone(&feed)).expect("a store");
+        let embedded =
+            Embedded::on(database, Box::new(disk.clone()), Usage::new(quotas), Arc::clone(&feed)).expect("a store");
         let store = Store::of(Arc::new(embedded), feed);
         put(&store, "before").await.expect("room");
         for round in ["first", "second"] {

@@ -17,11 +17,13 @@ use redb::{
     Builder, Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata as _, TableDefinition,
 };
 
-use super::backend::{Backend, Location, Row, Write};
+use super::backend::{Backend, Location, Most, Row, Write};
 use super::change::CHANGES_MAX;
 use super::feed::{self, Feed};
+use super::usage::Usage;
 use super::writer::{State, Writer};
 use super::{Kind, OpenError, Revision, StoreError, StoreState, Written};
+use crate::config::StoreSettings;
 use crate::model::id::AccountId;
 use database::{Commits, FileSource, Handle, Memory, Source};
 
@@ -48,8 +50,13 @@ const FORMAT_KNOWN: u64 = 1;
 const CACHE_BYTES: usize = 32 << 20;
 
 /// Opens the file, creating it where there is none, or an empty store in memory.
-pub(super) async fn open(path: Option<PathBuf>, feed: Arc<Feed>) -> Result<Arc<dyn Backend>, OpenError> {
-    let opened = tokio::task::spawn_blocking(move || Embedded::open(path.as_deref(), feed)).await;
+pub(super) async fn open(
+    path: Option<PathBuf>,
+    settings: &StoreSettings,
+    feed: Arc<Feed>,
+) -> Result<Arc<dyn Backend>, OpenError> {
+    let usage = Usage::new(settings.quotas.clone());
+    let opened = tokio::task::spawn_blocking(move || Embedded::open(path.as_deref(), usage, feed)).await;
     Ok(Arc::new(opened.map_err(unavailable)??))
 }
 
@@ -61,21 +68,21 @@ struct Embedded {
 }
 
 impl Embedded {
-    fn open(path: Option<&Path>, feed: Arc<Feed>) -> Result<Self, OpenError> {
+    fn open(path: Option<&Path>, usage: Usage, feed: Arc<Feed>) -> Result<Self, OpenError> {
         match path {
-            Some(path) => Self::on(file::open(path)?, Box::new(FileSource(path.to_owned())), feed),
+            Some(path) => Self::on(file::open(path)?, Box::new(FileSource(path.to_owned())), usage, feed),
             None => {
                 let created = Builder::new().create_with_backend(InMemoryBackend::new());
-                Self::on(write::mark(created.map_err(unavailable)?)?, Box::new(Memory), feed)
+                Self::on(write::mark(created.map_err(unavailable)?)?, Box::new(Memory), usage, feed)
             }
         }
     }
 
     /// A store on a database that is open, and where it is opened again.
-    fn on(database: Database, source: Box<dyn Source>, feed: Arc<Feed>) -> Result<Self, OpenError> {
-        load(&database, &feed)?;
+    fn on(database: Database, source: Box<dyn Source>, mut usage: Usage, feed: Arc<Feed>) -> Result<Self, OpenError> {
+        load(&database, &mut usage, &feed)?;
         let database = Handle::new(database, source);
-        let commits = Commits::new(Arc::clone(&database), Arc::clone(&feed))?;
+        let commits = Commits::new(Arc::clone(&database), usage, Arc::clone(&feed))?;
         let state = State::new(Arc::clone(feed.metrics()));
         let writer = Writer::start(commits, feed, Arc::clone(&state));
         Ok(Self { writer: writer.map_err(unavailable)?, state, database })
@@ -114,20 +121,25 @@ impl Backend for Embedded {
         })
     }
 
-    fn list(&self, after: Location, limit: usize) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+    fn list(&self, after: Location, most: Most) -> BoxFuture<'_, Result<(Vec<Row>, bool), StoreError>> {
         self.reading(move |transaction| {
             let records = transaction.open_table(RECORDS)?;
             let (kind, account, _) = key(&after);
-            let mut rows = Vec::new();
+            let (mut rows, mut bytes) = (Vec::new(), 0);
             for entry in records.range::<(u8, &str, &str)>((Bound::Excluded(key(&after)), Bound::Unbounded))? {
                 let (location, value) = entry?;
                 let (its_kind, its_account, id) = location.value();
-                if rows.len() >= limit || (its_kind, its_account) != (kind, account) {
+                if (its_kind, its_account) != (kind, account) {
                     break;
                 }
-                rows.push(row(id, value.value()));
+                if rows.len() >= most.records || bytes >= most.bytes {
+                    return Ok((rows, true));
+                }
+                let found = row(id, value.value());
+                bytes += found.json.len();
+                rows.push(found);
             }
-            Ok(rows)
+            Ok((rows, false))
         })
     }
 
@@ -186,9 +198,10 @@ fn unavailable(error: impl std::fmt::Display) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }
 
-/// Gives all that the file holds to the sink, in the order of kinds.
-fn load(database: &Database, feed: &Feed) -> Result<(), StoreError> {
-    let read = || -> Result<(), redb::Error> {
+/// Gives all that the file holds to the sink, in the order of kinds, and counts it.
+fn load(database: &Database, usage: &mut Usage, feed: &Feed) -> Result<(), StoreError> {
+    usage.clear();
+    let mut read = || -> Result<(), redb::Error> {
         let records = database.begin_read()?.open_table(RECORDS)?;
         let mut snapshot = feed.snapshot(usize::try_from(records.len()?).unwrap_or(usize::MAX));
         let mut batch = Vec::new();
@@ -202,6 +215,9 @@ fn load(database: &Database, feed: &Feed) -> Result<(), StoreError> {
             };
             let location = Location { kind, account: AccountId::new(account).ok(), id: id.to_owned() };
             let (_, _, json) = value.value();
+            if let Some(account) = &location.account {
+                usage.count(kind, account, json.len());
+            }
             batch.push(feed::read(location, json));
             if batch.len() == CHANGES_MAX {
                 snapshot.add(feed.compile(std::mem::take(&mut batch)));
