@@ -71,7 +71,7 @@ async fn an_account_keeps_so_much_in_redis() {
     let document = json!({"id": "5", "event": "*", "template": "w", "url": "https://example.com/"}).to_string();
     let script =
         ["--eval", "src/store/redis/write.lua", "{posthaste}:meta", ",", "put", "trigger", "a", "5", &document];
-    assert_eq!(server.cli(&script), "over_quota\ntriggers\n3\n");
+    assert_eq!(server.cli(&script), "over_quota\ntriggers\n3");
     // One whose filter is too large is stored, reported once, and fires nothing.
     let filter = json!({"a": ["x".repeat(200)]});
     let document = json!({"id": "t", "event": "*", "template": "w", "url": "https://example.com/", "where": filter});
