@@ -26,6 +26,7 @@ use crate::matcher::Matcher;
 use crate::model::outcome::Dropped;
 use crate::renderer::Renderer;
 use crate::store::{OpenError, Store};
+use crate::telemetry::activity::ActivityBounds;
 use crate::telemetry::metrics::Metrics;
 
 /// How long a stop waits for clients to take the answers that are ready for them.
@@ -106,7 +107,7 @@ impl Node {
     /// The same for whoever wants to see how the reading of a large store goes on.
     pub async fn start_watched(config: Config, progress: Option<Progress>) -> Result<Self, StartError> {
         let dictionary = Arc::new(load_dictionary(&config.catalogue).map_err(StartError::Dictionary)?);
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::with_activity(activity_bounds(&config)));
         let gate = Gate::new(config.ingest.events_in_flight_max, config.cluster.take_max);
         let outbound = Outbound::new(&config.dispatch).map_err(StartError::Dispatch)?;
         let listener = listen(config.server.listen)?;
@@ -131,7 +132,9 @@ impl Node {
         };
         let duplicates = IdempotencyWindow::new(&config.ingest, &config.store).map_err(StreamsError::from)?;
         let address = listener.local_addr().map_err(StartError::Serve)?;
-        let shared = Arc::new(AppState { config, gate, live, store, dictionary, metrics });
+        let name = format!("{}:{}", host_name(), address.port()).into();
+        let surveyed = dispatchers.iter().map(|dispatchers| dispatchers.clone().recipient()).collect();
+        let shared = Arc::new(AppState { name, config, gate, live, store, dictionary, metrics, dispatchers: surveyed });
         let server = serve(&shared, hand_over, duplicates, listener).map_err(StartError::Serve)?;
         Ok(Self {
             address,
@@ -174,6 +177,7 @@ impl Node {
         }
         let unsent = if emptied.is_ok() { 0 } else { gate.unsent() };
         self.shared.metrics.deliveries.dropped.inc_by(Dropped::Stopped, unsent);
+        self.shared.metrics.activity.close();
         self.server.stop(true).await;
         if let Ok(Err(error)) = self.serving.await {
             tracing::error!(%error, "the HTTP server ended with an error");
@@ -185,6 +189,19 @@ impl Node {
         }
         Stopped { unsent }
     }
+}
+
+/// What waits for a subscriber is what it is sent at a time.
+fn activity_bounds(config: &Config) -> ActivityBounds {
+    let batches_per_s = Duration::from_secs(1).as_millis() / http::ACTIVITY_SENT_EVERY.as_millis();
+    let lines = config.activity.lines_per_s_max / batches_per_s as usize;
+    ActivityBounds { subscribers: config.activity.subscribers_max, lines }
+}
+
+/// What the machine is called, to tell nodes apart by.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Some(name.trim()).filter(|name| !name.is_empty()).unwrap_or("localhost").to_owned()
 }
 
 fn listen(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
@@ -247,7 +264,7 @@ fn serve(
     let server = HttpServer::new(move || {
         let lane = web::Data::new(start_lane(&shared, &hand_over, duplicates.clone()));
         let shared = web::Data::from(Arc::clone(&shared));
-        App::new().app_data(shared).app_data(lane).configure(http::routes)
+        App::new().wrap(http::security_headers()).app_data(shared).app_data(lane).configure(http::routes)
     });
     let server = server
         .workers(settings.workers)

@@ -143,6 +143,7 @@ mod tests {
         let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
         let url = url::Url::parse("http://h/").expect("a URL");
         let delivery = Delivery {
+            firing: None,
             target: Arc::new(Target {
                 destination: Destination::of(&url).expect("a destination"),
                 uri: "http://h/".parse().expect("a URI"),

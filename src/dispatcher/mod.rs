@@ -7,6 +7,7 @@ mod outbound;
 mod parked;
 mod queue;
 mod set;
+mod tally;
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use super::queue::Queue;
+use crate::flow::in_flight::InFlight;
 use crate::flow::in_flight::StreamClaims;
-use crate::flow::in_flight::{InFlight, drop_unsent};
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
 
@@ -60,7 +60,7 @@ impl Parked {
 pub(super) fn turn_away(metrics: &Metrics, reason: Dropped, queued: InFlight) {
     match queued.claim {
         Some(claim) => claim.park(&queued.delivery.target.destination, queued.permit),
-        None => drop_unsent(metrics, reason, queued.report),
+        None => queued.drop_unsent(metrics, reason),
     }
 }
 
@@ -73,8 +73,9 @@ impl Queue {
 
     /// Turns a delivery away, and knows where it is if it is parked.
     pub(super) fn turn_away(&self, reason: Dropped, queued: InFlight) {
-        if let Some(claim) = &queued.claim {
-            self.parked.hear_of(claim.claims());
+        match &queued.claim {
+            Some(claim) => self.parked.hear_of(claim.claims()),
+            None => self.tally.dropped(Instant::now(), reason),
         }
         turn_away(&self.metrics, reason, queued);
     }

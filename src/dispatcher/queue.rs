@@ -12,7 +12,9 @@ use futures_util::FutureExt as _;
 
 use super::attempt::attempt;
 use super::parked::Parked;
+use super::tally::Tally;
 use crate::config::Dispatch;
+use crate::flow::destination_state::{DestinationState, Trouble};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{InFlight, Report};
 use crate::model::outcome::{Dropped, Outcome};
@@ -66,6 +68,7 @@ pub(super) struct Queue {
     pub(super) metrics: Arc<Metrics>,
     gate: Arc<Gate>,
     pub(super) parked: Parked,
+    pub(super) tally: Tally,
     /// With the time since which each waits.
     pub(super) waiting: RefCell<VecDeque<(Instant, InFlight)>>,
     waiting_bytes: Cell<usize>,
@@ -94,6 +97,7 @@ impl Queue {
             metrics,
             gate,
             parked: Parked::default(),
+            tally: Tally::default(),
             waiting: RefCell::default(),
             waiting_bytes: Cell::new(0),
             workers: Cell::new(0),
@@ -102,6 +106,21 @@ impl Queue {
             ended: Cell::new(0),
             last_active: Cell::new(Instant::now()),
         })
+    }
+
+    /// How the destination is doing.
+    pub(super) fn state(&self, now: Instant) -> DestinationState {
+        let oldest = self.waiting.borrow().front().map(|(since, _)| now.saturating_duration_since(*since));
+        DestinationState {
+            destination: self.destination.clone(),
+            trouble: if self.stalled.get() { Trouble::Stalled } else { self.tally.trouble(now) },
+            queued: self.waiting.borrow().len(),
+            queued_bytes: self.waiting_bytes.get(),
+            in_flight: self.workers.get(),
+            oldest_wait: oldest,
+            attempts: self.tally.attempts(),
+            dropped: self.tally.drops(),
+        }
     }
 
     /// How long there has been nothing to do; `None` while there is.
@@ -298,8 +317,11 @@ impl Queue {
         self.ended.set(self.ended.get() + 1);
         self.metrics.deliveries.attempts_in_flight.dec();
         self.metrics.deliveries.attempted(outcome, duration);
+        self.tally.attempted(outcome);
+        let ended = Report::Attempted { outcome, status, duration };
+        self.metrics.activity.ended(delivery.firing.as_ref(), &self.destination, ended);
         if let Some(report) = report {
-            let _ = report.send(Report::Attempted { outcome, status, duration });
+            let _ = report.send(ended);
         }
         drop(outstanding);
         duration

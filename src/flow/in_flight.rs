@@ -3,14 +3,16 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::response::EventsResponse;
 use crate::flow::gate::{Admitted, Outstanding, StreamPermit};
 use crate::model::delivery::Delivery;
-use crate::model::outcome::{Dropped, Outcome};
+use crate::model::firing::FiringId;
+use crate::model::outcome::Dropped;
+pub use crate::model::outcome::Report;
 use crate::model::target::Destination;
 use crate::telemetry::metrics::Metrics;
 
@@ -197,25 +199,24 @@ pub enum Permit {
     Stream(StreamPermit),
 }
 
-/// How a firing ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Report {
-    /// An attempt was made.
-    Attempted {
-        /// How it ended.
-        outcome: Outcome,
-        /// The status the receiver answered.
-        status: Option<u16>,
-        /// From its begin to its end.
-        duration: Duration,
-    },
-    /// None was made.
-    Dropped(Dropped),
+impl InFlight {
+    /// Ends it without an attempt.
+    pub fn drop_unsent(self, metrics: &Metrics, reason: Dropped) {
+        let Delivery { firing, target, .. } = &self.delivery;
+        drop_unsent(metrics, reason, firing.as_ref(), &target.destination, self.report);
+    }
 }
 
 /// Counts what ends without an attempt, and tells whoever wants to hear of it.
-pub fn drop_unsent(metrics: &Metrics, reason: Dropped, report: Option<oneshot::Sender<Report>>) {
+pub fn drop_unsent(
+    metrics: &Metrics,
+    reason: Dropped,
+    firing: Option<&FiringId>,
+    destination: &Destination,
+    report: Option<oneshot::Sender<Report>>,
+) {
     metrics.deliveries.dropped.inc(reason);
+    metrics.activity.ended(firing, destination, Report::Dropped(reason));
     if let Some(report) = report {
         let _ = report.send(Report::Dropped(reason));
     }

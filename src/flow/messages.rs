@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 
 use super::in_flight::{Admission, InFlight, Report, StreamClaims};
 use crate::model::event::Event;
-use crate::model::id::{AccountId, TriggerId};
+use crate::model::firing::{EventIdentity, FiringId};
+use crate::model::id::TriggerId;
 use crate::model::target::{Destination, Target};
 use crate::templating;
 
@@ -55,15 +56,18 @@ pub struct Firing {
     pub report: Option<oneshot::Sender<Report>>,
 }
 
+impl Firing {
+    /// Its names.
+    pub fn id(&self) -> FiringId {
+        FiringId { event: Arc::clone(&self.event.identity), trigger: self.trigger.clone() }
+    }
+}
+
 /// An event in the form that templates read.
 #[derive(Debug)]
 pub struct EventData {
-    /// Tells the event apart from all others: account, source, id.
-    pub account: AccountId,
-    /// See `account`.
-    pub source: Arc<str>,
-    /// See `account`.
-    pub id: Arc<str>,
+    /// Tells the event apart from all others.
+    pub identity: Arc<EventIdentity>,
     /// What templates see.
     pub data: templating::Data,
 }

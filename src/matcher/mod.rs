@@ -10,6 +10,7 @@ use actix::{Actor, Context, Handler, Recipient};
 use crate::flow::messages::{EventData, EventsAccepted, Firing, FiringsMatched, LiveTemplate};
 use crate::live::{Index, Live, LiveTrigger};
 use crate::model::event::{Event, EventType};
+use crate::model::firing::EventIdentity;
 use crate::model::id::AccountId;
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
@@ -120,7 +121,7 @@ fn fire(index: &Index, listeners: &mut Listeners, event: Event, firings: &mut Ve
         event: Arc::clone(&shared),
         trigger: trigger.id.clone(),
         target: Arc::clone(&trigger.target),
-        template: template.get_or_init(|| index.template(&shared.account, &trigger.template)).clone(),
+        template: template.get_or_init(|| index.template(&shared.identity.account, &trigger.template)).clone(),
         report: None,
     }));
 }
@@ -131,7 +132,7 @@ impl EventData {
         let Event { account, event_type, id, source, time, data, .. } = event;
         let about = About { event_type: event_type.as_str(), id: &id, time: &time, account: account.as_str() };
         let data = Data::with(data, about);
-        Self { account, source, id, data }
+        Self { identity: Arc::new(EventIdentity { account, event_type, source, id }), data }
     }
 }
 

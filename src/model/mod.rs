@@ -4,6 +4,7 @@
 pub mod delivery;
 pub mod event;
 pub mod field;
+pub mod firing;
 pub mod id;
 pub mod key;
 pub mod outcome;

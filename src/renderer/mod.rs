@@ -15,10 +15,10 @@ use sha2::{Digest, Sha256};
 
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{Admission, InFlight, Permit, drop_unsent};
-use crate::flow::messages::{DeliveriesRendered, EventData, Firing, FiringsMatched};
+use crate::flow::messages::{DeliveriesRendered, Firing, FiringsMatched};
 use crate::flow::pressure::Pressure;
 use crate::model::delivery::Delivery;
-use crate::model::id::TriggerId;
+use crate::model::firing::FiringId;
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
 use crate::templating::Unrendered;
@@ -135,15 +135,16 @@ impl Lane {
         self.metrics.deliveries.rendered.inc_by(deliveries.len() as u64);
         if let Err(error) = dispatcher.try_send(DeliveriesRendered(deliveries)) {
             for queued in error.into_inner().0 {
-                drop_unsent(&self.metrics, Dropped::Stopped, queued.report);
+                queued.drop_unsent(&self.metrics, Dropped::Stopped);
             }
         }
     }
 
     fn render(&self, firing: Firing, accepted_at: Instant, admission: Option<&Admission>) -> Option<InFlight> {
-        let Firing { event, trigger, target, template, report } = firing;
+        let id = firing.id();
+        let Firing { event, trigger: _, target, template, report } = firing;
         let Some(template) = template else {
-            drop_unsent(&self.metrics, Dropped::TemplateUnusable, report);
+            drop_unsent(&self.metrics, Dropped::TemplateUnusable, Some(&id), &target.destination, report);
             return None;
         };
         // A fault over one template must not take the others, nor the thread's Renderer, with it.
@@ -152,7 +153,8 @@ impl Lane {
             Ok(Ok(body)) => {
                 return Some(InFlight {
                     delivery: Delivery {
-                        webhook_id: webhook_id(&event, &trigger),
+                        webhook_id: webhook_id(&id),
+                        firing: Some(id),
                         target,
                         content_type: template.content_type.clone(),
                         body,
@@ -170,14 +172,14 @@ impl Lane {
             Ok(Err(Unrendered::Failed)) => Dropped::RenderFailed,
             Err(_) => Dropped::Panic,
         };
-        drop_unsent(&self.metrics, reason, report);
+        drop_unsent(&self.metrics, reason, Some(&id), &target.destination, report);
         None
     }
 }
 
 /// The same for the same event and trigger, on every node and after every restart, and of no use
 /// to guess what it was made of.
-fn webhook_id(event: &EventData, trigger: &TriggerId) -> HeaderValue {
+fn webhook_id(FiringId { event, trigger }: &FiringId) -> HeaderValue {
     let mut hash = Sha256::new();
     for part in [event.account.as_str(), &event.source, &event.id, trigger.as_str()] {
         // With its length, so that no two lists of parts make the same bytes.
