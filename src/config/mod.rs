@@ -7,6 +7,7 @@ mod catalogue;
 mod cluster;
 mod console;
 mod dispatch;
+mod egress;
 mod ingest;
 mod layers;
 mod log;
@@ -200,7 +201,7 @@ mod tests {
         .expect("valid");
         assert_eq!(config.server.listen.port(), 1);
         assert_eq!(config.dispatch.drain, Duration::from_millis(2));
-        assert_eq!(config.dispatch.allow_networks.len(), 2);
+        assert_eq!(config.dispatch.egress.allow_networks.len(), 2);
     }
 
     #[test]

@@ -83,6 +83,17 @@ impl Reader {
         })
     }
 
+    /// A list of ports.
+    pub(super) fn ports(&mut self, name: &str) -> Vec<u16> {
+        let items = self.value(name).as_array().cloned();
+        let items = items.expect("the layers keep a key's type");
+        let ports: Option<Vec<u16>> = items.iter().map(|i| u16::try_from(i.as_integer()?).ok()).collect();
+        ports.unwrap_or_else(|| {
+            self.refuse(name, "expected a list of ports, such as [8443]");
+            Vec::new()
+        })
+    }
+
     /// A whole number within a range.
     pub(super) fn number(&mut self, name: &str, range: RangeInclusive<i64>) -> usize {
         let number = self.value(name).as_integer();
@@ -107,6 +118,11 @@ impl Reader {
             self.refuse(name, format!("{text:?} is not an address and a port, such as 127.0.0.1:8080"));
             SocketAddr::from(([127, 0, 0, 1], 0))
         })
+    }
+
+    /// The same; `None` where the text is empty.
+    pub(super) fn optional_address(&mut self, name: &str) -> Option<SocketAddr> {
+        if self.text(name).is_empty() { None } else { Some(self.address(name)) }
     }
 
     /// One of a few words; the first where it is none of them.

@@ -7,6 +7,7 @@ mod outbound;
 mod parked;
 mod queue;
 mod set;
+mod signature;
 mod tally;
 
 use std::rc::Rc;
@@ -19,7 +20,7 @@ pub use set::{DispatchSettings, Dispatchers};
 
 use crate::flow::in_flight::StreamClaims;
 use crate::flow::messages::DeliveriesRouted;
-use crate::model::target::Destination;
+use crate::model::destination::Destination;
 use queue::Queue;
 
 /// Said by a Dispatcher that has had nothing to do for a while.

@@ -17,8 +17,8 @@ use crate::config::Dispatch;
 use crate::flow::destination_state::{DestinationState, Trouble};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{InFlight, Report};
+use crate::model::destination::Destination;
 use crate::model::outcome::{Dropped, Outcome};
-use crate::model::target::Destination;
 use crate::telemetry::metrics::Metrics;
 
 /// The most bytes of bodies that wait before a destination that is behind and lie in a stream as well.
@@ -319,7 +319,7 @@ impl Queue {
         self.metrics.deliveries.attempted(outcome, duration);
         self.tally.attempted(outcome);
         let ended = Report::Attempted { outcome, status, duration };
-        self.metrics.activity.ended(delivery.firing.as_ref(), &self.destination, ended);
+        self.metrics.activity.ended(delivery.firing.as_ref(), Some(&self.destination), ended);
         if let Some(report) = report {
             let _ = report.send(ended);
         }

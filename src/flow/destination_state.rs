@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use actix::Message;
 
+use crate::model::destination::Destination;
 use crate::model::outcome::{Dropped, Outcome};
-use crate::model::target::Destination;
 
 /// Asks the Dispatchers of one thread how their destinations are doing: the most troubled first, so many at most.
 #[derive(Debug, Clone, Copy, Message)]

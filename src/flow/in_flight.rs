@@ -10,10 +10,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::response::EventsResponse;
 use crate::flow::gate::{Admitted, Outstanding, StreamPermit};
 use crate::model::delivery::Delivery;
+use crate::model::destination::Destination;
 use crate::model::firing::FiringId;
 use crate::model::outcome::Dropped;
 pub use crate::model::outcome::Report;
-use crate::model::target::Destination;
 use crate::telemetry::metrics::Metrics;
 
 /// An entry's name in its stream: milliseconds and a number, as Redis orders them.
@@ -203,7 +203,7 @@ impl InFlight {
     /// Ends it without an attempt.
     pub fn drop_unsent(self, metrics: &Metrics, reason: Dropped) {
         let Delivery { firing, target, .. } = &self.delivery;
-        drop_unsent(metrics, reason, firing.as_ref(), &target.destination, self.report);
+        drop_unsent(metrics, reason, firing.as_ref(), Some(&target.destination), self.report);
     }
 }
 
@@ -212,7 +212,7 @@ pub fn drop_unsent(
     metrics: &Metrics,
     reason: Dropped,
     firing: Option<&FiringId>,
-    destination: &Destination,
+    destination: Option<&Destination>,
     report: Option<oneshot::Sender<Report>>,
 ) {
     metrics.deliveries.dropped.inc(reason);

@@ -58,9 +58,9 @@ struct Line<'a> {
     event_id: &'a str,
     /// The trigger's id.
     trigger: &'a str,
-    /// Scheme, host and port of the URL.
+    /// Scheme, host and port of the URL; `null` where the trigger's URL can't be used.
     #[schema(example = "https://example.com:443")]
-    destination: String,
+    destination: Option<String>,
     /// How the attempt ended; `dropped` where none was made.
     #[schema(example = "delivered")]
     outcome: &'static str,
@@ -198,7 +198,7 @@ impl<'a> Line<'a> {
             event_type: ended.firing.event.event_type.as_str(),
             event_id: &ended.firing.event.id,
             trigger: ended.firing.trigger.as_str(),
-            destination: ended.destination.to_string(),
+            destination: ended.destination.as_ref().map(ToString::to_string),
             outcome,
             reason,
             status,

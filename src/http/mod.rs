@@ -9,6 +9,7 @@ mod console;
 mod destinations;
 mod dictionary;
 mod events;
+pub mod inbound;
 mod keys;
 mod openapi;
 mod operations;
@@ -26,6 +27,5 @@ mod whoami;
 
 pub use activity::SENT_EVERY as ACTIVITY_SENT_EVERY;
 pub use problem::Problem;
-pub use routes::{openapi_document, routes};
-pub use security::security_headers;
+pub use routes::{admin_routes, openapi_document, routes};
 pub use state::{AppState, Pipeline};

@@ -5,7 +5,7 @@ use actix_web::http::header;
 use actix_web::middleware::DefaultHeaders;
 
 /// Adds the headers that a response does not have.
-pub fn security_headers() -> DefaultHeaders {
+pub(super) fn security_headers() -> DefaultHeaders {
     DefaultHeaders::new()
         .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .add((header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))

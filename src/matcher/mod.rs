@@ -120,7 +120,7 @@ fn fire(index: &Index, listeners: &mut Listeners, event: Event, firings: &mut Ve
     firings.extend(fired.into_iter().map(|Listener { trigger, template }| Firing {
         event: Arc::clone(&shared),
         trigger: trigger.id.clone(),
-        target: Arc::clone(&trigger.target),
+        target: trigger.target.clone(),
         template: template.get_or_init(|| index.template(&shared.identity.account, &trigger.template)).clone(),
         report: None,
     }));

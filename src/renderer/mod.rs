@@ -143,8 +143,15 @@ impl Lane {
     fn render(&self, firing: Firing, accepted_at: Instant, admission: Option<&Admission>) -> Option<InFlight> {
         let id = firing.id();
         let Firing { event, trigger: _, target, template, report } = firing;
+        let target = match target {
+            Ok(target) => target,
+            Err(reason) => {
+                drop_unsent(&self.metrics, reason, Some(&id), None, report);
+                return None;
+            }
+        };
         let Some(template) = template else {
-            drop_unsent(&self.metrics, Dropped::TemplateUnusable, Some(&id), &target.destination, report);
+            drop_unsent(&self.metrics, Dropped::TemplateUnusable, Some(&id), Some(&target.destination), report);
             return None;
         };
         // A fault over one template must not take the others, nor the thread's Renderer, with it.
@@ -172,7 +179,7 @@ impl Lane {
             Ok(Err(Unrendered::Failed)) => Dropped::RenderFailed,
             Err(_) => Dropped::Panic,
         };
-        drop_unsent(&self.metrics, reason, Some(&id), &target.destination, report);
+        drop_unsent(&self.metrics, reason, Some(&id), Some(&target.destination), report);
         None
     }
 }

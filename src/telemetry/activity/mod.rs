@@ -14,10 +14,11 @@ use std::time::SystemTime;
 pub use filter::{ActivityFilter, FilterError};
 pub use subscription::{Batch, Subscription};
 
+use crate::model::destination::Destination;
 use crate::model::firing::FiringId;
 use crate::model::id::AccountId;
 use crate::model::outcome::Report;
-use crate::model::target::Destination;
+
 use subscription::Subscriber;
 
 /// How a firing ended, as subscribers are told.
@@ -27,8 +28,8 @@ pub struct Ended {
     pub time: SystemTime,
     /// Which firing.
     pub firing: FiringId,
-    /// Where it went, or was to go.
-    pub destination: Destination,
+    /// Where it went, or was to go; `None` where the trigger's URL can't be used.
+    pub destination: Option<Destination>,
     /// How it ended.
     pub report: Report,
 }
@@ -63,7 +64,7 @@ impl Activity {
     }
 
     /// Tells whoever watches how a firing ended. One without names is of an entry that an earlier version wrote.
-    pub fn ended(&self, firing: Option<&FiringId>, destination: &Destination, report: Report) {
+    pub fn ended(&self, firing: Option<&FiringId>, destination: Option<&Destination>, report: Report) {
         if self.number.load(Ordering::Relaxed) == 0 {
             return;
         }
@@ -72,7 +73,7 @@ impl Activity {
         }
     }
 
-    fn tell(&self, firing: &FiringId, destination: &Destination, report: Report) {
+    fn tell(&self, firing: &FiringId, destination: Option<&Destination>, report: Report) {
         let mut line: Option<Arc<Ended>> = None;
         for subscriber in self.subscribers.read().unwrap_or_else(PoisonError::into_inner).iter() {
             if subscriber.wants(firing, report) {
@@ -132,8 +133,8 @@ impl Activity {
 }
 
 impl Ended {
-    fn now(firing: &FiringId, destination: &Destination, report: Report) -> Self {
-        Self { time: SystemTime::now(), firing: firing.clone(), destination: destination.clone(), report }
+    fn now(firing: &FiringId, destination: Option<&Destination>, report: Report) -> Self {
+        Self { time: SystemTime::now(), firing: firing.clone(), destination: destination.cloned(), report }
     }
 }
 

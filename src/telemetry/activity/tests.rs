@@ -62,9 +62,9 @@ fn each_subscriber_is_told_what_its_filter_lets_through() {
     ] {
         let mut subscription = activity.subscribe(None, filter.clone()).expect("room");
         for (firing, report) in &all {
-            activity.ended(Some(firing), &destination(), *report);
+            activity.ended(Some(firing), Some(&destination()), *report);
         }
-        activity.ended(None, &destination(), attempted(Outcome::Delivered));
+        activity.ended(None, Some(&destination()), attempted(Outcome::Delivered));
         assert_eq!(taken(&mut subscription).0, expected, "{filter:?}");
     }
     assert_eq!(activity.subscribers(), 0, "each has ended");
@@ -78,7 +78,7 @@ fn what_a_slow_subscriber_has_no_room_for_is_counted_and_not_kept() {
     let mut subscription = activity.subscribe(None, ActivityFilter::default()).expect("room");
     for _ in 0..2 {
         for _ in 0..10 {
-            activity.ended(Some(&firing("a", "t")), &destination(), attempted(Outcome::Delivered));
+            activity.ended(Some(&firing("a", "t")), Some(&destination()), attempted(Outcome::Delivered));
         }
         let (lines, skipped) = taken(&mut subscription);
         assert_eq!((lines.len(), skipped), (3, 7));
@@ -112,9 +112,9 @@ async fn a_subscription_ends_with_the_node_and_wakes_for_each_line() {
         number
     });
     tokio::task::yield_now().await;
-    activity.ended(Some(&firing("a", "t")), &destination(), attempted(Outcome::Delivered));
+    activity.ended(Some(&firing("a", "t")), Some(&destination()), attempted(Outcome::Delivered));
     tokio::task::yield_now().await;
-    activity.ended(Some(&firing("a", "t")), &destination(), attempted(Outcome::Delivered));
+    activity.ended(Some(&firing("a", "t")), Some(&destination()), attempted(Outcome::Delivered));
     activity.close();
     let read = tokio::time::timeout(Duration::from_secs(10), reading).await.expect("in time").expect("no panic");
     assert_eq!((read, activity.subscribers()), (2, 0));

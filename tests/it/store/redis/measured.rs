@@ -26,7 +26,7 @@ struct Clock {
 impl ChangeSink for Clock {
     fn apply(&self, changes: Vec<Change>) {
         let url = |change: &Change| match change {
-            Change::Trigger(_, _, Some(trigger)) => Some(trigger.url.clone()),
+            Change::Trigger(_, _, Some(trigger)) => Some(trigger.url.as_written().to_owned()),
             _ => None,
         };
         let urls: Vec<String> = changes.iter().filter_map(url).collect();
@@ -62,7 +62,8 @@ async fn change_to_live() {
     let server = RedisServer::start();
     let one = Node::at(&server.url()).await;
     let metrics = Arc::new(Metrics::new());
-    let live = Live::new(Arc::new(Dictionary::shipped()), support::settings(&[]).templates, Arc::clone(&metrics));
+    let own = support::settings(&[]);
+    let live = Live::new(Arc::new(Dictionary::shipped()), own.templates, own.dispatch.egress, Arc::clone(&metrics));
     let clock = Arc::new(Clock { live, in_effect: Mutex::default() });
     let _two = Store::open(&settings(&server.url()), clock.clone(), metrics).await.expect("a store");
     one.put_template("a").await;
