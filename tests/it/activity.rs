@@ -5,7 +5,7 @@ use awc::http::Method;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
-use crate::support::{Behaviour, DEADLINE, Node, Receiver, json_template};
+use crate::support::{Behaviour, DEADLINE, Node, Receiver, free_port, json_template};
 
 const OPERATOR: &str = "operator-key-for-tests";
 
@@ -74,7 +74,7 @@ async fn each_firing_is_told_as_it_ends_without_anything_of_its_data() {
     let secret = json!({"x-token": "hunter2"});
     let trigger = json!({"event": "guest.*", "url": receiver.url("/in/hunter2?key=hunter2"), "headers": secret});
     node.set_up("good", &json_template(), trigger).await;
-    let nobody = json!({"event": "guest.*", "url": "http://127.0.0.1:1/"});
+    let nobody = json!({"event": "guest.*", "url": format!("http://127.0.0.1:{}/", free_port())});
     node.set_up("bad", &json_template(), nobody).await;
     let mut all = Watcher::open(&node, "").await;
     let mut failed = Watcher::open(&node, "?outcome=failed&account=default").await;
