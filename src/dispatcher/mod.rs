@@ -9,6 +9,7 @@ mod queue;
 mod set;
 mod signature;
 mod tally;
+mod waiting;
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
