@@ -5,6 +5,9 @@ use super::conditions::{Conditions, Decided};
 use crate::templating::program::{Call, Expression, If, LocalName, Node, Nodes};
 use crate::templating::render::helpers;
 
+/// A comparison of an index with a number.
+type Compare = fn(&usize, &usize) -> bool;
+
 /// The most classes into which a loop's indexes are divided by comparisons of `@index`.
 const BOUNDARIES_MAX: usize = 8;
 
@@ -89,7 +92,7 @@ impl Ends {
 
 impl Position {
     /// A comparison of the index, where it comes out the same for the whole class.
-    fn compare(self, number: usize, holds: fn(&usize, &usize) -> bool) -> Option<bool> {
+    fn compare(self, number: usize, holds: Compare) -> Option<bool> {
         let first = holds(&self.from, &number);
         // Comparisons change only at the number and behind it, which are boundaries of classes.
         let inside = self.from < number && self.to.is_none_or(|to| to > number)
@@ -99,14 +102,14 @@ impl Position {
 }
 
 /// `@index` compared with a whole number: the loop, the comparison, the number.
-fn comparison(call: &Call) -> Option<(usize, fn(&usize, &usize) -> bool, usize)> {
+fn comparison(call: &Call) -> Option<(usize, Compare, usize)> {
     let index = |place: usize| match call.arguments.get(place)? {
         Expression::Local(local) if local.what == LocalName::Index => Some(local.scope),
         _ => None,
     };
     let number = |place: usize| call.constant_number(place)?.parse::<usize>().ok();
     let name = helpers::get(call.helper).name;
-    let straight: fn(&usize, &usize) -> bool = match name {
+    let straight: Compare = match name {
         "lt" => usize::lt,
         "lte" => usize::le,
         "gt" => usize::gt,
@@ -118,7 +121,7 @@ fn comparison(call: &Call) -> Option<(usize, fn(&usize, &usize) -> bool, usize)>
     if let (Some(scope), Some(number)) = (index(0), number(1)) {
         return Some((scope, straight, number));
     }
-    let mirrored: fn(&usize, &usize) -> bool = match name {
+    let mirrored: Compare = match name {
         "lt" => usize::gt,
         "lte" => usize::ge,
         "gt" => usize::lt,
