@@ -154,22 +154,7 @@ impl<'b> Scanner<'b, '_, '_> {
                 '"' | '\'' => self.string(at, i, c)?,
                 '[' => self.segment(i)?,
                 '*' => {
-                    let Some(tag) = tags::at_start(&body[i..]) else {
-                        if body[start..i].trim_matches(is_space_or_tilde).trim_start_matches('#').trim().is_empty() {
-                            return self.refuse("decorator", at, "Decorators ({{* and {{#*) are not accepted.");
-                        }
-                        return self.refuse(
-                            "syntax",
-                            i,
-                            "A * can't stand in an expression, except round a tag: *|GUEST:NAME|*.",
-                        );
-                    };
-                    self.text.push(TAG_OPEN);
-                    self.text.push('_');
-                    self.text.push_str(tag.inside);
-                    self.text.push('_');
-                    self.text.push(TAG_CLOSE);
-                    i += tag.length;
+                    i += self.tag(at, start, i)?;
                     continue;
                 }
                 TAG_OPEN | TAG_CLOSE => {
@@ -215,6 +200,23 @@ impl<'b> Scanner<'b, '_, '_> {
             i += step;
         }
         self.refuse("unclosed", at, "The expression is never closed: write }} where it ends.")
+    }
+
+    /// Copies a tag as a name, and says how long it was.
+    fn tag(&mut self, expression: usize, start: usize, at: usize) -> Option<usize> {
+        let body = self.body;
+        let Some(tag) = tags::at_start(&body[at..]) else {
+            if body[start..at].trim_matches(is_space_or_tilde).trim_start_matches('#').trim().is_empty() {
+                return self.refuse("decorator", expression, "Decorators ({{* and {{#*) are not accepted.");
+            }
+            return self.refuse("syntax", at, "A * can't stand in an expression, except round a tag: *|GUEST:NAME|*.");
+        };
+        self.text.push(TAG_OPEN);
+        self.text.push('_');
+        self.text.push_str(tag.inside);
+        self.text.push('_');
+        self.text.push(TAG_CLOSE);
+        Some(tag.length)
     }
 
     /// The length of a quoted text.
