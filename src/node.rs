@@ -1,11 +1,13 @@
 //! The wiring: builds a node out of its parts, downstream first, and takes it down again, upstream
 //! first. It decides which thread each part lives on and nothing else.
 
+mod recovery;
+
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use actix::{Actor as _, Addr, Arbiter, Recipient};
@@ -20,18 +22,21 @@ use crate::flow::gate::Gate;
 use crate::flow::keep::Keeping;
 use crate::flow::messages::DeliveriesRendered;
 use crate::flow::pressure::Pressure;
-use crate::handover::journal::{Feed, FeedProgress, Journal, JournalError, Recovered};
+use crate::handover::journal::{Journal, JournalError};
 use crate::handover::streams::{Backlog, Consumers, Publisher, Sink, Streams, StreamsError};
 use crate::http::inbound::{Inbound, InboundServer};
 use crate::http::{self, AppState, Pipeline};
 use crate::ingester::Ingester;
 use crate::ingester::idempotency::IdempotencyWindow;
-use crate::live::{Live, Progress};
+use crate::live::Live;
 use crate::matcher::Matcher;
 use crate::model::outcome::Dropped;
 use crate::renderer::Renderer;
 use crate::store::{OpenError, Store};
+use crate::telemetry::activity::ActivityBounds;
 use crate::telemetry::metrics::Metrics;
+
+pub use recovery::Watch;
 
 /// How long a stop waits for clients to take the answers that are ready for them.
 const RESPONSES_TAKEN_WITHIN_S: u64 = 2;
@@ -102,15 +107,6 @@ pub struct Stopped {
     pub kept: usize,
 }
 
-/// Who wants to see how a long start goes on.
-#[derive(Default)]
-pub struct Watch {
-    /// How the store is read.
-    pub store: Option<Progress>,
-    /// How what the journal holds is handed on.
-    pub journal: Option<FeedProgress>,
-}
-
 /// Loads the dictionary that the settings name.
 pub fn load_dictionary(source: &DictionarySource) -> Result<Dictionary, Vec<DictionaryError>> {
     match source {
@@ -128,7 +124,7 @@ impl Node {
     /// The same for whoever wants to see how it goes on.
     pub async fn start_watched(config: Config, watch: Watch) -> Result<Self, StartError> {
         let dictionary = Arc::new(load_dictionary(&config.catalogue).map_err(StartError::Dictionary)?);
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::with_activity(activity_bounds(&config)));
         let bounds = Bounds {
             events: config.ingest.events_in_flight_max,
             deliveries: config.ingest.deliveries_in_flight_max,
@@ -144,7 +140,8 @@ impl Node {
             config.dispatch.egress.clone(),
             Arc::clone(&metrics),
         );
-        let live = Arc::new(live.with_progress(watch.store));
+        let live = live.with_quotas(config.store.quotas.clone()).with_progress(watch.store);
+        let live = Arc::new(live);
         let store = Store::open(&config.store, Arc::clone(&live) as _, Arc::clone(&metrics)).await?;
 
         let streams = match config.delivers_through_streams() {
@@ -166,10 +163,22 @@ impl Node {
         };
         let duplicates = IdempotencyWindow::new(&config.ingest, &config.store).map_err(StreamsError::from)?;
         let address = listener.local_addr().map_err(StartError::Serve)?;
-        let shared =
-            Arc::new(AppState { config, gate, live, store, dictionary, metrics, recovering: AtomicBool::new(false) });
+        let name = format!("{}:{}", host_name(), address.port()).into();
+        let surveyed = dispatchers.iter().map(|dispatchers| dispatchers.clone().recipient()).collect();
+        let shared = Arc::new(AppState {
+            name,
+            config,
+            gate,
+            live,
+            store,
+            dictionary,
+            metrics,
+            dispatchers: surveyed,
+            expensive: Default::default(),
+            recovering: AtomicBool::new(false),
+        });
         if let Some(recovered) = recovered.filter(|recovered| !recovered.is_empty()) {
-            recover(recovered, &shared, &dispatchers, watch.journal);
+            recovery::start(recovered, &shared, &dispatchers, watch.journal);
         }
         let server = serve(&shared, hand_over, duplicates, keeping, listener).map_err(StartError::Serve)?;
         let admin = admin.map(|listener| serve_admin(&shared, listener)).transpose().map_err(StartError::Serve)?;
@@ -216,6 +225,7 @@ impl Node {
         });
         let unsent = if emptied.is_ok() { 0 } else { gate.unsent().saturating_sub(kept) };
         self.shared.metrics.deliveries.dropped.inc_by(Dropped::Stopped, unsent);
+        self.shared.metrics.activity.close();
         self.server.stop().await;
         if let Some((_, admin)) = self.admin {
             admin.stop().await;
@@ -235,25 +245,17 @@ impl Node {
     }
 }
 
-/// Hands what the journal holds to a renderer of its own, beside what is accepted meanwhile.
-fn recover(
-    recovered: Recovered,
-    shared: &Arc<AppState>,
-    dispatchers: &[Addr<Dispatchers>],
-    progress: Option<FeedProgress>,
-) {
-    let dispatchers = dispatchers.iter().map(|address| address.clone().recipient()).collect();
-    let (gate, metrics) = (Arc::clone(&shared.gate), Arc::clone(&shared.metrics));
-    let capacity = shared.config.ingest.events_in_flight_max;
-    let pressure = Rc::new(Pressure::new(WAITING_BYTES_MAX));
-    let renderer = Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), dispatchers, pressure, capacity);
-    let feed = Feed { live: Arc::clone(&shared.live), gate, metrics, renderer: renderer.start().recipient() };
-    shared.recovering.store(true, Ordering::SeqCst);
-    let shared = Arc::clone(shared);
-    actix_rt::spawn(async move {
-        recovered.feed(feed, progress).await;
-        shared.recovering.store(false, Ordering::SeqCst);
-    });
+/// What waits for a subscriber is what it is sent at a time.
+fn activity_bounds(config: &Config) -> ActivityBounds {
+    let batches_per_s = Duration::from_secs(1).as_millis() / http::ACTIVITY_SENT_EVERY.as_millis();
+    let lines = config.activity.lines_per_s_max / batches_per_s as usize;
+    ActivityBounds { subscribers: config.activity.subscribers_max, lines }
+}
+
+/// What the machine is called, to tell nodes apart by.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Some(name.trim()).filter(|name| !name.is_empty()).unwrap_or("localhost").to_owned()
 }
 
 fn listen(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {

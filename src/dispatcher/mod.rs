@@ -3,11 +3,14 @@
 //! for each dispatch thread, starts them on demand and lets idle ones go.
 
 mod attempt;
+mod begin;
 mod outbound;
 mod parked;
 mod queue;
 mod set;
 mod signature;
+mod tally;
+mod waiting;
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};

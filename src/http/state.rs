@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use actix::Addr;
+use actix::{Addr, Recipient};
 
+use super::expensive::Expensive;
 use crate::config::Config;
 use crate::dictionary::Dictionary;
+use crate::flow::destination_state::DestinationsAsked;
 use crate::flow::gate::Gate;
 use crate::ingester::Ingester;
 use crate::live::Live;
@@ -16,6 +18,8 @@ use crate::telemetry::metrics::Metrics;
 
 /// What all HTTP threads share.
 pub struct AppState {
+    /// The node's name: its host and port.
+    pub name: Arc<str>,
     /// The settings.
     pub config: Config,
     /// What is in flight.
@@ -30,6 +34,10 @@ pub struct AppState {
     pub metrics: Arc<Metrics>,
     /// What a start has found in the journal is being handed on.
     pub recovering: AtomicBool,
+    /// Lists and checks under way.
+    pub expensive: Expensive,
+    /// What sends, one for each dispatch thread; asked how destinations are doing.
+    pub dispatchers: Vec<Recipient<DestinationsAsked>>,
 }
 
 /// The stages of one HTTP thread.

@@ -61,7 +61,7 @@ fn add<'a>(
     let parts: Vec<KeepPart<'_>> = fired
         .iter()
         .filter_map(|(fired, firings)| {
-            let (event, own) = (fired.event(), fired.keep_event()?);
+            let (event, own) = (&fired.event().identity, fired.keep_event()?);
             let account = event.account.as_str();
             Some(KeepPart { event: own, account, id: &event.id, source: &event.source, firings, is_more: false })
         })

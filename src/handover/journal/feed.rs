@@ -26,6 +26,7 @@ use crate::flow::response::Receipt;
 use crate::json::{Document, Source};
 use crate::live::Live;
 use crate::model::event::{Event, EventType};
+use crate::model::firing::FiringId;
 use crate::model::id::{AccountId, TriggerId};
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
@@ -124,9 +125,11 @@ impl Feeding {
         let age = Duration::from_millis(now_ms().saturating_sub(read.accepted_ms));
         let accepted_at = Instant::now().checked_sub(age).unwrap_or_else(Instant::now);
         if age > self.age_max {
-            for (_, _, kept) in read.firings {
+            let event = EventData::of(read.event);
+            for (trigger, _, kept) in read.firings {
                 drop(kept);
-                drop_unsent(&self.feed.metrics, Dropped::Expired, None);
+                let firing = FiringId { event: Arc::clone(&event.identity), trigger };
+                drop_unsent(&self.feed.metrics, Dropped::Expired, Some(&firing), None, None);
             }
             return Some(());
         }
@@ -153,7 +156,7 @@ impl Feeding {
         loop {
             // Nobody waits for the response; the admission only paces.
             let (reply, _) = oneshot::channel();
-            let receipt = Receipt { accepted: 1, rejected: Vec::new() };
+            let receipt = Receipt { accepted: 1, rejected: Vec::new(), rejected_more: Default::default() };
             match self.feed.gate.admit(&[(Arc::clone(account), 1)], Ok(receipt), reply) {
                 Ok(admitted) => return Some(Arc::new(admitted)),
                 Err((Refusal::Stopping, _)) => return None,
@@ -253,7 +256,8 @@ impl Firings for Recovering {
             found.target.as_ref().is_ok_and(|target| target.destination.fingerprint() == fingerprint)
         };
         let Some(live) = found.filter(sends_there) else {
-            drop_unsent(&self.feed.metrics, Dropped::TriggerChanged, None);
+            let firing = FiringId { event: Arc::clone(&self.event.identity), trigger };
+            drop_unsent(&self.feed.metrics, Dropped::TriggerChanged, Some(&firing), None, None);
             return Step::Worked;
         };
         Step::Fired(Fired {
