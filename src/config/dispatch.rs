@@ -36,6 +36,10 @@ pub struct Dispatch {
     pub egress: EgressRules,
     /// Certificate authorities to trust besides the public ones.
     pub ca_file: Option<PathBuf>,
+    /// The node's own certificate with its key.
+    pub client_certificate: Option<PathBuf>,
+    /// The proxy that connections go through.
+    pub proxy: Option<String>,
     /// Deliveries go through Redis, also from this node to itself.
     pub streams: bool,
     /// How long a stop keeps sending.
@@ -61,6 +65,8 @@ impl Dispatch {
             answer_bytes_max: reader.number("dispatch.answer_bytes_max", 0..=1 << 30),
             egress: egress::read(reader),
             ca_file: reader.path("dispatch.ca_file"),
+            client_certificate: reader.path("dispatch.client_certificate"),
+            proxy: Some(reader.text("dispatch.proxy")).filter(|proxy| !proxy.is_empty()),
             streams: reader.word("dispatch.hand_over", &["streams", "local"]) == "streams",
             drain: reader.duration("dispatch.drain_ms", 0..=3_600_000),
         }

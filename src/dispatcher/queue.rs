@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use futures_util::FutureExt as _;
 
 use super::attempt::attempt;
+use super::outbound::Outlet;
 use super::parked::Parked;
 use crate::config::Dispatch;
 use crate::flow::gate::Gate;
@@ -33,8 +34,6 @@ pub(super) struct Bounds {
     waiting_bytes_max: usize,
     /// How many bytes of such.
     kept_bytes_max: usize,
-    attempt_timeout: Duration,
-    answer_bytes_max: usize,
     stalled_after: Duration,
     behind_after: Duration,
 }
@@ -50,8 +49,6 @@ impl Bounds {
             kept_max: waiting_max.min(config.connections_per_destination),
             waiting_bytes_max: config.queue_bytes_per_destination,
             kept_bytes_max: config.queue_bytes_per_destination.min(KEPT_BYTES_MAX),
-            attempt_timeout: config.attempt_timeout,
-            answer_bytes_max: config.answer_bytes_max,
             stalled_after: config.stalled_after,
             behind_after: config.behind_after,
         }
@@ -62,7 +59,7 @@ impl Bounds {
 pub(super) struct Queue {
     pub(super) destination: Destination,
     bounds: Bounds,
-    client: awc::Client,
+    outlet: Outlet,
     pub(super) metrics: Arc<Metrics>,
     gate: Arc<Gate>,
     pub(super) parked: Parked,
@@ -83,14 +80,14 @@ impl Queue {
     pub(super) fn new(
         destination: Destination,
         bounds: Bounds,
-        client: awc::Client,
+        outlet: Outlet,
         metrics: Arc<Metrics>,
         gate: Arc<Gate>,
     ) -> Rc<Self> {
         Rc::new(Self {
             destination,
             bounds,
-            client,
+            outlet,
             metrics,
             gate,
             parked: Parked::default(),
@@ -287,8 +284,7 @@ impl Queue {
         self.metrics.deliveries.attempts_in_flight.inc();
         drop(permit);
         let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let attempt =
-            attempt(&self.client, &delivery, unix.as_secs(), self.bounds.attempt_timeout, self.bounds.answer_bytes_max);
+        let attempt = attempt(&self.outlet, &delivery, unix.as_secs());
         // A fault over one delivery must not strand those behind it.
         let ended = AssertUnwindSafe(attempt).catch_unwind().await;
         let (outcome, status) = ended.unwrap_or((Outcome::Panic, None));
