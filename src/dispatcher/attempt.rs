@@ -1,22 +1,30 @@
 //! One attempt: the POST of one delivery, from its headers to what the receiver made of it. There is no
 //! second one. What becomes of a failed attempt is decided in [`super::queue`], not here.
 
+use std::time::SystemTime;
+
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderName, HeaderValue};
 
 use super::outbound::Outlet;
 use super::signature::signatures;
-use crate::model::delivery::Delivery;
+use crate::model::delivery::{self, Delivery};
 use crate::model::outcome::Outcome;
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+const HOPS: HeaderName = HeaderName::from_static(delivery::HOPS);
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("posthaste/", env!("CARGO_PKG_VERSION")));
 const ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
 
-/// Makes the attempt. `unix_seconds` is the time that it says it was made at.
-pub(super) async fn attempt(outlet: &Outlet, delivery: &Delivery, unix_seconds: u64) -> (Outcome, Option<u16>) {
+/// Makes the attempt, as soon as the receiver allows it.
+pub(super) async fn attempt(outlet: &Outlet, delivery: &Delivery) -> (Outcome, Option<u16>) {
+    if let Err(ended) = outlet.await_consent(&delivery.target).await {
+        return ended;
+    }
+    // The time that the attempt says it was made at.
+    let unix_seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let request = request(outlet, delivery, unix_seconds);
     outlet.exchange(request.send_body(delivery.body.clone())).await
 }
@@ -26,7 +34,7 @@ fn request(outlet: &Outlet, delivery: &Delivery, unix_seconds: u64) -> awc::Clie
     let mut request = outlet.post(&target.uri);
     let headers = request.headers_mut();
     // Those below.
-    headers.reserve(7 + target.headers.len());
+    headers.reserve(8 + target.headers.len());
     headers.insert(HOST, target.host.clone());
     headers.insert(CONTENT_TYPE, delivery.content_type.clone());
     headers.insert(USER_AGENT, AGENT);
@@ -36,6 +44,7 @@ fn request(outlet: &Outlet, delivery: &Delivery, unix_seconds: u64) -> awc::Clie
     }
     headers.insert(WEBHOOK_ID, delivery.webhook_id.clone());
     headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(unix_seconds));
+    headers.insert(HOPS, HeaderValue::from(u16::from(delivery.hops)));
     for (name, value) in &target.headers {
         headers.insert(name.clone(), value.clone());
     }

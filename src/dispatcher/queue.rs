@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 
@@ -283,8 +283,7 @@ impl Queue {
         self.metrics.deliveries.began(begun.saturating_duration_since(accepted_at));
         self.metrics.deliveries.attempts_in_flight.inc();
         drop(permit);
-        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let attempt = attempt(&self.outlet, &delivery, unix.as_secs());
+        let attempt = attempt(&self.outlet, &delivery);
         // A fault over one delivery must not strand those behind it.
         let ended = AssertUnwindSafe(attempt).catch_unwind().await;
         let (outcome, status) = ended.unwrap_or((Outcome::Panic, None));

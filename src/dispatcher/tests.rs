@@ -127,6 +127,7 @@ impl Alone {
             webhook_id: HeaderValue::from_static("msg_1"),
             content_type: HeaderValue::from_static("text/plain"),
             body: format!("{word}!").into(),
+            hops: 1,
         };
         let outstanding = self.gate.delivery();
         let accepted_at = Instant::now();

@@ -16,6 +16,7 @@ use crate::model::event::Event;
 use crate::model::id::{AccountId, TriggerId};
 use crate::model::outcome::Dropped;
 use crate::model::target::Target;
+use crate::model::template::Template;
 use crate::templating;
 
 /// Events that the producer may count on, to the Matcher.
@@ -24,6 +25,8 @@ use crate::templating;
 pub struct EventsAccepted {
     /// The events of one request.
     pub events: Vec<Event>,
+    /// How many deliveries in a row led to the request.
+    pub hops: u8,
     /// When they were accepted.
     pub accepted_at: Instant,
     /// Held until their deliveries are handed over.
@@ -36,6 +39,8 @@ pub struct EventsAccepted {
 pub struct FiringsMatched {
     /// What the events of one request fired.
     pub firings: Vec<Firing>,
+    /// How many deliveries in a row led to that request.
+    pub hops: u8,
     /// When the events were accepted.
     pub accepted_at: Instant,
     /// Held until the deliveries are handed over; none for a test.
@@ -77,6 +82,18 @@ pub struct LiveTemplate {
     pub compiled: templating::Compiled,
     /// What is sent as `content-type`.
     pub content_type: HeaderValue,
+}
+
+impl LiveTemplate {
+    /// Of a compiled template; `None` where its content type can't be sent.
+    pub fn new(template: &Template, compiled: templating::Compiled) -> Option<Arc<Self>> {
+        let content_type = match &template.content_type {
+            Some(own) => HeaderValue::from_str(own).ok()?,
+            // A constant has no reference count, which threads would write to by turns.
+            None => HeaderValue::from_static(template.format.content_type()),
+        };
+        Some(Arc::new(Self { compiled, content_type }))
+    }
 }
 
 /// Deliveries for destinations of one thread, to that thread's Dispatchers.

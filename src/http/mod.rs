@@ -16,6 +16,7 @@ mod precondition;
 mod problem;
 mod records;
 mod routes;
+mod secret_rotate;
 mod state;
 mod template_check;
 mod trigger_test;

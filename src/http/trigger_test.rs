@@ -77,7 +77,7 @@ async fn test(
             report: Some(report),
         }
     };
-    let message = FiringsMatched { firings: vec![firing], accepted_at: begun, admission: None };
+    let message = FiringsMatched { firings: vec![firing], hops: 0, accepted_at: begun, admission: None };
     pipeline.renderer.try_send(message).map_err(|_| Refusal::Stopping)?;
     // Without a report the work was lost to a stop, or Redis has lost it.
     let lost = |_| if state.gate.is_open() { unanswered() } else { Refusal::Stopping.into() };

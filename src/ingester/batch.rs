@@ -15,6 +15,8 @@ use crate::model::id::AccountId;
 pub(super) struct Batch {
     pub(super) events: Vec<Event>,
     pub(super) rejected: Vec<Rejected>,
+    /// How many deliveries in a row led to the request.
+    pub(super) hops: u8,
 }
 
 /// Collects the events of one request.

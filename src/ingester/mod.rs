@@ -34,6 +34,8 @@ pub struct EventsReceived {
     pub encoding: &'static Encoding,
     /// The one account that the sender may post for; `None`: all.
     pub only_account: Option<AccountId>,
+    /// How many deliveries in a row led to the request.
+    pub hops: u8,
     /// Where the response goes.
     pub reply: oneshot::Sender<EventsResponse>,
 }
@@ -78,11 +80,11 @@ impl Handler<EventsReceived> for Ingester {
     type Result = ();
 
     fn handle(&mut self, request: EventsReceived, _: &mut Self::Context) {
-        let EventsReceived { source, encoding, only_account, reply } = request;
+        let EventsReceived { source, encoding, only_account, hops, reply } = request;
         // A fault in the reading must cost this request only, not the thread's Ingester.
         let read = catch_unwind(AssertUnwindSafe(|| batch::read(encoding, &source, only_account.as_ref())));
         let batch = match read.unwrap_or_else(|_| Err(Refusal::Panic)) {
-            Ok(batch) => batch,
+            Ok(batch) => Batch { hops, ..batch },
             Err(refusal) => return self.lane.refuse(reply, refusal),
         };
         Rejected::count(&batch.rejected, &self.lane.metrics);
@@ -131,8 +133,12 @@ impl Lane {
         if accepted == 0 {
             return;
         }
-        let sent =
-            self.matcher.try_send(EventsAccepted { events: batch.events, accepted_at: Instant::now(), admission });
+        let sent = self.matcher.try_send(EventsAccepted {
+            events: batch.events,
+            hops: batch.hops,
+            accepted_at: Instant::now(),
+            admission,
+        });
         match sent {
             Ok(()) => self.metrics.events.accepted.inc_by(accepted as u64),
             Err(error) => {
@@ -162,6 +168,7 @@ mod tests {
             source: Source { body: Bytes::from_static(body.as_bytes()), headers: Vec::new() },
             encoding: encoding::ALL[0],
             only_account: None,
+            hops: 0,
             reply,
         });
         soon(answer).await.expect("an answer")
@@ -182,6 +189,7 @@ mod tests {
             },
             encoding: encoding::ALL[0],
             only_account: None,
+            hops: 0,
             reply,
         });
         let message: EventsAccepted = soon(passed.recv()).await.expect("passed on");

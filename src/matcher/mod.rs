@@ -68,6 +68,7 @@ impl Handler<EventsAccepted> for Matcher {
         self.metrics.events.firings_matched.inc_by(matched as u64);
         let sent = self.renderer.try_send(FiringsMatched {
             firings,
+            hops: message.hops,
             accepted_at: message.accepted_at,
             admission: Some(message.admission),
         });

@@ -16,7 +16,7 @@ use crate::model::event::EventType;
 use crate::model::id::AccountId;
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
-use crate::store::{Change, ChangeSink as _};
+use crate::store::{Change, ChangeSink as _, SavedTemplate};
 
 struct Alone {
     gate: Arc<Gate>,
@@ -32,7 +32,15 @@ fn account() -> AccountId {
 fn template_change(id: &str) -> Change {
     let template = json!({"id": id, "format": "text", "body": "{{event.id}}"});
     let template = Template::from_json(template).expect("a template");
-    Change::Template(account(), template.id.clone(), Some(template))
+    Change::Template(account(), template.id.clone(), Some(SavedTemplate { template, live: None }))
+}
+
+/// What a store does before it passes a change on.
+fn compiled(live: &Live, mut change: Change) -> Change {
+    if let Change::Template(_, _, Some(saved)) = &mut change {
+        saved.live = live.compile(&saved.template);
+    }
+    change
 }
 
 fn trigger_change(id: &str, more: Value) -> Change {
@@ -54,7 +62,7 @@ impl Alone {
         let live =
             Live::new(Arc::new(Dictionary::shipped()), config.templates, config.dispatch.egress, Arc::clone(&metrics));
         let live = Arc::new(live);
-        live.apply(changes);
+        live.apply(changes.into_iter().map(|change| compiled(&live, change)).collect());
         let matcher = Matcher::new(Arc::clone(&live), Arc::clone(&metrics), behind, 16).start();
         Self { gate: Gate::new(16, 1), live, metrics, matcher }
     }
@@ -73,7 +81,7 @@ impl Alone {
             time: "2026-07-01T15:00:00Z".into(),
             data: data.into(),
         });
-        let message = EventsAccepted { events: events.collect(), accepted_at: Instant::now(), admission };
+        let message = EventsAccepted { events: events.collect(), hops: 0, accepted_at: Instant::now(), admission };
         self.matcher.send(message).await.expect("it lives");
         answer
     }

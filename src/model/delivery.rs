@@ -7,6 +7,11 @@ use http::HeaderValue;
 
 use super::target::Target;
 
+/// The header that says how many deliveries in a row led to a request.
+pub const HOPS: &str = "posthaste-hops";
+/// Events that came through so many deliveries are a loop, and are refused.
+pub const HOPS_MAX: u8 = 8;
+
 /// One POST to make.
 #[derive(Debug, Clone)]
 pub struct Delivery {
@@ -18,4 +23,6 @@ pub struct Delivery {
     pub content_type: HeaderValue,
     /// The rendered body.
     pub body: Bytes,
+    /// How many deliveries in a row led to its event, this one counted.
+    pub hops: u8,
 }

@@ -50,6 +50,7 @@ struct Lane {
 #[derive(Debug)]
 struct Work {
     firings: std::vec::IntoIter<Firing>,
+    hops: u8,
     accepted_at: Instant,
     admission: Option<Admission>,
 }
@@ -83,6 +84,7 @@ impl Handler<FiringsMatched> for Renderer {
     fn handle(&mut self, message: FiringsMatched, _: &mut Self::Context) {
         let mut work = Work {
             firings: message.firings.into_iter(),
+            hops: message.hops,
             accepted_at: message.accepted_at,
             admission: message.admission,
         };
@@ -116,8 +118,9 @@ impl Lane {
     /// Renders up to a slice of the firings and hands the deliveries over. True when all are done.
     fn render_slice(&self, work: &mut Work) -> bool {
         let mut threads: Vec<Vec<InFlight>> = self.dispatchers.iter().map(|_| Vec::new()).collect();
-        for firing in work.firings.by_ref().take(SLICE) {
-            if let Some(queued) = self.render(firing, work.accepted_at, work.admission.as_ref()) {
+        for _ in 0..SLICE {
+            let Some(firing) = work.firings.next() else { break };
+            if let Some(queued) = self.render(firing, work) {
                 let thread = queued.delivery.target.destination.share(threads.len());
                 threads[thread].push(queued);
             }
@@ -140,7 +143,7 @@ impl Lane {
         }
     }
 
-    fn render(&self, firing: Firing, accepted_at: Instant, admission: Option<&Admission>) -> Option<InFlight> {
+    fn render(&self, firing: Firing, work: &Work) -> Option<InFlight> {
         let Firing { event, trigger, target, template, report } = firing;
         let target = match target {
             Ok(target) => target,
@@ -163,9 +166,10 @@ impl Lane {
                         target,
                         content_type: template.content_type.clone(),
                         body,
+                        hops: work.hops.saturating_add(1),
                     },
-                    accepted_at,
-                    permit: admission.cloned().map(Permit::Request),
+                    accepted_at: work.accepted_at,
+                    permit: work.admission.clone().map(Permit::Request),
                     claim: None,
                     outstanding: self.gate.delivery(),
                     report,

@@ -37,7 +37,7 @@ impl Alone {
     }
 
     async fn give(&self, firings: Vec<Firing>, admission: Option<Admission>) {
-        let message = FiringsMatched { firings, accepted_at: Instant::now(), admission };
+        let message = FiringsMatched { firings, hops: 0, accepted_at: Instant::now(), admission };
         self.renderer.send(message).await.expect("it lives");
     }
 }

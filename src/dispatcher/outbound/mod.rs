@@ -8,6 +8,7 @@
 //! ```
 
 mod answer;
+mod consent;
 mod habit;
 mod outlet;
 mod own;
@@ -19,6 +20,8 @@ mod resolve;
 mod response;
 mod socket;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 pub(super) use outlet::Outlet;

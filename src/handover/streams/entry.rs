@@ -24,6 +24,7 @@ const TARGET: &str = "target";
 const WEBHOOK_ID: &str = "webhook-id";
 const BODY: &str = "body";
 const REPLY: &str = "reply";
+const HOPS: &str = "hops";
 
 /// An entry as it came.
 #[derive(Debug, Default)]
@@ -33,6 +34,7 @@ pub(super) struct Entry {
     webhook_id: Option<Vec<u8>>,
     body: Option<Vec<u8>>,
     reply: Option<Vec<u8>>,
+    hops: Option<Vec<u8>>,
 }
 
 impl Entry {
@@ -48,6 +50,7 @@ impl Entry {
             (WEBHOOK_ID, &mut self.webhook_id),
             (BODY, &mut self.body),
             (REPLY, &mut self.reply),
+            (HOPS, &mut self.hops),
         ];
         fields.into_iter().find(|(own, _)| own.as_bytes() == name).map(|(_, value)| value)
     }
@@ -121,6 +124,10 @@ impl Writer {
         field(TARGET, self.target(delivery));
         field(WEBHOOK_ID, delivery.webhook_id.as_bytes());
         field(BODY, &delivery.body);
+        // One is what an entry without the field has, as those of earlier versions.
+        if delivery.hops != 1 {
+            field(HOPS, delivery.hops.to_string().as_bytes());
+        }
         if let Some(reply) = reply {
             field(REPLY, reply.as_bytes());
         }
@@ -202,9 +209,11 @@ impl Reader {
         let webhook_id = entry.webhook_id.and_then(|value| HeaderValue::from_maybe_shared(Bytes::from(value)).ok());
         let webhook_id = webhook_id.ok_or("`webhook-id` is missing or no header's value")?;
         let body = entry.body.ok_or("`body` is missing")?.into();
+        let hops = entry.hops.map_or(Some(1), |hops| std::str::from_utf8(&hops).ok()?.parse().ok());
+        let hops = hops.ok_or("`hops` is no small whole number")?;
         let age = Duration::from_millis(unix_millis().saturating_sub(entry.id.0));
         Ok(Read {
-            delivery: Delivery { target, webhook_id, content_type, body },
+            delivery: Delivery { target, webhook_id, content_type, body, hops },
             accepted_at: Instant::now().checked_sub(age).unwrap_or_else(Instant::now),
             reply: entry.reply.and_then(|key| String::from_utf8(key).ok()),
         })
@@ -259,6 +268,7 @@ mod tests {
             webhook_id: HeaderValue::from_static("msg_1"),
             content_type: HeaderValue::from_static("text/plain"),
             body: Bytes::from_static(b"\0\xff{}"),
+            hops: 3,
         }
     }
 
@@ -288,10 +298,18 @@ mod tests {
         let (target, expected) = (&read.delivery.target, &given.target);
         assert_eq!((&target.uri, &target.destination), (&expected.uri, &expected.destination));
         assert_eq!((&target.headers, &target.secrets), (&expected.headers, &expected.secrets));
-        assert_eq!(read.reply.as_deref(), Some("r"));
+        assert_eq!((read.reply.as_deref(), read.delivery.hops), (Some("r"), 3));
         let again = entries(as_value("13-0", written(&given, None))).remove(0);
         let again = reader.read(again).expect("an entry");
         assert!(Arc::ptr_eq(&again.delivery.target, target), "a target is read once");
+    }
+
+    #[test]
+    fn an_entry_of_an_earlier_version_is_read() {
+        let target = r#"{"url":"http://h/","content-type":"a/b","secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}"#;
+        let fields = vec![(TARGET, target.into()), (WEBHOOK_ID, b"msg_1".to_vec()), (BODY, Vec::new())];
+        let read = Reader::default().read(entries(as_value("1-1", fields)).remove(0)).expect("an entry").delivery;
+        assert_eq!((read.hops, read.target.secrets.len(), read.target.secrets[0].until), (1, 1, None));
     }
 
     #[test]
@@ -312,6 +330,8 @@ mod tests {
             (WEBHOOK_ID, Some("a\nb")),
             (WEBHOOK_ID, None),
             (BODY, None),
+            (HOPS, Some("hunter2")),
+            (HOPS, Some("256")),
         ] {
             let mut fields: Vec<_> = whole.iter().filter(|(own, _)| *own != name).cloned().collect();
             fields.extend(value.map(|value| (name, value.as_bytes().to_vec())));
