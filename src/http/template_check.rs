@@ -14,8 +14,9 @@ use super::openapi::shapes::TemplateQuestion;
 use super::problem::Problem;
 use super::state::AppState;
 use super::{body, path};
+use crate::json::kind;
 use crate::model::event::{Event, EventPattern};
-use crate::model::field::{FieldError, Fields, kind};
+use crate::model::field::{FieldError, Fields};
 use crate::model::id::AccountId;
 use crate::model::template::Format;
 use crate::templating::{self, Checked, Compiled, Data, Diagnostic, Severity};
@@ -145,6 +146,7 @@ pub(super) fn sample_event(
 ) -> Event {
     let event_type = state.dictionary.sample_type(pattern);
     Event {
+        hops: 0,
         account,
         id: crate::model::id::new_event_id(),
         id_given: false,

@@ -5,8 +5,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::json::kind;
 use crate::json::{Json, Object};
-use crate::model::field::kind;
 
 /// The deepest nesting of objects in a pattern.
 pub const DEPTH_MAX: usize = 32;
