@@ -24,6 +24,9 @@ pub(super) enum Silence {
     Closed,
     /// Something that was not asked for.
     Broken,
+    /// An alert of TLS: under TLS 1.3 the receiver refuses the node's certificate, or that there is none, after the
+    /// handshake is over for the node.
+    Alert,
 }
 
 impl Socket {
@@ -101,7 +104,7 @@ fn tls_silence(tls: &mut TlsStream<TcpStream>) -> Silence {
                 Ok(state) if state.plaintext_bytes_to_read() > 0 => return Silence::Broken,
                 Ok(state) if state.peer_has_closed() => return Silence::Closed,
                 Ok(_) => {}
-                Err(_) => return Silence::Closed,
+                Err(_) => return Silence::Alert,
             },
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Silence::Kept,
             Err(_) => return Silence::Closed,

@@ -82,6 +82,7 @@ impl Stream {
                 State::Replacing(Box::pin(Rc::clone(&self.peer).connect()))
             }
             (Silence::Closed, None) => return Err(self.fail(Outcome::ConnectionLostBeforeSend)),
+            (Silence::Alert, None) => return Err(self.fail(Outcome::Tls)),
             (Silence::Broken, None) => return Err(self.fail(Outcome::BadAnswer)),
         };
         self.peer.current.enter(Phase::Send);

@@ -40,7 +40,16 @@ const HOMES: [(&str, &[&str]); 16] = [
     ("arc_swap", &["live/mod.rs"]),
     ("rpds", &["live/index.rs"]),
     ("clap", &["cli"]),
-    ("rustix", &["cli/serve.rs", "flow/descriptors.rs", "handover/journal/disk.rs", "dispatcher/outbound/socket.rs"]),
+    (
+        "rustix",
+        &[
+            "cli/serve.rs",
+            "flow/descriptors.rs",
+            "handover/journal/disk.rs",
+            "dispatcher/outbound/socket.rs",
+            "dispatcher/outbound/tests",
+        ],
+    ),
     ("actix_http", &["http/inbound"]),
     ("tracing_subscriber", &["telemetry/log.rs"]),
     ("bytestring", &["json", "ingester/batch.rs"]),

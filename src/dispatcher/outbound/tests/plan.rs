@@ -108,7 +108,7 @@ impl Plan {
         let cut = numbers.one_in(6).then(|| numbers.below(response.len()));
         let after = match numbers.below(8) {
             _ if until_close || closes => After::Close,
-            0 | 1 | 2 => After::Next,
+            0..=2 => After::Next,
             3 => After::Leftover,
             4 => After::LeftoverLater,
             5 => After::HalfClose,
