@@ -8,6 +8,8 @@ mod parked;
 mod queue;
 mod set;
 mod signature;
+mod tally;
+mod waiting;
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};

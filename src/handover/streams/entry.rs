@@ -7,13 +7,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http::HeaderValue;
-use serde::{Deserialize, Serialize};
 
+use super::target_text::{Known, read_target, target_text};
 use crate::flow::in_flight::EntryId;
 use crate::model::delivery::Delivery;
-use crate::model::id::AccountId;
-use crate::model::secret::Secret;
-use crate::model::target::Target;
+use crate::model::event::EventType;
+use crate::model::firing::{EventIdentity, FiringId};
+use crate::model::id::{AccountId, TriggerId};
 use crate::redis::Value;
 
 /// Targets that are remembered, so that a busy trigger's URL and headers are not read anew for each
@@ -26,6 +26,9 @@ const WEBHOOK_ID: &str = "webhook-id";
 const BODY: &str = "body";
 const REPLY: &str = "reply";
 const HOPS: &str = "hops";
+/// What the delivery is of, as JSON: account, event type, event source, event id, trigger; empty where that is not
+/// known. Earlier versions do not write it.
+const FIRING: &str = "firing";
 
 /// An entry as it came.
 #[derive(Debug, Default)]
@@ -36,6 +39,7 @@ pub(super) struct Entry {
     body: Option<Vec<u8>>,
     reply: Option<Vec<u8>>,
     hops: Option<Vec<u8>>,
+    firing: Option<Vec<u8>>,
 }
 
 impl Entry {
@@ -52,54 +56,10 @@ impl Entry {
             (BODY, &mut self.body),
             (REPLY, &mut self.reply),
             (HOPS, &mut self.hops),
+            (FIRING, &mut self.firing),
         ];
         fields.into_iter().find(|(own, _)| own.as_bytes() == name).map(|(_, value)| value)
     }
-}
-
-/// What the deliveries of a trigger have in common, as `target` says it in JSON: one value, since each
-/// costs Redis and both nodes more than its bytes do.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct TargetText {
-    /// Whose deliveries they are. Entries of older versions do not say so and share one turn.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    account: Option<String>,
-    url: String,
-    content_type: String,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    headers: Vec<(String, String)>,
-    /// The one secret, where it has no end: entries of earlier versions have no other form.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    secret: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    secrets: Vec<SecretText>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct SecretText {
-    key: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    until: Option<String>,
-}
-
-impl SecretText {
-    fn of(secret: &Secret) -> Self {
-        Self { key: secret.to_text(), until: secret.until.map(|until| until.to_string()) }
-    }
-
-    fn read(self) -> Option<Secret> {
-        let until = self.until.map(|until| until.parse()).transpose().ok()?;
-        Some(Secret::new(&self.key).ok()?.with_end(until))
-    }
-}
-
-/// A target with the content type of what goes there, and whose it is.
-#[derive(Debug, Clone)]
-struct Known {
-    account: AccountId,
-    target: Arc<Target>,
-    content_type: HeaderValue,
 }
 
 /// What an entry says.
@@ -135,6 +95,7 @@ impl Writer {
         if delivery.hops != 1 {
             field(HOPS, delivery.hops.to_string().as_bytes());
         }
+        field(FIRING, &delivery.firing.as_ref().map(firing_text).unwrap_or_default());
         if let Some(reply) = reply {
             field(REPLY, reply.as_bytes());
         }
@@ -154,23 +115,21 @@ impl Writer {
     }
 }
 
-fn target_text(account: &AccountId, target: &Target, content_type: &HeaderValue) -> Vec<u8> {
-    // All of them were text when the trigger and the template were saved.
-    let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
-    let headers = target.headers.iter();
-    let short = match &*target.secrets {
-        [only] if only.until.is_none() => Some(only),
-        _ => None,
+fn firing_text(FiringId { event, trigger }: &FiringId) -> Vec<u8> {
+    let names = [event.account.as_str(), event.event_type.as_str(), &event.source, &event.id, trigger.as_str()];
+    serde_json::to_vec(&names).expect("a list of strings is JSON")
+}
+
+/// `None` where it is missing or does not name a firing: the delivery is sent all the same, and not told of.
+fn read_firing(text: &[u8]) -> Option<FiringId> {
+    let [account, event_type, source, id, trigger]: [String; 5] = serde_json::from_slice(text).ok()?;
+    let event = EventIdentity {
+        account: AccountId::new(&account).ok()?,
+        event_type: EventType::new(&event_type).ok()?,
+        source: source.into(),
+        id: id.into(),
     };
-    let written = TargetText {
-        account: Some(account.as_str().to_owned()),
-        url: target.url.to_string(),
-        content_type: text(content_type),
-        headers: headers.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
-        secret: short.map(Secret::to_text),
-        secrets: if short.is_some() { Vec::new() } else { target.secrets.iter().map(SecretText::of).collect() },
-    };
-    serde_json::to_vec(&written).expect("strings and lists of them are JSON")
+    Some(FiringId { event: Arc::new(event), trigger: TriggerId::new(&trigger).ok()? })
 }
 
 /// Reads the list of entries that `XREADGROUP` gives for one stream, and `XCLAIM` at all. One that
@@ -223,7 +182,14 @@ impl Reader {
         let age = Duration::from_millis(unix_millis().saturating_sub(entry.id.0));
         Ok(Read {
             account,
-            delivery: Delivery { target, webhook_id, content_type, body, hops },
+            delivery: Delivery {
+                firing: entry.firing.and_then(|text| read_firing(&text)),
+                target,
+                webhook_id,
+                content_type,
+                body,
+                hops,
+            },
             accepted_at: Instant::now().checked_sub(age).unwrap_or_else(Instant::now),
             reply: entry.reply.and_then(|key| String::from_utf8(key).ok()),
         })
@@ -251,28 +217,11 @@ impl Reader {
     }
 }
 
-fn read_target(text: &[u8]) -> Result<Known, &'static str> {
-    let text: TargetText =
-        serde_json::from_slice(text).map_err(|_| "`target` is no JSON object with `url` and `content-type`")?;
-    let short = text.secret.map(|key| SecretText { key, until: None });
-    let secrets = short.into_iter().chain(text.secrets).map(SecretText::read).collect::<Option<Vec<_>>>();
-    let secrets = secrets.ok_or("`secret` or `secrets` in `target` holds no secret")?;
-    let target = Target::read(&text.url, &text.headers, secrets);
-    let target = target.map_err(|_| "`url` or `headers` in `target` would not be taken in a trigger")?;
-    let content_type = HeaderValue::from_str(&text.content_type);
-    let account = text.account.map(|name| AccountId::new(&name)).transpose();
-    Ok(Known {
-        account: account
-            .map_err(|_| "`account` in `target` is not the name of an account")?
-            .unwrap_or_else(AccountId::default_account),
-        target: Arc::new(target),
-        content_type: content_type.map_err(|_| "`content-type` in `target` is no header's value")?,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::secret::Secret;
+    use crate::model::target::Target;
 
     fn account() -> AccountId {
         AccountId::new("acme").expect("a name")
@@ -281,7 +230,14 @@ mod tests {
     fn delivery() -> Delivery {
         let headers = [("x-token".to_owned(), "t".to_owned())];
         let secret = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a secret");
+        let event = EventIdentity {
+            account: AccountId::new("a").expect("a name"),
+            event_type: EventType::new("guest.created").expect("a type"),
+            source: "".into(),
+            id: "\"1\"".into(),
+        };
         Delivery {
+            firing: Some(FiringId { event: Arc::new(event), trigger: TriggerId::new("t").expect("a name") }),
             target: Arc::new(Target::read("https://h:1/a?b=%7C", &headers, vec![secret]).expect("a target")),
             webhook_id: HeaderValue::from_static("msg_1"),
             content_type: HeaderValue::from_static("text/plain"),
@@ -313,6 +269,7 @@ mod tests {
         let read = reader.read(entry).expect("an entry");
         assert_eq!((&read.delivery.body, &read.delivery.webhook_id), (&given.body, &given.webhook_id));
         assert_eq!((&read.delivery.content_type, read.account), (&given.content_type, account()));
+        assert_eq!(read.delivery.firing, given.firing);
         let (target, expected) = (&read.delivery.target, &given.target);
         assert_eq!((&target.uri, &target.destination), (&expected.uri, &expected.destination));
         assert_eq!((&target.headers, &target.secrets), (&expected.headers, &expected.secrets));

@@ -11,6 +11,7 @@ mod entry;
 mod intake;
 mod publisher;
 mod reply;
+mod target_text;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

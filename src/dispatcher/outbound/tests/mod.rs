@@ -88,6 +88,7 @@ async fn post(outlet: &Outlet, target: &Arc<Target>, body: impl Into<Bytes>) -> 
         webhook_id: HeaderValue::from_static("msg_1"),
         content_type: HeaderValue::from_static("text/plain"),
         body: body.into(),
+        firing: None,
         hops: 1,
     };
     attempt(outlet, &delivery).await
