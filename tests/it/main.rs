@@ -7,6 +7,7 @@ mod interface;
 mod journal;
 
 mod nodes;
+mod outbound;
 mod stopping;
 mod store;
 mod streams;
