@@ -61,21 +61,15 @@ pub enum StartError {
     /// The streams of deliveries can't be used.
     #[error(transparent)]
     Streams(#[from] StreamsError),
-<<<<<<< HEAD
     /// The journal can't be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The parts that send can't be set up.
-    #[error("{0}")]
-    Dispatch(String),
-=======
     /// TLS or the proxy towards receivers can't be set up.
     #[error(transparent)]
     Outbound(#[from] OutboundError),
     /// Names can't be resolved.
     #[error(transparent)]
     Resolver(#[from] ResolverError),
->>>>>>> main
     /// The address can't be listened on.
     #[error("can't listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),

@@ -10,11 +10,8 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 
 use super::attempt::attempt;
-<<<<<<< HEAD
 use super::begin::may_begin;
-=======
 use super::outbound::Outlet;
->>>>>>> main
 use super::parked::{self, Fetch, Parked};
 use super::tally::Tally;
 use super::waiting::{Attempt, Waiting};

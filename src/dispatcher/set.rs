@@ -51,12 +51,8 @@ struct Child {
 /// Routes the deliveries of one thread's destinations.
 pub struct Dispatchers {
     settings: DispatchSettings,
-<<<<<<< HEAD
-    resolver: Rc<TokioResolver>,
-    begin: Option<Rc<dyn Begin>>,
-=======
     resolver: Resolver,
->>>>>>> main
+    begin: Option<Rc<dyn Begin>>,
     children: HashMap<Destination, Child>,
     generations: u64,
     destinations_max: usize,
@@ -70,7 +66,7 @@ impl Dispatchers {
             // Each thread has its share of the destinations.
             let destinations_max = settings.config.destinations_max.div_ceil(settings.config.threads);
             let begin = settings.keeping.as_ref().map(|keeping| keeping.begin());
-            let (resolver, children) = (Rc::new(resolver), HashMap::new());
+            let children = HashMap::new();
             Self { settings, resolver, begin, children, generations: 0, destinations_max }
         }))
     }
@@ -116,11 +112,7 @@ impl Dispatchers {
         let outlet = self.settings.outbound.outlet(&self.resolver, destination);
         let bounds = Bounds::new(&self.settings.config, self.settings.takes_max);
         let (metrics, gate) = (Arc::clone(&self.settings.metrics), Arc::clone(&self.settings.gate));
-<<<<<<< HEAD
-        let queue = Queue::new(destination.clone(), bounds, client, metrics, gate, self.begin.clone());
-=======
-        let queue = Queue::new(destination.clone(), bounds, outlet, metrics, gate);
->>>>>>> main
+        let queue = Queue::new(destination.clone(), bounds, outlet, metrics, gate, self.begin.clone());
         let dispatcher = Dispatcher {
             destination: destination.clone(),
             generation: self.generations,

@@ -102,11 +102,7 @@ impl Alone {
             destination: port.destination(),
             generation: 7,
             received: 0,
-<<<<<<< HEAD
-            queue: Queue::new(port.destination(), Bounds::new(config, None), client, metrics, gate, None),
-=======
-            queue: Queue::new(port.destination(), Bounds::new(config, None), outlet, metrics, gate),
->>>>>>> main
+            queue: Queue::new(port.destination(), Bounds::new(config, None), outlet, metrics, gate, None),
             idle_after: config.idle_destination,
             parent,
         };
