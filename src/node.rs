@@ -18,6 +18,7 @@ use crate::dictionary::{Dictionary, DictionaryError};
 use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound, OutboundError, OwnAddresses, ResolverError};
 use crate::flow::account::Bounds;
 use crate::flow::descriptors::Descriptors;
+use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
 use crate::flow::keep::Keeping;
 use crate::flow::messages::DeliveriesRendered;
@@ -35,7 +36,6 @@ use crate::renderer::Renderer;
 use crate::store::{OpenError, Store};
 use crate::telemetry::activity::ActivityBounds;
 use crate::telemetry::metrics::Metrics;
-
 pub use recovery::Watch;
 
 /// How long a stop waits for clients to take the answers that are ready for them.
@@ -223,11 +223,7 @@ impl Node {
             }
             emptied = tokio::time::timeout(GIVEN_BACK_WITHIN, gate.emptied()).await;
         }
-        // From here on what is dropped because its part ends stays in the journal.
-        let kept = self.journal.as_ref().map_or(0, |journal| {
-            journal.close();
-            if emptied.is_ok() { 0 } else { journal.unsettled() }
-        });
+        let kept = self.journal.as_ref().map_or(0, Journal::close);
         let unsent = if emptied.is_ok() { 0 } else { gate.unsent().saturating_sub(kept) };
         self.shared.metrics.deliveries.dropped.inc_by(Dropped::Stopped, unsent);
         self.shared.metrics.activity.close();
@@ -297,6 +293,7 @@ fn start_dispatchers(
         outbound,
         metrics: Arc::clone(metrics),
         gate: Arc::clone(gate),
+        connections: Arc::new(Pool::new(Descriptors::of_process(config.server.connections_max).outgoing, 1)),
         // As many messages as can be on their way: each carries a delivery that is charged, taken, or of a test.
         mailbox_capacity: config.ingest.deliveries_in_flight_max
             + config.cluster.take_max

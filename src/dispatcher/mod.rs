@@ -4,6 +4,7 @@
 
 mod attempt;
 mod begin;
+mod connections;
 mod outbound;
 mod parked;
 mod queue;

@@ -11,6 +11,7 @@ use futures_util::FutureExt as _;
 
 use super::attempt::attempt;
 use super::begin::may_begin;
+use super::connections::Connections;
 use super::outbound::Outlet;
 use super::parked::{self, Fetch, Parked};
 use super::tally::Tally;
@@ -65,6 +66,7 @@ pub(super) struct Queue {
     destination: Destination,
     bounds: Bounds,
     outlet: Outlet,
+    connections: Connections,
     metrics: Arc<Metrics>,
     gate: Arc<Gate>,
     begin: Option<Rc<dyn Begin>>,
@@ -85,7 +87,7 @@ impl Queue {
     pub(super) fn new(
         destination: Destination,
         bounds: Bounds,
-        outlet: Outlet,
+        (outlet, connections): (Outlet, Connections),
         metrics: Arc<Metrics>,
         gate: Arc<Gate>,
         begin: Option<Rc<dyn Begin>>,
@@ -94,6 +96,7 @@ impl Queue {
             destination,
             bounds,
             outlet,
+            connections,
             metrics,
             gate,
             begin,
@@ -150,7 +153,7 @@ impl Queue {
 
     /// Whether it was sent or waits.
     fn take_one(self: &Rc<Self>, now: Instant, queued: InFlight) -> bool {
-        if self.workers.get() >= self.bounds.connections || !self.waiting.borrow().may_begin(&queued) {
+        if !self.waiting.borrow().may_begin(&queued) || !self.connections.may_begin(self.workers.get()) {
             return self.wait(now, queued);
         }
         if !self.waiting.borrow().has_bytes(&queued) {
@@ -288,7 +291,8 @@ impl Queue {
         while let Some((queued, attempt)) = next {
             let took = self.send(queued).await;
             self.waiting.borrow_mut().end(attempt);
-            next = self.next(took).map(|queued| {
+            let goes_on = self.connections.may_go_on(self.workers.get(), Instant::now());
+            next = if goes_on { self.next(took) } else { None }.map(|queued| {
                 let attempt = self.waiting.borrow_mut().begin(&queued);
                 (queued, attempt)
             });
@@ -301,7 +305,7 @@ impl Queue {
 
     /// Starts workers for what may begin now: the end of an attempt moves every account's share of the connections.
     fn start_more(self: &Rc<Self>) {
-        while self.workers.get() < self.bounds.connections {
+        while self.connections.may_begin(self.workers.get()) {
             let Some((_, queued)) = self.waiting.borrow_mut().pop() else { break };
             self.count_out(&queued);
             self.start(queued);

@@ -30,7 +30,7 @@ pub(super) fn event_of(event: &Event) -> KeepEvent {
         // Only the data of a CloudEvent that has none was not in the text.
         data: event.data.source().unwrap_or_else(|| Source::from_static("{}")),
         id_given: event.id_given,
-        hops: 0,
+        hops: event.hops,
     }
 }
 

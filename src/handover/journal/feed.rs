@@ -221,6 +221,7 @@ fn read(entry: &Arc<Entry<File>>, account: &AccountId) -> Option<Read> {
         event_type: EventType::new(kept.event_type).ok()?,
         id: kept.id.into(),
         id_given: kept.id_given,
+        hops: kept.hops,
         source: kept.source.into(),
         time: kept.time.into(),
         data: Document::read(Source::from(kept.data)).ok()?,

@@ -97,9 +97,11 @@ impl Journal {
         Arc::clone(&self.handle) as _
     }
 
-    /// The node stops: what ends without an attempt from now on stays, and is sent after the next start.
-    pub fn close(&self) {
+    /// The node stops: what ends without an attempt from now on stays, and is sent after the next start. How many
+    /// deliveries that is.
+    pub fn close(&self) -> usize {
         self.handle.shared.journal.unsettled.close();
+        self.handle.shared.journal.left()
     }
 
     /// Ends the threads after a last round.
@@ -144,13 +146,6 @@ fn tell(path: &Path, report: &Report, metrics: &Metrics) {
             journal = %path.display(), deliveries = unsettled, unanswered = uncommitted,
             "the journal holds deliveries that were accepted and not sent; they are sent now"
         );
-    }
-}
-
-impl Journal {
-    /// Deliveries that are kept and not begun.
-    pub fn unsettled(&self) -> usize {
-        self.handle.shared.journal.left()
     }
 }
 
