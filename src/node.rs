@@ -13,8 +13,9 @@ use actix_web::web;
 use crate::config::{Config, DictionarySource};
 use crate::dictionary::{Dictionary, DictionaryError};
 use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound};
-use crate::flow::account::Bounds;
+use crate::flow::account::{ACCOUNT_WEIGHT, Bounds};
 use crate::flow::descriptors::Descriptors;
+use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
 use crate::flow::messages::DeliveriesRendered;
 use crate::flow::pressure::Pressure;
@@ -115,6 +116,7 @@ impl Node {
             events: config.ingest.events_in_flight_max,
             deliveries: config.ingest.deliveries_in_flight_max,
             bytes: config.dispatch.bytes_max,
+            events_per_s: config.ingest.rate_per_account_s,
         };
         let gate = Gate::new(bounds, config.cluster.take_max);
         let outbound = Outbound::new(&config.dispatch).map_err(StartError::Dispatch)?;
@@ -146,7 +148,8 @@ impl Node {
         };
         let duplicates = IdempotencyWindow::new(&config.ingest, &config.store).map_err(StreamsError::from)?;
         let address = listener.local_addr().map_err(StartError::Serve)?;
-        let shared = Arc::new(AppState { config, gate, live, store, dictionary, metrics });
+        let bodies = Pool::new(config.ingest.bodies_bytes_max, ACCOUNT_WEIGHT);
+        let shared = Arc::new(AppState { bodies, config, gate, live, store, dictionary, metrics });
         let server = serve(&shared, hand_over, duplicates, listener).map_err(StartError::Serve)?;
         let admin = admin.map(|listener| serve_admin(&shared, listener)).transpose().map_err(StartError::Serve)?;
         Ok(Self { address, drain: shared.config.dispatch.drain, shared, server, admin, threads, dispatchers, streams })

@@ -3,9 +3,12 @@
 //! for each dispatch thread, starts them on demand and lets idle ones go.
 
 mod attempt;
+mod bounds;
 mod outbound;
+mod pace;
 mod parked;
 mod queue;
+mod rated;
 mod set;
 mod signature;
 mod waiting;

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext as _, Context, Handler};
 use hickory_resolver::TokioResolver;
 
+use super::bounds::Bounds;
 use super::outbound::{self, Outbound};
-use super::queue::{Bounds, Queue};
+use super::queue::Queue;
 use super::{Dispatcher, Idle, LetGo, ParkedFor, Stop, parked};
 use crate::config::Dispatch;
 use crate::flow::gate::Gate;

@@ -20,7 +20,7 @@ use crate::model::id::AccountId;
 use crate::model::outcome::{Dropped, Outcome};
 use crate::model::target::Target;
 use crate::telemetry::metrics::Metrics;
-use queue::Bounds;
+use bounds::Bounds;
 
 /// The defaults with loopback allowed and this changed.
 fn config(change: impl FnOnce(&mut Dispatch)) -> Dispatch {

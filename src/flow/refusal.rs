@@ -31,6 +31,13 @@ pub enum Refusal {
     NoGoodEvent(Vec<Rejected>),
     /// A bound of the node is reached.
     Full(Full),
+    /// An account has posted more events than it may in a second.
+    RateLimited {
+        /// How many good events the request holds.
+        events: usize,
+        /// After how many seconds the request may be accepted.
+        retry_after_s: u64,
+    },
     /// What is accepted could not be kept now: Redis is unavailable, full or a replica. Where that happened while the
     /// request was being handed over, some of its deliveries may have been added.
     Unavailable,
@@ -68,6 +75,7 @@ impl Refusal {
                 _ => "no_good_event",
             },
             Self::Full(_) => "engine_full",
+            Self::RateLimited { .. } => "rate_limited",
             Self::Unavailable => "store_unavailable",
             Self::NotIngest => "not_an_ingest_node",
             Self::Stopping => "stopping",
@@ -81,7 +89,7 @@ impl Refusal {
             Self::Malformed(_) => 400,
             Self::NoGoodEvent(rejected) if rejected.iter().all(|one| one.code == "malformed_json") => 400,
             Self::NoEvents | Self::NoGoodEvent(_) => 422,
-            Self::Full(_) => 429,
+            Self::Full(_) | Self::RateLimited { .. } => 429,
             Self::Unavailable | Self::NotIngest | Self::Stopping => 503,
             Self::Panic => 500,
         }
@@ -89,7 +97,11 @@ impl Refusal {
 
     /// After how many seconds the same request may be accepted; `None` where waiting does not help.
     pub fn retry_after_s(&self) -> Option<u64> {
-        matches!(self, Self::Full(_) | Self::Unavailable | Self::Stopping).then_some(RETRY_AFTER_S)
+        match self {
+            Self::RateLimited { retry_after_s, .. } => Some(*retry_after_s),
+            Self::Full(_) | Self::Unavailable | Self::Stopping => Some(RETRY_AFTER_S),
+            _ => None,
+        }
     }
 
     /// Whether the client should open another connection, which may lead to another node.
@@ -107,6 +119,9 @@ impl Refusal {
                 more => return format!("none of the {} events is valid; `rejected` says why", more.len()),
             },
             Self::Full(full) => return full.detail(),
+            Self::RateLimited { .. } => {
+                "the account has posted as many events as it may in a second; no event of this request was accepted"
+            }
             Self::Unavailable => {
                 "Redis is unavailable or accepts no writes, so accepted events could not be kept; send the request again later"
             }
@@ -123,7 +138,7 @@ impl Refusal {
     pub fn count(&self, metrics: &Metrics) {
         match self {
             Self::NoGoodEvent(rejected) => Rejected::count(rejected, metrics),
-            Self::Full(Full::Events(events) | Full::Deliveries(events)) => {
+            Self::RateLimited { events, .. } | Self::Full(Full::Events(events) | Full::Deliveries(events)) => {
                 metrics.events.rejected.inc_by(self.code(), *events)
             }
             _ => metrics.events.rejected.inc_by(self.code(), 1),

@@ -4,6 +4,7 @@ mod cli;
 mod deliveries;
 mod interface;
 
+mod isolation;
 mod nodes;
 mod stopping;
 mod store;

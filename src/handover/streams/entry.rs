@@ -2,6 +2,7 @@
 //! judged as a trigger is when it is saved.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::in_flight::EntryId;
 use crate::model::delivery::Delivery;
-use crate::model::id::AccountId;
+use crate::model::id::{AccountId, TriggerId};
 use crate::model::secret::Secret;
 use crate::model::target::Target;
 use crate::redis::Value;
@@ -71,6 +72,9 @@ struct TargetText {
     secret: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     secrets: Vec<SecretText>,
+    /// The trigger's rate, with the trigger's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rate: Option<(TriggerId, NonZeroU32)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -161,6 +165,7 @@ fn target_text(account: &AccountId, target: &Target, content_type: &HeaderValue)
         content_type: text(content_type),
         headers: headers.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
         secret: short.map(Secret::to_text),
+        rate: target.rate.clone(),
         secrets: if short.is_some() { Vec::new() } else { target.secrets.iter().map(SecretText::of).collect() },
     };
     serde_json::to_vec(&written).expect("strings and lists of them are JSON")
@@ -249,7 +254,8 @@ fn read_target(text: &[u8]) -> Result<Known, &'static str> {
     let secrets = short.into_iter().chain(text.secrets).map(SecretText::read).collect::<Option<Vec<_>>>();
     let secrets = secrets.ok_or("`secret` or `secrets` in `target` holds no secret")?;
     let target = Target::read(&text.url, &text.headers, secrets);
-    let target = target.map_err(|_| "`url` or `headers` in `target` would not be taken in a trigger")?;
+    let mut target = target.map_err(|_| "`url` or `headers` in `target` would not be taken in a trigger")?;
+    target.rate = text.rate;
     let content_type = HeaderValue::from_str(&text.content_type);
     let account = text.account.map(|name| AccountId::new(&name)).transpose();
     Ok(Known {
@@ -272,8 +278,10 @@ mod tests {
     fn delivery() -> Delivery {
         let headers = [("x-token".to_owned(), "t".to_owned())];
         let secret = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a secret");
+        let mut target = Target::read("https://h:1/a?b=%7C", &headers, vec![secret]).expect("a target");
+        target.rate = Some((TriggerId::new("t").expect("a name"), NonZeroU32::MIN));
         Delivery {
-            target: Arc::new(Target::read("https://h:1/a?b=%7C", &headers, vec![secret]).expect("a target")),
+            target: Arc::new(target),
             webhook_id: HeaderValue::from_static("msg_1"),
             content_type: HeaderValue::from_static("text/plain"),
             body: Bytes::from_static(b"\0\xff{}"),
@@ -304,6 +312,7 @@ mod tests {
         assert_eq!((&read.delivery.body, &read.delivery.webhook_id), (&given.body, &given.webhook_id));
         assert_eq!((&read.delivery.content_type, read.account), (&given.content_type, account()));
         let (target, expected) = (&read.delivery.target, &given.target);
+        assert!(target.rate.is_some() && target.rate == expected.rate);
         assert_eq!((&target.uri, &target.destination), (&expected.uri, &expected.destination));
         assert_eq!((&target.headers, &target.secrets), (&expected.headers, &expected.secrets));
         assert_eq!(read.reply.as_deref(), Some("r"));

@@ -26,6 +26,8 @@ subject! {
         pub queue_depth: IntGauge = "posthaste_queue_depth",
         /// Bytes of the bodies of deliveries that wait.
         pub queue_bytes: IntGauge = "posthaste_queue_bytes",
+        /// Bytes that deliveries are charged from their rendering to the end of their attempts.
+        pub bytes: IntGauge = "posthaste_delivery_bytes",
         /// Destinations with a live Dispatcher.
         pub destinations: IntGauge = "posthaste_destinations",
     }
