@@ -12,7 +12,7 @@ use actix_web::web;
 
 use crate::config::{Config, DictionarySource};
 use crate::dictionary::{Dictionary, DictionaryError};
-use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound};
+use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound, OutboundError, OwnAddresses, ResolverError};
 use crate::flow::account::{ACCOUNT_WEIGHT, Bounds};
 use crate::flow::descriptors::Descriptors;
 use crate::flow::fairness::Pool;
@@ -29,6 +29,7 @@ use crate::matcher::Matcher;
 use crate::model::outcome::Dropped;
 use crate::renderer::Renderer;
 use crate::store::{OpenError, Store};
+use crate::telemetry::activity::ActivityBounds;
 use crate::telemetry::metrics::Metrics;
 
 /// How long a stop waits for clients to take the answers that are ready for them.
@@ -54,9 +55,12 @@ pub enum StartError {
     /// The streams of deliveries can't be used.
     #[error(transparent)]
     Streams(#[from] StreamsError),
-    /// The parts that send can't be set up.
-    #[error("{0}")]
-    Dispatch(String),
+    /// TLS or the proxy towards receivers can't be set up.
+    #[error(transparent)]
+    Outbound(#[from] OutboundError),
+    /// Names can't be resolved.
+    #[error(transparent)]
+    Resolver(#[from] ResolverError),
     /// The address can't be listened on.
     #[error("can't listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
@@ -111,7 +115,7 @@ impl Node {
     /// The same for whoever wants to see how the reading of a large store goes on.
     pub async fn start_watched(config: Config, progress: Option<Progress>) -> Result<Self, StartError> {
         let dictionary = Arc::new(load_dictionary(&config.catalogue).map_err(StartError::Dictionary)?);
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::with_activity(activity_bounds(&config)));
         let bounds = Bounds {
             events: config.ingest.events_in_flight_max,
             deliveries: config.ingest.deliveries_in_flight_max,
@@ -119,16 +123,18 @@ impl Node {
             events_per_s: config.ingest.rate_per_account_s,
         };
         let gate = Gate::new(bounds, config.cluster.take_max);
-        let outbound = Outbound::new(&config.dispatch).map_err(StartError::Dispatch)?;
         let listener = listen(config.server.listen)?;
         let admin = config.server.admin_listen.map(listen).transpose()?;
+        let listened = [Some(&listener), admin.as_ref()].into_iter().flatten();
+        let own = OwnAddresses(listened.filter_map(|listener| listener.local_addr().ok()).collect());
+        let outbound = Outbound::new(&config.dispatch, own)?;
         let live = Live::new(
             Arc::clone(&dictionary),
             config.templates.clone(),
             config.dispatch.egress.clone(),
             Arc::clone(&metrics),
         );
-        let live = Arc::new(live.with_progress(progress));
+        let live = Arc::new(live.with_quotas(config.store.quotas.clone()).with_progress(progress));
         let store = Store::open(&config.store, Arc::clone(&live) as _, Arc::clone(&metrics)).await?;
 
         let streams = match config.delivers_through_streams() {
@@ -149,7 +155,20 @@ impl Node {
         let duplicates = IdempotencyWindow::new(&config.ingest, &config.store).map_err(StreamsError::from)?;
         let address = listener.local_addr().map_err(StartError::Serve)?;
         let bodies = Pool::new(config.ingest.bodies_bytes_max, ACCOUNT_WEIGHT);
-        let shared = Arc::new(AppState { bodies, config, gate, live, store, dictionary, metrics });
+        let name = format!("{}:{}", host_name(), address.port()).into();
+        let surveyed = dispatchers.iter().map(|dispatchers| dispatchers.clone().recipient()).collect();
+        let shared = Arc::new(AppState {
+            name,
+            bodies,
+            config,
+            gate,
+            live,
+            store,
+            dictionary,
+            metrics,
+            dispatchers: surveyed,
+            expensive: Default::default(),
+        });
         let server = serve(&shared, hand_over, duplicates, listener).map_err(StartError::Serve)?;
         let admin = admin.map(|listener| serve_admin(&shared, listener)).transpose().map_err(StartError::Serve)?;
         Ok(Self { address, drain: shared.config.dispatch.drain, shared, server, admin, threads, dispatchers, streams })
@@ -189,6 +208,7 @@ impl Node {
         }
         let unsent = if emptied.is_ok() { 0 } else { gate.unsent() };
         self.shared.metrics.deliveries.dropped.inc_by(Dropped::Stopped, unsent);
+        self.shared.metrics.activity.close();
         self.server.stop().await;
         if let Some((_, admin)) = self.admin {
             admin.stop().await;
@@ -200,6 +220,19 @@ impl Node {
         }
         Stopped { unsent }
     }
+}
+
+/// What waits for a subscriber is what it is sent at a time.
+fn activity_bounds(config: &Config) -> ActivityBounds {
+    let batches_per_s = Duration::from_secs(1).as_millis() / http::ACTIVITY_SENT_EVERY.as_millis();
+    let lines = config.activity.lines_per_s_max / batches_per_s as usize;
+    ActivityBounds { subscribers: config.activity.subscribers_max, lines }
+}
+
+/// What the machine is called, to tell nodes apart by.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Some(name.trim()).filter(|name| !name.is_empty()).unwrap_or("localhost").to_owned()
 }
 
 fn listen(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
@@ -235,6 +268,7 @@ fn start_dispatchers(
         outbound,
         metrics: Arc::clone(metrics),
         gate: Arc::clone(gate),
+        connections: Arc::new(Pool::new(Descriptors::of_process(config.server.connections_max).outgoing, 1)),
         // As many messages as can be on their way: each carries a delivery that is charged, taken, or of a test.
         mailbox_capacity: config.ingest.deliveries_in_flight_max
             + config.cluster.take_max
@@ -246,8 +280,7 @@ fn start_dispatchers(
     let dispatchers = threads
         .iter()
         .map(|thread| Dispatchers::start_on(&thread.handle(), settings.clone()))
-        .collect::<Result<_, _>>()
-        .map_err(StartError::Dispatch)?;
+        .collect::<Result<_, _>>()?;
     Ok((threads, dispatchers))
 }
 

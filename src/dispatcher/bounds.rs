@@ -19,8 +19,6 @@ pub(super) struct Bounds {
     pub(super) waiting_bytes_max: usize,
     /// How many bytes of such.
     pub(super) kept_bytes_max: usize,
-    pub(super) attempt_timeout: Duration,
-    pub(super) answer_bytes_max: usize,
     pub(super) stalled_after: Duration,
     pub(super) behind_after: Duration,
     /// Attempts that begin in a second.
@@ -38,8 +36,6 @@ impl Bounds {
             kept_max: waiting_max.min(config.connections_per_destination),
             waiting_bytes_max: config.queue_bytes_per_destination,
             kept_bytes_max: config.queue_bytes_per_destination.min(KEPT_BYTES_MAX),
-            attempt_timeout: config.attempt_timeout,
-            answer_bytes_max: config.answer_bytes_max,
             stalled_after: config.stalled_after,
             behind_after: config.behind_after,
             rate_per_s: config.rate_per_destination_s,

@@ -4,6 +4,7 @@
 
 mod attempt;
 mod bounds;
+mod connections;
 mod outbound;
 mod pace;
 mod parked;
@@ -11,6 +12,7 @@ mod queue;
 mod rated;
 mod set;
 mod signature;
+mod tally;
 mod waiting;
 
 use std::rc::Rc;
@@ -18,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context, Handler, Message, Recipient};
 
-pub use outbound::Outbound;
+pub use outbound::{Outbound, OutboundError, OwnAddresses, ResolverError};
 pub use set::{DispatchSettings, Dispatchers};
 
 use crate::flow::in_flight::StreamClaims;

@@ -5,15 +5,19 @@ use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 
 use super::attempt::attempt;
 use super::bounds::Bounds;
+use super::connections::Connections;
+use super::outbound::Outlet;
 use super::pace::Pace;
 use super::parked::{self, Fetch, Parked};
+use super::tally::Tally;
 use super::waiting::{Attempt, Waiting};
+use crate::flow::destination_state::{DestinationState, Trouble};
 use crate::flow::drill;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{InFlight, Report, StreamClaims};
@@ -25,10 +29,12 @@ use crate::telemetry::metrics::Metrics;
 pub(super) struct Queue {
     destination: Destination,
     bounds: Bounds,
-    client: awc::Client,
+    outlet: Outlet,
+    connections: Connections,
     metrics: Arc<Metrics>,
     gate: Arc<Gate>,
     parked: Parked,
+    tally: Tally,
     waiting: RefCell<Waiting>,
     pace: Pace,
     /// Tasks that send; each has one attempt under way.
@@ -45,17 +51,19 @@ impl Queue {
     pub(super) fn new(
         destination: Destination,
         bounds: Bounds,
-        client: awc::Client,
+        (outlet, connections): (Outlet, Connections),
         metrics: Arc<Metrics>,
         gate: Arc<Gate>,
     ) -> Rc<Self> {
         Rc::new(Self {
             destination,
             bounds,
-            client,
+            outlet,
+            connections,
             metrics,
             gate,
             parked: Parked::default(),
+            tally: Tally::default(),
             waiting: RefCell::new(Waiting::new(bounds.connections)),
             pace: Pace::new(bounds.rate_per_s, Instant::now()),
             workers: Cell::new(0),
@@ -64,6 +72,21 @@ impl Queue {
             ended: Cell::new(0),
             last_active: Cell::new(Instant::now()),
         })
+    }
+
+    /// How the destination is doing.
+    pub(super) fn state(&self, now: Instant) -> DestinationState {
+        let waiting = self.waiting.borrow();
+        DestinationState {
+            destination: self.destination.clone(),
+            trouble: if self.stalled.get() { Trouble::Stalled } else { self.tally.trouble(now) },
+            queued: waiting.len(),
+            queued_bytes: waiting.bytes(),
+            in_flight: self.workers.get(),
+            oldest_wait: waiting.oldest().map(|since| now.saturating_duration_since(since)),
+            attempts: self.tally.attempts(),
+            dropped: self.tally.drops(),
+        }
     }
 
     /// How long there has been nothing to do; `None` while there is.
@@ -103,7 +126,7 @@ impl Queue {
                 None => return true,
             }
         }
-        let may_begin = self.workers.get() < self.bounds.connections && self.waiting.borrow().may_begin(&queued);
+        let may_begin = self.waiting.borrow().may_begin(&queued) && self.connections.may_begin(self.workers.get());
         if !may_begin || !self.passes_rate(now) {
             return self.wait(now, queued);
         }
@@ -246,7 +269,8 @@ impl Queue {
         while let Some((queued, attempt)) = next {
             let took = self.send(queued).await;
             self.waiting.borrow_mut().end(attempt);
-            next = self.next(took).map(|queued| {
+            let goes_on = self.connections.may_go_on(self.workers.get(), Instant::now());
+            next = if goes_on { self.next(took) } else { None }.map(|queued| {
                 let attempt = self.waiting.borrow_mut().begin(&queued);
                 (queued, attempt)
             });
@@ -305,7 +329,7 @@ impl Queue {
     /// Starts workers for what waits and may begin now: the end of an attempt moves every account's share of the
     /// connections.
     fn start_more(self: &Rc<Self>) {
-        while self.workers.get() < self.bounds.connections {
+        while self.connections.may_begin(self.workers.get()) {
             let Some((_, queued)) = self.pop() else { break };
             self.count_out(&queued);
             self.start(queued);
@@ -330,9 +354,7 @@ impl Queue {
         self.metrics.deliveries.began(begun.saturating_duration_since(accepted_at));
         self.metrics.deliveries.attempts_in_flight.inc();
         drop(permit);
-        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let attempt =
-            attempt(&self.client, &delivery, unix.as_secs(), self.bounds.attempt_timeout, self.bounds.answer_bytes_max);
+        let attempt = attempt(&self.outlet, &delivery);
         // A panic over one delivery must not strand those behind it.
         let attempt = async {
             drill::point(drill::Stage::Dispatcher);
@@ -346,8 +368,11 @@ impl Queue {
         self.ended.set(self.ended.get() + 1);
         self.metrics.deliveries.attempts_in_flight.dec();
         self.metrics.deliveries.attempted(outcome, duration);
+        self.tally.attempted(outcome);
+        let ended = Report::Attempted { outcome, status, duration };
+        self.metrics.activity.ended(delivery.firing.as_ref(), Some(&self.destination), ended);
         if let Some(report) = report {
-            let _ = report.send(Report::Attempted { outcome, status, duration });
+            let _ = report.send(ended);
         }
         drop(outstanding);
         duration
@@ -361,8 +386,9 @@ impl Queue {
 
     /// Turns a delivery away, and knows of it if it is parked.
     fn turn_away(&self, reason: Dropped, queued: InFlight) {
-        if let Some(claim) = &queued.claim {
-            self.parked.report(claim.claims());
+        match &queued.claim {
+            Some(claim) => self.parked.report(claim.claims()),
+            None => self.tally.dropped(Instant::now(), reason),
         }
         parked::turn_away(&self.metrics, reason, queued);
     }

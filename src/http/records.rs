@@ -14,6 +14,7 @@ use super::openapi::shapes::{TemplateDocument, TemplateList, TriggerDocument, Tr
 use super::problem::Problem;
 use super::problem::etag;
 use super::state::AppState;
+use super::template_check::Asked;
 use super::{body, paging, path, precondition, template_check};
 use crate::flow::messages::LiveTemplate;
 use crate::model::field::FieldError;
@@ -57,6 +58,11 @@ pub(super) trait Resource: Record + 'static {
     /// The rules of this node that the record breaks.
     fn broken_rules(&self, state: &AppState) -> Vec<FieldError>;
 
+    /// Which parts of a document are larger than the quotas allow.
+    fn over_quota(_: &Map<String, Value>, _: &AppState) -> Vec<FieldError> {
+        Vec::new()
+    }
+
     /// Judges it together with what else there is.
     fn judge(&self, account: &AccountId, state: &AppState) -> impl Future<Output = Result<Judged, Problem>>;
 }
@@ -86,7 +92,7 @@ trait Described: Resource {
             .json(201, "Created", Self::shapes().0)
             .header(&[201], "ETag", "Its entity tag")
             .header(&[201], "Location", "Its path")
-            .problem(409, "There is one with this id")
+            .problem(409, "There is one with this id, or the account has reached a quota")
             .problem(422, "The document has mistakes; `errors` or `diagnostics` names each")
     }
 
@@ -109,7 +115,7 @@ trait Described: Resource {
             .json(201, "Created", Self::shapes().0)
             .header(&[200, 201], "ETag", "Its entity tag")
             .header(&[201], "Location", "Its path")
-            .problem(409, "What is stored of its template can't be read")
+            .problem(409, "What is stored of its template can't be read, or the account has reached a quota")
             .problem(412, "It has another entity tag")
             .problem(422, "The document has mistakes; `errors` or `diagnostics` names each")
     }
@@ -145,11 +151,12 @@ impl Resource for Template {
     }
 
     fn broken_rules(&self, _: &AppState) -> Vec<FieldError> {
-        self.broken_rule().into_iter().collect()
+        self.broken_rule().into_iter().chain(self.unescaped_content_type()).collect()
     }
 
     async fn judge(&self, _: &AccountId, state: &AppState) -> Result<Judged, Problem> {
-        let checked = template_check::compile(self.format, self.body.clone(), None, state).await?;
+        let asked = Asked { content_type: self.content_type.clone(), ..Asked::default() };
+        let checked = template_check::compile(self.format, self.body.clone(), asked, state).await?;
         if let Some(compiled) = checked.compiled {
             return Ok(Judged { warnings: checked.diagnostics, live: LiveTemplate::new(self, compiled) });
         }
@@ -183,6 +190,10 @@ impl Resource for Trigger {
         trigger::complete(document, old)
     }
 
+    fn over_quota(document: &Map<String, Value>, state: &AppState) -> Vec<FieldError> {
+        state.config.store.quotas.judge_document(document)
+    }
+
     fn broken_rules(&self, state: &AppState) -> Vec<FieldError> {
         let broken = self.broken_rules(&state.config.dispatch.egress);
         broken.into_iter().map(|rule| rule.error).collect()
@@ -195,8 +206,9 @@ impl Resource for Trigger {
         let Some(Stored { value, .. }) = template else {
             return Ok(Judged::default());
         };
-        let event = Some(self.event.clone());
-        let checked = template_check::compile(value.format, value.body, event, state).await?;
+        let asked =
+            Asked { event: Some(self.event.clone()), content_type: value.content_type.clone(), ..Asked::default() };
+        let checked = template_check::compile(value.format, value.body, asked, state).await?;
         Ok(Judged { warnings: checked.diagnostics, live: None })
     }
 }
@@ -215,6 +227,7 @@ pub(super) fn calls<T: Resource>() -> Vec<Call> {
 async fn list<T: Resource>(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
     let (after, limit) = paging::paging(&request)?;
+    let _one = state.expensive.begin(&account)?;
     let page = state.store.list::<T>(Some(&account), after.as_deref(), limit).await?;
     let items: Vec<Value> = page.items.iter().map(|stored| stored.value.view()).collect();
     Ok(HttpResponse::Ok().json(paging::page(items, page.next)))
@@ -288,6 +301,12 @@ async fn save<T: Resource>(
 ) -> Result<HttpResponse, Problem> {
     // What a PUT answers can be put again.
     members.shift_remove("warnings");
+    let _one = state.expensive.begin(account)?;
+    // Before anything is made of the document.
+    let over = T::over_quota(&members, state);
+    if !over.is_empty() {
+        return Err(Problem::invalid(T::INVALID, T::NAME, over));
+    }
     let (record, written, warnings) = write::<T>(account, &members, precondition, state).await?;
     let mut view = record.view();
     if let (false, Some(members)) = (warnings.is_empty(), view.as_object_mut()) {

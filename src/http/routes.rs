@@ -11,7 +11,10 @@ use serde_json::Value;
 use super::call::Call;
 use super::openapi::{self, Described};
 use super::problem::Problem;
-use super::{dictionary, events, keys, operations, records, template_check, trigger_test};
+use super::{
+    activity, console, destinations, dictionary, events, keys, operations, records, secret_rotate, template_check,
+    trigger_test, whoami,
+};
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 
@@ -21,11 +24,16 @@ fn table() -> Vec<Call> {
         events::calls(),
         records::calls::<Trigger>(),
         trigger_test::calls(),
+        secret_rotate::calls(),
         records::calls::<Template>(),
         template_check::calls(),
         dictionary::calls(),
         keys::calls(),
+        whoami::calls(),
+        activity::calls(),
+        destinations::calls(),
         operations::calls(),
+        console::calls(),
     ]
     .concat()
 }

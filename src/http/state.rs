@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use actix::Addr;
+use actix::{Addr, Recipient};
 
+use super::expensive::Expensive;
 use super::payer::Payer;
 use crate::config::Config;
 use crate::dictionary::Dictionary;
+use crate::flow::destination_state::DestinationsAsked;
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
 use crate::ingester::Ingester;
@@ -17,6 +19,8 @@ use crate::telemetry::metrics::Metrics;
 
 /// What all HTTP threads share.
 pub struct AppState {
+    /// The node's name: its host and port.
+    pub name: Arc<str>,
     /// The settings.
     pub config: Config,
     /// What is in flight.
@@ -31,6 +35,10 @@ pub struct AppState {
     pub dictionary: Arc<Dictionary>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Lists and checks under way.
+    pub expensive: Expensive,
+    /// What sends, one for each dispatch thread; asked how destinations are doing.
+    pub dispatchers: Vec<Recipient<DestinationsAsked>>,
 }
 
 /// The stages of one HTTP thread.

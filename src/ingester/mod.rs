@@ -20,7 +20,7 @@ use crate::flow::drill;
 use crate::flow::fairness::Taken;
 use crate::flow::gate::Gate;
 use crate::flow::messages::EventsAdmitted;
-use crate::flow::refusal::{Full, Refusal, Rejected};
+use crate::flow::refusal::{Full, Refusal};
 use crate::flow::response::{EventsResponse, Receipt};
 use crate::ingester::idempotency::{IdempotencyWindow, Unavailable};
 use crate::model::event::Event;
@@ -41,6 +41,8 @@ pub struct EventsReceived {
     pub encoding: &'static Encoding,
     /// The one account that the sender may post for; `None`: all.
     pub only_account: Option<AccountId>,
+    /// How many deliveries in a row led to the request.
+    pub hops: u8,
     /// Where the response goes.
     pub reply: oneshot::Sender<EventsResponse>,
 }
@@ -85,17 +87,18 @@ impl Handler<EventsReceived> for Ingester {
     type Result = ();
 
     fn handle(&mut self, request: EventsReceived, _: &mut Self::Context) {
-        let EventsReceived { source, mut body, encoding, only_account, reply } = request;
+        let EventsReceived { source, mut body, encoding, only_account, hops, reply } = request;
         // A fault in the reading must cost this request only, not the thread's Ingester.
         let read = catch_unwind(AssertUnwindSafe(|| {
             drill::point(drill::Stage::Ingester);
             encoding.read(&source, only_account.as_ref())
         }));
-        let batch = match read.unwrap_or_else(|_| Err(Refusal::Panic)) {
+        let mut batch = match read.unwrap_or_else(|_| Err(Refusal::Panic)) {
             Ok(batch) => batch,
             Err(refusal) => return self.lane.refuse(reply, refusal),
         };
-        Rejected::count(&batch.rejected, &self.lane.metrics);
+        batch.events.iter_mut().for_each(|event| event.hops = hops);
+        batch.rejected.count(&self.lane.metrics);
         // What was read of a body can be many times as large.
         let read = batch.events.iter().map(|event| event.data.heap_bytes()).sum();
         if !body.grow(read) {
@@ -142,7 +145,8 @@ impl Lane {
     /// Has the events admitted, and passes them on; `known` more that were accepted before need no admission.
     fn admit(&self, batch: Batch, body: Taken, known: usize, reply: oneshot::Sender<EventsResponse>) {
         let events = batch.events.len();
-        let receipt = Receipt { accepted: events + known, rejected: batch.rejected };
+        let receipt =
+            Receipt { accepted: events + known, rejected: batch.rejected.listed, rejected_more: batch.rejected.more };
         let mut admission = match self.gate.admit(&self.by_account(&batch.events), Ok(receipt), reply) {
             Ok(admission) => admission,
             Err((refusal, reply)) => return self.refuse(reply, refusal),
@@ -197,6 +201,7 @@ mod tests {
             body: body_taken(),
             encoding: encoding::ALL[0],
             only_account: None,
+            hops: 0,
             reply,
         });
         soon(answer).await.expect("an answer")
@@ -218,6 +223,7 @@ mod tests {
             body: body_taken(),
             encoding: encoding::ALL[0],
             only_account: None,
+            hops: 0,
             reply,
         });
         let message: EventsAdmitted = soon(passed.recv()).await.expect("passed on");

@@ -5,11 +5,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderValue;
 
+use super::firing::FiringId;
 use super::target::Target;
+
+/// The header that says how many deliveries in a row led to a request.
+pub const HOPS: &str = "posthaste-hops";
+/// Events that came through so many deliveries are a loop, and are refused.
+pub const HOPS_MAX: u8 = 8;
 
 /// One POST to make.
 #[derive(Debug, Clone)]
 pub struct Delivery {
+    /// What it is of. `None` for an entry of a stream that an earlier version wrote.
+    pub firing: Option<FiringId>,
     /// Where it goes.
     pub target: Arc<Target>,
     /// `webhook-id`: the same for the same event and trigger, on every node.
@@ -18,4 +26,6 @@ pub struct Delivery {
     pub content_type: HeaderValue,
     /// The rendered body.
     pub body: Bytes,
+    /// How many deliveries in a row led to its event, this one counted.
+    pub hops: u8,
 }

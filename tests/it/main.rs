@@ -1,11 +1,13 @@
 //! The integration tests: one program, so that they are linked once.
 
+mod activity;
 mod cli;
 mod deliveries;
 mod interface;
 
 mod isolation;
 mod nodes;
+mod outbound;
 mod stopping;
 mod store;
 mod streams;
