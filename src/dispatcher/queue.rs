@@ -153,7 +153,7 @@ impl Queue {
         if self.stalled.get() {
             queued.permit = None;
         }
-        self.count_in(queued.delivery.body.len());
+        self.metrics.deliveries.queued(queued.delivery.body.len());
         waiting.push(now, queued);
         if !self.stalled.get() && !self.watched.replace(true) {
             actix_rt::spawn(Rc::clone(self).watch());
@@ -163,31 +163,17 @@ impl Queue {
 
     /// Whether one more may wait; else the bound that it is past.
     fn has_room(&self, queued: &InFlight) -> Result<(), Dropped> {
-        let waiting = self.waiting.borrow();
-        let bytes = waiting.bytes();
         let is_kept = queued.claim.is_some() && (self.stalled.get() || self.parked.is_known());
-        let places = if is_kept { self.bounds.kept_max } else { self.bounds.waiting_max };
-        if !waiting.has_place(queued, places) {
-            return Err(Dropped::QueueFull);
-        }
-        let fits = bytes + queued.delivery.body.len() <= self.bounds.waiting_bytes_max && waiting.has_bytes(queued);
-        if !fits || (is_kept && bytes >= self.bounds.kept_bytes_max) {
-            return Err(Dropped::QueueBytesFull);
-        }
-        Ok(())
+        self.waiting.borrow().has_room(queued, &self.bounds, is_kept)
     }
 
     /// How many of what is parked, and how many bytes of it, can be sent at once or wait, when half of that could;
     /// until then none, so that many come at a time.
     fn room(&self) -> (usize, usize) {
         let connections = self.bounds.connections - self.workers.get();
-        let (waiting, bytes) = (self.waiting.borrow().len(), self.waiting.borrow().bytes());
-        if waiting > self.bounds.kept_max / 2 || bytes > self.bounds.kept_bytes_max / 2 {
-            return (0, 0);
-        }
+        let Some((wait, bytes)) = self.waiting.borrow().room_for_parked(&self.bounds) else { return (0, 0) };
         // Where the last did not fit, bodies are too large to wait.
-        let wait = if self.parked.is_too_large() { 0 } else { self.bounds.kept_max - waiting };
-        (connections + wait, self.bounds.kept_bytes_max - bytes)
+        (connections + if self.parked.is_too_large() { 0 } else { wait }, bytes)
     }
 
     /// What has waited longest, for a sender whose last attempt took so long.
@@ -199,26 +185,15 @@ impl Queue {
         if self.stalled.get() && took < self.bounds.stalled_after && since.elapsed() < self.patience() / 2 {
             self.stalled.set(false);
         }
-        self.count_out(&queued);
+        self.metrics.deliveries.dequeued(queued.delivery.body.len());
         Some(queued)
-    }
-
-    fn count_in(&self, bytes: usize) {
-        self.metrics.deliveries.queue_depth.inc();
-        self.metrics.deliveries.queue_bytes.add(bytes as i64);
-    }
-
-    fn count_out(&self, queued: &InFlight) {
-        let bytes = queued.delivery.body.len();
-        self.metrics.deliveries.queue_depth.dec();
-        self.metrics.deliveries.queue_bytes.sub(bytes as i64);
     }
 
     /// Drops what waits and has a claim, which gives it back to all nodes.
     pub(super) fn let_go(&self) {
         let let_go = self.waiting.borrow_mut().take_claimed();
         for queued in let_go {
-            self.count_out(&queued);
+            self.metrics.deliveries.dequeued(queued.delivery.body.len());
         }
         self.parked.end();
     }
@@ -253,7 +228,7 @@ impl Queue {
         waiting.release_permits();
         drop(waiting);
         for queued in parked {
-            self.count_out(&queued);
+            self.metrics.deliveries.dequeued(queued.delivery.body.len());
             self.turn_away(Dropped::QueueFull, queued);
         }
     }
@@ -303,7 +278,7 @@ impl Queue {
         let bytes = queued.delivery.body.len();
         let passed = self.waiting.borrow_mut().push_over_rate(now, queued);
         if passed.is_none() {
-            self.count_in(bytes);
+            self.metrics.deliveries.queued(bytes);
             self.start_pacing();
         }
         passed
@@ -331,7 +306,7 @@ impl Queue {
     fn start_more(self: &Rc<Self>) {
         while self.connections.may_begin(self.workers.get()) {
             let Some((_, queued)) = self.pop() else { break };
-            self.count_out(&queued);
+            self.metrics.deliveries.dequeued(queued.delivery.body.len());
             self.start(queued);
         }
     }

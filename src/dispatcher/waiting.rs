@@ -5,11 +5,13 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
+use super::bounds::Bounds;
 use super::rated::Rated;
 use crate::flow::account::{ACCOUNT_WEIGHT, DELIVERY_BYTES};
 use crate::flow::fairness::{DeficitQueue, within};
 use crate::flow::in_flight::InFlight;
 use crate::model::id::AccountId;
+use crate::model::outcome::Dropped;
 
 /// Tests of triggers that wait for one destination.
 const TESTS_MAX: usize = 16;
@@ -96,8 +98,28 @@ impl Waiting {
         within(self.connections, self.attempts, own, ACCOUNT_WEIGHT)
     }
 
+    /// Whether one more may wait; else the bound that it is past. `is_kept`: it lies in a stream, where others wait as
+    /// well.
+    pub(super) fn has_room(&self, queued: &InFlight, bounds: &Bounds, is_kept: bool) -> Result<(), Dropped> {
+        if !self.has_place(queued, if is_kept { bounds.kept_max } else { bounds.waiting_max }) {
+            return Err(Dropped::QueueFull);
+        }
+        let fits = self.bytes + queued.delivery.body.len() <= bounds.waiting_bytes_max && self.has_bytes(queued);
+        if !fits || (is_kept && self.bytes >= bounds.kept_bytes_max) {
+            return Err(Dropped::QueueBytesFull);
+        }
+        Ok(())
+    }
+
+    /// How many more of what is parked, and how many bytes of it, may wait, where half of that is free; until then none,
+    /// so that many come at a time.
+    pub(super) fn room_for_parked(&self, bounds: &Bounds) -> Option<(usize, usize)> {
+        let is_half_free = self.len() <= bounds.kept_max / 2 && self.bytes <= bounds.kept_bytes_max / 2;
+        is_half_free.then(|| (bounds.kept_max - self.len(), bounds.kept_bytes_max - self.bytes))
+    }
+
     /// Whether the account may have one more delivery wait in a queue of so many.
-    pub(super) fn has_place(&self, queued: &InFlight, places: usize) -> bool {
+    fn has_place(&self, queued: &InFlight, places: usize) -> bool {
         if queued.is_test {
             return self.queue.len_of(&member(queued)) < TESTS_MAX;
         }

@@ -40,6 +40,18 @@ impl DeliveryMetrics {
         self.attempt_duration.observe(duration.as_secs_f64());
     }
 
+    /// Counts a delivery that waits, with the bytes of its body.
+    pub fn queued(&self, bytes: usize) {
+        self.queue_depth.inc();
+        self.queue_bytes.add(bytes as i64);
+    }
+
+    /// Counts it out again.
+    pub fn dequeued(&self, bytes: usize) {
+        self.queue_depth.dec();
+        self.queue_bytes.sub(bytes as i64);
+    }
+
     /// Observes how long after its event's acceptance an attempt started.
     pub fn began(&self, after: Duration) {
         self.accept_to_send.observe(after.as_secs_f64());
