@@ -4,10 +4,13 @@
 
 mod attempt;
 mod begin;
+mod bounds;
 mod connections;
 mod outbound;
+mod pace;
 mod parked;
 mod queue;
+mod rated;
 mod set;
 mod signature;
 mod tally;

@@ -6,6 +6,7 @@ mod deliveries;
 mod interface;
 mod journal;
 
+mod isolation;
 mod nodes;
 mod outbound;
 mod stopping;
