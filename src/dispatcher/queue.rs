@@ -318,13 +318,7 @@ impl Queue {
     /// How long the attempt took; of one that was not made, nothing can be told by that.
     async fn send(&self, queued: InFlight) -> Duration {
         let Some(queued) = may_begin(self.begin.as_deref(), &self.metrics, queued).await else { return Duration::MAX };
-        let InFlight { is_test, delivery, accepted_at, permit, claim, outstanding, report, .. } = queued;
-        // Where other nodes may hold it too, one of all may attempt it.
-        if let Some(claim) = claim
-            && !claim.redeem().await
-        {
-            return Duration::MAX;
-        }
+        let InFlight { is_test, delivery, accepted_at, permit, outstanding, report, .. } = queued;
         // Whoever asked for a test has stopped waiting for it.
         if is_test && report.as_ref().is_some_and(tokio::sync::oneshot::Sender::is_closed) {
             self.metrics.deliveries.dropped.inc(Dropped::QueueFull);
