@@ -173,7 +173,7 @@ impl Node {
             emptied = tokio::time::timeout(GIVEN_BACK_WITHIN, gate.emptied()).await;
         }
         let unsent = if emptied.is_ok() { 0 } else { gate.unsent() };
-        self.shared.metrics.dropped(Dropped::Stopped, unsent);
+        self.shared.metrics.deliveries.dropped.inc_by(Dropped::Stopped, unsent);
         self.server.stop(true).await;
         if let Ok(Err(error)) = self.serving.await {
             tracing::error!(%error, "the HTTP server ended with an error");

@@ -8,6 +8,7 @@ mod import;
 mod print;
 mod receive;
 mod serve;
+mod signals;
 mod transfer;
 
 use std::net::SocketAddr;
@@ -37,7 +38,7 @@ Exit codes: 0 done, 1 the work failed, 2 the call's words are off.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the engine until SIGTERM or SIGINT.
+    /// Run the engine until SIGTERM, SIGINT or SIGHUP.
     ///
     /// A stop takes no more events, goes on sending what was accepted for as long as
     /// `dispatch.drain_ms` says, and exits with 0; a second signal ends it at once. The last line of the
@@ -56,7 +57,7 @@ enum Command {
     ///
     /// Anything else than a POST is answered 405 and not printed. Of a body, 1 MiB is kept. Bytes that
     /// are no text, and characters that would disturb a terminal, are shown as \xNN and \u{NN}; with
-    /// `--json` nothing is changed. SIGTERM and SIGINT end it with 0.
+    /// `--json` nothing is changed. SIGTERM, SIGINT and SIGHUP end it with 0.
     #[command(after_long_help = RECEIVE_EXAMPLES)]
     Receive(Receive),
     /// Name every mistake in the settings, the catalogue and template files.

@@ -1,15 +1,14 @@
 //! `posthaste serve`: runs the node until a signal says stop.
 
-use std::io;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::print::{complain, progress_bar, say};
+use super::signals::StopSignals;
 use crate::config::Config;
 use crate::live::Progress;
 use crate::node::Node;
@@ -35,7 +34,15 @@ pub(super) fn run(config: Config) -> ExitCode {
                 return ExitCode::FAILURE;
             }
         };
-        let node = match Node::start_watched(config, Some(progress())).await {
+        let started = tokio::select! {
+            started = Node::start_watched(config, Some(progress())) => started,
+            // While Redis is awaited, for example. Nothing was accepted yet.
+            signal = signals.next() => {
+                tracing::info!(signal, "stopped before the start was complete");
+                return ExitCode::SUCCESS;
+            }
+        };
+        let node = match started {
             Ok(node) => node,
             Err(error) => {
                 complain(&error.to_string());
@@ -95,30 +102,4 @@ fn raise_open_files() -> u64 {
         tracing::warn!(open_files_max = limit, "few files can be open at a time; many destinations will need more");
     }
     limit
-}
-
-/// SIGTERM and SIGINT, as they come.
-struct StopSignals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl StopSignals {
-    fn new() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    /// Waits for the next one and names it.
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
-    }
-}
-
-/// Waits for SIGTERM or SIGINT and names it.
-pub(super) fn stop_signal() -> io::Result<impl Future<Output = &'static str>> {
-    let mut signals = StopSignals::new()?;
-    Ok(async move { signals.next().await })
 }

@@ -1,24 +1,34 @@
-//! Where settings come from: the compiled-in file, a file of the operator's, the environment, each
-//! over the one before. Knows no key by name: the compiled-in file says which there are and what
-//! type each has.
+//! The layers of settings: the compiled-in file, the operator's file, the environment; a later one overrides an
+//! earlier one. Names no key: the compiled-in file says which keys exist and what type each has.
 
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
-use super::ConfigError;
+use super::reader::ConfigError;
 
 /// The compiled-in file, which holds every key.
 const DEFAULTS: &str = include_str!("../../config/posthaste.toml");
 
-/// What the names of environment variables that are meant for us begin with.
+/// What the names of our environment variables begin with.
 const PREFIX: &str = "POSTHASTE_";
+
+/// What an environment variable's text should have been.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+enum Expected {
+    #[error("expected a whole number")]
+    Integer,
+    #[error("expected true or false")]
+    Boolean,
+    #[error("expected a JSON list of strings, such as [\"a\"]")]
+    Strings,
+}
 
 /// The compiled-in settings.
 pub(super) fn defaults() -> Table {
     DEFAULTS.parse().expect("the compiled-in file is TOML; a test reads it")
 }
 
-/// Lays a file's settings over `base`; what is wrong is left out and noted.
+/// Merges a file's settings into `base`. A mistake is left out and reported.
 pub(super) fn lay_file(base: &mut Table, name: &str, text: &str, errors: &mut Vec<ConfigError>) {
     let sections: Table = match text.parse() {
         Ok(sections) => sections,
@@ -30,7 +40,7 @@ pub(super) fn lay_file(base: &mut Table, name: &str, text: &str, errors: &mut Ve
     };
     for (section, keys) in sections {
         let Value::Table(keys) = keys else {
-            let detail = format!("stands outside of a section; sections are {}", names(base));
+            let detail = format!("is outside of a section; sections are {}", names(base));
             errors.push(ConfigError::new(&section, detail));
             continue;
         };
@@ -40,7 +50,7 @@ pub(super) fn lay_file(base: &mut Table, name: &str, text: &str, errors: &mut Ve
     }
 }
 
-/// Lays the environment's settings over `base`. Variables without a section (`POSTHASTE_X`) are not ours.
+/// Merges the environment's settings into `base`. Variables without a section (`POSTHASTE_X`) are not ours.
 pub(super) fn lay_environment(
     base: &mut Table,
     variables: impl Iterator<Item = (String, String)>,
@@ -58,15 +68,15 @@ pub(super) fn lay_environment(
 }
 
 /// Reads a variable's text as the type that the key has.
-fn read(text: &str, like: &Value) -> Result<Value, String> {
+fn read(text: &str, like: &Value) -> Result<Value, Expected> {
     match like {
-        Value::Integer(_) => text.parse().map(Value::Integer).map_err(|_| "a whole number belongs here".to_owned()),
-        Value::Boolean(_) => text.parse().map(Value::Boolean).map_err(|_| "true or false belongs here".to_owned()),
+        Value::Integer(_) => text.parse().map(Value::Integer).map_err(|_| Expected::Integer),
+        Value::Boolean(_) => text.parse().map(Value::Boolean).map_err(|_| Expected::Boolean),
         Value::Array(_) => serde_json::from_str::<Vec<Json>>(text)
             .ok()
             .and_then(|items| items.iter().map(|i| i.as_str().map(Value::from)).collect())
             .map(Value::Array)
-            .ok_or_else(|| "a JSON list of strings belongs here, such as [\"a\"]".to_owned()),
+            .ok_or(Expected::Strings),
         _ => Ok(Value::String(text.to_owned())),
     }
 }
@@ -75,7 +85,7 @@ fn lay(
     base: &mut Table,
     section: &str,
     key: &str,
-    value: Result<Value, String>,
+    value: Result<Value, Expected>,
     source: &str,
     errors: &mut Vec<ConfigError>,
 ) {
@@ -91,8 +101,8 @@ fn lay(
     };
     match value {
         Ok(value) if value.same_type(place) => *place = value,
-        Ok(value) => refuse(format!("{} belongs here, not {}", place.type_str(), value.type_str())),
-        Err(detail) => refuse(detail),
+        Ok(value) => refuse(format!("expected {}, not {}", place.type_str(), value.type_str())),
+        Err(expected) => refuse(expected.to_string()),
     }
 }
 

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Reader;
+use super::reader::Reader;
 use crate::redis;
 
 /// `[store]`.
@@ -45,7 +45,7 @@ impl StoreSettings {
     pub(super) fn read(reader: &mut Reader) -> Self {
         let settings = Self {
             url: reader.text("store.url"),
-            ca_file: Some(reader.text("store.ca_file")).filter(|path| !path.is_empty()).map(PathBuf::from),
+            ca_file: reader.path("store.ca_file"),
             start_within: reader.duration("store.start_within_ms", 0..=3_600_000),
         };
         match settings.kind() {

@@ -149,8 +149,8 @@ impl Queue {
             queued.permit = None;
         }
         self.waiting_bytes.set(self.waiting_bytes.get() + queued.delivery.body.len());
-        self.metrics.queue_depth.inc();
-        self.metrics.queue_bytes.add(queued.delivery.body.len() as i64);
+        self.metrics.deliveries.queue_depth.inc();
+        self.metrics.deliveries.queue_bytes.add(queued.delivery.body.len() as i64);
         waiting.push_back((now, queued));
         if !self.stalled.get() && !self.watched.replace(true) {
             actix_rt::spawn(Rc::clone(self).watch());
@@ -201,8 +201,8 @@ impl Queue {
     fn count_out(&self, queued: &InFlight) {
         let bytes = queued.delivery.body.len();
         self.waiting_bytes.set(self.waiting_bytes.get() - bytes);
-        self.metrics.queue_depth.dec();
-        self.metrics.queue_bytes.sub(bytes as i64);
+        self.metrics.deliveries.queue_depth.dec();
+        self.metrics.deliveries.queue_bytes.sub(bytes as i64);
     }
 
     /// Drops what waits and has a claim, which gives it back to all nodes.
@@ -283,8 +283,8 @@ impl Queue {
             return Duration::MAX;
         }
         let begun = Instant::now();
-        self.metrics.began(begun.saturating_duration_since(accepted_at));
-        self.metrics.attempts_in_flight.inc();
+        self.metrics.deliveries.began(begun.saturating_duration_since(accepted_at));
+        self.metrics.deliveries.attempts_in_flight.inc();
         drop(permit);
         let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let attempt =
@@ -296,8 +296,8 @@ impl Queue {
         self.last_active.set(now);
         let duration = now.saturating_duration_since(begun);
         self.ended.set(self.ended.get() + 1);
-        self.metrics.attempts_in_flight.dec();
-        self.metrics.attempted(outcome, duration);
+        self.metrics.deliveries.attempts_in_flight.dec();
+        self.metrics.deliveries.attempted(outcome, duration);
         if let Some(report) = report {
             let _ = report.send(Report::Attempted { outcome, status, duration });
         }

@@ -94,7 +94,7 @@ impl Dispatchers {
             }
             let child = self.start(destination, context);
             self.children.insert(destination.clone(), child);
-            self.settings.metrics.destinations.inc();
+            self.settings.metrics.deliveries.destinations.inc();
         }
         self.children.get_mut(destination)
     }
@@ -118,7 +118,7 @@ impl Dispatchers {
 
     fn remove(&mut self, destination: &Destination) -> Option<Child> {
         let child = self.children.remove(destination)?;
-        self.settings.metrics.destinations.dec();
+        self.settings.metrics.deliveries.destinations.dec();
         Some(child)
     }
 

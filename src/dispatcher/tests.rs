@@ -158,11 +158,14 @@ async fn a_dispatcher_sends_at_once_and_tells_how_it_went() {
     let (stream, body) = port.request().await;
     assert_eq!(body, "one!");
     assert!(soon(answered).await.is_ok(), "the permit is given back when the attempt begins, not when it ends");
-    assert_eq!((alone.gate.events(), alone.gate.deliveries(), alone.metrics.attempts_in_flight.get()), (0, 1, 1));
+    assert_eq!(
+        (alone.gate.events(), alone.gate.deliveries(), alone.metrics.deliveries.attempts_in_flight.get()),
+        (0, 1, 1)
+    );
     answer(&stream, 202).await;
     assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
-    assert_eq!((alone.gate.deliveries(), alone.metrics.attempts_in_flight.get()), (0, 0));
-    assert_eq!(alone.metrics.attempts(Outcome::Delivered), 1);
+    assert_eq!((alone.gate.deliveries(), alone.metrics.deliveries.attempts_in_flight.get()), (0, 0));
+    assert_eq!(alone.metrics.deliveries.attempts.get(Outcome::Delivered), 1);
 }
 
 #[actix_rt::test]
@@ -180,7 +183,10 @@ async fn past_its_connections_it_queues_in_order_and_past_its_queue_it_drops() {
     assert_eq!(soon(reported.remove(4)).await.expect("a report"), Report::Dropped(Dropped::QueueFull));
     assert_eq!(soon(reported.remove(2)).await.expect("a report"), Report::Dropped(Dropped::QueueBytesFull));
     let (stream, body) = port.request().await;
-    assert_eq!((body.as_str(), alone.metrics.queue_depth.get(), alone.metrics.queue_bytes.get()), ("first!", 2, 12));
+    assert_eq!(
+        (body.as_str(), alone.metrics.deliveries.queue_depth.get(), alone.metrics.deliveries.queue_bytes.get()),
+        ("first!", 2, 12)
+    );
     answer(&stream, 200).await;
     for word in ["secnd!", "third!"] {
         assert_eq!(next_request(&stream).await, word, "on the connection that is there already");
@@ -191,7 +197,14 @@ async fn past_its_connections_it_queues_in_order_and_past_its_queue_it_drops() {
         outcomes.push(outcome(soon(report).await.expect("a report")));
     }
     assert_eq!(outcomes, [Outcome::Delivered, Outcome::ServerError, Outcome::ServerError]);
-    assert_eq!((alone.metrics.queue_depth.get(), alone.metrics.queue_bytes.get(), alone.gate.deliveries()), (0, 0, 0));
+    assert_eq!(
+        (
+            alone.metrics.deliveries.queue_depth.get(),
+            alone.metrics.deliveries.queue_bytes.get(),
+            alone.gate.deliveries()
+        ),
+        (0, 0, 0)
+    );
 }
 
 /// What waits behind attempts that don't end holds no permits of events any more.
@@ -286,7 +299,7 @@ async fn dispatchers_keep_one_for_each_destination_up_to_their_bound() {
         soon(reported.pop().expect("five")).await.expect("a report"),
         Report::Dropped(Dropped::DestinationsFull)
     );
-    assert_eq!(alone.metrics.destinations.get(), 2);
+    assert_eq!(alone.metrics.deliveries.destinations.get(), 2);
     let mut streams = Vec::new();
     for port in [0, 0, 0, 1] {
         let (stream, body) = ports[port].request().await;
@@ -338,7 +351,7 @@ async fn dispatchers_let_go_of_one_that_has_had_all_and_of_no_other() {
     for (generation, received, left) in [(1, 0, 1), (2, 1, 1), (1, 2, 1), (1, 1, 0)] {
         let idle = Idle { destination: destination.clone(), generation, received };
         dispatchers.send(idle).await.expect("they live");
-        assert_eq!(alone.metrics.destinations.get(), left, "generation {generation}, {received} received");
+        assert_eq!(alone.metrics.deliveries.destinations.get(), left, "generation {generation}, {received} received");
     }
     // Its socket went with it.
     let mut part = [0; 16];
@@ -348,7 +361,7 @@ async fn dispatchers_let_go_of_one_that_has_had_all_and_of_no_other() {
     let (queued, reported) = alone.queued(&port, "two");
     dispatchers.send(DeliveriesRendered(vec![queued])).await.expect("they live");
     let (stream, body) = port.request().await;
-    assert_eq!((body.as_str(), alone.metrics.destinations.get()), ("two!", 1));
+    assert_eq!((body.as_str(), alone.metrics.deliveries.destinations.get()), ("two!", 1));
     answer(&stream, 200).await;
     assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
 }
@@ -365,7 +378,7 @@ async fn dispatchers_replace_one_that_a_fault_has_ended() {
         assert_eq!(body, format!("{word}!"));
         answer(&stream, 200).await;
         assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
-        assert_eq!(alone.metrics.destinations.get(), 1);
+        assert_eq!(alone.metrics.deliveries.destinations.get(), 1);
         let (tell, told) = oneshot::channel();
         dispatchers.send(set::ChildAsked(port.destination(), tell)).await.expect("they live");
         let child = soon(told).await.expect("a child");

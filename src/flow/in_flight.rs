@@ -215,7 +215,7 @@ pub enum Report {
 
 /// Counts what ends without an attempt, and tells whoever wants to hear of it.
 pub fn drop_unsent(metrics: &Metrics, reason: Dropped, report: Option<oneshot::Sender<Report>>) {
-    metrics.dropped(reason, 1);
+    metrics.deliveries.dropped.inc(reason);
     if let Some(report) = report {
         let _ = report.send(Report::Dropped(reason));
     }

@@ -41,7 +41,7 @@ pub(super) fn authorize(request: &HttpRequest, shared: &AppState, want: Want<'_>
 }
 
 fn scope_of(request: &HttpRequest, shared: &AppState) -> Result<Scope, Problem> {
-    let operator_key = shared.config.operator_key.as_deref();
+    let operator_key = shared.config.auth.operator_key.as_deref();
     let Some(header) = request.headers().get(AUTHORIZATION) else {
         return match operator_key {
             None => Ok(Scope::Operator),

@@ -31,7 +31,7 @@ struct Room<'a> {
 impl Room<'_> {
     fn grow(&mut self, bytes: usize) -> Result<(), Problem> {
         self.bytes += bytes;
-        let held = &self.shared.metrics.body_bytes;
+        let held = &self.shared.metrics.events.body_bytes;
         held.add(bytes as i64);
         if held.get() > self.shared.config.ingest.bodies_bytes_max as i64 {
             return Err(Problem::full("the bodies of other requests take all the room; nothing of this one was taken"));
@@ -42,7 +42,7 @@ impl Room<'_> {
 
 impl Drop for Room<'_> {
     fn drop(&mut self) {
-        self.shared.metrics.body_bytes.sub(self.bytes as i64);
+        self.shared.metrics.events.body_bytes.sub(self.bytes as i64);
     }
 }
 

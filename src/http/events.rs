@@ -50,7 +50,7 @@ pub(super) async fn post(
         )
     {
         // What the Ingester refuses it counts itself; this is what never came to it.
-        shared.metrics.rejected(problem.code, 1);
+        shared.metrics.events.rejected.inc_by(problem.code, 1);
     }
     received.map(|receipt| HttpResponse::Accepted().json(receipt))
 }
@@ -68,38 +68,38 @@ async fn receive(
     let encoding = encoding(request)?;
     // Refused before its body is read, a request costs next to nothing.
     if !shared.gate.is_open() {
-        shared.metrics.rejected("stopping", 1);
+        shared.metrics.events.rejected.inc_by("stopping", 1);
         return Err(Problem::stopping());
     }
     match shared.gate.barred() {
         Some(NotAdmitted::Away) => {
-            shared.metrics.rejected("store_unavailable", 1);
+            shared.metrics.events.rejected.inc_by("store_unavailable", 1);
             return Err(Problem::away());
         }
         Some(NotAdmitted::NotHere) => {
-            shared.metrics.rejected("not_an_ingest_node", 1);
+            shared.metrics.events.rejected.inc_by("not_an_ingest_node", 1);
             return Err(Problem::not_here());
         }
         Some(NotAdmitted::Full) => {
-            shared.metrics.rejected("engine_full", 1);
+            shared.metrics.events.rejected.inc_by("engine_full", 1);
             return Err(Problem::full("as many deliveries wait as may; nothing of the request was taken"));
         }
         Some(NotAdmitted::Stopping) | None => {}
     }
     if shared.gate.is_full() {
-        shared.metrics.rejected("engine_full", 1);
+        shared.metrics.events.rejected.inc_by("engine_full", 1);
         return Err(Problem::full("the engine is full; nothing of the request was taken"));
     }
     let body = body::read(request, payload, shared, shared.config.ingest.body_bytes_max).await;
     let body = body.inspect_err(|problem| {
         if problem.code == "engine_full" {
-            shared.metrics.rejected(problem.code, 1);
+            shared.metrics.events.rejected.inc_by(problem.code, 1);
         }
     })?;
     let (reply, answer) = oneshot::channel();
     let received = EventsReceived { body: body.bytes.clone(), encoding, only_account, reply };
     if lane.ingester.try_send(received).is_err() {
-        shared.metrics.rejected("engine_full", 1);
+        shared.metrics.events.rejected.inc_by("engine_full", 1);
         return Err(Problem::full("the engine is full; nothing of the request was taken"));
     }
     let answer = answer.await.map_err(|_| Problem::stopping())?;

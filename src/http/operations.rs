@@ -13,7 +13,7 @@ use crate::telemetry::metrics::Metrics;
 /// Metrics in Prometheus' text format.
 #[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, description = "Prometheus text", body = String, content_type = "text/plain")))]
 pub(super) async fn metrics(shared: web::Data<AppState>) -> HttpResponse {
-    shared.metrics.events_in_flight.set(shared.gate.events() as i64);
+    shared.metrics.events.in_flight.set(shared.gate.events() as i64);
     HttpResponse::Ok().content_type(Metrics::CONTENT_TYPE).body(shared.metrics.render())
 }
 

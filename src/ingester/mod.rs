@@ -59,20 +59,20 @@ impl Ingester {
 impl Lane {
     fn refuse(&self, refusal: &Refusal) {
         match refusal {
-            Refusal::Malformed(_) => self.metrics.rejected("malformed_body", 1),
-            Refusal::NoEvents => self.metrics.rejected("no_events", 1),
+            Refusal::Malformed(_) => self.metrics.events.rejected.inc_by("malformed_body", 1),
+            Refusal::NoEvents => self.metrics.events.rejected.inc_by("no_events", 1),
             Refusal::NoGoodEvent(rejected) => self.count(rejected),
-            Refusal::Full { events } => self.metrics.rejected("engine_full", *events),
-            Refusal::Away => self.metrics.rejected("store_unavailable", 1),
-            Refusal::NotHere => self.metrics.rejected("not_an_ingest_node", 1),
-            Refusal::Stopping => self.metrics.rejected("stopping", 1),
-            Refusal::Fault => self.metrics.rejected("internal_error", 1),
+            Refusal::Full { events } => self.metrics.events.rejected.inc_by("engine_full", *events),
+            Refusal::Away => self.metrics.events.rejected.inc_by("store_unavailable", 1),
+            Refusal::NotHere => self.metrics.events.rejected.inc_by("not_an_ingest_node", 1),
+            Refusal::Stopping => self.metrics.events.rejected.inc_by("stopping", 1),
+            Refusal::Fault => self.metrics.events.rejected.inc_by("internal_error", 1),
         }
     }
 
     fn count(&self, rejected: &[Rejected]) {
         for one in rejected {
-            self.metrics.rejected(one.code, 1);
+            self.metrics.events.rejected.inc_by(one.code, 1);
         }
     }
 }
@@ -122,7 +122,7 @@ impl Lane {
             Err(Unavailable::Away) => return self.answer(reply, Refusal::Away),
             Err(Unavailable::Open) => return self.answer(reply, Refusal::Full { events }),
         };
-        self.metrics.duplicates.inc_by(known as u64);
+        self.metrics.events.duplicates.inc_by(known as u64);
         let (tell, told) = oneshot::channel();
         self.admit(batch, known, tell);
         let answer = told.await.unwrap_or(Err(Refusal::Stopping));
@@ -153,7 +153,7 @@ impl Lane {
         let sent =
             self.matcher.try_send(EventsAccepted { events: batch.events, accepted_at: Instant::now(), admission });
         match sent {
-            Ok(()) => self.metrics.events_accepted.inc_by(accepted as u64),
+            Ok(()) => self.metrics.events.accepted.inc_by(accepted as u64),
             Err(error) => {
                 // Nobody behind: not accepted, and the producer must hear so.
                 error.into_inner().admission.answer_instead(Err(Refusal::Stopping));
@@ -217,7 +217,7 @@ mod tests {
         let (gate, metrics) = (Gate::new(2, 1), Arc::new(Metrics::new()));
         let ingester = Ingester::new(Arc::clone(&gate), Arc::clone(&metrics), None, Probe::gone().await, 16).start();
         assert_eq!(post(&ingester, "{\"type\":\"d\",\"data\":{}}").await, Err(Refusal::Stopping));
-        assert_eq!((gate.events(), metrics.events_accepted.get()), (0, 0));
+        assert_eq!((gate.events(), metrics.events.accepted.get()), (0, 0));
     }
 
     #[actix_rt::test]

@@ -91,12 +91,12 @@ impl Live {
     }
 
     fn swap(&self, index: Index) {
-        self.metrics.triggers.set(index.triggers() as i64);
-        self.metrics.templates.set(index.templates() as i64);
+        self.metrics.store.triggers.set(index.triggers() as i64);
+        self.metrics.store.templates.set(index.templates() as i64);
         let unusable = index.unusable() as i64;
         let before = self.index.swap(Arc::new(index));
         // By as much as it changed: the store counts there too what can't be read.
-        self.metrics.records_unusable.add(unusable - before.unusable() as i64);
+        self.metrics.store.records_unusable.add(unusable - before.unusable() as i64);
     }
 }
 

@@ -58,21 +58,21 @@ impl Handler<EventsAccepted> for Matcher {
             let matched = catch_unwind(AssertUnwindSafe(|| fire(&index, &mut listeners, event, &mut firings)));
             if matched.is_err() {
                 firings.truncate(before);
-                self.metrics.dropped(Dropped::Panic, 1);
+                self.metrics.deliveries.dropped.inc(Dropped::Panic);
             }
         }
         if firings.is_empty() {
             return;
         }
         let matched = firings.len();
-        self.metrics.firings_matched.inc_by(matched as u64);
+        self.metrics.events.firings_matched.inc_by(matched as u64);
         let sent = self.renderer.try_send(FiringsMatched {
             firings,
             accepted_at: message.accepted_at,
             admission: Some(message.admission),
         });
         if sent.is_err() {
-            self.metrics.dropped(Dropped::Stopped, matched);
+            self.metrics.deliveries.dropped.inc_by(Dropped::Stopped, matched);
         }
     }
 }

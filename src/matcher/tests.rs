@@ -103,7 +103,7 @@ async fn firings_go_on_together_with_what_they_need() {
     assert_eq!(message.firings[0].target.uri, "http://h/exact");
     let templates: Vec<bool> = message.firings.iter().map(|firing| firing.template.is_some()).collect();
     assert_eq!(templates, [true, true, false]);
-    assert_eq!(alone.metrics.firings_matched.get(), 3);
+    assert_eq!(alone.metrics.events.firings_matched.get(), 3);
     assert!(answer.try_recv().is_err() && alone.gate.events() == 4, "their places are held until the work is done");
     drop(message);
     assert_eq!(soon(answer).await.expect("an answer").expect("a receipt").accepted, 4);
@@ -134,6 +134,6 @@ async fn with_nobody_behind_it_firings_are_counted_as_dropped_and_hold_nothing()
     let changes = vec![template_change("w"), trigger_change("t", json!({"event": "a"}))];
     let alone = Alone::start_before(changes, Probe::gone().await);
     let answer = alone.give(&[("a", json!({})), ("a", json!({}))]).await;
-    assert_eq!((alone.metrics.drops(Dropped::Stopped), alone.gate.events()), (2, 0));
+    assert_eq!((alone.metrics.deliveries.dropped.get(Dropped::Stopped), alone.gate.events()), (2, 0));
     assert!(soon(answer).await.is_ok(), "the producer was left without an answer");
 }

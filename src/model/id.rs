@@ -22,6 +22,9 @@ pub enum NameError {
     /// A character that has a meaning in URLs or keys.
     #[error("it has the character {0:?}; letters, digits and - _ . ~ : @ are taken")]
     Character(char),
+    /// `.` or `..`: clients take these for steps in a path and never send them.
+    #[error("`.` and `..` are steps in a path, not names; take another name")]
+    PathStep,
 }
 
 fn validate(text: &str) -> Result<(), NameError> {
@@ -33,6 +36,7 @@ fn validate(text: &str) -> Result<(), NameError> {
     }
     match text.chars().find(|c| !(c.is_ascii_alphanumeric() || "-_.~:@".contains(*c))) {
         Some(c) => Err(NameError::Character(c)),
+        None if matches!(text, "." | "..") => Err(NameError::PathStep),
         None => Ok(()),
     }
 }
@@ -139,5 +143,9 @@ mod tests {
         for (bad, c) in [("a b", ' '), ("a/b", '/'), ("{a}", '{'), ("é", 'é')] {
             assert_eq!(AccountId::new(bad), Err(NameError::Character(c)));
         }
+        for step in [".", ".."] {
+            assert_eq!(AccountId::new(step), Err(NameError::PathStep));
+        }
+        assert!(AccountId::new("...").is_ok() && AccountId::new(".a").is_ok());
     }
 }

@@ -132,7 +132,7 @@ impl Lane {
         if deliveries.is_empty() {
             return;
         }
-        self.metrics.deliveries_rendered.inc_by(deliveries.len() as u64);
+        self.metrics.deliveries.rendered.inc_by(deliveries.len() as u64);
         if let Err(error) = dispatcher.try_send(DeliveriesRendered(deliveries)) {
             for queued in error.into_inner().0 {
                 drop_unsent(&self.metrics, Dropped::Stopped, queued.report);

@@ -92,7 +92,7 @@ async fn a_firing_becomes_a_body_that_is_ready_to_send() {
     assert_eq!(queued.delivery.content_type, "a/b");
     let id = queued.delivery.webhook_id.to_str().expect("ASCII").to_owned();
     assert!(id.len() == 36 && id.starts_with("msg_"), "{id}");
-    assert_eq!((alone.gate.deliveries(), alone.metrics.deliveries_rendered.get()), (1, 1));
+    assert_eq!((alone.gate.deliveries(), alone.metrics.deliveries.rendered.get()), (1, 1));
     assert!(answer.try_recv().is_err(), "the producer is answered when the attempt begins");
     drop(queued);
     assert!(soon(answer).await.is_ok());
@@ -108,7 +108,7 @@ async fn nothing_is_rendered_while_too_much_waits_behind() {
     for _ in 0..10 {
         tokio::task::yield_now().await;
     }
-    assert_eq!((passed.try_recv().is_err(), alone.metrics.deliveries_rendered.get()), (true, 0));
+    assert_eq!((passed.try_recv().is_err(), alone.metrics.deliveries.rendered.get()), (true, 0));
     alone.pressure.sub(1);
     assert_eq!(soon(passed.recv()).await.expect("deliveries").0.len(), 1);
 }
@@ -153,7 +153,13 @@ async fn what_gives_no_body_is_dropped_and_counted_and_the_next_goes_on() {
     let DeliveriesRendered(deliveries) = soon(passed.recv()).await.expect("deliveries");
     assert_eq!(deliveries.iter().map(|queued| &queued.delivery.body[..]).collect::<Vec<_>>(), [b"good"]);
     assert_eq!(soon(reported).await.expect("a report"), Report::Dropped(Dropped::RenderTooLarge));
-    assert_eq!((alone.metrics.drops(Dropped::RenderTooLarge), alone.metrics.drops(Dropped::TemplateUnusable)), (1, 1));
+    assert_eq!(
+        (
+            alone.metrics.deliveries.dropped.get(Dropped::RenderTooLarge),
+            alone.metrics.deliveries.dropped.get(Dropped::TemplateUnusable)
+        ),
+        (1, 1)
+    );
     assert_eq!(alone.gate.deliveries(), 1);
 }
 
@@ -185,5 +191,5 @@ async fn with_nobody_behind_it_deliveries_are_counted_as_dropped() {
     one.report = Some(report);
     alone.give(vec![one], None).await;
     assert_eq!(soon(reported).await.expect("a report"), Report::Dropped(Dropped::Stopped));
-    assert_eq!((alone.metrics.drops(Dropped::Stopped), alone.gate.deliveries()), (1, 0));
+    assert_eq!((alone.metrics.deliveries.dropped.get(Dropped::Stopped), alone.gate.deliveries()), (1, 0));
 }

@@ -114,7 +114,7 @@ impl Feed {
         let mut unreadable = self.lock();
         let before = unreadable.len();
         let done = change(&mut unreadable);
-        self.metrics.records_unusable.add(unreadable.len() as i64 - before as i64);
+        self.metrics.store.records_unusable.add(unreadable.len() as i64 - before as i64);
         done
     }
 

@@ -125,7 +125,7 @@ impl Store {
         sink: Arc<dyn ChangeSink>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, OpenError> {
-        metrics.store_connected.set(1);
+        metrics.store.connected.set(1);
         let feed = Arc::new(Feed::new(sink, Arc::clone(&metrics)));
         let backend = match settings.kind()? {
             StoreKind::Memory => embedded::open(None, Arc::clone(&feed)).await?,

@@ -12,7 +12,7 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("hickory_resolver", &["dispatcher/outbound", "dispatcher/set.rs"]),
     ("rustls", &["dispatcher/outbound", "dispatcher/attempt.rs", "redis/authorities.rs"]),
     ("actix_web", &["http", "node.rs", "cli/receive"]),
-    ("prometheus", &["telemetry/metrics.rs"]),
+    ("prometheus", &["telemetry/metrics"]),
     ("arc_swap", &["live/mod.rs"]),
     ("rpds", &["live/index.rs"]),
     ("clap", &["cli"]),

@@ -15,7 +15,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::print::{HEADING, complain, say};
 use super::receive::{Behaviour, Receipt, Receiver, Show};
-use super::{Demo, serve};
+use super::{Demo, signals};
 use crate::config::{Config, DictionarySource};
 use crate::node::Node;
 use crate::telemetry::log;
@@ -57,7 +57,7 @@ fn settings() -> Config {
 }
 
 async fn show(config: Config, keep: bool) -> Result<(), String> {
-    let stop = serve::stop_signal().map_err(|error| format!("signals can't be heard: {error}"))?;
+    let stop = signals::stop_signal().map_err(|error| format!("signals can't be heard: {error}"))?;
     let (receiver, mut arrived) = start_receiver().map_err(|error| format!("the receiver did not start: {error}"))?;
     let node = Node::start(config).await.map_err(|error| error.to_string())?;
     let done = tokio::select! {

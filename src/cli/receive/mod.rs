@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::print::{complain, counted, report, say, try_say, try_say_exactly};
-use super::{Receive, serve};
+use super::{Receive, signals};
 
 pub(super) use receipt::Receipt;
 pub(super) use receiver::{Behaviour, Receiver, Show};
@@ -19,7 +19,7 @@ pub(super) use receiver::{Behaviour, Receiver, Show};
 /// Prints what arrives.
 pub(super) fn run(words: &Receive) -> ExitCode {
     actix_rt::System::new().block_on(async {
-        let stop = match serve::stop_signal() {
+        let stop = match signals::stop_signal() {
             Ok(stop) => stop,
             Err(error) => {
                 complain(&format!("signals can't be heard: {error}"));

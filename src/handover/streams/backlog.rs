@@ -190,9 +190,10 @@ impl Backlog {
         self.burden(&all, pending);
         streams.parked.send_replace(all);
         let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-        self.metrics.backlog.set(number(total));
-        self.metrics.parked.set(number(parked));
-        self.metrics.backlog_oldest_age(oldest.map_or(0, |since| unix_millis().saturating_sub(since)));
+        self.metrics.streams.backlog.set(number(total));
+        self.metrics.streams.parked.set(number(parked));
+        let age = oldest.map_or(0, |since| unix_millis().saturating_sub(since));
+        self.metrics.streams.backlog_oldest_age.set(age as f64 / 1_000.0);
     }
 
     /// Half of the streams is for what nodes have taken and not sent, nearly all of it parked; the more

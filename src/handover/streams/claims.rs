@@ -18,6 +18,7 @@ use super::intake::{Intake, Source};
 use super::{GROUP, command, parked_name};
 use crate::flow::in_flight::{ClaimAction, ClaimRequest, Fetch, Fetched, Request};
 use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value, has_code, is_broken};
+use crate::telemetry::metrics::Redeemed;
 
 /// The consumer that holds what was given back: it never gives a sign of life, so that whoever
 /// comes claims from it.
@@ -148,13 +149,13 @@ impl Clerk {
     }
 
     fn grant(&self, claim: ClaimRequest, won: bool) {
-        self.intake.metrics.ticket_redeemed(won);
+        self.intake.metrics.streams.redeemed.inc(if won { Redeemed::Won } else { Redeemed::Lost });
         match claim.wish {
             ClaimAction::Attempt(answer) => {
                 // Who asked was ended by a fault; the delivery ends with it, as an attempt would.
                 let _ = answer.send(won);
             }
-            ClaimAction::Drop(reason, _place) if won => self.intake.metrics.dropped(reason, 1),
+            ClaimAction::Drop(reason, _place) if won => self.intake.metrics.deliveries.dropped.inc(reason),
             ClaimAction::Drop(..) | ClaimAction::Park(..) | ClaimAction::GiveBack => {}
         }
     }

@@ -213,7 +213,7 @@ impl Consumers {
                 let claimed = self.claim(source, consumer, count).await?;
                 // Where there was as much as could be had, there may be more.
                 looked = (claimed.len() < count).then(Instant::now);
-                self.intake.metrics.claims.inc_by(claimed.len() as u64);
+                self.intake.metrics.streams.claimed.inc_by(claimed.len() as u64);
                 claimed
             } else {
                 ask(&mut connection, source, consumer, count).await?

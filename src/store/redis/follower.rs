@@ -13,7 +13,7 @@ use super::scripts::{self, Changes, Entry, Found, LOG, META, Trouble};
 use crate::redis::{ANSWER_WITHIN, Cmd, Code, Connection, Link, Value, is_refusal};
 use crate::store::OpenError;
 use crate::store::change::{self, Feed, Told};
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Label as _, Metrics, SnapshotReason};
 
 /// How long Redis holds a question for news. Each time it ends, it is asked whether its history is
 /// still the one that was followed, so this is also how long the loss of one can go unnoticed.
@@ -40,9 +40,9 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn set_connected(&self, connected: bool) {
         self.connected.store(connected, Ordering::Relaxed);
-        self.metrics.store_connected.set(i64::from(connected));
+        self.metrics.store.connected.set(i64::from(connected));
         if connected && let Ok(now) = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
-            self.metrics.store_last_contact.set(now.as_secs().cast_signed());
+            self.metrics.store.last_contact.set(now.as_secs().cast_signed());
         }
     }
 }
@@ -54,28 +54,6 @@ pub(super) struct Point {
     pub(super) version: u64,
     /// That of the version's entry in the log; two histories may have the same version.
     pub(super) token: Option<String>,
-}
-
-/// Why all is read anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Anew {
-    Start,
-    Epoch,
-    Behind,
-    History,
-    Gap,
-}
-
-impl Anew {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Start => "start",
-            Self::Epoch => "epoch",
-            Self::Behind => "behind",
-            Self::History => "history",
-            Self::Gap => "gap",
-        }
-    }
 }
 
 /// Follows the store.
@@ -148,7 +126,7 @@ impl Follower {
 
     async fn read_first(&mut self) -> Result<(), Trouble> {
         let mut connection = self.shared.link.blocking().await?;
-        self.begin_anew(&mut connection, Anew::Start).await?;
+        self.begin_anew(&mut connection, SnapshotReason::Start).await?;
         self.catch_up(&mut connection).await
     }
 
@@ -177,7 +155,7 @@ impl Follower {
         let mut turns = 0_u32;
         loop {
             let Some(point) = &self.point else {
-                self.begin_anew(connection, Anew::Start).await?;
+                self.begin_anew(connection, SnapshotReason::Start).await?;
                 continue;
             };
             let read = ask(connection, &scripts::CHANGES, &scripts::changes_after(point.version)).await?;
@@ -221,7 +199,7 @@ impl Follower {
             }
         }
         self.shared.feed.tell(told);
-        self.shared.metrics.store_changes.inc_by(number as u64);
+        self.shared.metrics.store.changes.inc_by(number as u64);
         if let Some(point) = &mut self.point {
             (point.version, point.token) = (last.0, Some(last.1));
         }
@@ -233,13 +211,10 @@ impl Follower {
     }
 
     /// Reads the whole store beside what is live, and puts it in its place.
-    async fn begin_anew(&mut self, connection: &mut Connection, reason: Anew) -> Result<(), Trouble> {
+    async fn begin_anew(&mut self, connection: &mut Connection, reason: SnapshotReason) -> Result<(), Trouble> {
         let begun = Instant::now();
-        if reason != Anew::Start {
-            tracing::warn!(
-                reason = reason.as_str(),
-                "the store's log does not tell all that changed; all of it is read"
-            );
+        if reason != SnapshotReason::Start {
+            tracing::warn!(reason = reason.word(), "the store's log does not tell all that changed; all of it is read");
         }
         let (point, records) = super::snapshot::take(&self.shared, connection).await?;
         tracing::info!(
@@ -248,7 +223,7 @@ impl Follower {
             seconds = begun.elapsed().as_secs_f64(),
             "the store in Redis was read"
         );
-        self.shared.metrics.snapshot_taken(reason.as_str());
+        self.shared.metrics.store.snapshots.inc(reason);
         self.shared.pending.snapshot(point.version);
         self.point = Some(point);
         Ok(())
@@ -273,19 +248,19 @@ fn tell(entry: Entry, (last, version): (u64, u64)) -> Option<Told> {
 }
 
 /// Whether the log goes on from where the sink is.
-fn judge(point: &Point, read: &Changes) -> Result<(), Anew> {
+fn judge(point: &Point, read: &Changes) -> Result<(), SnapshotReason> {
     if read.epoch.as_ref() != Some(&point.epoch) {
-        return Err(Anew::Epoch);
+        return Err(SnapshotReason::Epoch);
     }
     if read.version < point.version {
-        return Err(Anew::Behind);
+        return Err(SnapshotReason::Behind);
     }
     if read.token != point.token {
-        return Err(Anew::History);
+        return Err(SnapshotReason::History);
     }
     let follows = (point.version + 1..).zip(&read.entries).all(|(expected, entry)| entry.version == expected);
     let lost = read.entries.is_empty() && read.version > point.version;
-    if follows && !lost { Ok(()) } else { Err(Anew::Gap) }
+    if follows && !lost { Ok(()) } else { Err(SnapshotReason::Gap) }
 }
 
 /// Runs a script over the follower's own connection.
@@ -317,14 +292,14 @@ mod tests {
             (read("e", 7, Some("t"), &[6, 7]), Ok(())),
             // What did not fit into one answer.
             (read("e", 9, Some("t"), &[6, 7]), Ok(())),
-            (read("f", 5, Some("t"), &[]), Err(Anew::Epoch)),
-            (Changes { epoch: None, ..read("e", 0, None, &[]) }, Err(Anew::Epoch)),
-            (read("e", 4, None, &[]), Err(Anew::Behind)),
-            (read("e", 5, Some("u"), &[]), Err(Anew::History)),
-            (read("e", 6, None, &[6]), Err(Anew::History)),
-            (read("e", 8, Some("t"), &[7, 8]), Err(Anew::Gap)),
-            (read("e", 8, Some("t"), &[6, 8]), Err(Anew::Gap)),
-            (read("e", 8, Some("t"), &[]), Err(Anew::Gap)),
+            (read("f", 5, Some("t"), &[]), Err(SnapshotReason::Epoch)),
+            (Changes { epoch: None, ..read("e", 0, None, &[]) }, Err(SnapshotReason::Epoch)),
+            (read("e", 4, None, &[]), Err(SnapshotReason::Behind)),
+            (read("e", 5, Some("u"), &[]), Err(SnapshotReason::History)),
+            (read("e", 6, None, &[6]), Err(SnapshotReason::History)),
+            (read("e", 8, Some("t"), &[7, 8]), Err(SnapshotReason::Gap)),
+            (read("e", 8, Some("t"), &[6, 8]), Err(SnapshotReason::Gap)),
+            (read("e", 8, Some("t"), &[]), Err(SnapshotReason::Gap)),
         ] {
             assert_eq!(judge(&point, &read), expected, "{read:?}");
         }

@@ -48,6 +48,10 @@ if not LISTS[kind] then return {'invalid', 'the second word is template, trigger
 if kind == 'key' and account ~= '' then return {'invalid', 'a key has no account: the third word is empty'} end
 if kind ~= 'key' and not is_name(account) then return {'invalid', 'the third word is no name of an account'} end
 if not is_name(id) then return {'invalid', 'the fourth word is no name'} end
+-- Clients take these for steps in a path. A record that has such a name can still be deleted.
+local function is_step(text) return text == '.' or text == '..' end
+if operation == 'put' and is_step(account) then return {'invalid', 'the third word is no name of an account'} end
+if operation == 'put' and is_step(id) then return {'invalid', 'the fourth word is no name'} end
 
 local function records_of(this)
   return this == 'key' and LISTS.key or (LISTS[this] .. ':' .. account)

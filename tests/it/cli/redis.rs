@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::{Running, command, home, run, run_with};
+use super::{Running, command, home, run, run_with, wait_for_line};
 use crate::support::{RedisServer, free_port, redis_document};
 
 #[test]
@@ -80,5 +80,23 @@ fn a_node_whose_redis_is_not_there_ends_with_1_and_says_what_to_do() {
             "{last}"
         );
         assert!(!stderr.contains("hunter2"), "{stderr}");
+    }
+}
+
+/// The start waits for ten minutes here, and the test for much less.
+#[test]
+fn a_signal_ends_the_wait_for_redis() {
+    let home = home();
+    let url = format!("redis://127.0.0.1:{}", free_port());
+    for signal in ["TERM", "INT", "HUP"] {
+        let mut serve = command(&home, &["serve"]);
+        serve.env("POSTHASTE_STORE__URL", &url).env("POSTHASTE_STORE__START_WITHIN_MS", "600000");
+        serve.env("POSTHASTE_SERVER__LISTEN", "127.0.0.1:0");
+        let serve = Running::start(serve);
+        while !wait_for_line(&serve.stderr, "").contains("waiting for Redis") {}
+        serve.signal(signal);
+        let (code, _, stderr) = serve.end();
+        assert_eq!(code, Some(0), "{stderr:#?}");
+        assert!(stderr.last().is_some_and(|last| last.contains("stopped before the start")), "{stderr:#?}");
     }
 }

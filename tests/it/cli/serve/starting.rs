@@ -56,7 +56,7 @@ fn without_an_operators_key_it_listens_on_this_machine_only() {
     let everywhere = ("POSTHASTE_SERVER__LISTEN", "0.0.0.0:0");
     let (code, stdout, stderr) = run(&home, &["serve"], &[memory, everywhere]);
     assert_eq!((code, stdout.as_str()), (1, ""));
-    assert!(stderr.starts_with("posthaste: server.listen: 0.0.0.0:0 can be reached from elsewhere"), "{stderr}");
+    assert!(stderr.starts_with("posthaste: server.listen: 0.0.0.0:0 can be reached from other machines"), "{stderr}");
     let key = ("POSTHASTE_AUTH__OPERATOR_KEY", "the-operators-own-key");
     let (serve, address) = serve(&home, &[memory, everywhere, key]);
     let address = address.replace("0.0.0.0", "127.0.0.1");

@@ -61,6 +61,12 @@ fn sigterm_under_load_loses_nothing_that_was_accepted() {
     a_signal_under_load("TERM");
 }
 
+/// A closed terminal, or `systemctl reload`.
+#[test]
+fn sighup_under_load_loses_nothing_that_was_accepted() {
+    a_signal_under_load("HUP");
+}
+
 #[test]
 fn sigint_under_load_loses_nothing_that_was_accepted() {
     a_signal_under_load("INT");

@@ -1,0 +1,24 @@
+//! `[catalogue]`: where the dictionary's files are.
+
+use std::path::PathBuf;
+
+use super::layers;
+use super::reader::Reader;
+
+/// `[catalogue]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DictionarySource {
+    /// This folder.
+    Folder(PathBuf),
+    /// The default folder where it exists, else the compiled-in dictionary.
+    Shipped(PathBuf),
+}
+
+impl DictionarySource {
+    pub(super) fn read(reader: &Reader) -> Self {
+        let dir = reader.text("catalogue.dir");
+        let defaults = layers::defaults();
+        let default = defaults["catalogue"]["dir"].as_str();
+        if default == Some(&dir) { Self::Shipped(dir.into()) } else { Self::Folder(dir.into()) }
+    }
+}

@@ -1,0 +1,82 @@
+//! `[dispatch]`: how deliveries are sent.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::processors;
+use super::reader::Reader;
+
+/// `[dispatch]`.
+#[derive(Debug, Clone)]
+pub struct Dispatch {
+    /// Threads that send.
+    pub threads: usize,
+    /// Connections open to one destination.
+    pub connections_per_destination: usize,
+    /// Deliveries queued for one destination.
+    pub queue_per_destination: usize,
+    /// Bytes of bodies queued for one destination.
+    pub queue_bytes_per_destination: usize,
+    /// Destinations with a Dispatcher at a time.
+    pub destinations_max: usize,
+    /// One deadline over resolve, connect, TLS, send and response.
+    pub attempt_timeout: Duration,
+    /// An idle Dispatcher stops after this.
+    pub idle_destination: Duration,
+    /// How long an idle connection to a destination is kept.
+    pub keep_alive: Duration,
+    /// A destination where no attempt ends for so long is stalled.
+    pub stalled_after: Duration,
+    /// A destination where a delivery waits for so long is stalled.
+    pub behind_after: Duration,
+    /// Bytes of a response's body that are read to keep the connection.
+    pub answer_bytes_max: usize,
+    /// Networks that may be dialled although they are not public.
+    pub allow_networks: Vec<IpNet>,
+    /// Certificate authorities to trust besides the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// Deliveries go through Redis, also from this node to itself.
+    pub streams: bool,
+    /// How long a stop keeps sending.
+    pub drain: Duration,
+}
+
+impl Dispatch {
+    pub(super) fn read(reader: &mut Reader) -> Self {
+        Self {
+            threads: match reader.number("dispatch.threads", 0..=1_024) {
+                0 => processors().div_ceil(2),
+                threads => threads,
+            },
+            connections_per_destination: reader.number("dispatch.connections_per_destination", 1..=100_000),
+            queue_per_destination: reader.number("dispatch.queue_per_destination", 0..=10_000_000),
+            queue_bytes_per_destination: reader.number("dispatch.queue_bytes_per_destination", 0..=1 << 40),
+            destinations_max: reader.number("dispatch.destinations_max", 1..=1_000_000),
+            attempt_timeout: reader.duration("dispatch.attempt_timeout_ms", 1..=600_000),
+            idle_destination: reader.duration("dispatch.idle_destination_ms", 1..=86_400_000),
+            keep_alive: reader.duration("dispatch.keep_alive_ms", 0..=600_000),
+            stalled_after: reader.duration("dispatch.stalled_after_ms", 2..=60_000),
+            behind_after: reader.duration("dispatch.behind_after_ms", 0..=60_000),
+            answer_bytes_max: reader.number("dispatch.answer_bytes_max", 0..=1 << 30),
+            allow_networks: networks(reader),
+            ca_file: reader.path("dispatch.ca_file"),
+            streams: reader.word("dispatch.hand_over", &["streams", "local"]) == "streams",
+            drain: reader.duration("dispatch.drain_ms", 0..=3_600_000),
+        }
+    }
+}
+
+fn networks(reader: &mut Reader) -> Vec<IpNet> {
+    let texts = reader.texts("dispatch.allow_networks");
+    let read = |text: String| {
+        let network = text.parse().ok();
+        if network.is_none() {
+            let detail = format!("{text:?} is not a network; write it like 10.1.0.0/16 or fd00::/8");
+            reader.refuse("dispatch.allow_networks", detail);
+        }
+        network
+    };
+    texts.into_iter().filter_map(read).collect()
+}

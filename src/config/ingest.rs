@@ -1,0 +1,32 @@
+//! `[ingest]`: what may come in.
+
+use std::time::Duration;
+
+use super::reader::Reader;
+
+/// `[ingest]`.
+#[derive(Debug, Clone)]
+pub struct Ingest {
+    /// Bytes of one request's body.
+    pub body_bytes_max: usize,
+    /// Bytes of the bodies of all requests without a response yet.
+    pub bodies_bytes_max: usize,
+    /// Accepted events whose deliveries have not all begun.
+    pub events_in_flight_max: usize,
+    /// How long an event's id is remembered; zero: not at all.
+    pub duplicate_window: Duration,
+    /// Ids remembered in memory, where there is no Redis.
+    pub duplicate_ids_max: usize,
+}
+
+impl Ingest {
+    pub(super) fn read(reader: &mut Reader) -> Self {
+        Self {
+            body_bytes_max: reader.number("ingest.body_bytes_max", 1..=1 << 30),
+            bodies_bytes_max: reader.number("ingest.bodies_bytes_max", 1..=1 << 40),
+            events_in_flight_max: reader.number("ingest.events_in_flight_max", 1..=10_000_000),
+            duplicate_window: reader.duration("ingest.duplicate_window_ms", 0..=604_800_000),
+            duplicate_ids_max: reader.number("ingest.duplicate_ids_max", 1..=1_000_000_000),
+        }
+    }
+}

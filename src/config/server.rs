@@ -1,0 +1,40 @@
+//! `[server]`: how HTTP is served.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::processors;
+use super::reader::Reader;
+
+/// `[server]`.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// The address of the HTTP server.
+    pub listen: SocketAddr,
+    /// Threads that serve HTTP, match and render.
+    pub workers: usize,
+    /// Open connections over all threads.
+    pub connections_max: usize,
+    /// How long an idle connection is kept.
+    pub keep_alive: Duration,
+    /// How long a client may take to send a request's head.
+    pub head_timeout: Duration,
+    /// How long a client may take to send a request's body.
+    pub body_timeout: Duration,
+}
+
+impl Server {
+    pub(super) fn read(reader: &mut Reader) -> Self {
+        Self {
+            listen: reader.address("server.listen"),
+            workers: match reader.number("server.workers", 0..=1_024) {
+                0 => processors(),
+                workers => workers,
+            },
+            connections_max: reader.number("server.connections_max", 1..=1_000_000),
+            keep_alive: reader.duration("server.keep_alive_ms", 1..=3_600_000),
+            head_timeout: reader.duration("server.head_timeout_ms", 1..=600_000),
+            body_timeout: reader.duration("server.body_timeout_ms", 1..=3_600_000),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Metrics of firings and deliveries: rendered, queued, attempted, dropped.
+
+use std::time::Duration;
+
+use prometheus::{Histogram, IntCounter, IntGauge};
+
+use super::kind::{CounterBy, Label, subject};
+use crate::model::outcome::{Dropped, Outcome};
+
+subject! {
+    /// Deliveries: rendered, queued, attempted, dropped.
+    pub struct DeliveryMetrics {
+        /// Bodies rendered and handed to a destination.
+        pub rendered: IntCounter = "posthaste_deliveries_rendered_total",
+        /// Firings and deliveries that ended without an attempt, by reason.
+        pub dropped: CounterBy<Dropped> = "posthaste_dropped_total",
+        /// Attempts that ended, by outcome.
+        pub attempts: CounterBy<Outcome> = "posthaste_attempts_total",
+        /// Attempts in flight.
+        pub attempts_in_flight: IntGauge = "posthaste_attempts_in_flight",
+        /// From an event's acceptance to the start of each attempt.
+        pub accept_to_send: Histogram = "posthaste_accept_to_send_seconds",
+        /// From an attempt's start to its end.
+        pub attempt_duration: Histogram = "posthaste_attempt_duration_seconds",
+        /// Deliveries that wait for a connection of their destination.
+        pub queue_depth: IntGauge = "posthaste_queue_depth",
+        /// Bytes of the bodies of deliveries that wait.
+        pub queue_bytes: IntGauge = "posthaste_queue_bytes",
+        /// Destinations with a live Dispatcher.
+        pub destinations: IntGauge = "posthaste_destinations",
+    }
+}
+
+impl DeliveryMetrics {
+    /// Counts an attempt that ended.
+    pub fn attempted(&self, outcome: Outcome, duration: Duration) {
+        self.attempts.inc(outcome);
+        self.attempt_duration.observe(duration.as_secs_f64());
+    }
+
+    /// Observes how long after its event's acceptance an attempt started.
+    pub fn began(&self, after: Duration) {
+        self.accept_to_send.observe(after.as_secs_f64());
+    }
+}
+
+impl Label for Dropped {
+    const NAME: &'static str = "reason";
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn word(self) -> &'static str {
+        self.as_str()
+    }
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl Label for Outcome {
+    const NAME: &'static str = "outcome";
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn word(self) -> &'static str {
+        self.as_str()
+    }
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}

@@ -1,0 +1,77 @@
+//! Metrics of events, from the request to the firings.
+
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
+
+use super::kind::{Metric, counters, subject};
+
+subject! {
+    /// Events, from the request to the firings.
+    pub struct EventMetrics {
+        /// Events accepted.
+        pub accepted: IntCounter = "posthaste_events_accepted_total",
+        /// Events and requests with events that were rejected, by code.
+        pub rejected: RejectedByCode = "posthaste_events_rejected_total",
+        /// Events whose id was seen before: answered as accepted, and fired nothing.
+        pub duplicates: IntCounter = "posthaste_duplicates_total",
+        /// Triggers that an event fired.
+        pub firings_matched: IntCounter = "posthaste_firings_matched_total",
+        /// Events accepted and not yet handed to their destinations' workers.
+        pub in_flight: IntGauge = "posthaste_events_in_flight",
+        /// Bytes of bodies of requests that have no response yet.
+        pub body_bytes: IntGauge = "posthaste_body_bytes",
+    }
+}
+
+/// Why events and requests with events are rejected: the codes that a producer receives.
+const CODES: [&str; 28] = [
+    "account_not_allowed",
+    "bad_account",
+    "bad_data",
+    "bad_event_type",
+    "bad_id",
+    "bad_specversion",
+    "bad_time",
+    "body_incomplete",
+    "body_timeout",
+    "body_too_large",
+    "engine_full",
+    "forbidden",
+    "internal_error",
+    "key_malformed",
+    "key_missing",
+    "key_unknown",
+    "malformed_body",
+    "malformed_json",
+    "missing_member",
+    "no_events",
+    "not_an_ingest_node",
+    "stopping",
+    "store_unavailable",
+    "unknown_member",
+    "unsupported_charset",
+    "unsupported_content_coding",
+    "unsupported_media_type",
+    "wrong_type",
+];
+
+/// A counter for each code.
+#[derive(Debug)]
+pub struct RejectedByCode(IntCounterVec);
+
+impl RejectedByCode {
+    /// Counts rejected events, or one request none of whose events could be read.
+    pub fn inc_by(&self, code: &'static str, number: usize) {
+        debug_assert!(CODES.contains(&code), "{code} is not among the codes");
+        self.0.with_label_values(&[code]).inc_by(number as u64);
+    }
+}
+
+impl Metric for RejectedByCode {
+    fn register(registry: &Registry, name: &str, help: &str) -> Self {
+        let family = counters(registry, name, help, "code");
+        for code in CODES {
+            family.with_label_values(&[code]);
+        }
+        Self(family)
+    }
+}

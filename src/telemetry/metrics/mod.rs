@@ -1,0 +1,102 @@
+//! What the operator sees: counters, gauges and histograms, in Prometheus' text format and after its naming rules.
+//! One file for each subject defines its metrics; only this folder names the metrics library. Labels are fixed
+//! words of ours, never a customer's data, so their number is bounded.
+
+mod deliveries;
+mod events;
+mod kind;
+mod store;
+mod streams;
+
+use prometheus::{Encoder as _, IntGauge, Opts, Registry, TextEncoder};
+
+pub use deliveries::DeliveryMetrics;
+pub use events::{EventMetrics, RejectedByCode};
+pub use kind::{CounterBy, Label};
+pub use store::{SnapshotReason, StoreMetrics};
+pub use streams::{Redeemed, StreamMetrics};
+
+/// All of the node's metrics. Handles are looked up once, here; counting is one atomic addition.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Events, from the request to the firings.
+    pub events: EventMetrics,
+    /// Deliveries: rendered, queued, attempted, dropped.
+    pub deliveries: DeliveryMetrics,
+    /// The store and what is live.
+    pub store: StoreMetrics,
+    /// The streams that carry deliveries between nodes.
+    pub streams: StreamMetrics,
+}
+
+impl Metrics {
+    /// The content type of [`Self::render`].
+    pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+    /// All at zero.
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let version = env!("CARGO_PKG_VERSION");
+        let build = Opts::new("posthaste_build_info", "One, with the version as a label.");
+        kind::registered(&registry, IntGauge::with_opts(build.const_label("version", version))).set(1);
+        Self {
+            events: EventMetrics::register(&registry),
+            deliveries: DeliveryMetrics::register(&registry),
+            store: StoreMetrics::register(&registry),
+            streams: StreamMetrics::register(&registry),
+            registry,
+        }
+    }
+
+    /// All of it as Prometheus' text format, version 0.0.4.
+    pub fn render(&self) -> String {
+        let mut text = Vec::with_capacity(8_192);
+        let encoded = TextEncoder::new().encode(&self.registry.gather(), &mut text);
+        encoded.expect("a Vec takes every write and every name is valid");
+        String::from_utf8(text).expect("the encoder writes UTF-8")
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::outcome::{Dropped, Outcome};
+
+    /// Each value of the label counts for itself, under its own word.
+    fn count_each<L: Label>(metrics: &Metrics, name: &str, counter: &CounterBy<L>) {
+        for (index, label) in L::ALL.iter().enumerate() {
+            assert_eq!(label.index(), index, "{} of {name}", label.word());
+            counter.inc_by(*label, index + 1);
+        }
+        let text = metrics.render();
+        for (index, label) in L::ALL.iter().enumerate() {
+            let line = format!("{name}{{{}=\"{}\"}} {}\n", L::NAME, label.word(), index + 1);
+            assert!(text.contains(&line), "{line} in {text}");
+        }
+    }
+
+    #[test]
+    fn every_word_counts_for_itself() {
+        let metrics = Metrics::new();
+        count_each::<Dropped>(&metrics, "posthaste_dropped_total", &metrics.deliveries.dropped);
+        count_each::<Outcome>(&metrics, "posthaste_attempts_total", &metrics.deliveries.attempts);
+        count_each::<SnapshotReason>(&metrics, "posthaste_store_snapshots_total", &metrics.store.snapshots);
+        count_each::<Redeemed>(&metrics, "posthaste_tickets_total", &metrics.streams.redeemed);
+        metrics.deliveries.attempted(Outcome::Delivered, Duration::from_millis(1));
+        metrics.events.rejected.inc_by("missing_member", 3);
+        let text = metrics.render();
+        assert!(text.contains("posthaste_events_rejected_total{code=\"missing_member\"} 3\n"));
+        assert!(text.contains("posthaste_attempts_total{outcome=\"delivered\"} 2\n"));
+        assert!(text.contains("posthaste_attempt_duration_seconds_bucket{le=\"0.001\"} 1\n"));
+        assert!(text.contains("# HELP posthaste_events_accepted_total Events accepted.\n"), "{text}");
+    }
+}
