@@ -8,6 +8,7 @@ mod dispatch;
 mod ingest;
 mod layers;
 mod log;
+mod matching;
 mod reader;
 mod server;
 mod store;
@@ -25,6 +26,7 @@ pub use reader::ConfigError;
 pub use server::Server;
 pub use store::{StoreKind, StoreSettings, StoreUrlError};
 
+use crate::matching as filters;
 use crate::templating;
 use reader::Reader;
 
@@ -41,6 +43,8 @@ pub struct Config {
     pub auth: Auth,
     /// What may come in.
     pub ingest: Ingest,
+    /// Bounds of filters and their evaluation.
+    pub matching: filters::Limits,
     /// Bounds of templates and their rendering.
     pub templates: templating::Limits,
     /// How deliveries are sent.
@@ -110,6 +114,7 @@ impl Config {
             cluster: Cluster::read(reader),
             auth: Auth::read(reader),
             ingest: Ingest::read(reader),
+            matching: matching::read(reader),
             templates: templates::read(reader),
             dispatch: Dispatch::read(reader),
             catalogue: DictionarySource::read(reader),

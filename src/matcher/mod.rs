@@ -110,8 +110,12 @@ impl Listeners {
 fn fire(index: &Index, listeners: &mut Listeners, event: Event, firings: &mut Vec<Firing>) {
     let listeners = listeners.of(index, &event);
     let Some(data) = event.data.object() else { return };
-    let means = |listener: &&Listener| listener.trigger.pattern.as_ref().is_none_or(|pattern| pattern.matches(data));
-    let fired: Vec<&Listener> = listeners.iter().filter(means).collect();
+    let mut subject = crate::matching::Subject::new(data);
+    let mut means = |listener: &&Listener| {
+        let mut steps = crate::matching::Steps::new(1_000_000);
+        listener.trigger.pattern.as_ref().is_none_or(|p| p.matches(&mut subject, &mut steps).unwrap_or(false))
+    };
+    let fired: Vec<&Listener> = listeners.iter().filter(|l| means(l)).collect();
     if fired.is_empty() {
         return;
     }

@@ -19,9 +19,9 @@ use crate::json::{Json, Object};
 /// it would be found.
 const NUMBER_BYTES_UNREMEMBERED: usize = 32;
 /// Bytes of a text that are searched, or of a number that is read, in the time of a step.
-const BYTES_PER_STEP: u64 = 64;
+const BYTES_PER_STEP: usize = 64;
 /// Bytes of a text that are folded in the time of a step.
-const FOLDED_BYTES_PER_STEP: u64 = 8;
+const FOLDED_BYTES_PER_STEP: usize = 8;
 
 /// The data of an event while patterns are evaluated on it.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl<'d> Subject<'d> {
         if let Some(number) = self.numbers.get(&key) {
             return Ok(*number);
         }
-        steps.take(text.len() as u64 / BYTES_PER_STEP)?;
+        steps.take(text.len() / BYTES_PER_STEP)?;
         let number = Decimal::new(text);
         self.numbers.insert(key, number);
         Ok(number)
@@ -260,11 +260,11 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
             (Op::Null, Scalar::Null) => true,
             (Op::Bool(own), Scalar::Bool(truth)) => own == truth,
             (Op::Number(own), Scalar::Number(number)) => {
-                self.steps.take(number.tail.len() as u64 / BYTES_PER_STEP)?;
+                self.steps.take(number.tail.len() / BYTES_PER_STEP)?;
                 self.pattern.text.decimal(own) == number
             }
             (Op::Range { bounds }, Scalar::Number(number)) => {
-                self.steps.take(number.tail.len() as u64 / BYTES_PER_STEP)?;
+                self.steps.take(number.tail.len() / BYTES_PER_STEP)?;
                 let bounds = &self.pattern.operations[at + 1..][..usize::from(bounds)];
                 bounds.iter().all(|bound| match bound {
                     Op::Bound(comparison, own) => comparison.holds(number, self.pattern.text.decimal(*own)),
@@ -276,21 +276,21 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
             (Op::Suffix(own), Scalar::Text(text)) => text.ends_with(text_of(own)),
             (Op::EqualFolded(own), Scalar::Text(text)) => {
                 let own = text_of(own);
-                self.steps.take(own.len() as u64 / FOLDED_BYTES_PER_STEP)?;
+                self.steps.take(own.len() / FOLDED_BYTES_PER_STEP)?;
                 folding::equal(text, own)
             }
             (Op::PrefixFolded(own), Scalar::Text(text)) => {
                 let own = text_of(own);
-                self.steps.take(own.len() as u64 / FOLDED_BYTES_PER_STEP)?;
+                self.steps.take(own.len() / FOLDED_BYTES_PER_STEP)?;
                 folding::begins(text, own)
             }
             (Op::SuffixFolded(own), Scalar::Text(text)) => {
                 let own = text_of(own);
-                self.steps.take(own.len() as u64 / FOLDED_BYTES_PER_STEP)?;
+                self.steps.take(own.len() / FOLDED_BYTES_PER_STEP)?;
                 folding::ends(text, own)
             }
             (Op::Wildcard(pieces), Scalar::Text(text)) => {
-                self.steps.take(u64::from(pieces) + text.len() as u64 / BYTES_PER_STEP)?;
+                self.steps.take(pieces as usize + text.len() / BYTES_PER_STEP)?;
                 let pieces = &self.pattern.operations[at + 1..][..pieces as usize];
                 wildcard::matches(text, pieces.iter().map(|piece| self.pattern.piece(piece)))
             }

@@ -9,7 +9,9 @@ mod alternatives;
 mod decimal;
 mod error;
 mod evaluate;
+mod explain;
 mod folding;
+mod limits;
 mod network;
 mod operators;
 mod pattern;
@@ -21,5 +23,8 @@ mod tests;
 mod wildcard;
 
 pub use error::PatternError;
+pub use evaluate::Subject;
+pub use explain::Mismatch;
+pub use limits::Limits;
 pub use pattern::Pattern;
 pub use steps::{Steps, TooCostly};

@@ -7,21 +7,21 @@ pub struct TooCostly;
 
 /// Steps that are left. One is about the work of comparing two short texts, some nanoseconds.
 #[derive(Debug, Clone, Copy)]
-pub struct Steps(u64);
+pub struct Steps(usize);
 
 impl Steps {
     /// A budget of so many.
-    pub fn new(steps: u64) -> Self {
+    pub fn new(steps: usize) -> Self {
         Self(steps)
     }
 
     /// How many are left.
-    pub fn left(self) -> u64 {
+    pub fn left(self) -> usize {
         self.0
     }
 
     /// Takes some.
-    pub(super) fn take(&mut self, steps: u64) -> Result<(), TooCostly> {
+    pub(super) fn take(&mut self, steps: usize) -> Result<(), TooCostly> {
         match self.0.checked_sub(steps) {
             Some(left) => {
                 self.0 = left;
@@ -35,7 +35,7 @@ impl Steps {
     }
 
     /// Gives some back.
-    pub(super) fn give(&mut self, steps: u64) {
+    pub(super) fn give(&mut self, steps: usize) {
         self.0 = self.0.saturating_add(steps);
     }
 }

@@ -17,6 +17,8 @@ pub enum Dropped {
     RenderMalformed,
     /// The rendering failed otherwise.
     RenderFailed,
+    /// The filter took more steps than it may.
+    FilterTooCostly,
     /// The trigger's template can't be used.
     TemplateUnusable,
     /// Redis did not take the delivery; its producer was told.
@@ -31,7 +33,7 @@ pub enum Dropped {
 
 impl Dropped {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::QueueFull,
         Self::QueueBytesFull,
         Self::DestinationsFull,
@@ -39,6 +41,7 @@ impl Dropped {
         Self::RenderTooManySteps,
         Self::RenderMalformed,
         Self::RenderFailed,
+        Self::FilterTooCostly,
         Self::TemplateUnusable,
         Self::NotHandedOver,
         Self::EntryUnreadable,
@@ -61,6 +64,7 @@ impl Dropped {
             Self::RenderTooManySteps => "render_too_many_steps",
             Self::RenderMalformed => "render_malformed",
             Self::RenderFailed => "render_failed",
+            Self::FilterTooCostly => "filter_too_costly",
             Self::TemplateUnusable => "template_unusable",
             Self::NotHandedOver => "not_handed_over",
             Self::EntryUnreadable => "entry_unreadable",
