@@ -41,7 +41,7 @@ const WAITING_BYTES_MAX: usize = 32 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The dictionary has mistakes.
-    #[error("the catalogue has mistakes:{}", .0.iter().map(|e| format!("\n  {e}")).collect::<String>())]
+    #[error("the dictionary has mistakes:{}", .0.iter().map(|e| format!("\n  {e}")).collect::<String>())]
     Dictionary(Vec<DictionaryError>),
     /// The store can't be opened.
     #[error(transparent)]
@@ -105,12 +105,12 @@ impl Node {
 
     /// The same for whoever wants to see how the reading of a large store goes on.
     pub async fn start_watched(config: Config, progress: Option<Progress>) -> Result<Self, StartError> {
-        let catalogue = Arc::new(load_dictionary(&config.catalogue).map_err(StartError::Dictionary)?);
+        let dictionary = Arc::new(load_dictionary(&config.catalogue).map_err(StartError::Dictionary)?);
         let metrics = Arc::new(Metrics::new());
         let gate = Gate::new(config.ingest.events_in_flight_max, config.cluster.take_max);
         let outbound = Outbound::new(&config.dispatch).map_err(StartError::Dispatch)?;
         let listener = listen(config.server.listen)?;
-        let live = Live::new(Arc::clone(&catalogue), config.templates.clone(), Arc::clone(&metrics));
+        let live = Live::new(Arc::clone(&dictionary), config.templates.clone(), Arc::clone(&metrics));
         let live = Arc::new(live.with_progress(progress));
         let store = Store::open(&config.store, Arc::clone(&live) as _, Arc::clone(&metrics)).await?;
 
@@ -131,7 +131,7 @@ impl Node {
         };
         let duplicates = IdempotencyWindow::new(&config.ingest, &config.store).map_err(StreamsError::from)?;
         let address = listener.local_addr().map_err(StartError::Serve)?;
-        let shared = Arc::new(AppState { config, gate, live, store, catalogue, metrics });
+        let shared = Arc::new(AppState { config, gate, live, store, dictionary, metrics });
         let server = serve(&shared, hand_over, duplicates, listener).map_err(StartError::Serve)?;
         Ok(Self {
             address,

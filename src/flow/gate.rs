@@ -2,35 +2,12 @@
 //! bound; past it nothing is taken. Deliveries are counted, not bounded, here: each destination's
 //! queue has its own bound. Knows nothing of what an event or a delivery is.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
-/// Why nothing was taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotAdmitted {
-    /// The bound on events in flight.
-    Full,
-    /// What is accepted could not be kept: the permit for it is away.
-    Away,
-    /// The node takes no events at all.
-    NotHere,
-    /// The node is stopping.
-    Stopping,
-}
-
-/// Why nothing is taken although the node itself has room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Barrier {
-    /// There is none.
-    None,
-    /// What is accepted can't be kept now.
-    Away,
-    /// Taking events is not this node's work.
-    NotHere,
-}
+use super::refusal::{Full, Refusal};
 
 /// Counts what is under way on this node.
 #[derive(Debug)]
@@ -41,9 +18,13 @@ pub struct Gate {
     /// Places for deliveries that were accepted elsewhere and are taken from the streams.
     takes: Arc<Semaphore>,
     takes_max: usize,
-    barrier: AtomicU8,
-    /// How many more deliveries may wait behind the node.
+    /// Accepted work could not be kept now.
+    unavailable: AtomicBool,
+    /// The node does not have the role `ingest`.
+    not_ingest: AtomicBool,
+    /// How many more deliveries may wait behind the node, and how many ever.
     room: AtomicUsize,
+    room_max: AtomicUsize,
     closed: AtomicBool,
     emptied: Notify,
 }
@@ -57,8 +38,10 @@ impl Gate {
             events_max,
             takes: Arc::new(Semaphore::new(takes_max)),
             takes_max,
-            barrier: AtomicU8::new(Barrier::None as u8),
+            unavailable: AtomicBool::new(false),
+            not_ingest: AtomicBool::new(false),
             room: AtomicUsize::new(usize::MAX),
+            room_max: AtomicUsize::new(usize::MAX),
             deliveries: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             emptied: Notify::new(),
@@ -72,19 +55,14 @@ impl Gate {
         events: usize,
         answer: A,
         tell: oneshot::Sender<A>,
-    ) -> Result<Admitted<A>, (NotAdmitted, oneshot::Sender<A>)> {
+    ) -> Result<Admitted<A>, (Refusal, oneshot::Sender<A>)> {
         // Counted first and looked at then: a stop that closes the gate and sees no events in
         // flight can be sure that none comes after.
         let before = self.events.fetch_add(events, Ordering::SeqCst);
-        let refused = if self.closed.load(Ordering::SeqCst) {
-            Some(NotAdmitted::Stopping)
-        } else if let Some(reason) = self.barred() {
-            Some(reason)
-        } else if before + events > self.events_max.min(self.room.load(Ordering::Relaxed)) {
-            Some(NotAdmitted::Full)
-        } else {
-            None
-        };
+        let refused = self.refusal().or_else(|| {
+            let full = before + events > self.events_max.min(self.room.load(Ordering::Relaxed));
+            full.then(|| Refusal::Full(self.full(events)))
+        });
         if let Some(reason) = refused {
             self.release(&self.events, events);
             return Err((reason, tell));
@@ -99,19 +77,41 @@ impl Gate {
         StreamPermit(permit.expect("the semaphore is never closed"))
     }
 
-    /// Puts a barrier up, or takes it away.
-    pub fn bar(&self, barrier: Barrier) {
-        self.barrier.store(barrier as u8, Ordering::Relaxed);
+    /// Says whether accepted work can be kept now. While it can't, nothing is admitted.
+    pub fn set_unavailable(&self, unavailable: bool) {
+        self.unavailable.store(unavailable, Ordering::Relaxed);
     }
 
-    /// Why nothing would be taken although the node has room.
-    pub fn barred(&self) -> Option<NotAdmitted> {
-        match self.barrier.load(Ordering::Relaxed) {
-            barrier if barrier == Barrier::Away as u8 => Some(NotAdmitted::Away),
-            barrier if barrier == Barrier::NotHere as u8 => Some(NotAdmitted::NotHere),
-            _ if self.room.load(Ordering::Relaxed) == 0 => Some(NotAdmitted::Full),
-            _ => None,
+    /// Says that the node does not have the role `ingest`.
+    pub fn set_not_ingest(&self) {
+        self.not_ingest.store(true, Ordering::Relaxed);
+    }
+
+    /// Why no event at all would be admitted now, whatever its size. A hint, to refuse before a body is read.
+    pub fn refusal(&self) -> Option<Refusal> {
+        if !self.is_open() {
+            Some(Refusal::Stopping)
+        } else if self.not_ingest.load(Ordering::Relaxed) {
+            Some(Refusal::NotIngest)
+        } else if self.unavailable.load(Ordering::Relaxed) {
+            Some(Refusal::Unavailable)
+        } else if self.room.load(Ordering::Relaxed) == 0 {
+            Some(Refusal::Full(Full::Backlog))
+        } else {
+            None
         }
+    }
+
+    fn full(&self, events: usize) -> Full {
+        match self.events_max.min(self.room_max.load(Ordering::Relaxed)) {
+            events_max if events > events_max => Full::Request { events, events_max },
+            _ => Full::Events(events),
+        }
+    }
+
+    /// Says how many deliveries may ever wait behind the node.
+    pub fn set_room_max(&self, deliveries: usize) {
+        self.room_max.store(deliveries, Ordering::Relaxed);
     }
 
     /// Says how many more deliveries may wait behind the node. Each event admitted counts as one, as what it
@@ -136,7 +136,7 @@ impl Gate {
         !self.closed.load(Ordering::SeqCst)
     }
 
-    /// Whether another event would be refused as things stand. A hint, to refuse before a body is read.
+    /// Whether another event would be refused now. A hint, to refuse before a body is read.
     pub fn is_full(&self) -> bool {
         self.events.load(Ordering::Relaxed) >= self.events_max
     }
@@ -245,7 +245,7 @@ mod tests {
         let admitted = Arc::new(gate.admit(2, "taken", tell).expect("room"));
         let (tell, _) = oneshot::channel();
         let (reason, _) = gate.admit(2, "taken", tell).expect_err("no room for both");
-        assert_eq!((reason, gate.events()), (NotAdmitted::Full, 2));
+        assert_eq!((reason, gate.events()), (Refusal::Full(Full::Events(2)), 2));
         let copy = Arc::clone(&admitted);
         drop(admitted);
         assert!(answer.try_recv().is_err(), "a piece of work is still under way");
@@ -261,7 +261,7 @@ mod tests {
         let delivery = gate.delivery();
         gate.close();
         let (tell, _) = oneshot::channel();
-        assert_eq!(gate.admit(1, (), tell).expect_err("closed").0, NotAdmitted::Stopping);
+        assert_eq!(gate.admit(1, (), tell).expect_err("closed").0, Refusal::Stopping);
         let waiting = actix_rt::spawn({
             let gate = Arc::clone(&gate);
             async move { gate.emptied().await }

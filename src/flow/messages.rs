@@ -7,46 +7,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix::Message;
-use bytes::Bytes;
 use http::HeaderValue;
 use tokio::sync::oneshot;
 
 use super::in_flight::{Admission, InFlight, Report, StreamClaims};
-use super::response::EventsResponse;
 use crate::model::event::Event;
 use crate::model::id::{AccountId, TriggerId};
 use crate::model::target::{Destination, Target};
 use crate::templating;
-
-/// How a body holds events.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Encoding {
-    /// One event object, or an array of them.
-    Json,
-    /// One event object a line.
-    JsonLines,
-    /// One CloudEvent in structured mode.
-    CloudEvent,
-    /// An array of CloudEvents.
-    CloudEvents,
-    /// A CloudEvent in binary mode: the body is its data, the attributes came as headers, here
-    /// without `ce-` and decoded.
-    CloudEventData(Vec<(String, String)>),
-}
-
-/// A request's body as it came, to the Ingester.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct EventsReceived {
-    /// The body.
-    pub body: Bytes,
-    /// How it holds events.
-    pub encoding: Encoding,
-    /// The one account the sender may post for; `None`: all.
-    pub only_account: Option<AccountId>,
-    /// Where the answer goes.
-    pub reply: oneshot::Sender<EventsResponse>,
-}
 
 /// Events that the producer may count on, to the Matcher.
 #[derive(Debug, Message)]

@@ -1,10 +1,12 @@
 //! What passes between the stages, and what bounds it: the [`messages`] that stages send, a delivery [`in_flight`] with
 //! what it holds, the [`gate`] that admits events, and the [`pressure`] that pauses a stage.
 
+pub mod fairness;
 pub mod gate;
 pub mod in_flight;
 pub mod messages;
 pub mod pressure;
 #[cfg(test)]
 pub(crate) mod probe;
+pub mod refusal;
 pub mod response;

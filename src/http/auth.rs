@@ -7,8 +7,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use subtle::ConstantTimeEq as _;
 
-use super::AppState;
 use super::problem::Problem;
+use super::state::AppState;
 use crate::model::id::AccountId;
 use crate::model::key::{KeyHash, Scope};
 
@@ -26,8 +26,8 @@ pub(super) enum Want<'a> {
 }
 
 /// Lets the request pass or says why not. What is let pass is told its scope.
-pub(super) fn authorize(request: &HttpRequest, shared: &AppState, want: Want<'_>) -> Result<Scope, Problem> {
-    let scope = scope_of(request, shared)?;
+pub(super) fn authorize(request: &HttpRequest, state: &AppState, want: Want<'_>) -> Result<Scope, Problem> {
+    let scope = scope_of(request, state)?;
     let may = match (&scope, want) {
         (Scope::Operator, _) | (_, Want::Read) | (Scope::Producer { .. }, Want::PostEvents) => true,
         (Scope::Account(own), Want::Account(wanted)) => own == wanted,
@@ -40,8 +40,8 @@ pub(super) fn authorize(request: &HttpRequest, shared: &AppState, want: Want<'_>
     Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
 }
 
-fn scope_of(request: &HttpRequest, shared: &AppState) -> Result<Scope, Problem> {
-    let operator_key = shared.config.auth.operator_key.as_deref();
+fn scope_of(request: &HttpRequest, state: &AppState) -> Result<Scope, Problem> {
+    let operator_key = state.config.auth.operator_key.as_deref();
     let Some(header) = request.headers().get(AUTHORIZATION) else {
         return match operator_key {
             None => Ok(Scope::Operator),
@@ -57,7 +57,7 @@ fn scope_of(request: &HttpRequest, shared: &AppState) -> Result<Scope, Problem> 
     if operator_key.is_some_and(|own| own.as_bytes().ct_eq(key.as_bytes()).into()) {
         return Ok(Scope::Operator);
     }
-    let index = shared.live.index();
+    let index = state.live.index();
     match index.key(&KeyHash::of(key)) {
         Some(key) => Ok(key.scope.clone()),
         None => Err(unauthorized("key_unknown", "there is no such key; it may have been deleted")),

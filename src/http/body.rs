@@ -13,7 +13,12 @@ use futures_util::StreamExt as _;
 use serde_json::Value;
 
 use super::problem::Problem;
-use super::{AppState, DOCUMENT_BYTES_MAX};
+use super::state::AppState;
+use crate::flow::refusal::{Full, Refusal};
+
+/// The longest body of what is not events: a template of the greatest size, written as JSON with
+/// every byte escaped, and a trigger of the greatest size, fit.
+const DOCUMENT_BYTES_MAX: usize = 1 << 20;
 
 /// A body that was read. While it is held it counts against the bound on all bodies together.
 pub(super) struct Body<'a> {
@@ -24,17 +29,17 @@ pub(super) struct Body<'a> {
 
 /// What one request's body has of the room for all.
 struct Room<'a> {
-    shared: &'a AppState,
+    state: &'a AppState,
     bytes: usize,
 }
 
 impl Room<'_> {
     fn grow(&mut self, bytes: usize) -> Result<(), Problem> {
         self.bytes += bytes;
-        let held = &self.shared.metrics.events.body_bytes;
+        let held = &self.state.metrics.events.body_bytes;
         held.add(bytes as i64);
-        if held.get() > self.shared.config.ingest.bodies_bytes_max as i64 {
-            return Err(Problem::full("the bodies of other requests take all the room; nothing of this one was taken"));
+        if held.get() > self.state.config.ingest.bodies_bytes_max as i64 {
+            return Err(Refusal::Full(Full::Bodies).into());
         }
         Ok(())
     }
@@ -42,7 +47,7 @@ impl Room<'_> {
 
 impl Drop for Room<'_> {
     fn drop(&mut self) {
-        self.shared.metrics.events.body_bytes.sub(self.bytes as i64);
+        self.state.metrics.events.body_bytes.sub(self.bytes as i64);
     }
 }
 
@@ -51,11 +56,11 @@ impl Drop for Room<'_> {
 pub(super) async fn read<'a>(
     request: &HttpRequest,
     payload: &mut web::Payload,
-    shared: &'a AppState,
+    state: &'a AppState,
     max: usize,
 ) -> Result<Body<'a>, Problem> {
-    let within = shared.config.server.body_timeout;
-    let mut room = Room { shared, bytes: 0 };
+    let within = state.config.server.body_timeout;
+    let mut room = Room { state, bytes: 0 };
     match in_time(within, read_whole(request, payload, &mut room, max)).await {
         Some(read) => Ok(Body { bytes: read?, _room: room }),
         None => {
@@ -123,13 +128,13 @@ async fn read_whole(
 pub(super) async fn read_json(
     request: &HttpRequest,
     payload: &mut web::Payload,
-    shared: &AppState,
+    state: &AppState,
 ) -> Result<Value, Problem> {
     let media = media_type(request)?;
     if !matches!(media.as_deref(), None | Some("application/json")) {
         return Err(unsupported("application/json"));
     }
-    let body = read(request, payload, shared, DOCUMENT_BYTES_MAX).await?;
+    let body = read(request, payload, state, DOCUMENT_BYTES_MAX).await?;
     serde_json::from_slice(&body.bytes)
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "malformed_body", format!("no JSON text: {error}")))
 }

@@ -2,26 +2,47 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::AppState;
 use super::auth::{Want, authorize};
+use super::call::Call;
+use super::openapi::operation::{Operation, Shape};
 use super::problem::Problem;
+use super::state::AppState;
 use crate::dictionary::{DictionaryView, EventDetailView};
 
-/// All event types and entities.
-#[utoipa::path(get, path = "/v1/dictionary", tag = "dictionary", responses((status = 200, description = "Event types and entities", body = DictionaryView)))]
-pub(super) async fn all(request: HttpRequest, shared: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    authorize(&request, &shared, Want::Read)?;
-    Ok(HttpResponse::Ok().json(shared.catalogue.view()))
+pub(super) fn calls() -> Vec<Call> {
+    vec![
+        Call::get(
+            "/v1/dictionary",
+            || web::route().to(all),
+            || {
+                Operation::new("read_dictionary", "dictionary", "All event types and entities").json(
+                    200,
+                    "Event types and entities",
+                    Shape::of::<DictionaryView>(),
+                )
+            },
+        ),
+        Call::get(
+            "/v1/dictionary/{event}",
+            || web::route().to(one),
+            || {
+                Operation::new("read_event_type", "dictionary", "One event type with its tags and a sample of its data")
+                    .json(200, "The event type", Shape::of::<EventDetailView>())
+                    .problem(404, "The dictionary does not have it")
+            },
+        ),
+    ]
 }
 
-/// One event type with its tags and a sample of its data.
-#[utoipa::path(get, path = "/v1/dictionary/{event}", tag = "dictionary",
-    params(("event" = String, Path, description = "An event type")),
-    responses((status = 200, description = "The event type", body = EventDetailView), (status = 404, description = "The dictionary does not know it", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn one(request: HttpRequest, shared: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    authorize(&request, &shared, Want::Read)?;
+async fn all(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    authorize(&request, &state, Want::Read)?;
+    Ok(HttpResponse::Ok().json(state.dictionary.view()))
+}
+
+async fn one(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    authorize(&request, &state, Want::Read)?;
     let event = request.match_info().get("event").unwrap_or_default();
-    match shared.catalogue.event_view(event) {
+    match state.dictionary.event_view(event) {
         Some(view) => Ok(HttpResponse::Ok().json(view)),
         None => Err(Problem::not_found("event type")),
     }

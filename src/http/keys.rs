@@ -6,29 +6,55 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::auth::{Want, authorize};
+use super::call::Call;
+use super::openapi::operation::{Operation, Shape};
+use super::openapi::shapes::{KeyList, NewKey, ShownKey};
 use super::problem::Problem;
-use super::records::{id, list_document, paging};
-use super::{AppState, body};
+use super::state::AppState;
+use super::{body, paging, path};
 use crate::model::field::Fields;
 use crate::model::key::{Key, Scope};
 use crate::model::trigger::display_name;
 use crate::store::Precondition;
 
-/// Make a key. The answer is the only one that shows it.
-#[utoipa::path(
-    post, path = "/v1/keys", tag = "keys",
-    request_body(content = super::openapi::NewKey),
-    responses(
-        (status = 201, description = "The key, shown this once", body = super::openapi::ShownKey),
-    )
-)]
-pub(super) async fn create(
+pub(super) fn calls() -> Vec<Call> {
+    vec![
+        Call::get(
+            "/v1/keys",
+            || web::route().to(list),
+            || {
+                let operation = Operation::new("list_keys", "keys", "List keys; never the keys themselves");
+                paging::paged(operation.json(200, "A page of keys", Shape::of::<KeyList>()))
+            },
+        ),
+        Call::post(
+            "/v1/keys",
+            || web::route().to(create),
+            || {
+                Operation::new("create_key", "keys", "Create a key. The response is the only one that shows it")
+                    .body(Shape::of::<NewKey>())
+                    .json(201, "The key, shown this once", Shape::of::<ShownKey>())
+            },
+        ),
+        Call::delete(
+            "/v1/keys/{id}",
+            || web::route().to(delete),
+            || {
+                Operation::new("delete_key", "keys", "Delete a key; from then on it opens nothing")
+                    .empty(204, "Deleted")
+                    .problem(404, "There is no such key")
+            },
+        ),
+    ]
+}
+
+async fn create(
     request: HttpRequest,
     mut payload: web::Payload,
-    shared: web::Data<AppState>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    authorize(&request, &shared, Want::Operate)?;
-    let document = body::read_json(&request, &mut payload, &shared).await?;
+    authorize(&request, &state, Want::Operate)?;
+    let document = body::read_json(&request, &mut payload, &state).await?;
     let invalid = |errors| Problem::invalid("invalid_key", "a key", errors);
     let mut fields = Fields::new(document, "a key").map_err(invalid)?;
     let name = display_name(&mut fields);
@@ -38,7 +64,7 @@ pub(super) async fn create(
         tracing::error!(%error, "the system gives no randomness");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "a fault of the engine; no key was made")
     })?;
-    shared.store.put(None, &key, Precondition::Absent).await?;
+    state.store.put(None, &key, Precondition::Absent).await?;
     let mut view = key.to_json();
     if let Some(members) = view.as_object_mut() {
         members.insert("key".into(), shown.into_shown().into());
@@ -46,31 +72,16 @@ pub(super) async fn create(
     Ok(HttpResponse::Created().json(view))
 }
 
-/// List keys; never the keys themselves.
-#[utoipa::path(
-    get, path = "/v1/keys", tag = "keys",
-    params(("limit" = Option<usize>, Query, description = "1 to 1000; 100"), ("cursor" = Option<String>, Query, description = "What the page before gave")),
-    responses((status = 200, description = "A page of keys", body = super::openapi::KeyList))
-)]
-pub(super) async fn list(request: HttpRequest, shared: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    authorize(&request, &shared, Want::Operate)?;
-    let (after, limit) = paging(&request)?;
-    let page = shared.store.list::<Key>(None, after.as_deref(), limit).await?;
+async fn list(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    authorize(&request, &state, Want::Operate)?;
+    let (after, limit) = paging::paging(&request)?;
+    let page = state.store.list::<Key>(None, after.as_deref(), limit).await?;
     let items: Vec<Value> = page.items.iter().map(|stored| stored.value.to_json()).collect();
-    Ok(HttpResponse::Ok().json(list_document(items, page.next)))
+    Ok(HttpResponse::Ok().json(paging::page(items, page.next)))
 }
 
-/// Delete a key; from then on it opens nothing.
-#[utoipa::path(
-    delete, path = "/v1/keys/{id}", tag = "keys",
-    params(("id" = String, Path, description = "The key's public name")),
-    responses(
-        (status = 204, description = "Gone"),
-        (status = 404, description = "There is no such key", body = Problem, content_type = "application/problem+json"),
-    )
-)]
-pub(super) async fn delete(request: HttpRequest, shared: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    authorize(&request, &shared, Want::Operate)?;
-    shared.store.delete::<Key>(None, &id(&request), Precondition::None).await?;
+async fn delete(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    authorize(&request, &state, Want::Operate)?;
+    state.store.delete::<Key>(None, &path::id(&request), Precondition::None).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,46 +1,109 @@
-//! What the operator's tools ask: alive, ready, metrics. Open without a key: they hold numbers and
-//! fixed words only.
+//! What the operator's tools ask: alive, ready, metrics, and the OpenAPI document. Open without a key: they hold numbers
+//! and fixed words only.
 
-use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
-use super::AppState;
+use super::call::Call;
+use super::openapi::operation::{Operation, Shape};
 use super::problem::Problem;
-use crate::flow::gate::NotAdmitted;
+use super::state::AppState;
+use crate::flow::refusal::Refusal;
 use crate::telemetry::metrics::Metrics;
 
-/// Metrics in Prometheus' text format.
-#[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, description = "Prometheus text", body = String, content_type = "text/plain")))]
-pub(super) async fn metrics(shared: web::Data<AppState>) -> HttpResponse {
-    shared.metrics.events.in_flight.set(shared.gate.events() as i64);
-    HttpResponse::Ok().content_type(Metrics::CONTENT_TYPE).body(shared.metrics.render())
+/// Gives the OpenAPI document.
+#[derive(Clone, Copy)]
+pub(super) struct OpenApi(pub(super) fn() -> &'static Value);
+
+pub(super) fn calls() -> Vec<Call> {
+    vec![
+        Call::get(
+            "/v1/openapi.json",
+            || web::route().to(openapi),
+            || {
+                let any = json!({"type": "object"});
+                operation("read_openapi", "This document").content(200, "OpenAPI 3.1", "application/json", any)
+            },
+        ),
+        Call::get(
+            "/metrics",
+            || web::route().to(metrics),
+            || {
+                let text = json!({"type": "string"});
+                operation("read_metrics", "Metrics in Prometheus' text format").content(
+                    200,
+                    "Metrics",
+                    "text/plain",
+                    text,
+                )
+            },
+        ),
+        Call::get(
+            "/healthz",
+            || web::route().to(alive),
+            || operation("is_alive", "Whether the process is alive").json(200, "It is", Shape::of::<Alive>()),
+        ),
+        Call::get(
+            "/readyz",
+            || web::route().to(ready),
+            || {
+                operation("is_ready", "Whether the node is ready for what its roles say")
+                    .json(200, "It is ready", Shape::of::<Ready>())
+                    .problem(503, "It is stopping, or Redis, which deliveries go through, is unavailable")
+            },
+        ),
+    ]
 }
 
-/// Whether the process is alive.
-#[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, description = "It is")))]
-pub(super) async fn alive() -> HttpResponse {
-    HttpResponse::Ok().json(json!({"status": "alive"}))
+fn operation(id: &'static str, summary: &'static str) -> Operation {
+    Operation::new(id, "operations", summary).open()
 }
 
-/// Whether the node takes events.
-#[utoipa::path(get, path = "/readyz", tag = "operations", responses(
-    (status = 200, description = "It does; `store` is `unreachable` where triggers can't be changed now"),
-    (status = 503, description = "It is stopping, or Redis, which deliveries go through, is away", body = Problem, content_type = "application/problem+json"),
-))]
-pub(super) async fn ready(shared: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    if !shared.gate.is_open() {
-        return Err(Problem::stopping());
+/// The process is alive.
+#[derive(Debug, Serialize, ToSchema)]
+struct Alive {
+    /// `alive`.
+    #[schema(example = "alive")]
+    status: &'static str,
+}
+
+/// What the node is ready for.
+#[derive(Debug, Serialize, ToSchema)]
+struct Ready {
+    /// True.
+    ready: bool,
+    /// `ingest`: it accepts events; `dispatch`: it sends deliveries.
+    roles: Vec<&'static str>,
+    /// Where triggers, templates and keys can't be changed now: why. What is live stays live.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<&'static str>,
+}
+
+async fn openapi(document: web::Data<OpenApi>) -> HttpResponse {
+    HttpResponse::Ok().json((document.0)())
+}
+
+async fn metrics(state: web::Data<AppState>) -> HttpResponse {
+    state.metrics.events.in_flight.set(state.gate.events() as i64);
+    HttpResponse::Ok().content_type(Metrics::CONTENT_TYPE).body(state.metrics.render())
+}
+
+async fn alive() -> HttpResponse {
+    HttpResponse::Ok().json(Alive { status: "alive" })
+}
+
+async fn ready(state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    if let Some(refusal @ (Refusal::Stopping | Refusal::Unavailable)) = state.gate.refusal() {
+        return Err(refusal.into());
     }
-    if shared.gate.barred() == Some(NotAdmitted::Away) {
-        return Err(Problem::away());
+    let connected = state.store.connected();
+    if !connected && state.config.delivers_through_streams() {
+        return Err(Refusal::Unavailable.into());
     }
-    if shared.store.connected() {
-        return Ok(HttpResponse::Ok().json(json!({"status": "ready"})));
-    }
-    if shared.config.delivers_through_streams() {
-        let detail = "Redis is away, and what an event fires could not be handed over";
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail));
-    }
-    Ok(HttpResponse::Ok().json(json!({"status": "ready", "store": "unreachable"})))
+    let cluster = &state.config.cluster;
+    let roles = [("ingest", cluster.ingest), ("dispatch", cluster.dispatch)];
+    let roles = roles.iter().filter(|(_, own)| *own).map(|(role, _)| *role).collect();
+    Ok(HttpResponse::Ok().json(Ready { ready: true, roles, store: (!connected).then_some("unreachable") }))
 }

@@ -9,16 +9,13 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::flow::response::{Refusal, Rejected};
+use crate::flow::refusal::{RETRY_AFTER_S, Rejected};
 use crate::model::field::FieldError;
-use crate::store::StoreError;
+use crate::store::{Revision, StoreError};
 use crate::templating::Diagnostic;
 
 /// The media type of a problem document.
 const CONTENT_TYPE: &str = "application/problem+json";
-
-/// Seconds after which a producer may try again where the engine is full: it empties in less.
-const RETRY_AFTER_S: u64 = 1;
 
 /// Why a request was not done.
 #[derive(Debug, Serialize, ToSchema)]
@@ -37,7 +34,7 @@ pub struct Problem {
     /// Each mistake of a document.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
-    /// Each event that was not taken.
+    /// Each event that was not accepted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rejected: Vec<Rejected>,
     /// What is wrong with a template.
@@ -75,70 +72,18 @@ impl Problem {
         Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail) }
     }
 
+    /// The client may try again after so many seconds.
+    pub(super) fn with_retry_after(self, seconds: u64) -> Self {
+        self.with_header(header::RETRY_AFTER, seconds)
+    }
+
+    /// The connection ends with this response.
+    pub(super) fn closing(self) -> Self {
+        self.with_header(header::CONNECTION, HeaderValue::from_static("close"))
+    }
+
     pub(super) fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no {what} here"))
-    }
-}
-
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        let unprocessable = |code, detail: &str| Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail);
-        match refusal {
-            Refusal::Malformed(detail) => Self::new(StatusCode::BAD_REQUEST, "malformed_body", detail),
-            Refusal::NoEvents => unprocessable("no_events", "the request holds no event"),
-            Refusal::NoGoodEvent(rejected) => {
-                let syntax = rejected.iter().all(|one| one.code == "malformed_json");
-                let status = if syntax { StatusCode::BAD_REQUEST } else { StatusCode::UNPROCESSABLE_ENTITY };
-                let (code, detail) = match rejected.as_slice() {
-                    [only] => (only.code, only.detail.clone()),
-                    more => (
-                        "no_good_event",
-                        format!("none of the {} events could be taken; `rejected` says why", more.len()),
-                    ),
-                };
-                Self { rejected, ..Self::new(status, code, detail) }
-            }
-            Refusal::Full { events } => Self::full(format!(
-                "the engine has no room for {events} more events now; nothing of the request was taken"
-            )),
-            Refusal::Away => Self::away(),
-            Refusal::NotHere => Self::not_here(),
-            Refusal::Stopping => Self::stopping(),
-            Refusal::Fault => Self::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal_error",
-                "a fault of the engine; nothing of the request was taken",
-            ),
-        }
-    }
-}
-
-impl Problem {
-    pub(super) fn full(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "engine_full", detail).with_header(header::RETRY_AFTER, RETRY_AFTER_S)
-    }
-
-    /// Deliveries can't be kept: Redis is away, full or a replica.
-    pub(super) fn away() -> Self {
-        let detail = "Redis can't be reached or takes nothing in, so what is accepted could not be kept; send the request again later";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail)
-            .with_header(header::RETRY_AFTER, RETRY_AFTER_S)
-    }
-
-    /// The node has not the role `ingest`.
-    pub(super) fn not_here() -> Self {
-        let detail = "this node sends and takes no events in; post them to a node with the role ingest";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_an_ingest_node", detail)
-    }
-
-    pub(super) fn stopping() -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "stopping",
-            "this node is stopping; nothing of the request was taken, send it to another or later",
-        )
-        .with_header(header::RETRY_AFTER, RETRY_AFTER_S)
-        .with_header(header::CONNECTION, HeaderValue::from_static("close"))
     }
 }
 
@@ -150,7 +95,7 @@ impl From<StoreError> for Problem {
             StoreError::PreconditionFailed { current } => {
                 let problem = Self::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", detail);
                 return match current {
-                    Some(revision) => problem.with_header(header::ETAG, super::etag(*revision)),
+                    Some(revision) => problem.with_header(header::ETAG, etag(*revision)),
                     None => problem,
                 };
             }
@@ -165,7 +110,7 @@ impl From<StoreError> for Problem {
         };
         let problem = Self::new(status, code, detail);
         match status {
-            StatusCode::SERVICE_UNAVAILABLE => problem.with_header(header::RETRY_AFTER, RETRY_AFTER_S),
+            StatusCode::SERVICE_UNAVAILABLE => problem.with_retry_after(RETRY_AFTER_S),
             _ => problem,
         }
     }
@@ -190,4 +135,9 @@ impl ResponseError for Problem {
         let body = serde_json::to_vec(self).unwrap_or_default();
         response.content_type(CONTENT_TYPE).body(body)
     }
+}
+
+/// A record's entity tag (RFC 9110, section 8.8.3).
+pub(super) fn etag(revision: Revision) -> HeaderValue {
+    HeaderValue::from_str(&format!("\"{}\"", revision.0)).expect("digits are visible ASCII")
 }

@@ -4,14 +4,15 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::auth::{Want, authorize};
+use super::call::Call;
+use super::openapi::operation::{Operation, Shape};
+use super::openapi::shapes::{TemplateDocument, TemplateList, TriggerDocument, TriggerList};
 use super::problem::Problem;
-use super::{AppState, body, etag, get, method_not_allowed, precondition, template_check};
+use super::problem::etag;
+use super::state::AppState;
+use super::{body, paging, path, precondition, template_check};
 use crate::model::field::FieldError;
 use crate::model::id::{AccountId, new_id};
 use crate::model::template::Template;
@@ -19,16 +20,25 @@ use crate::model::trigger::Trigger;
 use crate::store::{Precondition, Record, Stored};
 use crate::templating::Diagnostic;
 
-/// How many records a list holds where the request does not say, and at most.
-const LIMIT_DEFAULT: usize = 100;
-const LIMIT_MAX: usize = 1_000;
-
 /// What the calls need to know of a kind of record.
 pub(super) trait Resource: Record + 'static {
     /// Its word in texts.
     const NAME: &'static str;
     /// The code of a document with mistakes.
     const INVALID: &'static str;
+    /// The path of all of an account's records, and of one.
+    const COLLECTION: &'static str;
+    /// See `COLLECTION`.
+    const MEMBER: &'static str;
+    /// The names of the calls in a generated client: list, create, read, replace, delete.
+    const IDS: [&'static str; 5];
+    /// The group of its calls in the OpenAPI document.
+    const TAG: &'static str;
+    /// What a 409 to a deletion means.
+    const KEPT: &'static str;
+
+    /// The document of one record, and of a page.
+    fn shapes() -> (Shape, Shape);
 
     /// As a reader sees it.
     fn view(&self) -> Value;
@@ -38,19 +48,86 @@ pub(super) trait Resource: Record + 'static {
     fn keep(&mut self, _old: &Self, _document: &Map<String, Value>) {}
 
     /// Judges it together with what else there is; `Ok` holds warnings.
-    fn judge(&self, account: &AccountId, shared: &AppState) -> impl Future<Output = Result<Vec<Diagnostic>, Problem>>;
+    fn judge(&self, account: &AccountId, state: &AppState) -> impl Future<Output = Result<Vec<Diagnostic>, Problem>>;
 }
+
+/// What the OpenAPI document says of the five calls.
+trait Described: Resource {
+    fn operation(call: usize, summary: &'static str) -> Operation {
+        Operation::new(Self::IDS[call], Self::TAG, summary)
+    }
+
+    fn describe_list() -> Operation {
+        let operation = Self::operation(0, "List them, in the order of their ids");
+        paging::paged(operation.json(200, "A page", Self::shapes().1))
+    }
+
+    fn describe_create() -> Operation {
+        Self::operation(1, "Create one; the id is generated unless it is given")
+            .body(Self::shapes().0)
+            .json(201, "Created", Self::shapes().0)
+            .header(&[201], "ETag", "Its entity tag")
+            .header(&[201], "Location", "Its path")
+            .problem(409, "There is one with this id")
+            .problem(422, "The document has mistakes; `errors` or `diagnostics` names each")
+    }
+
+    fn describe_read() -> Operation {
+        Self::operation(2, "Read one")
+            .parameter("header", "If-None-Match", "Only if its entity tag is another", json!({"type": "string"}))
+            .json(200, "It", Self::shapes().0)
+            .empty(304, "Its entity tag is still this")
+            .header(&[200, 304], "ETag", "Its entity tag")
+            .problem(404, "There is none")
+            .problem(409, "What is stored can't be read")
+    }
+
+    fn describe_replace() -> Operation {
+        Self::operation(3, "Create or replace one")
+            .parameter("header", "If-Match", "Only if it has this entity tag", json!({"type": "string"}))
+            .parameter("header", "If-None-Match", "`*`: only if there is none", json!({"const": "*"}))
+            .body(Self::shapes().0)
+            .json(200, "Replaced", Self::shapes().0)
+            .json(201, "Created", Self::shapes().0)
+            .header(&[200, 201], "ETag", "Its entity tag")
+            .header(&[201], "Location", "Its path")
+            .problem(409, "What is stored of its template can't be read")
+            .problem(412, "It has another entity tag")
+            .problem(422, "The document has mistakes; `errors` or `diagnostics` names each")
+    }
+
+    fn describe_delete() -> Operation {
+        Self::operation(4, "Delete one")
+            .parameter("header", "If-Match", "Only if it has this entity tag", json!({"type": "string"}))
+            .empty(204, "Deleted")
+            .problem(404, "There is none")
+            .problem(409, Self::KEPT)
+            .problem(412, "It has another entity tag")
+    }
+}
+
+impl<T: Resource> Described for T {}
 
 impl Resource for Template {
     const NAME: &'static str = "template";
     const INVALID: &'static str = "invalid_template";
+    const COLLECTION: &'static str = "/v1/accounts/{account}/templates";
+    const MEMBER: &'static str = "/v1/accounts/{account}/templates/{id}";
+    const IDS: [&'static str; 5] =
+        ["list_templates", "create_template", "read_template", "replace_template", "delete_template"];
+    const TAG: &'static str = "templates";
+    const KEPT: &'static str = "It is in use by a trigger";
+
+    fn shapes() -> (Shape, Shape) {
+        (Shape::of::<TemplateDocument>(), Shape::of::<TemplateList>())
+    }
 
     fn view(&self) -> Value {
         self.to_json()
     }
 
-    async fn judge(&self, _: &AccountId, shared: &AppState) -> Result<Vec<Diagnostic>, Problem> {
-        let checked = template_check::compile(self.format, self.body.clone(), None, shared).await?;
+    async fn judge(&self, _: &AccountId, state: &AppState) -> Result<Vec<Diagnostic>, Problem> {
+        let checked = template_check::compile(self.format, self.body.clone(), None, state).await?;
         if checked.compiled.is_some() {
             return Ok(checked.diagnostics);
         }
@@ -65,6 +142,16 @@ impl Resource for Template {
 impl Resource for Trigger {
     const NAME: &'static str = "trigger";
     const INVALID: &'static str = "invalid_trigger";
+    const COLLECTION: &'static str = "/v1/accounts/{account}/triggers";
+    const MEMBER: &'static str = "/v1/accounts/{account}/triggers/{id}";
+    const IDS: [&'static str; 5] =
+        ["list_triggers", "create_trigger", "read_trigger", "replace_trigger", "delete_trigger"];
+    const TAG: &'static str = "triggers";
+    const KEPT: &'static str = "What is stored can't be read";
+
+    fn shapes() -> (Shape, Shape) {
+        (Shape::of::<TriggerDocument>(), Shape::of::<TriggerList>())
+    }
 
     fn view(&self) -> Value {
         self.to_json()
@@ -80,95 +167,38 @@ impl Resource for Trigger {
 
     /// Warns where the template names what the trigger's events don't carry. Whether the template
     /// is there is the store's to say, together with the write.
-    async fn judge(&self, account: &AccountId, shared: &AppState) -> Result<Vec<Diagnostic>, Problem> {
-        let template = shared.store.get::<Template>(Some(account), self.template.as_str()).await?;
+    async fn judge(&self, account: &AccountId, state: &AppState) -> Result<Vec<Diagnostic>, Problem> {
+        let template = state.store.get::<Template>(Some(account), self.template.as_str()).await?;
         let Some(Stored { value, .. }) = template else {
             return Ok(Vec::new());
         };
         let event = Some(self.event.clone());
-        Ok(template_check::compile(value.format, value.body, event, shared).await?.diagnostics)
+        Ok(template_check::compile(value.format, value.body, event, state).await?.diagnostics)
     }
 }
 
-/// `GET` and `POST` on an account's records.
-pub(super) fn collection<T: Resource>(path: &str) -> actix_web::Resource {
-    web::resource(path.to_owned())
-        .route(get().to(list::<T>))
-        .route(web::post().to(create::<T>))
-        .default_service(web::to(method_not_allowed))
+/// The five calls on a kind of record.
+pub(super) fn calls<T: Resource>() -> Vec<Call> {
+    vec![
+        Call::get(T::COLLECTION, || web::route().to(list::<T>), T::describe_list),
+        Call::post(T::COLLECTION, || web::route().to(create::<T>), T::describe_create),
+        Call::get(T::MEMBER, || web::route().to(read::<T>), T::describe_read),
+        Call::put(T::MEMBER, || web::route().to(replace::<T>), T::describe_replace),
+        Call::delete(T::MEMBER, || web::route().to(delete::<T>), T::describe_delete),
+    ]
 }
 
-/// `GET`, `PUT` and `DELETE` on one record.
-pub(super) fn member<T: Resource>(path: &str) -> actix_web::Resource {
-    web::resource(path.to_owned())
-        .route(get().to(read::<T>))
-        .route(web::put().to(replace::<T>))
-        .route(web::delete().to(delete::<T>))
-        .default_service(web::to(method_not_allowed))
-}
-
-/// The account that a path names, if the request may work on it.
-pub(super) fn account(request: &HttpRequest, shared: &AppState) -> Result<AccountId, Problem> {
-    let name = request.match_info().get("account").unwrap_or_default();
-    let account = AccountId::new(name)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_name", format!("the account's name: {error}")))?;
-    authorize(request, shared, Want::Account(&account))?;
-    Ok(account)
-}
-
-/// The id that a path names.
-pub(super) fn id(request: &HttpRequest) -> String {
-    request.match_info().get("id").unwrap_or_default().to_owned()
-}
-
-/// What a list may be asked for.
-#[derive(Debug, Deserialize)]
-struct Paging {
-    limit: Option<String>,
-    cursor: Option<String>,
-}
-
-async fn list<T: Resource>(request: HttpRequest, shared: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    let account = account(&request, &shared)?;
-    let (after, limit) = paging(&request)?;
-    let page = shared.store.list::<T>(Some(&account), after.as_deref(), limit).await?;
+async fn list<T: Resource>(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    let account = path::account(&request, &state)?;
+    let (after, limit) = paging::paging(&request)?;
+    let page = state.store.list::<T>(Some(&account), after.as_deref(), limit).await?;
     let items: Vec<Value> = page.items.iter().map(|stored| stored.value.view()).collect();
-    Ok(HttpResponse::Ok().json(list_document(items, page.next)))
+    Ok(HttpResponse::Ok().json(paging::page(items, page.next)))
 }
 
-/// A page of a list: `items`, and a `cursor` where there are more.
-pub(super) fn list_document(items: Vec<Value>, next: Option<String>) -> Value {
-    let mut document = Map::new();
-    document.insert("items".into(), items.into());
-    if let Some(next) = next {
-        document.insert("cursor".into(), BASE64.encode(next).into());
-    }
-    Value::Object(document)
-}
-
-/// What a list is asked for: the id to begin after, and how many.
-pub(super) fn paging(request: &HttpRequest) -> Result<(Option<String>, usize), Problem> {
-    let bad = |code, detail: String| Problem::new(StatusCode::BAD_REQUEST, code, detail);
-    let paging = web::Query::<Paging>::from_query(request.query_string())
-        .map_err(|_| bad("bad_query", "the query can't be read; it takes limit and cursor".into()))?;
-    let limit = match &paging.limit {
-        None => LIMIT_DEFAULT,
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|limit| (1..=LIMIT_MAX).contains(limit))
-            .ok_or_else(|| bad("bad_limit", format!("`limit` is a number from 1 to {LIMIT_MAX}")))?,
-    };
-    let after = paging.cursor.as_ref().map(|cursor| {
-        let decoded = BASE64.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        decoded.ok_or_else(|| bad("bad_cursor", "`cursor` is what the page before gave; this is something else".into()))
-    });
-    Ok((after.transpose()?, limit))
-}
-
-async fn read<T: Resource>(request: HttpRequest, shared: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    let account = account(&request, &shared)?;
-    let stored = shared.store.get::<T>(Some(&account), &id(&request)).await?;
+async fn read<T: Resource>(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    let account = path::account(&request, &state)?;
+    let stored = state.store.get::<T>(Some(&account), &path::id(&request)).await?;
     let stored = stored.ok_or_else(|| Problem::not_found(T::NAME))?;
     let tag = (ETAG, etag(stored.revision));
     if precondition::not_modified(&request, stored.revision) {
@@ -180,13 +210,13 @@ async fn read<T: Resource>(request: HttpRequest, shared: web::Data<AppState>) ->
 async fn create<T: Resource>(
     request: HttpRequest,
     mut payload: web::Payload,
-    shared: web::Data<AppState>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    let account = account(&request, &shared)?;
-    let document = body::read_json(&request, &mut payload, &shared).await?;
+    let account = path::account(&request, &state)?;
+    let document = body::read_json(&request, &mut payload, &state).await?;
     let mut members = object::<T>(document)?;
     members.entry("id").or_insert_with(|| new_id().into());
-    let written = save::<T>(&account, members, Precondition::Absent, &shared).await;
+    let written = save::<T>(&account, members, Precondition::Absent, &state).await;
     written.map_err(|problem| match problem.code {
         "precondition_failed" => Problem::new(
             StatusCode::CONFLICT,
@@ -200,20 +230,20 @@ async fn create<T: Resource>(
 async fn replace<T: Resource>(
     request: HttpRequest,
     mut payload: web::Payload,
-    shared: web::Data<AppState>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    let account = account(&request, &shared)?;
+    let account = path::account(&request, &state)?;
     let precondition = precondition::of(&request)?;
-    let document = body::read_json(&request, &mut payload, &shared).await?;
+    let document = body::read_json(&request, &mut payload, &state).await?;
     let mut members = object::<T>(document)?;
-    let id = id(&request);
+    let id = path::id(&request);
     if members.get("id").is_some_and(|own| *own != id.as_str()) {
         let error =
             FieldError::new("/id", "id_mismatch", format!("the path says `{id}`; leave `id` out or say the same"));
         return Err(Problem::invalid(T::INVALID, T::NAME, vec![error]));
     }
     members.insert("id".into(), id.into());
-    save::<T>(&account, members, precondition, &shared).await
+    save::<T>(&account, members, precondition, &state).await
 }
 
 fn object<T: Resource>(document: Value) -> Result<Map<String, Value>, Problem> {
@@ -230,17 +260,17 @@ async fn save<T: Resource>(
     account: &AccountId,
     members: Map<String, Value>,
     precondition: Precondition,
-    shared: &AppState,
+    state: &AppState,
 ) -> Result<HttpResponse, Problem> {
     let record = T::from_json(Value::Object(members.clone()));
     let mut record = record.map_err(|errors| Problem::invalid(T::INVALID, T::NAME, errors))?;
     if precondition != Precondition::Absent
-        && let Ok(Some(old)) = shared.store.get::<T>(Some(account), record.id()).await
+        && let Ok(Some(old)) = state.store.get::<T>(Some(account), record.id()).await
     {
         record.keep(&old.value, &members);
     }
-    let warnings = record.judge(account, shared).await?;
-    let written = shared.store.put(Some(account), &record, precondition).await?;
+    let warnings = record.judge(account, state).await?;
+    let written = state.store.put(Some(account), &record, precondition).await?;
     let mut view = record.view();
     if let (false, Some(members)) = (warnings.is_empty(), view.as_object_mut()) {
         members.insert("warnings".into(), serde_json::to_value(warnings).unwrap_or_default());
@@ -253,9 +283,9 @@ async fn save<T: Resource>(
     Ok(response.insert_header((ETAG, etag(written.revision))).json(view))
 }
 
-async fn delete<T: Resource>(request: HttpRequest, shared: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    let account = account(&request, &shared)?;
+async fn delete<T: Resource>(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    let account = path::account(&request, &state)?;
     let precondition = precondition::of(&request)?;
-    shared.store.delete::<T>(Some(&account), &id(&request), precondition).await?;
+    state.store.delete::<T>(Some(&account), &path::id(&request), precondition).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -8,8 +8,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::call::Call;
+use super::openapi::operation::{Operation, Shape};
+use super::openapi::shapes::TemplateQuestion;
 use super::problem::Problem;
-use super::{AppState, body, records};
+use super::state::AppState;
+use super::{body, path};
 use crate::model::event::{Event, EventPattern};
 use crate::model::field::{FieldError, Fields, kind};
 use crate::model::id::AccountId;
@@ -41,29 +45,31 @@ struct Question {
     data: Option<Map<String, Value>>,
 }
 
-/// Check a template, and see what it sends.
-#[utoipa::path(
-    post, path = "/v1/accounts/{account}/templates/check", tag = "templates",
-    params(("account" = String, Path, description = "The account")),
-    request_body(content = super::openapi::TemplateQuestion),
-    responses(
-        (status = 200, description = "What is said of it", body = Verdict),
-        (status = 422, description = "The document has mistakes", body = Problem, content_type = "application/problem+json"),
-    )
-)]
-pub(super) async fn check(
+pub(super) fn calls() -> Vec<Call> {
+    vec![Call::post(
+        "/v1/accounts/{account}/templates/check",
+        || web::route().to(check),
+        || {
+            Operation::new("check_template", "templates", "Check a template, and see what it sends")
+                .body(Shape::of::<TemplateQuestion>())
+                .json(200, "What is wrong with it or worth a look", Shape::of::<Verdict>())
+        },
+    )]
+}
+
+async fn check(
     request: HttpRequest,
     mut payload: web::Payload,
-    shared: web::Data<AppState>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    let account = records::account(&request, &shared)?;
-    let document = body::read_json(&request, &mut payload, &shared).await?;
+    let account = path::account(&request, &state)?;
+    let document = body::read_json(&request, &mut payload, &state).await?;
     let question = read(document).map_err(|errors| Problem::invalid("invalid_check", "the document", errors))?;
-    let checked = compile(question.format, question.body, question.event.clone(), &shared).await?;
+    let checked = compile(question.format, question.body, question.event.clone(), &state).await?;
     let mut diagnostics = checked.diagnostics;
     let preview = checked.compiled.and_then(|compiled| {
         let content_type = question.format.content_type().to_owned();
-        match preview(&compiled, account, question.event, question.data, &shared) {
+        match preview(&compiled, account, question.event, question.data, &state) {
             Ok(body) => Some(Preview { content_type, body }),
             Err(diagnostic) => {
                 diagnostics.push(diagnostic);
@@ -81,9 +87,9 @@ pub(super) async fn compile(
     format: Format,
     body: String,
     event: Option<EventPattern>,
-    shared: &AppState,
+    state: &AppState,
 ) -> Result<Checked, Problem> {
-    let (catalogue, limits) = (Arc::clone(&shared.catalogue), shared.config.templates.clone());
+    let (catalogue, limits) = (Arc::clone(&state.dictionary), state.config.templates.clone());
     let compiling = move || templating::compile(format, &body, catalogue.as_ref(), event.as_ref(), &limits);
     web::block(compiling).await.map_err(|_| {
         let detail = "the check of this template failed; that is a fault of the engine, not yours";
@@ -123,9 +129,9 @@ fn preview(
     account: AccountId,
     event: Option<EventPattern>,
     data: Option<Map<String, Value>>,
-    shared: &AppState,
+    state: &AppState,
 ) -> Result<String, Diagnostic> {
-    let event = sample_event(account, event.as_ref(), data, shared);
+    let event = sample_event(account, event.as_ref(), data, state);
     let refuse = |reason: &str| Diagnostic {
         severity: Severity::Error,
         code: "preview_failed",
@@ -143,16 +149,16 @@ pub(super) fn sample_event(
     account: AccountId,
     pattern: Option<&EventPattern>,
     data: Option<Map<String, Value>>,
-    shared: &AppState,
+    state: &AppState,
 ) -> Event {
-    let event_type = shared.catalogue.sample_type(pattern);
+    let event_type = state.dictionary.sample_type(pattern);
     Event {
         account,
         id: crate::model::id::new_event_id(),
         id_given: false,
         source: "".into(),
         time: jiff::Timestamp::now().to_string().into(),
-        data: data.unwrap_or_else(|| shared.catalogue.sample(event_type.as_str())).into(),
+        data: data.unwrap_or_else(|| state.dictionary.sample(event_type.as_str())).into(),
         event_type,
     }
 }

@@ -10,11 +10,15 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
+use super::call::Call;
+use super::openapi::operation::{Operation, Shape};
+use super::path;
 use super::problem::Problem;
+use super::state::{AppState, Pipeline};
 use super::template_check::sample_event;
-use super::{AppState, Pipeline, records};
 use crate::flow::in_flight::Report;
 use crate::flow::messages::{EventData, Firing, FiringsMatched};
+use crate::flow::refusal::Refusal;
 use crate::model::id::TriggerId;
 use crate::model::outcome::Outcome;
 
@@ -33,33 +37,38 @@ pub(super) struct TestResult {
     duration_ms: u64,
 }
 
-/// Send one sample of a trigger, also of a disabled one, and see how it goes. Its filter is not asked.
-#[utoipa::path(
-    post, path = "/v1/accounts/{account}/triggers/{id}/test", tag = "triggers",
-    params(("account" = String, Path, description = "The account"), ("id" = String, Path, description = "The trigger")),
-    responses(
-        (status = 200, description = "How it went", body = TestResult),
-        (status = 404, description = "There is no such trigger", body = Problem, content_type = "application/problem+json"),
-        (status = 504, description = "No node told how it went; the sample may still be sent", body = Problem, content_type = "application/problem+json"),
-    )
-)]
-pub(super) async fn test(
+pub(super) fn calls() -> Vec<Call> {
+    let path = "/v1/accounts/{account}/triggers/{id}/test";
+    vec![Call::post(
+        path,
+        || web::route().to(test),
+        || {
+            let summary = "Send one sample of a trigger, also of a disabled one; its filter is not asked";
+            Operation::new("test_trigger", "triggers", summary)
+                .json(200, "How it went", Shape::of::<TestResult>())
+                .problem(404, "There is no such trigger")
+                .problem(504, "No node reported the outcome in time; the sample may still be sent")
+        },
+    )]
+}
+
+async fn test(
     request: HttpRequest,
-    shared: web::Data<AppState>,
-    lane: web::Data<Pipeline>,
+    state: web::Data<AppState>,
+    pipeline: web::Data<Pipeline>,
 ) -> Result<HttpResponse, Problem> {
-    let account = records::account(&request, &shared)?;
-    if !shared.gate.is_open() {
-        return Err(Problem::stopping());
+    let account = path::account(&request, &state)?;
+    if !state.gate.is_open() {
+        return Err(Refusal::Stopping.into());
     }
     let begun = Instant::now();
     let (report, ended) = oneshot::channel();
     let firing = {
-        let index = shared.live.index();
-        let id = TriggerId::new(&records::id(&request)).ok();
+        let index = state.live.index();
+        let id = TriggerId::new(&path::id(&request)).ok();
         let trigger = id.and_then(|id| index.trigger(&account, &id).cloned());
         let trigger = trigger.ok_or_else(|| Problem::not_found("trigger"))?;
-        let event = sample_event(account.clone(), Some(&trigger.event), None, &shared);
+        let event = sample_event(account.clone(), Some(&trigger.event), None, &state);
         Firing {
             event: Arc::new(EventData::of(event)),
             trigger: trigger.id.clone(),
@@ -69,9 +78,9 @@ pub(super) async fn test(
         }
     };
     let message = FiringsMatched { firings: vec![firing], accepted_at: begun, admission: None };
-    lane.renderer().try_send(message).map_err(|_| Problem::stopping())?;
+    pipeline.renderer.try_send(message).map_err(|_| Refusal::Stopping)?;
     // Without a report the work was lost to a stop, or Redis has lost it.
-    let lost = |_| if shared.gate.is_open() { unanswered() } else { Problem::stopping() };
+    let lost = |_| if state.gate.is_open() { unanswered() } else { Refusal::Stopping.into() };
     let report = ended.await.map_err(lost)?;
     Ok(HttpResponse::Ok().json(TestResult::of(report, begun)))
 }

@@ -1,31 +1,41 @@
 //! The first stage: makes events of a request's body, asks the gate to let them in, answers the
 //! producer, and passes them on. It never looks at triggers.
 
-mod cloud_event;
+mod batch;
+pub mod encoding;
 pub mod idempotency;
 mod members;
-mod read;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix::{Actor, Context, Handler, Recipient};
+use actix::{Actor, Context, Handler, Message, Recipient};
 use tokio::sync::oneshot;
 
-use crate::flow::gate::{Gate, NotAdmitted};
-use crate::flow::messages::{EventsAccepted, EventsReceived};
-use crate::flow::response::{EventsResponse, Receipt, Refusal, Rejected};
+use crate::flow::gate::Gate;
+use crate::flow::messages::EventsAccepted;
+use crate::flow::refusal::{Full, Refusal, Rejected};
+use crate::flow::response::{EventsResponse, Receipt};
 use crate::ingester::idempotency::{IdempotencyWindow, Unavailable};
-use crate::model::event::Event;
+use crate::model::id::AccountId;
 use crate::telemetry::metrics::Metrics;
+use batch::Batch;
+use encoding::{Encoding, Source};
 
-/// The good events of a request, and what is wrong with the others.
-#[derive(Debug, Default, PartialEq)]
-struct Batch {
-    events: Vec<Event>,
-    rejected: Vec<Rejected>,
+/// A request with events, as it came.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct EventsReceived {
+    /// The body, and the headers that belong to it.
+    pub source: Source,
+    /// How it holds events.
+    pub encoding: &'static Encoding,
+    /// The one account that the sender may post for; `None`: all.
+    pub only_account: Option<AccountId>,
+    /// Where the response goes.
+    pub reply: oneshot::Sender<EventsResponse>,
 }
 
 /// Takes requests' bodies in; one for each thread that serves HTTP.
@@ -56,27 +66,6 @@ impl Ingester {
     }
 }
 
-impl Lane {
-    fn refuse(&self, refusal: &Refusal) {
-        match refusal {
-            Refusal::Malformed(_) => self.metrics.events.rejected.inc_by("malformed_body", 1),
-            Refusal::NoEvents => self.metrics.events.rejected.inc_by("no_events", 1),
-            Refusal::NoGoodEvent(rejected) => self.count(rejected),
-            Refusal::Full { events } => self.metrics.events.rejected.inc_by("engine_full", *events),
-            Refusal::Away => self.metrics.events.rejected.inc_by("store_unavailable", 1),
-            Refusal::NotHere => self.metrics.events.rejected.inc_by("not_an_ingest_node", 1),
-            Refusal::Stopping => self.metrics.events.rejected.inc_by("stopping", 1),
-            Refusal::Fault => self.metrics.events.rejected.inc_by("internal_error", 1),
-        }
-    }
-
-    fn count(&self, rejected: &[Rejected]) {
-        for one in rejected {
-            self.metrics.events.rejected.inc_by(one.code, 1);
-        }
-    }
-}
-
 impl Actor for Ingester {
     type Context = Context<Self>;
 
@@ -89,14 +78,14 @@ impl Handler<EventsReceived> for Ingester {
     type Result = ();
 
     fn handle(&mut self, request: EventsReceived, _: &mut Self::Context) {
-        let EventsReceived { body, encoding, only_account, reply } = request;
+        let EventsReceived { source, encoding, only_account, reply } = request;
         // A fault in the reading must cost this request only, not the thread's Ingester.
-        let read = catch_unwind(AssertUnwindSafe(|| read::read(&body, &encoding, only_account.as_ref())));
-        let batch = match read.unwrap_or_else(|_| Err(Refusal::Fault)) {
+        let read = catch_unwind(AssertUnwindSafe(|| batch::read(encoding, &source, only_account.as_ref())));
+        let batch = match read.unwrap_or_else(|_| Err(Refusal::Panic)) {
             Ok(batch) => batch,
-            Err(refusal) => return self.lane.answer(reply, refusal),
+            Err(refusal) => return self.lane.refuse(reply, refusal),
         };
-        self.lane.count(&batch.rejected);
+        Rejected::count(&batch.rejected, &self.lane.metrics);
         match &self.lane.duplicates {
             // As many of these tasks as connections, each of which waits for its answer.
             Some(duplicates) if batch.events.iter().any(|event| event.id_given) => {
@@ -119,8 +108,8 @@ impl Lane {
         let events = batch.events.len();
         let (known, claims) = match duplicates.sift(&mut batch.events).await {
             Ok(sifted) => sifted,
-            Err(Unavailable::Away) => return self.answer(reply, Refusal::Away),
-            Err(Unavailable::Open) => return self.answer(reply, Refusal::Full { events }),
+            Err(Unavailable::Store) => return self.refuse(reply, Refusal::Unavailable),
+            Err(Unavailable::Open) => return self.refuse(reply, Refusal::Full(Full::Events(events))),
         };
         self.metrics.events.duplicates.inc_by(known as u64);
         let (tell, told) = oneshot::channel();
@@ -137,15 +126,7 @@ impl Lane {
         let receipt = Receipt { accepted: accepted + known, rejected: batch.rejected };
         let admission = match self.gate.admit(accepted, Ok(receipt), reply) {
             Ok(admission) => Arc::new(admission),
-            Err((reason, reply)) => {
-                let refusal = match reason {
-                    NotAdmitted::Full => Refusal::Full { events: accepted },
-                    NotAdmitted::Away => Refusal::Away,
-                    NotAdmitted::NotHere => Refusal::NotHere,
-                    NotAdmitted::Stopping => Refusal::Stopping,
-                };
-                return self.answer(reply, refusal);
-            }
+            Err((refusal, reply)) => return self.refuse(reply, refusal),
         };
         if accepted == 0 {
             return;
@@ -157,14 +138,14 @@ impl Lane {
             Err(error) => {
                 // Nobody behind: not accepted, and the producer must hear so.
                 error.into_inner().admission.answer_instead(Err(Refusal::Stopping));
-                self.refuse(&Refusal::Stopping);
+                Refusal::Stopping.count(&self.metrics);
             }
         }
     }
 
-    fn answer(&self, reply: oneshot::Sender<EventsResponse>, refusal: Refusal) {
-        self.refuse(&refusal);
-        // Nobody waits where the client has gone away.
+    fn refuse(&self, reply: oneshot::Sender<EventsResponse>, refusal: Refusal) {
+        refusal.count(&self.metrics);
+        // Nobody waits where the client has closed its connection.
         let _ = reply.send(Err(refusal));
     }
 }
@@ -172,15 +153,14 @@ impl Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::messages::Encoding;
     use crate::flow::probe::{Probe, soon};
     use bytes::Bytes;
 
     async fn post(ingester: &actix::Addr<Ingester>, body: &'static str) -> crate::flow::response::EventsResponse {
         let (reply, answer) = oneshot::channel();
         ingester.do_send(EventsReceived {
-            body: Bytes::from_static(body.as_bytes()),
-            encoding: Encoding::Json,
+            source: Source { body: Bytes::from_static(body.as_bytes()), headers: Vec::new() },
+            encoding: encoding::ALL[0],
             only_account: None,
             reply,
         });
@@ -194,8 +174,13 @@ mod tests {
         let ingester = Ingester::new(Arc::clone(&gate), Arc::default(), None, probe, 16).start();
         let (reply, mut answer) = oneshot::channel();
         ingester.do_send(EventsReceived {
-            body: Bytes::from_static(b"[{\"type\":\"a\",\"data\":{}},{\"type\":\"b\"},{\"type\":\"c\",\"data\":{}}]"),
-            encoding: Encoding::Json,
+            source: Source {
+                body: Bytes::from_static(
+                    b"[{\"type\":\"a\",\"data\":{}},{\"type\":\"b\"},{\"type\":\"c\",\"data\":{}}]",
+                ),
+                headers: Vec::new(),
+            },
+            encoding: encoding::ALL[0],
             only_account: None,
             reply,
         });
@@ -204,7 +189,7 @@ mod tests {
         assert!(answer.try_recv().is_err(), "answered before the work was handed over");
 
         let refused = post(&ingester, "{\"type\":\"d\",\"data\":{}}").await;
-        assert_eq!(refused, Err(Refusal::Full { events: 1 }));
+        assert_eq!(refused, Err(Refusal::Full(Full::Events(1))));
 
         drop(message);
         let receipt = soon(answer).await.expect("an answer").expect("a receipt");

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// The longest name, in bytes. Names stand in URLs and in the store's keys.
 pub const NAME_BYTES_MAX: usize = 128;
+/// What a name is, as a regular expression for the documents of the interface.
+pub const NAME_PATTERN: &str = "^[A-Za-z0-9_.~:@-]+$";
 
 /// Why a text can't be a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

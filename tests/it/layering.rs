@@ -18,7 +18,7 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("clap", &["cli"]),
     ("rustix", &["cli/serve.rs"]),
     ("tracing_subscriber", &["telemetry/log.rs"]),
-    ("bytestring", &["json", "ingester/read.rs"]),
+    ("bytestring", &["json", "ingester/batch.rs"]),
 ];
 
 /// Plain data and vocabulary: what knows no stage, no framework and no wiring.

@@ -53,14 +53,17 @@ async fn nodes_go_on_with_what_they_know_while_redis_is_away() {
     let shared = start(&server, "streams").await;
     local.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
     for node in [&local, &shared] {
-        assert_eq!(node.get("/readyz").await.json(), json!({"status": "ready"}));
+        assert_eq!(node.get("/readyz").await.json(), json!({"ready": true, "roles": ["ingest", "dispatch"]}));
     }
     server.kill();
     let away = wait_for_status(&shared, "/readyz", 503).await;
     assert_eq!(away.problem(), (503, "store_unavailable".into()));
     local.wait_for_metric("posthaste_store_connected", 0.0).await;
     let ready = local.get("/readyz").await;
-    assert_eq!((ready.status, ready.json()), (200, json!({"status": "ready", "store": "unreachable"})));
+    assert_eq!(
+        (ready.status, ready.json()),
+        (200, json!({"ready": true, "roles": ["ingest", "dispatch"], "store": "unreachable"}))
+    );
     local.fire(json!({"type": "a", "id": "1", "data": {}})).await;
     receiver.wait_for(1).await;
     let trigger = json!({"event": "*", "template": "t", "url": receiver.url("/other")});

@@ -13,7 +13,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::entry::unix_millis;
 use super::{GROUP, PARKED, Parked, Streams, StreamsError, parked_for, stream_key};
-use crate::flow::gate::{Barrier, Gate};
+use crate::flow::gate::Gate;
 use crate::flow::in_flight::EntryId;
 use crate::model::target::Destination;
 use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value};
@@ -91,8 +91,8 @@ struct Seen {
 }
 
 impl Backlog {
-    /// Nothing waits. The gate has room for as much as the settings allow, and is barred where
-    /// the node takes no events.
+    /// Nothing waits. The gate has room for as much as the settings allow, and is closed to
+    /// events on a node without the role `ingest`.
     pub fn new(streams: &Streams, gate: Arc<Gate>, metrics: Arc<Metrics>) -> Arc<Self> {
         let cluster = &streams.cluster;
         let lengths = (0..streams.partitions).map(|_| AtomicUsize::new(0)).collect();
@@ -106,7 +106,10 @@ impl Backlog {
             gate,
             metrics,
         };
-        own.bar();
+        if !own.ingest {
+            own.gate.set_not_ingest();
+        }
+        own.gate.set_room_max(own.max);
         own.limit();
         Arc::new(own)
     }
@@ -135,7 +138,7 @@ impl Backlog {
                 }
                 _ => {}
             }
-            self.bar();
+            self.gate.set_unavailable(self.away.load(Ordering::Relaxed));
         }
     }
 
@@ -214,14 +217,6 @@ impl Backlog {
         let waiting = self.lengths.iter().map(|length| length.load(Ordering::Relaxed)).sum();
         self.gate.set_room(self.max.saturating_sub(waiting));
         waiting
-    }
-
-    fn bar(&self) {
-        self.gate.bar(match (self.ingest, self.away.load(Ordering::Relaxed)) {
-            (false, _) => Barrier::NotHere,
-            (true, true) => Barrier::Away,
-            (true, false) => Barrier::None,
-        });
     }
 }
 

@@ -16,7 +16,7 @@ use super::{Backlog, Streams, reply, stream_key};
 use crate::flow::in_flight::{InFlight, Permit, drop_unsent};
 use crate::flow::messages::DeliveriesRendered;
 use crate::flow::pressure::Pressure;
-use crate::flow::response::Refusal;
+use crate::flow::refusal::Refusal;
 use crate::model::outcome::Dropped;
 use crate::redis::{Code, FromRedisValue as _, RedisResult};
 use crate::telemetry::metrics::Metrics;
@@ -214,7 +214,7 @@ impl Lane {
     fn refuse(&self, queued: InFlight) {
         drop_unsent(&self.metrics, Dropped::NotHandedOver, queued.report);
         if let Some(Permit::Request(admission)) = &queued.permit {
-            admission.answer_instead(Err(Refusal::Away));
+            admission.answer_instead(Err(Refusal::Unavailable));
         }
     }
 }

@@ -58,8 +58,8 @@ trait Keeper: Send + Sync {
 /// Why nothing can be said of ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unavailable {
-    /// The store is away.
-    Away,
+    /// Redis is unavailable.
+    Store,
     /// Another request with the same id takes too long.
     Open,
 }

@@ -107,5 +107,5 @@ fn set(mark: &Mark, value: &str, life: Duration) -> Cmd {
 
 fn away(error: &RedisError) -> Unavailable {
     tracing::warn!(%error, "Redis does not say which events were seen");
-    Unavailable::Away
+    Unavailable::Store
 }

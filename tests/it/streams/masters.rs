@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use actix_rt::task::JoinHandle;
-use posthaste::flow::gate::NotAdmitted;
+use posthaste::flow::refusal::Refusal;
 use serde_json::{Value, json};
 
 use super::{DISPATCH, INGEST, dropped, node, until};
@@ -49,7 +49,7 @@ async fn none_twice_and_none_lost_when_a_master_is_killed_under_load() {
         cluster.master_mut(victim).kill();
         let killed = Instant::now();
         // A moment long, what lies on the living masters alone is still taken; what is taken arrives.
-        let barred = || ingest.running().shared().gate.barred() == Some(NotAdmitted::Away);
+        let barred = || ingest.running().shared().gate.refusal() == Some(Refusal::Unavailable);
         for_a_while("events are taken although a master is away", barred).await;
         assert!(killed.elapsed() < Duration::from_secs(1), "as long as a client that asks for the dead one's place");
         assert_eq!(ingest.get("/readyz").await.status, 503);

@@ -1,16 +1,32 @@
-//! Reads CloudEvents 1.0 (the JSON event format and the HTTP protocol binding). Extension
-//! attributes other than `account` are legal and of no use here; they are left aside.
+//! CloudEvents 1.0 in structured content mode: one event in the JSON event format. Extension attributes other than
+//! `account` are legal and are not read.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::{Value, json};
 
-use super::members::{Members, Mistake, data, event_id, missing, text};
-use super::read::parse;
+use super::{Encoding, is_json};
+use crate::ingester::batch::{BatchReader, parse, refusal};
+use crate::ingester::members::{Members, Mistake, data, event_id, missing, text};
 use crate::json::{Document, Json};
 use crate::model::event::Event;
 
+pub(super) static CLOUD_EVENT: Encoding = Encoding {
+    media_types: &["application/cloudevents+json"],
+    reads_headers: false,
+    schema: || Some(event_schema()),
+    read: |batch, source| {
+        batch.add(structured, parse(&source.body).map_err(refusal)?);
+        Ok(())
+    },
+};
+
+pub(super) fn event_schema() -> Value {
+    json!({"$ref": "#/components/schemas/CloudEventDocument"})
+}
+
 /// Reads an event of the JSON event format.
-pub(super) fn structured(members: &mut Members, document: Document) -> Result<Event, Mistake> {
+pub(super) fn structured(batch: &mut BatchReader<'_>, document: Document) -> Result<Event, Mistake> {
     let Some(object) = document.object() else {
         return Err(("wrong_type", format!("a CloudEvent is a JSON object, not {}", document.root().kind())));
     };
@@ -24,28 +40,14 @@ pub(super) fn structured(members: &mut Members, document: Document) -> Result<Ev
         (None, Some(_)) => return Err(not_json()),
         (None, None) => Some(Document::empty_object()),
     };
-    let event = event(members, |name| object.get(name))?;
+    let event = attributes(&mut batch.members, |name| object.get(name))?;
     let body = apart.or_else(|| document.into_member("data")).ok_or_else(|| missing("data"))?;
     data(body.root())?;
     Ok(Event { data: body, ..event })
 }
 
-/// Reads an event of the binary content mode: its attributes, and its data, which is the body.
-pub(super) fn binary(members: &mut Members, attributes: &[(String, String)], body: Document) -> Result<Event, Mistake> {
-    let find = |name: &str| attributes.iter().find(|(own, _)| own == name);
-    let event = event(members, |name| find(name).map(|(_, value)| Json::String(value)))?;
-    data(body.root())?;
-    Ok(Event { data: body, ..event })
-}
-
-/// Whether a content type says JSON (RFC 6839).
-pub(super) fn is_json(content_type: &str) -> bool {
-    let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    media == "application/json" || media == "text/json" || media.ends_with("+json")
-}
-
 /// All of the event but its data.
-fn event<'a>(members: &mut Members, take: impl Fn(&str) -> Option<Json<'a>>) -> Result<Event, Mistake> {
+pub(super) fn attributes<'a>(members: &mut Members, take: impl Fn(&str) -> Option<Json<'a>>) -> Result<Event, Mistake> {
     match text("specversion", take("specversion"))? {
         Some("1.0") => {}
         Some(_) => return Err(("bad_specversion", "`specversion` is 1.0".into())),
@@ -79,7 +81,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn structured(document: Value) -> Result<Event, Mistake> {
-        super::structured(&mut Members::default(), Document::from(&document))
+        super::structured(&mut BatchReader::new(None), Document::from(&document))
     }
 
     fn minimal() -> Value {
@@ -124,17 +126,5 @@ mod tests {
             document[member] = value;
             assert_eq!(structured(document).expect_err(member).0, expected, "{member}");
         }
-    }
-
-    #[test]
-    fn binary_events_take_their_attributes_from_headers() {
-        let attributes = [("specversion", "1.0"), ("type", "a"), ("source", "s"), ("id", "1"), ("account", "x")];
-        let attributes = attributes.map(|(n, v)| (n.to_owned(), v.to_owned()));
-        let event = binary(&mut Members::default(), &attributes, Document::from(&json!({"a": 1}))).expect("an event");
-        assert_eq!(event.account.as_str(), "x");
-        assert_eq!(
-            binary(&mut Members::default(), &attributes[1..], Document::empty_object()).expect_err("no version").0,
-            "missing_member"
-        );
     }
 }

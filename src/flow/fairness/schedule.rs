@@ -1,0 +1,225 @@
+//! Jobs that share a thread. Each is done in units of bounded work; a slice of time is parted between the members that
+//! have jobs by start-time fair queueing, and a member's jobs are done in the order in which they came. Time is an
+//! argument.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+use std::time::Duration;
+
+use super::start_times::StartTimes;
+
+/// What one unit of work led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// There is more to do.
+    More,
+    /// There is more to do, and it can't be done until [`Schedule::unblock`].
+    Blocked,
+    /// The job is done.
+    Done,
+}
+
+/// How long members work.
+#[derive(Debug, Clone, Copy)]
+pub struct Slice {
+    /// All of them, before others on the thread have their turn.
+    pub length: Duration,
+    /// One of them, while another has something to do.
+    pub turn: Duration,
+}
+
+/// Jobs `J` of members `K`.
+#[derive(Debug)]
+pub struct Schedule<K, J> {
+    turns: StartTimes<K>,
+    jobs: HashMap<K, VecDeque<J>>,
+    /// Members whose first job is blocked.
+    blocked: Vec<K>,
+}
+
+impl<K: Ord, J> Default for Schedule<K, J> {
+    fn default() -> Self {
+        Self { turns: StartTimes::default(), jobs: HashMap::new(), blocked: Vec::new() }
+    }
+}
+
+impl<K: Ord + Hash + Clone, J> Schedule<K, J> {
+    /// Whether there is no job at all.
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    /// Whether a job can be worked on.
+    pub fn is_ready(&self) -> bool {
+        self.turns.is_ready()
+    }
+
+    /// Whether a job waits for [`Schedule::unblock`].
+    pub fn is_blocked(&self) -> bool {
+        !self.blocked.is_empty()
+    }
+
+    /// Adds a job behind the others of its member.
+    pub fn push(&mut self, member: K, job: J) {
+        match self.jobs.get_mut(&member) {
+            Some(jobs) => jobs.push_back(job),
+            None => {
+                self.jobs.insert(member.clone(), VecDeque::from([job]));
+                self.turns.enter(member);
+            }
+        }
+    }
+
+    /// Lets blocked jobs try again.
+    pub fn unblock(&mut self) {
+        self.blocked.drain(..).for_each(|member| self.turns.enter(member));
+    }
+
+    /// Works for one slice, by the clock `now`. `work` does one unit of a job.
+    pub fn work(&mut self, slice: Slice, mut now: impl FnMut() -> Duration, mut work: impl FnMut(&mut J) -> Progress) {
+        let begun = now();
+        let mut time = begun;
+        while time.saturating_sub(begun) < slice.length {
+            let Some(turn) = self.turns.begin() else { break };
+            let turn_begun = time;
+            let jobs = self.jobs.get_mut(&turn.member).expect("a member that has a turn has a job");
+            let again = loop {
+                let progress = jobs.front_mut().map_or(Progress::Done, &mut work);
+                time = now();
+                match progress {
+                    Progress::Done => {
+                        jobs.pop_front();
+                        if jobs.is_empty() {
+                            self.jobs.remove(&turn.member);
+                            break false;
+                        }
+                    }
+                    Progress::Blocked => {
+                        self.blocked.push(turn.member.clone());
+                        break false;
+                    }
+                    Progress::More => {}
+                }
+                if time.saturating_sub(turn_begun) >= slice.turn || time.saturating_sub(begun) >= slice.length {
+                    break true;
+                }
+            };
+            let cost = u64::try_from(time.saturating_sub(turn_begun).as_nanos()).unwrap_or(u64::MAX);
+            self.turns.end(turn, cost, again);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SLICE: Slice = Slice { length: Duration::from_millis(1), turn: Duration::from_micros(100) };
+
+    /// A clock that each unit of work moves on.
+    #[derive(Default)]
+    struct Clock(Cell<Duration>);
+
+    impl Clock {
+        fn spend(&self, micros: u64) {
+            self.0.set(self.0.get() + Duration::from_micros(micros));
+        }
+    }
+
+    #[test]
+    fn a_slice_ends_by_time_and_members_take_turns() {
+        let (mut schedule, clock) = (Schedule::default(), Clock::default());
+        let mut done = HashMap::new();
+        // Jobs of so many units, each of 13 ms and of 10 µs.
+        schedule.push("slow", ("slow", 100, 13_000));
+        schedule.push("quick", ("quick", 1_000, 10));
+        for _ in 0..50 {
+            let begun = clock.0.get();
+            schedule.work(
+                SLICE,
+                || clock.0.get(),
+                |(name, units, micros)| {
+                    clock.spend(*micros);
+                    *done.entry(*name).or_insert(0_u64) += *micros;
+                    *units -= 1;
+                    if *units == 0 { Progress::Done } else { Progress::More }
+                },
+            );
+            let took = clock.0.get() - begun;
+            assert!(took < SLICE.length + Duration::from_millis(13), "{took:?}");
+        }
+        assert_eq!(done["quick"], 10_000, "it waited for the other's time: {done:?}");
+    }
+
+    #[test]
+    fn a_blocked_member_holds_nobody_up_and_goes_on_with_the_same_job() {
+        let (mut schedule, clock) = (Schedule::default(), Clock::default());
+        for job in ["a1", "a2", "b1"] {
+            schedule.push(&job[..1], job);
+        }
+        let mut done = Vec::new();
+        let open = Cell::new(false);
+        let work = |schedule: &mut Schedule<_, _>, done: &mut Vec<_>| {
+            schedule.work(
+                SLICE,
+                || clock.0.get(),
+                |job: &mut &str| {
+                    if *job == "a1" && !open.get() {
+                        return Progress::Blocked;
+                    }
+                    done.push(*job);
+                    Progress::Done
+                },
+            );
+        };
+        work(&mut schedule, &mut done);
+        assert_eq!(done, ["b1"]);
+        assert!(schedule.is_blocked() && !schedule.is_ready());
+        open.set(true);
+        schedule.unblock();
+        work(&mut schedule, &mut done);
+        assert_eq!(done, ["b1", "a1", "a2"]);
+        assert!(schedule.is_empty());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Each member's jobs are done in their order and all of them, and while two members have work, the time that
+        /// they have had differs by a turn and a unit of each at most.
+        #[test]
+        fn members_have_the_same_time(
+            members in proptest::collection::vec(proptest::collection::vec((1_u32..20, 1_u64..300), 1..10), 1..5)
+        ) {
+            let (mut schedule, clock) = (Schedule::default(), Clock::default());
+            for (member, jobs) in members.iter().enumerate() {
+                for (number, (units, micros)) in jobs.iter().enumerate() {
+                    schedule.push(member, (member, number, *units, *micros));
+                }
+            }
+            let (mut had, mut done) = (vec![0_u64; members.len()], vec![0; members.len()]);
+            let bound = 2 * (100 + 300);
+            while !schedule.is_empty() {
+                schedule.work(SLICE, || clock.0.get(), |(member, number, units, micros)| {
+                    clock.spend(*micros);
+                    had[*member] += *micros;
+                    assert_eq!(*number, done[*member]);
+                    *units -= 1;
+                    done[*member] += usize::from(*units == 0);
+                    let waiting: Vec<_> = (0..had.len()).filter(|own| done[*own] < members[*own].len()).collect();
+                    for one in &waiting {
+                        for other in &waiting {
+                            assert!(had[*one].abs_diff(had[*other]) <= bound, "{had:?}");
+                        }
+                    }
+                    if *units == 0 { Progress::Done } else { Progress::More }
+                });
+            }
+            prop_assert!(done.iter().zip(&members).all(|(done, jobs)| *done == jobs.len()));
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Why no event of a request was accepted. Each refusal has one code, one HTTP status, one advice when to try again,
+//! and is counted in one way, all of it here.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::telemetry::metrics::Metrics;
+
+/// Seconds after which a producer may try again: a full node has room again in less.
+pub const RETRY_AFTER_S: u64 = 1;
+
+/// An event that was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Rejected {
+    /// Its position in the request, from 0. Blank lines don't count.
+    pub index: usize,
+    /// What kind of mistake. Stable.
+    pub code: &'static str,
+    /// What is wrong and what to write instead.
+    pub detail: String,
+}
+
+/// Why no event of a request was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The body does not follow its encoding: where and why.
+    Malformed(String),
+    /// The body holds no event.
+    NoEvents,
+    /// Every event has a mistake.
+    NoGoodEvent(Vec<Rejected>),
+    /// A bound of the node is reached.
+    Full(Full),
+    /// What is accepted could not be kept now: Redis is unavailable, full or a replica. Where that happened while the
+    /// request was being handed over, some of its deliveries may have been added.
+    Unavailable,
+    /// The node does not have the role `ingest`.
+    NotIngest,
+    /// The node is stopping.
+    Stopping,
+    /// A panic; the log has it.
+    Panic,
+}
+
+/// Which bound is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// Events in flight. The request holds so many good ones.
+    Events(usize),
+    /// The request holds more good events than the node can ever hold at a time.
+    Request {
+        /// How many it holds.
+        events: usize,
+        /// How many the node can hold.
+        events_max: usize,
+    },
+    /// Events in flight, seen before the body was read.
+    Node,
+    /// Deliveries that wait in the streams.
+    Backlog,
+    /// Bytes of the bodies of all requests together.
+    Bodies,
+}
+
+impl Refusal {
+    /// The word for it in problem documents and metrics. Stable.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed_body",
+            Self::NoEvents => "no_events",
+            Self::NoGoodEvent(rejected) => match rejected.as_slice() {
+                [only] => only.code,
+                _ => "no_good_event",
+            },
+            Self::Full(_) => "engine_full",
+            Self::Unavailable => "store_unavailable",
+            Self::NotIngest => "not_an_ingest_node",
+            Self::Stopping => "stopping",
+            Self::Panic => "internal_error",
+        }
+    }
+
+    /// The HTTP status (RFC 9110, section 15).
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Malformed(_) => 400,
+            Self::NoGoodEvent(rejected) if rejected.iter().all(|one| one.code == "malformed_json") => 400,
+            Self::NoEvents | Self::NoGoodEvent(_) => 422,
+            Self::Full(_) => 429,
+            Self::Unavailable | Self::NotIngest | Self::Stopping => 503,
+            Self::Panic => 500,
+        }
+    }
+
+    /// After how many seconds the same request may be accepted; `None` where waiting does not help.
+    pub fn retry_after_s(&self) -> Option<u64> {
+        matches!(self, Self::Full(_) | Self::Unavailable | Self::Stopping).then_some(RETRY_AFTER_S)
+    }
+
+    /// Whether the client should open another connection, which may lead to another node.
+    pub fn closes_connection(&self) -> bool {
+        matches!(self, Self::Stopping)
+    }
+
+    /// What is wrong and what to do, for a person.
+    pub fn detail(&self) -> String {
+        let text = match self {
+            Self::Malformed(detail) => detail,
+            Self::NoEvents => "the request holds no event",
+            Self::NoGoodEvent(rejected) => match rejected.as_slice() {
+                [only] => &only.detail,
+                more => return format!("none of the {} events is valid; `rejected` says why", more.len()),
+            },
+            Self::Full(full) => return full.detail(),
+            Self::Unavailable => {
+                "Redis is unavailable or accepts no writes, so accepted events could not be kept; send the request again later"
+            }
+            Self::NotIngest => "this node accepts no events; post them to a node with the role ingest",
+            Self::Stopping => {
+                "this node is stopping; no event of this request was accepted, send it to another node or later"
+            }
+            Self::Panic => "an error of the engine; no event of this request was accepted",
+        };
+        text.to_owned()
+    }
+
+    /// Counts it: each event of a request that is well-formed, else the request.
+    pub fn count(&self, metrics: &Metrics) {
+        match self {
+            Self::NoGoodEvent(rejected) => Rejected::count(rejected, metrics),
+            Self::Full(Full::Events(events) | Full::Request { events, .. }) => {
+                metrics.events.rejected.inc_by(self.code(), *events)
+            }
+            _ => metrics.events.rejected.inc_by(self.code(), 1),
+        }
+    }
+}
+
+impl Rejected {
+    /// Counts each by its code.
+    pub fn count(rejected: &[Self], metrics: &Metrics) {
+        for one in rejected {
+            metrics.events.rejected.inc_by(one.code, 1);
+        }
+    }
+}
+
+impl Full {
+    fn detail(self) -> String {
+        let reason = match self {
+            Self::Events(events) => format!("the engine has no room for {events} more events now"),
+            Self::Request { events, events_max } => {
+                return format!(
+                    "the request holds {events} events and the engine at most {events_max} at a time; no event of \
+                     this request was accepted, send it in parts"
+                );
+            }
+            Self::Node => "the engine is full".to_owned(),
+            Self::Backlog => "as many deliveries wait as may".to_owned(),
+            Self::Bodies => "the bodies of other requests take all the room".to_owned(),
+        };
+        format!("{reason}; no event of this request was accepted")
+    }
+}

@@ -1,0 +1,64 @@
+//! Lists come in pages: `limit` records, after `cursor`.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, web};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::openapi::operation::Operation;
+use super::problem::Problem;
+
+/// Records of a page where the request does not say.
+const LIMIT_DEFAULT: usize = 100;
+/// Records of a page at most.
+const LIMIT_MAX: usize = 1_000;
+
+/// What a list may be asked for.
+#[derive(Debug, Deserialize)]
+struct Paging {
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+/// What a request asks for: the id to begin after, and how many records.
+pub(super) fn paging(request: &HttpRequest) -> Result<(Option<String>, usize), Problem> {
+    let bad = |code, detail: String| Problem::new(StatusCode::BAD_REQUEST, code, detail);
+    let paging = web::Query::<Paging>::from_query(request.query_string())
+        .map_err(|_| bad("bad_query", "the query can't be read; it takes limit and cursor".into()))?;
+    let limit = match &paging.limit {
+        None => LIMIT_DEFAULT,
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|limit| (1..=LIMIT_MAX).contains(limit))
+            .ok_or_else(|| bad("bad_limit", format!("`limit` is a number from 1 to {LIMIT_MAX}")))?,
+    };
+    let after = paging.cursor.as_ref().map(|cursor| {
+        let decoded = BASE64.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        decoded.ok_or_else(|| bad("bad_cursor", "`cursor` is the text that the page before gave".into()))
+    });
+    Ok((after.transpose()?, limit))
+}
+
+/// A page of a list: `items`, and a `cursor` where there are more.
+pub(super) fn page(items: Vec<Value>, next: Option<String>) -> Value {
+    let mut document = Map::new();
+    document.insert("items".into(), items.into());
+    if let Some(next) = next {
+        document.insert("cursor".into(), BASE64.encode(next).into());
+    }
+    Value::Object(document)
+}
+
+/// Adds the parameters of a list to its description.
+pub(super) fn paged(operation: Operation) -> Operation {
+    let limit = json!({"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT});
+    operation.parameter("query", "limit", "How many records a page holds", limit).parameter(
+        "query",
+        "cursor",
+        "The cursor of the page before",
+        json!({"type": "string"}),
+    )
+}

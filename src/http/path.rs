@@ -1,0 +1,23 @@
+//! The parts of a path that name what a request is about.
+
+use actix_web::HttpRequest;
+use actix_web::http::StatusCode;
+
+use super::auth::{Want, authorize};
+use super::problem::Problem;
+use super::state::AppState;
+use crate::model::id::AccountId;
+
+/// The account that the path names, if the request may work on it.
+pub(super) fn account(request: &HttpRequest, state: &AppState) -> Result<AccountId, Problem> {
+    let name = request.match_info().get("account").unwrap_or_default();
+    let account = AccountId::new(name)
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_name", format!("the account's name: {error}")))?;
+    authorize(request, state, Want::Account(&account))?;
+    Ok(account)
+}
+
+/// The id that the path names.
+pub(super) fn id(request: &HttpRequest) -> String {
+    request.match_info().get("id").unwrap_or_default().to_owned()
+}

@@ -1,0 +1,38 @@
+//! What the handlers of requests share.
+
+use std::sync::Arc;
+
+use actix::Addr;
+
+use crate::config::Config;
+use crate::dictionary::Dictionary;
+use crate::flow::gate::Gate;
+use crate::ingester::Ingester;
+use crate::live::Live;
+use crate::renderer::Renderer;
+use crate::store::Store;
+use crate::telemetry::metrics::Metrics;
+
+/// What all HTTP threads share.
+pub struct AppState {
+    /// The settings.
+    pub config: Config,
+    /// What is in flight.
+    pub gate: Arc<Gate>,
+    /// What is live.
+    pub live: Arc<Live>,
+    /// Where triggers, templates and keys are kept.
+    pub store: Store,
+    /// The dictionary.
+    pub dictionary: Arc<Dictionary>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The stages of one HTTP thread.
+pub struct Pipeline {
+    /// Accepts events.
+    pub ingester: Addr<Ingester>,
+    /// Renders the firing of a trigger's test.
+    pub renderer: Addr<Renderer>,
+}

@@ -1,0 +1,172 @@
+//! Reads the events of a request. Pure: bytes in, events and mistakes out.
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use super::encoding::{Encoding, Source};
+use super::members::{Members, Mistake};
+use crate::flow::refusal::{Refusal, Rejected};
+use crate::json::{Document, Malformed, Parsed};
+use crate::model::event::Event;
+use crate::model::id::AccountId;
+
+/// The good events of a request, and what is wrong with the others.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Batch {
+    pub(super) events: Vec<Event>,
+    pub(super) rejected: Vec<Rejected>,
+}
+
+/// Collects the events of one request.
+pub(super) struct BatchReader<'a> {
+    only_account: Option<&'a AccountId>,
+    pub(super) members: Members,
+    batch: Batch,
+}
+
+/// Reads a request's events. `only_account` is the one that its sender may post for.
+pub(super) fn read(encoding: &Encoding, source: &Source, only_account: Option<&AccountId>) -> Result<Batch, Refusal> {
+    let mut reader = BatchReader::new(only_account);
+    (encoding.read)(&mut reader, source)?;
+    let batch = reader.batch;
+    match (batch.events.len(), batch.rejected.len()) {
+        (0, 0) => Err(Refusal::NoEvents),
+        (0, _) => Err(Refusal::NoGoodEvent(batch.rejected)),
+        _ => Ok(batch),
+    }
+}
+
+impl<'a> BatchReader<'a> {
+    pub(super) fn new(only_account: Option<&'a AccountId>) -> Self {
+        Self { only_account, members: Members::default(), batch: Batch::default() }
+    }
+
+    /// Adds one event, or notes the mistake at its position.
+    pub(super) fn add<T>(&mut self, read: impl FnOnce(&mut Self, T) -> Result<Event, Mistake>, item: T) {
+        match read(self, item).and_then(|event| self.check_account(event)) {
+            Ok(event) => self.batch.events.push(event),
+            Err((code, detail)) => {
+                let index = self.batch.events.len() + self.batch.rejected.len();
+                self.batch.rejected.push(Rejected { index, code, detail });
+            }
+        }
+    }
+
+    /// Passes the event on if its account is one that the sender may post for.
+    fn check_account(&self, event: Event) -> Result<Event, Mistake> {
+        match self.only_account {
+            Some(own) if *own != event.account => {
+                let detail = format!("this key posts events of the account {own} only, not of {}", event.account);
+                Err(("account_not_allowed", detail))
+            }
+            _ => Ok(event),
+        }
+    }
+}
+
+/// Parses JSON. The error has line and column, and never a part of the text.
+pub(super) fn parse(text: &Bytes) -> Result<Document, Malformed> {
+    Document::read(utf8(text)?)
+}
+
+/// Parses JSON whose array elements are documents of their own.
+pub(super) fn parse_each(text: &Bytes) -> Result<Parsed, Refusal> {
+    utf8(text).and_then(Document::read_each).map_err(refusal)
+}
+
+/// The whole request is refused because of this.
+pub(super) fn refusal(malformed: Malformed) -> Refusal {
+    Refusal::Malformed(malformed.to_string())
+}
+
+/// The text, without the byte order mark that some clients write before it.
+fn utf8(text: &Bytes) -> Result<ByteString, Malformed> {
+    const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+    let text = if text.starts_with(BYTE_ORDER_MARK) { text.slice(BYTE_ORDER_MARK.len()..) } else { text.clone() };
+    ByteString::try_from(text.clone()).map_err(|error| Malformed::not_utf8(&text, error.valid_up_to()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_as(media_type: &str, body: &[u8], only_account: Option<&AccountId>) -> Result<Batch, Refusal> {
+        let encoding = Encoding::select(Some(media_type), false).expect("an encoding");
+        read(encoding, &Source { body: Bytes::copy_from_slice(body), headers: Vec::new() }, only_account)
+    }
+
+    fn json(body: &str) -> Result<Batch, Refusal> {
+        read_as("application/json", body.as_bytes(), None)
+    }
+
+    fn code(body: &str) -> &'static str {
+        match json(body) {
+            Err(Refusal::NoGoodEvent(rejected)) => rejected[0].code,
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_given_is_kept_and_the_rest_is_made() {
+        let body =
+            r#"{"type":"a.b","account":"acme","id":"7","time":"2026-07-01T15:00:00+02:00","data":{"z":1.10,"a":2}}"#;
+        let event = json(body).expect("an event").events.remove(0);
+        assert_eq!((event.account.as_str(), &*event.id), ("acme", "7"));
+        assert_eq!(&*event.time, "2026-07-01T15:00:00+02:00");
+        assert_eq!(event.data, Document::read(r#"{"z":1.10,"a":2}"#.into()).expect("JSON"));
+        let event = json(r#"{"type":"a","data":{}}"#).expect("an event").events.remove(0);
+        assert_eq!(event.account, AccountId::default_account());
+        assert!(!event.id.is_empty() && event.time.parse::<jiff::Timestamp>().is_ok());
+    }
+
+    #[test]
+    fn each_mistake_has_its_code() {
+        for (body, expected) in [
+            (r"[]", None),
+            (r"7", Some("wrong_type")),
+            (r#"{"data":{}}"#, Some("missing_member")),
+            (r#"{"type":"a"}"#, Some("missing_member")),
+            (r#"{"type":"a","data":[]}"#, Some("wrong_type")),
+            (r#"{"type":7,"data":{}}"#, Some("wrong_type")),
+            (r#"{"type":"a b","data":{}}"#, Some("bad_event_type")),
+            (r#"{"type":"a","data":{},"account":"a/b"}"#, Some("bad_account")),
+            (r#"{"type":"a","data":{},"id":""}"#, Some("bad_id")),
+            (r#"{"type":"a","data":{},"id":7}"#, Some("wrong_type")),
+            (r#"{"type":"a","data":{},"time":"yesterday"}"#, Some("bad_time")),
+            (r#"{"type":"a","data":{},"acount":"x"}"#, Some("unknown_member")),
+        ] {
+            match expected {
+                Some(expected) => assert_eq!(code(body), expected, "{body}"),
+                None => assert_eq!(json(body), Err(Refusal::NoEvents)),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_malformed_and_never_repeated() {
+        let deep = "[".repeat(10_000);
+        for body in ["", "{", "{\"type\":\"a\",\"da", "\u{1}secret", &deep, "{}{}", "{\"a\":01}"] {
+            match json(body) {
+                Err(Refusal::Malformed(detail)) => assert!(!detail.contains("secret"), "{detail}"),
+                other => panic!("{body}: {other:?}"),
+            }
+        }
+        assert!(matches!(read_as("application/json", b"{\"type\":\"\xff\"}", None), Err(Refusal::Malformed(_))));
+    }
+
+    #[test]
+    fn a_bad_line_costs_that_line() {
+        let body = b"{\"type\":\"a\",\"data\":{}}\r\n\n{\"type\"\n  \n{\"type\":\"c\",\"data\":{}}";
+        let batch = read_as("application/x-ndjson", body, None).expect("some are good");
+        assert_eq!((batch.events.len(), batch.rejected.len()), (2, 1));
+        assert_eq!((batch.rejected[0].index, batch.rejected[0].code), (1, "malformed_json"));
+    }
+
+    #[test]
+    fn a_key_of_one_account_posts_for_that_one() {
+        let own = AccountId::new("own").expect("a name");
+        let body = br#"[{"type":"a","data":{},"account":"own"},{"type":"a","data":{}}]"#;
+        let batch = read_as("application/json", body, Some(&own)).expect("one is good");
+        assert_eq!((batch.events.len(), batch.rejected[0].code), (1, "account_not_allowed"));
+    }
+}

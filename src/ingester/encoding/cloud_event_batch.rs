@@ -1,0 +1,22 @@
+//! CloudEvents 1.0 in batched content mode (JSON event format, section 4): a JSON array of events.
+
+use serde_json::json;
+
+use super::Encoding;
+use super::cloud_event::{event_schema, structured};
+use crate::flow::refusal::Refusal;
+use crate::ingester::batch::parse_each;
+use crate::json::Parsed;
+
+pub(super) static CLOUD_EVENT_BATCH: Encoding = Encoding {
+    media_types: &["application/cloudevents-batch+json"],
+    reads_headers: false,
+    schema: || Some(json!({"type": "array", "items": event_schema()})),
+    read: |batch, source| {
+        let Parsed::Many(items) = parse_each(&source.body)? else {
+            return Err(Refusal::Malformed("a batch of CloudEvents is a JSON array".to_owned()));
+        };
+        items.into_iter().for_each(|item| batch.add(structured, item));
+        Ok(())
+    },
+};

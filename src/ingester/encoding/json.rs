@@ -1,0 +1,61 @@
+//! JSON: one event object, or an array of them.
+
+use serde_json::{Value, json};
+
+use super::Encoding;
+use crate::ingester::batch::{BatchReader, parse_each};
+use crate::ingester::members::{Mistake, data, event_id, missing};
+use crate::json::{Document, Json, Parsed};
+use crate::model::event::Event;
+use crate::model::id::new_event_id;
+
+pub(super) static JSON: Encoding = Encoding {
+    media_types: &["application/json"],
+    reads_headers: false,
+    schema: || Some(json!({"oneOf": [event_schema(), {"type": "array", "items": event_schema()}]})),
+    read: |batch, source| {
+        match parse_each(&source.body)? {
+            Parsed::Many(items) => items.into_iter().for_each(|item| batch.add(event, item)),
+            Parsed::One(one) => batch.add(event, one),
+        }
+        Ok(())
+    },
+};
+
+pub(super) fn event_schema() -> Value {
+    json!({"$ref": "#/components/schemas/EventDocument"})
+}
+
+/// Reads one event. A member that is not known is a mistake, since a misspelt `account` would fire another
+/// customer's triggers.
+pub(super) fn event(batch: &mut BatchReader<'_>, document: Document) -> Result<Event, Mistake> {
+    let Some(object) = document.object() else {
+        return Err(("wrong_type", format!("an event is a JSON object, not {}", document.root().kind())));
+    };
+    let take = |name| object.get(name).filter(|value| *value != Json::Null);
+    if take("specversion").is_some() {
+        let detail = "this is a CloudEvent; send it as application/cloudevents+json, or an array of them as \
+                      application/cloudevents-batch+json";
+        return Err(("unknown_member", detail.to_owned()));
+    }
+    let members = &mut batch.members;
+    let event_type = members.event_type(take("type"))?;
+    let account = members.account(take("account"))?;
+    let given = take("id");
+    let id_given = given.is_some();
+    let id = match given {
+        Some(id) => event_id(id)?,
+        None => new_event_id(),
+    };
+    let time = members.time(take("time"))?;
+    data(take("data").ok_or_else(|| missing("data"))?)?;
+    let known = |name: &str| matches!(name, "type" | "account" | "id" | "time" | "data");
+    if let Some((name, _)) = object.iter().find(|(name, _)| !known(name)) {
+        let name: String = name.chars().take(80).collect();
+        let detail = format!("an event has no member {name:?}; it has type, account, id, time and data");
+        return Err(("unknown_member", detail));
+    }
+    let source = members.no_source();
+    let data = document.into_member("data").ok_or_else(|| missing("data"))?;
+    Ok(Event { account, event_type, id, id_given, source, time, data })
+}

@@ -1,0 +1,108 @@
+//! The encodings of a request's events, one file for each: its media types, how it is read, and what the OpenAPI
+//! document says of it. To add one, write its file and list it in [`ALL`].
+
+mod cloud_event;
+mod cloud_event_batch;
+mod cloud_event_binary;
+mod json;
+mod json_lines;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::batch::BatchReader;
+use crate::flow::refusal::Refusal;
+
+/// One way in which a request holds events.
+#[derive(Debug)]
+pub struct Encoding {
+    /// Its media types in small letters. The first is the one that documents name.
+    pub media_types: &'static [&'static str],
+    /// Whether a part of the event comes in headers whose names begin with `ce-`.
+    pub reads_headers: bool,
+    /// The JSON schema of a body; `None` where the body is any JSON value.
+    pub schema: fn() -> Option<Value>,
+    pub(super) read: fn(&mut BatchReader<'_>, &Source) -> Result<(), Refusal>,
+}
+
+/// What a request holds: its body, and where the encoding reads headers, those that begin with `ce-`, without that
+/// prefix and as they came.
+#[derive(Debug, Clone, Default)]
+pub struct Source {
+    /// The body.
+    pub body: Bytes,
+    /// Names in small letters, and values.
+    pub headers: Vec<(String, Bytes)>,
+}
+
+/// All encodings, in the order of the documents.
+pub static ALL: [&Encoding; 5] = [
+    &json::JSON,
+    &json_lines::JSON_LINES,
+    &cloud_event::CLOUD_EVENT,
+    &cloud_event_batch::CLOUD_EVENT_BATCH,
+    &cloud_event_binary::CLOUD_EVENT_BINARY,
+];
+
+/// A media type that no encoding has; the text says which ones can be sent.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Unsupported(pub String);
+
+impl Encoding {
+    /// The encoding of a request by its media type, in small letters and without parameters. `has_attributes` says that
+    /// it has the header `ce-specversion`, and so that it may be a CloudEvent in binary mode.
+    pub fn select(media_type: Option<&str>, has_attributes: bool) -> Result<&'static Self, Unsupported> {
+        let by_type = media_type.and_then(|own| ALL.into_iter().find(|one| one.media_types.contains(&own)));
+        match by_type {
+            Some(structured) if structured.media_types[0].starts_with("application/cloudevents") => Ok(structured),
+            _ if has_attributes => match media_type {
+                None => Ok(&cloud_event_binary::CLOUD_EVENT_BINARY),
+                Some(own) if is_json(own) => Ok(&cloud_event_binary::CLOUD_EVENT_BINARY),
+                Some(_) => Err(Unsupported("JSON data in a binary CloudEvent".to_owned())),
+            },
+            Some(encoding) => Ok(encoding),
+            None => {
+                let types: Vec<&str> = ALL.iter().filter_map(|one| one.media_types.first().copied()).collect();
+                Err(Unsupported(format!("{}, and CloudEvents in binary mode", types.join(", "))))
+            }
+        }
+    }
+}
+
+/// Whether a media type, with or without parameters, says JSON (RFC 6839).
+fn is_json(media_type: &str) -> bool {
+    let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media_type == "application/json" || media_type == "text/json" || media_type.ends_with("+json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selected(media_type: &str, has_attributes: bool) -> Option<&'static str> {
+        let encoding = Encoding::select(Some(media_type), has_attributes).ok()?;
+        Some(encoding.media_types.first().copied().unwrap_or("binary"))
+    }
+
+    #[test]
+    fn the_media_type_selects_and_attributes_make_json_a_binary_event() {
+        for (media_type, has_attributes, expected) in [
+            ("application/json", false, Some("application/json")),
+            ("application/ndjson", false, Some("application/x-ndjson")),
+            ("application/jsonl", false, Some("application/x-ndjson")),
+            ("application/cloudevents+json", false, Some("application/cloudevents+json")),
+            ("application/cloudevents+json", true, Some("application/cloudevents+json")),
+            ("application/cloudevents-batch+json", true, Some("application/cloudevents-batch+json")),
+            ("application/json", true, Some("binary")),
+            ("application/vnd.x+json", true, Some("binary")),
+            ("application/vnd.x+json", false, None),
+            ("text/plain", true, None),
+            ("text/plain", false, None),
+        ] {
+            assert_eq!(selected(media_type, has_attributes), expected, "{media_type} {has_attributes}");
+        }
+        assert!(Encoding::select(None, true).is_ok_and(|encoding| encoding.reads_headers));
+        let Unsupported(taken) = Encoding::select(None, false).expect_err("no media type");
+        assert!(taken.starts_with("application/json, application/x-ndjson, "), "{taken}");
+    }
+}
