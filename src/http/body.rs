@@ -130,13 +130,23 @@ pub(super) async fn read_json(
     payload: &mut web::Payload,
     state: &AppState,
 ) -> Result<Value, Problem> {
+    read_json_text(request, payload, state).await.map(|(document, _)| document)
+}
+
+/// Reads a JSON document, and its text for a caller to whom it matters how something is written.
+pub(super) async fn read_json_text(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    state: &AppState,
+) -> Result<(Value, Bytes), Problem> {
     let media = media_type(request)?;
     if !matches!(media.as_deref(), None | Some("application/json")) {
         return Err(unsupported("application/json"));
     }
     let body = read(request, payload, state, DOCUMENT_BYTES_MAX).await?;
-    serde_json::from_slice(&body.bytes)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "malformed_body", format!("no JSON text: {error}")))
+    let document = serde_json::from_slice(&body.bytes)
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "malformed_body", format!("no JSON text: {error}")))?;
+    Ok((document, body.bytes.clone()))
 }
 
 /// The media type in small letters, without parameters. Text in another character set than UTF-8

@@ -13,6 +13,7 @@ use super::problem::Problem;
 use super::problem::etag;
 use super::state::AppState;
 use super::{body, paging, path, precondition, template_check};
+use crate::json::repeated_member;
 use crate::model::field::FieldError;
 use crate::model::id::{AccountId, new_id};
 use crate::model::template::Template;
@@ -46,6 +47,12 @@ pub(super) trait Resource: Record + 'static {
     /// Takes over what a reader never sees from the record that this one replaces, where the
     /// document does not mention it.
     fn keep(&mut self, _old: &Self, _document: &Map<String, Value>) {}
+
+    /// What is a mistake where it is written anew, though a record that was stored so is loaded; `text` is the
+    /// document as it was sent.
+    fn refused_when_saved(&self, _text: &[u8]) -> Vec<FieldError> {
+        Vec::new()
+    }
 
     /// Judges it together with what else there is; `Ok` holds warnings.
     fn judge(&self, account: &AccountId, state: &AppState) -> impl Future<Output = Result<Vec<Diagnostic>, Problem>>;
@@ -165,6 +172,16 @@ impl Resource for Trigger {
         }
     }
 
+    fn refused_when_saved(&self, text: &[u8]) -> Vec<FieldError> {
+        let complaint = self.pattern.as_ref().and_then(|pattern| pattern.complaint());
+        let complaint = complaint.map(|e| FieldError::new(format!("/where{}", e.pointer), e.code, e.detail.as_str()));
+        let repeated = repeated_member(text, "/where").map(|pointer| {
+            let detail = "this name stands twice in its object; join the two conditions, or write an `$or`";
+            FieldError::new(pointer, "repeated_key", detail)
+        });
+        repeated.into_iter().chain(complaint).collect()
+    }
+
     /// Warns where the template names what the trigger's events don't carry. Whether the template
     /// is there is the store's to say, together with the write.
     async fn judge(&self, account: &AccountId, state: &AppState) -> Result<Vec<Diagnostic>, Problem> {
@@ -213,10 +230,10 @@ async fn create<T: Resource>(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
-    let document = body::read_json(&request, &mut payload, &state).await?;
+    let (document, text) = body::read_json_text(&request, &mut payload, &state).await?;
     let mut members = object::<T>(document)?;
     members.entry("id").or_insert_with(|| new_id().into());
-    let written = save::<T>(&account, members, Precondition::Absent, &state).await;
+    let written = save::<T>(&account, members, &text, Precondition::Absent, &state).await;
     written.map_err(|problem| match problem.code {
         "precondition_failed" => Problem::new(
             StatusCode::CONFLICT,
@@ -234,7 +251,7 @@ async fn replace<T: Resource>(
 ) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
     let precondition = precondition::of(&request)?;
-    let document = body::read_json(&request, &mut payload, &state).await?;
+    let (document, text) = body::read_json_text(&request, &mut payload, &state).await?;
     let mut members = object::<T>(document)?;
     let id = path::id(&request);
     if members.get("id").is_some_and(|own| *own != id.as_str()) {
@@ -243,7 +260,7 @@ async fn replace<T: Resource>(
         return Err(Problem::invalid(T::INVALID, T::NAME, vec![error]));
     }
     members.insert("id".into(), id.into());
-    save::<T>(&account, members, precondition, &state).await
+    save::<T>(&account, members, &text, precondition, &state).await
 }
 
 fn object<T: Resource>(document: Value) -> Result<Map<String, Value>, Problem> {
@@ -259,11 +276,16 @@ fn object<T: Resource>(document: Value) -> Result<Map<String, Value>, Problem> {
 async fn save<T: Resource>(
     account: &AccountId,
     members: Map<String, Value>,
+    text: &[u8],
     precondition: Precondition,
     state: &AppState,
 ) -> Result<HttpResponse, Problem> {
     let record = T::from_json(Value::Object(members.clone()));
     let mut record = record.map_err(|errors| Problem::invalid(T::INVALID, T::NAME, errors))?;
+    let refused = record.refused_when_saved(text);
+    if !refused.is_empty() {
+        return Err(Problem::invalid(T::INVALID, T::NAME, refused));
+    }
     if precondition != Precondition::Absent
         && let Ok(Some(old)) = state.store.get::<T>(Some(account), record.id()).await
     {

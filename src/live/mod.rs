@@ -15,6 +15,7 @@ pub use index::{Index, LiveTrigger};
 
 use crate::dictionary::Dictionary;
 use crate::flow::messages::LiveTemplate;
+use crate::matching;
 use crate::model::template::Template;
 use crate::store::{Change, ChangeSink, Snapshot};
 use crate::telemetry::metrics::Metrics;
@@ -30,6 +31,7 @@ pub struct Live {
     writing: Mutex<()>,
     catalogue: Arc<Dictionary>,
     limits: Limits,
+    matching: matching::Limits,
     metrics: Arc<Metrics>,
     progress: Option<Progress>,
 }
@@ -42,14 +44,19 @@ impl fmt::Debug for Live {
 
 impl Live {
     /// Nothing is live yet.
-    pub fn new(catalogue: Arc<Dictionary>, limits: Limits, metrics: Arc<Metrics>) -> Self {
+    pub fn new(catalogue: Arc<Dictionary>, limits: Limits, matching: matching::Limits, metrics: Arc<Metrics>) -> Self {
         let index = ArcSwap::from_pointee(Index::default());
-        Self { index, writing: Mutex::new(()), catalogue, limits, metrics, progress: None }
+        Self { index, writing: Mutex::new(()), catalogue, limits, matching, metrics, progress: None }
     }
 
     /// The same for whoever wants to see how a snapshot goes on.
     pub fn with_progress(self, progress: Option<Progress>) -> Self {
         Self { progress, ..self }
+    }
+
+    /// What matching may cost.
+    pub fn matching(&self) -> &matching::Limits {
+        &self.matching
     }
 
     /// The index of this moment. Hold it for one piece of work only: it does not change.

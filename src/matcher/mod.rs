@@ -9,6 +9,7 @@ use actix::{Actor, Context, Handler, Recipient};
 
 use crate::flow::messages::{EventData, EventsAccepted, Firing, FiringsMatched, LiveTemplate};
 use crate::live::{Index, Live, LiveTrigger};
+use crate::matching::{Limits, Steps, Subject, TooCostly};
 use crate::model::event::{Event, EventType};
 use crate::model::id::AccountId;
 use crate::model::outcome::Dropped;
@@ -55,7 +56,9 @@ impl Handler<EventsAccepted> for Matcher {
         for event in message.events {
             let before = firings.len();
             // A fault over one event must not take the others, nor the thread's Matcher, with it.
-            let matched = catch_unwind(AssertUnwindSafe(|| fire(&index, &mut listeners, event, &mut firings)));
+            let matched = catch_unwind(AssertUnwindSafe(|| {
+                fire(&index, self.live.matching(), &self.metrics, &mut listeners, event, &mut firings)
+            }));
             if matched.is_err() {
                 firings.truncate(before);
                 self.metrics.deliveries.dropped.inc(Dropped::Panic);
@@ -107,15 +110,35 @@ impl Listeners {
     }
 }
 
-fn fire(index: &Index, listeners: &mut Listeners, event: Event, firings: &mut Vec<Firing>) {
+fn fire(
+    index: &Index,
+    limits: &Limits,
+    metrics: &Metrics,
+    listeners: &mut Listeners,
+    event: Event,
+    firings: &mut Vec<Firing>,
+) {
     let listeners = listeners.of(index, &event);
     let Some(data) = event.data.object() else { return };
-    let mut subject = crate::matching::Subject::new(data);
-    let mut means = |listener: &&Listener| {
-        let mut steps = crate::matching::Steps::new(1_000_000);
-        listener.trigger.pattern.as_ref().is_none_or(|p| p.matches(&mut subject, &mut steps).unwrap_or(false))
-    };
-    let fired: Vec<&Listener> = listeners.iter().filter(|l| means(l)).collect();
+    let mut subject = Subject::new(data);
+    let mut event_steps = limits.steps_per_event_max;
+    let mut fired: Vec<&Listener> = Vec::new();
+    for listener in listeners {
+        let Some(pattern) = &listener.trigger.pattern else {
+            fired.push(listener);
+            continue;
+        };
+        let given = limits.steps_per_trigger_max.min(event_steps);
+        let mut steps = Steps::new(given);
+        match pattern.matches(&mut subject, &mut steps) {
+            Ok(true) => fired.push(listener),
+            Ok(false) => event_steps -= given - steps.left(),
+            Err(TooCostly) => {
+                event_steps -= given;
+                metrics.deliveries.dropped.inc(Dropped::FilterTooCostly);
+            }
+        }
+    }
     if fired.is_empty() {
         return;
     }

@@ -50,8 +50,9 @@ impl Alone {
 
     fn start_before(changes: Vec<Change>, behind: Recipient<FiringsMatched>) -> Self {
         let metrics = Arc::new(Metrics::new());
-        let limits = Config::from_layers(None, []).expect("the defaults").templates;
-        let live = Arc::new(Live::new(Arc::new(Dictionary::shipped()), limits, Arc::clone(&metrics)));
+        let config = Config::from_layers(None, []).expect("the defaults");
+        let dictionary = Arc::new(Dictionary::shipped());
+        let live = Arc::new(Live::new(dictionary, config.templates, config.matching, Arc::clone(&metrics)));
         live.apply(changes);
         let matcher = Matcher::new(Arc::clone(&live), Arc::clone(&metrics), behind, 16).start();
         Self { gate: Gate::new(16, 1), live, metrics, matcher }
@@ -136,4 +137,20 @@ async fn with_nobody_behind_it_firings_are_counted_as_dropped_and_hold_nothing()
     let answer = alone.give(&[("a", json!({})), ("a", json!({}))]).await;
     assert_eq!((alone.metrics.deliveries.dropped.get(Dropped::Stopped), alone.gate.events()), (2, 0));
     assert!(soon(answer).await.is_ok(), "the producer was left without an answer");
+}
+
+#[actix_rt::test]
+async fn a_filter_that_costs_too_much_does_not_fire_and_is_counted() {
+    let numeric: Vec<Value> = (0..900).map(|n| json!({"numeric": [">", 10_000 + n]})).collect();
+    let (alone, mut passed) = Alone::start(vec![
+        template_change("w"),
+        trigger_change("costly", json!({"event": "a", "where": {"n": numeric}})),
+        trigger_change("cheap", json!({"event": "a", "where": {"n": [7]}})),
+        trigger_change("plain", json!({"event": "a"})),
+    ]);
+    alone.give(&[("a", json!({"n": (0..500).collect::<Vec<_>>()}))]).await;
+    let mut message = soon(passed.recv()).await.expect("firings");
+    message.firings.sort_by(|a, b| a.trigger.as_str().cmp(b.trigger.as_str()));
+    assert_eq!(fired(&message), ["cheap", "plain"]);
+    assert_eq!(alone.metrics.deliveries.dropped.get(Dropped::FilterTooCostly), 1);
 }

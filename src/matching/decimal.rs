@@ -76,6 +76,7 @@ impl<'t> Decimal<'t> {
     }
 
     /// A number that grows with this one, or stays the same: a coarse order for looking up.
+    #[allow(dead_code, reason = "for the index")]
     pub(super) fn coarse(self) -> i64 {
         const EXPONENT_COARSE: i64 = 1 << 11;
         let exponent = self.exponent.clamp(-EXPONENT_COARSE, EXPONENT_COARSE - 1) + EXPONENT_COARSE;
@@ -168,7 +169,8 @@ mod tests {
 
     #[test]
     fn the_order_is_exact_and_the_coarse_one_never_turns_it_round() {
-        for (left_row, left) in ORDERED.iter().enumerate().flat_map(|(row, texts)| texts.iter().map(move |t| (row, t))) {
+        for (left_row, left) in ORDERED.iter().enumerate().flat_map(|(row, texts)| texts.iter().map(move |t| (row, t)))
+        {
             for (right_row, right) in
                 ORDERED.iter().enumerate().flat_map(|(row, texts)| texts.iter().map(move |t| (row, t)))
             {

@@ -18,7 +18,9 @@ fn shape(name: &str) -> &'static str {
         "suffix" => "{\"suffix\": \"a\"} or {\"suffix\": {\"equals-ignore-case\": \"a\"}}",
         "equals-ignore-case" => "{\"equals-ignore-case\": \"a\"}",
         "wildcard" => "{\"wildcard\": \"a*b\"}; \\* and \\\\ stand for * and \\",
-        "numeric" => "{\"numeric\": [\">\", 5]} or a range, {\"numeric\": [\">=\", 1, \"<\", 5]}; = < <= > >= are known",
+        "numeric" => {
+            "{\"numeric\": [\">\", 5]} or a range, {\"numeric\": [\">=\", 1, \"<\", 5]}; = < <= > >= are known"
+        }
         "exists" => "{\"exists\": true} or {\"exists\": false}",
         "cidr" => "{\"cidr\": \"10.0.0.0/8\"} or {\"cidr\": \"2001:db8::/32\"}",
         _ => {

@@ -33,13 +33,24 @@ pub(super) struct Text {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Op {
     /// All of what is below must hold of the member of this name.
-    Field { name: Span, next: u32, below: Below },
+    Field {
+        name: Span,
+        next: u32,
+        below: Below,
+    },
     /// One branch must hold.
-    Any { next: u32 },
+    Any {
+        next: u32,
+    },
     /// A branch: all of what is below must hold.
-    Branch { next: u32 },
+    Branch {
+        next: u32,
+    },
     /// One of the tests below must hold of a value; `source` is their list as it was written.
-    Leaf { source: Span, next: u32 },
+    Leaf {
+        source: Span,
+        next: u32,
+    },
     /// The value is there, or is not. These come first in their leaf.
     Exists(bool),
     Null,
@@ -57,9 +68,13 @@ pub(super) enum Op {
     Piece(Span),
     Within(Network),
     /// The tests in so many operations after this one; none may hold.
-    AnythingBut { operations: u32 },
+    AnythingBut {
+        operations: u32,
+    },
     /// The next operation, or the next two, are bounds that must hold.
-    Range { bounds: u8 },
+    Range {
+        bounds: u8,
+    },
     Bound(Comparison, Number),
 }
 

@@ -137,7 +137,8 @@ impl Reader {
                 Value::Array(list) => Body::Leaf(self.leaf(list, &at)?),
                 other => {
                     let shown: String = other.to_string().chars().take(80).collect();
-                    let detail = format!("a field takes a list of values or an object, not {}; write [{shown}]", kind(other));
+                    let detail =
+                        format!("a field takes a list of values or an object, not {}; write [{shown}]", kind(other));
                     return Err(PatternError::shape(&at, detail));
                 }
             };

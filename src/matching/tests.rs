@@ -130,7 +130,8 @@ fn steps(pattern: &Value, data: &Value) -> usize {
 #[test]
 fn the_cost_is_a_product_of_sizes_and_never_a_power() {
     let numeric: Vec<Value> = (0..900).map(|n| json!({"numeric": [">", 1_000 + n]})).collect();
-    let wildcards: Vec<Value> = (0..40).map(|n| json!({"wildcard": format!("*{}b", "a*".repeat(10 + n))})).collect();
+    let wildcards: Vec<Value> =
+        (0..40).map(|n| json!({"wildcard": format!("*{}b", "a*".repeat(n % 20 + 1))})).collect();
     let text = "a".repeat(10_000);
     for (pattern, data, at_most) in [
         (json!({"a": numeric}), json!({"a": (0..500).collect::<Vec<_>>()}), 500 * 902 + 10),
@@ -147,7 +148,11 @@ fn the_cost_is_a_product_of_sizes_and_never_a_power() {
         ),
     ] {
         let steps = steps(&pattern, &data);
-        assert!(steps <= at_most, "{steps} steps, {at_most} at most: {}", pattern.to_string().get(..80).unwrap_or_default());
+        assert!(
+            steps <= at_most,
+            "{steps} steps, {at_most} at most: {}",
+            pattern.to_string().get(..80).unwrap_or_default()
+        );
     }
 }
 

@@ -153,11 +153,7 @@ fn fields_below_one_member_hold_in_one_element_across_or() {
             r#"{"x":1,"b":[{"c":2},{"d":1}]}"#,
             "match",
         ),
-        (
-            r#"{"$or":[{"rooms":{"kind":["bath"]}},{"x":[1]}],"$or":[]}"#,
-            data,
-            "error",
-        ),
+        (r#"{"$or":[{"rooms":{"kind":["bath"]}},{"x":[1]}],"$or":[]}"#, data, "error"),
         // Two values of one field need not be of one element, as the field is no list of objects.
         (r#"{"t":["a"],"$or":[{"t":["b"]},{"x":[1]}]}"#, r#"{"t":["a","b"]}"#, "match"),
         // A value beside an object: what is below is looked for in an element, the value in the list.

@@ -41,13 +41,23 @@ fn a_mistake_is_told_with_its_place_and_the_shape_that_is_wanted() {
         (json!({"a": [{"anything-but": {"numeric": ["=", 1]}}]}), "/a/0/anything-but", "bad_pattern", "suffix"),
         (json!({"a": [{"anything-but": {"prefix": ""}}]}), "/a/0/anything-but/prefix", "bad_pattern", "empty"),
         (json!({"a": [{"anything-but": {"prefix": []}}]}), "/a/0/anything-but/prefix", "bad_pattern", "list"),
-        (json!({"a": [{"anything-but": {"prefix": {"equals-ignore-case": "x"}}}]}), "/a/0/anything-but/prefix", "bad_pattern", "string"),
+        (
+            json!({"a": [{"anything-but": {"prefix": {"equals-ignore-case": "x"}}}]}),
+            "/a/0/anything-but/prefix",
+            "bad_pattern",
+            "string",
+        ),
         (json!({"a": [{"anything-but": {"wildcard": "**"}}]}), "/a/0/anything-but/wildcard", "bad_wildcard", "row"),
         (json!({"$or": [{"a": [1]}]}), "/$or", "bad_pattern", "two or more"),
         (json!({"$or": {"a": [1]}}), "/$or", "bad_pattern", "two or more"),
         (json!({"$or": [{"a": [1]}, 2]}), "/$or/1", "bad_pattern", "two or more"),
         (json!({"$or": [{"a": [1]}, {}]}), "/$or/1", "bad_pattern", "leave it out"),
-        (json!({"$or": [{"a": [1]}, {"b": {"prefix": ["x"]}}]}), "/$or/1/b/prefix", "bad_pattern", "can't name a field"),
+        (
+            json!({"$or": [{"a": [1]}, {"b": {"prefix": ["x"]}}]}),
+            "/$or/1/b/prefix",
+            "bad_pattern",
+            "can't name a field",
+        ),
         (json!({"a/b": {"c~d": [{"x": 1}]}}), "/a~1b/c~0d/0/x", "unknown_matcher", "known are"),
     ] {
         let error = Pattern::new(&pattern).expect_err(&pattern.to_string());
@@ -78,11 +88,16 @@ fn alternatives_multiply_only_where_they_share_a_member() {
     let shared = |groups: usize| {
         let first = json!({"$or": or("a", 0)});
         (1..groups).fold(first, |inner, group| {
-            let branches: Vec<Value> = or("a", group).as_array().expect("a list").iter().map(|branch| {
-                let mut branch = branch.clone();
-                branch["$or"] = inner["$or"].clone();
-                branch
-            }).collect();
+            let branches: Vec<Value> = or("a", group)
+                .as_array()
+                .expect("a list")
+                .iter()
+                .map(|branch| {
+                    let mut branch = branch.clone();
+                    branch["$or"] = inner["$or"].clone();
+                    branch
+                })
+                .collect();
             json!({"$or": branches})
         })
     };

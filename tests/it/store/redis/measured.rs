@@ -62,7 +62,9 @@ async fn change_to_live() {
     let server = RedisServer::start();
     let one = Node::at(&server.url()).await;
     let metrics = Arc::new(Metrics::new());
-    let live = Live::new(Arc::new(Dictionary::shipped()), support::settings(&[]).templates, Arc::clone(&metrics));
+    let config = support::settings(&[]);
+    let dictionary = Arc::new(Dictionary::shipped());
+    let live = Live::new(dictionary, config.templates, config.matching, Arc::clone(&metrics));
     let clock = Arc::new(Clock { live, in_effect: Mutex::default() });
     let _two = Store::open(&settings(&server.url()), clock.clone(), metrics).await.expect("a store");
     one.put_template("a").await;
