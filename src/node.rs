@@ -110,8 +110,13 @@ impl Node {
         let gate = Gate::new(config.ingest.events_in_flight_max, config.cluster.take_max);
         let outbound = Outbound::new(&config.dispatch).map_err(StartError::Dispatch)?;
         let listener = listen(config.server.listen)?;
-        let live =
-            Live::new(Arc::clone(&dictionary), config.templates.clone(), config.matching.clone(), Arc::clone(&metrics));
+        let live = Live::new(
+            Arc::clone(&dictionary),
+            config.templates.clone(),
+            config.matching.clone(),
+            config.dispatch.egress.clone(),
+            Arc::clone(&metrics),
+        );
         let live = Arc::new(live.with_progress(progress));
         let store = Store::open(&config.store, Arc::clone(&live) as _, Arc::clone(&metrics)).await?;
 

@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
-use super::processors;
 use super::reader::Reader;
+use super::{egress, processors};
+use crate::model::egress::EgressRules;
 
 /// `[dispatch]`.
 #[derive(Debug, Clone)]
@@ -33,8 +32,8 @@ pub struct Dispatch {
     pub behind_after: Duration,
     /// Bytes of a response's body that are read to keep the connection.
     pub answer_bytes_max: usize,
-    /// Networks that may be dialled although they are not public.
-    pub allow_networks: Vec<IpNet>,
+    /// What may be dialled.
+    pub egress: EgressRules,
     /// Certificate authorities to trust besides the public ones.
     pub ca_file: Option<PathBuf>,
     /// Deliveries go through Redis, also from this node to itself.
@@ -60,23 +59,10 @@ impl Dispatch {
             stalled_after: reader.duration("dispatch.stalled_after_ms", 2..=60_000),
             behind_after: reader.duration("dispatch.behind_after_ms", 0..=60_000),
             answer_bytes_max: reader.number("dispatch.answer_bytes_max", 0..=1 << 30),
-            allow_networks: networks(reader),
+            egress: egress::read(reader),
             ca_file: reader.path("dispatch.ca_file"),
             streams: reader.word("dispatch.hand_over", &["streams", "local"]) == "streams",
             drain: reader.duration("dispatch.drain_ms", 0..=3_600_000),
         }
     }
-}
-
-fn networks(reader: &mut Reader) -> Vec<IpNet> {
-    let texts = reader.texts("dispatch.allow_networks");
-    let read = |text: String| {
-        let network = text.parse().ok();
-        if network.is_none() {
-            let detail = format!("{text:?} is not a network; write it like 10.1.0.0/16 or fd00::/8");
-            reader.refuse("dispatch.allow_networks", detail);
-        }
-        network
-    };
-    texts.into_iter().filter_map(read).collect()
 }

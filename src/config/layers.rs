@@ -19,8 +19,8 @@ enum Expected {
     Integer,
     #[error("expected true or false")]
     Boolean,
-    #[error("expected a JSON list of strings, such as [\"a\"]")]
-    Strings,
+    #[error("expected a JSON list of strings or whole numbers, such as [\"a\"]")]
+    List,
 }
 
 /// The compiled-in settings.
@@ -74,11 +74,15 @@ fn read(text: &str, like: &Value) -> Result<Value, Expected> {
         Value::Boolean(_) => text.parse().map(Value::Boolean).map_err(|_| Expected::Boolean),
         Value::Array(_) => serde_json::from_str::<Vec<Json>>(text)
             .ok()
-            .and_then(|items| items.iter().map(|i| i.as_str().map(Value::from)).collect())
+            .and_then(|items| items.iter().map(item).collect())
             .map(Value::Array)
-            .ok_or(Expected::Strings),
+            .ok_or(Expected::List),
         _ => Ok(Value::String(text.to_owned())),
     }
+}
+
+fn item(item: &Json) -> Option<Value> {
+    item.as_str().map(Value::from).or_else(|| item.as_i64().map(Value::Integer))
 }
 
 fn lay(

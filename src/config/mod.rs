@@ -5,6 +5,7 @@ mod auth;
 mod catalogue;
 mod cluster;
 mod dispatch;
+mod egress;
 mod ingest;
 mod layers;
 mod log;
@@ -195,7 +196,7 @@ mod tests {
         .expect("valid");
         assert_eq!(config.server.listen.port(), 1);
         assert_eq!(config.dispatch.drain, Duration::from_millis(2));
-        assert_eq!(config.dispatch.allow_networks.len(), 2);
+        assert_eq!(config.dispatch.egress.allow_networks.len(), 2);
     }
 
     #[test]

@@ -77,6 +77,17 @@ impl Reader {
         })
     }
 
+    /// A list of ports.
+    pub(super) fn ports(&mut self, name: &str) -> Vec<u16> {
+        let items = self.value(name).as_array().cloned();
+        let items = items.expect("the layers keep a key's type");
+        let ports: Option<Vec<u16>> = items.iter().map(|i| u16::try_from(i.as_integer()?).ok()).collect();
+        ports.unwrap_or_else(|| {
+            self.refuse(name, "expected a list of ports, such as [8443]");
+            Vec::new()
+        })
+    }
+
     /// A whole number within a range.
     pub(super) fn number(&mut self, name: &str, range: RangeInclusive<i64>) -> usize {
         let number = self.value(name).as_integer();

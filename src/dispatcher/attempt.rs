@@ -7,17 +7,13 @@ use std::time::Duration;
 
 use awc::error::{ConnectError, SendRequestError};
 use awc::http::header::{CONTENT_TYPE, USER_AGENT};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use futures_util::StreamExt as _;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderName, HeaderValue};
-use sha2::Sha256;
 
 use super::outbound::AddressRefused;
+use super::signature::signatures;
 use crate::model::delivery::Delivery;
 use crate::model::outcome::Outcome;
-use crate::model::secret::Secret;
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
@@ -66,8 +62,8 @@ fn request(client: &awc::Client, delivery: &Delivery, unix_seconds: u64) -> awc:
     headers.reserve(6 + target.headers.len());
     headers.insert(CONTENT_TYPE, delivery.content_type.clone());
     headers.insert(USER_AGENT, AGENT);
-    if let Some(secret) = &target.secret {
-        headers.insert(WEBHOOK_SIGNATURE, signature(secret, delivery, &timestamp));
+    if let Some(signatures) = signatures(&target.secrets, delivery, unix_seconds) {
+        headers.insert(WEBHOOK_SIGNATURE, signatures);
     }
     headers.insert(WEBHOOK_ID, delivery.webhook_id.clone());
     headers.insert(WEBHOOK_TIMESTAMP, timestamp);
@@ -75,19 +71,6 @@ fn request(client: &awc::Client, delivery: &Delivery, unix_seconds: u64) -> awc:
         headers.insert(name.clone(), value.clone());
     }
     request
-}
-
-/// The symmetric signature of the Standard Webhooks specification: version 1 over
-/// `id.timestamp.body`.
-fn signature(secret: &Secret, delivery: &Delivery, timestamp: &HeaderValue) -> HeaderValue {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
-    mac.update(delivery.webhook_id.as_bytes());
-    mac.update(b".");
-    mac.update(timestamp.as_bytes());
-    mac.update(b".");
-    mac.update(&delivery.body);
-    let text = format!("v1,{}", BASE64.encode(mac.finalize().into_bytes()));
-    HeaderValue::try_from(text).expect("base64 is visible ASCII")
 }
 
 fn outcome_of_status(status: u16) -> Outcome {
@@ -130,36 +113,4 @@ fn outcome_of_connect_error(error: &ConnectError) -> Outcome {
 fn is_tls(error: &io::Error) -> bool {
     let cause: Option<&(dyn Error + Send + Sync)> = error.get_ref();
     cause.is_some_and(|cause| cause.is::<rustls::Error>())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::target::{Destination, Target};
-    use std::sync::Arc;
-
-    #[test]
-    fn the_signature_is_what_the_specification_says() {
-        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-        let url = url::Url::parse("http://h/").expect("a URL");
-        let delivery = Delivery {
-            target: Arc::new(Target {
-                destination: Destination::of(&url).expect("a destination"),
-                uri: "http://h/".parse().expect("a URI"),
-                headers: Box::default(),
-                secret: Some(Secret::new(secret).expect("a secret")),
-            }),
-            webhook_id: HeaderValue::from_static("msg_1"),
-            content_type: HeaderValue::from_static("text/plain"),
-            body: "{\"a\": \"ü\"}".into(),
-        };
-        let own = signature(
-            delivery.target.secret.as_ref().expect("set above"),
-            &delivery,
-            &HeaderValue::from(1_700_000_000_u64),
-        );
-        let oracle = standardwebhooks::Webhook::new(secret).expect("the oracle takes it");
-        let expected = oracle.sign("msg_1", 1_700_000_000, &delivery.body).expect("signed");
-        assert_eq!(own.to_str().expect("ASCII"), expected);
-    }
 }

@@ -7,6 +7,7 @@ mod outbound;
 mod parked;
 mod queue;
 mod set;
+mod signature;
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ pub use set::{DispatchSettings, Dispatchers};
 
 use crate::flow::in_flight::StreamClaims;
 use crate::flow::messages::DeliveriesRouted;
-use crate::model::target::Destination;
+use crate::model::destination::Destination;
 use queue::Queue;
 
 /// Said by a Dispatcher that has had nothing to do for a while.

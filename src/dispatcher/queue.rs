@@ -15,8 +15,8 @@ use super::parked::Parked;
 use crate::config::Dispatch;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{InFlight, Report};
+use crate::model::destination::Destination;
 use crate::model::outcome::{Dropped, Outcome};
-use crate::model::target::Destination;
 use crate::telemetry::metrics::Metrics;
 
 /// The most bytes of bodies that wait before a destination that is behind and lie in a stream as well.

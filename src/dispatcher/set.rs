@@ -16,8 +16,8 @@ use crate::config::Dispatch;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::InFlight;
 use crate::flow::messages::{DeliveriesParked, DeliveriesRendered, DeliveriesRouted};
+use crate::model::destination::Destination;
 use crate::model::outcome::Dropped;
-use crate::model::target::Destination;
 use crate::telemetry::metrics::Metrics;
 
 /// What every dispatch thread is told.

@@ -25,7 +25,7 @@ use queue::Bounds;
 fn config(change: impl FnOnce(&mut Dispatch)) -> Dispatch {
     let mut config = Config::from_layers(None, []).expect("the defaults").dispatch;
     config.threads = 1;
-    config.allow_networks = vec!["127.0.0.0/8".parse().expect("a network")];
+    config.egress.allow_networks = vec!["127.0.0.0/8".parse().expect("a network")];
     change(&mut config);
     config
 }
@@ -48,8 +48,7 @@ impl Port {
     }
 
     fn target(&self) -> Arc<Target> {
-        let uri = self.url().as_str().parse().expect("a URI");
-        Arc::new(Target { destination: self.destination(), uri, headers: Box::default(), secret: None })
+        Arc::new(Target::read(self.url().as_str(), &[], Vec::new()).expect("a target"))
     }
 
     /// The next connection, with the body of its first request.

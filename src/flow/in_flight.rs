@@ -10,8 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::response::EventsResponse;
 use crate::flow::gate::{Admitted, Outstanding, StreamPermit};
 use crate::model::delivery::Delivery;
+use crate::model::destination::Destination;
 use crate::model::outcome::{Dropped, Outcome};
-use crate::model::target::Destination;
 use crate::telemetry::metrics::Metrics;
 
 /// An entry's name in its stream: milliseconds and a number, as Redis orders them.

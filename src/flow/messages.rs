@@ -11,9 +11,11 @@ use http::HeaderValue;
 use tokio::sync::oneshot;
 
 use super::in_flight::{Admission, InFlight, Report, StreamClaims};
+use crate::model::destination::Destination;
 use crate::model::event::Event;
 use crate::model::id::{AccountId, TriggerId};
-use crate::model::target::{Destination, Target};
+use crate::model::outcome::Dropped;
+use crate::model::target::Target;
 use crate::templating;
 
 /// Events that the producer may count on, to the Matcher.
@@ -47,8 +49,8 @@ pub struct Firing {
     pub event: Arc<EventData>,
     /// Which trigger.
     pub trigger: TriggerId,
-    /// Where it sends.
-    pub target: Arc<Target>,
+    /// Where it sends; or why it sends nothing.
+    pub target: Result<Arc<Target>, Dropped>,
     /// What it sends; `None` where the template can't be used.
     pub template: Option<Arc<LiveTemplate>>,
     /// Who wants to hear the end of it.

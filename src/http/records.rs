@@ -17,9 +17,12 @@ use crate::json::repeated_member;
 use crate::model::field::FieldError;
 use crate::model::id::{AccountId, new_id};
 use crate::model::template::Template;
-use crate::model::trigger::Trigger;
-use crate::store::{Precondition, Record, Stored};
+use crate::model::trigger::{self, Trigger};
+use crate::store::{Precondition, Record, StoreError, Stored, Written};
 use crate::templating::Diagnostic;
+
+/// How often a write is tried that keeps a part of a record which others change at the same time.
+const WRITES_MAX: u32 = 8;
 
 /// What the calls need to know of a kind of record.
 pub(super) trait Resource: Record + 'static {
@@ -44,13 +47,16 @@ pub(super) trait Resource: Record + 'static {
     /// As a reader sees it.
     fn view(&self) -> Value;
 
-    /// Takes over what a reader never sees from the record that this one replaces, where the
-    /// document does not mention it.
-    fn keep(&mut self, _old: &Self, _document: &Map<String, Value>) {}
+    /// Puts into a document what it leaves to the record that it replaces. Says whether there was any.
+    fn complete(_document: &mut Map<String, Value>, _old: &Self) -> Result<bool, Vec<FieldError>> {
+        Ok(false)
+    }
 
-    /// What is a mistake where it is written anew, though a record that was stored so is loaded; `text` is the
-    /// document as it was sent.
-    fn refused_when_saved(&self, _text: &[u8]) -> Vec<FieldError> {
+    /// The rules of this node that the record breaks.
+    fn broken_rules(&self, state: &AppState) -> Vec<FieldError>;
+
+    /// Names that stand twice in an object of the document, as it was sent, where that is a mistake.
+    fn repeated(_text: &[u8]) -> Vec<FieldError> {
         Vec::new()
     }
 
@@ -133,6 +139,10 @@ impl Resource for Template {
         self.to_json()
     }
 
+    fn broken_rules(&self, _: &AppState) -> Vec<FieldError> {
+        self.broken_rule().into_iter().collect()
+    }
+
     async fn judge(&self, _: &AccountId, state: &AppState) -> Result<Vec<Diagnostic>, Problem> {
         let checked = template_check::compile(self.format, self.body.clone(), None, state).await?;
         if checked.compiled.is_some() {
@@ -164,22 +174,23 @@ impl Resource for Trigger {
         self.to_json()
     }
 
-    /// A document that was read, changed and written back does not hold the secret; only `null`
-    /// takes it away.
-    fn keep(&mut self, old: &Self, document: &Map<String, Value>) {
-        if !document.contains_key("secret") {
-            self.secret.clone_from(&old.secret);
-        }
+    fn complete(document: &mut Map<String, Value>, old: &Self) -> Result<bool, Vec<FieldError>> {
+        trigger::complete(document, old)
     }
 
-    fn refused_when_saved(&self, text: &[u8]) -> Vec<FieldError> {
+    fn broken_rules(&self, state: &AppState) -> Vec<FieldError> {
+        let broken = self.broken_rules(&state.config.dispatch.egress).into_iter().map(|rule| rule.error);
         let complaint = self.pattern.as_ref().and_then(|pattern| pattern.complaint());
         let complaint = complaint.map(|e| FieldError::new(format!("/where{}", e.pointer), e.code, e.detail.as_str()));
+        broken.chain(complaint).collect()
+    }
+
+    fn repeated(text: &[u8]) -> Vec<FieldError> {
         let repeated = repeated_member(text, "/where").map(|pointer| {
             let detail = "this name stands twice in its object; join the two conditions, or write an `$or`";
             FieldError::new(pointer, "repeated_key", detail)
         });
-        repeated.into_iter().chain(complaint).collect()
+        repeated.into_iter().collect()
     }
 
     /// Warns where the template names what the trigger's events don't carry. Whether the template
@@ -275,24 +286,18 @@ fn object<T: Resource>(document: Value) -> Result<Map<String, Value>, Problem> {
 
 async fn save<T: Resource>(
     account: &AccountId,
-    members: Map<String, Value>,
+    mut members: Map<String, Value>,
     text: &[u8],
     precondition: Precondition,
     state: &AppState,
 ) -> Result<HttpResponse, Problem> {
-    let record = T::from_json(Value::Object(members.clone()));
-    let mut record = record.map_err(|errors| Problem::invalid(T::INVALID, T::NAME, errors))?;
-    let refused = record.refused_when_saved(text);
-    if !refused.is_empty() {
-        return Err(Problem::invalid(T::INVALID, T::NAME, refused));
+    let repeated = T::repeated(text);
+    if !repeated.is_empty() {
+        return Err(Problem::invalid(T::INVALID, T::NAME, repeated));
     }
-    if precondition != Precondition::Absent
-        && let Ok(Some(old)) = state.store.get::<T>(Some(account), record.id()).await
-    {
-        record.keep(&old.value, &members);
-    }
-    let warnings = record.judge(account, state).await?;
-    let written = state.store.put(Some(account), &record, precondition).await?;
+    // What a PUT answers can be put again.
+    members.shift_remove("warnings");
+    let (record, written, warnings) = write::<T>(account, &members, precondition, state).await?;
     let mut view = record.view();
     if let (false, Some(members)) = (warnings.is_empty(), view.as_object_mut()) {
         members.insert("warnings".into(), serde_json::to_value(warnings).unwrap_or_default());
@@ -303,6 +308,58 @@ async fn save<T: Resource>(
         response.insert_header((LOCATION, place));
     }
     Ok(response.insert_header((ETAG, etag(written.revision))).json(view))
+}
+
+/// Reads the document, with what it leaves to the record that it replaces, judges it and puts it.
+async fn write<T: Resource>(
+    account: &AccountId,
+    members: &Map<String, Value>,
+    precondition: Precondition,
+    state: &AppState,
+) -> Result<(T, Written, Vec<Diagnostic>), Problem> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let mut members = members.clone();
+        let mut precondition = precondition.clone();
+        let mut kept_of_another = false;
+        if precondition != Precondition::Absent
+            && let Some(old) = replaced::<T>(account, &members, state).await?
+        {
+            let kept = T::complete(&mut members, &old.value);
+            let kept = kept.map_err(|errors| Problem::invalid(T::INVALID, T::NAME, errors))?;
+            // What is kept must be that of the record which this one replaces, and of no earlier one.
+            if kept && matches!(precondition, Precondition::None | Precondition::Exists) {
+                precondition = Precondition::Is(vec![old.revision]);
+                kept_of_another = true;
+            }
+        }
+        let record = T::from_json(Value::Object(members));
+        let record = record.map_err(|errors| Problem::invalid(T::INVALID, T::NAME, errors))?;
+        let broken = record.broken_rules(state);
+        if !broken.is_empty() {
+            return Err(Problem::invalid(T::INVALID, T::NAME, broken));
+        }
+        let warnings = record.judge(account, state).await?;
+        match state.store.put(Some(account), &record, precondition).await {
+            Err(StoreError::PreconditionFailed { .. }) if kept_of_another && attempts < WRITES_MAX => {}
+            written => return Ok((record, written?, warnings)),
+        }
+    }
+}
+
+/// The record that a document would replace. One that can't be read is replaced whole.
+async fn replaced<T: Resource>(
+    account: &AccountId,
+    members: &Map<String, Value>,
+    state: &AppState,
+) -> Result<Option<Stored<T>>, Problem> {
+    let id = members.get("id").and_then(Value::as_str).unwrap_or_default();
+    match state.store.get::<T>(Some(account), id).await {
+        Ok(old) => Ok(old),
+        Err(StoreError::Unreadable { .. } | StoreError::NotFound | StoreError::Misplaced(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn delete<T: Resource>(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {

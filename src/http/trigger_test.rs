@@ -72,7 +72,7 @@ async fn test(
         Firing {
             event: Arc::new(EventData::of(event)),
             trigger: trigger.id.clone(),
-            target: Arc::clone(&trigger.target),
+            target: trigger.target.clone(),
             template: index.template(&account, &trigger.template),
             report: Some(report),
         }

@@ -11,6 +11,7 @@ use crate::matching::Pattern;
 use crate::model::event::{EventPattern, EventType};
 use crate::model::id::{AccountId, KeyId, TemplateId, TriggerId};
 use crate::model::key::{Key, KeyHash};
+use crate::model::outcome::Dropped;
 use crate::model::target::Target;
 use crate::model::trigger::Trigger;
 
@@ -25,8 +26,8 @@ pub struct LiveTrigger {
     pub pattern: Option<Arc<Pattern>>,
     /// What it sends.
     pub template: TemplateId,
-    /// Where to.
-    pub target: Arc<Target>,
+    /// Where to; or why all that it fires is dropped.
+    pub target: Result<Arc<Target>, Dropped>,
     /// A disabled one is kept for tests of it and fires at nothing.
     pub enabled: bool,
 }
@@ -101,23 +102,31 @@ impl Index {
         self.templates
     }
 
-    /// How many templates are saved and can't be used.
+    /// How many templates and triggers are saved and can't be used.
     pub(super) fn unusable(&self) -> usize {
         self.unusable
     }
 
-    pub(super) fn set_trigger(&mut self, account: &AccountId, id: TriggerId, trigger: Option<Trigger>) {
+    /// With each trigger comes the reason why what it fires is dropped, where it breaks a rule.
+    pub(super) fn set_trigger(
+        &mut self,
+        account: &AccountId,
+        id: TriggerId,
+        trigger: Option<(Trigger, Option<Dropped>)>,
+    ) {
         let entry = self.entry(account);
         let old = entry.triggers.get(&id).cloned();
         let (before, after) = (usize::from(old.is_some()), usize::from(trigger.is_some()));
+        let unusable_before = usize::from(old.as_ref().is_some_and(|old| old.target.is_err()));
+        let unusable_after = usize::from(trigger.as_ref().is_some_and(|(_, reason)| reason.is_some()));
         if let Some(old) = old {
             entry.unlist(&old);
             entry.triggers.remove_mut(&id);
         }
-        if let Some(trigger) = trigger {
+        if let Some((trigger, reason)) = trigger {
             let live = Arc::new(LiveTrigger {
                 id: id.clone(),
-                target: Arc::new(trigger.target()),
+                target: reason.map_or_else(|| Ok(Arc::new(trigger.target())), Err),
                 event: entry.shared_event(trigger.event),
                 pattern: trigger.pattern,
                 template: entry.shared_template(trigger.template),
@@ -127,6 +136,7 @@ impl Index {
             entry.triggers.insert_mut(id, live);
         }
         self.triggers = self.triggers + after - before;
+        self.unusable = self.unusable + unusable_after - unusable_before;
         self.tidy(account);
     }
 
@@ -252,7 +262,7 @@ mod tests {
     }
 
     fn set(index: &mut Index, to: &str, trigger: Trigger) {
-        index.set_trigger(&account(to), trigger.id.clone(), Some(trigger));
+        index.set_trigger(&account(to), trigger.id.clone(), Some((trigger, None)));
     }
 
     fn found(index: &Index, of: &str, event_type: &str) -> Vec<String> {

@@ -16,7 +16,11 @@ pub use index::{Index, LiveTrigger};
 use crate::dictionary::Dictionary;
 use crate::flow::messages::LiveTemplate;
 use crate::matching;
+use crate::model::egress::EgressRules;
+use crate::model::id::AccountId;
+use crate::model::outcome::Dropped;
 use crate::model::template::Template;
+use crate::model::trigger::Trigger;
 use crate::store::{Change, ChangeSink, Snapshot};
 use crate::telemetry::metrics::Metrics;
 use crate::templating::{self, Limits};
@@ -32,6 +36,7 @@ pub struct Live {
     catalogue: Arc<Dictionary>,
     limits: Limits,
     matching: matching::Limits,
+    egress: EgressRules,
     metrics: Arc<Metrics>,
     progress: Option<Progress>,
 }
@@ -44,9 +49,15 @@ impl fmt::Debug for Live {
 
 impl Live {
     /// Nothing is live yet.
-    pub fn new(catalogue: Arc<Dictionary>, limits: Limits, matching: matching::Limits, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        catalogue: Arc<Dictionary>,
+        limits: Limits,
+        matching: matching::Limits,
+        egress: EgressRules,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let index = ArcSwap::from_pointee(Index::default());
-        Self { index, writing: Mutex::new(()), catalogue, limits, matching, metrics, progress: None }
+        Self { index, writing: Mutex::new(()), catalogue, limits, matching, egress, metrics, progress: None }
     }
 
     /// The same for whoever wants to see how a snapshot goes on.
@@ -67,6 +78,9 @@ impl Live {
     /// Prepares a template; `None` where it can't be used any more, because the dictionary or a
     /// bound has changed since it was saved.
     fn prepare(&self, template: &Template) -> Option<Arc<LiveTemplate>> {
+        if template.broken_rule().is_some() {
+            return None;
+        }
         let checked = templating::compile(template.format, &template.body, self.catalogue.as_ref(), None, &self.limits);
         let content_type = match &template.content_type {
             Some(own) => HeaderValue::from_str(own).ok()?,
@@ -77,11 +91,27 @@ impl Live {
         Some(Arc::new(LiveTemplate { compiled, content_type }))
     }
 
+    /// Why what a trigger fires is dropped, where it breaks a rule that came after it was saved.
+    fn refuses(&self, account: &AccountId, trigger: &Trigger) -> Option<Dropped> {
+        let broken = trigger.broken_rules(&self.egress).into_iter().next()?;
+        tracing::warn!(
+            %account, trigger = %trigger.id, member = broken.error.pointer, reason = broken.reason.as_str(),
+            "a stored trigger breaks a rule that newer ones are held to; what it fires is dropped"
+        );
+        Some(broken.reason)
+    }
+
     /// Makes the index with these changes out of the one without.
     fn change(&self, index: &mut Index, changes: Vec<Change>) {
         for change in changes {
             match change {
-                Change::Trigger(account, id, trigger) => index.set_trigger(&account, id, trigger),
+                Change::Trigger(account, id, trigger) => {
+                    let trigger = trigger.map(|trigger| {
+                        let reason = self.refuses(&account, &trigger);
+                        (trigger, reason)
+                    });
+                    index.set_trigger(&account, id, trigger);
+                }
                 Change::Template(account, id, template) => {
                     let live = template.map(|template| {
                         let live = self.prepare(&template);

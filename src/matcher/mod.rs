@@ -146,7 +146,7 @@ fn fire(
     firings.extend(fired.into_iter().map(|Listener { trigger, template }| Firing {
         event: Arc::clone(&shared),
         trigger: trigger.id.clone(),
-        target: Arc::clone(&trigger.target),
+        target: trigger.target.clone(),
         template: template.get_or_init(|| index.template(&shared.account, &trigger.template)).clone(),
         report: None,
     }));

@@ -36,7 +36,7 @@ fn template_change(id: &str) -> Change {
 }
 
 fn trigger_change(id: &str, more: Value) -> Change {
-    let mut document = json!({"id": id, "template": "w", "url": format!("http://h/{id}")});
+    let mut document = json!({"id": id, "template": "w", "url": format!("http://h.example/{id}")});
     document.as_object_mut().expect("an object").extend(more.as_object().cloned().expect("an object"));
     let trigger = Trigger::from_json(document).expect("a trigger");
     Change::Trigger(account(), trigger.id.clone(), Some(trigger))
@@ -52,7 +52,8 @@ impl Alone {
         let metrics = Arc::new(Metrics::new());
         let config = Config::from_layers(None, []).expect("the defaults");
         let dictionary = Arc::new(Dictionary::shipped());
-        let live = Arc::new(Live::new(dictionary, config.templates, config.matching, Arc::clone(&metrics)));
+        let (templates, matching, egress) = (config.templates, config.matching, config.dispatch.egress);
+        let live = Arc::new(Live::new(dictionary, templates, matching, egress, Arc::clone(&metrics)));
         live.apply(changes);
         let matcher = Matcher::new(Arc::clone(&live), Arc::clone(&metrics), behind, 16).start();
         Self { gate: Gate::new(16, 1), live, metrics, matcher }
@@ -101,7 +102,7 @@ async fn firings_go_on_together_with_what_they_need() {
     let mut answer = alone.give(&events).await;
     let message = soon(passed.recv()).await.expect("firings");
     assert_eq!(fired(&message), ["exact", "filtered", "lost"]);
-    assert_eq!(message.firings[0].target.uri, "http://h/exact");
+    assert_eq!(message.firings[0].target.as_ref().expect("a target").uri, "http://h.example/exact");
     let templates: Vec<bool> = message.firings.iter().map(|firing| firing.template.is_some()).collect();
     assert_eq!(templates, [true, true, false]);
     assert_eq!(alone.metrics.events.firings_matched.get(), 3);

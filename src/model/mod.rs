@@ -2,8 +2,11 @@
 //! knows a stage or a framework.
 
 pub mod delivery;
+pub mod destination;
+pub mod egress;
 pub mod event;
 pub mod field;
+pub mod headers;
 pub mod id;
 pub mod key;
 pub mod outcome;
@@ -11,3 +14,4 @@ pub mod secret;
 pub mod target;
 pub mod template;
 pub mod trigger;
+pub mod url;

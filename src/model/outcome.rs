@@ -21,6 +21,10 @@ pub enum Dropped {
     FilterTooCostly,
     /// The trigger's template can't be used.
     TemplateUnusable,
+    /// The trigger's URL breaks a rule that came after it was saved, or the settings of the operator.
+    UrlRefused,
+    /// A header of the trigger breaks a rule that came after it was saved.
+    HeaderRefused,
     /// Redis did not take the delivery; its producer was told.
     NotHandedOver,
     /// An entry of a stream that is no delivery.
@@ -33,7 +37,7 @@ pub enum Dropped {
 
 impl Dropped {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::QueueFull,
         Self::QueueBytesFull,
         Self::DestinationsFull,
@@ -43,6 +47,8 @@ impl Dropped {
         Self::RenderFailed,
         Self::FilterTooCostly,
         Self::TemplateUnusable,
+        Self::UrlRefused,
+        Self::HeaderRefused,
         Self::NotHandedOver,
         Self::EntryUnreadable,
         Self::Panic,
@@ -66,6 +72,8 @@ impl Dropped {
             Self::RenderFailed => "render_failed",
             Self::FilterTooCostly => "filter_too_costly",
             Self::TemplateUnusable => "template_unusable",
+            Self::UrlRefused => "url_refused",
+            Self::HeaderRefused => "header_refused",
             Self::NotHandedOver => "not_handed_over",
             Self::EntryUnreadable => "entry_unreadable",
             Self::Panic => "panic",

@@ -1,39 +1,106 @@
-//! Signing secrets, as the Standard Webhooks specification defines them.
+//! Signing secrets, as the Standard Webhooks specification defines them. A trigger has several while one
+//! takes the place of another.
 
+use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 
-/// A signing secret, as the Standard Webhooks specification writes it: `whsec_` and the base64
-/// of 24 to 64 bytes. Never shown.
+/// The most secrets of one trigger: each costs a signature of every delivery.
+pub const SECRETS_MAX: usize = 8;
+
+/// What every secret begins with.
+const PREFIX: &str = "whsec_";
+/// The random bytes of a secret that is made here.
+const RANDOM_BYTES: usize = 32;
+
+/// A signing secret: its key, which is never shown, and when it ends.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Arc<[u8]>);
+pub struct Secret {
+    key: Arc<[u8]>,
+    /// From here on it signs nothing; `None`: it has no end.
+    pub until: Option<Timestamp>,
+}
+
+/// Why a text is no secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a secret is {PREFIX} and the base64 of 24 to 64 random bytes")]
+pub struct SecretError;
 
 impl Secret {
-    /// Reads `whsec_…`.
-    pub fn new(text: &str) -> Result<Self, &'static str> {
-        const CURE: &str = "a secret is whsec_ and the base64 of 24 to 64 random bytes";
-        let bytes = text
-            .strip_prefix("whsec_")
-            .and_then(|rest| BASE64.decode(rest).ok())
-            .filter(|bytes| (24..=64).contains(&bytes.len()));
-        bytes.map(|bytes| Self(bytes.into())).ok_or(CURE)
+    /// Reads `whsec_…`. It has no end.
+    pub fn new(text: &str) -> Result<Self, SecretError> {
+        let key = text.strip_prefix(PREFIX).and_then(|rest| BASE64.decode(rest).ok());
+        let key = key.filter(|key| (24..=64).contains(&key.len())).ok_or(SecretError)?;
+        Ok(Self { key: key.into(), until: None })
+    }
+
+    /// The same secret with this end, or without one.
+    pub fn with_end(self, until: Option<Timestamp>) -> Self {
+        Self { until, ..self }
+    }
+
+    /// Makes a new one of the system's randomness.
+    pub fn make() -> Result<Self, getrandom::Error> {
+        let mut key = [0; RANDOM_BYTES];
+        getrandom::fill(&mut key)?;
+        Ok(Self { key: key.as_slice().into(), until: None })
     }
 
     /// The key of the signature's HMAC.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.key
     }
 
     /// As the store keeps it.
     pub fn to_text(&self) -> String {
-        format!("whsec_{}", BASE64.encode(&self.0))
+        format!("{PREFIX}{}", BASE64.encode(&self.key))
+    }
+
+    /// Its name in interfaces: the same for the same key, and of no use to guess it.
+    pub fn id(&self) -> String {
+        let digest = Sha256::new().chain_update(b"posthaste secret id\0").chain_update(&self.key).finalize();
+        let number = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        format!("sec_{number:016x}")
+    }
+
+    /// Whether it signs at this time, in seconds since 1970.
+    pub fn is_valid_at(&self, unix_seconds: u64) -> bool {
+        self.until.is_none_or(|until| i64::try_from(unix_seconds).is_ok_and(|now| until.as_second() > now))
+    }
+
+    /// Ends it at this time, unless it ends earlier.
+    pub fn end_by(&mut self, time: Timestamp) {
+        self.until = Some(self.until.map_or(time, |until| until.min(time)));
     }
 }
 
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(…)")
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secret({}, until {:?})", self.id(), self.until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_read_made_and_ended() {
+        for bad in ["", "x", "whsec_", "whsec_AAAA", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_*"] {
+            assert_eq!(Secret::new(bad), Err(SecretError), "{bad}");
+        }
+        let mut made = Secret::make().expect("randomness");
+        let read = Secret::new(&made.to_text()).expect("what was made");
+        assert_eq!((read.id(), &read), (made.id(), &made));
+        assert_ne!(made.id(), Secret::make().expect("randomness").id());
+        assert!(made.is_valid_at(u64::MAX / 4));
+        made.end_by(Timestamp::from_second(100).expect("a time"));
+        made.end_by(Timestamp::from_second(200).expect("a time"));
+        assert!(made.is_valid_at(99) && !made.is_valid_at(100), "an earlier end stays");
+        assert!(!format!("{made:?}").contains(&made.to_text()[PREFIX.len()..]));
     }
 }

@@ -96,6 +96,13 @@ impl Template {
         fields.finish(template)
     }
 
+    /// The rule that the template breaks, where it was saved before that was one: its body is UTF-8.
+    pub fn broken_rule(&self) -> Option<FieldError> {
+        let charset = charset(self.content_type.as_deref()?)?;
+        let detail = format!("`content_type`: bodies are UTF-8, and not {charset}; write charset=utf-8 or none");
+        (!charset.eq_ignore_ascii_case("utf-8")).then(|| FieldError::new("/content_type", "bad_content_type", detail))
+    }
+
     /// The template as the HTTP interface shows it and the store keeps it: it holds no secret.
     pub fn to_json(&self) -> Value {
         let mut members = Map::new();
@@ -108,6 +115,13 @@ impl Template {
         }
         Value::Object(members)
     }
+}
+
+/// The value of the parameter `charset` of a media type, without quotes.
+fn charset(content_type: &str) -> Option<&str> {
+    let parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let (_, value) = parameters.into_iter().find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))?;
+    Some(value.trim().trim_matches('"'))
 }
 
 /// Takes a media type (RFC 9110, section 8.3.1): `type/subtype`, then parameters, whose inside is
@@ -159,6 +173,21 @@ mod tests {
                                   "body": "\u{feff}{{a}}\r\n\t\0 é ", "content_type": "text/x; a=\"b\""});
             let template = Template::from_json(document.clone()).expect("a template");
             assert_eq!(template.to_json(), document);
+        }
+    }
+
+    #[test]
+    fn only_utf_8_is_a_charset_of_bodies() {
+        let broken = |content_type: &str| {
+            let document = json!({"id": "w", "format": "text", "body": "", "content_type": content_type});
+            Template::from_json(document).expect("what was saved is read").broken_rule().is_some()
+        };
+        for good in ["a/b", "a/b; charset=utf-8", "a/b;a=b; Charset=\"UTF-8\"", "a/b; v=\"charset\""] {
+            assert!(!broken(good), "{good}");
+        }
+        for bad in ["a/b; charset=iso-8859-1", "a/b;CHARSET=\"utf-16\"", "a/b; x=y; charset=us-ascii", "a/b; charset="]
+        {
+            assert!(broken(bad), "{bad}");
         }
     }
 

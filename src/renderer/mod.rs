@@ -142,6 +142,13 @@ impl Lane {
 
     fn render(&self, firing: Firing, accepted_at: Instant, admission: Option<&Admission>) -> Option<InFlight> {
         let Firing { event, trigger, target, template, report } = firing;
+        let target = match target {
+            Ok(target) => target,
+            Err(reason) => {
+                drop_unsent(&self.metrics, reason, report);
+                return None;
+            }
+        };
         let Some(template) = template else {
             drop_unsent(&self.metrics, Dropped::TemplateUnusable, report);
             return None;

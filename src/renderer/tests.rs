@@ -12,7 +12,7 @@ use crate::flow::messages::LiveTemplate;
 use crate::flow::probe::{Probe, soon};
 use crate::model::event::{Event, EventType};
 use crate::model::id::AccountId;
-use crate::model::target::{Destination, Target};
+use crate::model::target::Target;
 use crate::model::template::Format;
 use crate::templating;
 
@@ -52,13 +52,7 @@ fn template(format: Format, body: &str) -> Option<Arc<LiveTemplate>> {
 
 /// The firing of the event with this id, whose data has the member `n`, by the trigger `t`.
 fn firing(id: &str, host: &str, n: &serde_json::Value, template: Option<Arc<LiveTemplate>>) -> Firing {
-    let url = url::Url::parse(&format!("http://{host}/")).expect("a URL");
-    let target = Target {
-        destination: Destination::of(&url).expect("a destination"),
-        uri: url.as_str().parse().expect("a URI"),
-        headers: Box::default(),
-        secret: None,
-    };
+    let target = Target::read(&format!("http://{host}/"), &[], Vec::new()).expect("a target");
     let event = Event {
         account: AccountId::default_account(),
         event_type: EventType::new("a").expect("a type"),
@@ -71,7 +65,7 @@ fn firing(id: &str, host: &str, n: &serde_json::Value, template: Option<Arc<Live
     Firing {
         event: Arc::new(EventData::of(event)),
         trigger: TriggerId::new("t").expect("a name"),
-        target: Arc::new(target),
+        target: Ok(Arc::new(target)),
         template,
         report: None,
     }

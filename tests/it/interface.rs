@@ -126,7 +126,7 @@ async fn a_secret_is_written_and_never_read() {
     let stored = || async {
         let account = posthaste::model::id::AccountId::default_account();
         let stored = node.running().shared().store.get::<posthaste::model::trigger::Trigger>(Some(&account), "t").await;
-        stored.expect("reachable").expect("there").value.secret.map(|secret| secret.to_text())
+        stored.expect("reachable").expect("there").value.secrets.first().map(|secret| secret.to_text())
     };
     assert_eq!(node.put(path, &read.json()).await.status, 200);
     assert_eq!(stored().await.as_deref(), Some(secret), "what was read, written back, keeps it");

@@ -23,9 +23,9 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 
-use super::guard::AddressGuard;
 use crate::config::Dispatch;
-use crate::model::target::Destination;
+use crate::model::destination::Destination;
+use crate::model::egress::EgressRules;
 
 /// None of the addresses that a name has may be dialled.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl std::error::Error for AddressRefused {}
 #[derive(Debug, Clone)]
 pub struct Outbound {
     tls: Arc<ClientConfig>,
-    guard: Arc<AddressGuard>,
+    egress: Arc<EgressRules>,
     connections: usize,
     keep_alive: Duration,
     attempt_timeout: Duration,
@@ -65,7 +65,7 @@ impl Outbound {
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self {
             tls: Arc::new(tls),
-            guard: Arc::new(AddressGuard::new(config.allow_networks.clone())),
+            egress: Arc::new(config.egress.clone()),
             connections: config.connections_per_destination,
             keep_alive: config.keep_alive,
             attempt_timeout: config.attempt_timeout,
@@ -76,7 +76,7 @@ impl Outbound {
     /// a client, and only its end frees them.
     pub(in crate::dispatcher) fn client(&self, resolver: &Rc<TokioResolver>, destination: &Destination) -> awc::Client {
         let connect = GuardedConnect {
-            guard: Arc::clone(&self.guard),
+            egress: Arc::clone(&self.egress),
             resolver: Rc::clone(resolver),
             destination: destination.clone(),
             timeout: self.attempt_timeout,
@@ -119,7 +119,7 @@ pub(in crate::dispatcher) fn resolver() -> Result<TokioResolver, String> {
 /// Resolves, keeps the addresses that may be dialled, and connects to one of those.
 #[derive(Clone)]
 struct GuardedConnect {
-    guard: Arc<AddressGuard>,
+    egress: Arc<EgressRules>,
     resolver: Rc<TokioResolver>,
     destination: Destination,
     timeout: Duration,
@@ -128,7 +128,8 @@ struct GuardedConnect {
 impl GuardedConnect {
     async fn connect(self) -> Result<TcpStream, ConnectError> {
         let addresses = self.addresses().await?;
-        let permitted: Vec<IpAddr> = addresses.into_iter().filter(|a| self.guard.permits(*a)).collect();
+        let judged = addresses.into_iter().filter(|a| self.egress.judge_address(&self.destination.host, *a).is_ok());
+        let permitted: Vec<IpAddr> = judged.collect();
         if permitted.is_empty() {
             return Err(ConnectError::Resolver(Box::new(AddressRefused)));
         }

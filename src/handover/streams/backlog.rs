@@ -15,7 +15,7 @@ use super::entry::unix_millis;
 use super::{GROUP, PARKED, Parked, Streams, StreamsError, parked_for, stream_key};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::EntryId;
-use crate::model::target::Destination;
+use crate::model::destination::Destination;
 use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value};
 use crate::telemetry::metrics::Metrics;
 

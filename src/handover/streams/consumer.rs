@@ -22,7 +22,7 @@ use super::{GROUP, PARKED, Parked, Streams, command};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::StreamClaims;
 use crate::flow::messages::{DeliveriesParked, DeliveriesRendered};
-use crate::model::target::Destination;
+use crate::model::destination::Destination;
 use crate::redis::{ANSWER_WITHIN, Code, Connection, RedisResult, Value, has_code, within};
 use crate::telemetry::metrics::Metrics;
 

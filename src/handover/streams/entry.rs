@@ -62,8 +62,29 @@ struct TargetText {
     content_type: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     headers: Vec<(String, String)>,
+    /// The one secret, where it has no end: entries of earlier versions have no other form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    secrets: Vec<SecretText>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SecretText {
+    key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+}
+
+impl SecretText {
+    fn of(secret: &Secret) -> Self {
+        Self { key: secret.to_text(), until: secret.until.map(|until| until.to_string()) }
+    }
+
+    fn read(self) -> Option<Secret> {
+        let until = self.until.map(|until| until.parse()).transpose().ok()?;
+        Some(Secret::new(&self.key).ok()?.with_end(until))
+    }
 }
 
 /// A target with the content type of what goes there.
@@ -122,11 +143,16 @@ fn target_text(target: &Target, content_type: &HeaderValue) -> Vec<u8> {
     // All of them were text when the trigger and the template were saved.
     let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
     let headers = target.headers.iter();
+    let short = match &*target.secrets {
+        [only] if only.until.is_none() => Some(only),
+        _ => None,
+    };
     let written = TargetText {
-        url: target.uri.to_string(),
+        url: target.url.to_string(),
         content_type: text(content_type),
         headers: headers.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
-        secret: target.secret.as_ref().map(Secret::to_text),
+        secret: short.map(Secret::to_text),
+        secrets: if short.is_some() { Vec::new() } else { target.secrets.iter().map(SecretText::of).collect() },
     };
     serde_json::to_vec(&written).expect("strings and lists of them are JSON")
 }
@@ -209,9 +235,10 @@ impl Reader {
 fn read_target(text: &[u8]) -> Result<Known, &'static str> {
     let text: TargetText =
         serde_json::from_slice(text).map_err(|_| "`target` is no JSON object with `url` and `content-type`")?;
-    let secret = text.secret.map(|text| Secret::new(&text)).transpose();
-    let secret = secret.map_err(|_| "`secret` in `target` is no secret")?;
-    let target = Target::read(&text.url, &text.headers, secret);
+    let short = text.secret.map(|key| SecretText { key, until: None });
+    let secrets = short.into_iter().chain(text.secrets).map(SecretText::read).collect::<Option<Vec<_>>>();
+    let secrets = secrets.ok_or("`secret` or `secrets` in `target` holds no secret")?;
+    let target = Target::read(&text.url, &text.headers, secrets);
     let target = target.map_err(|_| "`url` or `headers` in `target` would not be taken in a trigger")?;
     let content_type = HeaderValue::from_str(&text.content_type);
     Ok(Known {
@@ -228,7 +255,7 @@ mod tests {
         let headers = [("x-token".to_owned(), "t".to_owned())];
         let secret = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a secret");
         Delivery {
-            target: Arc::new(Target::read("https://h:1/a?b=%7C", &headers, Some(secret)).expect("a target")),
+            target: Arc::new(Target::read("https://h:1/a?b=%7C", &headers, vec![secret]).expect("a target")),
             webhook_id: HeaderValue::from_static("msg_1"),
             content_type: HeaderValue::from_static("text/plain"),
             body: Bytes::from_static(b"\0\xff{}"),
@@ -260,7 +287,7 @@ mod tests {
         assert_eq!(read.delivery.content_type, given.content_type);
         let (target, expected) = (&read.delivery.target, &given.target);
         assert_eq!((&target.uri, &target.destination), (&expected.uri, &expected.destination));
-        assert_eq!((&target.headers, &target.secret), (&expected.headers, &expected.secret));
+        assert_eq!((&target.headers, &target.secrets), (&expected.headers, &expected.secrets));
         assert_eq!(read.reply.as_deref(), Some("r"));
         let again = entries(as_value("13-0", written(&given, None))).remove(0);
         let again = reader.read(again).expect("an entry");
@@ -276,7 +303,8 @@ mod tests {
             (TARGET, Some(r#"{"url":"http://user:hunter2@h/","content-type":"a/b"}"#)),
             (TARGET, Some(r#"{"url":"http://hunter2/"}"#)),
             (TARGET, Some(r#"{"url":"http://h/","content-type":"a/b","headers":{"hunter2":1}}"#)),
-            (TARGET, Some(r#"{"url":"http://h/","content-type":"a/b","headers":[["host","hunter2"]]}"#)),
+            (TARGET, Some(r#"{"url":"http://h/","content-type":"a/b","headers":[["a b","hunter2"]]}"#)),
+            (TARGET, Some(r#"{"url":"http://h/","content-type":"a/b","secrets":[{"key":"hunter2"}]}"#)),
             (TARGET, Some(r#"{"url":"http://h/","content-type":"a/b","secret":"hunter2"}"#)),
             (TARGET, Some("{\"url\":\"http://h/\",\"content-type\":\"hunter2\\n\"}")),
             (TARGET, Some("http://hunter2/")),
@@ -300,7 +328,7 @@ mod tests {
         let given = delivery();
         let mut others = [given.clone(), given.clone(), given.clone()];
         others[1].content_type = HeaderValue::from_static("text/html");
-        others[2].target = Arc::new(Target::read("http://g/", &[], None).expect("a target"));
+        others[2].target = Arc::new(Target::read("http://g/", &[], Vec::new()).expect("a target"));
         let (mut writer, mut reader) = (Writer::default(), Reader::default());
         for given in [&given].into_iter().chain(&others).chain([&given]) {
             let mut fields = Vec::new();

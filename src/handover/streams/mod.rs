@@ -23,7 +23,7 @@ pub use consumer::{Consumers, Sink};
 pub use publisher::Publisher;
 
 use crate::config::{Cluster, Config};
-use crate::model::target::Destination;
+use crate::model::destination::Destination;
 use crate::redis::{Cmd, Link};
 
 /// The consumer group of all nodes that send.

@@ -76,16 +76,35 @@ pub(in crate::http) struct TriggerDocument {
     /// Where to.
     #[schema(example = "https://example.com/hook")]
     url: String,
-    /// Headers to send.
-    headers: Option<BTreeMap<String, String>>,
-    /// `whsec_…`; signs what is sent. Written, never read; `null` takes it away, leaving it out keeps it.
+    /// Headers to send. Values are written and never read: a response has `null` in their place, and sent back
+    /// it keeps the value that is saved, as long as the destination stays the same.
+    headers: Option<BTreeMap<String, Option<String>>>,
+    /// `whsec_…`; short for one entry of `secrets` without an end. Written, never read; `null` takes all
+    /// secrets away that are not sent.
     #[schema(write_only)]
     secret: Option<String>,
+    /// Each signs what is sent until it ends. Left out, those that are saved stay.
+    secrets: Option<Vec<SecretDocument>>,
     /// A disabled trigger never fires. True where it is left out.
     enabled: Option<bool>,
     /// In the answer to a write: where the template names what such events are not known to carry.
     #[schema(read_only)]
     warnings: Option<Vec<Diagnostic>>,
+}
+
+/// A signing secret of a trigger.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it only describes; the reading is `Trigger::from_json`")]
+pub(in crate::http) struct SecretDocument {
+    /// Its name. Sent without `key` it keeps the key that is saved.
+    #[schema(example = "sec_95d9d81740f8f052")]
+    id: Option<String>,
+    /// `whsec_` and the base64 of 24 to 64 random bytes. Written, never read.
+    #[schema(write_only)]
+    key: Option<String>,
+    /// When it ends, RFC 3339; left out: never.
+    #[schema(example = "2030-01-31T12:00:00Z")]
+    until: Option<String>,
 }
 
 /// A template: a body with places for values.

@@ -28,7 +28,7 @@ pub(super) async fn what_was_put_is_there_with_its_secrets(home: Home) {
     assert_eq!(found.value, template);
     let found: Stored<Trigger> = get(&store, Some(&acme), "t").await.expect("there");
     assert_eq!(found.value.to_stored_json(), trigger.to_stored_json());
-    assert_eq!(found.value.secret, trigger.secret);
+    assert_eq!(found.value.secrets, trigger.secrets);
     let found: Stored<Key> = get(&store, None, key.id.as_str()).await.expect("there");
     assert_eq!(found.value, key);
 

@@ -26,7 +26,7 @@ struct Clock {
 impl ChangeSink for Clock {
     fn apply(&self, changes: Vec<Change>) {
         let url = |change: &Change| match change {
-            Change::Trigger(_, _, Some(trigger)) => Some(trigger.url.clone()),
+            Change::Trigger(_, _, Some(trigger)) => Some(trigger.url.as_written().to_owned()),
             _ => None,
         };
         let urls: Vec<String> = changes.iter().filter_map(url).collect();
@@ -62,9 +62,9 @@ async fn change_to_live() {
     let server = RedisServer::start();
     let one = Node::at(&server.url()).await;
     let metrics = Arc::new(Metrics::new());
-    let config = support::settings(&[]);
+    let own = support::settings(&[]);
     let dictionary = Arc::new(Dictionary::shipped());
-    let live = Live::new(dictionary, config.templates, config.matching, Arc::clone(&metrics));
+    let live = Live::new(dictionary, own.templates, own.matching, own.dispatch.egress, Arc::clone(&metrics));
     let clock = Arc::new(Clock { live, in_effect: Mutex::default() });
     let _two = Store::open(&settings(&server.url()), clock.clone(), metrics).await.expect("a store");
     one.put_template("a").await;

@@ -1,0 +1,88 @@
+//! The symmetric signatures of the Standard Webhooks specification, version 1.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use http::HeaderValue;
+use sha2::Sha256;
+
+use crate::model::delivery::Delivery;
+use crate::model::secret::Secret;
+
+/// `v1,` and the base64 of 32 bytes, and the blank before the next.
+const SIGNATURE_BYTES: usize = 3 + 44 + 1;
+
+/// One signature for each secret that is valid at this time, separated by blanks; `None` without any.
+pub(super) fn signatures(secrets: &[Secret], delivery: &Delivery, unix_seconds: u64) -> Option<HeaderValue> {
+    let mut text = String::with_capacity(secrets.len() * SIGNATURE_BYTES);
+    for secret in secrets.iter().filter(|secret| secret.is_valid_at(unix_seconds)) {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str("v1,");
+        BASE64.encode_string(sign(secret, delivery, unix_seconds), &mut text);
+    }
+    (!text.is_empty()).then(|| HeaderValue::try_from(text).expect("base64, commas and blanks are visible ASCII"))
+}
+
+/// Over `id.timestamp.body`.
+fn sign(secret: &Secret, delivery: &Delivery, unix_seconds: u64) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
+    mac.update(delivery.webhook_id.as_bytes());
+    mac.update(b".");
+    mac.update(HeaderValue::from(unix_seconds).as_bytes());
+    mac.update(b".");
+    mac.update(&delivery.body);
+    mac.finalize().into_bytes().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::target::Target;
+
+    const ONE: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    const TWO: &str = "whsec_bjB0LWYwci10aGUtbDBnLWFuZC1sb25nLWVub3VnaA==";
+
+    fn delivery(id: &'static str, body: &'static str, secrets: &[(&str, Option<i64>)]) -> Delivery {
+        let secrets = secrets.iter().map(|(text, until)| {
+            let until = until.map(|second| jiff::Timestamp::from_second(second).expect("a time"));
+            Secret::new(text).expect("a secret").with_end(until)
+        });
+        Delivery {
+            target: Arc::new(Target::read("http://h/", &[], secrets.collect()).expect("a target")),
+            webhook_id: HeaderValue::from_static(id),
+            content_type: HeaderValue::from_static("text/plain"),
+            body: body.into(),
+        }
+    }
+
+    fn signed(delivery: &Delivery, unix_seconds: u64) -> Option<String> {
+        let value = signatures(&delivery.target.secrets, delivery, unix_seconds)?;
+        Some(value.to_str().expect("ASCII").to_owned())
+    }
+
+    /// The example that the specification's libraries test themselves with.
+    #[test]
+    fn the_specification_s_vector() {
+        let delivery = delivery("msg_p5jXN8AQM9LWM0D4loKWxJek", "{\"test\": 2432232314}", &[(ONE, None)]);
+        let expected = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+        assert_eq!(signed(&delivery, 1_614_265_330).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn each_valid_secret_signs_and_the_official_library_agrees() {
+        let delivery = delivery("msg_1", "{\"a\": \"ü\"}", &[(ONE, Some(1_700_000_000)), (TWO, None)]);
+        let oracle = |secret: &str, time: i64| {
+            let webhook = standardwebhooks::Webhook::new(secret).expect("the oracle accepts it");
+            webhook.sign("msg_1", time, &delivery.body).expect("signed")
+        };
+        let both = format!("{} {}", oracle(ONE, 1_699_999_999), oracle(TWO, 1_699_999_999));
+        assert_eq!(signed(&delivery, 1_699_999_999), Some(both));
+        assert_eq!(signed(&delivery, 1_700_000_000), Some(oracle(TWO, 1_700_000_000)));
+        assert_eq!(signed(&self::delivery("m", "", &[(ONE, Some(1))]), 1), None);
+        assert_eq!(signed(&self::delivery("m", "", &[]), 1), None);
+    }
+}

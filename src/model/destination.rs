@@ -1,0 +1,57 @@
+//! Destinations: what is slow, dead or refused is a host and a port, never a path on it.
+
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Where the deliveries of one Dispatcher go: scheme, host and port of a URL.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Destination {
+    /// `https`, not `http`.
+    pub secure: bool,
+    /// The host as the URL parser writes it: a name in lower case and IDNA, an IPv4 address, or an IPv6
+    /// address in brackets.
+    pub host: Arc<str>,
+    /// The port, also where the URL leaves it to the scheme.
+    pub port: u16,
+}
+
+impl Destination {
+    /// The destination of a URL; `None` where it has no host.
+    pub fn of(url: &url::Url) -> Option<Self> {
+        Some(Self {
+            secure: url.scheme() == "https",
+            host: url.host_str().filter(|host| !host.is_empty())?.into(),
+            port: url.port_or_known_default()?,
+        })
+    }
+
+    /// The host's address where the host is one and not a name.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.bare_host().parse().ok()
+    }
+
+    /// The host without the brackets of an IPv6 address.
+    pub fn bare_host(&self) -> &str {
+        let inner = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        inner.unwrap_or(&self.host)
+    }
+
+    /// Which of `shares` threads serves it: the same one for all its deliveries.
+    pub fn share(&self, shares: usize) -> usize {
+        if shares < 2 {
+            return 0;
+        }
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        (hasher.finish() % shares as u64) as usize
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.secure { "https" } else { "http" };
+        write!(f, "{scheme}://{}:{}", self.host, self.port)
+    }
+}

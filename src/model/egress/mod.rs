@@ -1,0 +1,94 @@
+//! What may be dialled. The same rules judge a URL when a trigger is saved, a saved trigger when it is
+//! loaded, and every address when a connection is made. Pure: they resolve nothing.
+
+mod address;
+mod embedded;
+mod host;
+mod port;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+pub use host::{HostPattern, HostPatternError};
+
+use crate::model::destination::Destination;
+
+/// Whether a setting may open the port; it is for entries of `dispatch.allow_ports`.
+pub fn can_be_allowed(port: u16) -> bool {
+    port < 1024 && !port::is_bad(port)
+}
+
+/// What the operator allows beyond public addresses and the ports of the web.
+#[derive(Debug, Clone, Default)]
+pub struct EgressRules {
+    /// `dispatch.allow_networks`.
+    pub allow_networks: Vec<IpNet>,
+    /// `dispatch.allow_hosts`.
+    pub allow_hosts: Vec<HostPattern>,
+    /// `dispatch.allow_ports`.
+    pub allow_ports: Vec<u16>,
+}
+
+/// Why a destination may not be dialled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EgressRefused {
+    /// The port belongs to another protocol, or is reserved for system services.
+    #[error("port {0} may not be dialled; 80, 443 and most of 1024 to 65535 may, others by `dispatch.allow_ports`")]
+    Port(u16),
+    /// The name has no meaning outside a network of somebody's own.
+    #[error("the host {0:?} is a name of a private network; the operator allows it by `dispatch.allow_hosts`")]
+    PrivateName(String),
+    /// The host is an address that is not public.
+    #[error("{0} is not a public address; the operator allows it by `dispatch.allow_networks`")]
+    Address(IpAddr),
+    /// The host is the address of a cloud's metadata service.
+    #[error("{0} serves the credentials of a cloud; only its own entry in `dispatch.allow_networks` allows it")]
+    CloudMetadata(IpAddr),
+}
+
+impl EgressRules {
+    /// Judges what can be told without a look-up: the port, the form of the name, and an address that
+    /// stands in the URL itself.
+    pub fn judge(&self, destination: &Destination) -> Result<(), EgressRefused> {
+        if !self.permits_port(destination.port) {
+            return Err(EgressRefused::Port(destination.port));
+        }
+        let host = &destination.host;
+        match destination.address() {
+            Some(address) => self.judge_address(host, address),
+            None if host::is_private(host) && self.allow_networks.is_empty() && !self.names(host) => {
+                Err(EgressRefused::PrivateName(host.to_string()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Judges an address that the host, as the URL has it, was found to have.
+    pub fn judge_address(&self, host: &str, address: IpAddr) -> Result<(), EgressRefused> {
+        // What is written as an IPv4 address inside IPv6 is dialled as IPv4.
+        let address = address.to_canonical();
+        if address::is_cloud_metadata(address) {
+            let named = |network: &IpNet| network.addr() == address && network.prefix_len() == network.max_prefix_len();
+            return match self.allow_networks.iter().any(named) {
+                true => Ok(()),
+                false => Err(EgressRefused::CloudMetadata(address)),
+            };
+        }
+        let allowed = address::is_public(address)
+            || self.allow_networks.iter().any(|network| network.contains(&address))
+            || self.names(host);
+        if allowed { Ok(()) } else { Err(EgressRefused::Address(address)) }
+    }
+
+    fn permits_port(&self, port: u16) -> bool {
+        port::is_open(port) || (self.allow_ports.contains(&port) && can_be_allowed(port))
+    }
+
+    /// Whether the operator allows the host by its name.
+    fn names(&self, host: &str) -> bool {
+        self.allow_hosts.iter().any(|pattern| pattern.matches(host))
+    }
+}

@@ -1,0 +1,116 @@
+//! The headers of a trigger: what a request can carry at all, and the rules that are asked when a trigger
+//! is saved and when it is loaded.
+
+use http::{HeaderName, HeaderValue};
+
+/// The most headers of one trigger.
+pub const HEADERS_MAX: usize = 32;
+/// The most bytes of the names and values of one trigger's headers: common servers accept 8 kB in all.
+pub const HEADERS_BYTES_MAX: usize = 8_192;
+
+/// Headers that a trigger can't set: they frame the request, say what Posthaste says itself, or open the
+/// metadata services of clouds.
+const RESERVED: [&str; 17] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "keep-alive",
+    "metadata-flavor",
+    "posthaste-hops",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "webhook-id",
+    "webhook-signature",
+    "webhook-timestamp",
+];
+
+/// The same for all names that begin so. Receivers believe what a proxy says of where a request comes from.
+const RESERVED_PREFIXES: [&str; 3] = ["proxy-", "x-aws-ec2-metadata-token", "x-forwarded-"];
+
+/// Why a trigger can't have a header.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderError {
+    /// The name is not a token of HTTP.
+    #[error("{0:?} is no header name")]
+    Name(String),
+    /// The value holds a character that receivers refuse or misread.
+    #[error("the value of `{0}` has a character other than visible ASCII, blank and tab")]
+    Value(String),
+    /// Another header has the name.
+    #[error("`{0}` is there twice")]
+    Twice(String),
+    /// Posthaste sets it, or nobody may.
+    #[error("`{0}` can't be set by a trigger")]
+    Reserved(String),
+    /// The content type belongs to the template.
+    #[error("`{0}` can't be set by a trigger; set `content_type` of the template")]
+    ContentType(String),
+    /// A value that was to be kept, and none is saved that may be.
+    #[error("{0}")]
+    ValueRequired(&'static str),
+}
+
+/// Reads a header that a request can carry.
+pub fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), HeaderError> {
+    let parsed = HeaderName::from_bytes(name.as_bytes());
+    let parsed = parsed.map_err(|_| HeaderError::Name(name.chars().take(80).collect()))?;
+    // Bytes above ASCII are obsolete in HTTP and misread by many.
+    let is_plain = value.bytes().all(|b| b == b'\t' || (0x20..0x7f).contains(&b));
+    let value = HeaderValue::from_str(value).ok().filter(|_| is_plain);
+    let mut value = value.ok_or_else(|| HeaderError::Value(name.to_owned()))?;
+    value.set_sensitive(true);
+    Ok((parsed, value))
+}
+
+/// Whether a trigger may set a header of this name.
+pub fn judge_name(name: &str) -> Result<(), HeaderError> {
+    let lower = name.to_ascii_lowercase();
+    if lower == "content-type" {
+        return Err(HeaderError::ContentType(name.to_owned()));
+    }
+    let reserved = RESERVED.contains(&lower.as_str()) || RESERVED_PREFIXES.iter().any(|p| lower.starts_with(p));
+    if reserved { Err(HeaderError::Reserved(name.to_owned())) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_a_trigger_may_not_set() {
+        for name in RESERVED.into_iter().chain([
+            "Host",
+            "Proxy-Authorization",
+            "proxy-connection",
+            "X-Forwarded-For",
+            "x-forwarded-proto",
+            "X-aws-ec2-metadata-token",
+            "x-aws-ec2-metadata-token-ttl-seconds",
+            "Metadata-Flavor",
+        ]) {
+            assert!(judge_name(name).is_err(), "{name}");
+        }
+        let detail = judge_name("Content-Type").expect_err("refused").to_string();
+        assert!(detail.contains("`content_type` of the template"), "{detail}");
+        for name in ["accept", "authorization", "x-token", "x-forward", "forwarded", "proxy", "cookie"] {
+            assert_eq!(judge_name(name), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_a_request_can_carry() {
+        assert!(header("X-Token", "a\tb ~").is_ok());
+        for bad in ["", "a b", "a:b", "ä", "a\n"] {
+            assert!(matches!(header(bad, "x"), Err(HeaderError::Name(_))), "{bad:?}");
+        }
+        for bad in ["a\nb", "a\rb", "\0", "é", "\u{7f}"] {
+            assert!(matches!(header("x", bad), Err(HeaderError::Value(_))), "{bad:?}");
+        }
+    }
+}

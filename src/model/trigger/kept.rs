@@ -1,0 +1,64 @@
+//! What a document leaves to the trigger that it replaces: values of headers and keys of secrets are never
+//! shown, so a document that was read, changed and sent back holds `null` or an id in their place.
+
+use serde_json::{Map, Value};
+
+use super::{Trigger, parts};
+use crate::model::field::FieldError;
+use crate::model::url::TriggerUrl;
+
+/// Puts what is saved in the place of what a document leaves out: `null` for a header's value, an entry of
+/// `secrets` without a key, and no word of secrets at all. Values of headers are kept only where the
+/// destination stays the same, so that no credential follows a new host. Says whether anything was kept.
+pub fn complete(document: &mut Map<String, Value>, old: &Trigger) -> Result<bool, Vec<FieldError>> {
+    let before = document.clone();
+    let errors = keep_headers(document, old);
+    keep_secrets(document, old);
+    if errors.is_empty() { Ok(*document != before) } else { Err(errors) }
+}
+
+fn keep_headers(document: &mut Map<String, Value>, old: &Trigger) -> Vec<FieldError> {
+    let url = document.get("url").and_then(Value::as_str).map(TriggerUrl::new);
+    // What is no URL is refused for that.
+    let moves = url.is_some_and(|url| url.is_ok_and(|url| url.destination != old.url.destination));
+    let Some(Value::Object(headers)) = document.get_mut("headers") else { return Vec::new() };
+    let mut errors = Vec::new();
+    for (name, value) in headers.iter_mut().filter(|(_, value)| value.is_null()) {
+        let Some((_, kept)) = old.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)) else { continue };
+        if moves {
+            let detail = format!(
+                "`{name}`: the destination changes from {}, and a value that was saved for it is not sent elsewhere; \
+                 send the value again",
+                old.url.destination
+            );
+            errors.push(FieldError::new(parts::header_pointer(name), parts::VALUE_REQUIRED, detail));
+            continue;
+        }
+        *value = kept.as_str().into();
+    }
+    errors
+}
+
+fn keep_secrets(document: &mut Map<String, Value>, old: &Trigger) {
+    if !document.contains_key("secret") && !document.contains_key("secrets") {
+        if !old.secrets.is_empty() {
+            let (name, list) = parts::stored_secrets(&old.secrets);
+            document.insert(name.into(), list);
+        }
+        return;
+    }
+    // The short form with `null` takes away what is saved, also where the list that was shown stands beside it.
+    let is_taken_away = document.get("secret").is_some_and(Value::is_null);
+    let Some(Value::Array(list)) = document.get_mut("secrets") else { return };
+    if is_taken_away {
+        list.retain(|entry| entry.get("key").is_some());
+    }
+    for entry in list.iter_mut().filter_map(Value::as_object_mut) {
+        let id = entry.get("id").and_then(Value::as_str);
+        let has_key = entry.get("key").is_some_and(|key| !key.is_null());
+        let kept = id.filter(|_| !has_key).and_then(|id| old.secrets.iter().find(|own| own.id() == id));
+        if let Some(kept) = kept {
+            entry.insert("key".into(), kept.to_text().into());
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Reads and writes the headers and the secrets of a trigger's document.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::model::field::{Fields, kind};
+use crate::model::headers::header;
+use crate::model::secret::{SECRETS_MAX, Secret};
+
+/// The code of a header whose value must be sent.
+pub(super) const VALUE_REQUIRED: &str = "header_value_required";
+
+/// The JSON Pointer of a header.
+pub(super) fn header_pointer(name: &str) -> String {
+    format!("/headers/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+pub(super) fn read_headers(fields: &mut Fields) -> Vec<(String, String)> {
+    let members = match fields.take("headers") {
+        None => return Vec::new(),
+        Some(Value::Object(members)) => members,
+        Some(other) => {
+            let detail = format!("`headers` is an object of strings, not {}", kind(&other));
+            fields.refuse("/headers", "wrong_type", detail);
+            return Vec::new();
+        }
+    };
+    let mut headers: Vec<(String, String)> = Vec::with_capacity(members.len());
+    for (name, value) in members {
+        let pointer = header_pointer(&name);
+        let value = match value {
+            Value::String(value) => value,
+            Value::Null => {
+                let detail = format!("`{name}`: `null` keeps the value that is saved, and none is; send the value");
+                fields.refuse(pointer, VALUE_REQUIRED, detail);
+                continue;
+            }
+            other => {
+                let detail = format!("a header's value is a string, not {}", kind(&other));
+                fields.refuse(pointer, "wrong_type", detail);
+                continue;
+            }
+        };
+        if headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(&name)) {
+            fields.refuse(pointer, "bad_header", format!("`{name}` is there twice"));
+            continue;
+        }
+        match header(&name, &value) {
+            Ok(_) => headers.push((name, value)),
+            Err(error) => fields.refuse(pointer, "bad_header", error.to_string()),
+        }
+    }
+    headers
+}
+
+/// Reads `secrets`, or `secret`, which is short for one without an end.
+pub(super) fn read_secrets(fields: &mut Fields) -> Vec<Secret> {
+    let short = fields.text("secret");
+    let was_short = short.is_some();
+    let short = fields.parse("secret", "bad_secret", short, Secret::new);
+    let list = match fields.take("secrets") {
+        None => return short.into_iter().collect(),
+        Some(Value::Array(list)) => list,
+        Some(other) => {
+            let detail = format!("`secrets` is a list of objects, not {}", kind(&other));
+            fields.refuse("/secrets", "wrong_type", detail);
+            return Vec::new();
+        }
+    };
+    if was_short {
+        let detail = "`secret` is short for `secrets` with one entry; write one of them";
+        fields.refuse("/secret", "bad_secret", detail);
+    }
+    if list.len() > SECRETS_MAX {
+        let detail = format!("{} secrets; at most {SECRETS_MAX} are accepted", list.len());
+        fields.refuse("/secrets", "too_many", detail);
+        return Vec::new();
+    }
+    let mut secrets: Vec<Secret> = Vec::with_capacity(list.len());
+    for (index, document) in list.into_iter().enumerate() {
+        let Some(secret) = read_secret(fields, index, document) else { continue };
+        if secrets.iter().any(|other| other.as_bytes() == secret.as_bytes()) {
+            fields.refuse(format!("/secrets/{index}"), "bad_secret", "this secret is there twice");
+            continue;
+        }
+        secrets.push(secret);
+    }
+    secrets
+}
+
+/// `None` only where a mistake was noted.
+fn read_secret(fields: &mut Fields, index: usize, document: Value) -> Option<Secret> {
+    let read = Fields::new(document, "a secret").and_then(|mut members| {
+        let id = members.text("id");
+        let key = members.text("key");
+        if key.is_none() {
+            let detail = match &id {
+                Some(id) => format!("no secret with the id {id:?} is saved; send its `key`"),
+                None => "`key` is required".to_owned(),
+            };
+            members.refuse("/key", "missing", detail);
+        }
+        let secret = members.parse("key", "bad_secret", key, Secret::new);
+        if let (Some(id), Some(secret)) = (&id, &secret)
+            && *id != secret.id()
+        {
+            members.refuse("/id", "bad_secret", "`id` is not that of `key`; leave it out");
+        }
+        let until = members.text("until");
+        let until = members.parse("until", "bad_time", until, |text| {
+            text.parse::<Timestamp>().map_err(|_| "a time is written as in RFC 3339, such as 2030-01-31T12:00:00Z")
+        });
+        members.finish(secret.map(|secret| secret.with_end(until)))
+    });
+    match read {
+        Ok(secret) => Some(secret),
+        Err(errors) => {
+            for error in errors {
+                fields.refuse(format!("/secrets/{index}{}", error.pointer), error.code, error.detail);
+            }
+            None
+        }
+    }
+}
+
+/// The secrets without their keys, as the HTTP interface shows them.
+pub(super) fn shown_secrets(secrets: &[Secret]) -> (&'static str, Value) {
+    ("secrets", list(secrets, "id", Secret::id))
+}
+
+/// The secrets with their keys. Where one has no end it is written short, as earlier versions read it.
+pub(super) fn stored_secrets(secrets: &[Secret]) -> (&'static str, Value) {
+    match secrets {
+        [only] if only.until.is_none() => ("secret", only.to_text().into()),
+        secrets => ("secrets", list(secrets, "key", Secret::to_text)),
+    }
+}
+
+fn list(secrets: &[Secret], name: &str, text: fn(&Secret) -> String) -> Value {
+    let entry = |secret: &Secret| {
+        let mut members = Map::new();
+        members.insert(name.into(), text(secret).into());
+        if let Some(until) = secret.until {
+            members.insert("until".into(), until.to_string().into());
+        }
+        Value::Object(members)
+    };
+    secrets.iter().map(entry).collect()
+}

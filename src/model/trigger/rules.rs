@@ -1,0 +1,62 @@
+//! The rules that a trigger is held to when it is saved. A trigger that was saved before they became
+//! stricter, or under other settings, is read, reported, and fires nothing.
+
+use super::Trigger;
+use crate::model::egress::EgressRules;
+use crate::model::field::FieldError;
+use crate::model::headers::{HEADERS_BYTES_MAX, HEADERS_MAX, judge_name};
+use crate::model::outcome::Dropped;
+use crate::model::trigger::parts::header_pointer;
+use crate::model::url::URL_BYTES_MAX;
+
+/// A rule that a trigger breaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenRule {
+    /// Where, and what instead.
+    pub error: FieldError,
+    /// Why what it would send is dropped.
+    pub reason: Dropped,
+}
+
+impl Trigger {
+    /// Every rule that the trigger breaks.
+    pub fn broken_rules(&self, egress: &EgressRules) -> Vec<BrokenRule> {
+        let mut broken = Vec::new();
+        self.judge_url(egress, |code, detail| {
+            broken.push(BrokenRule { error: FieldError::new("/url", code, detail), reason: Dropped::UrlRefused });
+        });
+        self.judge_headers(|pointer, code, detail| {
+            broken.push(BrokenRule { error: FieldError::new(pointer, code, detail), reason: Dropped::HeaderRefused });
+        });
+        broken
+    }
+
+    fn judge_url(&self, egress: &EgressRules, mut refuse: impl FnMut(&'static str, String)) {
+        let length = self.url.as_written().len();
+        if length > URL_BYTES_MAX {
+            refuse("bad_url", format!("`url`: it has {length} bytes; at most {URL_BYTES_MAX} are accepted"));
+        }
+        if let Err(refused) = egress.judge(&self.url.destination) {
+            refuse("url_refused", format!("`url`: {refused}"));
+        }
+    }
+
+    fn judge_headers(&self, mut refuse: impl FnMut(String, &'static str, String)) {
+        let number = self.headers.len();
+        if number > HEADERS_MAX {
+            refuse("/headers".into(), "too_many", format!("{number} headers; at most {HEADERS_MAX} are accepted"));
+        }
+        let bytes: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if bytes > HEADERS_BYTES_MAX {
+            let detail = format!(
+                "the names and values of the headers have {bytes} bytes; at most {HEADERS_BYTES_MAX} are accepted"
+            );
+            refuse("/headers".into(), "too_long", detail);
+        }
+        for (name, _) in &self.headers {
+            if let Err(error) = judge_name(name) {
+                refuse(header_pointer(name), "bad_header", error.to_string());
+            }
+        }
+    }
+}
