@@ -8,16 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor as _, Addr, Arbiter, Recipient};
-use actix_web::dev::{Server, ServerHandle};
-use actix_web::{App, HttpServer, web};
+use actix_web::web;
 
 use crate::config::{Config, DictionarySource};
 use crate::dictionary::{Dictionary, DictionaryError};
 use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound};
+use crate::flow::descriptors::Descriptors;
 use crate::flow::gate::Gate;
 use crate::flow::messages::DeliveriesRendered;
 use crate::flow::pressure::Pressure;
 use crate::handover::streams::{Backlog, Consumers, Publisher, Sink, Streams, StreamsError};
+use crate::http::inbound::{Inbound, InboundServer};
 use crate::http::{self, AppState, Pipeline};
 use crate::ingester::Ingester;
 use crate::ingester::idempotency::IdempotencyWindow;
@@ -29,7 +30,9 @@ use crate::store::{OpenError, Store};
 use crate::telemetry::metrics::Metrics;
 
 /// How long a stop waits for clients to take the answers that are ready for them.
-const ANSWERS_TAKEN_WITHIN_S: u64 = 2;
+const RESPONSES_TAKEN_WITHIN_S: u64 = 2;
+/// Connections of the second server. It serves an operator's tools.
+const ADMIN_CONNECTIONS_MAX: usize = 64;
 /// How long a stop waits for Redis to take back what this node has not sent. Where it does not, the
 /// other nodes claim it.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(2);
@@ -65,8 +68,8 @@ pub struct Node {
     address: SocketAddr,
     drain: Duration,
     shared: Arc<AppState>,
-    server: ServerHandle,
-    serving: actix_rt::task::JoinHandle<io::Result<()>>,
+    server: InboundServer,
+    admin: Option<(SocketAddr, InboundServer)>,
     threads: Vec<Arbiter>,
     dispatchers: Vec<Addr<Dispatchers>>,
     streams: Option<Streams>,
@@ -110,6 +113,7 @@ impl Node {
         let gate = Gate::new(config.ingest.events_in_flight_max, config.cluster.take_max);
         let outbound = Outbound::new(&config.dispatch).map_err(StartError::Dispatch)?;
         let listener = listen(config.server.listen)?;
+        let admin = config.server.admin_listen.map(listen).transpose()?;
         let live = Live::new(
             Arc::clone(&dictionary),
             config.templates.clone(),
@@ -139,21 +143,18 @@ impl Node {
         let address = listener.local_addr().map_err(StartError::Serve)?;
         let shared = Arc::new(AppState { config, gate, live, store, dictionary, metrics });
         let server = serve(&shared, hand_over, duplicates, listener).map_err(StartError::Serve)?;
-        Ok(Self {
-            address,
-            drain: shared.config.dispatch.drain,
-            shared,
-            server: server.handle(),
-            serving: actix_rt::spawn(server),
-            threads,
-            dispatchers,
-            streams,
-        })
+        let admin = admin.map(|listener| serve_admin(&shared, listener)).transpose().map_err(StartError::Serve)?;
+        Ok(Self { address, drain: shared.config.dispatch.drain, shared, server, admin, threads, dispatchers, streams })
     }
 
     /// Where HTTP is served; the port that was taken where the settings say 0.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the second server is, if there is one.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(|(address, _)| *address)
     }
 
     /// The node's parts, for what runs beside it in the same process.
@@ -180,9 +181,9 @@ impl Node {
         }
         let unsent = if emptied.is_ok() { 0 } else { gate.unsent() };
         self.shared.metrics.deliveries.dropped.inc_by(Dropped::Stopped, unsent);
-        self.server.stop(true).await;
-        if let Ok(Err(error)) = self.serving.await {
-            tracing::error!(%error, "the HTTP server ended with an error");
+        self.server.stop().await;
+        if let Some((_, admin)) = self.admin {
+            admin.stop().await;
         }
         for thread in self.threads {
             thread.stop();
@@ -247,23 +248,45 @@ fn serve(
     hand_over: HandOver,
     duplicates: Option<IdempotencyWindow>,
     listener: std::net::TcpListener,
-) -> io::Result<Server> {
-    let settings = shared.config.server.clone();
-    let shared = Arc::clone(shared);
-    let server = HttpServer::new(move || {
-        let lane = web::Data::new(start_lane(&shared, &hand_over, duplicates.clone()));
-        let shared = web::Data::from(Arc::clone(&shared));
-        App::new().app_data(shared).app_data(lane).configure(http::routes)
-    });
-    let server = server
-        .workers(settings.workers)
-        .max_connections(settings.connections_max.div_ceil(settings.workers))
-        .keep_alive(settings.keep_alive)
-        .client_request_timeout(settings.head_timeout)
-        .shutdown_timeout(ANSWERS_TAKEN_WITHIN_S)
-        .disable_signals()
-        .listen(listener)?;
-    Ok(server.run())
+) -> io::Result<InboundServer> {
+    let settings = &shared.config.server;
+    let inbound = Inbound {
+        name: "http",
+        listener,
+        workers: settings.workers,
+        connections_max: Descriptors::of_process(settings.connections_max).incoming,
+        stop_within_s: RESPONSES_TAKEN_WITHIN_S,
+    };
+    let own = Arc::clone(shared);
+    inbound.serve(settings, &shared.metrics, move || {
+        let lane = web::Data::new(start_lane(&own, &hand_over, duplicates.clone()));
+        let shared = web::Data::from(Arc::clone(&own));
+        move |config: &mut web::ServiceConfig| {
+            config.app_data(shared).app_data(lane);
+            http::routes(config);
+        }
+    })
+}
+
+/// A thread and connections of its own, so that it responds when the others are flooded.
+fn serve_admin(shared: &Arc<AppState>, listener: std::net::TcpListener) -> io::Result<(SocketAddr, InboundServer)> {
+    let address = listener.local_addr()?;
+    let inbound = Inbound {
+        name: "admin",
+        listener,
+        workers: 1,
+        connections_max: ADMIN_CONNECTIONS_MAX,
+        stop_within_s: RESPONSES_TAKEN_WITHIN_S,
+    };
+    let own = Arc::clone(shared);
+    let server = inbound.serve(&shared.config.server, &shared.metrics, move || {
+        let shared = web::Data::from(Arc::clone(&own));
+        move |config: &mut web::ServiceConfig| {
+            config.app_data(shared);
+            http::admin_routes(config);
+        }
+    })?;
+    Ok((address, server))
 }
 
 fn start_lane(shared: &AppState, hand_over: &HandOver, duplicates: Option<IdempotencyWindow>) -> Pipeline {

@@ -114,6 +114,11 @@ impl Reader {
         })
     }
 
+    /// The same; `None` where the text is empty.
+    pub(super) fn optional_address(&mut self, name: &str) -> Option<SocketAddr> {
+        if self.text(name).is_empty() { None } else { Some(self.address(name)) }
+    }
+
     /// One of a few words; the first where it is none of them.
     pub(super) fn word(&mut self, name: &str, words: &[&'static str]) -> &'static str {
         let text = self.text(name);

@@ -1,6 +1,7 @@
 //! What passes between the stages, and what bounds it: the [`messages`] that stages send, a delivery [`in_flight`] with
 //! what it holds, the [`gate`] that admits events, and the [`pressure`] that pauses a stage.
 
+pub mod descriptors;
 pub mod fairness;
 pub mod gate;
 pub mod in_flight;

@@ -6,6 +6,7 @@ mod body;
 mod call;
 mod dictionary;
 mod events;
+pub mod inbound;
 mod keys;
 mod openapi;
 mod operations;
@@ -20,5 +21,5 @@ mod template_check;
 mod trigger_test;
 
 pub use problem::Problem;
-pub use routes::{openapi_document, routes};
+pub use routes::{admin_routes, openapi_document, routes};
 pub use state::{AppState, Pipeline};

@@ -57,14 +57,22 @@ pub fn openapi_document() -> &'static Value {
 
 /// Sets the routes up.
 pub fn routes(config: &mut web::ServiceConfig) {
-    let calls = table();
+    serve(&table(), config);
+}
+
+/// Sets up the routes of the second server: health and metrics.
+pub fn admin_routes(config: &mut web::ServiceConfig) {
+    serve(&operations::calls(), config);
+}
+
+fn serve(calls: &[Call], config: &mut web::ServiceConfig) {
     config.app_data(web::Data::new(operations::OpenApi(openapi_document)));
     let mut paths: Vec<&str> = calls.iter().map(|call| call.path).collect();
     // A literal path before one with parameters that it would match as well.
     paths.sort_by_key(|path| (path.matches('{').count(), *path));
     paths.dedup();
     for path in paths {
-        config.service(Resource::at(path, &calls).into_service());
+        config.service(Resource::at(path, calls).into_service());
     }
     config.default_service(web::to(not_found));
 }

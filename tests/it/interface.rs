@@ -1,6 +1,7 @@
 //! The HTTP interface: bad input, records, keys. Whatever a test asks, the answer is held against the
 //! OpenAPI document.
 
+mod connections;
 mod document;
 mod limits;
 mod metrics;

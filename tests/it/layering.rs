@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// One outside system, one home: who may name a crate.
-const HOMES: [(&str, &[&str]); 15] = [
+const HOMES: [(&str, &[&str]); 16] = [
     ("handlebars", &["templating"]),
     ("redb", &["store/embedded"]),
     ("::redis", &["redis"]),
@@ -16,7 +16,8 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("arc_swap", &["live/mod.rs"]),
     ("rpds", &["live/index.rs"]),
     ("clap", &["cli"]),
-    ("rustix", &["cli/serve.rs"]),
+    ("rustix", &["cli/serve.rs", "flow/descriptors.rs"]),
+    ("actix_http", &["http/inbound"]),
     ("tracing_subscriber", &["telemetry/log.rs"]),
     ("bytestring", &["json", "ingester/batch.rs"]),
 ];

@@ -2,6 +2,7 @@
 //! One file for each subject defines its metrics; only this folder names the metrics library. Labels are fixed
 //! words of ours, never a customer's data, so their number is bounded.
 
+mod connections;
 mod deliveries;
 mod events;
 mod kind;
@@ -10,6 +11,7 @@ mod streams;
 
 use prometheus::{Encoder as _, IntGauge, Opts, Registry, TextEncoder};
 
+pub use connections::{ConnectionEnd, ConnectionMetrics};
 pub use deliveries::DeliveryMetrics;
 pub use events::{EventMetrics, RejectedByCode};
 pub use kind::{CounterBy, Label};
@@ -20,6 +22,8 @@ pub use streams::{Redeemed, StreamMetrics};
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// The connections of clients.
+    pub connections: ConnectionMetrics,
     /// Events, from the request to the firings.
     pub events: EventMetrics,
     /// Deliveries: rendered, queued, attempted, dropped.
@@ -41,6 +45,7 @@ impl Metrics {
         let build = Opts::new("posthaste_build_info", "One, with the version as a label.");
         kind::registered(&registry, IntGauge::with_opts(build.const_label("version", version))).set(1);
         Self {
+            connections: ConnectionMetrics::register(&registry),
             events: EventMetrics::register(&registry),
             deliveries: DeliveryMetrics::register(&registry),
             store: StoreMetrics::register(&registry),
@@ -89,6 +94,8 @@ mod tests {
         let metrics = Metrics::new();
         count_each::<Dropped>(&metrics, "posthaste_dropped_total", &metrics.deliveries.dropped);
         count_each::<Outcome>(&metrics, "posthaste_attempts_total", &metrics.deliveries.attempts);
+        let ended = &metrics.connections.ended;
+        count_each::<ConnectionEnd>(&metrics, "posthaste_connections_ended_total", ended);
         count_each::<SnapshotReason>(&metrics, "posthaste_store_snapshots_total", &metrics.store.snapshots);
         count_each::<Redeemed>(&metrics, "posthaste_tickets_total", &metrics.streams.redeemed);
         metrics.deliveries.attempted(Outcome::Delivered, Duration::from_millis(1));

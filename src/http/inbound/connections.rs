@@ -1,0 +1,323 @@
+//! The open connections of one thread: what each is doing, and which end so that others can be served.
+//! The count of all threads has one bound. A timer for each request would cost more than the request's
+//! parsing, so one task looks at all connections several times a second.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::framing::HeadTooLarge;
+use super::policy::{self, End, Phase, Timeouts};
+use crate::telemetry::metrics::{ConnectionEnd, ConnectionMetrics, Metrics};
+
+/// Connections end in parts of this size of the budget, so that a flood of new ones costs few looks at all.
+const GIVE_WAY_PART: usize = 128;
+/// The longest time between two looks at all connections.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// The bounds of a server's connections, over all its threads.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Open connections.
+    pub(super) connections: usize,
+    /// Bytes of heads that are not complete.
+    pub(super) head_bytes: usize,
+    /// Bytes of responses that clients do not take.
+    pub(super) response_bytes: usize,
+    pub(super) timeouts: Timeouts,
+}
+
+/// What the threads of a server have in common.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) bounds: Bounds,
+    open: AtomicUsize,
+    head_bytes: AtomicUsize,
+    response_bytes: AtomicUsize,
+    metrics: Arc<Metrics>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Shared {
+    pub(super) fn new(bounds: Bounds, metrics: Arc<Metrics>, stopping: watch::Receiver<bool>) -> Arc<Self> {
+        let (open, head_bytes, response_bytes) = Default::default();
+        Arc::new(Self { bounds, open, head_bytes, response_bytes, metrics, stopping })
+    }
+
+    fn metrics(&self) -> &ConnectionMetrics {
+        &self.metrics.connections
+    }
+}
+
+/// The connections of one thread.
+pub(super) struct Connections {
+    shared: Arc<Shared>,
+    open: RefCell<HashMap<u64, Rc<Connection>>>,
+    next: Cell<u64>,
+}
+
+/// What a head met that is not passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HeadRefused {
+    TooLarge(HeadTooLarge),
+    Timeout,
+}
+
+/// One connection, as its stream, its requests and the look at all connections know it.
+pub(super) struct Connection {
+    key: u64,
+    peer: IpAddr,
+    shared: Arc<Shared>,
+    /// Requests that are served, or whose responses are not written yet.
+    requests: Cell<u32>,
+    /// When it was accepted, or its last request ended.
+    since: Cell<Instant>,
+    /// It had a request.
+    used: Cell<bool>,
+    head_since: Cell<Option<Instant>>,
+    head_bytes: Cell<usize>,
+    owing_since: Cell<Option<Instant>>,
+    response_bytes: Cell<usize>,
+    end: Cell<Option<End>>,
+    refused: Cell<Option<HeadRefused>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Connections {
+    /// Those of this thread, and the task that looks at them as long as they are there.
+    pub(super) fn start(shared: &Arc<Shared>) -> Rc<Self> {
+        let own = Rc::new(Self { shared: Arc::clone(shared), open: RefCell::default(), next: Cell::new(0) });
+        actix_rt::spawn(watch(Rc::downgrade(&own)));
+        own
+    }
+
+    /// Counts a connection that was accepted. Where there are too many, others end.
+    pub(super) fn accept(&self, peer: IpAddr) -> Rc<Connection> {
+        let key = self.next.replace(self.next.get() + 1);
+        let connection = Rc::new(Connection::new(key, peer, &self.shared));
+        self.open.borrow_mut().insert(key, Rc::clone(&connection));
+        self.shared.metrics().open.inc();
+        self.shared.open.fetch_add(1, Ordering::Relaxed);
+        self.give_way(Instant::now());
+        connection
+    }
+
+    /// Forgets a connection whose socket is closed.
+    pub(super) fn closed(&self, connection: &Connection) {
+        if self.open.borrow_mut().remove(&connection.key).is_some() {
+            self.shared.metrics().open.dec();
+            self.shared.open.fetch_sub(1, Ordering::Relaxed);
+        }
+        connection.hold_head(0);
+        connection.hold_response(0);
+    }
+
+    /// Ends the client whose head or response has taken longest, where their bytes are over the bound.
+    pub(super) fn bound_bytes(&self) {
+        let bounds = &self.shared.bounds;
+        let open = self.open.borrow();
+        if self.shared.head_bytes.load(Ordering::Relaxed) > bounds.head_bytes
+            && let Some(slowest) = policy::longest(open.values().map(|one| (one, one.ending_since(&one.head_since))))
+        {
+            slowest.end(End::Close, ConnectionEnd::HeadBytes);
+        }
+        if self.shared.response_bytes.load(Ordering::Relaxed) > bounds.response_bytes
+            && let Some(slowest) = policy::longest(open.values().map(|one| (one, one.ending_since(&one.owing_since))))
+        {
+            slowest.end(End::Abort, ConnectionEnd::ResponseBytes);
+        }
+    }
+
+    /// Ends idle connections where there are more than the budget has.
+    fn give_way(&self, now: Instant) {
+        let budget = self.shared.bounds.connections;
+        let over = self.shared.open.load(Ordering::Relaxed).saturating_sub(budget);
+        if over == 0 {
+            return;
+        }
+        let open = self.open.borrow();
+        let phases = open.values().filter(|one| one.end.get().is_none());
+        let phases = phases.map(|one| (one.peer, one.key, one.phase()));
+        for key in policy::give_way(phases, over.max(budget / GIVE_WAY_PART), now) {
+            if let Some(connection) = open.get(&key) {
+                connection.end(End::Close, ConnectionEnd::GaveWay);
+            }
+        }
+    }
+
+    /// Looks at all connections once.
+    fn look(&self, now: Instant) {
+        let stopping = *self.shared.stopping.borrow();
+        for connection in self.open.borrow().values().filter(|one| one.end.get().is_none()) {
+            let phase = connection.phase();
+            match policy::overdue(phase, now, &self.shared.bounds.timeouts) {
+                Some(end @ End::HeadTimeout) => connection.end(end, ConnectionEnd::HeadTimeout),
+                Some(end @ End::Close) => connection.end(end, ConnectionEnd::Idle),
+                Some(end @ End::Abort) => connection.end(end, ConnectionEnd::ResponseTimeout),
+                None if stopping && matches!(phase, Phase::New(_) | Phase::Idle(_)) => {
+                    connection.end(End::Close, ConnectionEnd::Stopping);
+                }
+                None => {}
+            }
+        }
+        self.give_way(now);
+        self.bound_bytes();
+    }
+}
+
+/// Looks at all connections several times a second, and when the server stops.
+async fn watch(connections: Weak<Connections>) {
+    let Some((every, mut stopping)) = connections.upgrade().map(|own| {
+        let Timeouts { head, keep_alive, response } = own.shared.bounds.timeouts;
+        let shortest = head.min(keep_alive).min(response);
+        ((shortest / 4).clamp(Duration::from_millis(5), LOOK_EVERY), own.shared.stopping.clone())
+    }) else {
+        return;
+    };
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            // Without a sender nothing is ever told, and the sleep is waited for.
+            Ok(()) = stopping.changed() => {}
+        }
+        match connections.upgrade() {
+            Some(own) => own.look(Instant::now()),
+            None => return,
+        }
+    }
+}
+
+impl Connection {
+    fn new(key: u64, peer: IpAddr, shared: &Arc<Shared>) -> Self {
+        Self {
+            key,
+            peer,
+            shared: Arc::clone(shared),
+            requests: Cell::new(0),
+            since: Cell::new(Instant::now()),
+            used: Cell::new(false),
+            head_since: Cell::new(None),
+            head_bytes: Cell::new(0),
+            owing_since: Cell::new(None),
+            response_bytes: Cell::new(0),
+            end: Cell::new(None),
+            refused: Cell::new(None),
+            waker: RefCell::new(None),
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        match (self.owing_since.get(), self.head_since.get()) {
+            (Some(since), _) => Phase::Owing(since),
+            _ if self.requests.get() > 0 => Phase::Serving,
+            _ if self.refused.get().is_some() => Phase::Lingering(self.since.get()),
+            (None, Some(since)) => Phase::Head(since),
+            (None, None) if self.used.get() => Phase::Idle(self.since.get()),
+            (None, None) => Phase::New(self.since.get()),
+        }
+    }
+
+    /// A moment of a connection that is not ending yet.
+    fn ending_since(&self, since: &Cell<Option<Instant>>) -> Option<Instant> {
+        since.get().filter(|_| self.end.get().is_none())
+    }
+
+    /// Tells the stream to end; it does so when it is polled next.
+    fn end(&self, end: End, reason: ConnectionEnd) {
+        self.end.set(Some(end));
+        self.shared.metrics().ended.inc(reason);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Whether the server stops: a response is then the connection's last.
+    pub(super) fn is_stopping(&self) -> bool {
+        *self.shared.stopping.borrow()
+    }
+
+    /// How the stream is to end, if it is.
+    pub(super) fn ending(&self) -> Option<End> {
+        self.end.get()
+    }
+
+    /// Notes who polls the stream, to be woken when it is to end.
+    pub(super) fn polled_by(&self, context: &Context<'_>) {
+        let mut waker = self.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|own| own.will_wake(context.waker())) {
+            *waker = Some(context.waker().clone());
+        }
+    }
+
+    /// Notes how many bytes of an incomplete head are held; none: there is no such head.
+    pub(super) fn hold_head(&self, bytes: usize) {
+        replace(&self.shared.head_bytes, &self.head_bytes, bytes);
+        self.head_since.set((bytes > 0).then(|| self.head_since.get().unwrap_or_else(Instant::now)));
+    }
+
+    /// Notes how many bytes of responses are not written yet.
+    pub(super) fn hold_response(&self, bytes: usize) {
+        replace(&self.shared.response_bytes, &self.response_bytes, bytes);
+    }
+
+    /// The client took nothing of what was to be written.
+    pub(super) fn write_blocked(&self) {
+        if self.owing_since.get().is_none() {
+            self.owing_since.set(Some(Instant::now()));
+        }
+    }
+
+    /// The client took all that was to be written so far.
+    pub(super) fn written(&self) {
+        if self.owing_since.get().is_some() && self.response_bytes.get() == 0 {
+            self.owing_since.set(None);
+            self.since.set(Instant::now());
+        }
+    }
+
+    /// A request is served from now on.
+    pub(super) fn request_begins(&self) {
+        self.used.set(true);
+        self.requests.set(self.requests.get() + 1);
+    }
+
+    /// A request's response was handed to the stream, or is lost.
+    pub(super) fn request_ends(&self) {
+        self.requests.set(self.requests.get().saturating_sub(1));
+        self.since.set(Instant::now());
+    }
+
+    /// A head was not passed on.
+    pub(super) fn refuse_head(&self, reason: HeadRefused) {
+        if let HeadRefused::TooLarge(_) = reason {
+            self.shared.metrics().ended.inc(ConnectionEnd::HeadTooLarge);
+        }
+        self.refused.set(Some(reason));
+        self.since.set(Instant::now());
+        // It ends with its response; if the client does not close it then, it is told to end again.
+        self.end.set(None);
+        self.hold_head(0);
+    }
+
+    /// Why the connection's last head was not passed on, if it was not.
+    pub(super) fn refused(&self) -> Option<HeadRefused> {
+        self.refused.get()
+    }
+}
+
+/// Replaces a connection's part of what all hold.
+fn replace(all: &AtomicUsize, own: &Cell<usize>, bytes: usize) {
+    let before = own.replace(bytes);
+    if bytes > before {
+        all.fetch_add(bytes - before, Ordering::Relaxed);
+    } else if before > bytes {
+        all.fetch_sub(before - bytes, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,315 @@
+//! Where the heads and bodies of requests begin and end in the bytes of a connection (RFC 9112). It
+//! decides which bytes may be passed on: a head only when it is complete, so that the server behind
+//! parses each head once however it arrives. It changes no byte and judges no request: what it takes
+//! for a request that the server refuses ends with the connection anyway. Pure: no socket, no clock.
+
+/// How large a request's head may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HeadLimits {
+    /// Bytes up to and with the empty line.
+    pub(super) bytes: usize,
+    /// Header fields.
+    pub(super) fields: usize,
+}
+
+/// A head that is over a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HeadTooLarge {
+    Bytes,
+    Fields,
+}
+
+/// The position in a connection's bytes.
+#[derive(Debug)]
+pub(super) struct Framing {
+    limits: HeadLimits,
+    at: At,
+}
+
+#[derive(Debug)]
+enum At {
+    Head(Head),
+    /// This many bytes of a body are to come.
+    Body(u64),
+    Chunked(Chunked),
+    /// All that follows belongs to one request: after CONNECT or an upgrade.
+    Rest,
+}
+
+/// A head that is not complete yet.
+#[derive(Debug, Default)]
+struct Head {
+    /// How many of its bytes were looked at.
+    scanned: usize,
+    /// Where the line begins that is not complete yet.
+    line: usize,
+    /// Complete lines: the request line and the fields.
+    lines: usize,
+    body: Body,
+}
+
+/// What a head says of its body.
+#[derive(Debug, Default)]
+struct Body {
+    length: u64,
+    chunked: bool,
+    rest: bool,
+}
+
+/// Inside a chunked body.
+#[derive(Debug, Clone, Copy)]
+enum Chunked {
+    /// The line of a chunk's size. `extension`: its digits have ended.
+    Size {
+        size: u64,
+        extension: bool,
+    },
+    Data(u64),
+    /// The line end after a chunk's data.
+    DataEnd,
+    /// The trailer, at a line with so many characters.
+    Trailer {
+        line: usize,
+    },
+}
+
+impl Framing {
+    pub(super) fn new(limits: HeadLimits) -> Self {
+        Self { limits, at: At::Head(Head::default()) }
+    }
+
+    /// Says how many of these bytes may be passed on. `bytes` are all that were not passed on yet, so
+    /// those that were held back before come again, with more behind them; they are not looked at again.
+    pub(super) fn advance(&mut self, bytes: &[u8]) -> Result<usize, HeadTooLarge> {
+        let mut passed = 0;
+        while passed < bytes.len() {
+            let rest = &bytes[passed..];
+            passed += match &mut self.at {
+                At::Head(head) => match head.scan(rest, self.limits)? {
+                    None => break,
+                    Some(length) => {
+                        self.at = head.body.begin();
+                        length
+                    }
+                },
+                At::Body(left) => {
+                    let part = rest.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                    *left -= part as u64;
+                    if *left == 0 {
+                        self.at = At::Head(Head::default());
+                    }
+                    part
+                }
+                At::Chunked(state) => {
+                    let (part, next) = state.advance(rest);
+                    match next {
+                        Some(next) => *state = next,
+                        None => self.at = At::Head(Head::default()),
+                    }
+                    part
+                }
+                At::Rest => rest.len(),
+            };
+        }
+        Ok(passed)
+    }
+}
+
+impl Head {
+    /// Looks at what is new of the head that `bytes` begin with; says its length once it is complete.
+    fn scan(&mut self, bytes: &[u8], limits: HeadLimits) -> Result<Option<usize>, HeadTooLarge> {
+        while let Some(found) = memchr::memchr(b'\n', &bytes[self.scanned..]) {
+            let end = self.scanned + found;
+            let line = &bytes[self.line..end];
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            (self.scanned, self.line) = (end + 1, end + 1);
+            if self.scanned > limits.bytes {
+                return Err(HeadTooLarge::Bytes);
+            }
+            match (self.lines, line.is_empty()) {
+                // Empty lines before a request line are passed over.
+                (0, true) => continue,
+                (0, false) => self.body.rest = line.starts_with(b"CONNECT "),
+                (_, true) => return Ok(Some(self.scanned)),
+                (_, false) => self.body.read(line),
+            }
+            self.lines += 1;
+            if self.lines > limits.fields + 1 {
+                return Err(HeadTooLarge::Fields);
+            }
+        }
+        self.scanned = bytes.len();
+        if self.scanned > limits.bytes { Err(HeadTooLarge::Bytes) } else { Ok(None) }
+    }
+}
+
+impl Body {
+    /// Reads a field's line, as far as it says how long the body is.
+    fn read(&mut self, line: &[u8]) {
+        let Some(colon) = memchr::memchr(b':', line) else {
+            return;
+        };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        if name.eq_ignore_ascii_case(b"content-length") {
+            let digits = std::str::from_utf8(value).ok();
+            self.length = digits.and_then(|digits| digits.parse().ok()).unwrap_or(0);
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.chunked = value.eq_ignore_ascii_case(b"chunked");
+        } else if name.eq_ignore_ascii_case(b"upgrade") && value.eq_ignore_ascii_case(b"websocket") {
+            self.rest = true;
+        }
+    }
+
+    fn begin(&self) -> At {
+        match self {
+            Self { chunked: true, .. } => At::Chunked(Chunked::Size { size: 0, extension: false }),
+            Self { rest: true, .. } => At::Rest,
+            Self { length: 0, .. } => At::Head(Head::default()),
+            Self { length, .. } => At::Body(*length),
+        }
+    }
+}
+
+impl Chunked {
+    /// Takes some bytes; says how many, and where it is then: `None` is the end of the body.
+    fn advance(self, bytes: &[u8]) -> (usize, Option<Self>) {
+        let first = bytes[0];
+        let next = match self {
+            Self::Data(left) => {
+                let part = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+                let left = left - part as u64;
+                return (part, Some(if left == 0 { Self::DataEnd } else { Self::Data(left) }));
+            }
+            Self::Size { size: 0, .. } if first == b'\n' => Self::Trailer { line: 0 },
+            Self::Size { size, .. } if first == b'\n' => Self::Data(size),
+            Self::Size { size, extension } => match char::from(first).to_digit(16).filter(|_| !extension) {
+                Some(digit) => Self::Size { size: size.saturating_mul(16).saturating_add(digit.into()), extension },
+                None => Self::Size { size, extension: true },
+            },
+            Self::DataEnd if first == b'\n' => Self::Size { size: 0, extension: false },
+            Self::DataEnd => Self::DataEnd,
+            Self::Trailer { line: 0 } if first == b'\n' => return (1, None),
+            Self::Trailer { .. } if first == b'\n' => Self::Trailer { line: 0 },
+            Self::Trailer { line } if first == b'\r' => Self::Trailer { line },
+            Self::Trailer { line } => Self::Trailer { line: line + 1 },
+        };
+        (1, Some(next))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIMITS: HeadLimits = HeadLimits { bytes: 200, fields: 4 };
+
+    /// Passes a connection's bytes in these pieces; says what was passed on after each.
+    fn passed(pieces: &[&[u8]]) -> Result<Vec<usize>, HeadTooLarge> {
+        let (mut framing, mut held, mut passed) = (Framing::new(LIMITS), Vec::new(), Vec::new());
+        for piece in pieces {
+            held.extend_from_slice(piece);
+            let pass = framing.advance(&held)?;
+            held.drain(..pass);
+            passed.push(pass);
+        }
+        Ok(passed)
+    }
+
+    #[test]
+    fn a_head_is_passed_on_when_it_is_complete_and_a_body_as_it_comes() {
+        for (pieces, expected) in [
+            (&["GET / HTTP/1.1\r\n", "host: x\r\n", "\r", "\n"][..], &[0, 0, 0, 27][..]),
+            (&["\r\n\r\nGET / HTTP/1.1\nhost: x\n\nGET"], &[28]),
+            (&["POST / HTTP/1.1\r\ncontent-length: 4\r\n\r\nab", "c", "dGET", " / HTTP/1.1\r\n\r\n"], &[40, 1, 1, 18]),
+            (
+                &["POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", "3;a=1\r\nabc\r\n0", "\r\n\r\nGET"],
+                &[47, 13, 4],
+            ),
+            (&["POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\na: b\r\n", "\r\nGET"], &[56, 2]),
+            (&["CONNECT x HTTP/1.1\r\n\r\n", "any\r\nthing"], &[22, 10]),
+            (&["GET / HTTP/1.1\r\nupgrade: WebSocket\r\n\r\n", "x"], &[38, 1]),
+        ] {
+            let pieces: Vec<&[u8]> = pieces.iter().map(|piece| piece.as_bytes()).collect();
+            assert_eq!(passed(&pieces).as_deref(), Ok(expected), "{pieces:?}");
+        }
+    }
+
+    #[test]
+    fn heads_over_a_limit_are_refused_before_they_end() {
+        let long = format!("GET / HTTP/1.1\r\na: {}", "x".repeat(LIMITS.bytes));
+        assert_eq!(passed(&[long.as_bytes()]), Err(HeadTooLarge::Bytes));
+        assert_eq!(passed(&[&b"\n".repeat(LIMITS.bytes + 1)]), Err(HeadTooLarge::Bytes));
+        let fields = |number| format!("GET / HTTP/1.1\r\n{}", "a: b\r\n".repeat(number));
+        assert_eq!(passed(&[fields(LIMITS.fields).as_bytes()]), Ok(vec![0]));
+        assert_eq!(passed(&[fields(LIMITS.fields + 1).as_bytes()]), Err(HeadTooLarge::Fields));
+        // The limit is one for each head.
+        let short = "GET / HTTP/1.1\r\n\r\n".repeat(50);
+        assert_eq!(passed(&[short.as_bytes()]), Ok(vec![short.len()]));
+    }
+
+    /// One byte at a time, each byte is looked at once.
+    #[test]
+    fn the_work_is_linear_in_what_arrives() {
+        let mut framing = Framing::new(HeadLimits { bytes: 1 << 20, fields: 96 });
+        let head = format!("GET / HTTP/1.1\r\na: {}", "x".repeat(100_000));
+        for end in 1..=head.len() {
+            assert_eq!(framing.advance(&head.as_bytes()[..end]), Ok(0));
+            match &framing.at {
+                At::Head(head) => assert_eq!(head.scanned, end),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn request() -> impl Strategy<Value = (String, usize)> {
+        prop_oneof![
+            Just(("GET /a HTTP/1.1\r\nhost: x\r\n\r\n".to_owned(), 28)),
+            "[ -~\r\n]{0,60}".prop_map(|body| {
+                let head = format!("POST / HTTP/1.1\r\nhost: x\r\nContent-Length:{}\r\n\r\n", body.len());
+                (format!("{head}{body}"), head.len())
+            }),
+            prop::collection::vec("[ -~\r\n]{1,30}", 0..4).prop_map(|chunks| {
+                let head = "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: Chunked\r\n\r\n";
+                let chunks = chunks.iter().map(|chunk| format!("{:X}\r\n{chunk}\r\n", chunk.len()));
+                (format!("{head}{}0\r\n\r\n", chunks.collect::<String>()), head.len())
+            }),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// However requests are cut into pieces: never a part of a head is passed on, all else at once.
+        #[test]
+        fn pieces_make_no_difference(requests in prop::collection::vec(request(), 1..5), cuts in prop::collection::vec(1_usize..40, 1..60)) {
+            let text: String = requests.iter().map(|(text, _)| text.as_str()).collect();
+            // Up to where may be passed on when so many bytes are there.
+            let may = |there: usize| {
+                let mut begin = 0;
+                for (text, head) in &requests {
+                    if there < begin + head {
+                        return begin;
+                    }
+                    if there < begin + text.len() {
+                        return there;
+                    }
+                    begin += text.len();
+                }
+                begin
+            };
+            let mut framing = Framing::new(LIMITS);
+            let (mut there, mut done) = (0, 0);
+            for cut in cuts.iter().cycle() {
+                there = (there + cut).min(text.len());
+                done += framing.advance(&text.as_bytes()[done..there]).expect("within the limits");
+                prop_assert_eq!(done, may(there));
+                if there == text.len() {
+                    break;
+                }
+            }
+            prop_assert!(matches!(framing.at, At::Head(_)) && done == text.len());
+        }
+    }
+}

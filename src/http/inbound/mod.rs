@@ -1,0 +1,184 @@
+//! What stands between the sockets and the HTTP server: heads are bounded and passed on whole, so that
+//! the server parses each once; idle connections give way to new ones; a client that does not send its
+//! head or does not take its response is cut off. The accepting and HTTP itself are the server's.
+
+mod connections;
+mod framing;
+mod policy;
+mod response;
+mod stream;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::{HttpService, KeepAlive};
+use actix_rt::net::TcpStream;
+use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
+use actix_web::body::BoxBody;
+use actix_web::dev::{AppConfig, Server, ServerHandle, Service, ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONNECTION, HeaderValue};
+use actix_web::{App, Error, ResponseError as _, web};
+use futures_util::future::Either;
+use tokio::sync::watch;
+
+use super::problem::Problem;
+use crate::config;
+use crate::telemetry::metrics::Metrics;
+use connections::{Bounds, Connection, Connections, HeadRefused, Shared};
+use framing::{HeadLimits, HeadTooLarge};
+use policy::Timeouts;
+use response::{ResponseBody, Served};
+use stream::{InboundStream, REFUSED_PATH};
+
+/// The limits of a head. 96 fields are the most that the server's parser takes.
+const HEAD: HeadLimits = HeadLimits { bytes: 32 << 10, fields: 96 };
+/// How long the server waits for a client to close a connection whose request was not read to its end.
+const DISCONNECT_WITHIN: Duration = Duration::from_secs(1);
+/// Connections past the budget that wait for idle ones to end: of each kind one part of the budget.
+const OVER_BUDGET_PART: usize = 16;
+
+/// Where and how to serve.
+pub struct Inbound {
+    /// The name of the server in its threads.
+    pub name: &'static str,
+    /// The socket.
+    pub listener: TcpListener,
+    /// Its threads.
+    pub workers: usize,
+    /// Connections over all threads, from the budget of descriptors.
+    pub connections_max: usize,
+    /// How long a stop waits for clients to take the responses that are ready for them.
+    pub stop_within_s: u64,
+}
+
+/// A server that runs.
+pub struct InboundServer {
+    handle: ServerHandle,
+    serving: actix_rt::task::JoinHandle<io::Result<()>>,
+    stopping: watch::Sender<bool>,
+}
+
+/// How many connections past the budget there may be for a moment: they are accepted, and idle ones end.
+pub fn over_budget(connections_max: usize) -> usize {
+    (connections_max / OVER_BUDGET_PART).clamp(16, 256)
+}
+
+impl Inbound {
+    /// Serves. `configure` is called once on each thread, and says what is served there.
+    pub fn serve<F, C>(
+        self,
+        settings: &config::Server,
+        metrics: &Arc<Metrics>,
+        configure: F,
+    ) -> io::Result<InboundServer>
+    where
+        F: Fn() -> C + Send + Clone + 'static,
+        C: FnOnce(&mut web::ServiceConfig) + 'static,
+    {
+        let bounds = Bounds {
+            connections: self.connections_max,
+            head_bytes: settings.head_bytes_max,
+            response_bytes: settings.response_bytes_max,
+            timeouts: Timeouts {
+                head: settings.head_timeout,
+                keep_alive: settings.keep_alive,
+                response: settings.response_timeout,
+            },
+        };
+        let (stopping, told) = watch::channel(false);
+        let shared = Shared::new(bounds, Arc::clone(metrics), told);
+        let server = Server::build()
+            .workers(self.workers)
+            .max_concurrent_connections(self.connections_max + over_budget(self.connections_max))
+            .shutdown_timeout(self.stop_within_s)
+            .disable_signals()
+            .listen(self.name, self.listener, move || {
+                let connections = Connections::start(&shared);
+                let accept = fn_service(move |socket: TcpStream| {
+                    let peer = socket.peer_addr().ok();
+                    let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+                    let connection = connections.accept(address);
+                    let stream = InboundStream::new(socket, HEAD, connection, Rc::clone(&connections));
+                    std::future::ready(Ok((stream, peer)))
+                });
+                let app = App::new().configure(configure()).wrap_fn(serve_one);
+                let app = map_config(app, |()| AppConfig::default());
+                let http = HttpService::build()
+                    // Those times are watched here, without a timer for each request.
+                    .keep_alive(KeepAlive::Os)
+                    .client_request_timeout(Duration::ZERO)
+                    .client_disconnect_timeout(DISCONNECT_WITHIN)
+                    .on_connect_ext(|stream: &InboundStream, data| {
+                        data.insert(Rc::clone(stream.connection()));
+                    })
+                    .h1(app);
+                accept.and_then(http)
+            })?
+            .run();
+        Ok(InboundServer { handle: server.handle(), serving: actix_rt::spawn(server), stopping })
+    }
+}
+
+impl InboundServer {
+    /// Accepts no more, ends idle connections, and waits a bounded time for the others.
+    pub async fn stop(self) {
+        self.stopping.send_replace(true);
+        self.handle.stop(true).await;
+        if let Ok(Err(error)) = self.serving.await {
+            tracing::error!(%error, "the HTTP server ended with an error");
+        }
+    }
+}
+
+/// Serves one request, and knows its connection as busy until its response is written.
+fn serve_one<S>(
+    request: ServiceRequest,
+    service: &S,
+) -> impl Future<Output = Result<ServiceResponse<ResponseBody>, Error>> + use<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error>,
+{
+    let connection = request.conn_data::<Rc<Connection>>().cloned();
+    let refused = connection.as_ref().and_then(|own| own.refused()).filter(|_| request.path() == REFUSED_PATH);
+    let served = connection.map(Served::begin);
+    let response = match refused {
+        Some(reason) => Either::Left(std::future::ready(Ok(request.into_response(refusal(reason).error_response())))),
+        None => Either::Right(service.call(request)),
+    };
+    async move {
+        let mut response = response.await?;
+        if served.as_ref().is_some_and(|served| served.connection().is_stopping()) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response.map_body(|_, body| ResponseBody::new(body, served)))
+    }
+}
+
+/// What the sender of a refused head is told.
+fn refusal(reason: HeadRefused) -> Problem {
+    let (status, code, detail) = match reason {
+        HeadRefused::TooLarge(HeadTooLarge::Bytes) => (
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "head_too_large",
+            format!(
+                "the request line and the header fields have more than {} bytes; send fewer or shorter ones",
+                HEAD.bytes
+            ),
+        ),
+        HeadRefused::TooLarge(HeadTooLarge::Fields) => (
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "too_many_headers",
+            format!("the request has more than {} header fields; send fewer", HEAD.fields),
+        ),
+        HeadRefused::Timeout => (
+            StatusCode::REQUEST_TIMEOUT,
+            "head_timeout",
+            "the request line and the header fields did not arrive in time; send the request again".to_owned(),
+        ),
+    };
+    Problem::new(status, code, detail)
+}

@@ -1,0 +1,181 @@
+//! Which connections end so that others can be served: by time, and where a bound is reached. Plain
+//! decisions over what is known of each connection; time is an argument. Nothing here ends one.
+
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::hash::Hash;
+use std::time::{Duration, Instant};
+
+/// How long a client may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Timeouts {
+    /// For a request's head, from its first byte; on a new connection, from its acceptance.
+    pub(super) head: Duration,
+    /// Between two requests.
+    pub(super) keep_alive: Duration,
+    /// For a response, from when the client first did not take it.
+    pub(super) response: Duration,
+}
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Nothing was received yet, since the acceptance.
+    New(Instant),
+    /// A part of a head was received, the first byte then.
+    Head(Instant),
+    /// Between two requests.
+    Idle(Instant),
+    /// A request is being served.
+    Serving,
+    /// The client does not take a response, since then.
+    Owing(Instant),
+    /// Its last response is written, and the client has not closed it, since then.
+    Lingering(Instant),
+}
+
+/// How long a client may take to close a connection whose last response it has: it needs to see that
+/// response before its own bytes are refused.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How a connection is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// After a response that says that the head took too long.
+    HeadTimeout,
+    /// Without a word: it is between two requests.
+    Close,
+    /// At once, in the middle of a response.
+    Abort,
+}
+
+/// Whether a connection's time is over.
+pub(super) fn overdue(phase: Phase, now: Instant, timeouts: &Timeouts) -> Option<End> {
+    let over = |since: Instant, limit: Duration| now.saturating_duration_since(since) >= limit;
+    match phase {
+        Phase::New(since) | Phase::Head(since) if over(since, timeouts.head) => Some(End::HeadTimeout),
+        Phase::Idle(since) if over(since, timeouts.keep_alive) => Some(End::Close),
+        Phase::Owing(since) if over(since, timeouts.response) => Some(End::Abort),
+        Phase::Lingering(since) if over(since, LINGER) => Some(End::Close),
+        _ => None,
+    }
+}
+
+/// How long a new connection may take until it is one that waits: its request is on its way.
+const ARRIVING: Duration = Duration::from_millis(50);
+
+/// Chooses up to `number` connections that can give way to new ones: those without a request, from the
+/// peer that holds the most connections first, and of one peer the one that has waited longest. So a
+/// peer has the whole budget while nobody else wants it, and an equal share of it when all do.
+pub(super) fn give_way<P, K>(all: impl IntoIterator<Item = (P, K, Phase)>, number: usize, now: Instant) -> Vec<K>
+where
+    P: Copy + Eq + Hash + Ord,
+    K: Copy + Ord,
+{
+    let mut peers: HashMap<P, (usize, Vec<(Instant, K)>)> = HashMap::new();
+    for (peer, key, phase) in all {
+        let (held, waiting) = peers.entry(peer).or_default();
+        *held += 1;
+        match phase {
+            Phase::New(since) if now.saturating_duration_since(since) < ARRIVING => {}
+            Phase::New(since) | Phase::Head(since) | Phase::Idle(since) | Phase::Lingering(since) => {
+                waiting.push((since, key));
+            }
+            Phase::Serving | Phase::Owing(_) => {}
+        }
+    }
+    let mut waiting_of = HashMap::new();
+    let mut heap = BinaryHeap::new();
+    for (peer, (held, mut waiting)) in peers {
+        waiting.sort_unstable();
+        waiting_of.insert(peer, VecDeque::from(waiting));
+        heap.push((held, peer));
+    }
+    let mut chosen = Vec::with_capacity(number);
+    while chosen.len() < number
+        && let Some((held, peer)) = heap.pop()
+    {
+        // A peer without a waiting connection is out.
+        if let Some((_, key)) = waiting_of.get_mut(&peer).and_then(VecDeque::pop_front) {
+            chosen.push(key);
+            heap.push((held - 1, peer));
+        }
+    }
+    chosen
+}
+
+/// Chooses the connection whose client has kept a bounded resource longest without going on.
+pub(super) fn longest<K>(all: impl IntoIterator<Item = (K, Option<Instant>)>) -> Option<K> {
+    let since = all.into_iter().filter_map(|(key, since)| Some((since?, key)));
+    since.min_by_key(|(since, _)| *since).map(|(_, key)| key)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TIMEOUTS: Timeouts = Timeouts {
+        head: Duration::from_secs(10),
+        keep_alive: Duration::from_secs(75),
+        response: Duration::from_secs(30),
+    };
+
+    #[test]
+    fn each_phase_has_its_time() {
+        let begun = Instant::now();
+        for (phase, limit, end) in [
+            (Phase::New(begun), 10, End::HeadTimeout),
+            (Phase::Head(begun), 10, End::HeadTimeout),
+            (Phase::Idle(begun), 75, End::Close),
+            (Phase::Owing(begun), 30, End::Abort),
+            (Phase::Lingering(begun), 2, End::Close),
+        ] {
+            let after = |seconds| overdue(phase, begun + Duration::from_secs(seconds), &TIMEOUTS);
+            assert_eq!((after(limit - 1), after(limit)), (None, Some(end)), "{phase:?}");
+        }
+        assert_eq!(overdue(Phase::Serving, begun + Duration::from_secs(100_000), &TIMEOUTS), None);
+    }
+
+    fn phase(number: u8, at: Instant) -> Phase {
+        match number % 6 {
+            0 => Phase::New(at),
+            1 => Phase::Head(at),
+            2 => Phase::Idle(at),
+            3 => Phase::Serving,
+            4 => Phase::Lingering(at),
+            _ => Phase::Owing(at),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_largest_holder_gives_way_and_the_longest_wait_first(
+            connections in prop::collection::vec((0_u8..4, any::<u8>(), 0_u64..100), 0..60), number in 0_usize..70,
+        ) {
+            let begun = Instant::now();
+            let all: Vec<_> = connections.iter().enumerate().map(|(key, (peer, number, ago))| {
+                (*peer, key, phase(*number, begun + Duration::from_secs(*ago)))
+            }).collect();
+            let now = begun + Duration::from_secs(99);
+            let chosen = give_way(all.clone(), number, now);
+            let waits = |key: usize| match all[key].2 {
+                Phase::Serving | Phase::Owing(_) => false,
+                Phase::New(since) => since < now,
+                _ => true,
+            };
+            prop_assert!(chosen.iter().all(|key| waits(*key)));
+            prop_assert_eq!(chosen.len(), number.min((0..all.len()).filter(|key| waits(*key)).count()));
+            // One after the other: no peer with a waiting connection holds more than the one that loses one.
+            let mut left: Vec<bool> = vec![true; all.len()];
+            for key in chosen {
+                let held = |peer: u8| (0..all.len()).filter(|other| left[*other] && all[*other].0 == peer).count();
+                let may_lose = |peer: u8| (0..all.len()).any(|other| left[other] && all[other].0 == peer && waits(other));
+                prop_assert!((0..4).all(|peer| !may_lose(peer) || held(peer) <= held(all[key].0)));
+                left[key] = false;
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The bodies of responses on their way to a connection: handed over in parts, so that what a client
+//! does not take is held once, and counted for as long as it is held.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use bytes::Bytes;
+
+use super::connections::Connection;
+
+/// Handed over at a time: less than what the server buffers before it writes.
+const PART_BYTES: usize = 16 << 10;
+
+/// A request that is being served. Its end is the end of its response.
+pub(super) struct Served(Rc<Connection>);
+
+impl Served {
+    pub(super) fn begin(connection: Rc<Connection>) -> Self {
+        connection.request_begins();
+        Self(connection)
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.0
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.0.request_ends();
+    }
+}
+
+/// A response's body, and the request that it belongs to.
+pub(super) struct ResponseBody {
+    content: Content,
+    served: Option<Served>,
+}
+
+enum Content {
+    /// All of it is there. What is left of it counts as held.
+    Whole(Bytes),
+    /// It is made as it is sent, or small.
+    Other(BoxBody),
+}
+
+impl ResponseBody {
+    pub(super) fn new(body: BoxBody, served: Option<Served>) -> Self {
+        let content = match body.size() {
+            BodySize::Sized(size) if size > PART_BYTES as u64 => match body.try_into_bytes() {
+                Ok(bytes) => Content::Whole(bytes),
+                Err(body) => Content::Other(body),
+            },
+            _ => Content::Other(body),
+        };
+        let own = Self { content, served };
+        own.count();
+        own
+    }
+
+    /// Counts what is left.
+    fn count(&self) {
+        if let (Content::Whole(bytes), Some(served)) = (&self.content, &self.served) {
+            served.connection().hold_response(bytes.len());
+        }
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        if let (Content::Whole(_), Some(served)) = (&self.content, &self.served) {
+            served.connection().hold_response(0);
+        }
+    }
+}
+
+impl MessageBody for ResponseBody {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        match &self.content {
+            Content::Whole(bytes) => BodySize::Sized(bytes.len() as u64),
+            Content::Other(body) => body.size(),
+        }
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        match &mut self.content {
+            Content::Other(body) => Pin::new(body).poll_next(context),
+            Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Content::Whole(bytes) => {
+                let part = bytes.split_to(bytes.len().min(PART_BYTES));
+                self.count();
+                Poll::Ready(Some(Ok(part)))
+            }
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The stream under the HTTP server: it passes on whole heads only, ends when its connection is told
+//! to, and says when the client does not take what is written. It changes no byte of a request; a head
+//! that is refused is replaced by a short request of ours, whose response is the connection's last.
+
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use actix_rt::net::TcpStream;
+use bytes::{Buf as _, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::connections::{Connection, Connections, HeadRefused};
+use super::framing::{Framing, HeadLimits};
+use super::policy::End;
+
+/// The path of the request that stands in for a refused head.
+pub(super) const REFUSED_PATH: &str = "/-/refused-head";
+const REFUSED_REQUEST: &[u8] = b"GET /-/refused-head HTTP/1.1\r\nhost: -\r\nconnection: close\r\n\r\n";
+/// Read at a time, where a part of a head is held.
+const READ_BYTES: usize = 4_096;
+/// Bytes that are discarded after a refused head, so that the client reads the response before it
+/// hears that its bytes were not read (a reset, RFC 9112, section 9.6).
+const DISCARDED_MAX: usize = 1 << 20;
+
+/// A connection's bytes.
+pub(super) struct InboundStream {
+    socket: TcpStream,
+    framing: Framing,
+    /// What was read and not passed on.
+    held: BytesMut,
+    /// How many of the bytes held may be passed on.
+    ready: usize,
+    /// A head was refused, and so many bytes were discarded since.
+    discarded: Option<usize>,
+    connection: Rc<Connection>,
+    connections: Rc<Connections>,
+}
+
+impl Drop for InboundStream {
+    fn drop(&mut self) {
+        self.connections.closed(&self.connection);
+    }
+}
+
+impl InboundStream {
+    pub(super) fn new(
+        socket: TcpStream,
+        limits: HeadLimits,
+        connection: Rc<Connection>,
+        connections: Rc<Connections>,
+    ) -> Self {
+        let framing = Framing::new(limits);
+        Self { socket, framing, held: BytesMut::new(), ready: 0, discarded: None, connection, connections }
+    }
+
+    /// What requests know of their connection.
+    pub(super) fn connection(&self) -> &Rc<Connection> {
+        &self.connection
+    }
+
+    fn refuse(&mut self, reason: HeadRefused) {
+        self.connection.refuse_head(reason);
+        self.held = BytesMut::from(REFUSED_REQUEST);
+        self.ready = self.held.len();
+        self.discarded = Some(0);
+    }
+
+    /// Passes on what may be of what is held.
+    fn pass(&mut self, out: &mut ReadBuf<'_>) {
+        let part = self.ready.min(out.remaining());
+        out.put_slice(&self.held[..part]);
+        self.held.advance(part);
+        self.ready -= part;
+        if self.held.is_empty() {
+            self.held = BytesMut::new();
+        }
+    }
+
+    /// Notes what of a head is held back.
+    fn note_head(&self) {
+        let held = self.held.len() - self.ready;
+        self.connection.hold_head(if self.discarded.is_none() { held } else { 0 });
+        if held > 0 {
+            self.connections.bound_bytes();
+        }
+    }
+
+    /// Reads straight into `out`, and holds back the begin of a head.
+    fn read_through(&mut self, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
+        let before = out.filled().len();
+        ready!(Pin::new(&mut self.socket).poll_read(context, out))?;
+        let read = &out.filled()[before..];
+        let length = read.len();
+        match self.framing.advance(read) {
+            Ok(pass) if pass == length => {}
+            Ok(pass) => {
+                self.held.extend_from_slice(&read[pass..]);
+                out.set_filled(before + pass);
+                self.note_head();
+            }
+            Err(large) => {
+                out.set_filled(before);
+                self.refuse(HeadRefused::TooLarge(large));
+            }
+        }
+        Poll::Ready(Ok(length))
+    }
+
+    /// Reads behind the part of a head that is held.
+    fn read_behind(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut room = [0; READ_BYTES];
+        let mut read = ReadBuf::new(&mut room);
+        ready!(Pin::new(&mut self.socket).poll_read(context, &mut read))?;
+        self.held.extend_from_slice(read.filled());
+        match self.framing.advance(&self.held) {
+            Ok(pass) => self.ready = pass,
+            Err(large) => self.refuse(HeadRefused::TooLarge(large)),
+        }
+        self.note_head();
+        Poll::Ready(Ok(read.filled().len()))
+    }
+
+    /// Reads and throws away what a client sends after its head was refused. `Ready`: it has ended.
+    fn poll_discard(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let mut room = [0; READ_BYTES];
+        while self.discarded.is_some_and(|discarded| discarded < DISCARDED_MAX) {
+            let mut read = ReadBuf::new(&mut room);
+            match ready!(Pin::new(&mut self.socket).poll_read(context, &mut read)) {
+                Ok(()) if !read.filled().is_empty() => {
+                    self.discarded = self.discarded.map(|discarded| discarded + read.filled().len());
+                }
+                _ => return Poll::Ready(()),
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+impl AsyncRead for InboundStream {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let own = &mut *self;
+        loop {
+            if own.ready > 0 {
+                own.pass(out);
+                return Poll::Ready(Ok(()));
+            }
+            match own.connection.ending() {
+                Some(End::Abort) => return Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+                Some(End::Close) => return Poll::Ready(Ok(())),
+                Some(End::HeadTimeout) if own.discarded.is_none() => {
+                    own.refuse(HeadRefused::Timeout);
+                    continue;
+                }
+                _ => {}
+            }
+            own.connection.polled_by(context);
+            if own.discarded.is_some() {
+                // The response to the refused head ends the connection.
+                return Poll::Pending;
+            }
+            let before = out.filled().len();
+            let read = if own.held.is_empty() { own.read_through(context, out) } else { own.read_behind(context) };
+            if ready!(read)? == 0 || out.filled().len() > before {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+impl AsyncWrite for InboundStream {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let own = &mut *self;
+        if own.connection.ending() == Some(End::Abort) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        let written = Pin::new(&mut own.socket).poll_write(context, bytes);
+        match &written {
+            Poll::Pending => {
+                own.connection.polled_by(context);
+                own.connection.write_blocked();
+                own.connections.bound_bytes();
+            }
+            Poll::Ready(Ok(length)) if *length == bytes.len() => own.connection.written(),
+            Poll::Ready(_) => {}
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let own = &mut *self;
+        ready!(Pin::new(&mut own.socket).poll_shutdown(context))?;
+        if own.discarded.is_some() && own.connection.ending() != Some(End::Close) {
+            own.connection.polled_by(context);
+            ready!(own.poll_discard(context));
+        }
+        Poll::Ready(Ok(()))
+    }
+}

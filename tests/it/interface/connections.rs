@@ -1,0 +1,221 @@
+//! Connections that cost more than they give: heads that are too large or never end, idle ones, clients
+//! that do not take what they asked for. Each has its bound, and others are served meanwhile.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+
+use serde_json::json;
+
+use crate::support::{DEADLINE, Node};
+
+const HEALTH: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n";
+const GAVE_WAY: &str = "posthaste_connections_ended_total{reason=\"gave_way\"}";
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("a node");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
+    stream.set_write_timeout(Some(DEADLINE)).expect("a deadline");
+    stream
+}
+
+/// Sends these pieces on a new connection and reads until the node closes it.
+async fn exchange(address: SocketAddr, pieces: Vec<Vec<u8>>) -> String {
+    let exchange = tokio::task::spawn_blocking(move || {
+        let mut stream = connect(address);
+        stream.set_nodelay(true).expect("no delay");
+        for piece in pieces {
+            // The node may have closed the connection already.
+            if stream.write_all(&piece).is_err() {
+                break;
+            }
+        }
+        let mut response = Vec::new();
+        stream.read_to_end(&mut response).expect("closed, not reset");
+        String::from_utf8(response).expect("UTF-8")
+    });
+    exchange.await.expect("an exchange")
+}
+
+fn statuses(response: &str) -> Vec<&str> {
+    response.match_indices("HTTP/1.1 ").map(|(at, begin)| &response[at + begin.len()..][..3]).collect()
+}
+
+/// A metric, asked for on a connection of its own: one that is kept may give way to others.
+async fn metric(address: SocketAddr, name: &str) -> f64 {
+    let text = exchange(address, vec![b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".to_vec()]).await;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no metric {name} in {text}")).parse().expect("a number")
+}
+
+#[actix_rt::test]
+async fn heads_over_a_limit_are_refused_however_they_arrive() {
+    let node = Node::start(&[]).await;
+    let address = node.running().address();
+    let long = format!("{HEALTH}a: {}\r\n\r\n", "x".repeat(40_000));
+    let many = format!("{HEALTH}{}\r\n", "a: b\r\n".repeat(96));
+    let bytes = |text: &str| text.bytes().map(|byte| vec![byte]).collect::<Vec<_>>();
+    for (pieces, code) in [
+        (vec![long.clone().into_bytes()], "head_too_large"),
+        (long.as_bytes().chunks(1_000).map(<[u8]>::to_vec).collect(), "head_too_large"),
+        (vec![many.clone().into_bytes()], "too_many_headers"),
+        (bytes(&many), "too_many_headers"),
+        // What follows a refused head is not served.
+        (vec![format!("{long}{HEALTH}\r\n").into_bytes()], "head_too_large"),
+    ] {
+        let response = exchange(address, pieces).await;
+        assert_eq!(statuses(&response), ["431"], "{response}");
+        assert!(response.contains(&format!("\"code\":\"{code}\"")), "{response}");
+        assert!(response.contains("content-type: application/problem+json"), "{response}");
+    }
+    // Requests before it are served, in their order.
+    let response = exchange(address, vec![format!("{HEALTH}\r\n{HEALTH}\r\n{long}").into_bytes()]).await;
+    assert_eq!(statuses(&response), ["200", "200", "431"], "{response}");
+    assert_eq!(node.metric("posthaste_connections_ended_total{reason=\"head_too_large\"}").await, 6.0);
+    // As many fields and bytes as there may be are served.
+    let most = format!("{HEALTH}connection: close\r\na: {}\r\n{}\r\n", "x".repeat(30_000), "a: b\r\n".repeat(93));
+    assert_eq!(statuses(&exchange(address, bytes(&most)).await), ["200"]);
+    node.wait_for_metric("posthaste_connections", 1.0).await;
+}
+
+/// Nobody but the node itself can ask for the response to a refused head.
+#[actix_rt::test]
+async fn the_path_of_refused_heads_is_nothing_to_others() {
+    let node = Node::start(&[]).await;
+    let request = b"GET /-/refused-head HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".to_vec();
+    assert_eq!(statuses(&exchange(node.running().address(), vec![request]).await), ["404"]);
+}
+
+#[actix_rt::test]
+async fn a_head_that_does_not_end_is_told_so() {
+    let node = Node::start(&[("POSTHASTE_SERVER__HEAD_TIMEOUT_MS", "50")]).await;
+    for begin in ["", "GET / HTT", "GET /healthz HTTP/1.1\r\nhost: x\r\n"] {
+        let response = exchange(node.running().address(), vec![begin.into()]).await;
+        assert_eq!(statuses(&response), ["408"], "{begin:?}: {response}");
+        assert!(response.contains("\"code\":\"head_timeout\""), "{response}");
+    }
+    assert_eq!(node.metric("posthaste_connections_ended_total{reason=\"head_timeout\"}").await, 3.0);
+}
+
+#[actix_rt::test]
+async fn idle_connections_give_way_to_new_ones_and_busy_ones_do_not() {
+    let node = Node::start(&[("POSTHASTE_SERVER__CONNECTIONS_MAX", "8")]).await;
+    let address = node.running().address();
+    let mut busy = connect(address);
+    let event = json!({"type": "a", "data": {}}).to_string();
+    let head = format!("content-type: application/json\r\ncontent-length: {}", event.len());
+    write!(busy, "POST /v1/events HTTP/1.1\r\nhost: x\r\n{head}\r\n\r\n{}", &event[..5]).expect("sent");
+    node.wait_for_metric("posthaste_body_bytes", 5.0).await;
+    // Each is idle in another way: silent, with a part of a head, between two requests.
+    let idle: Vec<TcpStream> = (0..60)
+        .map(|number| {
+            let mut stream = connect(address);
+            let begin = match number % 3 {
+                0 => String::new(),
+                1 => HEALTH.to_owned(),
+                _ => format!("{HEALTH}\r\n"),
+            };
+            stream.write_all(begin.as_bytes()).expect("sent");
+            stream
+        })
+        .collect();
+    // A new connection is served, and in the end no more are open than may be.
+    let response = exchange(address, vec![format!("{HEALTH}connection: close\r\n\r\n").into()]).await;
+    assert_eq!(statuses(&response), ["200"]);
+    let deadline = std::time::Instant::now() + DEADLINE;
+    while metric(address, "posthaste_connections").await > 8.0 {
+        assert!(std::time::Instant::now() < deadline, "too many are open");
+    }
+    assert!(metric(address, GAVE_WAY).await >= 52.0);
+    drop(idle);
+    busy.write_all(&event.as_bytes()[5..]).expect("sent");
+    let answered = tokio::task::spawn_blocking(move || {
+        let mut response = [0; 12];
+        busy.read_exact(&mut response).expect("a response");
+        response
+    });
+    assert_eq!(&answered.await.expect("answered"), b"HTTP/1.1 202");
+}
+
+/// Saves templates whose list is longer than what a socket's buffers hold.
+async fn save_a_long_list(node: &Node) {
+    for number in 0..80 {
+        let template = json!({"format": "text", "body": "x".repeat(60_000)});
+        let reply = node.put(&format!("/v1/accounts/default/templates/{number}"), &template).await;
+        assert_eq!(reply.status, 201);
+    }
+}
+
+/// Asks for the list on some connections, and takes nothing of it.
+fn ask_and_take_nothing(address: SocketAddr, connections: usize) -> Vec<TcpStream> {
+    let asked = (0..connections).map(|_| {
+        let mut stream = connect(address);
+        let list = "GET /v1/accounts/default/templates?limit=1000 HTTP/1.1\r\nhost: x\r\n\r\n";
+        // Five times, since the system buffers some megabytes.
+        stream.write_all(list.repeat(16).as_bytes()).expect("sent");
+        stream
+    });
+    asked.collect()
+}
+
+#[actix_rt::test]
+async fn a_client_that_takes_nothing_is_cut_off_in_time() {
+    let node = Node::start(&[("POSTHASTE_SERVER__RESPONSE_TIMEOUT_MS", "100")]).await;
+    save_a_long_list(&node).await;
+    let asked = ask_and_take_nothing(node.running().address(), 3);
+    node.wait_for_metric("posthaste_connections_ended_total{reason=\"response_timeout\"}", 3.0).await;
+    node.wait_for_metric("posthaste_connections", 1.0).await;
+    drop(asked);
+}
+
+#[actix_rt::test]
+async fn responses_that_nobody_takes_have_a_bound_together() {
+    let node = Node::start(&[("POSTHASTE_SERVER__RESPONSE_BYTES_MAX", "1000000")]).await;
+    save_a_long_list(&node).await;
+    let asked = ask_and_take_nothing(node.running().address(), 4);
+    let deadline = std::time::Instant::now() + DEADLINE;
+    while node.metric("posthaste_connections_ended_total{reason=\"response_bytes\"}").await < 3.0 {
+        assert!(std::time::Instant::now() < deadline, "the bytes have no bound");
+        tokio::task::yield_now().await;
+    }
+    drop(asked);
+}
+
+#[actix_rt::test]
+async fn heads_that_do_not_end_have_a_bound_together() {
+    let node = Node::start(&[("POSTHASTE_SERVER__HEAD_BYTES_MAX", "100000")]).await;
+    let begin = format!("{HEALTH}a: {}", "x".repeat(20_000));
+    let begun: Vec<TcpStream> = (0..8)
+        .map(|_| {
+            let mut stream = connect(node.running().address());
+            stream.write_all(begin.as_bytes()).expect("sent");
+            stream
+        })
+        .collect();
+    let deadline = std::time::Instant::now() + DEADLINE;
+    while node.metric("posthaste_connections_ended_total{reason=\"head_bytes\"}").await < 3.0 {
+        assert!(std::time::Instant::now() < deadline, "the bytes have no bound");
+        tokio::task::yield_now().await;
+    }
+    drop(begun);
+}
+
+/// With every connection of the first server taken by a request that is served, the second one responds.
+#[actix_rt::test]
+async fn the_second_server_responds_when_the_first_is_full() {
+    let more = [("POSTHASTE_SERVER__CONNECTIONS_MAX", "2"), ("POSTHASTE_SERVER__ADMIN_LISTEN", "127.0.0.1:0")];
+    let node = Node::start(&more).await;
+    let (address, admin) = (node.running().address(), node.running().admin_address().expect("a second server"));
+    let head = "POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
+    let busy: Vec<TcpStream> = (0..60)
+        .map(|_| {
+            let mut stream = connect(address);
+            stream.write_all(head.as_bytes()).expect("sent");
+            stream
+        })
+        .collect();
+    for (path, status) in [("healthz", "200"), ("readyz", "200"), ("metrics", "200"), ("v1/keys", "404")] {
+        let request = format!("GET /{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        assert_eq!(statuses(&exchange(admin, vec![request.into()]).await), [status], "{path}");
+    }
+    drop(busy);
+}
