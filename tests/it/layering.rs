@@ -16,7 +16,7 @@ const HOMES: [(&str, &[&str]); 16] = [
     ("arc_swap", &["live/mod.rs"]),
     ("rpds", &["live/index.rs"]),
     ("clap", &["cli"]),
-    ("rustix", &["cli/serve.rs", "flow/descriptors.rs"]),
+    ("rustix", &["cli/serve.rs", "flow/descriptors.rs", "handover/journal/disk.rs"]),
     ("actix_http", &["http/inbound"]),
     ("tracing_subscriber", &["telemetry/log.rs"]),
     ("bytestring", &["json", "ingester/batch.rs"]),

@@ -1,0 +1,79 @@
+//! Writes which attempts are about to begin, on the thread that sends. All that begin at about the same time share one
+//! record.
+
+use std::io;
+use std::sync::Arc;
+
+use super::body::write_item;
+use super::folder::Folder;
+use super::format::{RecordKind, SegmentKind};
+use super::lane::Lane;
+use super::ledger::Segment;
+use super::registry::{Firing, Journal};
+
+/// Writes begun records; one for each thread that sends.
+#[derive(Debug)]
+pub(super) struct Beginner<D: Folder> {
+    lane: Lane<D>,
+}
+
+/// Firings whose begun record could not be written; they wait.
+#[derive(Debug)]
+pub(super) struct NotBegun<F> {
+    pub(super) error: io::Error,
+    pub(super) firings: Vec<Firing<F>>,
+}
+
+/// Firings whose begun record is written.
+#[derive(Debug)]
+pub(super) struct Begun<F> {
+    pub(super) segment: Arc<Segment<F>>,
+    /// Where the record ends.
+    pub(super) end: u32,
+    firings: Vec<Firing<F>>,
+}
+
+impl<D: Folder> Beginner<D> {
+    pub(super) fn new(journal: Arc<Journal<D>>) -> Self {
+        Self { lane: Lane::new(journal, SegmentKind::Begun) }
+    }
+
+    /// Writes the record of these firings, or gives them back.
+    pub(super) fn begin(
+        &mut self,
+        firings: Vec<Firing<D::File>>,
+        now_ms: u64,
+    ) -> Result<Begun<D::File>, NotBegun<D::File>> {
+        self.lane.push(RecordKind::Begun, false, |body| {
+            firings.iter().for_each(|(entry, index)| write_item(body, entry.id, *index));
+        });
+        match self.lane.write(now_ms) {
+            Ok(written) => {
+                written.segment.written(firings.len());
+                Ok(Begun { segment: written.segment, end: written.end, firings })
+            }
+            Err(error) => Err(NotBegun { error, firings }),
+        }
+    }
+
+    /// Called now and then, so that a thread that sends nothing keeps no old segment open.
+    pub(super) fn roll_if_asked(&mut self) {
+        self.lane.roll_if_asked();
+    }
+}
+
+impl<F: super::folder::SegmentFile> Begun<F> {
+    /// The record is written, and where the level is `power` synced: the attempts may begin.
+    pub(super) fn mark(self) {
+        for (entry, index) in &self.firings {
+            entry.settle(*index);
+        }
+        self.segment.marked(self.firings.len());
+    }
+
+    /// The sync of the record failed: its firings are named again in another segment.
+    pub(super) fn fail(self) -> Vec<Firing<F>> {
+        // The segment keeps its number open; it is removed after the next start.
+        self.firings
+    }
+}

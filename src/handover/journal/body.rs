@@ -1,0 +1,279 @@
+//! The bodies of records.
+//!
+//! | record | body |
+//! |---|---|
+//! | accepted | entry 8, request 8, accepted 8 (Unix ms), due 8 (Unix ms, 0 at once), attempt 2, hops 1, flags 1 (1: the id is the producer's), zero 4; then fields |
+//! | fired | entry 8, request 8, due 8, attempt 2, zero 6; then firings |
+//! | begun | items of 16 bytes: entry 8, index 4, attempt 2, zero 2 |
+//!
+//! A field is a tag of 1 byte, a length of 4 and so many bytes: 1 account, 2 type, 3 id, 4 source, 5 time, 6 data,
+//! 7 firings. Unknown tags are passed over, so fields can be added. A firing is its index within the entry (4), the
+//! length of its trigger's id (2) and the id. Numbers are little-endian.
+//!
+//! An *entry* is an event that fired something. Its id is unique in the journal, also over restarts. The index of a
+//! firing stays when the entry is written anew.
+
+use super::format::{u32_at, u64_at};
+
+const ACCEPTED_BYTES: usize = 40;
+const FIRED_BYTES: usize = 32;
+/// Bytes of one item of a begun record.
+pub(super) const ITEM_BYTES: usize = 16;
+
+/// The attempt number of all firings today.
+pub(super) const FIRST_ATTEMPT: u16 = 1;
+
+const ID_GIVEN: u8 = 1;
+
+mod tag {
+    pub(super) const ACCOUNT: u8 = 1;
+    pub(super) const TYPE: u8 = 2;
+    pub(super) const ID: u8 = 3;
+    pub(super) const SOURCE: u8 = 4;
+    pub(super) const TIME: u8 = 5;
+    pub(super) const DATA: u8 = 6;
+    pub(super) const FIRINGS: u8 = 7;
+}
+
+/// One firing of an entry, as it stands in a record: its index and its trigger.
+pub type Listing<'a> = (u32, &'a str);
+
+/// An event as it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EventFields<'a> {
+    /// When it was accepted, Unix milliseconds.
+    pub accepted_ms: u64,
+    /// How many deliveries of ours it has come through.
+    pub hops: u8,
+    /// Whether its id is the producer's own.
+    pub id_given: bool,
+    /// Whose triggers it fires.
+    pub account: &'a str,
+    /// What kind of thing happened.
+    pub event_type: &'a str,
+    /// Its id.
+    pub id: &'a str,
+    /// Where it happened; may be empty.
+    pub source: &'a str,
+    /// When it happened.
+    pub time: &'a str,
+    /// Its data, as JSON.
+    pub data: &'a str,
+}
+
+/// An accepted record's body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Accepted<'a> {
+    pub(super) entry: u64,
+    pub(super) request: u64,
+    pub(super) due_ms: u64,
+    pub(super) attempt: u16,
+    pub(super) event: EventFields<'a>,
+    pub(super) firings: Vec<Listing<'a>>,
+}
+
+/// A fired record's body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fired<'a> {
+    pub(super) entry: u64,
+    pub(super) request: u64,
+    pub(super) due_ms: u64,
+    pub(super) attempt: u16,
+    pub(super) firings: Vec<Listing<'a>>,
+}
+
+/// An item of a begun record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Item {
+    pub(super) entry: u64,
+    pub(super) index: u32,
+    pub(super) attempt: u16,
+}
+
+/// Appends an accepted record's body.
+pub(super) fn write_accepted<'a>(
+    out: &mut Vec<u8>,
+    (entry, request): (u64, u64),
+    event: &EventFields<'_>,
+    firings: impl Iterator<Item = Listing<'a>>,
+) {
+    out.extend_from_slice(&entry.to_le_bytes());
+    out.extend_from_slice(&request.to_le_bytes());
+    out.extend_from_slice(&event.accepted_ms.to_le_bytes());
+    out.extend_from_slice(&0_u64.to_le_bytes());
+    out.extend_from_slice(&FIRST_ATTEMPT.to_le_bytes());
+    out.extend_from_slice(&[event.hops, if event.id_given { ID_GIVEN } else { 0 }, 0, 0, 0, 0]);
+    let fields = [
+        (tag::ACCOUNT, event.account),
+        (tag::TYPE, event.event_type),
+        (tag::ID, event.id),
+        (tag::SOURCE, event.source),
+        (tag::TIME, event.time),
+        (tag::DATA, event.data),
+    ];
+    for (tag, value) in fields {
+        out.push(tag);
+        out.extend_from_slice(&length(value.len()));
+        out.extend_from_slice(value.as_bytes());
+    }
+    out.push(tag::FIRINGS);
+    let at = out.len();
+    out.extend_from_slice(&[0; 4]);
+    write_firings(out, firings);
+    let written = length(out.len() - at - 4);
+    out[at..at + 4].copy_from_slice(&written);
+}
+
+/// Appends a fired record's body.
+pub(super) fn write_fired<'a>(
+    out: &mut Vec<u8>,
+    (entry, request): (u64, u64),
+    firings: impl Iterator<Item = Listing<'a>>,
+) {
+    out.extend_from_slice(&entry.to_le_bytes());
+    out.extend_from_slice(&request.to_le_bytes());
+    out.extend_from_slice(&0_u64.to_le_bytes());
+    out.extend_from_slice(&FIRST_ATTEMPT.to_le_bytes());
+    out.extend_from_slice(&[0; 6]);
+    write_firings(out, firings);
+}
+
+/// Appends an item to a begun record's body.
+pub(super) fn write_item(out: &mut Vec<u8>, entry: u64, index: u32) {
+    out.extend_from_slice(&entry.to_le_bytes());
+    out.extend_from_slice(&index.to_le_bytes());
+    out.extend_from_slice(&FIRST_ATTEMPT.to_le_bytes());
+    out.extend_from_slice(&[0; 2]);
+}
+
+fn write_firings<'a>(out: &mut Vec<u8>, firings: impl Iterator<Item = Listing<'a>>) {
+    for (index, trigger) in firings {
+        out.extend_from_slice(&index.to_le_bytes());
+        out.extend_from_slice(&u16::try_from(trigger.len()).unwrap_or(u16::MAX).to_le_bytes());
+        out.extend_from_slice(trigger.as_bytes());
+    }
+}
+
+fn length(bytes: usize) -> [u8; 4] {
+    u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes()
+}
+
+/// Reads an accepted record's body; `None` where it is none. Its checksum was right, so that is a fault of the writer.
+pub(super) fn read_accepted(body: &[u8]) -> Option<Accepted<'_>> {
+    let mut rest = body.get(ACCEPTED_BYTES..)?;
+    let mut event = EventFields {
+        accepted_ms: u64_at(body, 16),
+        hops: body[34],
+        id_given: body[35] & ID_GIVEN != 0,
+        ..EventFields::default()
+    };
+    let mut firings = Vec::new();
+    while let Some((&tag, after)) = rest.split_first() {
+        let value = after.get(4..4 + after.get(..4).map(|_| u32_at(after, 0) as usize)?)?;
+        rest = &after[4 + value.len()..];
+        if tag == tag::FIRINGS {
+            firings = read_firings(value)?;
+            continue;
+        }
+        let place = match tag {
+            tag::ACCOUNT => &mut event.account,
+            tag::TYPE => &mut event.event_type,
+            tag::ID => &mut event.id,
+            tag::SOURCE => &mut event.source,
+            tag::TIME => &mut event.time,
+            tag::DATA => &mut event.data,
+            _ => continue,
+        };
+        *place = std::str::from_utf8(value).ok()?;
+    }
+    let (due_ms, attempt) = (u64_at(body, 24), u16::from_le_bytes([body[32], body[33]]));
+    Some(Accepted { entry: u64_at(body, 0), request: u64_at(body, 8), due_ms, attempt, event, firings })
+}
+
+/// Reads a fired record's body.
+pub(super) fn read_fired(body: &[u8]) -> Option<Fired<'_>> {
+    let firings = read_firings(body.get(FIRED_BYTES..)?)?;
+    let (due_ms, attempt) = (u64_at(body, 16), u16::from_le_bytes([body[24], body[25]]));
+    Some(Fired { entry: u64_at(body, 0), request: u64_at(body, 8), due_ms, attempt, firings })
+}
+
+/// Reads a begun record's body.
+pub(super) fn read_items(body: &[u8]) -> Option<impl Iterator<Item = Item> + '_> {
+    let (items, rest) = body.as_chunks::<ITEM_BYTES>();
+    rest.is_empty().then(|| {
+        items.iter().map(|item| Item {
+            entry: u64_at(item, 0),
+            index: u32_at(item, 8),
+            attempt: u16::from_le_bytes([item[12], item[13]]),
+        })
+    })
+}
+
+fn read_firings(mut bytes: &[u8]) -> Option<Vec<Listing<'_>>> {
+    let mut firings = Vec::new();
+    while !bytes.is_empty() {
+        let head = bytes.get(..6)?;
+        let end = 6 + usize::from(u16::from_le_bytes([head[4], head[5]]));
+        firings.push((u32_at(head, 0), std::str::from_utf8(bytes.get(6..end)?).ok()?));
+        bytes = &bytes[end..];
+    }
+    Some(firings)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read(
+            entry: u64, request: u64, accepted_ms: u64, hops: u8, id_given: bool,
+            texts in prop::collection::vec("\\PC{0,20}", 6),
+            triggers in prop::collection::vec((any::<u32>(), "[a-z]{1,9}"), 0..5),
+        ) {
+            let event = EventFields {
+                accepted_ms, hops, id_given,
+                account: &texts[0], event_type: &texts[1], id: &texts[2],
+                source: &texts[3], time: &texts[4], data: &texts[5],
+            };
+            let firings: Vec<Listing<'_>> = triggers.iter().map(|(index, id)| (*index, id.as_str())).collect();
+            let mut body = Vec::new();
+            write_accepted(&mut body, (entry, request), &event, firings.iter().copied());
+            let expected = Accepted { entry, request, due_ms: 0, attempt: 1, event, firings: firings.clone() };
+            prop_assert_eq!(read_accepted(&body), Some(expected));
+
+            let mut body = Vec::new();
+            write_fired(&mut body, (entry, request), firings.iter().copied());
+            let expected = Fired { entry, request, due_ms: 0, attempt: 1, firings };
+            prop_assert_eq!(read_fired(&body), Some(expected));
+        }
+
+        #[test]
+        fn no_bytes_make_reading_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = (read_accepted(&bytes), read_fired(&bytes), read_items(&bytes).map(Iterator::count));
+        }
+    }
+
+    #[test]
+    fn a_field_of_a_later_version_is_passed_over() {
+        let mut body = Vec::new();
+        let event = EventFields { account: "acme", data: "{}", ..EventFields::default() };
+        write_accepted(&mut body, (1, 2), &event, [(0, "t")].into_iter());
+        body.extend_from_slice(&[200, 3, 0, 0, 0, 1, 2, 3]);
+        let read = read_accepted(&body).expect("an accepted record");
+        assert_eq!((read.event, read.firings), (event, vec![(0, "t")]));
+    }
+
+    #[test]
+    fn items_are_read_back() {
+        let mut body = Vec::new();
+        write_item(&mut body, 5, 6);
+        write_item(&mut body, u64::MAX, u32::MAX);
+        let items: Vec<Item> = read_items(&body).expect("whole items").collect();
+        let item = |entry, index| Item { entry, index, attempt: 1 };
+        assert_eq!(items, [item(5, 6), item(u64::MAX, u32::MAX)]);
+        assert!(read_items(&body[1..]).is_none());
+    }
+}

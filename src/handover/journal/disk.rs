@@ -1,0 +1,115 @@
+//! The journal's folder on a real disk. Only one process has it at a time.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FallocateFlags, fallocate};
+
+use super::folder::{Folder, SegmentFile};
+use super::format::BootId;
+
+/// The file whose lock says that a process has the folder.
+const LOCK: &str = "lock";
+
+/// A folder that this process has for itself.
+#[derive(Debug)]
+pub(super) struct Disk {
+    path: PathBuf,
+    /// For its sync.
+    folder: File,
+    /// Released when the process ends, however it ends.
+    _lock: File,
+}
+
+/// Why a folder can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskError {
+    /// Another process has it.
+    #[error("{0} is in use by another process")]
+    Locked(PathBuf),
+    /// The file system refused.
+    #[error("{0}: {1}")]
+    System(PathBuf, io::Error),
+}
+
+impl Disk {
+    /// Makes the folder where there is none, and locks it.
+    pub(super) fn open(path: &Path) -> Result<Self, DiskError> {
+        let system = |error| DiskError::System(path.to_owned(), error);
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(system)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let lock = options.open(path.join(LOCK)).map_err(system)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(DiskError::Locked(path.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(system(error)),
+        }
+        let folder = File::open(path).map_err(system)?;
+        Ok(Self { path: path.to_owned(), folder, _lock: lock })
+    }
+}
+
+impl Folder for Disk {
+    type File = File;
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let entries = std::fs::read_dir(&self.path)?;
+        let name = |entry: std::fs::DirEntry| entry.file_name().to_str().map(str::to_owned);
+        entries.filter_map(|entry| entry.map(name).transpose()).collect()
+    }
+
+    fn create(&self, name: &str, bytes: u64) -> io::Result<File> {
+        let path = self.path.join(name);
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+        match fallocate(&file, FallocateFlags::empty(), 0, bytes) {
+            Ok(()) => Ok(file),
+            // A file system that can't allocate ahead: a full disk is met when a record is written.
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => file.set_len(bytes).map(|()| file),
+            Err(error) => {
+                // Best effort: recovery removes a file without a header.
+                let _ = std::fs::remove_file(&path);
+                Err(error.into())
+            }
+        }
+    }
+
+    fn open(&self, name: &str) -> io::Result<File> {
+        File::open(self.path.join(name))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        std::fs::remove_file(self.path.join(name))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.folder.sync_all()
+    }
+}
+
+impl SegmentFile for File {
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::write_at(self, bytes, offset)
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::read_at(self, bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+}
+
+/// Which boot of the kernel this is; unknown where the system does not say.
+pub(super) fn boot_id() -> BootId {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    text.trim().parse::<uuid::Uuid>().map_or(BootId::default(), |id| BootId(id.into_bytes()))
+}

@@ -1,0 +1,73 @@
+//! What the journal needs of a file system. The real one is [`super::disk`]; the tests have a model that reorders,
+//! tears and loses writes.
+
+use std::fmt::Debug;
+use std::io;
+
+/// The folder that holds the segments.
+pub trait Folder: Debug + Send + Sync + 'static {
+    /// An open file of the folder.
+    type File: SegmentFile;
+
+    /// The names of all files.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// Makes a new file with room for so many bytes, all of them zero.
+    fn create(&self, name: &str, bytes: u64) -> io::Result<Self::File>;
+
+    /// Opens a file to read it.
+    fn open(&self, name: &str) -> io::Result<Self::File>;
+
+    /// Removes a file.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Makes the folder's entries durable: which files exist, and under which names.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// An open segment.
+pub trait SegmentFile: Debug + Send + Sync + 'static {
+    /// Writes at this offset. Fewer bytes may be written than were given.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
+
+    /// Reads from this offset; 0 at the end of the file.
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Makes what was written durable.
+    fn sync(&self) -> io::Result<()>;
+
+    /// The file's length.
+    fn length(&self) -> io::Result<u64>;
+}
+
+/// Writes all of the bytes, or says why not. What was written up to then stays.
+pub(super) fn write_all<F: SegmentFile>(file: &F, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write_at(bytes, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                bytes = &bytes[written..];
+                offset += written as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Reads so many bytes, or fewer where the file ends.
+pub(super) fn read_up_to<F: SegmentFile>(file: &F, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
+    let mut buffer = vec![0; bytes];
+    let mut filled = 0;
+    while filled < bytes {
+        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    buffer.truncate(filled);
+    Ok(buffer)
+}

@@ -1,0 +1,264 @@
+//! Keeps the journal small: removes segments that hold nothing unsettled, and writes anew what keeps others alive.
+//! Runs on a thread of its own; nothing here is on an event's way.
+//!
+//! A begun segment is needed as long as an accepted one exists that lists a firing it names. To know that without
+//! looking at firings, a number is drawn when all that a closed begun segment names is marked as settled, and it is
+//! removed when no accepted segment with a lower number exists. An accepted segment with a higher number lists no
+//! firing of it: what was accepted later is another firing, and what is written anew is chosen after the number of its
+//! segment was drawn, when the firing was marked already.
+//!
+//! An accepted segment is written anew where less than half of it is unsettled, and where the begun segments that it
+//! keeps alive outgrow what is unsettled. So the folder takes at most about three times the unsettled bytes, and each
+//! byte that is accepted or begun is written about once more.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::body::{Accepted, read_accepted, read_fired, write_accepted, write_item};
+use super::folder::{Folder, SegmentFile, read_up_to};
+use super::format::{Level, RecordHeader, RecordKind, SegmentKind};
+use super::lane::Lane;
+use super::ledger::{Bits, Entry, Place, Segment, lock};
+use super::registry::{Firing, Journal};
+
+/// Records are written anew in groups of about this many bytes.
+const GROUP_BYTES: usize = 1 << 20;
+/// Begun segments may take so many segments' bytes before accepted ones are written anew for them.
+const BEGUN_SEGMENTS_FREE: u64 = 4;
+
+/// Removes and rewrites segments.
+#[derive(Debug)]
+pub(super) struct Keeper<D: Folder> {
+    journal: Arc<Journal<D>>,
+    /// For what is written anew. Never takes a spare: its segments' numbers are drawn when they are needed.
+    accepted: Lane<D>,
+    /// For firings that end without an attempt.
+    begun: Lane<D>,
+}
+
+/// What one round did.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Round {
+    pub(super) removed: usize,
+    pub(super) rewritten: usize,
+    /// Records that could not be read back, and stay where they are.
+    pub(super) unreadable: usize,
+}
+
+impl<D: Folder> Keeper<D> {
+    pub(super) fn new(journal: Arc<Journal<D>>) -> Self {
+        let accepted = Lane::new(Arc::clone(&journal), SegmentKind::Accepted);
+        let begun = Lane::new(Arc::clone(&journal), SegmentKind::Begun);
+        Self { journal, accepted, begun }
+    }
+
+    /// One round. An error of the file system ends it; the next begins anew.
+    pub(super) fn round(&mut self, now_ms: u64) -> io::Result<Round> {
+        let mut round = Round::default();
+        self.settle_dropped(now_ms)?;
+        self.seal_closed();
+        for segment in self.journal.all() {
+            if segment.is_accepted() && segment.failed.load(Ordering::SeqCst) && !segment.is_dead() {
+                segment.close();
+                self.rewrite(&segment, now_ms, &mut round)?;
+            }
+        }
+        self.journal.look_at_failed();
+        self.remove(&mut round)?;
+        for segment in self.journal.all() {
+            if segment.is_closed() && segment.is_accepted() && segment.live_bytes() * 2 < segment.capacity as u64 {
+                self.rewrite(&segment, now_ms, &mut round)?;
+            }
+        }
+        if self.begun_is_outgrown() {
+            self.rewrite_all(now_ms, &mut round)?;
+        }
+        self.remove(&mut round)?;
+        self.accepted.roll_if_asked();
+        self.begun.roll_if_asked();
+        self.journal.make_spare(SegmentKind::Accepted, now_ms)?;
+        self.journal.make_spare(SegmentKind::Begun, now_ms)?;
+        Ok(round)
+    }
+
+    /// Writes begun records for what was dropped.
+    pub(super) fn settle_dropped(&mut self, now_ms: u64) -> io::Result<()> {
+        loop {
+            let mut dropped = {
+                let mut waiting = lock(&self.journal.dropped);
+                let keep = waiting.len().saturating_sub(GROUP_BYTES / super::body::ITEM_BYTES);
+                waiting.split_off(keep)
+            };
+            if dropped.is_empty() {
+                return Ok(());
+            }
+            if let Err(error) = self.write_begun(&dropped, now_ms) {
+                lock(&self.journal.dropped).append(&mut dropped);
+                return Err(error);
+            }
+        }
+    }
+
+    fn write_begun(&mut self, firings: &[Firing<D::File>], now_ms: u64) -> io::Result<()> {
+        self.begun.push(RecordKind::Begun, false, |body| {
+            firings.iter().for_each(|(entry, index)| write_item(body, entry.id, *index));
+        });
+        let written = self.begun.write(now_ms)?;
+        written.segment.written(firings.len());
+        // Marked also where the sync fails: a firing that was dropped and is recovered is sent once at most.
+        let synced = self.sync(&written.segment);
+        firings.iter().for_each(|(entry, index)| entry.settle(*index));
+        written.segment.marked(firings.len());
+        synced
+    }
+
+    fn sync(&self, segment: &Segment<D::File>) -> io::Result<()> {
+        match self.journal.settings.level {
+            Level::Process => Ok(()),
+            Level::Power => self.journal.sync(segment),
+        }
+    }
+
+    fn seal_closed(&self) {
+        for segment in self.journal.all() {
+            if !segment.is_accepted() && segment.can_be_sealed() {
+                segment.seal(self.journal.draw_number());
+            }
+        }
+    }
+
+    /// Removes accepted segments that are dead, and then the begun ones that no accepted segment needs.
+    fn remove(&self, round: &mut Round) -> io::Result<()> {
+        let all = self.journal.all();
+        let dead: Vec<_> = all.iter().filter(|segment| segment.is_accepted() && segment.is_dead()).collect();
+        for segment in &dead {
+            self.remove_one(segment, round)?;
+        }
+        if !dead.is_empty() {
+            // Else a power cut could bring them back without the begun segments that belong to them.
+            self.journal.folder.sync()?;
+        }
+        let remaining = self.journal.all();
+        let oldest =
+            remaining.iter().filter(|segment| segment.is_accepted() && segment.is_used()).map(|s| s.number()).min();
+        for segment in &remaining {
+            let is_free = |sealed_at| oldest.is_none_or(|oldest| oldest > sealed_at);
+            if !segment.is_accepted() && segment.sealed_at().is_some_and(is_free) {
+                self.remove_one(segment, round)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_one(&self, segment: &Segment<D::File>, round: &mut Round) -> io::Result<()> {
+        match self.journal.folder.remove(&segment.name().to_string()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        lock(&self.journal.segments).remove(&segment.number());
+        round.removed += 1;
+        Ok(())
+    }
+
+    /// Whether begun segments that only wait for old accepted ones have outgrown what is unsettled.
+    fn begun_is_outgrown(&self) -> bool {
+        let all = self.journal.all();
+        let waiting: u64 = all.iter().filter(|segment| segment.sealed_at().is_some()).map(|s| s.capacity as u64).sum();
+        let free = BEGUN_SEGMENTS_FREE * self.journal.settings.segment_bytes as u64;
+        waiting > self.journal.pool.bytes().max(free)
+    }
+
+    /// Writes anew all that is unsettled in closed segments, and asks lanes to close theirs.
+    fn rewrite_all(&mut self, now_ms: u64, round: &mut Round) -> io::Result<()> {
+        self.accepted.close();
+        for segment in self.journal.all() {
+            if segment.is_closed() && segment.is_accepted() {
+                self.rewrite(&segment, now_ms, round)?;
+            } else if segment.is_used() {
+                segment.roll.store(true, Ordering::SeqCst);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is unsettled in a segment into another.
+    fn rewrite(&mut self, segment: &Arc<Segment<D::File>>, now_ms: u64, round: &mut Round) -> io::Result<()> {
+        let mut entries = segment.unsettled().into_iter().peekable();
+        while entries.peek().is_some() {
+            // Before it is known what is unsettled, the segment that takes it has its number.
+            let largest = entries.peek().and_then(|e| e.unsettled()).map_or(0, |(places, _)| bytes_of(&places));
+            let room = self.accepted.make_room(largest, now_ms, false)?.min(GROUP_BYTES.max(largest));
+            let mut moved = Vec::new();
+            while let Some(entry) = entries.peek() {
+                let Some((places, unsettled)) = entry.unsettled() else {
+                    entries.next();
+                    continue;
+                };
+                if self.accepted.pending_bytes() + bytes_of(&places) > room {
+                    break;
+                }
+                match self.add(entry, &places, &unsettled) {
+                    Ok(true) => moved.extend(entries.next()),
+                    Ok(false) => {
+                        round.unreadable += 1;
+                        entries.next();
+                    }
+                    Err(error) => {
+                        self.accepted.discard();
+                        return Err(error);
+                    }
+                }
+            }
+            if moved.is_empty() {
+                continue;
+            }
+            let written = self.accepted.write(now_ms)?;
+            self.sync(&written.segment)?;
+            for (record, entry) in moved.iter().enumerate() {
+                entry.move_to(written.place(record));
+            }
+            round.rewritten += moved.len();
+        }
+        Ok(())
+    }
+
+    /// Adds the record of an entry as it is now; false where its records can't be read any more.
+    fn add(&mut self, entry: &Entry<D::File>, places: &[Place<D::File>], unsettled: &Bits) -> io::Result<bool> {
+        let mut records = Vec::with_capacity(places.len());
+        for place in places {
+            records.push(read_up_to(&place.segment.file, u64::from(place.offset), place.bytes)?);
+        }
+        let Some((accepted, listings)) = join(places, &records) else { return Ok(false) };
+        let left = listings.into_iter().filter(|(index, _)| unsettled.has(*index));
+        self.accepted.push(RecordKind::Accepted, true, |body| {
+            write_accepted(body, (entry.id, entry.id), &accepted.event, left);
+        });
+        Ok(true)
+    }
+}
+
+fn bytes_of<F>(places: &[Place<F>]) -> usize {
+    places.iter().map(|place| place.bytes).sum()
+}
+
+/// An entry's event, and all that its records list.
+pub(super) fn join<'a, F: SegmentFile>(
+    places: &[Place<F>],
+    records: &'a [Vec<u8>],
+) -> Option<(Accepted<'a>, Vec<super::body::Listing<'a>>)> {
+    let (mut accepted, mut listings) = (None, Vec::new());
+    for (place, record) in places.iter().zip(records) {
+        let (header, body) = RecordHeader::open(record, place.segment.number(), u64::from(place.offset))?;
+        match header.kind {
+            RecordKind::Accepted => {
+                let mut read = read_accepted(body)?;
+                listings.append(&mut read.firings);
+                accepted = Some(read);
+            }
+            RecordKind::Fired => listings.extend(read_fired(body)?.firings),
+            RecordKind::Begun => return None,
+        }
+    }
+    Some((accepted?, listings))
+}

@@ -1,0 +1,170 @@
+//! One thread's part of the journal: the segment that it writes, and the records that it writes there together.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::folder::{Folder, write_all};
+use super::format::{BODY_BYTES_MAX, RECORD_HEADER_BYTES, RecordHeader, RecordKind, SEGMENT_HEADER_BYTES, SegmentKind};
+use super::ledger::{Place, Segment, small};
+use super::registry::Journal;
+
+/// Writes one segment after another; owned by one thread.
+#[derive(Debug)]
+pub(super) struct Lane<D: Folder> {
+    journal: Arc<Journal<D>>,
+    kind: SegmentKind,
+    open: Option<Open<D>>,
+    /// The records that are written next, each with room for its header and padded.
+    buffer: Vec<u8>,
+    records: Vec<Pending>,
+}
+
+#[derive(Debug)]
+struct Open<D: Folder> {
+    segment: Arc<Segment<D::File>>,
+    at: usize,
+    epoch: u16,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Pending {
+    at: usize,
+    kind: RecordKind,
+    commits: bool,
+    length: usize,
+}
+
+/// A lane's buffer keeps this much memory between writes.
+const BUFFER_KEPT_BYTES: usize = 1 << 20;
+
+/// Records that were written together.
+#[derive(Debug)]
+pub(super) struct Written<F> {
+    pub(super) segment: Arc<Segment<F>>,
+    /// Where they end.
+    pub(super) end: u32,
+    /// Where each stands, and its bytes.
+    pub(super) records: Vec<(u32, usize)>,
+}
+
+impl<F> Written<F> {
+    pub(super) fn place(&self, record: usize) -> Place<F> {
+        let (offset, bytes) = self.records[record];
+        Place { segment: Arc::clone(&self.segment), offset, bytes }
+    }
+}
+
+impl<D: Folder> Lane<D> {
+    pub(super) fn new(journal: Arc<Journal<D>>, kind: SegmentKind) -> Self {
+        Self { journal, kind, open: None, buffer: Vec::new(), records: Vec::new() }
+    }
+
+    /// Adds a record to those that are written next; `write` appends its body.
+    pub(super) fn push(&mut self, kind: RecordKind, commits: bool, write: impl FnOnce(&mut Vec<u8>)) {
+        let at = self.buffer.len();
+        self.buffer.resize(at + RECORD_HEADER_BYTES, 0);
+        write(&mut self.buffer);
+        let length = self.buffer.len() - at - RECORD_HEADER_BYTES;
+        let pending = Pending { at, kind, commits, length };
+        self.buffer.resize(at + pending.header(0, 0).stride(), 0);
+        self.records.push(pending);
+    }
+
+    /// How many bytes are to be written.
+    pub(super) fn pending_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Nothing of what was added is written.
+    pub(super) fn discard(&mut self) {
+        self.buffer.clear();
+        self.buffer.shrink_to(BUFFER_KEPT_BYTES);
+        self.records.clear();
+    }
+
+    /// Writes what was added, with one call of the system, or nothing of it.
+    pub(super) fn write(&mut self, now_ms: u64) -> io::Result<Written<D::File>> {
+        let written = self.try_write(now_ms);
+        self.discard();
+        written
+    }
+
+    fn try_write(&mut self, now_ms: u64) -> io::Result<Written<D::File>> {
+        if self.records.iter().any(|record| record.length > BODY_BYTES_MAX) {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let bytes = self.buffer.len();
+        self.make_room(bytes, now_ms, true)?;
+        let Some(open) = &mut self.open else { return Err(io::ErrorKind::NotFound.into()) };
+        let segment = Arc::clone(&open.segment);
+        let durable = segment.synced.load(Ordering::SeqCst);
+        let mut records = Vec::with_capacity(self.records.len());
+        for record in &self.records {
+            let header = record.header(open.epoch, durable);
+            let offset = open.at + record.at;
+            header.seal(&mut self.buffer[record.at..], segment.number(), offset as u64);
+            records.push((small(offset), header.stride()));
+        }
+        if let Err(error) = write_all(&segment.file, &self.buffer, open.at as u64) {
+            // What a part of it left in the file is told from what comes next by the epoch.
+            match open.epoch.checked_add(1) {
+                Some(epoch) if error.kind() == io::ErrorKind::StorageFull => open.epoch = epoch,
+                _ => self.close(),
+            }
+            return Err(error);
+        }
+        open.at += self.buffer.len();
+        segment.end.store(small(open.at), Ordering::SeqCst);
+        Ok(Written { segment, end: small(open.at), records })
+    }
+
+    /// Makes sure that so many bytes of records fit into the open segment, and says how many do. Whether that may be one
+    /// that was made before is up to the caller.
+    pub(super) fn make_room(&mut self, bytes: usize, now_ms: u64, spare: bool) -> io::Result<usize> {
+        if self.open.as_ref().is_some_and(|open| open.must_end(bytes)) {
+            self.close();
+        }
+        let open = match &mut self.open {
+            Some(open) => open,
+            none => {
+                let segment = self.journal.make_segment(self.kind, SEGMENT_HEADER_BYTES + bytes, now_ms, spare)?;
+                none.insert(Open { segment, at: SEGMENT_HEADER_BYTES, epoch: 0 })
+            }
+        };
+        Ok(open.segment.capacity - open.at)
+    }
+
+    /// Ends the segment where its journal asks for it. Called now and then where nothing is written.
+    pub(super) fn roll_if_asked(&mut self) {
+        if self.open.as_ref().is_some_and(|open| open.segment.roll.load(Ordering::SeqCst)) {
+            self.close();
+        }
+    }
+
+    /// Ends the segment; the next record begins a new one.
+    pub(super) fn close(&mut self) {
+        if let Some(open) = self.open.take() {
+            open.segment.close();
+        }
+    }
+}
+
+impl<D: Folder> Open<D> {
+    fn must_end(&self, bytes: usize) -> bool {
+        let is_over = self.at + bytes > self.segment.capacity;
+        is_over || self.segment.failed.load(Ordering::SeqCst) || self.segment.roll.load(Ordering::SeqCst)
+    }
+}
+
+impl<D: Folder> Drop for Lane<D> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Pending {
+    fn header(&self, epoch: u16, durable: u32) -> RecordHeader {
+        RecordHeader { kind: self.kind, commits: self.commits, epoch, durable, length: self.length }
+    }
+}

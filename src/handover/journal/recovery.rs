@@ -1,0 +1,319 @@
+//! Reads the folder at a start: which entries have firings that no begun record names, and what of that may be sent.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::sync::Arc;
+
+use super::body::{Listing, read_accepted, read_fired, read_items};
+use super::folder::{Folder, SegmentFile, read_up_to};
+use super::format::{
+    BootId, HeaderFault, Level, RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentKind, SegmentName, VERSION,
+};
+use super::ledger::{Entry, Place, Pool, Segment, small};
+use super::registry::{Journal, RUN_SHIFT, Settings};
+use super::scan::{Damage, Order, Record, Scan, scan};
+
+/// Why a journal can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file system refused.
+    #[error("{0}: {1}")]
+    System(String, io::Error),
+    /// A later version wrote it.
+    #[error(
+        "{name} has format {found} and this version reads {VERSION}; start the version that wrote it, or a later one"
+    )]
+    Version {
+        /// The segment.
+        name: String,
+        /// Its format.
+        found: u16,
+    },
+}
+
+/// What was found at a start.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Firings to send.
+    pub unsettled: usize,
+    /// Firings that are dropped because the machine has started anew since and what was begun is not known.
+    pub lost: usize,
+    /// Firings that are dropped because a damaged begun record may have named them.
+    pub doubtful: usize,
+    /// Firings whose event stood in a damaged record.
+    pub orphaned: usize,
+    /// Firings of requests that were never answered.
+    pub uncommitted: usize,
+    /// Parts of segments that were written and hold no valid record.
+    pub damage: Vec<(String, Damage)>,
+}
+
+/// An entry with unsettled firings.
+#[derive(Debug)]
+pub(super) struct Found<F> {
+    pub(super) entry: Arc<Entry<F>>,
+    /// When it was accepted.
+    pub(super) accepted_ms: u64,
+}
+
+/// A journal that was opened.
+#[derive(Debug)]
+pub(super) struct Opened<D: Folder> {
+    pub(super) journal: Arc<Journal<D>>,
+    /// In the order in which they were accepted.
+    pub(super) found: Vec<Found<D::File>>,
+    pub(super) report: Report,
+}
+
+/// Opens the journal of a folder: reads what runs before left, and begins a new run.
+pub(super) fn open<D: Folder>(folder: D, settings: Settings, now_ms: u64) -> Result<Opened<D>, OpenError> {
+    let old = list(&folder)?;
+    let headers = || old.iter().filter_map(|segment| segment.header.ok());
+    let (runs, untrusted) = (headers().map(|header| header.run).max().unwrap_or(0), untrusted(headers(), &settings));
+    let next_number = old.iter().map(|segment| segment.name.number).max().map_or(1, |last| last + 1);
+    let mut reading = Reading::new(settings.boot, Arc::default());
+    let (begun, accepted): (Vec<_>, Vec<_>) = old.into_iter().partition(|old| old.name.kind == SegmentKind::Begun);
+    for segment in begun {
+        reading.begun_segment(segment)?;
+    }
+    for segment in accepted {
+        let is_trusted = segment.header.is_ok_and(|header| untrusted.is_none_or(|run| header.run > run));
+        reading.accepted_segment(segment, is_trusted)?;
+    }
+    let run = runs.max(reading.entries_max >> RUN_SHIFT) + 1;
+    let journal = Journal::new(folder, settings, run, next_number, Arc::clone(&reading.pool));
+    let (found, report) = reading.finish(&journal);
+    let marked = journal.mark_run(now_ms);
+    marked.map_err(|error| OpenError::System("the journal can't begin a segment".to_owned(), error))?;
+    Ok(Opened { journal: Arc::new(journal), found, report })
+}
+
+/// The highest run of which it is not known what it began: it did not sync, and its page cache is gone. What was
+/// accepted up to it may have been sent. Later runs synced, or have their page cache. A run's mark is on the disk
+/// before the run does anything, and stays as long as anything older does.
+pub(super) fn untrusted(headers: impl Iterator<Item = SegmentHeader>, settings: &Settings) -> Option<u64> {
+    let is_gone = |header: &SegmentHeader| header.level == Level::Process && !header.boot.is_same(settings.boot);
+    headers.filter(is_gone).map(|header| header.run).max()
+}
+
+/// A segment that a run before has left.
+struct Old<F> {
+    name: SegmentName,
+    file: F,
+    header: Result<SegmentHeader, HeaderFault>,
+}
+
+fn system(name: impl ToString) -> impl FnOnce(io::Error) -> OpenError {
+    move |error| OpenError::System(name.to_string(), error)
+}
+
+/// The segments of a folder, by number.
+fn list<D: Folder>(folder: &D) -> Result<Vec<Old<D::File>>, OpenError> {
+    let names = folder.list().map_err(system("the journal's folder can't be read"))?;
+    let mut names: Vec<SegmentName> = names.iter().filter_map(|name| SegmentName::parse(name)).collect();
+    names.sort_unstable();
+    let read = |name: SegmentName| {
+        let file = folder.open(&name.to_string()).map_err(system(name))?;
+        let bytes = read_up_to(&file, 0, SEGMENT_HEADER_BYTES).map_err(system(name))?;
+        let header = SegmentHeader::decode(&bytes, name.number, name.kind);
+        if let Err(HeaderFault::Version(found)) = header {
+            return Err(OpenError::Version { name: name.to_string(), found });
+        }
+        Ok(Old { name, file, header })
+    };
+    names.into_iter().map(read).collect()
+}
+
+/// What the segments read so far hold.
+struct Reading<F> {
+    boot: BootId,
+    pool: Arc<Pool>,
+    begun: HashSet<(u64, u32)>,
+    /// A begun record is damaged, and what it named is not known.
+    doubt: bool,
+    entries: HashMap<u64, Found<F>>,
+    entries_max: u64,
+    /// The entries of requests whose committing record was not read yet.
+    pending: HashMap<u64, Vec<u64>>,
+    /// Unsettled firings in segments that are not trusted.
+    lost: HashSet<(u64, u32)>,
+    segments: Vec<Arc<Segment<F>>>,
+    report: Report,
+}
+
+impl<F: SegmentFile> Reading<F> {
+    fn new(boot: BootId, pool: Arc<Pool>) -> Self {
+        Self {
+            boot,
+            pool,
+            begun: HashSet::new(),
+            doubt: false,
+            entries: HashMap::new(),
+            entries_max: 0,
+            pending: HashMap::new(),
+            lost: HashSet::new(),
+            segments: Vec::new(),
+            report: Report::default(),
+        }
+    }
+
+    fn begun_segment(&mut self, old: Old<F>) -> Result<(), OpenError> {
+        let bytes = self.read(&old)?;
+        let found = self.scan(&old, &bytes);
+        self.doubt |= !found.damage.is_empty();
+        for record in &found.records {
+            let items = (record.header.kind == RecordKind::Begun).then(|| read_items(record.body)).flatten();
+            self.doubt |= items.is_none();
+            for item in items.into_iter().flatten() {
+                self.entries_max = self.entries_max.max(item.entry);
+                self.begun.insert((item.entry, item.index));
+            }
+        }
+        self.keep(old, found.end, bytes.len());
+        Ok(())
+    }
+
+    fn accepted_segment(&mut self, old: Old<F>, is_trusted: bool) -> Result<(), OpenError> {
+        let bytes = self.read(&old)?;
+        let found = self.scan(&old, &bytes);
+        let is_unfinished = old.header == Err(HeaderFault::Unfinished);
+        let segment = self.keep(old, found.end, bytes.len());
+        if is_unfinished {
+            return Ok(());
+        }
+        for record in &found.records {
+            match record.header.kind {
+                RecordKind::Accepted => match read_accepted(record.body) {
+                    Some(read) => {
+                        let place = place(&segment, record);
+                        let ids = (read.entry, read.request, read.event.accepted_ms);
+                        self.accepted_record(ids, &read.firings, record.header.commits, is_trusted.then_some(place));
+                    }
+                    None => self.report.orphaned += 1,
+                },
+                RecordKind::Fired => match read_fired(record.body) {
+                    Some(read) => {
+                        let place = is_trusted.then(|| place(&segment, record));
+                        self.fired_record((read.entry, read.request), &read.firings, record.header.commits, place);
+                    }
+                    None => self.report.orphaned += 1,
+                },
+                RecordKind::Begun => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn accepted_record(
+        &mut self,
+        (entry, request, accepted_ms): (u64, u64, u64),
+        firings: &[Listing<'_>],
+        commits: bool,
+        place: Option<Place<F>>,
+    ) {
+        self.entries_max = self.entries_max.max(entry);
+        self.request(request, entry, commits, place.is_some());
+        let unsettled = self.unsettled(entry, firings);
+        let Some(place) = place else {
+            return self.lost.extend(unsettled.into_iter().map(|index| (entry, index)));
+        };
+        // One that was being written anew at the crash stands in two segments, and both list the same.
+        let is_over = unsettled.is_empty() && commits;
+        if is_over || self.entries.contains_key(&entry) {
+            return;
+        }
+        let found = Found { entry: Entry::new(entry, Arc::clone(&self.pool)), accepted_ms };
+        found.entry.list(unsettled.into_iter(), place);
+        self.entries.insert(entry, found);
+    }
+
+    fn fired_record(
+        &mut self,
+        (entry, request): (u64, u64),
+        firings: &[Listing<'_>],
+        commits: bool,
+        place: Option<Place<F>>,
+    ) {
+        self.request(request, entry, commits, place.is_some());
+        let unsettled = self.unsettled(entry, firings);
+        match (place, self.entries.get(&entry)) {
+            (None, _) => self.lost.extend(unsettled.into_iter().map(|index| (entry, index))),
+            (Some(place), Some(found)) => found.entry.list(unsettled.into_iter(), place),
+            (Some(_), None) => self.report.orphaned += unsettled.len(),
+        }
+    }
+
+    /// Notes whether the request that a record belongs to is committed.
+    fn request(&mut self, request: u64, entry: u64, commits: bool, is_trusted: bool) {
+        if commits {
+            self.pending.remove(&request);
+        } else if is_trusted {
+            self.pending.entry(request).or_default().push(entry);
+        }
+    }
+
+    fn unsettled(&self, entry: u64, firings: &[Listing<'_>]) -> Vec<u32> {
+        let indexes = firings.iter().map(|(index, _)| *index);
+        indexes.filter(|index| !self.begun.contains(&(entry, *index))).collect()
+    }
+
+    fn read(&self, old: &Old<F>) -> Result<Vec<u8>, OpenError> {
+        let length = old.file.length().map_err(system(old.name))?;
+        read_up_to(&old.file, 0, usize::try_from(length).unwrap_or(usize::MAX)).map_err(system(old.name))
+    }
+
+    fn scan<'b>(&mut self, old: &Old<F>, bytes: &'b [u8]) -> Scan<'b> {
+        let kept = old.header.is_ok_and(|header| header.boot.is_same(self.boot));
+        let found = scan(bytes, old.name.number, if kept { Order::Kept } else { Order::Lost });
+        let name = old.name.to_string();
+        self.report.damage.extend(found.damage.iter().map(|damage| (name.clone(), *damage)));
+        if old.header == Err(HeaderFault::Damaged) {
+            self.report.damage.push((name, Damage { offset: 0, bytes: SEGMENT_HEADER_BYTES }));
+        }
+        found
+    }
+
+    fn keep(&mut self, old: Old<F>, end: usize, capacity: usize) -> Arc<Segment<F>> {
+        let SegmentName { number, kind } = old.name;
+        let (level, boot) = (Level::Process, BootId::default());
+        // Of one without a header only its name is needed, to remove it.
+        let unknown = SegmentHeader { kind, level, number, run: 0, boot, created_ms: 0 };
+        let segment = Segment::new(old.header.unwrap_or(unknown), old.file, capacity, end);
+        segment.synced.store(small(end), std::sync::atomic::Ordering::SeqCst);
+        let segment = Arc::new(segment);
+        self.segments.push(Arc::clone(&segment));
+        segment
+    }
+
+    fn finish<D: Folder<File = F>>(self, journal: &Journal<D>) -> (Vec<Found<F>>, Report) {
+        let Self { mut report, doubt, entries, pending, lost, segments, .. } = self;
+        for segment in segments {
+            journal.adopt(segment);
+        }
+        for entry in pending.into_values().flatten() {
+            report.uncommitted += entries.get(&entry).map_or(0, |found| found.entry.cancel());
+        }
+        if report.damage.is_empty() {
+            // The disk kept a later record of a request and not its first: it was never answered.
+            report.uncommitted += std::mem::take(&mut report.orphaned);
+        }
+        let is_kept = |entry: &u64, index: &u32| entries.get(entry).is_some_and(|found| found.entry.has(*index));
+        report.lost = lost.iter().filter(|(entry, index)| !is_kept(entry, index)).count();
+        let mut found = Vec::with_capacity(entries.len());
+        for one in entries.into_values() {
+            one.entry.complete();
+            if doubt {
+                report.doubtful += one.entry.cancel();
+            } else if !one.entry.is_settled() {
+                report.unsettled += one.entry.left();
+                found.push(one);
+            }
+        }
+        found.sort_unstable_by_key(|found| (found.accepted_ms, found.entry.id));
+        (found, report)
+    }
+}
+
+fn place<F>(segment: &Arc<Segment<F>>, record: &Record<'_>) -> Place<F> {
+    Place { segment: Arc::clone(segment), offset: small(record.offset), bytes: record.header.stride() }
+}

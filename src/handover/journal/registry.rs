@@ -1,0 +1,189 @@
+//! What the lanes of a journal share: the folder, the segments that exist, and the numbers that are given.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::folder::{Folder, SegmentFile as _, write_all};
+use super::format::{BootId, Level, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentKind, SegmentName};
+use super::ledger::{Entry, Pool, Segment, lock, small};
+
+/// Bits of an entry's id below the run that it was made in.
+pub(super) const RUN_SHIFT: u32 = 40;
+
+/// How a journal is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// What must not lose anything.
+    pub level: Level,
+    /// Which boot of the kernel this is.
+    pub boot: BootId,
+    /// Bytes of a segment.
+    pub segment_bytes: usize,
+}
+
+/// A firing that is kept.
+pub(super) type Firing<F> = (Arc<Entry<F>>, u32);
+
+type Spare<F> = Mutex<Option<Arc<Segment<F>>>>;
+
+/// The journal of one folder.
+#[derive(Debug)]
+pub(super) struct Journal<D: Folder> {
+    pub(super) folder: D,
+    pub(super) settings: Settings,
+    pub(super) run: u64,
+    numbers: AtomicU64,
+    entries: AtomicU64,
+    pub(super) segments: Mutex<BTreeMap<u64, Arc<Segment<D::File>>>>,
+    /// One segment of each kind that is made before it is needed.
+    spares: [Spare<D::File>; 2],
+    /// Firings that end without an attempt and that no begun record names yet.
+    pub(super) dropped: Mutex<Vec<Firing<D::File>>>,
+    /// Bytes of all unsettled records.
+    pub(super) pool: Arc<Pool>,
+    /// A segment whose sync failed may hold what is not written anew.
+    failed: AtomicBool,
+}
+
+impl<D: Folder> Journal<D> {
+    /// A journal with no segments yet, whose next segment and run have these numbers.
+    pub(super) fn new(folder: D, settings: Settings, run: u64, next_number: u64, pool: Arc<Pool>) -> Self {
+        Self {
+            folder,
+            settings,
+            run,
+            numbers: AtomicU64::new(next_number),
+            entries: AtomicU64::new(run << RUN_SHIFT),
+            segments: Mutex::default(),
+            spares: Default::default(),
+            dropped: Mutex::default(),
+            pool,
+            failed: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn draw_number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::SeqCst)
+    }
+
+    /// So many ids for entries, the first of them.
+    pub(super) fn draw_entries(&self, count: usize) -> u64 {
+        self.entries.fetch_add(count as u64, Ordering::SeqCst)
+    }
+
+    /// A segment with room for so many bytes, for a lane. Where `spare` says so, it may be one that was made before.
+    pub(super) fn make_segment(
+        &self,
+        kind: SegmentKind,
+        bytes: usize,
+        now_ms: u64,
+        spare: bool,
+    ) -> io::Result<Arc<Segment<D::File>>> {
+        let fits = bytes <= self.settings.segment_bytes;
+        let made = if spare && fits { lock(self.spare(kind)).take() } else { None };
+        let segment = match made {
+            Some(segment) => segment,
+            None => self.create(kind, bytes.max(self.settings.segment_bytes), now_ms)?,
+        };
+        segment.take_into_use();
+        Ok(segment)
+    }
+
+    /// Makes the segment of a kind that the next lane takes, where there is none.
+    pub(super) fn make_spare(&self, kind: SegmentKind, now_ms: u64) -> io::Result<()> {
+        if lock(self.spare(kind)).is_none() {
+            let segment = self.create(kind, self.settings.segment_bytes, now_ms)?;
+            *lock(self.spare(kind)) = Some(segment);
+        }
+        Ok(())
+    }
+
+    fn spare(&self, kind: SegmentKind) -> &Spare<D::File> {
+        &self.spares[usize::from(kind == SegmentKind::Begun)]
+    }
+
+    fn create(&self, kind: SegmentKind, capacity: usize, now_ms: u64) -> io::Result<Arc<Segment<D::File>>> {
+        let number = self.draw_number();
+        let (level, boot) = (self.settings.level, self.settings.boot);
+        let header = SegmentHeader { kind, level, number, run: self.run, boot, created_ms: now_ms };
+        let name = SegmentName { number, kind }.to_string();
+        let file = self.folder.create(&name, capacity as u64)?;
+        if let Err(error) = write_all(&file, &header.encode(), 0) {
+            // Best effort: recovery removes a segment without a header.
+            let _ = self.folder.remove(&name);
+            return Err(error);
+        }
+        let segment = Arc::new(Segment::new(header, file, capacity, SEGMENT_HEADER_BYTES));
+        lock(&self.segments).insert(number, Arc::clone(&segment));
+        Ok(segment)
+    }
+
+    /// Makes what a segment holds, and that it exists, durable. A failure is final for the segment.
+    pub(super) fn sync(&self, segment: &Segment<D::File>) -> io::Result<()> {
+        let end = segment.end.load(Ordering::SeqCst);
+        if segment.synced.load(Ordering::SeqCst) >= end {
+            return Ok(());
+        }
+        if segment.failed.load(Ordering::SeqCst) {
+            return Err(io::Error::other("a sync of this segment failed before"));
+        }
+        let mut done = segment.file.sync();
+        if segment.synced.load(Ordering::SeqCst) == 0 {
+            done = done.and_then(|()| self.folder.sync());
+        }
+        match done {
+            Ok(()) => segment.synced.store(end, Ordering::SeqCst),
+            Err(_) => {
+                segment.failed.store(true, Ordering::SeqCst);
+                self.failed.store(true, Ordering::SeqCst);
+            }
+        }
+        done
+    }
+
+    /// Begins the run: a begun segment and its name are made durable, so that a power cut cannot hide that there was
+    /// one.
+    pub(super) fn mark_run(&self, now_ms: u64) -> io::Result<()> {
+        self.make_spare(SegmentKind::Begun, now_ms)?;
+        let mark = lock(self.spare(SegmentKind::Begun)).clone();
+        mark.map_or(Ok(()), |mark| self.sync(&mark))
+    }
+
+    /// All segments, by number.
+    pub(super) fn all(&self) -> Vec<Arc<Segment<D::File>>> {
+        lock(&self.segments).values().cloned().collect()
+    }
+
+    /// A segment that a run before has left.
+    pub(super) fn adopt(&self, segment: Arc<Segment<D::File>>) {
+        segment.take_into_use();
+        segment.close();
+        if !segment.is_accepted() {
+            // What it names is settled, and what this run makes lists nothing of it.
+            segment.seal(self.draw_number());
+        }
+        lock(&self.segments).insert(segment.number(), segment);
+    }
+
+    /// Whether a segment whose sync failed may hold what is not written anew. Nothing is accepted then.
+    pub(super) fn is_failed(&self) -> bool {
+        self.failed.load(Ordering::SeqCst)
+    }
+
+    /// Looks whether all that a failed sync put at risk is written anew.
+    pub(super) fn look_at_failed(&self) {
+        // Cleared first: a sync that fails meanwhile sets it again.
+        self.failed.store(false, Ordering::SeqCst);
+        let at_risk = |s: &Arc<Segment<D::File>>| s.is_accepted() && s.failed.load(Ordering::SeqCst) && !s.is_dead();
+        if lock(&self.segments).values().any(at_risk) {
+            self.failed.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Bytes of all files.
+    pub(super) fn disk_bytes(&self) -> u64 {
+        lock(&self.segments).values().map(|segment| u64::from(small(segment.capacity))).sum()
+    }
+}

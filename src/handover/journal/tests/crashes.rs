@@ -1,0 +1,218 @@
+//! Every crash point of short histories: what was promised is found, and what was sent is not.
+
+use std::collections::BTreeSet;
+
+use super::super::format::Level;
+use super::disk_model::DiskModel;
+use super::world::{BOOT, OTHER_BOOT, Step, World, check};
+
+use Step::*;
+
+/// Histories that end in the midst of work: small requests and large ones, in parts, slow and fast firings, rounds that
+/// remove and write anew, threads that take turns.
+fn histories() -> Vec<Vec<Step>> {
+    vec![
+        vec![Accept(0, 1, 1), Sync, Begin(0, 1), Sync],
+        vec![Accept(0, 2, 2), Accept(1, 1, 1), Sync, Begin(0, 3), Sync, Round, Begin(1, 1), Sync],
+        vec![AcceptInParts(0, 3), Sync, Begin(0, 2), Accept(0, 1, 1), Sync, Begin(0, 1), Sync],
+        // Segments fill, and one slow firing keeps each.
+        vec![
+            Accept(0, 6, 1),
+            Accept(0, 6, 1),
+            Sync,
+            BeginNewest(0, 5),
+            Sync,
+            Round,
+            BeginNewest(1, 5),
+            Sync,
+            Accept(0, 6, 1),
+            Sync,
+            Round,
+            BeginNewest(0, 6),
+            Sync,
+            Round,
+            Round,
+            Begin(0, 1),
+            Sync,
+            Round,
+        ],
+        vec![
+            Accept(0, 3, 1),
+            Accept(1, 3, 1),
+            Sync,
+            Drop,
+            Round,
+            Drop,
+            Begin(0, 1),
+            Sync,
+            Round,
+            Accept(0, 1, 1),
+            Sync,
+        ],
+        // Begun segments outgrow what is unsettled.
+        vec![
+            Accept(0, 1, 1),
+            Accept(1, 1, 130),
+            Sync,
+            BeginNewest(0, 65),
+            Sync,
+            BeginNewest(1, 65),
+            Sync,
+            Round,
+            Accept(0, 1, 130),
+            Sync,
+            BeginNewest(0, 65),
+            Sync,
+            BeginNewest(1, 65),
+            Sync,
+            Round,
+            Round,
+            Accept(1, 1, 1),
+            Sync,
+            Round,
+        ],
+    ]
+}
+
+fn played(level: Level, disk: DiskModel, steps: &[Step]) -> World {
+    let mut world = World::start(disk, level, BOOT).expect("a journal");
+    world.play(steps);
+    world
+}
+
+#[test]
+fn after_a_kill_at_any_operation_and_any_byte_nothing_is_lost_and_nothing_sent_twice() {
+    let mut states = 0;
+    for (history, steps) in histories().iter().enumerate() {
+        for level in [Level::Process, Level::Power] {
+            let world = played(level, DiskModel::default(), steps);
+            for operation in 0..=world.disk.operations() {
+                let length = world.disk.write_length(operation).unwrap_or(1);
+                // All bytes of small writes; of large ones the first, the last and some between.
+                let torn =
+                    (0..length).filter(|byte| length < 200 || byte % 37 == 0 || *byte < 40 || byte + 40 > length);
+                for torn in torn {
+                    let left = DiskModel::with(world.disk.after_kill(operation, torn));
+                    let after = World::start(left, level, BOOT).expect("a journal");
+                    check(&world, &after, operation, &format!("{history} {level:?} {operation} byte {torn}"));
+                    states += 1;
+                }
+            }
+        }
+    }
+    assert!(states > 5_000, "{states}");
+}
+
+/// The set of operations that a power cut undoes: all where there are few, else some drawn from a fixed sequence.
+fn subsets(at_risk: &[usize], seed: u64) -> Vec<BTreeSet<usize>> {
+    let pick = |mask: u64| at_risk.iter().enumerate().filter(|(n, _)| mask >> n & 1 == 1).map(|(_, o)| *o).collect();
+    if at_risk.len() <= 6 {
+        return (0..1_u64 << at_risk.len()).map(pick).collect();
+    }
+    let mut random = seed;
+    let mut masks = vec![0, u64::MAX];
+    for _ in 0..62 {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        masks.push(random >> 13);
+    }
+    masks.into_iter().map(pick).collect()
+}
+
+#[test]
+fn after_a_power_cut_with_writes_lost_and_reordered_power_loses_nothing_and_sends_nothing_twice() {
+    let mut states = 0;
+    for (history, steps) in histories().iter().enumerate() {
+        let world = played(Level::Power, DiskModel::default(), steps);
+        // The start makes the folder ready before anything is promised.
+        for operation in 0..=world.disk.operations() {
+            let at_risk = world.disk.at_risk(operation);
+            for undone in subsets(&at_risk, operation as u64) {
+                let left = DiskModel::with(world.disk.after_power_cut(operation, &undone, None));
+                let after = World::start(left, Level::Power, OTHER_BOOT).expect("a journal");
+                check(&world, &after, operation, &format!("{history} {operation} without {undone:?}"));
+                states += 1;
+            }
+            let last = at_risk.iter().rev().take(3).filter_map(|at| Some((*at, world.disk.write_length(*at)?)));
+            for (at, length) in last {
+                for torn in (0..length).step_by(if length < 200 { 3 } else { 29 }) {
+                    let left = world.disk.after_power_cut(operation, &BTreeSet::new(), Some((at, torn)));
+                    let after = World::start(DiskModel::with(left), Level::Power, OTHER_BOOT).expect("a journal");
+                    check(&world, &after, operation, &format!("{history} {operation}, {at} torn at {torn}"));
+                    states += 1;
+                }
+            }
+        }
+    }
+    assert!(states > 5_000, "{states}");
+}
+
+#[test]
+fn after_a_power_cut_process_sends_nothing_again_and_says_how_many_it_drops() {
+    for (history, steps) in histories().iter().enumerate() {
+        let world = played(Level::Process, DiskModel::default(), steps);
+        for operation in 0..=world.disk.operations() {
+            for undone in subsets(&world.disk.at_risk(operation), operation as u64) {
+                let left = DiskModel::with(world.disk.after_power_cut(operation, &undone, None));
+                // Also where the level was raised since.
+                let level = if operation % 2 == 0 { Level::Process } else { Level::Power };
+                let after = World::start(left, level, OTHER_BOOT).expect("a journal");
+                assert_eq!(after.found().len(), 0, "{history} {operation} {undone:?}");
+                if undone.is_empty() {
+                    let by = |point: Option<usize>| point.is_some_and(|point| point <= operation);
+                    let unsettled = world.fates.values().filter(|fate| by(fate.promised) && !by(fate.named)).count();
+                    assert!(after.report.lost >= unsettled, "{history} {operation} {:?}", after.report);
+                }
+            }
+        }
+    }
+}
+
+/// A second run goes on with what the first left, and ends by a crash too: at any operation of it.
+#[test]
+fn a_second_crash_loses_nothing_and_sends_nothing_twice() {
+    let second =
+        [Begin(0, 2), Sync, Accept(0, 2, 1), Round, Sync, BeginNewest(1, 1), Sync, Round, Begin(0, 1), Sync, Round];
+    for (history, steps) in histories().iter().enumerate() {
+        for (first, level, cut) in [
+            (Level::Process, Level::Process, false),
+            (Level::Power, Level::Power, true),
+            (Level::Power, Level::Process, false),
+            (Level::Power, Level::Process, true),
+            (Level::Process, Level::Power, true),
+        ] {
+            let world = played(first, DiskModel::default(), steps);
+            for operation in (0..=world.disk.operations()).rev().step_by(7) {
+                let left = world.disk.after_kill(operation, 0);
+                let mut again = World::start(DiskModel::with(left), level, BOOT).expect("a journal");
+                check(&world, &again, operation, "the first");
+                again.play(&second);
+                for operation in 0..=again.disk.operations() {
+                    let case = format!("{history} {first:?} {level:?} cut {cut}, then {operation}");
+                    if !cut {
+                        let left = DiskModel::with(again.disk.after_kill(operation, 0));
+                        let after = World::start(left, level, BOOT).expect("a journal");
+                        check(&again, &after, operation, &case);
+                        continue;
+                    }
+                    for undone in subsets(&again.disk.at_risk(operation), operation as u64).into_iter().take(8) {
+                        let left = DiskModel::with(again.disk.after_power_cut(operation, &undone, None));
+                        let after = World::start(left, Level::Power, OTHER_BOOT).expect("a journal");
+                        let case = format!("{case} without {undone:?}");
+                        match (first, level) {
+                            (Level::Power, Level::Power) => check(&again, &after, operation, &case),
+                            // Of a run that does not sync nothing is known after a power cut.
+                            _ => none_twice(&again, &after, operation, &case),
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn none_twice(before: &World, after: &World, operation: usize, case: &str) {
+    for name in after.found() {
+        let sent = before.fates.get(&name).and_then(|fate| fate.sent);
+        assert!(sent.is_none_or(|sent| sent > operation), "{case}: {name:?} would be sent twice");
+    }
+}

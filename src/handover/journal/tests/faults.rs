@@ -1,0 +1,165 @@
+//! Faults of the file system while the journal works, and damage that it finds at a start.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+
+use super::super::format::Level;
+use super::super::scan::Damage;
+use super::disk_model::{DiskModel, Fault, Operation, Point};
+use super::world::{BOOT, OTHER_BOOT, Step, World, check};
+
+use Step::*;
+
+fn world(level: Level) -> World {
+    World::start(DiskModel::default(), level, BOOT).expect("a journal")
+}
+
+#[test]
+fn a_full_disk_in_the_middle_of_a_record_refuses_that_request_only_and_heals() {
+    // A record of 128 bytes, of which so many are written.
+    for written in (0..128).step_by(3) {
+        let mut world = world(Level::Process);
+        world.play(&[Accept(0, 2, 1), Begin(0, 1)]);
+        world.disk.fail(Fault { at: Point::Write(written), after: 0, error: ErrorKind::StorageFull });
+        assert!(!world.accept(0, 1, 1, false), "{written}");
+        world.play(&[Begin(0, 1), Round]);
+        assert!(world.fates.values().filter(|fate| fate.sent.is_some()).count() == 1, "no attempt without its record");
+        let at = world.disk.operations();
+        let full = World::start(DiskModel::with(world.disk.files()), Level::Process, BOOT).expect("a journal");
+        check(&world, &full, at, &format!("full after {written}"));
+
+        world.disk.heal();
+        assert!(world.accept(0, 1, 1, false), "{written}");
+        world.play(&[Begin(0, 1), Round]);
+        for operation in at..=world.disk.operations() {
+            let left = DiskModel::with(world.disk.after_kill(operation, 0));
+            let after = World::start(left, Level::Process, BOOT).expect("a journal");
+            check(&world, &after, operation, &format!("healed after {written}, then {operation}"));
+        }
+    }
+}
+
+#[test]
+fn where_no_segment_can_be_made_nothing_is_accepted_and_nothing_is_forgotten() {
+    let mut world = world(Level::Process);
+    world.play(&[Accept(0, 3, 1)]);
+    world.disk.fail(Fault { at: Point::Create, after: 0, error: ErrorKind::StorageFull });
+    let mut accepted = 0;
+    while world.accept(0, 1, 1, false) {
+        accepted += 1;
+    }
+    assert!((1..20).contains(&accepted), "{accepted} fitted into the open segment");
+    assert!(world.keeper.round(0).is_err());
+    let left = DiskModel::with(world.disk.after_kill(world.disk.operations(), 0));
+    let after = World::start(left, Level::Process, BOOT).expect("a journal");
+    check(&world, &after, world.disk.operations(), "full");
+    world.disk.heal();
+    assert!(world.accept(0, 1, 1, false));
+}
+
+#[test]
+fn a_failed_write_of_another_kind_ends_its_segment() {
+    let mut world = world(Level::Process);
+    world.play(&[Accept(0, 1, 1)]);
+    world.disk.fail(Fault { at: Point::Write(5), after: 0, error: ErrorKind::Other });
+    assert!(!world.accept(0, 1, 1, false));
+    world.disk.heal();
+    world.play(&[Accept(0, 1, 1)]);
+    let segments = world.disk.files().keys().filter(|name| name.ends_with("accepted")).count();
+    assert_eq!(segments, 2);
+    let after = World::start(DiskModel::with(world.disk.files()), Level::Process, BOOT).expect("a journal");
+    check(&world, &after, world.disk.operations(), "after the error");
+}
+
+/// What a failed sync put at risk is written anew before anything else is accepted, and a power cut at any operation
+/// loses nothing that was promised.
+#[test]
+fn a_failed_sync_is_final_for_its_segment() {
+    let steps = [Accept(0, 2, 1), Sync, Accept(0, 1, 1), Begin(0, 1)];
+    for after in 0..4 {
+        let mut world = world(Level::Power);
+        world.play(&steps);
+        world.disk.fail(Fault { at: Point::SyncFile, after, error: ErrorKind::Other });
+        world.step(Sync);
+        world.disk.heal();
+        let failed = world.journal.is_failed();
+        if failed {
+            assert!(!world.accept(0, 1, 1, false), "nothing is accepted before");
+        }
+        world.play(&[Round, Round, Sync, Begin(0, 1), Sync]);
+        assert!(!world.journal.is_failed(), "{after}: it is written anew");
+        assert!(world.accept(0, 1, 1, false));
+        world.step(Sync);
+        let promised = world.fates.values().filter(|fate| fate.promised.is_some()).count();
+        assert_eq!(promised, 4, "{after}");
+        for operation in 0..=world.disk.operations() {
+            let at_risk = world.disk.at_risk(operation);
+            for lost in [at_risk.iter().copied().collect(), Default::default()] {
+                let left = DiskModel::with(world.disk.after_power_cut(operation, &lost, None));
+                let found = World::start(left, Level::Power, OTHER_BOOT).expect("a journal");
+                check(&world, &found, operation, &format!("{after} {operation} without {lost:?}"));
+            }
+        }
+    }
+}
+
+/// The offset and length of each record that was written to files of a kind.
+fn records(world: &World, kind: &str) -> Vec<(String, usize, usize)> {
+    let mut names = BTreeMap::new();
+    let mut found = Vec::new();
+    for operation in world.disk.log() {
+        match operation {
+            Operation::Create(name, file, _) => drop(names.insert(file, name)),
+            Operation::Write(file, at, bytes) if at > 0 && names[&file].ends_with(kind) => {
+                found.push((names[&file].clone(), at, bytes.len()));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn damage_in_the_middle_is_told_with_its_place_and_costs_that_record_only() {
+    let mut world = world(Level::Process);
+    world.play(&[Accept(0, 1, 1), Accept(0, 1, 2), Accept(0, 1, 1)]);
+    let (name, at, bytes) = records(&world, "accepted")[1].clone();
+    for byte in at..at + bytes {
+        let mut files = world.disk.files();
+        files.get_mut(&name).expect("the segment")[byte] ^= 0x24;
+        let after = World::start(DiskModel::with(files), Level::Process, BOOT).expect("a journal");
+        let padding = after.report.damage.is_empty();
+        assert!(!padding || byte + 8 > at + bytes, "{byte}");
+        if !padding {
+            assert_eq!(after.report.damage, [(name.clone(), Damage { offset: at, bytes })], "{byte}");
+            assert_eq!(after.found().len(), 2, "{byte}");
+        }
+    }
+}
+
+#[test]
+fn where_a_begun_record_is_damaged_nothing_is_sent_that_it_may_have_named() {
+    let mut world = world(Level::Process);
+    world.play(&[Accept(0, 4, 1), Begin(0, 1), Begin(0, 1)]);
+    let (name, at, _) = records(&world, "begun")[0].clone();
+    let mut files = world.disk.files();
+    files.get_mut(&name).expect("the segment")[at + 30] ^= 1;
+    let after = World::start(DiskModel::with(files), Level::Process, BOOT).expect("a journal");
+    assert_eq!((after.found().len(), after.report.doubtful, after.report.damage.len()), (0, 3, 1));
+}
+
+#[test]
+fn a_segment_of_a_later_version_is_refused_and_left_alone() {
+    let mut world = world(Level::Process);
+    world.play(&[Accept(0, 1, 1)]);
+    let mut files = world.disk.files();
+    let (name, content) = files.iter_mut().find(|(name, _)| name.ends_with("accepted")).expect("a segment");
+    content[8] = 2;
+    let number = u64::from_str_radix(&name[..16], 16).expect("a number");
+    let check = xxhash_rust::xxh3::xxh3_64_with_seed(&content[..56], number);
+    content[56..64].copy_from_slice(&check.to_le_bytes());
+    let disk = DiskModel::with(files.clone());
+    let error = World::start(disk.clone(), Level::Process, BOOT).err().expect("refused");
+    assert!(error.to_string().contains("format 2"), "{error}");
+    assert_eq!(disk.files(), files);
+}

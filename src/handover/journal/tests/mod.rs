@@ -1,0 +1,7 @@
+//! The journal on a model of the file system: every crash point of short histories, and faults.
+
+mod crashes;
+mod disk_model;
+mod faults;
+mod size;
+mod world;

@@ -1,0 +1,310 @@
+//! Plays histories on a journal as the threads of a node do, and remembers after which operation of the file system
+//! each firing was promised, named as begun, and sent. So a test can say of any crash what must be found after it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::super::accept::{Acceptor, Part, Request};
+use super::super::begin::{Beginner, Begun};
+use super::super::body::EventFields;
+use super::super::format::{BootId, Level};
+use super::super::keeper::{Keeper, join};
+use super::super::ledger::lock;
+use super::super::recovery::{self, OpenError, Report};
+use super::super::registry::{Firing, Journal, Settings};
+use super::disk_model::{DiskModel, ModelFile};
+
+/// A firing's name: its event's id and its trigger's.
+pub(crate) type Name = (String, String);
+
+pub(crate) const BOOT: BootId = BootId([1; 16]);
+pub(crate) const OTHER_BOOT: BootId = BootId([2; 16]);
+/// Small, so that short histories fill some.
+pub(crate) const SEGMENT_BYTES: usize = 1_024;
+
+/// A step of a history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A request on a thread: events, and triggers that each fires.
+    Accept(usize, usize, usize),
+    /// A request with one event on a thread, whose triggers are found in parts of one each.
+    AcceptInParts(usize, usize),
+    /// So many of the oldest unsettled firings begin together, on a sending thread.
+    Begin(usize, usize),
+    /// So many of the newest.
+    BeginNewest(usize, usize),
+    /// One ends without an attempt.
+    Drop,
+    /// A round of the keeper.
+    Round,
+    /// What `power` has written is synced; in `process` nothing happens.
+    Sync,
+}
+
+/// What is known of a firing; each number is an operation of the file system.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fate {
+    /// The event's data.
+    pub(crate) data: String,
+    /// Its producer was told so after this many operations.
+    pub(crate) promised: Option<usize>,
+    /// The first operation that may have named it as begun.
+    pub(crate) named: Option<usize>,
+    /// The POST was made after this many.
+    pub(crate) sent: Option<usize>,
+    /// Its request was refused.
+    pub(crate) refused: bool,
+}
+
+pub(crate) struct World {
+    pub(crate) disk: DiskModel,
+    pub(crate) journal: Arc<Journal<DiskModel>>,
+    acceptors: Vec<Acceptor<DiskModel>>,
+    beginners: Vec<Beginner<DiskModel>>,
+    pub(crate) keeper: Keeper<DiskModel>,
+    pub(crate) report: Report,
+    pub(crate) fates: BTreeMap<Name, Fate>,
+    /// Unsettled firings, as the queues of the dispatchers hold them.
+    pub(crate) queued: Vec<(Name, Firing<ModelFile>)>,
+    /// In `power`: what waits for a sync.
+    unanswered: Vec<(Request<ModelFile>, Vec<Name>)>,
+    unsent: Vec<(Begun<ModelFile>, Vec<Name>)>,
+    level: Level,
+    events: usize,
+    pub(crate) now_ms: u64,
+}
+
+impl World {
+    pub(crate) fn start(disk: DiskModel, level: Level, boot: BootId) -> Result<Self, OpenError> {
+        Self::start_with(disk, Settings { level, boot, segment_bytes: SEGMENT_BYTES })
+    }
+
+    pub(crate) fn start_with(disk: DiskModel, settings: Settings) -> Result<Self, OpenError> {
+        let opened = recovery::open(disk.clone(), settings, 1_000)?;
+        let journal = opened.journal;
+        let mut queued = Vec::new();
+        let mut fates = BTreeMap::new();
+        for found in opened.found {
+            let (places, unsettled) = found.entry.unsettled().expect("unsettled");
+            let read = |place: &super::super::ledger::Place<ModelFile>| {
+                super::super::folder::read_up_to(&place.segment.file, u64::from(place.offset), place.bytes)
+                    .expect("read")
+            };
+            let records: Vec<Vec<u8>> = places.iter().map(read).collect();
+            let (accepted, listings) = join(&places, &records).expect("sound records");
+            let mut seen = BTreeSet::new();
+            for (index, trigger) in listings.into_iter().filter(|(index, _)| unsettled.has(*index)) {
+                assert!(seen.insert(index), "a firing is listed twice");
+                let name = (accepted.event.id.to_owned(), trigger.to_owned());
+                let data = accepted.event.data.to_owned();
+                // It was promised before this run.
+                let fate = Fate { data, promised: Some(0), ..Fate::default() };
+                assert!(fates.insert(name.clone(), fate).is_none(), "{name:?} is found twice");
+                queued.push((name, (Arc::clone(&found.entry), index)));
+            }
+        }
+        let acceptors = (0..2).map(|_| Acceptor::new(Arc::clone(&journal))).collect();
+        let beginners = (0..2).map(|_| Beginner::new(Arc::clone(&journal))).collect();
+        let keeper = Keeper::new(Arc::clone(&journal));
+        let (unanswered, unsent, level) = (Vec::new(), Vec::new(), settings.level);
+        let report = opened.report;
+        let now_ms = 1_000;
+        Ok(Self {
+            disk,
+            journal,
+            acceptors,
+            beginners,
+            keeper,
+            report,
+            fates,
+            queued,
+            unanswered,
+            unsent,
+            level,
+            events: 0,
+            now_ms,
+        })
+    }
+
+    pub(crate) fn play(&mut self, steps: &[Step]) {
+        steps.iter().for_each(|step| self.step(*step));
+    }
+
+    pub(crate) fn step(&mut self, step: Step) {
+        self.now_ms += 10;
+        match step {
+            Step::Accept(thread, events, triggers) => drop(self.accept(thread, events, triggers, false)),
+            Step::AcceptInParts(thread, triggers) => drop(self.accept(thread, 1, triggers, true)),
+            Step::Begin(thread, count) => {
+                let count = count.min(self.queued.len());
+                let firings: Vec<_> = self.queued.drain(..count).collect();
+                self.begin(thread, firings);
+            }
+            Step::BeginNewest(thread, count) => {
+                let firings = self.queued.split_off(self.queued.len() - count.min(self.queued.len()));
+                self.begin(thread, firings);
+            }
+            Step::Drop => {
+                if let Some((name, firing)) = self.queued.pop() {
+                    let operations = self.disk.operations();
+                    self.fates.entry(name).or_default().named.get_or_insert(operations);
+                    lock(&self.journal.dropped).push(firing);
+                }
+            }
+            Step::Round => {
+                let _ = self.keeper.round(self.now_ms);
+                self.acceptors.iter_mut().for_each(Acceptor::roll_if_asked);
+                self.beginners.iter_mut().for_each(Beginner::roll_if_asked);
+            }
+            Step::Sync => self.sync(),
+        }
+    }
+
+    /// Whether the request was accepted.
+    pub(crate) fn accept(&mut self, thread: usize, events: usize, triggers: usize, parts: bool) -> bool {
+        let mut request = Request::default();
+        let first = self.events;
+        self.events += events;
+        let ids: Vec<String> = (first..self.events).map(|number| format!("r{}e{number}", self.journal.run)).collect();
+        let data: Vec<String> = ids.iter().map(|id| format!("{{\"of\":\"{id}\"}}")).collect();
+        let triggers: Vec<String> = (0..triggers).map(|number| format!("t{number}")).collect();
+        let triggers: Vec<&str> = triggers.iter().map(String::as_str).collect();
+        let event = |n: usize| EventFields {
+            accepted_ms: self.now_ms,
+            id: &ids[n],
+            data: &data[n],
+            account: "acme",
+            ..EventFields::default()
+        };
+        let mut firings = Vec::new();
+        let mut done = Ok(());
+        if parts {
+            for (number, trigger) in triggers.iter().enumerate() {
+                let part = Part { event: event(0), triggers: &[*trigger], is_more: number > 0 };
+                match self.acceptors[thread].accept(&mut request, &[part], false, self.now_ms) {
+                    Ok(more) => firings.extend(more),
+                    Err(error) => done = done.and(Err(error)),
+                }
+            }
+            done = done.and_then(|()| self.acceptors[thread].accept(&mut request, &[], true, self.now_ms).map(drop));
+        } else {
+            let parts: Vec<Part<'_>> =
+                (0..events).map(|n| Part { event: event(n), triggers: &triggers, is_more: false }).collect();
+            done = self.acceptors[thread].accept(&mut request, &parts, true, self.now_ms).map(|all| firings = all);
+        }
+        let names: Vec<Name> =
+            ids.iter().flat_map(|id| triggers.iter().map(|trigger| (id.clone(), (*trigger).to_owned()))).collect();
+        for (number, name) in names.iter().enumerate() {
+            let data = data[number / triggers.len().max(1)].clone();
+            self.fates.insert(name.clone(), Fate { data, refused: done.is_err(), ..Fate::default() });
+        }
+        if done.is_err() {
+            self.acceptors[thread].abandon(&mut request);
+            return false;
+        }
+        self.queued.extend(names.iter().cloned().zip(firings));
+        self.unanswered.push((request, names));
+        if self.level == Level::Process {
+            self.answer();
+        }
+        true
+    }
+
+    fn begin(&mut self, thread: usize, firings: Vec<(Name, Firing<ModelFile>)>) {
+        if firings.is_empty() {
+            return;
+        }
+        let operations = self.disk.operations();
+        let (names, firings): (Vec<Name>, Vec<_>) = firings.into_iter().unzip();
+        match self.beginners[thread].begin(firings, self.now_ms) {
+            Ok(begun) => {
+                for name in &names {
+                    self.fates.entry(name.clone()).or_default().named.get_or_insert(operations);
+                }
+                self.unsent.push((begun, names));
+                if self.level == Level::Process {
+                    self.send();
+                }
+            }
+            // They wait, and are tried again.
+            Err(failed) => self.queued.extend(names.into_iter().zip(failed.firings)),
+        }
+    }
+
+    fn sync(&mut self) {
+        if self.level == Level::Power {
+            for segment in self.journal.all() {
+                let _ = self.journal.sync(&segment);
+            }
+            self.answer();
+            self.send();
+        }
+    }
+
+    /// Answers the requests whose records are as durable as the level says.
+    fn answer(&mut self) {
+        let (level, operations) = (self.level, self.disk.operations());
+        let is_safe = |(segment, end): &(Arc<super::super::ledger::Segment<ModelFile>>, u32)| {
+            level == Level::Process || segment.synced.load(std::sync::atomic::Ordering::SeqCst) >= *end
+        };
+        for (request, names) in std::mem::take(&mut self.unanswered) {
+            // What a failed sync put at risk is safe once it is written anew and nothing of it is left.
+            let rescued =
+                request.ends().iter().all(|(segment, end)| is_safe(&(Arc::clone(segment), *end)) || segment.is_dead());
+            if rescued {
+                for name in names {
+                    self.fates.entry(name).or_default().promised.get_or_insert(operations);
+                }
+            } else {
+                self.unanswered.push((request, names));
+            }
+        }
+    }
+
+    fn send(&mut self) {
+        for (begun, names) in std::mem::take(&mut self.unsent) {
+            let synced = begun.segment.synced.load(std::sync::atomic::Ordering::SeqCst) >= begun.end;
+            if self.level == Level::Process || synced {
+                begun.mark();
+                let operations = self.disk.operations();
+                for name in names {
+                    self.fates.entry(name).or_default().sent.get_or_insert(operations);
+                }
+            } else if begun.segment.failed.load(std::sync::atomic::Ordering::SeqCst) {
+                self.queued.extend(names.into_iter().zip(begun.fail()));
+            } else {
+                self.unsent.push((begun, names));
+            }
+        }
+    }
+
+    pub(crate) fn found(&self) -> BTreeSet<Name> {
+        self.queued.iter().map(|(name, _)| name.clone()).collect()
+    }
+}
+
+/// What a start after a crash at this operation may find, and must.
+pub(crate) fn check(before: &World, after: &World, operation: usize, case: &str) {
+    let found = after.found();
+    for (name, fate) in &before.fates {
+        let is_found = found.contains(name);
+        let by = |point: Option<usize>| point.is_some_and(|point| point <= operation);
+        if by(fate.sent) {
+            assert!(!is_found, "{case}: {name:?} would be sent twice");
+        }
+        if fate.refused {
+            assert!(!is_found, "{case}: {name:?} was refused and would be sent");
+        }
+        if by(fate.promised) && !by(fate.named) {
+            assert!(is_found, "{case}: {name:?} was promised and is lost; report {:?}", after.report);
+        }
+        if is_found {
+            assert_eq!(after.fates[name].data, fate.data, "{case}: {name:?} has other data");
+        }
+    }
+    for name in &found {
+        assert!(before.fates.contains_key(name), "{case}: {name:?} was never accepted");
+    }
+    assert!(after.report.damage.is_empty(), "{case}: {:?}", after.report);
+    assert_eq!((after.report.doubtful, after.report.orphaned), (0, 0), "{case}");
+}
