@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 use super::attribute_type::AttributeType;
 use super::draft::{Draft, DraftAttribute, DraftEntity, DraftEvent};
 use super::error::{DictionaryError, Place, shown};
-use super::nearest::nearest;
 use super::{ATTRIBUTES_MAX, AttributeEntry, Dictionary, ENGINE_PATHS, EVENTS_MAX, EntityEntry, EventEntry};
+use crate::templating::nearest::likely as nearest;
 
 /// The member of a template's data that is the engine's.
 const ENGINE_MEMBER: &str = "event";

@@ -8,8 +8,8 @@ use toml::de::DeTable;
 use super::attribute_type::AttributeType;
 use super::error::{DictionaryError, Place, shown};
 use super::members::{Members, Placed, Source};
-use super::nearest::nearest;
 use crate::model::event::EventType;
+use crate::templating::nearest::likely as nearest;
 
 /// The longest name of an entity or tag, in bytes.
 pub const TAG_BYTES_MAX: usize = 64;
@@ -180,7 +180,7 @@ fn read_type(members: &mut Members<'_, '_>) -> Option<AttributeType> {
     let text = members.text("type", &instead)?;
     let found = AttributeType::from_word(&text.value);
     if found.is_none() {
-        let instead = match nearest(&text.value, words.into_iter()) {
+        let instead = match nearest(&text.value, words) {
             Some(word) => format!("did you mean {word:?}?"),
             None => instead,
         };

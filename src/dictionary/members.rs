@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{DictionaryError, Place, shown};
-use super::nearest::nearest;
+use crate::templating::nearest::likely as nearest;
 
 /// One file's text, which tells the line of a byte.
 pub(super) struct Source {

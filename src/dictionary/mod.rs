@@ -8,7 +8,6 @@ mod draft;
 mod error;
 mod load;
 mod members;
-mod nearest;
 mod shipped;
 mod view;
 
@@ -24,7 +23,6 @@ pub use self::attribute_type::AttributeType;
 pub use self::draft::{PATH_BYTES_MAX, PATH_WORDS_MAX, TAG_BYTES_MAX};
 pub use self::error::DictionaryError;
 pub use self::load::{FILE_BYTES_MAX, FILES_MAX};
-pub use self::nearest::nearest;
 pub use self::view::{DictionaryView, EntityView, EventDetailView, EventView, TagView};
 
 use self::draft::Draft;
@@ -164,7 +162,7 @@ impl Dictionary {
     /// The tag that a misspelt one, `GUEST:NMAE`, was meant to be.
     pub fn nearest(&self, tag: &str) -> Option<&str> {
         let attributes = self.entities.iter().flat_map(|entity| &entity.attributes);
-        nearest(tag, attributes.map(|attribute| attribute.tag.as_str()))
+        crate::templating::nearest::likely(tag, attributes.map(|attribute| attribute.tag.as_str()))
     }
 
     /// The paths, each once, that events of a pattern's types may carry, and

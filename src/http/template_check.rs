@@ -69,13 +69,8 @@ async fn check(
     let mut diagnostics = checked.diagnostics;
     let preview = checked.compiled.and_then(|compiled| {
         let content_type = question.format.content_type().to_owned();
-        match preview(&compiled, account, question.event, question.data, &state) {
-            Ok(body) => Some(Preview { content_type, body }),
-            Err(diagnostic) => {
-                diagnostics.push(diagnostic);
-                None
-            }
-        }
+        let event = sample_event(account, question.event.as_ref(), question.data, &state);
+        preview(&compiled, event, &mut diagnostics).map(|body| Preview { content_type, body })
     });
     let ok = diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
     Ok(HttpResponse::Ok().json(Verdict { ok, diagnostics, preview }))
@@ -124,15 +119,13 @@ fn read(document: Value) -> Result<Question, Vec<FieldError>> {
 
 /// Renders by the code that renders deliveries. Data that gives no body is the template's problem
 /// only with this data, but one worth an error while somebody looks.
-fn preview(
-    compiled: &Compiled,
-    account: AccountId,
-    event: Option<EventPattern>,
-    data: Option<Map<String, Value>>,
-    state: &AppState,
-) -> Result<String, Diagnostic> {
-    let event = sample_event(account, event.as_ref(), data, state);
-    let refuse = |reason: &str| Diagnostic {
+fn preview(compiled: &Compiled, event: Event, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
+    let (rendered, unusable) = compiled.preview(&Data::of(event));
+    diagnostics.extend(unusable);
+    diagnostics.sort_by_key(|found| (found.line, found.column, found.severity));
+    let body = rendered.map_err(|reason| reason.to_string());
+    let body = body.and_then(|body| String::from_utf8(body.to_vec()).map_err(|_| "it is not UTF-8".to_owned()));
+    let refuse = |reason: String| Diagnostic {
         severity: Severity::Error,
         code: "preview_failed",
         line: 1,
@@ -140,8 +133,7 @@ fn preview(
         message: format!("With this data nothing would be sent: {reason}."),
         suggestion: None,
     };
-    let rendered = compiled.render(&Data::of(event)).map_err(|reason| refuse(&reason.to_string()))?;
-    String::from_utf8(rendered.to_vec()).map_err(|_| refuse("it is not UTF-8"))
+    body.map_err(|reason| diagnostics.push(refuse(reason))).ok()
 }
 
 /// An event like those that the pattern means, with the data given or the dictionary's examples.

@@ -2,15 +2,14 @@
 //! resolved to the block it starts from and every expression to the place it stands in. Plain
 //! data; the parser's own tree is not kept.
 
-use super::helpers::Helper;
-use crate::json::Document;
+use crate::json::{Document, Json};
 
 /// What stands in a row.
-pub(super) type Nodes = Vec<Node>;
+pub(crate) type Nodes = Vec<Node>;
 
 /// One part of a template.
 #[derive(Debug)]
-pub(super) enum Node {
+pub(crate) enum Node {
     /// The author's own text.
     Text(Text),
     /// A value.
@@ -25,59 +24,59 @@ pub(super) enum Node {
 
 /// The author's own text.
 #[derive(Debug)]
-pub(super) struct Text {
-    pub(super) content: Box<str>,
+pub(crate) struct Text {
+    pub(crate) content: Box<str>,
     /// Which text this is, in the order of the body.
-    pub(super) id: usize,
+    pub(crate) id: usize,
 }
 
 /// A value that is written.
 #[derive(Debug)]
-pub(super) struct Write {
-    pub(super) value: Expression,
+pub(crate) struct Write {
+    pub(crate) value: Expression,
     /// How it is written. Known once the text around it was gone through.
-    pub(super) place: Place,
+    pub(crate) place: Place,
     /// Which of the writes this is, in the order of the body.
-    pub(super) id: usize,
+    pub(crate) id: usize,
     /// Where the expression begins.
-    pub(super) at: usize,
+    pub(crate) at: usize,
 }
 
 /// `if` and `unless`.
 #[derive(Debug)]
-pub(super) struct If {
-    pub(super) condition: Expression,
+pub(crate) struct If {
+    pub(crate) condition: Expression,
     /// Whether `then` is for a condition that doesn't hold: `unless`.
-    pub(super) negated: bool,
+    pub(crate) negated: bool,
     /// Whether the number 0 holds.
-    pub(super) include_zero: bool,
-    pub(super) then: Nodes,
-    pub(super) otherwise: Nodes,
-    pub(super) at: usize,
+    pub(crate) include_zero: bool,
+    pub(crate) then: Nodes,
+    pub(crate) otherwise: Nodes,
+    pub(crate) at: usize,
 }
 
 /// `each`.
 #[derive(Debug)]
-pub(super) struct Each {
-    pub(super) list: Expression,
-    pub(super) body: Nodes,
+pub(crate) struct Each {
+    pub(crate) list: Expression,
+    pub(crate) body: Nodes,
     /// For a list without elements, and for what is no list.
-    pub(super) otherwise: Nodes,
-    pub(super) at: usize,
+    pub(crate) otherwise: Nodes,
+    pub(crate) at: usize,
 }
 
 /// `with`.
 #[derive(Debug)]
-pub(super) struct With {
-    pub(super) value: Expression,
-    pub(super) body: Nodes,
-    pub(super) otherwise: Nodes,
-    pub(super) at: usize,
+pub(crate) struct With {
+    pub(crate) value: Expression,
+    pub(crate) body: Nodes,
+    pub(crate) otherwise: Nodes,
+    pub(crate) at: usize,
 }
 
 /// Where an expression stands, which says how its value is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// Plain text, as it is.
     Text,
     /// In a JSON string.
@@ -94,7 +93,7 @@ pub(super) enum Place {
 
 /// What gives a value.
 #[derive(Debug)]
-pub(super) enum Expression {
+pub(crate) enum Expression {
     /// A value of the data.
     Path(Path),
     /// What a loop knows of its element.
@@ -107,16 +106,16 @@ pub(super) enum Expression {
 
 /// A way through the data.
 #[derive(Debug)]
-pub(super) struct Path {
+pub(crate) struct Path {
     /// The block whose `this` it starts from; 0 is the root, 1 the outermost `each` or `with`.
-    pub(super) scope: usize,
-    pub(super) steps: Box<[Step]>,
+    pub(crate) scope: usize,
+    pub(crate) steps: Box<[Step]>,
     /// How many bytes its names have together: what following it may cost.
-    pub(super) bytes: usize,
+    pub(crate) bytes: usize,
 }
 
 impl Path {
-    pub(super) fn new(scope: usize, names: &[String]) -> Self {
+    pub(crate) fn new(scope: usize, names: &[String]) -> Self {
         let steps = names.iter().map(|name| Step::new(name)).collect();
         Self { scope, steps, bytes: names.iter().map(String::len).sum() }
     }
@@ -124,10 +123,10 @@ impl Path {
 
 /// One name of a path.
 #[derive(Debug)]
-pub(super) struct Step {
-    pub(super) name: Box<str>,
+pub(crate) struct Step {
+    pub(crate) name: Box<str>,
     /// The name as an index of a list, if it is one.
-    pub(super) index: Option<usize>,
+    pub(crate) index: Option<usize>,
 }
 
 impl Step {
@@ -138,15 +137,15 @@ impl Step {
 
 /// What a loop knows of its element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Local {
+pub(crate) struct Local {
     /// The loop, numbered like [`Path::scope`].
-    pub(super) scope: usize,
-    pub(super) what: LocalName,
+    pub(crate) scope: usize,
+    pub(crate) what: LocalName,
 }
 
 /// The names of [`Local`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LocalName {
+pub(crate) enum LocalName {
     /// `@first`
     First,
     /// `@last`
@@ -159,17 +158,71 @@ pub(super) enum LocalName {
     KeyOrIndex,
 }
 
+/// A helper: its group and its place there, see `render/helpers`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct HelperId {
+    pub(crate) group: usize,
+    pub(crate) place: usize,
+}
+
 /// A helper with what it is given.
 #[derive(Debug)]
-pub(super) struct Call {
-    pub(super) helper: Helper,
-    pub(super) arguments: Box<[Expression]>,
-    pub(super) options: Box<[(&'static str, Expression)]>,
+pub(crate) struct Call {
+    pub(crate) helper: HelperId,
+    pub(crate) arguments: Box<[Expression]>,
+    pub(crate) options: Box<[(&'static str, Expression)]>,
+    /// Where the expression begins in the body: line and column.
+    pub(crate) at: (u32, u32),
 }
 
 impl Call {
     /// The option of this name.
-    pub(super) fn option(&self, name: &str) -> Option<&Expression> {
+    pub(crate) fn option(&self, name: &str) -> Option<&Expression> {
         self.options.iter().find(|(own, _)| *own == name).map(|(_, value)| value)
+    }
+
+    /// The text at a place, where it is written in the template.
+    pub(crate) fn constant(&self, place: usize) -> Option<&str> {
+        self.arguments.get(place)?.literal()?.as_str()
+    }
+
+    /// The digits of the number at a place, where it is written in the template.
+    pub(crate) fn constant_number(&self, place: usize) -> Option<&str> {
+        self.arguments.get(place)?.digits()
+    }
+
+    /// The text of an option, where it is written in the template.
+    pub(crate) fn constant_option(&self, name: &str) -> Option<&str> {
+        self.option(name)?.literal()?.as_str()
+    }
+
+    /// The digits of a number of an option, where it is written in the template.
+    pub(crate) fn constant_option_number(&self, name: &str) -> Option<&str> {
+        self.option(name)?.digits()
+    }
+
+    /// The boolean of an option, where it is written in the template.
+    pub(crate) fn constant_option_flag(&self, name: &str) -> Option<bool> {
+        match self.option(name)?.literal()? {
+            Json::Bool(truth) => Some(truth),
+            _ => None,
+        }
+    }
+}
+
+impl Expression {
+    /// The value, where it is written in the template.
+    pub(crate) fn literal(&self) -> Option<Json<'_>> {
+        match self {
+            Self::Literal(document) => Some(document.root()),
+            _ => None,
+        }
+    }
+
+    fn digits(&self) -> Option<&str> {
+        match self.literal()? {
+            Json::Number(digits) => Some(digits),
+            _ => None,
+        }
     }
 }

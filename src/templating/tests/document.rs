@@ -7,8 +7,8 @@ use crate::dictionary::Dictionary;
 use crate::json::Document;
 use crate::model::event::EventPattern;
 use crate::model::template::Format;
-use crate::templating::diagnostic::CODES;
-use crate::templating::helpers::HELPERS;
+use crate::templating::compile::diagnostic::CODES;
+use crate::templating::render::helpers;
 use crate::templating::{About, Data, Limits, compile};
 
 const DOCUMENT: &str = include_str!("../../../docs/templates.md");
@@ -84,8 +84,8 @@ fn every_helper_is_told_with_its_options() {
     let table = cells(section("Helpers")).join(" ");
     let calls: Vec<&str> = table.split("{{").skip(1).map(|call| call.split("}}").next().unwrap_or(call)).collect();
     let told: BTreeSet<&str> = calls.iter().filter_map(|call| call.split(' ').next()).collect();
-    assert_eq!(told, HELPERS.iter().map(|signature| signature.name).collect());
-    for signature in &HELPERS {
+    assert_eq!(told, helpers::all().map(|helper| helper.name).collect());
+    for signature in helpers::all() {
         let call = calls.iter().find(|call| call.split(' ').next() == Some(signature.name)).expect("told");
         let options: BTreeSet<&str> = call.split(' ').filter_map(|word| Some(word.split_once('=')?.0)).collect();
         assert_eq!(options, signature.options.iter().copied().collect(), "{}", signature.name);
@@ -93,8 +93,32 @@ fn every_helper_is_told_with_its_options() {
 }
 
 #[test]
+fn the_examples_of_helpers_give_what_they_say() {
+    let section = section("Helpers");
+    let (data, _) = block(section, "json");
+    let about = About { event_type: "t", id: "i", time: "2026-05-07T22:30:00Z", account: "a" };
+    let data = Data::with(Document::read(data.into()).expect("JSON"), about);
+    let mut shown = BTreeSet::new();
+    let mut failed = Vec::new();
+    for part in section.split("`{{").skip(1) {
+        let Some((call, rest)) = part.split_once("}}` → `") else { continue };
+        let expected = rest.split("` |").next().unwrap_or(rest).split("`; ").next().unwrap_or(rest);
+        let checked =
+            compile(Format::Text, &format!("{{{{{call}}}}}"), &Dictionary::shipped(), None, &Limits::default());
+        let compiled = checked.compiled.unwrap_or_else(|| panic!("{call}: {:?}", checked.diagnostics));
+        let body = compiled.render(&data).expect("within bounds");
+        if body != expected {
+            failed.push(format!("{call}: {} is not {expected}", String::from_utf8_lossy(&body)));
+        }
+        shown.extend(call.split([' ', '(']).filter_map(|word| helpers::find(word).map(|(_, helper)| helper.name)));
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    assert_eq!(shown, helpers::all().map(|helper| helper.name).collect(), "each helper has an example");
+}
+
+#[test]
 fn the_calls_in_messages_can_be_written() {
-    for signature in &HELPERS {
+    for signature in helpers::all() {
         let end = if signature.example.starts_with("{{#if") { "{{/if}}" } else { "" };
         let body = format!("{}{end}", signature.example);
         let checked = compile(Format::Text, &body, &Dictionary::shipped(), None, &Limits::default());

@@ -4,7 +4,7 @@ use super::{Small, check};
 use crate::model::event::EventPattern;
 use crate::model::template::Format;
 use crate::model::template::Format::{Form, Json, Text, Xml};
-use crate::templating::diagnostic::CODES;
+use crate::templating::compile::diagnostic::CODES;
 use crate::templating::{Limits, Severity, compile};
 
 /// Templates that are refused, with the first error's code, line and column.
@@ -32,7 +32,6 @@ const MISTAKES: &[(Format, &str, (&str, usize, usize))] = &[
     (Text, "{{date a \"%Q%\"}}", ("helper_values", 1, 1)),
     (Text, "{{date a b}}", ("helper_values", 1, 1)),
     (Text, "{{date a \"%F\" tz=\"Mars\"}}", ("helper_values", 1, 1)),
-    (Text, "{{lookup \"abc\" 1}}", ("helper_values", 1, 1)),
     (Text, "{{upper [1]}}", ("syntax", 1, 1)),
     (Text, "{{../x}}", ("above_root", 1, 1)),
     (Text, "{{@index}}", ("unknown_local", 1, 1)),
@@ -137,6 +136,9 @@ const ODD: &[(Format, &str, Option<&str>, Option<&str>)] = &[
     (Text, "*|GUEST NAME|*", Some("misshapen_tag"), None),
     (Text, "{{default guest.name \"*|GUEST:NAME|*\"}}", Some("tag_in_string"), None),
     (Form, "a=1\n&b=2", Some("form_line_break"), None),
+    (Json, "{{number guest.name}}", Some("number_as_text"), None),
+    (Json, "{{date guest.name \"%s\"}}", Some("number_as_text"), None),
+    (Json, "\"{{number guest.name}}\"", None, None),
 ];
 
 #[test]
@@ -191,6 +193,7 @@ fn every_code_is_provoked_by_a_test() {
         "json_too_deep",
         "xml_too_deep",
         "preview_failed",
+        "unusable_value",
     ];
     let provoked: Vec<&str> = refused.chain(odd).chain(others).collect();
     let missing: Vec<_> = CODES.iter().filter(|code| !provoked.contains(code)).collect();
@@ -211,4 +214,34 @@ fn too_many_ways_are_refused() {
     let attribute = |n: usize| format!("{{{{#if c{n}}}}} a{n}=\"\"{{{{/if}}}}");
     let body = format!("<a{}/>", (0..20).map(attribute).collect::<String>());
     assert_eq!(check(Xml, &body).diagnostics[0].code, "too_intricate");
+}
+
+#[test]
+fn values_that_helpers_cannot_use_are_shown() {
+    let data =
+        super::data(serde_json::json!({"d": "03/04/2026", "n": 5, "o": {}, "none": null, "empty": "", "xs": [1]}));
+    let told = |body: &str| {
+        let (_, found) = check(Text, body).compiled.expect(body).preview(&data);
+        found.into_iter().map(|found| (found.line, found.column, found.message)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told("a\n {{date d}}{{upper o}}"),
+        [
+            (
+                2,
+                2,
+                "date: \"03/04/2026\" is not a date that is recognized; say how it is written with from=\"%d/%m/%Y\"."
+                    .to_owned()
+            ),
+            (2, 12, "upper: an object is not text.".to_owned()),
+        ]
+    );
+    assert_eq!(told("{{#if (gt (add d 1) 2)}}{{/if}}")[0].2, "add: \"03/04/2026\" is not a number.");
+    assert_eq!(told("{{first n}}")[0].2, "first: the number 5 is not a list.");
+    assert_eq!(told("{{date none}}{{upper empty}}{{date missing}}"), []);
+    assert_eq!(told("{{divide n (subtract n 5)}}").len(), 1);
+    assert_eq!(
+        told("{{date \"2026-08-14\" tz=d}}")[0].2,
+        "date: \"03/04/2026\" is not a time zone that is known, like \"Europe/Rome\"."
+    );
 }

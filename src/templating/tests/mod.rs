@@ -3,11 +3,14 @@
 
 mod bodies;
 mod document;
+mod helpers;
 mod mistakes;
 
 use serde_json::Value;
 
 use super::*;
+use crate::model::event::EventPattern;
+use crate::model::template::Format;
 
 struct Small;
 

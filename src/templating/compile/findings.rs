@@ -1,0 +1,80 @@
+//! The findings of one check as they are gathered: placed in the body, each once, and not more
+//! than a person would read.
+
+use super::diagnostic::{CODES, Diagnostic, Positions, Severity};
+
+/// More errors, and more warnings, than these are not reported: the first ones come from the same
+/// mistakes. Counted apart, so that many warnings hide no error.
+const FINDINGS_MAX: usize = 100;
+
+/// Gathers findings.
+#[derive(Debug)]
+pub(crate) struct Findings<'p> {
+    positions: Positions<'p>,
+    list: Vec<Diagnostic>,
+}
+
+impl<'p> Findings<'p> {
+    pub(crate) fn of(body: &'p str) -> Self {
+        Self { positions: Positions::of(body), list: Vec::new() }
+    }
+
+    /// The same findings, with offsets from now on meaning those of another text that has the
+    /// same lines and columns.
+    pub(crate) fn in_text<'q>(self, text: &'q str) -> Findings<'q> {
+        Findings { positions: Positions::of(text), list: self.list }
+    }
+
+    pub(crate) fn positions(&self) -> &Positions<'p> {
+        &self.positions
+    }
+
+    /// The line and column of a byte.
+    pub(crate) fn place(&self, at: usize) -> (u32, u32) {
+        let (line, column) = self.positions.line_column(at);
+        let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        (small(line), small(column))
+    }
+
+    pub(crate) fn error(&mut self, code: &'static str, at: usize, message: impl Into<String>) {
+        self.add(Severity::Error, code, at, message.into(), None);
+    }
+
+    pub(crate) fn warning(&mut self, code: &'static str, at: usize, message: impl Into<String>) {
+        self.add(Severity::Warning, code, at, message.into(), None);
+    }
+
+    pub(crate) fn add(
+        &mut self,
+        severity: Severity,
+        code: &'static str,
+        at: usize,
+        message: String,
+        suggestion: Option<String>,
+    ) {
+        debug_assert!(CODES.contains(&code), "{code} is in no document");
+        let (line, column) = self.positions.line_column(at);
+        let finding = Diagnostic { severity, code, line, column, message, suggestion };
+        let known = self.list.iter().any(|known| {
+            (known.code, known.line, known.column, &known.message) == (code, line, column, &finding.message)
+        });
+        if !known && !self.is_full(severity) {
+            self.list.push(finding);
+        }
+    }
+
+    /// Whether no more findings of this kind are kept, so that none need be worked out.
+    pub(crate) fn is_full(&self, severity: Severity) -> bool {
+        self.list.iter().filter(|finding| finding.severity == severity).count() >= FINDINGS_MAX
+    }
+
+    pub(crate) fn has_error(&self) -> bool {
+        self.list.iter().any(|finding| finding.severity == Severity::Error)
+    }
+
+    /// All findings in the order of the body.
+    pub(crate) fn into_list(mut self) -> Vec<Diagnostic> {
+        self.list.sort_by_key(|finding| (finding.line, finding.column, finding.severity));
+        self.list
+    }
+}

@@ -1,0 +1,81 @@
+//! The last step of compiling: neighbouring texts become one, a form's text is encoded, and the
+//! length of bodies is guessed, so that rendering finds as little to do as can be.
+
+use super::findings::Findings;
+use super::origin::Origins;
+use crate::templating::program::{Node, Nodes};
+use crate::templating::render::escape::percent;
+
+/// What a value is taken to be long, in bytes, for the first buffer.
+const VALUE_BYTES: usize = 24;
+/// How many elements a list is taken to have.
+const ELEMENTS: usize = 4;
+
+/// Encodes what can't stand in a form, in the author's text, and says so where it is a line break:
+/// that is hardly meant.
+pub(crate) fn encode(nodes: &mut Nodes, origins: &Origins<'_>, findings: &mut Findings<'_>) {
+    for node in nodes {
+        match node {
+            Node::Text(text) => {
+                if let Some(byte) = memchr::memchr(b'\n', text.content.as_bytes()) {
+                    findings.warning("form_line_break", origins.offset(text.id, byte), "This line break becomes a part of a key or value. Write all pairs in one line, with & between them.");
+                }
+                text.content = percent::constant(&text.content).into();
+            }
+            Node::Write(_) => {}
+            Node::If(chosen) => {
+                encode(&mut chosen.then, origins, findings);
+                encode(&mut chosen.otherwise, origins, findings);
+            }
+            Node::Each(each) => {
+                encode(&mut each.body, origins, findings);
+                encode(&mut each.otherwise, origins, findings);
+            }
+            Node::With(with) => {
+                encode(&mut with.body, origins, findings);
+                encode(&mut with.otherwise, origins, findings);
+            }
+        }
+    }
+}
+
+/// Makes one text of those that stand side by side.
+pub(crate) fn join(nodes: Nodes) -> Nodes {
+    let mut joined: Nodes = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        match (joined.last_mut(), node) {
+            (Some(Node::Text(before)), Node::Text(text)) => {
+                before.content = format!("{}{}", before.content, text.content).into();
+            }
+            (_, Node::If(mut chosen)) => {
+                chosen.then = join(chosen.then);
+                chosen.otherwise = join(chosen.otherwise);
+                joined.push(Node::If(chosen));
+            }
+            (_, Node::Each(mut each)) => {
+                each.body = join(each.body);
+                each.otherwise = join(each.otherwise);
+                joined.push(Node::Each(each));
+            }
+            (_, Node::With(mut with)) => {
+                with.body = join(with.body);
+                with.otherwise = join(with.otherwise);
+                joined.push(Node::With(with));
+            }
+            (_, node) => joined.push(node),
+        }
+    }
+    joined
+}
+
+/// How long a body is likely to be.
+pub(crate) fn bytes_expected(nodes: &Nodes) -> usize {
+    let bytes = |node: &Node| match node {
+        Node::Text(text) => text.content.len(),
+        Node::Write(_) => VALUE_BYTES,
+        Node::If(chosen) => bytes_expected(&chosen.then).max(bytes_expected(&chosen.otherwise)),
+        Node::Each(each) => ELEMENTS * bytes_expected(&each.body),
+        Node::With(with) => bytes_expected(&with.body),
+    };
+    nodes.iter().map(bytes).sum()
+}

@@ -1,0 +1,119 @@
+//! What the dictionary says of the paths and tags that a template names: unknown ones are pointed
+//! out, with the nearest known one. It refuses no path: events may carry more than is known.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::HashSet;
+
+use super::diagnostic::Severity;
+use super::findings::Findings;
+use super::tag_lookup::TagLookup;
+use crate::model::event::EventPattern;
+use crate::templating::nearest::nearest;
+
+/// Paths that every event has.
+const EVENT_PATHS: [&str; 5] = ["event", "event.type", "event.id", "event.time", "event.account"];
+
+/// The most bytes of a name that a message repeats.
+const SHOWN_BYTES_MAX: usize = 100;
+
+/// The dictionary, as far as one template needs it.
+pub(crate) struct Known<'d> {
+    dictionary: &'d dyn TagLookup,
+    event: Option<&'d EventPattern>,
+    /// What events carry, or nothing where nothing is known of them.
+    carried: OnceCell<Option<Carried>>,
+}
+
+struct Carried {
+    paths: Vec<String>,
+    /// The paths and all that lead to them.
+    all: HashSet<String>,
+}
+
+impl<'d> Known<'d> {
+    pub(crate) fn new(dictionary: &'d dyn TagLookup, event: Option<&'d EventPattern>) -> Self {
+        Self { dictionary, event, carried: OnceCell::new() }
+    }
+
+    /// The path for which a tag stands; none, with an error, if there is no such tag.
+    pub(crate) fn tag(&self, tag: &str, at: usize, findings: &mut Findings<'_>) -> Option<Vec<String>> {
+        let (entity, attribute) = tag.split_once(':')?;
+        let Some(path) = self.dictionary.tag_path(entity, attribute) else {
+            self.unknown_tag(tag, at, findings);
+            return None;
+        };
+        let names: Vec<String> = path.split('.').map(str::to_owned).collect();
+        if !self.carries(path) {
+            let message = format!(
+                "*|{tag}|* stands for {path}. {} not known to carry it: where it is missing, it is empty.",
+                self.events()
+            );
+            findings.add(Severity::Warning, "unknown_path", at, message, None);
+        }
+        Some(names)
+    }
+
+    fn unknown_tag(&self, tag: &str, at: usize, findings: &mut Findings<'_>) {
+        if findings.is_full(Severity::Error) {
+            return;
+        }
+        let tags = self.dictionary.tags();
+        let nearest = nearest(tag, tags.iter().map(String::as_str));
+        let suggestion = nearest.map(|nearest| format!("*|{}|*", nearest.name));
+        let hint = nearest.zip(suggestion.as_deref()).map(|(nearest, shown)| nearest.sentence(shown));
+        let message = format!("There is no tag *|{}|*.{}", shown(tag), hint.unwrap_or_default());
+        findings.add(Severity::Error, "unknown_tag", at, message, suggestion);
+    }
+
+    /// Points out a path from the root that events are not known to carry.
+    pub(crate) fn path(&self, names: &[String], at: usize, findings: &mut Findings<'_>) {
+        // What is in a list has no path of its own in the dictionary.
+        let plain = names.iter().take_while(|name| name.parse::<usize>().is_err());
+        let path = plain.map(String::as_str).collect::<Vec<_>>().join(".");
+        if path.is_empty() || self.carries(&path) || findings.is_full(Severity::Warning) {
+            return;
+        }
+        let paths = self.carried().map(|carried| carried.paths.iter());
+        let candidates = paths.into_iter().flatten().map(String::as_str);
+        let nearest = nearest(&path, candidates.chain(EVENT_PATHS));
+        let hint = nearest.map(|nearest| nearest.sentence(nearest.name)).unwrap_or_default();
+        let message =
+            format!("{} not known to carry {}: where it is missing, it is empty.{hint}", self.events(), shown(&path));
+        let suggestion = nearest.map(|nearest| nearest.name.to_owned());
+        findings.add(Severity::Warning, "unknown_path", at, message, suggestion);
+    }
+
+    /// The events that are meant, with the verb.
+    fn events(&self) -> String {
+        match self.event {
+            Some(event) => format!("Events of type {event} are"),
+            None => "The dictionary's events are".to_owned(),
+        }
+    }
+
+    fn carries(&self, path: &str) -> bool {
+        EVENT_PATHS.contains(&path) || self.carried().is_none_or(|carried| carried.all.contains(path))
+    }
+
+    fn carried(&self) -> Option<&Carried> {
+        let ask = || {
+            let paths = self.dictionary.paths(self.event)?;
+            let mut all = HashSet::new();
+            for path in &paths {
+                let ends = path.match_indices('.').map(|(end, _)| end);
+                all.extend(ends.chain([path.len()]).map(|end| path[..end].to_owned()));
+            }
+            Some(Carried { paths, all })
+        };
+        self.carried.get_or_init(ask).as_ref()
+    }
+}
+
+/// A name of the author's, as a message repeats it.
+fn shown(name: &str) -> Cow<'_, str> {
+    if name.len() <= SHOWN_BYTES_MAX {
+        return name.into();
+    }
+    format!("{}…", &name[..name.floor_char_boundary(SHOWN_BYTES_MAX)]).into()
+}

@@ -1,0 +1,98 @@
+//! Helpers as a template calls them: each by its name, with as many values as it takes, and with
+//! constants that it can use. A mistake here is seen when the template is saved, not when an event
+//! fires it.
+
+use handlebars::template::{HelperTemplate, Parameter, Subexpression, TemplateElement};
+use serde_json::Value;
+
+use super::super::diagnostic::Severity;
+use super::super::tags;
+use super::{Parsing, refused};
+use crate::templating::nearest::likely;
+use crate::templating::program::{Call, Expression};
+use crate::templating::render::helpers;
+
+impl Parsing<'_, '_, '_, '_> {
+    /// A value that a block or helper is given.
+    pub(super) fn parameter(&mut self, parameter: &Parameter, at: usize) -> Expression {
+        match parameter {
+            Parameter::Literal(Value::Array(_) | Value::Object(_)) => {
+                self.findings.error("syntax", at, "A list or an object can't be written in an expression.");
+                refused()
+            }
+            Parameter::Literal(value) => Expression::Literal(value.into()),
+            Parameter::Subexpression(inner) => self.call_of(inner, at),
+            _ => {
+                let text = parameter.as_name().unwrap_or("").to_owned();
+                self.path(&text, at)
+            }
+        }
+    }
+
+    /// `(…)`: always a helper.
+    pub(super) fn call_of(&mut self, inner: &Subexpression, at: usize) -> Expression {
+        match inner.element.as_ref() {
+            TemplateElement::Expression(helper) => self.call(helper, at),
+            _ => refused(),
+        }
+    }
+
+    /// A helper with what it is given.
+    pub(super) fn call(&mut self, call: &HelperTemplate, at: usize) -> Expression {
+        let name = call.name.as_name().unwrap_or("");
+        let Some((id, helper)) = helpers::find(name) else {
+            self.unknown_helper(name, at);
+            return refused();
+        };
+        let (least, most) = helper.values;
+        if !(least..=most).contains(&call.params.len()) {
+            let values = match (least, most) {
+                (1, 1) => "one value".to_owned(),
+                _ if least == most => format!("{least} values"),
+                _ => format!("{least} to {most} values"),
+            };
+            let message = format!("{name} takes {values}, as in {}.", helper.example);
+            self.findings.error("helper_values", at, message);
+            return refused();
+        }
+        let arguments: Box<[Expression]> = call.params.iter().map(|parameter| self.parameter(parameter, at)).collect();
+        let mut options = Vec::new();
+        let mut named: Vec<_> = call.hash.iter().collect();
+        named.sort_by_key(|(name, _)| *name);
+        for (option, value) in named {
+            let Some(option) = helper.options.iter().find(|known| *known == option) else {
+                let message = format!("{name} has no option {option:?}. It is used like {}.", helper.example);
+                self.findings.error("helper_values", at, message);
+                continue;
+            };
+            options.push((*option, self.parameter(value, at)));
+        }
+        let call = Call { helper: id, arguments, options: options.into(), at: self.findings.place(at) };
+        if let Some(message) = (helper.check)(&call) {
+            self.findings.error("helper_values", at, format!("{message} As in {}.", helper.example));
+        }
+        Expression::Call(Box::new(call))
+    }
+
+    fn unknown_helper(&mut self, name: &str, at: usize) {
+        let message = match name {
+            _ if tags::of_name(name).is_some() => {
+                "A tag takes no values: write it alone, or as a value of a helper, as in {{upper *|GUEST:NAME|*}}."
+                    .to_owned()
+            }
+            "" => "A helper's name must stand first, as in {{upper guest.name}}.".to_owned(),
+            "log" => "log is not taken: a template can't write to the engine's log.".to_owned(),
+            _ => {
+                let names = helpers::all().map(|helper| helper.name);
+                let suggestion = likely(name, names);
+                let hint = suggestion.map(|name| format!(" Did you mean {name}?")).unwrap_or_default();
+                let message = format!(
+                    "There is no helper {name:?}.{hint} A field of the data is written with dots, as in {{{{guest.name}}}}."
+                );
+                let suggestion = suggestion.map(str::to_owned);
+                return self.findings.add(Severity::Error, "unknown_helper", at, message, suggestion);
+            }
+        };
+        self.findings.error("unknown_helper", at, message);
+    }
+}

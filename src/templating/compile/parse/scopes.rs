@@ -1,0 +1,164 @@
+//! The blocks that are open where an expression stands, and what names mean in them.
+
+use super::super::findings::Findings;
+use super::super::known::Known;
+use super::super::paths;
+use super::super::tags::{self, TAG_CLOSE, TAG_OPEN};
+use super::{Parsing, refused};
+use crate::templating::program::{Expression, Local, LocalName, Path};
+
+/// One block that changes what `this` is.
+#[derive(Debug, Default)]
+pub(super) struct Scope {
+    pub(super) is_loop: bool,
+    /// The path of `this` from the root, where it is one.
+    pub(super) path: Option<Vec<String>>,
+    /// The names after `as`, for the value and for its place.
+    pub(super) value_name: Option<String>,
+    pub(super) place_name: Option<String>,
+}
+
+/// The root and the blocks in it, from the outside.
+#[derive(Debug)]
+pub(super) struct Scopes(Vec<Scope>);
+
+impl Default for Scopes {
+    fn default() -> Self {
+        Self(vec![Scope { path: Some(Vec::new()), ..Scope::default() }])
+    }
+}
+
+impl Scopes {
+    pub(super) fn push(&mut self, scope: Scope) {
+        self.0.push(scope);
+    }
+
+    pub(super) fn pop(&mut self) {
+        self.0.pop();
+    }
+
+    fn innermost(&self) -> usize {
+        self.0.len() - 1
+    }
+
+    pub(super) fn loops(&self) -> usize {
+        self.0.iter().filter(|scope| scope.is_loop).count()
+    }
+
+    /// The path from the root for steps from a scope's `this`.
+    fn absolute(&self, scope: usize, steps: &[String]) -> Option<Vec<String>> {
+        let mut path = self.0[scope].path.clone()?;
+        path.extend_from_slice(steps);
+        Some(path)
+    }
+
+    /// What a name after `as` means here, if it is one.
+    fn named(&self, name: &str) -> Option<(usize, bool)> {
+        self.0.iter().enumerate().rev().find_map(|(i, scope)| {
+            let is = |own: &Option<String>| own.as_deref() == Some(name);
+            if is(&scope.value_name) { Some((i, true)) } else { is(&scope.place_name).then_some((i, false)) }
+        })
+    }
+}
+
+impl Parsing<'_, '_, '_, '_> {
+    /// The value for which a tag stands, from the root wherever the tag is.
+    pub(super) fn tag(&mut self, tag: &str, at: usize) -> Expression {
+        match self.known.tag(tag, at, self.findings) {
+            Some(names) => path_of(0, &names),
+            None => refused(),
+        }
+    }
+
+    /// A path as it stands in an expression.
+    pub(super) fn path(&mut self, text: &str, at: usize) -> Expression {
+        self.path_from_root(text, at).0
+    }
+
+    /// A path as it stands in an expression, and the same path from the root, where there is one.
+    pub(super) fn path_from_root(&mut self, text: &str, at: usize) -> (Expression, Option<Vec<String>>) {
+        if let Some(tag) = tags::of_name(text) {
+            return match self.known.tag(tag, at, self.findings) {
+                Some(names) => (path_of(0, &names), Some(names)),
+                None => (refused(), None),
+            };
+        }
+        if text.contains([TAG_OPEN, TAG_CLOSE]) {
+            self.findings.error("syntax", at, "A tag stands alone: nothing can be put before or behind it in a path.");
+            return (refused(), None);
+        }
+        let written = paths::read(text);
+        if written.local {
+            return (self.local(&written, at), None);
+        }
+        let mut steps = written.steps;
+        let free = !written.root && !written.explicit && written.ups == 0;
+        let named = steps.first().filter(|_| free).and_then(|name| self.scopes.named(name));
+        let scope = match named {
+            Some((scope, false)) if steps.len() == 1 => {
+                let what = LocalName::KeyOrIndex;
+                return (Expression::Local(Local { scope, what }), None);
+            }
+            Some((scope, _)) => {
+                steps.remove(0);
+                scope
+            }
+            None if written.root => 0,
+            None => match self.scopes.innermost().checked_sub(written.ups) {
+                Some(scope) => scope,
+                None => {
+                    self.findings.error("above_root", at, format!("{text} leads out of the data: each ../ leaves one {{{{#each}}}} or {{{{#with}}}}, and there are {} here.", self.scopes.innermost()));
+                    return (refused(), None);
+                }
+            },
+        };
+        let absolute = self.scopes.absolute(scope, &steps);
+        if let Some(path) = &absolute {
+            check(self.known, path, at, self.findings);
+        }
+        (path_of(scope, &steps), absolute)
+    }
+
+    /// `@index` and its like.
+    fn local(&mut self, written: &paths::Written, at: usize) -> Expression {
+        let what = match written.steps.as_slice() {
+            [name] => match name.as_str() {
+                "first" => Some(LocalName::First),
+                "last" => Some(LocalName::Last),
+                "index" => Some(LocalName::Index),
+                "key" => Some(LocalName::Key),
+                _ => None,
+            },
+            _ => None,
+        };
+        let Some(what) = what else {
+            self.findings.error(
+                "unknown_local",
+                at,
+                "After @ there may stand: first, last, index, key (in an {{#each}}), and root.",
+            );
+            return refused();
+        };
+        let from = self.scopes.innermost().checked_sub(written.ups);
+        let scope = from.and_then(|from| self.scopes.0[..=from].iter().rposition(|scope| scope.is_loop));
+        match scope {
+            Some(scope) => Expression::Local(Local { scope, what }),
+            None => {
+                self.findings.error(
+                    "unknown_local",
+                    at,
+                    "@first, @last, @index and @key are known only inside an {{#each}}.",
+                );
+                refused()
+            }
+        }
+    }
+}
+
+fn check(known: &Known<'_>, path: &[String], at: usize, findings: &mut Findings<'_>) {
+    known.path(path, at, findings);
+}
+
+fn path_of(scope: usize, names: &[String]) -> Expression {
+    Expression::Path(Path::new(scope, names))
+}

@@ -1,0 +1,143 @@
+//! Keys that one JSON object has twice: receivers keep one of the two, and not all the same one.
+//! A warning only, so it follows one way through the template: both parts of a condition one
+//! after the other, and two elements of each loop. It runs on what was proved to be JSON.
+
+use std::collections::HashSet;
+
+use super::Machine;
+use super::ends::Ends;
+use super::json::{Json, State};
+use crate::templating::compile::findings::Findings;
+use crate::templating::compile::origin::Origins;
+use crate::templating::program::{Each, If, Node, Nodes, Text};
+
+/// The most characters and keys to go over; beyond it nothing is said.
+const WORK_MAX: usize = 2_000_000;
+
+/// What was read on the way here.
+#[derive(Clone)]
+struct Reader {
+    state: State,
+    /// The constant keys of each open bracket, from the outside.
+    keys: Vec<HashSet<String>>,
+    /// The key that is being read: where it began, and its text unless a value is in it.
+    key: Option<(usize, Option<String>)>,
+}
+
+struct Walk<'w, 'p> {
+    origins: &'w Origins<'w>,
+    findings: &'w mut Findings<'p>,
+    ends: Ends,
+    work: usize,
+}
+
+/// Warns of keys that are twice in one object.
+pub(super) fn warn(nodes: &Nodes, origins: &Origins<'_>, findings: &mut Findings<'_>) {
+    let mut walk = Walk { origins, findings, ends: Ends::default(), work: 0 };
+    let mut reader = Reader { state: Json.start(), keys: Vec::new(), key: None };
+    // Where it can't go on, there is nothing more to say.
+    let _: Option<()> = walk.nodes(nodes, &mut reader);
+}
+
+impl Walk<'_, '_> {
+    fn nodes(&mut self, nodes: &Nodes, reader: &mut Reader) -> Option<()> {
+        for node in nodes {
+            match node {
+                Node::Text(text) => self.text(text, reader)?,
+                Node::Write(_) => {
+                    reader.state = Json.value(reader.state).ok()?.1;
+                    if let Some((_, text)) = &mut reader.key {
+                        *text = None;
+                    }
+                }
+                Node::If(chosen) => self.chosen(chosen, reader)?,
+                Node::With(with) => self.either(&with.body, &with.otherwise, true, reader)?,
+                Node::Each(each) => self.each(each, reader)?,
+            }
+        }
+        Some(())
+    }
+
+    fn spend(&mut self, work: usize) -> Option<()> {
+        self.work += work;
+        (self.work <= WORK_MAX).then_some(())
+    }
+
+    fn chosen(&mut self, chosen: &If, reader: &mut Reader) -> Option<()> {
+        match self.ends.taken(chosen) {
+            Some(true) => self.nodes(&chosen.then, reader),
+            Some(false) => self.nodes(&chosen.otherwise, reader),
+            None => self.either(&chosen.then, &chosen.otherwise, false, reader),
+        }
+    }
+
+    /// Goes on behind the first part, with the keys of both.
+    fn either(&mut self, one: &Nodes, other: &Nodes, scoped: bool, reader: &mut Reader) -> Option<()> {
+        self.spend(reader.keys.iter().map(HashSet::len).sum())?;
+        let mut second = reader.clone();
+        if scoped {
+            self.ends.enter(None);
+        }
+        let first = self.nodes(one, reader);
+        if scoped {
+            self.ends.leave();
+        }
+        first?;
+        self.nodes(other, &mut second)?;
+        for (keys, more) in reader.keys.iter_mut().zip(second.keys) {
+            keys.extend(more);
+        }
+        Some(())
+    }
+
+    fn each(&mut self, each: &Each, reader: &mut Reader) -> Option<()> {
+        for ends in [(true, false), (false, true)] {
+            self.ends.enter(Some(ends));
+            let element = self.nodes(&each.body, reader);
+            self.ends.leave();
+            element?;
+        }
+        Some(())
+    }
+
+    fn text(&mut self, text: &Text, reader: &mut Reader) -> Option<()> {
+        self.spend(text.content.len())?;
+        for (byte, c) in text.content.char_indices() {
+            let before = reader.state;
+            reader.state = Json.step(before, c).ok()?.0;
+            if reader.state.depth() > before.depth() {
+                reader.keys.push(HashSet::new());
+            } else if reader.state.depth() < before.depth() {
+                reader.keys.pop();
+            }
+            if reader.state.in_key() {
+                let start = || (self.origins.offset(text.id, byte), Some(String::new()));
+                let (_, key) = reader.key.get_or_insert_with(start);
+                if let Some(key) = key {
+                    key.push(c);
+                }
+            } else if let Some((at, key)) = reader.key.take() {
+                self.key(at, key, reader);
+            }
+        }
+        Some(())
+    }
+
+    /// A key has ended; what was read of it lacks the closing quote.
+    fn key(&mut self, at: usize, key: Option<String>, reader: &mut Reader) {
+        let Some(key) = key.and_then(|key| serde_json::from_str::<String>(&(key + "\"")).ok()) else {
+            return;
+        };
+        let Some(keys) = reader.keys.last_mut() else {
+            return;
+        };
+        if keys.contains(&key) {
+            self.findings.warning(
+                "duplicate_key",
+                at,
+                format!("The object has the key {key:?} twice; receivers keep only one of the two."),
+            );
+        }
+        keys.insert(key);
+    }
+}

@@ -1,0 +1,29 @@
+//! Mistakes that come to light in more than one way, told always in the same words.
+
+use crate::templating::compile::place::{Blame, Fault};
+
+pub(super) fn value_missing() -> Fault {
+    Fault::here("json_value_missing", "There are data for which no value stands here. Write one, such as null, in an {{else}} where it depends on a condition.").at(Blame::Block)
+}
+
+pub(super) fn trailing_comma() -> Fault {
+    Fault::here("json_trailing_comma", "There are data for which nothing follows this comma. In a list made by {{#each}}, write {{#unless @last}},{{/unless}} in its place; before a part that a condition may leave out, put the comma inside that part.").at(Blame::Mark)
+}
+
+pub(super) fn comma_missing() -> Fault {
+    Fault::here(
+        "json_missing_comma",
+        "Between this and what stands before it a comma is missing. In a list made by {{#each}}, write {{#unless @first}},{{/unless}} before each element.",
+    )
+}
+
+pub(super) fn bracket() -> Fault {
+    Fault::here("json_bracket", "This bracket doesn't close the one that is open here.").at(Blame::Here)
+}
+
+pub(super) fn word_fault() -> Fault {
+    Fault::here(
+        "json_token",
+        "No such thing stands in JSON. Text stands in double quotes; without quotes there are numbers (like -1.5), true, false and null.",
+    )
+}

@@ -1,0 +1,101 @@
+//! Strings and numbers, character by character.
+
+use super::faults::word_fault;
+use crate::templating::compile::place::Fault;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum InString {
+    Plain,
+    /// After a backslash.
+    Escape,
+    /// After `\u`: how many of its digits there were, and their value.
+    Digits {
+        count: u8,
+        value: u16,
+        low: bool,
+    },
+    /// After the first half of a pair of `\u`.
+    HighEnd,
+    /// After the backslash that begins the second half.
+    LowBegin,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum InNumber {
+    Minus,
+    Zero,
+    Whole,
+    Point,
+    Fraction,
+    Exponent,
+    Sign,
+    ExponentDigits,
+}
+
+/// Where a string has come to after a character; nowhere if the character ends it.
+pub(super) fn string(at: InString, c: char) -> Result<Option<InString>, Fault> {
+    let escape = |message| Err(Fault::here("json_escape", message));
+    let next = match (at, c) {
+        (InString::Plain, '"') => return Ok(None),
+        (InString::Plain, '\\') => InString::Escape,
+        (InString::Plain, '\n' | '\r') => {
+            return Err(Fault::here(
+                "json_control",
+                "A string can't go on in the next line: write \\n where a line break shall be, or close the string.",
+            ));
+        }
+        (InString::Plain, c) if c < ' ' => {
+            return Err(Fault::here(
+                "json_control",
+                "A control character can't stand in a string: write \\t for a tab.",
+            ));
+        }
+        (InString::Plain, _) => InString::Plain,
+        (InString::Escape, '"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't') => InString::Plain,
+        (InString::Escape, 'u') => InString::Digits { count: 0, value: 0, low: false },
+        (InString::Escape, _) => {
+            return escape("After a backslash only \" \\ / b f n r t u may stand. For a backslash itself write two.");
+        }
+        (InString::Digits { count, value, low }, c) => {
+            let Some(digit) = c.to_digit(16) else {
+                return escape("After \\u four hexadecimal digits must stand.");
+            };
+            let value = value << 4 | u16::try_from(digit).expect("a hexadecimal digit");
+            match (count, value, low) {
+                (0..3, _, _) => InString::Digits { count: count + 1, value, low },
+                (_, 0xdc00..=0xdfff, true) => InString::Plain,
+                (_, 0xd800..=0xdbff, false) => InString::HighEnd,
+                (_, 0xdc00..=0xdfff, false) | (_, _, true) => return escape(HALF),
+                _ => InString::Plain,
+            }
+        }
+        (InString::HighEnd, '\\') => InString::LowBegin,
+        (InString::LowBegin, 'u') => InString::Digits { count: 0, value: 0, low: true },
+        (InString::HighEnd | InString::LowBegin, _) => return escape(HALF),
+    };
+    Ok(Some(next))
+}
+
+const HALF: &str = "This \\u names half a character. Write both halves, like \\ud83d\\ude00, or the character itself.";
+
+/// Where a number has come to after a character; nowhere if the character is no part of it.
+pub(super) fn number(at: InNumber, c: char) -> Result<Option<InNumber>, Fault> {
+    use InNumber::{Exponent, ExponentDigits, Fraction, Minus, Point, Sign, Whole, Zero};
+    Ok(Some(match (at, c) {
+        (Minus, '0') => Zero,
+        (Minus, '1'..='9') | (Whole, '0'..='9') => Whole,
+        (Zero | Whole, '.') => Point,
+        (Point | Fraction, '0'..='9') => Fraction,
+        (Zero | Whole | Fraction, 'e' | 'E') => Exponent,
+        (Exponent, '+' | '-') => Sign,
+        (Exponent | Sign | ExponentDigits, '0'..='9') => ExponentDigits,
+        _ if is_whole(at) && !c.is_alphanumeric() => return Ok(None),
+        _ => return Err(word_fault()),
+    }))
+}
+
+/// Whether a number may end here.
+pub(super) fn is_whole(at: InNumber) -> bool {
+    use InNumber::{ExponentDigits, Fraction, Whole, Zero};
+    matches!(at, Zero | Whole | Fraction | ExponentDigits)
+}

@@ -1,0 +1,84 @@
+//! The declaration that may stand before an XML document: `<?xml version="1.0"
+//! encoding="UTF-8"?>`.
+
+use crate::templating::compile::place::Fault;
+
+/// Reads the declaration with which a text begins, and says how long it is.
+pub(super) fn read(text: &str) -> Result<usize, Fault> {
+    let inside = text.strip_prefix("<?xml").unwrap_or(text);
+    let Some((inside, _)) = inside.split_once("?>") else {
+        return Err(fault(
+            "The XML declaration is written in one piece, with no expression in it: <?xml version=\"1.0\" encoding=\"UTF-8\"?>",
+        ));
+    };
+    let length = "<?xml".len() + inside.len() + "?>".len();
+    let (version, rest) = attribute(inside, "version")?;
+    if version != Some("1.0") {
+        return Err(fault("The XML declaration begins with version=\"1.0\"."));
+    }
+    let (encoding, rest) = attribute(rest, "encoding")?;
+    if !encoding.unwrap_or("utf-8").eq_ignore_ascii_case("utf-8") {
+        return Err(fault("Bodies are sent in UTF-8: write encoding=\"UTF-8\"."));
+    }
+    let (standalone, rest) = attribute(rest, "standalone")?;
+    if !matches!(standalone, None | Some("yes" | "no")) || !rest.trim_matches(BLANKS).is_empty() {
+        return Err(fault(
+            "The XML declaration holds version, encoding and standalone=\"yes\" or \"no\", in this order, and nothing else.",
+        ));
+    }
+    Ok(length)
+}
+
+const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
+
+/// The value of the attribute that may come next, and the text behind it.
+fn attribute<'t>(text: &'t str, name: &str) -> Result<(Option<&'t str>, &'t str), Fault> {
+    let trimmed = text.trim_start_matches(BLANKS);
+    let Some(rest) = trimmed.strip_prefix(name) else {
+        return Ok((None, text));
+    };
+    let value = rest.trim_start_matches(BLANKS).strip_prefix('=').map(|rest| rest.trim_start_matches(BLANKS)).and_then(
+        |rest| {
+            let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+            rest[1..].split_once(quote)
+        },
+    );
+    match value {
+        Some((value, rest)) if trimmed.len() < text.len() => Ok((Some(value), rest)),
+        _ => Err(fault("The XML declaration can't be read. Write <?xml version=\"1.0\" encoding=\"UTF-8\"?>")),
+    }
+}
+
+fn fault(message: &'static str) -> Fault {
+    Fault::here("xml_declaration", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn declarations() {
+        for good in [
+            "<?xml version=\"1.0\"?>",
+            "<?xml version='1.0' encoding='utf-8' ?>",
+            "<?xml\n version = \"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>",
+        ] {
+            assert_eq!(read(good).ok(), Some(good.len()), "{good}");
+        }
+        for bad in [
+            "<?xml?>",
+            "<?xml version=\"1.1\"?>",
+            "<?xmlversion=\"1.0\"?>",
+            "<?xml version=\"1.0\"encoding=\"UTF-8\"?>",
+            "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>",
+            "<?xml encoding=\"UTF-8\" version=\"1.0\"?>",
+            "<?xml version=\"1.0\" standalone=\"maybe\"?>",
+            "<?xml version=\"1.0\" more=\"1\"?>",
+            "<?xml version=\"1.0\" ",
+            "<?xml version=1.0?>",
+        ] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Reads XML 1.0 with namespaces, character by character: one element, with an optional
+//! declaration, comments and white space round it. Document types are not taken.
+
+mod content;
+mod declaration;
+mod names;
+mod tags;
+
+use std::borrow::Cow;
+
+use self::content::{around, bang, cdata, comment, content};
+use self::names::{Id, Lists};
+use super::{Blame, Fault, Machine, Misplaced};
+use crate::templating::program::Place;
+use crate::templating::render::escape::xml::is_allowed;
+
+/// The machine, with the names it has read.
+#[derive(Debug, Default)]
+pub(super) struct Xml {
+    lists: Lists,
+}
+
+/// Where in the document the text has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct State {
+    mode: Mode,
+    /// The open elements: for each its name and its attributes.
+    stack: Id,
+    /// The name in the tag that is read.
+    name: Id,
+    /// The attributes in that tag: for each its name, and its value if it declares a namespace.
+    attributes: Id,
+    /// The name of the attribute that is read.
+    attribute: Id,
+    /// Its value if it declares a namespace; the text of a reference.
+    text: Id,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Mode {
+    /// Nothing was read.
+    Start,
+    /// Before the element.
+    Before,
+    /// In an element, after so many `]` (a value may end with any number: 2).
+    Content(u8),
+    /// After the element.
+    Behind,
+    /// After `<`.
+    Open,
+    /// After `<!`: what of `--` or `[CDATA[` is still to come.
+    Bang(&'static str),
+    /// In a comment, after so many `-`.
+    Comment(u8),
+    /// In a CDATA section, after so many `]`.
+    Cdata(u8),
+    /// In a tag's name.
+    Name,
+    /// In a tag, after white space.
+    InTag,
+    /// In a tag, right after an attribute.
+    AfterAttribute,
+    /// After the `/` at a tag's end.
+    Slash,
+    AttributeName,
+    AfterAttributeName,
+    BeforeValue,
+    /// In an attribute's value, with this quote.
+    Value {
+        quote: char,
+        declares: bool,
+    },
+    /// After `&`, in an attribute's value with this quote or in content.
+    Reference(Option<char>),
+    /// In the name of a closing tag.
+    CloseName,
+    /// After that name.
+    Close,
+}
+
+type Stepped = Result<State, Fault>;
+
+impl State {
+    fn to(self, mode: Mode) -> Self {
+        Self { mode, ..self }
+    }
+
+    /// Outside all tags.
+    fn outside(stack: Id) -> Self {
+        Self {
+            mode: if stack == 0 { Mode::Behind } else { Mode::Content(0) },
+            stack,
+            name: 0,
+            attributes: 0,
+            attribute: 0,
+            text: 0,
+        }
+    }
+}
+
+impl Machine for Xml {
+    type State = State;
+
+    fn start(&self) -> State {
+        State::outside(0).to(Mode::Start)
+    }
+
+    fn prefix(&mut self, state: State, text: &str) -> Result<Option<(usize, State)>, Fault> {
+        let declared = state.mode == Mode::Start
+            && text.starts_with("<?xml")
+            && !text["<?xml".len()..].starts_with(names::continues_name);
+        if !declared {
+            return Ok(None);
+        }
+        Ok(Some((declaration::read(text)?, state.to(Mode::Before))))
+    }
+
+    fn step(&mut self, state: State, c: char) -> Result<(State, bool), Fault> {
+        if !is_allowed(c) {
+            return Err(fault("xml_character", "XML can't hold this control character."));
+        }
+        let next = match state.mode {
+            Mode::Start | Mode::Before | Mode::Behind => around(state, c),
+            Mode::Content(brackets) => content(state, brackets, c),
+            Mode::Open => self.opened(state, c),
+            Mode::Bang(rest) => bang(state, rest, c),
+            Mode::Comment(dashes) => comment(state, dashes, c),
+            Mode::Cdata(brackets) => Ok(cdata(state, brackets, c)),
+            Mode::Name => self.name(state, c),
+            Mode::InTag | Mode::AfterAttribute => self.in_tag(state, c),
+            Mode::Slash if c == '>' => self.tag_ends(state, true),
+            Mode::Slash => Err(fault("xml_syntax", "After this / only > may stand.")),
+            Mode::AttributeName | Mode::AfterAttributeName => self.attribute_name(state, c),
+            Mode::BeforeValue => self.before_value(state, c),
+            Mode::Value { quote, declares } => self.value_text(state, quote, declares, c),
+            Mode::Reference(quote) => self.reference(state, quote, c),
+            Mode::CloseName | Mode::Close => self.close(state, c),
+        };
+        next.map(|next| (next, false))
+    }
+
+    fn value(&mut self, state: State) -> Result<(Place, State), Misplaced<State>> {
+        let (code, message, onward) = match state.mode {
+            // The value may end with `]]`, behind which `>` can't stand.
+            Mode::Content(_) => return Ok((Place::XmlText, state.to(Mode::Content(2)))),
+            Mode::Value { declares: false, .. } => return Ok((Place::XmlAttribute, state)),
+            Mode::Value { .. } => ("xml_namespace", "A namespace can't come from the data: write it out.", Some(state)),
+            Mode::Start | Mode::Before | Mode::Behind => (
+                "xml_outside_root",
+                "No value can stand outside the one element that the body is: write <element>{{…}}</element>.",
+                Some(state),
+            ),
+            Mode::BeforeValue => {
+                ("xml_unquoted_attribute", "An attribute's value stands in quotes: write name=\"{{…}}\".", None)
+            }
+            Mode::Comment(_) => (
+                "xml_in_comment",
+                "No value can stand in a comment, which receivers skip anyway. Take the expression, or the comment, out.",
+                Some(state),
+            ),
+            Mode::Cdata(_) => (
+                "xml_in_cdata",
+                "No value can stand in a CDATA section. Write the expression as plain text: it is escaped by itself.",
+                Some(state),
+            ),
+            Mode::Reference(_) => ("expression_in_token", "No value can stand in a reference like &amp;.", None),
+            _ => (
+                "xml_in_tag",
+                "No value can stand in a tag, except in an attribute's quotes. Names of elements and attributes are written out.",
+                None,
+            ),
+        };
+        Err(Misplaced::new(code, message, onward))
+    }
+
+    fn end(&self, state: State) -> Result<(), Fault> {
+        match state.mode {
+            Mode::Behind => Ok(()),
+            Mode::Start | Mode::Before => Err(fault(
+                "xml_no_element",
+                "There are data for which the body has no element. An XML body is one element.",
+            )
+            .at(Blame::Block)),
+            _ => match self.lists.pop(state.stack) {
+                Some((_, (name, _))) => Err(fault(
+                    "xml_unclosed",
+                    format!(
+                        "There are data for which an element is never closed: write </{}> where it ends.",
+                        self.lists.text(name)
+                    ),
+                )),
+                None => Err(fault("xml_unclosed", "The body ends inside a tag or a comment.")),
+            },
+        }
+    }
+}
+
+fn fault(code: &'static str, message: impl Into<Cow<'static, str>>) -> Fault {
+    Fault::here(code, message)
+}
+
+fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\n')
+}

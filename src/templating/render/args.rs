@@ -1,0 +1,156 @@
+//! What a helper sees of the rendering that calls it: its values, one by one, and the budget.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use super::decimal::Decimal;
+use super::stop::{Stop, Unrendered};
+use super::value::Datum;
+use crate::json::Json;
+use crate::templating::program::{Call, Expression};
+
+/// How many bytes of a value are read for one step.
+pub(crate) const BYTES_PER_STEP: usize = 64;
+/// How many elements of a list are read for one step.
+pub(crate) const ELEMENTS_PER_STEP: usize = 4;
+
+/// The rendering, as far as helpers need it.
+pub(crate) trait Evaluator<'a> {
+    /// The value of an expression.
+    fn evaluate(&mut self, expression: &'a Expression) -> Result<Datum<'a>, Unrendered>;
+    /// Takes steps from the budget.
+    fn spend(&mut self, steps: usize) -> Result<(), Unrendered>;
+    /// The most bytes that one text may have.
+    fn output_bytes_max(&self) -> usize;
+}
+
+/// A helper's values.
+pub(crate) struct Args<'r, 'a> {
+    run: &'r mut (dyn Evaluator<'a> + 'r),
+    call: &'a Call,
+}
+
+/// What a helper comes to.
+pub(crate) type Outcome<'a> = Result<Datum<'a>, Stop>;
+
+impl<'r, 'a> Args<'r, 'a> {
+    pub(crate) fn new(run: &'r mut (dyn Evaluator<'a> + 'r), call: &'a Call) -> Self {
+        Self { run, call }
+    }
+
+    /// How many values there are.
+    pub(crate) fn count(&self) -> usize {
+        self.call.arguments.len()
+    }
+
+    /// The value at a place. Reading it is paid for.
+    pub(crate) fn value(&mut self, place: usize) -> Result<Datum<'a>, Unrendered> {
+        let value = match self.call.arguments.get(place) {
+            Some(expression) => self.run.evaluate(expression)?,
+            None => Datum::Missing,
+        };
+        self.spend_bytes(value.bytes())?;
+        Ok(value)
+    }
+
+    /// The text at a place.
+    pub(crate) fn text(&mut self, place: usize) -> Result<Cow<'a, str>, Stop> {
+        self.value(place)?.into_text().ok_or(Stop::argument(place, "text"))
+    }
+
+    /// The number at a place.
+    pub(crate) fn number(&mut self, place: usize) -> Result<Decimal, Stop> {
+        Decimal::of(&self.value(place)?).ok_or(Stop::argument(place, "a number"))
+    }
+
+    /// The whole number at a place.
+    pub(crate) fn whole(&mut self, place: usize) -> Result<i64, Stop> {
+        self.number(place)?.to_whole().ok_or(Stop::argument(place, "a whole number"))
+    }
+
+    /// The elements of the list at a place. Reading them is paid for.
+    pub(crate) fn list(&mut self, place: usize) -> Result<Vec<Datum<'a>>, Stop> {
+        let value = self.value(place)?;
+        let elements = self.elements(&value)?;
+        elements.ok_or(Stop::argument(place, "a list"))
+    }
+
+    /// The elements of a value that is a list. Reading them is paid for.
+    pub(crate) fn elements(&mut self, value: &Datum<'a>) -> Result<Option<Vec<Datum<'a>>>, Unrendered> {
+        Ok(match value {
+            Datum::Data(Json::Array(list)) => {
+                self.spend_elements(list.len())?;
+                Some(list.iter().map(Datum::Data).collect())
+            }
+            Datum::List(list) => {
+                self.spend_elements(list.len())?;
+                Some(list.to_vec())
+            }
+            _ => None,
+        })
+    }
+
+    /// The value of an option, if it was given.
+    pub(crate) fn option(&mut self, name: &'static str) -> Result<Option<Datum<'a>>, Unrendered> {
+        match self.call.option(name) {
+            Some(expression) => self.run.evaluate(expression).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The text of an option; one that is missing or empty counts as not given.
+    pub(crate) fn option_text(&mut self, name: &'static str) -> Result<Option<Cow<'a, str>>, Stop> {
+        match self.option(name)? {
+            Some(value) if !value.is_blank() => value.into_text().map(Some).ok_or(Stop::option(name, "text")),
+            _ => Ok(None),
+        }
+    }
+
+    /// The whole number of an option.
+    pub(crate) fn option_whole(&mut self, name: &'static str) -> Result<Option<i64>, Stop> {
+        match self.option(name)? {
+            Some(value) if !value.is_blank() => {
+                let number = Decimal::of(&value).and_then(|number| number.to_whole());
+                number.map(Some).ok_or(Stop::option(name, "a whole number"))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether the value at a place holds as a condition.
+    pub(crate) fn holds(&mut self, place: usize) -> Result<bool, Unrendered> {
+        Ok(self.value(place)?.holds(false))
+    }
+
+    /// Pays for reading or writing so many bytes.
+    pub(crate) fn spend_bytes(&mut self, bytes: usize) -> Result<(), Unrendered> {
+        self.run.spend(bytes / BYTES_PER_STEP)
+    }
+
+    /// Pays for reading or making so many elements.
+    pub(crate) fn spend_elements(&mut self, elements: usize) -> Result<(), Unrendered> {
+        self.run.spend(elements / ELEMENTS_PER_STEP)
+    }
+
+    /// A text that the helper made. Its length is paid for and bounded.
+    pub(crate) fn made(&mut self, text: String) -> Outcome<'a> {
+        self.fits(text.len())?;
+        self.spend_bytes(text.len())?;
+        Ok(Datum::Text(text.into()))
+    }
+
+    /// Refuses a text that would be longer than any body.
+    pub(crate) fn fits(&self, bytes: usize) -> Result<(), Unrendered> {
+        if bytes > self.run.output_bytes_max() { Err(Unrendered::TooLarge) } else { Ok(()) }
+    }
+
+    /// A number that the helper made.
+    pub(crate) fn made_number(number: &Decimal) -> Datum<'a> {
+        Datum::Number(number.to_string().into())
+    }
+
+    /// A list that the helper made.
+    pub(crate) fn made_list(list: Vec<Datum<'a>>) -> Datum<'a> {
+        Datum::List(Rc::from(list))
+    }
+}

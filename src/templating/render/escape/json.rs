@@ -1,0 +1,152 @@
+//! Writes JSON (RFC 8259): values, compact, and text inside a string's quotes.
+
+use crate::json::Json;
+
+/// The value would be nested deeper than [`DEPTH_MAX`].
+#[derive(Debug)]
+pub(crate) struct TooDeep;
+
+/// The deepest nesting of a JSON body: strict parsers (serde_json among them) stop at 128.
+pub(crate) const DEPTH_MAX: usize = 127;
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// For each byte 0 where it stands for itself in a string, else the letter after the backslash.
+static ESCAPES: [u8; 256] = escapes();
+
+const fn escapes() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        table[control] = b'u';
+        control += 1;
+    }
+    table[0x08] = b'b';
+    table[0x09] = b't';
+    table[0x0a] = b'n';
+    table[0x0c] = b'f';
+    table[0x0d] = b'r';
+    table[b'"' as usize] = b'"';
+    table[b'\\' as usize] = b'\\';
+    table
+}
+
+/// Text for the inside of a string.
+pub(crate) fn escaped(out: &mut Vec<u8>, text: &str) {
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    for (i, &byte) in bytes.iter().enumerate() {
+        let escape = ESCAPES[usize::from(byte)];
+        if escape == 0 {
+            continue;
+        }
+        out.extend_from_slice(&bytes[from..i]);
+        out.extend_from_slice(&[b'\\', escape]);
+        if escape == b'u' {
+            let digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
+            out.extend_from_slice(&[b'0', b'0', digits[0], digits[1]]);
+        }
+        from = i + 1;
+    }
+    out.extend_from_slice(&bytes[from..]);
+}
+
+/// A string with its quotes.
+pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    escaped(out, text);
+    out.push(b'"');
+}
+
+/// A string with its quotes, as a text of its own.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len() + 2);
+    string(&mut out, text);
+    String::from_utf8(out).expect("JSON made of strings is UTF-8")
+}
+
+/// A value as compact JSON text.
+pub(crate) fn compact(value: Json<'_>) -> Result<String, TooDeep> {
+    let mut out = Vec::new();
+    self::value(&mut out, value, 0)?;
+    Ok(String::from_utf8(out).expect("JSON made of strings is UTF-8"))
+}
+
+/// A value, compact, where it stands inside `depth` brackets.
+pub(crate) fn value(out: &mut Vec<u8>, value: Json<'_>, depth: usize) -> Result<(), TooDeep> {
+    match value {
+        Json::Null => out.extend_from_slice(b"null"),
+        Json::Bool(true) => out.extend_from_slice(b"true"),
+        Json::Bool(false) => out.extend_from_slice(b"false"),
+        Json::Number(digits) => out.extend_from_slice(digits.as_bytes()),
+        Json::String(text) => string(out, text),
+        Json::Array(_) | Json::Object(_) if depth >= DEPTH_MAX => return Err(TooDeep),
+        Json::Array(list) => {
+            out.push(b'[');
+            for (i, element) in list.iter().enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                self::value(out, element, depth + 1)?;
+            }
+            out.push(b']');
+        }
+        Json::Object(members) => {
+            out.push(b'{');
+            for (i, (name, member)) in members.iter().enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                string(out, name);
+                out.push(b':');
+                self::value(out, member, depth + 1)?;
+            }
+            out.push(b'}');
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::json::Document;
+
+    fn compact(value: &Value) -> Result<String, TooDeep> {
+        super::compact(Document::from(value).root())
+    }
+
+    #[test]
+    fn every_scalar_reads_back() {
+        for first in (0..=0x10ffff).step_by(0x1000) {
+            let text: String = (first..first + 0x1000).filter_map(char::from_u32).collect();
+            let mut out = Vec::new();
+            string(&mut out, &text);
+            let back: String = serde_json::from_slice(&out).expect("JSON");
+            assert_eq!(back, text);
+        }
+    }
+
+    #[test]
+    fn values_are_written_as_serde_json_does() {
+        for value in [
+            json!({"a": [1, "x\n\"\u{1}", null, true, {}], "": []}),
+            serde_json::from_str("[100.00,1e+400,-0,123456789012345678901234567890]").expect("JSON"),
+        ] {
+            assert_eq!(compact(&value).expect("shallow"), value.to_string());
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let mut deep = json!(1);
+        for _ in 0..DEPTH_MAX {
+            deep = json!([deep]);
+        }
+        assert!(compact(&deep).is_ok());
+        serde_json::from_str::<Value>(&compact(&deep).expect("just fits")).expect("parsers take it");
+        assert!(compact(&json!([deep])).is_err());
+    }
+}

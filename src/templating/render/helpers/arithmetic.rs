@@ -1,0 +1,98 @@
+//! `add`, `subtract`, `multiply`, `divide`, `modulo`, `round`, `floor`, `ceil`, `abs`, `min`, `max`:
+//! exact decimals. A number may come as text.
+
+use super::super::args::{Args, Outcome};
+use super::super::decimal::{Decimal, Rounding};
+use super::super::stop::Stop;
+use super::{Gives, Helper};
+use crate::templating::program::Call;
+
+/// The most decimals that `round` keeps.
+const DECIMALS_MAX: i64 = 100;
+
+const fn number(
+    name: &'static str,
+    values: (usize, usize),
+    example: &'static str,
+    run: for<'a> fn(&mut Args<'_, 'a>) -> Outcome<'a>,
+) -> Helper {
+    Helper::new(name, values, Gives::Number, example, run)
+}
+
+pub(super) static HELPERS: &[Helper] = &[
+    number("add", (2, 8), "{{add inquiry.cost inquiry.deposit}}", |args| fold(args, Decimal::add)),
+    number("subtract", (2, 2), "{{subtract inquiry.cost inquiry.deposit}}", |args| fold(args, Decimal::subtract)),
+    number("multiply", (2, 8), "{{multiply inquiry.cost 100}}", |args| fold(args, Decimal::multiply)),
+    number("divide", (2, 2), "{{divide inquiry.cost inquiry.nights}}", divide).check(check_divisor),
+    number("modulo", (2, 2), "{{modulo inquiry.nights 7}}", modulo).check(check_divisor),
+    number("round", (1, 2), "{{round inquiry.cost 2}}", round),
+    number("floor", (1, 1), "{{floor inquiry.cost}}", |args| cut(args, Rounding::Down)),
+    number("ceil", (1, 1), "{{ceil inquiry.cost}}", |args| cut(args, Rounding::Up)),
+    number("abs", (1, 1), "{{abs inquiry.cost}}", |args| Ok(Args::made_number(&args.number(0)?.absolute()))),
+    number("min", (1, 8), "{{min inquiry.nights 7}}", |args| extreme(args, |new, old| new < old)),
+    number("max", (1, 8), "{{max inquiry.nights 7}}", |args| extreme(args, |new, old| new > old)),
+];
+
+const TOO_LONG: &str = "small enough: the result would have more than 400 digits";
+const ZERO: &str = "usable as a divisor: nothing can be divided by zero";
+
+fn fold<'a>(args: &mut Args<'_, 'a>, apply: fn(&Decimal, &Decimal) -> Option<Decimal>) -> Outcome<'a> {
+    let mut result = args.number(0)?;
+    for place in 1..args.count() {
+        let next = args.number(place)?;
+        result = apply(&result, &next).ok_or(Stop::argument(place, TOO_LONG))?;
+    }
+    Ok(Args::made_number(&result))
+}
+
+fn divide<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+    let (a, b) = (args.number(0)?, args.number(1)?);
+    let expected = if b.is_zero() { ZERO } else { TOO_LONG };
+    a.divide(&b).map(|quotient| Args::made_number(&quotient)).ok_or(Stop::argument(1, expected))
+}
+
+fn modulo<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+    let (a, b) = (args.number(0)?, args.number(1)?);
+    a.remainder(&b).map(|remainder| Args::made_number(&remainder)).ok_or(Stop::argument(1, ZERO))
+}
+
+fn check_divisor(call: &Call) -> Option<&'static str> {
+    let zero = call.constant_number(1).is_some_and(|digits| Decimal::read(digits).is_some_and(|n| n.is_zero()));
+    zero.then_some("Nothing can be divided by zero.")
+}
+
+fn round<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+    let number = args.number(0)?;
+    let decimals = if args.count() > 1 { args.whole(1)? } else { 0 };
+    let usable = usize::try_from(decimals).ok().filter(|_| decimals <= DECIMALS_MAX);
+    let decimals = usable.ok_or(Stop::argument(1, "a count of decimals from 0 to 100"))?;
+    Ok(Args::made_number(&number.rounded(decimals, Rounding::Nearest)))
+}
+
+fn cut<'a>(args: &mut Args<'_, 'a>, rounding: Rounding) -> Outcome<'a> {
+    Ok(Args::made_number(&args.number(0)?.rounded(0, rounding)))
+}
+
+/// The smallest or largest of the values, or of a list's elements.
+fn extreme<'a>(args: &mut Args<'_, 'a>, better: fn(&Decimal, &Decimal) -> bool) -> Outcome<'a> {
+    let mut best: Option<Decimal> = None;
+    let mut consider = |number: Decimal| {
+        if best.as_ref().is_none_or(|best| better(&number, best)) {
+            best = Some(number);
+        }
+    };
+    let first = args.value(0)?;
+    match args.elements(&first)? {
+        Some(elements) if args.count() == 1 => {
+            for element in elements {
+                consider(Decimal::of(&element).ok_or(Stop::argument(0, "a list of numbers"))?);
+            }
+        }
+        _ => {
+            for place in 0..args.count() {
+                consider(args.number(place)?);
+            }
+        }
+    }
+    best.map(|best| Args::made_number(&best)).ok_or(Stop::argument(0, "a list with numbers in it"))
+}

@@ -1,0 +1,106 @@
+//! Compares values: numbers by size, also where one of them comes as text; texts by their letters,
+//! which is right for dates like 2026-07-01.
+
+use std::cmp::Ordering;
+
+use super::super::decimal::Decimal;
+use super::super::value::Datum;
+use crate::json::Json;
+
+/// Whether two values are the same. Null and a missing value are; lists and objects never are.
+pub(crate) fn equal(a: &Datum<'_>, b: &Datum<'_>) -> bool {
+    match (kind(a), kind(b)) {
+        (Kind::Nothing, Kind::Nothing) => true,
+        (Kind::Truth(a), Kind::Truth(b)) => a == b,
+        _ => order(a, b) == Some(Ordering::Equal),
+    }
+}
+
+/// How two values are ordered, where they can be: two numbers or two texts.
+pub(crate) fn order(a: &Datum<'_>, b: &Datum<'_>) -> Option<Ordering> {
+    match (kind(a), kind(b)) {
+        (Kind::Text, Kind::Text) => Some(a.as_text()?.cmp(b.as_text()?)),
+        (Kind::Number, Kind::Number | Kind::Text) | (Kind::Text, Kind::Number) => {
+            Some(Decimal::of(a)?.cmp(&Decimal::of(b)?))
+        }
+        _ => None,
+    }
+}
+
+/// What a value is sorted by. Numbers come first, what is missing last; composites keep their order.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum SortKey<'k> {
+    Number(Decimal),
+    Text(&'k str),
+    Truth(bool),
+    Composite,
+    Nothing,
+}
+
+pub(crate) fn sort_key<'k>(value: &'k Datum<'_>) -> SortKey<'k> {
+    match kind(value) {
+        // A number with more digits than are reckoned with has no size.
+        Kind::Number => Decimal::of(value).map_or(SortKey::Composite, SortKey::Number),
+        Kind::Text => SortKey::Text(value.as_text().unwrap_or("")),
+        Kind::Truth(truth) => SortKey::Truth(truth),
+        Kind::Composite => SortKey::Composite,
+        Kind::Nothing => SortKey::Nothing,
+    }
+}
+
+enum Kind {
+    Nothing,
+    Truth(bool),
+    Number,
+    Text,
+    Composite,
+}
+
+fn kind(value: &Datum<'_>) -> Kind {
+    match value {
+        Datum::Missing | Datum::Data(Json::Null) => Kind::Nothing,
+        Datum::Truth(truth) => Kind::Truth(*truth),
+        Datum::Data(Json::Bool(truth)) => Kind::Truth(*truth),
+        Datum::Index(_) | Datum::Number(_) | Datum::Data(Json::Number(_)) => Kind::Number,
+        Datum::Text(_) | Datum::Data(Json::String(_)) => Kind::Text,
+        Datum::Data(Json::Array(_) | Json::Object(_))
+        | Datum::List(_)
+        | Datum::Json(_)
+        | Datum::JsonText(_)
+        | Datum::JsonList(_) => Kind::Composite,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::json::Document;
+
+    #[test]
+    fn values_are_compared() {
+        use Ordering::{Equal, Greater, Less};
+        for (a, b, same, expected) in [
+            (json!(7), json!(7.0), true, Some(Equal)),
+            (json!("7"), json!(7), true, Some(Equal)),
+            (json!("7"), json!("7.0"), false, Some(Less)),
+            (json!(10), json!("9"), false, Some(Greater)),
+            (json!("10"), json!("9"), false, Some(Less)),
+            (json!("2026-07-01"), json!("2026-06-30"), false, Some(Greater)),
+            (json!(null), json!(null), true, None),
+            (json!(null), json!(""), false, None),
+            (json!(null), json!(0), false, None),
+            (json!(true), json!(true), true, None),
+            (json!(true), json!("true"), false, None),
+            (json!([1]), json!([1]), false, None),
+            (json!("x"), json!(1), false, None),
+        ] {
+            let (a, b) = (Document::from(&a), Document::from(&b));
+            let (a, b) = (Datum::Data(a.root()), Datum::Data(b.root()));
+            assert_eq!(equal(&a, &b), same, "{a:?} {b:?}");
+            assert_eq!(order(&a, &b), expected, "{a:?} {b:?}");
+        }
+        assert!(equal(&Datum::Missing, &Datum::Data(Json::Null)));
+    }
+}

@@ -1,0 +1,74 @@
+//! `default`, `lookup`, `json`, and conversions between kinds: `to_number`, `to_string`, `to_boolean`.
+
+use super::super::args::{Args, Outcome};
+use super::super::decimal::Decimal;
+use super::super::stop::Stop;
+use super::super::value::Datum;
+use super::{Gives, Helper};
+use crate::json::Json;
+
+pub(super) static HELPERS: &[Helper] = &[
+    Helper::new("default", (2, 8), Gives::Value, r#"{{default guest.phone "none"}}"#, default),
+    Helper::new("lookup", (2, 2), Gives::Value, "{{lookup rental.names guest.language}}", lookup),
+    Helper::new("json", (1, 1), Gives::Value, "{{json guest}}", json),
+    Helper::new("to_number", (1, 1), Gives::Number, "{{to_number invoice.amount}}", to_number),
+    Helper::new("to_string", (1, 1), Gives::Text, "{{to_string inquiry.id}}", to_string),
+    Helper::new("to_boolean", (1, 1), Gives::Boolean, "{{to_boolean guest.newsletter}}", to_boolean),
+];
+
+/// The first value that is there, or the last.
+fn default<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+    let mut value = Datum::Missing;
+    for place in 0..args.count() {
+        value = args.value(place)?;
+        if !value.is_blank() {
+            break;
+        }
+    }
+    Ok(value)
+}
+
+/// A member of an object by its name, or an element of a list by its place.
+fn lookup<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+    let within = args.value(0)?;
+    let name = args.value(1)?;
+    Ok(name.into_text().map_or(Datum::Missing, |name| within.member(&name)))
+}
+
+/// The value as JSON, wherever it is written.
+fn json<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+    Ok(match args.value(0)? {
+        Datum::Data(data) => Datum::Json(data),
+        Datum::Text(text) => Datum::JsonText(text),
+        Datum::List(list) => Datum::JsonList(list),
+        other => other,
+    })
+}
+
+/// The digits stay as they are written, where JSON can write them so.
+fn to_number<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+    let value = args.value(0)?;
+    let number = Decimal::of(&value).ok_or(Stop::argument(0, "a number"))?;
+    let text = value.into_text().ok_or(Stop::argument(0, "a number"))?;
+    let text = text.trim();
+    let as_written = serde_json::from_str::<serde_json::Number>(text).is_ok();
+    Ok(Datum::Number(if as_written { text.to_owned().into() } else { number.to_string().into() }))
+}
+
+fn to_string<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+    let text = args.value(0)?.text()?.into_owned();
+    args.made(text)
+}
+
+fn to_boolean<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+    let value = args.value(0)?;
+    if let Datum::Truth(truth) | Datum::Data(Json::Bool(truth)) = value {
+        return Ok(Datum::Truth(truth));
+    }
+    let text = value.into_text().unwrap_or_default();
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(Datum::Truth(true)),
+        "false" | "no" | "off" | "0" => Ok(Datum::Truth(false)),
+        _ => Err(Stop::argument(0, "true, yes, on or 1, nor false, no, off or 0")),
+    }
+}

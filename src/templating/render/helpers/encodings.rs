@@ -1,0 +1,71 @@
+//! Other encodings inside a body: `url_encode`, `html`, `csv`, `base64`, `hex`, `sha256`, `md5`. All
+//! read a text as its UTF-8 bytes.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use md5::Md5;
+use sha2::{Digest, Sha256};
+
+use super::super::args::{Args, Outcome};
+use super::super::escape::percent;
+use super::{Gives, Helper};
+
+const fn encoding(
+    name: &'static str,
+    gives: Gives,
+    example: &'static str,
+    run: for<'a> fn(&mut Args<'_, 'a>) -> Outcome<'a>,
+) -> Helper {
+    Helper::new(name, (1, 1), gives, example, run)
+}
+
+pub(super) static HELPERS: &[Helper] = &[
+    encoding("url_encode", Gives::Text, "{{url_encode guest.email}}", |args| map(args, percent::encoded)),
+    encoding("html", Gives::Html, "{{html message.text}}", |args| map(args, html)),
+    encoding("csv", Gives::Csv, "{{csv guest.name}}", |args| map(args, csv)),
+    encoding("base64", Gives::Text, "{{base64 guest.email}}", |args| map(args, |text| BASE64.encode(text))),
+    encoding("hex", Gives::Text, "{{hex guest.id}}", |args| map(args, |text| hex(text.as_bytes()))),
+    encoding("sha256", Gives::Text, "{{sha256 (lower guest.email)}}", |args| {
+        map(args, |text| hex(&Sha256::digest(text)))
+    }),
+    encoding("md5", Gives::Text, "{{md5 (lower guest.email)}}", |args| map(args, |text| hex(&Md5::digest(text)))),
+];
+
+/// Applies an encoding that makes at most six bytes of one.
+fn map<'a>(args: &mut Args<'_, 'a>, make: fn(&str) -> String) -> Outcome<'a> {
+    let text = args.text(0)?;
+    args.spend_bytes(text.len())?;
+    args.made(make(&text))
+}
+
+fn html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// A field of a row as RFC 4180 writes it. Quotes are put, too, where a semicolon or a tab is the
+/// separator in some programs, and where white space at an end could be lost.
+fn csv(text: &str) -> String {
+    let special = |c: char| matches!(c, '"' | ',' | ';' | '\t' | '\r' | '\n');
+    if text.contains(special) || text.trim().len() != text.len() {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |value: u8| char::from(DIGITS[usize::from(value)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}

@@ -1,0 +1,48 @@
+//! `eq`, `ne`, `lt`, `lte`, `gt`, `gte`, `and`, `or`, `not`: what conditions are made of.
+
+use std::cmp::Ordering;
+
+use super::super::args::{Args, Outcome};
+use super::super::value::Datum;
+use super::compare::{equal, order};
+use super::{Gives, Helper};
+
+const fn condition(
+    name: &'static str,
+    values: (usize, usize),
+    example: &'static str,
+    run: for<'a> fn(&mut Args<'_, 'a>) -> Outcome<'a>,
+) -> Helper {
+    Helper::new(name, values, Gives::Boolean, example, run)
+}
+
+pub(super) static HELPERS: &[Helper] = &[
+    condition("eq", (2, 2), r#"{{#if (eq guest.country "IT")}}"#, |args| {
+        Ok(Datum::Truth(equal(&args.value(0)?, &args.value(1)?)))
+    }),
+    condition("ne", (2, 2), r#"{{#if (ne guest.country "IT")}}"#, |args| {
+        Ok(Datum::Truth(!equal(&args.value(0)?, &args.value(1)?)))
+    }),
+    condition("lt", (2, 2), "{{#if (lt inquiry.nights 7)}}", |args| compared(args, Ordering::is_lt)),
+    condition("lte", (2, 2), "{{#if (lte inquiry.nights 7)}}", |args| compared(args, Ordering::is_le)),
+    condition("gt", (2, 2), "{{#if (gt inquiry.nights 7)}}", |args| compared(args, Ordering::is_gt)),
+    condition("gte", (2, 2), "{{#if (gte inquiry.nights 7)}}", |args| compared(args, Ordering::is_ge)),
+    condition("and", (2, 8), "{{#if (and guest.email guest.phone)}}", |args| junction(args, false)),
+    condition("or", (2, 8), "{{#if (or guest.email guest.phone)}}", |args| junction(args, true)),
+    condition("not", (1, 1), "{{#if (not guest.email)}}", |args| Ok(Datum::Truth(!args.holds(0)?))),
+];
+
+/// Values that have no order don't compare: the result is false.
+fn compared<'a>(args: &mut Args<'_, 'a>, holds: fn(Ordering) -> bool) -> Outcome<'a> {
+    Ok(Datum::Truth(order(&args.value(0)?, &args.value(1)?).is_some_and(holds)))
+}
+
+/// `and`, `or`: settled by the first value that is `settles`.
+fn junction<'a>(args: &mut Args<'_, 'a>, settles: bool) -> Outcome<'a> {
+    for place in 0..args.count() {
+        if args.holds(place)? == settles {
+            return Ok(Datum::Truth(settles));
+        }
+    }
+    Ok(Datum::Truth(!settles))
+}

@@ -1,0 +1,170 @@
+//! `date_add`, `date_diff`, `unix`: reckoning with time. Days, weeks, months and years follow the
+//! calendar, in the zone that `tz` names.
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{Span, Unit, ZonedDateTime};
+
+use super::super::args::{Args, Outcome};
+use super::super::decimal::Decimal;
+use super::super::moment::{Told, Unit as Counted};
+use super::super::stop::Stop;
+use super::dates::{check_reading, told, zone};
+use super::{Gives, Helper};
+use crate::templating::program::Call;
+
+/// The spans that can be added, and their order in `SHIFTS`: those from here on are less than a day.
+const SHIFTS: [&str; 7] = ["years", "months", "weeks", "days", "hours", "minutes", "seconds"];
+const HOURS: usize = 4;
+
+const UNITS: [(&str, Unit); 7] = [
+    ("years", Unit::Year),
+    ("months", Unit::Month),
+    ("weeks", Unit::Week),
+    ("days", Unit::Day),
+    ("hours", Unit::Hour),
+    ("minutes", Unit::Minute),
+    ("seconds", Unit::Second),
+];
+
+pub(super) static HELPERS: &[Helper] = &[
+    Helper::new("date_add", (1, 1), Gives::Text, r#"{{date_add inquiry.arrive days=-2 tz="Europe/Rome"}}"#, date_add)
+        .options(&["days", "from", "hours", "minutes", "months", "seconds", "tz", "weeks", "years"])
+        .check(check_reading),
+    Helper::new(
+        "date_diff",
+        (2, 2),
+        Gives::Number,
+        r#"{{date_diff inquiry.arrive inquiry.depart unit="days"}}"#,
+        date_diff,
+    )
+    .options(&["from", "tz", "unit"])
+    .check(check_diff),
+    Helper::new("unix", (1, 1), Gives::Number, r#"{{unix event.time unit="ms"}}"#, unix)
+        .options(&["from", "tz", "unit"])
+        .check(check_unix),
+];
+
+fn check_diff(call: &Call) -> Option<&'static str> {
+    let unknown = call.constant_option("unit").is_some_and(|name| find_unit(name).is_none());
+    let message = "unit is \"years\", \"months\", \"weeks\", \"days\", \"hours\", \"minutes\" or \"seconds\".";
+    unknown.then_some(message).or_else(|| check_reading(call))
+}
+
+fn check_unix(call: &Call) -> Option<&'static str> {
+    let unknown = call.constant_option("unit").is_some_and(|name| Counted::find(name).is_none());
+    unknown.then_some("unit is \"s\" for seconds or \"ms\" for milliseconds.").or_else(|| check_reading(call))
+}
+
+fn find_unit(name: &str) -> Option<Unit> {
+    UNITS.iter().find(|(own, _)| *own == name).map(|(_, unit)| *unit)
+}
+
+/// The date as far away as the options say, written as it was told: a day stays a day unless hours are
+/// added, a moment is RFC 3339.
+fn date_add<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+    let told = told(args, 0, None)?;
+    let (spans, within_day) = spans(args)?;
+    let zone = zone(args)?;
+    let added = match (&told, zone) {
+        (Told::Day(day), _) if !within_day => {
+            let day = spans.into_iter().try_fold(*day, |day, span| day.checked_add(span));
+            day.map(|day| day.to_string())
+        }
+        (Told::Day(_) | Told::Local(_), None) => {
+            let local = spans.into_iter().try_fold(told.local(), |local, span| local.checked_add(span));
+            local.map(local_text)
+        }
+        (_, zone) => {
+            let start = told.zoned(zone).ok_or(Stop::argument(0, TOO_FAR))?;
+            let zoned = spans.into_iter().try_fold(start, |zoned, span| zoned.checked_add(span));
+            zoned.map(|zoned| moment_text(&zoned))
+        }
+    };
+    args.made(added.map_err(|_| Stop::argument(0, TOO_FAR))?)
+}
+
+const TOO_FAR: &str = "a date within the years -9999 to 9999 once the time is added";
+
+/// The spans that the options name, the largest first, and whether one is shorter than a day. They are added
+/// one after another, as each has a sign of its own.
+fn spans(args: &mut Args<'_, '_>) -> Result<(Vec<Span>, bool), Stop> {
+    let mut spans = Vec::new();
+    let mut within_day = false;
+    for (i, name) in SHIFTS.into_iter().enumerate() {
+        let Some(count) = args.option_whole(name)? else { continue };
+        within_day |= i >= HOURS;
+        let span = match name {
+            "years" => Span::new().try_years(count),
+            "months" => Span::new().try_months(count),
+            "weeks" => Span::new().try_weeks(count),
+            "days" => Span::new().try_days(count),
+            "hours" => Span::new().try_hours(count),
+            "minutes" => Span::new().try_minutes(count),
+            _ => Span::new().try_seconds(count),
+        };
+        spans.push(span.map_err(|_| Stop::option(name, "a count within 10000 years"))?);
+    }
+    Ok((spans, within_day))
+}
+
+fn local_text(local: DateTime) -> String {
+    local.strftime("%Y-%m-%dT%H:%M:%S%.f").to_string()
+}
+
+/// RFC 3339; UTC is written as `Z`.
+fn moment_text(zoned: &ZonedDateTime) -> String {
+    let is_utc = zoned.time_zone() == &TimeZone::UTC || zoned.time_zone().iana_name() == Some("UTC");
+    let pattern = if is_utc { "%Y-%m-%dT%H:%M:%S%.fZ" } else { "%Y-%m-%dT%H:%M:%S%.f%:z" };
+    zoned.strftime(pattern).to_string()
+}
+
+/// The second date minus the first, in whole units, towards zero.
+fn date_diff<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+    let unit = args.option_text("unit")?;
+    let expected = Stop::option("unit", "years, months, weeks, days, hours, minutes or seconds");
+    let unit = unit.map_or(Some(Unit::Day), |name| find_unit(&name)).ok_or(expected)?;
+    let (a, b) = (told(args, 0, None)?, told(args, 1, None)?);
+    let zone = zone(args)?;
+    let any_moment = matches!(a, Told::Moment(..)) || matches!(b, Told::Moment(..));
+    let span = if any_moment || zone.is_some() {
+        let own = |told: &Told| match told {
+            Told::Moment(_, zone) => Some(zone.clone()),
+            _ => None,
+        };
+        let zone = zone.or_else(|| own(&a)).or_else(|| own(&b));
+        let no_moment = |place| Stop::argument(place, "a moment");
+        let from = a.zoned(zone.clone()).ok_or(no_moment(0))?;
+        let to = b.zoned(zone).ok_or(no_moment(1))?;
+        from.until((unit, &to))
+    } else {
+        a.local().until((unit, b.local()))
+    };
+    let span = span.map_err(|_| Stop::argument(1, "a date near enough to count from the first"))?;
+    let count = match unit {
+        Unit::Year => i64::from(span.get_years()),
+        Unit::Month => i64::from(span.get_months()),
+        Unit::Week => i64::from(span.get_weeks()),
+        Unit::Day => i64::from(span.get_days()),
+        Unit::Hour => i64::from(span.get_hours()),
+        Unit::Minute => span.get_minutes(),
+        _ => span.get_seconds(),
+    };
+    Ok(Args::made_number(&Decimal::from(count)))
+}
+
+/// Whole seconds, or milliseconds, since 1970.
+fn unix<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+    const NEEDS_ZONE: &str = "a moment; say where the day or the time is told with tz=\"Europe/Rome\"";
+    let unit = args.option_text("unit")?;
+    let unit = unit.map_or(Some(Counted::Seconds), |name| Counted::find(&name));
+    let unit = unit.ok_or(Stop::option("unit", "s or ms"))?;
+    let told = told(args, 0, None)?;
+    let zone = zone(args)?;
+    let moment = told.zoned(zone).ok_or(Stop::argument(0, NEEDS_ZONE))?.timestamp();
+    let count = match unit {
+        Counted::Seconds => moment.as_second() - i64::from(moment.subsec_nanosecond() < 0),
+        Counted::Milliseconds => moment.as_millisecond() - i64::from(moment.subsec_nanosecond() % 1_000_000 < 0),
+    };
+    Ok(Args::made_number(&Decimal::from(count)))
+}

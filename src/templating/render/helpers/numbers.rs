@@ -1,0 +1,150 @@
+//! `number` and `money`: a number with grouped thousands and a fixed count of decimals, as people of a
+//! locale write it. Both give text.
+
+use std::borrow::Cow;
+
+use iso_currency::Currency as Iso;
+
+use super::super::args::{Args, Outcome};
+use super::super::figures::{Separators, is_negative, unsigned};
+use super::super::locale::{Currency, Locale};
+use super::super::stop::Stop;
+use super::super::value::Datum;
+use super::{Gives, Helper};
+use crate::templating::program::Call;
+
+/// The most decimals that can be asked for.
+const DECIMALS_MAX: i64 = 20;
+/// What no line break may part.
+const NO_BREAK_SPACE: &str = "\u{a0}";
+
+pub(super) static HELPERS: &[Helper] = &[
+    Helper::new(
+        "number",
+        (1, 1),
+        Gives::Figures,
+        r#"{{number inquiry.cost decimals=2 group="," point="." locale="de"}}"#,
+        number,
+    )
+    .options(&["decimals", "group", "locale", "point"])
+    .check(check),
+    Helper::new("money", (1, 2), Gives::Figures, r#"{{money inquiry.cost "EUR" locale="de"}}"#, money)
+        .options(&["decimals", "group", "locale", "point", "symbol"])
+        .check(check),
+];
+
+/// What is wrong with the constants of a call.
+fn check(call: &Call) -> Option<&'static str> {
+    let decimals = call.option("decimals").is_some()
+        && !call
+            .constant_option_number("decimals")
+            .and_then(|digits| digits.parse::<i64>().ok())
+            .is_some_and(|decimals| (0..=DECIMALS_MAX).contains(&decimals));
+    if decimals {
+        return Some("decimals is a number from 0 to 20.");
+    }
+    let sign =
+        |name: &str| call.option(name).is_some() && call.constant_option(name).is_none_or(|sign| sign.len() > 16);
+    if sign("group") || sign("point") {
+        return Some("group and point are short texts in quotes.");
+    }
+    if call.option("symbol").is_some() && call.constant_option_flag("symbol").is_none() {
+        return Some("symbol is true or false.");
+    }
+    check_locale(call)
+}
+
+/// What is wrong with the `locale` of a call, where it is written in the template.
+pub(super) fn check_locale(call: &Call) -> Option<&'static str> {
+    let unknown = call.constant_option("locale").is_some_and(|name| Locale::find(name).is_none());
+    unknown.then_some("There is no such locale. A locale is a language, or a language and a region: \"de\", \"de-AT\".")
+}
+
+/// The locale that a call names.
+pub(super) fn locale(args: &mut Args<'_, '_>) -> Result<Option<Locale>, Stop> {
+    const EXPECTED: &str = "a locale that is known, like \"de\" or \"de-AT\"";
+    let Some(name) = args.option_text("locale")? else { return Ok(None) };
+    Locale::find(&name).map(Some).ok_or(Stop::option("locale", EXPECTED))
+}
+
+/// The separators of a call: its own, else its locale's.
+struct Chosen<'s> {
+    group: Cow<'s, str>,
+    point: Cow<'s, str>,
+    sizes: (usize, usize),
+}
+
+impl<'s> Chosen<'s> {
+    fn of(args: &mut Args<'_, 's>, locale: Option<Separators<'static>>) -> Result<Self, Stop> {
+        let default = locale.unwrap_or(Separators { group: ",", sizes: (3, 3), point: "." });
+        // An empty text is a choice here: no separator at all.
+        let own = |option: Option<Datum<'s>>| option.and_then(Datum::into_text);
+        Ok(Self {
+            group: own(args.option("group")?).unwrap_or(default.group.into()),
+            point: own(args.option("point")?).unwrap_or(default.point.into()),
+            sizes: default.sizes,
+        })
+    }
+
+    fn separators(&self) -> Separators<'_> {
+        Separators { group: &self.group, sizes: self.sizes, point: &self.point }
+    }
+}
+
+fn decimals(args: &mut Args<'_, '_>) -> Result<Option<usize>, Stop> {
+    Ok(args.option_whole("decimals")?.and_then(|decimals| usize::try_from(decimals).ok()))
+}
+
+fn number<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+    let number = args.number(0)?;
+    let locale = locale(args)?.map(Locale::separators);
+    let decimals = decimals(args)?;
+    let chosen = Chosen::of(args, locale)?;
+    let sign = if is_negative(&number, decimals) { "-" } else { "" };
+    args.made(format!("{sign}{}", unsigned(&number, decimals, chosen.separators())))
+}
+
+/// An amount with the decimals of its currency, and the currency's code after it, or its sign where the
+/// locale puts it.
+fn money<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+    let number = args.number(0)?;
+    let code = if args.count() > 1 { args.value(1)?.into_text() } else { None };
+    let code = code.unwrap_or_default();
+    let locale = locale(args)?.map(Locale::currency);
+    let known = Iso::from_code(&code);
+    let decimals = match decimals(args)? {
+        Some(decimals) => decimals,
+        None => known.and_then(|currency| currency.exponent()).map_or(2, usize::from),
+    };
+    let chosen = Chosen::of(args, locale.map(|locale| locale.separators))?;
+    let sign = if is_negative(&number, Some(decimals)) { "-" } else { "" };
+    let amount = unsigned(&number, Some(decimals), chosen.separators());
+    let symbol = args.option("symbol")?.is_some_and(|symbol| symbol.holds(false));
+    args.made(match (code.is_empty(), symbol) {
+        (true, _) => format!("{sign}{amount}"),
+        (_, true) => with_symbol(sign, &amount, symbol_of(&code, known, locale), locale),
+        _ if locale.is_some() => format!("{sign}{amount}{NO_BREAK_SPACE}{code}"),
+        _ => format!("{sign}{amount} {code}"),
+    })
+}
+
+/// The sign of a currency: the locale's own name for its own one; a code that has no sign stays.
+fn symbol_of<'s>(code: &'s str, known: Option<Iso>, locale: Option<Currency>) -> Cow<'s, str> {
+    match (locale, known) {
+        (Some(locale), _) if locale.own.0 == code => Cow::Borrowed(locale.own.1),
+        // The franc's sign is in no use.
+        (_, Some(Iso::CHF)) | (_, None) => Cow::Borrowed(code),
+        (_, Some(known)) => match known.symbol().to_string() {
+            none if none == "¤" => Cow::Borrowed(code),
+            symbol => Cow::Owned(symbol),
+        },
+    }
+}
+
+fn with_symbol(sign: &str, amount: &str, symbol: Cow<'_, str>, locale: Option<Currency>) -> String {
+    let (first, space) = locale.map_or((true, false), |locale| (locale.first, locale.space));
+    // Letters run into digits without a space.
+    let letters = symbol.chars().all(char::is_alphabetic) && symbol.chars().count() > 1;
+    let space = if space || letters { NO_BREAK_SPACE } else { "" };
+    if first { format!("{sign}{symbol}{space}{amount}") } else { format!("{sign}{amount}{space}{symbol}") }
+}

@@ -1,0 +1,130 @@
+//! Helpers on text. What they count is characters (Unicode scalar values).
+
+use std::borrow::Cow;
+
+use super::super::args::{Args, Outcome};
+use super::super::stop::Stop;
+use super::super::value::Datum;
+use super::{Gives, Helper};
+use crate::templating::program::Call;
+
+/// The longest text that `truncate` leaves, and the most that `pad_start` and `pad_end` fill up to.
+const CHARACTERS_MAX: i64 = 1_000_000;
+const WIDTH_MAX: i64 = 10_000;
+
+const fn text(
+    name: &'static str,
+    values: (usize, usize),
+    example: &'static str,
+    run: for<'a> fn(&mut Args<'_, 'a>) -> Outcome<'a>,
+) -> Helper {
+    Helper::new(name, values, Gives::Text, example, run)
+}
+
+const fn condition(
+    name: &'static str,
+    example: &'static str,
+    run: for<'a> fn(&mut Args<'_, 'a>) -> Outcome<'a>,
+) -> Helper {
+    Helper::new(name, (2, 2), Gives::Boolean, example, run)
+}
+
+pub(super) static HELPERS: &[Helper] = &[
+    text("upper", (1, 1), "{{upper guest.country}}", |args| map(args, |text| text.to_uppercase())),
+    text("lower", (1, 1), "{{lower guest.email}}", |args| map(args, |text| text.to_lowercase())),
+    text("capitalize", (1, 1), "{{capitalize rental.kind}}", |args| map(args, capitalized)),
+    text("title", (1, 1), "{{title guest.name}}", |args| map(args, titled)),
+    text("trim", (1, 1), "{{trim guest.name}}", |args| map(args, |text| text.trim().to_owned())),
+    text("truncate", (2, 2), "{{truncate message.text 100}}", truncate).options(&["end"]).check(check_truncate),
+    text("substring", (2, 3), "{{substring guest.name 0 3}}", substring),
+    text("replace", (3, 3), r#"{{replace guest.phone " " ""}}"#, replace),
+    text("pad_start", (2, 3), r#"{{pad_start inquiry.id 8 "0"}}"#, |args| pad(args, true)),
+    text("pad_end", (2, 3), r#"{{pad_end guest.name 20 "."}}"#, |args| pad(args, false)),
+    condition("starts_with", r#"{{#if (starts_with guest.phone "+39")}}"#, |args| {
+        Ok(Datum::Truth(args.text(0)?.starts_with(&*args.text(1)?)))
+    }),
+    condition("ends_with", r#"{{#if (ends_with guest.email ".it")}}"#, |args| {
+        Ok(Datum::Truth(args.text(0)?.ends_with(&*args.text(1)?)))
+    }),
+];
+
+fn map<'a>(args: &mut Args<'_, 'a>, make: fn(&str) -> String) -> Outcome<'a> {
+    let text = args.text(0)?;
+    args.made(make(&text))
+}
+
+/// The first letter a capital, the others small.
+fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    first + &letters.as_str().to_lowercase()
+}
+
+/// The first letter of each word a capital, the others small. Words are parted by white space and hyphens.
+fn titled(text: &str) -> String {
+    let parts = text.split_inclusive(|c: char| c.is_whitespace() || c == '-');
+    parts.map(capitalized).collect()
+}
+
+/// At most so many characters. A text that is cut ends with `end`, which counts.
+fn truncate<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+    let text = args.text(0)?;
+    let characters = usize::try_from(args.whole(1)?).map_err(|_| Stop::argument(1, "a count of characters"))?;
+    let end = match args.option("end")? {
+        Some(end) => end.into_text().ok_or(Stop::option("end", "text"))?,
+        None => Cow::Borrowed("…"),
+    };
+    if text.chars().nth(characters).is_none() {
+        return Ok(Datum::Text(text));
+    }
+    let kept = characters.saturating_sub(end.chars().count());
+    let start: String = text.chars().take(kept).collect();
+    let end: String = end.chars().take(characters).collect();
+    args.made(start.trim_end().to_owned() + &end)
+}
+
+fn check_truncate(call: &Call) -> Option<&'static str> {
+    let length = call.constant_number(1).and_then(|digits| digits.parse::<i64>().ok());
+    if !length.is_some_and(|length| (0..=CHARACTERS_MAX).contains(&length)) {
+        return Some("The length is a number from 0 to 1000000, written in the template.");
+    }
+    (call.option("end").is_some() && call.constant_option("end").is_none()).then_some("end is a text in quotes.")
+}
+
+fn substring<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+    let text = args.text(0)?;
+    let (skip, take) = range(args, || text.chars().count())?;
+    args.made(text.chars().skip(skip).take(take).collect())
+}
+
+/// The range that `from count` name: from 0, a negative `from` counts from the end; without a count, all
+/// that follows.
+pub(super) fn range(args: &mut Args<'_, '_>, length: impl FnOnce() -> usize) -> Result<(usize, usize), Stop> {
+    let from = args.whole(1)?;
+    let count = if args.count() > 2 { args.whole(2)? } else { i64::MAX };
+    let count = usize::try_from(count).map_err(|_| Stop::argument(2, "a count from 0"))?;
+    let distance = usize::try_from(from.unsigned_abs()).unwrap_or(usize::MAX);
+    Ok((if from < 0 { length().saturating_sub(distance) } else { distance }, count))
+}
+
+fn replace<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+    let (text, from, to) = (args.text(0)?, args.text(1)?, args.text(2)?);
+    if from.is_empty() {
+        return Err(Stop::argument(1, "a text to look for: it is empty"));
+    }
+    let found = text.matches(&*from).count();
+    args.fits((text.len() - found * from.len()).saturating_add(found.saturating_mul(to.len())))?;
+    args.made(text.replace(&*from, &to))
+}
+
+fn pad<'a>(args: &mut Args<'_, 'a>, start: bool) -> Outcome<'a> {
+    let text = args.text(0)?;
+    let width = args.whole(1)?;
+    let width = usize::try_from(width).ok().filter(|_| width <= WIDTH_MAX);
+    let width = width.ok_or(Stop::argument(1, "a width from 0 to 10000"))?;
+    let with = if args.count() > 2 { args.text(2)? } else { Cow::Borrowed(" ") };
+    let missing = width.saturating_sub(text.chars().count());
+    args.fits(text.len() + missing * 4)?;
+    let filling: String = with.chars().cycle().take(missing).collect();
+    args.made(if start { filling + &text } else { text.into_owned() + &filling })
+}

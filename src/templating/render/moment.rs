@@ -1,0 +1,137 @@
+//! What a value says of time: a moment, a local time or a day. The clock is never read; zones are
+//! compiled in.
+
+use jiff::civil::{Date, DateTime};
+use jiff::fmt::strtime::BrokenDownTime;
+use jiff::fmt::temporal::Pieces;
+use jiff::fmt::{rfc2822, strtime};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ZonedDateTime};
+
+use super::decimal::{Decimal, Rounding};
+use super::value::Datum;
+use crate::json::Json;
+
+/// What a value says of time.
+#[derive(Debug, Clone)]
+pub(crate) enum Told {
+    /// A point in time, and the zone it was told in.
+    Moment(Timestamp, TimeZone),
+    /// A day and a time of day, with no word of where.
+    Local(DateTime),
+    /// A day.
+    Day(Date),
+}
+
+/// What a number counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Seconds,
+    Milliseconds,
+}
+
+impl Unit {
+    /// The unit of this name.
+    pub(crate) fn find(name: &str) -> Option<Self> {
+        match name {
+            "s" => Some(Self::Seconds),
+            "ms" => Some(Self::Milliseconds),
+            _ => None,
+        }
+    }
+}
+
+/// From so many digits on a number counts milliseconds: seconds reach 11 digits in the year 5138.
+const MILLISECOND_DIGITS: usize = 12;
+
+impl Told {
+    /// Reads a value. `from` is the pattern it is written in, `unit` what a number counts.
+    pub(crate) fn read(value: &Datum<'_>, from: Option<&str>, unit: Option<Unit>) -> Option<Self> {
+        match value {
+            Datum::Index(index) => since_1970(&Decimal::from(*index), unit),
+            Datum::Data(Json::Number(digits)) => since_1970(&Decimal::read(digits)?, unit),
+            Datum::Number(digits) => since_1970(&Decimal::read(digits)?, unit),
+            _ => text(value.as_text()?.trim(), from, unit),
+        }
+    }
+
+    /// The moment in a zone: the given one, else the one it was told in. A local time is none without
+    /// a zone.
+    pub(crate) fn zoned(&self, zone: Option<TimeZone>) -> Option<ZonedDateTime> {
+        match (self, zone) {
+            (Self::Moment(moment, own), zone) => Some(moment.to_zoned_datetime(zone.unwrap_or_else(|| own.clone()))),
+            (Self::Local(local), Some(zone)) => local.to_zoned_datetime(zone).ok(),
+            (Self::Day(day), Some(zone)) => day.to_zoned_datetime(zone).ok(),
+            _ => None,
+        }
+    }
+
+    /// The day and the time of day, where they are told.
+    pub(crate) fn local(&self) -> DateTime {
+        match self {
+            Self::Moment(moment, own) => own.to_datetime(*moment),
+            Self::Local(local) => *local,
+            Self::Day(day) => day.to_datetime(jiff::civil::Time::midnight()),
+        }
+    }
+}
+
+/// The zone of an IANA name.
+pub(crate) fn find_zone(name: &str) -> Option<TimeZone> {
+    // Names are letters, digits, `/`, `_`, `+` and `-`; the longest has 32.
+    (name.len() <= 64).then(|| TimeZone::get(name).ok())?
+}
+
+fn text(text: &str, from: Option<&str>, unit: Option<Unit>) -> Option<Told> {
+    if let Some(pattern) = from {
+        return by_pattern(pattern, text);
+    }
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    // Eight digits may be a day, 20260701, and fourteen a day and a time.
+    let counts = unit.is_some() || (9..=13).contains(&digits.len());
+    if counts && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+        return since_1970(&Decimal::read(text)?, unit);
+    }
+    iso(text).or_else(|| {
+        let zoned = rfc2822::parse(text).ok()?;
+        Some(Told::Moment(zoned.timestamp(), zoned.time_zone().clone()))
+    })
+}
+
+fn since_1970(number: &Decimal, unit: Option<Unit>) -> Option<Told> {
+    let (whole, _) = number.parts();
+    let milliseconds = match unit {
+        Some(unit) => unit == Unit::Milliseconds,
+        None => whole.len() >= MILLISECOND_DIGITS,
+    };
+    let seconds = if milliseconds { number.multiply(&Decimal::read("0.001")?)? } else { number.clone() };
+    let whole = seconds.clone().rounded(0, Rounding::Down);
+    let rest = seconds.subtract(&whole)?.multiply(&Decimal::from(1_000_000_000_i64))?;
+    let nanoseconds = i32::try_from(rest.rounded(0, Rounding::Down).to_whole()?).ok()?;
+    let moment = Timestamp::new(whole.to_whole()?, nanoseconds).ok()?;
+    Some(Told::Moment(moment, TimeZone::UTC))
+}
+
+fn iso(text: &str) -> Option<Told> {
+    let pieces = Pieces::parse(text).ok()?;
+    let Some(time) = pieces.time() else { return Some(Told::Day(pieces.date())) };
+    let local = pieces.date().to_datetime(time);
+    let Some(offset) = pieces.to_numeric_offset() else {
+        return Some(Told::Local(local));
+    };
+    let moment = offset.to_timestamp(local).ok()?;
+    // RFC 3339's `Z` says nothing of where: the zone is UTC all the same.
+    Some(Told::Moment(moment, TimeZone::fixed(offset)))
+}
+
+fn by_pattern(pattern: &str, text: &str) -> Option<Told> {
+    let read: BrokenDownTime = strtime::parse(pattern, text).ok()?;
+    if let Ok(moment) = read.to_timestamp() {
+        return Some(Told::Moment(moment, read.offset().map_or(TimeZone::UTC, TimeZone::fixed)));
+    }
+    let day = read.to_date().ok()?;
+    match read.hour() {
+        Some(_) => Some(Told::Local(day.to_datetime(read.to_time().ok()?))),
+        None => Some(Told::Day(day)),
+    }
+}

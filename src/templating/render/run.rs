@@ -1,0 +1,284 @@
+//! Walks a program once, with one event's data, into one buffer. Every part costs steps, so that
+//! no template runs long, and the buffer is bounded. It never looks at the author's text again:
+//! that was proved when the template was saved.
+
+use std::borrow::Cow;
+
+use super::args::{Args, BYTES_PER_STEP, Evaluator};
+use super::helpers;
+use super::stop::{Blamed, Stop, Unrendered, Unusable};
+use super::value::Datum;
+use super::write::write;
+use crate::json::Json;
+use crate::templating::limits::Limits;
+use crate::templating::program::{Call, Each, Expression, If, LocalName, Node, Nodes, Path, With};
+
+/// The most complaints of one preview.
+const COMPLAINTS_MAX: usize = 100;
+/// The most characters of a value that a complaint shows.
+const SHOWN_CHARACTERS_MAX: usize = 60;
+
+/// A rendering under way.
+pub(crate) struct Run<'a> {
+    out: Vec<u8>,
+    output_bytes_max: usize,
+    steps_left: usize,
+    root: Json<'a>,
+    /// The open `each` and `with` blocks, from the outside.
+    scopes: Vec<Scope<'a>>,
+    /// What helpers could not use, where somebody wants to know.
+    complaints: Option<Vec<Complaint>>,
+}
+
+struct Scope<'a> {
+    this: Datum<'a>,
+    key: Option<&'a str>,
+    index: usize,
+    last: bool,
+}
+
+/// A helper that could not use a value.
+#[derive(Debug)]
+pub(crate) struct Complaint {
+    /// Where the call begins: line and column.
+    pub(crate) at: (u32, u32),
+    pub(crate) message: String,
+}
+
+/// Renders a program. The first buffer has so many bytes.
+pub(crate) fn render<'a>(
+    nodes: &'a Nodes,
+    root: Json<'a>,
+    limits: &Limits,
+    bytes_expected: usize,
+) -> Result<Vec<u8>, Unrendered> {
+    let mut run = Run::new(root, limits, bytes_expected);
+    run.nodes(nodes)?;
+    Ok(run.out)
+}
+
+/// Renders a program, and says which values its helpers could not use.
+pub(crate) fn preview<'a>(
+    nodes: &'a Nodes,
+    root: Json<'a>,
+    limits: &Limits,
+) -> (Result<Vec<u8>, Unrendered>, Vec<Complaint>) {
+    let mut run = Run::new(root, limits, 0);
+    run.complaints = Some(Vec::new());
+    let done = run.nodes(nodes);
+    let complaints = run.complaints.take().unwrap_or_default();
+    (done.map(|()| run.out), complaints)
+}
+
+impl<'a> Evaluator<'a> for Run<'a> {
+    fn evaluate(&mut self, expression: &'a Expression) -> Result<Datum<'a>, Unrendered> {
+        self.value(expression)
+    }
+
+    fn spend(&mut self, steps: usize) -> Result<(), Unrendered> {
+        match self.steps_left.checked_sub(steps) {
+            Some(left) => self.steps_left = left,
+            None => return Err(Unrendered::TooManySteps),
+        }
+        Ok(())
+    }
+
+    fn output_bytes_max(&self) -> usize {
+        self.output_bytes_max
+    }
+}
+
+impl<'a> Run<'a> {
+    fn new(root: Json<'a>, limits: &Limits, bytes_expected: usize) -> Self {
+        Self {
+            out: Vec::with_capacity(bytes_expected.min(limits.output_bytes_max)),
+            output_bytes_max: limits.output_bytes_max,
+            steps_left: limits.steps_max,
+            root,
+            scopes: Vec::new(),
+            complaints: None,
+        }
+    }
+
+    fn nodes(&mut self, nodes: &'a Nodes) -> Result<(), Unrendered> {
+        for node in nodes {
+            self.spend(1)?;
+            match node {
+                Node::Text(text) => self.out.extend_from_slice(text.content.as_bytes()),
+                Node::Write(part) => {
+                    let value = self.value(&part.value)?;
+                    let bytes = write(&mut self.out, part.place, &value)?;
+                    self.spend(bytes / BYTES_PER_STEP)?;
+                }
+                Node::If(chosen) => self.chosen(chosen)?,
+                Node::Each(each) => self.each(each)?,
+                Node::With(with) => self.with(with)?,
+            }
+            if self.out.len() > self.output_bytes_max {
+                return Err(Unrendered::TooLarge);
+            }
+        }
+        Ok(())
+    }
+
+    fn chosen(&mut self, chosen: &'a If) -> Result<(), Unrendered> {
+        let holds = self.holds(&chosen.condition, chosen.include_zero)?;
+        if holds == chosen.negated { self.nodes(&chosen.otherwise) } else { self.nodes(&chosen.then) }
+    }
+
+    /// Whether an expression's value holds. A number is gone through digit by digit, at its price.
+    fn holds(&mut self, expression: &'a Expression, include_zero: bool) -> Result<bool, Unrendered> {
+        let value = self.value(expression)?;
+        self.truth(&value, include_zero)
+    }
+
+    fn truth(&mut self, value: &Datum<'a>, include_zero: bool) -> Result<bool, Unrendered> {
+        if let Datum::Data(Json::Number(digits)) = value {
+            self.spend(digits.len() / BYTES_PER_STEP)?;
+        }
+        Ok(value.holds(include_zero))
+    }
+
+    fn with(&mut self, with: &'a With) -> Result<(), Unrendered> {
+        let value = self.value(&with.value)?;
+        if !self.truth(&value, false)? {
+            return self.nodes(&with.otherwise);
+        }
+        self.element(&with.body, value, None, 0, false)
+    }
+
+    fn each(&mut self, each: &'a Each) -> Result<(), Unrendered> {
+        let value = self.value(&each.list)?;
+        match value {
+            Datum::Data(Json::Array(list)) if !list.is_empty() => {
+                for (index, element) in list.iter().enumerate() {
+                    let last = index + 1 == list.len();
+                    self.element(&each.body, Datum::Data(element), None, index, last)?;
+                }
+                Ok(())
+            }
+            Datum::List(list) if !list.is_empty() => {
+                for (index, element) in list.iter().enumerate() {
+                    let last = index + 1 == list.len();
+                    self.element(&each.body, element.clone(), None, index, last)?;
+                }
+                Ok(())
+            }
+            Datum::Data(Json::Object(members)) if !members.is_empty() => {
+                for (index, (key, member)) in members.iter().enumerate() {
+                    let last = index + 1 == members.len();
+                    self.element(&each.body, Datum::Data(member), Some(key), index, last)?;
+                }
+                Ok(())
+            }
+            _ => self.nodes(&each.otherwise),
+        }
+    }
+
+    fn element(
+        &mut self,
+        body: &'a Nodes,
+        this: Datum<'a>,
+        key: Option<&'a str>,
+        index: usize,
+        last: bool,
+    ) -> Result<(), Unrendered> {
+        self.spend(1)?;
+        self.scopes.push(Scope { this, key, index, last });
+        let done = self.nodes(body);
+        self.scopes.pop();
+        done
+    }
+
+    /// What an expression comes to.
+    fn value(&mut self, expression: &'a Expression) -> Result<Datum<'a>, Unrendered> {
+        Ok(match expression {
+            Expression::Path(path) => return self.path(path),
+            Expression::Literal(literal) => Datum::Data(literal.root()),
+            Expression::Call(call) => return self.call(call),
+            Expression::Local(local) => {
+                // The root has no entry of its own, so the outermost block is 1.
+                let scope = &self.scopes[local.scope - 1];
+                let key = || scope.key.map(|key| Datum::Text(Cow::Borrowed(key)));
+                match local.what {
+                    LocalName::First => Datum::Truth(scope.index == 0),
+                    LocalName::Last => Datum::Truth(scope.last),
+                    LocalName::Index => Datum::Index(scope.index),
+                    LocalName::Key => key().unwrap_or(Datum::Missing),
+                    LocalName::KeyOrIndex => key().unwrap_or(Datum::Index(scope.index)),
+                }
+            }
+        })
+    }
+
+    fn path(&mut self, path: &'a Path) -> Result<Datum<'a>, Unrendered> {
+        self.spend(path.bytes / BYTES_PER_STEP)?;
+        let start = match path.scope.checked_sub(1) {
+            None => Datum::Data(self.root),
+            Some(block) => {
+                let this = self.scopes[block].this.clone();
+                self.spend(if path.steps.is_empty() { this.bytes() / BYTES_PER_STEP } else { 0 })?;
+                this
+            }
+        };
+        Ok(path.steps.iter().fold(start, |value, step| value.step(&step.name, step.index)))
+    }
+
+    /// Calls a helper. Given a value that it can't use, it gives a missing one.
+    fn call(&mut self, call: &'a Call) -> Result<Datum<'a>, Unrendered> {
+        self.spend(1)?;
+        let helper = helpers::get(call.helper);
+        match helper.run(&mut Args::new(self, call)) {
+            Ok(value) => Ok(value),
+            Err(Stop::Rendering(reason)) => Err(reason),
+            Err(Stop::Helper(unusable)) => {
+                if self.complaints.is_some() {
+                    self.complain(call, unusable)?;
+                }
+                Ok(Datum::Missing)
+            }
+        }
+    }
+
+    /// Keeps what a helper could not use. What is missing or empty is no mistake of the template's.
+    fn complain(&mut self, call: &'a Call, unusable: Unusable) -> Result<(), Unrendered> {
+        let expression = match unusable.value {
+            Blamed::Argument(place) => call.arguments.get(place),
+            Blamed::Option(name) => call.option(name),
+        };
+        let kept = self.complaints.take();
+        let value = match expression {
+            Some(expression) => self.value(expression)?,
+            None => Datum::Missing,
+        };
+        self.complaints = kept;
+        let known = |known: &&mut Vec<Complaint>| known.len() < COMPLAINTS_MAX;
+        if let Some(complaints) = self.complaints.as_mut().filter(known).filter(|_| !value.is_blank()) {
+            let name = helpers::get(call.helper).name;
+            let shown = shown(&value);
+            let message = format!("{name}: {shown} is not {}.", unusable.expected);
+            if !complaints.iter().any(|known| known.at == call.at && known.message == message) {
+                complaints.push(Complaint { at: call.at, message });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A value with its kind, as a message shows it.
+fn shown(value: &Datum<'_>) -> String {
+    let cut = |text: &str| match text.char_indices().nth(SHOWN_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    };
+    match (value, value.as_text()) {
+        (_, Some(text)) => format!("{:?}", cut(text)),
+        (Datum::Data(Json::Array(_)) | Datum::List(_), _) => "a list".to_owned(),
+        (Datum::Data(Json::Object(_)), _) => "an object".to_owned(),
+        (Datum::Data(Json::Bool(_)) | Datum::Truth(_), _) => {
+            format!("the boolean {}", value.text().unwrap_or_default())
+        }
+        (Datum::Json(_) | Datum::JsonText(_) | Datum::JsonList(_), _) => "JSON text".to_owned(),
+        _ => format!("the number {}", cut(&value.text().unwrap_or_default())),
+    }
+}
