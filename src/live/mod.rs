@@ -3,7 +3,6 @@
 //! tells of changes; nothing here writes to it.
 
 mod index;
-mod listed;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, Guard};
 use http::HeaderValue;
 
-pub use index::{Index, LiveTrigger};
+pub use index::{Account, Index, LiveTrigger};
 
 use crate::dictionary::Dictionary;
 use crate::flow::messages::LiveTemplate;

@@ -76,7 +76,6 @@ impl<'t> Decimal<'t> {
     }
 
     /// A number that grows with this one, or stays the same: a coarse order for looking up.
-    #[allow(dead_code, reason = "for the index")]
     pub(super) fn coarse(self) -> i64 {
         const EXPONENT_COARSE: i64 = 1 << 11;
         let exponent = self.exponent.clamp(-EXPONENT_COARSE, EXPONENT_COARSE - 1) + EXPONENT_COARSE;

@@ -11,6 +11,7 @@ mod error;
 mod evaluate;
 mod explain;
 mod folding;
+pub mod index;
 mod limits;
 mod network;
 mod operators;

@@ -80,7 +80,6 @@ impl Network {
     }
 
     /// What tells it apart: whether it is of IPv4, its length, its bits.
-    #[allow(dead_code, reason = "for the index")]
     pub(super) fn parts(&self) -> (bool, u8, &[u8; 16]) {
         (self.is_v4, self.length, &self.bytes)
     }

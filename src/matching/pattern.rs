@@ -63,21 +63,22 @@ struct Layout<'r> {
 
 impl Layout<'_> {
     fn level(&mut self, level: &Level) {
-        let mut place = 0;
-        while let Some(item) = level.get(place) {
+        for item in level {
             match item {
-                Item::Field(name, _) => {
-                    // Lists of tests of one member, and what is below it, stand under one field.
-                    let is_same = |item: &Item| matches!(item, Item::Field(other, _) if other == name);
-                    if level[..place].iter().any(is_same) {
-                        place += 1;
-                        continue;
+                // Each list of tests of a member is judged by itself, unless something below it has to hold, too.
+                Item::Field(name, body) => {
+                    let of_name = |item: &&Item| matches!(item, Item::Field(other, _) if other == name);
+                    let same: Vec<&Item> = level.iter().filter(of_name).collect();
+                    let is_mixed = same.iter().any(|item| matches!(item, Item::Field(_, Body::Level(_))));
+                    if !is_mixed {
+                        self.field(*name, &[body]);
+                    } else if std::ptr::eq(same[0], item) {
+                        let bodies = same.into_iter().filter_map(|item| match item {
+                            Item::Field(_, body) => Some(body),
+                            Item::Or { .. } => None,
+                        });
+                        self.field(*name, &bodies.collect::<Vec<_>>());
                     }
-                    let bodies = level[place..].iter().filter_map(|item| match item {
-                        Item::Field(other, body) if other == name => Some(body),
-                        _ => None,
-                    });
-                    self.field(*name, &bodies.collect::<Vec<_>>());
                 }
                 Item::Or { branches, .. } => {
                     let at = self.begin(Op::Any { next: 0 });
@@ -89,7 +90,6 @@ impl Layout<'_> {
                     self.end(at);
                 }
             }
-            place += 1;
         }
     }
 

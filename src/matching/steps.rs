@@ -33,10 +33,4 @@ impl Steps {
             }
         }
     }
-
-    /// Gives some back.
-    #[allow(dead_code, reason = "for the index")]
-    pub(super) fn give(&mut self, steps: usize) {
-        self.0 = self.0.saturating_add(steps);
-    }
 }

@@ -2,6 +2,7 @@
 
 mod cli;
 mod deliveries;
+mod filters;
 mod interface;
 mod layering;
 mod nodes;
