@@ -12,6 +12,8 @@
 use std::sync::Arc;
 
 use crate::config::Config;
+use crate::flow::messages::LiveTemplate;
+use crate::model::template::Template;
 use crate::store::{Change, ChangeSink, Snapshot, Store};
 use crate::telemetry::metrics::Metrics;
 
@@ -24,6 +26,10 @@ pub(super) const VERSION: u64 = 1;
 struct Indifferent;
 
 impl ChangeSink for Indifferent {
+    fn compile(&self, _: &Template) -> Option<Arc<LiveTemplate>> {
+        None
+    }
+
     fn apply(&self, _: Vec<Change>) {}
 
     fn snapshot(&self, _: usize) -> Box<dyn Snapshot + '_> {

@@ -25,7 +25,7 @@ pub use ingest::Ingest;
 pub use log::Log;
 pub use reader::ConfigError;
 pub use server::Server;
-pub use store::{StoreKind, StoreSettings, StoreUrlError};
+pub use store::{Capabilities, StoreKind, StoreSettings, StoreUrlError};
 
 use crate::matching as filters;
 use crate::templating;
@@ -125,7 +125,7 @@ impl Config {
 
     /// Whether deliveries reach the nodes that send through Redis.
     pub fn delivers_through_streams(&self) -> bool {
-        self.store.is_shared() && self.dispatch.streams
+        self.store.capabilities().streams && self.dispatch.streams
     }
 
     /// Checks what depends on more than one section.
@@ -138,16 +138,19 @@ impl Config {
             );
             reader.refuse("server.listen", detail);
         }
-        if matches!(self.store.kind(), Ok(StoreKind::Memory | StoreKind::File(_))) && !self.cluster.has_both_roles() {
-            reader.refuse(
-                "cluster.roles",
-                "an embedded store belongs to one node, which must have both roles: [\"ingest\", \"dispatch\"]",
-            );
+        let Ok(kind) = self.store.kind() else { return };
+        if self.cluster.has_both_roles() || self.delivers_through_streams() {
+            return;
         }
-        if self.store.is_shared() && !self.dispatch.streams && !self.cluster.has_both_roles() {
+        if kind.capabilities().shared {
             reader.refuse(
                 "dispatch.hand_over",
                 "\"local\" is for a node with both roles, since it sends what it accepts; write \"streams\"",
+            );
+        } else {
+            reader.refuse(
+                "cluster.roles",
+                "an embedded store belongs to one node, which must have both roles: [\"ingest\", \"dispatch\"]",
             );
         }
     }

@@ -1,6 +1,6 @@
-//! `[store]`: where triggers, templates and keys are kept. What stands there is judged when it is read, by
-//! the functions that use it later, and nothing is connected to. A mistake never repeats what may
-//! hold a password.
+//! `[store]`: where triggers, templates and keys are kept, and what each kind of store can do. The values are
+//! checked as they are read, by the functions that use them later, without connecting. A mistake never repeats
+//! what may hold a password.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::redis;
 /// `[store]`.
 #[derive(Debug, Clone)]
 pub struct StoreSettings {
-    /// What keeps them.
+    /// Names the store.
     pub url: String,
     /// Certificate authorities to trust in place of the public ones.
     pub ca_file: Option<PathBuf>,
@@ -22,12 +22,33 @@ pub struct StoreSettings {
 /// What a store's URL names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreKind {
-    /// Nothing that lasts.
+    /// This process's memory.
     Memory,
-    /// A file of this node's.
+    /// A file of one node.
     File(PathBuf),
-    /// Redis, which other nodes share.
+    /// Redis.
     Redis,
+}
+
+/// What a kind of store can do for nodes, beyond keeping records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Capabilities {
+    /// Several nodes can use one store at a time; one that can't belongs to one node.
+    pub shared: bool,
+    /// It can carry deliveries between nodes.
+    pub streams: bool,
+    /// It can remember the ids of events for all nodes.
+    pub event_ids: bool,
+}
+
+impl StoreKind {
+    /// What it can do.
+    pub fn capabilities(&self) -> Capabilities {
+        match self {
+            Self::Memory | Self::File(_) => Capabilities::default(),
+            Self::Redis => Capabilities { shared: true, streams: true, event_ids: true },
+        }
+    }
 }
 
 /// Why a store's URL names nothing.
@@ -73,9 +94,9 @@ impl StoreSettings {
         }
     }
 
-    /// Whether it is Redis, which other nodes share.
-    pub fn is_shared(&self) -> bool {
-        self.kind() == Ok(StoreKind::Redis)
+    /// What the store that the URL names can do; nothing where it names none.
+    pub fn capabilities(&self) -> Capabilities {
+        self.kind().map(|kind| kind.capabilities()).unwrap_or_default()
     }
 }
 

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant, SystemTime};
 use futures_util::FutureExt as _;
 
 use super::attempt::attempt;
-use super::parked::Parked;
+use super::parked::{self, Fetch, Parked};
 use crate::config::Dispatch;
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::{InFlight, Report};
+use crate::flow::in_flight::{InFlight, Report, StreamClaims};
 use crate::model::destination::Destination;
 use crate::model::outcome::{Dropped, Outcome};
 use crate::telemetry::metrics::Metrics;
@@ -60,14 +60,14 @@ impl Bounds {
 
 /// One destination's deliveries.
 pub(super) struct Queue {
-    pub(super) destination: Destination,
+    destination: Destination,
     bounds: Bounds,
     client: awc::Client,
-    pub(super) metrics: Arc<Metrics>,
+    metrics: Arc<Metrics>,
     gate: Arc<Gate>,
-    pub(super) parked: Parked,
+    parked: Parked,
     /// With the time since which each waits.
-    pub(super) waiting: RefCell<VecDeque<(Instant, InFlight)>>,
+    waiting: RefCell<VecDeque<(Instant, InFlight)>>,
     waiting_bytes: Cell<usize>,
     /// Tasks that send; each has one attempt under way.
     workers: Cell<usize>,
@@ -130,7 +130,7 @@ impl Queue {
     }
 
     /// Whether it was sent or waits.
-    pub(super) fn take_one(self: &Rc<Self>, now: Instant, queued: InFlight) -> bool {
+    fn take_one(self: &Rc<Self>, now: Instant, queued: InFlight) -> bool {
         if self.workers.get() >= self.bounds.connections {
             return self.wait(now, queued);
         }
@@ -174,7 +174,7 @@ impl Queue {
 
     /// How many of what is parked, and how many bytes of it, can be sent at once or wait, when half of that could;
     /// until then none, so that many come at a time.
-    pub(super) fn room(&self) -> (usize, usize) {
+    fn room(&self) -> (usize, usize) {
         let connections = self.bounds.connections - self.workers.get();
         let (waiting, bytes) = (self.waiting.borrow().len(), self.waiting_bytes.get());
         if waiting > self.bounds.kept_max / 2 || bytes > self.bounds.kept_bytes_max / 2 {
@@ -275,7 +275,7 @@ impl Queue {
 
     /// How long the attempt took; of one that was not made, nothing can be told by that.
     async fn send(&self, queued: InFlight) -> Duration {
-        let InFlight { delivery, accepted_at, permit, claim, outstanding, report } = queued;
+        let InFlight { delivery, accepted_at, permit, claim, outstanding, report, .. } = queued;
         // Where other nodes may hold it too, one of all may attempt it.
         if let Some(claim) = claim
             && !claim.redeem().await
@@ -303,5 +303,46 @@ impl Queue {
         }
         drop(outstanding);
         duration
+    }
+
+    /// Some deliveries are parked, by this node or another.
+    pub(super) fn report_parked(self: &Rc<Self>, claims: &StreamClaims) {
+        self.parked.report(claims);
+        self.fetch_parked();
+    }
+
+    /// Turns a delivery away, and knows of it if it is parked.
+    fn turn_away(&self, reason: Dropped, queued: InFlight) {
+        if let Some(claim) = &queued.claim {
+            self.parked.report(claim.claims());
+        }
+        parked::turn_away(&self.metrics, reason, queued);
+    }
+
+    /// Fetches parked deliveries where there are some and half of the room for them is free. Called whenever that may
+    /// have become so.
+    fn fetch_parked(self: &Rc<Self>) {
+        if self.parked.may_fetch()
+            && let Some(fetch) = self.parked.begin(self.room())
+        {
+            actix_rt::spawn(Rc::clone(self).fetch(fetch));
+        }
+    }
+
+    async fn fetch(self: Rc<Self>, fetch: Fetch) {
+        let fetched = fetch.claims.fetch(&self.destination, fetch.number, fetch.bytes).await;
+        let queues = self.parked.finish(&fetch, fetched.more);
+        if fetched.deliveries.is_empty() || !queues {
+            return;
+        }
+        let mut all = true;
+        for queued in fetched.deliveries {
+            all &= self.take_one(Instant::now(), queued);
+        }
+        if all {
+            self.fetch_parked();
+        } else {
+            self.parked.set_too_large();
+        }
     }
 }

@@ -16,6 +16,7 @@ use crate::flow::messages::DeliveriesRendered;
 use crate::flow::probe::{Probe, soon};
 use crate::flow::response::Receipt;
 use crate::model::delivery::Delivery;
+use crate::model::id::AccountId;
 use crate::model::outcome::{Dropped, Outcome};
 use crate::model::target::Target;
 use crate::telemetry::metrics::Metrics;
@@ -87,7 +88,7 @@ struct Alone {
 
 impl Alone {
     fn new() -> Self {
-        Self { gate: Gate::new(100, 100), metrics: Arc::new(Metrics::new()) }
+        Self { gate: Gate::for_events(100), metrics: Arc::new(Metrics::new()) }
     }
 
     fn dispatcher(&self, port: &Port, config: &Dispatch) -> (Addr<Dispatcher>, mpsc::UnboundedReceiver<Idle>) {
@@ -126,16 +127,20 @@ impl Alone {
             content_type: HeaderValue::from_static("text/plain"),
             body: format!("{word}!").into(),
         };
-        let outstanding = self.gate.delivery();
+        let account = self.gate.account(&AccountId::default_account());
+        let outstanding = self.gate.delivery(None);
         let accepted_at = Instant::now();
-        (InFlight { delivery, accepted_at, permit: None, claim: None, outstanding, report: Some(report) }, reported)
+        (
+            InFlight { account, delivery, accepted_at, permit: None, claim: None, outstanding, report: Some(report) },
+            reported,
+        )
     }
 
     /// An event's permit, and who hears that it was given back.
     fn admission(&self) -> (Admission, oneshot::Receiver<crate::flow::response::EventsResponse>) {
         let (tell, answer) = oneshot::channel();
         let receipt = Receipt { accepted: 1, rejected: Vec::new() };
-        (Arc::new(self.gate.admit(1, Ok(receipt), tell).expect("room")), answer)
+        (Arc::new(self.gate.admit_default(1, Ok(receipt), tell).expect("room")), answer)
     }
 }
 
@@ -152,7 +157,7 @@ async fn a_dispatcher_sends_at_once_and_tells_how_it_went() {
     let (dispatcher, _said) = alone.dispatcher(&port, &config(|_| {}));
     let (mut queued, reported) = alone.queued(&port, "one");
     let (admission, answered) = alone.admission();
-    queued.permit = Some(Permit::Request(admission));
+    queued.permit = Some(Permit::Request(admission, alone.gate.charge_default()));
     dispatcher.send(DeliveriesRouted(vec![queued])).await.expect("it lives");
     let (stream, body) = port.request().await;
     assert_eq!(body, "one!");
@@ -218,7 +223,7 @@ async fn a_destination_that_is_behind_holds_up_nobody_else() {
     let (first, _) = alone.queued(&port, "first");
     let (mut waiting, _) = alone.queued(&port, "second");
     let (admission, answered) = alone.admission();
-    waiting.permit = Some(Permit::Request(admission));
+    waiting.permit = Some(Permit::Request(admission, alone.gate.charge_default()));
     dispatcher.send(DeliveriesRouted(vec![first, waiting])).await.expect("it lives");
     let (stream, _) = port.request().await;
     assert!(soon(answered).await.is_ok());
@@ -241,7 +246,7 @@ async fn a_destination_that_was_behind_for_a_moment_catches_up() {
     for word in ["first", "second", "third", "fourth"] {
         let (admission, answered) = alone.admission();
         let (mut one, _) = alone.queued(&port, word);
-        one.permit = Some(Permit::Request(admission));
+        one.permit = Some(Permit::Request(admission, alone.gate.charge_default()));
         queued.push(one);
         answers.push(answered);
     }

@@ -1,6 +1,8 @@
 //! Triggers and templates of an account: the same five calls over both, since they differ in what
 //! a document may say and not in what is done with it.
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -13,6 +15,7 @@ use super::problem::Problem;
 use super::problem::etag;
 use super::state::AppState;
 use super::{body, paging, path, precondition, template_check};
+use crate::flow::messages::LiveTemplate;
 use crate::json::repeated_member;
 use crate::model::field::FieldError;
 use crate::model::id::{AccountId, new_id};
@@ -60,8 +63,16 @@ pub(super) trait Resource: Record + 'static {
         Vec::new()
     }
 
-    /// Judges it together with what else there is; `Ok` holds warnings.
-    fn judge(&self, account: &AccountId, state: &AppState) -> impl Future<Output = Result<Vec<Diagnostic>, Problem>>;
+    /// Judges it together with what else there is.
+    fn judge(&self, account: &AccountId, state: &AppState) -> impl Future<Output = Result<Judged, Problem>>;
+}
+
+/// A record that may be saved.
+#[derive(Default)]
+pub(super) struct Judged {
+    warnings: Vec<Diagnostic>,
+    /// What a template compiles to, so that it is compiled once.
+    live: Option<Arc<LiveTemplate>>,
 }
 
 /// What the OpenAPI document says of the five calls.
@@ -143,10 +154,10 @@ impl Resource for Template {
         self.broken_rule().into_iter().collect()
     }
 
-    async fn judge(&self, _: &AccountId, state: &AppState) -> Result<Vec<Diagnostic>, Problem> {
+    async fn judge(&self, _: &AccountId, state: &AppState) -> Result<Judged, Problem> {
         let checked = template_check::compile(self.format, self.body.clone(), None, state).await?;
-        if checked.compiled.is_some() {
-            return Ok(checked.diagnostics);
+        if let Some(compiled) = checked.compiled {
+            return Ok(Judged { warnings: checked.diagnostics, live: LiveTemplate::new(self, compiled) });
         }
         let detail = checked.diagnostics.first().map_or_else(String::new, |first| {
             format!("line {}, column {}: {}", first.line, first.column, first.message)
@@ -195,13 +206,14 @@ impl Resource for Trigger {
 
     /// Warns where the template names what the trigger's events don't carry. Whether the template
     /// is there is the store's to say, together with the write.
-    async fn judge(&self, account: &AccountId, state: &AppState) -> Result<Vec<Diagnostic>, Problem> {
+    async fn judge(&self, account: &AccountId, state: &AppState) -> Result<Judged, Problem> {
         let template = state.store.get::<Template>(Some(account), self.template.as_str()).await?;
         let Some(Stored { value, .. }) = template else {
-            return Ok(Vec::new());
+            return Ok(Judged::default());
         };
         let event = Some(self.event.clone());
-        Ok(template_check::compile(value.format, value.body, event, state).await?.diagnostics)
+        let checked = template_check::compile(value.format, value.body, event, state).await?;
+        Ok(Judged { warnings: checked.diagnostics, live: None })
     }
 }
 
@@ -278,7 +290,7 @@ fn object<T: Resource>(document: Value) -> Result<Map<String, Value>, Problem> {
     match document {
         Value::Object(members) => Ok(members),
         other => {
-            let detail = format!("a {} is a JSON object, not {}", T::NAME, crate::model::field::kind(&other));
+            let detail = format!("a {} is a JSON object, not {}", T::NAME, crate::json::kind(&other));
             Err(Problem::invalid(T::INVALID, T::NAME, vec![FieldError::new("", "wrong_type", detail)]))
         }
     }
@@ -340,8 +352,8 @@ async fn write<T: Resource>(
         if !broken.is_empty() {
             return Err(Problem::invalid(T::INVALID, T::NAME, broken));
         }
-        let warnings = record.judge(account, state).await?;
-        match state.store.put(Some(account), &record, precondition).await {
+        let Judged { warnings, live } = record.judge(account, state).await?;
+        match state.store.put_compiled(Some(account), &record, live, precondition).await {
             Err(StoreError::PreconditionFailed { .. }) if kept_of_another && attempts < WRITES_MAX => {}
             written => return Ok((record, written?, warnings)),
         }

@@ -17,7 +17,7 @@ use super::problem::Problem;
 use super::state::{AppState, Pipeline};
 use super::template_check::sample_event;
 use crate::flow::in_flight::Report;
-use crate::flow::messages::{EventData, Firing, FiringsMatched};
+use crate::flow::messages::{EventData, Firing, FiringsMatched, OneFiring};
 use crate::flow::refusal::Refusal;
 use crate::model::id::TriggerId;
 use crate::model::outcome::Outcome;
@@ -74,10 +74,13 @@ async fn test(
             trigger: trigger.id.clone(),
             target: trigger.target.clone(),
             template: index.template(&account, &trigger.template),
+            charge: None,
             report: Some(report),
         }
     };
-    let message = FiringsMatched { firings: vec![firing], accepted_at: begun, admission: None };
+    let firings = Box::new(OneFiring(Some(firing)));
+    let message =
+        FiringsMatched { account: state.gate.account(&account), firings, accepted_at: begun, admission: None };
     pipeline.renderer.try_send(message).map_err(|_| Refusal::Stopping)?;
     // Without a report the work was lost to a stop, or Redis has lost it.
     let lost = |_| if state.gate.is_open() { unanswered() } else { Refusal::Stopping.into() };

@@ -156,3 +156,15 @@ impl PartialEq for Document {
 fn small(number: usize) -> u32 {
     u32::try_from(number).expect("a text's length was checked, and nothing in it is more than that")
 }
+
+/// The word for a value's type, with its article.
+pub fn kind(value: &serde_json::Value) -> &'static str {
+    match value {
+        serde_json::Value::Null => "null",
+        serde_json::Value::Bool(_) => "a boolean",
+        serde_json::Value::Number(_) => "a number",
+        serde_json::Value::String(_) => "a string",
+        serde_json::Value::Array(_) => "an array",
+        serde_json::Value::Object(_) => "an object",
+    }
+}

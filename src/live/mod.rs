@@ -8,7 +8,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
-use http::HeaderValue;
 
 pub use index::{Account, Index, LiveTrigger};
 
@@ -74,22 +73,6 @@ impl Live {
         self.index.load()
     }
 
-    /// Prepares a template; `None` where it can't be used any more, because the dictionary or a
-    /// bound has changed since it was saved.
-    fn prepare(&self, template: &Template) -> Option<Arc<LiveTemplate>> {
-        if template.broken_rule().is_some() {
-            return None;
-        }
-        let checked = templating::compile(template.format, &template.body, self.catalogue.as_ref(), None, &self.limits);
-        let content_type = match &template.content_type {
-            Some(own) => HeaderValue::from_str(own).ok()?,
-            // A constant has no count of its copies, which threads would write to by turns.
-            None => HeaderValue::from_static(template.format.content_type()),
-        };
-        let compiled = checked.compiled?;
-        Some(Arc::new(LiveTemplate { compiled, content_type }))
-    }
-
     /// Why what a trigger fires is dropped, where it breaks a rule that came after it was saved.
     fn refuses(&self, account: &AccountId, trigger: &Trigger) -> Option<Dropped> {
         let broken = trigger.broken_rules(&self.egress).into_iter().next()?;
@@ -112,13 +95,10 @@ impl Live {
                     index.set_trigger(&account, id, trigger);
                 }
                 Change::Template(account, id, template) => {
-                    let live = template.map(|template| {
-                        let live = self.prepare(&template);
-                        if live.is_none() {
-                            tracing::warn!(%account, template = %id, "a stored template can't be used; what it renders is dropped");
-                        }
-                        live
-                    });
+                    let live = template.map(|saved| saved.live);
+                    if let Some(None) = live {
+                        tracing::warn!(%account, template = %id, "a stored template can't be used; what it renders is dropped");
+                    }
                     index.set_template(&account, id, live);
                 }
                 Change::Key(id, key) => index.set_key(id, key),
@@ -137,6 +117,14 @@ impl Live {
 }
 
 impl ChangeSink for Live {
+    fn compile(&self, template: &Template) -> Option<Arc<LiveTemplate>> {
+        if template.broken_rule().is_some() {
+            return None;
+        }
+        let checked = templating::compile(template.format, &template.body, self.catalogue.as_ref(), None, &self.limits);
+        LiveTemplate::new(template, checked.compiled?)
+    }
+
     fn apply(&self, changes: Vec<Change>) {
         // What a panic in another change left behind is the whole old index, which is sound.
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);

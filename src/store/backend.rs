@@ -8,7 +8,7 @@ use crate::model::id::{AccountId, TemplateId};
 
 /// Where a record is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Place {
+pub struct Location {
     /// What it is.
     pub kind: Kind,
     /// Under which account; `None` for keys only.
@@ -17,8 +17,8 @@ pub struct Place {
     pub id: String,
 }
 
-impl Place {
-    /// A record's place, if its kind is kept under what is given.
+impl Location {
+    /// A record's location, if its kind is kept under what is given.
     pub(super) fn of<T: Record>(account: Option<&AccountId>, id: &str) -> Result<Self, StoreError> {
         if account.is_none() != (T::KIND == Kind::Key) {
             return Err(StoreError::Misplaced(T::KIND));
@@ -51,7 +51,7 @@ pub struct Content {
 #[derive(Debug)]
 pub struct Write {
     /// What is written.
-    pub place: Place,
+    pub location: Location,
     /// The new content; `None` deletes.
     pub content: Option<Content>,
     /// What must hold, judged first of all.
@@ -63,11 +63,11 @@ pub struct Write {
 /// A kind of store. Every future is cheap to poll: whatever blocks does so on another thread.
 pub trait Backend: Send + Sync {
     /// Reads one record.
-    fn get(&self, place: Place) -> BoxFuture<'_, Result<Option<Row>, StoreError>>;
+    fn get(&self, location: Location) -> BoxFuture<'_, Result<Option<Row>, StoreError>>;
 
     /// Reads up to `limit` records of the same kind and account, ordered by the bytes of their
     /// ids, beginning after `after.id`.
-    fn list(&self, after: Place, limit: usize) -> BoxFuture<'_, Result<Vec<Row>, StoreError>>;
+    fn list(&self, after: Location, limit: usize) -> BoxFuture<'_, Result<Vec<Row>, StoreError>>;
 
     /// Does one write. In this order: the precondition, `NotFound` (delete), `TemplateMissing`
     /// (put), `TemplateInUse` (delete). The sink was told when this answers.

@@ -10,6 +10,7 @@ pub mod backend;
 mod change;
 mod embedded;
 mod error;
+mod feed;
 mod overlay;
 mod record;
 mod redis;
@@ -20,12 +21,13 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::config::{StoreKind, StoreSettings};
+use crate::flow::messages::LiveTemplate;
 use crate::model::id::AccountId;
 use crate::telemetry::metrics::Metrics;
-use backend::{Backend, Content, Place, Row, Write};
-use change::Feed;
+use backend::{Backend, Content, Location, Row, Write};
+use feed::{Feed, Saved};
 
-pub use change::{Change, ChangeSink, Snapshot};
+pub use change::{Change, ChangeSink, SavedTemplate, Snapshot};
 pub use error::{OpenError, StoreError};
 pub use record::Record;
 
@@ -137,8 +139,8 @@ impl Store {
 
     /// Reads one record. A record whose bytes are not valid is an error, never an absence.
     pub async fn get<T: Record>(&self, account: Option<&AccountId>, id: &str) -> Result<Option<Stored<T>>, StoreError> {
-        let place = Place::of::<T>(account, id)?;
-        let row = self.backend.get(place).await?;
+        let location = Location::of::<T>(account, id)?;
+        let row = self.backend.get(location).await?;
         row.map(read).transpose()
     }
 
@@ -150,7 +152,7 @@ impl Store {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<T>, StoreError> {
-        let after = Place::of::<T>(account, after.unwrap_or_default())?;
+        let after = Location::of::<T>(account, after.unwrap_or_default())?;
         let limit = limit.max(1);
         let mut rows = self.backend.list(after, limit.saturating_add(1)).await?;
         let more = rows.len() > limit;
@@ -168,12 +170,33 @@ impl Store {
         value: &T,
         precondition: Precondition,
     ) -> Result<Written, StoreError> {
-        let place = Place::of::<T>(account, value.id())?;
+        self.put_compiled(account, value, None, precondition).await
+    }
+
+    /// The same for a caller that has compiled the template it saves.
+    pub async fn put_compiled<T: Record>(
+        &self,
+        account: Option<&AccountId>,
+        value: &T,
+        live: Option<Arc<LiveTemplate>>,
+        precondition: Precondition,
+    ) -> Result<Written, StoreError> {
+        let location = Location::of::<T>(account, value.id())?;
         let content =
             Content { json: value.to_stored_json().to_string().into_bytes(), template: value.template().cloned() };
-        let change = T::change(account.cloned(), value.id(), Some(value.clone()));
-        let write = Write { place, content: Some(content), precondition, change: change.ok_or(StoreError::NotFound)? };
-        self.backend.write(write).await
+        let saved = value.clone().saved(account.cloned()).ok_or(StoreError::NotFound)?;
+        let change = match (saved, live) {
+            (Saved::Ready(change), _) => change,
+            (Saved::Uncompiled(account, id, template), live @ Some(_)) => {
+                Change::Template(account, id, Some(SavedTemplate { template, live }))
+            }
+            (uncompiled, None) => {
+                let feed = Arc::clone(&self.feed);
+                let compiling = tokio::task::spawn_blocking(move || feed.compile_one(uncompiled));
+                compiling.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
+            }
+        };
+        self.backend.write(Write { location, content: Some(content), precondition, change }).await
     }
 
     /// Removes a record. A template that a trigger names stays.
@@ -183,10 +206,10 @@ impl Store {
         id: &str,
         precondition: Precondition,
     ) -> Result<(), StoreError> {
-        let place = Place::of::<T>(account, id)?;
-        // What can't be a name is nowhere.
-        let change = T::change(account.cloned(), id, None).ok_or(StoreError::NotFound)?;
-        let write = Write { place, content: None, precondition, change };
+        let location = Location::of::<T>(account, id)?;
+        // Nothing is stored under what is not a valid name.
+        let change = T::deleted(account.cloned(), id).ok_or(StoreError::NotFound)?;
+        let write = Write { location, content: None, precondition, change };
         self.backend.write(write).await.map(|_| ())
     }
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::feed::Saved;
 use super::{Change, Kind};
 use crate::model::field::FieldError;
 use crate::model::id::{AccountId, KeyId, TemplateId, TriggerId};
@@ -26,8 +27,10 @@ pub trait Record: Sized + Send + Sync + Clone + 'static {
     fn template(&self) -> Option<&TemplateId> {
         None
     }
-    /// What a sink is told of it; `None` where the id can't be a name or the account is missing.
-    fn change(account: Option<AccountId>, id: &str, value: Option<Self>) -> Option<Change>;
+    /// The change that saves it; `None` where its id is not a valid name or the account is missing.
+    fn saved(self, account: Option<AccountId>) -> Option<Saved>;
+    /// The change that deletes it; `None` as above.
+    fn deleted(account: Option<AccountId>, id: &str) -> Option<Change>;
 }
 
 impl Record for Template {
@@ -43,8 +46,11 @@ impl Record for Template {
     fn to_stored_json(&self) -> Value {
         self.to_json()
     }
-    fn change(account: Option<AccountId>, id: &str, value: Option<Self>) -> Option<Change> {
-        Some(Change::Template(account?, TemplateId::new(id).ok()?, value))
+    fn saved(self, account: Option<AccountId>) -> Option<Saved> {
+        Some(Saved::Uncompiled(account?, self.id.clone(), self))
+    }
+    fn deleted(account: Option<AccountId>, id: &str) -> Option<Change> {
+        Some(Change::Template(account?, TemplateId::new(id).ok()?, None))
     }
 }
 
@@ -64,8 +70,11 @@ impl Record for Trigger {
     fn template(&self) -> Option<&TemplateId> {
         Some(&self.template)
     }
-    fn change(account: Option<AccountId>, id: &str, value: Option<Self>) -> Option<Change> {
-        Some(Change::Trigger(account?, TriggerId::new(id).ok()?, value))
+    fn saved(self, account: Option<AccountId>) -> Option<Saved> {
+        Some(Saved::Ready(Change::Trigger(account?, self.id.clone(), Some(self))))
+    }
+    fn deleted(account: Option<AccountId>, id: &str) -> Option<Change> {
+        Some(Change::Trigger(account?, TriggerId::new(id).ok()?, None))
     }
 }
 
@@ -82,7 +91,10 @@ impl Record for Key {
     fn to_stored_json(&self) -> Value {
         self.to_stored_json()
     }
-    fn change(_: Option<AccountId>, id: &str, value: Option<Self>) -> Option<Change> {
-        Some(Change::Key(KeyId::new(id).ok()?, value))
+    fn saved(self, _: Option<AccountId>) -> Option<Saved> {
+        Some(Saved::Ready(Change::Key(self.id.clone(), Some(self))))
+    }
+    fn deleted(_: Option<AccountId>, id: &str) -> Option<Change> {
+        Some(Change::Key(KeyId::new(id).ok()?, None))
     }
 }

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::backend::Write;
-use super::change::{Feed, Told};
+use super::feed::{Feed, Observed};
 use super::{StoreError, Written};
 
 /// The most writes in one commit: enough that the wait for the disk is shared by many, few enough
@@ -86,7 +86,7 @@ where
         });
         let done = writes.into_iter().zip(&answers);
         let done = done.filter(|(_, answer)| answer.is_ok());
-        feed.tell(done.map(|(write, _)| Told::Changed(write.change)).collect());
+        feed.apply(done.map(|(write, _)| Observed::Record(write.change)).collect());
         for (caller, answer) in callers.into_iter().zip(answers) {
             // A caller that has gone needs no answer.
             let _ = caller.send(answer);

@@ -4,7 +4,7 @@ mod cli;
 mod deliveries;
 mod filters;
 mod interface;
-mod layering;
+
 mod nodes;
 mod stopping;
 mod store;
@@ -12,3 +12,4 @@ mod streams;
 mod support;
 mod template_warnings;
 mod templating;
+mod tidy;

@@ -1,6 +1,7 @@
 //! What every store must do, whatever keeps it: each check takes a [`Home`] and runs against all
 //! kinds of store there are. What only a file can do wrong is in [`file`].
 
+mod compiling;
 mod file;
 mod records;
 mod redis;
@@ -11,11 +12,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use posthaste::config::StoreSettings;
+use posthaste::flow::messages::LiveTemplate;
 use posthaste::model::id::AccountId;
 use posthaste::model::key::{Key, Scope};
 use posthaste::model::template::Template;
 use posthaste::model::trigger::Trigger;
-use posthaste::store::{Change, ChangeSink, OpenError, Precondition, Record, Snapshot, Store, Stored, Written};
+use posthaste::store::{
+    Change, ChangeSink, OpenError, Precondition, Record, SavedTemplate, Snapshot, Store, Stored, Written,
+};
 use posthaste::telemetry::metrics::Metrics;
 use serde_json::json;
 
@@ -71,6 +75,10 @@ fn in_cluster() -> Home {
 struct Probe(Mutex<Vec<String>>);
 
 impl ChangeSink for Probe {
+    fn compile(&self, _: &Template) -> Option<Arc<LiveTemplate>> {
+        None
+    }
+
     fn apply(&self, changes: Vec<Change>) {
         assert!(!changes.is_empty());
         self.note(changes);
@@ -97,7 +105,7 @@ impl Probe {
         assert!(changes.len() <= 1_000);
         let mut told = self.0.lock().expect("a lock");
         told.extend(changes.into_iter().map(|change| match change {
-            Change::Template(account, id, value) => line("template", &account, &id, value),
+            Change::Template(account, id, saved) => line("template", &account, &id, saved.map(|saved| saved.template)),
             Change::Trigger(account, id, value) => line("trigger", &account, &id, value),
             Change::Key(id, value) => line("key", &"-", &id, value),
         }));
@@ -129,6 +137,11 @@ fn account(name: &str) -> AccountId {
 
 fn template(id: &str) -> Template {
     Template::from_json(json!({"id": id, "format": "json", "body": "{\"a\": {{a}}}\r\n"})).expect("a template")
+}
+
+fn template_change(account: &AccountId, template: Template) -> Change {
+    let saved = SavedTemplate { template, live: None };
+    Change::Template(account.clone(), saved.template.id.clone(), Some(saved))
 }
 
 fn trigger(id: &str, template: &str, url: &str) -> Trigger {

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::mistake::{Mistake, Order, Place};
 use crate::cli::transfer::{MARK, VERSION};
-use crate::model::field::{FieldError, Fields, kind};
+use crate::json::kind;
+use crate::model::field::{FieldError, Fields};
 use crate::model::id::{AccountId, TemplateId};
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;

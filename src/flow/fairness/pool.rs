@@ -123,8 +123,7 @@ impl Units {
 }
 
 impl Share {
-    /// Takes so many units, or none where that would be past the member's threshold. A member that holds nothing may
-    /// take whatever is free.
+    /// Takes so many units, or none where that would be past the member's threshold.
     pub fn take(&self, units: usize) -> Option<Taken> {
         self.reserve(units).then(|| Taken { share: self.clone(), units })
     }
@@ -134,7 +133,7 @@ impl Share {
         // Counted first and judged then, so that two threads never take the same unit.
         let own = taken.fetch_add(units, Ordering::SeqCst) + units;
         let all = pool.taken.fetch_add(units, Ordering::SeqCst) + units;
-        let is_within = !pool.is_over(all) && (own == units || own <= pool.threshold(all));
+        let is_within = !pool.is_over(all) && own <= pool.threshold(all);
         if !is_within {
             self.release(units);
         }

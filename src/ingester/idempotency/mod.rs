@@ -85,7 +85,7 @@ impl IdempotencyWindow {
         if window.is_zero() {
             return Ok(None);
         }
-        let keeper: Arc<dyn Keeper> = match store.is_shared() {
+        let keeper: Arc<dyn Keeper> = match store.capabilities().event_ids {
             true => Arc::new(Shared::new(store, window)?),
             false => Arc::new(Memory::new(window, ingest.duplicate_ids_max)),
         };

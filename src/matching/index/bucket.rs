@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::super::pattern::Pattern;
 use super::key::{Kind, Path};
 use super::paths::{PathNode, address};
 use super::tree::{Entry, Tree};
 use super::witness::{Counts, Filed, Key, Witness, choose};
 use super::{FEW, Listener};
+use crate::matching::pattern::Pattern;
 
 /// Listeners to the same events. A copy costs a pointer, and changing one leaves the other as it is.
 #[derive(Debug)]

@@ -4,9 +4,9 @@
 use std::hash::{BuildHasher, Hasher};
 use std::sync::LazyLock;
 
-use super::super::decimal::Decimal;
-use super::super::folding::fold;
-use super::super::network::Network;
+use crate::matching::decimal::Decimal;
+use crate::matching::folding::fold;
+use crate::matching::network::Network;
 
 /// Seeded, so that nobody can choose texts that collide.
 static STATE: LazyLock<foldhash::fast::RandomState> = LazyLock::new(foldhash::fast::RandomState::default);

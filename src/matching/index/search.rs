@@ -4,16 +4,16 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::super::evaluate::Subject;
-use super::super::limits::Limits;
-use super::super::network::Address;
-use super::super::steps::{Steps, TooCostly};
 use super::Listener;
 use super::bucket::{Bucket, Held, Many};
 use super::key::{Kind, Path};
-use super::paths::{PathNode, address};
+use super::paths::{PathChild, PathNode, address};
 use super::tree::Entry;
-use crate::json::Json;
+use crate::json::{Json, Object};
+use crate::matching::evaluate::Subject;
+use crate::matching::limits::Limits;
+use crate::matching::network::Address;
+use crate::matching::steps::{Steps, TooCostly};
 
 /// Steps of a pattern that matches which the event's budget is not charged with: what an event costs depends on what
 /// it fires.
@@ -32,10 +32,17 @@ pub enum Ended {
     TooCostly,
 }
 
-/// A search for what one event fires.
+/// A search for what one event fires. It holds the buckets as they were when it began.
 #[derive(Debug)]
-pub struct Search<'i, T> {
-    sources: Vec<Source<'i, T>>,
+pub struct Search<T> {
+    buckets: Vec<Bucket<T>>,
+    sources: Vec<Source<T>>,
+    state: State,
+}
+
+/// How far a search is.
+#[derive(Debug)]
+struct State {
     /// Which source is next, and from which of its entries on.
     source: usize,
     from: (i64, usize, u32),
@@ -43,98 +50,102 @@ pub struct Search<'i, T> {
     steps_per_listener_max: usize,
     /// Listeners whose patterns took more steps than one may.
     too_costly: usize,
-    /// The walk was given up.
-    given_up: bool,
-    /// What was looked up, and who was evaluated, where that could be more than once. They stay empty for most events.
-    looked_up: HashSet<u64, foldhash::fast::FixedState>,
+    /// Who was evaluated, where that could be more than once. It stays empty for most events.
     evaluated: HashSet<usize, foldhash::fast::FixedState>,
+    /// The walk of the data was given up.
+    given_up: bool,
 }
 
 /// Candidates.
 #[derive(Debug)]
-enum Source<'i, T> {
-    Few(&'i [Arc<T>]),
-    /// Those under a hash.
-    Postings {
-        many: &'i Many<T>,
-        hash: u64,
-    },
+enum Source<T> {
+    /// All of a bucket, by its place.
+    Few(usize),
+    /// Those of a bucket under a hash.
+    Postings { bucket: usize, hash: u64 },
     /// Those with a range that holds a number; `repeated`: there may be other numbers.
-    Ranges {
-        node: &'i PathNode<T>,
-        number: i64,
-        repeated: bool,
-    },
+    Ranges { node: Arc<PathNode<T>>, number: i64, repeated: bool },
 }
 
-impl<'i, T: Listener> Search<'i, T> {
+impl<T: Listener> Search<T> {
     /// A search in some buckets.
-    pub fn new(buckets: impl Iterator<Item = &'i Bucket<T>>, subject: &mut Subject<'_>, limits: &Limits) -> Self {
-        let mut search = Self {
-            sources: Vec::new(),
+    pub fn new<'b>(buckets: impl IntoIterator<Item = &'b Bucket<T>>, subject: &mut Subject<'_>, limits: &Limits) -> Self
+    where
+        T: 'b,
+    {
+        let mut state = State {
             source: 0,
             from: FIRST,
             steps: Steps::new(limits.steps_per_event_max),
             steps_per_listener_max: limits.steps_per_trigger_max,
             too_costly: 0,
-            given_up: false,
-            looked_up: HashSet::default(),
             evaluated: HashSet::default(),
+            given_up: false,
         };
+        let (mut sources, mut held) = (Vec::new(), Vec::new());
         for bucket in buckets {
+            let place = held.len();
             match &bucket.0 {
-                Held::Few(few) => search.sources.push(Source::Few(few)),
+                Held::Few(_) => sources.push(Source::Few(place)),
                 Held::Many(many) => {
-                    for hash in Many::<T>::unfiled() {
-                        search.sources.push(Source::Postings { many, hash });
-                    }
-                    let data = Json::Object(subject.data);
-                    let mut walk = Walk { search: &mut search, subject, many, repeated: false };
-                    if walk.value(&many.paths, Path::ROOT, data).is_err() {
-                        search.given_up = true;
-                    }
+                    let everyone = Many::<T>::unfiled();
+                    sources.extend(everyone.map(|hash| Source::Postings { bucket: place, hash }));
+                    let mut walk = Walk::new(place, &mut sources, &mut state.steps, subject);
+                    state.given_up |= walk.all(&many.paths).is_err();
                 }
             }
+            held.push(bucket.clone());
         }
-        search
+        Self { buckets: held, sources, state }
     }
 
     /// How many listeners had patterns that took more steps than one may.
     pub fn too_costly(&self) -> usize {
-        self.too_costly
+        self.state.too_costly
     }
 
     /// How many of the event's steps are left.
     pub fn steps_left(&self) -> usize {
-        self.steps.left()
+        self.state.steps.left()
     }
 
-    /// Calls `found` with each listener that the event fires, as long as it wants more.
-    pub fn run(&mut self, subject: &mut Subject<'_>, mut found: impl FnMut(&'i Arc<T>) -> bool) -> Ended {
-        while self.source < self.sources.len() {
-            match self.run_source(subject, &mut found) {
-                Ended::Complete => (self.source, self.from) = (self.source + 1, FIRST),
+    /// Calls `found` with each listener that the event fires, as long as it wants more. The subject is of the same data
+    /// at each call.
+    pub fn run(&mut self, subject: &mut Subject<'_>, mut found: impl FnMut(&Arc<T>) -> bool) -> Ended {
+        while let Some(source) = self.sources.get(self.state.source) {
+            match self.state.run(source, &self.buckets, subject, &mut found) {
+                Ended::Complete => (self.state.source, self.state.from) = (self.state.source + 1, FIRST),
                 ended => return ended,
             }
         }
-        if self.given_up { Ended::TooCostly } else { Ended::Complete }
+        if self.state.given_up { Ended::TooCostly } else { Ended::Complete }
     }
+}
 
-    fn run_source(&mut self, subject: &mut Subject<'_>, found: &mut impl FnMut(&'i Arc<T>) -> bool) -> Ended {
+impl State {
+    fn run<T: Listener>(
+        &mut self,
+        source: &Source<T>,
+        buckets: &[Bucket<T>],
+        subject: &mut Subject<'_>,
+        found: &mut impl FnMut(&Arc<T>) -> bool,
+    ) -> Ended {
         let mut ended = Ended::Complete;
-        match self.sources[self.source] {
-            Source::Few(few) => {
+        match source {
+            Source::Few(bucket) => {
+                let Held::Few(few) = &buckets[*bucket].0 else { return Ended::Complete };
                 for (place, listener) in few.iter().enumerate().skip(self.from.1) {
                     self.from.1 = place + 1;
-                    ended = self.candidate(listener, subject, found);
+                    ended = self.evaluate(listener, subject, found);
                     if ended != Ended::Complete {
                         break;
                     }
                 }
             }
-            Source::Postings { many, hash } => {
-                many.postings.walk((hash, self.from.1), i64::MIN, |posting| {
-                    if posting.hash != hash {
+            Source::Postings { bucket, hash } => {
+                let Held::Many(many) = &buckets[*bucket].0 else { return Ended::Complete };
+                many.postings.walk((*hash, self.from.1), i64::MIN, |posting| {
+                    if posting.hash != *hash {
                         return false;
                     }
                     self.from.1 = address(&posting.listener) + 1;
@@ -143,15 +154,15 @@ impl<'i, T: Listener> Search<'i, T> {
                 });
             }
             Source::Ranges { node, number, repeated } => {
-                node.ranges.walk(self.from, number, |range| {
-                    if range.low > number {
+                node.ranges.walk(self.from, *number, |range| {
+                    if range.low > *number {
                         return false;
                     }
                     let (low, address, place) = range.key();
                     self.from = (low, address, place + 1);
                     if self.steps.take(1).is_err() {
                         ended = Ended::TooCostly;
-                    } else if range.high >= number && (!repeated || self.evaluated.insert(address)) {
+                    } else if range.high >= *number && (!repeated || self.evaluated.insert(address)) {
                         ended = match repeated {
                             true => self.evaluate(&range.listener, subject, found),
                             false => self.candidate(&range.listener, subject, found),
@@ -165,11 +176,11 @@ impl<'i, T: Listener> Search<'i, T> {
     }
 
     /// A candidate of a source in which it is once.
-    fn candidate(
+    fn candidate<T: Listener>(
         &mut self,
-        listener: &'i Arc<T>,
+        listener: &Arc<T>,
         subject: &mut Subject<'_>,
-        found: &mut impl FnMut(&'i Arc<T>) -> bool,
+        found: &mut impl FnMut(&Arc<T>) -> bool,
     ) -> Ended {
         let in_several = listener.filing().0.get().is_some_and(|filed| filed.places().len() > 1);
         if in_several && !self.evaluated.insert(address(listener)) {
@@ -181,11 +192,11 @@ impl<'i, T: Listener> Search<'i, T> {
         self.evaluate(listener, subject, found)
     }
 
-    fn evaluate(
+    fn evaluate<T: Listener>(
         &mut self,
-        listener: &'i Arc<T>,
+        listener: &Arc<T>,
         subject: &mut Subject<'_>,
-        found: &mut impl FnMut(&'i Arc<T>) -> bool,
+        found: &mut impl FnMut(&Arc<T>) -> bool,
     ) -> Ended {
         let Some(pattern) = listener.pattern() else {
             return if found(listener) { Ended::Complete } else { Ended::Paused };
@@ -209,55 +220,72 @@ impl<'i, T: Listener> Search<'i, T> {
     }
 }
 
-/// Walks the data of an event beside the paths of a bucket.
-struct Walk<'s, 'i, 'd, T> {
-    search: &'s mut Search<'i, T>,
+/// Walks the data of an event beside the paths of a bucket, and notes what may be found.
+struct Walk<'s, 'd, T> {
+    bucket: usize,
+    sources: &'s mut Vec<Source<T>>,
+    steps: &'s mut Steps,
     subject: &'s mut Subject<'d>,
-    many: &'i Many<T>,
     /// The same lookup may come again, as a list was entered.
     repeated: bool,
+    /// What was looked up where that is so.
+    looked_up: HashSet<u64, foldhash::fast::FixedState>,
 }
 
-impl<'i, 'd, T: Listener> Walk<'_, 'i, 'd, T> {
-    fn value(&mut self, node: &'i PathNode<T>, path: Path, value: Json<'d>) -> Result<(), TooCostly> {
+impl<'s, 'd, T: Listener> Walk<'s, 'd, T> {
+    fn new(bucket: usize, sources: &'s mut Vec<Source<T>>, steps: &'s mut Steps, subject: &'s mut Subject<'d>) -> Self {
+        Self { bucket, sources, steps, subject, repeated: false, looked_up: HashSet::default() }
+    }
+
+    fn all(&mut self, paths: &PathNode<T>) -> Result<(), TooCostly> {
+        let Json::Object(members) = Json::Object(self.subject.data) else { return Ok(()) };
+        self.members(paths, Path::ROOT, members)
+    }
+
+    fn value(&mut self, child: &PathChild<T>, value: Json<'d>) -> Result<(), TooCostly> {
         match value {
             Json::Array(elements) => {
                 let outside = std::mem::replace(&mut self.repeated, true);
                 for element in elements.iter() {
-                    self.search.steps.take(1)?;
-                    self.value(node, path, element)?;
+                    self.steps.take(1)?;
+                    self.value(child, element)?;
                 }
                 self.repeated = outside;
                 Ok(())
             }
-            Json::Object(members) if !node.children.is_empty() => {
-                if members.len() < node.children.len() {
-                    for (name, member) in members.iter() {
-                        self.search.steps.take(1)?;
-                        if let Some(child) = node.children.get(path.member(name)) {
-                            self.value(&child.node, child.path, member)?;
-                        }
-                    }
-                    return Ok(());
-                }
-                let mut walked = Ok(());
-                node.children.walk(Path::ROOT, i64::MIN, |child| {
-                    walked = self.search.steps.take(1);
-                    if let (Ok(()), Some(member)) = (&walked, members.get(&child.name)) {
-                        walked = self.value(&child.node, child.path, member);
-                    }
-                    walked.is_ok()
-                });
-                walked
-            }
-            Json::Object(_) => Ok(()),
-            scalar => self.scalar(node, path, scalar),
+            Json::Object(members) => self.members(&child.node, child.path, members),
+            scalar => self.scalar(&child.node, child.path, scalar),
         }
     }
 
-    fn scalar(&mut self, node: &'i PathNode<T>, path: Path, value: Json<'d>) -> Result<(), TooCostly> {
+    /// Looks at the members that the paths know, from the side that has fewer.
+    fn members(&mut self, node: &PathNode<T>, path: Path, members: Object<'d>) -> Result<(), TooCostly> {
+        if node.children.is_empty() {
+            return Ok(());
+        }
+        if members.len() < node.children.len() {
+            for (name, member) in members.iter() {
+                self.steps.take(1)?;
+                if let Some(child) = node.children.get(path.member(name)) {
+                    self.value(child, member)?;
+                }
+            }
+            return Ok(());
+        }
+        let mut walked = Ok(());
+        node.children.walk(Path::ROOT, i64::MIN, |child| {
+            walked = self.steps.take(1);
+            if let (Ok(()), Some(member)) = (&walked, members.get(&child.name)) {
+                walked = self.value(child, member);
+            }
+            walked.is_ok()
+        });
+        walked
+    }
+
+    fn scalar(&mut self, node: &Arc<PathNode<T>>, path: Path, value: Json<'d>) -> Result<(), TooCostly> {
         for probe in &node.probes {
-            self.search.steps.take(1)?;
+            self.steps.take(1)?;
             let length = usize::from(probe.length);
             match (probe.kind, value) {
                 (Kind::Present, _) => self.look_up(path.bare(Kind::Present)),
@@ -273,19 +301,19 @@ impl<'i, 'd, T: Listener> Walk<'_, 'i, 'd, T> {
         Ok(())
     }
 
-    fn number(&mut self, node: &'i PathNode<T>, path: Path, text: &'d str) -> Result<(), TooCostly> {
+    fn number(&mut self, node: &Arc<PathNode<T>>, path: Path, text: &'d str) -> Result<(), TooCostly> {
         let wants = |kind| node.probes.iter().any(|probe| probe.kind == kind);
         let (exact, range) = (wants(Kind::Number), wants(Kind::Range));
         if !exact && !range {
             return Ok(());
         }
-        let number = self.subject.number(text, &mut self.search.steps)?;
+        let number = self.subject.number(text, self.steps)?;
         if exact {
             self.look_up(path.number(number));
         }
         let number = number.coarse();
-        if range && (!self.repeated || self.search.looked_up.insert(path.range(number))) {
-            self.search.sources.push(Source::Ranges { node, number, repeated: self.repeated });
+        if range && (!self.repeated || self.looked_up.insert(path.range(number))) {
+            self.sources.push(Source::Ranges { node: Arc::clone(node), number, repeated: self.repeated });
         }
         Ok(())
     }
@@ -293,11 +321,11 @@ impl<'i, 'd, T: Listener> Walk<'_, 'i, 'd, T> {
     fn text(&mut self, path: Path, kind: Kind, length: usize, text: &str) -> Result<(), TooCostly> {
         match kind {
             Kind::Text => {
-                self.search.steps.take(text.len() / 64)?;
+                self.steps.take(text.len() / 64)?;
                 self.look_up(path.text(kind, 0, text));
             }
             Kind::Folded => {
-                self.search.steps.take(text.len() / 8)?;
+                self.steps.take(text.len() / 8)?;
                 self.look_up(path.folded(kind, 0, text.chars()));
             }
             Kind::Prefix if text.is_char_boundary(length) && length <= text.len() => {
@@ -314,7 +342,7 @@ impl<'i, 'd, T: Listener> Walk<'_, 'i, 'd, T> {
             }
             Kind::Part => {
                 for part in text.as_bytes().windows(length) {
-                    self.search.steps.take(1)?;
+                    self.steps.take(1)?;
                     self.look_up_repeated(path.bytes(kind, length, part));
                 }
             }
@@ -334,12 +362,12 @@ impl<'i, 'd, T: Listener> Walk<'_, 'i, 'd, T> {
     }
 
     fn look_up_repeated(&mut self, hash: u64) {
-        if self.search.looked_up.insert(hash) {
+        if self.looked_up.insert(hash) {
             self.note(hash);
         }
     }
 
     fn note(&mut self, hash: u64) {
-        self.search.sources.push(Source::Postings { many: self.many, hash });
+        self.sources.push(Source::Postings { bucket: self.bucket, hash });
     }
 }

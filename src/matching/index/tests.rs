@@ -44,7 +44,7 @@ fn filled(with: &[&Arc<Waiting>]) -> Bucket<Waiting> {
 fn search(bucket: &Bucket<Waiting>, data: &Value, limits: &Limits) -> (Vec<String>, Ended, usize, usize) {
     let document = Document::from(data);
     let mut subject = Subject::new(document.object().expect("an object"));
-    let mut search = Search::new([bucket].into_iter(), &mut subject, limits);
+    let mut search = Search::new([bucket], &mut subject, limits);
     let mut names = Vec::new();
     let ended = search.run(&mut subject, |listener| {
         names.push(listener.name.clone());

@@ -2,9 +2,9 @@
 //! pattern is filed under it, is a candidate where it is found, and is then evaluated. Of the conditions that a pattern
 //! has, the one is taken that brings the fewest candidates: by what the index holds already, and by its kind.
 
-use super::super::pattern::Pattern;
-use super::super::program::{Below, Comparison, Op, Span};
 use super::key::{Kind, PART_MAX, PART_MIN, Path, prefix, suffix};
+use crate::matching::pattern::Pattern;
+use crate::matching::program::{Below, Comparison, Op, Span};
 
 /// With more tests than this in a list, those that are filed under each are not counted: the list is long enough.
 const COUNTED_MAX: usize = 32;
@@ -237,7 +237,7 @@ impl<C: Counts> Chooser<'_, C> {
         }
         let mut whole = Choice { cost: 0, places: Vec::new(), common: false };
         while at < end {
-            let place = super::super::program::small(at);
+            let place = crate::matching::program::small(at);
             let witness = self.pattern.witness(place, path)?;
             let counted = if whole.places.len() < COUNTED_MAX { self.counts.count(self.pattern, &witness) } else { 0 };
             let cost = counted + cost_of(&witness);

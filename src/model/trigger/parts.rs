@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::model::field::{Fields, kind};
+use crate::json::kind;
+use crate::model::field::Fields;
 use crate::model::headers::header;
 use crate::model::secret::{SECRETS_MAX, Secret};
 

@@ -16,8 +16,9 @@ use redb::{
     Builder, Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata as _, TableDefinition,
 };
 
-use super::backend::{Backend, Place, Row, Write};
-use super::change::{self, CHANGES_MAX, Feed};
+use super::backend::{Backend, Location, Row, Write};
+use super::change::CHANGES_MAX;
+use super::feed::{self, Feed};
 use super::writer::Writer;
 use super::{Kind, OpenError, Revision, StoreError, Written};
 use crate::model::id::AccountId;
@@ -92,22 +93,22 @@ impl Embedded {
 }
 
 impl Backend for Embedded {
-    fn get(&self, place: Place) -> BoxFuture<'_, Result<Option<Row>, StoreError>> {
+    fn get(&self, location: Location) -> BoxFuture<'_, Result<Option<Row>, StoreError>> {
         self.reading(move |transaction| {
             let records = transaction.open_table(RECORDS)?;
-            let found = records.get(key(&place))?;
-            Ok(found.map(|found| row(&place.id, found.value())))
+            let found = records.get(key(&location))?;
+            Ok(found.map(|found| row(&location.id, found.value())))
         })
     }
 
-    fn list(&self, after: Place, limit: usize) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+    fn list(&self, after: Location, limit: usize) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
         self.reading(move |transaction| {
             let records = transaction.open_table(RECORDS)?;
             let (kind, account, _) = key(&after);
             let mut rows = Vec::new();
             for entry in records.range::<(u8, &str, &str)>((Bound::Excluded(key(&after)), Bound::Unbounded))? {
-                let (place, value) = entry?;
-                let (its_kind, its_account, id) = place.value();
+                let (location, value) = entry?;
+                let (its_kind, its_account, id) = location.value();
                 if rows.len() >= limit || (its_kind, its_account) != (kind, account) {
                     break;
                 }
@@ -129,8 +130,8 @@ impl Backend for Embedded {
                 let mut from = String::new();
                 // From account to account, past all that one holds.
                 while let Some(entry) = records.range((number(kind), from.as_str(), "")..)?.next() {
-                    let (place, _) = entry?;
-                    let (its_kind, account, _) = place.value();
+                    let (location, _) = entry?;
+                    let (its_kind, account, _) = location.value();
                     if its_kind != number(kind) {
                         break;
                     }
@@ -155,9 +156,9 @@ fn number(kind: Kind) -> u8 {
     }
 }
 
-fn key(place: &Place) -> (u8, &str, &str) {
-    let account = place.account.as_ref().map_or("", AccountId::as_str);
-    (number(place.kind), account, &place.id)
+fn key(location: &Location) -> (u8, &str, &str) {
+    let account = location.account.as_ref().map_or("", AccountId::as_str);
+    (number(location.kind), account, &location.id)
 }
 
 fn row(id: &str, (revision, _, json): (u64, &str, &[u8])) -> Row {
@@ -175,21 +176,21 @@ fn load(database: &Database, feed: &Feed) -> Result<(), StoreError> {
         let mut snapshot = feed.snapshot(usize::try_from(records.len()?).unwrap_or(usize::MAX));
         let mut batch = Vec::new();
         for entry in records.iter()? {
-            let (place, value) = entry?;
-            let (kind, account, id) = place.value();
+            let (location, value) = entry?;
+            let (kind, account, id) = location.value();
             let kinds = [Kind::Template, Kind::Trigger, Kind::Key];
             // Only a later format has other kinds, and that was refused.
             let Some(kind) = kinds.into_iter().find(|k| number(*k) == kind) else {
                 continue;
             };
-            let place = Place { kind, account: AccountId::new(account).ok(), id: id.to_owned() };
+            let location = Location { kind, account: AccountId::new(account).ok(), id: id.to_owned() };
             let (_, _, json) = value.value();
-            batch.push(change::read(place, json));
+            batch.push(feed::read(location, json));
             if batch.len() == CHANGES_MAX {
-                snapshot.add(std::mem::take(&mut batch));
+                snapshot.add(feed.compile(std::mem::take(&mut batch)));
             }
         }
-        snapshot.add(batch);
+        snapshot.add(feed.compile(batch));
         snapshot.finish();
         Ok(())
     };

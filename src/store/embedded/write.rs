@@ -78,9 +78,9 @@ fn apply(
     write: &Write,
     next: Revision,
 ) -> Result<Result<Written, StoreError>, redb::Error> {
-    let place = &write.place;
-    let (_, account, id) = key(place);
-    let current = records.get(key(place))?.map(|found| {
+    let location = &write.location;
+    let (_, account, id) = key(location);
+    let current = records.get(key(location))?.map(|found| {
         let (revision, template, _) = found.value();
         (Revision(revision), template.to_owned())
     });
@@ -90,7 +90,7 @@ fn apply(
     }
     let template = match &write.content {
         None if current.is_none() => return Ok(Err(StoreError::NotFound)),
-        None if place.kind == Kind::Template => {
+        None if location.kind == Kind::Template => {
             let triggers = triggers_of(references, account, id)?;
             if !triggers.is_empty() {
                 return Ok(Err(StoreError::TemplateInUse { triggers }));
@@ -101,8 +101,8 @@ fn apply(
         Some(content) => match &content.template {
             None => "",
             Some(template) => {
-                let place = (number(Kind::Template), account, template.as_str());
-                if records.get(place)?.is_none() {
+                let location = (number(Kind::Template), account, template.as_str());
+                if records.get(location)?.is_none() {
                     return Ok(Err(StoreError::TemplateMissing(template.clone())));
                 }
                 template.as_str()
@@ -120,10 +120,10 @@ fn apply(
     }
     match &write.content {
         Some(content) => {
-            records.insert(key(place), (next.0, template, content.json.as_slice()))?;
+            records.insert(key(location), (next.0, template, content.json.as_slice()))?;
         }
         None => {
-            records.remove(key(place))?;
+            records.remove(key(location))?;
         }
     }
     Ok(Ok(Written { revision: next, created: revision.is_none() }))
@@ -133,8 +133,8 @@ fn apply(
 fn triggers_of(references: &References<'_>, account: &str, template: &str) -> Result<Vec<TriggerId>, redb::Error> {
     let mut triggers = Vec::new();
     for entry in references.range((account, template, "")..)? {
-        let (place, ()) = entry.map(|(place, _)| (place, ()))?;
-        let (its_account, its_template, trigger) = place.value();
+        let (location, ()) = entry.map(|(location, _)| (location, ()))?;
+        let (its_account, its_template, trigger) = location.value();
         if (its_account, its_template) != (account, template) || triggers.len() == TRIGGERS_NAMED_MAX {
             break;
         }

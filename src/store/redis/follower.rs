@@ -3,23 +3,22 @@
 //! its own, and never gives up. It never writes, except the mark of a new store.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::pending::Pending;
-use super::scripts::{self, Changes, Entry, Found, LOG, META, Trouble};
-use crate::redis::{ANSWER_WITHIN, Cmd, Code, Connection, Link, Value, is_refusal};
+use super::position::Position;
+use super::scripts::{self, Changes, Entry, LOG, LogValue, Trouble};
+use super::state::SharedState;
+use crate::redis::{ANSWER_WITHIN, Cmd, Connection, Value, is_refusal};
 use crate::store::OpenError;
-use crate::store::change::{self, Feed, Told};
-use crate::telemetry::metrics::{Label as _, Metrics, SnapshotReason};
+use crate::store::feed::{self, Observed, Saved};
+use crate::telemetry::metrics::{Label as _, SnapshotReason};
 
 /// How long Redis holds a question for news. Each time it ends, it is asked whether its history is
 /// still the one that was followed, so this is also how long the loss of one can go unnoticed.
 const NEWS_WITHIN: Duration = Duration::from_secs(1);
-/// A long answer may take longer than an ordinary one.
-const READ_WITHIN: Duration = Duration::from_secs(10);
 /// Changes that come one after another are read together after this, which spares Redis a reading
 /// for each of them and each node.
 const GATHERED_FOR: Duration = Duration::from_millis(2);
@@ -28,45 +27,17 @@ const TRIED_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// How often a start says that it still waits.
 const SAID_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
-/// What the follower shares with the calls to the store.
-pub(super) struct Shared {
-    pub(super) link: Link,
-    pub(super) feed: Arc<Feed>,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) pending: Pending,
-    pub(super) connected: AtomicBool,
-}
-
-impl Shared {
-    pub(super) fn set_connected(&self, connected: bool) {
-        self.connected.store(connected, Ordering::Relaxed);
-        self.metrics.store.connected.set(i64::from(connected));
-        if connected && let Ok(now) = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
-            self.metrics.store.last_contact.set(now.as_secs().cast_signed());
-        }
-    }
-}
-
-/// How far the sink has been told: up to this version of this history.
-#[derive(Debug, Clone)]
-pub(super) struct Point {
-    pub(super) epoch: String,
-    pub(super) version: u64,
-    /// That of the version's entry in the log; two histories may have the same version.
-    pub(super) token: Option<String>,
-}
-
 /// Follows the store.
 pub(super) struct Follower {
-    shared: Arc<Shared>,
-    point: Option<Point>,
+    shared: Arc<SharedState>,
+    position: Option<Position>,
 }
 
 type Opened = oneshot::Sender<Result<(), OpenError>>;
 
 impl Follower {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, point: None }
+    pub(super) fn new(shared: Arc<SharedState>) -> Self {
+        Self { shared, position: None }
     }
 
     /// Runs for ever once the store is open. What keeps it from being opened is told, and ends it.
@@ -141,10 +112,10 @@ impl Follower {
 
     /// Asks Redis to say when the log goes on. An answer that never comes ends the connection.
     async fn wait_for_news(&self, connection: &mut Connection) -> Result<(), Trouble> {
-        let Some(point) = &self.point else { return Ok(()) };
+        let Some(position) = &self.position else { return Ok(()) };
         let mut command = Cmd::new();
         command.arg("XREAD").arg("COUNT").arg(1).arg("BLOCK").arg(NEWS_WITHIN.as_millis() as u64);
-        command.arg("STREAMS").arg(LOG).arg(format!("{}-0", point.version));
+        command.arg("STREAMS").arg(LOG).arg(format!("{}-0", position.version));
         let asked = tokio::time::timeout(NEWS_WITHIN + ANSWER_WITHIN, command.query_async::<Value>(connection));
         asked.await.map_err(|_| Trouble::Silence)??;
         Ok(())
@@ -154,13 +125,13 @@ impl Follower {
     async fn catch_up(&mut self, connection: &mut Connection) -> Result<(), Trouble> {
         let mut turns = 0_u32;
         loop {
-            let Some(point) = &self.point else {
+            let Some(position) = &self.position else {
                 self.begin_anew(connection, SnapshotReason::Start).await?;
                 continue;
             };
-            let read = ask(connection, &scripts::CHANGES, &scripts::changes_after(point.version)).await?;
+            let read = scripts::run(connection, &scripts::CHANGES, &scripts::changes_after(position.version)).await?;
             let read = scripts::read_changes(read)?;
-            match judge(point, &read) {
+            match position.check(&read) {
                 Err(reason) => {
                     // A log that can't be followed at all must not be read without a pause.
                     tokio::time::sleep(TRIED_AGAIN_AFTER * turns.min(25)).await;
@@ -169,7 +140,7 @@ impl Follower {
                 }
                 Ok(()) => {
                     let version = read.version;
-                    let last = self.apply(read);
+                    let last = self.apply(read).await;
                     self.shared.set_connected(true);
                     if last >= version {
                         tokio::time::sleep(GATHERED_FOR).await;
@@ -181,27 +152,28 @@ impl Follower {
     }
 
     /// Tells of the changes that were read, and says up to which version.
-    fn apply(&mut self, read: Changes) -> u64 {
+    async fn apply(&mut self, read: Changes) -> u64 {
         let Some(last) = read.entries.last().map(|entry| (entry.version, entry.token.clone())) else {
             return read.version;
         };
         let newest = (last.0, read.version);
         let number = read.entries.len();
-        let mut told = Vec::with_capacity(number);
+        let mut observed = Vec::with_capacity(number);
         let mut writers = Vec::new();
         for entry in read.entries {
             match self.shared.pending.take(&entry.token) {
                 Some((change, writer)) => {
-                    told.push(Told::Changed(change));
+                    observed.push(Observed::Record(Saved::Ready(change)));
                     writers.push(writer);
                 }
-                None => told.extend(tell(entry, newest)),
+                None => observed.extend(observe(entry, newest)),
             }
         }
-        self.shared.feed.tell(told);
+        let observed = self.shared.compile(observed).await;
+        self.shared.feed.apply(observed);
         self.shared.metrics.store.changes.inc_by(number as u64);
-        if let Some(point) = &mut self.point {
-            (point.version, point.token) = (last.0, Some(last.1));
+        if let Some(position) = &mut self.position {
+            (position.version, position.token) = (last.0, Some(last.1));
         }
         for writer in writers {
             // A writer that has gone needs no answer.
@@ -216,99 +188,33 @@ impl Follower {
         if reason != SnapshotReason::Start {
             tracing::warn!(reason = reason.word(), "the store's log does not tell all that changed; all of it is read");
         }
-        let (point, records) = super::snapshot::take(&self.shared, connection).await?;
+        let (position, records) = super::snapshot::take(&self.shared, connection).await?;
         tracing::info!(
             records,
-            version = point.version,
+            version = position.version,
             seconds = begun.elapsed().as_secs_f64(),
             "the store in Redis was read"
         );
         self.shared.metrics.store.snapshots.inc(reason);
-        self.shared.pending.snapshot(point.version);
-        self.point = Some(point);
+        self.shared.pending.snapshot(position.version);
+        self.position = Some(position);
         Ok(())
     }
 }
 
 /// What is told of an entry of the log; nothing where a later one says more.
-fn tell(entry: Entry, (last, version): (u64, u64)) -> Option<Told> {
-    let Some(place) = entry.place else {
+fn observe(entry: Entry, (last, version): (u64, u64)) -> Option<Observed<Saved>> {
+    let Some(location) = entry.location else {
         tracing::warn!(version = entry.version, "an entry of the store's log names no record and is passed over");
         return None;
     };
     match entry.value {
-        Found::Later => None,
-        Found::Gone => Some(Told::Gone(place)),
-        Found::Kept(value) => match scripts::split(&value) {
+        LogValue::Superseded => None,
+        LogValue::Deleted => Some(Observed::Deleted(location)),
+        LogValue::Saved(value) => match scripts::split(&value) {
             // It is from a change that was not read yet, and will be told in its turn.
             (revision, _) if (last + 1..=version).contains(&revision) => None,
-            (_, json) => Some(change::read(place, json)),
+            (_, json) => Some(feed::read(location, json)),
         },
-    }
-}
-
-/// Whether the log goes on from where the sink is.
-fn judge(point: &Point, read: &Changes) -> Result<(), SnapshotReason> {
-    if read.epoch.as_ref() != Some(&point.epoch) {
-        return Err(SnapshotReason::Epoch);
-    }
-    if read.version < point.version {
-        return Err(SnapshotReason::Behind);
-    }
-    if read.token != point.token {
-        return Err(SnapshotReason::History);
-    }
-    let follows = (point.version + 1..).zip(&read.entries).all(|(expected, entry)| entry.version == expected);
-    let lost = read.entries.is_empty() && read.version > point.version;
-    if follows && !lost { Ok(()) } else { Err(SnapshotReason::Gap) }
-}
-
-/// Runs a script over the follower's own connection.
-pub(super) async fn ask(connection: &mut Connection, code: &Code, words: &[Vec<u8>]) -> Result<Value, Trouble> {
-    let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-    let answer = tokio::time::timeout(READ_WITHIN, code.run(connection, META, &words)).await;
-    Ok(answer.map_err(|_| Trouble::Silence)??)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(epoch: &str, version: u64, token: Option<&str>, entries: &[u64]) -> Changes {
-        let entry = |version: &u64| Entry { version: *version, place: None, token: String::new(), value: Found::Gone };
-        Changes {
-            epoch: Some(epoch.to_owned()),
-            version,
-            token: token.map(str::to_owned),
-            entries: entries.iter().map(entry).collect(),
-        }
-    }
-
-    #[test]
-    fn a_log_is_followed_only_where_it_tells_everything() {
-        let point = Point { epoch: "e".into(), version: 5, token: Some("t".into()) };
-        for (read, expected) in [
-            (read("e", 5, Some("t"), &[]), Ok(())),
-            (read("e", 7, Some("t"), &[6, 7]), Ok(())),
-            // What did not fit into one answer.
-            (read("e", 9, Some("t"), &[6, 7]), Ok(())),
-            (read("f", 5, Some("t"), &[]), Err(SnapshotReason::Epoch)),
-            (Changes { epoch: None, ..read("e", 0, None, &[]) }, Err(SnapshotReason::Epoch)),
-            (read("e", 4, None, &[]), Err(SnapshotReason::Behind)),
-            (read("e", 5, Some("u"), &[]), Err(SnapshotReason::History)),
-            (read("e", 6, None, &[6]), Err(SnapshotReason::History)),
-            (read("e", 8, Some("t"), &[7, 8]), Err(SnapshotReason::Gap)),
-            (read("e", 8, Some("t"), &[6, 8]), Err(SnapshotReason::Gap)),
-            (read("e", 8, Some("t"), &[]), Err(SnapshotReason::Gap)),
-        ] {
-            assert_eq!(judge(&point, &read), expected, "{read:?}");
-        }
-    }
-
-    #[test]
-    fn a_log_that_was_emptied_is_followed_on() {
-        let point = Point { epoch: "e".into(), version: 5, token: None };
-        assert_eq!(judge(&point, &read("e", 5, None, &[])), Ok(()));
-        assert_eq!(judge(&point, &read("e", 6, None, &[6])), Ok(()));
     }
 }

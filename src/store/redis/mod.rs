@@ -5,8 +5,10 @@
 
 mod follower;
 mod pending;
+mod position;
 mod scripts;
 mod snapshot;
+mod state;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,18 +18,19 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Semaphore, oneshot};
 
-use self::follower::{Follower, Shared};
+use self::follower::Follower;
 use self::pending::Pending;
 use self::scripts::{META, ROWS_MAX, Trouble};
-use super::backend::{Backend, Place, Row, Write};
-use super::change::Feed;
+use self::state::SharedState;
+use super::backend::{Backend, Location, Row, Write};
+use super::feed::Feed;
 use super::{Kind, OpenError, Precondition, Revision, StoreError, Written};
 use crate::config::StoreSettings;
 use crate::model::id::{AccountId, TemplateId, TriggerId};
 use crate::redis::{Cmd, Code, Link, RedisResult, Value, is_broken};
 use crate::telemetry::metrics::Metrics;
 
-/// The most writes under way; past it, callers wait for a place.
+/// The most writes under way; past it, callers wait for a permit.
 const WRITES_MAX: usize = 1_024;
 /// Names of accounts read at a time.
 const ACCOUNTS_MAX: usize = 1_000;
@@ -39,7 +42,8 @@ pub(super) async fn open(
     metrics: Arc<Metrics>,
 ) -> Result<Arc<dyn Backend>, OpenError> {
     let link = Link::new(&settings.url, settings.ca_file.as_deref())?;
-    let shared = Arc::new(Shared { link, feed, metrics, pending: Pending::new(), connected: AtomicBool::new(false) });
+    let shared =
+        Arc::new(SharedState { link, feed, metrics, pending: Pending::new(), connected: AtomicBool::new(false) });
     shared.set_connected(false);
     let system = |error: std::io::Error| StoreError::Unavailable(error.to_string());
     let runtime = Builder::new_current_thread().enable_all().build().map_err(system)?;
@@ -55,6 +59,8 @@ pub(super) async fn open(
                 () = follower.run(opened, within) => {}
             }
         });
+        // A template that is being compiled needs no wait: nobody will use it.
+        runtime.shutdown_background();
     };
     let thread = std::thread::Builder::new().name("store-follower".to_owned()).spawn(run).map_err(system)?;
     let store = Redis {
@@ -103,11 +109,11 @@ impl Redis {
 }
 
 impl Backend for Redis {
-    fn get(&self, place: Place) -> BoxFuture<'_, Result<Option<Row>, StoreError>> {
-        self.call(|calls| async move { calls.get(place).await })
+    fn get(&self, location: Location) -> BoxFuture<'_, Result<Option<Row>, StoreError>> {
+        self.call(|calls| async move { calls.get(location).await })
     }
 
-    fn list(&self, after: Place, limit: usize) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+    fn list(&self, after: Location, limit: usize) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
         self.call(move |calls| async move { calls.list(after, limit).await })
     }
 
@@ -126,47 +132,47 @@ impl Backend for Redis {
 
 /// What is asked of Redis for a caller, all over one connection.
 struct Calls {
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
     writes: Semaphore,
 }
 
 impl Calls {
-    async fn get(&self, place: Place) -> Result<Option<Row>, StoreError> {
-        let account = place.account.as_ref().map_or("", AccountId::as_str);
-        let list = match place.kind {
+    async fn get(&self, location: Location) -> Result<Option<Row>, StoreError> {
+        let account = location.account.as_ref().map_or("", AccountId::as_str);
+        let list = match location.kind {
             Kind::Template => format!("{{posthaste}}:templates:{account}"),
             Kind::Trigger => format!("{{posthaste}}:triggers:{account}"),
             Kind::Key => "{posthaste}:keys".to_owned(),
         };
         let mut command = Cmd::new();
-        command.arg("HGET").arg(list).arg(&place.id);
+        command.arg("HGET").arg(list).arg(&location.id);
         let value: Option<Vec<u8>> = read(|| self.shared.link.query(&command)).await?;
-        Ok(value.map(|value| row(place.id, &value)))
+        Ok(value.map(|value| row(location.id, &value)))
     }
 
-    async fn list(&self, after: Place, limit: usize) -> Result<Vec<Row>, StoreError> {
+    async fn list(&self, after: Location, limit: usize) -> Result<Vec<Row>, StoreError> {
         let account = after.account.as_ref().map_or("", AccountId::as_str);
         let (mut rows, mut from) = (Vec::new(), Some(after.id));
         while let Some(id) = from.filter(|_| rows.len() < limit) {
             let words = scripts::page_after(after.kind, account, &id, (limit - rows.len()).min(ROWS_MAX), false);
             let page = scripts::read_page(after.kind, read(|| self.run(&scripts::PAGE, &words)).await?);
             let page = page.map_err(unavailable)?;
-            rows.extend(page.rows.into_iter().map(|(place, value)| row(place.id, &value)));
+            rows.extend(page.rows.into_iter().map(|(location, value)| row(location.id, &value)));
             from = page.next.map(|(_, id)| id);
         }
         Ok(rows)
     }
 
     async fn write(&self, write: Write) -> Result<Written, StoreError> {
-        let _place = self.writes.acquire().await.map_err(unavailable)?;
-        let Write { place, content, precondition, change } = write;
+        let _permit = self.writes.acquire().await.map_err(unavailable)?;
+        let Write { location, content, precondition, change } = write;
         let expected = self.shared.pending.expect(change);
         let operation = if content.is_some() { "put" } else { "delete" };
         let words = [
             operation.into(),
-            place.kind.as_str().into(),
-            place.account.as_ref().map_or("", AccountId::as_str).into(),
-            place.id.into_bytes(),
+            location.kind.as_str().into(),
+            location.account.as_ref().map_or("", AccountId::as_str).into(),
+            location.id.into_bytes(),
             content.map(|content| content.json).unwrap_or_default(),
             condition(&precondition).into_bytes(),
             expected.token.clone().into_bytes(),

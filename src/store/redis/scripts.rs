@@ -2,11 +2,12 @@
 //! names a key, except the log, which is waited for.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use crate::model::id::AccountId;
-use crate::redis::{Code, RedisError, Value};
+use crate::redis::{Code, Connection, RedisError, Value};
 use crate::store::Kind;
-use crate::store::backend::Place;
+use crate::store::backend::Location;
 
 /// The key that scripts are given; all others follow from it.
 pub(super) const META: &str = "{posthaste}:meta";
@@ -18,6 +19,8 @@ pub(super) const FORMAT: &str = "1";
 pub(super) const ROWS_MAX: usize = 1_000;
 /// An answer ends with the value that passes it, so this and one value are held in memory.
 const BYTES_MAX: usize = 4 << 20;
+/// How long a script may take that reads up to so much.
+const READ_WITHIN: Duration = Duration::from_secs(10);
 
 /// Changes; see write.lua.
 pub(super) static WRITE: LazyLock<Code> = LazyLock::new(|| Code::new(include_str!("write.lua")));
@@ -48,18 +51,20 @@ pub(super) enum Trouble {
 pub(super) struct Entry {
     pub(super) version: u64,
     /// `None` where another program wrote what no place can be.
-    pub(super) place: Option<Place>,
+    pub(super) location: Option<Location>,
     pub(super) token: String,
-    pub(super) value: Found,
+    pub(super) value: LogValue,
 }
 
 /// A value as it was when the log was read.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(super) enum LogValue {
     /// A later entry of the same reading has it.
-    Later,
-    Gone,
-    Kept(Vec<u8>),
+    Superseded,
+    /// The record was deleted.
+    Deleted,
+    /// The record as it is stored.
+    Saved(Vec<u8>),
 }
 
 /// What changed after a version, of one instant.
@@ -72,6 +77,13 @@ pub(super) struct Changes {
     /// The token of the version asked for, if the log still has it.
     pub(super) token: Option<String>,
     pub(super) entries: Vec<Entry>,
+}
+
+/// Runs a script over the follower's own connection.
+pub(super) async fn run(connection: &mut Connection, code: &Code, words: &[Vec<u8>]) -> Result<Value, Trouble> {
+    let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    let response = tokio::time::timeout(READ_WITHIN, code.run(connection, META, &words)).await;
+    Ok(response.map_err(|_| Trouble::Silence)??)
 }
 
 /// The words that ask for what changed after a version.
@@ -100,14 +112,14 @@ fn read_entry(entry: Value) -> Result<Entry, Trouble> {
     let id = text(id).ok_or(Trouble::Answer)?;
     let version = id.split('-').next().and_then(|version| version.parse().ok());
     let kind = text(kind).and_then(|kind| kind_of(&kind));
-    let place = kind.and_then(|kind| place(kind, &text(account)?, text(name)?));
+    let location = kind.and_then(|kind| location(kind, &text(account)?, text(name)?));
     Ok(Entry {
         version: version.ok_or(Trouble::Answer)?,
-        place,
+        location,
         token: text(token).unwrap_or_default(),
         value: match value {
-            Value::Int(_) => Found::Later,
-            value => bytes(value).map_or(Found::Gone, Found::Kept),
+            Value::Int(_) => LogValue::Superseded,
+            value => bytes(value).map_or(LogValue::Deleted, LogValue::Saved),
         },
     })
 }
@@ -116,15 +128,15 @@ fn kind_of(word: &str) -> Option<Kind> {
     [Kind::Template, Kind::Trigger, Kind::Key].into_iter().find(|kind| kind.as_str() == word)
 }
 
-fn place(kind: Kind, account: &str, id: String) -> Option<Place> {
+fn location(kind: Kind, account: &str, id: String) -> Option<Location> {
     let account = AccountId::new(account).ok();
-    (account.is_none() == (kind == Kind::Key)).then_some(Place { kind, account, id })
+    (account.is_none() == (kind == Kind::Key)).then_some(Location { kind, account, id })
 }
 
 /// Some records of one kind, and where the next begin.
 #[derive(Debug)]
 pub(super) struct Page {
-    pub(super) rows: Vec<(Place, Vec<u8>)>,
+    pub(super) rows: Vec<(Location, Vec<u8>)>,
     /// Account and id; `None`: there is no more.
     pub(super) next: Option<(String, String)>,
 }
@@ -150,9 +162,9 @@ pub(super) fn read_page(kind: Kind, answer: Value) -> Result<Page, Trouble> {
     let next = items.next().and_then(text).zip(items.next().and_then(text));
     let rows = rows.into_iter().map(|row| {
         let [account, id, value] = self::items(row)?;
-        let place = text(account).zip(text(id)).and_then(|(account, id)| place(kind, &account, id));
+        let location = text(account).zip(text(id)).and_then(|(account, id)| location(kind, &account, id));
         // A list that another program wrote can hold what is no name.
-        Ok(place.zip(bytes(value)))
+        Ok(location.zip(bytes(value)))
     });
     let rows = rows.collect::<Result<Vec<_>, Trouble>>()?;
     Ok(Page { rows: rows.into_iter().flatten().collect(), next })

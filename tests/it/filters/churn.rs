@@ -41,7 +41,7 @@ fn listener(random: &mut Random, number: usize) -> Arc<Waiting> {
 fn found(bucket: &Bucket<Waiting>, data: &Document, pause_after: usize) -> Vec<usize> {
     let limits = Limits { steps_per_trigger_max: usize::MAX, steps_per_event_max: usize::MAX, ..Limits::default() };
     let mut subject = Subject::new(data.object().expect("an object"));
-    let mut search = Search::new([bucket].into_iter(), &mut subject, &limits);
+    let mut search = Search::new([bucket], &mut subject, &limits);
     let mut numbers = Vec::new();
     loop {
         let ended = search.run(&mut subject, |listener| {

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use posthaste::config::StoreSettings;
+use posthaste::flow::messages::LiveTemplate;
 use posthaste::model::key::Key;
 use posthaste::model::template::Template;
 use posthaste::model::trigger::Trigger;
@@ -37,6 +38,10 @@ impl Mirror {
 }
 
 impl ChangeSink for Mirror {
+    fn compile(&self, _: &Template) -> Option<Arc<LiveTemplate>> {
+        None
+    }
+
     fn apply(&self, changes: Vec<Change>) {
         change(&mut self.0.lock().expect("a lock"), changes);
     }
@@ -70,7 +75,9 @@ fn change(records: &mut Records, changes: Vec<Change>) {
     }
     for change in changes {
         match change {
-            Change::Template(account, id, value) => set(records, format!("template {account}/{id}"), value),
+            Change::Template(account, id, saved) => {
+                set(records, format!("template {account}/{id}"), saved.map(|saved| saved.template));
+            }
             Change::Trigger(account, id, value) => set(records, format!("trigger {account}/{id}"), value),
             Change::Key(id, value) => set(records, format!("key {id}"), value),
         }
@@ -123,7 +130,7 @@ impl Node {
             let templates = self.store.list::<Template>(Some(&account), None, 100_000).await.expect("a page");
             let triggers = self.store.list::<Trigger>(Some(&account), None, 100_000).await.expect("a page");
             let templates = templates.items.into_iter().map(|item| item.value);
-            change(&mut records, templates.map(|t| Change::Template(account.clone(), t.id.clone(), Some(t))).collect());
+            change(&mut records, templates.map(|t| super::template_change(&account, t)).collect());
             let triggers = triggers.items.into_iter().map(|item| item.value);
             change(&mut records, triggers.map(|t| Change::Trigger(account.clone(), t.id.clone(), Some(t))).collect());
         }

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use posthaste::dictionary::Dictionary;
+use posthaste::flow::messages::LiveTemplate;
 use posthaste::live::Live;
+use posthaste::model::template::Template;
 use posthaste::model::trigger::Trigger;
 use posthaste::store::{Change, ChangeSink, Precondition, Snapshot, Store};
 use posthaste::telemetry::metrics::Metrics;
@@ -24,6 +26,10 @@ struct Clock {
 }
 
 impl ChangeSink for Clock {
+    fn compile(&self, template: &Template) -> Option<Arc<LiveTemplate>> {
+        self.live.compile(template)
+    }
+
     fn apply(&self, changes: Vec<Change>) {
         let url = |change: &Change| match change {
             Change::Trigger(_, _, Some(trigger)) => Some(trigger.url.as_written().to_owned()),

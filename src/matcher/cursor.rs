@@ -1,0 +1,226 @@
+//! The events of one account in one request on their way to firings. A cursor stands at one candidate of one event and
+//! can be resumed there: each step is a bounded piece of work. First it is measured how many deliveries there are to
+//! be, which charges them to the account, then they are handed out one by one. Where there are more than the account
+//! may hold, the rest is matched only as it has room.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::flow::account::{Account, Measured, Reserved};
+use crate::flow::drill;
+use crate::flow::messages::{EventData, Firing, Firings, LiveTemplate, Step};
+use crate::live::{Live, LiveTrigger};
+use crate::matching::index::{Bucket, Ended, Search};
+use crate::matching::{Limits, Subject};
+use crate::model::event::{Event, EventType};
+use crate::model::id::TemplateId;
+use crate::model::outcome::Dropped;
+use crate::telemetry::metrics::Metrics;
+
+/// Triggers that are found in one step. What is looked at besides is bounded by the event's steps of matching.
+const FOUND_AT_ONCE: usize = 32;
+
+/// What all cursors of a thread need.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) live: Arc<Live>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// Events of one account, not all of them matched.
+#[derive(Debug)]
+pub(super) struct Cursor {
+    context: Arc<Context>,
+    account: Arc<Account>,
+    charged: Charged,
+    events: std::vec::IntoIter<Event>,
+    /// Of the event type that was looked up last: most events of a request have it in common.
+    listeners: Option<(EventType, Vec<Bucket<LiveTrigger>>)>,
+    /// The template that was looked up last.
+    template: Option<(TemplateId, Option<Arc<LiveTemplate>>)>,
+    matching: Option<Matching>,
+    fired: VecDeque<Fired>,
+}
+
+#[derive(Debug)]
+enum Charged {
+    Measured(Measured),
+    Reserved(Reserved),
+    /// Between the two.
+    Nothing,
+}
+
+/// An event whose candidates are being looked at.
+#[derive(Debug)]
+struct Matching {
+    event: Event,
+    /// `None`: it has not begun.
+    search: Option<Search<LiveTrigger>>,
+    is_over: bool,
+    /// Triggers that can't be decided within their steps.
+    too_costly: usize,
+    fired: Vec<Arc<LiveTrigger>>,
+}
+
+/// An event that was matched, and what it fires.
+#[derive(Debug)]
+struct Fired {
+    event: Arc<EventData>,
+    triggers: std::vec::IntoIter<Arc<LiveTrigger>>,
+}
+
+/// How far a cursor is with its measuring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Measure {
+    /// There are more candidates.
+    More,
+    /// The account may not hold as many deliveries.
+    Over,
+    /// All of them are charged.
+    Done,
+}
+
+impl Cursor {
+    pub(super) fn new(context: &Arc<Context>, account: Arc<Account>, events: Vec<Event>) -> Self {
+        Self {
+            context: Arc::clone(context),
+            charged: Charged::Measured(account.measure()),
+            account,
+            events: events.into_iter(),
+            listeners: None,
+            template: None,
+            matching: None,
+            fired: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
+    /// Whether it fires nothing. Of use once it is measured.
+    pub(super) fn is_empty(&self) -> bool {
+        self.fired.is_empty() && self.matching.is_none() && self.events.len() == 0
+    }
+
+    /// Looks at some candidates, and charges what they fire.
+    pub(super) fn measure(&mut self) -> Measure {
+        let before = self.fired.len();
+        if !self.advance() {
+            return Measure::Done;
+        }
+        let Charged::Measured(measured) = &mut self.charged else { return Measure::Done };
+        match self.fired.back().filter(|_| self.fired.len() > before) {
+            Some(fired) if !measured.add(fired.triggers.len()) => Measure::Over,
+            _ => Measure::More,
+        }
+    }
+
+    /// All of it may be worked off.
+    pub(super) fn accept(&mut self) {
+        if let Charged::Measured(measured) = std::mem::replace(&mut self.charged, Charged::Nothing) {
+            self.charged = Charged::Reserved(measured.accept());
+        }
+    }
+
+    /// It is over its account's bound. False: and may not be worked off as the account has room.
+    pub(super) fn pace(&mut self) -> bool {
+        if let Charged::Measured(measured) = std::mem::replace(&mut self.charged, Charged::Nothing) {
+            self.charged = measured.pace().map_or(Charged::Nothing, Charged::Reserved);
+        }
+        matches!(self.charged, Charged::Reserved(_))
+    }
+
+    /// Looks at some candidates of one event. False: there are no more events.
+    fn advance(&mut self) -> bool {
+        let Some(matching) = self.matching.take().or_else(|| self.begin()) else { return false };
+        let buckets = self.listeners.as_ref().map_or(&[][..], |(_, buckets)| buckets);
+        let limits = self.context.live.matching();
+        // A panic over one event costs that event only.
+        match catch_unwind(AssertUnwindSafe(|| matching.some(buckets, limits))) {
+            Ok(matching) if !matching.is_over => self.matching = Some(matching),
+            Ok(matching) => {
+                self.context.metrics.deliveries.dropped.inc_by(Dropped::FilterTooCostly, matching.too_costly);
+                if !matching.fired.is_empty() {
+                    self.fired.push_back(matching.finish());
+                }
+            }
+            Err(_) => self.context.metrics.deliveries.dropped.inc(Dropped::Panic),
+        }
+        true
+    }
+
+    fn begin(&mut self) -> Option<Matching> {
+        let event = self.events.next()?;
+        if self.listeners.as_ref().is_none_or(|(own, _)| *own != event.event_type) {
+            let index = self.context.live.index();
+            let account = index.account(&self.account.id);
+            let buckets = account.into_iter().flat_map(|account| account.listeners(&event.event_type)).cloned();
+            self.listeners = Some((event.event_type.clone(), buckets.collect()));
+        }
+        Some(Matching { event, search: None, is_over: false, too_costly: 0, fired: Vec::new() })
+    }
+
+    fn template(&mut self, id: &TemplateId) -> Option<Arc<LiveTemplate>> {
+        if let Some((_, template)) = self.template.as_ref().filter(|(own, _)| own == id) {
+            return template.clone();
+        }
+        let template = self.context.live.index().template(&self.account.id, id);
+        self.template = Some((id.clone(), template.clone()));
+        template
+    }
+}
+
+impl Matching {
+    /// The same after some more candidates.
+    fn some(mut self, buckets: &[Bucket<LiveTrigger>], limits: &Limits) -> Self {
+        drill::point(drill::Stage::Matcher);
+        let Some(data) = self.event.data.object() else {
+            self.is_over = true;
+            return self;
+        };
+        let mut subject = Subject::new(data);
+        let mut search = self.search.take().unwrap_or_else(|| Search::new(buckets, &mut subject, limits));
+        let end = self.fired.len() + FOUND_AT_ONCE;
+        let ended = search.run(&mut subject, |trigger| {
+            self.fired.push(Arc::clone(trigger));
+            self.fired.len() < end
+        });
+        self.is_over = ended != Ended::Paused;
+        self.too_costly = search.too_costly() + usize::from(ended == Ended::TooCostly);
+        self.search = Some(search);
+        self
+    }
+
+    fn finish(self) -> Fired {
+        Fired { event: Arc::new(EventData::of(self.event)), triggers: self.fired.into_iter() }
+    }
+}
+
+impl Firings for Cursor {
+    fn step(&mut self) -> Step {
+        let Some(fired) = self.fired.front() else {
+            return if self.advance() { Step::Worked } else { Step::Done };
+        };
+        let Charged::Reserved(reserved) = &mut self.charged else { return Step::Done };
+        let Some(trigger) = fired.triggers.as_slice().first().cloned() else {
+            self.fired.pop_front();
+            return Step::Worked;
+        };
+        let Some(charge) = reserved.take_one() else { return Step::Blocked };
+        let firing = Firing {
+            trigger: trigger.id.clone(),
+            target: trigger.target.clone(),
+            template: self.template(&trigger.template),
+            event: Arc::clone(&self.fired[0].event),
+            charge: Some(charge),
+            report: None,
+        };
+        if let Some(fired) = self.fired.front_mut() {
+            fired.triggers.next();
+        }
+        self.context.metrics.events.firings_matched.inc();
+        Step::Fired(firing)
+    }
+}

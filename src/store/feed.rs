@@ -1,0 +1,283 @@
+//! Passes what a backend reads and writes to the sink that keeps it live. Templates are compiled on the way, before
+//! any lock. A record that can't be read stops nothing: it is named in the log, without its content, and counted.
+
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use super::backend::Location;
+use super::change::{Change, ChangeSink, SavedTemplate, Snapshot};
+use super::{Kind, Record};
+use crate::model::field::FieldError;
+use crate::model::id::{AccountId, TemplateId};
+use crate::model::key::Key;
+use crate::model::template::Template;
+use crate::model::trigger::Trigger;
+use crate::telemetry::metrics::Metrics;
+
+/// A record that can be read, on its way to the sink.
+#[derive(Debug)]
+pub enum Saved {
+    /// It needs no more work.
+    Ready(Change),
+    /// A template that must be compiled.
+    Uncompiled(AccountId, TemplateId, Template),
+}
+
+/// What a backend found at a location, or did there. `R` is [`Saved`] before templates are compiled, and [`Change`]
+/// after it.
+#[derive(Debug)]
+pub(super) enum Observed<R> {
+    /// A record that can be read, or a write of this node.
+    Record(R),
+    /// A record that can't be read: it is stored, and live nowhere.
+    Unreadable(Location),
+    /// The record was deleted.
+    Deleted(Location),
+}
+
+impl Observed<Saved> {
+    /// Whether compiling is needed, which must not happen on a thread that others wait for.
+    pub(super) fn is_uncompiled(&self) -> bool {
+        matches!(self, Self::Record(Saved::Uncompiled(..)))
+    }
+}
+
+/// Why stored bytes are not a record.
+#[derive(Debug, thiserror::Error)]
+enum Undecodable {
+    #[error("it is not JSON")]
+    NotJson,
+    /// Where the mistakes are, and of which kind; their details could quote a value.
+    #[error("{}", .0.iter().map(|e| format!("{} {}", e.pointer, e.code)).collect::<Vec<_>>().join(", "))]
+    Invalid(Vec<FieldError>),
+    #[error("its id is not the one it is stored under")]
+    OtherId,
+    #[error("its id or account is not a valid name")]
+    BadName,
+}
+
+/// Reads a stored record. One that can't be read is named in the log.
+pub(super) fn read(location: Location, json: &[u8]) -> Observed<Saved> {
+    match decode(&location, json) {
+        Ok(saved) => Observed::Record(saved),
+        Err(reason) => {
+            tracing::warn!(
+                kind = location.kind.as_str(),
+                account = location.account.as_ref().map(AccountId::as_str),
+                id = location.id,
+                %reason,
+                "a stored record can't be read and is skipped"
+            );
+            Observed::Unreadable(location)
+        }
+    }
+}
+
+fn decode(location: &Location, json: &[u8]) -> Result<Saved, Undecodable> {
+    match location.kind {
+        Kind::Template => decode_as::<Template>(location, json),
+        Kind::Trigger => decode_as::<Trigger>(location, json),
+        Kind::Key => decode_as::<Key>(location, json),
+    }
+}
+
+fn decode_as<T: Record>(location: &Location, json: &[u8]) -> Result<Saved, Undecodable> {
+    let document = serde_json::from_slice(json).map_err(|_| Undecodable::NotJson)?;
+    let value = T::from_json(document).map_err(Undecodable::Invalid)?;
+    if value.id() != location.id {
+        return Err(Undecodable::OtherId);
+    }
+    value.saved(location.account.clone()).ok_or(Undecodable::BadName)
+}
+
+/// The way from a backend to the sink.
+pub(super) struct Feed {
+    sink: Arc<dyn ChangeSink>,
+    unreadable: Mutex<Unreadable>,
+    metrics: Arc<Metrics>,
+}
+
+/// Which records are stored and can't be read: never more than the store holds. Locations and not a count, since a
+/// snapshot and the log that follows it may both find the same record.
+type Unreadable = HashSet<Location>;
+
+impl Feed {
+    pub(super) fn new(sink: Arc<dyn ChangeSink>, metrics: Arc<Metrics>) -> Self {
+        Self { sink, unreadable: Mutex::default(), metrics }
+    }
+
+    /// Compiles what needs it, in parallel. The order stays.
+    pub(super) fn compile(&self, observed: Vec<Observed<Saved>>) -> Vec<Observed<Change>> {
+        let uncompiled = observed.iter().filter(|one| one.is_uncompiled()).count();
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(uncompiled);
+        if threads < 2 {
+            return observed.into_iter().map(|one| self.compile_observed(one)).collect();
+        }
+        let part = observed.len().div_ceil(threads);
+        let mut rest = observed.into_iter();
+        let parts = std::iter::from_fn(|| Some(rest.by_ref().take(part).collect::<Vec<_>>()).filter(|p| !p.is_empty()));
+        thread::scope(|scope| {
+            let compile = |part: Vec<_>| part.into_iter().map(|one| self.compile_observed(one)).collect::<Vec<_>>();
+            let running: Vec<_> = parts.map(|part| scope.spawn(move || compile(part))).collect();
+            let done = running.into_iter().map(|thread| thread.join().expect("a panic in compiling is caught"));
+            done.flatten().collect()
+        })
+    }
+
+    fn compile_observed(&self, observed: Observed<Saved>) -> Observed<Change> {
+        match observed {
+            Observed::Record(saved) => Observed::Record(self.compile_one(saved)),
+            Observed::Unreadable(location) => Observed::Unreadable(location),
+            Observed::Deleted(location) => Observed::Deleted(location),
+        }
+    }
+
+    /// Compiles a template. A panic over it makes this one unusable and stops nothing else.
+    pub(super) fn compile_one(&self, saved: Saved) -> Change {
+        match saved {
+            Saved::Ready(change) => change,
+            Saved::Uncompiled(account, id, template) => {
+                let live = catch_unwind(AssertUnwindSafe(|| self.sink.compile(&template))).unwrap_or_default();
+                Change::Template(account, id, Some(SavedTemplate { template, live }))
+            }
+        }
+    }
+
+    /// Passes on changes that were made.
+    pub(super) fn apply(&self, observed: Vec<Observed<Change>>) {
+        let changes = self.keep_count(|unreadable| note(unreadable, observed));
+        if !changes.is_empty() {
+            self.sink.apply(changes);
+        }
+    }
+
+    /// Begins to pass on all that the store holds.
+    pub(super) fn snapshot(&self, records: usize) -> Whole<'_> {
+        Whole { feed: self, snapshot: self.sink.snapshot(records), unreadable: Unreadable::new() }
+    }
+
+    /// How many records are stored and can't be read.
+    pub(super) fn unreadable(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Changes what is known of unreadable records, and the metric by as much: the sink counts in the same metric
+    /// what it can read and not use.
+    fn keep_count<T>(&self, change: impl FnOnce(&mut Unreadable) -> T) -> T {
+        let mut unreadable = self.lock();
+        let before = unreadable.len();
+        let done = change(&mut unreadable);
+        self.metrics.store.records_unusable.add(unreadable.len() as i64 - before as i64);
+        done
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Unreadable> {
+        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All that a store holds, on its way to the sink. One that is dropped before its end changes nothing.
+pub(super) struct Whole<'a> {
+    feed: &'a Feed,
+    snapshot: Box<dyn Snapshot + 'a>,
+    unreadable: Unreadable,
+}
+
+impl Whole<'_> {
+    /// Adds some more.
+    pub(super) fn add(&mut self, observed: Vec<Observed<Change>>) {
+        self.snapshot.add(note(&mut self.unreadable, observed));
+    }
+
+    /// This was all.
+    pub(super) fn finish(self) {
+        self.snapshot.finish();
+        self.feed.keep_count(|unreadable| *unreadable = self.unreadable);
+    }
+}
+
+/// Notes which records can't be read, and returns what the sink receives.
+fn note(unreadable: &mut Unreadable, observed: Vec<Observed<Change>>) -> Vec<Change> {
+    let changes = observed.into_iter().filter_map(|observed| match observed {
+        Observed::Record(change) => {
+            if !unreadable.is_empty() {
+                unreadable.remove(&location_of(&change));
+            }
+            Some(change)
+        }
+        Observed::Unreadable(location) => {
+            let change = deletion(&location);
+            unreadable.insert(location);
+            change
+        }
+        Observed::Deleted(location) => {
+            unreadable.remove(&location);
+            deletion(&location)
+        }
+    });
+    changes.collect()
+}
+
+fn location_of(change: &Change) -> Location {
+    let (kind, account, id) = match change {
+        Change::Template(account, id, _) => (Kind::Template, Some(account), id.as_str()),
+        Change::Trigger(account, id, _) => (Kind::Trigger, Some(account), id.as_str()),
+        Change::Key(id, _) => (Kind::Key, None, id.as_str()),
+    };
+    Location { kind, account: account.cloned(), id: id.to_owned() }
+}
+
+/// The change that ends a record; `None` where the location can't hold one.
+fn deletion(location: &Location) -> Option<Change> {
+    let account = location.account.clone();
+    match location.kind {
+        Kind::Template => Template::deleted(account, &location.id),
+        Kind::Trigger => Trigger::deleted(account, &location.id),
+        Kind::Key => Key::deleted(account, &location.id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Panics over some templates, can't use others, and remembers the order of what it is told.
+    struct Picky(Mutex<Vec<String>>);
+
+    impl ChangeSink for Picky {
+        fn compile(&self, template: &Template) -> Option<Arc<crate::flow::messages::LiveTemplate>> {
+            assert!(!template.body.contains("panic"), "as it was asked to");
+            None
+        }
+
+        fn apply(&self, changes: Vec<Change>) {
+            let mut told = self.0.lock().expect("no panic");
+            told.extend(changes.iter().map(|change| location_of(change).id));
+        }
+
+        fn snapshot(&self, _: usize) -> Box<dyn Snapshot + '_> {
+            unreachable!("no snapshot is taken here")
+        }
+    }
+
+    #[test]
+    fn templates_are_compiled_in_parallel_in_order_and_a_panic_over_one_ends_none() {
+        let sink = Arc::new(Picky(Mutex::default()));
+        let feed = Feed::new(Arc::clone(&sink) as _, Arc::new(Metrics::new()));
+        let account = AccountId::new("acme").expect("a name");
+        let ids: Vec<String> = (0..100).map(|number| format!("t{number}")).collect();
+        let observed = ids.iter().enumerate().map(|(number, id)| {
+            let body = if number % 7 == 0 { "panic" } else { "{}" };
+            let document = json!({"id": id, "format": "text", "body": body}).to_string();
+            let location = Location { kind: Kind::Template, account: Some(account.clone()), id: id.clone() };
+            // Every fifth is deleted.
+            if number % 5 == 0 { Observed::Deleted(location) } else { read(location, document.as_bytes()) }
+        });
+        feed.apply(feed.compile(observed.collect()));
+        assert_eq!(*sink.0.lock().expect("no panic"), ids);
+    }
+}

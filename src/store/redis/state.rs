@@ -1,0 +1,40 @@
+//! What the thread that follows the store in Redis and the calls to the store both use.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use super::pending::Pending;
+use crate::redis::Link;
+use crate::store::change::Change;
+use crate::store::feed::{Feed, Observed, Saved};
+use crate::telemetry::metrics::Metrics;
+
+/// What the follower and the calls have in common.
+pub(super) struct SharedState {
+    pub(super) link: Link,
+    pub(super) feed: Arc<Feed>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) pending: Pending,
+    pub(super) connected: AtomicBool,
+}
+
+impl SharedState {
+    pub(super) fn set_connected(&self, connected: bool) {
+        self.connected.store(connected, Ordering::Relaxed);
+        self.metrics.store.connected.set(i64::from(connected));
+        if connected && let Ok(now) = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
+            self.metrics.store.last_contact.set(now.as_secs().cast_signed());
+        }
+    }
+
+    /// Compiles templates on other threads: this one serves the calls to the store meanwhile.
+    pub(super) async fn compile(&self, observed: Vec<Observed<Saved>>) -> Vec<Observed<Change>> {
+        if !observed.iter().any(Observed::is_uncompiled) {
+            return self.feed.compile(observed);
+        }
+        let feed = Arc::clone(&self.feed);
+        let compiling = tokio::task::spawn_blocking(move || feed.compile(observed));
+        compiling.await.expect("a panic in compiling is caught, and the task is not aborted")
+    }
+}
