@@ -131,7 +131,16 @@ impl Alone {
         let outstanding = self.gate.delivery(None);
         let accepted_at = Instant::now();
         (
-            InFlight { account, delivery, accepted_at, permit: None, claim: None, outstanding, report: Some(report) },
+            InFlight {
+                account,
+                is_test: false,
+                delivery,
+                accepted_at,
+                permit: None,
+                claim: None,
+                outstanding,
+                report: Some(report),
+            },
             reported,
         )
     }
@@ -170,45 +179,6 @@ async fn a_dispatcher_sends_at_once_and_tells_how_it_went() {
     assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
     assert_eq!((alone.gate.deliveries(), alone.metrics.deliveries.attempts_in_flight.get()), (0, 0));
     assert_eq!(alone.metrics.deliveries.attempts.get(Outcome::Delivered), 1);
-}
-
-#[actix_rt::test]
-async fn past_its_connections_it_queues_in_order_and_past_its_queue_it_drops() {
-    let (alone, port) = (Alone::new(), Port::open().await);
-    let config = config(|own| {
-        own.connections_per_destination = 1;
-        own.queue_per_destination = 2;
-        own.queue_bytes_per_destination = 12;
-    });
-    let (dispatcher, _said) = alone.dispatcher(&port, &config);
-    let words = ["first", "secnd", "a-long-one", "third", "fifth"];
-    let (queued, mut reported): (Vec<_>, Vec<_>) = words.iter().map(|word| alone.queued(&port, word)).unzip();
-    dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
-    assert_eq!(soon(reported.remove(4)).await.expect("a report"), Report::Dropped(Dropped::QueueFull));
-    assert_eq!(soon(reported.remove(2)).await.expect("a report"), Report::Dropped(Dropped::QueueBytesFull));
-    let (stream, body) = port.request().await;
-    assert_eq!(
-        (body.as_str(), alone.metrics.deliveries.queue_depth.get(), alone.metrics.deliveries.queue_bytes.get()),
-        ("first!", 2, 12)
-    );
-    answer(&stream, 200).await;
-    for word in ["secnd!", "third!"] {
-        assert_eq!(next_request(&stream).await, word, "on the connection that is there already");
-        answer(&stream, 500).await;
-    }
-    let mut outcomes = Vec::new();
-    for report in reported {
-        outcomes.push(outcome(soon(report).await.expect("a report")));
-    }
-    assert_eq!(outcomes, [Outcome::Delivered, Outcome::ServerError, Outcome::ServerError]);
-    assert_eq!(
-        (
-            alone.metrics.deliveries.queue_depth.get(),
-            alone.metrics.deliveries.queue_bytes.get(),
-            alone.gate.deliveries()
-        ),
-        (0, 0, 0)
-    );
 }
 
 /// What waits behind attempts that don't end holds no permits of events any more.
@@ -395,3 +365,5 @@ async fn dispatchers_replace_one_that_a_fault_has_ended() {
         soon(gone).await;
     }
 }
+
+mod fair;

@@ -176,6 +176,8 @@ pub type Admission = Arc<Admitted<EventsResponse>>;
 pub struct InFlight {
     /// Whose it is.
     pub account: Arc<Account>,
+    /// Whether it is the sample of a trigger's test, which does not wait behind its account's deliveries.
+    pub is_test: bool,
     /// The POST to make.
     pub delivery: Delivery,
     /// When its event was accepted.

@@ -172,6 +172,7 @@ impl Lane {
         let thread = target.destination.share(threads.len());
         threads[thread].push(InFlight {
             account: Arc::clone(&work.account),
+            is_test: work.admission.is_none(),
             delivery: Delivery {
                 webhook_id: webhook_id(&event, &trigger),
                 target,

@@ -54,6 +54,12 @@ pub struct Taken {
     units: usize,
 }
 
+/// The same arithmetic for a pool that one thread keeps: whether a member that holds `own` of the `taken` units may
+/// take one more of `capacity`.
+pub fn within(capacity: usize, taken: usize, own: usize, weight: usize) -> bool {
+    taken < capacity && own < weight.saturating_mul(capacity - taken)
+}
+
 impl<K: Eq + Hash + Clone> Pool<K> {
     /// A pool of so many units. `weight` is how many times what is free one member may hold.
     pub fn new(capacity: usize, weight: usize) -> Self {

@@ -105,6 +105,7 @@ impl Intake {
         });
         InFlight {
             account,
+            is_test: report.is_some(),
             delivery: read.delivery,
             accepted_at: read.accepted_at,
             permit: permit.map(Permit::Stream),

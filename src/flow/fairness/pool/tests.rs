@@ -139,6 +139,7 @@ proptest! {
                 Act::Take(member, units) => {
                     let taken = pool.share(&member).take(units);
                     prop_assert_eq!(taken.is_some(), may(of(&held, member), units));
+                    prop_assert!(units != 1 || within(capacity, all, of(&held, member), weight) == taken.is_some());
                     held.extend(taken.map(|taken| (member, taken)));
                 }
                 Act::Some(member, units) => {
