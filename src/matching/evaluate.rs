@@ -10,7 +10,7 @@ use super::decimal::Decimal;
 use super::folding;
 use super::network::Address;
 use super::pattern::Pattern;
-use super::program::{Below, Comparison, Op};
+use super::program::{Below, Op};
 use super::steps::{Steps, TooCostly};
 use super::wildcard;
 use crate::json::{Json, Object};
@@ -386,16 +386,4 @@ enum Scalar<'d> {
     Bool(bool),
     Number(Decimal<'d>),
     Text(&'d str),
-}
-
-impl Comparison {
-    fn holds(self, left: Decimal<'_>, right: Decimal<'_>) -> bool {
-        match self {
-            Self::Equal => left == right,
-            Self::Less => left < right,
-            Self::LessOrEqual => left <= right,
-            Self::Greater => left > right,
-            Self::GreaterOrEqual => left >= right,
-        }
-    }
 }

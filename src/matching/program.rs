@@ -160,6 +160,18 @@ impl Text {
     }
 }
 
+impl Comparison {
+    pub(super) fn holds(self, left: Decimal<'_>, right: Decimal<'_>) -> bool {
+        match self {
+            Self::Equal => left == right,
+            Self::Less => left < right,
+            Self::LessOrEqual => left <= right,
+            Self::Greater => left > right,
+            Self::GreaterOrEqual => left >= right,
+        }
+    }
+}
+
 impl Number {
     /// Reads the number that stands in the source at this place; `None`: its exponent is too large.
     pub(super) fn new(texts: &Texts, at: Span) -> Option<Self> {
