@@ -2,7 +2,7 @@
 //! pattern is filed under it, is a candidate where it is found, and is then evaluated. Of the conditions that a pattern
 //! has, the one is taken that brings the fewest candidates: by what the index holds already, and by its kind.
 
-use super::key::{Kind, PART_MAX, PART_MIN, Path, prefix, suffix};
+use super::key::{AFFIX_MAX, Kind, PART_MAX, PART_MIN, Path, network_kind, prefix, suffix};
 use crate::matching::pattern::Pattern;
 use crate::matching::program::{Below, Comparison, Op, Span};
 
@@ -91,41 +91,21 @@ impl Pattern {
     /// The witness at a place.
     pub(super) fn witness(&self, place: u32, path: Path) -> Option<Witness> {
         let text = |span: Span| self.text.get(span);
-        let hash = |kind, length: usize, hash| Some((kind, length, Key::Hash(hash)));
-        let present = || hash(Kind::Present, 0, path.bare(Kind::Present));
-        let whole = |kind, text: &str| match text {
-            "" => present(),
-            text if kind == Kind::Prefix => {
-                let text = prefix(text);
-                hash(kind, text.len(), path.text(kind, text.len(), text))
-            }
-            text => {
-                let text = suffix(text);
-                hash(kind, text.len(), path.text(kind, text.len(), text))
-            }
-        };
-        let folded = |kind, text: &str| {
-            let length = text.chars().count().min(super::key::AFFIX_MAX);
-            match (length, kind) {
-                (0, _) => present(),
-                (_, Kind::PrefixFolded) => hash(kind, length, path.folded(kind, length, text.chars().take(length))),
-                _ => hash(kind, length, path.folded(kind, length, text.chars().rev().take(length))),
-            }
-        };
+        let hash = |kind, hash| (kind, 0, Key::Hash(hash));
         let (kind, length, key) = match *self.operations.get(place as usize)? {
-            Op::Exists(true) | Op::AnythingBut { .. } => present(),
-            Op::Null => hash(Kind::Literal, 0, path.literal(None)),
-            Op::Bool(truth) => hash(Kind::Literal, 0, path.literal(Some(truth))),
-            Op::Text(own) => hash(Kind::Text, 0, path.text(Kind::Text, 0, text(own))),
-            Op::Number(own) => hash(Kind::Number, 0, path.number(self.text.decimal(own))),
-            Op::EqualFolded(own) => hash(Kind::Folded, 0, path.folded(Kind::Folded, 0, text(own).chars())),
-            Op::Prefix(own) => whole(Kind::Prefix, text(own)),
-            Op::Suffix(own) => whole(Kind::Suffix, text(own)),
-            Op::PrefixFolded(own) => folded(Kind::PrefixFolded, text(own)),
-            Op::SuffixFolded(own) => folded(Kind::SuffixFolded, text(own)),
+            Op::Exists(true) | Op::AnythingBut { .. } => present(path),
+            Op::Null => hash(Kind::Literal, path.literal(None)),
+            Op::Bool(truth) => hash(Kind::Literal, path.literal(Some(truth))),
+            Op::Text(own) => hash(Kind::Text, path.text(Kind::Text, 0, text(own))),
+            Op::Number(own) => hash(Kind::Number, path.number(self.text.decimal(own))),
+            Op::EqualFolded(own) => hash(Kind::Folded, path.folded(Kind::Folded, 0, text(own).chars())),
+            Op::Prefix(own) => affix(path, Kind::Prefix, prefix(text(own))),
+            Op::Suffix(own) => affix(path, Kind::Suffix, suffix(text(own))),
+            Op::PrefixFolded(own) => folded_affix(path, Kind::PrefixFolded, text(own).chars()),
+            Op::SuffixFolded(own) => folded_affix(path, Kind::SuffixFolded, text(own).chars().rev()),
             Op::Within(network) => {
                 let (is_v4, length, _) = network.parts();
-                hash(super::key::network_kind(is_v4), length.into(), path.network(&network))
+                (network_kind(is_v4), length.into(), Key::Hash(path.network(&network)))
             }
             Op::Wildcard(pieces) => {
                 let pieces = &self.operations[place as usize + 1..][..pieces as usize];
@@ -133,35 +113,30 @@ impl Pattern {
                     Op::Piece(span) => text(*span),
                     _ => "",
                 });
-                let (first, last) = (texts.clone().next().unwrap_or(""), texts.clone().next_back().unwrap_or(""));
-                let longest = texts.max_by_key(|text| text.len()).unwrap_or("");
-                match (first.len(), last.len(), longest.len()) {
-                    (0, 0, PART_MIN..) => {
-                        let length = longest.len().min(PART_MAX);
-                        let part = &longest.as_bytes()[longest.len() - length..];
-                        hash(Kind::Part, length, path.bytes(Kind::Part, length, part))
-                    }
-                    (0, 0, _) => present(),
-                    (begin, end, _) if begin >= end => whole(Kind::Prefix, first),
-                    _ => whole(Kind::Suffix, last),
-                }
+                wildcard(path, texts)
             }
             Op::Range { bounds } => {
-                let (mut low, mut high) = (i64::MIN, i64::MAX);
-                for bound in &self.operations[place as usize + 1..][..usize::from(bounds)] {
-                    let Op::Bound(comparison, number) = bound else { continue };
-                    let number = self.text.decimal(*number).coarse();
-                    match comparison {
-                        Comparison::Greater | Comparison::GreaterOrEqual => low = number,
-                        Comparison::Less | Comparison::LessOrEqual => high = number,
-                        Comparison::Equal => (low, high) = (number, number),
-                    }
-                }
-                Some((Kind::Range, 0, Key::Range { low, high }))
+                let (low, high) = self.range(&self.operations[place as usize + 1..][..usize::from(bounds)]);
+                (Kind::Range, 0, Key::Range { low, high })
             }
-            _ => None,
-        }?;
+            _ => return None,
+        };
         Some(Witness { place, kind, length: length as u8, key })
+    }
+
+    /// The least and the greatest number within some bounds, coarsely.
+    fn range(&self, bounds: &[Op]) -> (i64, i64) {
+        let (mut low, mut high) = (i64::MIN, i64::MAX);
+        for bound in bounds {
+            let Op::Bound(comparison, number) = bound else { continue };
+            let number = self.text.decimal(*number).coarse();
+            match comparison {
+                Comparison::Greater | Comparison::GreaterOrEqual => low = number,
+                Comparison::Less | Comparison::LessOrEqual => high = number,
+                Comparison::Equal => (low, high) = (number, number),
+            }
+        }
+        (low, high)
     }
 
     /// The names on the way to the test at a place.
@@ -179,6 +154,43 @@ impl Pattern {
             }
             None
         })
+    }
+}
+
+/// Kind, length and key of a witness.
+type Sought = (Kind, usize, Key);
+
+fn present(path: Path) -> Sought {
+    (Kind::Present, 0, Key::Hash(path.bare(Kind::Present)))
+}
+
+fn affix(path: Path, kind: Kind, text: &str) -> Sought {
+    match text.len() {
+        0 => present(path),
+        length => (kind, length, Key::Hash(path.text(kind, length, text))),
+    }
+}
+
+fn folded_affix(path: Path, kind: Kind, chars: impl Iterator<Item = char> + Clone) -> Sought {
+    match chars.clone().take(AFFIX_MAX).count() {
+        0 => present(path),
+        length => (kind, length, Key::Hash(path.folded(kind, length, chars.take(length)))),
+    }
+}
+
+/// The longer one of what the value begins and ends with; else a part of the longest piece.
+fn wildcard<'p>(path: Path, mut pieces: impl DoubleEndedIterator<Item = &'p str> + Clone) -> Sought {
+    let longest = pieces.clone().max_by_key(|text| text.len()).unwrap_or("");
+    let (first, last) = (pieces.next().unwrap_or(""), pieces.next_back().unwrap_or(""));
+    match (first.len(), last.len(), longest.len()) {
+        (0, 0, PART_MIN..) => {
+            let length = longest.len().min(PART_MAX);
+            let part = &longest.as_bytes()[longest.len() - length..];
+            (Kind::Part, length, Key::Hash(path.bytes(Kind::Part, length, part)))
+        }
+        (0, 0, _) => present(path),
+        (begin, end, _) if begin >= end => affix(path, Kind::Prefix, prefix(first)),
+        _ => affix(path, Kind::Suffix, suffix(last)),
     }
 }
 
