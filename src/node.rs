@@ -128,7 +128,7 @@ impl Node {
             config.dispatch.egress.clone(),
             Arc::clone(&metrics),
         );
-        let live = Arc::new(live.with_progress(progress));
+        let live = Arc::new(live.with_quotas(config.store.quotas.clone()).with_progress(progress));
         let store = Store::open(&config.store, Arc::clone(&live) as _, Arc::clone(&metrics)).await?;
 
         let streams = match config.delivers_through_streams() {
@@ -150,7 +150,17 @@ impl Node {
         let address = listener.local_addr().map_err(StartError::Serve)?;
         let name = format!("{}:{}", host_name(), address.port()).into();
         let surveyed = dispatchers.iter().map(|dispatchers| dispatchers.clone().recipient()).collect();
-        let shared = Arc::new(AppState { name, config, gate, live, store, dictionary, metrics, dispatchers: surveyed });
+        let shared = Arc::new(AppState {
+            name,
+            config,
+            gate,
+            live,
+            store,
+            dictionary,
+            metrics,
+            dispatchers: surveyed,
+            expensive: Default::default(),
+        });
         let server = serve(&shared, hand_over, duplicates, listener).map_err(StartError::Serve)?;
         let admin = admin.map(|listener| serve_admin(&shared, listener)).transpose().map_err(StartError::Serve)?;
         Ok(Self { address, drain: shared.config.dispatch.drain, shared, server, admin, threads, dispatchers, streams })

@@ -12,6 +12,7 @@ mod ingest;
 mod layers;
 mod log;
 mod matching;
+mod quotas;
 mod reader;
 mod server;
 mod store;

@@ -17,6 +17,7 @@ use crate::matching;
 use crate::model::egress::EgressRules;
 use crate::model::id::AccountId;
 use crate::model::outcome::Dropped;
+use crate::model::quotas::Quotas;
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 use crate::store::{Change, ChangeSink, Snapshot};
@@ -36,6 +37,7 @@ pub struct Live {
     matching: matching::Limits,
     egress: EgressRules,
     metrics: Arc<Metrics>,
+    quotas: Option<Quotas>,
     progress: Option<Progress>,
 }
 
@@ -55,7 +57,22 @@ impl Live {
         metrics: Arc<Metrics>,
     ) -> Self {
         let index = ArcSwap::from_pointee(Index::default());
-        Self { index, writing: Mutex::new(()), catalogue, limits, matching, egress, metrics, progress: None }
+        Self {
+            index,
+            writing: Mutex::new(()),
+            catalogue,
+            limits,
+            matching,
+            egress,
+            metrics,
+            quotas: None,
+            progress: None,
+        }
+    }
+
+    /// The same, and triggers that are over these quotas fire nothing.
+    pub fn with_quotas(self, quotas: Quotas) -> Self {
+        Self { quotas: Some(quotas), ..self }
     }
 
     /// The same for whoever wants to see how a snapshot goes on.
@@ -75,7 +92,8 @@ impl Live {
 
     /// Why what a trigger fires is dropped, where it breaks a rule that came after it was saved.
     fn refuses(&self, account: &AccountId, trigger: &Trigger) -> Option<Dropped> {
-        let broken = trigger.broken_rules(&self.egress).into_iter().next()?;
+        let over = self.quotas.as_ref().map(|quotas| quotas.judge_trigger(trigger)).unwrap_or_default();
+        let broken = trigger.broken_rules(&self.egress).into_iter().chain(over).next()?;
         tracing::warn!(
             %account, trigger = %trigger.id, member = broken.error.pointer, reason = broken.reason.as_str(),
             "a stored trigger breaks a rule that newer ones are held to; what it fires is dropped"
