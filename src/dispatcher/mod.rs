@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context, Handler, Message, Recipient};
 
-pub use outbound::Outbound;
+pub use outbound::{Outbound, OutboundError, OwnAddresses, ResolverError};
 pub use set::{DispatchSettings, Dispatchers};
 
 use crate::flow::in_flight::StreamClaims;

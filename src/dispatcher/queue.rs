@@ -5,11 +5,12 @@ use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 
 use super::attempt::attempt;
+use super::outbound::Outlet;
 use super::parked::{self, Fetch, Parked};
 use super::tally::Tally;
 use super::waiting::{Attempt, Waiting};
@@ -36,8 +37,6 @@ pub(super) struct Bounds {
     waiting_bytes_max: usize,
     /// How many bytes of such.
     kept_bytes_max: usize,
-    attempt_timeout: Duration,
-    answer_bytes_max: usize,
     stalled_after: Duration,
     behind_after: Duration,
 }
@@ -53,8 +52,6 @@ impl Bounds {
             kept_max: waiting_max.min(config.connections_per_destination),
             waiting_bytes_max: config.queue_bytes_per_destination,
             kept_bytes_max: config.queue_bytes_per_destination.min(KEPT_BYTES_MAX),
-            attempt_timeout: config.attempt_timeout,
-            answer_bytes_max: config.answer_bytes_max,
             stalled_after: config.stalled_after,
             behind_after: config.behind_after,
         }
@@ -65,7 +62,7 @@ impl Bounds {
 pub(super) struct Queue {
     destination: Destination,
     bounds: Bounds,
-    client: awc::Client,
+    outlet: Outlet,
     metrics: Arc<Metrics>,
     gate: Arc<Gate>,
     parked: Parked,
@@ -85,14 +82,14 @@ impl Queue {
     pub(super) fn new(
         destination: Destination,
         bounds: Bounds,
-        client: awc::Client,
+        outlet: Outlet,
         metrics: Arc<Metrics>,
         gate: Arc<Gate>,
     ) -> Rc<Self> {
         Rc::new(Self {
             destination,
             bounds,
-            client,
+            outlet,
             metrics,
             gate,
             parked: Parked::default(),
@@ -325,9 +322,7 @@ impl Queue {
         self.metrics.deliveries.began(begun.saturating_duration_since(accepted_at));
         self.metrics.deliveries.attempts_in_flight.inc();
         drop(permit);
-        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let attempt =
-            attempt(&self.client, &delivery, unix.as_secs(), self.bounds.attempt_timeout, self.bounds.answer_bytes_max);
+        let attempt = attempt(&self.outlet, &delivery);
         // A panic over one delivery must not strand those behind it.
         let attempt = async {
             drill::point(drill::Stage::Dispatcher);

@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext as _, Context, Handler, MessageResult};
-use hickory_resolver::TokioResolver;
 
-use super::outbound::{self, Outbound};
+use super::outbound::{Outbound, Resolver, ResolverError, system_resolver};
 use super::queue::{Bounds, Queue};
 use super::{Dispatcher, Idle, LetGo, ParkedFor, Stop, parked};
 use crate::config::Dispatch;
@@ -49,7 +48,7 @@ struct Child {
 /// Routes the deliveries of one thread's destinations.
 pub struct Dispatchers {
     settings: DispatchSettings,
-    resolver: Rc<TokioResolver>,
+    resolver: Resolver,
     children: HashMap<Destination, Child>,
     generations: u64,
     destinations_max: usize,
@@ -57,8 +56,8 @@ pub struct Dispatchers {
 
 impl Dispatchers {
     /// Starts the Dispatchers of the arbiter's thread. An error says why names can't be resolved.
-    pub fn start_on(thread: &ArbiterHandle, settings: DispatchSettings) -> Result<Addr<Self>, String> {
-        let resolver = outbound::resolver()?;
+    pub fn start_on(thread: &ArbiterHandle, settings: DispatchSettings) -> Result<Addr<Self>, ResolverError> {
+        let resolver = system_resolver()?;
         Ok(Self::start_in_arbiter(thread, move |_| {
             // Each thread has its share of the destinations.
             let destinations_max = settings.config.destinations_max.div_ceil(settings.config.threads);
@@ -104,10 +103,10 @@ impl Dispatchers {
 
     fn start(&mut self, destination: &Destination, context: &Context<Self>) -> Child {
         self.generations += 1;
-        let client = self.settings.outbound.client(&self.resolver, destination);
+        let outlet = self.settings.outbound.outlet(&self.resolver, destination);
         let bounds = Bounds::new(&self.settings.config, self.settings.takes_max);
         let (metrics, gate) = (Arc::clone(&self.settings.metrics), Arc::clone(&self.settings.gate));
-        let queue = Queue::new(destination.clone(), bounds, client, metrics, gate);
+        let queue = Queue::new(destination.clone(), bounds, outlet, metrics, gate);
         let dispatcher = Dispatcher {
             destination: destination.clone(),
             generation: self.generations,

@@ -8,6 +8,7 @@ use http::HeaderValue;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
+use super::outbound::{OwnAddresses, Resolver, system_resolver};
 use super::*;
 use crate::config::{Config, Dispatch};
 use crate::flow::gate::Gate;
@@ -93,14 +94,15 @@ impl Alone {
 
     fn dispatcher(&self, port: &Port, config: &Dispatch) -> (Addr<Dispatcher>, mpsc::UnboundedReceiver<Idle>) {
         let (parent, said) = Probe::start();
-        let resolver = Rc::new(outbound::resolver().expect("a resolver"));
-        let client = Outbound::new(config).expect("a client").client(&resolver, &port.destination());
+        let resolver: Resolver = Rc::new(system_resolver().expect("a resolver"));
+        let outbound = Outbound::new(config, OwnAddresses::default()).expect("TLS");
+        let outlet = outbound.outlet(&resolver, &port.destination());
         let (metrics, gate) = (Arc::clone(&self.metrics), Arc::clone(&self.gate));
         let dispatcher = Dispatcher {
             destination: port.destination(),
             generation: 7,
             received: 0,
-            queue: Queue::new(port.destination(), Bounds::new(config, None), client, metrics, gate),
+            queue: Queue::new(port.destination(), Bounds::new(config, None), outlet, metrics, gate),
             idle_after: config.idle_destination,
             parent,
         };
@@ -109,7 +111,7 @@ impl Alone {
 
     fn dispatchers(&self, config: Dispatch, mailbox_capacity: usize) -> Addr<Dispatchers> {
         let settings = DispatchSettings {
-            outbound: Outbound::new(&config).expect("a client"),
+            outbound: Outbound::new(&config, OwnAddresses::default()).expect("TLS"),
             config: Arc::new(config),
             metrics: Arc::clone(&self.metrics),
             gate: Arc::clone(&self.gate),
@@ -127,6 +129,7 @@ impl Alone {
             webhook_id: HeaderValue::from_static("msg_1"),
             content_type: HeaderValue::from_static("text/plain"),
             body: format!("{word}!").into(),
+            hops: 1,
         };
         let account = self.gate.account(&AccountId::default_account());
         let outstanding = self.gate.delivery(None);

@@ -130,7 +130,17 @@ pub(super) async fn read_json(
     payload: &mut web::Payload,
     state: &AppState,
 ) -> Result<Value, Problem> {
-    read_json_text(request, payload, state).await.map(|(document, _)| document)
+    parse(&read_document(request, payload, state).await?.bytes)
+}
+
+/// Reads a JSON document where there is one: an empty body is none.
+pub(super) async fn read_optional_json(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    state: &AppState,
+) -> Result<Option<Value>, Problem> {
+    let body = read_document(request, payload, state).await?;
+    if body.bytes.is_empty() { Ok(None) } else { parse(&body.bytes).map(Some) }
 }
 
 /// Reads a JSON document, and its text for a caller to whom it matters how something is written.
@@ -139,14 +149,25 @@ pub(super) async fn read_json_text(
     payload: &mut web::Payload,
     state: &AppState,
 ) -> Result<(Value, Bytes), Problem> {
+    let body = read_document(request, payload, state).await?;
+    Ok((parse(&body.bytes)?, body.bytes.clone()))
+}
+
+async fn read_document<'a>(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    state: &'a AppState,
+) -> Result<Body<'a>, Problem> {
     let media = media_type(request)?;
     if !matches!(media.as_deref(), None | Some("application/json")) {
         return Err(unsupported("application/json"));
     }
-    let body = read(request, payload, state, DOCUMENT_BYTES_MAX).await?;
-    let document = serde_json::from_slice(&body.bytes)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "malformed_body", format!("no JSON text: {error}")))?;
-    Ok((document, body.bytes.clone()))
+    read(request, payload, state, DOCUMENT_BYTES_MAX).await
+}
+
+fn parse(bytes: &[u8]) -> Result<Value, Problem> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "malformed_body", format!("no JSON text: {error}")))
 }
 
 /// The media type in small letters, without parameters. Text in another character set than UTF-8
