@@ -18,7 +18,10 @@ mod records;
 mod routes;
 mod state;
 mod template_check;
+mod trigger_check;
+mod trigger_explain;
 mod trigger_test;
+mod triggers;
 
 pub use problem::Problem;
 pub use routes::{admin_routes, openapi_document, routes};

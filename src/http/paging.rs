@@ -35,11 +35,19 @@ pub(super) fn paging(request: &HttpRequest) -> Result<(Option<String>, usize), P
             .filter(|limit| (1..=LIMIT_MAX).contains(limit))
             .ok_or_else(|| bad("bad_limit", format!("`limit` is a number from 1 to {LIMIT_MAX}")))?,
     };
-    let after = paging.cursor.as_ref().map(|cursor| {
-        let decoded = BASE64.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        decoded.ok_or_else(|| bad("bad_cursor", "`cursor` is the text that the page before gave".into()))
-    });
-    Ok((after.transpose()?, limit))
+    Ok((paging.cursor.as_deref().map(read_cursor).transpose()?, limit))
+}
+
+/// The id that a cursor stands for.
+pub(super) fn read_cursor(cursor: &str) -> Result<String, Problem> {
+    let decoded = BASE64.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let detail = "`cursor` is the text that the page before gave";
+    decoded.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "bad_cursor", detail))
+}
+
+/// The cursor of what follows an id.
+pub(super) fn cursor(id: &str) -> String {
+    BASE64.encode(id)
 }
 
 /// A page of a list: `items`, and a `cursor` where there are more.
@@ -47,7 +55,7 @@ pub(super) fn page(items: Vec<Value>, next: Option<String>) -> Value {
     let mut document = Map::new();
     document.insert("items".into(), items.into());
     if let Some(next) = next {
-        document.insert("cursor".into(), BASE64.encode(next).into());
+        document.insert("cursor".into(), cursor(&next).into());
     }
     Value::Object(document)
 }

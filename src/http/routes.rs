@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::call::Call;
 use super::openapi::{self, Described};
 use super::problem::Problem;
-use super::{dictionary, events, keys, operations, records, template_check, trigger_test};
+use super::{dictionary, events, keys, operations, records, template_check, trigger_check, trigger_explain, trigger_test};
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 
@@ -20,6 +20,8 @@ fn table() -> Vec<Call> {
     [
         events::calls(),
         records::calls::<Trigger>(),
+        trigger_check::calls(),
+        trigger_explain::calls(),
         trigger_test::calls(),
         records::calls::<Template>(),
         template_check::calls(),

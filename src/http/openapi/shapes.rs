@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::http::records::Finding;
 use crate::model::template::Format;
 use crate::templating::Diagnostic;
 
@@ -87,9 +88,10 @@ pub(in crate::http) struct TriggerDocument {
     secrets: Option<Vec<SecretDocument>>,
     /// A disabled trigger never fires. True where it is left out.
     enabled: Option<bool>,
-    /// In the answer to a write: where the template names what such events are not known to carry.
+    /// In the answer to a write: why it may never fire, and where its template names what such events are not known to
+    /// carry.
     #[schema(read_only)]
-    warnings: Option<Vec<Diagnostic>>,
+    warnings: Option<Vec<Finding>>,
 }
 
 /// A signing secret of a trigger.
