@@ -133,6 +133,22 @@ pub(super) async fn read_json(
     read_json_text(request, payload, state).await.map(|(document, _)| document)
 }
 
+/// Reads a JSON document where the body is not empty.
+pub(super) async fn read_json_if_any(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    state: &AppState,
+) -> Result<Option<Value>, Problem> {
+    let body = read(request, payload, state, DOCUMENT_BYTES_MAX).await?;
+    if body.bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(None);
+    }
+    if !matches!(media_type(request)?.as_deref(), None | Some("application/json")) {
+        return Err(unsupported("application/json"));
+    }
+    parse(&body.bytes).map(Some)
+}
+
 /// Reads a JSON document, and its text for a caller to whom it matters how something is written.
 pub(super) async fn read_json_text(
     request: &HttpRequest,
@@ -144,9 +160,13 @@ pub(super) async fn read_json_text(
         return Err(unsupported("application/json"));
     }
     let body = read(request, payload, state, DOCUMENT_BYTES_MAX).await?;
-    let document = serde_json::from_slice(&body.bytes)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "malformed_body", format!("no JSON text: {error}")))?;
+    let document = parse(&body.bytes)?;
     Ok((document, body.bytes.clone()))
+}
+
+fn parse(text: &[u8]) -> Result<Value, Problem> {
+    let malformed = |error| Problem::new(StatusCode::BAD_REQUEST, "malformed_body", format!("no JSON text: {error}"));
+    serde_json::from_slice(text).map_err(malformed)
 }
 
 /// The media type in small letters, without parameters. Text in another character set than UTF-8

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Serialize;
 use serde_json::{Map, Value, json};
-use utoipa::ToSchema;
 
 use super::call::Call;
+use super::finding::Finding;
 use super::openapi::operation::{Operation, Shape};
 use super::openapi::shapes::{TemplateDocument, TemplateList};
 use super::problem::Problem;
@@ -18,12 +17,10 @@ use super::problem::etag;
 use super::state::AppState;
 use super::{body, paging, path, precondition, template_check};
 use crate::flow::messages::LiveTemplate;
-use crate::dictionary::TriggerWarning;
 use crate::model::field::FieldError;
 use crate::model::id::{AccountId, new_id};
 use crate::model::template::Template;
 use crate::store::{Precondition, Record, StoreError, Stored, Written};
-use crate::templating::Diagnostic;
 
 /// How often a write is tried that keeps a part of a record which others change at the same time.
 const WRITES_MAX: u32 = 8;
@@ -66,16 +63,6 @@ pub(super) trait Resource: Record + 'static {
 
     /// Judges it together with what else there is.
     fn judge(&self, account: &AccountId, state: &AppState) -> impl Future<Output = Result<Judged, Problem>>;
-}
-
-/// What is worth a look in a record.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(untagged)]
-pub(super) enum Finding {
-    /// In a trigger.
-    Trigger(TriggerWarning),
-    /// In a template, or in that of a trigger.
-    Template(Diagnostic),
 }
 
 /// A record that may be saved.

@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value};
 
+use super::finding::Finding;
 use super::openapi::operation::Shape;
 use super::openapi::shapes::{TriggerDocument, TriggerList};
 use super::problem::Problem;
-use super::records::{Finding, Judged, Resource};
+use super::records::{Judged, Resource};
 use super::state::AppState;
 use super::template_check;
 use crate::json::repeated_member;
