@@ -165,9 +165,9 @@ async fn read_document<'a>(
     read(request, payload, state, DOCUMENT_BYTES_MAX).await
 }
 
-fn parse(bytes: &[u8]) -> Result<Value, Problem> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "malformed_body", format!("no JSON text: {error}")))
+fn parse(text: &[u8]) -> Result<Value, Problem> {
+    let malformed = |error| Problem::new(StatusCode::BAD_REQUEST, "malformed_body", format!("no JSON text: {error}"));
+    serde_json::from_slice(text).map_err(malformed)
 }
 
 /// The media type in small letters, without parameters. Text in another character set than UTF-8

@@ -9,21 +9,19 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value, json};
 
 use super::call::Call;
+use super::finding::Finding;
 use super::openapi::operation::{Operation, Shape};
-use super::openapi::shapes::{TemplateDocument, TemplateList, TriggerDocument, TriggerList};
+use super::openapi::shapes::{TemplateDocument, TemplateList};
 use super::problem::Problem;
 use super::problem::etag;
 use super::state::AppState;
 use super::template_check::Asked;
 use super::{body, paging, path, precondition, template_check};
 use crate::flow::messages::LiveTemplate;
-use crate::json::repeated_member;
 use crate::model::field::FieldError;
 use crate::model::id::{AccountId, new_id};
 use crate::model::template::Template;
-use crate::model::trigger::{self, Trigger};
 use crate::store::{Precondition, Record, StoreError, Stored, Written};
-use crate::templating::Diagnostic;
 
 /// How often a write is tried that keeps a part of a record which others change at the same time.
 const WRITES_MAX: u32 = 8;
@@ -76,9 +74,9 @@ pub(super) trait Resource: Record + 'static {
 /// A record that may be saved.
 #[derive(Default)]
 pub(super) struct Judged {
-    warnings: Vec<Diagnostic>,
+    pub(super) warnings: Vec<Finding>,
     /// What a template compiles to, so that it is compiled once.
-    live: Option<Arc<LiveTemplate>>,
+    pub(super) live: Option<Arc<LiveTemplate>>,
 }
 
 /// What the OpenAPI document says of the five calls.
@@ -164,68 +162,14 @@ impl Resource for Template {
         let asked = Asked { content_type: self.content_type.clone(), ..Asked::default() };
         let checked = template_check::compile(self.format, self.body.clone(), asked, state).await?;
         if let Some(compiled) = checked.compiled {
-            return Ok(Judged { warnings: checked.diagnostics, live: LiveTemplate::new(self, compiled) });
+            let warnings = checked.diagnostics.into_iter().map(Finding::Template).collect();
+            return Ok(Judged { warnings, live: LiveTemplate::new(self, compiled) });
         }
         let detail = checked.diagnostics.first().map_or_else(String::new, |first| {
             format!("line {}, column {}: {}", first.line, first.column, first.message)
         });
         let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, Self::INVALID, detail);
         Err(Problem { diagnostics: checked.diagnostics, ..problem })
-    }
-}
-
-impl Resource for Trigger {
-    const NAME: &'static str = "trigger";
-    const INVALID: &'static str = "invalid_trigger";
-    const COLLECTION: &'static str = "/v1/accounts/{account}/triggers";
-    const MEMBER: &'static str = "/v1/accounts/{account}/triggers/{id}";
-    const IDS: [&'static str; 5] =
-        ["list_triggers", "create_trigger", "read_trigger", "replace_trigger", "delete_trigger"];
-    const TAG: &'static str = "triggers";
-    const KEPT: &'static str = "What is stored can't be read";
-
-    fn shapes() -> (Shape, Shape) {
-        (Shape::of::<TriggerDocument>(), Shape::of::<TriggerList>())
-    }
-
-    fn view(&self) -> Value {
-        self.to_json()
-    }
-
-    fn complete(document: &mut Map<String, Value>, old: &Self) -> Result<bool, Vec<FieldError>> {
-        trigger::complete(document, old)
-    }
-
-    fn over_quota(document: &Map<String, Value>, state: &AppState) -> Vec<FieldError> {
-        state.config.store.quotas.judge_document(document)
-    }
-
-    fn broken_rules(&self, state: &AppState) -> Vec<FieldError> {
-        let broken = self.broken_rules(&state.config.dispatch.egress).into_iter().map(|rule| rule.error);
-        let complaint = self.pattern.as_ref().and_then(|pattern| pattern.complaint());
-        let complaint = complaint.map(|e| FieldError::new(format!("/where{}", e.pointer), e.code, e.detail.as_str()));
-        broken.chain(complaint).collect()
-    }
-
-    fn repeated(text: &[u8]) -> Vec<FieldError> {
-        let repeated = repeated_member(text, "/where").map(|pointer| {
-            let detail = "this name stands twice in its object; join the two conditions, or write an `$or`";
-            FieldError::new(pointer, "repeated_key", detail)
-        });
-        repeated.into_iter().collect()
-    }
-
-    /// Warns where the template names what the trigger's events don't carry. Whether the template
-    /// is there is the store's to say, together with the write.
-    async fn judge(&self, account: &AccountId, state: &AppState) -> Result<Judged, Problem> {
-        let template = state.store.get::<Template>(Some(account), self.template.as_str()).await?;
-        let Some(Stored { value, .. }) = template else {
-            return Ok(Judged::default());
-        };
-        let asked =
-            Asked { event: Some(self.event.clone()), content_type: value.content_type.clone(), ..Asked::default() };
-        let checked = template_check::compile(value.format, value.body, asked, state).await?;
-        Ok(Judged { warnings: checked.diagnostics, live: None })
     }
 }
 
@@ -347,7 +291,7 @@ async fn write<T: Resource>(
     members: &Map<String, Value>,
     precondition: Precondition,
     state: &AppState,
-) -> Result<(T, Written, Vec<Diagnostic>), Problem> {
+) -> Result<(T, Written, Vec<Finding>), Problem> {
     let mut attempts = 0;
     loop {
         attempts += 1;
@@ -380,7 +324,7 @@ async fn write<T: Resource>(
 }
 
 /// The record that a document would replace. One that can't be read is replaced whole.
-async fn replaced<T: Resource>(
+pub(super) async fn replaced<T: Resource>(
     account: &AccountId,
     members: &Map<String, Value>,
     state: &AppState,

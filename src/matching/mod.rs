@@ -6,6 +6,7 @@
 //! Nothing here knows triggers, accounts or event types.
 
 mod alternatives;
+mod conditions;
 mod decimal;
 mod error;
 mod evaluate;
@@ -23,6 +24,7 @@ mod steps;
 mod tests;
 mod wildcard;
 
+pub use conditions::{Condition, conditions, excluding};
 pub use error::PatternError;
 pub use evaluate::Subject;
 pub use explain::Mismatch;

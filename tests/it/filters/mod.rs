@@ -5,6 +5,7 @@
 
 mod churn;
 mod generate;
+mod guide;
 mod naive;
 
 use posthaste::json::Document;
