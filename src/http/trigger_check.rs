@@ -94,6 +94,7 @@ async fn check(
         }
     };
     members.shift_remove("warnings");
+    errors.extend(Trigger::over_quota(&members, &state));
     members.entry("id").or_insert_with(|| ID.into());
     let headers = members.get("headers").and_then(Value::as_object).cloned().unwrap_or_default();
     let trigger = match read(&account, members, &state).await? {

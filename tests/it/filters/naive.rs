@@ -155,7 +155,10 @@ fn folded(text: &str) -> String {
         'ẞ' => 'ß',
         'ſ' => 's',
         '\u{212a}' => 'k',
-        c => c,
+        c => {
+            let mut lower = c.to_lowercase();
+            if lower.len() == 1 { lower.next().unwrap_or(c) } else { c }
+        }
     };
     text.chars().map(fold).collect()
 }
