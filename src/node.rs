@@ -15,6 +15,7 @@ use crate::dictionary::{Dictionary, DictionaryError};
 use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound, OutboundError, OwnAddresses, ResolverError};
 use crate::flow::account::Bounds;
 use crate::flow::descriptors::Descriptors;
+use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
 use crate::flow::messages::DeliveriesRendered;
 use crate::flow::pressure::Pressure;
@@ -265,6 +266,7 @@ fn start_dispatchers(
         outbound,
         metrics: Arc::clone(metrics),
         gate: Arc::clone(gate),
+        connections: Arc::new(Pool::new(Descriptors::of_process(config.server.connections_max).outgoing, 1)),
         // As many messages as can be on their way: each carries a delivery that is charged, taken, or of a test.
         mailbox_capacity: config.ingest.deliveries_in_flight_max
             + config.cluster.take_max

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 
 use super::attempt::attempt;
+use super::connections::Connections;
 use super::outbound::Outlet;
 use super::parked::{self, Fetch, Parked};
 use super::tally::Tally;
@@ -63,6 +64,7 @@ pub(super) struct Queue {
     destination: Destination,
     bounds: Bounds,
     outlet: Outlet,
+    connections: Connections,
     metrics: Arc<Metrics>,
     gate: Arc<Gate>,
     parked: Parked,
@@ -82,7 +84,7 @@ impl Queue {
     pub(super) fn new(
         destination: Destination,
         bounds: Bounds,
-        outlet: Outlet,
+        (outlet, connections): (Outlet, Connections),
         metrics: Arc<Metrics>,
         gate: Arc<Gate>,
     ) -> Rc<Self> {
@@ -90,6 +92,7 @@ impl Queue {
             destination,
             bounds,
             outlet,
+            connections,
             metrics,
             gate,
             parked: Parked::default(),
@@ -145,7 +148,7 @@ impl Queue {
 
     /// Whether it was sent or waits.
     fn take_one(self: &Rc<Self>, now: Instant, queued: InFlight) -> bool {
-        if self.workers.get() >= self.bounds.connections || !self.waiting.borrow().may_begin(&queued) {
+        if !self.waiting.borrow().may_begin(&queued) || !self.connections.may_begin(self.workers.get()) {
             return self.wait(now, queued);
         }
         if !self.waiting.borrow().has_bytes(&queued) {
@@ -283,7 +286,8 @@ impl Queue {
         while let Some((queued, attempt)) = next {
             let took = self.send(queued).await;
             self.waiting.borrow_mut().end(attempt);
-            next = self.next(took).map(|queued| {
+            let goes_on = self.connections.may_go_on(self.workers.get(), Instant::now());
+            next = if goes_on { self.next(took) } else { None }.map(|queued| {
                 let attempt = self.waiting.borrow_mut().begin(&queued);
                 (queued, attempt)
             });
@@ -297,7 +301,7 @@ impl Queue {
     /// Starts workers for what waits and may begin now: the end of an attempt moves every account's share of the
     /// connections.
     fn start_more(self: &Rc<Self>) {
-        while self.workers.get() < self.bounds.connections {
+        while self.connections.may_begin(self.workers.get()) {
             let Some((_, queued)) = self.waiting.borrow_mut().pop() else { break };
             self.count_out(&queued);
             self.start(queued);

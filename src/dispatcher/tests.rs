@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::outbound::{OwnAddresses, Resolver, system_resolver};
 use super::*;
 use crate::config::{Config, Dispatch};
+use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{Admission, InFlight, Permit, Report};
 use crate::flow::messages::DeliveriesRendered;
@@ -21,6 +22,7 @@ use crate::model::id::AccountId;
 use crate::model::outcome::{Dropped, Outcome};
 use crate::model::target::Target;
 use crate::telemetry::metrics::Metrics;
+use connections::Connections;
 use queue::Bounds;
 
 /// The defaults with loopback allowed and this changed.
@@ -98,11 +100,13 @@ impl Alone {
         let outbound = Outbound::new(config, OwnAddresses::default()).expect("TLS");
         let outlet = outbound.outlet(&resolver, &port.destination());
         let (metrics, gate) = (Arc::clone(&self.metrics), Arc::clone(&self.gate));
+        let pool = Pool::new(10_000, 1);
+        let connections = Connections::new(&pool, config.connections_per_destination, config.keep_alive);
         let dispatcher = Dispatcher {
             destination: port.destination(),
             generation: 7,
             received: 0,
-            queue: Queue::new(port.destination(), Bounds::new(config, None), outlet, metrics, gate),
+            queue: Queue::new(port.destination(), Bounds::new(config, None), (outlet, connections), metrics, gate),
             idle_after: config.idle_destination,
             parent,
         };
@@ -115,6 +119,7 @@ impl Alone {
             config: Arc::new(config),
             metrics: Arc::clone(&self.metrics),
             gate: Arc::clone(&self.gate),
+            connections: Arc::new(Pool::new(10_000, 1)),
             mailbox_capacity,
             takes_max: None,
         };
