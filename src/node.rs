@@ -6,8 +6,7 @@ mod recovery;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, atomic::AtomicBool};
 use std::time::Duration;
 
 use actix::{Actor as _, Addr, Arbiter, Recipient};
@@ -143,6 +142,7 @@ impl Node {
         let live = Live::new(
             Arc::clone(&dictionary),
             config.templates.clone(),
+            config.matching.clone(),
             config.dispatch.egress.clone(),
             Arc::clone(&metrics),
         );

@@ -1,26 +1,17 @@
 //! What an event fires, between its matching and the handing out of its firings.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::flow::keep::{KeepEvent, Kept};
-use crate::flow::messages::{EventData, LiveTemplate};
+use crate::flow::messages::EventData;
 use crate::live::LiveTrigger;
 
-/// A trigger that listens to an event type.
-#[derive(Debug)]
-pub(super) struct Listener {
-    pub(super) trigger: Arc<LiveTrigger>,
-    /// Looked up when it first fires.
-    pub(super) template: OnceLock<Option<Arc<LiveTemplate>>>,
-}
-
-/// An event that was matched, and which of its listeners it fires.
+/// An event that was matched, and what it fires.
 #[derive(Debug)]
 pub(super) struct Fired {
     pub(super) event: Arc<EventData>,
-    pub(super) listeners: Arc<[Listener]>,
-    pub(super) fired: std::vec::IntoIter<u32>,
+    pub(super) triggers: std::vec::IntoIter<Arc<LiveTrigger>>,
     /// What the journal needs until it is written.
     pub(super) keep: Option<KeepEvent>,
     /// A handle for each that is written.
@@ -38,11 +29,8 @@ impl Fired {
 
     /// What fires, each with the fingerprint of where it sends.
     pub(super) fn triggers(&self) -> Vec<(u64, &str)> {
-        let of = |number: &u32| {
-            let trigger = &self.listeners[*number as usize].trigger;
-            let fingerprint = trigger.target.as_ref().map_or(0, |target| target.destination.fingerprint());
-            (fingerprint, trigger.id.as_str())
-        };
-        self.fired.as_slice().iter().map(of).collect()
+        let of =
+            |trigger: &Arc<LiveTrigger>| trigger.target.as_ref().map_or(0, |target| target.destination.fingerprint());
+        self.triggers.as_slice().iter().map(|trigger| (of(trigger), trigger.id.as_str())).collect()
     }
 }
