@@ -5,7 +5,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
@@ -37,6 +37,8 @@ pub(super) struct Shared {
     metrics: Arc<Metrics>,
     /// A write failed, and none has succeeded since.
     unwritable: AtomicBool,
+    /// Writes that failed.
+    failures: AtomicUsize,
     wake: Mutex<Sender<Wake>>,
     /// In `power`: to the threads that sync.
     answers: Option<Mutex<Sender<Waiting>>>,
@@ -94,6 +96,7 @@ impl Threads {
             gate,
             metrics,
             unwritable: AtomicBool::new(false),
+            failures: AtomicUsize::new(0),
             wake: Mutex::new(wake),
             answers: sender(&answers),
             begins: sender(&begins),
@@ -137,6 +140,7 @@ impl Shared {
 
     /// A write failed: nothing is accepted until one succeeds.
     pub(super) fn failed(&self, error: &io::Error) {
+        self.failures.fetch_add(1, Ordering::SeqCst);
         if !self.unwritable.swap(true, Ordering::SeqCst) {
             tracing::error!(%error, "the journal can't be written; no events are accepted until it can");
             self.gate.set_unavailable(true);
@@ -145,8 +149,10 @@ impl Shared {
         self.tell(Wake::Look);
     }
 
-    fn is_writable(&self) {
-        if self.unwritable.load(Ordering::SeqCst) && !self.journal.is_failed() {
+    /// A round went well that began when so many writes had failed. One that failed meanwhile says more.
+    fn is_writable(&self, failures: usize) {
+        let is_latest = failures == self.failures.load(Ordering::SeqCst);
+        if is_latest && self.unwritable.load(Ordering::SeqCst) && !self.journal.is_failed() {
             self.unwritable.store(false, Ordering::SeqCst);
             self.gate.set_unavailable(false);
             self.metrics.journal.writable.set(1);
@@ -209,13 +215,14 @@ fn keep(mut keeper: Keeper<Disk>, shared: &Weak<Shared>, woken: &Receiver<Wake>)
         let Some(shared) = shared.upgrade() else { return };
         lock(&shared.acceptors).retain(|acceptor| acceptor.upgrade().inspect(|a| lock(a).roll_if_asked()).is_some());
         lock(&shared.beginners).retain(|beginner| beginner.upgrade().inspect(|b| lock(b).roll_if_asked()).is_some());
+        let failures = shared.failures.load(Ordering::SeqCst);
         match keeper.round(now_ms()) {
             Ok(round) => {
                 if round.unreadable > unreadable {
                     tracing::error!(entries = round.unreadable, "entries of the journal can't be read back");
                 }
                 unreadable = round.unreadable;
-                shared.is_writable();
+                shared.is_writable(failures);
             }
             Err(error) => shared.failed(&error),
         }
