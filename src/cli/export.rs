@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::Export;
+use super::error::CommandError;
 use super::print::{complain, counted, report, say};
 use super::transfer::{self, MARK, VERSION};
 use crate::config::Config;
@@ -38,31 +39,36 @@ pub(super) fn run(words: &Export) -> ExitCode {
     match actix_rt::System::new().block_on(export(words, &config)) {
         Ok(code) => code,
         Err(error) => {
-            complain(&error);
+            complain(&error.to_string());
             ExitCode::FAILURE
         }
     }
 }
 
-async fn export(words: &Export, config: &Config) -> Result<ExitCode, String> {
+async fn export(words: &Export, config: &Config) -> Result<ExitCode, CommandError> {
     // Opening it would make a new store, and its being empty would look like the truth.
     if let Some(path) = config.store.url.strip_prefix("file:").filter(|path| !Path::new(path).exists()) {
-        return Err(format!("there is no store at {path}; name that of your engine with --config FILE"));
+        return Err(CommandError::NoStore(path.to_owned()));
     }
     let store = transfer::open(config).await?;
-    let stored = store.accounts().await.map_err(|error| error.to_string())?;
+    let stored = store.accounts().await?;
     let accounts = if words.all_accounts { stored.clone() } else { vec![words.account.clone()] };
     let written = if words.output == Path::new("-") {
         let written = write(&store, &accounts, BufWriter::new(io::stdout().lock())).await;
-        written.map_err(|error| format!("standard output: {error}"))?
+        written.map_err(|source| CommandError::File { name: "standard output".to_owned(), source })?
     } else {
         let written = to_file(&store, &accounts, &words.output).await;
-        written.map_err(|error| format!("{}: {error}", words.output.display()))?
+        written.map_err(|source| CommandError::File { name: words.output.display().to_string(), source })?
     };
     conclude(words, &stored, &written, store.unreadable())
 }
 
-fn conclude(words: &Export, stored: &[AccountId], written: &Written, unreadable: usize) -> Result<ExitCode, String> {
+fn conclude(
+    words: &Export,
+    stored: &[AccountId],
+    written: &Written,
+    unreadable: usize,
+) -> Result<ExitCode, CommandError> {
     let Written { accounts, templates, triggers } = written;
     let (templates, triggers) = (counted(*templates, "template"), counted(*triggers, "trigger"));
     let summary = format!("exported {templates} and {triggers} of {}", counted(*accounts, "account"));
@@ -80,10 +86,7 @@ fn conclude(words: &Export, stored: &[AccountId], written: &Written, unreadable:
         ));
     }
     if unreadable > 0 {
-        return Err(format!(
-            "{} of the store can't be read, as the log above says, and can't be in the file",
-            counted(unreadable, "record")
-        ));
+        return Err(CommandError::Unreadable(unreadable));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -3,6 +3,7 @@
 
 mod check;
 mod demo;
+mod error;
 mod export;
 mod import;
 mod print;
@@ -190,7 +191,7 @@ struct Export {
     #[command(flatten)]
     settings: Settings,
     /// Whose triggers and templates.
-    #[arg(long, value_name = "ACCOUNT", default_value = "default", value_parser = account)]
+    #[arg(long, value_name = "ACCOUNT", default_value = "default", value_parser = AccountId::new)]
     account: AccountId,
     /// Those of every account.
     #[arg(long, conflicts_with = "account")]
@@ -206,15 +207,11 @@ struct Import {
     settings: Settings,
     /// Write into this account: what the file holds of its only account, whatever that one's name, or of
     /// many, the one of this name. Without it, every account in the file goes under its own name.
-    #[arg(long, value_name = "ACCOUNT", value_parser = account)]
+    #[arg(long, value_name = "ACCOUNT", value_parser = AccountId::new)]
     account: Option<AccountId>,
     /// The file to read; `-` is standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-}
-
-fn account(text: &str) -> Result<AccountId, String> {
-    AccountId::new(text).map_err(|error| error.to_string())
 }
 
 /// Runs the command that this process was called with.

@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use super::error::CommandError;
 use crate::config::Config;
 use crate::flow::messages::LiveTemplate;
 use crate::model::template::Template;
@@ -44,14 +45,9 @@ impl Snapshot for Indifferent {
 }
 
 /// Opens the store that the settings name.
-pub(super) async fn open(config: &Config) -> Result<Store, String> {
+pub(super) async fn open(config: &Config) -> Result<Store, CommandError> {
     if config.store.url == "memory:" {
-        return Err(
-            "store.url is memory:, which holds nothing beyond one process; name the store of your engine with \
-                    --config FILE or POSTHASTE_STORE__URL"
-                .to_owned(),
-        );
+        return Err(CommandError::MemoryStore);
     }
-    let opened = Store::open(&config.store, Arc::new(Indifferent), Arc::new(Metrics::new())).await;
-    opened.map_err(|error| error.to_string())
+    Ok(Store::open(&config.store, Arc::new(Indifferent), Arc::new(Metrics::new())).await?)
 }

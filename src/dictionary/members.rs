@@ -188,15 +188,26 @@ impl<'a, 'i> Members<'a, 'i> {
     }
 }
 
+/// Why a TOML value is none that an event can carry.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+enum NotJson {
+    #[error("is a number that is not decimal")]
+    NotDecimal,
+    #[error("is a number that JSON can't write")]
+    NotANumber,
+    #[error("is a date or time without quotes")]
+    Time,
+}
+
 /// A TOML value as the JSON that an event would carry; numbers keep their digits.
-fn to_json(value: DeValue<'_>) -> Result<Value, &'static str> {
+fn to_json(value: DeValue<'_>) -> Result<Value, NotJson> {
     Ok(match value {
         DeValue::String(text) => Value::String(text.into_owned()),
         DeValue::Boolean(flag) => Value::Bool(flag),
         DeValue::Integer(integer) if integer.radix() == 10 => number(integer.as_str())?,
-        DeValue::Integer(_) => return Err("is a number that is not decimal"),
+        DeValue::Integer(_) => return Err(NotJson::NotDecimal),
         DeValue::Float(float) => number(float.as_str())?,
-        DeValue::Datetime(_) => return Err("is a date or time without quotes"),
+        DeValue::Datetime(_) => return Err(NotJson::Time),
         DeValue::Array(items) => {
             Value::Array(items.into_iter().map(|item| to_json(item.into_inner())).collect::<Result<_, _>>()?)
         }
@@ -211,8 +222,8 @@ fn to_json(value: DeValue<'_>) -> Result<Value, &'static str> {
     })
 }
 
-fn number(text: &str) -> Result<Value, &'static str> {
-    text.trim_start_matches('+').parse::<Number>().map(Value::Number).map_err(|_| "is a number that JSON can't write")
+fn number(text: &str) -> Result<Value, NotJson> {
+    text.trim_start_matches('+').parse::<Number>().map(Value::Number).map_err(|_| NotJson::NotANumber)
 }
 
 /// The word for a value's type, with its article.

@@ -4,6 +4,7 @@
 //! holds. It knows nothing of events, templates or patterns.
 
 mod build;
+mod names;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ mod view;
 
 use bytestring::ByteString;
 
+pub use names::{Type, kind, pointer};
 pub use read::{Malformed, Parsed};
 pub use view::{Array, Json, Object};
 

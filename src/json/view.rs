@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Document, Member, Node, Row};
+use super::{Document, Member, Node, Row, Type};
 
 /// A value of a [`Document`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,14 +56,15 @@ impl<'a> Json<'a> {
 
     /// The word for its type, with its article.
     pub fn kind(self) -> &'static str {
-        match self {
-            Self::Null => "null",
-            Self::Bool(_) => "a boolean",
-            Self::Number(_) => "a number",
-            Self::String(_) => "a string",
-            Self::Array(_) => "an array",
-            Self::Object(_) => "an object",
-        }
+        let own = match self {
+            Self::Null => Type::Null,
+            Self::Bool(_) => Type::Boolean,
+            Self::Number(_) => Type::Number,
+            Self::String(_) => Type::String,
+            Self::Array(_) => Type::Array,
+            Self::Object(_) => Type::Object,
+        };
+        own.word()
     }
 }
 

@@ -5,8 +5,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::json::kind;
 use crate::json::{Json, Object};
-use crate::model::field::kind;
 
 /// The deepest nesting of objects in a pattern.
 pub const DEPTH_MAX: usize = 32;
@@ -109,7 +109,7 @@ impl Reader {
         }
         let mut nodes = Vec::with_capacity(members.len());
         for (name, value) in members {
-            let at = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+            let at = crate::json::pointer(&at, name);
             if name == "$or" {
                 return Err(not_yet(&at, name));
             }

@@ -5,6 +5,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::json::{kind, pointer};
+
 /// One mistake in a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
@@ -114,7 +116,7 @@ impl Fields {
     pub fn finish<T>(mut self, value: Option<T>) -> Result<T, Vec<FieldError>> {
         for name in self.members.keys() {
             self.errors.push(FieldError::new(
-                format!("/{}", name.replace('~', "~0").replace('/', "~1")),
+                pointer("", name),
                 "unknown_member",
                 format!(
                     "`{}` is not known here; known are {}",
@@ -127,17 +129,5 @@ impl Fields {
             Some(value) if self.errors.is_empty() => Ok(value),
             _ => Err(self.errors),
         }
-    }
-}
-
-/// The word for a value's type, with its article.
-pub fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
     }
 }

@@ -9,6 +9,7 @@ pub mod field;
 pub mod headers;
 pub mod id;
 pub mod key;
+pub mod media_type;
 pub mod outcome;
 pub mod secret;
 pub mod target;

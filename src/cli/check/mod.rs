@@ -29,7 +29,7 @@ pub(super) fn run(words: &Check) -> ExitCode {
                 templates += 1;
                 check_template(&file, dictionary.as_ref(), &config.templates, &mut findings);
             }
-            Err((path, mistake)) => findings.error(&format!("{}: ", shown(&path)), &mistake),
+            Err((path, mistake)) => findings.error(&format!("{}: ", shown(&path)), &mistake.to_string()),
         }
     }
     findings.conclude(templates)
@@ -64,7 +64,7 @@ fn check_template(file: &TemplateFile, dictionary: &dyn TagLookup, limits: &Limi
     let path = shown(&file.path);
     let body = match file.read(limits.body_bytes_max) {
         Ok(body) => body,
-        Err(mistake) => return findings.error(&format!("{path}: "), &mistake),
+        Err(mistake) => return findings.error(&format!("{path}: "), &mistake.to_string()),
     };
     for Diagnostic { severity, code, line, column, message, suggestion } in
         templating::compile(file.format, &body, dictionary, None, limits).diagnostics

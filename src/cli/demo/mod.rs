@@ -1,5 +1,5 @@
-//! `posthaste demo`: the tour. An node on a store in memory and a receiver, in one process, and a
-//! day of a holiday rental between them, over real HTTP. It leaves nothing behind.
+//! `posthaste demo`: the tour. A node with a store in memory and a receiver run in one process,
+//! and a day of a holiday rental passes between them over real HTTP. It leaves nothing behind.
 
 mod calls;
 mod day;
@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+use super::error::{CommandError, TourError};
 use super::print::{HEADING, complain, say};
 use super::receive::{Behaviour, Receipt, Receiver, Show};
 use super::{Demo, signals};
@@ -42,7 +43,7 @@ pub(super) fn run(words: &Demo) -> ExitCode {
     match actix_rt::System::new().block_on(show(config, words.keep)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error);
+            complain(&error.to_string());
             ExitCode::FAILURE
         }
     }
@@ -56,22 +57,22 @@ fn settings() -> Config {
     config
 }
 
-async fn show(config: Config, keep: bool) -> Result<(), String> {
-    let stop = signals::stop_signal().map_err(|error| format!("signals can't be heard: {error}"))?;
-    let (receiver, mut arrived) = start_receiver().map_err(|error| format!("the receiver did not start: {error}"))?;
-    let node = Node::start(config).await.map_err(|error| error.to_string())?;
+async fn show(config: Config, keep: bool) -> Result<(), CommandError> {
+    let stop = signals::stop_signal().map_err(CommandError::Signals)?;
+    let (receiver, mut arrived) = start_receiver().map_err(CommandError::Receiver)?;
+    let node = Node::start(config).await?;
     let done = tokio::select! {
         // Somebody who has seen enough.
         _ = stop => Ok(()),
         done = perform(&node, &receiver, &mut arrived, keep) => done,
     };
-    let done = done.map_err(|error| format!("{error}{}", reasons(&node.shared().metrics.render())));
+    let counted = done.is_err().then(|| reasons(&node.shared().metrics.render())).unwrap_or_default();
     node.stop().await;
     receiver.stop().await;
-    done
+    done.map_err(|what| CommandError::Tour { what, counted })
 }
 
-/// What the node counted of POSTs that did not leave or did not end well.
+/// What the node counted of POSTs that were not sent or did not end well.
 fn reasons(metrics: &str) -> String {
     let telling = |line: &&str| {
         let failed = line.starts_with("posthaste_dropped_total{") || line.starts_with("posthaste_attempts_total{");
@@ -86,16 +87,16 @@ async fn perform(
     receiver: &Receiver,
     arrived: &mut UnboundedReceiver<Receipt>,
     keep: bool,
-) -> Result<(), String> {
+) -> Result<(), TourError> {
     let (node, receiver) = (node.address(), receiver.address());
     say(&format!("The node is listening on http://{node}, a receiver on http://{receiver}.\n"));
     let calls = Calls::to(node);
     tour::set_up(&calls, &format!("http://{receiver}")).await?;
-    let told = tour::tell(&calls, arrived).await?;
+    let totals = tour::run(&calls, arrived).await?;
     if let Ok(receipt) = arrived.try_recv() {
-        return Err(format!("a POST arrived that no trigger should have sent: {}", receipt.path));
+        return Err(TourError::Unexpected(receipt.path));
     }
-    say(&tour::summary(&told));
+    say(&tour::summary(&totals));
     if !keep {
         say(NEXT);
         return Ok(());
@@ -109,7 +110,7 @@ async fn perform(
 
 const NEXT: &str = "
 Next: posthaste demo --keep    the same, and stays up for you to try with curl
-      posthaste serve          an node of your own; posthaste receive prints what it sends
+      posthaste serve          a node of your own; posthaste receive prints what it sends
       posthaste --help         the rest";
 
 /// How to go on by hand, with the addresses of this moment.

@@ -5,9 +5,10 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::mistake::{Mistake, Order, Place};
+use super::mistake::{Mistake, Order, Position};
 use crate::cli::transfer::{MARK, VERSION};
-use crate::model::field::{FieldError, Fields, kind};
+use crate::json::kind;
+use crate::model::field::{FieldError, Fields};
 use crate::model::id::{AccountId, TemplateId};
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
@@ -33,14 +34,14 @@ pub(super) struct Entry<T> {
     pub(super) account: AccountId,
     /// The record.
     pub(super) value: T,
-    place: Place,
+    position: Position,
 }
 
 impl<T: Record> Entry<T> {
     /// A mistake in this record, at a pointer into it.
     pub(super) fn mistake(&self, pointer: &str, code: &'static str, detail: &str) -> Mistake {
         let error = FieldError::new(pointer, code, detail);
-        self.place.mistake(owner::<T>(&self.account, self.value.id()), error)
+        self.position.mistake(owner::<T>(&self.account, self.value.id()), error)
     }
 }
 
@@ -51,18 +52,28 @@ impl Document {
     }
 }
 
-/// Reads the file. With `into`, what it holds of one account goes there. An error: it is no export
-/// that this version can read.
-pub(super) fn read(text: &[u8], into: Option<&AccountId>) -> Result<(Document, Vec<Mistake>), String> {
-    let document: Value = serde_json::from_slice(text).map_err(|error| format!("this is no JSON: {error}"))?;
+/// Why a file is not an export that this version can read.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::cli) enum NotAnExport {
+    #[error("this is not JSON: {0}")]
+    NotJson(#[from] serde_json::Error),
+    #[error("the export has the format {0}, and this version of Posthaste reads {VERSION}")]
+    OtherFormat(Value),
+    #[error("this is not an export of Posthaste: it has no `{MARK}`")]
+    NoMark,
+    #[error("the file holds several accounts, and {0} is not one of them")]
+    NoSuchAccount(AccountId),
+}
+
+/// Reads the file. With `into`, what it holds of one account goes there.
+pub(super) fn read(text: &[u8], into: Option<&AccountId>) -> Result<(Document, Vec<Mistake>), NotAnExport> {
+    let document: Value = serde_json::from_slice(text)?;
     match document.get(MARK) {
         Some(version) if version.as_u64() == Some(VERSION) => {}
-        Some(version) => {
-            return Err(format!("the export has the format {version}, and this version of Posthaste reads {VERSION}"));
-        }
-        None => return Err(format!("this is no export of Posthaste: it has no `{MARK}`")),
+        Some(version) => return Err(NotAnExport::OtherFormat(version.clone())),
+        None => return Err(NotAnExport::NoMark),
     }
-    let mut reader = Reader::default();
+    let mut reader = ExportReader::default();
     let accounts = reader.read_top(document);
     let accounts = chosen(accounts, into)?;
     for account in accounts {
@@ -80,30 +91,30 @@ struct Account {
 }
 
 /// All of them, or the one that goes into `into`.
-fn chosen(mut accounts: Vec<Account>, into: Option<&AccountId>) -> Result<Vec<Account>, String> {
+fn chosen(mut accounts: Vec<Account>, into: Option<&AccountId>) -> Result<Vec<Account>, NotAnExport> {
     let Some(into) = into else {
         return Ok(accounts);
     };
     if accounts.len() > 1 {
         accounts.retain(|account| account.id == *into);
         if accounts.is_empty() {
-            return Err(format!("the file holds many accounts, and {into} is none of them"));
+            return Err(NotAnExport::NoSuchAccount(into.clone()));
         }
     }
     Ok(accounts)
 }
 
 #[derive(Default)]
-struct Reader {
+struct ExportReader {
     document: Document,
     mistakes: Vec<Mistake>,
 }
 
-impl Reader {
+impl ExportReader {
     fn refuse(&mut self, order: Order, owner: &str, errors: Option<Vec<FieldError>>, base: &str) {
         let errors = errors.into_iter().flatten();
-        let place = Place { order, pointer: base.to_owned() };
-        self.mistakes.extend(errors.map(|error| place.mistake(owner.to_owned(), error)));
+        let position = Position { order, pointer: base.to_owned() };
+        self.mistakes.extend(errors.map(|error| position.mistake(owner.to_owned(), error)));
     }
 
     fn read_top(&mut self, document: Value) -> Vec<Account> {
@@ -165,12 +176,14 @@ impl Reader {
         let mut seen = HashSet::new();
         let mut entries = Vec::with_capacity(documents.len());
         for (index, document) in documents.into_iter().enumerate() {
-            let place =
-                Place { order: (order.0, order.1, index), pointer: format!("/accounts/{}/{member}/{index}", order.0) };
+            let position = Position {
+                order: (order.0, order.1, index),
+                pointer: format!("/accounts/{}/{member}/{index}", order.0),
+            };
             let id = document.get("id").and_then(Value::as_str).unwrap_or("?").to_owned();
             match T::from_json(document) {
                 Ok(value) => {
-                    let entry = Entry { account: account.clone(), value, place };
+                    let entry = Entry { account: account.clone(), value, position };
                     if seen.insert(id) {
                         entries.push(entry);
                     } else {
@@ -179,7 +192,7 @@ impl Reader {
                 }
                 Err(errors) => {
                     let errors = errors.into_iter();
-                    self.mistakes.extend(errors.map(|e| place.mistake(owner::<T>(account, &id), e)));
+                    self.mistakes.extend(errors.map(|e| position.mistake(owner::<T>(account, &id), e)));
                 }
             }
         }
@@ -210,7 +223,7 @@ mod tests {
 
     use super::*;
 
-    fn read_value(document: Value, into: Option<&str>) -> Result<(Document, Vec<String>), String> {
+    fn read_value(document: Value, into: Option<&str>) -> Result<(Document, Vec<String>), NotAnExport> {
         let into = into.map(|name| AccountId::new(name).expect("a name"));
         let (document, mistakes) = read(document.to_string().as_bytes(), into.as_ref())?;
         Ok((document, mistakes.iter().map(ToString::to_string).collect()))
@@ -240,15 +253,18 @@ mod tests {
             let owners: Vec<&str> = document.triggers.iter().map(|entry| entry.account.as_str()).collect();
             assert_eq!(owners, names);
         }
-        assert!(read_value(two, Some("z")).expect_err("none of them").contains("z is none"));
+        assert!(read_value(two, Some("z")).expect_err("not one of them").to_string().contains("z is not one"));
     }
 
     #[test]
     fn what_is_no_export_is_refused() {
-        for (text, part) in
-            [("{", "no JSON"), ("[]", "no export"), ("{\"posthaste_export\":2}", "format 2"), ("{}", "no export")]
-        {
-            let error = read(text.as_bytes(), None).expect_err(text);
+        for (text, part) in [
+            ("{", "not JSON"),
+            ("[]", "not an export"),
+            ("{\"posthaste_export\":2}", "format 2"),
+            ("{}", "not an export"),
+        ] {
+            let error = read(text.as_bytes(), None).expect_err(text).to_string();
             assert!(error.contains(part), "{text}: {error}");
         }
     }

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use indicatif::ProgressBar;
 
+use super::error::CommandError;
 use super::print::{complain, counted, progress_bar, report, say, visible_line};
 use super::{Import, transfer};
 use crate::config::Config;
@@ -22,6 +23,7 @@ use crate::node::load_dictionary;
 use crate::store::{Precondition, Record, Store, StoreError};
 use crate::telemetry::log;
 use crate::templating::{self, Severity, TagLookup};
+pub(super) use document::NotAnExport;
 use document::{Document, Entry};
 use mistake::Mistake;
 
@@ -47,47 +49,45 @@ pub(super) fn run(words: &Import) -> ExitCode {
     match actix_rt::System::new().block_on(import(words, &config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error);
+            complain(&error.to_string());
             ExitCode::FAILURE
         }
     }
 }
 
-async fn import(words: &Import, config: &Config) -> Result<(), String> {
+async fn import(words: &Import, config: &Config) -> Result<(), CommandError> {
     let name = if words.file == Path::new("-") { "standard input".into() } else { words.file.display().to_string() };
-    let text = read(&words.file).map_err(|error| format!("{name}: {error}"))?;
-    let dictionary = load_dictionary(&config.catalogue)
-        .map_err(|errors| errors.iter().map(|e| format!("\n  {e}")).collect::<String>())
-        .map_err(|errors| format!("the catalogue has mistakes:{errors}"))?;
-    let (document, mut mistakes) =
-        document::read(&text, words.account.as_ref()).map_err(|error| format!("{name}: {error}"))?;
+    let text = read(&words.file).map_err(|source| CommandError::File { name: name.clone(), source })?;
+    let dictionary = load_dictionary(&config.catalogue).map_err(CommandError::Dictionary)?;
+    let (document, mut mistakes) = document::read(&text, words.account.as_ref())
+        .map_err(|source| CommandError::Export { name: name.clone(), source })?;
     for entry in &document.templates {
         judge(entry, &dictionary, config, &mut mistakes);
     }
     let store = transfer::open(config).await?;
-    find_missing(&document, &store, &mut mistakes).await.map_err(|error| error.to_string())?;
+    find_missing(&document, &store, &mut mistakes).await?;
     if !mistakes.is_empty() {
         mistakes.sort_by_key(|mistake| mistake.order);
         for mistake in &mistakes {
             report(&visible_line(&format!("{name}: {mistake}")));
         }
-        return Err(format!("{} in the file; nothing was imported", counted(mistakes.len(), "mistake")));
+        return Err(CommandError::Mistakes(mistakes.len()));
     }
     write(&store, document).await
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     let read = if path == Path::new("-") {
         io::stdin().lock().take(FILE_BYTES_MAX + 1).read_to_end(&mut text)
     } else {
         File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut text))
     };
-    match read {
-        Err(error) => Err(format!("can't be read: {error}")),
-        Ok(length) if length as u64 > FILE_BYTES_MAX => Err(format!("has more than {FILE_BYTES_MAX} bytes")),
-        Ok(_) => Ok(text),
+    let length = read.map_err(|error| io::Error::new(error.kind(), format!("can't be read: {error}")))?;
+    if length as u64 > FILE_BYTES_MAX {
+        return Err(io::Error::other(format!("has more than {FILE_BYTES_MAX} bytes")));
     }
+    Ok(text)
 }
 
 /// What would keep the HTTP interface from taking the template keeps it from being imported.
@@ -118,7 +118,7 @@ async fn find_missing(document: &Document, store: &Store, mistakes: &mut Vec<Mis
     Ok(())
 }
 
-async fn write(store: &Store, document: Document) -> Result<(), String> {
+async fn write(store: &Store, document: Document) -> Result<(), CommandError> {
     let total = document.templates.len() + document.triggers.len();
     let accounts = document.accounts;
     let bar = progress_bar(total);
@@ -136,13 +136,14 @@ async fn write(store: &Store, document: Document) -> Result<(), String> {
 }
 
 /// Many at a time, since the store commits together what waits together.
-async fn put_all<T: Record>(store: &Store, entries: Vec<Entry<T>>, bar: &ProgressBar) -> Result<Tally, String> {
+async fn put_all<T: Record>(store: &Store, entries: Vec<Entry<T>>, bar: &ProgressBar) -> Result<Tally, CommandError> {
     let puts = stream::iter(entries).map(|entry| async move {
         let written = store.put(Some(&entry.account), &entry.value, Precondition::None).await;
-        written.map_err(|error| {
-            let (kind, id) = (T::KIND.as_str(), entry.value.id());
-            let account = &entry.account;
-            format!("{kind} {account}/{id}: {error}; the import is not complete, and can be run again")
+        written.map_err(|source| CommandError::NotImported {
+            kind: T::KIND,
+            account: entry.account.clone(),
+            id: entry.value.id().to_owned(),
+            source,
         })
     });
     let tally = puts.buffer_unordered(WRITES_MAX).try_fold(Tally::default(), |tally, written| {

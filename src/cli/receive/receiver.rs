@@ -45,7 +45,7 @@ pub(in crate::cli) struct Receiver {
 
 /// What the receiver's threads have in common.
 #[derive(Clone)]
-struct Desk {
+struct Handler {
     status: StatusCode,
     delay: Duration,
     show: Option<Show>,
@@ -59,9 +59,10 @@ impl Receiver {
         let address = listener.local_addr()?;
         let received = Arc::new(AtomicUsize::new(0));
         let status = StatusCode::from_u16(behaviour.status).map_err(io::Error::other)?;
-        let desk = Desk { status, delay: behaviour.delay, show, received: Arc::clone(&received) };
-        let server =
-            HttpServer::new(move || App::new().app_data(web::Data::new(desk.clone())).default_service(web::to(take)));
+        let handler = Handler { status, delay: behaviour.delay, show, received: Arc::clone(&received) };
+        let server = HttpServer::new(move || {
+            App::new().app_data(web::Data::new(handler.clone())).default_service(web::to(take))
+        });
         let server = server.workers(behaviour.threads).keep_alive(KEEP_ALIVE).disable_signals().listen(listener)?.run();
         let handle = server.handle();
         actix_rt::spawn(server);
@@ -80,27 +81,27 @@ impl Receiver {
     }
 }
 
-async fn take(request: HttpRequest, mut payload: web::Payload, desk: web::Data<Desk>) -> HttpResponse {
+async fn take(request: HttpRequest, mut payload: web::Payload, handler: web::Data<Handler>) -> HttpResponse {
     if request.method() != Method::POST {
         return HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, "POST")).finish();
     }
-    let kept_max = if desk.show.is_some() { BODY_BYTES_KEPT_MAX } else { 0 };
+    let kept_max = if handler.show.is_some() { BODY_BYTES_KEPT_MAX } else { 0 };
     // A sender that broke off hears nothing any more.
     let Ok((body, bytes_left_out)) = read(&mut payload, kept_max).await else {
         return HttpResponse::BadRequest().finish();
     };
     let (time, arrived) = (Timestamp::now(), Instant::now());
-    desk.received.fetch_add(1, Ordering::SeqCst);
-    if let Some(show) = &desk.show {
+    handler.received.fetch_add(1, Ordering::SeqCst);
+    if let Some(show) = &handler.show {
         let headers = headers(&request);
         let path = request.uri().path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
         let method = request.method().to_string();
         show(Receipt { time, arrived, method, path, headers, body, bytes_left_out });
     }
-    if !desk.delay.is_zero() {
-        actix_rt::time::sleep(desk.delay).await;
+    if !handler.delay.is_zero() {
+        actix_rt::time::sleep(handler.delay).await;
     }
-    HttpResponse::new(desk.status)
+    HttpResponse::new(handler.status)
 }
 
 /// Reads all of a body and keeps the beginning; says how much it did not keep.

@@ -187,21 +187,41 @@ pub(super) fn unix_millis() -> u64 {
     now.as_millis() as u64
 }
 
+/// Why an entry is not a delivery. The words hold nothing of the entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NotADelivery {
+    #[error("`target` is missing")]
+    NoTarget,
+    #[error("`target` is not a JSON object with `url` and `content-type`")]
+    TargetJson,
+    #[error("`url` or `headers` in `target` are not valid in a trigger")]
+    Target,
+    #[error("`secret` or `secrets` in `target` is not valid")]
+    Secret,
+    #[error("`content-type` in `target` is not valid as a header")]
+    ContentType,
+    #[error("`webhook-id` is missing or not valid as a header")]
+    WebhookId,
+    #[error("`body` is missing")]
+    NoBody,
+}
+
 /// Reads entries, and remembers the targets that it has read.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
+pub(super) struct EntryReader {
     targets: HashMap<Vec<u8>, Known>,
     /// The one read last, and what it was read of: most neighbours go the same way.
     last: Option<(Vec<u8>, Known)>,
 }
 
-impl Reader {
-    /// Says what an entry is, or in words that hold nothing of it, why it is none.
-    pub(super) fn read(&mut self, entry: Entry) -> Result<Read, &'static str> {
-        let Known { target, content_type } = self.target(entry.target.ok_or("`target` is missing")?)?;
+impl EntryReader {
+    /// Reads an entry.
+    pub(super) fn read(&mut self, entry: Entry) -> Result<Read, NotADelivery> {
+        let target = entry.target.ok_or(NotADelivery::NoTarget)?;
+        let Known { target, content_type } = self.target(target)?;
         let webhook_id = entry.webhook_id.and_then(|value| HeaderValue::from_maybe_shared(Bytes::from(value)).ok());
-        let webhook_id = webhook_id.ok_or("`webhook-id` is missing or no header's value")?;
-        let body = entry.body.ok_or("`body` is missing")?.into();
+        let webhook_id = webhook_id.ok_or(NotADelivery::WebhookId)?;
+        let body = entry.body.ok_or(NotADelivery::NoBody)?.into();
         let age = Duration::from_millis(unix_millis().saturating_sub(entry.id.0));
         Ok(Read {
             delivery: Delivery { target, webhook_id, content_type, body },
@@ -210,7 +230,7 @@ impl Reader {
         })
     }
 
-    fn target(&mut self, text: Vec<u8>) -> Result<Known, &'static str> {
+    fn target(&mut self, text: Vec<u8>) -> Result<Known, NotADelivery> {
         if let Some((last, known)) = &self.last
             && *last == text
         {
@@ -232,19 +252,15 @@ impl Reader {
     }
 }
 
-fn read_target(text: &[u8]) -> Result<Known, &'static str> {
-    let text: TargetText =
-        serde_json::from_slice(text).map_err(|_| "`target` is no JSON object with `url` and `content-type`")?;
+fn read_target(text: &[u8]) -> Result<Known, NotADelivery> {
+    let text: TargetText = serde_json::from_slice(text).map_err(|_| NotADelivery::TargetJson)?;
     let short = text.secret.map(|key| SecretText { key, until: None });
     let secrets = short.into_iter().chain(text.secrets).map(SecretText::read).collect::<Option<Vec<_>>>();
-    let secrets = secrets.ok_or("`secret` or `secrets` in `target` holds no secret")?;
+    let secrets = secrets.ok_or(NotADelivery::Secret)?;
     let target = Target::read(&text.url, &text.headers, secrets);
-    let target = target.map_err(|_| "`url` or `headers` in `target` would not be taken in a trigger")?;
+    let target = target.map_err(|_| NotADelivery::Target)?;
     let content_type = HeaderValue::from_str(&text.content_type);
-    Ok(Known {
-        target: Arc::new(target),
-        content_type: content_type.map_err(|_| "`content-type` in `target` is no header's value")?,
-    })
+    Ok(Known { target: Arc::new(target), content_type: content_type.map_err(|_| NotADelivery::ContentType)? })
 }
 
 #[cfg(test)]
@@ -279,7 +295,7 @@ mod tests {
     fn what_is_written_is_read() {
         let given = delivery();
         let value = as_value("12-3", written(&given, Some("r")));
-        let mut reader = Reader::default();
+        let mut reader = EntryReader::default();
         let entry = entries(value).remove(0);
         assert_eq!(entry.id, EntryId(12, 3));
         let read = reader.read(entry).expect("an entry");
@@ -296,7 +312,7 @@ mod tests {
 
     #[test]
     fn what_is_no_delivery_is_refused_in_words_of_ours() {
-        let mut reader = Reader::default();
+        let mut reader = EntryReader::default();
         let whole = written(&delivery(), None);
         for (name, value) in [
             (TARGET, Some(r#"{"url":"ftp://h/","content-type":"a/b"}"#)),
@@ -316,7 +332,7 @@ mod tests {
             let mut fields: Vec<_> = whole.iter().filter(|(own, _)| *own != name).cloned().collect();
             fields.extend(value.map(|value| (name, value.as_bytes().to_vec())));
             let entry = entries(as_value("1-1", fields)).remove(0);
-            let reason = reader.read(entry).expect_err(name);
+            let reason = reader.read(entry).expect_err(name).to_string();
             assert!(reason.contains(name) && !reason.contains("hunter2"), "{reason}");
         }
         assert!(entries(Value::Nil).is_empty());
@@ -329,7 +345,7 @@ mod tests {
         let mut others = [given.clone(), given.clone(), given.clone()];
         others[1].content_type = HeaderValue::from_static("text/html");
         others[2].target = Arc::new(Target::read("http://g/", &[], Vec::new()).expect("a target"));
-        let (mut writer, mut reader) = (Writer::default(), Reader::default());
+        let (mut writer, mut reader) = (Writer::default(), EntryReader::default());
         for given in [&given].into_iter().chain(&others).chain([&given]) {
             let mut fields = Vec::new();
             writer.write(given, None, |name, value| fields.push((name, value.to_vec())));

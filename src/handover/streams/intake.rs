@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::entry::{Entry, Reader};
+use super::entry::{Entry, EntryReader, NotADelivery};
 use super::{Streams, reply, stream_key};
 use crate::flow::gate::{Gate, StreamPermit};
 use crate::flow::in_flight::{Claim, StreamClaims};
@@ -56,7 +56,7 @@ pub(super) struct Intake {
     pub(super) streams: Streams,
     pub(super) gate: Arc<Gate>,
     pub(super) metrics: Arc<Metrics>,
-    reader: RefCell<Reader>,
+    reader: RefCell<EntryReader>,
 }
 
 impl Intake {
@@ -74,7 +74,7 @@ impl Intake {
         mut permits: Option<StreamPermit>,
     ) -> Vec<InFlight> {
         let mut deliveries = Vec::with_capacity(entries.len());
-        let mut unreadable: Option<(usize, &str)> = None;
+        let mut unreadable: Option<(usize, NotADelivery)> = None;
         for entry in entries {
             let claim = Claim::new(entry.id, claims.clone(), self.gate.delivery());
             let own = places_of(&entry);
@@ -100,7 +100,7 @@ impl Intake {
         }
         // One line for all of them: there may be as many as a stream holds.
         if let Some((entries, reason)) = unreadable {
-            tracing::warn!(partition, entries, reason, "entries of a stream are no deliveries and are removed");
+            tracing::warn!(partition, entries, %reason, "entries of a stream are not deliveries and are removed");
         }
         deliveries
     }

@@ -2,7 +2,7 @@
 //! [`consumers`](Consumers) of every node that sends take them out as one consumer group and pass them
 //! to that node's Dispatchers. Streams are parted by destination, and each lies in a slot of its
 //! own, so a Redis Cluster spreads them. An entry stays in its stream until its one attempt begins:
-//! `docs/redis.md` tells what is in Redis, `ARCHITECTURE.md` why no delivery is attempted twice.
+//! `docs/redis.md` tells what is in Redis, `docs/delivery-protocol.md` why no delivery is attempted twice.
 
 mod backlog;
 mod claims;

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::model::field::{Fields, kind};
+use crate::json::kind;
+use crate::model::field::Fields;
 use crate::model::headers::header;
 use crate::model::secret::{SECRETS_MAX, Secret};
 
@@ -12,7 +13,7 @@ pub(super) const VALUE_REQUIRED: &str = "header_value_required";
 
 /// The JSON Pointer of a header.
 pub(super) fn header_pointer(name: &str) -> String {
-    format!("/headers/{}", name.replace('~', "~0").replace('/', "~1"))
+    crate::json::pointer("/headers", name)
 }
 
 pub(super) fn read_headers(fields: &mut Fields) -> Vec<(String, String)> {
