@@ -13,6 +13,7 @@ use actix_web::web;
 use crate::config::{Config, DictionarySource};
 use crate::dictionary::{Dictionary, DictionaryError};
 use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound};
+use crate::flow::account::Bounds;
 use crate::flow::descriptors::Descriptors;
 use crate::flow::gate::Gate;
 use crate::flow::messages::DeliveriesRendered;
@@ -110,7 +111,12 @@ impl Node {
     pub async fn start_watched(config: Config, progress: Option<Progress>) -> Result<Self, StartError> {
         let dictionary = Arc::new(load_dictionary(&config.catalogue).map_err(StartError::Dictionary)?);
         let metrics = Arc::new(Metrics::new());
-        let gate = Gate::new(config.ingest.events_in_flight_max, config.cluster.take_max);
+        let bounds = Bounds {
+            events: config.ingest.events_in_flight_max,
+            deliveries: config.ingest.deliveries_in_flight_max,
+            bytes: config.dispatch.bytes_max,
+        };
+        let gate = Gate::new(bounds, config.cluster.take_max);
         let outbound = Outbound::new(&config.dispatch).map_err(StartError::Dispatch)?;
         let listener = listen(config.server.listen)?;
         let admin = config.server.admin_listen.map(listen).transpose()?;
@@ -226,8 +232,10 @@ fn start_dispatchers(
         outbound,
         metrics: Arc::clone(metrics),
         gate: Arc::clone(gate),
-        // As many messages as can be on their way: each carries work of an event, or a delivery with a place.
-        mailbox_capacity: config.ingest.events_in_flight_max.max(config.cluster.take_max),
+        // As many messages as can be on their way: each carries a delivery that is charged, taken, or of a test.
+        mailbox_capacity: config.ingest.deliveries_in_flight_max
+            + config.cluster.take_max
+            + config.server.connections_max,
         takes_max: config.delivers_through_streams().then_some(config.cluster.take_max),
     };
     let threads = if config.cluster.dispatch { config.dispatch.threads } else { 0 };
@@ -289,18 +297,31 @@ fn serve_admin(shared: &Arc<AppState>, listener: std::net::TcpListener) -> io::R
 }
 
 fn start_lane(shared: &AppState, hand_over: &HandOver, duplicates: Option<IdempotencyWindow>) -> Pipeline {
-    let capacity = shared.config.ingest.events_in_flight_max;
+    // Each message carries an admitted event, or a test that a connection waits for.
+    let capacity = shared.config.ingest.events_in_flight_max + shared.config.server.connections_max;
+    let publisher_capacity = shared.config.ingest.deliveries_in_flight_max + shared.config.server.connections_max;
     let metrics = || Arc::clone(&shared.metrics);
     let pressure = Rc::new(Pressure::new(WAITING_BYTES_MAX));
     let dispatchers: Vec<Recipient<DeliveriesRendered>> = match hand_over {
         HandOver::Direct(dispatchers) => dispatchers.iter().map(|address| address.clone().recipient()).collect(),
         HandOver::Streams(streams, backlog) => {
             let backlog = Arc::clone(backlog);
-            vec![Publisher::new(streams, backlog, metrics(), Rc::clone(&pressure), capacity).start().recipient()]
+            vec![
+                Publisher::new(streams, backlog, metrics(), Rc::clone(&pressure), publisher_capacity)
+                    .start()
+                    .recipient(),
+            ]
         }
     };
     let renderer = Renderer::new(Arc::clone(&shared.gate), metrics(), dispatchers, pressure, capacity).start();
-    let matcher = Matcher::new(Arc::clone(&shared.live), metrics(), renderer.clone().recipient(), capacity).start();
+    let matcher = Matcher::new(
+        Arc::clone(&shared.live),
+        Arc::clone(&shared.gate),
+        metrics(),
+        renderer.clone().recipient(),
+        capacity,
+    )
+    .start();
     let ingester =
         Ingester::new(Arc::clone(&shared.gate), metrics(), duplicates, matcher.recipient(), capacity).start();
     Pipeline { ingester, renderer }

@@ -6,6 +6,8 @@ mod demo;
 mod error;
 mod export;
 mod import;
+mod notify;
+mod pages;
 mod print;
 mod receive;
 mod serve;
@@ -16,7 +18,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::config::Config;
 use crate::model::id::AccountId;
@@ -85,7 +87,25 @@ enum Command {
     /// time: stop the engine first.
     #[command(after_long_help = IMPORT_EXAMPLES)]
     Import(Import),
+    /// Print a completion script for a shell.
+    #[command(after_long_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a folder; for packages.
+    #[command(hide = true)]
+    Manual {
+        /// The folder, which must exist.
+        folder: PathBuf,
+    },
 }
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  posthaste completions bash > /etc/bash_completion.d/posthaste
+  posthaste completions zsh > \"${fpath[1]}/_posthaste\"
+  posthaste completions fish > ~/.config/fish/completions/posthaste.fish";
 
 const SERVE_EXAMPLES: &str = "\
 Examples:
@@ -223,13 +243,13 @@ pub fn run() -> ExitCode {
         Command::Check(words) => check::run(&words),
         Command::Export(words) => export::run(&words),
         Command::Import(words) => import::run(&words),
+        Command::Completions { shell } => pages::completions(shell, Call::command()),
+        Command::Manual { folder } => pages::manual(&folder, Call::command()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

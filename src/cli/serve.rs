@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::notify::{State, notify};
 use super::print::{complain, progress_bar, say};
 use super::signals::StopSignals;
 use crate::config::Config;
@@ -51,7 +52,9 @@ pub(super) fn run(config: Config) -> ExitCode {
         };
         say(&format!("listening on http://{}", node.address()));
         tracing::info!(address = %node.address(), version = env!("CARGO_PKG_VERSION"), open_files_max, "serving");
+        notify(State::Ready);
         let signal = signals.next().await;
+        notify(State::Stopping);
         tracing::info!(signal, "stopping: no more events are taken, what was accepted is sent");
         let unsent = end(node, &mut signals).await;
         tracing::info!(unsent, "stopped");

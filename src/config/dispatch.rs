@@ -18,6 +18,8 @@ pub struct Dispatch {
     pub queue_per_destination: usize,
     /// Bytes of bodies queued for one destination.
     pub queue_bytes_per_destination: usize,
+    /// Bytes of deliveries of all destinations, queued and in flight.
+    pub bytes_max: usize,
     /// Destinations with a Dispatcher at a time.
     pub destinations_max: usize,
     /// One deadline over resolve, connect, TLS, send and response.
@@ -52,6 +54,7 @@ impl Dispatch {
             connections_per_destination: reader.number("dispatch.connections_per_destination", 1..=100_000),
             queue_per_destination: reader.number("dispatch.queue_per_destination", 0..=10_000_000),
             queue_bytes_per_destination: reader.number("dispatch.queue_bytes_per_destination", 0..=1 << 40),
+            bytes_max: reader.number("dispatch.bytes_max", 1 << 20..=1 << 40),
             destinations_max: reader.number("dispatch.destinations_max", 1..=1_000_000),
             attempt_timeout: reader.duration("dispatch.attempt_timeout_ms", 1..=600_000),
             idle_destination: reader.duration("dispatch.idle_destination_ms", 1..=86_400_000),

@@ -13,6 +13,8 @@ pub struct Ingest {
     pub bodies_bytes_max: usize,
     /// Accepted events whose deliveries have not all begun.
     pub events_in_flight_max: usize,
+    /// Deliveries that were matched and whose attempts have not begun.
+    pub deliveries_in_flight_max: usize,
     /// How long an event's id is remembered; zero: not at all.
     pub duplicate_window: Duration,
     /// Ids remembered in memory, where there is no Redis.
@@ -25,6 +27,7 @@ impl Ingest {
             body_bytes_max: reader.number("ingest.body_bytes_max", 1..=1 << 30),
             bodies_bytes_max: reader.number("ingest.bodies_bytes_max", 1..=1 << 40),
             events_in_flight_max: reader.number("ingest.events_in_flight_max", 1..=10_000_000),
+            deliveries_in_flight_max: reader.number("ingest.deliveries_in_flight_max", 1..=10_000_000),
             duplicate_window: reader.duration("ingest.duplicate_window_ms", 0..=604_800_000),
             duplicate_ids_max: reader.number("ingest.duplicate_ids_max", 1..=1_000_000_000),
         }

@@ -8,6 +8,7 @@ mod parked;
 mod queue;
 mod set;
 mod signature;
+mod waiting;
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -39,7 +40,7 @@ struct Idle {
 #[rtype(result = "()")]
 pub struct LetGo;
 
-/// Said to a Dispatcher for whose destination something is parked, with where it is to be had.
+/// Deliveries for this Dispatcher's destination are parked; the claims of their stream can fetch them.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 struct ParkedFor(StreamClaims);
@@ -110,7 +111,7 @@ impl Handler<ParkedFor> for Dispatcher {
 
     fn handle(&mut self, message: ParkedFor, _: &mut Self::Context) {
         self.received += 1;
-        self.queue.hear_of_parked(&message.0);
+        self.queue.report_parked(&message.0);
     }
 }
 

@@ -1,37 +1,43 @@
-//! What is more than this node holds for a destination: it is parked, which means that it stays in its stream
-//! under the destination's name, and whichever node has room for that destination fetches it. So a burst
-//! costs a slow destination nothing, is shared by all nodes, and no other of its partition waits behind
-//! it.
+//! What is more than this node has room for at a destination is parked: it stays in its stream under the destination's
+//! name, and any node with room for that destination fetches it. So a burst costs a slow destination nothing, all nodes
+//! share it, and no other delivery of its partition waits behind it. [`Parked`] decides when to fetch; the queue acts.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
-use std::time::Instant;
 
-use super::queue::Queue;
-use crate::flow::in_flight::StreamClaims;
-use crate::flow::in_flight::{InFlight, drop_unsent};
+use crate::flow::in_flight::{InFlight, StreamClaims, drop_unsent};
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
 
-/// The most that is fetched at a time: Redis does nothing else meanwhile.
+/// The most deliveries fetched at a time: Redis does nothing else meanwhile.
 const FETCHED_MAX: usize = 256;
 
-/// What one destination knows of what is parked for it.
+/// What one destination's queue knows of its parked deliveries.
 #[derive(Debug, Default)]
 pub(super) struct Parked {
-    /// Where there may be some; `None` where nothing is known of any.
+    /// Where there may be some; `None` where none are known.
     claims: RefCell<Option<StreamClaims>>,
     fetching: Cell<bool>,
-    /// Counts what was heard of, so that an older answer does not say that there is none.
-    heard: Cell<u64>,
-    /// Something that was fetched did not fit.
+    /// Counts the reports of parked deliveries, so that an older response does not say that there are none.
+    reports: Cell<u64>,
+    /// A fetched delivery did not fit.
     too_large: Cell<bool>,
     /// Nothing is fetched any more.
-    over: Cell<bool>,
+    ended: Cell<bool>,
+}
+
+/// A fetch that the queue is to make.
+pub(super) struct Fetch {
+    pub(super) claims: StreamClaims,
+    /// How many deliveries at most.
+    pub(super) number: usize,
+    /// Their bytes; the last may exceed them.
+    pub(super) bytes: usize,
+    /// The reports when it began.
+    reports: u64,
 }
 
 impl Parked {
-    /// Whether there is something as far as is known.
+    /// Whether any deliveries are known to be parked.
     pub(super) fn is_known(&self) -> bool {
         self.claims.borrow().is_some()
     }
@@ -44,76 +50,51 @@ impl Parked {
         self.too_large.get()
     }
 
-    fn hear_of(&self, claims: &StreamClaims) {
-        self.heard.set(self.heard.get() + 1);
+    /// Some are parked, by this node or another.
+    pub(super) fn report(&self, claims: &StreamClaims) {
+        self.reports.set(self.reports.get() + 1);
         self.claims.borrow_mut().get_or_insert_with(|| claims.clone());
     }
 
-    /// What comes from now on is given back.
+    /// What is fetched from now on is given back.
     pub(super) fn end(&self) {
-        self.over.set(true);
+        self.ended.set(true);
+    }
+
+    /// Whether a fetch may begin.
+    pub(super) fn may_fetch(&self) -> bool {
+        self.is_known() && !self.fetching.get() && !self.ended.get()
+    }
+
+    /// Begins a fetch for this room: deliveries and bytes. `None` where there is none.
+    pub(super) fn begin(&self, (number, bytes): (usize, usize)) -> Option<Fetch> {
+        let claims = self.claims.borrow().clone().filter(|_| number > 0)?;
+        self.fetching.set(true);
+        Some(Fetch { claims, number: number.min(FETCHED_MAX), bytes, reports: self.reports.get() })
+    }
+
+    /// A fetch has a response; `more` says whether there may be more. Whether what came is to be queued, and not given
+    /// back.
+    pub(super) fn finish(&self, fetch: &Fetch, more: bool) -> bool {
+        self.fetching.set(false);
+        if !more && self.reports.get() == fetch.reports {
+            self.claims.take();
+            self.too_large.set(false);
+        }
+        !self.ended.get()
+    }
+
+    /// A fetched delivery did not fit, and is parked again: the end of an attempt leads to the next fetch.
+    pub(super) fn set_too_large(&self) {
+        self.too_large.set(true);
     }
 }
 
-/// Leaves a delivery that there is no room for in its stream until some node has room, or drops it where it lies
-/// in none. Whoever wants to hear of the end of one that is parked hears of it from there.
+/// Parks a delivery that there is no room for, or drops it where it lies in no stream. A parked delivery's end is
+/// reported from there.
 pub(super) fn turn_away(metrics: &Metrics, reason: Dropped, queued: InFlight) {
     match queued.claim {
         Some(claim) => claim.park(&queued.delivery.target.destination, queued.permit),
         None => drop_unsent(metrics, reason, queued.report),
-    }
-}
-
-impl Queue {
-    /// Something is parked, here or by another node.
-    pub(super) fn hear_of_parked(self: &Rc<Self>, claims: &StreamClaims) {
-        self.parked.hear_of(claims);
-        self.fetch_parked();
-    }
-
-    /// Turns a delivery away, and knows where it is if it is parked.
-    pub(super) fn turn_away(&self, reason: Dropped, queued: InFlight) {
-        if let Some(claim) = &queued.claim {
-            self.parked.hear_of(claim.claims());
-        }
-        turn_away(&self.metrics, reason, queued);
-    }
-
-    /// Has parked deliveries fetched, where there are some and half of what this node holds is free. Called
-    /// whenever that may have become so.
-    pub(super) fn fetch_parked(self: &Rc<Self>) {
-        let parked = &self.parked;
-        if parked.fetching.get() || parked.over.get() {
-            return;
-        }
-        let Some(claims) = parked.claims.borrow().clone() else { return };
-        let (number, bytes) = self.room();
-        if number > 0 {
-            parked.fetching.set(true);
-            actix_rt::spawn(Rc::clone(self).fetch(claims, number.min(FETCHED_MAX), bytes));
-        }
-    }
-
-    async fn fetch(self: Rc<Self>, claims: StreamClaims, number: usize, bytes: usize) {
-        let heard = self.parked.heard.get();
-        let fetched = claims.fetch(&self.destination, number, bytes).await;
-        self.parked.fetching.set(false);
-        if !fetched.more && self.parked.heard.get() == heard {
-            self.parked.claims.take();
-            self.parked.too_large.set(false);
-        }
-        // At a stop they are given back.
-        if fetched.deliveries.is_empty() || self.parked.over.get() {
-            return;
-        }
-        let mut all = true;
-        for queued in fetched.deliveries {
-            all &= self.take_one(Instant::now(), queued);
-        }
-        // Else they are parked again, and the end of an attempt leads to the next.
-        self.parked.too_large.set(self.parked.too_large.get() || !all);
-        if all {
-            self.fetch_parked();
-        }
     }
 }

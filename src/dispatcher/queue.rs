@@ -2,7 +2,6 @@
 //! decides what becomes of a delivery that can't be sent or failed: it is dropped and counted.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,10 +10,12 @@ use std::time::{Duration, Instant, SystemTime};
 use futures_util::FutureExt as _;
 
 use super::attempt::attempt;
-use super::parked::Parked;
+use super::parked::{self, Fetch, Parked};
+use super::waiting::{Attempt, Waiting};
 use crate::config::Dispatch;
+use crate::flow::drill;
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::{InFlight, Report};
+use crate::flow::in_flight::{InFlight, Report, StreamClaims};
 use crate::model::destination::Destination;
 use crate::model::outcome::{Dropped, Outcome};
 use crate::telemetry::metrics::Metrics;
@@ -60,15 +61,13 @@ impl Bounds {
 
 /// One destination's deliveries.
 pub(super) struct Queue {
-    pub(super) destination: Destination,
+    destination: Destination,
     bounds: Bounds,
     client: awc::Client,
-    pub(super) metrics: Arc<Metrics>,
+    metrics: Arc<Metrics>,
     gate: Arc<Gate>,
-    pub(super) parked: Parked,
-    /// With the time since which each waits.
-    pub(super) waiting: RefCell<VecDeque<(Instant, InFlight)>>,
-    waiting_bytes: Cell<usize>,
+    parked: Parked,
+    waiting: RefCell<Waiting>,
     /// Tasks that send; each has one attempt under way.
     workers: Cell<usize>,
     /// See [`Queue::watch`].
@@ -94,8 +93,7 @@ impl Queue {
             metrics,
             gate,
             parked: Parked::default(),
-            waiting: RefCell::default(),
-            waiting_bytes: Cell::new(0),
+            waiting: RefCell::new(Waiting::new(bounds.connections)),
             workers: Cell::new(0),
             stalled: Cell::new(false),
             watched: Cell::new(false),
@@ -130,13 +128,22 @@ impl Queue {
     }
 
     /// Whether it was sent or waits.
-    pub(super) fn take_one(self: &Rc<Self>, now: Instant, queued: InFlight) -> bool {
-        if self.workers.get() >= self.bounds.connections {
+    fn take_one(self: &Rc<Self>, now: Instant, queued: InFlight) -> bool {
+        if self.workers.get() >= self.bounds.connections || !self.waiting.borrow().may_begin(&queued) {
             return self.wait(now, queued);
         }
-        self.workers.set(self.workers.get() + 1);
-        actix_rt::spawn(Rc::clone(self).work_from(queued));
+        if !self.waiting.borrow().has_bytes(&queued) {
+            self.turn_away(Dropped::QueueBytesFull, queued);
+            return false;
+        }
+        self.start(queued);
         true
+    }
+
+    fn start(self: &Rc<Self>, queued: InFlight) {
+        self.workers.set(self.workers.get() + 1);
+        let attempt = self.waiting.borrow_mut().begin(&queued);
+        actix_rt::spawn(Rc::clone(self).work_from(queued, attempt));
     }
 
     fn wait(self: &Rc<Self>, now: Instant, mut queued: InFlight) -> bool {
@@ -148,10 +155,9 @@ impl Queue {
         if self.stalled.get() {
             queued.permit = None;
         }
-        self.waiting_bytes.set(self.waiting_bytes.get() + queued.delivery.body.len());
         self.metrics.deliveries.queue_depth.inc();
         self.metrics.deliveries.queue_bytes.add(queued.delivery.body.len() as i64);
-        waiting.push_back((now, queued));
+        waiting.push(now, queued);
         if !self.stalled.get() && !self.watched.replace(true) {
             actix_rt::spawn(Rc::clone(self).watch());
         }
@@ -160,12 +166,14 @@ impl Queue {
 
     /// Whether one more may wait; else the bound that it is past.
     fn has_room(&self, queued: &InFlight) -> Result<(), Dropped> {
-        let (waiting, bytes) = (self.waiting.borrow().len(), self.waiting_bytes.get());
+        let waiting = self.waiting.borrow();
+        let bytes = waiting.bytes();
         let is_kept = queued.claim.is_some() && (self.stalled.get() || self.parked.is_known());
-        if waiting >= if is_kept { self.bounds.kept_max } else { self.bounds.waiting_max } {
+        let places = if is_kept { self.bounds.kept_max } else { self.bounds.waiting_max };
+        if !waiting.has_place(queued, places) {
             return Err(Dropped::QueueFull);
         }
-        let fits = bytes + queued.delivery.body.len() <= self.bounds.waiting_bytes_max;
+        let fits = bytes + queued.delivery.body.len() <= self.bounds.waiting_bytes_max && waiting.has_bytes(queued);
         if !fits || (is_kept && bytes >= self.bounds.kept_bytes_max) {
             return Err(Dropped::QueueBytesFull);
         }
@@ -174,9 +182,9 @@ impl Queue {
 
     /// How many of what is parked, and how many bytes of it, can be sent at once or wait, when half of that could;
     /// until then none, so that many come at a time.
-    pub(super) fn room(&self) -> (usize, usize) {
+    fn room(&self) -> (usize, usize) {
         let connections = self.bounds.connections - self.workers.get();
-        let (waiting, bytes) = (self.waiting.borrow().len(), self.waiting_bytes.get());
+        let (waiting, bytes) = (self.waiting.borrow().len(), self.waiting.borrow().bytes());
         if waiting > self.bounds.kept_max / 2 || bytes > self.bounds.kept_bytes_max / 2 {
             return (0, 0);
         }
@@ -188,7 +196,7 @@ impl Queue {
     /// What has waited longest, for a sender whose last attempt took so long.
     fn next(self: &Rc<Self>, took: Duration) -> Option<InFlight> {
         self.fetch_parked();
-        let (since, queued) = self.waiting.borrow_mut().pop_front()?;
+        let (since, queued) = self.waiting.borrow_mut().pop()?;
         // A destination that was behind for a moment, and now works its line off, paces producers
         // again. Else they would keep the line full, and most of what they post would be dropped.
         if self.stalled.get() && took < self.bounds.stalled_after && since.elapsed() < self.patience() / 2 {
@@ -200,18 +208,14 @@ impl Queue {
 
     fn count_out(&self, queued: &InFlight) {
         let bytes = queued.delivery.body.len();
-        self.waiting_bytes.set(self.waiting_bytes.get() - bytes);
         self.metrics.deliveries.queue_depth.dec();
         self.metrics.deliveries.queue_bytes.sub(bytes as i64);
     }
 
     /// Drops what waits and has a claim, which gives it back to all nodes.
     pub(super) fn let_go(&self) {
-        let waiting = self.waiting.take();
-        let (kept, let_go): (VecDeque<_>, VecDeque<_>) =
-            waiting.into_iter().partition(|(_, queued)| queued.claim.is_none());
-        self.waiting.replace(kept);
-        for (_, queued) in let_go {
+        let let_go = self.waiting.borrow_mut().take_claimed();
+        for queued in let_go {
             self.count_out(&queued);
         }
         self.parked.end();
@@ -224,9 +228,7 @@ impl Queue {
         let (mut ended, mut unchanged) = (self.ended.get(), 0);
         loop {
             tokio::time::sleep(self.bounds.stalled_after / 2).await;
-            let Some(since) = self.waiting.borrow().front().map(|(since, _)| *since) else {
-                break;
-            };
+            let Some(since) = self.waiting.borrow().oldest() else { break };
             // Looked at twice, since after a pause of this thread the first look comes before the
             // ends that wait to be noticed.
             unchanged = if self.ended.get() == ended { unchanged + 1 } else { 0 };
@@ -245,12 +247,10 @@ impl Queue {
         self.stalled.set(true);
         let mut waiting = self.waiting.borrow_mut();
         // Where one lies in a stream, all do.
-        let in_stream = waiting.front().is_some_and(|(_, queued)| queued.claim.is_some());
-        let kept = if in_stream { self.bounds.kept_max.min(waiting.len()) } else { waiting.len() };
-        let parked = waiting.split_off(kept);
-        waiting.iter_mut().for_each(|(_, queued)| queued.permit = None);
+        let parked = if waiting.is_in_stream() { waiting.keep(self.bounds.kept_max) } else { Vec::new() };
+        waiting.release_permits();
         drop(waiting);
-        for (_, queued) in parked {
+        for queued in parked {
             self.count_out(&queued);
             self.turn_away(Dropped::QueueFull, queued);
         }
@@ -262,24 +262,44 @@ impl Queue {
     }
 
     /// Sends this one and then what waits, until nothing does.
-    async fn work_from(self: Rc<Self>, first: InFlight) {
-        let mut next = Some(first);
-        while let Some(queued) = next {
+    async fn work_from(self: Rc<Self>, first: InFlight, attempt: Attempt) {
+        let mut next = Some((first, attempt));
+        while let Some((queued, attempt)) = next {
             let took = self.send(queued).await;
-            next = self.next(took);
+            self.waiting.borrow_mut().end(attempt);
+            next = self.next(took).map(|queued| {
+                let attempt = self.waiting.borrow_mut().begin(&queued);
+                (queued, attempt)
+            });
+            self.start_more();
         }
         self.stalled.set(false);
         self.workers.set(self.workers.get() - 1);
         self.fetch_parked();
     }
 
+    /// Starts workers for what waits and may begin now: the end of an attempt moves every account's share of the
+    /// connections.
+    fn start_more(self: &Rc<Self>) {
+        while self.workers.get() < self.bounds.connections {
+            let Some((_, queued)) = self.waiting.borrow_mut().pop() else { break };
+            self.count_out(&queued);
+            self.start(queued);
+        }
+    }
+
     /// How long the attempt took; of one that was not made, nothing can be told by that.
     async fn send(&self, queued: InFlight) -> Duration {
-        let InFlight { delivery, accepted_at, permit, claim, outstanding, report } = queued;
+        let InFlight { is_test, delivery, accepted_at, permit, claim, outstanding, report, .. } = queued;
         // Where other nodes may hold it too, one of all may attempt it.
         if let Some(claim) = claim
             && !claim.redeem().await
         {
+            return Duration::MAX;
+        }
+        // Whoever asked for a test has stopped waiting for it.
+        if is_test && report.as_ref().is_some_and(tokio::sync::oneshot::Sender::is_closed) {
+            self.metrics.deliveries.dropped.inc(Dropped::QueueFull);
             return Duration::MAX;
         }
         let begun = Instant::now();
@@ -289,7 +309,11 @@ impl Queue {
         let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let attempt =
             attempt(&self.client, &delivery, unix.as_secs(), self.bounds.attempt_timeout, self.bounds.answer_bytes_max);
-        // A fault over one delivery must not strand those behind it.
+        // A panic over one delivery must not strand those behind it.
+        let attempt = async {
+            drill::point(drill::Stage::Dispatcher);
+            attempt.await
+        };
         let ended = AssertUnwindSafe(attempt).catch_unwind().await;
         let (outcome, status) = ended.unwrap_or((Outcome::Panic, None));
         let now = Instant::now();
@@ -303,5 +327,46 @@ impl Queue {
         }
         drop(outstanding);
         duration
+    }
+
+    /// Some deliveries are parked, by this node or another.
+    pub(super) fn report_parked(self: &Rc<Self>, claims: &StreamClaims) {
+        self.parked.report(claims);
+        self.fetch_parked();
+    }
+
+    /// Turns a delivery away, and knows of it if it is parked.
+    fn turn_away(&self, reason: Dropped, queued: InFlight) {
+        if let Some(claim) = &queued.claim {
+            self.parked.report(claim.claims());
+        }
+        parked::turn_away(&self.metrics, reason, queued);
+    }
+
+    /// Fetches parked deliveries where there are some and half of the room for them is free. Called whenever that may
+    /// have become so.
+    fn fetch_parked(self: &Rc<Self>) {
+        if self.parked.may_fetch()
+            && let Some(fetch) = self.parked.begin(self.room())
+        {
+            actix_rt::spawn(Rc::clone(self).fetch(fetch));
+        }
+    }
+
+    async fn fetch(self: Rc<Self>, fetch: Fetch) {
+        let fetched = fetch.claims.fetch(&self.destination, fetch.number, fetch.bytes).await;
+        let queues = self.parked.finish(&fetch, fetched.more);
+        if fetched.deliveries.is_empty() || !queues {
+            return;
+        }
+        let mut all = true;
+        for queued in fetched.deliveries {
+            all &= self.take_one(Instant::now(), queued);
+        }
+        if all {
+            self.fetch_parked();
+        } else {
+            self.parked.set_too_large();
+        }
     }
 }

@@ -16,6 +16,7 @@ use crate::flow::messages::DeliveriesRendered;
 use crate::flow::probe::{Probe, soon};
 use crate::flow::response::Receipt;
 use crate::model::delivery::Delivery;
+use crate::model::id::AccountId;
 use crate::model::outcome::{Dropped, Outcome};
 use crate::model::target::Target;
 use crate::telemetry::metrics::Metrics;
@@ -87,7 +88,7 @@ struct Alone {
 
 impl Alone {
     fn new() -> Self {
-        Self { gate: Gate::new(100, 100), metrics: Arc::new(Metrics::new()) }
+        Self { gate: Gate::for_events(100), metrics: Arc::new(Metrics::new()) }
     }
 
     fn dispatcher(&self, port: &Port, config: &Dispatch) -> (Addr<Dispatcher>, mpsc::UnboundedReceiver<Idle>) {
@@ -126,16 +127,29 @@ impl Alone {
             content_type: HeaderValue::from_static("text/plain"),
             body: format!("{word}!").into(),
         };
-        let outstanding = self.gate.delivery();
+        let account = self.gate.account(&AccountId::default_account());
+        let outstanding = self.gate.delivery(None);
         let accepted_at = Instant::now();
-        (InFlight { delivery, accepted_at, permit: None, claim: None, outstanding, report: Some(report) }, reported)
+        (
+            InFlight {
+                account,
+                is_test: false,
+                delivery,
+                accepted_at,
+                permit: None,
+                claim: None,
+                outstanding,
+                report: Some(report),
+            },
+            reported,
+        )
     }
 
     /// An event's permit, and who hears that it was given back.
     fn admission(&self) -> (Admission, oneshot::Receiver<crate::flow::response::EventsResponse>) {
         let (tell, answer) = oneshot::channel();
         let receipt = Receipt { accepted: 1, rejected: Vec::new() };
-        (Arc::new(self.gate.admit(1, Ok(receipt), tell).expect("room")), answer)
+        (Arc::new(self.gate.admit_default(1, Ok(receipt), tell).expect("room")), answer)
     }
 }
 
@@ -152,7 +166,7 @@ async fn a_dispatcher_sends_at_once_and_tells_how_it_went() {
     let (dispatcher, _said) = alone.dispatcher(&port, &config(|_| {}));
     let (mut queued, reported) = alone.queued(&port, "one");
     let (admission, answered) = alone.admission();
-    queued.permit = Some(Permit::Request(admission));
+    queued.permit = Some(Permit::Request(admission, alone.gate.charge_default()));
     dispatcher.send(DeliveriesRouted(vec![queued])).await.expect("it lives");
     let (stream, body) = port.request().await;
     assert_eq!(body, "one!");
@@ -167,45 +181,6 @@ async fn a_dispatcher_sends_at_once_and_tells_how_it_went() {
     assert_eq!(alone.metrics.deliveries.attempts.get(Outcome::Delivered), 1);
 }
 
-#[actix_rt::test]
-async fn past_its_connections_it_queues_in_order_and_past_its_queue_it_drops() {
-    let (alone, port) = (Alone::new(), Port::open().await);
-    let config = config(|own| {
-        own.connections_per_destination = 1;
-        own.queue_per_destination = 2;
-        own.queue_bytes_per_destination = 12;
-    });
-    let (dispatcher, _said) = alone.dispatcher(&port, &config);
-    let words = ["first", "secnd", "a-long-one", "third", "fifth"];
-    let (queued, mut reported): (Vec<_>, Vec<_>) = words.iter().map(|word| alone.queued(&port, word)).unzip();
-    dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
-    assert_eq!(soon(reported.remove(4)).await.expect("a report"), Report::Dropped(Dropped::QueueFull));
-    assert_eq!(soon(reported.remove(2)).await.expect("a report"), Report::Dropped(Dropped::QueueBytesFull));
-    let (stream, body) = port.request().await;
-    assert_eq!(
-        (body.as_str(), alone.metrics.deliveries.queue_depth.get(), alone.metrics.deliveries.queue_bytes.get()),
-        ("first!", 2, 12)
-    );
-    answer(&stream, 200).await;
-    for word in ["secnd!", "third!"] {
-        assert_eq!(next_request(&stream).await, word, "on the connection that is there already");
-        answer(&stream, 500).await;
-    }
-    let mut outcomes = Vec::new();
-    for report in reported {
-        outcomes.push(outcome(soon(report).await.expect("a report")));
-    }
-    assert_eq!(outcomes, [Outcome::Delivered, Outcome::ServerError, Outcome::ServerError]);
-    assert_eq!(
-        (
-            alone.metrics.deliveries.queue_depth.get(),
-            alone.metrics.deliveries.queue_bytes.get(),
-            alone.gate.deliveries()
-        ),
-        (0, 0, 0)
-    );
-}
-
 /// What waits behind attempts that don't end holds no permits of events any more.
 #[actix_rt::test]
 async fn a_destination_that_is_behind_holds_up_nobody_else() {
@@ -218,7 +193,7 @@ async fn a_destination_that_is_behind_holds_up_nobody_else() {
     let (first, _) = alone.queued(&port, "first");
     let (mut waiting, _) = alone.queued(&port, "second");
     let (admission, answered) = alone.admission();
-    waiting.permit = Some(Permit::Request(admission));
+    waiting.permit = Some(Permit::Request(admission, alone.gate.charge_default()));
     dispatcher.send(DeliveriesRouted(vec![first, waiting])).await.expect("it lives");
     let (stream, _) = port.request().await;
     assert!(soon(answered).await.is_ok());
@@ -241,7 +216,7 @@ async fn a_destination_that_was_behind_for_a_moment_catches_up() {
     for word in ["first", "second", "third", "fourth"] {
         let (admission, answered) = alone.admission();
         let (mut one, _) = alone.queued(&port, word);
-        one.permit = Some(Permit::Request(admission));
+        one.permit = Some(Permit::Request(admission, alone.gate.charge_default()));
         queued.push(one);
         answers.push(answered);
     }
@@ -390,3 +365,5 @@ async fn dispatchers_replace_one_that_a_fault_has_ended() {
         soon(gone).await;
     }
 }
+
+mod fair;

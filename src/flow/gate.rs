@@ -1,73 +1,89 @@
-//! How much the node holds, and when it takes no more. Events are admitted at the edge against one
-//! bound; past it nothing is taken. Deliveries are counted, not bounded, here: each destination's
-//! queue has its own bound. Knows nothing of what an event or a delivery is.
+//! What is in flight on the node, and whether events are admitted. Events are charged to their accounts as they are
+//! admitted, deliveries and bytes as they come about; see [`super::account`]. Knows nothing of what an event or a
+//! delivery is.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::account::{Account, Accounts, Bounds, Charge};
+use super::fairness::Taken;
 use super::refusal::{Full, Refusal};
+use crate::model::id::AccountId;
 
-/// Counts what is under way on this node.
+/// Counts what is in flight on this node.
 #[derive(Debug)]
 pub struct Gate {
     events: AtomicUsize,
-    events_max: usize,
     deliveries: AtomicUsize,
-    /// Places for deliveries that were accepted elsewhere and are taken from the streams.
+    accounts: Accounts,
+    /// Permits for deliveries that were accepted elsewhere and are taken from the streams.
     takes: Arc<Semaphore>,
     takes_max: usize,
     /// Accepted work could not be kept now.
     unavailable: AtomicBool,
     /// The node does not have the role `ingest`.
     not_ingest: AtomicBool,
-    /// How many more deliveries may wait behind the node, and how many ever.
+    /// How many more deliveries may wait behind the node.
     room: AtomicUsize,
-    room_max: AtomicUsize,
     closed: AtomicBool,
     emptied: Notify,
 }
 
 impl Gate {
-    /// An open gate that lets `events_max` events be in flight, and has `takes_max` permits for deliveries
-    /// that were taken from the streams and wait for their attempts.
-    pub fn new(events_max: usize, takes_max: usize) -> Arc<Self> {
+    /// An open gate with these bounds, and `takes_max` permits for deliveries that were taken from the streams and
+    /// wait for their attempts.
+    pub fn new(bounds: Bounds, takes_max: usize) -> Arc<Self> {
         Arc::new(Self {
             events: AtomicUsize::new(0),
-            events_max,
+            accounts: Accounts::new(bounds),
             takes: Arc::new(Semaphore::new(takes_max)),
             takes_max,
             unavailable: AtomicBool::new(false),
             not_ingest: AtomicBool::new(false),
             room: AtomicUsize::new(usize::MAX),
-            room_max: AtomicUsize::new(usize::MAX),
             deliveries: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             emptied: Notify::new(),
         })
     }
 
-    /// Lets in all of these events or none. `answer` is told when the last piece of work made of
-    /// them has been handed over; see [`Admitted`].
+    /// The shares of an account.
+    pub fn account(&self, id: &AccountId) -> Arc<Account> {
+        self.accounts.get(id)
+    }
+
+    /// Admits all of these events or none, so many of each account. The response goes out when the last piece of work
+    /// made of them has been handed over; see [`Admitted`]. More events than an account may hold are admitted where it
+    /// holds none: they are in memory anyway, as part of their request's body, and are worked off in turn.
     pub fn admit<A>(
         self: &Arc<Self>,
-        events: usize,
-        answer: A,
-        tell: oneshot::Sender<A>,
+        events: &[(Arc<Account>, usize)],
+        response: A,
+        reply: oneshot::Sender<A>,
     ) -> Result<Admitted<A>, (Refusal, oneshot::Sender<A>)> {
-        // Counted first and looked at then: a stop that closes the gate and sees no events in
+        let number = events.iter().map(|(_, events)| events).sum();
+        // Counted first and judged then: a stop that closes the gate and sees no events in
         // flight can be sure that none comes after.
-        let before = self.events.fetch_add(events, Ordering::SeqCst);
-        let refused = self.refusal().or_else(|| {
-            let full = before + events > self.events_max.min(self.room.load(Ordering::Relaxed));
-            full.then(|| Refusal::Full(self.full(events)))
-        });
-        if let Some(reason) = refused {
-            self.release(&self.events, events);
-            return Err((reason, tell));
+        self.events.fetch_add(number, Ordering::SeqCst);
+        let charged = match self.refusal() {
+            Some(refusal) => Err(refusal),
+            None => charge(events).ok_or(Refusal::Full(Full::Events(number))),
+        };
+        match charged {
+            Ok(charges) => Ok(Admitted {
+                gate: Arc::clone(self),
+                events: number,
+                charges,
+                response: Some((response, reply)),
+                instead: OnceLock::new(),
+            }),
+            Err(refusal) => {
+                self.release(&self.events, number);
+                Err((refusal, reply))
+            }
         }
-        Ok(Admitted { gate: Arc::clone(self), events, answer: Some((answer, tell)), instead: OnceLock::new() })
     }
 
     /// Waits for so many permits. More than there can ever be waits for all.
@@ -102,28 +118,25 @@ impl Gate {
         }
     }
 
-    fn full(&self, events: usize) -> Full {
-        match self.events_max.min(self.room_max.load(Ordering::Relaxed)) {
-            events_max if events > events_max => Full::Request { events, events_max },
-            _ => Full::Events(events),
+    /// Says how many more deliveries may wait behind the node. Those that are charged to accounts and not yet there
+    /// count against it.
+    pub fn set_room(&self, deliveries: usize) {
+        let before = self.room.swap(deliveries, Ordering::Relaxed);
+        self.accounts.deliveries.set_ceiling(deliveries);
+        if deliveries > before {
+            self.accounts.wake();
         }
     }
 
-    /// Says how many deliveries may ever wait behind the node.
-    pub fn set_room_max(&self, deliveries: usize) {
-        self.room_max.store(deliveries, Ordering::Relaxed);
+    /// Tries until it is done, and waits meanwhile for an account's share to become free.
+    pub async fn freed(&self, is_done: impl FnMut() -> bool) {
+        self.accounts.freed(is_done).await;
     }
 
-    /// Says how many more deliveries may wait behind the node. Each event admitted counts as one, as what it
-    /// fires is not known yet.
-    pub fn set_room(&self, deliveries: usize) {
-        self.room.store(deliveries, Ordering::Relaxed);
-    }
-
-    /// Counts one delivery until what is returned is dropped.
-    pub fn delivery(self: &Arc<Self>) -> Outstanding {
+    /// Counts one delivery until what is returned is dropped, with the bytes that it is charged.
+    pub fn delivery(self: &Arc<Self>, bytes: Option<Charge>) -> Outstanding {
         self.deliveries.fetch_add(1, Ordering::SeqCst);
-        Outstanding(Arc::clone(self))
+        Outstanding { gate: Arc::clone(self), _bytes: bytes }
     }
 
     /// From now on nothing is admitted.
@@ -136,15 +149,22 @@ impl Gate {
         !self.closed.load(Ordering::SeqCst)
     }
 
-    /// Whether another event would be refused now. A hint, to refuse before a body is read.
+    /// Whether no account could have another event admitted now. A hint, to refuse before a body is read.
     pub fn is_full(&self) -> bool {
-        self.events.load(Ordering::Relaxed) >= self.events_max
+        self.accounts.events.is_full()
     }
 
     /// Whether half of the permits are taken: time to let go of those that only pace a producer.
     pub fn is_half_full(&self) -> bool {
-        self.events.load(Ordering::Relaxed) >= self.events_max.div_ceil(2)
+        let half = |pool: &super::fairness::Pool<AccountId>| pool.taken() >= pool.capacity().div_ceil(2);
+        half(&self.accounts.events)
+            || half(&self.accounts.deliveries)
             || self.takes.available_permits() < self.takes_max / 2
+    }
+
+    /// Bytes of deliveries from their rendering to their end.
+    pub fn delivery_bytes(&self) -> usize {
+        self.accounts.bytes()
     }
 
     /// Events in flight.
@@ -184,20 +204,30 @@ impl Gate {
     }
 }
 
+/// Charges events to their accounts; `None` where one of them may not hold its part.
+fn charge(events: &[(Arc<Account>, usize)]) -> Option<Vec<Taken>> {
+    let charge = |(account, events): &(Arc<Account>, usize)| {
+        let share = &account.events;
+        let some = || (share.taken() == 0).then(|| share.take_some(*events)).filter(|taken| taken.units() > 0);
+        share.take(*events).or_else(some)
+    };
+    events.iter().map(charge).collect()
+}
+
 /// A request's admitted events. It travels, shared, with every piece of work made of them; the
-/// last to let go of it gives their permits back and lets the answer out. So a producer in a closed
+/// last to let go of it gives their permits back and sends the response. So a producer in a closed
 /// loop is paced by what the node can send, and whatever loses work, a panic too, frees the permits.
 #[derive(Debug)]
 pub struct Admitted<A> {
     gate: Arc<Gate>,
     events: usize,
-    answer: Option<(A, oneshot::Sender<A>)>,
+    charges: Vec<Taken>,
+    response: Option<(A, oneshot::Sender<A>)>,
     instead: OnceLock<A>,
 }
 
 impl<A> Admitted<A> {
-    /// Lets another answer out in its stead; for work that could not be handed on. The first such
-    /// answer counts.
+    /// Sends another response in its stead; for work that could not be handed on. The first such response counts.
     pub fn answer_instead(&self, other: A) {
         let _ = self.instead.set(other);
     }
@@ -205,15 +235,16 @@ impl<A> Admitted<A> {
 
 impl<A> Drop for Admitted<A> {
     fn drop(&mut self) {
+        self.charges.clear();
         self.gate.release(&self.gate.events, self.events);
-        if let Some((answer, tell)) = self.answer.take() {
-            // Nobody waits where the client has gone away.
-            let _ = tell.send(self.instead.take().unwrap_or(answer));
+        if let Some((response, reply)) = self.response.take() {
+            // Nobody waits where the client has closed its connection.
+            let _ = reply.send(self.instead.take().unwrap_or(response));
         }
     }
 }
 
-/// Places of deliveries that were taken from the streams; dropped when their attempts begin.
+/// Permits of deliveries that were taken from the streams; dropped when their attempts begin.
 #[derive(Debug)]
 pub struct StreamPermit(OwnedSemaphorePermit);
 
@@ -224,13 +255,42 @@ impl StreamPermit {
     }
 }
 
-/// One delivery that waits or is being attempted.
+/// One delivery that waits or is being attempted, and the bytes that it is charged.
 #[derive(Debug)]
-pub struct Outstanding(Arc<Gate>);
+pub struct Outstanding {
+    gate: Arc<Gate>,
+    /// Never read; its end gives them back.
+    _bytes: Option<Charge>,
+}
 
 impl Drop for Outstanding {
     fn drop(&mut self) {
-        self.0.release(&self.0.deliveries, 1);
+        self.gate.release(&self.gate.deliveries, 1);
+    }
+}
+
+#[cfg(test)]
+impl Gate {
+    /// A gate for so many events, with room for everything else.
+    pub(crate) fn for_events(events: usize) -> Arc<Self> {
+        Self::new(Bounds { events, deliveries: 1_000_000, bytes: 1 << 40 }, 100)
+    }
+
+    /// The charge of one delivery of the account `default`.
+    pub(crate) fn charge_default(&self) -> Charge {
+        let mut measured = self.account(&AccountId::default_account()).measure();
+        assert!(measured.add(1), "no room");
+        measured.accept().take_one().expect("it was reserved")
+    }
+
+    /// Admits events of the account `default`.
+    pub(crate) fn admit_default<A>(
+        self: &Arc<Self>,
+        events: usize,
+        response: A,
+        reply: oneshot::Sender<A>,
+    ) -> Result<Admitted<A>, (Refusal, oneshot::Sender<A>)> {
+        self.admit(&[(self.account(&AccountId::default_account()), events)], response, reply)
     }
 }
 
@@ -240,12 +300,20 @@ mod tests {
 
     #[test]
     fn all_of_a_request_or_none() {
-        let gate = Gate::new(3, 1);
+        let gate = Gate::for_events(3);
         let (tell, mut answer) = oneshot::channel();
-        let admitted = Arc::new(gate.admit(2, "taken", tell).expect("room"));
+        let admitted = Arc::new(gate.admit_default(2, "taken", tell).expect("room"));
         let (tell, _) = oneshot::channel();
-        let (reason, _) = gate.admit(2, "taken", tell).expect_err("no room for both");
+        let (reason, _) = gate.admit_default(2, "taken", tell).expect_err("no room for both");
         assert_eq!((reason, gate.events()), (Refusal::Full(Full::Events(2)), 2));
+        let admit_other = |name: &str| {
+            let (tell, _) = oneshot::channel();
+            gate.admit(&[(gate.account(&AccountId::new(name).expect("a name")), 2)], "taken", tell)
+        };
+        let paced = admit_other("other").expect("it holds nothing, and one place is left");
+        assert_eq!((gate.events(), gate.is_full()), (4, true));
+        assert_eq!(admit_other("third").expect_err("no place is left").0, Refusal::Full(Full::Events(2)));
+        drop(paced);
         let copy = Arc::clone(&admitted);
         drop(admitted);
         assert!(answer.try_recv().is_err(), "a piece of work is still under way");
@@ -255,13 +323,13 @@ mod tests {
 
     #[actix_rt::test]
     async fn a_closed_gate_empties() {
-        let gate = Gate::new(3, 1);
+        let gate = Gate::for_events(3);
         let (tell, _answer) = oneshot::channel();
-        let admitted = gate.admit(1, (), tell).expect("room");
-        let delivery = gate.delivery();
+        let admitted = gate.admit_default(1, (), tell).expect("room");
+        let delivery = gate.delivery(None);
         gate.close();
         let (tell, _) = oneshot::channel();
-        assert_eq!(gate.admit(1, (), tell).expect_err("closed").0, Refusal::Stopping);
+        assert_eq!(gate.admit_default(1, (), tell).expect_err("closed").0, Refusal::Stopping);
         let waiting = actix_rt::spawn({
             let gate = Arc::clone(&gate);
             async move { gate.emptied().await }

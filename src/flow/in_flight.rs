@@ -1,5 +1,6 @@
-//! What the holder of a delivery that lies in a stream says to the claims of that stream. Many nodes may
-//! hold one; the claims, and behind it Redis, decides whose it is. Knows nothing of Redis itself.
+//! A delivery in flight and what it holds: the permit of its event, the claim on its stream entry, and who hears of its
+//! end. Many nodes may hold the same entry; the claim decides which of them may make the attempt. Nothing here knows
+//! Redis.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,13 +9,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 use super::response::EventsResponse;
+use crate::flow::account::{Account, Charge};
 use crate::flow::gate::{Admitted, Outstanding, StreamPermit};
 use crate::model::delivery::Delivery;
 use crate::model::destination::Destination;
 use crate::model::outcome::{Dropped, Outcome};
 use crate::telemetry::metrics::Metrics;
 
-/// An entry's name in its stream: milliseconds and a number, as Redis orders them.
+/// The id of a stream entry: milliseconds and a number, as Redis orders them.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryId(pub u64, pub u64);
 
@@ -32,132 +34,130 @@ impl fmt::Display for EntryId {
     }
 }
 
-/// The way to the claims of one stream. There are never more requests than deliveries held, and one for
-/// each destination.
+/// Sends requests to the worker that serves the claims of one stream. The channel holds at most one request for each
+/// delivery held and one for each destination.
 #[derive(Debug, Clone)]
 pub struct StreamClaims(mpsc::UnboundedSender<Request>);
 
-/// What is asked of a claims.
+/// A request to the worker of a stream's claims.
 #[derive(Debug)]
 pub enum Request {
-    /// By who holds a claim.
+    /// The holder of a claim wants to use it or to give it up.
     Redeem(ClaimRequest),
-    /// By who has room.
+    /// A queue has room for parked deliveries.
     Fetch(Fetch),
 }
 
-/// A claim, handed in.
+/// A claim and what its holder wants.
 #[derive(Debug)]
 pub struct ClaimRequest {
-    /// The entry that it is for.
+    /// The claimed entry.
     pub entry: EntryId,
     /// What its holder wants.
-    pub wish: ClaimAction,
-    /// Counts it until that is done.
+    pub action: ClaimAction,
+    /// Counts the delivery until that is done.
     pub outstanding: Outstanding,
 }
 
 /// What the holder of a claim wants.
 #[derive(Debug)]
 pub enum ClaimAction {
-    /// To make the attempt, and to hear whether it may.
+    /// Make the attempt. The response says whether this node may.
     Attempt(oneshot::Sender<bool>),
-    /// To end the delivery without one. Its permit is held until that is done.
+    /// End the delivery without an attempt. Its permit is held until that is done.
     Drop(Dropped, Option<Permit>),
-    /// To leave it in its stream until a node has room for its destination. Its permit is held until that
-    /// is done.
+    /// Park it in its stream until a node has room for its destination. Its permit is held until that is done.
     Park(Destination, Option<Permit>),
-    /// To leave it to whoever comes.
+    /// Leave it to any node.
     GiveBack,
 }
 
-/// Some of what is parked for a destination is to be had.
+/// A request for parked deliveries of one destination.
 #[derive(Debug)]
 pub struct Fetch {
-    /// Whose.
+    /// The destination.
     pub destination: Destination,
     /// How many at most.
     pub number: usize,
-    /// How many bytes they may have, to which those of the last may come on top: one is always to be had.
+    /// Bytes of their bodies. The last one may exceed them, so that one of any size can be fetched.
     pub bytes: usize,
-    /// Where they go.
-    pub answer: oneshot::Sender<Fetched>,
-    /// The claims of the claims that come with them.
+    /// Where they are sent.
+    pub response: oneshot::Sender<Fetched>,
+    /// Serves the claims that come with them.
     pub claims: StreamClaims,
 }
 
-/// What was parked.
+/// Parked deliveries.
 #[derive(Debug, Default)]
 pub struct Fetched {
-    /// The oldest of it.
+    /// The oldest ones.
     pub deliveries: Vec<InFlight>,
     /// Whether there may be more.
     pub more: bool,
 }
 
 impl StreamClaims {
-    /// A claims, and where what is asked of it comes in. That ends when nobody can ask any more.
+    /// The sender of requests, and the receiver for the worker. The receiver ends when no sender is left.
     pub fn open() -> (Self, mpsc::UnboundedReceiver<Request>) {
-        let (claims, asked) = mpsc::unbounded_channel();
-        (Self(claims), asked)
+        let (requests, received) = mpsc::unbounded_channel();
+        (Self(requests), received)
     }
 
-    /// Takes up to so many of a destination's parked deliveries, of so many bytes; none where Redis is away.
+    /// Fetches up to `number` parked deliveries of a destination with `bytes` bytes; none while Redis is unavailable.
     pub async fn fetch(&self, destination: &Destination, number: usize, bytes: usize) -> Fetched {
-        let (answer, answered) = oneshot::channel();
+        let (response, received) = oneshot::channel();
         let destination = destination.clone();
-        self.ask(Request::Fetch(Fetch { destination, number, bytes, answer, claims: self.clone() }));
-        answered.await.unwrap_or_default()
+        self.send(Request::Fetch(Fetch { destination, number, bytes, response, claims: self.clone() }));
+        received.await.unwrap_or_default()
     }
 
-    fn ask(&self, request: Request) {
-        // A claims that is closed has stopped with its thread: nothing is attempted any more.
+    fn send(&self, request: Request) {
+        // A closed channel means that the worker's thread has stopped: nothing is attempted any more.
         let _ = self.0.send(request);
     }
 }
 
-/// The claim to the one attempt at a delivery that lies in a stream, where other nodes may hold it
-/// too. Only the node whose claim is honoured may make the attempt. One that is dropped gives the
-/// delivery back to all.
+/// The claim to the one attempt of a delivery that lies in a stream and that other nodes may hold as well. Only the node
+/// whose claim is won may make the attempt. Dropping a claim gives the delivery back to all nodes.
 #[derive(Debug)]
 pub struct Claim {
     entry: EntryId,
     claims: StreamClaims,
-    /// Counts it; gone once it was handed in.
+    /// Counts the delivery; `None` once the claim was handed in.
     outstanding: Option<Outstanding>,
 }
 
 impl Claim {
-    /// A claim that `claims` redeems.
+    /// A claim on an entry, served by `claims`.
     pub fn new(entry: EntryId, claims: StreamClaims, outstanding: Outstanding) -> Self {
         Self { entry, claims, outstanding: Some(outstanding) }
     }
 
-    /// Who redeems it.
+    /// Serves it.
     pub fn claims(&self) -> &StreamClaims {
         &self.claims
     }
 
-    /// Whether the attempt may be made. Waits for an answer for as long as there is none.
+    /// Whether this node may make the attempt. Waits until Redis has responded.
     pub async fn redeem(mut self) -> bool {
-        let (answer, answered) = oneshot::channel();
-        self.hand_in(ClaimAction::Attempt(answer));
-        answered.await.unwrap_or(false)
+        let (response, received) = oneshot::channel();
+        self.hand_in(ClaimAction::Attempt(response));
+        received.await.unwrap_or(false)
     }
 
-    /// Ends the delivery without an attempt, if no other node has had it.
+    /// Ends the delivery without an attempt, unless another node has won it.
     pub fn discard(mut self, reason: Dropped, permit: Option<Permit>) {
         self.hand_in(ClaimAction::Drop(reason, permit));
     }
 
-    /// Leaves the delivery in its stream until some node has room for its destination.
+    /// Parks the delivery in its stream until a node has room for its destination.
     pub fn park(mut self, destination: &Destination, permit: Option<Permit>) {
         self.hand_in(ClaimAction::Park(destination.clone(), permit));
     }
 
-    fn hand_in(&mut self, wish: ClaimAction) {
+    fn hand_in(&mut self, action: ClaimAction) {
         if let Some(outstanding) = self.outstanding.take() {
-            self.claims.ask(Request::Redeem(ClaimRequest { entry: self.entry, wish, outstanding }));
+            self.claims.send(Request::Redeem(ClaimRequest { entry: self.entry, action, outstanding }));
         }
     }
 }
@@ -171,29 +171,33 @@ impl Drop for Claim {
 /// The permits that a request's events hold.
 pub type Admission = Arc<Admitted<EventsResponse>>;
 
-/// A delivery on its way, with what is owed to others when it comes to an end.
+/// A delivery in flight, with what it releases and whom it tells when it ends.
 #[derive(Debug)]
 pub struct InFlight {
+    /// Whose it is.
+    pub account: Arc<Account>,
+    /// Whether it is the sample of a trigger's test, which does not wait behind its account's deliveries.
+    pub is_test: bool,
     /// The POST to make.
     pub delivery: Delivery,
     /// When its event was accepted.
     pub accepted_at: Instant,
-    /// The permit it holds; let go of when the attempt begins.
+    /// Its permit; released when the attempt begins.
     pub permit: Option<Permit>,
-    /// Must be redeemed before the attempt begins; none where no other node can have the delivery.
+    /// Must be redeemed before the attempt begins; `None` where no other node can hold the delivery.
     pub claim: Option<Claim>,
-    /// Counts it until its end.
+    /// Counts it until it ends.
     pub outstanding: Outstanding,
-    /// Who wants to hear the end of it.
+    /// Receives the report of its end.
     pub report: Option<oneshot::Sender<Report>>,
 }
 
-/// What a delivery that waits counts against.
+/// The bound that a waiting delivery counts against.
 #[derive(Debug)]
 pub enum Permit {
-    /// The permits of the request that it came with.
-    Request(Admission),
-    /// A permit of its own: it was accepted elsewhere and taken from a stream.
+    /// The permits of the request that it came with, and its own place among its account's deliveries.
+    Request(Admission, Charge),
+    /// A permit of its own: another node accepted it, and it was read from a stream.
     Stream(StreamPermit),
 }
 
@@ -204,16 +208,16 @@ pub enum Report {
     Attempted {
         /// How it ended.
         outcome: Outcome,
-        /// The status the receiver answered.
+        /// The HTTP status of the receiver's response.
         status: Option<u16>,
-        /// From its begin to its end.
+        /// From its beginning to its end.
         duration: Duration,
     },
     /// None was made.
     Dropped(Dropped),
 }
 
-/// Counts what ends without an attempt, and tells whoever wants to hear of it.
+/// Counts a delivery that ends without an attempt, and reports it.
 pub fn drop_unsent(metrics: &Metrics, reason: Dropped, report: Option<oneshot::Sender<Report>>) {
     metrics.deliveries.dropped.inc(reason);
     if let Some(report) = report {

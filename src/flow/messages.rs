@@ -1,8 +1,9 @@
 //! What the stages say to one another, in the order in which it is said. Each message is named for
 //! the state its data is in. Every queue of messages is bounded by what they carry: from
-//! [`EventsAccepted`] to [`FiringsMatched`] by the events that the gate admits, from
-//! [`DeliveriesRendered`] on by the queue of each destination.
+//! [`EventsAdmitted`] to [`FiringsMatched`] by the events that the gate admits, from there on by the deliveries and
+//! bytes that are charged to accounts.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,6 +11,7 @@ use actix::Message;
 use http::HeaderValue;
 use tokio::sync::oneshot;
 
+use super::account::{Account, Charge};
 use super::in_flight::{Admission, InFlight, Report, StreamClaims};
 use crate::model::destination::Destination;
 use crate::model::event::Event;
@@ -19,13 +21,13 @@ use crate::model::target::Target;
 use crate::model::template::Template;
 use crate::templating;
 
-/// Events that the producer may count on, to the Matcher.
+/// Events of a request that the gate has admitted, to the Matcher. They are accepted when their work is measured.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct EventsAccepted {
+pub struct EventsAdmitted {
     /// The events of one request.
     pub events: Vec<Event>,
-    /// When they were accepted.
+    /// When they were admitted.
     pub accepted_at: Instant,
     /// Held until their deliveries are handed over.
     pub admission: Admission,
@@ -35,12 +37,43 @@ pub struct EventsAccepted {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct FiringsMatched {
-    /// What the events of one request fired.
-    pub firings: Vec<Firing>,
+    /// Whose they are.
+    pub account: Arc<Account>,
+    /// What the events of one account in one request fire.
+    pub firings: Box<dyn Firings>,
     /// When the events were accepted.
     pub accepted_at: Instant,
     /// Held until the deliveries are handed over; none for a test.
     pub admission: Option<Admission>,
+}
+
+/// Firings that come about one after the other, so that never more of them are in memory than may be.
+pub trait Firings: Send + fmt::Debug {
+    /// Does one bounded unit of work. It does not panic.
+    fn step(&mut self) -> Step;
+}
+
+/// What one unit of work on firings led to.
+#[derive(Debug)]
+pub enum Step {
+    /// A firing.
+    Fired(Firing),
+    /// None yet.
+    Worked,
+    /// None until the account has room for one more delivery.
+    Blocked,
+    /// There are no more.
+    Done,
+}
+
+/// The one firing of a test.
+#[derive(Debug)]
+pub struct OneFiring(pub Option<Firing>);
+
+impl Firings for OneFiring {
+    fn step(&mut self) -> Step {
+        self.0.take().map_or(Step::Done, Step::Fired)
+    }
 }
 
 /// An event and a trigger that it fired.
@@ -54,7 +87,9 @@ pub struct Firing {
     pub target: Result<Arc<Target>, Dropped>,
     /// What it sends; `None` where the template can't be used.
     pub template: Option<Arc<LiveTemplate>>,
-    /// Who wants to hear the end of it.
+    /// Its place among its account's deliveries; none for a test.
+    pub charge: Option<Charge>,
+    /// Receives the report of its end.
     pub report: Option<oneshot::Sender<Report>>,
 }
 
@@ -102,8 +137,8 @@ pub struct DeliveriesRendered(pub Vec<InFlight>);
 #[rtype(result = "()")]
 pub struct DeliveriesRouted(pub Vec<InFlight>);
 
-/// Destinations of one thread for which deliveries are parked, to that thread's Dispatchers, each with
-/// the claims where they are to be had.
+/// Destinations of one thread that have parked deliveries, to that thread's Dispatchers, each with the stream's claims,
+/// which can fetch them.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct DeliveriesParked(pub Vec<(Destination, StreamClaims)>);

@@ -1,7 +1,9 @@
 //! What passes between the stages, and what bounds it: the [`messages`] that stages send, a delivery [`in_flight`] with
 //! what it holds, the [`gate`] that admits events, and the [`pressure`] that pauses a stage.
 
+pub mod account;
 pub mod descriptors;
+pub mod drill;
 pub mod fairness;
 pub mod gate;
 pub mod in_flight;
@@ -11,3 +13,4 @@ pub mod pressure;
 pub(crate) mod probe;
 pub mod refusal;
 pub mod response;
+pub mod turns;

@@ -1,5 +1,5 @@
-//! Back pressure between two stages of one thread: how much the later one has yet to be rid of, and the
-//! earlier one's wait for it to be less. Knows nothing of what it counts.
+//! Back pressure between two stages of one thread: how many bytes the later stage still holds, and how the earlier stage
+//! waits until it holds fewer. It does not know what it counts.
 
 use std::cell::Cell;
 
@@ -14,17 +14,17 @@ pub struct Pressure {
 }
 
 impl Pressure {
-    /// None yet; from `high` bytes on, who would add to it waits.
+    /// No bytes yet. From `high` bytes on, the earlier stage waits.
     pub fn new(high: usize) -> Self {
         Self { bytes: Cell::new(0), high, eased: Notify::new() }
     }
 
-    /// Counts what has come.
+    /// Counts bytes that were handed over.
     pub fn add(&self, bytes: usize) {
         self.bytes.set(self.bytes.get() + bytes);
     }
 
-    /// Counts out what was passed on, or ended.
+    /// Subtracts bytes that were passed on or dropped.
     pub fn sub(&self, bytes: usize) {
         self.bytes.set(self.bytes.get() - bytes);
         if !self.is_high() {
@@ -32,12 +32,12 @@ impl Pressure {
         }
     }
 
-    /// Whether nothing should be added.
+    /// Whether the earlier stage should wait.
     pub fn is_high(&self) -> bool {
         self.bytes.get() >= self.high
     }
 
-    /// Waits until something may be.
+    /// Waits until it no longer should.
     pub async fn eased(&self) {
         // On one thread nothing can come between the look and the wait.
         while self.is_high() {

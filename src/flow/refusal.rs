@@ -47,13 +47,8 @@ pub enum Refusal {
 pub enum Full {
     /// Events in flight. The request holds so many good ones.
     Events(usize),
-    /// The request holds more good events than the node can ever hold at a time.
-    Request {
-        /// How many it holds.
-        events: usize,
-        /// How many the node can hold.
-        events_max: usize,
-    },
+    /// Deliveries of an account. The request holds so many good events.
+    Deliveries(usize),
     /// Events in flight, seen before the body was read.
     Node,
     /// Deliveries that wait in the streams.
@@ -128,7 +123,7 @@ impl Refusal {
     pub fn count(&self, metrics: &Metrics) {
         match self {
             Self::NoGoodEvent(rejected) => Rejected::count(rejected, metrics),
-            Self::Full(Full::Events(events) | Full::Request { events, .. }) => {
+            Self::Full(Full::Events(events) | Full::Deliveries(events)) => {
                 metrics.events.rejected.inc_by(self.code(), *events)
             }
             _ => metrics.events.rejected.inc_by(self.code(), 1),
@@ -149,11 +144,9 @@ impl Full {
     fn detail(self) -> String {
         let reason = match self {
             Self::Events(events) => format!("the engine has no room for {events} more events now"),
-            Self::Request { events, events_max } => {
-                return format!(
-                    "the request holds {events} events and the engine at most {events_max} at a time; no event of \
-                     this request was accepted, send it in parts"
-                );
+            Self::Deliveries(_) => {
+                "what the request fires is more than its account may have in flight beside what it has already"
+                    .to_owned()
             }
             Self::Node => "the engine is full".to_owned(),
             Self::Backlog => "as many deliveries wait as may".to_owned(),

@@ -2,7 +2,7 @@
 //! answered beyond its status, which would make Posthaste a window into networks.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -16,11 +16,12 @@ use super::path;
 use super::problem::Problem;
 use super::state::{AppState, Pipeline};
 use super::template_check::sample_event;
+use crate::config::Config;
 use crate::flow::in_flight::Report;
-use crate::flow::messages::{EventData, Firing, FiringsMatched};
+use crate::flow::messages::{EventData, Firing, FiringsMatched, OneFiring};
 use crate::flow::refusal::Refusal;
 use crate::model::id::TriggerId;
-use crate::model::outcome::Outcome;
+use crate::model::outcome::{Dropped, Outcome};
 
 /// How a test went.
 #[derive(Debug, Serialize, ToSchema)]
@@ -74,15 +75,30 @@ async fn test(
             trigger: trigger.id.clone(),
             target: trigger.target.clone(),
             template: index.template(&account, &trigger.template),
+            charge: None,
             report: Some(report),
         }
     };
-    let message = FiringsMatched { firings: vec![firing], accepted_at: begun, admission: None };
+    let firings = Box::new(OneFiring(Some(firing)));
+    let message =
+        FiringsMatched { account: state.gate.account(&account), firings, accepted_at: begun, admission: None };
     pipeline.renderer.try_send(message).map_err(|_| Refusal::Stopping)?;
     // Without a report the work was lost to a stop, or Redis has lost it.
     let lost = |_| if state.gate.is_open() { unanswered() } else { Refusal::Stopping.into() };
-    let report = ended.await.map_err(lost)?;
+    let report = match tokio::time::timeout(patience(&state.config), ended).await {
+        Ok(ended) => ended.map_err(lost)?,
+        // Dropping the receiver ends the test: a worker that reaches it makes no attempt.
+        Err(_) if state.config.delivers_through_streams() => return Err(unanswered()),
+        Err(_) => Report::Dropped(Dropped::QueueFull),
+    };
     Ok(HttpResponse::Ok().json(TestResult::of(report, begun)))
+}
+
+/// How long a test waits for its outcome: for a connection of its destination, which another attempt has for at most
+/// as long as an attempt may take, and for its own attempt. Through Redis a node that dies in between is waited for.
+fn patience(config: &Config) -> Duration {
+    let attempts = config.dispatch.attempt_timeout * 2;
+    if config.delivers_through_streams() { attempts + config.cluster.claim_after * 3 } else { attempts }
 }
 
 /// Nobody said how it went: no node sends, or the one that had the sample died.

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::encoding::{Encoding, Source};
 use super::members::{Members, Mistake};
 use crate::flow::refusal::{Refusal, Rejected};
 use crate::json::{Document, Malformed, Parsed};
@@ -24,21 +23,19 @@ pub(super) struct BatchReader<'a> {
     batch: Batch,
 }
 
-/// Reads a request's events. `only_account` is the one that its sender may post for.
-pub(super) fn read(encoding: &Encoding, source: &Source, only_account: Option<&AccountId>) -> Result<Batch, Refusal> {
-    let mut reader = BatchReader::new(only_account);
-    (encoding.read)(&mut reader, source)?;
-    let batch = reader.batch;
-    match (batch.events.len(), batch.rejected.len()) {
-        (0, 0) => Err(Refusal::NoEvents),
-        (0, _) => Err(Refusal::NoGoodEvent(batch.rejected)),
-        _ => Ok(batch),
-    }
-}
-
 impl<'a> BatchReader<'a> {
     pub(super) fn new(only_account: Option<&'a AccountId>) -> Self {
         Self { only_account, members: Members::default(), batch: Batch::default() }
+    }
+
+    /// The events that were added, if there is a good one.
+    pub(super) fn finish(self) -> Result<Batch, Refusal> {
+        let batch = self.batch;
+        match (batch.events.len(), batch.rejected.len()) {
+            (0, 0) => Err(Refusal::NoEvents),
+            (0, _) => Err(Refusal::NoGoodEvent(batch.rejected)),
+            _ => Ok(batch),
+        }
     }
 
     /// Adds one event, or notes the mistake at its position.
@@ -89,10 +86,11 @@ fn utf8(text: &Bytes) -> Result<ByteString, Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ingester::encoding::{Encoding, Source};
 
     fn read_as(media_type: &str, body: &[u8], only_account: Option<&AccountId>) -> Result<Batch, Refusal> {
         let encoding = Encoding::select(Some(media_type), false).expect("an encoding");
-        read(encoding, &Source { body: Bytes::copy_from_slice(body), headers: Vec::new() }, only_account)
+        encoding.read(&Source { body: Bytes::copy_from_slice(body), headers: Vec::new() }, only_account)
     }
 
     fn json(body: &str) -> Result<Batch, Refusal> {

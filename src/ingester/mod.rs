@@ -6,6 +6,7 @@ pub mod encoding;
 pub mod idempotency;
 mod members;
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,11 +15,14 @@ use std::time::Instant;
 use actix::{Actor, Context, Handler, Message, Recipient};
 use tokio::sync::oneshot;
 
+use crate::flow::account::Account;
+use crate::flow::drill;
 use crate::flow::gate::Gate;
-use crate::flow::messages::EventsAccepted;
+use crate::flow::messages::EventsAdmitted;
 use crate::flow::refusal::{Full, Refusal, Rejected};
 use crate::flow::response::{EventsResponse, Receipt};
 use crate::ingester::idempotency::{IdempotencyWindow, Unavailable};
+use crate::model::event::Event;
 use crate::model::id::AccountId;
 use crate::telemetry::metrics::Metrics;
 use batch::Batch;
@@ -48,7 +52,7 @@ struct Lane {
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
     duplicates: Option<IdempotencyWindow>,
-    matcher: Recipient<EventsAccepted>,
+    matcher: Recipient<EventsAdmitted>,
 }
 
 impl Ingester {
@@ -59,7 +63,7 @@ impl Ingester {
         gate: Arc<Gate>,
         metrics: Arc<Metrics>,
         duplicates: Option<IdempotencyWindow>,
-        matcher: Recipient<EventsAccepted>,
+        matcher: Recipient<EventsAdmitted>,
         mailbox_capacity: usize,
     ) -> Self {
         Self { lane: Rc::new(Lane { gate, metrics, duplicates, matcher }), mailbox_capacity }
@@ -80,7 +84,10 @@ impl Handler<EventsReceived> for Ingester {
     fn handle(&mut self, request: EventsReceived, _: &mut Self::Context) {
         let EventsReceived { source, encoding, only_account, reply } = request;
         // A fault in the reading must cost this request only, not the thread's Ingester.
-        let read = catch_unwind(AssertUnwindSafe(|| batch::read(encoding, &source, only_account.as_ref())));
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            drill::point(drill::Stage::Ingester);
+            encoding.read(&source, only_account.as_ref())
+        }));
         let batch = match read.unwrap_or_else(|_| Err(Refusal::Panic)) {
             Ok(batch) => batch,
             Err(refusal) => return self.lane.refuse(reply, refusal),
@@ -119,28 +126,36 @@ impl Lane {
         let _ = reply.send(answer);
     }
 
-    /// Asks for places for the events, and passes them on; `known` more are answered for that need
-    /// none.
+    /// Has the events admitted, and passes them on; `known` more that were accepted before need no admission.
     fn admit(&self, batch: Batch, known: usize, reply: oneshot::Sender<EventsResponse>) {
-        let accepted = batch.events.len();
-        let receipt = Receipt { accepted: accepted + known, rejected: batch.rejected };
-        let admission = match self.gate.admit(accepted, Ok(receipt), reply) {
+        let events = batch.events.len();
+        let receipt = Receipt { accepted: events + known, rejected: batch.rejected };
+        let admission = match self.gate.admit(&self.by_account(&batch.events), Ok(receipt), reply) {
             Ok(admission) => Arc::new(admission),
             Err((refusal, reply)) => return self.refuse(reply, refusal),
         };
-        if accepted == 0 {
+        if events == 0 {
             return;
         }
-        let sent =
-            self.matcher.try_send(EventsAccepted { events: batch.events, accepted_at: Instant::now(), admission });
-        match sent {
-            Ok(()) => self.metrics.events.accepted.inc_by(accepted as u64),
-            Err(error) => {
-                // Nobody behind: not accepted, and the producer must hear so.
-                error.into_inner().admission.answer_instead(Err(Refusal::Stopping));
-                Refusal::Stopping.count(&self.metrics);
-            }
+        let message = EventsAdmitted { events: batch.events, accepted_at: Instant::now(), admission };
+        if let Err(error) = self.matcher.try_send(message) {
+            // Nobody is behind: not accepted, and the producer must hear so.
+            error.into_inner().admission.answer_instead(Err(Refusal::Stopping));
+            Refusal::Stopping.count(&self.metrics);
         }
+    }
+
+    /// How many events of each account there are.
+    fn by_account(&self, events: &[Event]) -> Vec<(Arc<Account>, usize)> {
+        let Some(first) = events.first() else { return Vec::new() };
+        if events.iter().all(|event| event.account == first.account) {
+            return vec![(self.gate.account(&first.account), events.len())];
+        }
+        let mut numbers: HashMap<&AccountId, usize> = HashMap::new();
+        for event in events {
+            *numbers.entry(&event.account).or_insert(0) += 1;
+        }
+        numbers.into_iter().map(|(account, events)| (self.gate.account(account), events)).collect()
     }
 
     fn refuse(&self, reply: oneshot::Sender<EventsResponse>, refusal: Refusal) {
@@ -169,7 +184,7 @@ mod tests {
 
     #[actix_rt::test]
     async fn good_events_pass_and_the_full_gate_refuses_all() {
-        let gate = Gate::new(2, 1);
+        let gate = Gate::for_events(2);
         let (probe, mut passed) = Probe::start();
         let ingester = Ingester::new(Arc::clone(&gate), Arc::default(), None, probe, 16).start();
         let (reply, mut answer) = oneshot::channel();
@@ -184,7 +199,7 @@ mod tests {
             only_account: None,
             reply,
         });
-        let message: EventsAccepted = soon(passed.recv()).await.expect("passed on");
+        let message: EventsAdmitted = soon(passed.recv()).await.expect("passed on");
         assert_eq!(message.events.len(), 2);
         assert!(answer.try_recv().is_err(), "answered before the work was handed over");
 
@@ -199,7 +214,7 @@ mod tests {
 
     #[actix_rt::test]
     async fn with_nobody_behind_it_nothing_is_taken() {
-        let (gate, metrics) = (Gate::new(2, 1), Arc::new(Metrics::new()));
+        let (gate, metrics) = (Gate::for_events(2), Arc::new(Metrics::new()));
         let ingester = Ingester::new(Arc::clone(&gate), Arc::clone(&metrics), None, Probe::gone().await, 16).start();
         assert_eq!(post(&ingester, "{\"type\":\"d\",\"data\":{}}").await, Err(Refusal::Stopping));
         assert_eq!((gate.events(), metrics.events.accepted.get()), (0, 0));
@@ -207,8 +222,8 @@ mod tests {
 
     #[actix_rt::test]
     async fn a_closed_gate_takes_nothing() {
-        let gate = Gate::new(2, 1);
-        let (probe, _passed) = Probe::<EventsAccepted>::start();
+        let gate = Gate::for_events(2);
+        let (probe, _passed) = Probe::<EventsAdmitted>::start();
         let ingester = Ingester::new(Arc::clone(&gate), Arc::default(), None, probe, 16).start();
         gate.close();
         let answer = post(&ingester, "{\"type\":\"d\",\"data\":{}}").await;

@@ -6,6 +6,7 @@
 mod build;
 mod names;
 mod read;
+
 #[cfg(test)]
 mod tests;
 mod view;

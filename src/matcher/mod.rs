@@ -1,27 +1,55 @@
-//! The second stage: finds the triggers that an event fires. It reads the live index and never
-//! waits for a change to it; it never looks at templates' bodies.
+//! The second stage: finds the triggers that an event fires. It measures what a request fires before anything of it is
+//! accepted, and refuses the request where its account may not hold as much. It reads the live index and never waits
+//! for a change to it; it never looks at templates' bodies.
 
-use std::cell::OnceCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+mod cursor;
+
+use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
-use actix::{Actor, Context, Handler, Recipient};
+use actix::{Actor, Handler, Recipient};
 
-use crate::flow::messages::{EventData, EventsAccepted, Firing, FiringsMatched, LiveTemplate};
-use crate::live::{Index, Live, LiveTrigger};
-use crate::model::event::{Event, EventType};
+use crate::flow::fairness::Progress;
+use crate::flow::gate::Gate;
+use crate::flow::in_flight::Admission;
+use crate::flow::messages::{EventData, EventsAdmitted, FiringsMatched};
+use crate::flow::refusal::{Full, Refusal};
+use crate::flow::turns::{Turns, Worker};
+use crate::live::Live;
+use crate::model::event::Event;
 use crate::model::id::AccountId;
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
 use crate::templating::{About, Data};
+use cursor::{Context, Cursor, Measure};
 
 /// Finds firings; one for each thread that serves HTTP.
 #[derive(Debug)]
 pub struct Matcher {
-    live: Arc<Live>,
+    lane: Rc<Turns<Lane>>,
+    gate: Arc<Gate>,
+    context: Arc<Context>,
+    mailbox_capacity: usize,
+}
+
+#[derive(Debug)]
+struct Lane {
     metrics: Arc<Metrics>,
     renderer: Recipient<FiringsMatched>,
-    mailbox_capacity: usize,
+}
+
+/// A request that is being measured.
+#[derive(Debug)]
+struct Request {
+    /// One for each account.
+    cursors: Vec<Cursor>,
+    /// The one that is being measured.
+    at: usize,
+    events: usize,
+    accepted_at: Instant,
+    admission: Admission,
 }
 
 impl Matcher {
@@ -29,100 +57,110 @@ impl Matcher {
     /// event at least, so a mailbox for as many as may be in flight is never full.
     pub fn new(
         live: Arc<Live>,
+        gate: Arc<Gate>,
         metrics: Arc<Metrics>,
         renderer: Recipient<FiringsMatched>,
         mailbox_capacity: usize,
     ) -> Self {
-        Self { live, metrics, renderer, mailbox_capacity }
+        let lane = Turns::new(Lane { metrics: Arc::clone(&metrics), renderer }, Arc::clone(&gate));
+        Self { lane, gate, context: Arc::new(Context { live, metrics }), mailbox_capacity }
     }
 }
 
 impl Actor for Matcher {
-    type Context = Context<Self>;
+    type Context = actix::Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
         context.set_mailbox_capacity(self.mailbox_capacity);
     }
 }
 
-impl Handler<EventsAccepted> for Matcher {
+impl Handler<EventsAdmitted> for Matcher {
     type Result = ();
 
-    fn handle(&mut self, message: EventsAccepted, _: &mut Self::Context) {
-        let index = self.live.index();
-        let mut firings = Vec::with_capacity(message.events.len());
-        let mut listeners = Listeners::default();
-        for event in message.events {
-            let before = firings.len();
-            // A fault over one event must not take the others, nor the thread's Matcher, with it.
-            let matched = catch_unwind(AssertUnwindSafe(|| fire(&index, &mut listeners, event, &mut firings)));
-            if matched.is_err() {
-                firings.truncate(before);
+    fn handle(&mut self, message: EventsAdmitted, _: &mut Self::Context) {
+        let EventsAdmitted { events, accepted_at, admission } = message;
+        let number = events.len();
+        let cursors = by_account(events)
+            .into_iter()
+            .map(|(account, events)| Cursor::new(&self.context, self.gate.account(&account), events));
+        let request = Request { cursors: cursors.collect(), at: 0, events: number, accepted_at, admission };
+        let Some(first) = request.cursors.first() else { return };
+        self.lane.push(first.account().id.clone(), request);
+    }
+}
+
+/// The events of each account, in their order.
+fn by_account(events: Vec<Event>) -> Vec<(AccountId, Vec<Event>)> {
+    let Some(first) = events.first().map(|event| event.account.clone()) else { return Vec::new() };
+    if events.iter().all(|event| event.account == first) {
+        return vec![(first, events)];
+    }
+    let mut parts: Vec<(AccountId, Vec<Event>)> = Vec::new();
+    let mut places = HashMap::new();
+    for event in events {
+        let place = *places.entry(event.account.clone()).or_insert(parts.len());
+        if place == parts.len() {
+            parts.push((event.account.clone(), Vec::new()));
+        }
+        parts[place].1.push(event);
+    }
+    parts
+}
+
+impl Worker for Lane {
+    type Member = AccountId;
+    type Job = Request;
+
+    fn step(&self, request: &mut Request) -> Progress {
+        let Some(cursor) = request.cursors.get_mut(request.at) else {
+            self.accept(request);
+            return Progress::Done;
+        };
+        match cursor.measure() {
+            Measure::More => return Progress::More,
+            Measure::Done => cursor.accept(),
+            Measure::Over if cursor.pace() => {}
+            Measure::Over => {
+                self.refuse(request, Refusal::Full(Full::Deliveries(request.events)));
+                return Progress::Done;
+            }
+        }
+        request.at += 1;
+        Progress::More
+    }
+
+    fn panicked(&self, request: &mut Request) -> Progress {
+        self.metrics.deliveries.dropped.inc(Dropped::Panic);
+        request.admission.answer_instead(Err(Refusal::Panic));
+        Progress::Done
+    }
+}
+
+impl Lane {
+    fn accept(&self, request: &mut Request) {
+        if !self.renderer.connected() {
+            return self.refuse(request, Refusal::Stopping);
+        }
+        self.metrics.events.accepted.inc_by(request.events as u64);
+        for cursor in request.cursors.drain(..).filter(|cursor| !cursor.is_empty()) {
+            let sent = self.renderer.try_send(FiringsMatched {
+                account: Arc::clone(cursor.account()),
+                firings: Box::new(cursor),
+                accepted_at: request.accepted_at,
+                admission: Some(Arc::clone(&request.admission)),
+            });
+            // It is connected, and its mailbox has room for all events that may be in flight.
+            if sent.is_err() {
                 self.metrics.deliveries.dropped.inc(Dropped::Panic);
             }
         }
-        if firings.is_empty() {
-            return;
-        }
-        let matched = firings.len();
-        self.metrics.events.firings_matched.inc_by(matched as u64);
-        let sent = self.renderer.try_send(FiringsMatched {
-            firings,
-            accepted_at: message.accepted_at,
-            admission: Some(message.admission),
-        });
-        if sent.is_err() {
-            self.metrics.deliveries.dropped.inc_by(Dropped::Stopped, matched);
-        }
     }
-}
 
-/// Who listens to events of one account and type. The events of a request mostly have both in
-/// common, and are then looked up once.
-#[derive(Default)]
-struct Listeners {
-    to: Option<(AccountId, EventType)>,
-    found: Vec<Listener>,
-}
-
-struct Listener {
-    trigger: Arc<LiveTrigger>,
-    /// Looked up when it is first fired.
-    template: OnceCell<Option<Arc<LiveTemplate>>>,
-}
-
-impl Listeners {
-    fn of(&mut self, index: &Index, event: &Event) -> &[Listener] {
-        let same = |(account, event_type): &(_, _)| *account == event.account && *event_type == event.event_type;
-        if !self.to.as_ref().is_some_and(same) {
-            // Said last what it is of, so that a fault in between leaves nothing half.
-            self.to = None;
-            self.found.clear();
-            index.candidates(&event.account, &event.event_type, |trigger| {
-                self.found.push(Listener { trigger: Arc::clone(trigger), template: OnceCell::new() });
-            });
-            self.to = Some((event.account.clone(), event.event_type.clone()));
-        }
-        &self.found
+    fn refuse(&self, request: &Request, refusal: Refusal) {
+        refusal.count(&self.metrics);
+        request.admission.answer_instead(Err(refusal));
     }
-}
-
-fn fire(index: &Index, listeners: &mut Listeners, event: Event, firings: &mut Vec<Firing>) {
-    let listeners = listeners.of(index, &event);
-    let Some(data) = event.data.object() else { return };
-    let means = |listener: &&Listener| listener.trigger.pattern.as_ref().is_none_or(|pattern| pattern.matches(data));
-    let fired: Vec<&Listener> = listeners.iter().filter(means).collect();
-    if fired.is_empty() {
-        return;
-    }
-    let shared = Arc::new(EventData::of(event));
-    firings.extend(fired.into_iter().map(|Listener { trigger, template }| Firing {
-        event: Arc::clone(&shared),
-        trigger: trigger.id.clone(),
-        target: trigger.target.clone(),
-        template: template.get_or_init(|| index.template(&shared.account, &trigger.template)).clone(),
-        report: None,
-    }));
 }
 
 impl EventData {

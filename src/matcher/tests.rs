@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::*;
 use crate::config::Config;
 use crate::dictionary::Dictionary;
-use crate::flow::gate::Gate;
+use crate::flow::messages::{Firing, Step};
 use crate::flow::probe::{Probe, soon};
 use crate::flow::response::{EventsResponse, Receipt};
 use crate::model::event::EventType;
@@ -63,15 +63,16 @@ impl Alone {
             Live::new(Arc::new(Dictionary::shipped()), config.templates, config.dispatch.egress, Arc::clone(&metrics));
         let live = Arc::new(live);
         live.apply(changes.into_iter().map(|change| compiled(&live, change)).collect());
-        let matcher = Matcher::new(Arc::clone(&live), Arc::clone(&metrics), behind, 16).start();
-        Self { gate: Gate::new(16, 1), live, metrics, matcher }
+        let gate = Gate::for_events(16);
+        let matcher = Matcher::new(Arc::clone(&live), Arc::clone(&gate), Arc::clone(&metrics), behind, 16).start();
+        Self { gate, live, metrics, matcher }
     }
 
     /// Gives it one request's events; what is returned hears the answer.
     async fn give(&self, events: &[(&str, Value)]) -> oneshot::Receiver<EventsResponse> {
         let (tell, answer) = oneshot::channel();
         let receipt = Receipt { accepted: events.len(), rejected: Vec::new() };
-        let admission = Arc::new(self.gate.admit(events.len(), Ok(receipt), tell).expect("room"));
+        let admission = Arc::new(self.gate.admit_default(events.len(), Ok(receipt), tell).expect("room"));
         let events = events.iter().map(|(event_type, data)| Event {
             account: account(),
             event_type: EventType::new(event_type).expect("a type"),
@@ -81,14 +82,27 @@ impl Alone {
             time: "2026-07-01T15:00:00Z".into(),
             data: data.into(),
         });
-        let message = EventsAccepted { events: events.collect(), accepted_at: Instant::now(), admission };
+        let message = EventsAdmitted { events: events.collect(), accepted_at: Instant::now(), admission };
         self.matcher.send(message).await.expect("it lives");
         answer
     }
 }
 
-fn fired(message: &FiringsMatched) -> Vec<&str> {
-    message.firings.iter().map(|firing| firing.trigger.as_str()).collect()
+/// All of a message's firings.
+fn firings(message: &mut FiringsMatched) -> Vec<Firing> {
+    let mut firings = Vec::new();
+    loop {
+        match message.firings.step() {
+            Step::Fired(firing) => firings.push(firing),
+            Step::Worked => {}
+            Step::Blocked => panic!("there is room"),
+            Step::Done => return firings,
+        }
+    }
+}
+
+fn triggers(firings: &[Firing]) -> Vec<&str> {
+    firings.iter().map(|firing| firing.trigger.as_str()).collect()
 }
 
 #[actix_rt::test]
@@ -108,10 +122,11 @@ async fn firings_go_on_together_with_what_they_need() {
         ("booking.made", json!({})),
     ];
     let mut answer = alone.give(&events).await;
-    let message = soon(passed.recv()).await.expect("firings");
-    assert_eq!(fired(&message), ["exact", "filtered", "lost"]);
-    assert_eq!(message.firings[0].target.as_ref().expect("a target").uri, "http://h.example/exact");
-    let templates: Vec<bool> = message.firings.iter().map(|firing| firing.template.is_some()).collect();
+    let mut message = soon(passed.recv()).await.expect("firings");
+    let fired = firings(&mut message);
+    assert_eq!(triggers(&fired), ["exact", "filtered", "lost"]);
+    assert_eq!(fired[0].target.as_ref().expect("a target").uri, "http://h.example/exact");
+    let templates: Vec<bool> = fired.iter().map(|firing| firing.template.is_some()).collect();
     assert_eq!(templates, [true, true, false]);
     assert_eq!(alone.metrics.events.firings_matched.get(), 3);
     assert!(answer.try_recv().is_err() && alone.gate.events() == 4, "their places are held until the work is done");
@@ -135,15 +150,16 @@ async fn a_change_counts_from_the_next_event_on() {
     alone.give(&[("a", json!({}))]).await;
     alone.live.apply(vec![trigger_change("t", json!({"event": "a"}))]);
     alone.give(&[("a", json!({}))]).await;
-    assert_eq!(fired(&soon(passed.recv()).await.expect("firings")), ["t"]);
+    let fired = firings(&mut soon(passed.recv()).await.expect("firings"));
+    assert_eq!(triggers(&fired), ["t"]);
     assert!(passed.try_recv().is_err());
 }
 
 #[actix_rt::test]
-async fn with_nobody_behind_it_firings_are_counted_as_dropped_and_hold_nothing() {
+async fn with_nobody_behind_it_nothing_is_accepted() {
     let changes = vec![template_change("w"), trigger_change("t", json!({"event": "a"}))];
     let alone = Alone::start_before(changes, Probe::gone().await);
     let answer = alone.give(&[("a", json!({})), ("a", json!({}))]).await;
-    assert_eq!((alone.metrics.deliveries.dropped.get(Dropped::Stopped), alone.gate.events()), (2, 0));
-    assert!(soon(answer).await.is_ok(), "the producer was left without an answer");
+    assert_eq!(soon(answer).await.expect("an answer"), Err(Refusal::Stopping));
+    assert_eq!((alone.metrics.events.accepted.get(), alone.gate.events()), (0, 0));
 }

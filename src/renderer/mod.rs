@@ -1,36 +1,36 @@
-//! The third stage: writes the body of each firing and hands it to the thread of its destination.
-//! It never waits for a destination, and never works for long at a stretch: the thread it runs on
-//! takes requests in as well.
+//! The third stage: writes the body of each firing and hands it to the thread of its destination. Accounts take turns,
+//! and nothing is rendered for one that may not hold more. It never waits for a destination, and never works for long
+//! at a stretch: the thread it runs on takes requests in as well.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use actix::dev::SendError;
 use actix::{Actor, Context, Handler, Recipient};
 use http::HeaderValue;
 use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
 
+use crate::flow::account::{Account, Charge};
+use crate::flow::drill;
+use crate::flow::fairness::Progress;
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::{Admission, InFlight, Permit, drop_unsent};
-use crate::flow::messages::{DeliveriesRendered, EventData, Firing, FiringsMatched};
+use crate::flow::in_flight::{Admission, InFlight, Permit, Report, drop_unsent};
+use crate::flow::messages::{DeliveriesRendered, EventData, Firing, Firings, FiringsMatched, Step};
 use crate::flow::pressure::Pressure;
+use crate::flow::turns::{Turns, Worker};
 use crate::model::delivery::Delivery;
-use crate::model::id::TriggerId;
+use crate::model::id::{AccountId, TriggerId};
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
 use crate::templating::Unrendered;
 
-/// How many firings are rendered before others on the thread have their turn: about a tenth of a
-/// millisecond's work.
-const SLICE: usize = 32;
-
 /// Renders firings; one for each thread that serves HTTP.
 #[derive(Debug)]
 pub struct Renderer {
-    lane: Rc<Lane>,
+    lane: Rc<Turns<Lane>>,
     mailbox_capacity: usize,
 }
 
@@ -41,17 +41,21 @@ struct Lane {
     dispatchers: Vec<Recipient<DeliveriesRendered>>,
     /// Of what was handed over and is not passed on; nothing is rendered while it is high.
     pressure: Rc<Pressure>,
-    /// What one message left over when its slice was done. Bounded as the mailbox is.
-    waiting: RefCell<VecDeque<Work>>,
-    working: Cell<bool>,
+    /// What this slice has rendered, for each dispatch thread.
+    rendered: RefCell<Vec<Vec<InFlight>>>,
 }
 
-/// A message's firings, of which some may be done.
+/// Firings of one account, of which some may be done.
 #[derive(Debug)]
 struct Work {
-    firings: std::vec::IntoIter<Firing>,
+    account: Arc<Account>,
+    firings: Box<dyn Firings>,
     accepted_at: Instant,
     admission: Option<Admission>,
+    /// For the next delivery.
+    bytes: Option<Charge>,
+    /// Who wants to hear the end of the firing that is being rendered.
+    report: Option<oneshot::Sender<Report>>,
 }
 
 impl Renderer {
@@ -64,8 +68,9 @@ impl Renderer {
         pressure: Rc<Pressure>,
         mailbox_capacity: usize,
     ) -> Self {
-        let (waiting, working) = (RefCell::default(), Cell::new(false));
-        Self { lane: Rc::new(Lane { gate, metrics, dispatchers, pressure, waiting, working }), mailbox_capacity }
+        let rendered = RefCell::new(dispatchers.iter().map(|_| Vec::new()).collect());
+        let lane = Lane { gate: Arc::clone(&gate), metrics, dispatchers, pressure, rendered };
+        Self { lane: Turns::new(lane, gate), mailbox_capacity }
     }
 }
 
@@ -81,104 +86,114 @@ impl Handler<FiringsMatched> for Renderer {
     type Result = ();
 
     fn handle(&mut self, message: FiringsMatched, _: &mut Self::Context) {
-        let mut work = Work {
-            firings: message.firings.into_iter(),
-            accepted_at: message.accepted_at,
-            admission: message.admission,
-        };
-        // Behind others it waits its turn, so that deliveries keep their events' order.
-        if !self.lane.working.get() && !self.lane.pressure.is_high() && self.lane.render_slice(&mut work) {
-            return;
+        let FiringsMatched { account, firings, accepted_at, admission } = message;
+        // A test does not wait behind its account's events.
+        let member = (admission.is_none(), account.id.clone());
+        self.lane.push(member, Work { account, firings, accepted_at, admission, bytes: None, report: None });
+    }
+}
+
+impl Worker for Lane {
+    type Member = (bool, AccountId);
+    type Job = Work;
+
+    fn step(&self, work: &mut Work) -> Progress {
+        if work.bytes.is_none() {
+            // One that is tested is rendered whatever its account holds: there is one for each connection at most.
+            let over = || work.admission.is_none().then(|| work.account.charge_bytes_over(0));
+            work.bytes = work.account.charge_bytes().or_else(over);
         }
-        self.lane.waiting.borrow_mut().push_back(work);
-        if !self.lane.working.replace(true) {
-            actix_rt::spawn(Rc::clone(&self.lane).work());
+        let Some(bytes) = work.bytes.take() else { return Progress::Blocked };
+        match work.firings.step() {
+            Step::Fired(firing) => self.render(work, firing, bytes),
+            Step::Done => return Progress::Done,
+            Step::Worked => work.bytes = Some(bytes),
+            Step::Blocked => {
+                work.bytes = Some(bytes);
+                return Progress::Blocked;
+            }
         }
+        Progress::More
+    }
+
+    fn panicked(&self, work: &mut Work) -> Progress {
+        drop_unsent(&self.metrics, Dropped::Panic, work.report.take());
+        Progress::More
+    }
+
+    fn finish_slice(&self) {
+        for (dispatcher, deliveries) in self.dispatchers.iter().zip(self.rendered.borrow_mut().iter_mut()) {
+            self.hand_over(dispatcher, std::mem::take(deliveries));
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        !self.pressure.is_high()
+    }
+
+    async fn ready(&self) {
+        self.pressure.eased().await;
     }
 }
 
 impl Lane {
-    /// Renders what waits, a slice at a time.
-    async fn work(self: Rc<Self>) {
-        loop {
-            tokio::task::yield_now().await;
-            self.pressure.eased().await;
-            let Some(mut work) = self.waiting.borrow_mut().pop_front() else {
-                break;
-            };
-            if !self.render_slice(&mut work) {
-                self.waiting.borrow_mut().push_front(work);
-            }
-        }
-        self.working.set(false);
-    }
-
-    /// Renders up to a slice of the firings and hands the deliveries over. True when all are done.
-    fn render_slice(&self, work: &mut Work) -> bool {
-        let mut threads: Vec<Vec<InFlight>> = self.dispatchers.iter().map(|_| Vec::new()).collect();
-        for firing in work.firings.by_ref().take(SLICE) {
-            if let Some(queued) = self.render(firing, work.accepted_at, work.admission.as_ref()) {
-                let thread = queued.delivery.target.destination.share(threads.len());
-                threads[thread].push(queued);
-            }
-        }
-        for (dispatcher, deliveries) in self.dispatchers.iter().zip(threads) {
-            self.hand_over(dispatcher, deliveries);
-        }
-        work.firings.len() == 0
-    }
-
     fn hand_over(&self, dispatcher: &Recipient<DeliveriesRendered>, deliveries: Vec<InFlight>) {
         if deliveries.is_empty() {
             return;
         }
         self.metrics.deliveries.rendered.inc_by(deliveries.len() as u64);
-        if let Err(error) = dispatcher.try_send(DeliveriesRendered(deliveries)) {
-            for queued in error.into_inner().0 {
-                drop_unsent(&self.metrics, Dropped::Stopped, queued.report);
-            }
+        let (reason, refused) = match dispatcher.try_send(DeliveriesRendered(deliveries)) {
+            Ok(()) => return,
+            Err(SendError::Full(refused)) => (Dropped::QueueFull, refused),
+            Err(SendError::Closed(refused)) => (Dropped::Stopped, refused),
+        };
+        for queued in refused.0 {
+            drop_unsent(&self.metrics, reason, queued.report);
         }
     }
 
-    fn render(&self, firing: Firing, accepted_at: Instant, admission: Option<&Admission>) -> Option<InFlight> {
-        let Firing { event, trigger, target, template, report } = firing;
+    fn render(&self, work: &mut Work, firing: Firing, mut bytes: Charge) {
+        let Firing { event, trigger, target, template, charge, report } = firing;
+        work.report = report;
         let target = match target {
             Ok(target) => target,
-            Err(reason) => {
-                drop_unsent(&self.metrics, reason, report);
-                return None;
-            }
+            Err(reason) => return drop_unsent(&self.metrics, reason, work.report.take()),
         };
         let Some(template) = template else {
-            drop_unsent(&self.metrics, Dropped::TemplateUnusable, report);
-            return None;
+            return drop_unsent(&self.metrics, Dropped::TemplateUnusable, work.report.take());
         };
-        // A fault over one template must not take the others, nor the thread's Renderer, with it.
-        let rendered = catch_unwind(AssertUnwindSafe(|| template.compiled.render(&event.data)));
-        let reason = match rendered {
-            Ok(Ok(body)) => {
-                return Some(InFlight {
-                    delivery: Delivery {
-                        webhook_id: webhook_id(&event, &trigger),
-                        target,
-                        content_type: template.content_type.clone(),
-                        body,
-                    },
-                    accepted_at,
-                    permit: admission.cloned().map(Permit::Request),
-                    claim: None,
-                    outstanding: self.gate.delivery(),
-                    report,
-                });
-            }
-            Ok(Err(Unrendered::TooLarge)) => Dropped::RenderTooLarge,
-            Ok(Err(Unrendered::TooManySteps)) => Dropped::RenderTooManySteps,
-            Ok(Err(Unrendered::Malformed)) => Dropped::RenderMalformed,
-            Ok(Err(Unrendered::Failed)) => Dropped::RenderFailed,
-            Err(_) => Dropped::Panic,
+        drill::point(drill::Stage::Renderer);
+        let body = match template.compiled.render(&event.data) {
+            Ok(body) => body,
+            Err(error) => return drop_unsent(&self.metrics, unrendered(&error), work.report.take()),
         };
-        drop_unsent(&self.metrics, reason, report);
-        None
+        bytes.add_over(body.len());
+        let mut threads = self.rendered.borrow_mut();
+        let thread = target.destination.share(threads.len());
+        threads[thread].push(InFlight {
+            account: Arc::clone(&work.account),
+            is_test: work.admission.is_none(),
+            delivery: Delivery {
+                webhook_id: webhook_id(&event, &trigger),
+                target,
+                content_type: template.content_type.clone(),
+                body,
+            },
+            accepted_at: work.accepted_at,
+            permit: work.admission.clone().zip(charge).map(|(admission, charge)| Permit::Request(admission, charge)),
+            claim: None,
+            outstanding: self.gate.delivery(Some(bytes)),
+            report: work.report.take(),
+        });
+    }
+}
+
+fn unrendered(error: &Unrendered) -> Dropped {
+    match error {
+        Unrendered::TooLarge => Dropped::RenderTooLarge,
+        Unrendered::TooManySteps => Dropped::RenderTooManySteps,
+        Unrendered::Malformed => Dropped::RenderMalformed,
+        Unrendered::Failed => Dropped::RenderFailed,
     }
 }
 

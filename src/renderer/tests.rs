@@ -1,5 +1,7 @@
 //! The Renderer alone: firings before it, a probe for each dispatch thread behind it.
 
+use std::time::Duration;
+
 use actix::Addr;
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
@@ -7,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::*;
 use crate::config::Config;
 use crate::dictionary::Dictionary;
+use crate::flow::account::Bounds;
 use crate::flow::in_flight::Report;
 use crate::flow::messages::LiveTemplate;
 use crate::flow::probe::{Probe, soon};
@@ -15,6 +18,16 @@ use crate::model::id::AccountId;
 use crate::model::target::Target;
 use crate::model::template::Format;
 use crate::templating;
+
+/// Firings that are there.
+#[derive(Debug)]
+struct Given(std::vec::IntoIter<Firing>);
+
+impl Firings for Given {
+    fn step(&mut self) -> Step {
+        self.0.next().map_or(Step::Done, Step::Fired)
+    }
+}
 
 struct Alone {
     gate: Arc<Gate>,
@@ -25,7 +38,7 @@ struct Alone {
 
 impl Alone {
     fn start_before(behind: Vec<Recipient<DeliveriesRendered>>) -> Self {
-        let (gate, metrics) = (Gate::new(1_000, 1), Arc::new(Metrics::new()));
+        let (gate, metrics) = (Gate::for_events(1_000), Arc::new(Metrics::new()));
         let pressure = Rc::new(Pressure::new(1));
         let renderer = Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), behind, Rc::clone(&pressure), 16).start();
         Self { gate, metrics, pressure, renderer }
@@ -37,7 +50,9 @@ impl Alone {
     }
 
     async fn give(&self, firings: Vec<Firing>, admission: Option<Admission>) {
-        let message = FiringsMatched { firings, accepted_at: Instant::now(), admission };
+        let account = self.gate.account(&AccountId::default_account());
+        let firings = Box::new(Given(firings.into_iter()));
+        let message = FiringsMatched { account, firings, accepted_at: Instant::now(), admission };
         self.renderer.send(message).await.expect("it lives");
     }
 }
@@ -67,6 +82,7 @@ fn firing(id: &str, host: &str, n: &serde_json::Value, template: Option<Arc<Live
         trigger: TriggerId::new("t").expect("a name"),
         target: Ok(Arc::new(target)),
         template,
+        charge: None,
         report: None,
     }
 }
@@ -77,8 +93,10 @@ async fn a_firing_becomes_a_body_that_is_ready_to_send() {
     let body = template(Format::Json, "{\"n\":{{n}},\"id\":\"{{event.id}}\"}");
     let (tell, mut answer) = oneshot::channel();
     let receipt = crate::flow::response::Receipt { accepted: 1, rejected: Vec::new() };
-    let admission = Arc::new(alone.gate.admit(1, Ok(receipt), tell).expect("room"));
-    alone.give(vec![firing("e\"1", "h", &json!("x\"y"), body)], Some(admission)).await;
+    let admission = Arc::new(alone.gate.admit_default(1, Ok(receipt), tell).expect("room"));
+    let mut given = firing("e\"1", "h", &json!("x\"y"), body);
+    given.charge = Some(alone.gate.charge_default());
+    alone.give(vec![given], Some(admission)).await;
     let DeliveriesRendered(mut deliveries) = soon(passed.recv()).await.expect("deliveries");
     let queued = deliveries.pop().expect("one");
     assert!(deliveries.is_empty());
@@ -120,20 +138,97 @@ async fn an_events_webhook_id_never_changes() {
     assert_ne!(ids[2], ids[0]);
 }
 
+/// Firings of which each takes longer than a slice.
+#[derive(Debug)]
+struct Slow(Given);
+
+impl Firings for Slow {
+    fn step(&mut self) -> Step {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(2) {
+            std::hint::spin_loop();
+        }
+        self.0.step()
+    }
+}
+
 #[actix_rt::test]
-async fn more_than_a_slice_keeps_its_order_and_lets_others_in_between() {
+async fn accounts_take_turns_by_time_and_each_keeps_its_order() {
     let (alone, mut passed) = Alone::start();
     let text = template(Format::Text, "{{event.id}}");
-    let many = |from: usize| (from..from + 3 * SLICE).map(|id| firing(&id.to_string(), "h", &json!(1), text.clone()));
-    alone.give(many(0).collect(), None).await;
-    alone.give(many(3 * SLICE).collect(), None).await;
-    let mut bodies = Vec::new();
-    while bodies.len() < 6 * SLICE {
-        let DeliveriesRendered(deliveries) = soon(passed.recv()).await.expect("deliveries");
-        assert!(deliveries.len() <= SLICE, "{} at a stretch", deliveries.len());
-        bodies.extend(deliveries.into_iter().map(|queued| queued.delivery.body));
+    let given = |ids: &[&str]| {
+        Given(ids.iter().map(|id| firing(id, "h", &json!(1), text.clone())).collect::<Vec<_>>().into_iter())
+    };
+    let account = |name: &str| alone.gate.account(&AccountId::new(name).expect("a name"));
+    let slow: Box<dyn Firings> = Box::new(Slow(given(&["1", "2", "3", "4", "5", "6"])));
+    let quick: Box<dyn Firings> = Box::new(given(&["a", "b", "c"]));
+    for (account, firings) in [(account("slow"), slow), (account("quick"), quick)] {
+        let message = FiringsMatched { account, firings, accepted_at: Instant::now(), admission: None };
+        alone.renderer.send(message).await.expect("it lives");
     }
-    assert_eq!(bodies, (0..6 * SLICE).map(|id| id.to_string()).collect::<Vec<_>>());
+    let mut ids = Vec::new();
+    while ids.len() < 9 {
+        let DeliveriesRendered(deliveries) = soon(passed.recv()).await.expect("deliveries");
+        let bodies = deliveries.into_iter().map(|queued| String::from_utf8(queued.delivery.body.to_vec()));
+        ids.extend(bodies.map(|body| body.expect("UTF-8")));
+    }
+    let quick: Vec<usize> = ["a", "b", "c"].iter().filter_map(|id| ids.iter().position(|own| own == id)).collect();
+    assert!(quick[2] <= 5 && quick.is_sorted(), "who is quick waits for two units of the other: {ids:?}");
+    ids.retain(|id| id.parse::<u8>().is_ok());
+    assert_eq!(ids, ["1", "2", "3", "4", "5", "6"]);
+}
+
+#[actix_rt::test]
+async fn a_panic_costs_its_firing_and_the_next_goes_on() {
+    let (alone, mut passed) = Alone::start();
+    let text = template(Format::Text, "{{event.id}}");
+    let (report, reported) = oneshot::channel();
+    let mut first = firing("1", "h", &json!(1), text.clone());
+    first.report = Some(report);
+    drill::panic_at(drill::Stage::Renderer);
+    alone.give(vec![first, firing("2", "h", &json!(1), text)], None).await;
+    assert_eq!(soon(reported).await.expect("a report"), Report::Dropped(Dropped::Panic));
+    let DeliveriesRendered(deliveries) = soon(passed.recv()).await.expect("deliveries");
+    assert_eq!(deliveries.iter().map(|queued| &queued.delivery.body[..]).collect::<Vec<_>>(), [b"2"]);
+    assert_eq!((alone.metrics.deliveries.dropped.get(Dropped::Panic), alone.gate.deliveries()), (1, 1));
+}
+
+/// What is not begun yet is charged; what is over its account's bytes waits, and others go on.
+#[actix_rt::test]
+async fn an_account_over_its_bytes_waits_and_others_go_on() {
+    let (probe, mut passed) = Probe::start();
+    let bounds = Bounds { events: 10, deliveries: 10_000, bytes: 90_000 };
+    let (gate, metrics) = (Gate::new(bounds, 1), Arc::new(Metrics::new()));
+    let pressure = Rc::new(Pressure::new(usize::MAX));
+    let renderer = Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), vec![probe], pressure, 16).start();
+    let text = template(Format::Text, "{{event.id}}");
+    for (account, firings) in [("flood", 1_000), ("other", 1)] {
+        let account = gate.account(&AccountId::new(account).expect("a name"));
+        let (tell, _) = oneshot::channel();
+        let receipt = crate::flow::response::Receipt { accepted: 1, rejected: Vec::new() };
+        let admission = Some(Arc::new(gate.admit(&[(Arc::clone(&account), 1)], Ok(receipt), tell).expect("room")));
+        let firings: Vec<Firing> = (0..firings)
+            .map(|_| Firing { charge: Some(gate.charge_default()), ..firing("1", "h", &json!(1), text.clone()) })
+            .collect();
+        let firings = Box::new(Given(firings.into_iter()));
+        renderer
+            .send(FiringsMatched { account, firings, accepted_at: Instant::now(), admission })
+            .await
+            .expect("it lives");
+    }
+    let mut held: Vec<InFlight> = Vec::new();
+    while !held.iter().any(|queued| queued.account.id.as_str() == "other") {
+        held.extend(soon(passed.recv()).await.expect("deliveries").0);
+    }
+    // 8 of 9 parts, at 512 bytes and a body of one each.
+    assert!((150..=157).contains(&held.len()), "{}", held.len());
+    assert!(gate.delivery_bytes() <= 90_000, "{}", gate.delivery_bytes());
+    let mut all = 0;
+    while all + held.len() < 1_001 {
+        all += held.len();
+        held.clear();
+        held.extend(soon(passed.recv()).await.expect("the rest").0);
+    }
 }
 
 #[actix_rt::test]

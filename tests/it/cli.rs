@@ -3,6 +3,7 @@
 
 mod check;
 mod demo;
+mod pages;
 mod receive;
 mod redis;
 pub(crate) mod serve;

@@ -3,7 +3,7 @@
 mod cli;
 mod deliveries;
 mod interface;
-mod layering;
+
 mod nodes;
 mod stopping;
 mod store;
@@ -11,3 +11,4 @@ mod streams;
 mod support;
 mod template_warnings;
 mod templating;
+mod tidy;

@@ -60,8 +60,20 @@ impl<K: Eq + Hash + Clone, T> DeficitQueue<K, T> {
 
     /// Takes out the item whose turn it is.
     pub fn pop(&mut self) -> Option<T> {
+        self.pop_where(|_| true)
+    }
+
+    /// The same, past members that can't be served now. They lose their turn and no credit.
+    pub fn pop_where(&mut self, mut can_be_served: impl FnMut(&K) -> bool) -> Option<T> {
+        let mut passed = 0;
         loop {
-            let name = self.turns.front()?;
+            let name = self.turns.front().filter(|_| passed < self.turns.len())?;
+            if !can_be_served(name) {
+                passed += 1;
+                self.turns.rotate_left(1);
+                continue;
+            }
+            passed = 0;
             let member = self.members.get_mut(name).expect("a member that has a turn is there");
             let cost = member.items.front().map_or(0, |(cost, _)| *cost);
             if member.credit < cost {
@@ -131,6 +143,17 @@ mod tests {
         let flood: Vec<i32> = served.iter().filter(|(member, _)| *member == "flood").map(|(_, n)| *n).collect();
         assert_eq!(flood, [0, 1, 2, 3]);
         assert!(queue.is_empty() && queue.members.is_empty() && queue.turns.is_empty());
+    }
+
+    #[test]
+    fn who_cannot_be_served_is_passed() {
+        let mut queue = DeficitQueue::new(1);
+        for member in [1, 1, 2, 3, 3] {
+            queue.push(&member, 1, member);
+        }
+        let served: Vec<i32> = std::iter::from_fn(|| queue.pop_where(|member| *member != 1)).collect();
+        assert_eq!((served, queue.len_of(&1)), (vec![2, 3, 3], 2));
+        assert_eq!(queue.pop(), Some(1));
     }
 
     proptest! {

@@ -54,6 +54,12 @@ pub struct Taken {
     units: usize,
 }
 
+/// The same arithmetic for a pool that one thread keeps: whether a member that holds `own` of the `taken` units may
+/// take one more of `capacity`.
+pub fn within(capacity: usize, taken: usize, own: usize, weight: usize) -> bool {
+    taken < capacity && own < weight.saturating_mul(capacity - taken)
+}
+
 impl<K: Eq + Hash + Clone> Pool<K> {
     /// A pool of so many units. `weight` is how many times what is free one member may hold.
     pub fn new(capacity: usize, weight: usize) -> Self {
@@ -123,8 +129,7 @@ impl Units {
 }
 
 impl Share {
-    /// Takes so many units, or none where that would be past the member's threshold. A member that holds nothing may
-    /// take whatever is free.
+    /// Takes so many units, or none where that would be past the member's threshold.
     pub fn take(&self, units: usize) -> Option<Taken> {
         self.reserve(units).then(|| Taken { share: self.clone(), units })
     }
@@ -134,7 +139,7 @@ impl Share {
         // Counted first and judged then, so that two threads never take the same unit.
         let own = taken.fetch_add(units, Ordering::SeqCst) + units;
         let all = pool.taken.fetch_add(units, Ordering::SeqCst) + units;
-        let is_within = !pool.is_over(all) && (own == units || own <= pool.threshold(all));
+        let is_within = !pool.is_over(all) && own <= pool.threshold(all);
         if !is_within {
             self.release(units);
         }

@@ -109,7 +109,6 @@ impl Backlog {
         if !own.ingest {
             own.gate.set_not_ingest();
         }
-        own.gate.set_room_max(own.max);
         own.limit();
         Arc::new(own)
     }

@@ -150,7 +150,7 @@ impl Clerk {
 
     fn grant(&self, claim: ClaimRequest, won: bool) {
         self.intake.metrics.streams.redeemed.inc(if won { Redeemed::Won } else { Redeemed::Lost });
-        match claim.wish {
+        match claim.action {
             ClaimAction::Attempt(answer) => {
                 // Who asked was ended by a fault; the delivery ends with it, as an attempt would.
                 let _ = answer.send(won);
@@ -204,7 +204,7 @@ impl Clerk {
             Fetched { deliveries: Vec::new(), more: true }
         });
         // Who asked may have been ended by a fault: its deliveries are given back.
-        let _ = fetch.answer.send(fetched);
+        let _ = fetch.response.send(fetched);
     }
 
     async fn fetched(&self, fetch: &Fetch) -> Fetched {
@@ -241,7 +241,7 @@ impl Batch {
     fn add(&mut self, request: Request) {
         match request {
             Request::Fetch(fetch) => self.fetches.push(fetch),
-            Request::Redeem(claim) => match &claim.wish {
+            Request::Redeem(claim) => match &claim.action {
                 ClaimAction::GiveBack => self.left.entry(RETURNED.to_owned()).or_default().push(claim),
                 ClaimAction::Park(destination, _) => self.left.entry(parked_name(destination)).or_default().push(claim),
                 ClaimAction::Attempt(_) | ClaimAction::Drop(..) => self.redeemed.push(claim),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::in_flight::EntryId;
 use crate::model::delivery::Delivery;
+use crate::model::id::AccountId;
 use crate::model::secret::Secret;
 use crate::model::target::Target;
 use crate::redis::Value;
@@ -58,6 +59,9 @@ impl Entry {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct TargetText {
+    /// Whose deliveries they are. Entries of older versions do not say so and share one turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
     url: String,
     content_type: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -87,9 +91,10 @@ impl SecretText {
     }
 }
 
-/// A target with the content type of what goes there.
+/// A target with the content type of what goes there, and whose it is.
 #[derive(Debug, Clone)]
 struct Known {
+    account: AccountId,
     target: Arc<Target>,
     content_type: HeaderValue,
 }
@@ -97,6 +102,7 @@ struct Known {
 /// What an entry says.
 #[derive(Debug)]
 pub(super) struct Read {
+    pub(super) account: AccountId,
     pub(super) delivery: Delivery,
     /// When Redis took it in.
     pub(super) accepted_at: Instant,
@@ -114,11 +120,12 @@ impl Writer {
     /// Says the field names and values of a delivery.
     pub(super) fn write(
         &mut self,
+        account: &AccountId,
         delivery: &Delivery,
         reply: Option<&str>,
         mut field: impl FnMut(&'static str, &[u8]),
     ) {
-        field(TARGET, self.target(delivery));
+        field(TARGET, self.target(account, delivery));
         field(WEBHOOK_ID, delivery.webhook_id.as_bytes());
         field(BODY, &delivery.body);
         if let Some(reply) = reply {
@@ -126,20 +133,21 @@ impl Writer {
         }
     }
 
-    fn target(&mut self, Delivery { target, content_type, .. }: &Delivery) -> &[u8] {
+    fn target(&mut self, account: &AccountId, Delivery { target, content_type, .. }: &Delivery) -> &[u8] {
         let known = self
             .last
             .take()
             .filter(|(known, _)| Arc::ptr_eq(&known.target, target) && known.content_type == *content_type);
         let written = || {
-            let known = Known { target: Arc::clone(target), content_type: content_type.clone() };
-            (known, target_text(target, content_type))
+            let account = account.clone();
+            let text = target_text(&account, target, content_type);
+            (Known { account, target: Arc::clone(target), content_type: content_type.clone() }, text)
         };
         &self.last.insert(known.unwrap_or_else(written)).1
     }
 }
 
-fn target_text(target: &Target, content_type: &HeaderValue) -> Vec<u8> {
+fn target_text(account: &AccountId, target: &Target, content_type: &HeaderValue) -> Vec<u8> {
     // All of them were text when the trigger and the template were saved.
     let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
     let headers = target.headers.iter();
@@ -148,6 +156,7 @@ fn target_text(target: &Target, content_type: &HeaderValue) -> Vec<u8> {
         _ => None,
     };
     let written = TargetText {
+        account: Some(account.as_str().to_owned()),
         url: target.url.to_string(),
         content_type: text(content_type),
         headers: headers.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
@@ -198,6 +207,8 @@ pub(super) enum NotADelivery {
     Target,
     #[error("`secret` or `secrets` in `target` is not valid")]
     Secret,
+    #[error("`account` in `target` is not the name of an account")]
+    Account,
     #[error("`content-type` in `target` is not valid as a header")]
     ContentType,
     #[error("`webhook-id` is missing or not valid as a header")]
@@ -218,12 +229,13 @@ impl EntryReader {
     /// Reads an entry.
     pub(super) fn read(&mut self, entry: Entry) -> Result<Read, NotADelivery> {
         let target = entry.target.ok_or(NotADelivery::NoTarget)?;
-        let Known { target, content_type } = self.target(target)?;
+        let Known { account, target, content_type } = self.target(target)?;
         let webhook_id = entry.webhook_id.and_then(|value| HeaderValue::from_maybe_shared(Bytes::from(value)).ok());
         let webhook_id = webhook_id.ok_or(NotADelivery::WebhookId)?;
         let body = entry.body.ok_or(NotADelivery::NoBody)?.into();
         let age = Duration::from_millis(unix_millis().saturating_sub(entry.id.0));
         Ok(Read {
+            account,
             delivery: Delivery { target, webhook_id, content_type, body },
             accepted_at: Instant::now().checked_sub(age).unwrap_or_else(Instant::now),
             reply: entry.reply.and_then(|key| String::from_utf8(key).ok()),
@@ -260,12 +272,21 @@ fn read_target(text: &[u8]) -> Result<Known, NotADelivery> {
     let target = Target::read(&text.url, &text.headers, secrets);
     let target = target.map_err(|_| NotADelivery::Target)?;
     let content_type = HeaderValue::from_str(&text.content_type);
-    Ok(Known { target: Arc::new(target), content_type: content_type.map_err(|_| NotADelivery::ContentType)? })
+    let account = text.account.map(|name| AccountId::new(&name)).transpose();
+    Ok(Known {
+        account: account.map_err(|_| NotADelivery::Account)?.unwrap_or_else(AccountId::default_account),
+        target: Arc::new(target),
+        content_type: content_type.map_err(|_| NotADelivery::ContentType)?,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn account() -> AccountId {
+        AccountId::new("acme").expect("a name")
+    }
 
     fn delivery() -> Delivery {
         let headers = [("x-token".to_owned(), "t".to_owned())];
@@ -280,7 +301,7 @@ mod tests {
 
     fn written(delivery: &Delivery, reply: Option<&str>) -> Vec<(&'static str, Vec<u8>)> {
         let mut fields = Vec::new();
-        Writer::default().write(delivery, reply, |name, value| fields.push((name, value.to_vec())));
+        Writer::default().write(&account(), delivery, reply, |name, value| fields.push((name, value.to_vec())));
         fields
     }
 
@@ -300,7 +321,7 @@ mod tests {
         assert_eq!(entry.id, EntryId(12, 3));
         let read = reader.read(entry).expect("an entry");
         assert_eq!((&read.delivery.body, &read.delivery.webhook_id), (&given.body, &given.webhook_id));
-        assert_eq!(read.delivery.content_type, given.content_type);
+        assert_eq!((&read.delivery.content_type, read.account), (&given.content_type, account()));
         let (target, expected) = (&read.delivery.target, &given.target);
         assert_eq!((&target.uri, &target.destination), (&expected.uri, &expected.destination));
         assert_eq!((&target.headers, &target.secrets), (&expected.headers, &expected.secrets));
@@ -323,6 +344,7 @@ mod tests {
             (TARGET, Some(r#"{"url":"http://h/","content-type":"a/b","secrets":[{"key":"hunter2"}]}"#)),
             (TARGET, Some(r#"{"url":"http://h/","content-type":"a/b","secret":"hunter2"}"#)),
             (TARGET, Some("{\"url\":\"http://h/\",\"content-type\":\"hunter2\\n\"}")),
+            (TARGET, Some(r#"{"url":"http://h/","content-type":"a/b","account":"hunter2 "}"#)),
             (TARGET, Some("http://hunter2/")),
             (TARGET, None),
             (WEBHOOK_ID, Some("a\nb")),
@@ -348,7 +370,7 @@ mod tests {
         let (mut writer, mut reader) = (Writer::default(), EntryReader::default());
         for given in [&given].into_iter().chain(&others).chain([&given]) {
             let mut fields = Vec::new();
-            writer.write(given, None, |name, value| fields.push((name, value.to_vec())));
+            writer.write(&account(), given, None, |name, value| fields.push((name, value.to_vec())));
             let read = reader.read(entries(as_value("1-1", fields)).remove(0)).expect("an entry").delivery;
             assert_eq!((&read.content_type, &read.target.uri), (&given.content_type, &given.target.uri));
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::entry::{Entry, EntryReader, NotADelivery};
+use super::entry::{Entry, EntryReader, NotADelivery, Read};
 use super::{Streams, reply, stream_key};
 use crate::flow::gate::{Gate, StreamPermit};
 use crate::flow::in_flight::{Claim, StreamClaims};
@@ -76,22 +76,11 @@ impl Intake {
         let mut deliveries = Vec::with_capacity(entries.len());
         let mut unreadable: Option<(usize, NotADelivery)> = None;
         for entry in entries {
-            let claim = Claim::new(entry.id, claims.clone(), self.gate.delivery());
+            let claim = Claim::new(entry.id, claims.clone(), self.gate.delivery(None));
             let own = places_of(&entry);
             let permit = permits.as_mut().and_then(|permits| permits.split(own)).or_else(|| permits.take());
             match self.reader.borrow_mut().read(entry) {
-                Ok(read) => deliveries.push(InFlight {
-                    delivery: read.delivery,
-                    accepted_at: read.accepted_at,
-                    permit: permit.map(Permit::Stream),
-                    claim: Some(claim),
-                    outstanding: self.gate.delivery(),
-                    report: read.reply.filter(|key| reply::is_key(partition, key)).map(|key| {
-                        let (report, reported) = oneshot::channel();
-                        actix_rt::spawn(reply::leave(self.streams.clone(), key, reported));
-                        report
-                    }),
-                }),
+                Ok(read) => deliveries.push(self.in_flight(partition, read, claim, permit)),
                 Err(reason) => {
                     unreadable = Some((unreadable.map_or(1, |(entries, _)| entries + 1), reason));
                     claim.discard(Dropped::EntryUnreadable, permit.map(Permit::Stream));
@@ -103,6 +92,27 @@ impl Intake {
             tracing::warn!(partition, entries, %reason, "entries of a stream are not deliveries and are removed");
         }
         deliveries
+    }
+
+    fn in_flight(&self, partition: usize, read: Read, claim: Claim, permit: Option<StreamPermit>) -> InFlight {
+        let account = self.gate.account(&read.account);
+        // It is in memory already; whether there is room for it is decided before its destination.
+        let bytes = account.charge_bytes_over(read.delivery.body.len());
+        let report = read.reply.filter(|key| reply::is_key(partition, key)).map(|key| {
+            let (report, reported) = oneshot::channel();
+            actix_rt::spawn(reply::leave(self.streams.clone(), key, reported));
+            report
+        });
+        InFlight {
+            account,
+            is_test: report.is_some(),
+            delivery: read.delivery,
+            accepted_at: read.accepted_at,
+            permit: permit.map(Permit::Stream),
+            claim: Some(claim),
+            outstanding: self.gate.delivery(Some(bytes)),
+            report,
+        }
     }
 }
 

@@ -192,7 +192,7 @@ impl Lane {
     async fn write(&self, partition: usize, deliveries: &[InFlight], replies: &[Option<String>]) -> RedisResult<usize> {
         let (mut bytes, mut ends) = (Vec::new(), Vec::new());
         for (queued, reply) in deliveries.iter().zip(replies) {
-            self.writer.borrow_mut().write(&queued.delivery, reply.as_deref(), |name, value| {
+            self.writer.borrow_mut().write(&queued.account.id, &queued.delivery, reply.as_deref(), |name, value| {
                 for word in [name.as_bytes(), value] {
                     bytes.extend_from_slice(word);
                     ends.push(bytes.len());
@@ -213,7 +213,7 @@ impl Lane {
 
     fn refuse(&self, queued: InFlight) {
         drop_unsent(&self.metrics, Dropped::NotHandedOver, queued.report);
-        if let Some(Permit::Request(admission)) = &queued.permit {
+        if let Some(Permit::Request(admission, _)) = &queued.permit {
             admission.answer_instead(Err(Refusal::Unavailable));
         }
     }

@@ -53,14 +53,14 @@ fn header_text(name: &str, value: &Bytes) -> Result<String, Refusal> {
 mod tests {
     use super::*;
     use crate::flow::refusal::Refusal;
-    use crate::ingester::batch::{Batch, read};
+    use crate::ingester::batch::Batch;
     use crate::ingester::encoding::Source;
 
     fn read_event(headers: &[(&str, &str)], body: &'static [u8]) -> Result<Batch, Refusal> {
         let headers =
             headers.iter().map(|(name, value)| ((*name).to_owned(), Bytes::copy_from_slice(value.as_bytes())));
         let source = Source { body: Bytes::from_static(body), headers: headers.collect() };
-        read(&CLOUD_EVENT_BINARY, &source, None)
+        CLOUD_EVENT_BINARY.read(&source, None)
     }
 
     const MINIMAL: [(&str, &str); 4] = [("specversion", "1.0"), ("type", "a"), ("source", "s"), ("id", "1")];

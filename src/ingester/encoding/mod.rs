@@ -10,8 +10,9 @@ mod json_lines;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::batch::BatchReader;
+use super::batch::{Batch, BatchReader};
 use crate::flow::refusal::Refusal;
+use crate::model::id::AccountId;
 use crate::model::media_type::MediaType;
 
 /// One way in which a request holds events.
@@ -23,7 +24,7 @@ pub struct Encoding {
     pub reads_headers: bool,
     /// The JSON schema of a body; `None` where the body is any JSON value.
     pub schema: fn() -> Option<Value>,
-    pub(super) read: fn(&mut BatchReader<'_>, &Source) -> Result<(), Refusal>,
+    read: fn(&mut BatchReader<'_>, &Source) -> Result<(), Refusal>,
 }
 
 /// What a request holds: its body, and where the encoding reads headers, those that begin with `ce-`, without that
@@ -50,6 +51,13 @@ pub static ALL: [&Encoding; 5] = [
 pub struct Unsupported(pub String);
 
 impl Encoding {
+    /// Reads a request's events. `only_account` is the one that its sender may post for.
+    pub(super) fn read(&self, source: &Source, only_account: Option<&AccountId>) -> Result<Batch, Refusal> {
+        let mut reader = BatchReader::new(only_account);
+        (self.read)(&mut reader, source)?;
+        reader.finish()
+    }
+
     /// The encoding of a request by its media type, in small letters and without parameters. `has_attributes` says that
     /// it has the header `ce-specversion`, and so that it may be a CloudEvent in binary mode.
     pub fn select(media_type: Option<&str>, has_attributes: bool) -> Result<&'static Self, Unsupported> {

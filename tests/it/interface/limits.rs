@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{DEADLINE, Node, Receiver, json_template};
+use crate::support::{Behaviour, DEADLINE, Node, Receiver, json_template};
 
 const HUNDRED_MEGABYTES: usize = 100 << 20;
 
@@ -85,14 +85,33 @@ async fn a_body_that_does_not_arrive_gives_its_connection_back() {
     node.fire(json!({"type": "a", "data": {}})).await;
 }
 
+/// Past the bound by itself, a request is accepted where its account has nothing outstanding: trying again helps.
 #[actix_rt::test]
-async fn a_request_that_never_fits_is_told_to_come_in_parts() {
-    let node = Node::start(&[("POSTHASTE_INGEST__EVENTS_IN_FLIGHT_MAX", "2")]).await;
-    let event = json!({"type": "a", "data": {}});
-    let reply = node.post("/v1/events", &json!([event, event, event])).await;
-    assert_eq!((reply.problem(), reply.header("retry-after").as_str()), ((429, "engine_full".into()), "1"));
-    assert!(reply.json()["detail"].as_str().is_some_and(|detail| detail.contains("send it in parts")));
-    assert_eq!(node.post("/v1/events", &json!([event, event])).await.status, 202);
+async fn a_request_past_the_bound_waits_for_its_account_to_have_nothing_outstanding() {
+    let (node, receiver) = (
+        Node::start(&[
+            ("POSTHASTE_INGEST__EVENTS_IN_FLIGHT_MAX", "2"),
+            ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1"),
+            ("POSTHASTE_DISPATCH__STALLED_AFTER_MS", "60000"),
+            ("POSTHASTE_DISPATCH__BEHIND_AFTER_MS", "60000"),
+        ])
+        .await,
+        Receiver::start(),
+    );
+    node.set_up("t", &json_template(), json!({"event": "slow", "url": receiver.url("/")})).await;
+    receiver.behave(Behaviour::Silence);
+    node.fire(json!({"type": "slow", "data": {}})).await;
+    let three = json!([{"type": "a", "data": {}}, {"type": "a", "data": {}}, {"type": "a", "data": {}}]);
+    let waiting = node.fire(json!({"type": "slow", "data": {}}));
+    let refused = async {
+        node.wait_for_metric("posthaste_events_in_flight", 1.0).await;
+        let reply = node.post("/v1/events", &three).await;
+        assert_eq!((reply.problem(), reply.header("retry-after").as_str()), ((429, "engine_full".into()), "1"));
+        assert_eq!(node.metric("posthaste_events_accepted_total").await, 2.0);
+        receiver.behave(Behaviour::Answer(200));
+    };
+    futures_util::future::join(waiting, refused).await;
+    assert_eq!(node.post("/v1/events", &three).await.status, 202);
     assert_eq!(node.metric("posthaste_events_rejected_total{code=\"engine_full\"}").await, 3.0);
 }
 

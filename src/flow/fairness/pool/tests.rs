@@ -30,7 +30,7 @@ fn busy_members_have_equal_parts_and_something_is_left() {
         for own in &held {
             assert!(own.len().abs_diff(each) <= 9, "{members} members: {}", own.len());
         }
-        let newcomer = pool.share(&members).take(100);
+        let newcomer = pool.share(&members).take(50);
         assert!(newcomer.is_some(), "{members} members left {}", 9_000 - pool.taken());
     }
 }
@@ -72,7 +72,8 @@ fn a_ceiling_counts_as_the_capacity() {
     let pool = Pool::new(100, 4);
     pool.set_ceiling(10);
     assert_eq!(pool.share(&0).take_some(100).units(), 8);
-    let all = pool.share(&0).take(10).expect("nobody else holds any");
+    assert!(pool.share(&0).take(9).is_none());
+    let all = pool.share(&0).take_over(10);
     assert!(pool.share(&1).take(1).is_none() && pool.is_full());
     pool.set_ceiling(usize::MAX);
     drop(pool.share(&1).take(1).expect("the ceiling is gone"));
@@ -132,12 +133,13 @@ proptest! {
             };
             let all: usize = held.iter().map(|(_, taken)| taken.units()).sum();
             let may = |own: usize, units: usize| {
-                all + units <= capacity && (own == 0 || own + units <= weight * (capacity - all - units + 1))
+                all + units <= capacity && own + units <= weight * (capacity - all - units + 1)
             };
             match act {
                 Act::Take(member, units) => {
                     let taken = pool.share(&member).take(units);
                     prop_assert_eq!(taken.is_some(), may(of(&held, member), units));
+                    prop_assert!(units != 1 || within(capacity, all, of(&held, member), weight) == taken.is_some());
                     held.extend(taken.map(|taken| (member, taken)));
                 }
                 Act::Some(member, units) => {
@@ -145,7 +147,7 @@ proptest! {
                     let taken = pool.share(&member).take_some(units);
                     prop_assert!(taken.units() <= units);
                     let (own, all) = (own + taken.units(), all + taken.units());
-                    let one_more = all < capacity && (own == 0 || own < weight * (capacity - all));
+                    let one_more = all < capacity && own < weight * (capacity - all);
                     prop_assert!(taken.units() == units || !one_more, "{} of {units}", taken.units());
                     held.push((member, taken));
                 }

@@ -1,0 +1,27 @@
+//! What is generated from the definition of the command line: completions for shells, and manual pages.
+
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Command;
+use clap_complete::Shell;
+
+use super::print::complain;
+
+/// Prints the completion script.
+pub(super) fn completions(shell: Shell, mut command: Command) -> ExitCode {
+    clap_complete::generate(shell, &mut command, "posthaste", &mut io::stdout());
+    ExitCode::SUCCESS
+}
+
+/// Writes a page for the program and one for each command.
+pub(super) fn manual(folder: &Path, command: Command) -> ExitCode {
+    match clap_mangen::generate_to(command, folder) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("{}: {error}", folder.display()));
+            ExitCode::FAILURE
+        }
+    }
+}

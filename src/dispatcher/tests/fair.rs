@@ -1,0 +1,164 @@
+//! What a destination holds at most, and how accounts share it.
+
+use super::*;
+use crate::flow::account::Bounds as AccountBounds;
+use crate::flow::drill;
+
+impl Alone {
+    fn of(&self, account: &str, port: &Port, word: &str) -> (InFlight, oneshot::Receiver<Report>) {
+        let (mut queued, reported) = self.queued(port, word);
+        queued.account = self.gate.account(&AccountId::new(account).expect("a name"));
+        (queued, reported)
+    }
+}
+
+/// Answers so many requests on a connection that is open, and says their bodies.
+async fn served(stream: &TcpStream, number: usize) -> Vec<String> {
+    let mut bodies = Vec::new();
+    for _ in 0..number {
+        answer(stream, 200).await;
+        bodies.push(next_request(stream).await);
+    }
+    bodies
+}
+
+#[actix_rt::test]
+async fn accounts_take_turns_at_a_destination_and_each_has_room_in_its_queue() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let config = config(|own| {
+        own.connections_per_destination = 1;
+        own.queue_per_destination = 9;
+    });
+    let (dispatcher, _said) = alone.dispatcher(&port, &config);
+    let mut flood: Vec<_> = (0..20).map(|number| alone.of("flood", &port, &number.to_string())).collect();
+    let (other, _reported) = alone.of("other", &port, "other");
+    let mut dropped = flood.split_off(9);
+    let queued = flood.into_iter().chain(dropped.drain(..)).map(|(queued, reported)| {
+        std::mem::forget(reported);
+        queued
+    });
+    dispatcher.send(DeliveriesRouted(queued.collect())).await.expect("it lives");
+    assert_eq!(alone.metrics.deliveries.dropped.get(Dropped::QueueFull), 11, "one is sent, eight of nine places");
+    dispatcher.send(DeliveriesRouted(vec![other])).await.expect("it lives");
+    assert_eq!(alone.metrics.deliveries.dropped.get(Dropped::QueueFull), 11, "a place is left for another account");
+    let (stream, first) = port.request().await;
+    let bodies = served(&stream, 9).await;
+    assert_eq!((first.as_str(), &bodies[..3]), ("0!", &["1!", "other!", "2!"].map(str::to_owned)[..]), "{bodies:?}");
+}
+
+#[actix_rt::test]
+async fn a_connection_is_left_for_another_account() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let config = config(|own| own.connections_per_destination = 9);
+    let (dispatcher, _said) = alone.dispatcher(&port, &config);
+    let (flood, _reported): (Vec<_>, Vec<_>) = (0..20).map(|_| alone.of("flood", &port, "flood")).unzip();
+    dispatcher.send(DeliveriesRouted(flood)).await.expect("it lives");
+    let mut open = Vec::new();
+    for _ in 0..8 {
+        open.push(port.request().await);
+    }
+    assert_eq!(alone.metrics.deliveries.attempts_in_flight.get(), 8);
+    let (other, _reported) = alone.of("other", &port, "other");
+    dispatcher.send(DeliveriesRouted(vec![other])).await.expect("it lives");
+    assert_eq!(port.request().await.1, "other!");
+}
+
+/// A test neither waits behind its account's deliveries nor takes a place of theirs.
+#[actix_rt::test]
+async fn a_test_has_a_turn_of_its_own_and_says_when_there_is_no_room() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let config = config(|own| {
+        own.connections_per_destination = 1;
+        own.queue_per_destination = 3;
+    });
+    let (dispatcher, _said) = alone.dispatcher(&port, &config);
+    let (queued, _reported): (Vec<_>, Vec<_>) = (0..4).map(|_| alone.of("own", &port, "event")).unzip();
+    dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
+    let test = || {
+        let (mut queued, reported) = alone.of("own", &port, "test");
+        queued.is_test = true;
+        (queued, reported)
+    };
+    let (queued, mut reported): (Vec<_>, Vec<_>) = (0..17).map(|_| test()).unzip();
+    dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
+    assert_eq!(soon(reported.remove(16)).await.expect("a report"), Report::Dropped(Dropped::QueueFull));
+    let (stream, _) = port.request().await;
+    assert!(served(&stream, 2).await.contains(&"test!".to_owned()));
+}
+
+#[actix_rt::test]
+async fn a_panic_costs_its_attempt_and_the_next_goes_on() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let (dispatcher, _said) = alone.dispatcher(&port, &config(|own| own.connections_per_destination = 1));
+    let (first, reported) = alone.of("own", &port, "first");
+    let (second, _reported) = alone.of("own", &port, "second");
+    drill::panic_at(drill::Stage::Dispatcher);
+    dispatcher.send(DeliveriesRouted(vec![first, second])).await.expect("it lives");
+    assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Panic);
+    assert_eq!(port.request().await.1, "second!");
+    assert_eq!(alone.metrics.deliveries.attempts.get(Outcome::Panic), 1);
+}
+
+/// What is being sent counts as what waits does: destinations that never answer leave room for others.
+#[actix_rt::test]
+async fn bodies_in_flight_count_and_leave_room_for_other_destinations() {
+    let mut alone = Alone::new();
+    alone.gate = Gate::new(AccountBounds { events: 10, deliveries: 1_000, bytes: 100_000 }, 1);
+    let ports = [Port::open().await, Port::open().await, Port::open().await];
+    let config = config(|_| {});
+    let dispatchers: Vec<_> = ports.iter().map(|port| alone.dispatcher(port, &config)).collect();
+    for (port, (dispatcher, _)) in ports.iter().zip(&dispatchers).take(2) {
+        for _ in 0..100 {
+            let (mut queued, reported) = alone.of("own", port, &"x".repeat(1_487));
+            queued.outstanding = alone.gate.delivery(Some(queued.account.charge_bytes_over(1_488)));
+            dispatcher.send(DeliveriesRouted(vec![queued])).await.expect("it lives");
+            std::mem::forget(reported);
+        }
+    }
+    let held = alone.gate.delivery_bytes();
+    assert!((60_000..90_000).contains(&held), "{held}");
+    assert!(alone.metrics.deliveries.dropped.get(Dropped::QueueBytesFull) > 100);
+    let (mut queued, _reported) = alone.of("own", &ports[2], "third");
+    queued.outstanding = alone.gate.delivery(Some(queued.account.charge_bytes().expect("it may still render")));
+    dispatchers[2].0.send(DeliveriesRouted(vec![queued])).await.expect("it lives");
+    assert_eq!(ports[2].request().await.1, "third!");
+}
+
+#[actix_rt::test]
+async fn past_its_connections_it_queues_in_order_and_past_its_queue_it_drops() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let config = config(|own| {
+        own.connections_per_destination = 1;
+        own.queue_per_destination = 2;
+        own.queue_bytes_per_destination = 12;
+    });
+    let (dispatcher, _said) = alone.dispatcher(&port, &config);
+    let words = ["first", "secnd", "a-long-one", "third", "fifth"];
+    let (queued, mut reported): (Vec<_>, Vec<_>) = words.iter().map(|word| alone.queued(&port, word)).unzip();
+    dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
+    assert_eq!(soon(reported.remove(4)).await.expect("a report"), Report::Dropped(Dropped::QueueFull));
+    assert_eq!(soon(reported.remove(2)).await.expect("a report"), Report::Dropped(Dropped::QueueBytesFull));
+    let (stream, body) = port.request().await;
+    assert_eq!(
+        (body.as_str(), alone.metrics.deliveries.queue_depth.get(), alone.metrics.deliveries.queue_bytes.get()),
+        ("first!", 2, 12)
+    );
+    answer(&stream, 200).await;
+    for word in ["secnd!", "third!"] {
+        assert_eq!(next_request(&stream).await, word, "on the connection that is there already");
+        answer(&stream, 500).await;
+    }
+    let mut outcomes = Vec::new();
+    for report in reported {
+        outcomes.push(outcome(soon(report).await.expect("a report")));
+    }
+    assert_eq!(outcomes, [Outcome::Delivered, Outcome::ServerError, Outcome::ServerError]);
+    assert_eq!(
+        (
+            alone.metrics.deliveries.queue_depth.get(),
+            alone.metrics.deliveries.queue_bytes.get(),
+            alone.gate.deliveries()
+        ),
+        (0, 0, 0)
+    );
+}

@@ -1,0 +1,202 @@
+//! What waits for one destination and what is being sent to it, by account: accounts are served in turn, and each has
+//! a share of the queue, of the connections and of the node's bytes that grows to nearly all when nobody else is there.
+//! Plain code: time is an argument, and it sends nothing.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use crate::flow::account::{ACCOUNT_WEIGHT, DELIVERY_BYTES};
+use crate::flow::fairness::{DeficitQueue, within};
+use crate::flow::in_flight::InFlight;
+use crate::model::id::AccountId;
+
+/// Tests of triggers that wait for one destination.
+const TESTS_MAX: usize = 16;
+
+/// Who takes turns: an account, and its tests apart from the rest, so that they don't wait behind it.
+type Member = (bool, AccountId);
+
+/// Deliveries of one destination.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    connections: usize,
+    /// Each with the time since which it waits.
+    queue: DeficitQueue<Member, (Instant, InFlight)>,
+    bytes: usize,
+    held: HashMap<AccountId, Held>,
+    attempts: usize,
+}
+
+/// What one account holds of the destination.
+#[derive(Debug, Default)]
+struct Held {
+    waiting: usize,
+    attempts: usize,
+    bytes: usize,
+}
+
+impl Held {
+    fn is_empty(&self) -> bool {
+        self.waiting == 0 && self.attempts == 0
+    }
+}
+
+/// An attempt that is being made. It is given back to [`Waiting::end`].
+#[derive(Debug)]
+pub(super) struct Attempt {
+    account: AccountId,
+    bytes: usize,
+}
+
+impl Waiting {
+    pub(super) fn new(connections: usize) -> Self {
+        Self { connections, queue: DeficitQueue::new(1), bytes: 0, held: HashMap::new(), attempts: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Bytes of the bodies that wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Since when the one waits that has waited longest.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        self.queue.firsts().map(|(since, _)| *since).min()
+    }
+
+    /// Whether any of it lies in a stream.
+    pub(super) fn is_in_stream(&self) -> bool {
+        self.queue.firsts().any(|(_, queued)| queued.claim.is_some())
+    }
+
+    /// Whether the account may have one more connection. A delivery never overtakes those of its account that wait.
+    pub(super) fn may_begin(&self, queued: &InFlight) -> bool {
+        self.queue.len_of(&member(queued)) == 0 && self.has_connection(&queued.account.id)
+    }
+
+    fn has_connection(&self, account: &AccountId) -> bool {
+        let own = self.held.get(account).map_or(0, |held| held.attempts);
+        within(self.connections, self.attempts, own, ACCOUNT_WEIGHT)
+    }
+
+    /// Whether the account may have one more delivery wait in a queue of so many.
+    pub(super) fn has_place(&self, queued: &InFlight, places: usize) -> bool {
+        if queued.is_test {
+            return self.queue.len_of(&member(queued)) < TESTS_MAX;
+        }
+        let own = self.held.get(&queued.account.id).map_or(0, |held| held.waiting);
+        within(places, self.queue.len(), own, ACCOUNT_WEIGHT)
+    }
+
+    /// Whether the destination may hold one more delivery of the account, as far as the node's bytes go: those that
+    /// wait for an account's destinations or are being sent may have half of what the account may have, and of
+    /// that each destination as much as is left.
+    pub(super) fn has_bytes(&self, queued: &InFlight) -> bool {
+        let left = queued.account.queued_bytes_left();
+        match self.held.get(&queued.account.id) {
+            Some(held) => held.bytes + cost(queued) <= left,
+            None => left > 0,
+        }
+    }
+
+    pub(super) fn push(&mut self, since: Instant, queued: InFlight) {
+        self.bytes += queued.delivery.body.len();
+        let held = self.held.entry(queued.account.id.clone()).or_default();
+        held.waiting += 1;
+        held.bytes += cost(&queued);
+        self.queue.push(&member(&queued), 1, (since, queued));
+    }
+
+    /// The one whose turn it is, of an account that may have one more connection.
+    pub(super) fn pop(&mut self) -> Option<(Instant, InFlight)> {
+        let Self { connections, queue, held, attempts, .. } = self;
+        let may_begin = |(_, account): &Member| {
+            let own = held.get(account).map_or(0, |held| held.attempts);
+            within(*connections, *attempts, own, ACCOUNT_WEIGHT)
+        };
+        let (since, queued) = queue.pop_where(may_begin)?;
+        self.count_out(&queued);
+        Some((since, queued))
+    }
+
+    /// Takes out all but so many, in turn, of those that lie in a stream.
+    pub(super) fn keep(&mut self, number: usize) -> Vec<InFlight> {
+        let mut kept = DeficitQueue::new(1);
+        while kept.len() < number
+            && let Some((since, queued)) = self.queue.pop()
+        {
+            kept.push(&member(&queued), 1, (since, queued));
+        }
+        let rest = std::mem::replace(&mut self.queue, kept);
+        self.queue_out(rest)
+    }
+
+    fn queue_out(&mut self, mut queue: DeficitQueue<Member, (Instant, InFlight)>) -> Vec<InFlight> {
+        let out: Vec<InFlight> = std::iter::from_fn(|| queue.pop()).map(|(_, queued)| queued).collect();
+        out.iter().for_each(|queued| self.count_out(queued));
+        out
+    }
+
+    /// Takes out what has a claim.
+    pub(super) fn take_claimed(&mut self) -> Vec<InFlight> {
+        let out = self.queue.extract(|(_, queued)| queued.claim.is_some());
+        let out: Vec<InFlight> = out.into_iter().map(|(_, queued)| queued).collect();
+        out.iter().for_each(|queued| self.count_out(queued));
+        out
+    }
+
+    /// What waits holds no permits any more.
+    pub(super) fn release_permits(&mut self) {
+        self.queue.iter_mut().for_each(|(_, queued)| queued.permit = None);
+    }
+
+    /// Counts a delivery that is being sent.
+    pub(super) fn begin(&mut self, queued: &InFlight) -> Attempt {
+        let attempt = Attempt { account: queued.account.id.clone(), bytes: cost(queued) };
+        let held = self.held.entry(attempt.account.clone()).or_default();
+        held.attempts += 1;
+        held.bytes += attempt.bytes;
+        self.attempts += 1;
+        attempt
+    }
+
+    /// Counts it out again.
+    pub(super) fn end(&mut self, attempt: Attempt) {
+        self.attempts -= 1;
+        self.change(&attempt.account, |held| {
+            held.attempts -= 1;
+            held.bytes -= attempt.bytes;
+        });
+    }
+
+    fn count_out(&mut self, queued: &InFlight) {
+        self.bytes -= queued.delivery.body.len();
+        self.change(&queued.account.id, |held| {
+            held.waiting -= 1;
+            held.bytes -= cost(queued);
+        });
+    }
+
+    fn change(&mut self, account: &AccountId, change: impl FnOnce(&mut Held)) {
+        let Some(held) = self.held.get_mut(account) else { return };
+        change(held);
+        if held.is_empty() {
+            self.held.remove(account);
+        }
+    }
+}
+
+fn member(queued: &InFlight) -> Member {
+    (queued.is_test, queued.account.id.clone())
+}
+
+fn cost(queued: &InFlight) -> usize {
+    DELIVERY_BYTES + queued.delivery.body.len()
+}

@@ -1,0 +1,39 @@
+//! Panics on demand, for tests that each stage lives on after one. In a build that is not a test it does nothing.
+
+/// Where a panic can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Reading the events of a request.
+    Ingester,
+    /// Matching an event.
+    Matcher,
+    /// Rendering a firing.
+    Renderer,
+    /// Adding deliveries to a stream.
+    Publisher,
+    /// Making an attempt.
+    Dispatcher,
+}
+
+#[cfg(test)]
+thread_local! {
+    static PANICS: std::cell::Cell<Option<Stage>> = const { std::cell::Cell::new(None) };
+}
+
+/// The next call of [`point`] for this stage on this thread panics.
+#[cfg(test)]
+pub(crate) fn panic_at(stage: Stage) {
+    PANICS.set(Some(stage));
+}
+
+/// Panics where it was asked for.
+#[inline]
+pub fn point(stage: Stage) {
+    #[cfg(test)]
+    if PANICS.get() == Some(stage) {
+        PANICS.set(None);
+        panic!("a drill in {stage:?}");
+    }
+    #[cfg(not(test))]
+    let _ = stage;
+}

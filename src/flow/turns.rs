@@ -1,0 +1,124 @@
+//! How a stage shares its thread: it works for a slice of time, lets others on the thread have their turn, and goes on.
+//! Within a slice the members that have jobs take turns; see [`super::fairness::Schedule`]. A panic costs the unit of
+//! work that it is in.
+
+use std::cell::{Cell, RefCell};
+use std::hash::Hash;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::fairness::{Progress, Schedule, Slice};
+use super::gate::Gate;
+
+/// With two such stages on a thread a request on it waits for twice the length and two units of work.
+const SLICE: Slice = Slice { length: Duration::from_millis(1), turn: Duration::from_micros(100) };
+
+/// What a stage does with its jobs.
+pub trait Worker: 'static {
+    /// Whose jobs take turns.
+    type Member: Ord + Hash + Clone + 'static;
+    /// One piece of work, done in units.
+    type Job: 'static;
+
+    /// Does one bounded unit of a job.
+    fn step(&self, job: &mut Self::Job) -> Progress;
+
+    /// A unit of the job has panicked.
+    fn panicked(&self, job: &mut Self::Job) -> Progress;
+
+    /// The slice is over.
+    fn finish_slice(&self) {}
+
+    /// Whether the next stage has room.
+    fn is_ready(&self) -> bool {
+        true
+    }
+
+    /// Waits for that.
+    fn ready(&self) -> impl Future<Output = ()> {
+        std::future::ready(())
+    }
+}
+
+/// The jobs of one stage on one thread.
+#[derive(Debug)]
+pub struct Turns<W: Worker> {
+    worker: W,
+    gate: Arc<Gate>,
+    schedule: RefCell<Schedule<W::Member, W::Job>>,
+    /// Whether the task that works is there.
+    working: Cell<bool>,
+    pushed: tokio::sync::Notify,
+    /// Slices begin now.
+    epoch: Instant,
+}
+
+impl<W: Worker> Turns<W> {
+    /// No jobs yet.
+    pub fn new(worker: W, gate: Arc<Gate>) -> Rc<Self> {
+        Rc::new(Self {
+            worker,
+            gate,
+            schedule: RefCell::new(Schedule::default()),
+            working: Cell::new(false),
+            pushed: tokio::sync::Notify::new(),
+            epoch: Instant::now(),
+        })
+    }
+
+    /// Adds a job. Where nothing else is to be done, it begins at once.
+    pub fn push(self: &Rc<Self>, member: W::Member, job: W::Job) {
+        self.schedule.borrow_mut().push(member, job);
+        if self.working.get() {
+            return self.pushed.notify_one();
+        }
+        if self.worker.is_ready() {
+            self.slice();
+        }
+        if !self.schedule.borrow().is_empty() {
+            self.working.set(true);
+            actix_rt::spawn(Rc::clone(self).work());
+        }
+    }
+
+    async fn work(self: Rc<Self>) {
+        while !self.schedule.borrow().is_empty() {
+            tokio::task::yield_now().await;
+            self.worker.ready().await;
+            self.slice();
+            if !self.schedule.borrow().is_ready() && self.schedule.borrow().is_blocked() {
+                self.blocked().await;
+            }
+        }
+        self.working.set(false);
+    }
+
+    /// Waits until a blocked job has gone on, or there is another.
+    async fn blocked(&self) {
+        let tried = self.gate.freed(|| {
+            self.schedule.borrow_mut().unblock();
+            self.slice();
+            self.schedule.borrow().is_ready() || !self.schedule.borrow().is_blocked()
+        });
+        tokio::select! {
+            () = tried => {}
+            () = self.pushed.notified() => {}
+        }
+    }
+
+    fn slice(&self) {
+        let mut schedule = self.schedule.borrow_mut();
+        schedule.work(
+            SLICE,
+            || self.epoch.elapsed(),
+            |job| {
+                let step = catch_unwind(AssertUnwindSafe(|| self.worker.step(job)));
+                step.unwrap_or_else(|_| self.worker.panicked(job))
+            },
+        );
+        drop(schedule);
+        self.worker.finish_slice();
+    }
+}

@@ -1,0 +1,73 @@
+//! Each rule finds what breaks it, and lets pass what is next to it.
+
+use super::Source;
+use super::{imports, text};
+
+fn count(violations: &[String]) -> usize {
+    violations.len()
+}
+
+#[test]
+fn an_import_that_points_up_is_found() {
+    let down = Source::new("src/flow/gate.rs", "use crate::model::id::AccountId;\n// crate::http is above\n");
+    assert_eq!(count(&imports::upward(&[down])), 0);
+    for (path, code) in [
+        ("src/model/id.rs", "use crate::flow::gate::Gate;\n"),
+        ("src/renderer/mod.rs", "fn f() { crate::matcher::run() }\n"),
+        ("src/json/read.rs", "use crate::{model::id, json::view};\n"),
+        ("src/new/mod.rs", ""),
+    ] {
+        assert_eq!(count(&imports::upward(&[Source::new(path, code)])), 1, "{path}");
+    }
+}
+
+#[test]
+fn files_that_import_each_other_are_found() {
+    let files = |third: &str| {
+        [
+            Source::new("src/a/mod.rs", "mod one;\nmod two;\npub use one::One;\n"),
+            Source::new("src/a/one.rs", "use super::two::{Two as Other, Three};\n"),
+            Source::new("src/a/two.rs", "use crate::b::{self, Four};\nuse super::Shared;\n"),
+            Source::new("src/b.rs", third),
+        ]
+    };
+    assert_eq!(count(&imports::circles(&files(""))), 0);
+    let found = imports::circles(&files("use crate::a::one::One;\n"));
+    assert_eq!(found, ["these files import each other: a/one.rs, a/two.rs, b.rs"]);
+}
+
+#[test]
+fn an_outside_crate_away_from_home_is_found() {
+    let home = Source::new("src/templating/mod.rs", "use handlebars::Template;\n");
+    let ours = Source::new("src/store/mod.rs", "use crate::redis::Link;\nmod redis;\n");
+    assert_eq!(count(&imports::strays(&[home, ours])), 0);
+    for code in ["use handlebars::Template;\n", "fn f() { ::redis::cmd(\"x\") }\n"] {
+        assert_eq!(count(&imports::strays(&[Source::new("src/http/mod.rs", code)])), 1, "{code}");
+    }
+}
+
+#[test]
+fn long_files_and_functions_are_found() {
+    let lines = |number: usize| "    x();\n".repeat(number);
+    assert_eq!(count(&text::long_files(&[Source::new("src/a.rs", &lines(400))])), 0);
+    assert_eq!(count(&text::long_files(&[Source::new("src/a.rs", &lines(401))])), 1);
+    let function =
+        |number: usize| Source::new("src/a.rs", &format!("pub(super) async fn f<T>() {{\n{}}}\n", lines(number)));
+    assert_eq!(count(&text::long_functions(&[function(68)])), 0);
+    assert_eq!(count(&text::long_functions(&[function(69)])), 1);
+}
+
+#[test]
+fn an_unwrap_is_found_where_it_is_code() {
+    let tests = Source::new("src/a.rs", "// .unwrap()\n#[cfg(test)]\nmod tests {\n    x().unwrap();\n}\n");
+    assert_eq!(count(&text::unwraps(&[tests])), 0);
+    assert_eq!(count(&text::unwraps(&[Source::new("src/a.rs", "fn f() { x().unwrap() }\n")])), 1);
+}
+
+#[test]
+fn a_banned_word_is_found_wherever_it_stands() {
+    assert_eq!(count(&text::banned_words(&[Source::new("docs/a.md", "standby and bystander\n")])), 0);
+    for line in ["What is to be had.", "by and by it ends", "left to Whoever comes"] {
+        assert_eq!(count(&text::banned_words(&[Source::new("docs/a.md", line)])), 1, "{line}");
+    }
+}

@@ -1,0 +1,77 @@
+//! What a file's text may hold.
+
+use super::Source;
+
+/// A longer file has more than one subject.
+const FILE_LINES_MAX: usize = 400;
+/// A longer function can't be read at one sight.
+const FUNCTION_LINES_MAX: usize = 70;
+
+/// Words that the project once used, and the field's term in their place. One concept has one word, and a reader who
+/// knows the field understands each sentence at first sight.
+const BANNED: [(&str, &str); 4] = [
+    ("to be had", "available"),
+    ("of the request was taken", "no event of this request was accepted"),
+    ("by and by", "gradually"),
+    ("whoever comes", "any node"),
+];
+
+pub(super) fn long_files(sources: &[Source]) -> Vec<String> {
+    let counted = sources.iter().map(|source| (source, source.text.lines().count()));
+    let long = counted.filter(|(_, lines)| *lines > FILE_LINES_MAX);
+    long.map(|(source, lines)| format!("{} has {lines} lines; at most {FILE_LINES_MAX}", source.path)).collect()
+}
+
+/// Functions are measured from the line of their name to the brace at the same depth, as the formatter writes them.
+pub(super) fn long_functions(sources: &[Source]) -> Vec<String> {
+    let mut violations = Vec::new();
+    for source in sources.iter().filter(|source| !source.is_test()) {
+        let text = source.text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        for (number, line) in lines.iter().enumerate() {
+            let Some(name) = function(line) else { continue };
+            let end = format!("{}}}", " ".repeat(line.len() - line.trim_start().len()));
+            let length = lines[number..].iter().position(|line| *line == end).map_or(1, |length| length + 1);
+            if length > FUNCTION_LINES_MAX {
+                violations.push(format!("{}: {name} has {length} lines; at most {FUNCTION_LINES_MAX}", source.path));
+            }
+        }
+    }
+    violations
+}
+
+/// The name of the function that begins in this line and does not end in it.
+fn function(line: &str) -> Option<&str> {
+    let begin = line.trim_start();
+    let begins = ["fn ", "pub", "async ", "const fn "].iter().any(|word| begin.starts_with(word));
+    let (_, after) = begin.split_once("fn ").filter(|_| begins)?;
+    let ends = line.ends_with('}') || line.ends_with(';');
+    after.split(['(', '<']).next().filter(|_| !ends)
+}
+
+/// `expect` states the invariant that makes an error impossible; `unwrap` says nothing.
+pub(super) fn unwraps(sources: &[Source]) -> Vec<String> {
+    let found = sources.iter().filter(|source| !source.is_test() && source.code().contains(".unwrap()"));
+    found.map(|source| format!("{} unwraps", source.path)).collect()
+}
+
+pub(super) fn banned_words(sources: &[Source]) -> Vec<String> {
+    let mut violations = Vec::new();
+    for source in sources {
+        for (number, line) in source.text.lines().enumerate() {
+            let lower = line.to_lowercase();
+            for (word, instead) in BANNED.iter().filter(|(word, _)| is_word(&lower, word)) {
+                violations.push(format!("{}:{}: {word:?}; write: {instead}", source.path, number + 1));
+            }
+        }
+    }
+    violations
+}
+
+fn is_word(line: &str, word: &str) -> bool {
+    line.match_indices(word).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        let after = line[at + word.len()..].chars().next();
+        !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(|c| c.is_alphanumeric() && c != 's')
+    })
+}
