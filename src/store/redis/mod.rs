@@ -30,8 +30,10 @@ use crate::model::id::{AccountId, TemplateId, TriggerId};
 use crate::redis::{Cmd, Code, Link, RedisResult, Value, is_broken};
 use crate::telemetry::metrics::Metrics;
 
-/// The most writes under way; past it, callers wait for a permit.
-const WRITES_MAX: usize = 1_024;
+/// The most writes in flight; past it, callers wait for a permit. A write's deadline starts with its permit, and it
+/// must not run out behind the writes before it, also where Redis syncs each one to a slow disk. Enough for ten
+/// thousand writes a second.
+const WRITES_MAX: usize = 64;
 /// Names of accounts read at a time.
 const ACCOUNTS_MAX: usize = 1_000;
 
