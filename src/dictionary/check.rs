@@ -176,16 +176,18 @@ fn assemble(draft: Draft) -> Dictionary {
 }
 
 fn entity_entry(draft: DraftEntity) -> EntityEntry {
-    let DraftEntity { name, attributes, .. } = draft;
+    let DraftEntity { name, attributes, aliases, .. } = draft;
     let attributes = attributes.into_iter().map(|attribute| AttributeEntry {
         tag: format!("{name}:{}", attribute.tag),
         path: attribute.path,
         attribute_type: attribute.attribute_type,
         description: attribute.description,
         example: attribute.example,
+        aliases: attribute.aliases,
     });
     EntityEntry {
         attributes: attributes.collect(),
+        aliases,
         name,
         description: draft.description,
         from_engine: draft.from_engine,

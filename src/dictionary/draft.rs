@@ -40,6 +40,7 @@ pub(super) struct DraftEntity {
     pub(super) name: String,
     pub(super) description: String,
     pub(super) from_engine: bool,
+    pub(super) aliases: Vec<String>,
     pub(super) attributes: Vec<DraftAttribute>,
 }
 
@@ -50,8 +51,10 @@ pub(super) struct DraftAttribute {
     pub(super) attribute_type: AttributeType,
     pub(super) description: String,
     pub(super) example: Value,
+    pub(super) aliases: Vec<String>,
 }
 
+const ALIASES: &str = "write other words for it in a list, such as [\"PRICE\", \"TOTAL\"], or leave it out";
 const DESCRIBE: &str = "say in a sentence what it is: customers read it";
 
 impl Draft {
@@ -119,6 +122,7 @@ fn read_entity(source: &Source, errors: &mut Vec<DictionaryError>, table: Spanne
     let name = word(&mut members, "name", "write one such as \"GUEST\"");
     let description = members.text("description", DESCRIBE);
     let from_engine = members.flag("from_engine");
+    let aliases = members.texts_if_any("aliases", ALIASES);
     let tables = members.tables("attribute", "write [[entity.attribute]] above each attribute");
     let place = members.place.clone();
     members.finish();
@@ -131,6 +135,7 @@ fn read_entity(source: &Source, errors: &mut Vec<DictionaryError>, table: Spanne
         name: name?,
         description: description.map(|text| text.value).unwrap_or_default(),
         from_engine,
+        aliases: aliases.into_iter().map(|alias| alias.value).collect(),
         attributes,
     })
 }
@@ -156,6 +161,7 @@ fn read_attribute(
     let description = members.text("description", DESCRIBE);
     let form = attribute_type.map_or("a value of its type", AttributeType::example_form);
     let example = members.json("example", &format!("write {form}"));
+    let aliases = members.texts_if_any("aliases", ALIASES);
     if let (Some(kind), Some(Placed { value, place })) = (attribute_type, &example)
         && !kind.fits(value)
     {
@@ -171,6 +177,7 @@ fn read_attribute(
         attribute_type: attribute_type?,
         description: description.map(|text| text.value).unwrap_or_default(),
         example: example?.value,
+        aliases: aliases.into_iter().map(|alias| alias.value).collect(),
     })
 }
 

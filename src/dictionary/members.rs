@@ -103,9 +103,22 @@ impl<'a, 'i> Members<'a, 'i> {
 
     /// Takes a list of texts that must be there, and may be empty.
     pub(super) fn texts(&mut self, name: &'static str, instead: &str) -> Vec<Placed<String>> {
-        let Some(Placed { value, place }) = self.required(name, instead) else {
-            return Vec::new();
-        };
+        match self.required(name, instead) {
+            Some(list) => self.list(name, list, instead),
+            None => Vec::new(),
+        }
+    }
+
+    /// Takes a list of texts that may be absent.
+    pub(super) fn texts_if_any(&mut self, name: &'static str, instead: &str) -> Vec<Placed<String>> {
+        match self.take(name) {
+            Some(list) => self.list(name, list, instead),
+            None => Vec::new(),
+        }
+    }
+
+    fn list(&mut self, name: &str, list: Placed<DeValue<'_>>, instead: &str) -> Vec<Placed<String>> {
+        let Placed { value, place } = list;
         let DeValue::Array(items) = value else {
             let what = format!("`{name}` is a list of texts, not {}", kind(&value));
             self.refuse(&place, what, instead);

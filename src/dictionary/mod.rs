@@ -70,6 +70,8 @@ pub struct EntityEntry {
     pub description: String,
     /// Whether the engine fills it, for every event, and no producer posts it.
     pub from_engine: bool,
+    /// Other words by which people look for it.
+    pub aliases: Vec<String>,
     /// What is known of it.
     pub attributes: Vec<AttributeEntry>,
 }
@@ -87,6 +89,8 @@ pub struct AttributeEntry {
     pub description: String,
     /// A value of its type.
     pub example: Value,
+    /// Other words by which people look for it.
+    pub aliases: Vec<String>,
 }
 
 impl Dictionary {
@@ -157,6 +161,20 @@ impl Dictionary {
     pub fn tags(&self) -> Vec<String> {
         let attributes = self.entities.iter().flat_map(|entity| &entity.attributes);
         attributes.map(|attribute| attribute.tag.clone()).collect()
+    }
+
+    /// The tag that is meant by other words for its entity or attribute: `INQUIRY:COST` by `BOOKING:PRICE`.
+    pub fn tag_meant(&self, entity: &str, attribute: &str) -> Option<&str> {
+        let called = |name: &str, aliases: &[String], word: &str| {
+            name.eq_ignore_ascii_case(word) || aliases.iter().any(|alias| alias.eq_ignore_ascii_case(word))
+        };
+        let entities = self.entities.iter().filter(|known| called(&known.name, &known.aliases, entity));
+        let mut attributes = entities.flat_map(|entity| &entity.attributes);
+        let found = attributes.find(|known| {
+            let name = known.tag.split_once(':').map_or(known.tag.as_str(), |(_, name)| name);
+            called(name, &known.aliases, attribute)
+        });
+        found.map(|attribute| attribute.tag.as_str())
     }
 
     /// The tag that a misspelt one, `GUEST:NMAE`, was meant to be.
@@ -249,6 +267,10 @@ fn insert(data: &mut Map<String, Value>, path: &str, value: Value) {
 impl crate::templating::TagLookup for Dictionary {
     fn tag_path(&self, entity: &str, attribute: &str) -> Option<&str> {
         Self::tag_path(self, entity, attribute)
+    }
+
+    fn tag_meant(&self, entity: &str, attribute: &str) -> Option<String> {
+        Self::tag_meant(self, entity, attribute).map(str::to_owned)
     }
 
     fn tags(&self) -> Vec<String> {

@@ -14,6 +14,7 @@ use super::openapi::shapes::{TemplateDocument, TemplateList, TriggerDocument, Tr
 use super::problem::Problem;
 use super::problem::etag;
 use super::state::AppState;
+use super::template_check::Asked;
 use super::{body, paging, path, precondition, template_check};
 use crate::flow::messages::LiveTemplate;
 use crate::model::field::FieldError;
@@ -145,11 +146,12 @@ impl Resource for Template {
     }
 
     fn broken_rules(&self, _: &AppState) -> Vec<FieldError> {
-        self.broken_rule().into_iter().collect()
+        self.broken_rule().into_iter().chain(self.unescaped_content_type()).collect()
     }
 
     async fn judge(&self, _: &AccountId, state: &AppState) -> Result<Judged, Problem> {
-        let checked = template_check::compile(self.format, self.body.clone(), None, state).await?;
+        let asked = Asked { content_type: self.content_type.clone(), ..Asked::default() };
+        let checked = template_check::compile(self.format, self.body.clone(), asked, state).await?;
         if let Some(compiled) = checked.compiled {
             return Ok(Judged { warnings: checked.diagnostics, live: LiveTemplate::new(self, compiled) });
         }
@@ -195,8 +197,9 @@ impl Resource for Trigger {
         let Some(Stored { value, .. }) = template else {
             return Ok(Judged::default());
         };
-        let event = Some(self.event.clone());
-        let checked = template_check::compile(value.format, value.body, event, state).await?;
+        let asked =
+            Asked { event: Some(self.event.clone()), content_type: value.content_type.clone(), ..Asked::default() };
+        let checked = template_check::compile(value.format, value.body, asked, state).await?;
         Ok(Judged { warnings: checked.diagnostics, live: None })
     }
 }

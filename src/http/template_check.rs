@@ -14,12 +14,12 @@ use super::openapi::shapes::TemplateQuestion;
 use super::problem::Problem;
 use super::state::AppState;
 use super::{body, path};
-use crate::json::kind;
+use crate::json::{Document, kind};
 use crate::model::event::{Event, EventPattern};
 use crate::model::field::{FieldError, Fields};
 use crate::model::id::AccountId;
-use crate::model::template::Format;
-use crate::templating::{self, Checked, Compiled, Data, Diagnostic, Severity};
+use crate::model::template::{Format, Template};
+use crate::templating::{self, Checked, Compiled, Data, Diagnostic, Setting, Severity};
 
 /// What is said of a template.
 #[derive(Debug, Serialize, ToSchema)]
@@ -40,8 +40,7 @@ struct Preview {
 }
 
 struct Question {
-    format: Format,
-    body: String,
+    template: Template,
     event: Option<EventPattern>,
     data: Option<Map<String, Value>>,
 }
@@ -66,41 +65,66 @@ async fn check(
     let account = path::account(&request, &state)?;
     let document = body::read_json(&request, &mut payload, &state).await?;
     let question = read(document).map_err(|errors| Problem::invalid("invalid_check", "the document", errors))?;
-    let checked = compile(question.format, question.body, question.event.clone(), &state).await?;
-    let mut diagnostics = checked.diagnostics;
+    let Question { template, event, data } = question;
+    let content_type = template.content_type.clone().unwrap_or_else(|| template.format.content_type().to_owned());
+    let refused = [template.broken_rule(), template.unescaped_content_type()];
+    let asked = Asked { event: event.clone(), data: data.clone(), content_type: template.content_type };
+    let checked = compile(template.format, template.body, asked, &state).await?;
+    let mut diagnostics: Vec<_> = refused.into_iter().flatten().map(wrong_content_type).collect();
+    diagnostics.extend(checked.diagnostics);
     let preview = checked.compiled.and_then(|compiled| {
-        let content_type = question.format.content_type().to_owned();
-        let event = sample_event(account, question.event.as_ref(), question.data, &state);
+        let event = sample_event(account, event.as_ref(), data, &state);
         preview(&compiled, event, &mut diagnostics).map(|body| Preview { content_type, body })
     });
     let ok = diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
     Ok(HttpResponse::Ok().json(Verdict { ok, diagnostics, preview }))
 }
 
+fn wrong_content_type(error: FieldError) -> Diagnostic {
+    let message = format!("{}.", error.detail);
+    Diagnostic { severity: Severity::Error, code: "content_type", line: 1, column: 1, message, suggestion: None }
+}
+
+/// What a body is checked with.
+#[derive(Default)]
+pub(super) struct Asked {
+    /// The events it is for.
+    pub(super) event: Option<EventPattern>,
+    /// Data that it is tried with.
+    pub(super) data: Option<Map<String, Value>>,
+    /// What it is sent as, where that is not its format's.
+    pub(super) content_type: Option<String>,
+}
+
 /// Compiles a body beside the threads that take events in: a hostile one may take a tenth of a
 /// second.
-pub(super) async fn compile(
-    format: Format,
-    body: String,
-    event: Option<EventPattern>,
-    state: &AppState,
-) -> Result<Checked, Problem> {
-    let (catalogue, limits) = (Arc::clone(&state.dictionary), state.config.templates.clone());
-    let compiling = move || templating::compile(format, &body, catalogue.as_ref(), event.as_ref(), &limits);
+pub(super) async fn compile(format: Format, body: String, asked: Asked, state: &AppState) -> Result<Checked, Problem> {
+    let (dictionary, limits) = (Arc::clone(&state.dictionary), state.config.templates.clone());
+    let compiling = move || {
+        let data = asked.data.map(Document::from);
+        let setting = Setting {
+            dictionary: dictionary.as_ref(),
+            event: asked.event.as_ref(),
+            data: data.as_ref().map(Document::root),
+            content_type: asked.content_type.as_deref(),
+        };
+        templating::compile_in(format, &body, &setting, &limits)
+    };
     web::block(compiling).await.map_err(|_| {
         let detail = "the check of this template failed; that is a fault of the engine, not yours";
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", detail)
     })
 }
 
-fn read(document: Value) -> Result<Question, Vec<FieldError>> {
-    let mut fields = Fields::new(document, "a template to check")?;
-    let format = fields.required_text("format");
-    let format = fields.parse("format", "bad_format", format, |text| {
-        let format = Format::ALL.into_iter().find(|format| format.as_str() == text);
-        format.ok_or("json, xml, form or text belongs here")
-    });
-    let body = fields.required_text("body");
+/// Reads a template, saved or not, with what it is tried with.
+fn read(mut document: Value) -> Result<Question, Vec<FieldError>> {
+    let mut rest = Map::new();
+    if let Some(members) = document.as_object_mut() {
+        rest.extend(["event", "data"].into_iter().filter_map(|name| members.shift_remove_entry(name)));
+        members.entry("id").or_insert("check".into());
+    }
+    let template = Template::from_json(document);
+    let mut fields = Fields::new(Value::Object(rest), "a template to check")?;
     let event = fields.text("event");
     let event = fields.parse("event", "bad_event_pattern", event, EventPattern::new);
     let data = match fields.take("data") {
@@ -111,11 +135,13 @@ fn read(document: Value) -> Result<Question, Vec<FieldError>> {
             None
         }
     };
-    let question = match (format, body) {
-        (Some(format), Some(body)) => Some(Question { format, body, event, data }),
-        _ => None,
-    };
-    fields.finish(question)
+    match (template, fields.finish(Some((event, data)))) {
+        (Ok(template), Ok((event, data))) => Ok(Question { template, event, data }),
+        (template, rest) => {
+            let errors = template.err().into_iter().chain(rest.err());
+            Err(errors.flatten().collect())
+        }
+    }
 }
 
 /// Renders by the code that renders deliveries. Data that gives no body is the template's problem

@@ -104,6 +104,24 @@ impl Template {
         (!charset.eq_ignore_ascii_case("utf-8")).then(|| FieldError::new("/content_type", "bad_content_type", detail))
     }
 
+    /// Why a text can't be sent under its content type: values in it are not escaped. Asked when a template is
+    /// saved; one that was saved before is sent as it was.
+    pub fn unescaped_content_type(&self) -> Option<FieldError> {
+        if self.format != Format::Text {
+            return None;
+        }
+        let content_type = self.content_type.as_deref()?;
+        let media_type = content_type.split(';').next().unwrap_or(content_type).trim().to_ascii_lowercase();
+        let (_, subtype) = media_type.split_once('/')?;
+        let kind = subtype.rsplit('+').next().unwrap_or(subtype);
+        let format = [Format::Json, Format::Xml].into_iter().find(|format| format.as_str() == kind)?;
+        let detail = format!(
+            "`content_type`: a text is sent as it is, so a value could break {media_type}; choose the format {0}, which takes this content type too",
+            format.as_str()
+        );
+        Some(FieldError::new("/content_type", "bad_content_type", detail))
+    }
+
     /// The template as the HTTP interface shows it and the store keeps it: it holds no secret.
     pub fn to_json(&self) -> Value {
         let mut members = Map::new();
@@ -168,6 +186,23 @@ mod tests {
                                   "body": "\u{feff}{{a}}\r\n\t\0 é ", "content_type": "text/x; a=\"b\""});
             let template = Template::from_json(document.clone()).expect("a template");
             assert_eq!(template.to_json(), document);
+        }
+    }
+
+    #[test]
+    fn a_text_is_not_sent_as_json_or_xml() {
+        let refused = |format: &str, content_type: &str| {
+            let document = json!({"id": "w", "format": format, "body": "", "content_type": content_type});
+            Template::from_json(document).expect("what was saved is read").unescaped_content_type().is_some()
+        };
+        for bad in
+            ["application/json", "Text/JSON; charset=utf-8", "application/vnd.api+json", "text/xml", "a/soap+xml;v=1"]
+        {
+            assert!(refused("text", bad), "{bad}");
+            assert!(!refused("json", bad), "{bad}");
+        }
+        for good in ["text/plain", "text/csv", "application/jsonlines", "application/x-ndjson", "text/html"] {
+            assert!(!refused("text", good), "{good}");
         }
     }
 

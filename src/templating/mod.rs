@@ -13,7 +13,7 @@ mod tests;
 
 pub use self::compile::diagnostic::{Diagnostic, Severity};
 pub use self::compile::tag_lookup::TagLookup;
-pub use self::compile::{Checked, Compiled, compile};
+pub use self::compile::{Checked, Compiled, Setting, compile, compile_in};
 pub use self::limits::Limits;
 pub use self::render::data::{About, Data};
 pub use self::render::stop::Unrendered;

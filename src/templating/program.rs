@@ -20,6 +20,41 @@ pub(crate) enum Node {
     Each(Box<Each>),
     /// A part with another value as `this`.
     With(Box<With>),
+    /// Parts with a separator between those that are not blank.
+    Parts(Box<Parts>),
+}
+
+impl Node {
+    /// What stands inside.
+    pub(crate) fn inner(&self) -> Vec<&Nodes> {
+        match self {
+            Self::Text(_) | Self::Write(_) => Vec::new(),
+            Self::If(chosen) => vec![&chosen.then, &chosen.otherwise],
+            Self::Each(each) => vec![&each.body, &each.otherwise],
+            Self::With(with) => vec![&with.body, &with.otherwise],
+            Self::Parts(parts) => parts.parts.iter().collect(),
+        }
+    }
+
+    /// What stands inside.
+    pub(crate) fn inner_mut(&mut self) -> Vec<&mut Nodes> {
+        match self {
+            Self::Text(_) | Self::Write(_) => Vec::new(),
+            Self::If(chosen) => vec![&mut chosen.then, &mut chosen.otherwise],
+            Self::Each(each) => vec![&mut each.body, &mut each.otherwise],
+            Self::With(with) => vec![&mut with.body, &mut with.otherwise],
+            Self::Parts(parts) => parts.parts.iter_mut().collect(),
+        }
+    }
+
+    /// The separator of the parts inside, if there is one.
+    pub(crate) fn separator_mut(&mut self) -> Option<&mut Text> {
+        match self {
+            Self::Each(each) => each.separator.as_mut(),
+            Self::Parts(parts) => Some(&mut parts.separator),
+            _ => None,
+        }
+    }
 }
 
 /// The author's own text.
@@ -62,6 +97,16 @@ pub(crate) struct Each {
     pub(crate) body: Nodes,
     /// For a list without elements, and for what is no list.
     pub(crate) otherwise: Nodes,
+    /// What stands between the elements' parts that are not blank.
+    pub(crate) separator: Option<Text>,
+    pub(crate) at: usize,
+}
+
+/// `parts`.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) parts: Vec<Nodes>,
+    pub(crate) separator: Text,
     pub(crate) at: usize,
 }
 

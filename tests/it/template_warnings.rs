@@ -84,6 +84,40 @@ async fn a_preview_that_passes_a_bound_is_an_error() {
 }
 
 #[actix_rt::test]
+async fn a_whole_document_is_checked_with_its_content_type_and_its_data() {
+    let node = Node::start(&[]).await;
+    let check = format!("{TEMPLATES}/check");
+    let mut document = json!({
+        "id": "w", "name": "W", "format": "text", "body": "{{own.x}} {{date own.d}} {{own.y}}", "content_type": "text/html",
+        "event": "guest.created", "data": {"own": {"x": "<b>", "d": "03/04/2026"}},
+    });
+    let verdict = node.post(&check, &document).await.json();
+    let expected = [
+        ("warning", "value_unescaped", 1, 1),
+        ("warning", "unusable_value", 1, 11),
+        ("warning", "value_unescaped", 1, 11),
+        ("warning", "unknown_path", 1, 26),
+        ("warning", "value_unescaped", 1, 26),
+    ];
+    let mut found = codes(&verdict["diagnostics"]);
+    found.sort_by_key(|found| (found.3, found.1));
+    assert_eq!(found, expected, "{verdict}");
+    assert_eq!((verdict["ok"].as_bool(), verdict["preview"]["content_type"].as_str()), (Some(true), Some("text/html")));
+
+    document["content_type"] = "application/problem+json".into();
+    let verdict = node.post(&check, &document).await.json();
+    assert_eq!((verdict["ok"].as_bool(), codes(&verdict["diagnostics"])[0].1), (Some(false), "content_type"));
+    let saved = json!({"format": "text", "body": "{{x}}", "content_type": "application/json"});
+    let refused = node.put(&format!("{TEMPLATES}/w"), &saved).await;
+    assert_eq!(refused.status, 422, "{}", refused.json());
+    assert!(refused.json().to_string().contains("choose the format json"), "{}", refused.json());
+
+    let refused = node.post(&check, &json!({"format": "yaml", "data": 1, "more": true})).await.json();
+    let pointers: Vec<_> = refused["errors"].as_array().expect("errors").iter().map(|e| e["pointer"].clone()).collect();
+    assert_eq!(pointers, ["/format", "/body", "/more", "/data"]);
+}
+
+#[actix_rt::test]
 async fn a_rendering_past_a_bound_is_dropped_and_counted_by_its_reason() {
     let (node, receiver) = (Node::start(&[]).await, Receiver::start());
     let loops = "{{#each xs}}{{#each ../xs}}{{#each ../../xs}}x{{/each}}{{/each}}{{/each}}";

@@ -109,6 +109,17 @@ fn a_tag_is_found_in_any_case() {
     assert_eq!(catalogue.tags(), tags);
     assert_eq!(catalogue.nearest("ORDER:TOTLA"), Some("Order:TOTAL"));
     assert_eq!(catalogue.nearest("WEATHER:TODAY"), None);
+    let shipped = Dictionary::shipped();
+    for (entity, attribute, meant) in [
+        ("INQUIRY", "ID", Some("INQUIRY:INQUIRY_ID")),
+        ("INQUIRY", "total", Some("INQUIRY:COST")),
+        ("booking", "Price", Some("INQUIRY:COST")),
+        ("CUSTOMER", "FNAME", Some("GUEST:FNAME")),
+        ("INQUIRY", "WEATHER", None),
+        ("WEATHER", "NAME", None),
+    ] {
+        assert_eq!(shipped.tag_meant(entity, attribute), meant, "{entity}:{attribute}");
+    }
 }
 
 #[test]

@@ -207,10 +207,16 @@ pub(in crate::http) struct KeyList {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it only describes; the reading is in `template_check`")]
 pub(in crate::http) struct TemplateQuestion {
+    /// The name of a saved template, which may be sent as it is.
+    id: Option<String>,
+    /// What people call it.
+    name: Option<String>,
     /// The body's shape.
     format: Format,
     /// The body.
     body: String,
+    /// The `content-type` that it is sent as, in place of the format's.
+    content_type: Option<String>,
     /// The events it is for; paths they don't carry are pointed out.
     event: Option<String>,
     /// Data for the preview; the dictionary's examples where it is left out.

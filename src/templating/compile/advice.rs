@@ -2,31 +2,85 @@
 //! at each value in its place, and refuses nothing.
 
 use super::findings::Findings;
+use super::origin::Origins;
+use crate::model::template::Format;
 use crate::templating::program::{Call, Expression, Node, Nodes, Place, Write};
 use crate::templating::render::helpers::{self, Gives};
 
 /// Warns of values that are hardly meant so.
-pub(crate) fn warn(nodes: &Nodes, findings: &mut Findings<'_>) {
+pub(crate) fn warn(
+    nodes: &Nodes,
+    format: Format,
+    content_type: Option<&str>,
+    origins: &Origins<'_>,
+    findings: &mut Findings<'_>,
+) {
     each_write(nodes, &mut |write| number_as_text(write, findings));
+    match format {
+        Format::Form => by_hand(nodes, "\"", origins, findings),
+        Format::Json => by_hand(nodes, "\\\"", origins, findings),
+        Format::Text => each_write(nodes, &mut |write| unescaped(write, content_type, findings)),
+        Format::Xml => {}
+    }
+}
+
+/// JSON written by hand where only text stands: a value in its quotes is not escaped for it.
+fn by_hand(nodes: &Nodes, quote: &str, origins: &Origins<'_>, findings: &mut Findings<'_>) {
+    for three in nodes.windows(3) {
+        let [Node::Text(before), Node::Write(write), Node::Text(after)] = three else { continue };
+        let begins = |text: &str| {
+            let before_quote = text.strip_suffix(quote).map(str::trim_end);
+            before_quote.is_some_and(|text| text.ends_with([':', ',', '[', '{', '=']))
+        };
+        let in_json = write.place != Place::JsonString || before.content.contains(quote);
+        if in_json
+            && begins(&before.content)
+            && after.content.starts_with(quote)
+            && write.place != (Place::JsonValue { depth: 0 })
+        {
+            let at = origins.offset(before.id, before.content.len() - quote.len());
+            findings.warning("json_by_hand", at, format!("This is JSON inside of text: a quote or line break in the value would break it. Write {{{{json x}}}} in place of {quote}{{{{x}}}}{quote}."));
+        }
+    }
+    for node in nodes {
+        for inner in node.inner() {
+            by_hand(inner, quote, origins, findings);
+        }
+    }
+}
+
+/// A value in a `text` template that is sent as HTML or CSV, and not escaped for it.
+fn unescaped(write: &Write, content_type: Option<&str>, findings: &mut Findings<'_>) {
+    let media_type = content_type.map(|text| text.split(';').next().unwrap_or(text).trim().to_ascii_lowercase());
+    let (helper, gives) = match media_type.as_deref() {
+        Some("text/html") => ("html", Gives::Html),
+        Some("text/csv") => ("csv", Gives::Csv),
+        _ => return,
+    };
+    let safe = match &write.value {
+        Expression::Call(call) => {
+            let own = helpers::get(call.helper).gives;
+            own == gives || matches!(own, Gives::Number | Gives::Boolean)
+        }
+        Expression::Local(_) | Expression::Literal(_) => true,
+        Expression::Path(_) => false,
+    };
+    if !safe {
+        let message = format!(
+            "This body is sent as {}, and the value is not escaped for it. Write {{{{{helper} x}}}}.",
+            media_type.unwrap_or_default()
+        );
+        findings.warning("value_unescaped", write.at, message);
+    }
 }
 
 fn each_write(nodes: &Nodes, look: &mut impl FnMut(&Write)) {
     for node in nodes {
-        match node {
-            Node::Text(_) => {}
-            Node::Write(write) => look(write),
-            Node::If(chosen) => {
-                each_write(&chosen.then, look);
-                each_write(&chosen.otherwise, look);
-            }
-            Node::Each(each) => {
-                each_write(&each.body, look);
-                each_write(&each.otherwise, look);
-            }
-            Node::With(with) => {
-                each_write(&with.body, look);
-                each_write(&with.otherwise, look);
-            }
+        if let Node::Write(write) = node {
+            look(write);
+        }
+        for inner in node.inner() {
+            each_write(inner, look);
         }
     }
 }

@@ -5,21 +5,25 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// The codes of all findings. `docs/templates.md` has the cure for each, and a test compares the two.
-pub(crate) const CODES: [&str; 64] = [
+pub(crate) const CODES: [&str; 70] = [
     "above_root",
     "block_values",
+    "content_type",
     "decorator",
     "duplicate_key",
     "each_too_deep",
     "each_unbalanced",
     "else_outside_block",
     "expression_in_token",
+    "foreign_syntax",
     "form_line_break",
     "form_lone_key",
+    "form_plus",
     "helper_name",
     "helper_values",
     "json_after_end",
     "json_bracket",
+    "json_by_hand",
     "json_colon",
     "json_comma",
     "json_control",
@@ -32,6 +36,7 @@ pub(crate) const CODES: [&str; 64] = [
     "json_trailing_comma",
     "json_unfinished",
     "json_value_missing",
+    "look_alike",
     "misshapen_tag",
     "number_as_text",
     "partial",
@@ -53,6 +58,7 @@ pub(crate) const CODES: [&str; 64] = [
     "unknown_path",
     "unknown_tag",
     "unusable_value",
+    "value_unescaped",
     "xml_ampersand",
     "xml_attribute_twice",
     "xml_bracket",

@@ -68,6 +68,20 @@ impl<'p> Findings<'p> {
         self.list.iter().filter(|finding| finding.severity == severity).count() >= FINDINGS_MAX
     }
 
+    /// How many findings there are, for [`Self::forget`].
+    pub(crate) fn count(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Forgets all findings after the first so many.
+    pub(crate) fn forget(&mut self, count: usize) {
+        self.list.truncate(count);
+    }
+
+    pub(crate) fn has(&self, code: &str) -> bool {
+        self.list.iter().any(|finding| finding.code == code)
+    }
+
     pub(crate) fn has_error(&self) -> bool {
         self.list.iter().any(|finding| finding.severity == Severity::Error)
     }

@@ -15,26 +15,24 @@ const ELEMENTS: usize = 4;
 /// that is hardly meant.
 pub(crate) fn encode(nodes: &mut Nodes, origins: &Origins<'_>, findings: &mut Findings<'_>) {
     for node in nodes {
-        match node {
-            Node::Text(text) => {
-                if let Some(byte) = memchr::memchr(b'\n', text.content.as_bytes()) {
-                    findings.warning("form_line_break", origins.offset(text.id, byte), "This line break becomes a part of a key or value. Write all pairs in one line, with & between them.");
-                }
-                text.content = percent::constant(&text.content).into();
+        if let Node::Text(text) = node {
+            if let Some(byte) = memchr::memchr(b'\n', text.content.as_bytes()) {
+                findings.warning("form_line_break", origins.offset(text.id, byte), "This line break becomes a part of a key or value. Write all pairs in one line, with & between them.");
             }
-            Node::Write(_) => {}
-            Node::If(chosen) => {
-                encode(&mut chosen.then, origins, findings);
-                encode(&mut chosen.otherwise, origins, findings);
+            if let Some(byte) = memchr::memchr(b'+', text.content.as_bytes()) {
+                findings.warning(
+                    "form_plus",
+                    origins.offset(text.id, byte),
+                    "In a form, + means a blank. Write %2B for a plus sign, and %20 or a blank for a blank.",
+                );
             }
-            Node::Each(each) => {
-                encode(&mut each.body, origins, findings);
-                encode(&mut each.otherwise, origins, findings);
-            }
-            Node::With(with) => {
-                encode(&mut with.body, origins, findings);
-                encode(&mut with.otherwise, origins, findings);
-            }
+            text.content = percent::constant(&text.content).into();
+        }
+        if let Some(separator) = node.separator_mut() {
+            separator.content = percent::constant(&separator.content).into();
+        }
+        for inner in node.inner_mut() {
+            encode(inner, origins, findings);
         }
     }
 }
@@ -42,25 +40,13 @@ pub(crate) fn encode(nodes: &mut Nodes, origins: &Origins<'_>, findings: &mut Fi
 /// Makes one text of those that stand side by side.
 pub(crate) fn join(nodes: Nodes) -> Nodes {
     let mut joined: Nodes = Vec::with_capacity(nodes.len());
-    for node in nodes {
+    for mut node in nodes {
+        for inner in node.inner_mut() {
+            *inner = join(std::mem::take(inner));
+        }
         match (joined.last_mut(), node) {
             (Some(Node::Text(before)), Node::Text(text)) => {
                 before.content = format!("{}{}", before.content, text.content).into();
-            }
-            (_, Node::If(mut chosen)) => {
-                chosen.then = join(chosen.then);
-                chosen.otherwise = join(chosen.otherwise);
-                joined.push(Node::If(chosen));
-            }
-            (_, Node::Each(mut each)) => {
-                each.body = join(each.body);
-                each.otherwise = join(each.otherwise);
-                joined.push(Node::Each(each));
-            }
-            (_, Node::With(mut with)) => {
-                with.body = join(with.body);
-                with.otherwise = join(with.otherwise);
-                joined.push(Node::With(with));
             }
             (_, node) => joined.push(node),
         }
@@ -76,6 +62,7 @@ pub(crate) fn bytes_expected(nodes: &Nodes) -> usize {
         Node::If(chosen) => bytes_expected(&chosen.then).max(bytes_expected(&chosen.otherwise)),
         Node::Each(each) => ELEMENTS * bytes_expected(&each.body),
         Node::With(with) => bytes_expected(&with.body),
+        Node::Parts(parts) => parts.parts.iter().map(bytes_expected).sum(),
     };
     nodes.iter().map(bytes).sum()
 }

@@ -2,12 +2,14 @@
 //! out, with the nearest known one. It refuses no path: events may carry more than is known.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashSet;
 
 use super::diagnostic::Severity;
 use super::findings::Findings;
 use super::tag_lookup::TagLookup;
+use super::tags;
+use crate::json::Json;
 use crate::model::event::EventPattern;
 use crate::templating::nearest::nearest;
 
@@ -21,6 +23,10 @@ const SHOWN_BYTES_MAX: usize = 100;
 pub(crate) struct Known<'d> {
     dictionary: &'d dyn TagLookup,
     event: Option<&'d EventPattern>,
+    /// The data that the template is tried with: what they have is known, too.
+    data: Option<Json<'d>>,
+    /// The paths that were pointed out: each once.
+    warned: RefCell<HashSet<String>>,
     /// What events carry, or nothing where nothing is known of them.
     carried: OnceCell<Option<Carried>>,
 }
@@ -32,8 +38,8 @@ struct Carried {
 }
 
 impl<'d> Known<'d> {
-    pub(crate) fn new(dictionary: &'d dyn TagLookup, event: Option<&'d EventPattern>) -> Self {
-        Self { dictionary, event, carried: OnceCell::new() }
+    pub(crate) fn new(dictionary: &'d dyn TagLookup, event: Option<&'d EventPattern>, data: Option<Json<'d>>) -> Self {
+        Self { dictionary, event, data, warned: RefCell::default(), carried: OnceCell::new() }
     }
 
     /// The path for which a tag stands; none, with an error, if there is no such tag.
@@ -44,7 +50,7 @@ impl<'d> Known<'d> {
             return None;
         };
         let names: Vec<String> = path.split('.').map(str::to_owned).collect();
-        if !self.carries(path) {
+        if !self.carries(path) && self.is_new(path) {
             let message = format!(
                 "*|{tag}|* stands for {path}. {} not known to carry it: where it is missing, it is empty.",
                 self.events()
@@ -57,6 +63,15 @@ impl<'d> Known<'d> {
     fn unknown_tag(&self, tag: &str, at: usize, findings: &mut Findings<'_>) {
         if findings.is_full(Severity::Error) {
             return;
+        }
+        if let Some(message) = tags::foreign(tag) {
+            return findings.error("unknown_tag", at, message);
+        }
+        let meant = tag.split_once(':').and_then(|(entity, attribute)| self.dictionary.tag_meant(entity, attribute));
+        if let Some(meant) = meant {
+            let meant = format!("*|{meant}|*");
+            let message = format!("There is no tag *|{}|*. Did you mean {meant}?", shown(tag));
+            return findings.add(Severity::Error, "unknown_tag", at, message, Some(meant));
         }
         let tags = self.dictionary.tags();
         let nearest = nearest(tag, tags.iter().map(String::as_str));
@@ -71,7 +86,7 @@ impl<'d> Known<'d> {
         // What is in a list has no path of its own in the dictionary.
         let plain = names.iter().take_while(|name| name.parse::<usize>().is_err());
         let path = plain.map(String::as_str).collect::<Vec<_>>().join(".");
-        if path.is_empty() || self.carries(&path) || findings.is_full(Severity::Warning) {
+        if path.is_empty() || self.carries(&path) || findings.is_full(Severity::Warning) || !self.is_new(&path) {
             return;
         }
         let paths = self.carried().map(|carried| carried.paths.iter());
@@ -93,7 +108,24 @@ impl<'d> Known<'d> {
     }
 
     fn carries(&self, path: &str) -> bool {
-        EVENT_PATHS.contains(&path) || self.carried().is_none_or(|carried| carried.all.contains(path))
+        EVENT_PATHS.contains(&path)
+            || self.data_has(path)
+            || self.carried().is_none_or(|carried| carried.all.contains(path))
+            // `length` is how many elements a list has.
+            || path.strip_suffix(".length").is_some_and(|list| self.carries(list))
+    }
+
+    fn data_has(&self, path: &str) -> bool {
+        let step = |value: Json<'d>, name: &str| match value {
+            Json::Object(members) => members.get(name),
+            _ => None,
+        };
+        self.data.is_some_and(|data| path.split('.').try_fold(data, step).is_some())
+    }
+
+    /// Whether a path was not pointed out before.
+    fn is_new(&self, path: &str) -> bool {
+        self.warned.borrow_mut().insert(path.to_owned())
     }
 
     fn carried(&self) -> Option<&Carried> {

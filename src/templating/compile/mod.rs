@@ -6,6 +6,7 @@ pub(crate) mod diagnostic;
 mod findings;
 mod finish;
 mod known;
+mod look_alikes;
 mod origin;
 mod parse;
 mod paths;
@@ -27,6 +28,7 @@ use super::program::Nodes;
 use super::render::data::Data;
 use super::render::run;
 use super::render::stop::Unrendered;
+use crate::json::Json;
 use crate::model::event::EventPattern;
 use crate::model::template::Format;
 
@@ -48,8 +50,27 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Compiles and checks a body. `event` says which events will be rendered with it, where that is
-/// known, so that paths they don't carry are pointed out.
+/// What is known where a template is checked.
+#[derive(Clone, Copy)]
+pub struct Setting<'a> {
+    /// The tags, and what events carry.
+    pub dictionary: &'a dyn TagLookup,
+    /// Which events will be rendered with the template, so that paths they don't carry are pointed out.
+    pub event: Option<&'a EventPattern>,
+    /// Data that it is tried with: what they have is known, too.
+    pub data: Option<Json<'a>>,
+    /// The `content-type` that the body is sent as, where it is not the format's.
+    pub content_type: Option<&'a str>,
+}
+
+impl<'a> Setting<'a> {
+    /// Nothing is known but the dictionary.
+    pub fn of(dictionary: &'a dyn TagLookup) -> Self {
+        Self { dictionary, event: None, data: None, content_type: None }
+    }
+}
+
+/// Compiles and checks a body.
 pub fn compile(
     format: Format,
     body: &str,
@@ -57,13 +78,21 @@ pub fn compile(
     event: Option<&EventPattern>,
     limits: &Limits,
 ) -> Checked {
+    compile_in(format, body, &Setting { event, ..Setting::of(dictionary) }, limits)
+}
+
+/// Compiles and checks a body, with what is known where it is used.
+pub fn compile_in(format: Format, body: &str, setting: &Setting<'_>, limits: &Limits) -> Checked {
+    // Editors put a byte order mark before a text; nobody means to send it.
+    let body = body.strip_prefix('\u{feff}').unwrap_or(body);
+    // A file ends with a line break, which would become a part of the last value.
+    let body = if format == Format::Form { body.trim_end_matches(['\r', '\n']) } else { body };
     let mut findings = Findings::of(body);
     let Some(scanned) = scan::scan(body, limits, &mut findings) else {
         return Checked { compiled: None, diagnostics: findings.into_list() };
     };
     let mut findings = findings.in_text(&scanned.text);
-    let known = Known::new(dictionary, event);
-    let nodes = prepare(format, &scanned, &known, limits, &mut findings);
+    let nodes = prepare(format, &scanned, setting, limits, &mut findings);
     let compiled = nodes.filter(|_| !findings.has_error()).map(|nodes| Compiled {
         format,
         bytes_expected: finish::bytes_expected(&nodes),
@@ -76,15 +105,16 @@ pub fn compile(
 fn prepare(
     format: Format,
     scanned: &Scanned,
-    known: &Known<'_>,
+    setting: &Setting<'_>,
     limits: &Limits,
     findings: &mut Findings<'_>,
 ) -> Option<Nodes> {
     let escaping = format != Format::Text;
-    let Parsed { mut nodes, origins, writes } = parse::parse(scanned, escaping, known, limits, findings)?;
+    let known = Known::new(setting.dictionary, setting.event, setting.data);
+    let Parsed { mut nodes, origins, writes } = parse::parse(scanned, escaping, &known, limits, findings)?;
     place::place(format, &mut nodes, writes, &origins, findings);
     if !findings.has_error() {
-        advice::warn(&nodes, findings);
+        advice::warn(&nodes, format, setting.content_type, &origins, findings);
     }
     if format == Format::Form {
         finish::encode(&mut nodes, &origins, findings);

@@ -8,6 +8,11 @@ pub trait TagLookup: Send + Sync {
     /// The dotted path for which `*|ENTITY:ATTRIBUTE|*` stands, whatever the case of its letters.
     fn tag_path(&self, entity: &str, attribute: &str) -> Option<&str>;
 
+    /// The tag that is meant by another word for its attribute, as `INQUIRY:COST` by `INQUIRY:PRICE`.
+    fn tag_meant(&self, _entity: &str, _attribute: &str) -> Option<String> {
+        None
+    }
+
     /// All tags, as `GUEST:NAME`.
     fn tags(&self) -> Vec<String>;
 

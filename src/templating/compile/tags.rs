@@ -34,14 +34,28 @@ pub(crate) fn find(text: &str) -> Option<Tag<'_>> {
     memchr::memmem::find_iter(text.as_bytes(), b"*|").find_map(|at| at_start(&text[at..]).map(|tag| Tag { at, ..tag }))
 }
 
-/// The first text that has a tag's delimiters but isn't one: `*|GUEST NAME|*`.
-pub(crate) fn find_misshapen(text: &str) -> Option<usize> {
-    memchr::memmem::find_iter(text.as_bytes(), b"*|").find(|&at| {
-        let rest = &text.as_bytes()[at + 2..];
-        let near = &rest[..rest.len().min(TAG_BYTES)];
-        let line = near.split(|&b| b == b'\n').next().unwrap_or(near);
-        memchr::memmem::find(line, b"|*").is_some() && at_start(&text[at..]).is_none()
+/// The texts that have a tag's delimiters but aren't one, `*|GUEST NAME|*`: where each begins, and what is
+/// between the delimiters.
+pub(crate) fn misshapen(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    memchr::memmem::find_iter(text.as_bytes(), b"*|").filter_map(|at| {
+        let rest = &text[at + 2..];
+        let near = &rest[..rest.floor_char_boundary(TAG_BYTES)];
+        let line = near.split('\n').next().unwrap_or(near);
+        let inside = line.split_once("|*")?.0;
+        at_start(&text[at..]).is_none().then_some((at, inside))
     })
+}
+
+/// What to write for a tag of Mailchimp's that chooses between parts; its others name values.
+pub(crate) fn foreign(inside: &str) -> Option<&'static str> {
+    let word = inside.split(':').next().unwrap_or(inside).trim();
+    let ends = inside.to_ascii_uppercase();
+    match word.to_ascii_uppercase().as_str() {
+        "IF" | "IFNOT" | "ELSE" | "ELSEIF" => {}
+        "END" if ends.contains("IF") => {}
+        _ => return None,
+    }
+    Some("Conditions like *|IF:…|* belong to Mailchimp. Here they are written {{#if guest.email}}…{{else}}…{{/if}}.")
 }
 
 /// The tag that a name in an expression stands for, `GUEST:NAME`, if it stands for one.
@@ -83,8 +97,10 @@ mod tests {
 
     #[test]
     fn near_misses_are_seen() {
-        assert_eq!(find_misshapen("a *|GUEST NAME|* b"), Some(2));
-        assert_eq!(find_misshapen("*|GUEST:NAME|*"), None);
-        assert_eq!(find_misshapen("2 *| 3"), None);
+        let seen = |text| misshapen(text).map(|(at, inside)| (at, inside.to_owned())).collect::<Vec<_>>();
+        assert_eq!(seen("a *|GUEST NAME|* *|é|*"), [(2, "GUEST NAME".to_owned()), (17, "é".to_owned())]);
+        assert_eq!(seen("*|GUEST:NAME|*"), []);
+        assert_eq!(seen("2 *| 3"), []);
+        assert_eq!(seen(&format!("*|{}", "é".repeat(100))), []);
     }
 }

@@ -11,7 +11,7 @@ use super::value::Datum;
 use super::write::write;
 use crate::json::Json;
 use crate::templating::limits::Limits;
-use crate::templating::program::{Call, Each, Expression, If, LocalName, Node, Nodes, Path, With};
+use crate::templating::program::{Call, Each, Expression, If, LocalName, Node, Nodes, Parts, Path, Text, With};
 
 /// The most complaints of one preview.
 const COMPLAINTS_MAX: usize = 100;
@@ -35,6 +35,29 @@ struct Scope<'a> {
     key: Option<&'a str>,
     index: usize,
     last: bool,
+}
+
+/// What stands between parts.
+struct Joint<'a> {
+    separator: Option<&'a str>,
+    /// A part before was not blank.
+    earlier: bool,
+}
+
+impl<'a> Joint<'a> {
+    fn of(separator: Option<&'a Text>) -> Self {
+        Self { separator: separator.map(|separator| &*separator.content), earlier: false }
+    }
+}
+
+/// Whether bytes are nothing but white space. Most parts have another byte soon.
+fn is_blank(bytes: &[u8]) -> bool {
+    let is_space = |byte: &u8| matches!(byte, b'\t'..=b'\r' | b' ');
+    match bytes.iter().find(|byte| !is_space(byte)) {
+        None => true,
+        Some(byte) if byte.is_ascii() => false,
+        Some(_) => std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(char::is_whitespace)),
+    }
 }
 
 /// A helper that could not use a value.
@@ -113,6 +136,7 @@ impl<'a> Run<'a> {
                 Node::If(chosen) => self.chosen(chosen)?,
                 Node::Each(each) => self.each(each)?,
                 Node::With(with) => self.with(with)?,
+                Node::Parts(parts) => self.parts(parts)?,
             }
             if self.out.len() > self.output_bytes_max {
                 return Err(Unrendered::TooLarge);
@@ -144,30 +168,32 @@ impl<'a> Run<'a> {
         if !self.truth(&value, false)? {
             return self.nodes(&with.otherwise);
         }
-        self.element(&with.body, value, None, 0, false)
+        let scope = Scope { this: value, key: None, index: 0, last: false };
+        self.element(&with.body, &mut Joint::of(None), scope)
     }
 
     fn each(&mut self, each: &'a Each) -> Result<(), Unrendered> {
-        let value = self.value(&each.list)?;
-        match value {
+        let mut joint = Joint::of(each.separator.as_ref());
+        match self.value(&each.list)? {
             Datum::Data(Json::Array(list)) if !list.is_empty() => {
                 for (index, element) in list.iter().enumerate() {
-                    let last = index + 1 == list.len();
-                    self.element(&each.body, Datum::Data(element), None, index, last)?;
+                    let scope = Scope { this: Datum::Data(element), key: None, index, last: index + 1 == list.len() };
+                    self.element(&each.body, &mut joint, scope)?;
                 }
                 Ok(())
             }
             Datum::List(list) if !list.is_empty() => {
                 for (index, element) in list.iter().enumerate() {
-                    let last = index + 1 == list.len();
-                    self.element(&each.body, element.clone(), None, index, last)?;
+                    let scope = Scope { this: element.clone(), key: None, index, last: index + 1 == list.len() };
+                    self.element(&each.body, &mut joint, scope)?;
                 }
                 Ok(())
             }
             Datum::Data(Json::Object(members)) if !members.is_empty() => {
                 for (index, (key, member)) in members.iter().enumerate() {
                     let last = index + 1 == members.len();
-                    self.element(&each.body, Datum::Data(member), Some(key), index, last)?;
+                    let scope = Scope { this: Datum::Data(member), key: Some(key), index, last };
+                    self.element(&each.body, &mut joint, scope)?;
                 }
                 Ok(())
             }
@@ -175,17 +201,35 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn element(
-        &mut self,
-        body: &'a Nodes,
-        this: Datum<'a>,
-        key: Option<&'a str>,
-        index: usize,
-        last: bool,
-    ) -> Result<(), Unrendered> {
+    fn parts(&mut self, parts: &'a Parts) -> Result<(), Unrendered> {
+        let mut joint = Joint::of(Some(&parts.separator));
+        for part in &parts.parts {
+            self.joined(part, &mut joint)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a part, with the separator before it unless it is the first. One that is blank leaves nothing.
+    fn joined(&mut self, part: &'a Nodes, joint: &mut Joint<'a>) -> Result<(), Unrendered> {
+        let Some(separator) = joint.separator else { return self.nodes(part) };
+        let start = self.out.len();
+        if joint.earlier {
+            self.out.extend_from_slice(separator.as_bytes());
+        }
+        let begin = self.out.len();
+        self.nodes(part)?;
+        if is_blank(&self.out[begin..]) {
+            self.out.truncate(start);
+        } else {
+            joint.earlier = true;
+        }
+        Ok(())
+    }
+
+    fn element(&mut self, body: &'a Nodes, joint: &mut Joint<'a>, scope: Scope<'a>) -> Result<(), Unrendered> {
         self.spend(1)?;
-        self.scopes.push(Scope { this, key, index, last });
-        let done = self.nodes(body);
+        self.scopes.push(scope);
+        let done = self.joined(body, joint);
         self.scopes.pop();
         done
     }

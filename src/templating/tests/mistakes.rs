@@ -5,7 +5,7 @@ use crate::model::event::EventPattern;
 use crate::model::template::Format;
 use crate::model::template::Format::{Form, Json, Text, Xml};
 use crate::templating::compile::diagnostic::CODES;
-use crate::templating::{Limits, Severity, compile};
+use crate::templating::{Limits, Setting, Severity, compile, compile_in};
 
 /// Templates that are refused, with the first error's code, line and column.
 #[rustfmt::skip]
@@ -94,6 +94,8 @@ const MISTAKES: &[(Format, &str, (&str, usize, usize))] = &[
     (Json, "{a: 1}", ("json_key", 1, 2)),
     (Json, "\"\\x\"", ("json_escape", 1, 3)),
     (Xml, "<a>1 < 2</a>", ("xml_syntax", 1, 7)),
+    (Json, "[\u{a0}1]", ("look_alike", 1, 2)),
+    (Text, "{{x | upcase}}", ("foreign_syntax", 1, 5)),
 ];
 
 #[test]
@@ -139,6 +141,20 @@ const ODD: &[(Format, &str, Option<&str>, Option<&str>)] = &[
     (Json, "{{number guest.name}}", Some("number_as_text"), None),
     (Json, "{{date guest.name \"%s\"}}", Some("number_as_text"), None),
     (Json, "\"{{number guest.name}}\"", None, None),
+    (Form, "a=1&b=2\n", None, None),
+    (Form, "a=1+1", Some("form_plus"), None),
+    (Form, "payload={\"text\":\"{{guest.name}}\"}", Some("json_by_hand"), None),
+    (Form, "payload={\"text\":{{json guest.name}}}", None, None),
+    (Form, "a=\"{{guest.name}}", None, None),
+    (Json, r#"{"p":"{\"text\":\"{{guest.name}}\"}"}"#, Some("json_by_hand"), None),
+    (Json, r#"{"p":"{\"text\":{{json guest.name}}}"}"#, None, None),
+    (Json, r#"{"p":"say \"{{guest.name}}\"","q":"{{guest.name}}","r":["{{guest.name}}"]}"#, None, None),
+    (Json, "{\"s\":\"{% if up %}up{% endif %}\"}", Some("foreign_syntax"), None),
+    (Text, "Dear ${name}", Some("foreign_syntax"), None),
+    (Text, "<$.detail.id>", Some("foreign_syntax"), None),
+    (Text, "{{$json.name}}", Some("foreign_syntax"), None),
+    (Text, "100 %} ${ } <$5>", None, None),
+    (Text, "{{rental.tags.length}}", None, None),
 ];
 
 #[test]
@@ -194,6 +210,8 @@ fn every_code_is_provoked_by_a_test() {
         "xml_too_deep",
         "preview_failed",
         "unusable_value",
+        "value_unescaped",
+        "content_type",
     ];
     let provoked: Vec<&str> = refused.chain(odd).chain(others).collect();
     let missing: Vec<_> = CODES.iter().filter(|code| !provoked.contains(code)).collect();
@@ -244,4 +262,43 @@ fn values_that_helpers_cannot_use_are_shown() {
         told("{{date \"2026-08-14\" tz=d}}")[0].2,
         "date: \"03/04/2026\" is not a time zone that is known, like \"Europe/Rome\"."
     );
+}
+
+#[test]
+fn a_path_is_pointed_out_once_and_not_where_the_data_has_it() {
+    let event = EventPattern::new("guest.created").expect("a pattern");
+    let data = crate::json::Document::from(&serde_json::json!({"own": {"x": 1, "list": [1]}}));
+    let found = |body: &str, data| {
+        let setting = Setting { event: Some(&event), data, ..Setting::of(&Small) };
+        let diagnostics = compile_in(Text, body, &setting, &Limits::default()).diagnostics;
+        diagnostics.into_iter().map(|found| (found.code, found.column)).collect::<Vec<_>>()
+    };
+    assert_eq!(found("{{own.x}}{{own.x}}{{own.y}}", None), [("unknown_path", 1), ("unknown_path", 19)]);
+    assert_eq!(found("{{own.x}}{{own.x}}{{own.y}}", Some(data.root())), [("unknown_path", 19)]);
+    assert_eq!(found("{{own.list.length}}{{#each own.list}}{{this}}{{/each}}", Some(data.root())), []);
+}
+
+#[test]
+fn values_in_html_and_csv_are_escaped_for_it() {
+    let found = |content_type: &str, body: &str| {
+        let setting = Setting { content_type: Some(content_type), ..Setting::of(&Small) };
+        let diagnostics = compile_in(Text, body, &setting, &Limits::default()).diagnostics;
+        diagnostics.into_iter().map(|found| (found.code, found.column)).collect::<Vec<_>>()
+    };
+    let body = "{{guest.name}}{{html guest.name}}{{csv guest.name}}{{round guest.age}}{{upper guest.name}}";
+    assert_eq!(
+        found("text/html; charset=utf-8", body),
+        [("value_unescaped", 1), ("value_unescaped", 34), ("value_unescaped", 71)]
+    );
+    assert_eq!(found("Text/CSV", body), [("value_unescaped", 1), ("value_unescaped", 15), ("value_unescaped", 71)]);
+    assert_eq!(found("text/plain", body), []);
+}
+
+#[test]
+fn every_misshapen_tag_is_reported() {
+    let found = check(Text, "*|GUEST NAME|* *|GUEST:FIRST NAME|* *|ELSE:|* *|IF:A=b|*").diagnostics;
+    let told: Vec<_> =
+        found.iter().map(|found| (found.code, found.column, found.message.contains("Mailchimp"))).collect();
+    let expected = [(1, false), (16, false), (37, true), (47, true)];
+    assert_eq!(told, expected.map(|(column, mailchimp)| ("misshapen_tag", column, mailchimp)));
 }

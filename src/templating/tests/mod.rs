@@ -5,6 +5,7 @@ mod bodies;
 mod document;
 mod helpers;
 mod mistakes;
+mod reports;
 
 use serde_json::Value;
 

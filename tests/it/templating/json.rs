@@ -133,6 +133,33 @@ impl Node {
     }
 }
 
+/// A template of separated lists and optional members, with helpers where values stand.
+fn separated() -> impl Strategy<Value = String> {
+    let value = prop_oneof![
+        2 => (0..parts::CALLS.len(), expr()).prop_map(|(which, expr)| parts::call(which, &expr, 1)),
+        1 => expr().prop_map(|expr| expr.written(1)),
+        1 => parts::any_pieces().prop_map(|pieces| format!("\"{}\"", parts::write(&pieces, 1, escape))),
+    ];
+    let part = |value: String, on: Option<Expr>, key: usize| {
+        let member = format!("\"k{key}\": {value}");
+        match on {
+            Some(on) => format!("{{{{#if {}}}}}{member}{{{{/if}}}} ", on.path(1)),
+            None => format!("{{{{#if true}}}}{member}{{{{/if}}}}\n"),
+        }
+    };
+    let members = vec((value, proptest::option::of(expr())), 0..5).prop_map(move |members| {
+        let parts = members.into_iter().enumerate().map(|(key, (value, on))| part(value, on, key));
+        parts.collect::<String>()
+    });
+    (members, expr(), proptest::sample::select(vec!["xs", "o", "a"]), any::<bool>()).prop_map(
+        |(members, on, list, all)| {
+            let object = format!("{{ {{{{#parts separator=\",\"}}}}{members}{{{{/parts}}}} }}");
+            let each = if all { object } else { format!("{{{{#if {}}}}}{object}{{{{/if}}}}", on.path(1)) };
+            format!("[{{{{#each {list} separator=\",\"}}}}{each}{{{{/each}}}}]")
+        },
+    )
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -144,6 +171,15 @@ proptest! {
             let parsed: Value = serde_json::from_slice(&body)
                 .map_err(|error| TestCaseError::fail(format!("{template}\n{}\n{error}", String::from_utf8_lossy(&body))))?;
             prop_assert_eq!(parsed, node.value(&Scope::of(&members)), "{}", template);
+        }
+    }
+
+    #[test]
+    fn separators_and_helpers_leave_bodies_well_formed(template in separated(), members in data::members()) {
+        let compiled = compiled(Format::Json, &template).map_err(TestCaseError::fail)?;
+        if let Some(body) = body(&compiled, &members) {
+            let parsed: Result<Value, _> = serde_json::from_slice(&body);
+            prop_assert!(parsed.is_ok(), "{}\n{}", template, String::from_utf8_lossy(&body));
         }
     }
 }

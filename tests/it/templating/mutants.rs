@@ -5,10 +5,10 @@ use posthaste::model::template::Format;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::{body, compiled, config, data, form, json as json_templates, shape, xml};
+use super::{body, compiled, config, data, form, json as json_templates, parts, shape, xml};
 
 /// What mistakes are made of.
-const SCRAPS: [&str; 46] = [
+const SCRAPS: [&str; 56] = [
     "{{a}}",
     "{{#if a}}",
     "{{else}}",
@@ -18,6 +18,16 @@ const SCRAPS: [&str; 46] = [
     "{{/unless}}",
     "{{#each xs}}",
     "{{/each}}",
+    "{{#each xs separator=\",\"}}",
+    "{{#each xs separator=\"&\"}}",
+    "{{#parts}}",
+    "{{#parts separator=\"&\"}}",
+    "{{/parts}}",
+    "{{#if (lt @index 2)}}",
+    "{{#if (eq @index 1)}}",
+    "{{sort xs}}",
+    "{{upper a}}",
+    "{{round c 1}}",
     "{{#with o}}",
     "{{/with}}",
     "{{@index}}",
@@ -180,6 +190,22 @@ proptest! {
     #[test]
     fn forms_with_mistakes(pairs in form::pairs(), mistakes in mistakes(), members in data::members()) {
         judge(Format::Form, &mutated(&form::template(&pairs), &mistakes), &members)?;
+    }
+
+    #[test]
+    fn helpers_in_every_place(pieces in parts::any_pieces(), members in data::members()) {
+        let plain = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+        let text = parts::write(&pieces, 0, plain);
+        for (format, template) in [
+            (Format::Json, format!("\"{text}\"")),
+            (Format::Xml, format!("<a b=\"{text}\">{text}</a>")),
+            (Format::Form, format!("k={text}&l=1")),
+            (Format::Text, text.clone()),
+        ] {
+            let accepted = compiled(format, &template);
+            prop_assert!(accepted.is_ok(), "{:?}", accepted.err());
+            judge(format, &template, &members)?;
+        }
     }
 
     #[test]

@@ -124,6 +124,77 @@ pub(crate) enum Piece {
     If(Expr, Vec<Piece>, Vec<Piece>),
     Unless(Expr, Vec<Piece>),
     Each(Expr, Vec<Piece>),
+    /// A helper's call with the value, which may come to anything.
+    Call(usize, Expr),
+    /// A list whose parts have a separator between them.
+    Separated(Expr, Vec<Piece>),
+}
+
+/// Calls of every helper, with `$` for a value.
+pub(crate) const CALLS: [&str; 58] = [
+    "add $ 1",
+    "subtract $ 1",
+    "multiply $ 3",
+    "divide $ 7",
+    "modulo $ 3",
+    "round $ 2",
+    "floor $",
+    "ceil $",
+    "abs $",
+    "min $ 1",
+    "max $",
+    "to_number $",
+    "to_string $",
+    "to_boolean $",
+    "default $ \"x\"",
+    "lookup $ \"a\"",
+    "json $",
+    "upper $",
+    "lower $",
+    "capitalize $",
+    "title $",
+    "trim $",
+    "truncate $ 5",
+    "substring $ 1 3",
+    "replace $ \"a\" \"\\\"\"",
+    "pad_start $ 4 \"<\"",
+    "pad_end $ 4 \"&\"",
+    "starts_with $ \"a\"",
+    "ends_with $ \"a\"",
+    "length $",
+    "first $",
+    "last $",
+    "slice $ 0 2",
+    "sort $",
+    "reverse $",
+    "unique $",
+    "pluck $ \"a\"",
+    "where $ \"a\"",
+    "sum $",
+    "contains $ \"a\"",
+    "join $ \"]]>\"",
+    "split $ \"a\"",
+    "url_encode $",
+    "html $",
+    "csv $",
+    "base64 $",
+    "hex $",
+    "sha256 $",
+    "md5 $",
+    "date $ \"%A %d\" locale=\"fr\"",
+    "date_add $ days=1",
+    "date_diff $ \"2026-01-01\"",
+    "unix $",
+    "number $ locale=\"de\"",
+    "money $ \"EUR\" symbol=true",
+    "eq $ 1",
+    "not $",
+    "and $ $",
+];
+
+/// A call as a template has it.
+pub(crate) fn call(which: usize, expr: &Expr, depth: usize) -> String {
+    format!("{{{{{}}}}}", CALLS[which].replace('$', &expr.path(depth)))
 }
 
 pub(crate) fn pieces() -> impl Strategy<Value = Vec<Piece>> {
@@ -132,6 +203,22 @@ pub(crate) fn pieces() -> impl Strategy<Value = Vec<Piece>> {
         2 => "[ -~]{0,5}".prop_map(Piece::Constant),
         4 => expr().prop_map(Piece::Value),
     ];
+    blocks(leaf)
+}
+
+/// The same with helpers and separators, of whose bodies only the form is known.
+pub(crate) fn any_pieces() -> impl Strategy<Value = Vec<Piece>> {
+    let leaf = prop_oneof![
+        2 => "[ -~]{0,5}".prop_map(Piece::Constant),
+        2 => expr().prop_map(Piece::Value),
+        4 => (0..CALLS.len(), expr()).prop_map(|(which, expr)| Piece::Call(which, expr)),
+        2 => (proptest::sample::select(vec!["xs", "o"]), expr())
+            .prop_map(|(list, value)| Piece::Separated(Expr::Member(list, 4), vec![Piece::Value(value)])),
+    ];
+    blocks(leaf)
+}
+
+fn blocks(leaf: impl Strategy<Value = Piece> + 'static) -> impl Strategy<Value = Vec<Piece>> {
     let piece = leaf.prop_recursive(2, 8, 3, |inner| {
         let some = proptest::collection::vec(inner, 0..3);
         prop_oneof![
@@ -163,6 +250,12 @@ pub(crate) fn write(pieces: &[Piece], depth: usize, escape: fn(&str) -> String) 
                 format!("{{{{#each {}}}}}{each}{{{{/each}}}}", list.path(depth))
             }
             Piece::Each(..) => String::new(),
+            Piece::Call(which, expr) => call(*which, expr, depth),
+            Piece::Separated(list, each) if depth < 3 => {
+                let each = write(each, depth + 1, escape);
+                format!("{{{{#each {} separator=\", \"}}}}{each}{{{{/each}}}}", list.path(depth))
+            }
+            Piece::Separated(..) => String::new(),
         })
         .collect()
 }
@@ -184,6 +277,7 @@ pub(crate) fn text(pieces: &[Piece], scope: &Scope<'_>) -> String {
                 .map(|(place, element)| text(each, &scope.with(element, place)))
                 .collect(),
             Piece::Each(..) => String::new(),
+            Piece::Call(..) | Piece::Separated(..) => unreachable!("no text is reckoned for these"),
         })
         .collect()
 }

@@ -99,12 +99,20 @@ fn members(text: &str) -> Map<String, Value> {
 /// Texts that begin or end something in each of the formats.
 const HOSTILE: [&str; 3] = ["\",\"x\":[1]}]<x a=\"'/>--></a>]]>&a=b%26{{a}}*|DATA:B|*\u{0}\r\n\u{ffff}", "\\", "1"];
 
-/// Comparisons and dates may tell one text from another, and then it is the author who chooses.
-const TELLING: [&str; 10] = ["eq ", "ne ", "lt", "gt", "date", "number", "money", "trim", "lookup", "truncate"];
+/// Blocks and helpers that may tell one text from another, so that it is the author who chooses.
+const TELLING: [&str; 4] = ["{{#each (", "separator", "{{#if (", "parts"];
+
+/// Whether a helper is called: what it makes of a text may be empty, and that may be asked for.
+fn calls(template: &str) -> bool {
+    super::parts::CALLS.iter().any(|call| {
+        let name = call.split(' ').next().unwrap_or(call);
+        template.contains(&format!("{name} "))
+    })
+}
 
 /// Whether no text in the data changes the structure that the template gives them.
 pub(crate) fn judge(format: Format, template: &str) -> Result<(), String> {
-    if TELLING.iter().any(|helper| template.contains(helper)) {
+    if calls(template) || TELLING.iter().any(|telling| template.contains(telling)) {
         return Ok(());
     }
     let Ok(compiled) = compiled(format, template) else { return Ok(()) };

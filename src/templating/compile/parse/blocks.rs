@@ -1,34 +1,81 @@
-//! `if`, `unless`, `each`, `with`: the blocks that a template may use.
+//! `if`, `unless`, `each`, `with`, `parts`: the blocks that a template may use.
 
 use handlebars::template::{BlockParam, HelperTemplate, Parameter, Template};
 use serde_json::Value;
 
 use super::scopes::Scope;
 use super::{Parsing, refused};
-use crate::templating::program::{Each, Expression, If, Node, Nodes, With};
+use crate::templating::compile::origin::Origin;
+use crate::templating::program::{Each, Expression, If, Node, Nodes, Parts, Text, With};
+
+/// The longest separator, in bytes.
+const SEPARATOR_BYTES_MAX: usize = 100;
+
+const PARTS: &str = "{{#parts}} takes nothing but its separator, and has no {{else}}: {{#parts separator=\",\"}}{{#if guest.email}}…{{/if}}{{#if guest.phone}}…{{/if}}{{/parts}}.";
+
+/// What a block is given by name.
+#[derive(Default)]
+struct Options {
+    include_zero: bool,
+    separator: Option<Text>,
+}
+
+fn example(block: &str) -> &'static str {
+    match block {
+        "each" => {
+            "{{#each rental.tags}}…{{this}}…{{/each}}, or with a name of your own {{#each rental.tags as |tag|}}…{{tag}}…{{/each}}"
+        }
+        "with" => "{{#with guest}}…{{name}}…{{/with}}",
+        _ => {
+            "{{#if guest.email}}…{{/if}}; with conditions {{#if (eq guest.country \"IT\")}} or {{#if (and guest.email guest.phone)}}"
+        }
+    }
+}
+
+/// What to write for a block that other engines or helper libraries have.
+fn unknown(name: &str) -> String {
+    let plain = name.to_ascii_lowercase().replace(['_', '-'], "");
+    let instead = match plain.as_str() {
+        "ifequals" | "ifeq" | "equals" | "equal" | "eq" | "is" | "ifcond" | "compare" | "ifcompare" | "ifis" => {
+            "Comparisons stand in parentheses in {{#if}}: {{#if (eq a b)}}…{{/if}}; others are ne, lt, lte, gt, gte"
+        }
+        "ifnotequals" | "ifnoteq" | "unlesseq" | "unlessequals" | "ne" | "neq" | "isnt" | "not" => {
+            "Comparisons stand in parentheses in {{#if}}: {{#if (ne a b)}}…{{/if}}"
+        }
+        "gt" | "gte" | "lt" | "lte" | "ifgt" | "ifgte" | "iflt" | "iflte" => {
+            "Comparisons stand in parentheses in {{#if}}: {{#if (gt a b)}}…{{/if}}; others are gte, lt, lte"
+        }
+        "and" | "ifand" | "or" | "ifor" => {
+            "Conditions are joined in parentheses in {{#if}}: {{#if (and a b)}}…{{/if}}, {{#if (or a b)}}…{{/if}}"
+        }
+        "for" | "foreach" | "range" | "list" | "loop" => "A list is repeated with {{#each list}}…{{this}}…{{/each}}",
+        "switch" | "case" => "Choose with {{#if (eq a \"x\")}}…{{else if (eq a \"y\")}}…{{else}}…{{/if}}",
+        "elseif" | "elif" | "elsif" => "It is written {{else if …}}",
+        _ => "",
+    };
+    let stop = if instead.is_empty() { "" } else { ". " };
+    format!(
+        "There is no block {name:?}. {instead}{stop}The blocks are {{{{#if …}}}}, {{{{#unless …}}}}, {{{{#each …}}}}, {{{{#with …}}}} and {{{{#parts …}}}}."
+    )
+}
 
 impl Parsing<'_, '_, '_, '_> {
     pub(super) fn block(&mut self, block: &HelperTemplate, at: usize) -> Nodes {
         let name = block.name.as_name().unwrap_or("").to_owned();
-        if !matches!(name.as_str(), "if" | "unless" | "each" | "with") {
-            self.findings.error("unknown_block", at, format!("There is no block {name:?}. The blocks are {{{{#if …}}}}, {{{{#unless …}}}}, {{{{#each …}}}} and {{{{#with …}}}}."));
-            // What it holds is looked at all the same.
-            self.part(block.inverse.as_ref());
-            return self.part(block.template.as_ref());
+        match name.as_str() {
+            "parts" => return vec![self.parts(block, at)],
+            "if" | "unless" | "each" | "with" => {}
+            _ => {
+                self.findings.error("unknown_block", at, unknown(&name));
+                // What it holds is looked at all the same.
+                self.part(block.inverse.as_ref());
+                return self.part(block.template.as_ref());
+            }
         }
         if block.params.len() != 1 {
-            let example = match name.as_str() {
-                "each" => {
-                    "{{#each rental.tags}}…{{this}}…{{/each}}, or with a name of your own {{#each rental.tags as |tag|}}…{{tag}}…{{/each}}"
-                }
-                "with" => "{{#with guest}}…{{name}}…{{/with}}",
-                _ => {
-                    "{{#if guest.email}}…{{/if}}; with conditions {{#if (eq guest.country \"IT\")}} or {{#if (and guest.email guest.phone)}}"
-                }
-            };
-            self.findings.error("block_values", at, format!("{{{{#{name}}}}} takes one value: {example}."));
+            self.findings.error("block_values", at, format!("{{{{#{name}}}}} takes one value: {}.", example(&name)));
         }
-        let include_zero = self.include_zero(block, &name, at);
+        let options = self.options(block, &name, at);
         let (value, path) = match block.params.first() {
             Some(Parameter::Path(path)) => {
                 let text = Parameter::Path(path.clone());
@@ -39,17 +86,45 @@ impl Parsing<'_, '_, '_, '_> {
         };
         let names = self.names(block, &name, at);
         let node = match name.as_str() {
-            "each" => self.each(block, value, names, at),
+            "each" => self.each(block, value, names, options.separator, at),
             "with" => self.with(block, value, path, names, at),
             _ => {
                 let then = self.part(block.template.as_ref());
                 let otherwise = self.part(block.inverse.as_ref());
                 let negated = name == "unless";
-                let chosen = If { condition: value, negated, include_zero, then, otherwise, at };
-                Node::If(Box::new(chosen))
+                let include_zero = options.include_zero;
+                Node::If(Box::new(If { condition: value, negated, include_zero, then, otherwise, at }))
             }
         };
         vec![node]
+    }
+
+    /// Each block directly inside is a part, and so is what stands between two blocks.
+    fn parts(&mut self, block: &HelperTemplate, at: usize) -> Node {
+        if !block.params.is_empty() || block.block_param.is_some() || block.inverse.is_some() {
+            self.findings.error("block_values", at, PARTS);
+        }
+        let separator = self.options(block, "parts", at).separator;
+        let separator = separator.unwrap_or_else(|| self.separator(",", at));
+        let mut parts: Vec<Nodes> = Vec::new();
+        let mut between = Nodes::new();
+        for node in self.part(block.template.as_ref()) {
+            if matches!(node, Node::Text(_) | Node::Write(_)) {
+                between.push(node);
+            } else {
+                parts.push(std::mem::take(&mut between));
+                parts.push(vec![node]);
+            }
+        }
+        parts.push(between);
+        let is_blank = |node: &Node| matches!(node, Node::Text(text) if text.content.trim().is_empty());
+        parts.retain(|part| !part.iter().all(is_blank));
+        Node::Parts(Box::new(Parts { parts, separator, at }))
+    }
+
+    fn separator(&mut self, text: &str, at: usize) -> Text {
+        let id = self.origins.add(Origin::Straight(at.cast_signed()));
+        Text { content: text.into(), id }
     }
 
     fn each(
@@ -57,6 +132,7 @@ impl Parsing<'_, '_, '_, '_> {
         block: &HelperTemplate,
         list: Expression,
         (value_name, place_name): (Option<String>, Option<String>),
+        separator: Option<Text>,
         at: usize,
     ) -> Node {
         if self.scopes.loops() >= self.each_depth_max {
@@ -69,7 +145,7 @@ impl Parsing<'_, '_, '_, '_> {
         let scope = Scope { is_loop: true, path: None, value_name, place_name };
         let body = self.inside(scope, block.template.as_ref());
         let otherwise = self.part(block.inverse.as_ref());
-        Node::Each(Box::new(Each { list, body, otherwise, at }))
+        Node::Each(Box::new(Each { list, body, otherwise, separator, at }))
     }
 
     fn with(
@@ -100,22 +176,32 @@ impl Parsing<'_, '_, '_, '_> {
         template.map(|template| self.nodes(template)).unwrap_or_default()
     }
 
-    /// `includeZero=true`, the one option that a block has.
-    fn include_zero(&mut self, block: &HelperTemplate, name: &str, at: usize) -> bool {
-        let mut include_zero = false;
+    /// `includeZero=true` of `if` and `unless`, `separator=","` of `each` and `parts`.
+    fn options(&mut self, block: &HelperTemplate, name: &str, at: usize) -> Options {
+        let mut options = Options::default();
         for (option, value) in &block.hash {
             match (option.as_str(), value) {
                 ("includeZero", Parameter::Literal(Value::Bool(truth))) if matches!(name, "if" | "unless") => {
-                    include_zero = *truth;
+                    options.include_zero = *truth;
                 }
+                ("separator", Parameter::Literal(Value::String(text)))
+                    if matches!(name, "each" | "parts") && text.len() <= SEPARATOR_BYTES_MAX =>
+                {
+                    options.separator = Some(self.separator(text, at));
+                }
+                ("separator", _) if matches!(name, "each" | "parts") => self.findings.error(
+                    "block_values",
+                    at,
+                    "A separator is a text in quotes, of 100 characters at most: {{#each rental.tags separator=\", \"}}.",
+                ),
                 _ => self.findings.error(
                     "block_values",
                     at,
-                    "The one option of {{#if}} and {{#unless}} is includeZero=true; the other blocks have none.",
+                    "The options of blocks are includeZero=true for {{#if}} and {{#unless}}, and separator=\",\" for {{#each}} and {{#parts}}.",
                 ),
             }
         }
-        include_zero
+        options
     }
 
     /// The names after `as`.

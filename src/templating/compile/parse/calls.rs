@@ -81,7 +81,15 @@ impl Parsing<'_, '_, '_, '_> {
                     .to_owned()
             }
             "" => "A helper's name must stand first, as in {{upper guest.name}}.".to_owned(),
-            "log" => "log is not taken: a template can't write to the engine's log.".to_owned(),
+            "log" => "log is not accepted: a template can't write to the engine's log.".to_owned(),
+            "elif" | "elsif" | "elseif" => "Another condition is written {{else if …}}.".to_owned(),
+            "if" | "unless" | "each" | "with" | "parts" => {
+                format!("A block begins with a #: {{{{#{name} …}}}}…{{{{/{name}}}}}.")
+            }
+            "for" | "foreach" => "A list is repeated with {{#each list}}…{{this}}…{{/each}}.".to_owned(),
+            "end" | "endif" | "endfor" | "endeach" => {
+                "A block ends with / and its name: {{/if}}, {{/each}}.".to_owned()
+            }
             _ => {
                 let names = helpers::all().map(|helper| helper.name);
                 let suggestion = likely(name, names);

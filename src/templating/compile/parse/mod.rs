@@ -4,6 +4,7 @@
 
 mod blocks;
 mod calls;
+mod foreign_text;
 mod scopes;
 
 use std::panic::{self, AssertUnwindSafe};
@@ -101,14 +102,14 @@ impl Parsing<'_, '_, '_, '_> {
             TemplateElement::Expression(helper) => nodes.extend(self.expression(helper, at)),
             TemplateElement::HtmlExpression(helper) => {
                 if self.escaping {
-                    self.findings.error("unescaped", at, "{{{…}}} and {{&…}} write a value without escaping it, which could break the body. Write {{…}}; where a JSON brace stands before the expression, put a space between them.");
+                    self.findings.error("unescaped", at, "{{{…}}} and {{&…}} write a value without escaping it, which could break the body. Write {{…}}: it is escaped as the format needs it, and nothing more. Where a JSON brace stands before the expression, put a space between them.");
                 }
                 nodes.extend(self.expression(helper, at));
             }
             TemplateElement::HelperBlock(block) => nodes.extend(self.block(block, at)),
             TemplateElement::Comment(_) => {}
             // The scan refuses these; should it ever miss one, it stays refused.
-            _ => self.findings.error("syntax", at, "Partials and decorators are not taken."),
+            _ => self.findings.error("syntax", at, "Partials and decorators are not accepted."),
         }
     }
 
@@ -118,8 +119,12 @@ impl Parsing<'_, '_, '_, '_> {
             return;
         }
         let origin = self.origins.find(text, at);
-        if let Some(byte) = tags::find_misshapen(text) {
-            self.findings.warning("misshapen_tag", origin.offset(byte), "This looks like a tag but stays as it is: a tag is an entity, a colon and an attribute of letters, digits and _, as in *|GUEST:NAME|*.");
+        for (byte, inside) in tags::misshapen(text) {
+            const SHAPE: &str = "This looks like a tag but stays as it is: a tag is an entity, a colon and an attribute of letters, digits and _, as in *|GUEST:NAME|*.";
+            self.findings.warning("misshapen_tag", origin.offset(byte), tags::foreign(inside).unwrap_or(SHAPE));
+        }
+        for (byte, message) in foreign_text::find(text) {
+            self.findings.warning("foreign_syntax", origin.offset(byte), message);
         }
         let mut from = 0;
         while let Some(tag) = tags::find(&text[from..]) {

@@ -88,6 +88,12 @@ impl Parsing<'_, '_, '_, '_> {
             return (refused(), None);
         }
         let written = paths::read(text);
+        if written.steps.first().is_some_and(|name| matches!(name.as_str(), "$json" | "$node" | "$input")) {
+            let path = written.steps[1..].join(".");
+            let message =
+                format!("{} belongs to n8n. Here paths begin in the event's data: {{{{{path}}}}}.", written.steps[0]);
+            self.findings.warning("foreign_syntax", at, message);
+        }
         if written.local {
             return (self.local(&written, at), None);
         }

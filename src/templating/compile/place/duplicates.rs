@@ -5,7 +5,8 @@
 use std::collections::HashSet;
 
 use super::Machine;
-use super::ends::Ends;
+use super::conditions::{Conditions, Decided};
+use super::ends::{Ends, Position};
 use super::json::{Json, State};
 use crate::templating::compile::findings::Findings;
 use crate::templating::compile::origin::Origins;
@@ -53,6 +54,14 @@ impl Walk<'_, '_> {
                 Node::If(chosen) => self.chosen(chosen, reader)?,
                 Node::With(with) => self.either(&with.body, &with.otherwise, true, reader)?,
                 Node::Each(each) => self.each(each, reader)?,
+                Node::Parts(parts) => {
+                    for (i, part) in parts.parts.iter().enumerate() {
+                        if i > 0 {
+                            self.text(&parts.separator, reader)?;
+                        }
+                        self.nodes(part, reader)?;
+                    }
+                }
             }
         }
         Some(())
@@ -64,7 +73,7 @@ impl Walk<'_, '_> {
     }
 
     fn chosen(&mut self, chosen: &If, reader: &mut Reader) -> Option<()> {
-        match self.ends.taken(chosen) {
+        match self.ends.taken(chosen, &Conditions::default(), Decided::default()) {
             Some(true) => self.nodes(&chosen.then, reader),
             Some(false) => self.nodes(&chosen.otherwise, reader),
             None => self.either(&chosen.then, &chosen.otherwise, false, reader),
@@ -91,8 +100,13 @@ impl Walk<'_, '_> {
     }
 
     fn each(&mut self, each: &Each, reader: &mut Reader) -> Option<()> {
-        for ends in [(true, false), (false, true)] {
-            self.ends.enter(Some(ends));
+        let first = Position { from: 0, to: Some(1), last: false };
+        let last = Position { from: 1, to: None, last: true };
+        for position in [first, last] {
+            if let (Some(separator), true) = (&each.separator, position.last) {
+                self.text(separator, reader)?;
+            }
+            self.ends.enter(Some(position));
             let element = self.nodes(&each.body, reader);
             self.ends.leave();
             element?;

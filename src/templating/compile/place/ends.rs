@@ -1,13 +1,30 @@
-//! What conditions on a loop's first and last element come to: the one thing about conditions
-//! that is known without data.
+//! What is known of conditions without data: those on a loop's first and last element and on its
+//! `@index`, and those that were decided on the way here.
 
-use crate::templating::program::{Expression, If, LocalName};
+use super::conditions::{Conditions, Decided};
+use crate::templating::program::{Call, Expression, If, LocalName, Node, Nodes};
 use crate::templating::render::helpers;
 
-/// The open `each` and `with` blocks, from the outside, with the root before them: for a loop,
-/// whether the element is the first, and whether it is the last.
+/// A comparison of an index with a number.
+type Compare = fn(&usize, &usize) -> bool;
+
+/// The most classes into which a loop's indexes are divided by comparisons of `@index`.
+const BOUNDARIES_MAX: usize = 8;
+
+/// Where an element stands in its loop.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Position {
+    /// The smallest index.
+    pub(super) from: usize,
+    /// The index behind the largest; none where there is no largest.
+    pub(super) to: Option<usize>,
+    /// Whether it is the last element.
+    pub(super) last: bool,
+}
+
+/// The open `each` and `with` blocks, from the outside, with the root before them.
 #[derive(Debug, Clone)]
-pub(super) struct Ends(Vec<Option<(bool, bool)>>);
+pub(super) struct Ends(Vec<Option<Position>>);
 
 impl Default for Ends {
     fn default() -> Self {
@@ -16,43 +33,138 @@ impl Default for Ends {
 }
 
 impl Ends {
-    pub(super) fn enter(&mut self, ends: Option<(bool, bool)>) {
-        self.0.push(ends);
+    pub(super) fn enter(&mut self, position: Option<Position>) {
+        self.0.push(position);
     }
 
     pub(super) fn leave(&mut self) {
         self.0.pop();
     }
 
+    /// How many blocks are open; the number of the next one's scope.
+    pub(super) fn depth(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether an `if` takes its first part, where that is known.
-    pub(super) fn taken(&self, chosen: &If) -> Option<bool> {
-        let holds = self.holds(&chosen.condition, chosen.include_zero)?;
+    pub(super) fn taken(&self, chosen: &If, conditions: &Conditions, decided: Decided) -> Option<bool> {
+        let holds = self.holds(&chosen.condition, chosen.include_zero, conditions, decided)?;
         Some(holds != chosen.negated)
     }
 
-    fn holds(&self, condition: &Expression, include_zero: bool) -> Option<bool> {
+    fn holds(
+        &self,
+        condition: &Expression,
+        include_zero: bool,
+        conditions: &Conditions,
+        decided: Decided,
+    ) -> Option<bool> {
+        if let Some(holds) = conditions.find(condition, include_zero).and_then(|id| decided.get(id)) {
+            return Some(holds);
+        }
         match condition {
             Expression::Local(local) => {
-                let (first, last) = (*self.0.get(local.scope)?)?;
+                let position = (*self.0.get(local.scope)?)?;
                 match local.what {
-                    LocalName::First => Some(first),
-                    LocalName::Last => Some(last),
+                    LocalName::First => position.compare(0, usize::eq),
+                    LocalName::Last => Some(position.last),
                     LocalName::Index if include_zero => Some(true),
-                    LocalName::Index => Some(!first),
+                    LocalName::Index => position.compare(0, usize::ne),
                     LocalName::Key | LocalName::KeyOrIndex => None,
                 }
             }
             Expression::Call(call) => {
-                let mut parts = call.arguments.iter().map(|part| self.holds(part, false));
+                let mut parts = call.arguments.iter().map(|part| self.holds(part, false, conditions, decided));
                 match helpers::get(call.helper).name {
                     "not" => parts.next()?.map(|holds| !holds),
                     "and" => all(parts, true),
                     "or" => all(parts, false),
-                    _ => None,
+                    _ => {
+                        let (scope, compare, number) = comparison(call)?;
+                        (*self.0.get(scope)?)?.compare(number, compare)
+                    }
                 }
             }
             Expression::Path(_) | Expression::Literal(_) => None,
         }
+    }
+}
+
+impl Position {
+    /// A comparison of the index, where it comes out the same for the whole class.
+    fn compare(self, number: usize, holds: Compare) -> Option<bool> {
+        let first = holds(&self.from, &number);
+        // Comparisons change only at the number and behind it, which are boundaries of classes.
+        let inside = self.from < number && self.to.is_none_or(|to| to > number)
+            || self.from == number && self.to != Some(number + 1);
+        (!inside).then_some(first)
+    }
+}
+
+/// `@index` compared with a whole number: the loop, the comparison, the number.
+fn comparison(call: &Call) -> Option<(usize, Compare, usize)> {
+    let index = |place: usize| match call.arguments.get(place)? {
+        Expression::Local(local) if local.what == LocalName::Index => Some(local.scope),
+        _ => None,
+    };
+    let number = |place: usize| call.constant_number(place)?.parse::<usize>().ok();
+    let name = helpers::get(call.helper).name;
+    let straight: Compare = match name {
+        "lt" => usize::lt,
+        "lte" => usize::le,
+        "gt" => usize::gt,
+        "gte" => usize::ge,
+        "eq" => usize::eq,
+        "ne" => usize::ne,
+        _ => return None,
+    };
+    if let (Some(scope), Some(number)) = (index(0), number(1)) {
+        return Some((scope, straight, number));
+    }
+    let mirrored: Compare = match name {
+        "lt" => usize::gt,
+        "lte" => usize::ge,
+        "gt" => usize::lt,
+        "gte" => usize::le,
+        _ => straight,
+    };
+    Some((index(1)?, mirrored, number(0)?))
+}
+
+/// The classes of a loop's indexes in which all of its comparisons come out the same, in order: from
+/// where, and to where.
+pub(super) fn classes(body: &Nodes, scope: usize) -> Vec<(usize, Option<usize>)> {
+    let mut boundaries = vec![0, 1];
+    collect(body, scope, &mut boundaries);
+    boundaries.sort_unstable();
+    boundaries.dedup();
+    // With too many, those of the far ones are not known.
+    boundaries.truncate(BOUNDARIES_MAX);
+    let ends = boundaries[1..].iter().copied().map(Some).chain([None]);
+    boundaries.iter().copied().zip(ends).collect()
+}
+
+fn collect(nodes: &Nodes, scope: usize, boundaries: &mut Vec<usize>) {
+    for node in nodes {
+        if let Node::If(chosen) = node {
+            numbers(&chosen.condition, scope, boundaries);
+        }
+        for inner in node.inner() {
+            collect(inner, scope, boundaries);
+        }
+    }
+}
+
+fn numbers(condition: &Expression, scope: usize, boundaries: &mut Vec<usize>) {
+    let Expression::Call(call) = condition else { return };
+    if let Some((own, _, number)) = comparison(call)
+        && own == scope
+        && number < usize::MAX
+    {
+        boundaries.extend([number, number + 1]);
+    }
+    for argument in &call.arguments {
+        numbers(argument, scope, boundaries);
     }
 }
 

@@ -3,6 +3,8 @@
 //! along every way through the blocks. What it takes, it has proved; what it can't prove is
 //! refused. It never looks at data.
 
+mod advice;
+mod conditions;
 mod duplicates;
 mod ends;
 mod form;
@@ -111,22 +113,12 @@ pub(crate) fn place(
 
 fn set(nodes: &mut Nodes, places: &[Option<Place>]) {
     for node in nodes {
-        match node {
-            Node::Text(_) => {}
+        if let Node::Write(write) = node {
             // One that no way leads to is never written, so any place will do.
-            Node::Write(write) => write.place = places[write.id].unwrap_or(write.place),
-            Node::If(chosen) => {
-                set(&mut chosen.then, places);
-                set(&mut chosen.otherwise, places);
-            }
-            Node::Each(each) => {
-                set(&mut each.body, places);
-                set(&mut each.otherwise, places);
-            }
-            Node::With(with) => {
-                set(&mut with.body, places);
-                set(&mut with.otherwise, places);
-            }
+            write.place = places[write.id].unwrap_or(write.place);
+        }
+        for inner in node.inner_mut() {
+            set(inner, places);
         }
     }
 }

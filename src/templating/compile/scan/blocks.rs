@@ -3,6 +3,9 @@
 
 use super::{Scanner, is_space_or_tilde};
 
+/// The most `{{else if …}}` of the blocks that are open at one point: the parser recurses for each.
+const CHAINED_MAX: usize = 100;
+
 /// A block that has begun.
 pub(super) struct Open<'b> {
     pub(super) name: &'b str,
@@ -29,8 +32,11 @@ impl<'b> Scanner<'b, '_, '_> {
             _ => match inside.strip_prefix("else") {
                 Some(after) if after.starts_with(is_name_letter) => {
                     let name = name_of(inside);
-                    let message =
-                        format!("The parser takes {{{{{name}}}}} for an {{{{else}}}}. Write {{{{this.{name}}}}}.");
+                    let message = if matches!(name, "elseif" | "else_if" | "else-if" | "elseIf") {
+                        "The word is written in two: {{else if …}}.".to_owned()
+                    } else {
+                        format!("The parser reads {{{{{name}}}}} as an {{{{else}}}}. Write {{{{this.{name}}}}}.")
+                    };
                     self.refuse("syntax", at, message)
                 }
                 Some(after) if !after.starts_with(['.', '/']) => self.inverts(at, after.trim_start()),
@@ -66,11 +72,13 @@ impl<'b> Scanner<'b, '_, '_> {
         }
         block.closed_by_else = !chained;
         if chained {
+            // Flat to its author, a chain is nested for the parser.
             block.chained += 1;
-            self.depth += 1;
+            self.chained += 1;
             self.chains.push(at);
-            if self.depth > self.nesting_max {
-                return self.too_deep(at);
+            if self.chained > CHAINED_MAX {
+                let message = format!("There are more than {CHAINED_MAX} {{{{else if …}}}} here.");
+                return self.refuse("too_deep", at, message);
             }
         }
         Some(())
@@ -82,7 +90,8 @@ impl<'b> Scanner<'b, '_, '_> {
             let message = format!("There is no {{{{#{name}}}}} for this {{{{/{name}}}}} to close.");
             return self.refuse("unclosed_block", at, message);
         };
-        self.depth -= 1 + block.chained;
+        self.depth -= 1;
+        self.chained -= block.chained;
         if block.name != name {
             let message =
                 format!("This closes {name:?}, but the block open here is {0:?}: write {{{{/{0}}}}}.", block.name);
@@ -92,7 +101,7 @@ impl<'b> Scanner<'b, '_, '_> {
     }
 }
 
-const PARTIAL: &str = "Partials ({{> …}}) are not taken: a template stands alone.";
+const PARTIAL: &str = "Partials ({{> …}}) are not accepted: a template stands alone.";
 
 fn is_name_letter(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '$' | ':') || c >= '\u{80}'

@@ -5,9 +5,11 @@
 //! other. It never looks at what the body means.
 
 mod blocks;
+mod foreign;
 
 use self::blocks::Open;
 use super::findings::Findings;
+use super::look_alikes;
 use super::tags::{self, TAG_CLOSE, TAG_OPEN};
 use crate::templating::limits::Limits;
 
@@ -41,6 +43,7 @@ pub(crate) fn scan(body: &str, limits: &Limits, findings: &mut Findings<'_>) -> 
         findings,
         open: Vec::new(),
         depth: 0,
+        chained: 0,
         text: String::with_capacity(body.len()),
         chains: Vec::new(),
     };
@@ -53,8 +56,10 @@ struct Scanner<'b, 'f, 'p> {
     nesting_max: usize,
     findings: &'f mut Findings<'p>,
     open: Vec<Open<'b>>,
-    /// Open blocks and their chained ones.
+    /// How many blocks are open.
     depth: usize,
+    /// How many `{{else if …}}` they have so far.
+    chained: usize,
     text: String,
     chains: Vec<usize>,
 }
@@ -105,7 +110,7 @@ impl<'b> Scanner<'b, '_, '_> {
             return self.refuse(
                 "raw_block",
                 at,
-                "Raw blocks are not taken. Where a brace of the body stands before an expression, put a space between them.",
+                "Raw blocks are not accepted. Where a brace of the body stands before an expression, put a space between them.",
             );
         }
         if rest.starts_with("{{!") {
@@ -138,29 +143,18 @@ impl<'b> Scanner<'b, '_, '_> {
         let triple = opened.starts_with('{');
         let start = body.len() - opened.len() + usize::from(triple);
         self.text.push_str(&body[at..start]);
+        if let Some(message) = foreign::expression(&body[start..]) {
+            return self.refuse("foreign_syntax", at, message);
+        }
         let mut parentheses = 0_usize;
+        let mut names = false;
         let mut i = start;
         while let Some(c) = body[i..].chars().next() {
             let step = match c {
                 '"' | '\'' => self.string(at, i, c)?,
                 '[' => self.segment(i)?,
                 '*' => {
-                    let Some(tag) = tags::at_start(&body[i..]) else {
-                        if body[start..i].trim_matches(is_space_or_tilde).trim_start_matches('#').trim().is_empty() {
-                            return self.refuse("decorator", at, "Decorators ({{* and {{#*) are not taken.");
-                        }
-                        return self.refuse(
-                            "syntax",
-                            i,
-                            "A * can't stand in an expression, except round a tag: *|GUEST:NAME|*.",
-                        );
-                    };
-                    self.text.push(TAG_OPEN);
-                    self.text.push('_');
-                    self.text.push_str(tag.inside);
-                    self.text.push('_');
-                    self.text.push(TAG_CLOSE);
-                    i += tag.length;
+                    i += self.tag(at, start, i)?;
                     continue;
                 }
                 TAG_OPEN | TAG_CLOSE => {
@@ -177,6 +171,12 @@ impl<'b> Scanner<'b, '_, '_> {
                     parentheses = parentheses.saturating_sub(1);
                     1
                 }
+                // The names after `as` stand between two of them.
+                '|' if names || body[start..i].trim_end().ends_with(" as") => {
+                    names = !names;
+                    1
+                }
+                '|' => return self.refuse("foreign_syntax", i, foreign::filter(&body[start..i], &body[i + 1..])),
                 '{' => return self.refuse("syntax", i, "A { can't stand inside an expression."),
                 '}' => {
                     let Some(length) = closing(&body[i..], triple) else {
@@ -189,12 +189,34 @@ impl<'b> Scanner<'b, '_, '_> {
                     self.text.push_str(&body[i..i + length]);
                     return Some((i + length, &body[at + 2..i]));
                 }
-                other => other.len_utf8(),
+                other => {
+                    if let Some(message) = look_alikes::message(other) {
+                        return self.refuse("look_alike", i, message);
+                    }
+                    other.len_utf8()
+                }
             };
             self.text.push_str(&body[i..i + step]);
             i += step;
         }
         self.refuse("unclosed", at, "The expression is never closed: write }} where it ends.")
+    }
+
+    /// Copies a tag as a name, and says how long it was.
+    fn tag(&mut self, expression: usize, start: usize, at: usize) -> Option<usize> {
+        let body = self.body;
+        let Some(tag) = tags::at_start(&body[at..]) else {
+            if body[start..at].trim_matches(is_space_or_tilde).trim_start_matches('#').trim().is_empty() {
+                return self.refuse("decorator", expression, "Decorators ({{* and {{#*) are not accepted.");
+            }
+            return self.refuse("syntax", at, "A * can't stand in an expression, except round a tag: *|GUEST:NAME|*.");
+        };
+        self.text.push(TAG_OPEN);
+        self.text.push('_');
+        self.text.push_str(tag.inside);
+        self.text.push('_');
+        self.text.push(TAG_CLOSE);
+        Some(tag.length)
     }
 
     /// The length of a quoted text.

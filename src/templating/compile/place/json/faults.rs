@@ -6,15 +6,13 @@ pub(super) fn value_missing() -> Fault {
     Fault::here("json_value_missing", "There are data for which no value stands here. Write one, such as null, in an {{else}} where it depends on a condition.").at(Blame::Block)
 }
 
+/// What to do about commas depends on the blocks around: see `place/advice.rs`.
 pub(super) fn trailing_comma() -> Fault {
-    Fault::here("json_trailing_comma", "There are data for which nothing follows this comma. In a list made by {{#each}}, write {{#unless @last}},{{/unless}} in its place; before a part that a condition may leave out, put the comma inside that part.").at(Blame::Mark)
+    Fault::here("json_trailing_comma", "There are data for which nothing follows this comma.").at(Blame::Mark)
 }
 
 pub(super) fn comma_missing() -> Fault {
-    Fault::here(
-        "json_missing_comma",
-        "Between this and what stands before it a comma is missing. In a list made by {{#each}}, write {{#unless @first}},{{/unless}} before each element.",
-    )
+    Fault::here("json_missing_comma", "Between this and what stands before it a comma is missing.")
 }
 
 pub(super) fn bracket() -> Fault {

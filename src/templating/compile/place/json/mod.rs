@@ -6,6 +6,7 @@ mod tokens;
 use self::faults::{bracket, comma_missing, trailing_comma, value_missing, word_fault};
 use self::tokens::{InNumber, InString, is_whole, number, string};
 use super::{Blame, Fault, Machine, Misplaced};
+use crate::templating::compile::look_alikes;
 use crate::templating::program::Place;
 
 /// The deepest nesting of a template's own brackets; what values add is bounded when they are
@@ -186,6 +187,9 @@ fn between(state: State, c: char) -> Stepped {
     if matches!(c, ' ' | '\t' | '\r' | '\n') {
         return Ok((state, false));
     }
+    if let Some(message) = look_alikes::message(c) {
+        return Err(Fault::here("look_alike", message));
+    }
     let marked = |state| Ok((state, true));
     match (state.mode, c) {
         (Mode::FirstKey, '}') | (Mode::First, ']') => Ok((state.closed(), false)),
@@ -193,8 +197,7 @@ fn between(state: State, c: char) -> Stepped {
         (Mode::FirstKey | Mode::Key, '"') => marked(state.to(Mode::String(Kind::Key, InString::Plain))),
         (Mode::Key, '}') => Err(trailing_comma()),
         (Mode::FirstKey | Mode::Key, ',') => {
-            Err(Fault::here("json_comma", "A key must stand before this comma; there is a comma too many.")
-                .at(Blame::Block))
+            Err(Fault::here("json_comma", "A key must stand before this comma; there is a comma too many."))
         }
         (Mode::FirstKey | Mode::Key, _) => {
             Err(Fault::here("json_key", "A key in quotes must come here, like \"name\": …"))
@@ -228,7 +231,7 @@ fn value(state: State, c: char) -> Stepped {
         'n' => Mode::Word("ull"),
         ']' if state.mode == Mode::Value(After::Comma) => return Err(trailing_comma()),
         ',' if matches!(state.mode, Mode::First | Mode::Value(After::Comma)) => {
-            return Err(Fault::here("json_comma", "A value must stand before this comma; there is a comma too many. In a list made by {{#each}}, write {{#unless @first}},{{/unless}} before each element.").at(Blame::Block));
+            return Err(Fault::here("json_comma", "A value must stand before this comma; there is a comma too many."));
         }
         ',' | '}' | ']' => return Err(value_missing()),
         _ => return Err(word_fault()),

@@ -1,29 +1,38 @@
-//! Leads a format's machine along every way through a template's blocks. Conditions are taken as
-//! independent of one another, except that a loop knows its first and its last element. The states
-//! that the machine can be in after a part are a set; a loop is walked until the set grows no more.
+//! Leads a format's machine along every way through a template's blocks. Conditions are independent of
+//! one another, except that a loop knows its first and its last element and its index, and that the same
+//! condition comes out the same. The states that the machine can be in after a part are a set; a loop is
+//! walked until the set grows no more.
+
+mod loops;
 
 use std::collections::HashMap;
 
+use super::advice::{Context, Surroundings, comma};
+use super::conditions::{Conditions, Decided};
 use super::ends::Ends;
 use super::{Blame, Fault, Machine};
 use crate::templating::compile::findings::Findings;
 use crate::templating::compile::origin::Origins;
-use crate::templating::program::{Each, If, Node, Nodes, Place, Text, With, Write};
+use crate::templating::program::{If, Node, Nodes, Place, Text, Write};
 
 /// The most states at one point. Most templates have two or three; a tag with eight attributes,
 /// each left out on a condition of its own, has these.
 const STATES_MAX: usize = 256;
-/// The most rounds through a loop until the states must repeat.
-const ROUNDS_MAX: usize = 16;
-/// The most characters and parts to go over, all ways together: about a tenth of a second.
+/// The most characters and parts to read, all ways together: about a tenth of a second.
 const WORK_MAX: usize = 4_000_000;
 
 /// A state, and what is shown when it can't go on.
 #[derive(Debug, Clone, Copy)]
 struct Live<S> {
     state: S,
+    /// For each separator around, the innermost highest: whether its part has anything but white space.
+    filled: u64,
+    /// For each separator around: whether a part before had anything but white space.
+    earlier: u64,
+    /// What conditions came to on the way here.
+    decided: Decided,
     /// The last character that the machine marked.
-    mark: usize,
+    mark: Surroundings,
     /// The last block that was passed by.
     passed: Option<usize>,
 }
@@ -37,11 +46,18 @@ type Read<S> = (S, Option<usize>);
 struct Stopped;
 
 struct Walk<'w, 'p, M: Machine> {
-    machine: M,
+    machine: &'w mut M,
     origins: &'w Origins<'w>,
     findings: &'w mut Findings<'p>,
     places: Vec<Option<Place>>,
+    conditions: &'w Conditions,
     ends: Ends,
+    /// The blocks round the part that is read: each with whether it is a loop.
+    around: Vec<(usize, bool)>,
+    /// How many separators are around.
+    level: usize,
+    /// Whether the text that is read is a separator between parts.
+    separating: bool,
     /// What a text makes of a state, and the mark it leaves.
     read: HashMap<(usize, M::State), Read<M::State>>,
     work: usize,
@@ -49,19 +65,49 @@ struct Walk<'w, 'p, M: Machine> {
 
 /// The places of all expressions, by their ids.
 pub(super) fn walk<M: Machine>(
-    machine: M,
+    mut machine: M,
     nodes: &Nodes,
     writes: usize,
     origins: &Origins<'_>,
     findings: &mut Findings<'_>,
 ) -> Vec<Option<Place>> {
-    let start = Live { state: machine.start(), mark: 0, passed: None };
+    let conditions = Conditions::of(nodes);
+    let before = findings.count();
+    let places = attempt(&mut machine, &conditions, nodes, writes, origins, findings);
+    if conditions.is_empty() || !findings.has("too_intricate") {
+        return places;
+    }
+    // Kept apart, the conditions make too many ways. Without them there are fewer, and less is proved.
+    findings.forget(before);
+    attempt(&mut machine, &Conditions::default(), nodes, writes, origins, findings)
+}
+
+fn attempt<M: Machine>(
+    machine: &mut M,
+    conditions: &Conditions,
+    nodes: &Nodes,
+    writes: usize,
+    origins: &Origins<'_>,
+    findings: &mut Findings<'_>,
+) -> Vec<Option<Place>> {
+    let start = Live {
+        state: machine.start(),
+        filled: 0,
+        earlier: 0,
+        decided: Decided::default(),
+        mark: Surroundings::default(),
+        passed: None,
+    };
     let mut walk = Walk {
         machine,
         origins,
         findings,
         places: vec![None; writes],
+        conditions,
         ends: Ends::default(),
+        around: Vec::new(),
+        level: 0,
+        separating: false,
         read: HashMap::new(),
         work: 0,
     };
@@ -84,6 +130,7 @@ impl<M: Machine> Walk<'_, '_, M> {
                 Node::If(chosen) => self.chosen(chosen, states)?,
                 Node::Each(each) => self.each(each, states)?,
                 Node::With(with) => self.with(with, states)?,
+                Node::Parts(parts) => self.parts(parts, states)?,
             };
             self.spend(states.len(), node)?;
         }
@@ -101,12 +148,18 @@ impl<M: Machine> Walk<'_, '_, M> {
             Node::If(chosen) => chosen.at,
             Node::Each(each) => each.at,
             Node::With(with) => with.at,
+            Node::Parts(parts) => parts.at,
         };
+        self.intricate(at)
+    }
+
+    fn intricate<T>(&mut self, at: usize) -> Result<T, Stopped> {
         self.findings.error("too_intricate", at, "The blocks up to here can make too many different bodies to check them all. Let each block hold whole elements, keys or values.");
         Err(Stopped)
     }
 
     fn text(&mut self, text: &Text, states: States<M::State>) -> Result<States<M::State>, Stopped> {
+        let filled = if is_blank(&text.content) { 0 } else { self.levels() };
         let mut after = Vec::with_capacity(states.len());
         for live in states {
             let (state, mark) = match self.read.get(&(text.id, live.state)) {
@@ -118,9 +171,10 @@ impl<M: Machine> Walk<'_, '_, M> {
                     read
                 }
             };
+            let live = Live { state, filled: live.filled | filled, ..live };
             let next = match mark {
-                Some(mark) => Live { state, mark, passed: None },
-                None => Live { state, ..live },
+                Some(mark) => Live { mark: self.surroundings(mark), passed: None, ..live },
+                None => live,
             };
             add(&mut after, next);
         }
@@ -142,9 +196,10 @@ impl<M: Machine> Walk<'_, '_, M> {
                 Ok((state, marked)) => {
                     live.state = state;
                     if marked {
-                        live.mark = at(skip + byte);
+                        let marked = at(skip + byte);
+                        live.mark = self.surroundings(marked);
                         live.passed = None;
-                        mark = Some(live.mark);
+                        mark = Some(marked);
                     }
                 }
                 Err(fault) => return self.stop(&fault, at(skip + byte), &live),
@@ -154,10 +209,13 @@ impl<M: Machine> Walk<'_, '_, M> {
     }
 
     fn write(&mut self, write: &Write, states: States<M::State>) -> Result<States<M::State>, Stopped> {
+        let levels = self.levels();
         let mut after = Vec::with_capacity(states.len());
         for live in states {
+            let mut may_be_blank = true;
             let state = match self.machine.value(live.state) {
                 Ok((place, state)) => {
+                    may_be_blank = !matches!(place, Place::JsonValue { .. });
                     self.found(write, place);
                     state
                 }
@@ -166,8 +224,11 @@ impl<M: Machine> Walk<'_, '_, M> {
                     misplaced.onward.ok_or(Stopped)?
                 }
             };
-            let mark = write.at;
-            add(&mut after, Live { state, mark, ..live });
+            let live = Live { state, mark: self.surroundings(write.at), ..live };
+            add(&mut after, Live { filled: live.filled | levels, ..live });
+            if may_be_blank {
+                add(&mut after, live);
+            }
         }
         Ok(after)
     }
@@ -188,24 +249,48 @@ impl<M: Machine> Walk<'_, '_, M> {
     }
 
     fn chosen(&mut self, chosen: &If, states: States<M::State>) -> Result<States<M::State>, Stopped> {
-        match self.ends.taken(chosen) {
-            Some(true) => self.nodes(&chosen.then, states),
-            Some(false) => self.nodes(&chosen.otherwise, states),
-            None => self.either(&chosen.then, &chosen.otherwise, chosen.at, states),
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        for live in states {
+            let taken = self.ends.taken(chosen, self.conditions, live.decided);
+            let decide = |first: bool| {
+                let holds = first != chosen.negated;
+                let decided = self.conditions.assume(live.decided, &chosen.condition, chosen.include_zero, holds);
+                Live { decided, ..live }
+            };
+            if taken != Some(false) {
+                first.push(decide(true));
+            }
+            if taken != Some(true) {
+                second.push(decide(false));
+            }
         }
+        self.around.push((chosen.at, false));
+        let known = first.is_empty() || second.is_empty();
+        let after = self.branches(chosen, first, second, known);
+        self.around.pop();
+        let mut ended = Vec::new();
+        for live in after? {
+            add(&mut ended, Live { decided: self.conditions.behind(live.decided, chosen), ..live });
+        }
+        Ok(ended)
     }
 
-    /// Either of two parts, for all we know.
-    fn either(
+    fn branches(
         &mut self,
-        one: &Nodes,
-        other: &Nodes,
-        at: usize,
-        states: States<M::State>,
+        chosen: &If,
+        first: States<M::State>,
+        second: States<M::State>,
+        known: bool,
     ) -> Result<States<M::State>, Stopped> {
-        let mut after = self.part(one, at, states.clone())?;
-        for live in self.part(other, at, states)? {
-            add(&mut after, live);
+        let mut after = Vec::new();
+        for (part, states) in [(&chosen.then, first), (&chosen.otherwise, second)] {
+            if states.is_empty() {
+                continue;
+            }
+            let states = if known { self.nodes(part, states)? } else { self.part(part, chosen.at, states)? };
+            for live in states {
+                add(&mut after, live);
+            }
         }
         Ok(after)
     }
@@ -218,54 +303,14 @@ impl<M: Machine> Walk<'_, '_, M> {
         self.nodes(nodes, states)
     }
 
-    fn with(&mut self, with: &With, states: States<M::State>) -> Result<States<M::State>, Stopped> {
-        self.ends.enter(None);
-        let body = self.part(&with.body, with.at, states.clone());
-        self.ends.leave();
-        let mut after = body?;
-        for live in self.part(&with.otherwise, with.at, states)? {
-            add(&mut after, live);
-        }
-        Ok(after)
+    fn levels(&self) -> u64 {
+        (1 << self.level) - 1
     }
 
-    fn each(&mut self, each: &Each, states: States<M::State>) -> Result<States<M::State>, Stopped> {
-        let mut after = self.part(&each.otherwise, each.at, states.clone())?;
-        let only = self.element(each, (true, true), states.clone())?;
-        let mut between = self.element(each, (true, false), states)?;
-        let mut fresh = between.clone();
-        let mut rounds = 0;
-        while !fresh.is_empty() {
-            rounds += 1;
-            if rounds > ROUNDS_MAX {
-                self.findings.error("each_unbalanced", each.at, "Each element opens something that it doesn't close, or closes what it didn't open. Let the part inside {{#each}} be whole.");
-                return Err(Stopped);
-            }
-            let grown = self.element(each, (false, false), fresh)?;
-            fresh = Vec::new();
-            for live in grown {
-                if add(&mut between, live) {
-                    fresh.push(live);
-                }
-            }
-        }
-        let last = self.element(each, (false, true), between)?;
-        for live in only.into_iter().chain(last) {
-            add(&mut after, live);
-        }
-        Ok(after)
-    }
-
-    fn element(
-        &mut self,
-        each: &Each,
-        ends: (bool, bool),
-        states: States<M::State>,
-    ) -> Result<States<M::State>, Stopped> {
-        self.ends.enter(Some(ends));
-        let after = self.nodes(&each.body, states);
-        self.ends.leave();
-        after
+    fn surroundings(&self, at: usize) -> Surroundings {
+        let innermost =
+            |wanted: bool| self.around.iter().rev().find(|(_, is_loop)| *is_loop == wanted).map(|(at, _)| *at);
+        Surroundings { at, each: innermost(true), branch: innermost(false) }
     }
 
     fn stop<T>(&mut self, fault: &Fault, here: usize, live: &Live<M::State>) -> Result<T, Stopped> {
@@ -274,18 +319,40 @@ impl<M: Machine> Walk<'_, '_, M> {
     }
 
     fn report(&mut self, fault: &Fault, here: usize, live: &Live<M::State>) {
+        if self.separating {
+            self.findings.error(fault.code, here, SEPARATED);
+            return;
+        }
         let at = match fault.blame {
             Blame::Here => here,
-            Blame::Mark => live.mark,
+            Blame::Mark => live.mark.at,
             Blame::Block => live.passed.unwrap_or(here),
         };
-        self.findings.error(fault.code, at, fault.message.clone());
+        let context = Context {
+            source: self.origins.source(),
+            here: self.surroundings(here),
+            mark: live.mark,
+            passed: live.passed.is_some(),
+        };
+        let message = comma(fault.code, &context).map_or_else(|| fault.message.clone(), Into::into);
+        self.findings.error(fault.code, at, message);
     }
+}
+
+const SEPARATED: &str = "The separator can't stand between two parts here. In {{#each}} each element is a part; in {{#parts}} each block directly inside is one, and so is the text between two blocks. Put what belongs together, such as a key and its value, into one part.";
+
+/// Whether a text is nothing but white space, so that a separator passes over it.
+fn is_blank(text: &str) -> bool {
+    text.chars().all(char::is_whitespace)
 }
 
 /// Adds a state unless it is there; says whether it was not.
 fn add<S: Copy + Eq>(states: &mut States<S>, live: Live<S>) -> bool {
-    let new = states.iter().all(|known| known.state != live.state);
+    let same = |known: &Live<S>| {
+        (known.state, known.filled, known.earlier, known.decided)
+            == (live.state, live.filled, live.earlier, live.decided)
+    };
+    let new = !states.iter().any(same);
     if new {
         states.push(live);
     }

@@ -1,0 +1,34 @@
+//! Characters that can't be seen, or that look like others: word processors, chats and web pages put them
+//! in place of blanks and quotes.
+
+/// What a character is, and what stands in its place.
+fn named(c: char) -> Option<(&'static str, &'static str)> {
+    Some(match c {
+        '\u{feff}' => ("a byte order mark, which can't be seen", "remove it"),
+        '\u{a0}' | '\u{202f}' => ("a no-break space", "write a blank"),
+        '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{205f}' | '\u{3000}' => ("a space of another width", "write a blank"),
+        '\u{85}' | '\u{2028}' | '\u{2029}' => ("a line break of another kind", "write a line break"),
+        '\u{ad}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{2064}'
+        | '\u{2066}'..='\u{2069}' => ("a character that can't be seen", "remove it"),
+        '\u{201c}'..='\u{201f}' | '\u{ab}' | '\u{bb}' | '\u{2033}' | '\u{ff02}' => {
+            ("a curly quote", "write a straight one: \"")
+        }
+        '\u{2018}' | '\u{2019}' | '\u{201b}' | '\u{2039}' | '\u{203a}' | '\u{2032}' | '\u{b4}' | '\u{ff07}' => {
+            ("a curly apostrophe", "write a straight quote")
+        }
+        '\u{ff0c}' | '\u{201a}' => ("another kind of comma", "write ,"),
+        '\u{ff1a}' => ("another kind of colon", "write :"),
+        '\u{2010}'..='\u{2015}' | '\u{2212}' => ("another kind of hyphen", "write -"),
+        '\u{ff5b}' | '\u{ff5d}' | '\u{ff3b}' | '\u{ff3d}' => ("another kind of bracket", "write the plain one"),
+        _ => return None,
+    })
+}
+
+/// The message for a character that stands where the one that it looks like was meant.
+pub(crate) fn message(c: char) -> Option<String> {
+    let (name, instead) = named(c)?;
+    Some(format!("This is {name} (U+{:04X}): {instead}.", u32::from(c)))
+}

@@ -1,0 +1,106 @@
+//! What to do about a comma: the same mistake has another cure in a loop, beside an optional part, and in
+//! plain text. It names only what is in the template.
+
+use crate::templating::compile::tags::{TAG_CLOSE, TAG_OPEN};
+
+/// What is known of the place of a mistake.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context<'c> {
+    pub(super) source: &'c str,
+    /// Where it came to light.
+    pub(super) here: Surroundings,
+    /// Where the last key, value or comma stands before it.
+    pub(super) mark: Surroundings,
+    /// Whether a part was left out between the two.
+    pub(super) passed: bool,
+}
+
+/// A byte of the body, and the innermost blocks round it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Surroundings {
+    pub(super) at: usize,
+    /// The `each`.
+    pub(super) each: Option<usize>,
+    /// The `if` or `unless`.
+    pub(super) branch: Option<usize>,
+}
+
+const PARTS: &str = "put all parts in {{#parts separator=\",\"}}…{{/parts}} and leave the commas between them out";
+
+/// The message for a mistake with a comma.
+pub(super) fn comma(code: &str, context: &Context<'_>) -> Option<String> {
+    match code {
+        "json_missing_comma" => Some(missing(context)),
+        "json_trailing_comma" => Some(trailing(context)),
+        "json_comma" => Some(surplus(context)),
+        _ => None,
+    }
+}
+
+fn missing(context: &Context<'_>) -> String {
+    let Context { here, mark, .. } = context;
+    // What stands before it in time stands behind it in the text: one element meets the next.
+    let next_element = mark.at >= here.at;
+    match (here.each, mark.branch, here.branch) {
+        (Some(each), ..) if next_element => {
+            format!(
+                "Between the elements of this list a comma is missing. Write {}: it then stands between all parts that are not blank.",
+                separated(context.source, each)
+            )
+        }
+        (_, Some(before), Some(own)) if before != own => format!(
+            "Before this a comma is missing where the block before it is written, too. If only one of the two is ever written, make them one block: {{{{#if …}}}}…{{{{else if …}}}}…{{{{/if}}}}. If both may be, {PARTS}."
+        ),
+        (_, Some(_), _) | (_, _, Some(_)) => format!(
+            "Before this a comma is missing. A part that a condition may leave out brings its comma with it; or {PARTS}."
+        ),
+        _ => "Before this a comma is missing: write one between the two.".to_owned(),
+    }
+}
+
+fn trailing(context: &Context<'_>) -> String {
+    let Context { here, mark, passed, .. } = context;
+    match mark.each {
+        Some(each) if mark.each != here.each => format!(
+            "Nothing follows this comma after the last element. Remove it, and write {}: a comma then stands between all parts that are not blank.",
+            separated(context.source, each)
+        ),
+        _ if *passed || mark.branch != here.branch => format!(
+            "There are data for which nothing follows this comma. Put it inside the part that may be left out; or {PARTS}."
+        ),
+        _ => "Remove this comma: nothing follows it.".to_owned(),
+    }
+}
+
+fn surplus(context: &Context<'_>) -> String {
+    let Context { here, passed, .. } = context;
+    match here.each {
+        Some(each) => {
+            let separated = separated(context.source, each);
+            format!(
+                "There are data for which nothing stands before this comma, as not every element writes a part. Remove it and write {separated}: a comma then stands between all parts that are not blank. Or filter the list first: {{{{#each (where list \"field\" value) separator=\",\"}}}}."
+            )
+        }
+        None if *passed => {
+            format!(
+                "There are data for which nothing stands before this comma. Put it inside the part that may be left out; or {PARTS}."
+            )
+        }
+        None => "There is a comma too many: remove it.".to_owned(),
+    }
+}
+
+/// The beginning of a loop with a separator, as its author has to write it.
+fn separated(source: &str, each: usize) -> String {
+    const ANY: &str = "{{#each … separator=\",\"}}";
+    let Some(begin) = source[each..].split_inclusive("}}").next() else { return ANY.to_owned() };
+    let inside = begin.trim_end_matches(['}', '~']);
+    if begin.contains([TAG_OPEN, TAG_CLOSE, '\n']) || begin.len() > 100 || begin.contains("separator") {
+        return ANY.to_owned();
+    }
+    let (list, names) = match inside.split_once(" as |") {
+        Some((list, names)) => (list, format!(" as |{names}")),
+        None => (inside, String::new()),
+    };
+    format!("{} separator=\",\"{names}}}}}", list.trim_end())
+}

@@ -1,0 +1,205 @@
+//! Conditions that a template asks more than once: the second time they come out as the first time,
+//! as long as they are asked of the same values.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use crate::templating::program::{Expression, If, Node, Nodes};
+use crate::templating::render::helpers;
+
+/// The most conditions that are kept apart.
+const CONDITIONS_MAX: usize = 64;
+
+/// What the conditions came to on the way here, by their numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(super) struct Decided {
+    known: u64,
+    holds: u64,
+}
+
+impl Decided {
+    pub(super) fn get(self, id: usize) -> Option<bool> {
+        (self.known >> id & 1 == 1).then_some(self.holds >> id & 1 == 1)
+    }
+
+    pub(super) fn with(self, id: usize, holds: bool) -> Self {
+        let bit = 1 << id;
+        Self { known: self.known | bit, holds: if holds { self.holds | bit } else { self.holds & !bit } }
+    }
+
+    fn without(self, ids: u64) -> Self {
+        Self { known: self.known & !ids, holds: self.holds & !ids }
+    }
+}
+
+/// The conditions of a template that it asks more than once.
+#[derive(Debug, Default)]
+pub(super) struct Conditions {
+    ids: HashMap<String, usize>,
+    /// For each condition the innermost block whose value it reads.
+    scopes: Vec<usize>,
+    /// Where each is asked for the last time.
+    last: Vec<usize>,
+}
+
+impl Conditions {
+    pub(super) fn of(nodes: &Nodes) -> Self {
+        let mut asked = Asked::new();
+        collect(nodes, &mut asked);
+        let mut repeated: Vec<_> = asked.into_iter().filter(|(_, (times, ..))| *times > 1).collect();
+        repeated.sort_by_key(|(_, (_, last, _))| *last);
+        repeated.truncate(CONDITIONS_MAX);
+        let mut conditions = Self::default();
+        for (id, (key, (_, last, scope))) in repeated.into_iter().enumerate() {
+            conditions.ids.insert(key, id);
+            conditions.scopes.push(scope);
+            conditions.last.push(last);
+        }
+        conditions
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// The number of a condition.
+    pub(super) fn find(&self, condition: &Expression, include_zero: bool) -> Option<usize> {
+        if self.is_empty() { None } else { self.ids.get(&key(condition, include_zero)).copied() }
+    }
+
+    /// What is known once a condition has come out so: itself, and what follows from it.
+    pub(super) fn assume(&self, decided: Decided, condition: &Expression, include_zero: bool, holds: bool) -> Decided {
+        let decided = match self.find(condition, include_zero) {
+            Some(id) => decided.with(id, holds),
+            None => decided,
+        };
+        let Some((junction, parts)) = junction(condition) else { return decided };
+        match junction {
+            Junction::Not => self.assume_all(decided, parts, !holds),
+            Junction::And if holds => self.assume_all(decided, parts, true),
+            Junction::Or if !holds => self.assume_all(decided, parts, false),
+            Junction::And | Junction::Or => self.assume_last(decided, parts, holds),
+        }
+    }
+
+    fn assume_all(&self, decided: Decided, parts: &[Expression], holds: bool) -> Decided {
+        parts.iter().fold(decided, |decided, part| self.assume(decided, part, false, holds))
+    }
+
+    /// Where all parts but one are known to be otherwise, that one made it come out so.
+    fn assume_last(&self, decided: Decided, parts: &[Expression], holds: bool) -> Decided {
+        let known = |part: &&Expression| self.find(part, false).and_then(|id| decided.get(id)) == Some(!holds);
+        let mut others = parts.iter().filter(|part| !known(part));
+        match (others.next(), others.next()) {
+            (Some(part), None) => self.assume(decided, part, false, holds),
+            _ => decided,
+        }
+    }
+
+    /// What is still of use behind an `if`.
+    pub(super) fn behind(&self, decided: Decided, chosen: &If) -> Decided {
+        self.without(decided, |id| self.last[id] <= chosen.at)
+    }
+
+    /// What stays true when a block with another `this` begins or ends.
+    pub(super) fn outside(&self, decided: Decided, scope: usize) -> Decided {
+        self.without(decided, |id| self.scopes[id] >= scope)
+    }
+
+    fn without(&self, decided: Decided, gone: impl Fn(usize) -> bool) -> Decided {
+        if decided == Decided::default() {
+            return decided;
+        }
+        let ids = (0..self.last.len()).filter(|id| gone(*id)).fold(0, |ids, id| ids | 1 << id);
+        decided.without(ids)
+    }
+}
+
+enum Junction {
+    Not,
+    And,
+    Or,
+}
+
+/// The conditions that a condition is made of.
+fn junction(condition: &Expression) -> Option<(Junction, &[Expression])> {
+    let Expression::Call(call) = condition else { return None };
+    let junction = match helpers::get(call.helper).name {
+        "not" => Junction::Not,
+        "and" => Junction::And,
+        "or" => Junction::Or,
+        _ => return None,
+    };
+    Some((junction, &call.arguments))
+}
+
+/// How often each condition is asked, where for the last time, and the innermost block that it reads.
+type Asked = HashMap<String, (usize, usize, usize)>;
+
+fn collect(nodes: &Nodes, asked: &mut Asked) {
+    for node in nodes {
+        if let Node::If(chosen) = node {
+            ask(&chosen.condition, chosen.include_zero, chosen.at, asked);
+        }
+        for inner in node.inner() {
+            collect(inner, asked);
+        }
+    }
+}
+
+fn ask(condition: &Expression, include_zero: bool, at: usize, asked: &mut Asked) {
+    let scope = scope(condition);
+    let (times, last, _) = asked.entry(key(condition, include_zero)).or_insert((0, at, scope));
+    *times += 1;
+    *last = at.max(*last);
+    for part in junction(condition).map_or(&[][..], |(_, parts)| parts) {
+        ask(part, false, at, asked);
+    }
+}
+
+/// The same for the same question about the same values.
+fn key(condition: &Expression, include_zero: bool) -> String {
+    let mut key = String::new();
+    if include_zero {
+        key.push('0');
+    }
+    write_key(condition, &mut key);
+    key
+}
+
+fn write_key(expression: &Expression, key: &mut String) {
+    // Writing to a String can't fail.
+    let _ = match expression {
+        Expression::Path(path) => {
+            let names: Vec<&str> = path.steps.iter().map(|step| &*step.name).collect();
+            write!(key, "{}{names:?}", path.scope)
+        }
+        Expression::Local(local) => write!(key, "{}@{:?}", local.scope, local.what),
+        Expression::Literal(literal) => write!(key, "{:?}", literal.root()),
+        Expression::Call(call) => {
+            let _ = write!(key, "({:?}", call.helper);
+            for argument in &call.arguments {
+                key.push(' ');
+                write_key(argument, key);
+            }
+            for (name, value) in &call.options {
+                let _ = write!(key, " {name}=");
+                write_key(value, key);
+            }
+            write!(key, ")")
+        }
+    };
+}
+
+/// The innermost block whose value a condition reads; 0 is the root.
+fn scope(expression: &Expression) -> usize {
+    match expression {
+        Expression::Path(path) => path.scope,
+        Expression::Local(local) => local.scope,
+        Expression::Literal(_) => 0,
+        Expression::Call(call) => {
+            let options = call.options.iter().map(|(_, value)| value);
+            call.arguments.iter().chain(options).map(scope).max().unwrap_or(0)
+        }
+    }
+}

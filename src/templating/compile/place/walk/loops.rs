@@ -1,0 +1,164 @@
+//! The blocks that change what `this` is, and those that put separators between parts.
+
+use super::{Live, Machine, States, Stopped, Walk, add};
+use crate::templating::compile::place::conditions::Conditions;
+use crate::templating::compile::place::ends::{Position, classes};
+use crate::templating::program::{Each, Nodes, Parts, Text, With};
+
+/// The most rounds through a loop until the states must repeat.
+const ROUNDS_MAX: usize = 16;
+/// The most separators in one another: one bit of a word for each.
+const LEVELS_MAX: usize = 60;
+
+impl<M: Machine> Walk<'_, '_, M> {
+    pub(super) fn with(&mut self, with: &With, states: States<M::State>) -> Result<States<M::State>, Stopped> {
+        let body = self.scoped(None, states.clone(), |walk, states| walk.part(&with.body, with.at, states));
+        let mut after = body?;
+        for live in self.part(&with.otherwise, with.at, states)? {
+            add(&mut after, live);
+        }
+        Ok(after)
+    }
+
+    /// Reads a part with another `this`: what was decided of its values holds only inside.
+    fn scoped(
+        &mut self,
+        position: Option<Position>,
+        states: States<M::State>,
+        read: impl FnOnce(&mut Self, States<M::State>) -> Result<States<M::State>, Stopped>,
+    ) -> Result<States<M::State>, Stopped> {
+        let scope = self.ends.depth();
+        let outside = |conditions: &Conditions, states: States<M::State>| {
+            let mut outside = Vec::with_capacity(states.len());
+            for live in states {
+                add(&mut outside, Live { decided: conditions.outside(live.decided, scope), ..live });
+            }
+            outside
+        };
+        self.ends.enter(position);
+        let after = read(self, outside(self.conditions, states));
+        self.ends.leave();
+        Ok(outside(self.conditions, after?))
+    }
+
+    pub(super) fn each(&mut self, each: &Each, states: States<M::State>) -> Result<States<M::State>, Stopped> {
+        let mut after = self.part(&each.otherwise, each.at, states.clone())?;
+        self.around.push((each.at, true));
+        let looped = match each.separator {
+            Some(_) => self.separated(each.at, states, |walk, states| walk.elements(each, states)),
+            None => self.elements(each, states),
+        };
+        self.around.pop();
+        for live in looped? {
+            add(&mut after, live);
+        }
+        Ok(after)
+    }
+
+    /// One element or more.
+    fn elements(&mut self, each: &Each, states: States<M::State>) -> Result<States<M::State>, Stopped> {
+        let mut after = Vec::new();
+        let mut entry = states;
+        for (from, to) in classes(&each.body, self.ends.depth()) {
+            let position = |last| Position { from, to, last };
+            let several = to != Some(from + 1);
+            let mut between = self.element(each, position(false), entry.clone())?;
+            let mut fresh = if several { between.clone() } else { Vec::new() };
+            let mut rounds = 0;
+            while !fresh.is_empty() {
+                rounds += 1;
+                if rounds > ROUNDS_MAX {
+                    self.findings.error("each_unbalanced", each.at, "Each element opens something that it doesn't close, or closes what it didn't open. Let the part inside {{#each}} be whole.");
+                    return Err(Stopped);
+                }
+                let grown = self.element(each, position(false), fresh)?;
+                fresh = Vec::new();
+                for live in grown {
+                    if add(&mut between, live) {
+                        fresh.push(live);
+                    }
+                }
+            }
+            let before_last = if several { entry.iter().chain(&between) } else { entry.iter().chain(&[]) };
+            let mut last = Vec::new();
+            for live in before_last {
+                add(&mut last, *live);
+            }
+            for live in self.element(each, position(true), last)? {
+                add(&mut after, live);
+            }
+            entry = between;
+        }
+        Ok(after)
+    }
+
+    fn element(
+        &mut self,
+        each: &Each,
+        position: Position,
+        states: States<M::State>,
+    ) -> Result<States<M::State>, Stopped> {
+        self.scoped(Some(position), states, |walk, states| match &each.separator {
+            Some(separator) => walk.separate(separator, &each.body, states),
+            None => walk.nodes(&each.body, states),
+        })
+    }
+
+    pub(super) fn parts(&mut self, parts: &Parts, states: States<M::State>) -> Result<States<M::State>, Stopped> {
+        self.separated(parts.at, states, |walk, mut states| {
+            for part in &parts.parts {
+                states = walk.separate(&parts.separator, part, states)?;
+            }
+            Ok(states)
+        })
+    }
+
+    /// Reads what has a separator: inside there is one more level, of which nothing is left behind.
+    fn separated(
+        &mut self,
+        at: usize,
+        states: States<M::State>,
+        read: impl FnOnce(&mut Self, States<M::State>) -> Result<States<M::State>, Stopped>,
+    ) -> Result<States<M::State>, Stopped> {
+        if self.level == LEVELS_MAX {
+            return self.intricate(at);
+        }
+        self.level += 1;
+        let after = read(self, states);
+        self.level -= 1;
+        let levels = self.levels();
+        let mut outside = Vec::new();
+        for live in after? {
+            add(&mut outside, Live { filled: live.filled & levels, earlier: live.earlier & levels, ..live });
+        }
+        Ok(outside)
+    }
+
+    /// Reads one part, with the separator before it if one came before. A part that is blank leaves nothing.
+    fn separate(
+        &mut self,
+        separator: &Text,
+        part: &Nodes,
+        states: States<M::State>,
+    ) -> Result<States<M::State>, Stopped> {
+        let level = 1 << (self.level - 1);
+        let mut after = Vec::new();
+        for entry in states {
+            let mut begin = vec![Live { filled: entry.filled & !level, ..entry }];
+            if entry.earlier & level != 0 {
+                let outer = std::mem::replace(&mut self.separating, true);
+                let read = self.text(separator, begin);
+                self.separating = outer;
+                begin = read?;
+                for live in &mut begin {
+                    live.filled &= !level;
+                }
+            }
+            for live in self.nodes(part, begin)? {
+                let blank = live.filled & level == 0;
+                add(&mut after, if blank { entry } else { Live { earlier: live.earlier | level, ..live } });
+            }
+        }
+        Ok(after)
+    }
+}
