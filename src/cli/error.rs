@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::import::NotAnExport;
+use serde_json::Value;
+
 use super::print::counted;
 use crate::dictionary::DictionaryError;
 use crate::model::id::AccountId;
@@ -51,6 +52,19 @@ pub(super) enum CommandError {
         /// What the node counted of POSTs that were not sent or did not end well.
         counted: String,
     },
+}
+
+/// Why a file is not an export that this version can read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotAnExport {
+    #[error("this is not JSON: {0}")]
+    NotJson(#[from] serde_json::Error),
+    #[error("the export has the format {found}, and this version of Posthaste reads {known}")]
+    OtherFormat { found: Value, known: u64 },
+    #[error("this is not an export of Posthaste: it has no `{0}`")]
+    NoMark(&'static str),
+    #[error("the file holds several accounts, and {0} is not one of them")]
+    NoSuchAccount(AccountId),
 }
 
 /// What went wrong in the demo's tour.

@@ -1,6 +1,6 @@
-//! One thread that does all writes of an embedded store. Whatever waits is committed together, so
-//! that the disk is waited for once per group and not once per write; each write is still judged
-//! alone and answered alone, after its commit and after the sink was told. It never reads a record.
+//! One thread that executes all writes of an embedded store. Waiting writes are committed together, so the disk is
+//! synced once for a group. Each write is still checked and answered by itself, after its commit and after the sink
+//! has the change. It never reads a record.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -11,10 +11,9 @@ use super::backend::Write;
 use super::feed::{Feed, Observed};
 use super::{StoreError, Written};
 
-/// The most writes in one commit: enough that the wait for the disk is shared by many, few enough
-/// that the first of them is answered soon.
+/// The most writes in one commit: enough to share one sync, few enough that the first response is not late.
 const GROUP_MAX: usize = 256;
-/// The most writes that wait in line; past it, callers wait for a place.
+/// The most queued writes; past it, callers wait for room.
 const QUEUE_MAX: usize = 1_024;
 
 type Answer = Result<Written, StoreError>;
@@ -24,15 +23,15 @@ struct Job {
     answer: oneshot::Sender<Answer>,
 }
 
-/// The way to the writing thread, which ends with it.
+/// The handle of the writing thread, which ends with it.
 pub(super) struct Writer {
     queue: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
-    /// Starts the thread. `commit` does a group in one transaction: an answer for each, or one
-    /// error where nothing was done.
+    /// Starts the thread. `commit` executes a group in one transaction and returns a result for each, or one error
+    /// where nothing was executed.
     pub(super) fn start<C>(commit: C, feed: Arc<Feed>) -> std::io::Result<Self>
     where
         C: FnMut(&[Write]) -> Result<Vec<Answer>, StoreError> + Send + 'static,
@@ -43,7 +42,7 @@ impl Writer {
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
-    /// Does one write. A caller that stops waiting does not stop the write.
+    /// Executes one write. A caller that stops waiting does not stop the write.
     pub(super) async fn write(&self, write: Write) -> Answer {
         let stopped = || StoreError::Unavailable("its writer has stopped".to_owned());
         let (answer, answered) = oneshot::channel();
@@ -55,13 +54,13 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// Waits for the last commit, so that the file is free when the store is gone.
+    /// Waits for the last commit, so that the file is closed when the store is dropped.
     fn drop(&mut self) {
         self.queue = None;
         let Some(thread) = self.thread.take() else {
             return;
         };
-        // A sink that held the last handle drops it on the thread itself.
+        // A sink that held the last handle drops it on this thread.
         if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
             tracing::error!("the store's writer had stopped after a panic");
         }
@@ -88,7 +87,7 @@ where
         let done = done.filter(|(_, answer)| answer.is_ok());
         feed.apply(done.map(|(write, _)| Observed::Record(write.change)).collect());
         for (caller, answer) in callers.into_iter().zip(answers) {
-            // A caller that has gone needs no answer.
+            // The caller may have stopped waiting.
             let _ = caller.send(answer);
         }
     }

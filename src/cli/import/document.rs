@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::mistake::{Mistake, Order, Position};
+use crate::cli::error::NotAnExport;
 use crate::cli::transfer::{MARK, VERSION};
 use crate::json::kind;
 use crate::model::field::{FieldError, Fields};
@@ -52,26 +53,13 @@ impl Document {
     }
 }
 
-/// Why a file is not an export that this version can read.
-#[derive(Debug, thiserror::Error)]
-pub(in crate::cli) enum NotAnExport {
-    #[error("this is not JSON: {0}")]
-    NotJson(#[from] serde_json::Error),
-    #[error("the export has the format {0}, and this version of Posthaste reads {VERSION}")]
-    OtherFormat(Value),
-    #[error("this is not an export of Posthaste: it has no `{MARK}`")]
-    NoMark,
-    #[error("the file holds several accounts, and {0} is not one of them")]
-    NoSuchAccount(AccountId),
-}
-
 /// Reads the file. With `into`, what it holds of one account goes there.
 pub(super) fn read(text: &[u8], into: Option<&AccountId>) -> Result<(Document, Vec<Mistake>), NotAnExport> {
     let document: Value = serde_json::from_slice(text)?;
     match document.get(MARK) {
         Some(version) if version.as_u64() == Some(VERSION) => {}
-        Some(version) => return Err(NotAnExport::OtherFormat(version.clone())),
-        None => return Err(NotAnExport::NoMark),
+        Some(version) => return Err(NotAnExport::OtherFormat { found: version.clone(), known: VERSION }),
+        None => return Err(NotAnExport::NoMark(MARK)),
     }
     let mut reader = ExportReader::default();
     let accounts = reader.read_top(document);

@@ -23,7 +23,6 @@ use crate::node::load_dictionary;
 use crate::store::{Precondition, Record, Store, StoreError};
 use crate::telemetry::log;
 use crate::templating::{self, Severity, TagLookup};
-pub(super) use document::NotAnExport;
 use document::{Document, Entry};
 use mistake::Mistake;
 

@@ -1,5 +1,5 @@
-//! A delivery as an entry of a stream, and back. What is read may come from anywhere, so it is
-//! judged as a trigger is when it is saved.
+//! A delivery as an entry of a stream, and back. Any program can write entries, so they are validated like a trigger
+//! that is saved.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use crate::model::secret::Secret;
 use crate::model::target::Target;
 use crate::redis::Value;
 
-/// Targets that are remembered, so that a busy trigger's URL and headers are not read anew for each
-/// of its deliveries. Past it all are forgotten.
+/// The most targets that are cached, so that a busy trigger's URL and headers are parsed once. Past it the cache is
+/// emptied.
 const TARGETS_MAX: usize = 4_096;
 
 /// The names of an entry's fields.
@@ -26,7 +26,7 @@ const WEBHOOK_ID: &str = "webhook-id";
 const BODY: &str = "body";
 const REPLY: &str = "reply";
 
-/// An entry as it came.
+/// An entry as it was read.
 #[derive(Debug, Default)]
 pub(super) struct Entry {
     pub(super) id: EntryId,
@@ -42,7 +42,7 @@ impl Entry {
         self.body.as_ref().map_or(0, Vec::len)
     }
 
-    /// Where a field's value belongs; the last of two counts. Others belong to somebody else.
+    /// The slot of a field's value; the last of two counts. Other programs may add other fields.
     fn field(&mut self, name: &[u8]) -> Option<&mut Option<Vec<u8>>> {
         let fields = [
             (TARGET, &mut self.target),
@@ -54,12 +54,12 @@ impl Entry {
     }
 }
 
-/// What the deliveries of a trigger have in common, as `target` says it in JSON: one value, since each
-/// costs Redis and both nodes more than its bytes do.
+/// What the deliveries of a trigger share, in one JSON value (`target`), since each field costs Redis and both nodes
+/// more than its bytes do.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct TargetText {
-    /// Whose deliveries they are. Entries of older versions do not say so and share one turn.
+    /// The account of the deliveries. Entries of older versions have none and share one turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     account: Option<String>,
     url: String,
@@ -104,20 +104,20 @@ struct Known {
 pub(super) struct Read {
     pub(super) account: AccountId,
     pub(super) delivery: Delivery,
-    /// When Redis took it in.
+    /// When Redis received it.
     pub(super) accepted_at: Instant,
     /// Who waits for the outcome.
     pub(super) reply: Option<String>,
 }
 
-/// Writes entries, and remembers the target that it wrote last: most neighbours go the same way.
+/// Writes entries, and caches the target that it wrote last: most neighbours share it.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     last: Option<(Known, Vec<u8>)>,
 }
 
 impl Writer {
-    /// Says the field names and values of a delivery.
+    /// Writes the field names and values of a delivery.
     pub(super) fn write(
         &mut self,
         account: &AccountId,
@@ -166,8 +166,8 @@ fn target_text(account: &AccountId, target: &Target, content_type: &HeaderValue)
     serde_json::to_vec(&written).expect("strings and lists of them are JSON")
 }
 
-/// Reads the list of entries that `XREADGROUP` gives for one stream, and `XCLAIM` at all. One that
-/// was deleted meanwhile is left out.
+/// Reads the list of entries that `XREADGROUP` returns for one stream, and `XCLAIM` returns at all. An entry that was
+/// deleted meanwhile is left out.
 pub(super) fn entries(value: Value) -> Vec<Entry> {
     let Value::Array(items) = value else { return Vec::new() };
     items.into_iter().filter_map(entry).collect()
@@ -221,7 +221,7 @@ pub(super) enum NotADelivery {
 #[derive(Debug, Default)]
 pub(super) struct EntryReader {
     targets: HashMap<Vec<u8>, Known>,
-    /// The one read last, and what it was read of: most neighbours go the same way.
+    /// The target read last, and its text: most neighbours share it.
     last: Option<(Vec<u8>, Known)>,
 }
 

@@ -1,5 +1,5 @@
-//! What one thread's consumers and claims have in common: how entries become deliveries with claims, and the
-//! name under which each stream's are taken.
+//! What the consumers and claims of one thread share: how entries become deliveries with claims, and the consumer
+//! name for each stream.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -14,17 +14,16 @@ use crate::flow::in_flight::{InFlight, Permit};
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
 
-/// A delivery takes a permit for each so many bytes of its body, begun or whole, so that permits are memory
-/// too.
+/// A delivery needs one permit for each so many bytes of its body, rounded up, so that permits bound memory too.
 pub(super) const PLACE_BYTES: usize = 65_536;
 
-/// A stream that this node takes from.
+/// A stream that this node reads.
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) partition: usize,
     pub(super) stream: String,
-    /// Its name as a consumer: a new one after each break, since what Redis gave to the old
-    /// one may never have arrived here. `None` while it has none.
+    /// Its consumer name: a new one after each broken connection, since responses to the old name may be lost. `None`
+    /// while it has none.
     consumer: RefCell<Option<String>>,
 }
 
@@ -45,13 +44,13 @@ impl Source {
         self.consumer.replace(Some(name.to_owned()));
     }
 
-    /// The name is given up, and no more signs of life are given for it.
+    /// Gives up the name; it gets no more heartbeats.
     pub(super) fn begin_anew(&self) {
         self.consumer.take();
     }
 }
 
-/// Makes deliveries of entries.
+/// Turns entries into deliveries.
 pub(super) struct Intake {
     pub(super) streams: Streams,
     pub(super) gate: Arc<Gate>,
@@ -64,8 +63,8 @@ impl Intake {
         Self { streams, gate, metrics, reader: RefCell::default() }
     }
 
-    /// Each entry with its claim, and a part of the permits where there are any. Those that are no
-    /// deliveries are removed from the stream.
+    /// Each entry with its claim, and a part of the permits where there are any. Entries that are not deliveries are
+    /// removed from the stream.
     pub(super) fn unpack(
         &self,
         partition: usize,
@@ -116,7 +115,7 @@ impl Intake {
     }
 }
 
-/// How many permits an entry takes.
+/// How many permits an entry needs.
 pub(super) fn places_of(entry: &Entry) -> usize {
     entry.size() / PLACE_BYTES + 1
 }

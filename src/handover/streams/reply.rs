@@ -1,5 +1,5 @@
-//! The way back of a trigger's test: the node that makes the attempt leaves its outcome in a list
-//! that only the node which asked knows, and which goes away by itself.
+//! Returns the outcome of a trigger's test: the node that makes the attempt puts it into a list that only the
+//! requesting node knows and that expires by itself.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::flow::in_flight::Report;
 use crate::model::outcome::{Dropped, Outcome};
 use crate::redis::{RedisResult, Value};
 
-/// How long an outcome waits to be fetched.
+/// How long an outcome waits to be read.
 const KEPT_FOR: Duration = Duration::from_secs(60);
-/// How long an outcome is waited for beyond the longest attempt and the time that a dead node's work
-/// takes to be claimed: a line before it.
+/// How long the requester waits beyond the longest attempt and the time until another node takes over from a dead
+/// one: for a queue before it.
 const WAITED_FOR: Duration = Duration::from_secs(5);
 
 #[derive(Serialize, Deserialize)]
@@ -29,8 +29,7 @@ pub(super) fn key(partition: usize) -> String {
     prefix(partition) + &crate::model::id::new_id()
 }
 
-/// Whether it can be such a list: an entry may come from anywhere, and must not have a node write to
-/// whatever key it names.
+/// Whether a key can be such a list: any program can write entries, and no entry may make a node write to other keys.
 pub(super) fn is_key(partition: usize, key: &str) -> bool {
     key.starts_with(&prefix(partition))
 }
@@ -39,7 +38,7 @@ fn prefix(partition: usize) -> String {
     format!("{{posthaste:{partition}}}:reply:")
 }
 
-/// Waits for the outcome and passes it on. Where none comes, whoever waits hears that it was lost.
+/// Waits for the outcome and passes it on. If none comes, the requester learns that it was lost.
 pub(super) async fn wait(streams: Streams, key: String, report: oneshot::Sender<Report>) {
     let longest = streams.attempt_timeout + streams.cluster.claim_after * 2 + WAITED_FOR;
     if let Ok(Ok(Some(told))) = tokio::time::timeout(longest, fetch(&streams, &key, longest)).await {
@@ -54,7 +53,7 @@ async fn fetch(streams: &Streams, key: &str, longest: Duration) -> RedisResult<O
     Ok(popped.and_then(|(_, text)| serde_json::from_slice(&text).ok()).and_then(report_of))
 }
 
-/// Leaves an outcome for whoever asked for it.
+/// Stores an outcome for its requester.
 pub(super) async fn leave(streams: Streams, key: String, reported: oneshot::Receiver<Report>) {
     let Ok(report) = reported.await else { return };
     let text = serde_json::to_string(&told(report)).expect("words and numbers are JSON");
@@ -77,7 +76,7 @@ fn told(report: Report) -> Told {
     }
 }
 
-/// `None` where a node of another version says a word that this one does not know.
+/// `None` where a node of another version uses a word that this one does not know.
 fn report_of(told: Told) -> Option<Report> {
     Some(match told {
         Told::Attempted { outcome, status, duration_us } => Report::Attempted {
