@@ -1,9 +1,11 @@
 //! The settings of a node. A [`Config`] that exists is valid. `config/posthaste.toml` is their documentation and
 //! their default; each file here reads one section of it. One reading reports every mistake.
 
+mod activity;
 mod auth;
 mod catalogue;
 mod cluster;
+mod console;
 mod dispatch;
 mod egress;
 mod ingest;
@@ -16,9 +18,11 @@ mod templates;
 
 use std::path::Path;
 
+pub use activity::ActivitySettings;
 pub use auth::Auth;
 pub use catalogue::DictionarySource;
 pub use cluster::Cluster;
+pub use console::Console;
 pub use dispatch::Dispatch;
 pub use ingest::Ingest;
 pub use log::Log;
@@ -48,6 +52,10 @@ pub struct Config {
     pub dispatch: Dispatch,
     /// Where the dictionary is.
     pub catalogue: DictionarySource,
+    /// Who may watch firings end.
+    pub activity: ActivitySettings,
+    /// The web console.
+    pub console: Console,
     /// The log's format and level.
     pub log: Log,
 }
@@ -114,6 +122,8 @@ impl Config {
             templates: templates::read(reader),
             dispatch: Dispatch::read(reader),
             catalogue: DictionarySource::read(reader),
+            activity: ActivitySettings::read(reader),
+            console: Console::read(reader),
             log: Log::read(reader),
         }
     }

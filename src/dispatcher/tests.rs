@@ -122,6 +122,7 @@ impl Alone {
     fn queued(&self, port: &Port, word: &str) -> (InFlight, oneshot::Receiver<Report>) {
         let (report, reported) = oneshot::channel();
         let delivery = Delivery {
+            firing: None,
             target: port.target(),
             webhook_id: HeaderValue::from_static("msg_1"),
             content_type: HeaderValue::from_static("text/plain"),

@@ -76,6 +76,9 @@ struct Ready {
     ready: bool,
     /// `ingest`: it accepts events; `dispatch`: it sends deliveries.
     roles: Vec<&'static str>,
+    /// True where events are refused with 429 now, since as many are in flight as may be.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    full: bool,
     /// Where triggers, templates and keys can't be changed now: why. What is live stays live.
     #[serde(skip_serializing_if = "Option::is_none")]
     store: Option<&'static str>,
@@ -105,5 +108,6 @@ async fn ready(state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
     let cluster = &state.config.cluster;
     let roles = [("ingest", cluster.ingest), ("dispatch", cluster.dispatch)];
     let roles = roles.iter().filter(|(_, own)| *own).map(|(role, _)| *role).collect();
-    Ok(HttpResponse::Ok().json(Ready { ready: true, roles, store: (!connected).then_some("unreachable") }))
+    let full = cluster.ingest && state.gate.is_full();
+    Ok(HttpResponse::Ok().json(Ready { ready: true, roles, full, store: (!connected).then_some("unreachable") }))
 }

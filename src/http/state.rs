@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use actix::Addr;
+use actix::{Addr, Recipient};
 
 use crate::config::Config;
 use crate::dictionary::Dictionary;
+use crate::flow::destination_state::DestinationsAsked;
 use crate::flow::gate::Gate;
 use crate::ingester::Ingester;
 use crate::live::Live;
@@ -15,6 +16,8 @@ use crate::telemetry::metrics::Metrics;
 
 /// What all HTTP threads share.
 pub struct AppState {
+    /// The node's name: its host and port.
+    pub name: Arc<str>,
     /// The settings.
     pub config: Config,
     /// What is in flight.
@@ -27,6 +30,8 @@ pub struct AppState {
     pub dictionary: Arc<Dictionary>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What sends, one for each dispatch thread; asked how destinations are doing.
+    pub dispatchers: Vec<Recipient<DestinationsAsked>>,
 }
 
 /// The stages of one HTTP thread.

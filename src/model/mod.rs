@@ -6,6 +6,7 @@ pub mod destination;
 pub mod egress;
 pub mod event;
 pub mod field;
+pub mod firing;
 pub mod headers;
 pub mod id;
 pub mod key;

@@ -1,5 +1,7 @@
 //! How a delivery ends: the outcome of an attempt, or the reason why there was none.
 
+use std::time::Duration;
+
 /// Why a delivery or a firing came to an end without an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dropped {
@@ -145,5 +147,36 @@ impl Outcome {
             Self::ConnectionLost => "connection_lost",
             Self::Panic => "panic",
         }
+    }
+}
+
+/// How a firing ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Report {
+    /// An attempt was made.
+    Attempted {
+        /// How it ended.
+        outcome: Outcome,
+        /// The status the receiver answered.
+        status: Option<u16>,
+        /// From its begin to its end.
+        duration: Duration,
+    },
+    /// None was made.
+    Dropped(Dropped),
+}
+
+impl Report {
+    /// The word of the outcome or of the reason; stable.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Attempted { outcome, .. } => outcome.as_str(),
+            Self::Dropped(reason) => reason.as_str(),
+        }
+    }
+
+    /// The receiver accepted the delivery.
+    pub fn is_delivered(self) -> bool {
+        matches!(self, Self::Attempted { outcome: Outcome::Delivered, .. })
     }
 }

@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 
 use super::entry::Writer;
 use super::{Backlog, Streams, reply, stream_key};
-use crate::flow::in_flight::{InFlight, Permit, drop_unsent};
+use crate::flow::in_flight::{InFlight, Permit};
 use crate::flow::messages::DeliveriesRendered;
 use crate::flow::pressure::Pressure;
 use crate::flow::refusal::Refusal;
@@ -144,7 +144,7 @@ impl Lane {
     /// Ends a delivery for a destination that has reached its share of parked ones, so that the others have room.
     fn drop_delivery(&self, queued: InFlight) {
         self.pressure.sub(queued.delivery.body.len());
-        drop_unsent(&self.metrics, Dropped::QueueFull, queued.report);
+        queued.drop_unsent(&self.metrics, Dropped::QueueFull);
     }
 
     async fn add_all(&self, partition: usize, mut deliveries: Vec<InFlight>) {
@@ -211,9 +211,9 @@ impl Lane {
     }
 
     fn refuse(&self, queued: InFlight) {
-        drop_unsent(&self.metrics, Dropped::NotHandedOver, queued.report);
         if let Some(Permit::Request(admission, _)) = &queued.permit {
             admission.answer_instead(Err(Refusal::Unavailable));
         }
+        queued.drop_unsent(&self.metrics, Dropped::NotHandedOver);
     }
 }
