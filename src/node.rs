@@ -283,10 +283,10 @@ fn serve(
     };
     let own = Arc::clone(shared);
     inbound.serve(settings, &shared.metrics, move || {
-        let lane = web::Data::new(start_lane(&own, &hand_over, duplicates.clone()));
+        let pipeline = web::Data::new(start_pipeline(&own, &hand_over, duplicates.clone()));
         let shared = web::Data::from(Arc::clone(&own));
         move |config: &mut web::ServiceConfig| {
-            config.app_data(shared).app_data(lane);
+            config.app_data(shared).app_data(pipeline);
             http::routes(config);
         }
     })
@@ -313,7 +313,7 @@ fn serve_admin(shared: &Arc<AppState>, listener: std::net::TcpListener) -> io::R
     Ok((address, server))
 }
 
-fn start_lane(shared: &AppState, hand_over: &HandOver, duplicates: Option<IdempotencyWindow>) -> Pipeline {
+fn start_pipeline(shared: &AppState, hand_over: &HandOver, duplicates: Option<IdempotencyWindow>) -> Pipeline {
     // Each message carries an admitted event, or a test that a connection waits for.
     let capacity = shared.config.ingest.events_in_flight_max + shared.config.server.connections_max;
     let publisher_capacity = shared.config.ingest.deliveries_in_flight_max + shared.config.server.connections_max;

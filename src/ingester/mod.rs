@@ -44,11 +44,11 @@ pub struct EventsReceived {
 
 /// Takes requests' bodies in; one for each thread that serves HTTP.
 pub struct Ingester {
-    lane: Rc<Lane>,
+    ingesting: Rc<Ingesting>,
     mailbox_capacity: usize,
 }
 
-struct Lane {
+struct Ingesting {
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
     duplicates: Option<IdempotencyWindow>,
@@ -66,7 +66,7 @@ impl Ingester {
         matcher: Recipient<EventsAdmitted>,
         mailbox_capacity: usize,
     ) -> Self {
-        Self { lane: Rc::new(Lane { gate, metrics, duplicates, matcher }), mailbox_capacity }
+        Self { ingesting: Rc::new(Ingesting { gate, metrics, duplicates, matcher }), mailbox_capacity }
     }
 }
 
@@ -90,20 +90,20 @@ impl Handler<EventsReceived> for Ingester {
         }));
         let batch = match read.unwrap_or_else(|_| Err(Refusal::Panic)) {
             Ok(batch) => batch,
-            Err(refusal) => return self.lane.refuse(reply, refusal),
+            Err(refusal) => return self.ingesting.refuse(reply, refusal),
         };
-        Rejected::count(&batch.rejected, &self.lane.metrics);
-        match &self.lane.duplicates {
+        Rejected::count(&batch.rejected, &self.ingesting.metrics);
+        match &self.ingesting.duplicates {
             // As many of these tasks as connections, each of which waits for its answer.
             Some(duplicates) if batch.events.iter().any(|event| event.id_given) => {
-                actix_rt::spawn(Rc::clone(&self.lane).admit_once(duplicates.clone(), batch, reply));
+                actix_rt::spawn(Rc::clone(&self.ingesting).admit_once(duplicates.clone(), batch, reply));
             }
-            _ => self.lane.admit(batch, 0, reply),
+            _ => self.ingesting.admit(batch, 0, reply),
         }
     }
 }
 
-impl Lane {
+impl Ingesting {
     /// Admits what was not seen before, and notes it as seen once it is accepted: before its producer
     /// hears so.
     async fn admit_once(

@@ -39,7 +39,7 @@ impl Malformed {
 
 pub(super) fn document(text: ByteString) -> Result<Document, Malformed> {
     bounded(&text)?;
-    let mut reader = Reader::new(&text);
+    let mut reader = JsonReader::new(&text);
     reader.stack.reserve(STACK);
     reader.document.members.reserve((text.len() / BYTES_PER_MEMBER).min(MEMBERS_EXPECTED_MAX));
     let root = reader.value(0).and_then(|root| reader.end().map(|()| root));
@@ -49,7 +49,7 @@ pub(super) fn document(text: ByteString) -> Result<Document, Malformed> {
 
 pub(super) fn each(text: ByteString) -> Result<Parsed, Malformed> {
     bounded(&text)?;
-    let mut reader = Reader::new(&text);
+    let mut reader = JsonReader::new(&text);
     reader.blank();
     if reader.peek() != Some(b'[') {
         return document(text).map(Parsed::One);
@@ -58,7 +58,7 @@ pub(super) fn each(text: ByteString) -> Result<Parsed, Malformed> {
     let mut elements = Vec::new();
     loop {
         let stack = std::mem::take(&mut reader.stack);
-        let mut element = Reader { at: reader.at, stack, ..Reader::new(&text) };
+        let mut element = JsonReader { at: reader.at, stack, ..JsonReader::new(&text) };
         if elements.is_empty() {
             element.blank();
             if element.peek() == Some(b']') {
@@ -116,7 +116,7 @@ const BYTES_PER_MEMBER: usize = 16;
 /// which there may be many without a member.
 const MEMBERS_EXPECTED_MAX: usize = 64;
 
-struct Reader<'t> {
+struct JsonReader<'t> {
     text: &'t str,
     at: usize,
     document: Document,
@@ -124,7 +124,7 @@ struct Reader<'t> {
     stack: Vec<Member>,
 }
 
-impl<'t> Reader<'t> {
+impl<'t> JsonReader<'t> {
     fn new(text: &'t ByteString) -> Self {
         let document = Document { text: text.clone(), ..Document::default() };
         Self { text, at: 0, document, stack: Vec::new() }

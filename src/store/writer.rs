@@ -16,11 +16,11 @@ const GROUP_MAX: usize = 256;
 /// The most queued writes; past it, callers wait for room.
 const QUEUE_MAX: usize = 1_024;
 
-type Answer = Result<Written, StoreError>;
+type WriteResult = Result<Written, StoreError>;
 
 struct Job {
     write: Write,
-    answer: oneshot::Sender<Answer>,
+    reply: oneshot::Sender<WriteResult>,
 }
 
 /// The handle of the writing thread, which ends with it.
@@ -34,7 +34,7 @@ impl Writer {
     /// where nothing was executed.
     pub(super) fn start<C>(commit: C, feed: Arc<Feed>) -> std::io::Result<Self>
     where
-        C: FnMut(&[Write]) -> Result<Vec<Answer>, StoreError> + Send + 'static,
+        C: FnMut(&[Write]) -> Result<Vec<WriteResult>, StoreError> + Send + 'static,
     {
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
         let thread = std::thread::Builder::new().name("store-writer".to_owned());
@@ -43,13 +43,13 @@ impl Writer {
     }
 
     /// Executes one write. A caller that stops waiting does not stop the write.
-    pub(super) async fn write(&self, write: Write) -> Answer {
+    pub(super) async fn write(&self, write: Write) -> WriteResult {
         let stopped = || StoreError::Unavailable("its writer has stopped".to_owned());
-        let (answer, answered) = oneshot::channel();
+        let (reply, replied) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
-        let sent = queue.send(Job { write, answer }).await;
+        let sent = queue.send(Job { write, reply }).await;
         sent.map_err(|_| stopped())?;
-        answered.await.map_err(|_| stopped())?
+        replied.await.map_err(|_| stopped())?
     }
 }
 
@@ -69,15 +69,15 @@ impl Drop for Writer {
 
 fn run<C>(mut jobs: mpsc::Receiver<Job>, mut commit: C, feed: &Feed)
 where
-    C: FnMut(&[Write]) -> Result<Vec<Answer>, StoreError>,
+    C: FnMut(&[Write]) -> Result<Vec<WriteResult>, StoreError>,
 {
     while let Some(first) = jobs.blocking_recv() {
-        let (mut writes, mut callers) = (vec![first.write], vec![first.answer]);
+        let (mut writes, mut callers) = (vec![first.write], vec![first.reply]);
         while writes.len() < GROUP_MAX
             && let Ok(job) = jobs.try_recv()
         {
             writes.push(job.write);
-            callers.push(job.answer);
+            callers.push(job.reply);
         }
         let answers = commit(&writes).unwrap_or_else(|error| {
             tracing::error!(%error, writes = writes.len(), "writes to the store failed");

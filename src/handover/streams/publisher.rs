@@ -40,11 +40,11 @@ return redis.call('XLEN', KEYS[1])";
 
 /// Adds deliveries to the streams; one for each thread that serves HTTP.
 pub struct Publisher {
-    lane: Rc<Lane>,
+    batcher: Rc<Batcher>,
     mailbox_capacity: usize,
 }
 
-struct Lane {
+struct Batcher {
     streams: Streams,
     backlog: Arc<Backlog>,
     metrics: Arc<Metrics>,
@@ -75,7 +75,7 @@ impl Publisher {
         mailbox_capacity: usize,
     ) -> Self {
         let streams = Streams { link: streams.link.apart(), ..streams.clone() };
-        let lane = Lane {
+        let batcher = Batcher {
             streams,
             backlog,
             metrics,
@@ -89,7 +89,7 @@ impl Publisher {
             writer: RefCell::default(),
             refused: Cell::new(false),
         };
-        Self { lane: Rc::new(lane), mailbox_capacity }
+        Self { batcher: Rc::new(batcher), mailbox_capacity }
     }
 }
 
@@ -105,15 +105,15 @@ impl Handler<DeliveriesRendered> for Publisher {
     type Result = ();
 
     fn handle(&mut self, message: DeliveriesRendered, _: &mut Self::Context) {
-        self.lane.pressure.add(message.0.iter().map(|queued| queued.delivery.body.len()).sum());
-        self.lane.waiting.borrow_mut().extend(message.0);
-        if !self.lane.working.replace(true) {
-            actix_rt::spawn(Rc::clone(&self.lane).work());
+        self.batcher.pressure.add(message.0.iter().map(|queued| queued.delivery.body.len()).sum());
+        self.batcher.waiting.borrow_mut().extend(message.0);
+        if !self.batcher.working.replace(true) {
+            actix_rt::spawn(Rc::clone(&self.batcher).work());
         }
     }
 }
 
-impl Lane {
+impl Batcher {
     /// Adds what waits: all that arrived during one round trip together.
     async fn work(self: Rc<Self>) {
         loop {

@@ -19,7 +19,7 @@ const WAITED_FOR: Duration = Duration::from_secs(5);
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Told {
+enum OutcomeText {
     Attempted { outcome: String, status: Option<u16>, duration_us: u64 },
     Dropped { reason: String },
 }
@@ -41,8 +41,8 @@ fn prefix(partition: usize) -> String {
 /// Waits for the outcome and passes it on. If none comes, the requester learns that it was lost.
 pub(super) async fn wait(streams: Streams, key: String, report: oneshot::Sender<Report>) {
     let longest = streams.attempt_timeout + streams.cluster.claim_after * 2 + WAITED_FOR;
-    if let Ok(Ok(Some(told))) = tokio::time::timeout(longest, fetch(&streams, &key, longest)).await {
-        let _ = report.send(told);
+    if let Ok(Ok(Some(report_text))) = tokio::time::timeout(longest, fetch(&streams, &key, longest)).await {
+        let _ = report.send(report_text);
     }
 }
 
@@ -56,7 +56,7 @@ async fn fetch(streams: &Streams, key: &str, longest: Duration) -> RedisResult<O
 /// Stores an outcome for its requester.
 pub(super) async fn leave(streams: Streams, key: String, reported: oneshot::Receiver<Report>) {
     let Ok(report) = reported.await else { return };
-    let text = serde_json::to_string(&told(report)).expect("words and numbers are JSON");
+    let text = serde_json::to_string(&text_of(report)).expect("words and numbers are JSON");
     let mut pipeline = crate::redis::Pipeline::new();
     pipeline.add_command(command("RPUSH", &[&key, &text]));
     pipeline.add_command(command("PEXPIRE", &[&key, &KEPT_FOR.as_millis().to_string()]));
@@ -65,26 +65,26 @@ pub(super) async fn leave(streams: Streams, key: String, reported: oneshot::Rece
     }
 }
 
-fn told(report: Report) -> Told {
+fn text_of(report: Report) -> OutcomeText {
     match report {
-        Report::Attempted { outcome, status, duration } => Told::Attempted {
+        Report::Attempted { outcome, status, duration } => OutcomeText::Attempted {
             outcome: outcome.as_str().to_owned(),
             status,
             duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
         },
-        Report::Dropped(reason) => Told::Dropped { reason: reason.as_str().to_owned() },
+        Report::Dropped(reason) => OutcomeText::Dropped { reason: reason.as_str().to_owned() },
     }
 }
 
 /// `None` where a node of another version uses a word that this one does not know.
-fn report_of(told: Told) -> Option<Report> {
-    Some(match told {
-        Told::Attempted { outcome, status, duration_us } => Report::Attempted {
+fn report_of(report_text: OutcomeText) -> Option<Report> {
+    Some(match report_text {
+        OutcomeText::Attempted { outcome, status, duration_us } => Report::Attempted {
             outcome: Outcome::named(&outcome)?,
             status,
             duration: Duration::from_micros(duration_us),
         },
-        Told::Dropped { reason } => Report::Dropped(Dropped::named(&reason)?),
+        OutcomeText::Dropped { reason } => Report::Dropped(Dropped::named(&reason)?),
     })
 }
 
@@ -103,7 +103,7 @@ mod tests {
             Report::Attempted { outcome: Outcome::Timeout, status: None, duration: Duration::from_secs(10) },
             Report::Dropped(Dropped::QueueFull),
         ] {
-            let text = serde_json::to_string(&told(report)).expect("JSON");
+            let text = serde_json::to_string(&text_of(report)).expect("JSON");
             assert_eq!(report_of(serde_json::from_str(&text).expect("JSON")), Some(report));
         }
     }
