@@ -1,5 +1,5 @@
-//! `posthaste export`: an account's templates and triggers, with their secrets, as one file. It
-//! changes nothing in the store, and a file that it could not finish never takes the place of an old one.
+//! `posthaste export`: writes an account's templates and triggers, with their secrets, to one file. It changes
+//! nothing in the store, and an incomplete file never replaces an existing one.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -46,7 +46,7 @@ pub(super) fn run(words: &Export) -> ExitCode {
 }
 
 async fn export(words: &Export, config: &Config) -> Result<ExitCode, CommandError> {
-    // Opening it would make a new store, and its being empty would look like the truth.
+    // Opening the file would create a new store, which would look like an empty one.
     if let Some(path) = config.store.url.strip_prefix("file:").filter(|path| !Path::new(path).exists()) {
         return Err(CommandError::NoStore(path.to_owned()));
     }
@@ -91,7 +91,7 @@ fn conclude(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes beside the file and takes its place at the end.
+/// Writes to a temporary file and renames it at the end.
 async fn to_file(store: &Store, accounts: &[AccountId], path: &Path) -> io::Result<Written> {
     // A pipe or a device is written to, not replaced.
     if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
@@ -107,7 +107,7 @@ async fn to_file(store: &Store, accounts: &[AccountId], path: &Path) -> io::Resu
     };
     let written = written.await;
     if written.is_err() {
-        // It may not have been made at all; the first error is the one to tell of.
+        // It may not exist; the first error is the one to report.
         let _ = fs::remove_file(&draft);
     }
     written
@@ -121,12 +121,12 @@ fn draft_path(path: &Path) -> io::Result<PathBuf> {
     Ok(path.with_file_name(draft))
 }
 
-/// Only the owner may read what holds secrets.
+/// Only the owner may read a file that holds secrets.
 fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Writes a record a line, so that two exports can be compared, and holds a page in memory at most.
+/// Writes one record a line, so that two exports can be compared. Holds at most a page in memory.
 async fn write(store: &Store, accounts: &[AccountId], mut out: impl Write) -> io::Result<Written> {
     let mut written = Written::default();
     write!(out, "{{\"{MARK}\":{VERSION},\"accounts\":[")?;

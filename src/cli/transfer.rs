@@ -1,5 +1,5 @@
-//! What export and import have in common: the shape of the file, and the store that both open by the
-//! settings. The file is one JSON document:
+//! What export and import share: the format of the file, and opening the store that the settings name. The file is
+//! one JSON document:
 //!
 //! ```json
 //! {"posthaste_export":1,"accounts":[
@@ -18,12 +18,12 @@ use crate::model::template::Template;
 use crate::store::{Change, ChangeSink, Snapshot, Store};
 use crate::telemetry::metrics::Metrics;
 
-/// The member that marks the file, and its value for the shape that this version reads and writes.
+/// The member that marks the file, and the format that this version reads and writes.
 pub(super) const MARK: &str = "posthaste_export";
 /// See [`MARK`].
 pub(super) const VERSION: u64 = 1;
 
-/// Needs no word of what the store holds: only events would need it.
+/// Ignores what the store holds: only matching events needs it.
 struct Indifferent;
 
 impl ChangeSink for Indifferent {

@@ -11,6 +11,7 @@ mod egress;
 mod ingest;
 mod layers;
 mod log;
+mod quotas;
 mod reader;
 mod server;
 mod store;

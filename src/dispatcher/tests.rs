@@ -149,7 +149,7 @@ impl Alone {
     /// An event's permit, and who hears that it was given back.
     fn admission(&self) -> (Admission, oneshot::Receiver<crate::flow::response::EventsResponse>) {
         let (tell, answer) = oneshot::channel();
-        let receipt = Receipt { accepted: 1, rejected: Vec::new() };
+        let receipt = Receipt { accepted: 1, rejected: Vec::new(), rejected_more: Default::default() };
         (Arc::new(self.gate.admit_default(1, Ok(receipt), tell).expect("room")), answer)
     }
 }

@@ -9,6 +9,7 @@ mod console;
 mod destinations;
 mod dictionary;
 mod events;
+mod expensive;
 pub mod inbound;
 mod keys;
 mod openapi;

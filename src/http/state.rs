@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix::{Addr, Recipient};
 
+use super::expensive::Expensive;
 use crate::config::Config;
 use crate::dictionary::Dictionary;
 use crate::flow::destination_state::DestinationsAsked;
@@ -30,6 +31,8 @@ pub struct AppState {
     pub dictionary: Arc<Dictionary>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Lists and checks under way.
+    pub expensive: Expensive,
     /// What sends, one for each dispatch thread; asked how destinations are doing.
     pub dispatchers: Vec<Recipient<DestinationsAsked>>,
 }

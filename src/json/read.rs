@@ -1,12 +1,11 @@
-//! Reads JSON text (RFC 8259), strictly, in one pass. Bytes that make no difference to what is
-//! meant are passed over; what stands in the text as it is meant stays there. A mistake is told by
-//! its place and kind, never by the text round it.
+//! Parses JSON text (RFC 8259), strictly, in one pass. Strings without escapes are not copied. An error names its
+//! position and kind, never the text around it.
 
 use bytestring::ByteString;
 
 use super::{BYTES_MAX, DEPTH_MAX, Document, MADE, Member, Node, Span, small};
 
-/// Why and where a text is no JSON.
+/// Why and where a text is not JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at line {line} column {column}")]
 pub struct Malformed {
@@ -84,7 +83,7 @@ fn bounded(text: &str) -> Result<(), Malformed> {
     if whole.len() > BYTES_MAX { Err(Malformed::at(whole, BYTES_MAX, "the JSON text is too long,")) } else { Ok(()) }
 }
 
-/// What is wrong where the reader stands.
+/// What is wrong at the current position.
 type Fault = &'static str;
 
 const ENDS: Fault = "the JSON text ends too early,";

@@ -1,4 +1,4 @@
-//! How a document is looked into: values that are copied freely, as they only point at it.
+//! Access to a document: values that are cheap to copy, as they only point into it.
 
 use std::fmt;
 
@@ -46,7 +46,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// An object's member; nothing has others.
+    /// A member of an object; other values have none.
     pub fn get(self, name: &str) -> Option<Json<'a>> {
         match self {
             Self::Object(object) => object.get(name),
@@ -142,7 +142,7 @@ impl<'a> Object<'a> {
         self.node(name).map(|node| self.document.json(node))
     }
 
-    /// All of them, in the order in which they came.
+    /// All of them, in the order of the text.
     pub fn iter(self) -> impl ExactSizeIterator<Item = (&'a str, Json<'a>)> {
         self.members.iter().map(move |member| (self.name(member), self.document.json(member.value)))
     }

@@ -1,5 +1,5 @@
-//! A list whose copies share what did not change: a change copies one or two of its parts. It costs
-//! little more than a pointer for each of its members, and keeps no order.
+//! A list whose copies share unchanged parts: a change copies one or two of them. It costs little more than a pointer
+//! for each member, and keeps no order.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ impl<T> Listed<T> {
         }
     }
 
-    /// Takes this very member out, and puts the last one in its place.
+    /// Removes this very member, and moves the last one to its position.
     pub(super) fn remove(&mut self, member: &Arc<T>) {
         let mut parts = self.0.iter().enumerate();
         let found = parts.find_map(|(number, part)| {
@@ -60,7 +60,7 @@ impl<T> Listed<T> {
         if emptied {
             parts.pop();
         }
-        // Where the last one was itself the member, its place is gone.
+        // If the last one was the member itself, its position is gone.
         if let Some(hole) = parts.get_mut(number).and_then(|part| Arc::make_mut(part).get_mut(place)) {
             *hole = last;
         }

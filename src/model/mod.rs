@@ -12,6 +12,7 @@ pub mod id;
 pub mod key;
 pub mod media_type;
 pub mod outcome;
+pub mod quotas;
 pub mod secret;
 pub mod target;
 pub mod template;

@@ -19,6 +19,8 @@ pub enum Dropped {
     RenderMalformed,
     /// The rendering failed otherwise.
     RenderFailed,
+    /// The filter took more steps than it may.
+    FilterTooCostly,
     /// The trigger's template can't be used.
     TemplateUnusable,
     /// The trigger's URL breaks a rule that came after it was saved, or the settings of the operator.
@@ -37,7 +39,7 @@ pub enum Dropped {
 
 impl Dropped {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::QueueFull,
         Self::QueueBytesFull,
         Self::DestinationsFull,
@@ -45,6 +47,7 @@ impl Dropped {
         Self::RenderTooManySteps,
         Self::RenderMalformed,
         Self::RenderFailed,
+        Self::FilterTooCostly,
         Self::TemplateUnusable,
         Self::UrlRefused,
         Self::HeaderRefused,
@@ -69,6 +72,7 @@ impl Dropped {
             Self::RenderTooManySteps => "render_too_many_steps",
             Self::RenderMalformed => "render_malformed",
             Self::RenderFailed => "render_failed",
+            Self::FilterTooCostly => "filter_too_costly",
             Self::TemplateUnusable => "template_unusable",
             Self::UrlRefused => "url_refused",
             Self::HeaderRefused => "header_refused",

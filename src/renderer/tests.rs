@@ -94,7 +94,8 @@ async fn a_firing_becomes_a_body_that_is_ready_to_send() {
     let (alone, mut passed) = Alone::start();
     let body = template(Format::Json, "{\"n\":{{n}},\"id\":\"{{event.id}}\"}");
     let (tell, mut answer) = oneshot::channel();
-    let receipt = crate::flow::response::Receipt { accepted: 1, rejected: Vec::new() };
+    let receipt =
+        crate::flow::response::Receipt { accepted: 1, rejected: Vec::new(), rejected_more: Default::default() };
     let admission = Arc::new(alone.gate.admit_default(1, Ok(receipt), tell).expect("room"));
     let mut given = firing("e\"1", "h", &json!("x\"y"), body);
     given.charge = Some(alone.gate.charge_default());
@@ -207,7 +208,8 @@ async fn an_account_over_its_bytes_waits_and_others_go_on() {
     for (account, firings) in [("flood", 1_000), ("other", 1)] {
         let account = gate.account(&AccountId::new(account).expect("a name"));
         let (tell, _) = oneshot::channel();
-        let receipt = crate::flow::response::Receipt { accepted: 1, rejected: Vec::new() };
+        let receipt =
+            crate::flow::response::Receipt { accepted: 1, rejected: Vec::new(), rejected_more: Default::default() };
         let admission = Some(Arc::new(gate.admit(&[(Arc::clone(&account), 1)], Ok(receipt), tell).expect("room")));
         let firings: Vec<Firing> = (0..firings)
             .map(|_| Firing { charge: Some(gate.charge_default()), ..firing("1", "h", &json!(1), text.clone()) })

@@ -1,5 +1,5 @@
-//! Which files hold templates, and of which format. Never follows a link to a folder, and never
-//! reads more of a file than a template may have.
+//! Finds template files and their formats. Never follows a link to a folder, and never reads more of a file than a
+//! template may have.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use crate::model::template::Format;
 
-/// A file that a template is expected in.
+/// A file that should hold a template.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TemplateFile {
     /// Where it is.
     pub(super) path: PathBuf,
-    /// What its name says of its format.
+    /// The format that its name says.
     pub(super) format: Format,
 }
 
@@ -34,7 +34,7 @@ pub(super) enum FileError {
     NotUtf8(usize),
 }
 
-/// The files given, and of folders those with the ending of a format, in the order of their names.
+/// The given files, and from folders those with the ending of a format, in the order of their names.
 pub(super) fn find(given: &[PathBuf]) -> Vec<Result<TemplateFile, Misfit>> {
     let mut found = Vec::new();
     for path in given {
@@ -65,11 +65,11 @@ fn walk(folder: &Path, found: &mut Vec<Result<TemplateFile, Misfit>>) {
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let path = entry.path();
-        // Editors and version control keep their own things under names with a dot in front.
+        // Editors and version control use names that begin with a dot.
         if entry.file_name().as_encoded_bytes().starts_with(b".") {
             continue;
         }
-        // Of the entry itself, not of what it links to: a link to a folder above would have no end.
+        // The entry's own type: following a link to a folder above would never end.
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             walk(&path, found);
         } else if let Some(format) = format_of(&path).filter(|_| path.is_file()) {
@@ -78,7 +78,7 @@ fn walk(folder: &Path, found: &mut Vec<Result<TemplateFile, Misfit>>) {
     }
 }
 
-/// The format that a file's name tells: `welcome.json`, `booking.xml.hbs`.
+/// The format that a file's name says: `welcome.json`, `booking.xml.hbs`.
 fn format_of(path: &Path) -> Option<Format> {
     let name = path.file_name()?.to_str()?;
     let name = name.strip_suffix(".hbs").unwrap_or(name);
@@ -96,7 +96,7 @@ impl TemplateFile {
     pub(super) fn read(&self, bytes_max: usize) -> Result<String, FileError> {
         let mut bytes = Vec::new();
         let file = File::open(&self.path)?;
-        // One byte more than may be tells a file that is too long, whatever its length.
+        // One byte more than allowed shows that a file is too long, whatever its length.
         file.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
         if bytes.len() > bytes_max {
             return Err(FileError::TooLong(bytes_max));

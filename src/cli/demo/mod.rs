@@ -22,7 +22,7 @@ use crate::node::Node;
 use crate::telemetry::log;
 use calls::Calls;
 
-/// What differs from the defaults. Nothing of the machine's own settings counts.
+/// What differs from the defaults. No other settings apply.
 const SETTINGS: &str = r#"
 [server]
 listen = "127.0.0.1:0"
@@ -62,7 +62,7 @@ async fn show(config: Config, keep: bool) -> Result<(), CommandError> {
     let (receiver, mut arrived) = start_receiver().map_err(CommandError::Receiver)?;
     let node = Node::start(config).await?;
     let done = tokio::select! {
-        // Somebody who has seen enough.
+        // The user has seen enough.
         _ = stop => Ok(()),
         done = perform(&node, &receiver, &mut arrived, keep) => done,
     };
@@ -113,7 +113,7 @@ Next: posthaste demo --keep    the same, and stays up for you to try with curl
       posthaste serve          a node of your own; posthaste receive prints what it sends
       posthaste --help         the rest";
 
-/// How to go on by hand, with the addresses of this moment.
+/// Commands to try, with the addresses of this run.
 fn ways_on(node: SocketAddr) -> String {
     let account = format!("http://{node}/v1/accounts/{}", day::ACCOUNT);
     format!(

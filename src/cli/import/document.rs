@@ -1,5 +1,5 @@
-//! Reads an export and says of every mistake in which account, of which record, and where in the
-//! file it is: all of them at once. Knows no store.
+//! Reads an export and reports every mistake with its account, its record and its position in the file. Knows no
+//! store.
 
 use std::collections::HashSet;
 
@@ -11,9 +11,10 @@ use crate::cli::transfer::{MARK, VERSION};
 use crate::json::kind;
 use crate::model::field::{FieldError, Fields};
 use crate::model::id::{AccountId, TemplateId};
+use crate::model::quotas::Quotas;
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
-use crate::store::Record;
+use crate::store::{Kind, Record};
 
 /// What is in the file.
 #[derive(Debug, Default)]
@@ -24,7 +25,7 @@ pub(super) struct Document {
     pub(super) templates: Vec<Entry<Template>>,
     /// Triggers of all accounts.
     pub(super) triggers: Vec<Entry<Trigger>>,
-    /// Every template that is there, also with mistakes: what refers to it is no mistake of its own.
+    /// Every template of the file, also those with mistakes: a trigger that names one has no mistake of its own.
     named: Vec<(AccountId, TemplateId)>,
 }
 
@@ -54,14 +55,18 @@ impl Document {
 }
 
 /// Reads the file. With `into`, what it holds of one account goes there.
-pub(super) fn read(text: &[u8], into: Option<&AccountId>) -> Result<(Document, Vec<Mistake>), NotAnExport> {
+pub(super) fn read(
+    text: &[u8],
+    into: Option<&AccountId>,
+    quotas: &Quotas,
+) -> Result<(Document, Vec<Mistake>), NotAnExport> {
     let document: Value = serde_json::from_slice(text)?;
     match document.get(MARK) {
         Some(version) if version.as_u64() == Some(VERSION) => {}
         Some(version) => return Err(NotAnExport::OtherFormat { found: version.clone(), known: VERSION }),
         None => return Err(NotAnExport::NoMark(MARK)),
     }
-    let mut reader = ExportReader::default();
+    let mut reader = ExportReader { quotas: quotas.clone(), document: Document::default(), mistakes: Vec::new() };
     let accounts = reader.read_top(document);
     let accounts = chosen(accounts, into)?;
     for account in accounts {
@@ -92,8 +97,8 @@ fn chosen(mut accounts: Vec<Account>, into: Option<&AccountId>) -> Result<Vec<Ac
     Ok(accounts)
 }
 
-#[derive(Default)]
 struct ExportReader {
+    quotas: Quotas,
     document: Document,
     mistakes: Vec<Mistake>,
 }
@@ -135,7 +140,7 @@ impl ExportReader {
             fields.finish(Some(()))
         });
         self.refuse((index, 0, 0), "", read.err(), &format!("/accounts/{index}"));
-        // A mistake in the name hides none behind it; nothing is ever written under this one.
+        // A mistake in the name hides no other; nothing is ever written under this placeholder.
         let id = id.unwrap_or_else(|| AccountId::new(&format!("unnamed-{index}")).expect("this can be a name"));
         Account { index, id, templates, triggers }
     }
@@ -148,10 +153,21 @@ impl ExportReader {
             let name = document.get("id").and_then(Value::as_str).and_then(|name| TemplateId::new(name).ok());
             self.document.named.extend(name.map(|name| (id.clone(), name)));
         }
+        self.judge_number(index, &id, "templates", templates.len(), self.quotas.templates);
+        self.judge_number(index, &id, "triggers", triggers.len(), self.quotas.triggers);
         let templates = self.read_records(&id, (index, 0, 0), "templates", templates);
         let triggers = self.read_records(&id, (index, 1, 0), "triggers", triggers);
         self.document.templates.extend(templates);
         self.document.triggers.extend(triggers);
+    }
+
+    /// More records than an account may keep can't all be written.
+    fn judge_number(&mut self, index: usize, account: &AccountId, member: &str, number: usize, most: usize) {
+        if number > most {
+            let detail = format!("{number} {member}; an account keeps at most {most} (`quotas.{member}_per_account`)");
+            let error = FieldError::new(format!("/{member}"), "quota_exceeded", detail);
+            self.refuse((index, 0, 0), account.as_str(), Some(vec![error]), &format!("/accounts/{index}"));
+        }
     }
 
     fn read_records<T: Record>(
@@ -169,7 +185,12 @@ impl ExportReader {
                 pointer: format!("/accounts/{}/{member}/{index}", order.0),
             };
             let id = document.get("id").and_then(Value::as_str).unwrap_or("?").to_owned();
-            match T::from_json(document) {
+            let over = match &document {
+                Value::Object(members) if T::KIND == Kind::Trigger => self.quotas.judge_document(members),
+                _ => Vec::new(),
+            };
+            let read = if over.is_empty() { T::from_json(document) } else { Err(over) };
+            match read {
                 Ok(value) => {
                     let entry = Entry { account: account.clone(), value, position };
                     if seen.insert(id) {
@@ -211,9 +232,13 @@ mod tests {
 
     use super::*;
 
+    fn quotas() -> Quotas {
+        crate::config::Config::from_layers(None, []).expect("the defaults").store.quotas
+    }
+
     fn read_value(document: Value, into: Option<&str>) -> Result<(Document, Vec<String>), NotAnExport> {
         let into = into.map(|name| AccountId::new(name).expect("a name"));
-        let (document, mistakes) = read(document.to_string().as_bytes(), into.as_ref())?;
+        let (document, mistakes) = read(document.to_string().as_bytes(), into.as_ref(), &quotas())?;
         Ok((document, mistakes.iter().map(ToString::to_string).collect()))
     }
 
@@ -252,7 +277,7 @@ mod tests {
             ("{\"posthaste_export\":2}", "format 2"),
             ("{}", "not an export"),
         ] {
-            let error = read(text.as_bytes(), None).expect_err(text).to_string();
+            let error = read(text.as_bytes(), None, &quotas()).expect_err(text).to_string();
             assert!(error.contains(part), "{text}: {error}");
         }
     }

@@ -1,5 +1,5 @@
-//! `posthaste import`: templates and triggers from a file that export wrote, all of them or, where
-//! the file has a mistake, none. It never removes anything.
+//! `posthaste import`: writes templates and triggers from a file that export wrote: all of them, or none if the file
+//! has a mistake. It never deletes anything.
 
 mod document;
 mod mistake;
@@ -26,12 +26,12 @@ use crate::templating::{self, Severity, TagLookup};
 use document::{Document, Entry};
 use mistake::Mistake;
 
-/// A file larger than this is no export: a hundred thousand triggers are 50 MB.
+/// A larger file is not an export: a hundred thousand triggers are 50 MB.
 const FILE_BYTES_MAX: u64 = 2 << 30;
-/// Writes under way at a time: as many as the embedded store commits together.
+/// Concurrent writes: as many as the embedded store commits together.
 const WRITES_MAX: usize = 256;
 
-/// How many records were written, and how many of them were not there before.
+/// How many records were written, and how many of them are new.
 #[derive(Debug, Default, Clone, Copy)]
 struct Tally {
     written: usize,
@@ -58,7 +58,7 @@ async fn import(words: &Import, config: &Config) -> Result<(), CommandError> {
     let name = if words.file == Path::new("-") { "standard input".into() } else { words.file.display().to_string() };
     let text = read(&words.file).map_err(|source| CommandError::File { name: name.clone(), source })?;
     let dictionary = load_dictionary(&config.catalogue).map_err(CommandError::Dictionary)?;
-    let (document, mut mistakes) = document::read(&text, words.account.as_ref())
+    let (document, mut mistakes) = document::read(&text, words.account.as_ref(), &config.store.quotas)
         .map_err(|source| CommandError::Export { name: name.clone(), source })?;
     for entry in &document.templates {
         judge(entry, &dictionary, config, &mut mistakes);
@@ -89,7 +89,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// What would keep the HTTP interface from taking the template keeps it from being imported.
+/// Applies the checks of the HTTP interface to a template.
 fn judge(entry: &Entry<Template>, dictionary: &dyn TagLookup, config: &Config, mistakes: &mut Vec<Mistake>) {
     let Template { format, body, .. } = &entry.value;
     let checked = templating::compile(*format, body, dictionary, None, &config.templates);
@@ -99,7 +99,7 @@ fn judge(entry: &Entry<Template>, dictionary: &dyn TagLookup, config: &Config, m
     }
 }
 
-/// A trigger's template must come with it or be there already.
+/// A trigger's template must be in the file or in the store.
 async fn find_missing(document: &Document, store: &Store, mistakes: &mut Vec<Mistake>) -> Result<(), StoreError> {
     let mut known: HashSet<(&AccountId, &TemplateId)> = document.named_templates().collect();
     for entry in &document.triggers {
@@ -122,7 +122,7 @@ async fn write(store: &Store, document: Document) -> Result<(), CommandError> {
     let accounts = document.accounts;
     let bar = progress_bar(total);
     let templates = put_all(store, document.templates, &bar).await?;
-    // Each trigger's template is there now.
+    // Each trigger's template is stored now.
     let triggers = put_all(store, document.triggers, &bar).await?;
     bar.finish_and_clear();
     let told = |tally: Tally, what: &str| {
@@ -134,7 +134,7 @@ async fn write(store: &Store, document: Document) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Many at a time, since the store commits together what waits together.
+/// Writes many concurrently, since the store commits together what waits together.
 async fn put_all<T: Record>(store: &Store, entries: Vec<Entry<T>>, bar: &ProgressBar) -> Result<Tally, CommandError> {
     let puts = stream::iter(entries).map(|entry| async move {
         let written = store.put(Some(&entry.account), &entry.value, Precondition::None).await;

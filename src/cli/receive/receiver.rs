@@ -1,5 +1,5 @@
-//! A server that takes POSTs and answers all of them alike. It must never be the slowest part of a
-//! measurement, so without somebody to show them to it only counts. It never prints.
+//! A server that accepts POSTs and gives all of them the same response. It must never be the slowest part of a
+//! measurement, so it only counts where nothing is to be shown. It never prints.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -19,18 +19,18 @@ use super::Receipt;
 
 /// How much of a body is kept to be shown.
 const BODY_BYTES_KEPT_MAX: usize = 1 << 20;
-/// Longer than senders keep theirs, so that none meets a connection that is just being closed.
+/// Longer than senders keep connections, so that none uses one that is just being closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// Takes each POST as it arrives, on any of the receiver's threads.
+/// Receives each POST, on any of the receiver's threads.
 pub(in crate::cli) type Show = Arc<dyn Fn(Receipt) + Send + Sync>;
 
 /// How a receiver behaves.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::cli) struct Behaviour {
-    /// The status of every answer, 200 to 599.
+    /// The status of every response, 200 to 599.
     pub(in crate::cli) status: u16,
-    /// How long each answer is waited with.
+    /// The delay of each response.
     pub(in crate::cli) delay: Duration,
     /// Threads that receive.
     pub(in crate::cli) threads: usize,
@@ -43,7 +43,7 @@ pub(in crate::cli) struct Receiver {
     received: Arc<AtomicUsize>,
 }
 
-/// What the receiver's threads have in common.
+/// What the receiver's threads share.
 #[derive(Clone)]
 struct Handler {
     status: StatusCode,
@@ -74,7 +74,7 @@ impl Receiver {
         self.address
     }
 
-    /// Ends at once, and says how many POSTs came.
+    /// Stops at once, and returns the number of POSTs.
     pub(in crate::cli) async fn stop(self) -> usize {
         self.server.stop(false).await;
         self.received.load(Ordering::SeqCst)
@@ -86,7 +86,7 @@ async fn take(request: HttpRequest, mut payload: web::Payload, handler: web::Dat
         return HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, "POST")).finish();
     }
     let kept_max = if handler.show.is_some() { BODY_BYTES_KEPT_MAX } else { 0 };
-    // A sender that broke off hears nothing any more.
+    // The sender closed the connection.
     let Ok((body, bytes_left_out)) = read(&mut payload, kept_max).await else {
         return HttpResponse::BadRequest().finish();
     };
@@ -104,7 +104,7 @@ async fn take(request: HttpRequest, mut payload: web::Payload, handler: web::Dat
     HttpResponse::new(handler.status)
 }
 
-/// Reads all of a body and keeps the beginning; says how much it did not keep.
+/// Reads a body and keeps its beginning; returns how many bytes it did not keep.
 async fn read(payload: &mut web::Payload, kept_max: usize) -> Result<(Bytes, usize), PayloadError> {
     let mut kept = BytesMut::new();
     let mut left_out = 0;

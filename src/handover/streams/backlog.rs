@@ -132,9 +132,9 @@ impl Backlog {
                 tried = first..(first + tried_at_once).min(streams.partitions);
             }
             match looked {
-                Ok(()) if self.away.swap(false, Ordering::Relaxed) => tracing::info!("Redis takes deliveries again"),
+                Ok(()) if self.away.swap(false, Ordering::Relaxed) => tracing::info!("Redis accepts deliveries again"),
                 Err(trouble) if !self.away.swap(true, Ordering::Relaxed) => {
-                    tracing::warn!(%trouble, "no events are taken until Redis takes deliveries again");
+                    tracing::warn!(%trouble, "no events are taken until Redis accepts deliveries again");
                 }
                 _ => {}
             }

@@ -136,7 +136,7 @@ impl Clerk {
                 Ok(won) if won.len() == claims.len() => break won,
                 Ok(won) => tracing::error!(answers = won.len(), "Redis answered for another number of entries"),
                 Err(error) if !std::mem::replace(&mut said, true) => {
-                    tracing::warn!(%error, deliveries = claims.len(), "Redis does not say who has deliveries; they wait");
+                    tracing::warn!(%error, deliveries = claims.len(), "Redis does not redeem claims; their deliveries wait");
                 }
                 Err(_) => {}
             }
@@ -173,7 +173,7 @@ impl Clerk {
 
     fn refused(&self, error: &RedisError) {
         if !self.refused.replace(true) {
-            tracing::warn!(%error, partition = self.source.partition, "Redis does not park deliveries or give parked ones; tried again until it does");
+            tracing::warn!(%error, partition = self.source.partition, "Redis does not move parked deliveries; retrying");
         }
     }
 
@@ -197,7 +197,7 @@ impl Clerk {
         // A fault of ours must not leave entries under a name that lives and that no claim is for.
         let fetched = AssertUnwindSafe(self.fetched(&fetch)).catch_unwind().await;
         let fetched = fetched.unwrap_or_else(|_| {
-            tracing::error!(self.source.partition, "a fault ended the fetching of what is parked");
+            tracing::error!(self.source.partition, "a panic ended the reading of parked deliveries");
             self.source.begin_anew();
             Fetched { deliveries: Vec::new(), more: true }
         });

@@ -178,11 +178,11 @@ impl Consumers {
             match taken {
                 Ok(Ok(())) => continue,
                 Ok(Err(error)) if !self.away.replace(true) => {
-                    tracing::warn!(%error, "Redis gives no deliveries; tried again until it does");
+                    tracing::warn!(%error, "Redis returns no deliveries; retrying");
                 }
                 Ok(Err(_)) => {}
                 Err(_) => {
-                    tracing::error!(source.partition, "a fault ended the taking from a stream; it begins anew");
+                    tracing::error!(source.partition, "a panic ended the reading of a stream; it restarts");
                 }
             }
             tokio::time::sleep(TRIED_AGAIN_AFTER).await;
@@ -202,7 +202,7 @@ impl Consumers {
         let mut connection = self.intake.streams.link.blocking().await?;
         make_group(&mut connection, source).await?;
         if self.away.take() {
-            tracing::info!("Redis gives deliveries again");
+            tracing::info!("Redis returns deliveries again");
         }
         let mut looked: Option<Instant> = None;
         // So many that they are likely to have no more bytes than as many permits.

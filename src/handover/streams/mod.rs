@@ -11,6 +11,7 @@ mod entry;
 mod intake;
 mod publisher;
 mod reply;
+mod rights;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -66,6 +67,17 @@ pub enum StreamsError {
     /// Redis refused, or could not be reached.
     #[error("the streams of deliveries can't be used: Redis at {0}: {1}")]
     Redis(String, String),
+    /// The user of Redis lacks commands.
+    #[error(
+        "the streams of deliveries can't be used: at {place} the user of store.url may not use {missing}; give it what \
+         docs/redis.md lists"
+    )]
+    Rights {
+        /// Where Redis is.
+        place: String,
+        /// The commands.
+        missing: String,
+    },
     /// This node would use other streams than the others.
     #[error(
         "`cluster.partitions` is {own} here, and the nodes on this Redis have agreed on {agreed}; write {agreed}, or stop all \
@@ -93,8 +105,21 @@ impl Streams {
             breaks: Arc::default(),
             parked: Arc::default(),
         };
+        own.check_rights().await?;
         own.agree().await?;
         Ok(own)
+    }
+
+    /// Finds out whether the user may use every command, before any delivery needs one.
+    async fn check_rights(&self) -> Result<(), StreamsError> {
+        let failed =
+            |error: crate::redis::RedisError| StreamsError::Redis(self.link.place().to_owned(), error.to_string());
+        let mut connection = self.link.blocking().await.map_err(failed)?;
+        let missing = rights::missing(&mut connection).await.map_err(failed)?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(StreamsError::Rights { place: self.link.place().to_owned(), missing: missing.join(", ") })
     }
 
     /// Agrees with the other nodes on the number of partitions, where that is not done yet.
@@ -122,7 +147,7 @@ impl Streams {
     pub async fn stop_taking(&self) {
         self.stop.send_replace(true);
         if tokio::time::timeout(TAKERS_STOP_WITHIN, self.stop.closed()).await.is_err() {
-            tracing::warn!("something was still being taken from Redis; other nodes claim what comes too late");
+            tracing::warn!("a read from Redis was still running; other nodes take over what it returns");
         }
     }
 

@@ -169,7 +169,7 @@ impl Batcher {
             Ok(length) => {
                 self.backlog.set(partition, length);
                 if self.refused.take() {
-                    tracing::info!("Redis takes deliveries again");
+                    tracing::info!("Redis accepts deliveries again");
                 }
                 for (queued, reply) in deliveries.into_iter().zip(replies) {
                     if let (Some(report), Some(reply)) = (queued.report, reply) {
@@ -179,7 +179,7 @@ impl Batcher {
             }
             Err(error) => {
                 if !self.refused.replace(true) {
-                    tracing::warn!(%error, "Redis does not take deliveries; their producers are told until it does");
+                    tracing::warn!(%error, "Redis does not accept deliveries; their producers get 503");
                 }
                 deliveries.into_iter().for_each(|queued| self.refuse(queued));
             }

@@ -61,7 +61,7 @@ pub(super) async fn leave(streams: Streams, key: String, reported: oneshot::Rece
     pipeline.add_command(command("RPUSH", &[&key, &text]));
     pipeline.add_command(command("PEXPIRE", &[&key, &KEPT_FOR.as_millis().to_string()]));
     if let Err(error) = streams.link.pipeline::<Value>(&pipeline).await {
-        tracing::warn!(%error, "Redis did not take the outcome of a trigger's test");
+        tracing::warn!(%error, "Redis did not store the outcome of a trigger's test");
     }
 }
 

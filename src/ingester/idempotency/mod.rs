@@ -138,7 +138,7 @@ impl Claims {
             tracing::warn!(
                 ids = self.marks.len(),
                 accepted,
-                "Redis did not note ids of events; they are free again in a few seconds"
+                "Redis did not store the ids of accepted events; their claims expire in a few seconds"
             );
         }
     }

@@ -106,6 +106,6 @@ fn set(mark: &Mark, value: &str, life: Duration) -> Cmd {
 }
 
 fn away(error: &RedisError) -> Unavailable {
-    tracing::warn!(%error, "Redis does not say which events were seen");
+    tracing::warn!(%error, "Redis could not be asked for the ids of events");
     Unavailable::Store
 }

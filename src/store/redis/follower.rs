@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::position::Position;
+use super::rights;
 use super::scripts::{self, Changes, Entry, LOG, LogValue, Trouble};
 use super::state::SharedState;
 use crate::redis::{ANSWER_WITHIN, Cmd, Connection, Value, is_refusal};
@@ -55,7 +56,7 @@ impl Follower {
             if self.shared.connected.load(Ordering::Relaxed) {
                 tracing::warn!(
                     error = %trouble,
-                    "the store in Redis is away: what was live last stays live, and writes are refused"
+                    "the store in Redis is unavailable: what is live stays live, and writes are refused"
                 );
             }
             self.shared.set_connected(false);
@@ -72,7 +73,11 @@ impl Follower {
         let mut said = None::<Instant>;
         loop {
             let trouble = match self.read_first().await {
-                Ok(()) => return Ok(()),
+                Ok(missing) if missing.is_empty() => return Ok(()),
+                Ok(missing) => {
+                    let detail = format!("it may not use {}", missing.join(", "));
+                    return Err(OpenError::Refused { place, detail });
+                }
                 Err(trouble) => trouble,
             };
             let detail = trouble.to_string();
@@ -95,10 +100,16 @@ impl Follower {
         }
     }
 
-    async fn read_first(&mut self) -> Result<(), Trouble> {
+    /// Says which commands this user lacks.
+    async fn read_first(&mut self) -> Result<Vec<String>, Trouble> {
         let mut connection = self.shared.link.blocking().await?;
+        let missing = rights::missing(&mut connection).await?;
+        if !missing.is_empty() {
+            return Ok(missing);
+        }
         self.begin_anew(&mut connection, SnapshotReason::Start).await?;
-        self.catch_up(&mut connection).await
+        self.catch_up(&mut connection).await?;
+        Ok(missing)
     }
 
     /// Follows the log for as long as one connection lasts.
@@ -186,7 +197,7 @@ impl Follower {
     async fn begin_anew(&mut self, connection: &mut Connection, reason: SnapshotReason) -> Result<(), Trouble> {
         let begun = Instant::now();
         if reason != SnapshotReason::Start {
-            tracing::warn!(reason = reason.word(), "the store's log does not tell all that changed; all of it is read");
+            tracing::warn!(reason = reason.word(), "the store's log is incomplete; reading the whole store");
         }
         let (position, records) = super::snapshot::take(&self.shared, connection).await?;
         tracing::info!(
@@ -205,7 +216,7 @@ impl Follower {
 /// What an entry of the log says; nothing where a later one supersedes it.
 fn observe(entry: Entry, (last, version): (u64, u64)) -> Option<Observed<Saved>> {
     let Some(location) = entry.location else {
-        tracing::warn!(version = entry.version, "an entry of the store's log names no record and is passed over");
+        tracing::warn!(version = entry.version, "an entry of the store's log names no record and is skipped");
         return None;
     };
     match entry.value {

@@ -93,7 +93,7 @@ impl Expected<'_> {
             _ = &mut self.told => {}
             _ = read => {}
             () = tokio::time::sleep(LIVE_WITHIN) => {
-                tracing::warn!(version, "a change was written and is not live here yet: Redis is away");
+                tracing::warn!(version, "a change was written and is not live here yet: Redis is unavailable");
             }
         }
     }
