@@ -20,6 +20,7 @@ mod precondition;
 mod problem;
 mod records;
 mod routes;
+mod secret_rotate;
 mod security;
 mod state;
 mod template_check;

@@ -6,6 +6,7 @@ mod deliveries;
 mod interface;
 
 mod nodes;
+mod outbound;
 mod stopping;
 mod store;
 mod streams;

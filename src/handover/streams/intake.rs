@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::entry::{Entry, EntryReader, NotADelivery, Read};
+use super::entry::{Entry, EntryReader, Read};
+use super::target_text::NotADelivery;
 use super::{Streams, reply, stream_key};
 use crate::flow::gate::{Gate, StreamPermit};
 use crate::flow::in_flight::{Claim, StreamClaims};
