@@ -76,6 +76,8 @@ pub(super) enum TourError {
     Refused { call: String, status: u16, body: String },
     #[error("the POST of the trigger {trigger} did not arrive within {seconds} s")]
     Missing { trigger: &'static str, seconds: u64 },
+    #[error("no port is free: {0}")]
+    NoPort(io::Error),
     #[error("a POST arrived that no trigger should have sent: {0}")]
     Unexpected(String),
 }
