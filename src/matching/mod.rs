@@ -109,7 +109,7 @@ impl Reader {
         }
         let mut nodes = Vec::with_capacity(members.len());
         for (name, value) in members {
-            let at = crate::json::pointer(&at, name);
+            let at = crate::json::pointer(at, name);
             if name == "$or" {
                 return Err(not_yet(&at, name));
             }

@@ -67,7 +67,7 @@ async fn show(config: Config, keep: bool) -> Result<(), CommandError> {
         _ = stop => Ok(()),
         done = perform(&node, &receiver, &mut arrived, keep) => done,
     };
-    let counted = done.is_err().then(|| reasons(&node.shared().metrics.render())).unwrap_or_default();
+    let counted = if done.is_err() { reasons(&node.shared().metrics.render()) } else { String::new() };
     node.stop().await;
     receiver.stop().await;
     done.map_err(|what| CommandError::Tour { what, counted })
