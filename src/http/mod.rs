@@ -16,6 +16,7 @@ mod openapi;
 mod operations;
 mod paging;
 mod path;
+mod payer;
 mod precondition;
 mod problem;
 mod records;

@@ -5,6 +5,7 @@ mod cli;
 mod deliveries;
 mod interface;
 
+mod isolation;
 mod nodes;
 mod outbound;
 mod stopping;
