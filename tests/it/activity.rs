@@ -206,9 +206,8 @@ async fn a_browser_is_told_what_it_may_do_with_each_response() {
 async fn through_redis_the_node_that_sends_tells_of_the_firing() {
     let (server, receiver) = (RedisServer::start(), Receiver::start());
     let url = server.url();
-    let node = async |roles: &str| {
-        Node::start(&[("POSTHASTE_STORE__URL", &url), ("POSTHASTE_CLUSTER__ROLES", roles)]).await
-    };
+    let node =
+        async |roles: &str| Node::start(&[("POSTHASTE_STORE__URL", &url), ("POSTHASTE_CLUSTER__ROLES", roles)]).await;
     let (ingest, dispatch) = (node("[\"ingest\"]").await, node("[\"dispatch\"]").await);
     ingest.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
     let mut watcher = Watcher::open(&dispatch, "?account=default&trigger=t").await;
