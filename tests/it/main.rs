@@ -3,8 +3,10 @@
 mod activity;
 mod cli;
 mod deliveries;
+mod filters;
 mod interface;
 
+mod isolation;
 mod nodes;
 mod outbound;
 mod stopping;
