@@ -5,7 +5,7 @@
 mod build;
 mod names;
 mod read;
-
+mod repeated;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -14,6 +14,7 @@ use bytestring::ByteString;
 
 pub use names::{Type, kind, pointer};
 pub use read::{Malformed, Parsed};
+pub use repeated::repeated_member;
 pub use view::{Array, Json, Object};
 
 /// The most bytes of a text; more than a request's body may have.

@@ -3,6 +3,7 @@
 mod activity;
 mod cli;
 mod deliveries;
+mod filters;
 mod interface;
 
 mod isolation;
