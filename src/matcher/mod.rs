@@ -32,14 +32,14 @@ use cursor::{Context, Cursor, Measure};
 /// Finds firings; one for each thread that serves HTTP.
 #[derive(Debug)]
 pub struct Matcher {
-    lane: Rc<Turns<Lane>>,
+    matching: Rc<Turns<Matching>>,
     gate: Arc<Gate>,
     context: Arc<Context>,
     mailbox_capacity: usize,
 }
 
 #[derive(Debug)]
-struct Lane {
+struct Matching {
     metrics: Arc<Metrics>,
     keep: Option<Arc<dyn Keep>>,
     renderer: Recipient<FiringsMatched>,
@@ -68,9 +68,9 @@ impl Matcher {
         renderer: Recipient<FiringsMatched>,
         mailbox_capacity: usize,
     ) -> Self {
-        let own = Lane { metrics: Arc::clone(&metrics), keep: keep.clone(), renderer };
-        let lane = Turns::new(own, Arc::clone(&gate));
-        Self { lane, gate, context: Arc::new(Context { live, metrics, keep }), mailbox_capacity }
+        let own = Matching { metrics: Arc::clone(&metrics), keep: keep.clone(), renderer };
+        let matching = Turns::new(own, Arc::clone(&gate));
+        Self { matching, gate, context: Arc::new(Context { live, metrics, keep }), mailbox_capacity }
     }
 }
 
@@ -93,7 +93,7 @@ impl Handler<EventsAdmitted> for Matcher {
             .map(|(account, events)| Cursor::new(&self.context, self.gate.account(&account), events));
         let request = Request { cursors: cursors.collect(), at: 0, events: number, accepted_at, admission };
         let Some(first) = request.cursors.first() else { return };
-        self.lane.push(first.account().id.clone(), request);
+        self.matching.push(first.account().id.clone(), request);
     }
 }
 
@@ -115,7 +115,7 @@ fn by_account(events: Vec<Event>) -> Vec<(AccountId, Vec<Event>)> {
     parts
 }
 
-impl Worker for Lane {
+impl Worker for Matching {
     type Member = AccountId;
     type Job = Request;
 
@@ -144,7 +144,7 @@ impl Worker for Lane {
     }
 }
 
-impl Lane {
+impl Matching {
     fn accept(&self, request: &mut Request) {
         if !self.renderer.connected() {
             return self.refuse(request, Refusal::Stopping);
