@@ -138,15 +138,19 @@ impl Shared {
         let _ = lock(&self.wake).send(wake);
     }
 
-    /// A write failed: nothing is accepted until one succeeds.
+    /// A write failed: nothing is accepted until one succeeds, which is tried soon.
     pub(super) fn failed(&self, error: &io::Error) {
+        self.is_unwritable(error);
+        self.tell(Wake::Look);
+    }
+
+    fn is_unwritable(&self, error: &io::Error) {
         self.failures.fetch_add(1, Ordering::SeqCst);
         if !self.unwritable.swap(true, Ordering::SeqCst) {
             tracing::error!(%error, "the journal can't be written; no events are accepted until it can");
             self.gate.set_unavailable(true);
             self.metrics.journal.writable.set(0);
         }
-        self.tell(Wake::Look);
     }
 
     /// A round went well that began when so many writes had failed. One that failed meanwhile says more.
@@ -224,7 +228,8 @@ fn keep(mut keeper: Keeper<Disk>, shared: &Weak<Shared>, woken: &Receiver<Wake>)
                 unreadable = round.unreadable;
                 shared.is_writable(failures);
             }
-            Err(error) => shared.failed(&error),
+            // The next round comes in its time: a disk that is full is not asked all the while.
+            Err(error) => shared.is_unwritable(&error),
         }
         shared.report();
         if stops {
