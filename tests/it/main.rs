@@ -3,6 +3,7 @@
 mod activity;
 mod cli;
 mod deliveries;
+mod documents;
 mod interface;
 
 mod nodes;
