@@ -12,9 +12,10 @@ use actix_web::web;
 
 use crate::config::{Config, DictionarySource};
 use crate::dictionary::{Dictionary, DictionaryError};
-use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound};
-use crate::flow::account::Bounds;
+use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound, OutboundError, OwnAddresses, ResolverError};
+use crate::flow::account::{ACCOUNT_WEIGHT, Bounds};
 use crate::flow::descriptors::Descriptors;
+use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
 use crate::flow::messages::DeliveriesRendered;
 use crate::flow::pressure::Pressure;
@@ -54,9 +55,12 @@ pub enum StartError {
     /// The streams of deliveries can't be used.
     #[error(transparent)]
     Streams(#[from] StreamsError),
-    /// The parts that send can't be set up.
-    #[error("{0}")]
-    Dispatch(String),
+    /// TLS or the proxy towards receivers can't be set up.
+    #[error(transparent)]
+    Outbound(#[from] OutboundError),
+    /// Names can't be resolved.
+    #[error(transparent)]
+    Resolver(#[from] ResolverError),
     /// The address can't be listened on.
     #[error("can't listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
@@ -116,18 +120,22 @@ impl Node {
             events: config.ingest.events_in_flight_max,
             deliveries: config.ingest.deliveries_in_flight_max,
             bytes: config.dispatch.bytes_max,
+            events_per_s: config.ingest.rate_per_account_s,
         };
         let gate = Gate::new(bounds, config.cluster.take_max);
-        let outbound = Outbound::new(&config.dispatch).map_err(StartError::Dispatch)?;
         let listener = listen(config.server.listen)?;
         let admin = config.server.admin_listen.map(listen).transpose()?;
+        let listened = [Some(&listener), admin.as_ref()].into_iter().flatten();
+        let own = OwnAddresses(listened.filter_map(|listener| listener.local_addr().ok()).collect());
+        let outbound = Outbound::new(&config.dispatch, own)?;
         let live = Live::new(
             Arc::clone(&dictionary),
             config.templates.clone(),
+            config.matching.clone(),
             config.dispatch.egress.clone(),
             Arc::clone(&metrics),
         );
-        let live = Arc::new(live.with_progress(progress));
+        let live = Arc::new(live.with_quotas(config.store.quotas.clone()).with_progress(progress));
         let store = Store::open(&config.store, Arc::clone(&live) as _, Arc::clone(&metrics)).await?;
 
         let streams = match config.delivers_through_streams() {
@@ -147,9 +155,21 @@ impl Node {
         };
         let duplicates = IdempotencyWindow::new(&config.ingest, &config.store).map_err(StreamsError::from)?;
         let address = listener.local_addr().map_err(StartError::Serve)?;
+        let bodies = Pool::new(config.ingest.bodies_bytes_max, ACCOUNT_WEIGHT);
         let name = format!("{}:{}", host_name(), address.port()).into();
         let surveyed = dispatchers.iter().map(|dispatchers| dispatchers.clone().recipient()).collect();
-        let shared = Arc::new(AppState { name, config, gate, live, store, dictionary, metrics, dispatchers: surveyed });
+        let shared = Arc::new(AppState {
+            name,
+            bodies,
+            config,
+            gate,
+            live,
+            store,
+            dictionary,
+            metrics,
+            dispatchers: surveyed,
+            expensive: Default::default(),
+        });
         let server = serve(&shared, hand_over, duplicates, listener).map_err(StartError::Serve)?;
         let admin = admin.map(|listener| serve_admin(&shared, listener)).transpose().map_err(StartError::Serve)?;
         Ok(Self { address, drain: shared.config.dispatch.drain, shared, server, admin, threads, dispatchers, streams })
@@ -249,6 +269,7 @@ fn start_dispatchers(
         outbound,
         metrics: Arc::clone(metrics),
         gate: Arc::clone(gate),
+        connections: Arc::new(Pool::new(Descriptors::of_process(config.server.connections_max).outgoing, 1)),
         // As many messages as can be on their way: each carries a delivery that is charged, taken, or of a test.
         mailbox_capacity: config.ingest.deliveries_in_flight_max
             + config.cluster.take_max
@@ -260,8 +281,7 @@ fn start_dispatchers(
     let dispatchers = threads
         .iter()
         .map(|thread| Dispatchers::start_on(&thread.handle(), settings.clone()))
-        .collect::<Result<_, _>>()
-        .map_err(StartError::Dispatch)?;
+        .collect::<Result<_, _>>()?;
     Ok((threads, dispatchers))
 }
 

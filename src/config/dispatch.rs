@@ -1,11 +1,12 @@
 //! `[dispatch]`: how deliveries are sent.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::reader::Reader;
 use super::{egress, processors};
-use crate::model::egress::EgressRules;
+use crate::model::egress::{EgressRules, HostPattern};
 
 /// `[dispatch]`.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub struct Dispatch {
     pub queue_per_destination: usize,
     /// Bytes of bodies queued for one destination.
     pub queue_bytes_per_destination: usize,
+    /// Attempts that this node begins at one destination in a second; `None`: as many as it can.
+    pub rate_per_destination_s: Option<NonZeroU32>,
     /// Bytes of deliveries of all destinations, queued and in flight.
     pub bytes_max: usize,
     /// Destinations with a Dispatcher at a time.
@@ -38,10 +41,25 @@ pub struct Dispatch {
     pub egress: EgressRules,
     /// Certificate authorities to trust besides the public ones.
     pub ca_file: Option<PathBuf>,
+    /// The node's own certificate with its key.
+    pub client_certificate: Option<PathBuf>,
+    /// Whose consent is asked for before deliveries.
+    pub handshake: Handshake,
+    /// The proxy that connections go through.
+    pub proxy: Option<String>,
     /// Deliveries go through Redis, also from this node to itself.
     pub streams: bool,
     /// How long a stop keeps sending.
     pub drain: Duration,
+}
+
+/// The keys `handshake_hosts` and `handshake_origin`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Handshake {
+    /// Hosts whose receivers are asked.
+    pub hosts: Vec<HostPattern>,
+    /// The name that the node asks under.
+    pub origin: String,
 }
 
 impl Dispatch {
@@ -54,6 +72,7 @@ impl Dispatch {
             connections_per_destination: reader.number("dispatch.connections_per_destination", 1..=100_000),
             queue_per_destination: reader.number("dispatch.queue_per_destination", 0..=10_000_000),
             queue_bytes_per_destination: reader.number("dispatch.queue_bytes_per_destination", 0..=1 << 40),
+            rate_per_destination_s: reader.rate("dispatch.rate_per_destination_s"),
             bytes_max: reader.number("dispatch.bytes_max", 1 << 20..=1 << 40),
             destinations_max: reader.number("dispatch.destinations_max", 1..=1_000_000),
             attempt_timeout: reader.duration("dispatch.attempt_timeout_ms", 1..=600_000),
@@ -64,6 +83,12 @@ impl Dispatch {
             answer_bytes_max: reader.number("dispatch.answer_bytes_max", 0..=1 << 30),
             egress: egress::read(reader),
             ca_file: reader.path("dispatch.ca_file"),
+            client_certificate: reader.path("dispatch.client_certificate"),
+            handshake: {
+                let (hosts, origin) = egress::read_handshake(reader);
+                Handshake { hosts, origin }
+            },
+            proxy: Some(reader.text("dispatch.proxy")).filter(|proxy| !proxy.is_empty()),
             streams: reader.word("dispatch.hand_over", &["streams", "local"]) == "streams",
             drain: reader.duration("dispatch.drain_ms", 0..=3_600_000),
         }

@@ -11,6 +11,8 @@ mod egress;
 mod ingest;
 mod layers;
 mod log;
+mod matching;
+mod quotas;
 mod reader;
 mod server;
 mod store;
@@ -23,13 +25,14 @@ pub use auth::Auth;
 pub use catalogue::DictionarySource;
 pub use cluster::Cluster;
 pub use console::Console;
-pub use dispatch::Dispatch;
+pub use dispatch::{Dispatch, Handshake};
 pub use ingest::Ingest;
 pub use log::Log;
 pub use reader::ConfigError;
 pub use server::Server;
 pub use store::{Capabilities, StoreKind, StoreSettings, StoreUrlError};
 
+use crate::matching as filters;
 use crate::templating;
 use reader::Reader;
 
@@ -46,6 +49,8 @@ pub struct Config {
     pub auth: Auth,
     /// What may come in.
     pub ingest: Ingest,
+    /// Bounds of filters and their evaluation.
+    pub matching: filters::Limits,
     /// Bounds of templates and their rendering.
     pub templates: templating::Limits,
     /// How deliveries are sent.
@@ -119,6 +124,7 @@ impl Config {
             cluster: Cluster::read(reader),
             auth: Auth::read(reader),
             ingest: Ingest::read(reader),
+            matching: matching::read(reader),
             templates: templates::read(reader),
             dispatch: Dispatch::read(reader),
             catalogue: DictionarySource::read(reader),

@@ -3,9 +3,13 @@
 //! for each dispatch thread, starts them on demand and lets idle ones go.
 
 mod attempt;
+mod bounds;
+mod connections;
 mod outbound;
+mod pace;
 mod parked;
 mod queue;
+mod rated;
 mod set;
 mod signature;
 mod tally;
@@ -16,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context, Handler, Message, Recipient};
 
-pub use outbound::Outbound;
+pub use outbound::{Outbound, OutboundError, OwnAddresses, ResolverError};
 pub use set::{DispatchSettings, Dispatchers};
 
 use crate::flow::in_flight::StreamClaims;

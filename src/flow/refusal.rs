@@ -1,6 +1,8 @@
 //! Why no event of a request was accepted. Each refusal has one code, one HTTP status, one advice when to try again,
 //! and is counted in one way, all of it here.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -20,6 +22,59 @@ pub struct Rejected {
     pub detail: String,
 }
 
+/// How many events a response names that were not accepted. The others are counted by their code.
+pub const REJECTED_LISTED_MAX: usize = 100;
+
+/// The events of a request that were not accepted.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Rejections {
+    /// The first of them, each with its position.
+    pub listed: Vec<Rejected>,
+    /// How many more there are, by code.
+    pub more: BTreeMap<&'static str, usize>,
+}
+
+impl Rejections {
+    /// Adds one.
+    pub fn push(&mut self, index: usize, code: &'static str, detail: String) {
+        if self.listed.len() < REJECTED_LISTED_MAX {
+            self.listed.push(Rejected { index, code, detail });
+        } else {
+            *self.more.entry(code).or_default() += 1;
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.listed.len() + self.more.values().sum::<usize>()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.listed.is_empty()
+    }
+
+    /// The only one, where there is one.
+    fn only(&self) -> Option<&Rejected> {
+        self.listed.first().filter(|_| self.len() == 1)
+    }
+
+    /// Counts each by its code.
+    pub fn count(&self, metrics: &Metrics) {
+        for one in &self.listed {
+            metrics.events.rejected.inc_by(one.code, 1);
+        }
+        for (code, number) in &self.more {
+            metrics.events.rejected.inc_by(code, *number);
+        }
+    }
+
+    /// Whether all have one code.
+    fn are_all(&self, code: &str) -> bool {
+        self.listed.iter().all(|one| one.code == code) && self.more.keys().all(|own| *own == code)
+    }
+}
+
 /// Why no event of a request was accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
@@ -28,9 +83,16 @@ pub enum Refusal {
     /// The body holds no event.
     NoEvents,
     /// Every event has a mistake.
-    NoGoodEvent(Vec<Rejected>),
+    NoGoodEvent(Rejections),
     /// A bound of the node is reached.
     Full(Full),
+    /// An account has posted more events than it may in a second.
+    RateLimited {
+        /// How many good events the request holds.
+        events: usize,
+        /// After how many seconds the request may be accepted.
+        retry_after_s: u64,
+    },
     /// What is accepted could not be kept now: Redis is unavailable, full or a replica. Where that happened while the
     /// request was being handed over, some of its deliveries may have been added.
     Unavailable,
@@ -38,6 +100,8 @@ pub enum Refusal {
     NotIngest,
     /// The node is stopping.
     Stopping,
+    /// The events came through more deliveries in a row than any chain of systems has.
+    Loop,
     /// A panic; the log has it.
     Panic,
 }
@@ -63,14 +127,13 @@ impl Refusal {
         match self {
             Self::Malformed(_) => "malformed_body",
             Self::NoEvents => "no_events",
-            Self::NoGoodEvent(rejected) => match rejected.as_slice() {
-                [only] => only.code,
-                _ => "no_good_event",
-            },
+            Self::NoGoodEvent(rejected) => rejected.only().map_or("no_good_event", |only| only.code),
             Self::Full(_) => "engine_full",
+            Self::RateLimited { .. } => "rate_limited",
             Self::Unavailable => "store_unavailable",
             Self::NotIngest => "not_an_ingest_node",
             Self::Stopping => "stopping",
+            Self::Loop => "loop",
             Self::Panic => "internal_error",
         }
     }
@@ -79,17 +142,22 @@ impl Refusal {
     pub fn status(&self) -> u16 {
         match self {
             Self::Malformed(_) => 400,
-            Self::NoGoodEvent(rejected) if rejected.iter().all(|one| one.code == "malformed_json") => 400,
+            Self::NoGoodEvent(rejected) if rejected.are_all("malformed_json") => 400,
             Self::NoEvents | Self::NoGoodEvent(_) => 422,
-            Self::Full(_) => 429,
+            Self::Full(_) | Self::RateLimited { .. } => 429,
             Self::Unavailable | Self::NotIngest | Self::Stopping => 503,
+            Self::Loop => 508,
             Self::Panic => 500,
         }
     }
 
     /// After how many seconds the same request may be accepted; `None` where waiting does not help.
     pub fn retry_after_s(&self) -> Option<u64> {
-        matches!(self, Self::Full(_) | Self::Unavailable | Self::Stopping).then_some(RETRY_AFTER_S)
+        match self {
+            Self::RateLimited { retry_after_s, .. } => Some(*retry_after_s),
+            Self::Full(_) | Self::Unavailable | Self::Stopping => Some(RETRY_AFTER_S),
+            _ => None,
+        }
     }
 
     /// Whether the client should open another connection, which may lead to another node.
@@ -102,17 +170,24 @@ impl Refusal {
         let text = match self {
             Self::Malformed(detail) => detail,
             Self::NoEvents => "the request holds no event",
-            Self::NoGoodEvent(rejected) => match rejected.as_slice() {
-                [only] => &only.detail,
-                more => return format!("none of the {} events is valid; `rejected` says why", more.len()),
+            Self::NoGoodEvent(rejected) => match rejected.only() {
+                Some(only) => &only.detail,
+                None => return format!("none of the {} events is valid; `rejected` says why", rejected.len()),
             },
             Self::Full(full) => return full.detail(),
+            Self::RateLimited { .. } => {
+                "the account has posted as many events as it may in a second; no event of this request was accepted"
+            }
             Self::Unavailable => {
                 "Redis is unavailable or accepts no writes, so accepted events could not be kept; send the request again later"
             }
             Self::NotIngest => "this node accepts no events; post them to a node with the role ingest",
             Self::Stopping => {
                 "this node is stopping; no event of this request was accepted, send it to another node or later"
+            }
+            Self::Loop => {
+                "a delivery came back as an event, again and again: the triggers that it fires lead back to Posthaste; \
+                 no event of this request was accepted"
             }
             Self::Panic => "an error of the engine; no event of this request was accepted",
         };
@@ -122,20 +197,11 @@ impl Refusal {
     /// Counts it: each event of a request that is well-formed, else the request.
     pub fn count(&self, metrics: &Metrics) {
         match self {
-            Self::NoGoodEvent(rejected) => Rejected::count(rejected, metrics),
-            Self::Full(Full::Events(events) | Full::Deliveries(events)) => {
+            Self::NoGoodEvent(rejected) => rejected.count(metrics),
+            Self::RateLimited { events, .. } | Self::Full(Full::Events(events) | Full::Deliveries(events)) => {
                 metrics.events.rejected.inc_by(self.code(), *events)
             }
             _ => metrics.events.rejected.inc_by(self.code(), 1),
-        }
-    }
-}
-
-impl Rejected {
-    /// Counts each by its code.
-    pub fn count(rejected: &[Self], metrics: &Metrics) {
-        for one in rejected {
-            metrics.events.rejected.inc_by(one.code, 1);
         }
     }
 }

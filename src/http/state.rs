@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use actix::{Addr, Recipient};
 
+use super::expensive::Expensive;
+use super::payer::Payer;
 use crate::config::Config;
 use crate::dictionary::Dictionary;
 use crate::flow::destination_state::DestinationsAsked;
+use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
 use crate::ingester::Ingester;
 use crate::live::Live;
@@ -22,6 +25,8 @@ pub struct AppState {
     pub config: Config,
     /// What is in flight.
     pub gate: Arc<Gate>,
+    /// Bytes of requests' bodies, and of what was read of them, until their work is handed over.
+    pub bodies: Pool<Payer>,
     /// What is live.
     pub live: Arc<Live>,
     /// Where triggers, templates and keys are kept.
@@ -30,6 +35,8 @@ pub struct AppState {
     pub dictionary: Arc<Dictionary>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Lists and checks under way.
+    pub expensive: Expensive,
     /// What sends, one for each dispatch thread; asked how destinations are doing.
     pub dispatchers: Vec<Recipient<DestinationsAsked>>,
 }

@@ -63,6 +63,7 @@ async fn check(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
+    let _one = state.expensive.begin(&account)?;
     let document = body::read_json(&request, &mut payload, &state).await?;
     let question = read(document).map_err(|errors| Problem::invalid("invalid_check", "the document", errors))?;
     let Question { template, event, data } = question;
@@ -146,7 +147,7 @@ fn read(mut document: Value) -> Result<Question, Vec<FieldError>> {
 
 /// Renders by the code that renders deliveries. Data that gives no body is the template's problem
 /// only with this data, but one worth an error while somebody looks.
-fn preview(compiled: &Compiled, event: Event, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
+pub(super) fn preview(compiled: &Compiled, event: Event, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
     let (rendered, unusable) = compiled.preview(&Data::of(event));
     diagnostics.extend(unusable);
     diagnostics.sort_by_key(|found| (found.line, found.column, found.severity));
@@ -172,6 +173,7 @@ pub(super) fn sample_event(
 ) -> Event {
     let event_type = state.dictionary.sample_type(pattern);
     Event {
+        hops: 0,
         account,
         id: crate::model::id::new_event_id(),
         id_given: false,

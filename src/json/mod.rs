@@ -5,7 +5,7 @@
 
 mod build;
 mod read;
-
+mod repeated;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -13,6 +13,7 @@ mod view;
 use bytestring::ByteString;
 
 pub use read::{Malformed, Parsed};
+pub use repeated::repeated_member;
 pub use view::{Array, Json, Object};
 
 /// The most bytes of a text; more than a request's body may have.
@@ -93,6 +94,12 @@ impl Document {
     /// An object without members.
     pub fn empty_object() -> Self {
         Self { root: Node::Object(Row::default()), ..Self::default() }
+    }
+
+    /// Bytes that it needs beside its text.
+    pub fn heap_bytes(&self) -> usize {
+        let ordered = self.ordered.iter().map(|ordered| size_of::<Ordered>() + ordered.order.len() * size_of::<u32>());
+        self.made.capacity() + self.members.capacity() * size_of::<Member>() + ordered.sum::<usize>()
     }
 
     /// The value that the document stands for.

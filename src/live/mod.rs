@@ -3,20 +3,21 @@
 //! tells of changes; nothing here writes to it.
 
 mod index;
-mod listed;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 
-pub use index::{Index, LiveTrigger};
+pub use index::{Account, Index, LiveTrigger};
 
 use crate::dictionary::Dictionary;
 use crate::flow::messages::LiveTemplate;
+use crate::matching;
 use crate::model::egress::EgressRules;
 use crate::model::id::AccountId;
 use crate::model::outcome::Dropped;
+use crate::model::quotas::Quotas;
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 use crate::store::{Change, ChangeSink, Snapshot};
@@ -33,8 +34,10 @@ pub struct Live {
     writing: Mutex<()>,
     catalogue: Arc<Dictionary>,
     limits: Limits,
+    matching: matching::Limits,
     egress: EgressRules,
     metrics: Arc<Metrics>,
+    quotas: Option<Quotas>,
     progress: Option<Progress>,
 }
 
@@ -46,14 +49,40 @@ impl fmt::Debug for Live {
 
 impl Live {
     /// Nothing is live yet.
-    pub fn new(catalogue: Arc<Dictionary>, limits: Limits, egress: EgressRules, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        catalogue: Arc<Dictionary>,
+        limits: Limits,
+        matching: matching::Limits,
+        egress: EgressRules,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let index = ArcSwap::from_pointee(Index::default());
-        Self { index, writing: Mutex::new(()), catalogue, limits, egress, metrics, progress: None }
+        Self {
+            index,
+            writing: Mutex::new(()),
+            catalogue,
+            limits,
+            matching,
+            egress,
+            metrics,
+            quotas: None,
+            progress: None,
+        }
+    }
+
+    /// The same, and triggers that are over these quotas fire nothing.
+    pub fn with_quotas(self, quotas: Quotas) -> Self {
+        Self { quotas: Some(quotas), ..self }
     }
 
     /// The same for whoever wants to see how a snapshot goes on.
     pub fn with_progress(self, progress: Option<Progress>) -> Self {
         Self { progress, ..self }
+    }
+
+    /// What matching may cost.
+    pub fn matching(&self) -> &matching::Limits {
+        &self.matching
     }
 
     /// The index of this moment. Hold it for one piece of work only: it does not change.
@@ -63,7 +92,8 @@ impl Live {
 
     /// Why what a trigger fires is dropped, where it breaks a rule that came after it was saved.
     fn refuses(&self, account: &AccountId, trigger: &Trigger) -> Option<Dropped> {
-        let broken = trigger.broken_rules(&self.egress).into_iter().next()?;
+        let over = self.quotas.as_ref().map(|quotas| quotas.judge_trigger(trigger)).unwrap_or_default();
+        let broken = trigger.broken_rules(&self.egress).into_iter().chain(over).next()?;
         tracing::warn!(
             %account, trigger = %trigger.id, member = broken.error.pointer, reason = broken.reason.as_str(),
             "a stored trigger breaks a rule that newer ones are held to; what it fires is dropped"

@@ -11,6 +11,7 @@ pub mod headers;
 pub mod id;
 pub mod key;
 pub mod outcome;
+pub mod quotas;
 pub mod secret;
 pub mod target;
 pub mod template;

@@ -1,10 +1,13 @@
 //! What the deliveries of one trigger have in common when they are sent. It is made when the trigger is
 //! loaded, and not for each delivery.
 
+use std::num::NonZeroU32;
+
 use http::{HeaderName, HeaderValue, Uri};
 
 use super::destination::Destination;
-use super::headers::{HeaderError, header};
+use super::headers::{HeaderError, header, is_own};
+use super::id::TriggerId;
 use super::secret::Secret;
 use super::url::{TriggerUrl, UrlError};
 
@@ -23,6 +26,8 @@ pub struct Target {
     pub headers: Box<[(HeaderName, HeaderValue)]>,
     /// Each signs the delivery until it ends.
     pub secrets: Box<[Secret]>,
+    /// How many of the trigger's deliveries may begin in a second, and which trigger that is.
+    pub rate: Option<(TriggerId, NonZeroU32)>,
 }
 
 /// Why a text can't be a target.
@@ -37,12 +42,15 @@ pub enum TargetError {
 }
 
 impl Target {
-    /// Reads the URL and the headers of a trigger.
+    /// Reads what may come from anywhere: headers that belong to Posthaste are refused.
     pub fn read(url: &str, headers: &[(String, String)], secrets: Vec<Secret>) -> Result<Self, TargetError> {
+        if let Some((name, _)) = headers.iter().find(|(name, _)| is_own(&name.to_ascii_lowercase())) {
+            return Err(HeaderError::Reserved(name.clone()).into());
+        }
         Self::of(TriggerUrl::new(url)?, headers, secrets)
     }
 
-    /// The same with the URL parsed.
+    /// The URL and the headers of a trigger whose rules are judged elsewhere.
     pub fn of(url: TriggerUrl, headers: &[(String, String)], secrets: Vec<Secret>) -> Result<Self, TargetError> {
         Ok(Self {
             url: url.as_written().into(),
@@ -51,6 +59,7 @@ impl Target {
             host: url.host,
             headers: headers.iter().map(|(name, value)| header(name, value)).collect::<Result<_, _>>()?,
             secrets: secrets.into(),
+            rate: None,
         })
     }
 }

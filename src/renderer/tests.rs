@@ -71,6 +71,7 @@ fn template(format: Format, body: &str) -> Option<Arc<LiveTemplate>> {
 fn firing(id: &str, host: &str, n: &serde_json::Value, template: Option<Arc<LiveTemplate>>) -> Firing {
     let target = Target::read(&format!("http://{host}/"), &[], Vec::new()).expect("a target");
     let event = Event {
+        hops: 0,
         account: AccountId::default_account(),
         event_type: EventType::new("a").expect("a type"),
         id: id.into(),
@@ -94,7 +95,8 @@ async fn a_firing_becomes_a_body_that_is_ready_to_send() {
     let (alone, mut passed) = Alone::start();
     let body = template(Format::Json, "{\"n\":{{n}},\"id\":\"{{event.id}}\"}");
     let (tell, mut answer) = oneshot::channel();
-    let receipt = crate::flow::response::Receipt { accepted: 1, rejected: Vec::new() };
+    let receipt =
+        crate::flow::response::Receipt { accepted: 1, rejected: Vec::new(), rejected_more: Default::default() };
     let admission = Arc::new(alone.gate.admit_default(1, Ok(receipt), tell).expect("room"));
     let mut given = firing("e\"1", "h", &json!("x\"y"), body);
     given.charge = Some(alone.gate.charge_default());
@@ -199,7 +201,7 @@ async fn a_panic_costs_its_firing_and_the_next_goes_on() {
 #[actix_rt::test]
 async fn an_account_over_its_bytes_waits_and_others_go_on() {
     let (probe, mut passed) = Probe::start();
-    let bounds = Bounds { events: 10, deliveries: 10_000, bytes: 90_000 };
+    let bounds = Bounds { events: 10, deliveries: 10_000, bytes: 90_000, events_per_s: None };
     let (gate, metrics) = (Gate::new(bounds, 1), Arc::new(Metrics::new()));
     let pressure = Rc::new(Pressure::new(usize::MAX));
     let renderer = Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), vec![probe], pressure, 16).start();
@@ -207,7 +209,8 @@ async fn an_account_over_its_bytes_waits_and_others_go_on() {
     for (account, firings) in [("flood", 1_000), ("other", 1)] {
         let account = gate.account(&AccountId::new(account).expect("a name"));
         let (tell, _) = oneshot::channel();
-        let receipt = crate::flow::response::Receipt { accepted: 1, rejected: Vec::new() };
+        let receipt =
+            crate::flow::response::Receipt { accepted: 1, rejected: Vec::new(), rejected_more: Default::default() };
         let admission = Some(Arc::new(gate.admit(&[(Arc::clone(&account), 1)], Ok(receipt), tell).expect("room")));
         let firings: Vec<Firing> = (0..firings)
             .map(|_| Firing { charge: Some(gate.charge_default()), ..firing("1", "h", &json!(1), text.clone()) })

@@ -3,8 +3,10 @@
 
 mod connections;
 mod document;
+mod filters;
 mod limits;
 mod metrics;
+mod quotas;
 
 use awc::http::Method;
 use serde_json::{Value, json};

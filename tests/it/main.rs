@@ -4,9 +4,12 @@ mod activity;
 mod cli;
 mod deliveries;
 mod documents;
+mod filters;
 mod interface;
 
+mod isolation;
 mod nodes;
+mod outbound;
 mod stopping;
 mod store;
 mod streams;
