@@ -6,7 +6,6 @@ mod deliveries;
 mod documents;
 mod filters;
 mod interface;
-
 mod isolation;
 mod nodes;
 mod outbound;
