@@ -1,5 +1,5 @@
-//! The wiring: builds a node out of its parts, downstream first, and takes it down again, upstream
-//! first. It decides which thread each part lives on and nothing else.
+//! The wiring: builds a node out of its parts, downstream first, and stops it, upstream first. It decides which
+//! thread each part runs on and nothing else.
 
 use std::io;
 use std::net::SocketAddr;
@@ -32,12 +32,12 @@ use crate::store::{OpenError, Store};
 use crate::telemetry::activity::ActivityBounds;
 use crate::telemetry::metrics::Metrics;
 
-/// How long a stop waits for clients to take the answers that are ready for them.
+/// How long a stop waits for clients to read responses that are ready.
 const RESPONSES_TAKEN_WITHIN_S: u64 = 2;
 /// Connections of the second server. It serves an operator's tools.
 const ADMIN_CONNECTIONS_MAX: usize = 64;
-/// How long a stop waits for Redis to take back what this node has not sent. Where it does not, the
-/// other nodes claim it.
+/// How long a stop waits for Redis to accept what this node gives back unsent. If it does not, other nodes take it
+/// over.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(2);
 /// Bytes of bodies that each thread may have rendered and Redis not yet taken: a small event can make a
 /// large body, many times.
@@ -81,7 +81,7 @@ pub struct Node {
     streams: Option<Streams>,
 }
 
-/// How a lane's deliveries reach Dispatchers.
+/// How a pipeline's deliveries reach Dispatchers.
 #[derive(Clone)]
 enum HandOver {
     /// Those of this node.
@@ -107,12 +107,12 @@ pub fn load_dictionary(source: &DictionarySource) -> Result<Dictionary, Vec<Dict
 }
 
 impl Node {
-    /// Starts a node: first what sends, then what renders and matches, last what takes events in.
+    /// Starts a node: first what sends, then what renders and matches, last what accepts events.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         Self::start_watched(config, None).await
     }
 
-    /// The same for whoever wants to see how the reading of a large store goes on.
+    /// The same, with a callback for the progress of reading a large store.
     pub async fn start_watched(config: Config, progress: Option<Progress>) -> Result<Self, StartError> {
         let dictionary = Arc::new(load_dictionary(&config.catalogue).map_err(StartError::Dictionary)?);
         let metrics = Arc::new(Metrics::with_activity(activity_bounds(&config)));
@@ -190,11 +190,11 @@ impl Node {
         &self.shared
     }
 
-    /// Takes no more events, goes on sending for as long as the settings say, and ends. Each part
-    /// stops only when nothing upstream of it can have work for it any more.
+    /// Graceful shutdown: stop accepting, drain for `dispatch.drain_ms`, then stop each stage. Each part stops only
+    /// when nothing upstream can have work for it any more.
     pub async fn stop(self) -> Stopped {
         let gate = &self.shared.gate;
-        // The server goes on answering: events 503, and whoever asks whether the node is ready.
+        // The server keeps responding: 503 to events, and to `/readyz`.
         gate.close();
         if let Some(streams) = &self.streams {
             streams.stop_taking().await;
@@ -202,7 +202,7 @@ impl Node {
         let mut emptied = tokio::time::timeout(self.drain, gate.emptied()).await;
         if emptied.is_err() && self.streams.is_some() {
             for dispatchers in &self.dispatchers {
-                // A thread that died of a fault holds nothing.
+                // A thread that ended in a panic holds nothing.
                 let _ = dispatchers.send(LetGo).await;
             }
             emptied = tokio::time::timeout(GIVEN_BACK_WITHIN, gate.emptied()).await;
@@ -216,7 +216,7 @@ impl Node {
         }
         for thread in self.threads {
             thread.stop();
-            // A thread that died of a fault has nothing left to stop.
+            // A thread that ended in a panic is already stopped.
             let _ = thread.join();
         }
         Stopped { unsent }
@@ -285,8 +285,8 @@ fn start_dispatchers(
     Ok((threads, dispatchers))
 }
 
-/// Each HTTP thread has a lane of its own: what it takes in it also matches and renders, so an
-/// event changes threads once, on its way to its destination.
+/// Each HTTP thread has a pipeline of its own: it accepts, matches and renders its events, so an event changes
+/// threads once, on its way to its destination.
 fn serve(
     shared: &Arc<AppState>,
     hand_over: HandOver,
@@ -303,10 +303,10 @@ fn serve(
     };
     let own = Arc::clone(shared);
     inbound.serve(settings, &shared.metrics, move || {
-        let lane = web::Data::new(start_lane(&own, &hand_over, duplicates.clone()));
+        let pipeline = web::Data::new(start_pipeline(&own, &hand_over, duplicates.clone()));
         let shared = web::Data::from(Arc::clone(&own));
         move |config: &mut web::ServiceConfig| {
-            config.app_data(shared).app_data(lane);
+            config.app_data(shared).app_data(pipeline);
             http::routes(config);
         }
     })
@@ -333,7 +333,7 @@ fn serve_admin(shared: &Arc<AppState>, listener: std::net::TcpListener) -> io::R
     Ok((address, server))
 }
 
-fn start_lane(shared: &AppState, hand_over: &HandOver, duplicates: Option<IdempotencyWindow>) -> Pipeline {
+fn start_pipeline(shared: &AppState, hand_over: &HandOver, duplicates: Option<IdempotencyWindow>) -> Pipeline {
     // Each message carries an admitted event, or a test that a connection waits for.
     let capacity = shared.config.ingest.events_in_flight_max + shared.config.server.connections_max;
     let publisher_capacity = shared.config.ingest.deliveries_in_flight_max + shared.config.server.connections_max;

@@ -92,7 +92,7 @@ impl Dispatchers {
                     return self.turn_away(Dropped::QueueFull, refused);
                 }
                 Err(actix::dev::SendError::Closed(refused)) => {
-                    tracing::error!(%destination, "a Dispatcher ended by a fault; a new one takes its permit");
+                    tracing::error!(%destination, "a Dispatcher ended in a panic; a new one replaces it");
                     self.remove(destination);
                     message = refused;
                 }

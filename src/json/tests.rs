@@ -1,4 +1,4 @@
-//! Held against serde_json, which is not ours: what it takes and refuses, and what it reads.
+//! Compared with serde_json: what is accepted and refused, and the values.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};

@@ -29,14 +29,14 @@ use cursor::{Context, Cursor, Measure};
 /// Finds firings; one for each thread that serves HTTP.
 #[derive(Debug)]
 pub struct Matcher {
-    lane: Rc<Turns<Lane>>,
+    matching: Rc<Turns<Matching>>,
     gate: Arc<Gate>,
     context: Arc<Context>,
     mailbox_capacity: usize,
 }
 
 #[derive(Debug)]
-struct Lane {
+struct Matching {
     metrics: Arc<Metrics>,
     renderer: Recipient<FiringsMatched>,
 }
@@ -63,8 +63,8 @@ impl Matcher {
         renderer: Recipient<FiringsMatched>,
         mailbox_capacity: usize,
     ) -> Self {
-        let lane = Turns::new(Lane { metrics: Arc::clone(&metrics), renderer }, Arc::clone(&gate));
-        Self { lane, gate, context: Arc::new(Context { live, metrics }), mailbox_capacity }
+        let matching = Turns::new(Matching { metrics: Arc::clone(&metrics), renderer }, Arc::clone(&gate));
+        Self { matching, gate, context: Arc::new(Context { live, metrics }), mailbox_capacity }
     }
 }
 
@@ -87,7 +87,7 @@ impl Handler<EventsAdmitted> for Matcher {
             .map(|(account, events)| Cursor::new(&self.context, self.gate.account(&account), events));
         let request = Request { cursors: cursors.collect(), at: 0, events: number, accepted_at, admission };
         let Some(first) = request.cursors.first() else { return };
-        self.lane.push(first.account().id.clone(), request);
+        self.matching.push(first.account().id.clone(), request);
     }
 }
 
@@ -109,7 +109,7 @@ fn by_account(events: Vec<Event>) -> Vec<(AccountId, Vec<Event>)> {
     parts
 }
 
-impl Worker for Lane {
+impl Worker for Matching {
     type Member = AccountId;
     type Job = Request;
 
@@ -138,7 +138,7 @@ impl Worker for Lane {
     }
 }
 
-impl Lane {
+impl Matching {
     fn accept(&self, request: &mut Request) {
         if !self.renderer.connected() {
             return self.refuse(request, Refusal::Stopping);
