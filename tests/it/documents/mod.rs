@@ -3,6 +3,7 @@
 
 mod commands;
 mod metrics;
+mod problems;
 
 use std::path::Path;
 
