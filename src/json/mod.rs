@@ -12,7 +12,7 @@ mod view;
 
 use bytestring::ByteString;
 
-pub use names::{Type, kind, pointer};
+pub use names::{Type, kind, pointer, pointer_part};
 pub use read::{Malformed, Parsed};
 pub use repeated::repeated_member;
 pub use view::{Array, Json, Object};

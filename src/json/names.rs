@@ -52,7 +52,12 @@ pub fn kind(value: &Value) -> &'static str {
 
 /// A JSON Pointer (RFC 6901) to a member of what another pointer names.
 pub fn pointer(base: &str, name: &str) -> String {
-    format!("{base}/{}", name.replace('~', "~0").replace('/', "~1"))
+    format!("{base}/{}", pointer_part(name))
+}
+
+/// A member's name as a part of a JSON Pointer.
+pub fn pointer_part(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 #[cfg(test)]
