@@ -3,11 +3,11 @@
 mod activity;
 mod cli;
 mod deliveries;
+mod documents;
 mod filters;
 mod interface;
-mod journal;
-
 mod isolation;
+mod journal;
 mod nodes;
 mod outbound;
 mod stopping;
