@@ -12,7 +12,7 @@ use super::print::{complain, progress_bar, say};
 use super::signals::StopSignals;
 use crate::config::Config;
 use crate::live::Progress;
-use crate::node::Node;
+use crate::node::{Node, Stopped, Watch};
 use crate::telemetry::log;
 
 /// A start that takes less than this needs no progress bar. A store that is read again later is only logged.
@@ -36,7 +36,7 @@ pub(super) fn run(config: Config) -> ExitCode {
             }
         };
         let started = tokio::select! {
-            started = Node::start_watched(config, Some(progress())) => started,
+            started = Node::start_watched(config, Watch { store: Some(progress()), journal: Some(progress()) }) => started,
             // For example while the node waits for Redis. Nothing was accepted yet.
             signal = signals.next() => {
                 tracing::info!(signal, "stopped before the start was complete");
@@ -56,8 +56,8 @@ pub(super) fn run(config: Config) -> ExitCode {
         let signal = signals.next().await;
         notify(State::Stopping);
         tracing::info!(signal, "stopping: no more events are accepted, what was accepted is sent");
-        let unsent = end(node, &mut signals).await;
-        tracing::info!(unsent, "stopped");
+        let Stopped { unsent, kept } = end(node, &mut signals).await;
+        tracing::info!(unsent, kept, "stopped");
         ExitCode::SUCCESS
     })
 }
@@ -83,13 +83,14 @@ fn progress() -> Progress {
 }
 
 /// Stops the node, or ends at once on another signal.
-async fn end(node: Node, signals: &mut StopSignals) -> usize {
+async fn end(node: Node, signals: &mut StopSignals) -> Stopped {
     let shared = Arc::clone(node.shared());
     tokio::select! {
-        stopped = node.stop() => stopped.unsent,
+        stopped = node.stop() => stopped,
         signal = signals.next() => {
             tracing::warn!(signal, "a second signal: stopping without sending the rest");
-            shared.gate.unsent()
+            // Nothing is settled any more, so what the journal keeps stays kept.
+            Stopped { unsent: shared.gate.unsent(), kept: 0 }
         }
     }
 }

@@ -9,6 +9,7 @@ impl Document {
     /// Sets members, all of them strings, in the object that the root has under `name`, replacing another value
     /// there. No effect where the root is not an object.
     pub fn set_below(&mut self, name: &str, strings: &[(&str, &str)]) {
+        self.source = None;
         let mut below = match self.object().and_then(|object| object.node(name)) {
             Some(Node::Object(row)) => self.row(row).to_vec(),
             Some(Node::Ordered(place)) => self.row(self.ordered[place as usize].row).to_vec(),

@@ -17,6 +17,9 @@ pub use read::{Malformed, Parsed};
 pub use repeated::repeated_member;
 pub use view::{Array, Json, Object};
 
+/// The text of a value as it came. Copies share it.
+pub type Source = ByteString;
+
 /// The most bytes of a text; more than a request's body may have.
 const BYTES_MAX: usize = 1 << 30;
 /// The deepest nesting, as in common parsers: parsing takes stack, and a receiver must be able to parse what was
@@ -35,6 +38,10 @@ pub struct Document {
     members: Vec<Member>,
     ordered: Vec<Ordered>,
     root: Node,
+    /// Where the root stands in the text; `None` where it is not as it came.
+    source: Option<Span>,
+    /// Where the arrays and objects among the root's members stand in the text, with their names.
+    sources: Vec<(Span, Span)>,
 }
 
 /// A value: a scalar, or the position of an array's or object's members.
@@ -119,7 +126,19 @@ impl Document {
     /// The document of a member of the root, which need not be copied.
     pub fn into_member(mut self, name: &str) -> Option<Self> {
         self.root = self.object()?.node(name)?;
+        // Of a name that is there twice the last value counts.
+        let source = self.sources.iter().rev().find(|(own, _)| self.text_of(*own) == name);
+        self.source = source.map(|(_, value)| *value);
+        self.sources = Vec::new();
         Some(self)
+    }
+
+    /// The text of an array or object that is the root, as it came and without a copy; `None` where it was made or
+    /// changed here.
+    pub fn source(&self) -> Option<Source> {
+        let Span { start, length } = self.source?;
+        let bytes = self.text.as_bytes().slice(start as usize..(start + length) as usize);
+        ByteString::try_from(bytes).ok()
     }
 
     fn json(&self, node: Node) -> Json<'_> {

@@ -57,7 +57,7 @@ pub(super) fn each(text: ByteString) -> Result<Parsed, Malformed> {
     let mut elements = Vec::new();
     loop {
         let stack = std::mem::take(&mut reader.stack);
-        let mut element = JsonReader { at: reader.at, stack, ..JsonReader::new(&text) };
+        let mut element = JsonReader { at: reader.at, stack, top: 1, ..JsonReader::new(&text) };
         if elements.is_empty() {
             element.blank();
             if element.peek() == Some(b']') {
@@ -121,12 +121,14 @@ struct JsonReader<'t> {
     document: Document,
     /// Members of what is open, the innermost ones last.
     stack: Vec<Member>,
+    /// The depth of the root.
+    top: usize,
 }
 
 impl<'t> JsonReader<'t> {
     fn new(text: &'t ByteString) -> Self {
         let document = Document { text: text.clone(), ..Document::default() };
-        Self { text, at: 0, document, stack: Vec::new() }
+        Self { text, at: 0, document, stack: Vec::new(), top: 0 }
     }
 
     fn finish(mut self, root: Node) -> Document {
@@ -157,14 +159,24 @@ impl<'t> JsonReader<'t> {
         self.blank();
         match self.peek().ok_or(ENDS)? {
             b'"' => self.string().map(Node::String),
-            b'{' => self.object(depth),
-            b'[' => self.array(depth),
+            b'{' | b'[' if depth == self.top => {
+                let start = self.at;
+                let root = self.open_value(depth)?;
+                self.document.source = Some(Span { start: small(start), length: small(self.at - start) });
+                Ok(root)
+            }
+            b'{' | b'[' => self.open_value(depth),
             b'-' | b'0'..=b'9' => self.number().map(Node::Number),
             b't' => self.word("true", Node::Bool(true)),
             b'f' => self.word("false", Node::Bool(false)),
             b'n' => self.word("null", Node::Null),
             _ => Err(VALUE),
         }
+    }
+
+    /// An array or an object.
+    fn open_value(&mut self, depth: usize) -> Result<Node, Fault> {
+        if self.peek() == Some(b'[') { self.array(depth) } else { self.object(depth) }
     }
 
     fn word(&mut self, word: &str, node: Node) -> Result<Node, Fault> {
@@ -221,7 +233,14 @@ impl<'t> JsonReader<'t> {
             b':' => self.at += 1,
             _ => return Err("a colon belongs here,"),
         }
-        Ok(Member { name, value: self.value(depth + 1)? })
+        self.blank();
+        let start = self.at;
+        let value = self.value(depth + 1)?;
+        if depth == self.top && matches!(value, Node::Array(_) | Node::Object(_) | Node::Ordered(_)) {
+            let source = Span { start: small(start), length: small(self.at - start) };
+            self.document.sources.push((name, source));
+        }
+        Ok(Member { name, value })
     }
 
     fn open(&mut self, depth: usize) -> Result<usize, Fault> {

@@ -3,6 +3,8 @@
 //! for a change to it; it never looks at templates' bodies.
 
 mod cursor;
+mod fired;
+mod keeping;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -14,6 +16,7 @@ use actix::{Actor, Handler, Recipient};
 use crate::flow::fairness::Progress;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::Admission;
+use crate::flow::keep::Keep;
 use crate::flow::messages::{EventData, EventsAdmitted, FiringsMatched};
 use crate::flow::refusal::{Full, Refusal};
 use crate::flow::turns::{Turns, Worker};
@@ -38,6 +41,7 @@ pub struct Matcher {
 #[derive(Debug)]
 struct Matching {
     metrics: Arc<Metrics>,
+    keep: Option<Arc<dyn Keep>>,
     renderer: Recipient<FiringsMatched>,
 }
 
@@ -60,11 +64,13 @@ impl Matcher {
         live: Arc<Live>,
         gate: Arc<Gate>,
         metrics: Arc<Metrics>,
+        keep: Option<Arc<dyn Keep>>,
         renderer: Recipient<FiringsMatched>,
         mailbox_capacity: usize,
     ) -> Self {
-        let matching = Turns::new(Matching { metrics: Arc::clone(&metrics), renderer }, Arc::clone(&gate));
-        Self { matching, gate, context: Arc::new(Context { live, metrics }), mailbox_capacity }
+        let own = Matching { metrics: Arc::clone(&metrics), keep: keep.clone(), renderer };
+        let matching = Turns::new(own, Arc::clone(&gate));
+        Self { matching, gate, context: Arc::new(Context { live, metrics, keep }), mailbox_capacity }
     }
 }
 
@@ -143,6 +149,9 @@ impl Matching {
         if !self.renderer.connected() {
             return self.refuse(request, Refusal::Stopping);
         }
+        if let Err(refusal) = self.keep(request) {
+            return self.refuse(request, refusal);
+        }
         self.metrics.events.accepted.inc_by(request.events as u64);
         for cursor in request.cursors.drain(..).filter(|cursor| !cursor.is_empty()) {
             let sent = self.renderer.try_send(FiringsMatched {
@@ -156,6 +165,21 @@ impl Matching {
                 self.metrics.deliveries.dropped.inc(Dropped::Panic);
             }
         }
+    }
+
+    /// Where there is a journal, writes what was found to it.
+    fn keep(&self, request: &mut Request) -> Result<(), Refusal> {
+        let Some(keep) = &self.keep else { return Ok(()) };
+        let unfinished = request.cursors.iter().filter(|cursor| cursor.is_unfinished()).count();
+        if unfinished == 0 && request.cursors.iter().all(Cursor::is_empty) {
+            return Ok(());
+        }
+        let fired = request.cursors.iter().flat_map(Cursor::fired);
+        let (unfinished, mut kept) = keeping::keep(keep.as_ref(), fired, unfinished, &request.admission)?;
+        for cursor in &mut request.cursors {
+            cursor.kept(&mut kept, unfinished.as_ref());
+        }
+        Ok(())
     }
 
     fn refuse(&self, request: &Request, refusal: Refusal) {

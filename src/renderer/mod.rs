@@ -158,7 +158,7 @@ impl Rendering {
 
     fn render(&self, work: &mut Work, firing: Firing, mut bytes: Charge) {
         let id = firing.id();
-        let Firing { event, trigger: _, target, template, charge, report } = firing;
+        let Firing { event, trigger: _, target, template, charge, kept, report } = firing;
         (work.firing, work.report) = (Some(id.clone()), report);
         let target = match target {
             Ok(target) => target,
@@ -192,6 +192,7 @@ impl Rendering {
             accepted_at: work.accepted_at,
             permit: work.admission.clone().zip(charge).map(|(admission, charge)| Permit::Request(admission, charge)),
             claim: None,
+            kept,
             outstanding: self.gate.delivery(Some(bytes)),
             report: work.report.take(),
         });

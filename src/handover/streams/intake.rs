@@ -110,6 +110,7 @@ impl Intake {
             accepted_at: read.accepted_at,
             permit: permit.map(Permit::Stream),
             claim: Some(claim),
+            kept: None,
             outstanding: self.gate.delivery(Some(bytes)),
             report,
         }
