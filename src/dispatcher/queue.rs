@@ -313,7 +313,7 @@ impl Queue {
 
     /// How long the attempt took; of one that was not made, nothing can be told by that.
     async fn send(&self, queued: InFlight) -> Duration {
-        let InFlight { is_test, delivery, accepted_at, permit, claim, outstanding, report, .. } = queued;
+        let InFlight { is_test, delivery, accepted_at, permit, claim, mut outstanding, report, .. } = queued;
         // Where other nodes may hold it too, one of all may attempt it.
         if let Some(claim) = claim
             && !claim.redeem().await
@@ -329,6 +329,7 @@ impl Queue {
         self.metrics.deliveries.began(begun.saturating_duration_since(accepted_at));
         self.metrics.deliveries.attempts_in_flight.inc();
         drop(permit);
+        outstanding.add_over(delivery.body.len());
         let attempt = attempt(&self.outlet, &delivery);
         // A panic over one delivery must not strand those behind it.
         let attempt = async {
