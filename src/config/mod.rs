@@ -9,8 +9,10 @@ mod console;
 mod dispatch;
 mod egress;
 mod ingest;
+mod journal;
 mod layers;
 mod log;
+mod matching;
 mod quotas;
 mod reader;
 mod server;
@@ -26,11 +28,13 @@ pub use cluster::Cluster;
 pub use console::Console;
 pub use dispatch::{Dispatch, Handshake};
 pub use ingest::Ingest;
+pub use journal::{JournalSettings, Survives};
 pub use log::Log;
 pub use reader::ConfigError;
 pub use server::Server;
 pub use store::{Capabilities, StoreKind, StoreSettings, StoreUrlError};
 
+use crate::matching as filters;
 use crate::templating;
 use reader::Reader;
 
@@ -41,12 +45,16 @@ pub struct Config {
     pub server: Server,
     /// Where triggers, templates and keys are kept.
     pub store: StoreSettings,
+    /// The journal beside an embedded store.
+    pub journal: JournalSettings,
     /// What the node does, and how it shares work with others.
     pub cluster: Cluster,
     /// The operator's key.
     pub auth: Auth,
     /// What may come in.
     pub ingest: Ingest,
+    /// Bounds of filters and their evaluation.
+    pub matching: filters::Limits,
     /// Bounds of templates and their rendering.
     pub templates: templating::Limits,
     /// How deliveries are sent.
@@ -114,12 +122,16 @@ impl Config {
     }
 
     fn read(reader: &mut Reader) -> Self {
+        let store = StoreSettings::read(reader);
+        let kind = store.kind().ok();
         Self {
             server: Server::read(reader),
-            store: StoreSettings::read(reader),
+            store,
+            journal: JournalSettings::read(reader, kind.as_ref()),
             cluster: Cluster::read(reader),
             auth: Auth::read(reader),
             ingest: Ingest::read(reader),
+            matching: matching::read(reader),
             templates: templates::read(reader),
             dispatch: Dispatch::read(reader),
             catalogue: DictionarySource::read(reader),

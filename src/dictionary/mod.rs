@@ -9,6 +9,7 @@ mod error;
 mod load;
 mod members;
 mod shipped;
+mod trigger_warnings;
 mod view;
 
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use self::attribute_type::AttributeType;
 pub use self::draft::{PATH_BYTES_MAX, PATH_WORDS_MAX, TAG_BYTES_MAX};
 pub use self::error::DictionaryError;
 pub use self::load::{FILE_BYTES_MAX, FILES_MAX};
+pub use self::trigger_warnings::TriggerWarning;
 pub use self::view::{DictionaryView, EntityView, EventDetailView, EventView, TagView};
 
 use self::draft::Draft;

@@ -86,6 +86,7 @@ fn firing(id: &str, host: &str, n: &serde_json::Value, template: Option<Arc<Live
         target: Ok(Arc::new(target)),
         template,
         charge: None,
+        kept: None,
         report: None,
     }
 }

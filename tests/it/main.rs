@@ -3,9 +3,11 @@
 mod activity;
 mod cli;
 mod deliveries;
+mod documents;
+mod filters;
 mod interface;
-
 mod isolation;
+mod journal;
 mod nodes;
 mod outbound;
 mod stopping;
