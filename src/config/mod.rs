@@ -9,12 +9,13 @@ mod egress;
 mod ingest;
 mod layers;
 mod log;
+mod presets;
 mod reader;
 mod server;
 mod store;
 mod templates;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use auth::Auth;
 pub use catalogue::DictionarySource;
@@ -48,6 +49,8 @@ pub struct Config {
     pub dispatch: Dispatch,
     /// Where the dictionary is.
     pub catalogue: DictionarySource,
+    /// The folder of the operator's own presets.
+    pub presets: Option<PathBuf>,
     /// The log's format and level.
     pub log: Log,
 }
@@ -114,6 +117,7 @@ impl Config {
             templates: templates::read(reader),
             dispatch: Dispatch::read(reader),
             catalogue: DictionarySource::read(reader),
+            presets: presets::read(reader),
             log: Log::read(reader),
         }
     }

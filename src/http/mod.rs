@@ -6,6 +6,7 @@ mod body;
 mod call;
 mod dictionary;
 mod events;
+mod expressions;
 pub mod inbound;
 mod keys;
 mod openapi;

@@ -15,7 +15,7 @@ use super::problem::Problem;
 use super::problem::etag;
 use super::state::AppState;
 use super::template_check::Asked;
-use super::{body, paging, path, precondition, template_check};
+use super::{body, expressions, paging, path, precondition, template_check};
 use crate::flow::messages::LiveTemplate;
 use crate::model::field::FieldError;
 use crate::model::id::{AccountId, new_id};
@@ -193,14 +193,17 @@ impl Resource for Trigger {
     /// Warns where the template names what the trigger's events don't carry. Whether the template
     /// is there is the store's to say, together with the write.
     async fn judge(&self, account: &AccountId, state: &AppState) -> Result<Judged, Problem> {
+        let judged = expressions::judge(self, state);
+        let mut warnings = judged.map_err(|errors| Problem::invalid(Self::INVALID, Self::NAME, errors))?;
         let template = state.store.get::<Template>(Some(account), self.template.as_str()).await?;
         let Some(Stored { value, .. }) = template else {
-            return Ok(Judged::default());
+            return Ok(Judged { warnings, live: None });
         };
         let asked =
             Asked { event: Some(self.event.clone()), content_type: value.content_type.clone(), ..Asked::default() };
         let checked = template_check::compile(value.format, value.body, asked, state).await?;
-        Ok(Judged { warnings: checked.diagnostics, live: None })
+        warnings.extend(checked.diagnostics);
+        Ok(Judged { warnings, live: None })
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix::Addr;
 
 use crate::config::Config;
-use crate::dictionary::Dictionary;
+use crate::dictionary::{Dictionary, Presets};
 use crate::flow::gate::Gate;
 use crate::ingester::Ingester;
 use crate::live::Live;
@@ -25,6 +25,8 @@ pub struct AppState {
     pub store: Store,
     /// The dictionary.
     pub dictionary: Arc<Dictionary>,
+    /// Working templates for known receivers.
+    pub presets: Arc<Presets>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }

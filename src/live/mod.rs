@@ -13,7 +13,7 @@ use arc_swap::{ArcSwap, Guard};
 pub use index::{Index, LiveTrigger};
 
 use crate::dictionary::Dictionary;
-use crate::flow::messages::LiveTemplate;
+use crate::flow::messages::{LiveTarget, LiveTemplate};
 use crate::model::egress::EgressRules;
 use crate::model::id::AccountId;
 use crate::model::outcome::Dropped;
@@ -21,7 +21,7 @@ use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 use crate::store::{Change, ChangeSink, Snapshot};
 use crate::telemetry::metrics::Metrics;
-use crate::templating::{self, Limits};
+use crate::templating::{self, Expressions, Limits, Setting};
 
 /// Is told how many records of a snapshot were read, and how many there are.
 pub type Progress = Box<dyn Fn(usize, usize) + Send + Sync>;
@@ -61,14 +61,28 @@ impl Live {
         self.index.load()
     }
 
-    /// Why what a trigger fires is dropped, where it breaks a rule that came after it was saved.
-    fn refuses(&self, account: &AccountId, trigger: &Trigger) -> Option<Dropped> {
-        let broken = trigger.broken_rules(&self.egress).into_iter().next()?;
-        tracing::warn!(
-            %account, trigger = %trigger.id, member = broken.error.pointer, reason = broken.reason.as_str(),
-            "a stored trigger breaks a rule that newer ones are held to; what it fires is dropped"
-        );
-        Some(broken.reason)
+    /// Where a trigger sends; or why what it fires is dropped, where it breaks a rule that came after it was
+    /// saved, or names a tag that the dictionary no longer has.
+    fn target(&self, account: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, Dropped> {
+        let refuse = |member: &str, reason: Dropped| {
+            tracing::warn!(
+                %account, trigger = %trigger.id, member, reason = reason.as_str(),
+                "a stored trigger breaks a rule that newer ones are held to; what it fires is dropped"
+            );
+            reason
+        };
+        if let Some(broken) = trigger.broken_rules(&self.egress).into_iter().next() {
+            return Err(refuse(&broken.error.pointer, broken.reason));
+        }
+        let setting = Setting::of(self.catalogue.as_ref());
+        let (expressions, found) = Expressions::compile(&trigger.url, &trigger.headers, &setting, &self.limits);
+        if let Some(error) = found.iter().find(|found| templating::is_error(found)) {
+            return Err(match error.header {
+                None => refuse("/url", Dropped::UrlRefused),
+                Some(_) => refuse("/headers", Dropped::HeaderRefused),
+            });
+        }
+        Ok(Arc::new(LiveTarget { target: Arc::new(trigger.target()), expressions }))
     }
 
     /// Makes the index with these changes out of the one without.
@@ -77,8 +91,8 @@ impl Live {
             match change {
                 Change::Trigger(account, id, trigger) => {
                     let trigger = trigger.map(|trigger| {
-                        let reason = self.refuses(&account, &trigger);
-                        (trigger, reason)
+                        let target = self.target(&account, &trigger);
+                        (trigger, target)
                     });
                     index.set_trigger(&account, id, trigger);
                 }

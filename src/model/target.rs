@@ -4,7 +4,7 @@
 use http::{HeaderName, HeaderValue, Uri};
 
 use super::destination::Destination;
-use super::headers::{HeaderError, header};
+use super::headers::{HeaderError, header, sent};
 use super::secret::Secret;
 use super::url::{TriggerUrl, UrlError};
 
@@ -36,6 +36,13 @@ pub enum TargetError {
     Header(#[from] HeaderError),
 }
 
+/// A header of a trigger, or of a delivery, in which values of an event may stand.
+fn carried(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), HeaderError> {
+    let (parsed, _) = header(name, "")?;
+    let value = sent(value).ok_or_else(|| HeaderError::Value(name.to_owned()))?;
+    Ok((parsed, value))
+}
+
 impl Target {
     /// Reads the URL and the headers of a trigger.
     pub fn read(url: &str, headers: &[(String, String)], secrets: Vec<Secret>) -> Result<Self, TargetError> {
@@ -49,7 +56,7 @@ impl Target {
             destination: url.destination,
             uri: url.uri,
             host: url.host,
-            headers: headers.iter().map(|(name, value)| header(name, value)).collect::<Result<_, _>>()?,
+            headers: headers.iter().map(|(name, value)| carried(name, value)).collect::<Result<_, _>>()?,
             secrets: secrets.into(),
         })
     }

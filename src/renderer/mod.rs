@@ -25,7 +25,7 @@ use crate::model::delivery::Delivery;
 use crate::model::id::{AccountId, TriggerId};
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
-use crate::templating::Unrendered;
+use crate::templating::{Unrendered, Unsendable};
 
 /// Renders firings; one for each thread that serves HTTP.
 #[derive(Debug)]
@@ -167,6 +167,13 @@ impl Lane {
             Ok(body) => body,
             Err(error) => return drop_unsent(&self.metrics, unrendered(&error), work.report.take()),
         };
+        let target = match &target.expressions {
+            None => Arc::clone(&target.target),
+            Some(expressions) => match expressions.target(&target.target, &event.data) {
+                Ok(target) => target,
+                Err(error) => return drop_unsent(&self.metrics, unsendable(&error), work.report.take()),
+            },
+        };
         bytes.add_over(body.len());
         let mut threads = self.rendered.borrow_mut();
         let thread = target.destination.share(threads.len());
@@ -185,6 +192,14 @@ impl Lane {
             outstanding: self.gate.delivery(Some(bytes)),
             report: work.report.take(),
         });
+    }
+}
+
+fn unsendable(error: &Unsendable) -> Dropped {
+    match error {
+        Unsendable::Url => Dropped::UrlRefused,
+        Unsendable::Header => Dropped::HeaderRefused,
+        Unsendable::Rendering(error) => unrendered(error),
     }
 }
 
