@@ -11,7 +11,7 @@ use actix::{Actor as _, Addr, Arbiter, Recipient};
 use actix_web::web;
 
 use crate::config::{Config, DictionarySource};
-use crate::dictionary::{Dictionary, DictionaryError};
+use crate::dictionary::{Dictionary, DictionaryError, Presets};
 use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound};
 use crate::flow::account::Bounds;
 use crate::flow::descriptors::Descriptors;
@@ -44,6 +44,9 @@ const WAITING_BYTES_MAX: usize = 32 << 20;
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The operator's presets have mistakes.
+    #[error("the presets have mistakes:{}", .0.iter().map(|e| format!("\n  {e}")).collect::<String>())]
+    Presets(Vec<DictionaryError>),
     /// The dictionary has mistakes.
     #[error("the dictionary has mistakes:{}", .0.iter().map(|e| format!("\n  {e}")).collect::<String>())]
     Dictionary(Vec<DictionaryError>),
@@ -101,6 +104,11 @@ pub fn load_dictionary(source: &DictionarySource) -> Result<Dictionary, Vec<Dict
     }
 }
 
+/// Loads the presets: the shipped ones, and those of the operator's folder.
+pub fn load_presets(config: &Config, dictionary: &Dictionary) -> Result<Arc<Presets>, Vec<DictionaryError>> {
+    Presets::load(dictionary, config.presets.as_deref(), &config.templates).map(Arc::new)
+}
+
 impl Node {
     /// Starts a node: first what sends, then what renders and matches, last what takes events in.
     pub async fn start(config: Config) -> Result<Self, StartError> {
@@ -110,6 +118,7 @@ impl Node {
     /// The same for whoever wants to see how the reading of a large store goes on.
     pub async fn start_watched(config: Config, progress: Option<Progress>) -> Result<Self, StartError> {
         let dictionary = Arc::new(load_dictionary(&config.catalogue).map_err(StartError::Dictionary)?);
+        let presets = load_presets(&config, &dictionary).map_err(StartError::Presets)?;
         let metrics = Arc::new(Metrics::new());
         let bounds = Bounds {
             events: config.ingest.events_in_flight_max,
@@ -146,7 +155,7 @@ impl Node {
         };
         let duplicates = IdempotencyWindow::new(&config.ingest, &config.store).map_err(StreamsError::from)?;
         let address = listener.local_addr().map_err(StartError::Serve)?;
-        let shared = Arc::new(AppState { config, gate, live, store, dictionary, metrics });
+        let shared = Arc::new(AppState { config, gate, live, store, dictionary, presets, metrics });
         let server = serve(&shared, hand_over, duplicates, listener).map_err(StartError::Serve)?;
         let admin = admin.map(|listener| serve_admin(&shared, listener)).transpose().map_err(StartError::Serve)?;
         Ok(Self { address, drain: shared.config.dispatch.drain, shared, server, admin, threads, dispatchers, streams })

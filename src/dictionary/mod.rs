@@ -23,8 +23,8 @@ use serde_json::{Map, Value};
 pub use self::attribute_type::AttributeType;
 pub use self::draft::{PATH_BYTES_MAX, PATH_WORDS_MAX, TAG_BYTES_MAX};
 pub use self::error::DictionaryError;
-pub use self::presets::{Preset, Presets};
 pub use self::load::{FILE_BYTES_MAX, FILES_MAX};
+pub use self::presets::{Preset, Presets};
 pub use self::view::{DictionaryView, EntityView, EventDetailView, EventView, TagView};
 
 use self::draft::Draft;

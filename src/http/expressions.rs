@@ -10,7 +10,11 @@ pub(super) fn judge(trigger: &Trigger, state: &AppState) -> Result<Vec<Diagnosti
     let setting = Setting { event: Some(&trigger.event), ..Setting::of(state.dictionary.as_ref()) };
     let (_, found) = Expressions::compile(&trigger.url, &trigger.headers, &setting, &state.config.templates);
     let (errors, warnings): (Vec<_>, Vec<_>) = found.into_iter().partition(templating::is_error);
-    if errors.is_empty() { Ok(warnings.into_iter().map(warning).collect()) } else { Err(errors.into_iter().map(error).collect()) }
+    if errors.is_empty() {
+        Ok(warnings.into_iter().map(warning).collect())
+    } else {
+        Err(errors.into_iter().map(error).collect())
+    }
 }
 
 fn warning(RequestFinding { header, diagnostic }: RequestFinding) -> Diagnostic {

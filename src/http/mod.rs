@@ -14,6 +14,7 @@ mod operations;
 mod paging;
 mod path;
 mod precondition;
+mod presets;
 mod problem;
 mod records;
 mod routes;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::call::Call;
 use super::openapi::{self, Described};
 use super::problem::Problem;
-use super::{dictionary, events, keys, operations, records, template_check, trigger_test};
+use super::{dictionary, events, keys, operations, presets, records, template_check, trigger_test};
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 
@@ -24,6 +24,7 @@ fn table() -> Vec<Call> {
         records::calls::<Template>(),
         template_check::calls(),
         dictionary::calls(),
+        presets::calls(),
         keys::calls(),
         operations::calls(),
     ]

@@ -193,7 +193,15 @@ mod tests {
             assert_eq!((url.as_written(), url.expressions()), (given, Some((head, rest))));
             assert_eq!(url.destination, TriggerUrl::new(head).expect(head).destination);
         }
-        for bad in ["https://{{x}}/", "https://h{{x}}/", "https://h:{{x}}/", "{{x}}", "https://*|A:B|*/", "{{x}}://h/", "https:\\\\h\\{{x}}"] {
+        for bad in [
+            "https://{{x}}/",
+            "https://h{{x}}/",
+            "https://h:{{x}}/",
+            "{{x}}",
+            "https://*|A:B|*/",
+            "{{x}}://h/",
+            "https:\\\\h\\{{x}}",
+        ] {
             assert_eq!(TriggerUrl::new(bad), Err(UrlError::Destination), "{bad}");
         }
         assert_eq!(TriggerUrl::new("https://u@h/{{x}}"), Err(UrlError::Userinfo));

@@ -2,6 +2,7 @@
 
 mod cli;
 mod deliveries;
+mod expressions;
 mod interface;
 
 mod nodes;

@@ -15,12 +15,17 @@ const ELEMENTS: usize = 4;
 pub(crate) fn warn_of_form_text(nodes: &Nodes, origins: &Origins<'_>, findings: &mut Findings<'_>) {
     for node in nodes {
         if let Node::Text(text) = node {
-            let find = |byte: u8| memchr::memchr(byte, text.content.as_bytes()).map(|byte| origins.offset(text.id, byte));
+            let find =
+                |byte: u8| memchr::memchr(byte, text.content.as_bytes()).map(|byte| origins.offset(text.id, byte));
             if let Some(at) = find(b'\n') {
                 findings.warning("form_line_break", at, "This line break becomes a part of a key or value. Write all pairs in one line, with & between them.");
             }
             if let Some(at) = find(b'+') {
-                findings.warning("form_plus", at, "In a form, + means a blank. Write %2B for a plus sign, and %20 or a blank for a blank.");
+                findings.warning(
+                    "form_plus",
+                    at,
+                    "In a form, + means a blank. Write %2B for a plus sign, and %20 or a blank for a blank.",
+                );
             }
         }
         for inner in node.inner() {

@@ -74,7 +74,11 @@ impl Expressions {
         let mut nodes = |shape, text: &str, header: Option<&str>| {
             let (nodes, diagnostics) = program(shape, text, setting, limits);
             failed |= nodes.is_none();
-            found.extend(diagnostics.into_iter().map(|diagnostic| RequestFinding { header: header.map(str::to_owned), diagnostic }));
+            found.extend(
+                diagnostics
+                    .into_iter()
+                    .map(|diagnostic| RequestFinding { header: header.map(str::to_owned), diagnostic }),
+            );
             nodes
         };
         let url = url.expressions().and_then(|(head, rest)| {

@@ -13,7 +13,10 @@ pub(super) struct Url;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum State {
     /// In a segment of the path.
-    Segment { values: bool, text: Dots },
+    Segment {
+        values: bool,
+        text: Dots,
+    },
     Query,
 }
 
@@ -37,7 +40,10 @@ impl Machine for Url {
 
     fn step(&mut self, state: State, c: char) -> Result<(State, bool), Fault> {
         if c == '#' {
-            return Err(Fault::here("url_syntax", "A fragment (#…) is not part of a request: leave it out. For the character # write %23."));
+            return Err(Fault::here(
+                "url_syntax",
+                "A fragment (#…) is not part of a request: leave it out. For the character # write %23.",
+            ));
         }
         let State::Segment { values, text } = state else { return Ok((state, false)) };
         let next = match c {
