@@ -28,6 +28,7 @@ use crate::matcher::Matcher;
 use crate::model::outcome::Dropped;
 use crate::renderer::Renderer;
 use crate::store::{OpenError, Store};
+use crate::telemetry::activity::ActivityBounds;
 use crate::telemetry::metrics::Metrics;
 
 /// How long a stop waits for clients to take the answers that are ready for them.
@@ -119,7 +120,7 @@ impl Node {
     pub async fn start_watched(config: Config, progress: Option<Progress>) -> Result<Self, StartError> {
         let dictionary = Arc::new(load_dictionary(&config.catalogue).map_err(StartError::Dictionary)?);
         let presets = load_presets(&config, &dictionary).map_err(StartError::Presets)?;
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::with_activity(activity_bounds(&config)));
         let bounds = Bounds {
             events: config.ingest.events_in_flight_max,
             deliveries: config.ingest.deliveries_in_flight_max,
@@ -135,7 +136,7 @@ impl Node {
             config.dispatch.egress.clone(),
             Arc::clone(&metrics),
         );
-        let live = Arc::new(live.with_progress(progress));
+        let live = Arc::new(live.with_quotas(config.store.quotas.clone()).with_progress(progress));
         let store = Store::open(&config.store, Arc::clone(&live) as _, Arc::clone(&metrics)).await?;
 
         let streams = match config.delivers_through_streams() {
@@ -155,7 +156,20 @@ impl Node {
         };
         let duplicates = IdempotencyWindow::new(&config.ingest, &config.store).map_err(StreamsError::from)?;
         let address = listener.local_addr().map_err(StartError::Serve)?;
-        let shared = Arc::new(AppState { config, gate, live, store, dictionary, presets, metrics });
+        let name = format!("{}:{}", host_name(), address.port()).into();
+        let surveyed = dispatchers.iter().map(|dispatchers| dispatchers.clone().recipient()).collect();
+        let shared = Arc::new(AppState {
+            name,
+            config,
+            gate,
+            live,
+            store,
+            dictionary,
+            presets,
+            metrics,
+            dispatchers: surveyed,
+            expensive: Default::default(),
+        });
         let server = serve(&shared, hand_over, duplicates, listener).map_err(StartError::Serve)?;
         let admin = admin.map(|listener| serve_admin(&shared, listener)).transpose().map_err(StartError::Serve)?;
         Ok(Self { address, drain: shared.config.dispatch.drain, shared, server, admin, threads, dispatchers, streams })
@@ -195,6 +209,7 @@ impl Node {
         }
         let unsent = if emptied.is_ok() { 0 } else { gate.unsent() };
         self.shared.metrics.deliveries.dropped.inc_by(Dropped::Stopped, unsent);
+        self.shared.metrics.activity.close();
         self.server.stop().await;
         if let Some((_, admin)) = self.admin {
             admin.stop().await;
@@ -206,6 +221,19 @@ impl Node {
         }
         Stopped { unsent }
     }
+}
+
+/// What waits for a subscriber is what it is sent at a time.
+fn activity_bounds(config: &Config) -> ActivityBounds {
+    let batches_per_s = Duration::from_secs(1).as_millis() / http::ACTIVITY_SENT_EVERY.as_millis();
+    let lines = config.activity.lines_per_s_max / batches_per_s as usize;
+    ActivityBounds { subscribers: config.activity.subscribers_max, lines }
+}
+
+/// What the machine is called, to tell nodes apart by.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Some(name.trim()).filter(|name| !name.is_empty()).unwrap_or("localhost").to_owned()
 }
 
 fn listen(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {

@@ -1,15 +1,18 @@
 //! The settings of a node. A [`Config`] that exists is valid. `config/posthaste.toml` is their documentation and
 //! their default; each file here reads one section of it. One reading reports every mistake.
 
+mod activity;
 mod auth;
 mod catalogue;
 mod cluster;
+mod console;
 mod dispatch;
 mod egress;
 mod ingest;
 mod layers;
 mod log;
 mod presets;
+mod quotas;
 mod reader;
 mod server;
 mod store;
@@ -17,9 +20,11 @@ mod templates;
 
 use std::path::{Path, PathBuf};
 
+pub use activity::ActivitySettings;
 pub use auth::Auth;
 pub use catalogue::DictionarySource;
 pub use cluster::Cluster;
+pub use console::Console;
 pub use dispatch::Dispatch;
 pub use ingest::Ingest;
 pub use log::Log;
@@ -51,6 +56,10 @@ pub struct Config {
     pub catalogue: DictionarySource,
     /// The folder of the operator's own presets.
     pub presets: Option<PathBuf>,
+    /// Who may watch firings end.
+    pub activity: ActivitySettings,
+    /// The web console.
+    pub console: Console,
     /// The log's format and level.
     pub log: Log,
 }
@@ -118,6 +127,8 @@ impl Config {
             dispatch: Dispatch::read(reader),
             catalogue: DictionarySource::read(reader),
             presets: presets::read(reader),
+            activity: ActivitySettings::read(reader),
+            console: Console::read(reader),
             log: Log::read(reader),
         }
     }

@@ -66,6 +66,12 @@ impl Reader {
         Some(self.text(name)).filter(|path| !path.is_empty()).map(PathBuf::from)
     }
 
+    /// True or false.
+    pub(super) fn flag(&self, name: &str) -> bool {
+        let flag = self.value(name).as_bool();
+        flag.expect("the layers keep a key's type")
+    }
+
     /// A list of strings.
     pub(super) fn texts(&mut self, name: &str) -> Vec<String> {
         let items = self.value(name).as_array().cloned();

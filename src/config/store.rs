@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::reader::Reader;
+use crate::model::quotas::Quotas;
 use crate::redis;
 
 /// `[store]`.
@@ -17,6 +18,8 @@ pub struct StoreSettings {
     pub ca_file: Option<PathBuf>,
     /// How long a start waits for Redis.
     pub start_within: Duration,
+    /// What one account may keep.
+    pub quotas: Quotas,
 }
 
 /// What a store's URL names.
@@ -68,6 +71,7 @@ impl StoreSettings {
             url: reader.text("store.url"),
             ca_file: reader.path("store.ca_file"),
             start_within: reader.duration("store.start_within_ms", 0..=3_600_000),
+            quotas: super::quotas::read(reader),
         };
         match settings.kind() {
             Err(error) => reader.refuse("store.url", error.to_string()),

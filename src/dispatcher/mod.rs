@@ -8,6 +8,7 @@ mod parked;
 mod queue;
 mod set;
 mod signature;
+mod tally;
 mod waiting;
 
 use std::rc::Rc;

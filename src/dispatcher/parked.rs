@@ -4,7 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use crate::flow::in_flight::{InFlight, StreamClaims, drop_unsent};
+use crate::flow::in_flight::{InFlight, StreamClaims};
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
 
@@ -95,6 +95,6 @@ impl Parked {
 pub(super) fn turn_away(metrics: &Metrics, reason: Dropped, queued: InFlight) {
     match queued.claim {
         Some(claim) => claim.park(&queued.delivery.target.destination, queued.permit),
-        None => drop_unsent(metrics, reason, queued.report),
+        None => queued.drop_unsent(metrics, reason),
     }
 }

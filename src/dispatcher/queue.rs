@@ -11,8 +11,10 @@ use futures_util::FutureExt as _;
 
 use super::attempt::attempt;
 use super::parked::{self, Fetch, Parked};
+use super::tally::Tally;
 use super::waiting::{Attempt, Waiting};
 use crate::config::Dispatch;
+use crate::flow::destination_state::{DestinationState, Trouble};
 use crate::flow::drill;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{InFlight, Report, StreamClaims};
@@ -67,6 +69,7 @@ pub(super) struct Queue {
     metrics: Arc<Metrics>,
     gate: Arc<Gate>,
     parked: Parked,
+    tally: Tally,
     waiting: RefCell<Waiting>,
     /// Tasks that send; each has one attempt under way.
     workers: Cell<usize>,
@@ -93,6 +96,7 @@ impl Queue {
             metrics,
             gate,
             parked: Parked::default(),
+            tally: Tally::default(),
             waiting: RefCell::new(Waiting::new(bounds.connections)),
             workers: Cell::new(0),
             stalled: Cell::new(false),
@@ -100,6 +104,21 @@ impl Queue {
             ended: Cell::new(0),
             last_active: Cell::new(Instant::now()),
         })
+    }
+
+    /// How the destination is doing.
+    pub(super) fn state(&self, now: Instant) -> DestinationState {
+        let waiting = self.waiting.borrow();
+        DestinationState {
+            destination: self.destination.clone(),
+            trouble: if self.stalled.get() { Trouble::Stalled } else { self.tally.trouble(now) },
+            queued: waiting.len(),
+            queued_bytes: waiting.bytes(),
+            in_flight: self.workers.get(),
+            oldest_wait: waiting.oldest().map(|since| now.saturating_duration_since(since)),
+            attempts: self.tally.attempts(),
+            dropped: self.tally.drops(),
+        }
     }
 
     /// How long there has been nothing to do; `None` while there is.
@@ -322,8 +341,11 @@ impl Queue {
         self.ended.set(self.ended.get() + 1);
         self.metrics.deliveries.attempts_in_flight.dec();
         self.metrics.deliveries.attempted(outcome, duration);
+        self.tally.attempted(outcome);
+        let ended = Report::Attempted { outcome, status, duration };
+        self.metrics.activity.ended(delivery.firing.as_ref(), Some(&self.destination), ended);
         if let Some(report) = report {
-            let _ = report.send(Report::Attempted { outcome, status, duration });
+            let _ = report.send(ended);
         }
         drop(outstanding);
         duration
@@ -337,8 +359,9 @@ impl Queue {
 
     /// Turns a delivery away, and knows of it if it is parked.
     fn turn_away(&self, reason: Dropped, queued: InFlight) {
-        if let Some(claim) = &queued.claim {
-            self.parked.report(claim.claims());
+        match &queued.claim {
+            Some(claim) => self.parked.report(claim.claims()),
+            None => self.tally.dropped(Instant::now(), reason),
         }
         parked::turn_away(&self.metrics, reason, queued);
     }

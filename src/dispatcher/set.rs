@@ -5,14 +5,16 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
-use actix::{Actor, Addr, ArbiterHandle, AsyncContext as _, Context, Handler};
+use actix::{Actor, Addr, ArbiterHandle, AsyncContext as _, Context, Handler, MessageResult};
 use hickory_resolver::TokioResolver;
 
 use super::outbound::{self, Outbound};
 use super::queue::{Bounds, Queue};
 use super::{Dispatcher, Idle, LetGo, ParkedFor, Stop, parked};
 use crate::config::Dispatch;
+use crate::flow::destination_state::{DestinationsAsked, Survey};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::InFlight;
 use crate::flow::messages::{DeliveriesParked, DeliveriesRendered, DeliveriesRouted};
@@ -39,6 +41,7 @@ pub struct DispatchSettings {
 
 struct Child {
     address: Addr<Dispatcher>,
+    queue: Rc<Queue>,
     generation: u64,
     sent: u64,
 }
@@ -104,16 +107,17 @@ impl Dispatchers {
         let client = self.settings.outbound.client(&self.resolver, destination);
         let bounds = Bounds::new(&self.settings.config, self.settings.takes_max);
         let (metrics, gate) = (Arc::clone(&self.settings.metrics), Arc::clone(&self.settings.gate));
+        let queue = Queue::new(destination.clone(), bounds, client, metrics, gate);
         let dispatcher = Dispatcher {
             destination: destination.clone(),
             generation: self.generations,
             received: 0,
-            queue: Queue::new(destination.clone(), bounds, client, metrics, gate),
+            queue: Rc::clone(&queue),
             idle_after: self.settings.config.idle_destination,
             parent: context.address().recipient(),
         };
         let address = dispatcher.start_with(self.settings.mailbox_capacity);
-        Child { address, generation: self.generations, sent: 0 }
+        Child { address, queue, generation: self.generations, sent: 0 }
     }
 
     fn remove(&mut self, destination: &Destination) -> Option<Child> {
@@ -169,6 +173,18 @@ impl Handler<DeliveriesParked> for Dispatchers {
                 child.sent += 1;
             }
         }
+    }
+}
+
+impl Handler<DestinationsAsked> for Dispatchers {
+    type Result = MessageResult<DestinationsAsked>;
+
+    fn handle(&mut self, message: DestinationsAsked, _: &mut Self::Context) -> Self::Result {
+        let now = Instant::now();
+        let destinations: Vec<_> = self.children.values().map(|child| child.queue.state(now)).collect();
+        let mut survey = Survey { total: destinations.len(), destinations };
+        survey.keep(message.limit);
+        MessageResult(survey)
     }
 }
 

@@ -52,6 +52,7 @@ mod tests {
             Secret::new(text).expect("a secret").with_end(until)
         });
         Delivery {
+            firing: None,
             target: Arc::new(Target::read("http://h/", &[], secrets.collect()).expect("a target")),
             webhook_id: HeaderValue::from_static(id),
             content_type: HeaderValue::from_static("text/plain"),

@@ -122,6 +122,7 @@ impl Alone {
     fn queued(&self, port: &Port, word: &str) -> (InFlight, oneshot::Receiver<Report>) {
         let (report, reported) = oneshot::channel();
         let delivery = Delivery {
+            firing: None,
             target: port.target(),
             webhook_id: HeaderValue::from_static("msg_1"),
             content_type: HeaderValue::from_static("text/plain"),
@@ -148,7 +149,7 @@ impl Alone {
     /// An event's permit, and who hears that it was given back.
     fn admission(&self) -> (Admission, oneshot::Receiver<crate::flow::response::EventsResponse>) {
         let (tell, answer) = oneshot::channel();
-        let receipt = Receipt { accepted: 1, rejected: Vec::new() };
+        let receipt = Receipt { accepted: 1, rejected: Vec::new(), rejected_more: Default::default() };
         (Arc::new(self.gate.admit_default(1, Ok(receipt), tell).expect("room")), answer)
     }
 }

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -13,7 +13,9 @@ use crate::flow::account::{Account, Charge};
 use crate::flow::gate::{Admitted, Outstanding, StreamPermit};
 use crate::model::delivery::Delivery;
 use crate::model::destination::Destination;
-use crate::model::outcome::{Dropped, Outcome};
+use crate::model::firing::FiringId;
+use crate::model::outcome::Dropped;
+pub use crate::model::outcome::Report;
 use crate::telemetry::metrics::Metrics;
 
 /// The id of a stream entry: milliseconds and a number, as Redis orders them.
@@ -201,25 +203,24 @@ pub enum Permit {
     Stream(StreamPermit),
 }
 
-/// How a firing ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Report {
-    /// An attempt was made.
-    Attempted {
-        /// How it ended.
-        outcome: Outcome,
-        /// The HTTP status of the receiver's response.
-        status: Option<u16>,
-        /// From its beginning to its end.
-        duration: Duration,
-    },
-    /// None was made.
-    Dropped(Dropped),
+impl InFlight {
+    /// Ends it without an attempt.
+    pub fn drop_unsent(self, metrics: &Metrics, reason: Dropped) {
+        let Delivery { firing, target, .. } = &self.delivery;
+        drop_unsent(metrics, reason, firing.as_ref(), Some(&target.destination), self.report);
+    }
 }
 
-/// Counts a delivery that ends without an attempt, and reports it.
-pub fn drop_unsent(metrics: &Metrics, reason: Dropped, report: Option<oneshot::Sender<Report>>) {
+/// Counts what ends without an attempt, and tells whoever wants to hear of it.
+pub fn drop_unsent(
+    metrics: &Metrics,
+    reason: Dropped,
+    firing: Option<&FiringId>,
+    destination: Option<&Destination>,
+    report: Option<oneshot::Sender<Report>>,
+) {
     metrics.deliveries.dropped.inc(reason);
+    metrics.activity.ended(firing, destination, Report::Dropped(reason));
     if let Some(report) = report {
         let _ = report.send(Report::Dropped(reason));
     }

@@ -15,7 +15,8 @@ use super::account::{Account, Charge};
 use super::in_flight::{Admission, InFlight, Report, StreamClaims};
 use crate::model::destination::Destination;
 use crate::model::event::Event;
-use crate::model::id::{AccountId, TriggerId};
+use crate::model::firing::{EventIdentity, FiringId};
+use crate::model::id::TriggerId;
 use crate::model::outcome::Dropped;
 use crate::model::target::Target;
 use crate::model::template::Template;
@@ -102,15 +103,18 @@ pub struct Firing {
     pub report: Option<oneshot::Sender<Report>>,
 }
 
+impl Firing {
+    /// Its names.
+    pub fn id(&self) -> FiringId {
+        FiringId { event: Arc::clone(&self.event.identity), trigger: self.trigger.clone() }
+    }
+}
+
 /// An event in the form that templates read.
 #[derive(Debug)]
 pub struct EventData {
-    /// Tells the event apart from all others: account, source, id.
-    pub account: AccountId,
-    /// See `account`.
-    pub source: Arc<str>,
-    /// See `account`.
-    pub id: Arc<str>,
+    /// Tells the event apart from all others.
+    pub identity: Arc<EventIdentity>,
     /// What templates see.
     pub data: templating::Data,
 }

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod descriptors;
+pub mod destination_state;
 pub mod drill;
 pub mod fairness;
 pub mod gate;

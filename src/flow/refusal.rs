@@ -1,6 +1,8 @@
 //! Why no event of a request was accepted. Each refusal has one code, one HTTP status, one advice when to try again,
 //! and is counted in one way, all of it here.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -20,6 +22,59 @@ pub struct Rejected {
     pub detail: String,
 }
 
+/// How many events a response names that were not accepted. The others are counted by their code.
+pub const REJECTED_LISTED_MAX: usize = 100;
+
+/// The events of a request that were not accepted.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Rejections {
+    /// The first of them, each with its position.
+    pub listed: Vec<Rejected>,
+    /// How many more there are, by code.
+    pub more: BTreeMap<&'static str, usize>,
+}
+
+impl Rejections {
+    /// Adds one.
+    pub fn push(&mut self, index: usize, code: &'static str, detail: String) {
+        if self.listed.len() < REJECTED_LISTED_MAX {
+            self.listed.push(Rejected { index, code, detail });
+        } else {
+            *self.more.entry(code).or_default() += 1;
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.listed.len() + self.more.values().sum::<usize>()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.listed.is_empty()
+    }
+
+    /// The only one, where there is one.
+    fn only(&self) -> Option<&Rejected> {
+        self.listed.first().filter(|_| self.len() == 1)
+    }
+
+    /// Counts each by its code.
+    pub fn count(&self, metrics: &Metrics) {
+        for one in &self.listed {
+            metrics.events.rejected.inc_by(one.code, 1);
+        }
+        for (code, number) in &self.more {
+            metrics.events.rejected.inc_by(code, *number);
+        }
+    }
+
+    /// Whether all have one code.
+    fn are_all(&self, code: &str) -> bool {
+        self.listed.iter().all(|one| one.code == code) && self.more.keys().all(|own| *own == code)
+    }
+}
+
 /// Why no event of a request was accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
@@ -28,7 +83,7 @@ pub enum Refusal {
     /// The body holds no event.
     NoEvents,
     /// Every event has a mistake.
-    NoGoodEvent(Vec<Rejected>),
+    NoGoodEvent(Rejections),
     /// A bound of the node is reached.
     Full(Full),
     /// What is accepted could not be kept now: Redis is unavailable, full or a replica. Where that happened while the
@@ -63,10 +118,7 @@ impl Refusal {
         match self {
             Self::Malformed(_) => "malformed_body",
             Self::NoEvents => "no_events",
-            Self::NoGoodEvent(rejected) => match rejected.as_slice() {
-                [only] => only.code,
-                _ => "no_good_event",
-            },
+            Self::NoGoodEvent(rejected) => rejected.only().map_or("no_good_event", |only| only.code),
             Self::Full(_) => "engine_full",
             Self::Unavailable => "store_unavailable",
             Self::NotIngest => "not_an_ingest_node",
@@ -79,7 +131,7 @@ impl Refusal {
     pub fn status(&self) -> u16 {
         match self {
             Self::Malformed(_) => 400,
-            Self::NoGoodEvent(rejected) if rejected.iter().all(|one| one.code == "malformed_json") => 400,
+            Self::NoGoodEvent(rejected) if rejected.are_all("malformed_json") => 400,
             Self::NoEvents | Self::NoGoodEvent(_) => 422,
             Self::Full(_) => 429,
             Self::Unavailable | Self::NotIngest | Self::Stopping => 503,
@@ -102,9 +154,9 @@ impl Refusal {
         let text = match self {
             Self::Malformed(detail) => detail,
             Self::NoEvents => "the request holds no event",
-            Self::NoGoodEvent(rejected) => match rejected.as_slice() {
-                [only] => &only.detail,
-                more => return format!("none of the {} events is valid; `rejected` says why", more.len()),
+            Self::NoGoodEvent(rejected) => match rejected.only() {
+                Some(only) => &only.detail,
+                None => return format!("none of the {} events is valid; `rejected` says why", rejected.len()),
             },
             Self::Full(full) => return full.detail(),
             Self::Unavailable => {
@@ -122,20 +174,11 @@ impl Refusal {
     /// Counts it: each event of a request that is well-formed, else the request.
     pub fn count(&self, metrics: &Metrics) {
         match self {
-            Self::NoGoodEvent(rejected) => Rejected::count(rejected, metrics),
+            Self::NoGoodEvent(rejected) => rejected.count(metrics),
             Self::Full(Full::Events(events) | Full::Deliveries(events)) => {
                 metrics.events.rejected.inc_by(self.code(), *events)
             }
             _ => metrics.events.rejected.inc_by(self.code(), 1),
-        }
-    }
-}
-
-impl Rejected {
-    /// Counts each by its code.
-    pub fn count(rejected: &[Self], metrics: &Metrics) {
-        for one in rejected {
-            metrics.events.rejected.inc_by(one.code, 1);
         }
     }
 }

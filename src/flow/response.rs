@@ -1,5 +1,7 @@
 //! What the producer of events is answered.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -13,6 +15,9 @@ pub type EventsResponse = Result<Receipt, Refusal>;
 pub struct Receipt {
     /// How many events were accepted.
     pub accepted: usize,
-    /// The others, each with its position.
+    /// The others, each with its position; the first hundred.
     pub rejected: Vec<Rejected>,
+    /// How many more were not accepted than `rejected` lists, by code.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rejected_more: BTreeMap<&'static str, usize>,
 }

@@ -110,7 +110,7 @@ impl From<Refusal> for Problem {
             problem = problem.closing();
         }
         if let Refusal::NoGoodEvent(rejected) = refusal {
-            problem.rejected = rejected;
+            (problem.rejected, problem.rejected_more) = (rejected.listed, rejected.more);
         }
         problem
     }

@@ -1,11 +1,15 @@
 //! The HTTP interface, version 1. [`routes`] has the table of all calls; one file for each kind of resource handles
 //! them. What a request means is decided behind this module, and it sends nothing itself.
 
+mod activity;
 mod auth;
 mod body;
 mod call;
+mod console;
+mod destinations;
 mod dictionary;
 mod events;
+mod expensive;
 mod expressions;
 pub mod inbound;
 mod keys;
@@ -18,10 +22,13 @@ mod presets;
 mod problem;
 mod records;
 mod routes;
+mod security;
 mod state;
 mod template_check;
 mod trigger_test;
+mod whoami;
 
+pub use activity::SENT_EVERY as ACTIVITY_SENT_EVERY;
 pub use problem::Problem;
 pub use routes::{admin_routes, openapi_document, routes};
 pub use state::{AppState, Pipeline};

@@ -11,6 +11,7 @@ use super::openapi::operation::{Operation, Shape};
 use super::problem::Problem;
 use super::state::AppState;
 use crate::flow::refusal::Refusal;
+use crate::store::StoreState;
 use crate::telemetry::metrics::Metrics;
 
 /// Gives the OpenAPI document.
@@ -76,7 +77,11 @@ struct Ready {
     ready: bool,
     /// `ingest`: it accepts events; `dispatch`: it sends deliveries.
     roles: Vec<&'static str>,
-    /// Where triggers, templates and keys can't be changed now: why. What is live stays live.
+    /// True where events are refused with 429 now, since as many are in flight as may be.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    full: bool,
+    /// Where triggers, templates and keys can't be changed now, why: `unreachable` or `read_only` (a full disk). What is
+    /// live stays live.
     #[serde(skip_serializing_if = "Option::is_none")]
     store: Option<&'static str>,
 }
@@ -98,12 +103,15 @@ async fn ready(state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
     if let Some(refusal @ (Refusal::Stopping | Refusal::Unavailable)) = state.gate.refusal() {
         return Err(refusal.into());
     }
-    let connected = state.store.connected();
-    if !connected && state.config.delivers_through_streams() {
-        return Err(Refusal::Unavailable.into());
-    }
+    let store = match state.store.state() {
+        StoreState::Ready => None,
+        StoreState::ReadOnly => Some("read_only"),
+        StoreState::Unreachable if state.config.delivers_through_streams() => return Err(Refusal::Unavailable.into()),
+        StoreState::Unreachable => Some("unreachable"),
+    };
     let cluster = &state.config.cluster;
     let roles = [("ingest", cluster.ingest), ("dispatch", cluster.dispatch)];
     let roles = roles.iter().filter(|(_, own)| *own).map(|(role, _)| *role).collect();
-    Ok(HttpResponse::Ok().json(Ready { ready: true, roles, store: (!connected).then_some("unreachable") }))
+    let full = cluster.ingest && state.gate.is_full();
+    Ok(HttpResponse::Ok().json(Ready { ready: true, roles, full, store }))
 }

@@ -27,19 +27,24 @@ pub(super) fn paging(request: &HttpRequest) -> Result<(Option<String>, usize), P
     let bad = |code, detail: String| Problem::new(StatusCode::BAD_REQUEST, code, detail);
     let paging = web::Query::<Paging>::from_query(request.query_string())
         .map_err(|_| bad("bad_query", "the query can't be read; it takes limit and cursor".into()))?;
-    let limit = match &paging.limit {
-        None => LIMIT_DEFAULT,
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|limit| (1..=LIMIT_MAX).contains(limit))
-            .ok_or_else(|| bad("bad_limit", format!("`limit` is a number from 1 to {LIMIT_MAX}")))?,
-    };
+    let limit = read_limit(paging.limit.as_deref())?;
     let after = paging.cursor.as_ref().map(|cursor| {
         let decoded = BASE64.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         decoded.ok_or_else(|| bad("bad_cursor", "`cursor` is the text that the page before gave".into()))
     });
     Ok((after.transpose()?, limit))
+}
+
+/// How many records a request asks for, where there are no more pages than one.
+pub(super) fn limit(request: &HttpRequest) -> Result<usize, Problem> {
+    paging(request).map(|(_, limit)| limit)
+}
+
+fn read_limit(text: Option<&str>) -> Result<usize, Problem> {
+    let Some(text) = text else { return Ok(LIMIT_DEFAULT) };
+    let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
+    let detail = || format!("`limit` is a number from 1 to {LIMIT_MAX}");
+    limit.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "bad_limit", detail()))
 }
 
 /// A page of a list: `items`, and a `cursor` where there are more.
@@ -54,11 +59,11 @@ pub(super) fn page(items: Vec<Value>, next: Option<String>) -> Value {
 
 /// Adds the parameters of a list to its description.
 pub(super) fn paged(operation: Operation) -> Operation {
+    limited(operation).parameter("query", "cursor", "The cursor of the page before", json!({"type": "string"}))
+}
+
+/// Adds the parameter `limit` to a description.
+pub(super) fn limited(operation: Operation) -> Operation {
     let limit = json!({"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT});
-    operation.parameter("query", "limit", "How many records a page holds", limit).parameter(
-        "query",
-        "cursor",
-        "The cursor of the page before",
-        json!({"type": "string"}),
-    )
+    operation.parameter("query", "limit", "How many records a page holds", limit)
 }

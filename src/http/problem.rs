@@ -1,6 +1,7 @@
 //! Errors as problem documents (RFC 9457), each with a stable `code`. Never a stack, never a value
 //! out of a customer's data.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use actix_web::http::StatusCode;
@@ -37,6 +38,9 @@ pub struct Problem {
     /// Each event that was not accepted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rejected: Vec<Rejected>,
+    /// How many more were not accepted than `rejected` lists, by code.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rejected_more: BTreeMap<&'static str, usize>,
     /// What is wrong with a template.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub diagnostics: Vec<Diagnostic>,
@@ -53,6 +57,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             rejected: Vec::new(),
+            rejected_more: BTreeMap::new(),
             diagnostics: Vec::new(),
             headers: Vec::new(),
         }
@@ -103,9 +108,14 @@ impl From<StoreError> for Problem {
             StoreError::TemplateInUse { .. } => (StatusCode::CONFLICT, "template_in_use"),
             StoreError::Unreadable { .. } => (StatusCode::CONFLICT, "record_unreadable"),
             StoreError::Misplaced(_) => (StatusCode::NOT_FOUND, "not_found"),
+            StoreError::OverQuota { .. } => (StatusCode::CONFLICT, "quota_exceeded"),
+            StoreError::ReadOnly => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
+            // A library's words, which the store writes to the log, are nothing to a client.
             StoreError::Unavailable(_) => {
-                tracing::error!(error = %detail, "the store is not available");
-                (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable")
+                let detail =
+                    "the store is not available now; whether a change was made is not known, read it again later";
+                let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail);
+                return problem.with_header(header::RETRY_AFTER, RETRY_AFTER_S);
             }
         };
         let problem = Self::new(status, code, detail);

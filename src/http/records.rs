@@ -58,6 +58,11 @@ pub(super) trait Resource: Record + 'static {
     /// The rules of this node that the record breaks.
     fn broken_rules(&self, state: &AppState) -> Vec<FieldError>;
 
+    /// Which parts of a document are larger than the quotas allow.
+    fn over_quota(_: &Map<String, Value>, _: &AppState) -> Vec<FieldError> {
+        Vec::new()
+    }
+
     /// Judges it together with what else there is.
     fn judge(&self, account: &AccountId, state: &AppState) -> impl Future<Output = Result<Judged, Problem>>;
 }
@@ -87,7 +92,7 @@ trait Described: Resource {
             .json(201, "Created", Self::shapes().0)
             .header(&[201], "ETag", "Its entity tag")
             .header(&[201], "Location", "Its path")
-            .problem(409, "There is one with this id")
+            .problem(409, "There is one with this id, or the account has reached a quota")
             .problem(422, "The document has mistakes; `errors` or `diagnostics` names each")
     }
 
@@ -110,7 +115,7 @@ trait Described: Resource {
             .json(201, "Created", Self::shapes().0)
             .header(&[200, 201], "ETag", "Its entity tag")
             .header(&[201], "Location", "Its path")
-            .problem(409, "What is stored of its template can't be read")
+            .problem(409, "What is stored of its template can't be read, or the account has reached a quota")
             .problem(412, "It has another entity tag")
             .problem(422, "The document has mistakes; `errors` or `diagnostics` names each")
     }
@@ -185,6 +190,10 @@ impl Resource for Trigger {
         trigger::complete(document, old)
     }
 
+    fn over_quota(document: &Map<String, Value>, state: &AppState) -> Vec<FieldError> {
+        state.config.store.quotas.judge_document(document)
+    }
+
     fn broken_rules(&self, state: &AppState) -> Vec<FieldError> {
         let broken = self.broken_rules(&state.config.dispatch.egress);
         broken.into_iter().map(|rule| rule.error).collect()
@@ -221,6 +230,7 @@ pub(super) fn calls<T: Resource>() -> Vec<Call> {
 async fn list<T: Resource>(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
     let (after, limit) = paging::paging(&request)?;
+    let _one = state.expensive.begin(&account)?;
     let page = state.store.list::<T>(Some(&account), after.as_deref(), limit).await?;
     let items: Vec<Value> = page.items.iter().map(|stored| stored.value.view()).collect();
     Ok(HttpResponse::Ok().json(paging::page(items, page.next)))
@@ -294,6 +304,12 @@ async fn save<T: Resource>(
 ) -> Result<HttpResponse, Problem> {
     // What a PUT answers can be put again.
     members.shift_remove("warnings");
+    let _one = state.expensive.begin(account)?;
+    // Before anything is made of the document.
+    let over = T::over_quota(&members, state);
+    if !over.is_empty() {
+        return Err(Problem::invalid(T::INVALID, T::NAME, over));
+    }
     let (record, written, warnings) = write::<T>(account, &members, precondition, state).await?;
     let mut view = record.view();
     if let (false, Some(members)) = (warnings.is_empty(), view.as_object_mut()) {

@@ -11,7 +11,10 @@ use serde_json::Value;
 use super::call::Call;
 use super::openapi::{self, Described};
 use super::problem::Problem;
-use super::{dictionary, events, keys, operations, presets, records, template_check, trigger_test};
+use super::{
+    activity, console, destinations, dictionary, events, keys, operations, presets, records, template_check,
+    trigger_test, whoami,
+};
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 
@@ -26,7 +29,11 @@ fn table() -> Vec<Call> {
         dictionary::calls(),
         presets::calls(),
         keys::calls(),
+        whoami::calls(),
+        activity::calls(),
+        destinations::calls(),
         operations::calls(),
+        console::calls(),
     ]
     .concat()
 }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use actix::Addr;
+use actix::{Addr, Recipient};
 
+use super::expensive::Expensive;
 use crate::config::Config;
 use crate::dictionary::{Dictionary, Presets};
+use crate::flow::destination_state::DestinationsAsked;
 use crate::flow::gate::Gate;
 use crate::ingester::Ingester;
 use crate::live::Live;
@@ -15,6 +17,8 @@ use crate::telemetry::metrics::Metrics;
 
 /// What all HTTP threads share.
 pub struct AppState {
+    /// The node's name: its host and port.
+    pub name: Arc<str>,
     /// The settings.
     pub config: Config,
     /// What is in flight.
@@ -29,6 +33,10 @@ pub struct AppState {
     pub presets: Arc<Presets>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Lists and checks under way.
+    pub expensive: Expensive,
+    /// What sends, one for each dispatch thread; asked how destinations are doing.
+    pub dispatchers: Vec<Recipient<DestinationsAsked>>,
 }
 
 /// The stages of one HTTP thread.

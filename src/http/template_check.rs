@@ -63,6 +63,7 @@ async fn check(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
+    let _one = state.expensive.begin(&account)?;
     let document = body::read_json(&request, &mut payload, &state).await?;
     let question = read(document).map_err(|errors| Problem::invalid("invalid_check", "the document", errors))?;
     let Question { template, event, data } = question;

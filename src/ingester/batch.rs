@@ -4,7 +4,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::members::{Members, Mistake};
-use crate::flow::refusal::{Refusal, Rejected};
+use crate::flow::refusal::{Refusal, Rejections};
 use crate::json::{Document, Malformed, Parsed};
 use crate::model::event::Event;
 use crate::model::id::AccountId;
@@ -13,7 +13,7 @@ use crate::model::id::AccountId;
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Batch {
     pub(super) events: Vec<Event>,
-    pub(super) rejected: Vec<Rejected>,
+    pub(super) rejected: Rejections,
 }
 
 /// Collects the events of one request.
@@ -44,7 +44,7 @@ impl<'a> BatchReader<'a> {
             Ok(event) => self.batch.events.push(event),
             Err((code, detail)) => {
                 let index = self.batch.events.len() + self.batch.rejected.len();
-                self.batch.rejected.push(Rejected { index, code, detail });
+                self.batch.rejected.push(index, code, detail);
             }
         }
     }
@@ -99,7 +99,7 @@ mod tests {
 
     fn code(body: &str) -> &'static str {
         match json(body) {
-            Err(Refusal::NoGoodEvent(rejected)) => rejected[0].code,
+            Err(Refusal::NoGoodEvent(rejected)) => rejected.listed[0].code,
             other => panic!("{body}: {other:?}"),
         }
     }
@@ -157,7 +157,7 @@ mod tests {
         let body = b"{\"type\":\"a\",\"data\":{}}\r\n\n{\"type\"\n  \n{\"type\":\"c\",\"data\":{}}";
         let batch = read_as("application/x-ndjson", body, None).expect("some are good");
         assert_eq!((batch.events.len(), batch.rejected.len()), (2, 1));
-        assert_eq!((batch.rejected[0].index, batch.rejected[0].code), (1, "malformed_json"));
+        assert_eq!((batch.rejected.listed[0].index, batch.rejected.listed[0].code), (1, "malformed_json"));
     }
 
     #[test]
@@ -165,6 +165,6 @@ mod tests {
         let own = AccountId::new("own").expect("a name");
         let body = br#"[{"type":"a","data":{},"account":"own"},{"type":"a","data":{}}]"#;
         let batch = read_as("application/json", body, Some(&own)).expect("one is good");
-        assert_eq!((batch.events.len(), batch.rejected[0].code), (1, "account_not_allowed"));
+        assert_eq!((batch.events.len(), batch.rejected.listed[0].code), (1, "account_not_allowed"));
     }
 }

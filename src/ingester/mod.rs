@@ -19,7 +19,7 @@ use crate::flow::account::Account;
 use crate::flow::drill;
 use crate::flow::gate::Gate;
 use crate::flow::messages::EventsAdmitted;
-use crate::flow::refusal::{Full, Refusal, Rejected};
+use crate::flow::refusal::{Full, Refusal};
 use crate::flow::response::{EventsResponse, Receipt};
 use crate::ingester::idempotency::{IdempotencyWindow, Unavailable};
 use crate::model::event::Event;
@@ -92,7 +92,7 @@ impl Handler<EventsReceived> for Ingester {
             Ok(batch) => batch,
             Err(refusal) => return self.lane.refuse(reply, refusal),
         };
-        Rejected::count(&batch.rejected, &self.lane.metrics);
+        batch.rejected.count(&self.lane.metrics);
         match &self.lane.duplicates {
             // As many of these tasks as connections, each of which waits for its answer.
             Some(duplicates) if batch.events.iter().any(|event| event.id_given) => {
@@ -129,7 +129,8 @@ impl Lane {
     /// Has the events admitted, and passes them on; `known` more that were accepted before need no admission.
     fn admit(&self, batch: Batch, known: usize, reply: oneshot::Sender<EventsResponse>) {
         let events = batch.events.len();
-        let receipt = Receipt { accepted: events + known, rejected: batch.rejected };
+        let receipt =
+            Receipt { accepted: events + known, rejected: batch.rejected.listed, rejected_more: batch.rejected.more };
         let admission = match self.gate.admit(&self.by_account(&batch.events), Ok(receipt), reply) {
             Ok(admission) => Arc::new(admission),
             Err((refusal, reply)) => return self.refuse(reply, refusal),

@@ -17,6 +17,7 @@ use crate::flow::messages::{LiveTarget, LiveTemplate};
 use crate::model::egress::EgressRules;
 use crate::model::id::AccountId;
 use crate::model::outcome::Dropped;
+use crate::model::quotas::Quotas;
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 use crate::store::{Change, ChangeSink, Snapshot};
@@ -35,6 +36,7 @@ pub struct Live {
     limits: Limits,
     egress: EgressRules,
     metrics: Arc<Metrics>,
+    quotas: Option<Quotas>,
     progress: Option<Progress>,
 }
 
@@ -48,7 +50,12 @@ impl Live {
     /// Nothing is live yet.
     pub fn new(catalogue: Arc<Dictionary>, limits: Limits, egress: EgressRules, metrics: Arc<Metrics>) -> Self {
         let index = ArcSwap::from_pointee(Index::default());
-        Self { index, writing: Mutex::new(()), catalogue, limits, egress, metrics, progress: None }
+        Self { index, writing: Mutex::new(()), catalogue, limits, egress, metrics, quotas: None, progress: None }
+    }
+
+    /// The same, and triggers that are over these quotas fire nothing.
+    pub fn with_quotas(self, quotas: Quotas) -> Self {
+        Self { quotas: Some(quotas), ..self }
     }
 
     /// The same for whoever wants to see how a snapshot goes on.
@@ -71,7 +78,8 @@ impl Live {
             );
             reason
         };
-        if let Some(broken) = trigger.broken_rules(&self.egress).into_iter().next() {
+        let over = self.quotas.as_ref().map(|quotas| quotas.judge_trigger(trigger)).unwrap_or_default();
+        if let Some(broken) = trigger.broken_rules(&self.egress).into_iter().chain(over).next() {
             return Err(refuse(&broken.error.pointer, broken.reason));
         }
         let setting = Setting::of(self.catalogue.as_ref());

@@ -19,6 +19,7 @@ use crate::flow::refusal::{Full, Refusal};
 use crate::flow::turns::{Turns, Worker};
 use crate::live::Live;
 use crate::model::event::Event;
+use crate::model::firing::EventIdentity;
 use crate::model::id::AccountId;
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
@@ -169,7 +170,7 @@ impl EventData {
         let Event { account, event_type, id, source, time, data, .. } = event;
         let about = About { event_type: event_type.as_str(), id: &id, time: &time, account: account.as_str() };
         let data = Data::with(data, about);
-        Self { account, source, id, data }
+        Self { identity: Arc::new(EventIdentity { account, event_type, source, id }), data }
     }
 }
 

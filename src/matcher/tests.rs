@@ -71,7 +71,7 @@ impl Alone {
     /// Gives it one request's events; what is returned hears the answer.
     async fn give(&self, events: &[(&str, Value)]) -> oneshot::Receiver<EventsResponse> {
         let (tell, answer) = oneshot::channel();
-        let receipt = Receipt { accepted: events.len(), rejected: Vec::new() };
+        let receipt = Receipt { accepted: events.len(), rejected: Vec::new(), rejected_more: Default::default() };
         let admission = Arc::new(self.gate.admit_default(events.len(), Ok(receipt), tell).expect("room"));
         let events = events.iter().map(|(event_type, data)| Event {
             account: account(),

@@ -1,5 +1,7 @@
 //! How a delivery ends: the outcome of an attempt, or the reason why there was none.
 
+use std::time::Duration;
+
 /// Why a delivery or a firing came to an end without an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dropped {
@@ -17,6 +19,8 @@ pub enum Dropped {
     RenderMalformed,
     /// The rendering failed otherwise.
     RenderFailed,
+    /// The filter took more steps than it may.
+    FilterTooCostly,
     /// The trigger's template can't be used.
     TemplateUnusable,
     /// The trigger's URL breaks a rule that came after it was saved, or the settings of the operator.
@@ -35,7 +39,7 @@ pub enum Dropped {
 
 impl Dropped {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::QueueFull,
         Self::QueueBytesFull,
         Self::DestinationsFull,
@@ -43,6 +47,7 @@ impl Dropped {
         Self::RenderTooManySteps,
         Self::RenderMalformed,
         Self::RenderFailed,
+        Self::FilterTooCostly,
         Self::TemplateUnusable,
         Self::UrlRefused,
         Self::HeaderRefused,
@@ -67,6 +72,7 @@ impl Dropped {
             Self::RenderTooManySteps => "render_too_many_steps",
             Self::RenderMalformed => "render_malformed",
             Self::RenderFailed => "render_failed",
+            Self::FilterTooCostly => "filter_too_costly",
             Self::TemplateUnusable => "template_unusable",
             Self::UrlRefused => "url_refused",
             Self::HeaderRefused => "header_refused",
@@ -145,5 +151,36 @@ impl Outcome {
             Self::ConnectionLost => "connection_lost",
             Self::Panic => "panic",
         }
+    }
+}
+
+/// How a firing ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Report {
+    /// An attempt was made.
+    Attempted {
+        /// How it ended.
+        outcome: Outcome,
+        /// The status the receiver answered.
+        status: Option<u16>,
+        /// From its begin to its end.
+        duration: Duration,
+    },
+    /// None was made.
+    Dropped(Dropped),
+}
+
+impl Report {
+    /// The word of the outcome or of the reason; stable.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Attempted { outcome, .. } => outcome.as_str(),
+            Self::Dropped(reason) => reason.as_str(),
+        }
+    }
+
+    /// The receiver accepted the delivery.
+    pub fn is_delivered(self) -> bool {
+        matches!(self, Self::Attempted { outcome: Outcome::Delivered, .. })
     }
 }

@@ -6,6 +6,7 @@ mod address;
 mod authorities;
 mod code;
 mod connection;
+pub(crate) mod rights;
 
 use std::path::Path;
 use std::sync::Arc;

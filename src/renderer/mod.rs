@@ -18,11 +18,12 @@ use crate::flow::drill;
 use crate::flow::fairness::Progress;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{Admission, InFlight, Permit, Report, drop_unsent};
-use crate::flow::messages::{DeliveriesRendered, EventData, Firing, Firings, FiringsMatched, Step};
+use crate::flow::messages::{DeliveriesRendered, Firing, Firings, FiringsMatched, Step};
 use crate::flow::pressure::Pressure;
 use crate::flow::turns::{Turns, Worker};
 use crate::model::delivery::Delivery;
-use crate::model::id::{AccountId, TriggerId};
+use crate::model::firing::FiringId;
+use crate::model::id::AccountId;
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
 use crate::templating::{Unrendered, Unsendable};
@@ -54,7 +55,9 @@ struct Work {
     admission: Option<Admission>,
     /// For the next delivery.
     bytes: Option<Charge>,
-    /// Who wants to hear the end of the firing that is being rendered.
+    /// The firing that is being rendered.
+    firing: Option<FiringId>,
+    /// Who wants to hear the end of it.
     report: Option<oneshot::Sender<Report>>,
 }
 
@@ -89,7 +92,8 @@ impl Handler<FiringsMatched> for Renderer {
         let FiringsMatched { account, firings, accepted_at, admission } = message;
         // A test does not wait behind its account's events.
         let member = (admission.is_none(), account.id.clone());
-        self.lane.push(member, Work { account, firings, accepted_at, admission, bytes: None, report: None });
+        self.lane
+            .push(member, Work { account, firings, accepted_at, admission, bytes: None, firing: None, report: None });
     }
 }
 
@@ -117,7 +121,7 @@ impl Worker for Lane {
     }
 
     fn panicked(&self, work: &mut Work) -> Progress {
-        drop_unsent(&self.metrics, Dropped::Panic, work.report.take());
+        drop_unsent(&self.metrics, Dropped::Panic, work.firing.as_ref(), None, work.report.take());
         Progress::More
     }
 
@@ -148,31 +152,36 @@ impl Lane {
             Err(SendError::Closed(refused)) => (Dropped::Stopped, refused),
         };
         for queued in refused.0 {
-            drop_unsent(&self.metrics, reason, queued.report);
+            queued.drop_unsent(&self.metrics, reason);
         }
     }
 
     fn render(&self, work: &mut Work, firing: Firing, mut bytes: Charge) {
-        let Firing { event, trigger, target, template, charge, report } = firing;
-        work.report = report;
+        let id = firing.id();
+        let Firing { event, trigger: _, target, template, charge, report } = firing;
+        (work.firing, work.report) = (Some(id.clone()), report);
         let target = match target {
             Ok(target) => target,
-            Err(reason) => return drop_unsent(&self.metrics, reason, work.report.take()),
+            Err(reason) => return drop_unsent(&self.metrics, reason, Some(&id), None, work.report.take()),
+        };
+        let drop = |work: &mut Work, reason| {
+            drop_unsent(&self.metrics, reason, Some(&id), Some(&target.target.destination), work.report.take());
         };
         let Some(template) = template else {
-            return drop_unsent(&self.metrics, Dropped::TemplateUnusable, work.report.take());
+            return drop(work, Dropped::TemplateUnusable);
         };
         drill::point(drill::Stage::Renderer);
         let body = match template.compiled.render(&event.data) {
             Ok(body) => body,
-            Err(error) => return drop_unsent(&self.metrics, unrendered(&error), work.report.take()),
+            Err(error) => return drop(work, unrendered(&error)),
         };
-        let target = match &target.expressions {
-            None => Arc::clone(&target.target),
-            Some(expressions) => match expressions.target(&target.target, &event.data) {
-                Ok(target) => target,
-                Err(error) => return drop_unsent(&self.metrics, unsendable(&error), work.report.take()),
-            },
+        let own = match &target.expressions {
+            None => Ok(Arc::clone(&target.target)),
+            Some(expressions) => expressions.target(&target.target, &event.data),
+        };
+        let target = match own {
+            Ok(own) => own,
+            Err(error) => return drop(work, unsendable(&error)),
         };
         bytes.add_over(body.len());
         let mut threads = self.rendered.borrow_mut();
@@ -181,7 +190,8 @@ impl Lane {
             account: Arc::clone(&work.account),
             is_test: work.admission.is_none(),
             delivery: Delivery {
-                webhook_id: webhook_id(&event, &trigger),
+                webhook_id: webhook_id(&id),
+                firing: Some(id),
                 target,
                 content_type: template.content_type.clone(),
                 body,
@@ -214,7 +224,7 @@ fn unrendered(error: &Unrendered) -> Dropped {
 
 /// The same for the same event and trigger, on every node and after every restart, and of no use
 /// to guess what it was made of.
-fn webhook_id(event: &EventData, trigger: &TriggerId) -> HeaderValue {
+fn webhook_id(FiringId { event, trigger }: &FiringId) -> HeaderValue {
     let mut hash = Sha256::new();
     for part in [event.account.as_str(), &event.source, &event.id, trigger.as_str()] {
         // With its length, so that no two lists of parts make the same bytes.

@@ -11,10 +11,11 @@ use crate::config::Config;
 use crate::dictionary::Dictionary;
 use crate::flow::account::Bounds;
 use crate::flow::in_flight::Report;
-use crate::flow::messages::{LiveTarget, LiveTemplate};
+use crate::flow::messages::{EventData, LiveTarget, LiveTemplate};
 use crate::flow::probe::{Probe, soon};
 use crate::model::event::{Event, EventType};
 use crate::model::id::AccountId;
+use crate::model::id::TriggerId;
 use crate::model::target::Target;
 use crate::model::template::Format;
 use crate::templating;
@@ -92,7 +93,8 @@ async fn a_firing_becomes_a_body_that_is_ready_to_send() {
     let (alone, mut passed) = Alone::start();
     let body = template(Format::Json, "{\"n\":{{n}},\"id\":\"{{event.id}}\"}");
     let (tell, mut answer) = oneshot::channel();
-    let receipt = crate::flow::response::Receipt { accepted: 1, rejected: Vec::new() };
+    let receipt =
+        crate::flow::response::Receipt { accepted: 1, rejected: Vec::new(), rejected_more: Default::default() };
     let admission = Arc::new(alone.gate.admit_default(1, Ok(receipt), tell).expect("room"));
     let mut given = firing("e\"1", "h", &json!("x\"y"), body);
     given.charge = Some(alone.gate.charge_default());
@@ -205,7 +207,8 @@ async fn an_account_over_its_bytes_waits_and_others_go_on() {
     for (account, firings) in [("flood", 1_000), ("other", 1)] {
         let account = gate.account(&AccountId::new(account).expect("a name"));
         let (tell, _) = oneshot::channel();
-        let receipt = crate::flow::response::Receipt { accepted: 1, rejected: Vec::new() };
+        let receipt =
+            crate::flow::response::Receipt { accepted: 1, rejected: Vec::new(), rejected_more: Default::default() };
         let admission = Some(Arc::new(gate.admit(&[(Arc::clone(&account), 1)], Ok(receipt), tell).expect("room")));
         let firings: Vec<Firing> = (0..firings)
             .map(|_| Firing { charge: Some(gate.charge_default()), ..firing("1", "h", &json!(1), text.clone()) })

@@ -3,7 +3,7 @@
 
 use futures_util::future::BoxFuture;
 
-use super::{Change, Kind, Precondition, Record, Revision, StoreError, Written};
+use super::{Change, Kind, Precondition, Record, Revision, StoreError, StoreState, Written};
 use crate::model::id::{AccountId, TemplateId};
 
 /// Where a record is.
@@ -38,6 +38,15 @@ pub struct Row {
     pub json: Vec<u8>,
 }
 
+/// How much a list reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Most {
+    /// Records.
+    pub records: usize,
+    /// Bytes of their JSON. The record that passes it is the last.
+    pub bytes: usize,
+}
+
 /// What a put writes.
 #[derive(Debug, Clone)]
 pub struct Content {
@@ -65,9 +74,9 @@ pub trait Backend: Send + Sync {
     /// Reads one record.
     fn get(&self, location: Location) -> BoxFuture<'_, Result<Option<Row>, StoreError>>;
 
-    /// Reads up to `limit` records of the same kind and account, ordered by the bytes of their
-    /// ids, beginning after `after.id`.
-    fn list(&self, after: Location, limit: usize) -> BoxFuture<'_, Result<Vec<Row>, StoreError>>;
+    /// Reads records of the same kind and account, ordered by the bytes of their ids, beginning after `after.id`: up
+    /// to `most.records`, and none more once they have `most.bytes`. Says whether there are more.
+    fn list(&self, after: Location, most: Most) -> BoxFuture<'_, Result<(Vec<Row>, bool), StoreError>>;
 
     /// Does one write. In this order: the precondition, `NotFound` (delete), `TemplateMissing`
     /// (put), `TemplateInUse` (delete). The sink was told when this answers.
@@ -76,8 +85,6 @@ pub trait Backend: Send + Sync {
     /// The accounts under which something is, in order.
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountId>, StoreError>>;
 
-    /// Whether it can be reached, as far as is known without asking it.
-    fn connected(&self) -> bool {
-        true
-    }
+    /// Its state, as far as is known without asking it.
+    fn state(&self) -> StoreState;
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::{Kind, Revision};
 use crate::config::StoreUrlError;
 use crate::model::id::{TemplateId, TriggerId};
+use crate::model::quotas::Quota;
 use crate::redis::AddressError;
 
 /// Why a call was not done.
@@ -40,8 +41,20 @@ pub enum StoreError {
     /// Keys live under no account, everything else under one.
     #[error("a {} {}", .0.as_str(), if *.0 == Kind::Key { "is kept under no account" } else { "is kept under an account" })]
     Misplaced(Kind),
+    /// The account keeps as much as it may.
+    #[error("the account has reached its quota of {most} {}; delete some, or ask the operator for more", .quota.as_str())]
+    OverQuota {
+        /// Which quota.
+        quota: Quota,
+        /// How many it allows.
+        most: usize,
+    },
+    /// The disk of an embedded store is full or failed. Nothing was changed; it is tried again by itself.
+    #[error(
+        "the store does not take writes now, because its disk is full or failed; nothing was changed, try again later"
+    )]
+    ReadOnly,
     /// The store can't be reached or does not take writes now. Whether a write was done is open.
-    /// An embedded store whose disk failed or is full answers so until it is opened again.
     #[error("the store is not available: {0}")]
     Unavailable(String),
 }

@@ -108,6 +108,11 @@ impl Feed {
         Self { sink, unreadable: Mutex::default(), metrics }
     }
 
+    /// What is counted.
+    pub(super) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
     /// Compiles what needs it, in parallel. The order stays.
     pub(super) fn compile(&self, observed: Vec<Observed<Saved>>) -> Vec<Observed<Change>> {
         let uncompiled = observed.iter().filter(|one| one.is_uncompiled()).count();

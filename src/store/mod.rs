@@ -14,6 +14,7 @@ mod feed;
 mod overlay;
 mod record;
 mod redis;
+mod usage;
 mod writer;
 
 use std::sync::Arc;
@@ -24,12 +25,16 @@ use crate::config::{StoreKind, StoreSettings};
 use crate::flow::messages::LiveTemplate;
 use crate::model::id::AccountId;
 use crate::telemetry::metrics::Metrics;
-use backend::{Backend, Content, Location, Row, Write};
+use backend::{Backend, Content, Location, Most, Row, Write};
 use feed::{Feed, Saved};
 
 pub use change::{Change, ChangeSink, SavedTemplate, Snapshot};
 pub use error::{OpenError, StoreError};
 pub use record::Record;
+
+/// Bytes of the records of a page; the record that passes it is the page's last. A page of a thousand usual triggers
+/// has less.
+pub const PAGE_BYTES_MAX: usize = 1 << 20;
 
 /// What a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,6 +115,17 @@ pub struct Written {
     pub created: bool,
 }
 
+/// Whether a store can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreState {
+    /// It takes reads and writes.
+    Ready,
+    /// Its disk is full or failed. It takes reads, and becomes ready by itself.
+    ReadOnly,
+    /// It can't be reached.
+    Unreachable,
+}
+
 /// A store, whatever keeps it. Clones are the same store; it closes with the last one.
 #[derive(Clone)]
 pub struct Store {
@@ -128,13 +144,18 @@ impl Store {
         metrics: Arc<Metrics>,
     ) -> Result<Self, OpenError> {
         metrics.store.connected.set(1);
+        metrics.store.writable.set(1);
         let feed = Arc::new(Feed::new(sink, Arc::clone(&metrics)));
         let backend = match settings.kind()? {
-            StoreKind::Memory => embedded::open(None, Arc::clone(&feed)).await?,
-            StoreKind::File(path) => embedded::open(Some(path), Arc::clone(&feed)).await?,
+            StoreKind::Memory => embedded::open(None, settings, Arc::clone(&feed)).await?,
+            StoreKind::File(path) => embedded::open(Some(path), settings, Arc::clone(&feed)).await?,
             StoreKind::Redis => self::redis::open(settings, Arc::clone(&feed), metrics).await?,
         };
-        Ok(Self { backend, feed })
+        Ok(Self::of(backend, feed))
+    }
+
+    fn of(backend: Arc<dyn Backend>, feed: Arc<Feed>) -> Self {
+        Self { backend, feed }
     }
 
     /// Reads one record. A record whose bytes are not valid is an error, never an absence.
@@ -144,7 +165,7 @@ impl Store {
         row.map(read).transpose()
     }
 
-    /// Reads up to `limit` records in the order of their ids, beginning after `after`, which need
+    /// Reads up to `limit` records, and up to [`PAGE_BYTES_MAX`], in the order of their ids, beginning after `after`, which need
     /// not exist (any more): a page is not disturbed by changes before it.
     pub async fn list<T: Record>(
         &self,
@@ -154,9 +175,7 @@ impl Store {
     ) -> Result<Page<T>, StoreError> {
         let after = Location::of::<T>(account, after.unwrap_or_default())?;
         let limit = limit.max(1);
-        let mut rows = self.backend.list(after, limit.saturating_add(1)).await?;
-        let more = rows.len() > limit;
-        rows.truncate(limit);
+        let (rows, more) = self.backend.list(after, Most { records: limit, bytes: PAGE_BYTES_MAX }).await?;
         let next = rows.last().filter(|_| more).map(|row| row.id.clone());
         // Start-up named and counted what can't be read; a list shows what can.
         let items = rows.into_iter().filter_map(|row| read(row).ok()).collect();
@@ -218,9 +237,14 @@ impl Store {
         self.backend.accounts().await
     }
 
-    /// Whether the store can be reached, as far as is known without asking it. An embedded one can.
+    /// Its state, as far as is known without asking it.
+    pub fn state(&self) -> StoreState {
+        self.backend.state()
+    }
+
+    /// Whether it can be reached, as far as is known without asking it.
     pub fn connected(&self) -> bool {
-        self.backend.connected()
+        self.state() != StoreState::Unreachable
     }
 
     /// How many records are stored and can't be read, as far as was told.

@@ -3,13 +3,16 @@
 //! alone and answered alone, after its commit and after the sink was told. It never reads a record.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::backend::Write;
 use super::feed::{Feed, Observed};
 use super::{StoreError, Written};
+use crate::telemetry::metrics::Metrics;
 
 /// The most writes in one commit: enough that the wait for the disk is shared by many, few enough
 /// that the first of them is answered soon.
@@ -17,11 +20,48 @@ const GROUP_MAX: usize = 256;
 /// The most writes that wait in line; past it, callers wait for a place.
 const QUEUE_MAX: usize = 1_024;
 
-type Answer = Result<Written, StoreError>;
+/// Between two tries to write again after the disk was full or failed.
+const HEAL_EVERY: Duration = Duration::from_millis(500);
 
-struct Job {
-    write: Write,
-    answer: oneshot::Sender<Answer>,
+/// What a writer is told.
+pub(super) type Answer = Result<Written, StoreError>;
+
+/// Does the work of the thread.
+pub(super) trait Committer {
+    /// Commits a group in one transaction: an answer for each write, or one error where it failed.
+    fn commit(&mut self, writes: &[Write]) -> Result<Vec<Answer>, StoreError>;
+
+    /// Tries to write again after a failure, and says whether that works.
+    fn heal(&mut self) -> bool;
+}
+
+/// What is known of the store without asking it.
+#[derive(Debug)]
+pub(super) struct State {
+    read_only: AtomicBool,
+    metrics: Arc<Metrics>,
+}
+
+impl State {
+    pub(super) fn new(metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self { read_only: AtomicBool::new(false), metrics })
+    }
+
+    /// Whether writes are refused until the disk takes them again.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.read_only.load(Ordering::Relaxed)
+    }
+
+    fn set_read_only(&self, read_only: bool) {
+        self.read_only.store(read_only, Ordering::Relaxed);
+        self.metrics.store.writable.set(i64::from(!read_only));
+    }
+}
+
+enum Job {
+    Write(Box<Write>, oneshot::Sender<Answer>),
+    /// A read failed: find out whether the database must be opened again.
+    Check,
 }
 
 /// The way to the writing thread, which ends with it.
@@ -31,15 +71,14 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. `commit` does a group in one transaction: an answer for each, or one
-    /// error where nothing was done.
-    pub(super) fn start<C>(commit: C, feed: Arc<Feed>) -> std::io::Result<Self>
+    /// Starts the thread.
+    pub(super) fn start<C>(committer: C, feed: Arc<Feed>, state: Arc<State>) -> std::io::Result<Self>
     where
-        C: FnMut(&[Write]) -> Result<Vec<Answer>, StoreError> + Send + 'static,
+        C: Committer + Send + 'static,
     {
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
         let thread = std::thread::Builder::new().name("store-writer".to_owned());
-        let thread = thread.spawn(move || run(jobs, commit, &feed))?;
+        let thread = thread.spawn(move || Thread { jobs, committer, feed, state }.run())?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
@@ -48,9 +87,19 @@ impl Writer {
         let stopped = || StoreError::Unavailable("its writer has stopped".to_owned());
         let (answer, answered) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
-        let sent = queue.send(Job { write, answer }).await;
+        let sent = queue.send(Job::Write(Box::new(write), answer)).await;
         sent.map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
+    }
+}
+
+impl Writer {
+    /// Has the thread look after a database whose disk failed in a read. Where the thread has work, its next commit
+    /// finds out.
+    pub(super) fn check(&self) {
+        if let Some(queue) = &self.queue {
+            let _ = queue.try_send(Job::Check);
+        }
     }
 }
 
@@ -68,28 +117,70 @@ impl Drop for Writer {
     }
 }
 
-fn run<C>(mut jobs: mpsc::Receiver<Job>, mut commit: C, feed: &Feed)
-where
-    C: FnMut(&[Write]) -> Result<Vec<Answer>, StoreError>,
-{
-    while let Some(first) = jobs.blocking_recv() {
-        let (mut writes, mut callers) = (vec![first.write], vec![first.answer]);
-        while writes.len() < GROUP_MAX
-            && let Ok(job) = jobs.try_recv()
-        {
-            writes.push(job.write);
-            callers.push(job.answer);
+/// What the thread does with the writes that come in.
+struct Thread<C> {
+    jobs: mpsc::Receiver<Job>,
+    committer: C,
+    feed: Arc<Feed>,
+    state: Arc<State>,
+}
+
+impl<C: Committer> Thread<C> {
+    fn run(mut self) {
+        while let Some(first) = self.jobs.blocking_recv() {
+            self.group(first);
+            if self.state.is_read_only() && !self.heal() {
+                return;
+            }
         }
-        let answers = commit(&writes).unwrap_or_else(|error| {
-            tracing::error!(%error, writes = writes.len(), "writes to the store failed");
+    }
+
+    /// Commits a group of writes and responds to each.
+    fn group(&mut self, first: Job) {
+        let (mut writes, mut callers) = (Vec::new(), Vec::new());
+        let mut next = Some(first);
+        while let Some(job) = next {
+            if let Job::Write(write, answer) = job {
+                writes.push(*write);
+                callers.push(answer);
+            }
+            next = if writes.len() < GROUP_MAX { self.jobs.try_recv().ok() } else { None };
+        }
+        let answers = self.committer.commit(&writes).unwrap_or_else(|error| {
+            self.state.set_read_only(true);
             vec![Err(error); writes.len()]
         });
         let done = writes.into_iter().zip(&answers);
         let done = done.filter(|(_, answer)| answer.is_ok());
-        feed.apply(done.map(|(write, _)| Observed::Record(write.change)).collect());
+        self.feed.apply(done.map(|(write, _)| Observed::Record(write.change)).collect());
         for (caller, answer) in callers.into_iter().zip(answers) {
             // A caller that has gone needs no answer.
             let _ = caller.send(answer);
         }
+    }
+
+    /// Refuses writes until the committer has healed; `false`: the store closes meanwhile.
+    fn heal(&mut self) -> bool {
+        let timer = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let timer = timer.inspect_err(|error| tracing::error!(%error, "the store can't wait for its disk"));
+        while let Ok(timer) = &timer {
+            let until = Instant::now() + HEAL_EVERY;
+            loop {
+                let rest = until.saturating_duration_since(Instant::now());
+                // The timeout is made inside the runtime whose timer it uses.
+                match timer.block_on(async { tokio::time::timeout(rest, self.jobs.recv()).await }) {
+                    // Whoever waits for it may have gone.
+                    Ok(Some(Job::Write(_, answer))) => drop(answer.send(Err(StoreError::ReadOnly))),
+                    Ok(Some(Job::Check)) => {}
+                    Ok(None) => return false,
+                    Err(_) => break,
+                }
+            }
+            if self.committer.heal() {
+                self.state.set_read_only(false);
+                return true;
+            }
+        }
+        false
     }
 }

@@ -5,6 +5,7 @@ mod connections;
 mod document;
 mod limits;
 mod metrics;
+mod quotas;
 
 use awc::http::Method;
 use serde_json::{Value, json};

@@ -1,5 +1,6 @@
 //! The integration tests: one program, so that they are linked once.
 
+mod activity;
 mod cli;
 mod deliveries;
 mod expressions;

@@ -10,9 +10,10 @@ use crate::cli::transfer::{MARK, VERSION};
 use crate::json::kind;
 use crate::model::field::{FieldError, Fields};
 use crate::model::id::{AccountId, TemplateId};
+use crate::model::quotas::Quotas;
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
-use crate::store::Record;
+use crate::store::{Kind, Record};
 
 /// What is in the file.
 #[derive(Debug, Default)]
@@ -54,7 +55,7 @@ impl Document {
 
 /// Reads the file. With `into`, what it holds of one account goes there. An error: it is no export
 /// that this version can read.
-pub(super) fn read(text: &[u8], into: Option<&AccountId>) -> Result<(Document, Vec<Mistake>), String> {
+pub(super) fn read(text: &[u8], into: Option<&AccountId>, quotas: &Quotas) -> Result<(Document, Vec<Mistake>), String> {
     let document: Value = serde_json::from_slice(text).map_err(|error| format!("this is no JSON: {error}"))?;
     match document.get(MARK) {
         Some(version) if version.as_u64() == Some(VERSION) => {}
@@ -63,7 +64,7 @@ pub(super) fn read(text: &[u8], into: Option<&AccountId>) -> Result<(Document, V
         }
         None => return Err(format!("this is no export of Posthaste: it has no `{MARK}`")),
     }
-    let mut reader = Reader::default();
+    let mut reader = Reader { quotas: quotas.clone(), document: Document::default(), mistakes: Vec::new() };
     let accounts = reader.read_top(document);
     let accounts = chosen(accounts, into)?;
     for account in accounts {
@@ -94,8 +95,8 @@ fn chosen(mut accounts: Vec<Account>, into: Option<&AccountId>) -> Result<Vec<Ac
     Ok(accounts)
 }
 
-#[derive(Default)]
 struct Reader {
+    quotas: Quotas,
     document: Document,
     mistakes: Vec<Mistake>,
 }
@@ -150,10 +151,21 @@ impl Reader {
             let name = document.get("id").and_then(Value::as_str).and_then(|name| TemplateId::new(name).ok());
             self.document.named.extend(name.map(|name| (id.clone(), name)));
         }
+        self.judge_number(index, &id, "templates", templates.len(), self.quotas.templates);
+        self.judge_number(index, &id, "triggers", triggers.len(), self.quotas.triggers);
         let templates = self.read_records(&id, (index, 0, 0), "templates", templates);
         let triggers = self.read_records(&id, (index, 1, 0), "triggers", triggers);
         self.document.templates.extend(templates);
         self.document.triggers.extend(triggers);
+    }
+
+    /// More records than an account may keep can't all be written.
+    fn judge_number(&mut self, index: usize, account: &AccountId, member: &str, number: usize, most: usize) {
+        if number > most {
+            let detail = format!("{number} {member}; an account keeps at most {most} (`quotas.{member}_per_account`)");
+            let error = FieldError::new(format!("/{member}"), "quota_exceeded", detail);
+            self.refuse((index, 0, 0), account.as_str(), Some(vec![error]), &format!("/accounts/{index}"));
+        }
     }
 
     fn read_records<T: Record>(
@@ -169,7 +181,12 @@ impl Reader {
             let place =
                 Place { order: (order.0, order.1, index), pointer: format!("/accounts/{}/{member}/{index}", order.0) };
             let id = document.get("id").and_then(Value::as_str).unwrap_or("?").to_owned();
-            match T::from_json(document) {
+            let over = match &document {
+                Value::Object(members) if T::KIND == Kind::Trigger => self.quotas.judge_document(members),
+                _ => Vec::new(),
+            };
+            let read = if over.is_empty() { T::from_json(document) } else { Err(over) };
+            match read {
                 Ok(value) => {
                     let entry = Entry { account: account.clone(), value, place };
                     if seen.insert(id) {
@@ -211,9 +228,13 @@ mod tests {
 
     use super::*;
 
+    fn quotas() -> Quotas {
+        crate::config::Config::from_layers(None, []).expect("the defaults").store.quotas
+    }
+
     fn read_value(document: Value, into: Option<&str>) -> Result<(Document, Vec<String>), String> {
         let into = into.map(|name| AccountId::new(name).expect("a name"));
-        let (document, mistakes) = read(document.to_string().as_bytes(), into.as_ref())?;
+        let (document, mistakes) = read(document.to_string().as_bytes(), into.as_ref(), &quotas())?;
         Ok((document, mistakes.iter().map(ToString::to_string).collect()))
     }
 
@@ -249,7 +270,7 @@ mod tests {
         for (text, part) in
             [("{", "no JSON"), ("[]", "no export"), ("{\"posthaste_export\":2}", "format 2"), ("{}", "no export")]
         {
-            let error = read(text.as_bytes(), None).expect_err(text);
+            let error = read(text.as_bytes(), None, &quotas()).expect_err(text);
             assert!(error.contains(part), "{text}: {error}");
         }
     }

@@ -59,8 +59,8 @@ async fn import(words: &Import, config: &Config) -> Result<(), String> {
     let dictionary = load_dictionary(&config.catalogue)
         .map_err(|errors| errors.iter().map(|e| format!("\n  {e}")).collect::<String>())
         .map_err(|errors| format!("the catalogue has mistakes:{errors}"))?;
-    let (document, mut mistakes) =
-        document::read(&text, words.account.as_ref()).map_err(|error| format!("{name}: {error}"))?;
+    let (document, mut mistakes) = document::read(&text, words.account.as_ref(), &config.store.quotas)
+        .map_err(|error| format!("{name}: {error}"))?;
     for entry in &document.templates {
         judge(entry, &dictionary, config, &mut mistakes);
     }

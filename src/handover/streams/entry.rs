@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::in_flight::EntryId;
 use crate::model::delivery::Delivery;
-use crate::model::id::AccountId;
+use crate::model::event::EventType;
+use crate::model::firing::{EventIdentity, FiringId};
+use crate::model::id::{AccountId, TriggerId};
 use crate::model::secret::Secret;
 use crate::model::target::Target;
 use crate::redis::Value;
@@ -25,6 +27,9 @@ const TARGET: &str = "target";
 const WEBHOOK_ID: &str = "webhook-id";
 const BODY: &str = "body";
 const REPLY: &str = "reply";
+/// What the delivery is of, as JSON: account, event type, event source, event id, trigger; empty where that is not
+/// known. Earlier versions do not write it.
+const FIRING: &str = "firing";
 
 /// An entry as it came.
 #[derive(Debug, Default)]
@@ -34,6 +39,7 @@ pub(super) struct Entry {
     webhook_id: Option<Vec<u8>>,
     body: Option<Vec<u8>>,
     reply: Option<Vec<u8>>,
+    firing: Option<Vec<u8>>,
 }
 
 impl Entry {
@@ -49,6 +55,7 @@ impl Entry {
             (WEBHOOK_ID, &mut self.webhook_id),
             (BODY, &mut self.body),
             (REPLY, &mut self.reply),
+            (FIRING, &mut self.firing),
         ];
         fields.into_iter().find(|(own, _)| own.as_bytes() == name).map(|(_, value)| value)
     }
@@ -128,6 +135,7 @@ impl Writer {
         field(TARGET, self.target(account, delivery));
         field(WEBHOOK_ID, delivery.webhook_id.as_bytes());
         field(BODY, &delivery.body);
+        field(FIRING, &delivery.firing.as_ref().map(firing_text).unwrap_or_default());
         if let Some(reply) = reply {
             field(REPLY, reply.as_bytes());
         }
@@ -164,6 +172,23 @@ fn target_text(account: &AccountId, target: &Target, content_type: &HeaderValue)
         secrets: if short.is_some() { Vec::new() } else { target.secrets.iter().map(SecretText::of).collect() },
     };
     serde_json::to_vec(&written).expect("strings and lists of them are JSON")
+}
+
+fn firing_text(FiringId { event, trigger }: &FiringId) -> Vec<u8> {
+    let names = [event.account.as_str(), event.event_type.as_str(), &event.source, &event.id, trigger.as_str()];
+    serde_json::to_vec(&names).expect("a list of strings is JSON")
+}
+
+/// `None` where it is missing or does not name a firing: the delivery is sent all the same, and not told of.
+fn read_firing(text: &[u8]) -> Option<FiringId> {
+    let [account, event_type, source, id, trigger]: [String; 5] = serde_json::from_slice(text).ok()?;
+    let event = EventIdentity {
+        account: AccountId::new(&account).ok()?,
+        event_type: EventType::new(&event_type).ok()?,
+        source: source.into(),
+        id: id.into(),
+    };
+    Some(FiringId { event: Arc::new(event), trigger: TriggerId::new(&trigger).ok()? })
 }
 
 /// Reads the list of entries that `XREADGROUP` gives for one stream, and `XCLAIM` at all. One that
@@ -214,7 +239,13 @@ impl Reader {
         let age = Duration::from_millis(unix_millis().saturating_sub(entry.id.0));
         Ok(Read {
             account,
-            delivery: Delivery { target, webhook_id, content_type, body },
+            delivery: Delivery {
+                firing: entry.firing.and_then(|text| read_firing(&text)),
+                target,
+                webhook_id,
+                content_type,
+                body,
+            },
             accepted_at: Instant::now().checked_sub(age).unwrap_or_else(Instant::now),
             reply: entry.reply.and_then(|key| String::from_utf8(key).ok()),
         })
@@ -272,7 +303,14 @@ mod tests {
     fn delivery() -> Delivery {
         let headers = [("x-token".to_owned(), "t".to_owned())];
         let secret = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a secret");
+        let event = EventIdentity {
+            account: AccountId::new("a").expect("a name"),
+            event_type: EventType::new("guest.created").expect("a type"),
+            source: "".into(),
+            id: "\"1\"".into(),
+        };
         Delivery {
+            firing: Some(FiringId { event: Arc::new(event), trigger: TriggerId::new("t").expect("a name") }),
             target: Arc::new(Target::read("https://h:1/a?b=%7C", &headers, vec![secret]).expect("a target")),
             webhook_id: HeaderValue::from_static("msg_1"),
             content_type: HeaderValue::from_static("text/plain"),
@@ -303,6 +341,7 @@ mod tests {
         let read = reader.read(entry).expect("an entry");
         assert_eq!((&read.delivery.body, &read.delivery.webhook_id), (&given.body, &given.webhook_id));
         assert_eq!((&read.delivery.content_type, read.account), (&given.content_type, account()));
+        assert_eq!(read.delivery.firing, given.firing);
         let (target, expected) = (&read.delivery.target, &given.target);
         assert_eq!((&target.uri, &target.destination), (&expected.uri, &expected.destination));
         assert_eq!((&target.headers, &target.secrets), (&expected.headers, &expected.secrets));

@@ -11,6 +11,7 @@ mod entry;
 mod intake;
 mod publisher;
 mod reply;
+mod rights;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -66,6 +67,17 @@ pub enum StreamsError {
     /// Redis did not do it.
     #[error("the streams of deliveries can't be used: Redis at {0}: {1}")]
     Redis(String, String),
+    /// The user of Redis lacks commands.
+    #[error(
+        "the streams of deliveries can't be used: at {place} the user of store.url may not use {missing}; give it what \
+         docs/redis.md lists"
+    )]
+    Rights {
+        /// Where Redis is.
+        place: String,
+        /// The commands.
+        missing: String,
+    },
     /// Nodes that look for a destination's deliveries in different streams.
     #[error(
         "`cluster.partitions` is {own} here, and the nodes on this Redis have agreed on {agreed}; write {agreed}, or stop all \
@@ -93,8 +105,21 @@ impl Streams {
             breaks: Arc::default(),
             parked: Arc::default(),
         };
+        own.check_rights().await?;
         own.agree().await?;
         Ok(own)
+    }
+
+    /// Finds out whether the user may use every command, before any delivery needs one.
+    async fn check_rights(&self) -> Result<(), StreamsError> {
+        let failed =
+            |error: crate::redis::RedisError| StreamsError::Redis(self.link.place().to_owned(), error.to_string());
+        let mut connection = self.link.blocking().await.map_err(failed)?;
+        let missing = rights::missing(&mut connection).await.map_err(failed)?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(StreamsError::Rights { place: self.link.place().to_owned(), missing: missing.join(", ") })
     }
 
     /// Agrees with the other nodes on the number of partitions, where that is not done yet.

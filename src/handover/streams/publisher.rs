@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 
 use super::entry::Writer;
 use super::{Backlog, Streams, reply, stream_key};
-use crate::flow::in_flight::{InFlight, Permit, drop_unsent};
+use crate::flow::in_flight::{InFlight, Permit};
 use crate::flow::messages::DeliveriesRendered;
 use crate::flow::pressure::Pressure;
 use crate::flow::refusal::Refusal;
@@ -145,7 +145,7 @@ impl Lane {
     /// Ends a delivery for a destination that has as much parked as it may, so that the others have room.
     fn drop_delivery(&self, queued: InFlight) {
         self.pressure.sub(queued.delivery.body.len());
-        drop_unsent(&self.metrics, Dropped::QueueFull, queued.report);
+        queued.drop_unsent(&self.metrics, Dropped::QueueFull);
     }
 
     async fn add_all(&self, partition: usize, mut deliveries: Vec<InFlight>) {
@@ -212,9 +212,9 @@ impl Lane {
     }
 
     fn refuse(&self, queued: InFlight) {
-        drop_unsent(&self.metrics, Dropped::NotHandedOver, queued.report);
         if let Some(Permit::Request(admission, _)) = &queued.permit {
             admission.answer_instead(Err(Refusal::Unavailable));
         }
+        queued.drop_unsent(&self.metrics, Dropped::NotHandedOver);
     }
 }

@@ -26,6 +26,7 @@ use futures_util::future::Either;
 use tokio::sync::watch;
 
 use super::problem::Problem;
+use super::security::security_headers;
 use crate::config;
 use crate::telemetry::metrics::Metrics;
 use connections::{Bounds, Connection, Connections, HeadRefused, Shared};
@@ -105,7 +106,7 @@ impl Inbound {
                     let stream = InboundStream::new(socket, HEAD, connection, Rc::clone(&connections));
                     std::future::ready(Ok((stream, peer)))
                 });
-                let app = App::new().configure(configure()).wrap_fn(serve_one);
+                let app = App::new().configure(configure()).wrap_fn(serve_one).wrap(security_headers());
                 let app = map_config(app, |()| AppConfig::default());
                 let http = HttpService::build()
                     // Those times are watched here, without a timer for each request.

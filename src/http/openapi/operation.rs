@@ -94,6 +94,12 @@ impl Operation {
         self.respond(status, what, Some((media_type, schema)))
     }
 
+    /// The document describes this type too, which a text holds.
+    pub(in crate::http) fn shape(mut self, shape: Shape) -> Self {
+        self.shapes.push(shape);
+        self
+    }
+
     /// Answers without a body.
     pub(in crate::http) fn empty(self, status: u16, what: &str) -> Self {
         self.respond(status, what, None)

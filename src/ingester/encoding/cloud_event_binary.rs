@@ -93,6 +93,6 @@ mod tests {
         assert_eq!(event.data, Document::empty_object());
         assert!(matches!(read_event(&MINIMAL, b"x"), Err(Refusal::Malformed(_))));
         let Err(Refusal::NoGoodEvent(rejected)) = read_event(&MINIMAL[1..], b"") else { panic!("no version") };
-        assert_eq!(rejected[0].code, "missing_member");
+        assert_eq!(rejected.listed[0].code, "missing_member");
     }
 }

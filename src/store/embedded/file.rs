@@ -28,8 +28,12 @@ pub(super) fn open(path: &Path) -> Result<Database, OpenError> {
         Ok(_) => {}
     }
     examine(path)?;
-    let opened = builder().open(path);
-    opened.map_err(|error| refusal(path, error))
+    reopen(path)
+}
+
+/// Opens the file of a store that is known to be sound.
+pub(super) fn reopen(path: &Path) -> Result<Database, OpenError> {
+    builder().open(path).map_err(|error| refusal(path, error))
 }
 
 /// Makes a new store beside its place and then puts it there, so that a crash leaves either a

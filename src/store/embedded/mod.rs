@@ -2,6 +2,7 @@
 //! them, [`mod@write`] changes them, [`mod@file`] opens them; nothing outside these names redb. A
 //! read never waits for a write, and neither runs on a thread that serves requests.
 
+mod database;
 mod file;
 mod trial;
 mod write;
@@ -16,12 +17,15 @@ use redb::{
     Builder, Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata as _, TableDefinition,
 };
 
-use super::backend::{Backend, Location, Row, Write};
+use super::backend::{Backend, Location, Most, Row, Write};
 use super::change::CHANGES_MAX;
 use super::feed::{self, Feed};
-use super::writer::Writer;
-use super::{Kind, OpenError, Revision, StoreError, Written};
+use super::usage::Usage;
+use super::writer::{State, Writer};
+use super::{Kind, OpenError, Revision, StoreError, StoreState, Written};
+use crate::config::StoreSettings;
 use crate::model::id::AccountId;
+use database::{Commits, FileSource, Handle, Memory, Source};
 
 /// Kind, account or nothing, id.
 type RecordKey = (u8, &'static str, &'static str);
@@ -44,49 +48,65 @@ const FORMAT_KNOWN: u64 = 1;
 /// redb's cache of pages. Events are matched from the live index, so only changes and lists read
 /// here; redb's own default would be 1 GiB.
 const CACHE_BYTES: usize = 32 << 20;
+
 /// Opens the file, creating it where there is none, or an empty store in memory.
-pub(super) async fn open(path: Option<PathBuf>, feed: Arc<Feed>) -> Result<Arc<dyn Backend>, OpenError> {
-    let opened = tokio::task::spawn_blocking(move || Embedded::open(path.as_deref(), feed)).await;
+pub(super) async fn open(
+    path: Option<PathBuf>,
+    settings: &StoreSettings,
+    feed: Arc<Feed>,
+) -> Result<Arc<dyn Backend>, OpenError> {
+    let usage = Usage::new(settings.quotas.clone());
+    let opened = tokio::task::spawn_blocking(move || Embedded::open(path.as_deref(), usage, feed)).await;
     Ok(Arc::new(opened.map_err(unavailable)??))
 }
 
 struct Embedded {
     // Dropped first: the writer's last commit comes before the file is closed.
     writer: Writer,
-    database: Arc<Database>,
+    state: Arc<State>,
+    database: Arc<Handle>,
 }
 
 impl Embedded {
-    fn open(path: Option<&Path>, feed: Arc<Feed>) -> Result<Self, OpenError> {
-        let database = match path {
-            Some(path) => file::open(path)?,
+    fn open(path: Option<&Path>, usage: Usage, feed: Arc<Feed>) -> Result<Self, OpenError> {
+        match path {
+            Some(path) => Self::on(file::open(path)?, Box::new(FileSource(path.to_owned())), usage, feed),
             None => {
-                let memory = InMemoryBackend::new();
-                let created = Builder::new().create_with_backend(memory);
-                write::mark(created.map_err(unavailable)?)?
+                let created = Builder::new().create_with_backend(InMemoryBackend::new());
+                Self::on(write::mark(created.map_err(unavailable)?)?, Box::new(Memory), usage, feed)
             }
-        };
-        load(&database, &feed)?;
-        let database = Arc::new(database);
-        let written = Arc::clone(&database);
-        let writer = Writer::start(move |writes| write::commit(&written, writes), feed);
-        Ok(Self { writer: writer.map_err(unavailable)?, database })
+        }
+    }
+
+    /// A store on a database that is open, and where it is opened again.
+    fn on(database: Database, source: Box<dyn Source>, mut usage: Usage, feed: Arc<Feed>) -> Result<Self, OpenError> {
+        load(&database, &mut usage, &feed)?;
+        let database = Handle::new(database, source);
+        let commits = Commits::new(Arc::clone(&database), usage, Arc::clone(&feed))?;
+        let state = State::new(Arc::clone(feed.metrics()));
+        let writer = Writer::start(commits, feed, Arc::clone(&state));
+        Ok(Self { writer: writer.map_err(unavailable)?, state, database })
     }
 
     /// Reads on a thread that may wait for the disk.
-    fn reading<T, R>(&self, read: R) -> BoxFuture<'static, Result<T, StoreError>>
+    fn reading<T, R>(&self, read: R) -> BoxFuture<'_, Result<T, StoreError>>
     where
         T: Send + 'static,
         R: FnOnce(&ReadTransaction) -> Result<T, redb::Error> + Send + 'static,
     {
         let database = Arc::clone(&self.database);
         let task = move || {
-            let transaction = database.begin_read()?;
-            read(&transaction)
+            database.with(|database| {
+                let transaction = database.begin_read().map_err(unavailable)?;
+                read(&transaction).map_err(unavailable)
+            })
         };
         async move {
-            let done = tokio::task::spawn_blocking(task).await;
-            done.map_err(unavailable)?.map_err(unavailable)
+            let done = tokio::task::spawn_blocking(task).await.map_err(unavailable)?;
+            if done.is_err() {
+                self.writer.check();
+            }
+            done
         }
         .boxed()
     }
@@ -101,20 +121,25 @@ impl Backend for Embedded {
         })
     }
 
-    fn list(&self, after: Location, limit: usize) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+    fn list(&self, after: Location, most: Most) -> BoxFuture<'_, Result<(Vec<Row>, bool), StoreError>> {
         self.reading(move |transaction| {
             let records = transaction.open_table(RECORDS)?;
             let (kind, account, _) = key(&after);
-            let mut rows = Vec::new();
+            let (mut rows, mut bytes) = (Vec::new(), 0);
             for entry in records.range::<(u8, &str, &str)>((Bound::Excluded(key(&after)), Bound::Unbounded))? {
                 let (location, value) = entry?;
                 let (its_kind, its_account, id) = location.value();
-                if rows.len() >= limit || (its_kind, its_account) != (kind, account) {
+                if (its_kind, its_account) != (kind, account) {
                     break;
                 }
-                rows.push(row(id, value.value()));
+                if rows.len() >= most.records || bytes >= most.bytes {
+                    return Ok((rows, true));
+                }
+                let found = row(id, value.value());
+                bytes += found.json.len();
+                rows.push(found);
             }
-            Ok(rows)
+            Ok((rows, false))
         })
     }
 
@@ -145,6 +170,10 @@ impl Backend for Embedded {
             Ok(found)
         })
     }
+
+    fn state(&self) -> StoreState {
+        if self.state.is_read_only() { StoreState::ReadOnly } else { StoreState::Ready }
+    }
 }
 
 /// The kind as the file has it; the order is that of start-up.
@@ -169,9 +198,10 @@ fn unavailable(error: impl std::fmt::Display) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }
 
-/// Gives all that the file holds to the sink, in the order of kinds.
-fn load(database: &Database, feed: &Feed) -> Result<(), StoreError> {
-    let read = || -> Result<(), redb::Error> {
+/// Gives all that the file holds to the sink, in the order of kinds, and counts it.
+fn load(database: &Database, usage: &mut Usage, feed: &Feed) -> Result<(), StoreError> {
+    usage.clear();
+    let mut read = || -> Result<(), redb::Error> {
         let records = database.begin_read()?.open_table(RECORDS)?;
         let mut snapshot = feed.snapshot(usize::try_from(records.len()?).unwrap_or(usize::MAX));
         let mut batch = Vec::new();
@@ -185,6 +215,9 @@ fn load(database: &Database, feed: &Feed) -> Result<(), StoreError> {
             };
             let location = Location { kind, account: AccountId::new(account).ok(), id: id.to_owned() };
             let (_, _, json) = value.value();
+            if let Some(account) = &location.account {
+                usage.count(kind, account, json.len());
+            }
             batch.push(feed::read(location, json));
             if batch.len() == CHANGES_MAX {
                 snapshot.add(feed.compile(std::mem::take(&mut batch)));

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::model::id::TriggerId;
 use crate::store::backend::Write;
+use crate::store::usage::Usage;
 use crate::store::{Kind, Revision, StoreError, Written};
 
 /// How many triggers an error names that keep a template from being deleted.
@@ -27,10 +28,28 @@ pub(super) fn mark(database: Database) -> Result<Database, StoreError> {
     Ok(database)
 }
 
+/// Commits a transaction that changes nothing, to find out whether the disk takes one.
+pub(super) fn touch(database: &Database) -> Result<(), StoreError> {
+    let write = || -> Result<(), redb::Error> {
+        let transaction = begin_write(database)?;
+        {
+            let mut meta = transaction.open_table(META)?;
+            let version = meta.get(VERSION)?.map_or(0, |count| count.value());
+            meta.insert(VERSION, version)?;
+        }
+        Ok(transaction.commit()?)
+    };
+    write().map_err(unavailable)
+}
+
 /// Does a group of writes in one transaction.
-pub(super) fn commit(database: &Database, writes: &[Write]) -> Result<Vec<Result<Written, StoreError>>, StoreError> {
+pub(super) fn commit(
+    database: &Database,
+    usage: &mut Usage,
+    writes: &[Write],
+) -> Result<Vec<Result<Written, StoreError>>, StoreError> {
     let transaction = begin_write(database).map_err(unavailable)?;
-    let answers = apply_all(&transaction, writes).map_err(unavailable)?;
+    let answers = apply_all(&transaction, usage, writes).map_err(unavailable)?;
     // Where all were refused there is nothing to wait for the disk for.
     if answers.iter().any(Result::is_ok) {
         transaction.commit().map_err(unavailable)?;
@@ -54,6 +73,7 @@ type References<'t> = Table<'t, ReferenceKey, ()>;
 
 fn apply_all(
     transaction: &WriteTransaction,
+    usage: &mut Usage,
     writes: &[Write],
 ) -> Result<Vec<Result<Written, StoreError>>, redb::Error> {
     let mut meta = transaction.open_table(META)?;
@@ -63,7 +83,7 @@ fn apply_all(
     let mut answers = Vec::with_capacity(writes.len());
     for write in writes {
         let next = Revision(version + 1);
-        let answer = apply(&mut records, &mut references, write, next)?;
+        let answer = apply(&mut records, &mut references, usage, write, next)?;
         version += u64::from(answer.is_ok());
         answers.push(answer);
     }
@@ -75,16 +95,17 @@ fn apply_all(
 fn apply(
     records: &mut Records<'_>,
     references: &mut References<'_>,
+    usage: &mut Usage,
     write: &Write,
     next: Revision,
 ) -> Result<Result<Written, StoreError>, redb::Error> {
     let location = &write.location;
     let (_, account, id) = key(location);
     let current = records.get(key(location))?.map(|found| {
-        let (revision, template, _) = found.value();
-        (Revision(revision), template.to_owned())
+        let (revision, template, json) = found.value();
+        (Revision(revision), template.to_owned(), json.len())
     });
-    let revision = current.as_ref().map(|(revision, _)| *revision);
+    let revision = current.as_ref().map(|(revision, ..)| *revision);
     if let Err(refused) = write.precondition.check(revision) {
         return Ok(Err(refused));
     }
@@ -109,7 +130,11 @@ fn apply(
             }
         },
     };
-    let before = current.as_ref().map_or("", |(_, template)| template);
+    let (old, new) = (current.as_ref().map(|(_, _, bytes)| *bytes), write.content.as_ref().map(|new| new.json.len()));
+    if let Err(refused) = usage.write(location, old, new) {
+        return Ok(Err(refused));
+    }
+    let before = current.as_ref().map_or("", |(_, template, _)| template);
     if before != template {
         if !before.is_empty() {
             references.remove((account, before, id))?;

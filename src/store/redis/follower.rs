@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::position::Position;
+use super::rights;
 use super::scripts::{self, Changes, Entry, LOG, LogValue, Trouble};
 use super::state::SharedState;
 use crate::redis::{ANSWER_WITHIN, Cmd, Connection, Value, is_refusal};
@@ -72,7 +73,11 @@ impl Follower {
         let mut said = None::<Instant>;
         loop {
             let trouble = match self.read_first().await {
-                Ok(()) => return Ok(()),
+                Ok(missing) if missing.is_empty() => return Ok(()),
+                Ok(missing) => {
+                    let detail = format!("it may not use {}", missing.join(", "));
+                    return Err(OpenError::Refused { place, detail });
+                }
                 Err(trouble) => trouble,
             };
             let detail = trouble.to_string();
@@ -95,10 +100,16 @@ impl Follower {
         }
     }
 
-    async fn read_first(&mut self) -> Result<(), Trouble> {
+    /// Says which commands this user lacks.
+    async fn read_first(&mut self) -> Result<Vec<String>, Trouble> {
         let mut connection = self.shared.link.blocking().await?;
+        let missing = rights::missing(&mut connection).await?;
+        if !missing.is_empty() {
+            return Ok(missing);
+        }
         self.begin_anew(&mut connection, SnapshotReason::Start).await?;
-        self.catch_up(&mut connection).await
+        self.catch_up(&mut connection).await?;
+        Ok(missing)
     }
 
     /// Follows for as long as one connection lasts.

@@ -6,6 +6,7 @@
 mod follower;
 mod pending;
 mod position;
+mod rights;
 mod scripts;
 mod snapshot;
 mod state;
@@ -22,11 +23,12 @@ use self::follower::Follower;
 use self::pending::Pending;
 use self::scripts::{META, ROWS_MAX, Trouble};
 use self::state::SharedState;
-use super::backend::{Backend, Location, Row, Write};
+use super::backend::{Backend, Location, Most, Row, Write};
 use super::feed::Feed;
-use super::{Kind, OpenError, Precondition, Revision, StoreError, Written};
+use super::{Kind, OpenError, Precondition, Revision, StoreError, StoreState, Written};
 use crate::config::StoreSettings;
 use crate::model::id::{AccountId, TemplateId, TriggerId};
+use crate::model::quotas::Quota;
 use crate::redis::{Cmd, Code, Link, RedisResult, Value, is_broken};
 use crate::telemetry::metrics::Metrics;
 
@@ -42,8 +44,8 @@ pub(super) async fn open(
     metrics: Arc<Metrics>,
 ) -> Result<Arc<dyn Backend>, OpenError> {
     let link = Link::new(&settings.url, settings.ca_file.as_deref())?;
-    let shared =
-        Arc::new(SharedState { link, feed, metrics, pending: Pending::new(), connected: AtomicBool::new(false) });
+    let (pending, connected, quotas) = (Pending::new(), AtomicBool::new(false), settings.quotas.clone());
+    let shared = Arc::new(SharedState { link, feed, metrics, pending, connected, quotas });
     shared.set_connected(false);
     let system = |error: std::io::Error| StoreError::Unavailable(error.to_string());
     let runtime = Builder::new_current_thread().enable_all().build().map_err(system)?;
@@ -113,8 +115,8 @@ impl Backend for Redis {
         self.call(|calls| async move { calls.get(location).await })
     }
 
-    fn list(&self, after: Location, limit: usize) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
-        self.call(move |calls| async move { calls.list(after, limit).await })
+    fn list(&self, after: Location, most: Most) -> BoxFuture<'_, Result<(Vec<Row>, bool), StoreError>> {
+        self.call(move |calls| async move { calls.list(after, most).await })
     }
 
     fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, StoreError>> {
@@ -125,8 +127,9 @@ impl Backend for Redis {
         self.call(|calls| async move { calls.accounts().await })
     }
 
-    fn connected(&self) -> bool {
-        self.calls.shared.connected.load(Ordering::Relaxed)
+    fn state(&self) -> StoreState {
+        let connected = self.calls.shared.connected.load(Ordering::Relaxed);
+        if connected { StoreState::Ready } else { StoreState::Unreachable }
     }
 }
 
@@ -150,17 +153,19 @@ impl Calls {
         Ok(value.map(|value| row(location.id, &value)))
     }
 
-    async fn list(&self, after: Location, limit: usize) -> Result<Vec<Row>, StoreError> {
+    async fn list(&self, after: Location, most: Most) -> Result<(Vec<Row>, bool), StoreError> {
         let account = after.account.as_ref().map_or("", AccountId::as_str);
-        let (mut rows, mut from) = (Vec::new(), Some(after.id));
-        while let Some(id) = from.filter(|_| rows.len() < limit) {
-            let words = scripts::page_after(after.kind, account, &id, (limit - rows.len()).min(ROWS_MAX), false);
+        let (mut rows, mut bytes, mut from) = (Vec::new(), 0, Some(after.id));
+        while let Some(id) = from.take_if(|_| rows.len() < most.records && bytes < most.bytes) {
+            let records = (most.records - rows.len()).min(ROWS_MAX);
+            let words = scripts::page_after(after.kind, account, &id, (records, most.bytes - bytes), false);
             let page = scripts::read_page(after.kind, read(|| self.run(&scripts::PAGE, &words)).await?);
             let page = page.map_err(unavailable)?;
+            bytes += page.rows.iter().map(|(_, value)| value.len()).sum::<usize>();
             rows.extend(page.rows.into_iter().map(|(location, value)| row(location.id, &value)));
             from = page.next.map(|(_, id)| id);
         }
-        Ok(rows)
+        Ok((rows, from.is_some()))
     }
 
     async fn write(&self, write: Write) -> Result<Written, StoreError> {
@@ -245,6 +250,14 @@ fn judged(answer: Value) -> Result<Written, StoreError> {
             Some(template) => StoreError::TemplateMissing(template),
             None => unavailable(Trouble::Answer),
         },
+        "over_quota" => {
+            let quota = word().and_then(|word| Quota::named(&word));
+            let most = word().and_then(|word| word.parse().ok());
+            match quota.zip(most) {
+                Some((quota, most)) => StoreError::OverQuota { quota, most },
+                None => unavailable(Trouble::Answer),
+            }
+        }
         "template_in_use" => {
             let triggers = std::iter::from_fn(word).filter_map(|name| TriggerId::new(&name).ok());
             StoreError::TemplateInUse { triggers: triggers.collect() }

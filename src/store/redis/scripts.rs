@@ -18,7 +18,7 @@ pub(super) const FORMAT: &str = "1";
 /// The most changes or records in one answer.
 pub(super) const ROWS_MAX: usize = 1_000;
 /// An answer ends with the value that passes it, so this and one value are held in memory.
-const BYTES_MAX: usize = 4 << 20;
+pub(super) const BYTES_MAX: usize = 4 << 20;
 /// How long a script may take that reads up to so much.
 const READ_WITHIN: Duration = Duration::from_secs(10);
 
@@ -142,14 +142,14 @@ pub(super) struct Page {
 }
 
 /// The words that ask for records after an id, and, for all accounts, for those of later accounts.
-pub(super) fn page_after(kind: Kind, account: &str, id: &str, most: usize, all: bool) -> [Vec<u8>; 6] {
+pub(super) fn page_after(kind: Kind, account: &str, id: &str, most: (usize, usize), all: bool) -> [Vec<u8>; 6] {
     let scope = if all { "all" } else { "one" };
     [
         kind.as_str().into(),
         account.into(),
         id.into(),
-        most.to_string().into(),
-        BYTES_MAX.to_string().into(),
+        most.0.to_string().into(),
+        most.1.to_string().into(),
         scope.into(),
     ]
 }

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::position::Position;
-use super::scripts::{self, ROWS_MAX, Trouble};
+use super::scripts::{self, BYTES_MAX, ROWS_MAX, Trouble};
 use super::state::SharedState;
 use crate::redis::Connection;
 use crate::store::{Kind, feed};
@@ -16,14 +16,14 @@ const SAID_EVERY: Duration = Duration::from_secs(5);
 /// Reads everything into the sink, and says from where the log is to be followed and how many records
 /// there were.
 pub(super) async fn take(shared: &SharedState, connection: &mut Connection) -> Result<(Position, usize), Trouble> {
-    let position = begin(connection).await?;
+    let position = begin(shared, connection).await?;
     let expected = expected(connection).await?;
     let mut snapshot = shared.feed.snapshot(expected);
     let (mut records, mut said) = (0, Instant::now());
     for kind in [Kind::Template, Kind::Trigger, Kind::Key] {
         let mut from = Some((String::new(), String::new()));
         while let Some((account, id)) = from {
-            let words = scripts::page_after(kind, &account, &id, ROWS_MAX, true);
+            let words = scripts::page_after(kind, &account, &id, (ROWS_MAX, BYTES_MAX), true);
             let page = scripts::read_page(kind, scripts::run(connection, &scripts::PAGE, &words).await?)?;
             from = page.next;
             records += page.rows.len();
@@ -41,8 +41,11 @@ pub(super) async fn take(shared: &SharedState, connection: &mut Connection) -> R
 }
 
 /// Where the store's history is before anything is read. Where there is no store, this begins one.
-async fn begin(connection: &mut Connection) -> Result<Position, Trouble> {
-    let opened = scripts::run(connection, &scripts::WRITE, &[b"open".to_vec()]).await?;
+async fn begin(shared: &SharedState, connection: &mut Connection) -> Result<Position, Trouble> {
+    let quotas = [shared.quotas.triggers, shared.quotas.templates, shared.quotas.bytes];
+    let mut words = vec![b"open".to_vec()];
+    words.extend(quotas.map(|number| number.to_string().into_bytes()));
+    let opened = scripts::run(connection, &scripts::WRITE, &words).await?;
     let mut words = scripts::list(opened)?.into_iter().map(scripts::text);
     let mut word = || words.next().flatten().ok_or(Trouble::Answer);
     match (word()?.as_str(), word()?) {

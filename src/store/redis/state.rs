@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use super::pending::Pending;
+use crate::model::quotas::Quotas;
 use crate::redis::Link;
 use crate::store::change::Change;
 use crate::store::feed::{Feed, Observed, Saved};
@@ -17,6 +18,7 @@ pub(super) struct SharedState {
     pub(super) metrics: Arc<Metrics>,
     pub(super) pending: Pending,
     pub(super) connected: AtomicBool,
+    pub(super) quotas: Quotas,
 }
 
 impl SharedState {

@@ -2,7 +2,8 @@
 -- whole or not at all. docs/redis.md says how to call it.
 --
 -- KEYS[1]  {posthaste}:meta. All other keys follow from it, and share its hash tag and so its slot.
--- ARGV[1]  put | delete | open (says what there is, and makes a new store where there is none)
+-- ARGV[1]  put | delete | open (says what there is, and makes a new store where there is none; three numbers
+--          after it are the quotas of each account from then on: triggers, templates, bytes of both)
 -- ARGV[2]  template | trigger | key
 -- ARGV[3]  the account; for a key: nothing
 -- ARGV[4]  the id
@@ -35,6 +36,11 @@ end
 
 if operation == 'open' then
   if not (format and epoch) then begin() end
+  -- The quotas of each account, from a node's settings. A Redis that takes no writes now keeps the ones it has.
+  local known = redis.call('HMGET', meta, 'triggers_max', 'templates_max', 'bytes_max')
+  if ARGV[4] and not (known[1] == ARGV[2] and known[2] == ARGV[3] and known[3] == ARGV[4]) then
+    redis.pcall('HSET', meta, 'triggers_max', ARGV[2], 'templates_max', ARGV[3], 'bytes_max', ARGV[4])
+  end
   return {'open', FORMAT, epoch, version}
 end
 
@@ -127,6 +133,29 @@ if operation == 'delete' and kind == 'template' then
   if answer then return answer end
 end
 
+-- What the account keeps is counted at the first write of a version that has quotas.
+local sizes = base .. 'bytes'
+local function kept_bytes()
+  local kept = redis.call('HGET', sizes, account)
+  if kept then return tonumber(kept) end
+  kept = 0
+  for _, list in ipairs({records_of('template'), records_of('trigger')}) do
+    for _, own in ipairs(redis.call('HKEYS', list)) do kept = kept + redis.call('HSTRLEN', list, own) end
+  end
+  return kept
+end
+local kept, growth
+if kind ~= 'key' then
+  kept = kept_bytes()
+  local revision_bytes = 1 + #string.format('%.0f', tonumber(version) + 1)
+  growth = (operation == 'put' and #json + revision_bytes or 0) - (value and #value or 0)
+  local most = redis.call('HMGET', meta, kind .. 's_max', 'bytes_max')
+  if operation == 'put' and not value and most[1] and redis.call('HLEN', records) >= tonumber(most[1]) then
+    return {'over_quota', kind .. 's', most[1]}
+  end
+  if growth > 0 and most[2] and kept + growth > tonumber(most[2]) then return {'over_quota', 'bytes', most[2]} end
+end
+
 -- From here on nothing is refused any more, except by Redis at the first of these calls.
 if not (format and epoch) then begin() end
 if token == '' then token = now() end
@@ -157,7 +186,10 @@ if operation == 'put' then
   redis.call('HSET', records, id, version .. ' ' .. json)
   redis.call('ZADD', ids, 0, id)
   if document_template then redis.call('ZADD', uses, 0, document_template .. ' ' .. id) end
-  if kind ~= 'key' then redis.call('ZADD', accounts, 0, account) end
+  if kind ~= 'key' then
+    redis.call('ZADD', accounts, 0, account)
+    redis.call('HSET', sizes, account, kept + growth)
+  end
   if not value then count(1) end
 else
   redis.call('HDEL', records, id)
@@ -165,6 +197,9 @@ else
   count(-1)
   if kind ~= 'key' and redis.call('EXISTS', records_of('template'), records_of('trigger')) == 0 then
     redis.call('ZREM', accounts, account)
+    redis.call('HDEL', sizes, account)
+  elseif kind ~= 'key' then
+    redis.call('HSET', sizes, account, kept + growth)
   end
 end
 return {'written', version, operation == 'delete' and 'deleted' or value and 'replaced' or 'created'}

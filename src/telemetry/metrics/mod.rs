@@ -9,8 +9,11 @@ mod kind;
 mod store;
 mod streams;
 
+use std::sync::Arc;
+
 use prometheus::{Encoder as _, IntGauge, Opts, Registry, TextEncoder};
 
+use super::activity::{Activity, ActivityBounds};
 pub use connections::{ConnectionEnd, ConnectionMetrics};
 pub use deliveries::DeliveryMetrics;
 pub use events::{EventMetrics, RejectedByCode};
@@ -32,14 +35,21 @@ pub struct Metrics {
     pub store: StoreMetrics,
     /// The streams that carry deliveries between nodes.
     pub streams: StreamMetrics,
+    /// Who watches firings end. It stands here as each end that is counted is also told.
+    pub activity: Arc<Activity>,
 }
 
 impl Metrics {
     /// The content type of [`Self::render`].
     pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-    /// All at zero.
+    /// All at zero, and nobody may watch.
     pub fn new() -> Self {
+        Self::with_activity(ActivityBounds { subscribers: 0, lines: 0 })
+    }
+
+    /// All at zero; so many may watch.
+    pub fn with_activity(bounds: ActivityBounds) -> Self {
         let registry = Registry::new();
         let version = env!("CARGO_PKG_VERSION");
         let build = Opts::new("posthaste_build_info", "One, with the version as a label.");
@@ -50,6 +60,7 @@ impl Metrics {
             deliveries: DeliveryMetrics::register(&registry),
             store: StoreMetrics::register(&registry),
             streams: StreamMetrics::register(&registry),
+            activity: Arc::new(Activity::new(bounds)),
             registry,
         }
     }

@@ -15,6 +15,8 @@ subject! {
         pub records_unusable: IntGauge = "posthaste_records_unusable",
         /// One where the store can be reached; zero: what was live last stays live, and writes are refused.
         pub connected: IntGauge = "posthaste_store_connected",
+        /// One where an embedded store takes writes; zero: its disk is full or failed, and is tried again.
+        pub writable: IntGauge = "posthaste_store_writable",
         /// When Redis last responded to the part that follows its changes, in Unix time; 0 with an embedded store.
         pub last_contact: IntGauge = "posthaste_store_last_contact_timestamp_seconds",
         /// Changes of the store in Redis that were made live here.

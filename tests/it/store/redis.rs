@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use posthaste::config::StoreSettings;
 use posthaste::flow::messages::LiveTemplate;
+use posthaste::model::id::AccountId;
 use posthaste::model::key::Key;
 use posthaste::model::template::Template;
 use posthaste::model::trigger::Trigger;
@@ -127,19 +128,27 @@ impl Node {
     async fn stored(&self) -> Records {
         let mut records = Records::new();
         for account in self.store.accounts().await.expect("an answer") {
-            let templates = self.store.list::<Template>(Some(&account), None, 100_000).await.expect("a page");
-            let triggers = self.store.list::<Trigger>(Some(&account), None, 100_000).await.expect("a page");
-            let templates = templates.items.into_iter().map(|item| item.value);
+            let templates = self.all::<Template>(Some(&account)).await.into_iter();
             change(&mut records, templates.map(|t| super::template_change(&account, t)).collect());
-            let triggers = triggers.items.into_iter().map(|item| item.value);
+            let triggers = self.all::<Trigger>(Some(&account)).await.into_iter();
             change(&mut records, triggers.map(|t| Change::Trigger(account.clone(), t.id.clone(), Some(t))).collect());
         }
-        let keys = self.store.list::<Key>(None, None, 100_000).await.expect("a page");
-        change(
-            &mut records,
-            keys.items.into_iter().map(|item| Change::Key(item.value.id.clone(), Some(item.value))).collect(),
-        );
+        let keys = self.all::<Key>(None).await.into_iter();
+        change(&mut records, keys.map(|key| Change::Key(key.id.clone(), Some(key))).collect());
         records
+    }
+
+    /// All records of a kind, page by page.
+    async fn all<T: Record>(&self, account: Option<&AccountId>) -> Vec<T> {
+        let (mut records, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let page = self.store.list::<T>(account, after.as_deref(), 1_000).await.expect("a page");
+            records.extend(page.items.into_iter().map(|stored| stored.value));
+            after = page.next;
+            if after.is_none() {
+                return records;
+            }
+        }
     }
 }
 

@@ -19,6 +19,7 @@ async fn tls_and_a_user_with_the_documented_rights_are_enough() {
         url: redis.url(user),
         ca_file: ca.map(|name| redis.file(name)),
         start_within: Duration::ZERO,
+        quotas: crate::store::generous(),
     };
     let (one, two) = (
         Node::open(&settings("posthaste:password", Some("ca.pem"))).await.expect("let in"),
@@ -40,4 +41,25 @@ async fn tls_and_a_user_with_the_documented_rights_are_enough() {
     let error = Node::open(&settings("posthaste:password", Some("ca.key"))).await.map(drop).expect_err("no authority");
     assert!(error.to_string().starts_with("store.ca_file: "), "{error}");
     assert!(!error.to_string().contains("password@"), "{error}");
+}
+
+/// Each command is tried at the start, and named where the user may not use it.
+#[tokio::test]
+async fn a_user_without_a_needed_command_is_found_at_the_start() {
+    let redis = SecuredRedis::start(1);
+    for (right, named) in [("hincrby", "HINCRBY"), ("zrangebylex", "ZRANGEBYLEX"), ("xread", "XREAD"), ("del", "DEL")] {
+        redis.server.cli(&["ACL", "SETUSER", "posthaste", &format!("-{right}")]);
+        let settings = StoreSettings {
+            url: redis.url("posthaste:password"),
+            ca_file: Some(redis.file("ca.pem")),
+            start_within: Duration::ZERO,
+            quotas: crate::store::generous(),
+        };
+        let error = Node::open(&settings).await.map(drop).expect_err("a right is missing");
+        assert!(matches!(error, OpenError::Refused { .. }), "{error}");
+        assert!(error.to_string().contains(&format!("it may not use {named})")), "{error}");
+        redis.server.cli(&["ACL", "SETUSER", "posthaste", &format!("+{right}")]);
+        Node::open(&settings).await.map(drop).expect("nothing is missing");
+    }
+    assert_eq!(redis.server.cli(&["KEYS", "*try*"]), "", "nothing is left behind");
 }

@@ -1,0 +1,80 @@
+//! What became of one destination's deliveries, for the operator. A few kinds of ends each, so they are found by
+//! looking through them.
+
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
+
+use crate::flow::destination_state::Trouble;
+use crate::model::outcome::{Dropped, Outcome};
+
+/// How long a dropped delivery is a trouble of now.
+const DROPPED_LATELY: Duration = Duration::from_secs(60);
+
+/// The ends of one destination's deliveries since its Dispatcher started.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    attempts: RefCell<Vec<(Outcome, u64)>>,
+    dropped: RefCell<Vec<(Dropped, u64)>>,
+    last_attempt: Cell<Option<Outcome>>,
+    last_drop: Cell<Option<Instant>>,
+}
+
+impl Tally {
+    /// Counts an attempt that ended.
+    pub(super) fn attempted(&self, outcome: Outcome) {
+        self.last_attempt.set(Some(outcome));
+        count(&mut self.attempts.borrow_mut(), outcome);
+    }
+
+    /// Counts a delivery that was dropped.
+    pub(super) fn dropped(&self, now: Instant, reason: Dropped) {
+        self.last_drop.set(Some(now));
+        count(&mut self.dropped.borrow_mut(), reason);
+    }
+
+    pub(super) fn attempts(&self) -> Vec<(Outcome, u64)> {
+        self.attempts.borrow().clone()
+    }
+
+    pub(super) fn drops(&self) -> Vec<(Dropped, u64)> {
+        self.dropped.borrow().clone()
+    }
+
+    /// The worst that the ends tell of.
+    pub(super) fn trouble(&self, now: Instant) -> Trouble {
+        let lately = |at: Instant| now.saturating_duration_since(at) < DROPPED_LATELY;
+        match self.last_attempt.get() {
+            _ if self.last_drop.get().is_some_and(lately) => Trouble::Dropping,
+            Some(outcome) if outcome != Outcome::Delivered => Trouble::Failing,
+            _ => Trouble::None,
+        }
+    }
+}
+
+fn count<K: PartialEq>(counts: &mut Vec<(K, u64)>, kind: K) {
+    match counts.iter_mut().find(|(own, _)| *own == kind) {
+        Some((_, number)) => *number += 1,
+        None => counts.push((kind, 1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_end_says_what_is_wrong_now() {
+        let (tally, begin) = (Tally::default(), Instant::now());
+        assert_eq!(tally.trouble(begin), Trouble::None);
+        tally.attempted(Outcome::Timeout);
+        assert_eq!(tally.trouble(begin), Trouble::Failing);
+        tally.attempted(Outcome::Delivered);
+        tally.attempted(Outcome::Delivered);
+        assert_eq!(tally.trouble(begin), Trouble::None);
+        tally.dropped(begin, Dropped::QueueFull);
+        assert_eq!(tally.trouble(begin), Trouble::Dropping);
+        assert_eq!(tally.trouble(begin + DROPPED_LATELY), Trouble::None);
+        assert_eq!(tally.attempts(), [(Outcome::Timeout, 1), (Outcome::Delivered, 2)]);
+        assert_eq!(tally.drops(), [(Dropped::QueueFull, 1)]);
+    }
+}

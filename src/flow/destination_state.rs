@@ -1,0 +1,129 @@
+//! How one destination is doing on this node, as the operator is told.
+
+use std::time::Duration;
+
+use actix::Message;
+
+use crate::model::destination::Destination;
+use crate::model::outcome::{Dropped, Outcome};
+
+/// Asks the Dispatchers of one thread how their destinations are doing: the most troubled first, so many at most.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Survey")]
+pub struct DestinationsAsked {
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// The destinations of one thread.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// The most troubled, as many as were asked for, in no order.
+    pub destinations: Vec<DestinationState>,
+    /// How many there are.
+    pub total: usize,
+}
+
+/// What is wrong with a destination, the worst last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    /// Nothing that is known of.
+    None,
+    /// The last attempt was not a delivery.
+    Failing,
+    /// Deliveries were dropped because too much waits.
+    Dropping,
+    /// It is so slow that what waits for it is no longer counted against producers.
+    Stalled,
+}
+
+/// One destination. Its numbers count since its Dispatcher started; an idle one stops and forgets them.
+#[derive(Debug, Clone)]
+pub struct DestinationState {
+    /// Which.
+    pub destination: Destination,
+    /// What is wrong with it.
+    pub trouble: Trouble,
+    /// Deliveries that wait.
+    pub queued: usize,
+    /// Bytes of their bodies.
+    pub queued_bytes: usize,
+    /// Attempts under way.
+    pub in_flight: usize,
+    /// How long the oldest delivery has waited; `None` where none does.
+    pub oldest_wait: Option<Duration>,
+    /// Attempts that ended, by outcome.
+    pub attempts: Vec<(Outcome, u64)>,
+    /// Deliveries that were dropped, by reason.
+    pub dropped: Vec<(Dropped, u64)>,
+}
+
+impl Trouble {
+    /// Its word; stable.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Failing => "failing",
+            Self::Dropping => "dropping",
+            Self::Stalled => "stalled",
+        }
+    }
+}
+
+impl Survey {
+    /// Leaves only the most troubled, in no order.
+    pub fn keep(&mut self, limit: usize) {
+        if limit < self.destinations.len() {
+            self.destinations.select_nth_unstable_by(limit, |one, other| other.rank().cmp(&one.rank()));
+            self.destinations.truncate(limit);
+        }
+    }
+}
+
+impl DestinationState {
+    /// What it is sorted by: the kind of trouble, then the longest wait, drops, the queue and attempts under way.
+    pub fn rank(&self) -> (Trouble, Duration, u64, usize, usize) {
+        let dropped = self.dropped.iter().map(|(_, number)| number).sum();
+        (self.trouble, self.oldest_wait.unwrap_or_default(), dropped, self.queued, self.in_flight)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(host: &str, trouble: Trouble, wait_ms: u64, queued: usize) -> DestinationState {
+        DestinationState {
+            destination: Destination { secure: true, host: host.into(), port: 443 },
+            trouble,
+            queued,
+            queued_bytes: 0,
+            in_flight: 0,
+            oldest_wait: Some(Duration::from_millis(wait_ms)),
+            attempts: Vec::new(),
+            dropped: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_most_troubled_are_kept() {
+        let destinations = vec![
+            state("fine", Trouble::None, 900, 9),
+            state("stalled", Trouble::Stalled, 1, 1),
+            state("slow", Trouble::Failing, 80, 1),
+            state("failing", Trouble::Failing, 2, 5),
+        ];
+        let mut survey = Survey { destinations, total: 4 };
+        survey.destinations.sort_by(|one, other| other.rank().cmp(&one.rank()));
+        let hosts = |survey: &Survey| -> Vec<String> {
+            survey.destinations.iter().map(|state| state.destination.host.to_string()).collect()
+        };
+        assert_eq!(hosts(&survey), ["stalled", "slow", "failing", "fine"]);
+        survey.keep(2);
+        let mut kept = hosts(&survey);
+        kept.sort();
+        assert_eq!(kept, ["slow", "stalled"]);
+        survey.keep(2);
+        assert_eq!((survey.destinations.len(), survey.total), (2, 4));
+    }
+}

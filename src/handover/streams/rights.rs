@@ -1,0 +1,38 @@
+//! The commands that the streams need of a user of Redis; docs/redis.md lists them too.
+
+use crate::model::id::new_id;
+use crate::redis::{Connection, RedisResult, rights};
+
+/// In this order they leave nothing behind.
+const NEEDED: [&str; 21] = [
+    "DEL @",
+    "SET @ 1 PX 1000",
+    "GET @",
+    "PEXPIRE @ 1000",
+    "DEL @",
+    "RPUSH @ v",
+    "BLPOP @ 1",
+    "EXISTS @",
+    "XGROUP CREATE @ g 0 MKSTREAM",
+    "XADD @ 1-0 f v",
+    "XLEN @",
+    "XRANGE @ - +",
+    "XREADGROUP GROUP g c COUNT 1 STREAMS @ >",
+    "XPENDING @ g",
+    "XCLAIM @ g d 0 1-0",
+    "XACK @ g 1-0",
+    "XDEL @ 1-0",
+    "XINFO CONSUMERS @ g",
+    "XGROUP DELCONSUMER @ g c",
+    "XGROUP DELCONSUMER @ g d",
+    "DEL @",
+];
+
+/// Those that the user may not use.
+pub(super) async fn missing(connection: &mut Connection) -> RedisResult<Vec<String>> {
+    let key = format!("{{posthaste:0}}:try:{}", new_id());
+    let mut missing = rights::missing(connection, &key, &NEEDED).await?;
+    missing.sort();
+    missing.dedup();
+    Ok(missing)
+}

@@ -1,0 +1,220 @@
+//! Firings as they end, as Server-Sent Events (HTML Living Standard, section 9.2). A line names a firing and says how
+//! it ended; it never holds a body, a header or a URL's path or query.
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse, web};
+use futures_util::stream;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::auth::{Want, authorize};
+use super::call::Call;
+use super::openapi::operation::{Operation, Shape, name_schema};
+use super::problem::Problem;
+use super::state::AppState;
+use crate::model::id::{AccountId, TriggerId};
+use crate::model::key::Scope;
+use crate::model::outcome::Report;
+use crate::telemetry::activity::{ActivityFilter, Batch, Ended, Subscription, TooManySubscribers};
+
+/// Lines are sent together at most so often: a person sees no difference, and the node wakes seldom.
+pub const SENT_EVERY: Duration = Duration::from_millis(100);
+/// Without a line for so long, a comment is sent: what lies between keeps the connection, and a client that is gone
+/// is noticed.
+const KEPT_ALIVE_EVERY: Duration = Duration::from_secs(15);
+/// How long a client waits before it connects again.
+const RECONNECT_MS: u64 = 2_000;
+
+/// What a request may ask for.
+#[derive(Debug, Deserialize)]
+struct Query {
+    account: Option<String>,
+    trigger: Option<String>,
+    outcome: Option<String>,
+}
+
+/// The data of one `event: firing`.
+#[derive(Debug, Serialize, ToSchema)]
+struct Line<'a> {
+    /// The node that the firing ended on.
+    node: &'a str,
+    /// When it ended, RFC 3339.
+    #[schema(format = DateTime)]
+    time: String,
+    /// Whose event it was.
+    account: &'a str,
+    /// The event's type.
+    event_type: &'a str,
+    /// The event's id.
+    event_id: &'a str,
+    /// The trigger's id.
+    trigger: &'a str,
+    /// Scheme, host and port of the URL; `null` where the trigger's URL can't be used.
+    #[schema(example = "https://example.com:443")]
+    destination: Option<String>,
+    /// How the attempt ended; `dropped` where none was made.
+    #[schema(example = "delivered")]
+    outcome: &'static str,
+    /// Why no attempt was made; `null` where one was.
+    reason: Option<&'static str>,
+    /// The status that the receiver responded with.
+    status: Option<u16>,
+    /// Milliseconds from the begin of the attempt to its end.
+    duration_ms: Option<u64>,
+}
+
+pub(super) fn calls() -> Vec<Call> {
+    vec![Call::get(
+        "/v1/activity",
+        || web::route().to(activity),
+        || {
+            let summary = "Firings of this node as they end, as Server-Sent Events: `event: firing` with one, \
+                           `event: skipped` with how many a slow client missed";
+            let outcomes = "Outcomes and reasons, with commas between them; also `failed` and `dropped`";
+            Operation::new("watch_activity", "activity", summary)
+                .parameter("query", "account", "Only those of this account", name_schema())
+                .parameter("query", "trigger", "Only those of triggers with this id", name_schema())
+                .parameter("query", "outcome", outcomes, json!({"type": "string"}))
+                .content(200, "A stream without an end", "text/event-stream", json!({"type": "string"}))
+                .shape(Shape::of::<Line<'_>>())
+                .problem(400, "The query can't be read")
+                .problem(429, "As many clients watch as may")
+        },
+    )]
+}
+
+async fn activity(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    let scope = authorize(&request, &state, Want::Read)?;
+    let filter = read_filter(&request)?;
+    let (owner, filter) = scoped(&scope, filter, &state)?;
+    if request.method() == Method::HEAD {
+        return Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "text/event-stream")).finish());
+    }
+    let subscription = state.metrics.activity.subscribe(owner, filter)?;
+    let node = Arc::clone(&state.name);
+    let hello = format!("retry: {RECONNECT_MS}\n\n");
+    let first = Watched { subscription, node, hello: Some(hello), sent_at: None };
+    let chunks = stream::unfold(first, next_chunk);
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "text/event-stream"))
+        // What lies between must pass each line on as it comes.
+        .insert_header((header::CACHE_CONTROL, "no-store, no-transform"))
+        .insert_header(("x-accel-buffering", "no"))
+        .streaming(chunks))
+}
+
+fn read_filter(request: &HttpRequest) -> Result<ActivityFilter, Problem> {
+    let bad = |code, detail: String| Problem::new(StatusCode::BAD_REQUEST, code, detail);
+    let query = web::Query::<Query>::from_query(request.query_string())
+        .map_err(|_| bad("bad_query", "the query can't be read; it takes account, trigger and outcome".into()))?;
+    let Query { account, trigger, outcome } = query.into_inner();
+    let account = account.filter(|text| !text.is_empty()).map(|text| AccountId::new(&text)).transpose();
+    let trigger = trigger.filter(|text| !text.is_empty()).map(|text| TriggerId::new(&text)).transpose();
+    let mut filter = ActivityFilter::default();
+    filter.account = account.map_err(|error| bad("bad_account", format!("`account` can't be used: {error}")))?;
+    filter.trigger = trigger.map_err(|error| bad("bad_id", format!("`trigger` can't be used: {error}")))?;
+    filter.with_outcomes(&outcome.unwrap_or_default()).map_err(|error| bad("bad_outcome", error.to_string()))
+}
+
+/// What a key may watch: the operator's all, an account's its own where the operator allows it.
+fn scoped(
+    scope: &Scope,
+    mut filter: ActivityFilter,
+    state: &AppState,
+) -> Result<(Option<AccountId>, ActivityFilter), Problem> {
+    let forbidden = |detail: &str| Problem::new(StatusCode::FORBIDDEN, "forbidden", detail);
+    match scope {
+        Scope::Operator => Ok((None, filter)),
+        Scope::Account(own) if filter.account.as_ref().is_some_and(|account| account != own) => {
+            Err(forbidden("this key sees the activity of its own account only"))
+        }
+        Scope::Account(own) if state.config.activity.for_accounts => {
+            filter.account = Some(own.clone());
+            Ok((Some(own.clone()), filter))
+        }
+        Scope::Account(_) => Err(forbidden("activity is for the operator here; `activity.for_accounts` changes that")),
+        Scope::Producer { .. } => Err(forbidden("a key with the scope `producer` may not watch activity")),
+    }
+}
+
+/// A stream under way.
+struct Watched {
+    subscription: Subscription,
+    node: Arc<str>,
+    /// What is sent first, so that the client knows that it is watching.
+    hello: Option<String>,
+    sent_at: Option<Instant>,
+}
+
+async fn next_chunk(mut watched: Watched) -> Option<(Result<Bytes, Infallible>, Watched)> {
+    if let Some(hello) = watched.hello.take() {
+        return Some((Ok(hello.into()), watched));
+    }
+    if let Some(sent_at) = watched.sent_at {
+        // Only so many lines can wait, so this also bounds how many are sent.
+        tokio::time::sleep(SENT_EVERY.saturating_sub(sent_at.elapsed())).await;
+    }
+    let chunk = match tokio::time::timeout(KEPT_ALIVE_EVERY, watched.subscription.next()).await {
+        Ok(batch) => text(&batch?, &watched.node),
+        Err(_) => ":\n\n".into(),
+    };
+    watched.sent_at = Some(Instant::now());
+    Some((Ok(chunk.into()), watched))
+}
+
+fn text(batch: &Batch, node: &str) -> String {
+    let mut text = String::with_capacity(batch.lines.len() * 320 + 64);
+    for ended in &batch.lines {
+        let line = serde_json::to_string(&Line::of(ended, node)).expect("strings and numbers are JSON");
+        // JSON has no line break but in an escape, so one line is one field.
+        let _ = write!(text, "event: firing\ndata: {line}\n\n");
+    }
+    if batch.skipped > 0 {
+        let _ = write!(text, "event: skipped\ndata: {{\"skipped\":{}}}\n\n", batch.skipped);
+    }
+    text
+}
+
+impl<'a> Line<'a> {
+    fn of(ended: &'a Ended, node: &'a str) -> Self {
+        let (outcome, reason, status, duration) = match ended.report {
+            Report::Attempted { outcome, status, duration } => (outcome.as_str(), None, status, Some(duration)),
+            Report::Dropped(reason) => ("dropped", Some(reason.as_str()), None, None),
+        };
+        let time = Timestamp::try_from(ended.time).unwrap_or(Timestamp::UNIX_EPOCH);
+        Self {
+            node,
+            time: format!("{time:.3}"),
+            account: ended.firing.event.account.as_str(),
+            event_type: ended.firing.event.event_type.as_str(),
+            event_id: &ended.firing.event.id,
+            trigger: ended.firing.trigger.as_str(),
+            destination: ended.destination.as_ref().map(ToString::to_string),
+            outcome,
+            reason,
+            status,
+            duration_ms: duration.map(milliseconds),
+        }
+    }
+}
+
+/// Whole milliseconds.
+pub(super) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl From<TooManySubscribers> for Problem {
+    fn from(error: TooManySubscribers) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_subscribers", error.to_string())
+            .with_header(header::RETRY_AFTER, HeaderValue::from_static("10"))
+    }
+}

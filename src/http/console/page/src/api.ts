@@ -1,0 +1,160 @@
+// The public HTTP interface, as the console uses it. Nothing else in the console talks to the node.
+
+import { session } from "./session";
+
+/** A mistake in a document. */
+export interface FieldError {
+  pointer: string;
+  code: string;
+  detail: string;
+}
+
+/** A finding about a template. */
+export interface Diagnostic {
+  severity: "error" | "warning";
+  code: string;
+  line: number;
+  column: number;
+  message: string;
+  suggestion?: string;
+}
+
+/** A problem document (RFC 9457), or what stands in its place where no response came. */
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    readonly detail: string,
+    readonly errors: FieldError[] = [],
+    readonly diagnostics: Diagnostic[] = [],
+  ) {
+    super(detail);
+  }
+
+  /** The node does not have this call. */
+  get isUnknownCall(): boolean {
+    return this.status === 405 || this.code === "no_such_path";
+  }
+}
+
+/** One call, as it is made and as it is copied for curl. */
+export interface Request {
+  method: "GET" | "PUT" | "POST" | "DELETE";
+  path: string;
+  body?: unknown;
+  headers?: Record<string, string>;
+}
+
+export interface Response<T> {
+  status: number;
+  etag: string | null;
+  body: T;
+}
+
+/** Where a path of the interface is; relative, so that a proxy may put the node under a path. */
+export function address(path: string): URL {
+  return new URL(path.replace(/^\//, ""), document.baseURI.split("#")[0]);
+}
+
+/** The path of what an account has. */
+export function at(account: string, ...parts: string[]): string {
+  return ["/v1/accounts", account, ...parts].map((part, i) => (i === 0 ? part : encodeURIComponent(part))).join("/");
+}
+
+function headers(request: Request): Record<string, string> {
+  const sent: Record<string, string> = { ...request.headers };
+  if (request.body !== undefined) sent["content-type"] = "application/json";
+  if (session.key) sent["authorization"] = `Bearer ${session.key}`;
+  return sent;
+}
+
+/** Makes a call. What is not a success is thrown as a `Problem`. */
+export async function call<T = unknown>(request: Request, signal?: AbortSignal): Promise<Response<T>> {
+  const body = request.body === undefined ? undefined : JSON.stringify(request.body);
+  let response: globalThis.Response;
+  try {
+    response = await fetch(address(request.path), { method: request.method, headers: headers(request), body, signal });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    session.heard(false);
+    throw new Problem(0, "unreachable", "The node does not respond. Check that it runs and that you are online.");
+  }
+  session.heard(true);
+  const text = await response.text();
+  const json = text ? parse(text) : undefined;
+  if (response.ok) return { status: response.status, etag: response.headers.get("etag"), body: json as T };
+  throw problem(response.status, json);
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function problem(status: number, json: unknown): Problem {
+  const told = (json ?? {}) as { code?: string; detail?: string; errors?: FieldError[]; diagnostics?: Diagnostic[] };
+  if (status === 401) session.refused(told.detail ?? "The key is not known.");
+  const detail = told.detail ?? `The node responded with status ${status}.`;
+  return new Problem(status, told.code ?? "unexpected", detail, told.errors, told.diagnostics);
+}
+
+/** All pages of a list, as far as a person looks. */
+export async function list<T>(path: string, max = 2000): Promise<{ items: T[]; more: boolean }> {
+  const items: T[] = [];
+  let cursor: string | undefined;
+  do {
+    const query = new URLSearchParams({ limit: "500", ...(cursor ? { cursor } : {}) });
+    const joint = path.includes("?") ? "&" : "?";
+    const page = await call<{ items: T[]; cursor?: string }>({ method: "GET", path: `${path}${joint}${query}` });
+    items.push(...page.body.items);
+    cursor = page.body.cursor;
+  } while (cursor && items.length < max);
+  return { items, more: Boolean(cursor) };
+}
+
+/** What an event stream sends. */
+export interface StreamEvent {
+  event: string;
+  data: string;
+}
+
+/** Reads Server-Sent Events until `signal` ends it. EventSource can't send a key, so this reads the stream itself. */
+export async function stream(path: string, signal: AbortSignal, told: (event: StreamEvent) => void): Promise<void> {
+  const request: Request = { method: "GET", path };
+  const response = await fetch(address(path), { headers: headers(request), signal });
+  session.heard(true);
+  if (!response.ok || !response.body) throw problem(response.status, parse(await response.text()));
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const blocks = (rest + value).split("\n\n");
+    rest = blocks.pop() ?? "";
+    for (const block of blocks) {
+      const event = { event: "message", data: "" };
+      for (const line of block.split("\n")) {
+        if (line.startsWith("event: ")) event.event = line.slice(7);
+        if (line.startsWith("data: ")) event.data += line.slice(6);
+      }
+      told(event);
+    }
+  }
+}
+
+/** The same call for a terminal. The key is a variable of the shell, so that it is in no history. */
+export function curl(request: Request): string {
+  const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
+  const words = ["curl -sS"];
+  if (request.method !== "GET") words.push(`-X ${request.method}`);
+  words.push(quoted(address(request.path).href));
+  if (session.key) words.push(`-H "authorization: Bearer $POSTHASTE_KEY"`);
+  for (const [name, value] of Object.entries(request.headers ?? {})) words.push(`-H ${quoted(`${name}: ${value}`)}`);
+  if (request.body !== undefined) {
+    words.push(`-H 'content-type: application/json'`, `--data-raw ${quoted(JSON.stringify(request.body))}`);
+  }
+  return words.join(" ");
+}

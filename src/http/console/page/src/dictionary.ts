@@ -1,0 +1,72 @@
+// The dictionary as the page uses it: event types, their tags, and samples of their data.
+
+import { call } from "./api";
+
+export interface Tag {
+  tag: string;
+  path: string;
+  type: string;
+  description: string;
+  example: unknown;
+}
+
+export interface EventType {
+  type: string;
+  description: string;
+  entities: string[];
+}
+
+export interface Entity {
+  name: string;
+  description: string;
+  tags: Tag[];
+}
+
+export interface Dictionary {
+  events: EventType[];
+  entities: Entity[];
+}
+
+export type Data = Record<string, unknown>;
+
+let all: Promise<Dictionary> | null = null;
+const details = new Map<string, Promise<{ tags: Tag[]; sample: Data }>>();
+
+export function dictionary(): Promise<Dictionary> {
+  all ??= call<Dictionary>({ method: "GET", path: "/v1/dictionary" }).then((response) => response.body);
+  all.catch(() => (all = null));
+  return all;
+}
+
+/** One event type's tags and sample; none of a type that the dictionary does not have. */
+export function detail(type: string): Promise<{ tags: Tag[]; sample: Data } | null> {
+  let known = details.get(type);
+  if (!known) {
+    const path = `/v1/dictionary/${encodeURIComponent(type)}`;
+    known = call<{ tags: Tag[]; sample: Data }>({ method: "GET", path }).then((response) => response.body);
+    known.catch(() => details.delete(type));
+    details.set(type, known);
+  }
+  return known.catch(() => null);
+}
+
+/** The event type of the dictionary that a pattern means: itself, the first below its word, or the first of all. */
+export function typeFor(pattern: string, known: Dictionary): string {
+  const types = known.events.map((event) => event.type);
+  if (types.includes(pattern)) return pattern;
+  const below = pattern.endsWith(".*") ? pattern.slice(0, -1) : "";
+  return (below && types.find((type) => type.startsWith(below))) || (pattern === "*" || below ? (types[0] ?? "") : pattern);
+}
+
+/** A tag's example on one line. */
+export function example(tag: Tag): string {
+  const text = typeof tag.example === "string" ? tag.example : JSON.stringify(tag.example);
+  const line = text.replace(/\s+/g, " ");
+  return line.length > 44 ? `${line.slice(0, 43)}…` : line;
+}
+
+/** Forgets what was read; another account or node may have another. */
+export function forget(): void {
+  all = null;
+  details.clear();
+}

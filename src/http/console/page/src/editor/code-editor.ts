@@ -1,0 +1,173 @@
+// The editor: CodeMirror inside a shadow root, where its styles are adopted style sheets, so that no inline style is
+// needed. What a text means is the node's to say: it comes in as findings.
+
+import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from "@codemirror/autocomplete";
+import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
+import { json } from "@codemirror/lang-json";
+import { xml } from "@codemirror/lang-xml";
+import { bracketMatching, syntaxHighlighting } from "@codemirror/language";
+import { type Diagnostic as Mark, lintGutter, lintKeymap, nextDiagnostic, setDiagnostics } from "@codemirror/lint";
+import { Compartment, EditorState, type Extension } from "@codemirror/state";
+import { EditorView, drawSelection, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
+import type { Tag } from "../dictionary";
+import { completions } from "./completions";
+import { expressions } from "./expressions";
+import { highlighting, theme } from "./theme";
+
+export type Language = "json" | "xml" | "form" | "text";
+
+/** A finding with its place as offsets. */
+export interface Finding {
+  from: number;
+  to: number;
+  severity: "error" | "warning";
+  message: string;
+  apply?: { label: string; text: string };
+}
+
+export class CodeEditor extends HTMLElement {
+  private view: EditorView | null = null;
+  private readonly language = new Compartment();
+  private readonly labels = new Compartment();
+  private readonly editable = new Compartment();
+  private text = "";
+  private kind: Language = "text";
+  private name = "";
+  private locked = false;
+  /** What completion offers; empty offers nothing. */
+  tags: Tag[] = [];
+  /** Whether the text is a template, with expressions in it. */
+  template = false;
+
+  connectedCallback(): void {
+    const root = this.shadowRoot ?? this.attachShadow({ mode: "open", delegatesFocus: true });
+    if (this.view) return;
+    this.view = new EditorView({ root, parent: root, state: this.state() });
+  }
+
+  disconnectedCallback(): void {
+    this.text = this.value;
+    this.view?.destroy();
+    this.view = null;
+  }
+
+  get value(): string {
+    return this.view ? this.view.state.doc.toString() : this.text;
+  }
+
+  set value(text: string) {
+    this.text = text;
+    if (!this.view || text === this.value) return;
+    this.view.dispatch({ changes: { from: 0, to: this.view.state.doc.length, insert: text } });
+  }
+
+  get lang(): Language {
+    return this.kind;
+  }
+
+  set lang(kind: Language) {
+    if (kind === this.kind) return;
+    this.kind = kind;
+    this.view?.dispatch({ effects: this.language.reconfigure(parser(kind)) });
+  }
+
+  set label(name: string) {
+    if (name === this.name) return;
+    this.name = name;
+    this.view?.dispatch({ effects: this.labels.reconfigure(this.labelled()) });
+  }
+
+  set readonly(locked: boolean) {
+    if (locked === this.locked) return;
+    this.locked = locked;
+    this.view?.dispatch({ effects: this.editable.reconfigure(EditorState.readOnly.of(locked)) });
+  }
+
+  get cursor(): number {
+    return this.view?.state.selection.main.head ?? this.text.length;
+  }
+
+  /** Marks what was found. Places past the end are of an older text and are held to it. */
+  mark(findings: Finding[]): void {
+    if (!this.view) return;
+    const end = this.view.state.doc.length;
+    const marks = findings.map(({ from, to, severity, message, apply }): Mark => {
+      const actions = apply && [{ name: apply.label, apply: () => this.replace(from, to, apply.text) }];
+      return { from: Math.min(from, end), to: Math.min(Math.max(to, from), end), severity, message, actions };
+    });
+    this.view.dispatch(setDiagnostics(this.view.state, marks));
+  }
+
+  replace(from: number, to: number, text: string): void {
+    this.view?.dispatch({ changes: { from, to, insert: text }, selection: { anchor: from + text.length } });
+  }
+
+  /** Inserts at the cursor, in place of what is selected. */
+  insert(text: string, back = 0): void {
+    if (!this.view) return;
+    const { from, to } = this.view.state.selection.main;
+    this.view.dispatch({
+      changes: { from, to, insert: text },
+      selection: { anchor: from + text.length - back },
+      scrollIntoView: true,
+    });
+    this.view.focus();
+  }
+
+  /** Moves the cursor there, and the eye. */
+  show(offset: number): void {
+    const anchor = Math.min(offset, this.view?.state.doc.length ?? 0);
+    this.view?.dispatch({ selection: { anchor }, effects: EditorView.scrollIntoView(anchor, { y: "center" }) });
+    this.view?.focus();
+  }
+
+  override focus(): void {
+    this.view?.focus();
+  }
+
+  private labelled(): Extension {
+    return EditorView.contentAttributes.of({ "aria-label": this.name });
+  }
+
+  private state(): EditorState {
+    return EditorState.create({
+      doc: this.text,
+      extensions: [
+        lineNumbers(),
+        history(),
+        drawSelection(),
+        highlightActiveLine(),
+        // In a template `{{` is no bracket of the format's.
+        this.template ? [] : bracketMatching(),
+        closeBrackets(),
+        autocompletion({ override: [completions(() => (this.template ? this.tags : []))], icons: false }),
+        lintGutter(),
+        EditorView.lineWrapping,
+        // Tab is left to the browser, so that the keyboard leaves the editor as it came.
+        keymap.of([
+          { key: "F8", run: nextDiagnostic },
+          ...closeBracketsKeymap,
+          ...defaultKeymap,
+          ...historyKeymap,
+          ...completionKeymap,
+          ...lintKeymap,
+        ]),
+        this.language.of(parser(this.kind)),
+        this.labels.of(this.labelled()),
+        this.editable.of(EditorState.readOnly.of(this.locked)),
+        syntaxHighlighting(highlighting),
+        expressions(() => this.template),
+        theme,
+        EditorView.updateListener.of((update) => {
+          if (update.docChanged) this.dispatchEvent(new Event("input", { bubbles: true }));
+        }),
+      ],
+    });
+  }
+}
+
+function parser(kind: Language): Extension {
+  return kind === "json" ? json() : kind === "xml" ? xml() : [];
+}
+
+customElements.define("ph-editor", CodeEditor);

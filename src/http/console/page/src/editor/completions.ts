@@ -1,0 +1,52 @@
+// Completion after `{{` and `*|`: the dictionary's tags for the chosen event, and the words that open a block.
+
+import type { Completion, CompletionContext, CompletionResult, CompletionSource } from "@codemirror/autocomplete";
+import { type Tag, example } from "../dictionary";
+
+const BLOCKS: Completion[] = [
+  { label: "#if", detail: "only where there is a value", apply: "#if }}{{/if}}" },
+  { label: "#each", detail: "once for each of a list", apply: "#each }}{{/each}}" },
+  { label: "#unless", detail: "only where there is none", apply: "#unless }}{{/unless}}" },
+  { label: "#with", detail: "inside one entity", apply: "#with }}{{/with}}" },
+  { label: "else", detail: "otherwise", apply: "else}}" },
+];
+
+export function completions(tags: () => Tag[]): CompletionSource {
+  return (context: CompletionContext): CompletionResult | null => {
+    const known = tags();
+    if (known.length === 0) return null;
+    const inTag = context.matchBefore(/\*\|[\w: ]*/);
+    if (inTag) return ofTags(context, inTag.from + 2, known);
+    const inExpression = context.matchBefore(/\{\{[^{}\n]*/);
+    if (!inExpression) return null;
+    const word = context.matchBefore(/[#\w.]*$/);
+    return ofPaths(context, word?.from ?? context.pos, known, word?.from === inExpression.from + 2);
+  };
+}
+
+function ofTags(context: CompletionContext, from: number, known: Tag[]): CompletionResult {
+  const end = closing(context, "|*");
+  const options = known.map((tag) => {
+    const name = tag.tag.slice(2, -2);
+    return { label: name, detail: example(tag), info: tag.description, apply: name + end };
+  });
+  return { from, options, validFor: /^[\w:]*$/ };
+}
+
+function ofPaths(context: CompletionContext, from: number, known: Tag[], isFirst: boolean): CompletionResult {
+  const end = closing(context, "}}");
+  const paths = known.map((tag) => ({
+    label: tag.path,
+    detail: example(tag),
+    info: tag.description,
+    // A path may be an argument; only one that stands alone closes its expression.
+    apply: isFirst ? tag.path + end : tag.path,
+  }));
+  return { from, options: isFirst ? [...paths, ...BLOCKS] : paths, validFor: /^[#\w.]*$/ };
+}
+
+/** What closes the expression, where it is not closed yet. */
+function closing(context: CompletionContext, end: string): string {
+  const after = context.state.sliceDoc(context.pos, context.pos + end.length);
+  return after === end ? "" : end.startsWith(after) && after ? end.slice(after.length) : end;
+}

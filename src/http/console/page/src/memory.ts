@@ -1,0 +1,77 @@
+// What this browser remembers: drafts and chosen samples. Never a key, a header's value or a secret.
+
+const PREFIX = "posthaste:";
+/** The oldest is forgotten past it. */
+const DRAFTS_MAX = 40;
+
+export interface Draft<T> {
+  document: T;
+  etag: string | null;
+  at: number;
+}
+
+function read<T>(name: string): T | null {
+  try {
+    return JSON.parse(localStorage.getItem(PREFIX + name) ?? "null") as T | null;
+  } catch {
+    return null;
+  }
+}
+
+/** False where the browser has no room or allows none. */
+function write(name: string, value: unknown): boolean {
+  try {
+    localStorage.setItem(PREFIX + name, JSON.stringify(value));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function forget(name: string): void {
+  try {
+    localStorage.removeItem(PREFIX + name);
+  } catch {
+    // A browser that allows no storage has nothing to forget.
+  }
+}
+
+export const drafts = {
+  read: <T>(kind: string, account: string, id: string) => read<Draft<T>>(`draft:${kind}:${account}:${id}`),
+  keep<T>(kind: string, account: string, id: string, document: T, etag: string | null): boolean {
+    const kept = write(`draft:${kind}:${account}:${id}`, { document, etag, at: Date.now() });
+    trim();
+    return kept;
+  },
+  drop: (kind: string, account: string, id: string) => forget(`draft:${kind}:${account}:${id}`),
+};
+
+function trim(): void {
+  const names = Object.keys(localStorage).filter((name) => name.startsWith(`${PREFIX}draft:`));
+  if (names.length <= DRAFTS_MAX) return;
+  const age = (name: string) => read<Draft<unknown>>(name.slice(PREFIX.length))?.at ?? 0;
+  const oldest = names.sort((a, b) => age(a) - age(b))[0];
+  if (oldest) localStorage.removeItem(oldest);
+}
+
+/** Which sample a template or trigger was last looked at with. */
+export interface SampleChoice {
+  event: string;
+  kind: string;
+  pasted: string;
+}
+
+export const samples = {
+  read: (account: string, id: string) => read<SampleChoice>(`sample:${account}:${id}`),
+  keep: (account: string, id: string, choice: SampleChoice) => write(`sample:${account}:${id}`, choice),
+};
+
+const ACCOUNTS_MAX = 12;
+
+export const accounts = {
+  read: () => read<string[]>("accounts") ?? [],
+  add(account: string): void {
+    const others = accounts.read().filter((other) => other !== account);
+    write("accounts", [account, ...others].slice(0, ACCOUNTS_MAX));
+  },
+};

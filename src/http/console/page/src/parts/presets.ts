@@ -1,0 +1,98 @@
+// Where a new template starts: a working one for the receiver, never an empty box.
+
+import { type TemplateResult, html, nothing } from "lit";
+import { Problem, call } from "../api";
+import { type Tag } from "../dictionary";
+import { explain } from "../ui";
+import type { Sample } from "./sample";
+
+export interface Preset {
+  name: string;
+  title: string;
+  description: string;
+  format: "json" | "xml" | "form" | "text";
+  body: string;
+  content_type?: string;
+  event?: string;
+}
+
+let known: Preset[] | null = null;
+let fault = "";
+let asked = false;
+
+async function load(changed: () => void): Promise<void> {
+  asked = true;
+  try {
+    const { body } = await call<unknown>({ method: "GET", path: "/v1/presets" });
+    known = read(body);
+  } catch (error) {
+    const unknown = error instanceof Problem && error.isUnknownCall;
+    const why = unknown ? "its version has none" : explain(error);
+    fault = `This node lists no presets: ${why}. Start from what an event carries instead.`;
+    known = [];
+    asked = false;
+  }
+  changed();
+}
+
+/** A preset may hold its template's members itself or in a member of its own. */
+function read(body: unknown): Preset[] {
+  const items = (body as { items?: unknown[] }).items ?? (body as { presets?: unknown[] }).presets ?? (Array.isArray(body) ? body : []);
+  return (items as Record<string, unknown>[]).map((item) => {
+    const own = { ...item, ...((item["template"] as object | undefined) ?? {}) } as Record<string, unknown>;
+    const text = (...names: string[]) => names.map((name) => item[name] ?? own[name]).find((value) => typeof value === "string") as string | undefined;
+    const name = text("id", "name") ?? "preset";
+    return {
+      name,
+      title: text("title", "receiver", "name") ?? name,
+      description: text("description", "summary") ?? "",
+      format: (text("format") ?? "json") as Preset["format"],
+      body: (own["body"] as string | undefined) ?? "",
+      ...(text("content_type") ? { content_type: text("content_type")! } : {}),
+      ...(text("event") ? { event: text("event")! } : {}),
+    };
+  });
+}
+
+/** Everything that the sample's event carries, as JSON or as a form. */
+function everything(tags: Tag[], event: string): Preset[] {
+  const few = tags.slice(0, 12);
+  const key = (tag: Tag) => tag.path.replace(/\W+/g, "_");
+  const lines = few.map((tag) => `  ${JSON.stringify(key(tag))}: {{${tag.path}}}`);
+  const json = `{\n  "event": "*|EVENT:NAME|*"${lines.length ? ",\n" : "\n"}${lines.join(",\n")}\n}`;
+  const form = few.map((tag) => `${key(tag)}=${tag.tag}`).join("&");
+  const text = few.map((tag) => `${tag.description.replace(/\.$/, "")}: ${tag.tag}`).join("\n");
+  const about = event ? `What an event ${event} carries` : "What an event carries";
+  const preset = (name: string, title: string, format: Preset["format"], body: string): Preset => ({
+    name,
+    title,
+    description: `${about}, ${name.endsWith("json") ? "as a JSON object" : name.endsWith("form") ? "as form fields" : "as lines of text"}.`,
+    format,
+    body,
+  });
+  return [
+    preset("all-json", "Plain JSON", "json", json),
+    preset("all-form", "Plain form", "form", form || "event=*|EVENT:NAME|*"),
+    preset("all-text", "Plain text", "text", text || "*|EVENT:NAME|*"),
+  ];
+}
+
+export function presets(choose: (preset: Preset) => void, changed: () => void, sample: Sample): TemplateResult {
+  if (!known && !asked) void load(changed);
+  const own = known?.filter((preset) => preset.body) ?? [];
+  const all = [...own, ...(own.length ? [] : everything(sample.tags, sample.choice.event))];
+  return html`<p class="lead">Who receives it? Each of these is a working template for the dictionary; you change it with a preview beside it.</p>
+    ${fault && !own.length ? html`<p class="note" role="status">${fault}</p>` : nothing}
+    ${!known ? html`<p class="hint" aria-live="polite">Loading …</p>` : nothing}
+    <ul class="cards presets">
+      ${(known ? all : []).map(
+        (preset) => html`<li>
+          <button type="button" class="card" @click=${() => choose(preset)}>
+            <span class="title">${preset.title}</span>
+            <span class="badge">${preset.format}</span>
+            <span class="sub">${preset.description}</span>
+          </button>
+        </li>`,
+      )}
+    </ul>`;
+}

@@ -1,0 +1,117 @@
+// The sample that a template or trigger is looked at with: an event type, and where its data comes from.
+
+import { type TemplateResult, html, nothing } from "lit";
+import { type Data, type Dictionary, type Tag, detail, dictionary, typeFor } from "../dictionary";
+import "../editor/code-editor";
+import type { CodeEditor } from "../editor/code-editor";
+import { type SampleChoice, samples } from "../memory";
+import { KINDS, nasty } from "../samples";
+
+export class Sample {
+  choice: SampleChoice = { event: "", kind: "dictionary", pasted: "" };
+  known: Dictionary = { events: [], entities: [] };
+  tags: Tag[] = [];
+  data: Data | null = null;
+  /** Why there is no data. */
+  fault = "";
+  /** Somebody chose it before, in this browser. */
+  isKept = false;
+  private id = "";
+
+  constructor(
+    private readonly account: string,
+    private readonly changed: () => void,
+  ) {}
+
+  /** Begins with what was chosen last, or with what the pattern means. */
+  async open(id: string, pattern: string): Promise<void> {
+    this.id = id;
+    this.known = await dictionary();
+    const kept = samples.read(this.account, id);
+    this.isKept = kept !== null;
+    this.choice = kept ?? { event: typeFor(pattern || "*", this.known), kind: "dictionary", pasted: "" };
+    await this.resolve();
+  }
+
+  /** Keeps the choice under another name, once there is one. */
+  rename(id: string): void {
+    this.id = id;
+    samples.keep(this.account, id, this.choice);
+  }
+
+  async choose(change: Partial<SampleChoice>): Promise<void> {
+    this.choice = { ...this.choice, ...change };
+    if (this.choice.kind === "pasted" && !this.choice.pasted) {
+      this.choice.pasted = JSON.stringify(this.data ?? {}, null, 2);
+    }
+    if (this.id) samples.keep(this.account, this.id, this.choice);
+    await this.resolve();
+  }
+
+  private async resolve(): Promise<void> {
+    const { event, kind, pasted } = this.choice;
+    const found = await detail(event);
+    if (this.choice.event !== event) return;
+    this.tags = found?.tags ?? this.known.entities.flatMap((entity) => entity.tags);
+    this.fault = "";
+    if (kind === "pasted") {
+      this.data = this.read(pasted);
+    } else {
+      const sample = found?.sample ?? {};
+      this.data = kind === "dictionary" ? sample : nasty(sample, kind);
+    }
+    this.changed();
+  }
+
+  private read(text: string): Data | null {
+    try {
+      const value: unknown = JSON.parse(text);
+      if (value && typeof value === "object" && !Array.isArray(value)) return value as Data;
+      this.fault = "The data of an event is a JSON object, such as {\"guest\": {\"name\": \"Nora\"}}.";
+    } catch (error) {
+      this.fault = `This is not JSON yet: ${(error as Error).message}`;
+    }
+    return null;
+  }
+
+  render(): TemplateResult {
+    const { event, kind, pasted } = this.choice;
+    const types = this.known.events.map((own) => own.type);
+    return html`<div class="sample">
+      <label class="field grow">
+        <span>Event type</span>
+        <input
+          list="event-types"
+          .value=${event}
+          autocomplete="off"
+          spellcheck="false"
+          @change=${(e: Event) => this.choose({ event: (e.target as HTMLInputElement).value.trim() })}
+        />
+        <datalist id="event-types">
+          ${this.known.events.map((own) => html`<option value=${own.type}>${own.description}</option>`)}
+        </datalist>
+      </label>
+      <label class="field grow">
+        <span>Sample</span>
+        <select @change=${(e: Event) => this.choose({ kind: (e.target as HTMLSelectElement).value })}>
+          ${KINDS.map(([value, label]) => html`<option value=${value} ?selected=${value === kind}>${label}</option>`)}
+        </select>
+      </label>
+      ${event && types.length && !types.includes(event)
+        ? html`<p class="hint wide">The dictionary does not have this type, so its sample is empty. Paste data instead.</p>`
+        : nothing}
+      ${kind === "pasted"
+        ? html`<div class="wide">
+            <ph-editor
+              class="small"
+              .label=${"Data of the event, JSON"}
+              .lang=${"json"}
+              .value=${pasted}
+              @input=${(e: Event) => this.choose({ pasted: (e.currentTarget as CodeEditor).value })}
+            ></ph-editor>
+            ${this.fault ? html`<p class="fault" role="alert">${this.fault}</p>` : nothing}
+          </div>`
+        : nothing}
+    </div>`;
+  }
+}

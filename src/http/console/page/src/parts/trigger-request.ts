@@ -1,0 +1,62 @@
+// The request that a trigger makes, and how a test of it went.
+
+import { type TemplateResult, html, nothing } from "lit";
+import type { FieldError } from "../api";
+import { span } from "../ui";
+
+export interface Verdict {
+  ok: boolean;
+  errors: FieldError[];
+  warnings: { code: string; message?: string; detail?: string }[];
+  fires: boolean;
+  preview?: { url: string; headers: Record<string, string | null>; content_type: string; body: string } | null;
+}
+
+export interface TestResult {
+  delivered: boolean;
+  fires?: boolean;
+  status?: number;
+  reason?: string;
+  duration_ms: number | null;
+}
+
+/** What each outcome means to somebody who set the trigger up. */
+const MEANINGS: Record<string, string> = {
+  redirect: "The receiver redirects. Redirects are not followed; write its final URL.",
+  client_error: "The receiver refuses the request. Look at its URL, its headers and what it expects in the body.",
+  server_error: "The receiver failed. Its own log says why.",
+  bad_answer: "What came back is no HTTP response.",
+  resolve: "The host's name has no address. Look at its spelling.",
+  address_refused: "The address is not public, and the operator has not allowed it.",
+  connect: "Nobody listens at this address and port.",
+  tls: "The TLS handshake failed: the certificate does not fit the host, or has ended.",
+  queue_full: "Too much waits for this receiver already.",
+  template_unusable: "The template can't be used; open it to see why.",
+  timeout: "The receiver took too long.",
+};
+
+export function request(preview: NonNullable<Verdict["preview"]>): TemplateResult {
+  return html`<div class="preview">
+    <div class="preview-head"><h2>The request</h2></div>
+    <pre tabindex="0" aria-label="The request"><b>POST</b> ${preview.url}
+<span class="name">content-type:</span> ${preview.content_type}
+${Object.entries(preview.headers ?? {}).map(
+      ([name, value]) => html`<span class="name">${name}:</span> ${value ?? html`<i>hidden</i>`}\n`,
+    )}
+${preview.body}</pre>
+  </div>`;
+}
+
+export function outcome(result: TestResult): TemplateResult {
+  const reason = result.reason ?? "";
+  const timeout = reason.startsWith("timeout") ? MEANINGS["timeout"] : "";
+  const meaning = MEANINGS[reason] ?? timeout;
+  return html`<div class="verdict ${result.delivered ? "yes" : "no"}">
+    <strong>${result.delivered ? "Delivered" : "Not delivered"}</strong>
+    ${result.status ? html`<span>status ${result.status}</span>` : nothing}
+    ${reason ? html`<code>${reason}</code>` : nothing}
+    ${result.duration_ms === null ? nothing : html`<span>${span(result.duration_ms)}</span>`}
+    ${result.fires === false ? html`<span>The filter would have kept this sample back.</span>` : nothing}
+    ${meaning ? html`<span class="wide">${meaning}</span>` : nothing}
+  </div>`;
+}

@@ -1,0 +1,485 @@
+// Writing a template: the dictionary, the editor and the preview side by side.
+
+import { type TemplateResult, html, nothing } from "lit";
+import { type Diagnostic, Problem, type Request, at, call, list } from "../api";
+import { type Tag, typeFor } from "../dictionary";
+import { Edited } from "../document";
+import type { CodeEditor, Language } from "../editor/code-editor";
+import { offsetOf, placed } from "../findings";
+import { conflict } from "../parts/conflict";
+import "../parts/dictionary";
+import { type Preset, presets } from "../parts/presets";
+import { Sample } from "../parts/sample";
+import { insertion } from "../place";
+import { route } from "../route";
+import { session } from "../session";
+import { View, action, ask, bytes, curlButton, debounced, explain, notify, plural, slug } from "../ui";
+import type { TemplateDoc, TriggerDoc } from "./list";
+
+/** After the last key. What is typed meanwhile makes an older check void. */
+const CHECKED_AFTER_MS = 30;
+const DRAFT_KEPT_AFTER_MS = 400;
+/** What a preview shows of a body. */
+const SHOWN_MAX = 100_000;
+
+interface Verdict {
+  ok: boolean;
+  diagnostics: Diagnostic[];
+  preview?: { content_type: string; body: string };
+}
+
+const FORMATS: [TemplateDoc["format"], string][] = [
+  ["json", "JSON"],
+  ["xml", "XML"],
+  ["form", "Form"],
+  ["text", "Text"],
+];
+
+export class TemplateView extends View {
+  static override properties = { place: { attribute: false }, tick: { state: true } };
+  place: { id: string } = { id: "" };
+  private tick = 0;
+  private edited!: Edited<TemplateDoc>;
+  private sample!: Sample;
+  private doc: TemplateDoc = { id: "", format: "json", body: "" };
+  private stage: "loading" | "start" | "edit" | "gone" = "loading";
+  private fault = "";
+  private idTouched = false;
+  private verdict: Verdict | null = null;
+  private checkFault = "";
+  /** The text that the verdict is about. */
+  private judged = "";
+  private shown: { content_type: string; body: string } | null = null;
+  private users: TriggerDoc[] | null = null;
+  private saving = false;
+  private restored = false;
+  private storageFull = false;
+  private checking: AbortController | null = null;
+  private readonly check = debounced(CHECKED_AFTER_MS, () => void this.judge());
+  private readonly keepDraft = debounced(DRAFT_KEPT_AFTER_MS, () => this.keep());
+  private readonly leaving = (event: BeforeUnloadEvent) => {
+    this.keep();
+    if (this.isDirty) event.preventDefault();
+  };
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    addEventListener("beforeunload", this.leaving);
+    route.protect(() => this.mayLeave());
+    const plain = ({ id, name, format, body, content_type }: TemplateDoc): TemplateDoc => ({
+      id,
+      ...(name ? { name } : {}),
+      format,
+      body,
+      ...(content_type ? { content_type } : {}),
+    });
+    this.edited = new Edited<TemplateDoc>("template", session.account, this.place.id, plain);
+    this.sample = new Sample(session.account, () => {
+      this.check();
+      this.update_();
+    });
+    void this.open();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    removeEventListener("beforeunload", this.leaving);
+    this.checking?.abort();
+  }
+
+  private update_(): void {
+    this.tick++;
+  }
+
+  private get isDirty(): boolean {
+    return this.stage === "edit" && !this.edited.isSaved(this.doc) && this.doc.body !== "";
+  }
+
+  private async mayLeave(): Promise<boolean> {
+    if (!this.isDirty) return true;
+    this.keep();
+    const text = this.storageFull
+      ? "This browser has no room for a draft, so what you wrote would be lost."
+      : "What you wrote is not saved. It is kept as a draft in this browser and will be here when you come back.";
+    return ask({ title: "Leave this template?", text, yes: "Leave", no: "Stay" });
+  }
+
+  private async open(): Promise<void> {
+    try {
+      const [saved] = await Promise.all([this.edited.read(), this.sample.open(this.place.id, "")]);
+      const draft = this.edited.draft();
+      if (draft) {
+        this.doc = { ...draft.document };
+        this.edited.etag = draft.etag ?? this.edited.etag;
+        this.restored = true;
+      } else if (saved) {
+        this.doc = { ...saved };
+      }
+      this.idTouched = Boolean(this.place.id);
+      this.stage = saved || draft ? "edit" : "start";
+      if (this.stage === "edit") this.begin();
+    } catch (error) {
+      this.stage = "gone";
+      this.fault = error instanceof Problem && error.status === 404 ? "There is no template with this id here." : explain(error);
+    }
+    this.update_();
+  }
+
+  private begin(): void {
+    this.check();
+    void this.findUsers();
+  }
+
+  private start(preset: Preset): void {
+    const { format, body, content_type } = preset;
+    this.doc = { ...this.doc, name: preset.title, id: slug(preset.title), format, body, ...(content_type ? { content_type } : {}) };
+    this.stage = "edit";
+    this.begin();
+    if (preset.event) void this.sample.choose({ event: preset.event });
+    this.update_();
+    void this.updateComplete.then(() => this.querySelector<HTMLElement>("#name")?.focus());
+  }
+
+  private async findUsers(): Promise<void> {
+    if (!this.place.id) return;
+    try {
+      const { items } = await list<TriggerDoc>(`${at(session.account, "triggers")}?template=${encodeURIComponent(this.place.id)}`);
+      this.users = items.filter((trigger) => trigger.template === this.place.id);
+      // Looked at for the first time, it is shown with the event that it is sent for.
+      const first = this.users[0];
+      if (first && !this.sample.isKept) await this.sample.choose({ event: typeFor(first.event, this.sample.known) });
+    } catch {
+      this.users = null;
+    }
+    this.update_();
+  }
+
+  private get question(): Request {
+    const { format, body, content_type } = this.doc;
+    const data = this.sample.data ? { data: this.sample.data } : {};
+    const asked = { format, body, ...(content_type ? { content_type } : {}), event: this.sample.choice.event || "*", ...data };
+    return { method: "POST", path: at(session.account, "templates", "check"), body: asked };
+  }
+
+  private async judge(): Promise<void> {
+    this.checking?.abort();
+    const own = (this.checking = new AbortController());
+    const asked = this.question;
+    const text = JSON.stringify(asked.body);
+    try {
+      const { body } = await call<Verdict>(asked, own.signal);
+      this.verdict = body;
+      this.checkFault = "";
+      this.judged = text;
+      if (body.preview) this.shown = body.preview;
+      this.editor?.mark(body.diagnostics.map((diagnostic) => placed(this.doc.body, diagnostic)));
+    } catch (error) {
+      if (own.signal.aborted) return;
+      this.verdict = null;
+      this.checkFault = explain(error);
+    }
+    this.update_();
+    await this.updateComplete;
+    performance.mark("posthaste:preview");
+  }
+
+  private get editor(): CodeEditor | null {
+    return this.querySelector<CodeEditor>("ph-editor.body");
+  }
+
+  private change(change: Partial<TemplateDoc>): void {
+    performance.mark("posthaste:key");
+    this.doc = { ...this.doc, ...change };
+    if (!this.doc.content_type) delete this.doc.content_type;
+    if (change.name !== undefined && !this.idTouched) this.doc.id = slug(change.name);
+    this.check();
+    this.keepDraft();
+    this.update_();
+  }
+
+  private keep(): void {
+    if (this.stage !== "edit") return;
+    const kept = this.edited.keep(this.doc);
+    if (this.storageFull === kept) {
+      this.storageFull = !kept;
+      this.update_();
+    }
+  }
+
+  private insertTag(tag: Tag): void {
+    const editor = this.editor;
+    if (!editor) return;
+    const { text, back } = insertion(editor.value, editor.cursor, this.doc.format, tag);
+    editor.insert(text, back);
+  }
+
+  private get isRefused(): boolean {
+    return !this.verdict?.ok || this.judged !== JSON.stringify(this.question.body);
+  }
+
+  private async save(over?: string | null): Promise<void> {
+    if (this.saving) return;
+    await this.judge();
+    if (!this.doc.id) return this.refuse("Give the template a name first.", "#name");
+    if (!this.verdict?.ok) return this.refuse("The template has mistakes, so it can't be saved yet. The list below names each.");
+    this.saving = true;
+    this.update_();
+    try {
+      if (await this.edited.save(this.doc, over === undefined ? this.edited.etag : over)) {
+        this.doc = { ...this.doc };
+        this.restored = false;
+        notify("Template saved");
+        if (!this.place.id) this.created();
+      } else {
+        this.keep();
+        await this.shownConflict();
+      }
+    } catch (error) {
+      notify(explain(error), "bad");
+    }
+    this.saving = false;
+    this.update_();
+  }
+
+  private async shownConflict(): Promise<void> {
+    this.update_();
+    await this.updateComplete;
+    this.querySelector<HTMLElement>("#conflict-title")?.focus();
+  }
+
+  private refuse(text: string, field?: string): void {
+    notify(text, "bad");
+    if (field) this.querySelector<HTMLElement>(field)?.focus();
+  }
+
+  /** A new one has its name now. */
+  private created(): void {
+    const id = this.doc.id;
+    this.place = { id };
+    this.edited = this.edited.named(id);
+    this.sample.rename(id);
+    route.note({ account: session.account, page: "template", id });
+    void this.findUsers();
+  }
+
+  private async erase(): Promise<void> {
+    if (!(await ask({ title: "Delete this template?", text: "It is gone for good.", yes: "Delete", danger: true }))) return;
+    try {
+      await call(this.edited.removal());
+      this.edited.forget();
+      notify("Template deleted");
+      this.stage = "gone";
+      route.protect(null);
+      route.go({ account: session.account, page: "templates" });
+    } catch (error) {
+      notify(explain(error), "bad");
+    }
+  }
+
+  private discard(): void {
+    const saved = this.edited.saved;
+    this.edited.forget();
+    this.restored = false;
+    if (!saved) {
+      this.stage = "start";
+      this.doc = { id: "", format: "json", body: "" };
+      return this.update_();
+    }
+    void this.edited.read().then(() => {
+      this.doc = { ...this.edited.saved! };
+      this.check();
+      this.update_();
+    });
+  }
+
+  private take(): void {
+    const theirs = this.edited.theirs;
+    if (!theirs) return;
+    this.edited.saved = theirs.document;
+    this.edited.etag = theirs.etag;
+    this.edited.theirs = null;
+    this.edited.forget();
+    this.doc = { ...theirs.document };
+    this.check();
+    this.update_();
+  }
+
+  protected override render(): TemplateResult {
+    const back = html`<a class="back" href=${route.href({ account: session.account, page: "templates" })}>Templates</a>`;
+    if (this.stage === "loading") return html`${back}<p class="hint" aria-live="polite">Loading …</p>`;
+    if (this.stage === "gone") return html`${back}<h1 tabindex="-1">Template</h1><p class="fault" role="alert">${this.fault}</p>`;
+    if (this.stage === "start") {
+      return html`${back}<h1 tabindex="-1">New template</h1>${presets((preset) => this.start(preset), () => this.update_(), this.sample)}`;
+    }
+    const theirs = this.edited.theirs;
+    const text = (doc: TemplateDoc) => [doc.name ?? "", doc.format, doc.content_type ?? "", doc.body].join("\n").replace(/^\n+/, "");
+    return html`${back} ${this.renderHead()}
+      ${theirs
+        ? conflict({
+            mine: text(this.doc),
+            theirs: text(theirs.document),
+            keepMine: () => void this.save(theirs.etag),
+            takeTheirs: () => this.take(),
+            back: () => {
+              this.edited.theirs = null;
+              this.update_();
+            },
+          })
+        : nothing}
+      ${this.restored
+        ? html`<p class="note" role="status">
+            This is your draft of before, not saved yet.
+            <button type="button" class="link" @click=${this.discard}>Throw it away</button>
+          </p>`
+        : nothing}
+      ${this.storageFull ? html`<p class="note warn" role="status">This browser has no room for a draft: save before you leave.</p>` : nothing}
+      <div class="write">
+        <section class="preview-side" aria-label="Preview">${this.sample.render()} ${this.renderPreview()}</section>
+        <section class="editor-side" aria-label="Template">
+          <ph-editor
+            class="body"
+            .template=${true}
+            .label=${"Template body"}
+            .lang=${this.doc.format as Language}
+            .tags=${this.sample.tags}
+            .value=${this.doc.body}
+            @input=${(e: Event) => this.change({ body: (e.currentTarget as CodeEditor).value })}
+          ></ph-editor>
+          <p class="hint keys">
+            <kbd>{{</kbd> or <kbd>*|</kbd> suggests tags · <kbd>F8</kbd> next mistake · <kbd>Ctrl</kbd> <kbd>S</kbd> saves ·
+            <kbd>Tab</kbd> leaves the editor
+          </p>
+          ${this.renderFindings()}
+        </section>
+        <section class="dictionary-side" aria-label="Dictionary">
+          <details ?open=${matchMedia("(min-width: 75rem)").matches}>
+            <summary><h2>Dictionary</h2></summary>
+            <ph-dictionary
+              .tags=${this.sample.tags}
+              .event=${this.sample.choice.event}
+              @insert-tag=${(e: CustomEvent<Tag>) => this.insertTag(e.detail)}
+            ></ph-dictionary>
+          </details>
+        </section>
+      </div>`;
+  }
+
+  private renderHead(): TemplateResult {
+    const users = this.users;
+    const isNew = !this.edited.saved;
+    return html`<h1 tabindex="-1" class="hidden">${this.doc.name || this.doc.id || "New template"}</h1>
+      <div
+        class="head form"
+        @keydown=${(e: KeyboardEvent) => e.key === "Enter" && void this.save()}
+      >
+        <label class="field grow">
+          <span>Name</span>
+          <input id="name" maxlength="200" .value=${this.doc.name ?? ""} @input=${(e: Event) => this.change({ name: (e.target as HTMLInputElement).value })} />
+        </label>
+        <label class="field">
+          <span>Id</span>
+          <input
+            id="doc-id"
+            .value=${this.doc.id}
+            ?readonly=${!isNew}
+            spellcheck="false"
+            maxlength="128"
+            @input=${(e: Event) => {
+              this.idTouched = true;
+              this.change({ id: (e.target as HTMLInputElement).value });
+            }}
+          />
+        </label>
+        <label class="field">
+          <span>Format</span>
+          <select @change=${(e: Event) => this.change({ format: (e.target as HTMLSelectElement).value as TemplateDoc["format"] })}>
+            ${FORMATS.map(([value, label]) => html`<option value=${value} ?selected=${value === this.doc.format}>${label}</option>`)}
+          </select>
+        </label>
+        <label class="field">
+          <span>Content type</span>
+          <input
+            placeholder="of the format"
+            spellcheck="false"
+            .value=${this.doc.content_type ?? ""}
+            @input=${(e: Event) => this.change({ content_type: (e.target as HTMLInputElement).value.trim() })}
+          />
+        </label>
+        <div class="actions">
+          ${action({
+            label: isNew ? "Save" : "Save changes",
+            kind: "primary",
+            request: this.doc.id ? this.edited.request(this.doc) : null,
+            run: () => void this.save(),
+            disabled: this.saving || this.isRefused,
+          })}
+          ${isNew
+            ? nothing
+            : action({ label: "Delete", kind: "danger", request: this.edited.removal(), run: () => void this.erase(), disabled: Boolean(users?.length), ...(users?.length ? { title: "A trigger uses it" } : {}) })}
+        </div>
+      </div>
+      <p class="status-line" role="status">
+        ${this.saving ? "Saving …" : this.edited.isSaved(this.doc) ? "Saved." : isNew ? "Not saved yet." : "Changed, not saved."}
+        ${users?.length
+          ? html`Used by ${plural(users.length, "trigger")}: ${users.slice(0, 5).map(
+              (trigger, i) => html`${i ? ", " : ""}<a href=${route.href({ account: session.account, page: "trigger", id: trigger.id })}>${trigger.name || trigger.id}</a>`,
+            )}${users.length > 5 ? " …" : ""}. A change takes effect for ${users.length === 1 ? "it" : "all of them"} at once.`
+          : users && !isNew
+            ? "Used by no trigger."
+            : nothing}
+      </p>`;
+  }
+
+  private renderPreview(): TemplateResult {
+    const stale = Boolean(this.checkFault) || !this.verdict?.preview;
+    const shown = this.shown;
+    return html`<div class="preview ${stale ? "stale" : ""}">
+      <div class="preview-head">
+        <h2>Preview</h2>
+        ${shown ? html`<code>${shown.content_type}</code><span>${bytes(new TextEncoder().encode(shown.body).length)}</span>` : nothing}
+        <span class="grow"></span>
+        ${stale && shown ? html`<span class="badge warn" role="status">as it was before the mistake</span>` : nothing}
+        ${curlButton("Check", this.question)}
+      </div>
+      ${shown
+        ? html`<pre tabindex="0" aria-label="What the receiver gets">${shown.body.slice(0, SHOWN_MAX)}${shown.body.length > SHOWN_MAX ? "\n…" : ""}</pre>`
+        : html`<p class="hint">The preview appears once the template has no mistake.</p>`}
+    </div>`;
+  }
+
+  private renderFindings(): TemplateResult {
+    if (this.checkFault) return html`<p class="fault" role="alert">${this.checkFault}</p>`;
+    const found = this.verdict?.diagnostics ?? [];
+    const count = (severity: string) => found.filter((own) => own.severity === severity).length;
+    const [errors, warnings] = [count("error"), count("warning")];
+    const said = [errors && plural(errors, "mistake"), warnings && plural(warnings, "warning")].filter(Boolean).join(", ");
+    return html`<div class="findings">
+      <h2>${said || "No mistakes"}</h2>
+      <p class="hidden" aria-live="polite">${said || "No mistakes"}</p>
+      <ul>
+        ${found.map((own) => {
+          const { apply, from, to } = placed(this.doc.body, own);
+          const go = () => this.editor?.show(offsetOf(this.doc.body, own.line, own.column));
+          return html`<li class=${own.severity}>
+            <button type="button" class="where" @click=${go} aria-label="Go to line ${own.line}, column ${own.column}">
+              ${own.line}:${own.column}
+            </button>
+            <span class="text"><span class="hidden">${own.severity}: </span>${own.message} <code class="code">${own.code}</code></span>
+            ${apply
+              ? html`<button type="button" class="apply" @click=${() => this.editor?.replace(from, to, apply.text)}>${apply.label}</button>`
+              : nothing}
+          </li>`;
+        })}
+      </ul>
+    </div>`;
+  }
+
+  /** Ctrl+S, as everywhere. */
+  shortcut(event: KeyboardEvent): void {
+    if (event.key !== "s" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    void this.save();
+  }
+}
+
+customElements.define("ph-template", TemplateView);

@@ -1,0 +1,484 @@
+// Setting up and testing a trigger on one page: event, filter with its verdict, the request it makes, and a test through
+// the real path.
+
+import { type TemplateResult, html, nothing } from "lit";
+import { type FieldError, Problem, type Request, at, call, list } from "../api";
+import { Edited } from "../document";
+import type { CodeEditor } from "../editor/code-editor";
+import { type Condition, conditions, valueAt, written } from "../filter";
+import { inPart } from "../findings";
+import { conflict } from "../parts/conflict";
+import { Sample } from "../parts/sample";
+import { type HeaderRow, type SecretRow, fields } from "../parts/trigger-fields";
+import { type TestResult, type Verdict, outcome, request } from "../parts/trigger-request";
+import { route } from "../route";
+import { session } from "../session";
+import { View, action, ask, curlButton, debounced, explain, notify, slug } from "../ui";
+import type { TemplateDoc, TriggerDoc } from "./list";
+
+const CHECKED_AFTER_MS = 120;
+/** Conditions that are judged one by one. */
+const CONDITIONS_MAX = 16;
+
+/** What the form holds. The filter is text, so that it may be broken while it is written. */
+export interface Form {
+  id: string;
+  name: string;
+  event: string;
+  template: string;
+  url: string;
+  where: string;
+  headers: HeaderRow[];
+  secrets: SecretRow[];
+  rate: string;
+  enabled: boolean;
+}
+
+interface Explained {
+  id: string;
+  fires: boolean;
+  reason?: string;
+  path?: string;
+  condition?: unknown;
+  value?: unknown;
+}
+
+const REASONS: Record<string, string> = {
+  disabled: "the trigger is disabled",
+  event: "it listens to another event type",
+  filter: "its filter does not hold",
+  filter_too_costly: "its filter costs more than an event may",
+  template_unusable: "its template can't be used",
+};
+
+export class TriggerView extends View {
+  static override properties = { place: { attribute: false }, tick: { state: true } };
+  place: { id: string } = { id: "" };
+  private tick = 0;
+  private edited!: Edited<TriggerDoc>;
+  private sample!: Sample;
+  form: Form = { id: "", name: "", event: "", template: "", url: "", where: "", headers: [], secrets: [], rate: "", enabled: true };
+  templates: TemplateDoc[] = [];
+  private stage: "loading" | "edit" | "gone" = "loading";
+  private fault = "";
+  private whereFault = "";
+  private idTouched = false;
+  private restored = false;
+  private verdict: Verdict | null = null;
+  private checkFault = "";
+  private explained: Explained | null = null;
+  private held: { condition: Condition; fires: boolean }[] = [];
+  private result: TestResult | null = null;
+  private testing = false;
+  private saving = false;
+  private checking: AbortController | null = null;
+  private readonly check = debounced(CHECKED_AFTER_MS, () => void this.judge());
+  private readonly keepDraft = debounced(400, () => this.keep());
+  private readonly leaving = (event: BeforeUnloadEvent) => {
+    this.keep();
+    if (this.isDirty) event.preventDefault();
+  };
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    addEventListener("beforeunload", this.leaving);
+    route.protect(async () => {
+      if (!this.isDirty) return true;
+      this.keep();
+      const text = "What you wrote is not saved. It is kept as a draft in this browser, but for the values of headers and secrets.";
+      return ask({ title: "Leave this trigger?", text, yes: "Leave", no: "Stay" });
+    });
+    this.edited = new Edited<TriggerDoc>("trigger", session.account, this.place.id, plain);
+    this.sample = new Sample(session.account, () => {
+      this.check();
+      this.tick++;
+    });
+    void this.open();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    removeEventListener("beforeunload", this.leaving);
+    this.checking?.abort();
+  }
+
+  private get isDirty(): boolean {
+    return this.stage === "edit" && !this.edited.isSaved(this.document) && Boolean(this.form.url || this.form.where || this.form.name);
+  }
+
+  private async open(): Promise<void> {
+    try {
+      const [saved, templates] = await Promise.all([this.edited.read(), list<TemplateDoc>(at(session.account, "templates"))]);
+      this.templates = templates.items;
+      const draft = this.edited.draft();
+      if (draft) {
+        this.form = formOf(draft.document);
+        this.edited.etag = draft.etag ?? this.edited.etag;
+        this.restored = true;
+      } else if (saved) {
+        this.form = formOf(saved);
+      } else {
+        this.form.template = this.templates[0]?.id ?? "";
+      }
+      this.idTouched = Boolean(this.place.id);
+      await this.sample.open(`trigger:${this.place.id}`, this.form.event);
+      this.stage = "edit";
+      this.check();
+    } catch (error) {
+      this.stage = "gone";
+      this.fault = error instanceof Problem && error.status === 404 ? "There is no trigger with this id here." : explain(error);
+    }
+    this.tick++;
+  }
+
+  change(change: Partial<Form>): void {
+    this.form = { ...this.form, ...change };
+    if (change.name !== undefined && !this.idTouched) this.form.id = slug(change.name);
+    if (change.id !== undefined) this.idTouched = true;
+    this.check();
+    this.keepDraft();
+    this.tick++;
+  }
+
+  private keep(): void {
+    if (this.stage === "edit" && !this.whereFault) this.edited.keep(this.document);
+  }
+
+  /** The document that the form makes. */
+  private get document(): TriggerDoc {
+    const { id, name, event, template, url, headers, secrets, rate, enabled } = this.form;
+    const named = headers.filter((row) => row.name.trim());
+    const where = this.readWhere();
+    return {
+      id,
+      ...(name ? { name } : {}),
+      event,
+      ...(where === undefined ? {} : { where }),
+      template,
+      url,
+      ...(named.length ? { headers: Object.fromEntries(named.map((row) => [row.name.trim(), row.isSaved && row.value === "" ? null : row.value])) } : {}),
+      ...(secrets.length ? { secrets: secrets.map((row) => ({ ...(row.key ? { key: row.key } : { id: row.id }), ...(row.until ? { until: row.until } : {}) })) } : {}),
+      ...(rate ? { rate_per_s: Number(rate) } : {}),
+      enabled,
+    };
+  }
+
+  private readWhere(): unknown {
+    const text = this.form.where.trim();
+    this.whereFault = "";
+    if (!text) return undefined;
+    try {
+      return JSON.parse(text) as unknown;
+    } catch (error) {
+      this.whereFault = `The filter is not JSON yet: ${(error as Error).message}`;
+      return undefined;
+    }
+  }
+
+  private checkRequest(document = this.document): Request {
+    const data = this.sample.data ? { data: this.sample.data } : {};
+    return { method: "POST", path: at(session.account, "triggers", "check"), body: { ...document, id: document.id || "new", ...data } };
+  }
+
+  private get explainRequest(): Request {
+    const body = { type: this.sample.choice.event, data: this.sample.data ?? {}, triggers: [this.edited.id] };
+    return { method: "POST", path: at(session.account, "triggers", "explain"), body };
+  }
+
+  private get testRequest(): Request {
+    return { method: "POST", path: `${this.edited.path()}/test`, body: this.sample.data ? { data: this.sample.data } : {} };
+  }
+
+  private async judge(): Promise<void> {
+    this.checking?.abort();
+    const own = (this.checking = new AbortController());
+    const document = this.document;
+    try {
+      this.verdict = (await call<Verdict>(this.checkRequest(document), own.signal)).body;
+      this.checkFault = "";
+      await this.judgeEach(document, own.signal);
+      this.explained = await this.ask(own.signal);
+    } catch (error) {
+      if (own.signal.aborted) return;
+      this.verdict = null;
+      const unknown = error instanceof Problem && error.isUnknownCall;
+      this.checkFault = unknown ? "This node is of a version that can't check triggers; save and send a test instead." : explain(error);
+    }
+    const errors = this.whereFault ? [{ pointer: "/where", code: "malformed", detail: this.whereFault }] : (this.verdict?.errors ?? []);
+    this.querySelector<CodeEditor>("ph-editor.where")?.mark(inPart(this.form.where, "/where", errors));
+    this.tick++;
+  }
+
+  /** Each condition alone, since the node names the first that fails only. */
+  private async judgeEach(document: TriggerDoc, signal: AbortSignal): Promise<void> {
+    const all = this.verdict?.errors.length ? [] : conditions(document.where).slice(0, CONDITIONS_MAX);
+    const held: { condition: Condition; fires: boolean }[] = [];
+    for (const condition of all) {
+      const { body } = await call<Verdict>(this.checkRequest({ ...document, where: condition.alone }), signal);
+      held.push({ condition, fires: body.fires });
+    }
+    this.held = held;
+  }
+
+  /** What the saved trigger does with the sample, in the node's words. */
+  private async ask(signal: AbortSignal): Promise<Explained | null> {
+    if (!this.edited.saved || !this.sample.data) return null;
+    try {
+      const { body } = await call<{ triggers: Explained[] }>(this.explainRequest, signal);
+      return body.triggers.find((own) => own.id === this.edited.id) ?? null;
+    } catch {
+      return null;
+    }
+  }
+
+  async save(over?: string | null): Promise<void> {
+    if (this.saving) return;
+    const document = this.document;
+    if (!document.id) {
+      notify("Give the trigger a name first.", "bad");
+      return this.querySelector<HTMLElement>("#name")?.focus();
+    }
+    if (this.whereFault) return notify(this.whereFault, "bad");
+    this.saving = true;
+    this.tick++;
+    try {
+      if (await this.edited.save(document, over === undefined ? this.edited.etag : over)) {
+        if (!this.place.id) {
+          this.place = { id: document.id };
+          this.edited = this.edited.named(document.id);
+          this.sample.rename(`trigger:${document.id}`);
+          route.note({ account: session.account, page: "trigger", id: document.id });
+        }
+        // What is never shown again is not kept here either.
+        await this.edited.read();
+        this.form = formOf(this.edited.saved!);
+        this.restored = false;
+        notify("Trigger saved");
+        this.check();
+      } else {
+        this.keep();
+        this.tick++;
+        await this.updateComplete;
+        this.querySelector<HTMLElement>("#conflict-title")?.focus();
+      }
+    } catch (error) {
+      if (error instanceof Problem && error.errors.length) this.verdict = { ...empty, ...this.verdict, ok: false, errors: error.errors };
+      notify(explain(error), "bad");
+    }
+    this.saving = false;
+    this.tick++;
+  }
+
+  private async test(): Promise<void> {
+    this.testing = true;
+    this.result = null;
+    this.tick++;
+    try {
+      this.result = (await call<TestResult>(this.testRequest)).body;
+    } catch (error) {
+      this.result = { delivered: false, reason: explain(error), duration_ms: null };
+    }
+    this.testing = false;
+    this.tick++;
+  }
+
+  private async erase(): Promise<void> {
+    if (!(await ask({ title: "Delete this trigger?", text: "It fires no more, at once, and is gone for good.", yes: "Delete", danger: true }))) return;
+    try {
+      await call(this.edited.removal());
+      this.edited.forget();
+      notify("Trigger deleted");
+      route.protect(null);
+      route.go({ account: session.account, page: "triggers" });
+    } catch (error) {
+      notify(explain(error), "bad");
+    }
+  }
+
+  async rotate(): Promise<void> {
+    const text = "A new secret signs from now on. The others sign too for one more day, so that the receiver has time to take the new one over.";
+    if (!(await ask({ title: "Rotate the secret?", text, yes: "Rotate" }))) return;
+    try {
+      const { body } = await call<{ id: string; key: string }>(this.rotation);
+      dispatchEvent(new CustomEvent("ph-secret", { detail: { title: "The new secret", key: body.key } }));
+      await this.edited.read();
+      this.form = formOf(this.edited.saved!);
+      this.tick++;
+    } catch (error) {
+      const unknown = error instanceof Problem && error.isUnknownCall;
+      notify(unknown ? "This node is of a version that can't rotate secrets." : explain(error), "bad");
+    }
+  }
+
+  get rotation(): Request {
+    return { method: "POST", path: `${this.edited.path()}/secret/rotate`, body: {} };
+  }
+
+  get isNew(): boolean {
+    return !this.edited.saved;
+  }
+
+  errorsAt(pointer: string): FieldError[] {
+    return (this.verdict?.errors ?? []).filter((error) => error.pointer === pointer || error.pointer.startsWith(`${pointer}/`));
+  }
+
+  private async discard(): Promise<void> {
+    this.edited.forget();
+    this.restored = false;
+    const saved = await this.edited.read();
+    this.form = saved ? formOf(saved) : { ...formOf({ id: "", event: "", template: this.templates[0]?.id ?? "", url: "" }) };
+    this.check();
+    this.tick++;
+  }
+
+  protected override render(): TemplateResult {
+    const back = html`<a class="back" href=${route.href({ account: session.account, page: "triggers" })}>Triggers</a>`;
+    if (this.stage === "loading") return html`${back}<p class="hint" aria-live="polite">Loading …</p>`;
+    if (this.stage === "gone") return html`${back}<h1 tabindex="-1">Trigger</h1><p class="fault" role="alert">${this.fault}</p>`;
+    const theirs = this.edited.theirs;
+    const text = (own: TriggerDoc) => JSON.stringify(plain(own), null, 2);
+    return html`${back}
+      <div class="head">
+        <h1 tabindex="-1">${this.form.name || this.form.id || "New trigger"}</h1>
+        <span class="grow"></span>
+        <div class="actions">
+          ${action({
+            label: this.isNew ? "Save" : "Save changes",
+            kind: "primary",
+            request: this.form.id ? this.edited.request(this.document) : null,
+            run: () => void this.save(),
+            disabled: this.saving || Boolean(this.whereFault) || this.verdict?.ok === false,
+          })}
+          ${this.isNew ? nothing : action({ label: "Delete", kind: "danger", request: this.edited.removal(), run: () => void this.erase() })}
+        </div>
+      </div>
+      <p class="status-line" role="status">
+        ${this.saving ? "Saving …" : this.isNew ? "Not saved yet." : this.edited.isSaved(this.document) ? "Saved. A change takes effect at once, on every node." : "Changed, not saved."}
+      </p>
+      ${theirs
+        ? conflict({
+            mine: text(this.document),
+            theirs: text(theirs.document),
+            keepMine: () => void this.save(theirs.etag),
+            takeTheirs: () => {
+              Object.assign(this.edited, { saved: theirs.document, etag: theirs.etag, theirs: null });
+              this.edited.forget();
+              this.form = formOf(theirs.document);
+              this.check();
+              this.tick++;
+            },
+            back: () => {
+              this.edited.theirs = null;
+              this.tick++;
+            },
+          })
+        : nothing}
+      ${this.restored
+        ? html`<p class="note" role="status">
+            This is your draft of before, not saved yet. Values of headers and secrets are not kept in drafts.
+            <button type="button" class="link" @click=${() => void this.discard()}>Throw it away</button>
+          </p>`
+        : nothing}
+      <div class="two wide">
+        <section aria-label="Trigger" class="panel">${fields(this)} ${this.renderWarnings()}</section>
+        <section aria-label="Test" class="panel">
+          <h2>Try it on a sample</h2>
+          ${this.sample.render()} ${this.renderVerdict()} ${this.verdict?.preview ? request(this.verdict.preview) : nothing}
+          ${this.checkFault ? html`<p class="note" role="status">${this.checkFault}</p>` : nothing} ${this.renderTest()}
+        </section>
+      </div>`;
+  }
+
+  private renderWarnings(): TemplateResult | typeof nothing {
+    const warnings = this.verdict?.warnings ?? [];
+    const errors = this.verdict?.errors ?? [];
+    if (!warnings.length && !errors.length) return nothing;
+    return html`<div class="findings">
+      <ul>
+        ${errors.map((own) => html`<li class="error"><code class="where">${own.pointer}</code><span class="text"><span class="hidden">error: </span>${own.detail} <code class="code">${own.code}</code></span></li>`)}
+        ${warnings.map((own) => html`<li class="warning"><span class="text"><span class="hidden">warning: </span>${own.message ?? own.detail} <code class="code">${own.code}</code></span></li>`)}
+      </ul>
+    </div>`;
+  }
+
+  private renderVerdict(): TemplateResult | typeof nothing {
+    const verdict = this.verdict;
+    if (!verdict || !this.sample.data) return nothing;
+    const why = this.explained && !this.explained.fires && this.edited.isSaved(this.document) ? this.explained : null;
+    const fires = verdict.fires && !why;
+    return html`<div class="verdict ${fires ? "yes" : "no"}" role="status">
+        <strong>${fires ? "This sample fires it." : "This sample does not fire it."}</strong>
+        ${why?.reason ? html`<span>${REASONS[why.reason] ?? why.reason}${why.path ? html`, at <code>${why.path}</code>` : nothing}.</span>` : nothing}
+        ${this.isNew ? nothing : curlButton("Explain", this.explainRequest)}
+      </div>
+      ${this.held.length
+        ? html`<ul class="conditions" aria-label="Conditions of the filter">
+            ${this.held.map(
+              ({ condition, fires: holds }) => html`<li class=${holds ? "yes" : "no"}>
+                <span aria-hidden="true">${holds ? "✓" : "✗"}</span>
+                <span><code>${condition.label}</code> ${holds ? "holds" : "does not hold"}</span>
+                ${condition.path ? html`<code class="value">${valueAt(this.sample.data, condition.path)}</code>` : nothing}
+              </li>`,
+            )}
+          </ul>`
+        : nothing}`;
+  }
+
+  private renderTest(): TemplateResult {
+    const isSaved = !this.isNew && this.edited.isSaved(this.document);
+    return html`<div class="test">
+      <div class="row">
+        ${action({
+          label: this.testing ? "Sending …" : "Send test",
+          kind: "primary",
+          request: this.isNew ? null : this.testRequest,
+          run: () => void this.test(),
+          disabled: this.testing || !isSaved || !this.sample.data,
+        })}
+        <span class="hint">${isSaved ? "Sends this sample for real, whatever the filter says." : "Save first: a test sends what is saved."}</span>
+      </div>
+      <div aria-live="polite">${this.result ? outcome(this.result) : nothing}</div>
+    </div>`;
+  }
+
+  shortcut(event: KeyboardEvent): void {
+    if (event.key !== "s" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    void this.save();
+  }
+}
+
+const empty: Verdict = { ok: true, errors: [], warnings: [], fires: false };
+
+/** What a draft keeps and what is compared: no header's value and no secret. */
+function plain({ id, name, event, where, template, url, headers, secrets, rate_per_s, enabled }: TriggerDoc): TriggerDoc {
+  return {
+    id,
+    ...(name ? { name } : {}),
+    event,
+    ...(where === undefined ? {} : { where }),
+    template,
+    url,
+    ...(headers && Object.keys(headers).length ? { headers: Object.fromEntries(Object.entries(headers).map(([own, value]) => [own, value === null ? null : "(written)"])) } : {}),
+    ...(secrets?.length ? { secrets: secrets.map((own) => ({ ...(own.key ? { key: "(written)" } : { id: own.id! }), ...(own.until ? { until: own.until } : {}) })) } : {}),
+    ...(rate_per_s ? { rate_per_s } : {}),
+    enabled: enabled !== false,
+  };
+}
+
+function formOf(document: TriggerDoc): Form {
+  return {
+    id: document.id,
+    name: document.name ?? "",
+    event: document.event,
+    template: document.template,
+    url: document.url,
+    where: document.where === undefined ? "" : written(document.where),
+    headers: Object.keys(document.headers ?? {}).map((name) => ({ name, value: "", isSaved: document.headers![name] === null })),
+    secrets: (document.secrets ?? []).filter((own) => own.id).map((own) => ({ id: own.id!, key: "", until: own.until ?? "" })),
+    rate: document.rate_per_s ? String(document.rate_per_s) : "",
+    enabled: document.enabled !== false,
+  };
+}
+
+customElements.define("ph-trigger", TriggerView);

@@ -1,0 +1,105 @@
+//! How the destinations of this node are doing, the most troubled first.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use futures_util::future::join_all;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::auth::{Want, authorize};
+use super::call::Call;
+use super::openapi::operation::{Operation, Shape};
+use super::problem::Problem;
+use super::state::AppState;
+use super::{activity, paging};
+use crate::flow::destination_state::{DestinationState, DestinationsAsked, Survey};
+
+/// How long a dispatch thread may take to say how its destinations are doing. One that is busy for longer is a
+/// trouble of its own, which the response then names.
+const TOLD_WITHIN: Duration = Duration::from_secs(2);
+
+/// The destinations of this node.
+#[derive(Debug, Serialize, ToSchema)]
+struct Destinations {
+    /// The node.
+    node: String,
+    /// The most troubled first.
+    items: Vec<DestinationView>,
+    /// How many there are.
+    total: usize,
+}
+
+/// One destination. Its numbers count since the first of its deliveries after it was idle.
+#[derive(Debug, Serialize, ToSchema)]
+struct DestinationView {
+    /// Scheme, host and port.
+    #[schema(example = "https://example.com:443")]
+    destination: String,
+    /// What is wrong: `none`, `failing` (the last attempt was not delivered), `dropping` (deliveries were dropped
+    /// within the last minute) or `stalled` (so slow that it no longer paces producers).
+    trouble: &'static str,
+    /// Deliveries that wait.
+    queued: usize,
+    /// Bytes of their bodies.
+    queued_bytes: usize,
+    /// Attempts in flight.
+    in_flight: usize,
+    /// Milliseconds that the oldest delivery has waited; `null` where none does.
+    oldest_ms: Option<u64>,
+    /// Attempts that ended, by outcome.
+    attempts: BTreeMap<&'static str, u64>,
+    /// Deliveries that were dropped, by reason.
+    dropped: BTreeMap<&'static str, u64>,
+}
+
+pub(super) fn calls() -> Vec<Call> {
+    vec![Call::get(
+        "/v1/destinations",
+        || web::route().to(list),
+        || {
+            let summary = "The live destinations of this node, the most troubled first. Operator only";
+            let operation = Operation::new("list_destinations", "activity", summary);
+            paging::limited(operation.json(200, "Destinations", Shape::of::<Destinations>()))
+                .problem(503, "A thread of the node did not respond in time")
+        },
+    )]
+}
+
+async fn list(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    authorize(&request, &state, Want::Operate)?;
+    let limit = paging::limit(&request)?;
+    let asked = state.dispatchers.iter().map(|dispatchers| dispatchers.send(DestinationsAsked { limit }));
+    let told = tokio::time::timeout(TOLD_WITHIN, join_all(asked)).await.map_err(|_| unresponsive())?;
+    let mut all = Survey::default();
+    for survey in told.into_iter().flatten() {
+        all.total += survey.total;
+        all.destinations.extend(survey.destinations);
+    }
+    all.keep(limit);
+    all.destinations.sort_by(|one, other| other.rank().cmp(&one.rank()));
+    let items = all.destinations.into_iter().map(DestinationView::of).collect();
+    Ok(HttpResponse::Ok().json(Destinations { node: state.name.to_string(), items, total: all.total }))
+}
+
+fn unresponsive() -> Problem {
+    let detail = format!("a dispatch thread did not respond within {} s", TOLD_WITHIN.as_secs());
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "dispatch_unresponsive", detail).with_retry_after(1)
+}
+
+impl DestinationView {
+    fn of(state: DestinationState) -> Self {
+        Self {
+            destination: state.destination.to_string(),
+            trouble: state.trouble.as_str(),
+            queued: state.queued,
+            queued_bytes: state.queued_bytes,
+            in_flight: state.in_flight,
+            oldest_ms: state.oldest_wait.map(activity::milliseconds),
+            attempts: state.attempts.into_iter().map(|(outcome, number)| (outcome.as_str(), number)).collect(),
+            dropped: state.dropped.into_iter().map(|(reason, number)| (reason.as_str(), number)).collect(),
+        }
+    }
+}

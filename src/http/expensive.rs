@@ -1,0 +1,51 @@
+//! Requests that hold much memory or a processor for long: lists, checks, and writes that compile a template. Accounts
+//! share how many there may be at a time.
+
+use actix_web::http::StatusCode;
+
+use super::problem::Problem;
+use crate::flow::fairness::{Pool, Taken};
+use crate::flow::refusal::RETRY_AFTER_S;
+use crate::model::id::AccountId;
+
+/// Such requests at a time. Each holds a few megabytes at most, for some milliseconds.
+const REQUESTS_MAX: usize = 64;
+/// A lone account may have half of them, and each of several an equal part.
+const WEIGHT: usize = 1;
+
+/// How many such requests there may be.
+pub struct Expensive(Pool<AccountId>);
+
+impl Default for Expensive {
+    fn default() -> Self {
+        Self(Pool::new(REQUESTS_MAX, WEIGHT))
+    }
+}
+
+impl Expensive {
+    /// Begins one; it ends when what is returned is dropped.
+    pub(super) fn begin(&self, account: &AccountId) -> Result<Taken, Problem> {
+        let refused = || {
+            let detail = "this account has as many lists and checks under way as it may; send the request again later";
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "engine_full", detail).with_retry_after(RETRY_AFTER_S)
+        };
+        self.0.share(account).take(1).ok_or_else(refused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_account_leaves_room_for_the_others() {
+        let (requests, name) = (Expensive::default(), |text| AccountId::new(text).expect("a name"));
+        let greedy: Vec<_> = std::iter::from_fn(|| requests.begin(&name("greedy")).ok()).collect();
+        assert_eq!(greedy.len(), REQUESTS_MAX / 2);
+        let other: Vec<_> = std::iter::from_fn(|| requests.begin(&name("other")).ok()).collect();
+        assert!(other.len() >= REQUESTS_MAX / 8, "{}", other.len());
+        assert_eq!(requests.begin(&name("greedy")).expect_err("over its share").status, 429);
+        drop((greedy, other));
+        assert!(requests.begin(&name("greedy")).is_ok());
+    }
+}

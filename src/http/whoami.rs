@@ -1,0 +1,55 @@
+//! What a key may do, for a client that has only the key.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::auth::{Want, authorize};
+use super::call::Call;
+use super::openapi::operation::{Operation, Shape};
+use super::problem::Problem;
+use super::state::AppState;
+use crate::model::id::AccountId;
+use crate::model::key::Scope;
+
+/// What the request's key may do.
+#[derive(Debug, Serialize, ToSchema)]
+struct Whoami {
+    /// `operator`, `producer` or `account`.
+    scope: &'static str,
+    /// The account of a key that has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    account: Option<AccountId>,
+    /// Whether it may watch activity.
+    activity: bool,
+    /// The node that responds.
+    node: String,
+    /// Its version.
+    version: &'static str,
+}
+
+pub(super) fn calls() -> Vec<Call> {
+    vec![Call::get(
+        "/v1/whoami",
+        || web::route().to(whoami),
+        || {
+            Operation::new("whoami", "keys", "What the request's key may do").json(
+                200,
+                "The key's scope",
+                Shape::of::<Whoami>(),
+            )
+        },
+    )]
+}
+
+async fn whoami(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    let scope = authorize(&request, &state, Want::Read)?;
+    let (account, activity) = match &scope {
+        Scope::Operator => (None, true),
+        Scope::Account(own) => (Some(own.clone()), state.config.activity.for_accounts),
+        Scope::Producer { .. } => (None, false),
+    };
+    let (scope, node, version) = (scope.as_str(), state.name.to_string(), env!("CARGO_PKG_VERSION"));
+    Ok(HttpResponse::Ok().json(Whoami { scope, account, activity, node, version }))
+}

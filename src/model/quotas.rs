@@ -1,0 +1,136 @@
+//! What one account may keep, so that no account fills what all share. The values are settings.
+
+use serde_json::{Map, Value};
+
+use super::field::FieldError;
+use super::outcome::Dropped;
+use super::trigger::{BrokenRule, Trigger};
+
+/// The quotas of each account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quotas {
+    /// Triggers.
+    pub triggers: usize,
+    /// Templates.
+    pub templates: usize,
+    /// Bytes of the documents of both.
+    pub bytes: usize,
+    /// Bytes of one trigger's filter, as compact JSON.
+    pub filter_bytes: usize,
+    /// Headers of one trigger.
+    pub headers: usize,
+    /// Secrets of one trigger.
+    pub secrets: usize,
+}
+
+/// A quota of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quota {
+    /// Triggers.
+    Triggers,
+    /// Templates.
+    Templates,
+    /// Bytes of documents.
+    Bytes,
+}
+
+impl Quota {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Triggers => "triggers",
+            Self::Templates => "templates",
+            Self::Bytes => "bytes",
+        }
+    }
+
+    /// The quota with this word.
+    pub fn named(word: &str) -> Option<Self> {
+        [Self::Triggers, Self::Templates, Self::Bytes].into_iter().find(|quota| quota.as_str() == word)
+    }
+}
+
+impl Quotas {
+    /// Every quota that a trigger's document is over. The document is looked at before anything is made of it.
+    pub fn judge_document(&self, members: &Map<String, Value>) -> Vec<FieldError> {
+        let mut over = Vec::new();
+        let mut judge = |member: &str, code, what: &str, number: usize, most: usize| {
+            if number > most {
+                let detail = format!("`{member}` has {number} {what}; at most {most} are accepted");
+                over.push(FieldError::new(format!("/{member}"), code, detail));
+            }
+        };
+        let length = |member: &str| match members.get(member) {
+            Some(Value::Array(items)) => items.len(),
+            Some(Value::Object(members)) => members.len(),
+            _ => 0,
+        };
+        if let Some(filter) = members.get("where") {
+            judge("where", "filter_too_large", "bytes", json_bytes(filter), self.filter_bytes);
+        }
+        judge("headers", "too_many", "headers", length("headers"), self.headers);
+        judge("secrets", "too_many", "secrets", length("secrets"), self.secrets);
+        over
+    }
+
+    /// Every quota that a trigger is over which was saved under others, or by another program.
+    pub fn judge_trigger(&self, trigger: &Trigger) -> Vec<BrokenRule> {
+        let document = match trigger.to_json() {
+            Value::Object(members) => self.judge_document(&members),
+            _ => Vec::new(),
+        };
+        let reason =
+            |pointer: &str| if pointer == "/where" { Dropped::FilterTooCostly } else { Dropped::HeaderRefused };
+        let broken = document.into_iter();
+        broken.map(|error| BrokenRule { reason: reason(&error.pointer), error }).collect()
+    }
+}
+
+/// The length of a value as compact JSON, without making the text.
+pub fn json_bytes(value: &Value) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, value).expect("a value is JSON, and counting never fails");
+    count.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const QUOTAS: Quotas = Quotas { triggers: 1, templates: 1, bytes: 100, filter_bytes: 20, headers: 2, secrets: 1 };
+
+    #[test]
+    fn each_part_of_a_document_has_its_quota() {
+        for (document, expected) in [
+            (json!({"where": {"a": ["é"]}, "headers": {"a": "1", "b": "2"}, "secrets": [{}]}), &[][..]),
+            (json!({"where": {"a": ["x".repeat(12)]}}), &["/where filter_too_large"]),
+            (
+                json!({"headers": {"a": "1", "b": "2", "c": "3"}, "secrets": [{}, {}]}),
+                &["/headers too_many", "/secrets too_many"],
+            ),
+            (json!({"headers": 7, "secrets": "x"}), &[]),
+        ] {
+            let over = QUOTAS.judge_document(document.as_object().expect("an object"));
+            let over: Vec<String> = over.iter().map(|error| format!("{} {}", error.pointer, error.code)).collect();
+            assert_eq!(over, expected, "{document}");
+        }
+    }
+
+    #[test]
+    fn the_length_is_that_of_the_text() {
+        for value in [json!(null), json!({"a": [1.50, "é\n\"", true]}), json!([])] {
+            assert_eq!(json_bytes(&value), value.to_string().len());
+        }
+    }
+}

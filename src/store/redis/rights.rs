@@ -1,0 +1,36 @@
+//! The commands that the store needs of a user of Redis; docs/redis.md lists them too.
+
+use super::scripts::Trouble;
+use crate::model::id::new_id;
+use crate::redis::{Connection, rights};
+
+/// In this order they leave nothing behind.
+const NEEDED: [&str; 19] = [
+    "DEL @",
+    "TIME",
+    "HSET @ f 1",
+    "HINCRBY @ f 1",
+    "HGET @ f",
+    "HMGET @ f",
+    "HEXISTS @ f",
+    "HKEYS @",
+    "HLEN @",
+    "HSTRLEN @ f",
+    "EXISTS @",
+    "HDEL @ f",
+    "ZADD @ 0 m",
+    "ZRANGEBYLEX @ - +",
+    "ZREM @ m",
+    "XADD @ MAXLEN ~ 1 * f v",
+    "XRANGE @ - +",
+    "XREAD COUNT 1 STREAMS @ 0",
+    "DEL @",
+];
+
+/// Those that the user may not use.
+pub(super) async fn missing(connection: &mut Connection) -> Result<Vec<String>, Trouble> {
+    let key = format!("{{posthaste}}:try:{}", new_id());
+    let mut missing = rights::missing(connection, &key, &NEEDED).await?;
+    missing.dedup();
+    Ok(missing)
+}

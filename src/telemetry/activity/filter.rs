@@ -1,0 +1,59 @@
+//! Which ends of firings a subscriber wants to hear of.
+
+use crate::model::firing::FiringId;
+use crate::model::id::{AccountId, TriggerId};
+use crate::model::outcome::{Dropped, Outcome, Report};
+
+/// Every outcome but `delivered`.
+const FAILED: &str = "failed";
+/// Every reason for which no attempt was made.
+const DROPPED: &str = "dropped";
+
+/// A filter of ends; the empty one lets all through.
+#[derive(Debug, Clone, Default)]
+pub struct ActivityFilter {
+    /// Those of one account.
+    pub account: Option<AccountId>,
+    /// Those of triggers with this id.
+    pub trigger: Option<TriggerId>,
+    /// Those with one of these words; empty: all.
+    outcomes: Vec<&'static str>,
+}
+
+/// A word that is no outcome.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no outcome; write `delivered`, `failed`, `dropped`, an outcome such as `client_error`, or a reason such as \
+     `queue_full`, several with commas between them"
+)]
+pub struct FilterError(String);
+
+impl ActivityFilter {
+    /// Takes only ends with these words: outcomes and reasons, `dropped` and `failed`, with commas between them.
+    pub fn with_outcomes(mut self, words: &str) -> Result<Self, FilterError> {
+        for word in words.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+            let outcome = Outcome::named(word).map(Outcome::as_str);
+            let known = outcome.or_else(|| Dropped::named(word).map(Dropped::as_str));
+            let known = known.or_else(|| [FAILED, DROPPED].into_iter().find(|own| *own == word));
+            let known = known.ok_or_else(|| FilterError(word.chars().take(80).collect()))?;
+            if !self.outcomes.contains(&known) {
+                self.outcomes.push(known);
+            }
+        }
+        Ok(self)
+    }
+
+    pub(super) fn lets_through(&self, firing: &FiringId, report: Report) -> bool {
+        self.account.as_ref().is_none_or(|account| *account == firing.event.account)
+            && self.trigger.as_ref().is_none_or(|trigger| *trigger == firing.trigger)
+            && (self.outcomes.is_empty() || self.outcomes.iter().any(|word| is_meant(word, report)))
+    }
+}
+
+fn is_meant(word: &str, report: Report) -> bool {
+    match word {
+        FAILED => !report.is_delivered(),
+        DROPPED => matches!(report, Report::Dropped(_)),
+        word => word == report.word(),
+    }
+}

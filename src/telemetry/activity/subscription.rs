@@ -1,0 +1,116 @@
+//! One subscriber: what waits for it, how much was skipped, and the side that reads.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::{Activity, ActivityFilter, Ended};
+use crate::model::firing::FiringId;
+use crate::model::id::AccountId;
+use crate::model::outcome::Report;
+
+/// The side that is told.
+#[derive(Debug)]
+pub(super) struct Subscriber {
+    /// Whose key asked; `None` for the operator's.
+    pub(super) owner: Option<AccountId>,
+    filter: ActivityFilter,
+    lines_max: usize,
+    lines: Mutex<Vec<Arc<Ended>>>,
+    /// As many lines wait as may. Read without the lock.
+    is_full: AtomicBool,
+    skipped: AtomicU64,
+    has_ended: AtomicBool,
+    wake: Notify,
+}
+
+/// What waited.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The lines, oldest first.
+    pub lines: Vec<Arc<Ended>>,
+    /// How many were skipped after them.
+    pub skipped: u64,
+}
+
+/// The side that reads. Dropping it ends the subscription.
+#[derive(Debug)]
+pub struct Subscription {
+    activity: Arc<Activity>,
+    subscriber: Arc<Subscriber>,
+}
+
+impl Subscriber {
+    pub(super) fn new(owner: Option<AccountId>, filter: ActivityFilter, lines_max: usize) -> Self {
+        Self {
+            owner,
+            filter,
+            lines_max,
+            lines: Mutex::default(),
+            is_full: AtomicBool::new(false),
+            skipped: AtomicU64::new(0),
+            has_ended: AtomicBool::new(false),
+            wake: Notify::new(),
+        }
+    }
+
+    pub(super) fn wants(&self, firing: &FiringId, report: Report) -> bool {
+        self.filter.lets_through(firing, report)
+    }
+
+    /// Keeps a line where there is room, and gives it back for others; else counts it as skipped.
+    pub(super) fn push(&self, line: impl FnOnce() -> Arc<Ended>) -> Option<Arc<Ended>> {
+        if self.is_full.load(Ordering::Relaxed) {
+            self.skipped.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        let line = line();
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.push(Arc::clone(&line));
+        self.is_full.store(lines.len() >= self.lines_max, Ordering::Relaxed);
+        if lines.len() == 1 {
+            self.wake.notify_one();
+        }
+        Some(line)
+    }
+
+    pub(super) fn end(&self) {
+        self.has_ended.store(true, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+
+    /// Takes what waits. The lock is held, so no line that comes meanwhile is before what was skipped.
+    fn take(&self) -> Batch {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let batch = Batch { lines: std::mem::take(&mut *lines), skipped: self.skipped.swap(0, Ordering::Relaxed) };
+        self.is_full.store(false, Ordering::Relaxed);
+        batch
+    }
+}
+
+impl Subscription {
+    pub(super) fn new(activity: Arc<Activity>, subscriber: Arc<Subscriber>) -> Self {
+        Self { activity, subscriber }
+    }
+
+    /// Waits until there is something, and takes all of it. `None`: the node stops, and all was taken.
+    pub async fn next(&mut self) -> Option<Batch> {
+        loop {
+            let batch = self.subscriber.take();
+            if !batch.lines.is_empty() || batch.skipped > 0 {
+                return Some(batch);
+            }
+            if self.subscriber.has_ended.load(Ordering::Relaxed) {
+                return None;
+            }
+            self.subscriber.wake.notified().await;
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.activity.unsubscribe(&self.subscriber);
+    }
+}

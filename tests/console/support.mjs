@@ -1,0 +1,185 @@
+// A node, a receiver and a browser for the console's tests. All of it on loopback; everything ends with the test.
+
+import { spawn } from "node:child_process";
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+// The packages are installed beside the build, outside the sources.
+const require = createRequire(pathToFileURL(resolve(root, "target/console/package.json")));
+const { chromium } = require("playwright-core");
+const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+
+export const OPERATOR = "operator-key-for-tests";
+export const ACCOUNT = "casa-lavanda";
+export const OUTPUT = resolve(root, process.env.CONSOLE_OUTPUT ?? "target/console/output");
+const BINARY = resolve(root, process.env.POSTHASTE ?? "target/debug/posthaste");
+const DEADLINE_MS = 20_000;
+
+/** A node that keeps its store in memory. */
+export async function startNode(settings = {}) {
+  const environment = {
+    PATH: process.env.PATH,
+    POSTHASTE_STORE__URL: "memory:",
+    POSTHASTE_SERVER__LISTEN: "127.0.0.1:0",
+    POSTHASTE_SERVER__WORKERS: "1",
+    POSTHASTE_DISPATCH__ALLOW_NETWORKS: '["127.0.0.0/8"]',
+    POSTHASTE_AUTH__OPERATOR_KEY: OPERATOR,
+    POSTHASTE_LOG__LEVEL: "warn",
+    ...(process.env.CONSOLE_DIR ? { POSTHASTE_CONSOLE__DIR: process.env.CONSOLE_DIR } : {}),
+    ...settings,
+  };
+  const child = spawn(BINARY, ["serve"], { cwd: root, env: environment, stdio: ["ignore", "pipe", "inherit"] });
+  const url = await new Promise((told, failed) => {
+    let text = "";
+    child.stdout.on("data", (chunk) => {
+      text += chunk;
+      const found = /listening on (http:\/\/[\d.:]+)/.exec(text);
+      if (found) told(found[1]);
+    });
+    child.on("exit", (code) => failed(new Error(`the node ended with ${code} before it listened: ${text}`)));
+    setTimeout(() => failed(new Error("the node does not listen")), DEADLINE_MS).unref();
+  });
+  const call = async (method, path, body, key = OPERATOR, headers = {}) => {
+    const response = await fetch(url + path, {
+      method,
+      headers: { authorization: `Bearer ${key}`, ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    const text = await response.text();
+    const json = text ? JSON.parse(text) : null;
+    if (!response.ok) throw Object.assign(new Error(`${method} ${path}: ${response.status} ${text}`), { status: response.status, json });
+    return json;
+  };
+  const stop = () =>
+    new Promise((done) => {
+      if (child.exitCode !== null) return done();
+      child.on("exit", done);
+      child.kill("SIGTERM");
+      setTimeout(() => child.kill("SIGKILL"), 5_000).unref();
+    });
+  return { url, call, stop, child };
+}
+
+/** A receiver whose response can be changed. */
+export async function startReceiver() {
+  const received = [];
+  const behaviour = { status: 204 };
+  const server = createServer((request, response) => {
+    let body = "";
+    request.on("data", (chunk) => (body += chunk));
+    request.on("end", () => {
+      received.push({ path: request.url, headers: request.headers, body });
+      if (behaviour.silent) return;
+      response.writeHead(behaviour.status).end();
+    });
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  const stop = () => {
+    server.closeAllConnections();
+    return new Promise((done) => server.close(done));
+  };
+  return { url: `http://127.0.0.1:${server.address().port}`, received, behaviour, stop };
+}
+
+/** A key of an account. */
+export async function accountKey(node, account = ACCOUNT) {
+  return (await node.call("POST", "/v1/keys", { name: "tests", scope: "account", account })).key;
+}
+
+function executable() {
+  const found = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => path && existsSync(path));
+  if (!found) throw new Error("no Chromium is here; scripts/test installs it");
+  return found;
+}
+
+export function startBrowser() {
+  const quiet = ["--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run", "--disable-component-update"];
+  return chromium.launch({ executablePath: executable(), args: [...(process.getuid?.() === 0 ? ["--no-sandbox"] : []), ...quiet] });
+}
+
+/** A page that notes whatever must never happen: a console error, a policy report, a request off the origin. */
+export async function openPage(browser, node, options = {}) {
+  const { hash = "", key = null, ...context } = options;
+  const own = await browser.newContext({ viewport: { width: 1440, height: 900 }, permissions: ["clipboard-read", "clipboard-write"], ...context });
+  own.setDefaultTimeout(DEADLINE_MS);
+  const page = await own.newPage();
+  const faults = [];
+  const expected = [];
+  page.on("console", (message) => {
+    if (message.type() !== "error") return;
+    if (!expected.some((pattern) => pattern.test(message.text()))) faults.push(`console: ${message.text()} ${message.location().url}`);
+  });
+  page.on("pageerror", (error) => faults.push(`page: ${error.stack}`));
+  page.on("request", (request) => {
+    if (!request.url().startsWith(node.url) && !request.url().startsWith("data:")) faults.push(`off the origin: ${request.url()}`);
+    if (key && request.url().includes(key)) faults.push(`the key in an address: ${request.url()}`);
+  });
+  await page.addInitScript(() => {
+    addEventListener("securitypolicyviolation", (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
+  });
+  if (key) await page.addInitScript((text) => sessionStorage.getItem("posthaste:key") ?? sessionStorage.setItem("posthaste:key", text), key);
+  await page.goto(`${node.url}/console${hash}`);
+  return {
+    page,
+    faults,
+    /** The browser itself reports responses that are no success; those that a test causes are not faults. */
+    expect: (...patterns) => expected.push(...patterns),
+    close: () => own.close(),
+  };
+}
+
+/** What axe finds that is serious or worse. */
+export async function inspect(page) {
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  const bad = violations.filter((own) => ["serious", "critical"].includes(own.impact));
+  return bad.map((own) => `${own.id}: ${own.help}: ${own.nodes.slice(0, 4).map((part) => `${part.target} ${part.any[0]?.message ?? ""}`).join(" | ")}`);
+}
+
+export const CHAT = {
+  name: "Team chat",
+  format: "json",
+  body: `{
+  "text": "New inquiry from *|GUEST:NAME|* for {{rental.name}}",
+  "nights": {{inquiry.nights}},
+  {{#if inquiry.notes}}"note": "{{inquiry.notes}}",{{/if}}
+  "arrive": "{{date inquiry.arrive "%d %b %Y"}}"
+}`,
+};
+
+/** What an account has after some weeks of use. */
+export async function fill(node, receiver, account = ACCOUNT) {
+  const base = `/v1/accounts/${account}`;
+  const templates = {
+    "team-chat": CHAT,
+    housekeeping: {
+      name: "Housekeeping",
+      format: "xml",
+      body: `<?xml version="1.0" encoding="UTF-8"?>\n<booking id="*|INQUIRY:INQUIRY_ID|*">\n  <guest>*|GUEST:NAME|*</guest>\n  <stay arrive="{{inquiry.arrive}}" depart="{{inquiry.depart}}"/>\n</booking>`,
+    },
+    bookkeeping: { name: "Bookkeeping", format: "form", body: "invoice=*|INVOICE:ID|*&amount=*|INVOICE:AMOUNT|*&payer=*|GUEST:NAME|*" },
+  };
+  for (const [id, template] of Object.entries(templates)) await node.call("PUT", `${base}/templates/${id}`, template);
+  const triggers = {
+    "team-chat": { name: "Team chat", event: "inquiry.*", template: "team-chat", url: `${receiver.url}/chat` },
+    housekeeping: {
+      name: "Housekeeping",
+      event: "booking.confirmed",
+      template: "housekeeping",
+      url: `${receiver.url}/housekeeping`,
+      where: { inquiry: { cost: [{ numeric: [">", 1000] }] }, rental: { id: ["r1"] } },
+      headers: { "X-Team": "linen and keys" },
+      secret: "whsec_cG9zdGhhc3RlLXRlc3RzLW9ubHktbm90LWEtc2VjcmV0",
+    },
+    bookkeeping: { name: "Bookkeeping", event: "invoice.paid", template: "bookkeeping", url: `${receiver.url}/books` },
+  };
+  for (const [id, trigger] of Object.entries(triggers)) await node.call("PUT", `${base}/triggers/${id}`, trigger);
+}
+
+export function event(type, data, account = ACCOUNT) {
+  return { type, account, data };
+}
