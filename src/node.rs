@@ -12,9 +12,10 @@ use actix_web::web;
 
 use crate::config::{Config, DictionarySource};
 use crate::dictionary::{Dictionary, DictionaryError, Presets};
-use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound};
+use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound, OutboundError, OwnAddresses, ResolverError};
 use crate::flow::account::Bounds;
 use crate::flow::descriptors::Descriptors;
+use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
 use crate::flow::messages::DeliveriesRendered;
 use crate::flow::pressure::Pressure;
@@ -57,9 +58,12 @@ pub enum StartError {
     /// The streams of deliveries can't be used.
     #[error(transparent)]
     Streams(#[from] StreamsError),
-    /// The parts that send can't be set up.
-    #[error("{0}")]
-    Dispatch(String),
+    /// TLS or the proxy towards receivers can't be set up.
+    #[error(transparent)]
+    Outbound(#[from] OutboundError),
+    /// Names can't be resolved.
+    #[error(transparent)]
+    Resolver(#[from] ResolverError),
     /// The address can't be listened on.
     #[error("can't listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
@@ -127,9 +131,11 @@ impl Node {
             bytes: config.dispatch.bytes_max,
         };
         let gate = Gate::new(bounds, config.cluster.take_max);
-        let outbound = Outbound::new(&config.dispatch).map_err(StartError::Dispatch)?;
         let listener = listen(config.server.listen)?;
         let admin = config.server.admin_listen.map(listen).transpose()?;
+        let listened = [Some(&listener), admin.as_ref()].into_iter().flatten();
+        let own = OwnAddresses(listened.filter_map(|listener| listener.local_addr().ok()).collect());
+        let outbound = Outbound::new(&config.dispatch, own)?;
         let live = Live::new(
             Arc::clone(&dictionary),
             config.templates.clone(),
@@ -269,6 +275,7 @@ fn start_dispatchers(
         outbound,
         metrics: Arc::clone(metrics),
         gate: Arc::clone(gate),
+        connections: Arc::new(Pool::new(Descriptors::of_process(config.server.connections_max).outgoing, 1)),
         // As many messages as can be on their way: each carries a delivery that is charged, taken, or of a test.
         mailbox_capacity: config.ingest.deliveries_in_flight_max
             + config.cluster.take_max
@@ -280,8 +287,7 @@ fn start_dispatchers(
     let dispatchers = threads
         .iter()
         .map(|thread| Dispatchers::start_on(&thread.handle(), settings.clone()))
-        .collect::<Result<_, _>>()
-        .map_err(StartError::Dispatch)?;
+        .collect::<Result<_, _>>()?;
     Ok((threads, dispatchers))
 }
 

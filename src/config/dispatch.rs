@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::reader::Reader;
 use super::{egress, processors};
-use crate::model::egress::EgressRules;
+use crate::model::egress::{EgressRules, HostPattern};
 
 /// `[dispatch]`.
 #[derive(Debug, Clone)]
@@ -38,10 +38,25 @@ pub struct Dispatch {
     pub egress: EgressRules,
     /// Certificate authorities to trust besides the public ones.
     pub ca_file: Option<PathBuf>,
+    /// The node's own certificate with its key.
+    pub client_certificate: Option<PathBuf>,
+    /// Whose consent is asked for before deliveries.
+    pub handshake: Handshake,
+    /// The proxy that connections go through.
+    pub proxy: Option<String>,
     /// Deliveries go through Redis, also from this node to itself.
     pub streams: bool,
     /// How long a stop keeps sending.
     pub drain: Duration,
+}
+
+/// The keys `handshake_hosts` and `handshake_origin`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Handshake {
+    /// Hosts whose receivers are asked.
+    pub hosts: Vec<HostPattern>,
+    /// The name that the node asks under.
+    pub origin: String,
 }
 
 impl Dispatch {
@@ -64,6 +79,12 @@ impl Dispatch {
             answer_bytes_max: reader.number("dispatch.answer_bytes_max", 0..=1 << 30),
             egress: egress::read(reader),
             ca_file: reader.path("dispatch.ca_file"),
+            client_certificate: reader.path("dispatch.client_certificate"),
+            handshake: {
+                let (hosts, origin) = egress::read_handshake(reader);
+                Handshake { hosts, origin }
+            },
+            proxy: Some(reader.text("dispatch.proxy")).filter(|proxy| !proxy.is_empty()),
             streams: reader.word("dispatch.hand_over", &["streams", "local"]) == "streams",
             drain: reader.duration("dispatch.drain_ms", 0..=3_600_000),
         }

@@ -16,13 +16,7 @@ pub(super) fn read(reader: &mut Reader) -> EgressRules {
             ),
         }
     }
-    let mut allow_hosts = Vec::new();
-    for text in reader.texts("dispatch.allow_hosts") {
-        match HostPattern::new(&text) {
-            Ok(pattern) => allow_hosts.push(pattern),
-            Err(error) => reader.refuse("dispatch.allow_hosts", error.to_string()),
-        }
-    }
+    let allow_hosts = hosts(reader, "dispatch.allow_hosts");
     let allow_ports = reader.ports("dispatch.allow_ports");
     for port in allow_ports.iter().filter(|port| !can_be_allowed(**port)) {
         let detail = match port {
@@ -32,4 +26,26 @@ pub(super) fn read(reader: &mut Reader) -> EgressRules {
         reader.refuse("dispatch.allow_ports", detail);
     }
     EgressRules { allow_networks, allow_hosts, allow_ports }
+}
+
+/// The hosts whose consent is asked for, and the name that they are asked under.
+pub(super) fn read_handshake(reader: &mut Reader) -> (Vec<HostPattern>, String) {
+    let (hosts, origin) = (hosts(reader, "dispatch.handshake_hosts"), reader.text("dispatch.handshake_origin"));
+    let is_name = |text: &str| matches!(url::Host::parse(text), Ok(url::Host::Domain(name)) if name == text);
+    if !hosts.is_empty() && !is_name(&origin) {
+        let detail = "the hosts in `dispatch.handshake_hosts` are asked under a name, such as events.example.com";
+        reader.refuse("dispatch.handshake_origin", detail);
+    }
+    (hosts, origin)
+}
+
+fn hosts(reader: &mut Reader, key: &str) -> Vec<HostPattern> {
+    let mut hosts = Vec::new();
+    for text in reader.texts(key) {
+        match HostPattern::new(&text) {
+            Ok(pattern) => hosts.push(pattern),
+            Err(error) => reader.refuse(key, error.to_string()),
+        }
+    }
+    hosts
 }

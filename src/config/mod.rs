@@ -25,7 +25,7 @@ pub use auth::Auth;
 pub use catalogue::DictionarySource;
 pub use cluster::Cluster;
 pub use console::Console;
-pub use dispatch::Dispatch;
+pub use dispatch::{Dispatch, Handshake};
 pub use ingest::Ingest;
 pub use log::Log;
 pub use reader::ConfigError;

@@ -153,10 +153,12 @@ mod tests {
     use crate::json::Document;
     use crate::templating::{About, Data, compile};
 
-    /// What a receiver's documentation requires of a body: JSON Pointers, each with a type or a constant, and
-    /// the most characters or elements.
+    /// A JSON Pointer, with a type or a constant, and the most characters or elements.
+    type Required = (&'static str, &'static str, usize);
+
+    /// What a receiver's documentation requires of a body.
     #[rustfmt::skip]
-    const REQUIRED: [(&str, &[(&str, &str, usize)]); 5] = [
+    const REQUIRED: [(&str, &[Required]); 5] = [
         ("slack", &[("/text", "string", 40_000), ("/blocks/0/type", "header", 0), ("/blocks/0/text/type", "plain_text", 0), ("/blocks/0/text/text", "string", 150), ("/blocks/1/type", "section", 0), ("/blocks/1/text/type", "plain_text", 0), ("/blocks/1/text/text", "string", 3_000)]),
         ("discord", &[("/content", "string", 2_000), ("/allowed_mentions/parse", "array", 0), ("/embeds/0/title", "string", 256), ("/embeds/0/description", "string", 4_096), ("/embeds/0/fields", "array", 25)]),
         ("teams", &[("/type", "message", 0), ("/attachments/0/contentType", "application/vnd.microsoft.card.adaptive", 0), ("/attachments/0/content/type", "AdaptiveCard", 0), ("/attachments/0/content/version", "1.4", 0), ("/attachments/0/content/body/0/type", "TextBlock", 0), ("/attachments/0/content/body/0/text", "string", 28_000), ("/attachments/0/content/body/1/type", "FactSet", 0), ("/attachments/0/content/body/1/facts", "array", 100)]),

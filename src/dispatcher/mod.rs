@@ -3,6 +3,7 @@
 //! for each dispatch thread, starts them on demand and lets idle ones go.
 
 mod attempt;
+mod connections;
 mod outbound;
 mod parked;
 mod queue;
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context, Handler, Message, Recipient};
 
-pub use outbound::Outbound;
+pub use outbound::{Outbound, OutboundError, OwnAddresses, ResolverError};
 pub use set::{DispatchSettings, Dispatchers};
 
 use crate::flow::in_flight::StreamClaims;

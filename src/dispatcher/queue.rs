@@ -5,11 +5,13 @@ use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 
 use super::attempt::attempt;
+use super::connections::Connections;
+use super::outbound::Outlet;
 use super::parked::{self, Fetch, Parked};
 use super::tally::Tally;
 use super::waiting::{Attempt, Waiting};
@@ -36,8 +38,6 @@ pub(super) struct Bounds {
     waiting_bytes_max: usize,
     /// How many bytes of such.
     kept_bytes_max: usize,
-    attempt_timeout: Duration,
-    answer_bytes_max: usize,
     stalled_after: Duration,
     behind_after: Duration,
 }
@@ -53,8 +53,6 @@ impl Bounds {
             kept_max: waiting_max.min(config.connections_per_destination),
             waiting_bytes_max: config.queue_bytes_per_destination,
             kept_bytes_max: config.queue_bytes_per_destination.min(KEPT_BYTES_MAX),
-            attempt_timeout: config.attempt_timeout,
-            answer_bytes_max: config.answer_bytes_max,
             stalled_after: config.stalled_after,
             behind_after: config.behind_after,
         }
@@ -65,7 +63,8 @@ impl Bounds {
 pub(super) struct Queue {
     destination: Destination,
     bounds: Bounds,
-    client: awc::Client,
+    outlet: Outlet,
+    connections: Connections,
     metrics: Arc<Metrics>,
     gate: Arc<Gate>,
     parked: Parked,
@@ -85,14 +84,15 @@ impl Queue {
     pub(super) fn new(
         destination: Destination,
         bounds: Bounds,
-        client: awc::Client,
+        (outlet, connections): (Outlet, Connections),
         metrics: Arc<Metrics>,
         gate: Arc<Gate>,
     ) -> Rc<Self> {
         Rc::new(Self {
             destination,
             bounds,
-            client,
+            outlet,
+            connections,
             metrics,
             gate,
             parked: Parked::default(),
@@ -148,7 +148,7 @@ impl Queue {
 
     /// Whether it was sent or waits.
     fn take_one(self: &Rc<Self>, now: Instant, queued: InFlight) -> bool {
-        if self.workers.get() >= self.bounds.connections || !self.waiting.borrow().may_begin(&queued) {
+        if !self.waiting.borrow().may_begin(&queued) || !self.connections.may_begin(self.workers.get()) {
             return self.wait(now, queued);
         }
         if !self.waiting.borrow().has_bytes(&queued) {
@@ -286,7 +286,8 @@ impl Queue {
         while let Some((queued, attempt)) = next {
             let took = self.send(queued).await;
             self.waiting.borrow_mut().end(attempt);
-            next = self.next(took).map(|queued| {
+            let goes_on = self.connections.may_go_on(self.workers.get(), Instant::now());
+            next = if goes_on { self.next(took) } else { None }.map(|queued| {
                 let attempt = self.waiting.borrow_mut().begin(&queued);
                 (queued, attempt)
             });
@@ -300,7 +301,7 @@ impl Queue {
     /// Starts workers for what waits and may begin now: the end of an attempt moves every account's share of the
     /// connections.
     fn start_more(self: &Rc<Self>) {
-        while self.workers.get() < self.bounds.connections {
+        while self.connections.may_begin(self.workers.get()) {
             let Some((_, queued)) = self.waiting.borrow_mut().pop() else { break };
             self.count_out(&queued);
             self.start(queued);
@@ -325,9 +326,7 @@ impl Queue {
         self.metrics.deliveries.began(begun.saturating_duration_since(accepted_at));
         self.metrics.deliveries.attempts_in_flight.inc();
         drop(permit);
-        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let attempt =
-            attempt(&self.client, &delivery, unix.as_secs(), self.bounds.attempt_timeout, self.bounds.answer_bytes_max);
+        let attempt = attempt(&self.outlet, &delivery);
         // A panic over one delivery must not strand those behind it.
         let attempt = async {
             drill::point(drill::Stage::Dispatcher);

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext as _, Context, Handler, MessageResult};
-use hickory_resolver::TokioResolver;
 
-use super::outbound::{self, Outbound};
+use super::connections::Connections;
+use super::outbound::{Outbound, Resolver, ResolverError, system_resolver};
 use super::queue::{Bounds, Queue};
 use super::{Dispatcher, Idle, LetGo, ParkedFor, Stop, parked};
 use crate::config::Dispatch;
 use crate::flow::destination_state::{DestinationsAsked, Survey};
+use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::InFlight;
 use crate::flow::messages::{DeliveriesParked, DeliveriesRendered, DeliveriesRouted};
@@ -33,10 +34,19 @@ pub struct DispatchSettings {
     pub metrics: Arc<Metrics>,
     /// How much the node holds.
     pub gate: Arc<Gate>,
+    /// The connections to destinations that the process may have.
+    pub connections: Arc<Pool<()>>,
     /// Messages that a mailbox holds.
     pub mailbox_capacity: usize,
     /// Where deliveries come from streams, how many of them the node takes.
     pub takes_max: Option<usize>,
+}
+
+impl DispatchSettings {
+    /// As many destinations as the settings say, and as leave a quarter of all connections to be shared.
+    fn destinations_max(&self) -> usize {
+        self.config.destinations_max.min(self.connections.capacity() / 4 * 3).max(1)
+    }
 }
 
 struct Child {
@@ -49,7 +59,7 @@ struct Child {
 /// Routes the deliveries of one thread's destinations.
 pub struct Dispatchers {
     settings: DispatchSettings,
-    resolver: Rc<TokioResolver>,
+    resolver: Resolver,
     children: HashMap<Destination, Child>,
     generations: u64,
     destinations_max: usize,
@@ -57,11 +67,11 @@ pub struct Dispatchers {
 
 impl Dispatchers {
     /// Starts the Dispatchers of the arbiter's thread. An error says why names can't be resolved.
-    pub fn start_on(thread: &ArbiterHandle, settings: DispatchSettings) -> Result<Addr<Self>, String> {
-        let resolver = outbound::resolver()?;
+    pub fn start_on(thread: &ArbiterHandle, settings: DispatchSettings) -> Result<Addr<Self>, ResolverError> {
+        let resolver = system_resolver()?;
         Ok(Self::start_in_arbiter(thread, move |_| {
             // Each thread has its share of the destinations.
-            let destinations_max = settings.config.destinations_max.div_ceil(settings.config.threads);
+            let destinations_max = settings.destinations_max().div_ceil(settings.config.threads);
             Self { settings, resolver: Rc::new(resolver), children: HashMap::new(), generations: 0, destinations_max }
         }))
     }
@@ -104,10 +114,12 @@ impl Dispatchers {
 
     fn start(&mut self, destination: &Destination, context: &Context<Self>) -> Child {
         self.generations += 1;
-        let client = self.settings.outbound.client(&self.resolver, destination);
+        let outlet = self.settings.outbound.outlet(&self.resolver, destination);
+        let own = &self.settings.config;
+        let connections = Connections::new(&self.settings.connections, own.connections_per_destination, own.keep_alive);
         let bounds = Bounds::new(&self.settings.config, self.settings.takes_max);
         let (metrics, gate) = (Arc::clone(&self.settings.metrics), Arc::clone(&self.settings.gate));
-        let queue = Queue::new(destination.clone(), bounds, client, metrics, gate);
+        let queue = Queue::new(destination.clone(), bounds, (outlet, connections), metrics, gate);
         let dispatcher = Dispatcher {
             destination: destination.clone(),
             generation: self.generations,

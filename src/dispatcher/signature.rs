@@ -57,6 +57,7 @@ mod tests {
             webhook_id: HeaderValue::from_static(id),
             content_type: HeaderValue::from_static("text/plain"),
             body: body.into(),
+            hops: 1,
         }
     }
 

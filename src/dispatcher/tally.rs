@@ -66,7 +66,7 @@ mod tests {
     fn the_last_end_says_what_is_wrong_now() {
         let (tally, begin) = (Tally::default(), Instant::now());
         assert_eq!(tally.trouble(begin), Trouble::None);
-        tally.attempted(Outcome::Timeout);
+        tally.attempted(Outcome::TimeoutResponse);
         assert_eq!(tally.trouble(begin), Trouble::Failing);
         tally.attempted(Outcome::Delivered);
         tally.attempted(Outcome::Delivered);
@@ -74,7 +74,7 @@ mod tests {
         tally.dropped(begin, Dropped::QueueFull);
         assert_eq!(tally.trouble(begin), Trouble::Dropping);
         assert_eq!(tally.trouble(begin + DROPPED_LATELY), Trouble::None);
-        assert_eq!(tally.attempts(), [(Outcome::Timeout, 1), (Outcome::Delivered, 2)]);
+        assert_eq!(tally.attempts(), [(Outcome::TimeoutResponse, 1), (Outcome::Delivered, 2)]);
         assert_eq!(tally.drops(), [(Dropped::QueueFull, 1)]);
     }
 }

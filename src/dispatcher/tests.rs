@@ -8,8 +8,10 @@ use http::HeaderValue;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
+use super::outbound::{OwnAddresses, Resolver, system_resolver};
 use super::*;
 use crate::config::{Config, Dispatch};
+use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{Admission, InFlight, Permit, Report};
 use crate::flow::messages::DeliveriesRendered;
@@ -20,6 +22,7 @@ use crate::model::id::AccountId;
 use crate::model::outcome::{Dropped, Outcome};
 use crate::model::target::Target;
 use crate::telemetry::metrics::Metrics;
+use connections::Connections;
 use queue::Bounds;
 
 /// The defaults with loopback allowed and this changed.
@@ -93,14 +96,17 @@ impl Alone {
 
     fn dispatcher(&self, port: &Port, config: &Dispatch) -> (Addr<Dispatcher>, mpsc::UnboundedReceiver<Idle>) {
         let (parent, said) = Probe::start();
-        let resolver = Rc::new(outbound::resolver().expect("a resolver"));
-        let client = Outbound::new(config).expect("a client").client(&resolver, &port.destination());
+        let resolver: Resolver = Rc::new(system_resolver().expect("a resolver"));
+        let outbound = Outbound::new(config, OwnAddresses::default()).expect("TLS");
+        let outlet = outbound.outlet(&resolver, &port.destination());
         let (metrics, gate) = (Arc::clone(&self.metrics), Arc::clone(&self.gate));
+        let pool = Pool::new(10_000, 1);
+        let connections = Connections::new(&pool, config.connections_per_destination, config.keep_alive);
         let dispatcher = Dispatcher {
             destination: port.destination(),
             generation: 7,
             received: 0,
-            queue: Queue::new(port.destination(), Bounds::new(config, None), client, metrics, gate),
+            queue: Queue::new(port.destination(), Bounds::new(config, None), (outlet, connections), metrics, gate),
             idle_after: config.idle_destination,
             parent,
         };
@@ -109,10 +115,11 @@ impl Alone {
 
     fn dispatchers(&self, config: Dispatch, mailbox_capacity: usize) -> Addr<Dispatchers> {
         let settings = DispatchSettings {
-            outbound: Outbound::new(&config).expect("a client"),
+            outbound: Outbound::new(&config, OwnAddresses::default()).expect("TLS"),
             config: Arc::new(config),
             metrics: Arc::clone(&self.metrics),
             gate: Arc::clone(&self.gate),
+            connections: Arc::new(Pool::new(10_000, 1)),
             mailbox_capacity,
             takes_max: None,
         };
@@ -127,6 +134,7 @@ impl Alone {
             webhook_id: HeaderValue::from_static("msg_1"),
             content_type: HeaderValue::from_static("text/plain"),
             body: format!("{word}!").into(),
+            hops: 1,
         };
         let account = self.gate.account(&AccountId::default_account());
         let outstanding = self.gate.delivery(None);

@@ -115,6 +115,8 @@ impl Firing {
 pub struct EventData {
     /// Tells the event apart from all others.
     pub identity: Arc<EventIdentity>,
+    /// How many deliveries in a row led to the event.
+    pub hops: u8,
     /// What templates see.
     pub data: templating::Data,
 }

@@ -93,6 +93,8 @@ pub enum Refusal {
     NotIngest,
     /// The node is stopping.
     Stopping,
+    /// The events came through more deliveries in a row than any chain of systems has.
+    Loop,
     /// A panic; the log has it.
     Panic,
 }
@@ -123,6 +125,7 @@ impl Refusal {
             Self::Unavailable => "store_unavailable",
             Self::NotIngest => "not_an_ingest_node",
             Self::Stopping => "stopping",
+            Self::Loop => "loop",
             Self::Panic => "internal_error",
         }
     }
@@ -135,6 +138,7 @@ impl Refusal {
             Self::NoEvents | Self::NoGoodEvent(_) => 422,
             Self::Full(_) => 429,
             Self::Unavailable | Self::NotIngest | Self::Stopping => 503,
+            Self::Loop => 508,
             Self::Panic => 500,
         }
     }
@@ -165,6 +169,10 @@ impl Refusal {
             Self::NotIngest => "this node accepts no events; post them to a node with the role ingest",
             Self::Stopping => {
                 "this node is stopping; no event of this request was accepted, send it to another node or later"
+            }
+            Self::Loop => {
+                "a delivery came back as an event, again and again: the triggers that it fires lead back to Posthaste; \
+                 no event of this request was accepted"
             }
             Self::Panic => "an error of the engine; no event of this request was accepted",
         };

@@ -130,12 +130,33 @@ pub(super) async fn read_json(
     payload: &mut web::Payload,
     state: &AppState,
 ) -> Result<Value, Problem> {
+    parse(&read_document(request, payload, state).await?.bytes)
+}
+
+/// Reads a JSON document where there is one: an empty body is none.
+pub(super) async fn read_optional_json(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    state: &AppState,
+) -> Result<Option<Value>, Problem> {
+    let body = read_document(request, payload, state).await?;
+    if body.bytes.is_empty() { Ok(None) } else { parse(&body.bytes).map(Some) }
+}
+
+async fn read_document<'a>(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    state: &'a AppState,
+) -> Result<Body<'a>, Problem> {
     let media = media_type(request)?;
     if !matches!(media.as_deref(), None | Some("application/json")) {
         return Err(unsupported("application/json"));
     }
-    let body = read(request, payload, state, DOCUMENT_BYTES_MAX).await?;
-    serde_json::from_slice(&body.bytes)
+    read(request, payload, state, DOCUMENT_BYTES_MAX).await
+}
+
+fn parse(bytes: &[u8]) -> Result<Value, Problem> {
+    serde_json::from_slice(bytes)
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "malformed_body", format!("no JSON text: {error}")))
 }
 

@@ -18,6 +18,7 @@ use crate::flow::refusal::{Full, Refusal};
 use crate::flow::response::{EventsResponse, Receipt};
 use crate::ingester::EventsReceived;
 use crate::ingester::encoding::{self, Encoding, Source, Unsupported};
+use crate::model::delivery::{HOPS, HOPS_MAX};
 use crate::model::key::Scope;
 
 pub(super) fn calls() -> Vec<Call> {
@@ -31,6 +32,7 @@ fn described() -> Operation {
         .json(202, "Events were accepted; each that was not is named", Shape::of::<Receipt>())
         .problem(422, "No event is valid")
         .problem(429, "The engine is full; no event was accepted. `Retry-After` says when to try again")
+        .problem(508, "The header `posthaste-hops` says that deliveries lead back here in a loop")
         .problem(503, "The node is stopping, or does not have the role `ingest`: no event was accepted. Or Redis is unavailable: send the request again later")
 }
 
@@ -72,6 +74,7 @@ async fn hand_over<'a>(
         Scope::Producer { account } => account,
         _ => None,
     };
+    let hops = hops(request)?;
     let media_type = body::media_type(request)?;
     let has_attributes = request.headers().contains_key("ce-specversion");
     let encoding = Encoding::select(media_type.as_deref(), has_attributes)
@@ -87,9 +90,23 @@ async fn hand_over<'a>(
     let headers = if encoding.reads_headers { attributes(request) } else { Vec::new() };
     let source = Source { body: body.bytes.clone(), headers };
     let (reply, response) = oneshot::channel();
-    let received = EventsReceived { source, encoding, only_account, reply };
+    let received = EventsReceived { source, encoding, only_account, hops, reply };
     pipeline.ingester.try_send(received).map_err(|_| Refusal::Full(Full::Node))?;
     Ok((body, response))
+}
+
+/// How many deliveries in a row led to the request: none where the header is missing.
+fn hops(request: &HttpRequest) -> Result<u8, Problem> {
+    let mut values = request.headers().get_all(HOPS);
+    let Some(value) = values.next() else { return Ok(0) };
+    let number = value.to_str().ok().filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
+    let Some(number) = number.filter(|_| values.next().is_none()) else {
+        let detail = format!("the header {HOPS} is one whole number; send back what a delivery had, or leave it out");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "bad_hops", detail));
+    };
+    // What is too large for a number is past the bound as well.
+    let hops = number.parse().unwrap_or(u8::MAX);
+    if hops >= HOPS_MAX { Err(Refusal::Loop.into()) } else { Ok(hops) }
 }
 
 /// The headers that hold a CloudEvent's attributes.

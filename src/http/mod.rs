@@ -22,6 +22,7 @@ mod presets;
 mod problem;
 mod records;
 mod routes;
+mod secret_rotate;
 mod security;
 mod state;
 mod template_check;

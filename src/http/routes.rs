@@ -12,8 +12,8 @@ use super::call::Call;
 use super::openapi::{self, Described};
 use super::problem::Problem;
 use super::{
-    activity, console, destinations, dictionary, events, keys, operations, presets, records, template_check,
-    trigger_test, whoami,
+    activity, console, destinations, dictionary, events, keys, operations, presets, records, secret_rotate,
+    template_check, trigger_test, whoami,
 };
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
@@ -24,6 +24,7 @@ fn table() -> Vec<Call> {
         events::calls(),
         records::calls::<Trigger>(),
         trigger_test::calls(),
+        secret_rotate::calls(),
         records::calls::<Template>(),
         template_check::calls(),
         dictionary::calls(),

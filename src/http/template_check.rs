@@ -173,6 +173,7 @@ pub(super) fn sample_event(
 ) -> Event {
     let event_type = state.dictionary.sample_type(pattern);
     Event {
+        hops: 0,
         account,
         id: crate::model::id::new_event_id(),
         id_given: false,

@@ -38,6 +38,8 @@ pub struct EventsReceived {
     pub encoding: &'static Encoding,
     /// The one account that the sender may post for; `None`: all.
     pub only_account: Option<AccountId>,
+    /// How many deliveries in a row led to the request.
+    pub hops: u8,
     /// Where the response goes.
     pub reply: oneshot::Sender<EventsResponse>,
 }
@@ -82,16 +84,17 @@ impl Handler<EventsReceived> for Ingester {
     type Result = ();
 
     fn handle(&mut self, request: EventsReceived, _: &mut Self::Context) {
-        let EventsReceived { source, encoding, only_account, reply } = request;
+        let EventsReceived { source, encoding, only_account, hops, reply } = request;
         // A fault in the reading must cost this request only, not the thread's Ingester.
         let read = catch_unwind(AssertUnwindSafe(|| {
             drill::point(drill::Stage::Ingester);
             encoding.read(&source, only_account.as_ref())
         }));
-        let batch = match read.unwrap_or_else(|_| Err(Refusal::Panic)) {
+        let mut batch = match read.unwrap_or_else(|_| Err(Refusal::Panic)) {
             Ok(batch) => batch,
             Err(refusal) => return self.lane.refuse(reply, refusal),
         };
+        batch.events.iter_mut().for_each(|event| event.hops = hops);
         batch.rejected.count(&self.lane.metrics);
         match &self.lane.duplicates {
             // As many of these tasks as connections, each of which waits for its answer.
@@ -178,6 +181,7 @@ mod tests {
             source: Source { body: Bytes::from_static(body.as_bytes()), headers: Vec::new() },
             encoding: encoding::ALL[0],
             only_account: None,
+            hops: 0,
             reply,
         });
         soon(answer).await.expect("an answer")
@@ -198,6 +202,7 @@ mod tests {
             },
             encoding: encoding::ALL[0],
             only_account: None,
+            hops: 0,
             reply,
         });
         let message: EventsAdmitted = soon(passed.recv()).await.expect("passed on");

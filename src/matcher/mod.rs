@@ -167,10 +167,10 @@ impl Lane {
 impl EventData {
     /// The event in the form that templates read; made once, however many triggers it fires.
     pub fn of(event: Event) -> Self {
-        let Event { account, event_type, id, source, time, data, .. } = event;
+        let Event { account, event_type, id, source, time, hops, data, .. } = event;
         let about = About { event_type: event_type.as_str(), id: &id, time: &time, account: account.as_str() };
         let data = Data::with(data, about);
-        Self { identity: Arc::new(EventIdentity { account, event_type, source, id }), data }
+        Self { identity: Arc::new(EventIdentity { account, event_type, source, id }), hops, data }
     }
 }
 

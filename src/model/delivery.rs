@@ -8,6 +8,11 @@ use http::HeaderValue;
 use super::firing::FiringId;
 use super::target::Target;
 
+/// The header that says how many deliveries in a row led to a request.
+pub const HOPS: &str = "posthaste-hops";
+/// Events that came through so many deliveries are a loop, and are refused.
+pub const HOPS_MAX: u8 = 8;
+
 /// One POST to make.
 #[derive(Debug, Clone)]
 pub struct Delivery {
@@ -21,4 +26,6 @@ pub struct Delivery {
     pub content_type: HeaderValue,
     /// The rendered body.
     pub body: Bytes,
+    /// How many deliveries in a row led to its event, this one counted.
+    pub hops: u8,
 }

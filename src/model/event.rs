@@ -143,6 +143,8 @@ pub struct Event {
     pub source: Arc<str>,
     /// When it happened, RFC 3339, as the producer wrote it.
     pub time: Arc<str>,
+    /// How many deliveries in a row led to it.
+    pub hops: u8,
     /// What is known of it: an object.
     pub data: Document,
 }

@@ -87,46 +87,64 @@ impl Dropped {
 /// How an attempt ended. The first is a delivery; of the rest the operator sees the number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The receiver answered 2xx.
+    /// The receiver responded with 2xx.
     Delivered,
-    /// It answered 3xx; a redirect is not followed.
+    /// It responded with 3xx; a redirect is not followed.
     Redirect,
-    /// It answered 4xx.
+    /// It responded with 4xx.
     ClientError,
-    /// It answered 5xx.
+    /// It responded with 5xx.
     ServerError,
-    /// It answered what is no final status.
+    /// It responded with what is no final response of HTTP/1.
     BadAnswer,
-    /// The deadline passed.
-    Timeout,
     /// The host's name has no address.
     Resolve,
-    /// None of its addresses may be dialled.
+    /// None of its addresses may be dialled, or the port may not.
     AddressRefused,
     /// No connection could be made.
     Connect,
-    /// The TLS handshake failed.
+    /// The TLS handshake failed, or the receiver refused the node's certificate.
     Tls,
-    /// The connection broke before there was an answer.
-    ConnectionLost,
-    /// A fault of ours.
+    /// The deadline passed while the name was resolved.
+    TimeoutResolve,
+    /// It passed while a connection was made.
+    TimeoutConnect,
+    /// It passed in the TLS handshake.
+    TimeoutTls,
+    /// It passed while the request was written.
+    TimeoutSend,
+    /// It passed while a response was waited for.
+    TimeoutResponse,
+    /// A new connection was closed before a byte of the request was written.
+    ConnectionLostBeforeSend,
+    /// The connection broke after a byte of the request was written, before there was a response.
+    ConnectionLostAfterSend,
+    /// The receiver does not consent to deliveries (CloudEvents handshake).
+    HandshakeRefused,
+    /// A bug in Posthaste; the log has it.
     Panic,
 }
 
 impl Outcome {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 18] = [
         Self::Delivered,
         Self::Redirect,
         Self::ClientError,
         Self::ServerError,
         Self::BadAnswer,
-        Self::Timeout,
         Self::Resolve,
         Self::AddressRefused,
         Self::Connect,
         Self::Tls,
-        Self::ConnectionLost,
+        Self::TimeoutResolve,
+        Self::TimeoutConnect,
+        Self::TimeoutTls,
+        Self::TimeoutSend,
+        Self::TimeoutResponse,
+        Self::ConnectionLostBeforeSend,
+        Self::ConnectionLostAfterSend,
+        Self::HandshakeRefused,
         Self::Panic,
     ];
 
@@ -135,7 +153,7 @@ impl Outcome {
         Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
     }
 
-    /// The outcome's word in metrics and answers; stable.
+    /// The outcome's word in metrics and responses; stable.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
@@ -143,12 +161,18 @@ impl Outcome {
             Self::ClientError => "client_error",
             Self::ServerError => "server_error",
             Self::BadAnswer => "bad_answer",
-            Self::Timeout => "timeout",
             Self::Resolve => "resolve",
             Self::AddressRefused => "address_refused",
             Self::Connect => "connect",
             Self::Tls => "tls",
-            Self::ConnectionLost => "connection_lost",
+            Self::TimeoutResolve => "timeout_resolve",
+            Self::TimeoutConnect => "timeout_connect",
+            Self::TimeoutTls => "timeout_tls",
+            Self::TimeoutSend => "timeout_send",
+            Self::TimeoutResponse => "timeout_response",
+            Self::ConnectionLostBeforeSend => "connection_lost_before_send",
+            Self::ConnectionLostAfterSend => "connection_lost_after_send",
+            Self::HandshakeRefused => "handshake_refused",
             Self::Panic => "panic",
         }
     }

@@ -195,6 +195,7 @@ impl Lane {
                 target,
                 content_type: template.content_type.clone(),
                 body,
+                hops: event.hops.saturating_add(1),
             },
             accepted_at: work.accepted_at,
             permit: work.admission.clone().zip(charge).map(|(admission, charge)| Permit::Request(admission, charge)),

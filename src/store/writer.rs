@@ -39,12 +39,13 @@ pub(super) trait Committer {
 #[derive(Debug)]
 pub(super) struct State {
     read_only: AtomicBool,
+    read_failed: AtomicBool,
     metrics: Arc<Metrics>,
 }
 
 impl State {
     pub(super) fn new(metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { read_only: AtomicBool::new(false), metrics })
+        Arc::new(Self { read_only: AtomicBool::new(false), read_failed: AtomicBool::new(false), metrics })
     }
 
     /// Whether writes are refused until the disk takes them again.
@@ -52,8 +53,16 @@ impl State {
         self.read_only.load(Ordering::Relaxed)
     }
 
+    /// A read failed. The log has the first until writes work again.
+    pub(super) fn read_failed(&self, error: &StoreError) {
+        if !self.is_read_only() && !self.read_failed.swap(true, Ordering::Relaxed) {
+            tracing::error!(%error, "a read of the store failed");
+        }
+    }
+
     fn set_read_only(&self, read_only: bool) {
         self.read_only.store(read_only, Ordering::Relaxed);
+        self.read_failed.store(false, Ordering::Relaxed);
         self.metrics.store.writable.set(i64::from(!read_only));
     }
 }

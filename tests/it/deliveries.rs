@@ -131,9 +131,9 @@ async fn what_receivers_do_is_counted_and_the_next_delivery_arrives() {
         (Behaviour::Answer(404), "client_error"),
         (Behaviour::Answer(500), "server_error"),
         (Behaviour::AnswerAndClose, "delivered"),
-        (Behaviour::Silence, "timeout"),
-        (Behaviour::HangUp, "connection_lost"),
-        (Behaviour::Reset, "connection_lost"),
+        (Behaviour::Silence, "timeout_response"),
+        (Behaviour::HangUp, "connection_lost_after_send"),
+        (Behaviour::Reset, "connection_lost_after_send"),
         (Behaviour::Nonsense, "bad_answer"),
         (Behaviour::Answer(200), "delivered"),
     ] {
@@ -161,7 +161,7 @@ async fn a_receiver_that_closes_after_each_answer_gets_them_all() {
         node.wait_for_metric("posthaste_attempt_duration_seconds_count", f64::from(id)).await;
     }
     let delivered = node.metric("posthaste_attempts_total{outcome=\"delivered\"}").await;
-    let lost = node.metric("posthaste_attempts_total{outcome=\"connection_lost\"}").await;
+    let lost = node.metric("posthaste_attempts_total{outcome=\"connection_lost_after_send\"}").await;
     assert_eq!(delivered + lost, 100.0);
     assert!(delivered >= 80.0, "{lost} were lost");
     assert_eq!(receiver.received().len() as f64, delivered);

@@ -7,6 +7,7 @@ mod expressions;
 mod interface;
 
 mod nodes;
+mod outbound;
 mod stopping;
 mod store;
 mod streams;

@@ -11,7 +11,7 @@ use super::print::{ERROR, WARNING, complain, counted, report, say, visible_line}
 use super::{Check, Settings};
 use crate::config::Config;
 use crate::dictionary::DictionaryError;
-use crate::dispatcher::Outbound;
+use crate::dispatcher::{Outbound, OwnAddresses};
 use crate::model::event::EventPattern;
 use crate::node::load_dictionary;
 use crate::templating::{self, Diagnostic, Limits, Severity, TagLookup};
@@ -41,8 +41,8 @@ fn check_settings(settings: &Settings, findings: &mut Findings) -> Config {
         findings.error("settings: ", &error.to_string());
     }
     // Reads the file of certificates.
-    if let Err(error) = Outbound::new(&config.dispatch) {
-        findings.error("settings: ", &error);
+    if let Err(error) = Outbound::new(&config.dispatch, OwnAddresses::default()) {
+        findings.error("settings: ", &error.to_string());
     }
     config
 }

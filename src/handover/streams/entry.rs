@@ -7,15 +7,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http::HeaderValue;
-use serde::{Deserialize, Serialize};
 
+use super::target_text::{Known, read_target, target_text};
 use crate::flow::in_flight::EntryId;
 use crate::model::delivery::Delivery;
 use crate::model::event::EventType;
 use crate::model::firing::{EventIdentity, FiringId};
 use crate::model::id::{AccountId, TriggerId};
-use crate::model::secret::Secret;
-use crate::model::target::Target;
 use crate::redis::Value;
 
 /// Targets that are remembered, so that a busy trigger's URL and headers are not read anew for each
@@ -27,6 +25,7 @@ const TARGET: &str = "target";
 const WEBHOOK_ID: &str = "webhook-id";
 const BODY: &str = "body";
 const REPLY: &str = "reply";
+const HOPS: &str = "hops";
 /// What the delivery is of, as JSON: account, event type, event source, event id, trigger; empty where that is not
 /// known. Earlier versions do not write it.
 const FIRING: &str = "firing";
@@ -39,6 +38,7 @@ pub(super) struct Entry {
     webhook_id: Option<Vec<u8>>,
     body: Option<Vec<u8>>,
     reply: Option<Vec<u8>>,
+    hops: Option<Vec<u8>>,
     firing: Option<Vec<u8>>,
 }
 
@@ -55,55 +55,11 @@ impl Entry {
             (WEBHOOK_ID, &mut self.webhook_id),
             (BODY, &mut self.body),
             (REPLY, &mut self.reply),
+            (HOPS, &mut self.hops),
             (FIRING, &mut self.firing),
         ];
         fields.into_iter().find(|(own, _)| own.as_bytes() == name).map(|(_, value)| value)
     }
-}
-
-/// What the deliveries of a trigger have in common, as `target` says it in JSON: one value, since each
-/// costs Redis and both nodes more than its bytes do.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct TargetText {
-    /// Whose deliveries they are. Entries of older versions do not say so and share one turn.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    account: Option<String>,
-    url: String,
-    content_type: String,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    headers: Vec<(String, String)>,
-    /// The one secret, where it has no end: entries of earlier versions have no other form.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    secret: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    secrets: Vec<SecretText>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct SecretText {
-    key: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    until: Option<String>,
-}
-
-impl SecretText {
-    fn of(secret: &Secret) -> Self {
-        Self { key: secret.to_text(), until: secret.until.map(|until| until.to_string()) }
-    }
-
-    fn read(self) -> Option<Secret> {
-        let until = self.until.map(|until| until.parse()).transpose().ok()?;
-        Some(Secret::new(&self.key).ok()?.with_end(until))
-    }
-}
-
-/// A target with the content type of what goes there, and whose it is.
-#[derive(Debug, Clone)]
-struct Known {
-    account: AccountId,
-    target: Arc<Target>,
-    content_type: HeaderValue,
 }
 
 /// What an entry says.
@@ -135,6 +91,10 @@ impl Writer {
         field(TARGET, self.target(account, delivery));
         field(WEBHOOK_ID, delivery.webhook_id.as_bytes());
         field(BODY, &delivery.body);
+        // One is what an entry without the field has, as those of earlier versions.
+        if delivery.hops != 1 {
+            field(HOPS, delivery.hops.to_string().as_bytes());
+        }
         field(FIRING, &delivery.firing.as_ref().map(firing_text).unwrap_or_default());
         if let Some(reply) = reply {
             field(REPLY, reply.as_bytes());
@@ -153,25 +113,6 @@ impl Writer {
         };
         &self.last.insert(known.unwrap_or_else(written)).1
     }
-}
-
-fn target_text(account: &AccountId, target: &Target, content_type: &HeaderValue) -> Vec<u8> {
-    // All of them were text when they were made.
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let headers = target.headers.iter();
-    let short = match &*target.secrets {
-        [only] if only.until.is_none() => Some(only),
-        _ => None,
-    };
-    let written = TargetText {
-        account: Some(account.as_str().to_owned()),
-        url: target.url.to_string(),
-        content_type: text(content_type),
-        headers: headers.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
-        secret: short.map(Secret::to_text),
-        secrets: if short.is_some() { Vec::new() } else { target.secrets.iter().map(SecretText::of).collect() },
-    };
-    serde_json::to_vec(&written).expect("strings and lists of them are JSON")
 }
 
 fn firing_text(FiringId { event, trigger }: &FiringId) -> Vec<u8> {
@@ -236,6 +177,8 @@ impl Reader {
         let webhook_id = entry.webhook_id.and_then(|value| HeaderValue::from_maybe_shared(Bytes::from(value)).ok());
         let webhook_id = webhook_id.ok_or("`webhook-id` is missing or no header's value")?;
         let body = entry.body.ok_or("`body` is missing")?.into();
+        let hops = entry.hops.map_or(Some(1), |hops| std::str::from_utf8(&hops).ok()?.parse().ok());
+        let hops = hops.ok_or("`hops` is no small whole number")?;
         let age = Duration::from_millis(unix_millis().saturating_sub(entry.id.0));
         Ok(Read {
             account,
@@ -245,6 +188,7 @@ impl Reader {
                 webhook_id,
                 content_type,
                 body,
+                hops,
             },
             accepted_at: Instant::now().checked_sub(age).unwrap_or_else(Instant::now),
             reply: entry.reply.and_then(|key| String::from_utf8(key).ok()),
@@ -273,28 +217,11 @@ impl Reader {
     }
 }
 
-fn read_target(text: &[u8]) -> Result<Known, &'static str> {
-    let text: TargetText =
-        serde_json::from_slice(text).map_err(|_| "`target` is no JSON object with `url` and `content-type`")?;
-    let short = text.secret.map(|key| SecretText { key, until: None });
-    let secrets = short.into_iter().chain(text.secrets).map(SecretText::read).collect::<Option<Vec<_>>>();
-    let secrets = secrets.ok_or("`secret` or `secrets` in `target` holds no secret")?;
-    let target = Target::read(&text.url, &text.headers, secrets);
-    let target = target.map_err(|_| "`url` or `headers` in `target` would not be taken in a trigger")?;
-    let content_type = HeaderValue::from_str(&text.content_type);
-    let account = text.account.map(|name| AccountId::new(&name)).transpose();
-    Ok(Known {
-        account: account
-            .map_err(|_| "`account` in `target` is not the name of an account")?
-            .unwrap_or_else(AccountId::default_account),
-        target: Arc::new(target),
-        content_type: content_type.map_err(|_| "`content-type` in `target` is no header's value")?,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::secret::Secret;
+    use crate::model::target::Target;
 
     fn account() -> AccountId {
         AccountId::new("acme").expect("a name")
@@ -315,6 +242,7 @@ mod tests {
             webhook_id: HeaderValue::from_static("msg_1"),
             content_type: HeaderValue::from_static("text/plain"),
             body: Bytes::from_static(b"\0\xff{}"),
+            hops: 3,
         }
     }
 
@@ -345,10 +273,18 @@ mod tests {
         let (target, expected) = (&read.delivery.target, &given.target);
         assert_eq!((&target.uri, &target.destination), (&expected.uri, &expected.destination));
         assert_eq!((&target.headers, &target.secrets), (&expected.headers, &expected.secrets));
-        assert_eq!(read.reply.as_deref(), Some("r"));
+        assert_eq!((read.reply.as_deref(), read.delivery.hops), (Some("r"), 3));
         let again = entries(as_value("13-0", written(&given, None))).remove(0);
         let again = reader.read(again).expect("an entry");
         assert!(Arc::ptr_eq(&again.delivery.target, target), "a target is read once");
+    }
+
+    #[test]
+    fn an_entry_of_an_earlier_version_is_read() {
+        let target = r#"{"url":"http://h/","content-type":"a/b","secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}"#;
+        let fields = vec![(TARGET, target.into()), (WEBHOOK_ID, b"msg_1".to_vec()), (BODY, Vec::new())];
+        let read = Reader::default().read(entries(as_value("1-1", fields)).remove(0)).expect("an entry").delivery;
+        assert_eq!((read.hops, read.target.secrets.len(), read.target.secrets[0].until), (1, 1, None));
     }
 
     #[test]
@@ -370,6 +306,8 @@ mod tests {
             (WEBHOOK_ID, Some("a\nb")),
             (WEBHOOK_ID, None),
             (BODY, None),
+            (HOPS, Some("hunter2")),
+            (HOPS, Some("256")),
         ] {
             let mut fields: Vec<_> = whole.iter().filter(|(own, _)| *own != name).cloned().collect();
             fields.extend(value.map(|value| (name, value.as_bytes().to_vec())));

@@ -12,6 +12,7 @@ mod intake;
 mod publisher;
 mod reply;
 mod rights;
+mod target_text;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

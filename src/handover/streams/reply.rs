@@ -101,7 +101,7 @@ mod tests {
                 status: Some(204),
                 duration: Duration::from_micros(1_234),
             },
-            Report::Attempted { outcome: Outcome::Timeout, status: None, duration: Duration::from_secs(10) },
+            Report::Attempted { outcome: Outcome::TimeoutResponse, status: None, duration: Duration::from_secs(10) },
             Report::Dropped(Dropped::QueueFull),
         ] {
             let text = serde_json::to_string(&told(report)).expect("JSON");

@@ -55,6 +55,7 @@ pub(super) fn attributes<'a>(members: &mut Members, take: impl Fn(&str) -> Optio
     }
     let source = text("source", take("source"))?.filter(|source| !source.is_empty());
     Ok(Event {
+        hops: 0,
         event_type: members.event_type(take("type"))?,
         account: members.account(take("account"))?,
         id: event_id(take("id").ok_or_else(|| missing("id"))?)?,

@@ -57,5 +57,5 @@ pub(super) fn event(batch: &mut BatchReader<'_>, document: Document) -> Result<E
     }
     let source = members.no_source();
     let data = document.into_member("data").ok_or_else(|| missing("data"))?;
-    Ok(Event { account, event_type, id, id_given, source, time, data })
+    Ok(Event { account, event_type, id, id_given, source, time, hops: 0, data })
 }

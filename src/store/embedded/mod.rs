@@ -103,7 +103,8 @@ impl Embedded {
         };
         async move {
             let done = tokio::task::spawn_blocking(task).await.map_err(unavailable)?;
-            if done.is_err() {
+            if let Err(error) = &done {
+                self.state.read_failed(error);
                 self.writer.check();
             }
             done

@@ -66,7 +66,7 @@ pub(super) async fn open(
     };
     let thread = std::thread::Builder::new().name("store-follower".to_owned()).spawn(run).map_err(system)?;
     let store = Redis {
-        calls: Arc::new(Calls { shared, writes: Semaphore::new(WRITES_MAX) }),
+        calls: Arc::new(Calls { shared, writes: Semaphore::new(WRITES_MAX), faulty: AtomicBool::new(false) }),
         runtime: handle,
         stop: Some(stop),
         thread: Some(thread),
@@ -105,7 +105,13 @@ impl Redis {
         T: Send + 'static,
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        let done = self.runtime.spawn(work(Arc::clone(&self.calls)));
+        let calls = Arc::clone(&self.calls);
+        let work = work(Arc::clone(&calls));
+        let done = self.runtime.spawn(async move {
+            let done = work.await;
+            calls.note(done.as_ref().err());
+            done
+        });
         async move { done.await.map_err(|_| stopped_early())? }.boxed()
     }
 }
@@ -137,9 +143,25 @@ impl Backend for Redis {
 struct Calls {
     shared: Arc<SharedState>,
     writes: Semaphore,
+    /// The last call met a fault of Redis.
+    faulty: AtomicBool,
 }
 
 impl Calls {
+    /// Writes Redis' own words to the log when its faults begin, and a line when they end: clients never see them.
+    fn note(&self, error: Option<&StoreError>) {
+        match error {
+            Some(StoreError::Unavailable(words)) if !self.faulty.swap(true, Ordering::Relaxed) => {
+                tracing::error!(error = words, "a call of the store in Redis failed; calls are responded to with 503");
+            }
+            Some(StoreError::Unavailable(_)) => {}
+            _ if self.faulty.swap(false, Ordering::Relaxed) => {
+                tracing::info!("the store in Redis serves calls again");
+            }
+            _ => {}
+        }
+    }
+
     async fn get(&self, location: Location) -> Result<Option<Row>, StoreError> {
         let account = location.account.as_ref().map_or("", AccountId::as_str);
         let list = match location.kind {

@@ -23,11 +23,12 @@ subject! {
 }
 
 /// Why events and requests with events are rejected: the codes that a producer receives.
-const CODES: [&str; 28] = [
+const CODES: [&str; 30] = [
     "account_not_allowed",
     "bad_account",
     "bad_data",
     "bad_event_type",
+    "bad_hops",
     "bad_id",
     "bad_specversion",
     "bad_time",
@@ -40,6 +41,7 @@ const CODES: [&str; 28] = [
     "key_malformed",
     "key_missing",
     "key_unknown",
+    "loop",
     "malformed_body",
     "malformed_json",
     "missing_member",

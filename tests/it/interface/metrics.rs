@@ -16,7 +16,7 @@ const PROMISED: [&str; 17] = [
     "posthaste_firings_matched_total",
     "posthaste_deliveries_rendered_total",
     "posthaste_attempts_total{outcome=\"delivered\"}",
-    "posthaste_attempts_total{outcome=\"timeout\"}",
+    "posthaste_attempts_total{outcome=\"timeout_response\"}",
     "posthaste_dropped_total{reason=\"queue_full\"}",
     "posthaste_dropped_total{reason=\"stopped\"}",
     "posthaste_queue_depth",

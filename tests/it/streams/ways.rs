@@ -67,7 +67,7 @@ async fn a_trigger_is_tested_by_the_node_that_sends() {
     for (behaviour, delivered, status, reason) in [
         (Behaviour::Answer(204), true, json!(204), json!(null)),
         (Behaviour::Answer(500), false, json!(500), json!("server_error")),
-        (Behaviour::HangUp, false, json!(null), json!("connection_lost")),
+        (Behaviour::HangUp, false, json!(null), json!("connection_lost_after_send")),
     ] {
         receiver.behave(behaviour);
         let reply = ingest.post("/v1/accounts/default/triggers/t/test", &json!({})).await;

@@ -1,0 +1,163 @@
+//! The CloudEvents webhook handshake, as its sender: before the first delivery to a destination the receiver is
+//! asked by OPTIONS whether it consents, and its allowed rate is kept to (HTTP 1.1 Web Hooks for Event
+//! Delivery, section 4: abuse protection). What it answered is remembered by the node. Pure but for the memory.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::HeaderValue;
+
+use super::response::AllowedOrigin;
+use crate::config::Handshake;
+use crate::model::destination::Destination;
+
+/// How long a receiver's consent counts.
+const GRANTED_FOR: Duration = Duration::from_secs(86_400);
+/// How long it is not asked again after a refusal: somebody may be about to set it up.
+const REFUSED_FOR: Duration = Duration::from_secs(60);
+/// Destinations that are remembered; past it all are forgotten, and asked again.
+const REMEMBERED_MAX: usize = 100_000;
+
+/// What a receiver said, and until when it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Consent {
+    /// It takes deliveries, with this time between two of them at least.
+    Granted(Option<Duration>),
+    /// It does not.
+    Refused,
+}
+
+#[derive(Debug)]
+struct Remembered {
+    consent: Consent,
+    until: Instant,
+    /// When the next delivery may go.
+    next: Instant,
+}
+
+/// Who is asked, and what they said; one for the node.
+#[derive(Debug)]
+pub(super) struct Consents {
+    hosts: Handshake,
+    pub(super) origin: HeaderValue,
+    remembered: Mutex<HashMap<Destination, Remembered>>,
+}
+
+/// What comes before the next delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The receiver is asked.
+    Ask,
+    /// It goes at this time.
+    At(Instant),
+    /// It is not made.
+    Refused,
+}
+
+impl Consents {
+    /// `None` where nobody is asked.
+    pub(super) fn new(hosts: &Handshake) -> Option<Arc<Self>> {
+        let origin = HeaderValue::from_str(&hosts.origin).ok()?;
+        let remembered = Mutex::default();
+        (!hosts.hosts.is_empty()).then(|| Arc::new(Self { hosts: hosts.clone(), origin, remembered }))
+    }
+
+    /// Whether the destination's receiver is asked at all.
+    pub(super) fn concern(&self, destination: &Destination) -> bool {
+        self.hosts.hosts.iter().any(|pattern| pattern.matches(&destination.host))
+    }
+
+    /// What comes before the next delivery; the time of one that goes is taken.
+    pub(super) fn next(&self, destination: &Destination, now: Instant) -> Next {
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = remembered.get_mut(destination).filter(|known| known.until > now) else { return Next::Ask };
+        match known.consent {
+            Consent::Refused => Next::Refused,
+            Consent::Granted(between) => {
+                let at = known.next.max(now);
+                known.next = at + between.unwrap_or_default();
+                Next::At(at)
+            }
+        }
+    }
+
+    pub(super) fn remember(&self, destination: &Destination, consent: Consent, now: Instant) {
+        let counts_for = if consent == Consent::Refused { REFUSED_FOR } else { GRANTED_FOR };
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        if remembered.len() >= REMEMBERED_MAX {
+            remembered.clear();
+        }
+        remembered.insert(destination.clone(), Remembered { consent, until: now + counts_for, next: now });
+    }
+
+    /// What a response to the request for consent means.
+    pub(super) fn judge(&self, status: u16, allowed: &AllowedOrigin) -> Consent {
+        let origin = allowed.origin.as_deref().unwrap_or_default();
+        let ours = self.hosts.origin.as_str();
+        let granted = (200..300).contains(&status) && (origin == "*" || origin.eq_ignore_ascii_case(ours));
+        if !granted {
+            return Consent::Refused;
+        }
+        // Requests a minute; no number, as `*`, is no bound.
+        let rate = allowed.rate.as_deref().and_then(|rate| rate.parse::<u32>().ok());
+        match rate {
+            Some(0) => Consent::Refused,
+            rate => Consent::Granted(rate.map(|rate| Duration::from_secs(60) / rate)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::egress::HostPattern;
+    use crate::model::url::TriggerUrl;
+
+    fn consents() -> Arc<Consents> {
+        let hosts = vec![HostPattern::new("*.example").expect("a pattern")];
+        Consents::new(&Handshake { hosts, origin: "posthaste.example".into() }).expect("somebody is asked")
+    }
+
+    fn destination(url: &str) -> Destination {
+        TriggerUrl::new(url).expect("a URL").destination
+    }
+
+    #[test]
+    fn what_a_receiver_says_is_understood() {
+        let consents = consents();
+        let minute = Duration::from_secs(60);
+        for (status, origin, rate, expected) in [
+            (200, Some("posthaste.example"), None, Consent::Granted(None)),
+            (204, Some("PostHaste.Example"), Some("*"), Consent::Granted(None)),
+            (200, Some("*"), Some("120"), Consent::Granted(Some(minute / 120))),
+            (200, Some("*"), Some("1"), Consent::Granted(Some(minute))),
+            (200, Some("*"), Some("0"), Consent::Refused),
+            (200, Some("other.example"), None, Consent::Refused),
+            (200, None, Some("120"), Consent::Refused),
+            (405, Some("*"), None, Consent::Refused),
+            (302, Some("*"), None, Consent::Refused),
+        ] {
+            let allowed = AllowedOrigin { origin: origin.map(str::to_owned), rate: rate.map(str::to_owned) };
+            assert_eq!(consents.judge(status, &allowed), expected, "{status} {allowed:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_remembered_for_its_time_and_its_rate_is_kept_to() {
+        let (consents, begun) = (consents(), Instant::now());
+        let (one, other) = (destination("https://a.example/"), destination("https://b.example/"));
+        assert!(consents.concern(&one) && !consents.concern(&destination("https://example.com/")));
+        assert_eq!(consents.next(&one, begun), Next::Ask);
+        let second = Duration::from_secs(1);
+        consents.remember(&one, Consent::Granted(Some(second)), begun);
+        consents.remember(&other, Consent::Refused, begun);
+        for number in 0..3 {
+            assert_eq!(consents.next(&one, begun), Next::At(begun + second * number));
+        }
+        assert_eq!(consents.next(&one, begun + second * 10), Next::At(begun + second * 10), "no burst is saved up");
+        assert_eq!(consents.next(&other, begun), Next::Refused);
+        assert_eq!(consents.next(&other, begun + REFUSED_FOR), Next::Ask);
+        assert_eq!(consents.next(&one, begun + GRANTED_FOR), Next::Ask);
+    }
+}

@@ -1,0 +1,200 @@
+//! The HTTP client of one destination, and the exchange that an attempt is. It never follows a redirect, and
+//! never sends anything twice.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use actix_service::Service;
+use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
+use awc::http::Uri;
+use futures_util::future::LocalBoxFuture;
+use http::HeaderName;
+use http::header::HOST;
+use tokio::sync::Semaphore;
+
+use super::consent::{Consent, Consents, Next};
+use super::own::OwnAddresses;
+use super::peer::{Dialling, Peer};
+use super::progress::{Progress, Tracked};
+use super::proxy::{Proxy, ProxyError};
+use super::resolve::Resolver;
+use super::response::AllowedOrigin;
+use super::stream::Stream;
+use super::tls::{self, TlsError};
+use crate::config::Dispatch;
+use crate::model::destination::Destination;
+use crate::model::outcome::Outcome;
+use crate::model::target::Target;
+
+const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-origin");
+const ALLOWED_ORIGIN: &str = "webhook-allowed-origin";
+const ALLOWED_RATE: &str = "webhook-allowed-rate";
+
+/// Longer than any connection is kept: the stream itself says when it is over.
+const CLIENT_KEEPS: Duration = Duration::from_secs(86_400);
+/// How long a TLS connection has to be closed in due form.
+const CLOSED_WITHIN: Duration = Duration::from_secs(1);
+
+/// What all outlets of the node have in common.
+#[derive(Debug, Clone)]
+pub struct Outbound {
+    dialling: Arc<Dialling>,
+    connections: usize,
+    keep_alive: Duration,
+    attempt_timeout: Duration,
+    answer_bytes_max: usize,
+    consents: Option<Arc<Consents>>,
+}
+
+/// Why nothing can be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum OutboundError {
+    /// TLS can't be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The proxy's address is none.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
+}
+
+impl Outbound {
+    /// Prepares what connections need. `own` are the addresses that the node itself listens on.
+    pub fn new(config: &Dispatch, own: OwnAddresses) -> Result<Self, OutboundError> {
+        let proxy = config.proxy.as_deref().map(Proxy::new).transpose()?;
+        let dialling = Dialling { egress: config.egress.clone(), own, tls: tls::config(config)?, proxy };
+        Ok(Self {
+            dialling: Arc::new(dialling),
+            connections: config.connections_per_destination,
+            keep_alive: config.keep_alive,
+            attempt_timeout: config.attempt_timeout,
+            answer_bytes_max: config.answer_bytes_max,
+            consents: Consents::new(&config.handshake),
+        })
+    }
+
+    /// An outlet of its own for a destination: the client's limit of connections and its idle sockets belong
+    /// to a client, and only its end frees them.
+    pub(in crate::dispatcher) fn outlet(&self, resolver: &Resolver, destination: &Destination) -> Outlet {
+        let consents = self.consents.clone().filter(|consents| consents.concern(destination));
+        let peer = Peer::new(
+            destination.clone(),
+            Arc::clone(&self.dialling),
+            Rc::clone(resolver),
+            self.keep_alive,
+            self.answer_bytes_max,
+            consents.is_some(),
+        );
+        let connector = awc::Connector::new()
+            .connector(Connect(Rc::clone(&peer)))
+            .limit(self.connections)
+            .conn_keep_alive(CLIENT_KEEPS)
+            .disconnect_timeout(if destination.secure { CLOSED_WITHIN } else { Duration::ZERO })
+            // The attempt's own deadline is the one that counts.
+            .timeout(CLIENT_KEEPS);
+        let client =
+            awc::Client::builder().connector(connector).disable_timeout().disable_redirects().no_default_headers();
+        let asking = consents.map(|consents| Asking { consents, one: Semaphore::new(1) });
+        Outlet { client: client.finish(), peer, attempt_timeout: self.attempt_timeout, asking }
+    }
+}
+
+/// Sends to one destination.
+pub(in crate::dispatcher) struct Outlet {
+    client: awc::Client,
+    peer: Rc<Peer>,
+    attempt_timeout: Duration,
+    asking: Option<Asking>,
+}
+
+/// For a receiver that is asked for its consent.
+struct Asking {
+    consents: Arc<Consents>,
+    /// One request asks; the others wait for what it hears.
+    one: Semaphore,
+}
+
+impl Outlet {
+    /// A POST to be sent with [`Self::exchange`].
+    pub(in crate::dispatcher) fn post(&self, uri: &Uri) -> awc::ClientRequest {
+        let request = self.client.post(uri);
+        if self.peer.uses_once(Instant::now()) { request.force_close() } else { request }
+    }
+
+    /// Waits until the receiver consents to the delivery and its rate allows one more; else how the attempt ends.
+    pub(in crate::dispatcher) async fn await_consent(&self, target: &Target) -> Result<(), (Outcome, Option<u16>)> {
+        let Some(Asking { consents, one }) = &self.asking else { return Ok(()) };
+        loop {
+            let Ok(permit) = one.acquire().await else { return Ok(()) };
+            match consents.next(&self.peer.destination, Instant::now()) {
+                Next::Refused => return Err((Outcome::HandshakeRefused, None)),
+                Next::At(time) => {
+                    drop(permit);
+                    tokio::time::sleep_until(time.into()).await;
+                    return Ok(());
+                }
+                Next::Ask => self.ask(consents, target).await?,
+            }
+        }
+    }
+
+    /// Asks the receiver. What can't be heard is no refusal, and is asked again.
+    async fn ask(&self, consents: &Consents, target: &Target) -> Result<(), (Outcome, Option<u16>)> {
+        let mut request = self.client.options(&target.uri);
+        let headers = request.headers_mut();
+        headers.insert(HOST, target.host.clone());
+        headers.insert(REQUEST_ORIGIN, consents.origin.clone());
+        let mut allowed = AllowedOrigin::default();
+        let sent = async {
+            if let Ok(response) = request.send().await {
+                let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+                allowed = AllowedOrigin { origin: text(ALLOWED_ORIGIN), rate: text(ALLOWED_RATE) };
+            }
+        };
+        let (outcome, status) = self.exchange(sent).await;
+        let status = status.ok_or((outcome, None))?;
+        let consent = consents.judge(status, &allowed);
+        consents.remember(&self.peer.destination, consent, Instant::now());
+        if consent == Consent::Refused { Err((Outcome::HandshakeRefused, Some(status))) } else { Ok(()) }
+    }
+
+    /// Sends a request and waits for the response, under one deadline over all of it.
+    pub(in crate::dispatcher) async fn exchange(&self, sent: impl Future) -> (Outcome, Option<u16>) {
+        let progress = Cell::new(Progress::BEGUN);
+        let tracked = Tracked { current: &self.peer.current, progress: &progress, exchange: pin!(sent) };
+        let ended = tokio::time::timeout(self.attempt_timeout, tracked).await;
+        progress.get().outcome(ended.is_err())
+    }
+}
+
+/// Makes the connections of a client.
+#[derive(Clone)]
+struct Connect(Rc<Peer>);
+
+impl Service<ConnectInfo<Uri>> for Connect {
+    type Response = Connection<Uri, Stream>;
+    type Error = ConnectError;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&self, request: ConnectInfo<Uri>) -> Self::Future {
+        let peer = Rc::clone(&self.0);
+        let uri = request.request().clone();
+        Box::pin(async move {
+            match Rc::clone(&peer).connect().await {
+                Ok(socket) => Ok(Connection::new(uri, Stream::new(peer, socket))),
+                Err(outcome) => {
+                    peer.current.fail(outcome);
+                    Err(ConnectError::Unresolved)
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,130 @@
+//! What the connections to one destination have in common: how they are made, what may be dialled, and what
+//! the receiver has shown of itself.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::ClientConfig;
+use tokio::net::TcpStream;
+
+use super::habit::Habit;
+use super::own::OwnAddresses;
+use super::progress::{Current, Phase};
+use super::proxy::Proxy;
+use super::race::Addresses;
+use super::resolve::Resolver;
+use super::socket::Socket;
+use super::tls;
+use crate::model::destination::Destination;
+use crate::model::egress::EgressRules;
+use crate::model::outcome::Outcome;
+
+/// What all connections of the node have in common.
+#[derive(Debug)]
+pub(super) struct Dialling {
+    pub(super) egress: EgressRules,
+    pub(super) own: OwnAddresses,
+    pub(super) tls: Arc<ClientConfig>,
+    pub(super) proxy: Option<Proxy>,
+}
+
+/// A destination, as its connections know it.
+pub(super) struct Peer {
+    pub(super) destination: Destination,
+    dialling: Arc<Dialling>,
+    resolver: Resolver,
+    habit: Cell<Habit>,
+    pub(super) current: Current,
+    pub(super) answer_bytes_max: usize,
+    /// The receiver is asked for its consent, and what it says of that is passed on.
+    pub(super) asks_for_consent: bool,
+}
+
+impl Peer {
+    pub(super) fn new(
+        destination: Destination,
+        dialling: Arc<Dialling>,
+        resolver: Resolver,
+        keep_alive: Duration,
+        answer_bytes_max: usize,
+        asks_for_consent: bool,
+    ) -> Rc<Self> {
+        let (habit, current) = (Cell::new(Habit::new(keep_alive)), Current::default());
+        Rc::new(Self { destination, dialling, resolver, habit, current, answer_bytes_max, asks_for_consent })
+    }
+
+    /// Makes a connection over which a request can be written.
+    pub(super) async fn connect(self: Rc<Self>) -> Result<Socket, Outcome> {
+        self.current.enter(Phase::Resolve);
+        self.dialling.egress.judge(&self.destination).map_err(|_| Outcome::AddressRefused)?;
+        let tcp = match &self.dialling.proxy {
+            None => self.dial().await?,
+            Some(proxy) => self.tunnel(proxy).await?,
+        };
+        if !self.destination.secure {
+            return Ok(Socket::Plain(tcp));
+        }
+        self.current.enter(Phase::Tls);
+        tls::handshake(&self.dialling.tls, &self.destination, tcp).await.map_err(|()| Outcome::Tls)
+    }
+
+    /// Each address is judged between its look-up and the connection to it, and not looked up again.
+    async fn dial(&self) -> Result<TcpStream, Outcome> {
+        let mut addresses = self.addresses(&self.destination).await?;
+        let (dialling, destination) = (Arc::clone(&self.dialling), self.destination.clone());
+        let all_refused = addresses.permit(move |address| {
+            dialling.egress.judge_address(&destination.host, address).is_ok()
+                && !dialling.own.contain(address, destination.port)
+        });
+        if all_refused {
+            return Err(Outcome::AddressRefused);
+        }
+        self.connect_to(addresses, self.destination.port).await
+    }
+
+    /// The proxy is the operator's, and may be anywhere.
+    async fn tunnel(&self, proxy: &Proxy) -> Result<TcpStream, Outcome> {
+        let addresses = self.addresses(&proxy.destination).await?;
+        let mut tcp = self.connect_to(addresses, proxy.destination.port).await?;
+        if proxy.open(&mut tcp, &self.destination).await { Ok(tcp) } else { Err(Outcome::Connect) }
+    }
+
+    async fn addresses(&self, of: &Destination) -> Result<Addresses, Outcome> {
+        if let Some(address) = of.address() {
+            return Ok(Addresses::one(address));
+        }
+        let addresses = Addresses::of(&*self.resolver, &of.host).await;
+        if addresses.is_empty() { Err(Outcome::Resolve) } else { Ok(addresses) }
+    }
+
+    async fn connect_to(&self, addresses: Addresses, port: u16) -> Result<TcpStream, Outcome> {
+        self.current.enter(Phase::Connect);
+        let connected = addresses.connect(|address| TcpStream::connect((address, port))).await;
+        let tcp = connected.map_err(|error| match error.kind() {
+            std::io::ErrorKind::TimedOut => Outcome::TimeoutConnect,
+            _ => Outcome::Connect,
+        })?;
+        // A small request must not wait for the response to the one before.
+        tcp.set_nodelay(true).map_err(|_| Outcome::Connect)?;
+        Ok(tcp)
+    }
+
+    /// The receiver closed a connection without a word that had been idle for so long.
+    pub(super) fn closed_after(&self, idle: Duration) {
+        let mut habit = self.habit.get();
+        habit.closed_after(idle, Instant::now());
+        self.habit.set(habit);
+    }
+
+    /// For how long an idle connection can be used again; `said` is what the receiver says of that.
+    pub(super) fn reuse_within(&self, said: Option<Duration>, now: Instant) -> Duration {
+        self.habit.get().reuse_within(said, now)
+    }
+
+    /// Whether connections carry one request only.
+    pub(super) fn uses_once(&self, now: Instant) -> bool {
+        self.habit.get().uses_once(now)
+    }
+}

@@ -1,0 +1,108 @@
+//! How far an attempt has come. The HTTP client stands between the attempt and the connection and tells
+//! neither of the other, so both leave word here: while the attempt's future is polled, its progress lies
+//! with the peer, where the connection finds it.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::model::outcome::Outcome;
+
+/// What an attempt is doing: a deadline that passes is named for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Resolve,
+    Connect,
+    Tls,
+    Send,
+    Response,
+}
+
+impl Phase {
+    fn timeout(self) -> Outcome {
+        match self {
+            Self::Resolve => Outcome::TimeoutResolve,
+            Self::Connect => Outcome::TimeoutConnect,
+            Self::Tls => Outcome::TimeoutTls,
+            Self::Send => Outcome::TimeoutSend,
+            Self::Response => Outcome::TimeoutResponse,
+        }
+    }
+}
+
+/// What is known of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Progress {
+    phase: Phase,
+    status: Option<u16>,
+    failure: Option<Outcome>,
+}
+
+impl Progress {
+    pub(super) const BEGUN: Self = Self { phase: Phase::Resolve, status: None, failure: None };
+
+    /// How an attempt ended that has come so far, and the status that was received.
+    pub(super) fn outcome(self, deadline_passed: bool) -> (Outcome, Option<u16>) {
+        // What the receiver said counts, also where the rest of its response broke or dribbled on.
+        let outcome = match (self.status, self.failure) {
+            (Some(status), _) => outcome_of_status(status),
+            (None, Some(failure)) => failure,
+            (None, None) if deadline_passed => self.phase.timeout(),
+            (None, None) => Outcome::BadAnswer,
+        };
+        (outcome, self.status)
+    }
+}
+
+fn outcome_of_status(status: u16) -> Outcome {
+    match status {
+        200..300 => Outcome::Delivered,
+        300..400 => Outcome::Redirect,
+        400..500 => Outcome::ClientError,
+        500..600 => Outcome::ServerError,
+        _ => Outcome::BadAnswer,
+    }
+}
+
+/// Where the progress of the attempt lies that is polled at the moment.
+#[derive(Debug)]
+pub(super) struct Current(Cell<Progress>);
+
+impl Default for Current {
+    fn default() -> Self {
+        Self(Cell::new(Progress::BEGUN))
+    }
+}
+
+impl Current {
+    pub(super) fn enter(&self, phase: Phase) {
+        self.0.set(Progress { phase, ..self.0.get() });
+    }
+
+    pub(super) fn receive(&self, status: u16) {
+        self.0.set(Progress { status: Some(status), ..self.0.get() });
+    }
+
+    pub(super) fn fail(&self, failure: Outcome) {
+        self.0.set(Progress { failure: Some(failure), ..self.0.get() });
+    }
+}
+
+/// An exchange whose progress is kept apart from that of others, which are polled in turn with it.
+pub(super) struct Tracked<'a, F> {
+    pub(super) current: &'a Current,
+    pub(super) progress: &'a Cell<Progress>,
+    pub(super) exchange: F,
+}
+
+impl<F: Future + Unpin> Future for Tracked<'_, F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.current.0.set(self.progress.get());
+        let polled = Pin::new(&mut self.exchange).poll(cx);
+        self.progress.set(self.current.0.get());
+        polled
+    }
+}

@@ -1,0 +1,131 @@
+//! Happy eyeballs (RFC 8305): the addresses of both families are looked up at the same time, sorted by turns,
+//! and tried one after another with a short delay between, until the first connection stands.
+
+use std::collections::VecDeque;
+use std::future::{Future, pending};
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::FuturesUnordered;
+
+use super::resolve::{Family, Resolve};
+
+/// How long the addresses of one family wait for the other (section 8: Resolution Delay).
+const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
+/// How long an attempt has before the next address is tried beside it (section 8: Connection Attempt Delay).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+/// Addresses of one family that are tried: a name with more would only delay the outcome.
+const FAMILY_MAX: usize = 8;
+
+/// The addresses of a name, as far as they are known.
+pub(super) struct Addresses {
+    known: VecDeque<IpAddr>,
+    /// The family that is still looked up.
+    late: Option<LocalBoxFuture<'static, Vec<IpAddr>>>,
+}
+
+impl Addresses {
+    pub(super) fn one(address: IpAddr) -> Self {
+        Self { known: VecDeque::from([address]), late: None }
+    }
+
+    /// Looks up both families. Where one is found, the other has a moment to come.
+    pub(super) async fn of(resolver: &dyn Resolve, host: &str) -> Self {
+        let mut v6 = resolver.lookup(host, Family::V6);
+        let mut v4 = resolver.lookup(host, Family::V4);
+        let (first, found, other) = tokio::select! {
+            biased;
+            found = &mut v6 => (Family::V6, found, v4),
+            found = &mut v4 => (Family::V4, found, v6),
+        };
+        if found.is_empty() {
+            return Self { known: sorted(other.await, Vec::new()), late: None };
+        }
+        let mut other = other;
+        match tokio::time::timeout(RESOLUTION_DELAY, &mut other).await {
+            Ok(more) if first == Family::V6 => Self { known: sorted(found, more), late: None },
+            Ok(more) => Self { known: sorted(more, found), late: None },
+            Err(_) => Self { known: sorted(found, Vec::new()), late: Some(other) },
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    /// Keeps those that may be dialled, also of the family that is still looked up. True where some were known
+    /// and none is left.
+    pub(super) fn permit(&mut self, permits: impl Fn(IpAddr) -> bool + 'static) -> bool {
+        let some = !self.known.is_empty();
+        self.known.retain(|address| permits(*address));
+        if let Some(late) = self.late.take() {
+            self.late = Some(Box::pin(async move {
+                let mut found = late.await;
+                found.retain(|address| permits(*address));
+                found
+            }));
+        }
+        some && self.known.is_empty() && self.late.is_none()
+    }
+
+    /// The first connection that stands; else the error of the last attempt.
+    pub(super) async fn connect<T, F>(self, connect: impl Fn(IpAddr) -> F) -> io::Result<T>
+    where
+        F: Future<Output = io::Result<T>>,
+    {
+        self.connect_with(connect, ATTEMPT_DELAY).await
+    }
+
+    async fn connect_with<T, F>(mut self, connect: impl Fn(IpAddr) -> F, delay: Duration) -> io::Result<T>
+    where
+        F: Future<Output = io::Result<T>>,
+    {
+        let mut attempts = FuturesUnordered::new();
+        let mut last = io::Error::from(io::ErrorKind::TimedOut);
+        loop {
+            if let Some(address) = self.known.pop_front() {
+                attempts.push(connect(address));
+            } else if attempts.is_empty() && self.late.is_none() {
+                return Err(last);
+            }
+            // Until one fails, its delay is over, or there is another address to try.
+            let has_more = !self.known.is_empty();
+            tokio::select! {
+                biased;
+                Some(connected) = attempts.next(), if !attempts.is_empty() => match connected {
+                    Ok(connection) => return Ok(connection),
+                    Err(error) => last = error,
+                },
+                found = arrive(&mut self.late), if self.late.is_some() => {
+                    self.late = None;
+                    self.known.extend(found);
+                }
+                () = tokio::time::sleep(delay), if has_more => {}
+            }
+        }
+    }
+}
+
+async fn arrive(late: &mut Option<LocalBoxFuture<'static, Vec<IpAddr>>>) -> Vec<IpAddr> {
+    match late {
+        Some(late) => late.await,
+        None => pending().await,
+    }
+}
+
+/// By turns, IPv6 first (section 4).
+fn sorted(v6: Vec<IpAddr>, v4: Vec<IpAddr>) -> VecDeque<IpAddr> {
+    let (mut v6, mut v4) = (v6.into_iter().take(FAMILY_MAX), v4.into_iter().take(FAMILY_MAX));
+    let mut sorted = VecDeque::new();
+    loop {
+        let before = sorted.len();
+        sorted.extend(v6.next());
+        sorted.extend(v4.next());
+        if sorted.len() == before {
+            return sorted;
+        }
+    }
+}

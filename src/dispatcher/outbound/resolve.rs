@@ -1,0 +1,67 @@
+//! Names to addresses, one family at a time, so that a name server that is slow or silent about one family
+//! does not hold up the other.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+
+use futures_util::future::LocalBoxFuture;
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolverConfig};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+
+/// A family of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::dispatcher) enum Family {
+    V4,
+    V6,
+}
+
+/// Finds the addresses of a name. None are found where the name has none, and where nobody answers.
+pub(in crate::dispatcher) trait Resolve {
+    /// The addresses of one family.
+    fn lookup(&self, host: &str, family: Family) -> LocalBoxFuture<'static, Vec<IpAddr>>;
+}
+
+/// Resolves for the thread that made it.
+pub(in crate::dispatcher) type Resolver = Rc<dyn Resolve>;
+
+/// Asks the hosts file and the system's name servers, and keeps answers as long as they say.
+pub(in crate::dispatcher) struct SystemResolver {
+    v4: TokioResolver,
+    v6: TokioResolver,
+}
+
+/// Names can't be resolved on this machine.
+#[derive(Debug, thiserror::Error)]
+#[error("names can't be resolved: {0}")]
+pub struct ResolverError(String);
+
+/// A resolver for one thread.
+pub(in crate::dispatcher) fn system_resolver() -> Result<SystemResolver, ResolverError> {
+    let of = |strategy| {
+        let mut builder = TokioResolver::builder_tokio().unwrap_or_else(|error| {
+            // As the C library does where there is no resolv.conf.
+            tracing::warn!(%error, "no configuration of name servers; the one on this machine is asked");
+            let local = NameServerConfig::udp_and_tcp(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            let config = ResolverConfig::from_parts(None, Vec::new(), vec![local]);
+            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        });
+        builder.options_mut().ip_strategy = strategy;
+        builder.build().map_err(|error| ResolverError(error.to_string()))
+    };
+    Ok(SystemResolver { v4: of(LookupIpStrategy::Ipv4Only)?, v6: of(LookupIpStrategy::Ipv6Only)? })
+}
+
+impl Resolve for SystemResolver {
+    fn lookup(&self, host: &str, family: Family) -> LocalBoxFuture<'static, Vec<IpAddr>> {
+        let resolver = match family {
+            Family::V4 => self.v4.clone(),
+            Family::V6 => self.v6.clone(),
+        };
+        let host = host.to_owned();
+        Box::pin(async move {
+            let found = resolver.lookup_ip(host).await;
+            found.map_or_else(|_| Vec::new(), |found| found.iter().collect())
+        })
+    }
+}

@@ -1,0 +1,148 @@
+//! Where the body of a response ends (RFC 9112, sections 6 and 7). Its bytes are counted and dropped.
+
+use super::NoResponse;
+use super::head::{Head, Transfer};
+
+/// How a body stands after some bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Skipped {
+    /// It goes on.
+    More,
+    /// It is complete.
+    End,
+    /// It is longer than is read, or its framing is broken: where it ends is not found out.
+    Unusable,
+}
+
+/// A body that is skipped.
+#[derive(Debug)]
+pub(super) struct Body {
+    framing: Framing,
+    /// How many bytes more are read.
+    left: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    /// This many bytes more.
+    Length(u64),
+    Chunked(Chunk),
+    UntilClose,
+}
+
+/// What comes next in a chunked body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chunk {
+    /// Digits of a chunk's size.
+    Size { size: u64, digits: u8 },
+    /// What stands behind the size, to the end of the line.
+    Extension { size: u64 },
+    /// This many bytes of data.
+    Data(u64),
+    /// The end of the line behind the data.
+    DataEnd,
+    /// A line of the trailer section, of which something has come or not.
+    Trailer { is_empty: bool },
+}
+
+const SIZE: Chunk = Chunk::Size { size: 0, digits: 0 };
+
+impl Body {
+    /// The body that follows the head of a final response to a POST. An error: its length can't be told.
+    pub(super) fn of(head: &Head, bytes_max: usize) -> Result<Self, NoResponse> {
+        let framing = match (head.status(), head.transfer, head.content_length) {
+            (204 | 304, ..) => Framing::Length(0),
+            _ if head.is_misframed() => Framing::UntilClose,
+            (_, Some(Transfer::Chunked), _) => Framing::Chunked(SIZE),
+            (_, Some(Transfer::Other), _) => Framing::UntilClose,
+            (_, None, Some(length)) => Framing::Length(length),
+            (_, None, None) => Framing::UntilClose,
+        };
+        Ok(Self { framing, left: bytes_max })
+    }
+
+    pub(super) fn ends_with_connection(&self) -> bool {
+        self.framing == Framing::UntilClose
+    }
+
+    /// Skips what belongs to the body.
+    pub(super) fn skip(&mut self, rest: &mut &[u8]) -> Skipped {
+        // A body that says it is longer than is read is not waited for.
+        if matches!(self.framing, Framing::Length(length) if length > self.left as u64) {
+            return Skipped::Unusable;
+        }
+        loop {
+            if self.framing == Framing::Length(0) {
+                return Skipped::End;
+            }
+            if rest.is_empty() {
+                return Skipped::More;
+            }
+            if self.left == 0 {
+                return Skipped::Unusable;
+            }
+            let taken = match &mut self.framing {
+                Framing::Length(length) => {
+                    let taken = fitting(rest, *length);
+                    *length -= taken as u64;
+                    taken
+                }
+                Framing::UntilClose => rest.len(),
+                Framing::Chunked(chunk) => match chunk.step(rest) {
+                    Ok(Some(taken)) => taken,
+                    Ok(None) => {
+                        *rest = &rest[1..];
+                        return Skipped::End;
+                    }
+                    Err(NoResponse) => return Skipped::Unusable,
+                },
+            };
+            let taken = taken.min(self.left);
+            self.left -= taken;
+            *rest = &rest[taken..];
+        }
+    }
+}
+
+fn fitting(rest: &[u8], bytes: u64) -> usize {
+    usize::try_from(bytes).map_or(rest.len(), |bytes| bytes.min(rest.len()))
+}
+
+impl Chunk {
+    /// Reads on in bytes that are not empty, and says how many it took; `None`: the first one ends the body.
+    fn step(&mut self, rest: &[u8]) -> Result<Option<usize>, NoResponse> {
+        let byte = rest[0];
+        *self = match *self {
+            Self::Data(left) => {
+                let taken = fitting(rest, left);
+                let left = left - taken as u64;
+                *self = if left == 0 { Self::DataEnd } else { Self::Data(left) };
+                return Ok(Some(taken));
+            }
+            Self::Size { size, digits } => match (char::from(byte).to_digit(16), byte) {
+                (Some(digit), _) if digits < 16 => {
+                    Self::Size { size: size << 4 | u64::from(digit), digits: digits + 1 }
+                }
+                (None, b';' | b' ' | b'\t' | b'\r') if digits > 0 => Self::Extension { size },
+                (None, b'\n') if digits > 0 => Self::after_size(size),
+                _ => return Err(NoResponse),
+            },
+            Self::Extension { size } if byte == b'\n' => Self::after_size(size),
+            Self::Extension { size } => Self::Extension { size },
+            Self::DataEnd if byte == b'\r' => Self::DataEnd,
+            Self::DataEnd if byte == b'\n' => SIZE,
+            Self::DataEnd => return Err(NoResponse),
+            Self::Trailer { is_empty: true } if byte == b'\n' => return Ok(None),
+            Self::Trailer { is_empty } => match byte {
+                b'\n' => Self::Trailer { is_empty: true },
+                b'\r' => Self::Trailer { is_empty },
+                _ => Self::Trailer { is_empty: false },
+            },
+        };
+        Ok(Some(1))
+    }
+
+    fn after_size(size: u64) -> Self {
+        if size == 0 { Self::Trailer { is_empty: true } } else { Self::Data(size) }
+    }
+}

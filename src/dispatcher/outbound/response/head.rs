@@ -1,0 +1,287 @@
+//! The head of a response (RFC 9112, sections 2 to 5), line by line. Only the fields that decide about the
+//! message and the connection are kept; any number of others is passed over.
+
+use std::time::Duration;
+
+use super::{HEAD_BYTES_MAX, NoResponse, Reuse};
+
+/// Cuts bytes into lines. A line that comes in one piece is not copied.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    /// The begin of a line whose end has not come.
+    begun: Vec<u8>,
+    is_whole: bool,
+    bytes: usize,
+}
+
+impl Lines {
+    pub(super) fn reset(&mut self) {
+        self.begun.clear();
+        (self.is_whole, self.bytes) = (false, 0);
+    }
+
+    /// The next line without its end, if that has come; else all of `rest` is kept.
+    pub(super) fn next<'a, 'b: 'a>(&'a mut self, rest: &mut &'b [u8]) -> Result<Option<&'a [u8]>, NoResponse> {
+        let end = memchr::memchr(b'\n', rest);
+        let taken = end.map_or(rest.len(), |end| end + 1);
+        let (piece, after) = rest.split_at(taken);
+        *rest = after;
+        self.bytes += taken;
+        if self.bytes > HEAD_BYTES_MAX {
+            return Err(NoResponse);
+        }
+        if end.is_none() {
+            self.begun.extend_from_slice(piece);
+            return Ok(None);
+        }
+        let line = if self.begun.is_empty() {
+            piece
+        } else {
+            self.begun.extend_from_slice(piece);
+            self.is_whole = true;
+            &self.begun
+        };
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        Ok(Some(line.strip_suffix(b"\r").unwrap_or(line)))
+    }
+
+    /// The line has been read.
+    pub(super) fn consumed(&mut self) {
+        if self.is_whole {
+            self.begun.clear();
+            self.is_whole = false;
+        }
+    }
+}
+
+/// What `Transfer-Encoding` says of where the body ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transfer {
+    /// The last coding is `chunked`.
+    Chunked,
+    /// It is another one, which ends with the connection.
+    Other,
+}
+
+/// What a response says of the CloudEvents handshake: `WebHook-Allowed-Origin` and `WebHook-Allowed-Rate`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::dispatcher::outbound) struct AllowedOrigin {
+    /// Who may send.
+    pub(in crate::dispatcher::outbound) origin: Option<String>,
+    /// How often a minute, or `*`.
+    pub(in crate::dispatcher::outbound) rate: Option<String>,
+}
+
+/// Fields that are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Field {
+    Connection,
+    ContentLength,
+    KeepAlive,
+    TransferEncoding,
+    AllowedOrigin,
+    AllowedRate,
+}
+
+impl Field {
+    fn named(name: &[u8]) -> Option<Self> {
+        let is = |own: &[u8]| name.eq_ignore_ascii_case(own);
+        match name.len() {
+            10 if is(b"connection") => Some(Self::Connection),
+            10 if is(b"keep-alive") => Some(Self::KeepAlive),
+            14 if is(b"content-length") => Some(Self::ContentLength),
+            17 if is(b"transfer-encoding") => Some(Self::TransferEncoding),
+            20 if is(b"webhook-allowed-rate") => Some(Self::AllowedRate),
+            22 if is(b"webhook-allowed-origin") => Some(Self::AllowedOrigin),
+            _ => None,
+        }
+    }
+}
+
+/// What is known of a head.
+#[derive(Debug, Default)]
+pub(super) struct Head {
+    status: Option<u16>,
+    is_1_0: bool,
+    has_field: bool,
+    /// The field whose line may be continued by the next.
+    open: Option<Field>,
+    value: Vec<u8>,
+    pub(super) content_length: Option<u64>,
+    pub(super) transfer: Option<Transfer>,
+    closes: bool,
+    keeps: bool,
+    timeout: Option<Duration>,
+    no_more: bool,
+    pub(super) allowed: AllowedOrigin,
+}
+
+impl Head {
+    pub(super) fn reset(&mut self) {
+        let mut value = std::mem::take(&mut self.value);
+        value.clear();
+        *self = Self { value, ..Self::default() };
+    }
+
+    pub(super) fn status(&self) -> u16 {
+        self.status.unwrap_or_default()
+    }
+
+    /// Reads a line; true where it ends the head.
+    pub(super) fn line(&mut self, line: &[u8]) -> Result<bool, NoResponse> {
+        if self.status.is_none() {
+            // Some servers end a body with a line break that is not part of it.
+            if !line.is_empty() {
+                self.status_line(line)?;
+            }
+            return Ok(false);
+        }
+        match line {
+            [] => self.close_field().map(|()| true),
+            [b' ' | b'\t', ..] => self.continue_field(line).map(|()| false),
+            _ => self.field(line).map(|()| false),
+        }
+    }
+
+    /// `HTTP/1.1 200 OK` (RFC 9112, section 4); the reason may be missing with the blank before it.
+    fn status_line(&mut self, line: &[u8]) -> Result<(), NoResponse> {
+        let (b"HTTP/1.", [minor @ b'0'..=b'9', b' ', code @ ..]) = line.split_at_checked(7).ok_or(NoResponse)? else {
+            return Err(NoResponse);
+        };
+        let ([a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'], [] | [b' ', ..]) =
+            code.split_at_checked(3).ok_or(NoResponse)?
+        else {
+            return Err(NoResponse);
+        };
+        is_text(code).then_some(()).ok_or(NoResponse)?;
+        let digit = |byte: &u8| u16::from(byte - b'0');
+        self.status = Some(digit(a) * 100 + digit(b) * 10 + digit(c));
+        self.is_1_0 = *minor == b'0';
+        Ok(())
+    }
+
+    fn field(&mut self, line: &[u8]) -> Result<(), NoResponse> {
+        self.close_field()?;
+        let colon = memchr::memchr(b':', line).ok_or(NoResponse)?;
+        // White space before the colon is removed from responses (RFC 9112, section 5.1).
+        let (name, value) = (line[..colon].trim_ascii_end(), &line[colon + 1..]);
+        if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) || !is_text(value) {
+            return Err(NoResponse);
+        }
+        self.has_field = true;
+        self.open = Field::named(name);
+        if self.open.is_some() {
+            self.value.extend_from_slice(value);
+        }
+        Ok(())
+    }
+
+    /// A folded line (RFC 9112, section 5.2) stands for a blank and what it holds.
+    fn continue_field(&mut self, line: &[u8]) -> Result<(), NoResponse> {
+        if !self.has_field || !is_text(line) {
+            return Err(NoResponse);
+        }
+        if self.open.is_some() {
+            self.value.extend_from_slice(line);
+        }
+        Ok(())
+    }
+
+    fn close_field(&mut self) -> Result<(), NoResponse> {
+        let Some(field) = self.open.take() else { return Ok(()) };
+        let value = std::mem::take(&mut self.value);
+        let read = self.read(field, value.trim_ascii());
+        self.value = value;
+        self.value.clear();
+        read
+    }
+
+    fn read(&mut self, field: Field, value: &[u8]) -> Result<(), NoResponse> {
+        match field {
+            Field::Connection => {
+                for option in list(value) {
+                    self.closes |= option.eq_ignore_ascii_case(b"close");
+                    self.keeps |= option.eq_ignore_ascii_case(b"keep-alive");
+                }
+            }
+            Field::ContentLength => {
+                // The same number more than once is that number (RFC 9112, section 6.3).
+                for length in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+                    let length = number(length).ok_or(NoResponse)?;
+                    if self.content_length.replace(length).is_some_and(|before| before != length) {
+                        return Err(NoResponse);
+                    }
+                }
+            }
+            Field::KeepAlive => self.keep_alive(value),
+            Field::TransferEncoding => {
+                // `identity` is what earlier versions of HTTP called no coding.
+                for coding in list(value).filter(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
+                    let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
+                    self.transfer = Some(if is_chunked { Transfer::Chunked } else { Transfer::Other });
+                }
+            }
+            Field::AllowedOrigin => self.allowed.origin = text(value),
+            Field::AllowedRate => self.allowed.rate = text(value),
+        }
+        Ok(())
+    }
+
+    /// `timeout=5, max=100` (RFC 2068, section 19.7.1.1).
+    fn keep_alive(&mut self, value: &[u8]) {
+        for parameter in list(value) {
+            let Some(equals) = memchr::memchr(b'=', parameter) else { continue };
+            let (name, number) = (parameter[..equals].trim_ascii(), number(parameter[equals + 1..].trim_ascii()));
+            if name.eq_ignore_ascii_case(b"timeout") {
+                self.timeout = number.map(Duration::from_secs).or(self.timeout);
+            }
+            self.no_more |= name.eq_ignore_ascii_case(b"max") && number == Some(0);
+        }
+    }
+
+    /// What the head says of the connection, where the body does not end with it.
+    pub(super) fn reuse(&self) -> Reuse {
+        let framed_twice = self.transfer.is_some() && self.content_length.is_some();
+        if self.closes || self.no_more || framed_twice || (self.is_1_0 && !self.keeps) {
+            Reuse::No
+        } else {
+            Reuse::Within(self.timeout)
+        }
+    }
+
+    /// Whether the receiver says that the message ends with the connection.
+    pub(super) fn ends_connection(&self) -> bool {
+        self.closes || self.is_1_0
+    }
+
+    /// A message of HTTP/1.0 has no transfer codings; one that names some can't be trusted to end anywhere
+    /// else than with its connection (RFC 9112, section 6.1).
+    pub(super) fn is_misframed(&self) -> bool {
+        self.is_1_0 && self.transfer.is_some()
+    }
+}
+
+fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|item| !item.is_empty())
+}
+
+/// Digits only: no sign, no white space inside, nothing that overflows.
+fn number(digits: &[u8]) -> Option<u64> {
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+fn text(value: &[u8]) -> Option<String> {
+    std::str::from_utf8(value).ok().map(str::to_owned)
+}
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// No control characters but tabs: a bare CR or a NUL would be read differently by others.
+fn is_text(value: &[u8]) -> bool {
+    value.iter().all(|byte| !matches!(byte, 0..=8 | 10..=31 | 127))
+}

@@ -1,0 +1,178 @@
+//! Reads the responses of one connection as their bytes come, each byte once: interim responses are
+//! skipped, of the final one the head is read and the body is counted and dropped. It says when the
+//! response is over and whether the connection can carry another request. Pure: it reads no socket.
+
+mod body;
+mod head;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use body::{Body, Skipped};
+use head::{Head, Lines};
+
+pub(super) use head::AllowedOrigin;
+
+/// Bytes of one head. Common servers send at most 8 kB.
+const HEAD_BYTES_MAX: usize = 65_536;
+/// Interim responses before the final one. A server that processes for long sends one every few seconds.
+const INTERIM_MAX: usize = 64;
+
+/// Why what came is no response of HTTP/1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NoResponse;
+
+/// How a response stands after some bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fed {
+    /// It goes on.
+    More,
+    /// It is over.
+    Over,
+}
+
+/// Whether the connection can carry another request, as far as the receiver says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reuse {
+    /// It can't.
+    No,
+    /// It can, for this long where the receiver says how long it waits.
+    Within(Option<Duration>),
+}
+
+#[derive(Debug)]
+enum Stage {
+    Head,
+    Body(Body),
+    Over,
+}
+
+/// The state of the response to one request.
+#[derive(Debug)]
+pub(super) struct Response {
+    stage: Stage,
+    lines: Lines,
+    head: Head,
+    interim: usize,
+    status: Option<u16>,
+    reuse: Reuse,
+    begun: bool,
+    body_bytes_max: usize,
+}
+
+impl Response {
+    /// Of a body at most `body_bytes_max` bytes are read; a longer one ends the response, and the
+    /// connection can't be used again.
+    pub(super) fn new(body_bytes_max: usize) -> Self {
+        Self {
+            stage: Stage::Head,
+            lines: Lines::default(),
+            head: Head::default(),
+            interim: 0,
+            status: None,
+            reuse: Reuse::No,
+            begun: false,
+            body_bytes_max,
+        }
+    }
+
+    /// Begins with the next response.
+    pub(super) fn reset(&mut self) {
+        self.stage = Stage::Head;
+        self.lines.reset();
+        self.head.reset();
+        (self.interim, self.status, self.reuse, self.begun) = (0, None, Reuse::No, false);
+    }
+
+    /// The status of the final response, once its head is complete.
+    pub(super) fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    /// Whether any byte has come.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over)
+    }
+
+    /// Whether all that a receiver owes has come, although more could. A response without a length ends with its
+    /// connection, and a receiver that does not say that it closes that may never do so.
+    pub(super) fn may_end_here(&self) -> bool {
+        matches!(&self.stage, Stage::Body(body) if body.ends_with_connection()) && !self.head.ends_connection()
+    }
+
+    /// What the response says of the connection, once it is over.
+    pub(super) fn reuse(&self) -> Reuse {
+        self.reuse
+    }
+
+    /// What the final response says of the CloudEvents handshake.
+    pub(super) fn allowed_origin(&self) -> &AllowedOrigin {
+        &self.head.allowed
+    }
+
+    /// Takes bytes as they come.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Fed, NoResponse> {
+        self.begun |= !bytes.is_empty();
+        let mut rest = bytes;
+        loop {
+            match &mut self.stage {
+                Stage::Head => match self.lines.next(&mut rest)? {
+                    None => return Ok(Fed::More),
+                    Some(line) => {
+                        if self.head.line(line)? {
+                            self.end_head()?;
+                        }
+                        self.lines.consumed();
+                    }
+                },
+                Stage::Body(body) => match body.skip(&mut rest) {
+                    Skipped::More => return Ok(Fed::More),
+                    Skipped::End => self.stage = Stage::Over,
+                    Skipped::Unusable => self.give_up(),
+                },
+                Stage::Over => {
+                    if !rest.is_empty() {
+                        // Nobody asked for more.
+                        self.reuse = Reuse::No;
+                    }
+                    return Ok(Fed::Over);
+                }
+            }
+        }
+    }
+
+    /// The receiver has ended its side. True where that ends a response whose status is known.
+    pub(super) fn end(&mut self) -> bool {
+        self.give_up();
+        self.status.is_some()
+    }
+
+    fn give_up(&mut self) {
+        self.reuse = Reuse::No;
+        self.stage = Stage::Over;
+    }
+
+    fn end_head(&mut self) -> Result<(), NoResponse> {
+        let status = self.head.status();
+        if status < 200 {
+            // Nothing was asked to be upgraded, and what would follow is not HTTP.
+            if status == 101 || self.interim >= INTERIM_MAX {
+                return Err(NoResponse);
+            }
+            self.interim += 1;
+            self.head.reset();
+            self.lines.reset();
+            return Ok(());
+        }
+        self.status = Some(status);
+        let body = Body::of(&self.head, self.body_bytes_max)?;
+        self.reuse = if body.ends_with_connection() { Reuse::No } else { self.head.reuse() };
+        self.stage = Stage::Body(body);
+        Ok(())
+    }
+}

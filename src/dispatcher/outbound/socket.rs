@@ -1,0 +1,113 @@
+//! A connected socket, plain or inside TLS, and what can be learned of it without waiting.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use rustix::net::{RecvFlags, recv};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+/// A connection to a receiver.
+pub(super) enum Socket {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// What is on a connection that should be silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// Nothing.
+    Kept,
+    /// The receiver has closed it.
+    Closed,
+    /// Something that was not asked for.
+    Broken,
+    /// An alert of TLS: under TLS 1.3 the receiver refuses the node's certificate, or that there is none, after the
+    /// handshake is over for the node.
+    Alert,
+}
+
+impl Socket {
+    /// Looks at what has arrived. The runtime may not have heard of it yet, so the system is asked itself.
+    pub(super) fn silence(&mut self) -> Silence {
+        match self {
+            Self::Plain(tcp) => match receive(tcp, &mut [0]) {
+                Ok(0) => Silence::Closed,
+                Ok(_) => Silence::Broken,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Silence::Kept,
+                Err(_) => Silence::Closed,
+            },
+            Self::Tls(tls) => tls_silence(tls),
+        }
+    }
+
+    /// Whether an error of a write means that no byte was taken. Inside TLS a record may have gone out.
+    pub(super) fn writes_all_or_nothing(&self) -> bool {
+        matches!(self, Self::Plain(_))
+    }
+
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buffer),
+            Self::Tls(tls) => match ready!(Pin::new(&mut **tls).poll_read(cx, buffer)) {
+                // Many servers end the connection without ending TLS; HTTP has its own end.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
+                read => Poll::Ready(read),
+            },
+        }
+    }
+
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
+            Self::Tls(tls) => Pin::new(&mut **tls).poll_write(cx, bytes),
+        }
+    }
+
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Tls(tls) => Pin::new(&mut **tls).poll_flush(cx),
+        }
+    }
+
+    pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(&mut **tls).poll_shutdown(cx),
+        }
+    }
+}
+
+/// Reads what the system has, without the runtime's knowledge of it.
+fn receive(tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(recv(tcp, buffer, RecvFlags::DONTWAIT)?.0)
+}
+
+struct Raw<'a>(&'a TcpStream);
+
+impl io::Read for Raw<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        receive(self.0, buffer)
+    }
+}
+
+/// Session tickets may come at any time and mean nothing; data and alerts do.
+fn tls_silence(tls: &mut TlsStream<TcpStream>) -> Silence {
+    let (tcp, session) = tls.get_mut();
+    loop {
+        match session.read_tls(&mut Raw(tcp)) {
+            Ok(0) => return Silence::Closed,
+            Ok(_) => match session.process_new_packets() {
+                Ok(state) if state.plaintext_bytes_to_read() > 0 => return Silence::Broken,
+                Ok(state) if state.peer_has_closed() => return Silence::Closed,
+                Ok(_) => {}
+                Err(_) => return Silence::Alert,
+            },
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Silence::Kept,
+            Err(_) => return Silence::Closed,
+        }
+    }
+}

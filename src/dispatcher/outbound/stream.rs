@@ -1,0 +1,289 @@
+//! The stream beneath the HTTP client. The client sees plain HTTP and short responses: a status and whether
+//! the connection goes on. The connection itself, TLS, what the receiver sent in full, and the judgement
+//! whether another request may be written, are here.
+//!
+//! A request is written once. Before its first byte the connection is looked at; one that is closed or holds
+//! something unread is replaced by a new one. After its first byte it is never written again.
+
+use std::fmt;
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use actix_rt::net::{ActixStream, Ready};
+use futures_util::future::LocalBoxFuture;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::answer::Answer;
+use super::peer::Peer;
+use super::progress::Phase;
+use super::response::{Fed, Response, Reuse};
+use super::socket::{Silence, Socket};
+use crate::model::outcome::Outcome;
+
+/// Bytes that one read takes: most responses are shorter.
+const READ_BYTES: usize = 8_192;
+
+type Connecting = LocalBoxFuture<'static, Result<Socket, Outcome>>;
+
+enum State {
+    /// No request is under way.
+    Idle,
+    /// The connection was found unusable before a byte was written, and a new one is made.
+    Replacing(Connecting),
+    /// The request is written; `begun` once a byte of it may have left.
+    Sending { begun: bool },
+    /// The response is read. What the client has not written yet of the request is not sent any more.
+    Receiving,
+    /// The response is over, and the client takes what it is told of it.
+    Answering(Answer),
+}
+
+/// A connection that carries one request after another.
+pub(super) struct Stream {
+    peer: Rc<Peer>,
+    socket: Socket,
+    state: State,
+    response: Response,
+    /// When the last response ended; `None` where there was none on this connection.
+    idle_since: Option<Instant>,
+    /// How long it was idle before the request that is under way.
+    idle_for: Option<Duration>,
+    /// For how long it may be idle and be used again.
+    usable_for: Duration,
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream").field("destination", &self.peer.destination).finish_non_exhaustive()
+    }
+}
+
+impl Stream {
+    pub(super) fn new(peer: Rc<Peer>, socket: Socket) -> Self {
+        let response = Response::new(peer.answer_bytes_max);
+        let (idle_since, idle_for, usable_for) = (None, None, Duration::ZERO);
+        Self { peer, socket, state: State::Idle, response, idle_since, idle_for, usable_for }
+    }
+
+    /// Looks at the connection before the first byte of a request.
+    fn begin(&mut self) -> io::Result<()> {
+        let now = Instant::now();
+        self.idle_for = self.idle_since.map(|since| now.saturating_duration_since(since));
+        self.response.reset();
+        // What was not asked for would be taken for the response to this request.
+        self.state = match (self.socket.silence(), self.idle_for) {
+            (Silence::Kept, _) => State::Sending { begun: false },
+            (_, Some(idle)) => {
+                self.peer.closed_after(idle);
+                State::Replacing(Box::pin(Rc::clone(&self.peer).connect()))
+            }
+            (Silence::Closed, None) => return Err(self.fail(Outcome::ConnectionLostBeforeSend)),
+            (Silence::Alert, None) => return Err(self.fail(Outcome::Tls)),
+            (Silence::Broken, None) => return Err(self.fail(Outcome::BadAnswer)),
+        };
+        self.peer.current.enter(Phase::Send);
+        Ok(())
+    }
+
+    fn poll_replace(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let State::Replacing(connecting) = &mut self.state {
+            match ready!(connecting.as_mut().poll(cx)) {
+                Ok(socket) => {
+                    self.socket = socket;
+                    (self.idle_since, self.idle_for) = (None, None);
+                    self.state = State::Sending { begun: false };
+                    self.peer.current.enter(Phase::Send);
+                }
+                Err(outcome) => return Poll::Ready(Err(self.fail(outcome))),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// What a write that did not go through means: the receiver may have said why. Ready once the state says how
+    /// to go on.
+    fn poll_unsent(&mut self, begun: bool, error: Option<io::Error>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(error) = error else {
+            // It does not read on. It may have responded already, and wait for nothing more.
+            if begun && self.poll_receive(cx)?.is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            return Poll::Pending;
+        };
+        if begun {
+            self.peer.current.enter(Phase::Response);
+            self.state = State::Receiving;
+            return Poll::Ready(Ok(()));
+        }
+        match self.idle_for {
+            Some(idle) => {
+                self.peer.closed_after(idle);
+                self.state = State::Replacing(Box::pin(Rc::clone(&self.peer).connect()));
+                Poll::Ready(Ok(()))
+            }
+            None => Poll::Ready(Err(self.fail(outcome_of(&error, Outcome::ConnectionLostBeforeSend)))),
+        }
+    }
+
+    /// Reads until the response is over.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut storage = [MaybeUninit::<u8>::uninit(); READ_BYTES];
+        while !self.response.is_over() {
+            let mut buffer = ReadBuf::uninit(&mut storage);
+            let read = match self.socket.poll_read(cx, &mut buffer) {
+                Poll::Pending if self.response.may_end_here() => Ok(()),
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(read) => read,
+            };
+            if let Err(error) = &read
+                && self.response.status().is_none()
+            {
+                return Poll::Ready(Err(self.lose(outcome_of(error, Outcome::ConnectionLostAfterSend))));
+            }
+            if read.is_err() || buffer.filled().is_empty() {
+                if !self.response.end() {
+                    return Poll::Ready(Err(self.lose(Outcome::ConnectionLostAfterSend)));
+                }
+                break;
+            }
+            let fed = self.response.feed(buffer.filled());
+            if let Some(status) = self.response.status() {
+                self.peer.current.receive(status);
+            }
+            match fed {
+                Ok(Fed::More | Fed::Over) => {}
+                Err(_) => return Poll::Ready(Err(self.fail(Outcome::BadAnswer))),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// The response is over: says so to the client.
+    fn answer(&mut self, whole_request_sent: bool) {
+        let now = Instant::now();
+        let status = self.response.status().unwrap_or_default();
+        self.usable_for = match self.response.reuse() {
+            Reuse::Within(said) if whole_request_sent => self.peer.reuse_within(said, now),
+            _ => Duration::ZERO,
+        };
+        self.idle_since = Some(now);
+        let allowed = self.peer.asks_for_consent.then(|| self.response.allowed_origin());
+        self.state = State::Answering(Answer::new(status, self.usable_for.is_zero(), allowed));
+    }
+
+    /// The connection broke while a response was waited for.
+    fn lose(&mut self, outcome: Outcome) -> io::Error {
+        // Not a byte came back on a connection that was kept: the receiver had closed it.
+        if let (Some(idle), false, Outcome::ConnectionLostAfterSend) =
+            (self.idle_for, self.response.has_begun(), outcome)
+        {
+            self.peer.closed_after(idle);
+        }
+        self.fail(outcome)
+    }
+
+    fn fail(&mut self, outcome: Outcome) -> io::Error {
+        self.peer.current.fail(outcome);
+        io::ErrorKind::ConnectionAborted.into()
+    }
+}
+
+/// An alert of TLS says more than that the connection broke: under TLS 1.3 a receiver refuses the client's
+/// certificate, or that there is none, after the handshake is over for the client.
+fn outcome_of(error: &io::Error, lost: Outcome) -> Outcome {
+    let is_tls = error.get_ref().is_some_and(|cause| cause.is::<rustls::Error>());
+    if is_tls { Outcome::Tls } else { lost }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let own = self.get_mut();
+        loop {
+            match own.state {
+                State::Idle => own.begin()?,
+                State::Replacing(_) => ready!(own.poll_replace(cx))?,
+                State::Sending { begun } => {
+                    let error = match own.socket.poll_write(cx, bytes) {
+                        Poll::Ready(Ok(written)) => {
+                            own.state = State::Sending { begun: true };
+                            return Poll::Ready(Ok(written));
+                        }
+                        Poll::Ready(Err(error)) => Some(error),
+                        Poll::Pending => None,
+                    };
+                    let begun = begun || !own.socket.writes_all_or_nothing();
+                    ready!(own.poll_unsent(begun, error, cx))?;
+                    if own.response.is_over() {
+                        own.answer(false);
+                    }
+                }
+                // The receiver wants no more of it.
+                State::Receiving | State::Answering(_) => return Poll::Ready(Ok(bytes.len())),
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let own = self.get_mut();
+        let State::Sending { begun: true } = own.state else { return Poll::Ready(Ok(())) };
+        let error = match own.socket.poll_flush(cx) {
+            Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+            Poll::Ready(Err(error)) => Some(error),
+            Poll::Pending => None,
+        };
+        ready!(own.poll_unsent(true, error, cx))?;
+        if own.response.is_over() {
+            own.answer(false);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().socket.poll_shutdown(cx)
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let own = self.get_mut();
+        loop {
+            match &mut own.state {
+                // The client looks whether it may use the connection: an end means that it may not.
+                State::Idle => {
+                    let usable = own.idle_since.is_none_or(|since| since.elapsed() < own.usable_for);
+                    return if usable { Poll::Pending } else { Poll::Ready(Ok(())) };
+                }
+                State::Replacing(_) => ready!(own.poll_replace(cx))?,
+                State::Sending { .. } => {
+                    own.peer.current.enter(Phase::Response);
+                    ready!(own.poll_receive(cx))?;
+                    own.answer(true);
+                }
+                State::Receiving => {
+                    ready!(own.poll_receive(cx))?;
+                    own.answer(false);
+                }
+                State::Answering(answer) => {
+                    if answer.give(buffer) {
+                        own.state = State::Idle;
+                    }
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        }
+    }
+}
+
+impl ActixStream for Stream {
+    fn poll_read_ready(&self, _: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        Poll::Ready(Ok(Ready::READABLE))
+    }
+
+    fn poll_write_ready(&self, _: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        Poll::Ready(Ok(Ready::WRITABLE))
+    }
+}

@@ -1,0 +1,146 @@
+//! From a name to a connection: what may be dialled, look-ups that change their answer, and the race.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use futures_util::future::LocalBoxFuture;
+
+use super::receiver::Receiver;
+use super::{Scripted, outlet, post, settings, target};
+use crate::dispatcher::outbound::own::OwnAddresses;
+use crate::dispatcher::outbound::race::Addresses;
+use crate::dispatcher::outbound::resolve::{Family, Resolve};
+use crate::dispatcher::outbound::{Outbound, Resolver};
+use crate::model::outcome::Outcome;
+
+use super::plan::{Numbers, Plan};
+
+/// A plan that just responds.
+fn plain(number: usize) -> Plan {
+    (1..).map(|seed| Plan::new(&mut Numbers::new(seed), number)).find(Plan::is_plain).expect("one of them")
+}
+
+/// The name leads inside, then to the receiver, then inside again: each connection goes where its own look-up
+/// led, and nowhere else.
+#[actix_rt::test]
+async fn an_answer_that_changes_is_judged_each_time() {
+    let (receiver, _done) = Receiver::start().await;
+    let url = receiver.url().replace("127.0.0.1", "receiver.example");
+    let inside: &[&str] = &["10.0.0.1", "169.254.169.254"];
+    let outside: &[&str] = &["127.0.0.1"];
+    let mixed: &[&str] = &["10.0.0.1", "127.0.0.1", "192.168.0.1"];
+    let answers = [inside, outside, inside, mixed, &[][..], outside];
+    let resolver = Scripted::new(&answers.map(Some));
+    let target = target(&url);
+    // No connection is used again.
+    let settings = settings(|own| own.keep_alive = std::time::Duration::ZERO);
+    let outlet = outlet(&settings, &resolver, &target);
+    let expected = [
+        Outcome::AddressRefused,
+        Outcome::Delivered,
+        Outcome::AddressRefused,
+        Outcome::Delivered,
+        Outcome::Resolve,
+        Outcome::Delivered,
+    ];
+    for (number, expected) in expected.into_iter().enumerate() {
+        receiver.expect(number, plain(number));
+        let (outcome, _) = post(&outlet, &target, format!("{number}!")).await;
+        assert_eq!(outcome, expected, "look-up {number}");
+        assert_eq!(resolver.asked.borrow().len(), (number + 1) * 2, "one look-up for each family and no more");
+    }
+    assert_eq!(receiver.connections(), 3);
+}
+
+#[actix_rt::test]
+async fn the_node_s_own_addresses_are_refused_and_ports_too() {
+    let (receiver, _done) = Receiver::start().await;
+    let target_of_own = target(&receiver.url());
+    let port = target_of_own.destination.port;
+    let resolver: Resolver = Scripted::new(&[Some(&["127.0.0.1"])]) as Resolver;
+    let own = OwnAddresses(vec![std::net::SocketAddr::from(([0, 0, 0, 0], port))]);
+    let outbound = Outbound::new(&settings(|_| {}), own).expect("TLS");
+    for url in [receiver.url(), receiver.url().replace("127.0.0.1", "receiver.example"), "http://127.0.0.1:25/".into()]
+    {
+        let target = target(&url);
+        let outlet = outbound.outlet(&resolver, &target.destination);
+        assert_eq!(post(&outlet, &target, "0!").await, (Outcome::AddressRefused, None), "{url}");
+    }
+    assert_eq!(receiver.connections(), 0);
+}
+
+fn addresses(texts: &[&str]) -> Vec<IpAddr> {
+    texts.iter().map(|text| text.parse().expect("an address")).collect()
+}
+
+/// Each family has its answer after so many turns of the runtime, or never.
+struct Turns {
+    v6: (Option<usize>, Vec<IpAddr>),
+    v4: (Option<usize>, Vec<IpAddr>),
+}
+
+impl Resolve for Turns {
+    fn lookup(&self, _: &str, family: Family) -> LocalBoxFuture<'static, Vec<IpAddr>> {
+        let (turns, found) = if family == Family::V6 { self.v6.clone() } else { self.v4.clone() };
+        Box::pin(async move {
+            let Some(turns) = turns else { return std::future::pending().await };
+            for _ in 0..turns {
+                tokio::task::yield_now().await;
+            }
+            found
+        })
+    }
+}
+
+/// Tries what a resolver finds: addresses that end with 1 connect, with 2 refuse, with 3 hang.
+async fn race(resolver: Turns) -> (Result<IpAddr, io::ErrorKind>, Vec<IpAddr>) {
+    let tried = Rc::new(RefCell::new(Vec::new()));
+    let noted = Rc::clone(&tried);
+    let found = Addresses::of(&resolver, "h.example").await;
+    let connected = found.connect(move |address| {
+        noted.borrow_mut().push(address);
+        async move {
+            match address.to_string().chars().last() {
+                Some('1') => Ok(address),
+                Some('2') => Err(io::ErrorKind::ConnectionRefused.into()),
+                _ => std::future::pending().await,
+            }
+        }
+    });
+    let connected = connected.await.map_err(|error| error.kind());
+    let tried = tried.borrow().clone();
+    (connected, tried)
+}
+
+#[actix_rt::test]
+async fn both_families_race_ipv6_first() {
+    let now = |texts: &[&str]| (Some(0), addresses(texts));
+    let later = |texts: &[&str]| (Some(3), addresses(texts));
+    let never = || (None, Vec::new());
+    for (v6, v4, winner, tried) in [
+        (now(&["2a00::1"]), now(&["8.8.8.1"]), Ok("2a00::1"), &["2a00::1"][..]),
+        (later(&["2a00::1"]), now(&["8.8.8.1"]), Ok("2a00::1"), &["2a00::1"]),
+        (now(&["2a00::2"]), now(&["8.8.8.1"]), Ok("8.8.8.1"), &["2a00::2", "8.8.8.1"]),
+        (now(&["2a00::3"]), now(&["8.8.8.1"]), Ok("8.8.8.1"), &["2a00::3", "8.8.8.1"]),
+        (never(), now(&["8.8.8.1"]), Ok("8.8.8.1"), &["8.8.8.1"]),
+        (now(&[]), later(&["8.8.8.1"]), Ok("8.8.8.1"), &["8.8.8.1"]),
+        (now(&["2a00::2"]), never(), Err(()), &["2a00::2"]),
+        (
+            now(&["2a00::2", "2a00::12"]),
+            now(&["8.8.8.2", "8.8.8.12"]),
+            Err(()),
+            &["2a00::2", "8.8.8.2", "2a00::12", "8.8.8.12"],
+        ),
+    ] {
+        let hangs = winner.is_err() && v4.0.is_none();
+        let racing = tokio::time::timeout(std::time::Duration::from_secs(2), race(Turns { v6, v4 }));
+        let Ok((connected, order)) = racing.await else {
+            assert!(hangs, "{tried:?} takes too long");
+            continue;
+        };
+        assert_eq!(order, addresses(tried));
+        assert_eq!(connected.ok(), winner.ok().map(|text| text.parse().expect("an address")), "{tried:?}");
+    }
+}

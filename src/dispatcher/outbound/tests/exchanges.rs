@@ -1,0 +1,165 @@
+//! Single exchanges: deadlines by what was under way, connections that are kept and that are not.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{Scripted, outlet, post, settings, target};
+use crate::model::outcome::Outcome;
+
+/// A receiver that treats each connection so.
+async fn serve<F: Future<Output = ()> + 'static>(each: impl Fn(TcpStream) -> F + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    actix_rt::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            actix_rt::spawn(each(connection));
+        }
+    });
+    format!("http://127.0.0.1:{port}/")
+}
+
+/// Reads one small request; `None` where the connection ended.
+async fn request(connection: &mut TcpStream) -> Option<String> {
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"!") {
+        if connection.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    }
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[actix_rt::test]
+async fn a_deadline_is_named_for_what_was_under_way() {
+    let short = settings(|own| own.attempt_timeout = Duration::from_millis(150));
+    let silent = serve(|connection| async move {
+        let _connection = connection;
+        std::future::pending().await
+    })
+    .await;
+    let resolver = Scripted::new(&[None]);
+    let named = target("http://receiver.example/");
+    assert_eq!(post(&outlet(&short, &resolver, &named), &named, "!").await.0, Outcome::TimeoutResolve);
+    for (url, body, expected) in [
+        (silent.replace("http", "https"), 1, Outcome::TimeoutTls),
+        (silent.clone(), 50_000_000, Outcome::TimeoutSend),
+        (silent.clone(), 1, Outcome::TimeoutResponse),
+    ] {
+        let target = target(&url);
+        assert_eq!(post(&outlet(&short, &resolver, &target), &target, vec![b'!'; body]).await, (expected, None));
+    }
+}
+
+/// A listener whose backlog is full drops what would connect.
+#[actix_rt::test]
+async fn a_connection_that_is_never_made_passes_its_deadline() {
+    use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
+    let listener = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    bind(&listener, &std::net::SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+    listen(&listener, 0).expect("it listens");
+    let listener = std::net::TcpListener::from(listener);
+    let address = listener.local_addr().expect("bound");
+    let mut waiting = Vec::new();
+    while let Ok(Ok(connection)) = tokio::time::timeout(Duration::from_millis(300), TcpStream::connect(address)).await {
+        waiting.push(connection);
+        assert!(waiting.len() < 10, "the backlog has no end");
+    }
+    let short = settings(|own| own.attempt_timeout = Duration::from_millis(150));
+    let target = target(&format!("http://{address}/"));
+    let outcome = post(&outlet(&short, &Scripted::new(&[None]), &target), &target, "!").await;
+    assert_eq!(outcome, (Outcome::TimeoutConnect, None));
+}
+
+#[actix_rt::test]
+async fn who_speaks_first_or_hangs_up_at_once_is_no_receiver_of_the_request() {
+    let talker = serve(|mut connection| async move {
+        let _ = connection.write_all(b"HTTP/1.1 204 X\r\n\r\n").await;
+        let _ = request(&mut connection).await;
+    })
+    .await;
+    let leaver = serve(|_| async {}).await;
+    for (url, expected) in [
+        (talker, [Outcome::BadAnswer, Outcome::Delivered]),
+        (leaver, [Outcome::ConnectionLostBeforeSend, Outcome::ConnectionLostAfterSend]),
+    ] {
+        let target = target(&url);
+        let outlet = outlet(&settings(|_| {}), &Scripted::new(&[None]), &target);
+        for _ in 0..20 {
+            // What arrives between the look at the connection and the first byte can't be told from a response.
+            let (outcome, _) = post(&outlet, &target, "!").await;
+            assert!(expected.contains(&outcome), "{outcome:?}");
+        }
+    }
+}
+
+/// It closes right after its response, without a word: what is lost is lost before that is known, and then
+/// each connection carries one request, which says so.
+#[actix_rt::test]
+async fn a_receiver_that_closes_silently_is_found_out() {
+    let url = serve(|mut connection| async move {
+        if let Some(request) = request(&mut connection).await {
+            let status = if request.contains("connection: close") { 201 } else { 200 };
+            let response = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n");
+            let _ = connection.write_all(response.as_bytes()).await;
+        }
+    })
+    .await;
+    let target = target(&url);
+    let outlet = outlet(&settings(|_| {}), &Scripted::new(&[None]), &target);
+    let mut ends = Vec::new();
+    for _ in 0..200 {
+        ends.push(post(&outlet, &target, "!").await);
+    }
+    let lost = ends.iter().filter(|end| end.0 != Outcome::Delivered).count();
+    assert!(lost <= 1, "{lost} are lost");
+    assert!(ends[5..].iter().all(|end| *end == (Outcome::Delivered, Some(201))), "{ends:?}");
+}
+
+/// A receiver that counts connections and says how long it keeps them.
+#[actix_rt::test]
+async fn what_a_receiver_says_of_its_connections_is_heeded() {
+    for (fields, connections) in
+        [("", 1), ("keep-alive: timeout=60\r\n", 1), ("keep-alive: timeout=0\r\n", 10), ("connection: close\r\n", 10)]
+    {
+        let seen = std::rc::Rc::new(std::cell::Cell::new(0));
+        let counted = std::rc::Rc::clone(&seen);
+        let response = format!("HTTP/1.1 200 X\r\n{fields}content-length: 0\r\n\r\n");
+        let url = serve(move |mut connection| {
+            counted.set(counted.get() + 1);
+            let response = response.clone();
+            async move {
+                while request(&mut connection).await.is_some() {
+                    let _ = connection.write_all(response.as_bytes()).await;
+                }
+            }
+        })
+        .await;
+        let target = target(&url);
+        let outlet =
+            outlet(&settings(|own| own.keep_alive = Duration::from_secs(60)), &Scripted::new(&[None]), &target);
+        for _ in 0..10 {
+            assert_eq!(post(&outlet, &target, "!").await, (Outcome::Delivered, Some(200)));
+        }
+        assert_eq!(seen.get(), connections, "{fields:?}");
+    }
+}
+
+/// A response without a length from a receiver that keeps the connection does not hold up the attempt.
+#[actix_rt::test]
+async fn a_response_without_an_end_is_over_with_its_head() {
+    let url = serve(|mut connection| async move {
+        while request(&mut connection).await.is_some() {
+            let _ = connection.write_all(b"HTTP/1.1 200 X\r\n\r\n").await;
+        }
+    })
+    .await;
+    let target = target(&url);
+    let outlet = outlet(&settings(|_| {}), &Scripted::new(&[None]), &target);
+    let begun = Instant::now();
+    for _ in 0..10 {
+        assert_eq!(post(&outlet, &target, "!").await, (Outcome::Delivered, Some(200)));
+    }
+    assert!(begun.elapsed() < super::LONG);
+}

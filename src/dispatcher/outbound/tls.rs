@@ -1,0 +1,91 @@
+//! TLS towards receivers: 1.2 or later, HTTP/1.1 only, the public certificate authorities and those that the
+//! operator trusts besides, and the node's own certificate where it has one.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::socket::Socket;
+use crate::config::Dispatch;
+use crate::model::destination::Destination;
+
+/// Why TLS can't be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file of certificate authorities.
+    #[error("dispatch.ca_file: {}: {detail}", file.display())]
+    Authorities {
+        /// Which.
+        file: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The node's own certificate or its key.
+    #[error("dispatch.client_certificate: {}: {detail}", file.display())]
+    ClientCertificate {
+        /// Which.
+        file: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The library.
+    #[error("TLS can't be set up: {0}")]
+    Library(#[from] rustls::Error),
+}
+
+/// Prepares TLS for all connections of the node.
+pub(super) fn config(settings: &Dispatch) -> Result<Arc<ClientConfig>, TlsError> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(file) = &settings.ca_file {
+        add_roots(&mut roots, file).map_err(|detail| TlsError::Authorities { file: file.clone(), detail })?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let builder = builder.with_root_certificates(roots);
+    let mut tls = match &settings.client_certificate {
+        None => builder.with_no_client_auth(),
+        Some(file) => {
+            let refused = |detail| TlsError::ClientCertificate { file: file.clone(), detail };
+            let (chain, key) = own_certificate(file).map_err(refused)?;
+            builder.with_client_auth_cert(chain, key).map_err(|error| refused(error.to_string()))?
+        }
+    };
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(tls))
+}
+
+fn add_roots(roots: &mut RootCertStore, file: &Path) -> Result<(), String> {
+    for certificate in certificates(file)? {
+        roots.add(certificate).map_err(|e| e.to_string())?;
+    }
+    Ok(())
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificates = CertificateDer::pem_file_iter(file).map_err(|e| e.to_string())?;
+    let certificates = certificates.collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
+    if certificates.is_empty() { Err("it holds no certificate".into()) } else { Ok(certificates) }
+}
+
+fn own_certificate(file: &Path) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), String> {
+    let key = PrivateKeyDer::from_pem_file(file).map_err(|e| format!("no private key: {e}"))?;
+    Ok((certificates(file)?, key))
+}
+
+/// Makes the handshake; an error is one of TLS, or of the connection meanwhile.
+pub(super) async fn handshake(
+    config: &Arc<ClientConfig>,
+    destination: &Destination,
+    tcp: TcpStream,
+) -> Result<Socket, ()> {
+    // A certificate names a host without the dot at its end.
+    let host = destination.bare_host().trim_end_matches('.').to_owned();
+    let name = ServerName::try_from(host).map_err(|_| ())?;
+    let connected = TlsConnector::from(Arc::clone(config)).connect(name, tcp).await;
+    connected.map(|tls| Socket::Tls(Box::new(tls))).map_err(|_| ())
+}

@@ -1,0 +1,96 @@
+//! The field `target` of an entry: what the deliveries of a trigger have in common, as JSON. What is read may come
+//! from anywhere, and from earlier versions.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use serde::{Deserialize, Serialize};
+
+use crate::model::id::AccountId;
+use crate::model::secret::Secret;
+use crate::model::target::Target;
+
+/// What the deliveries of a trigger have in common, as `target` says it in JSON: one value, since each
+/// costs Redis and both nodes more than its bytes do.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct TargetText {
+    /// Whose deliveries they are. Entries of older versions do not say so and share one turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
+    url: String,
+    content_type: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    headers: Vec<(String, String)>,
+    /// The one secret, where it has no end: entries of earlier versions have no other form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    secrets: Vec<SecretText>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SecretText {
+    key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+}
+
+impl SecretText {
+    fn of(secret: &Secret) -> Self {
+        Self { key: secret.to_text(), until: secret.until.map(|until| until.to_string()) }
+    }
+
+    fn read(self) -> Option<Secret> {
+        let until = self.until.map(|until| until.parse()).transpose().ok()?;
+        Some(Secret::new(&self.key).ok()?.with_end(until))
+    }
+}
+
+/// A target with the content type of what goes there, and whose it is.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub(super) account: AccountId,
+    pub(super) target: Arc<Target>,
+    pub(super) content_type: HeaderValue,
+}
+
+/// Writes the field.
+pub(super) fn target_text(account: &AccountId, target: &Target, content_type: &HeaderValue) -> Vec<u8> {
+    // All of them were text when the trigger and the template were saved.
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = target.headers.iter();
+    let short = match &*target.secrets {
+        [only] if only.until.is_none() => Some(only),
+        _ => None,
+    };
+    let written = TargetText {
+        account: Some(account.as_str().to_owned()),
+        url: target.url.to_string(),
+        content_type: text(content_type),
+        headers: headers.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
+        secret: short.map(Secret::to_text),
+        secrets: if short.is_some() { Vec::new() } else { target.secrets.iter().map(SecretText::of).collect() },
+    };
+    serde_json::to_vec(&written).expect("strings and lists of them are JSON")
+}
+
+/// Reads the field; an error says, in words that hold nothing of it, why it is none.
+pub(super) fn read_target(text: &[u8]) -> Result<Known, &'static str> {
+    let text: TargetText =
+        serde_json::from_slice(text).map_err(|_| "`target` is no JSON object with `url` and `content-type`")?;
+    let short = text.secret.map(|key| SecretText { key, until: None });
+    let secrets = short.into_iter().chain(text.secrets).map(SecretText::read).collect::<Option<Vec<_>>>();
+    let secrets = secrets.ok_or("`secret` or `secrets` in `target` holds no secret")?;
+    let target = Target::read(&text.url, &text.headers, secrets);
+    let target = target.map_err(|_| "`url` or `headers` in `target` would not be taken in a trigger")?;
+    let content_type = HeaderValue::from_str(&text.content_type);
+    let account = text.account.map(|name| AccountId::new(&name)).transpose();
+    Ok(Known {
+        account: account
+            .map_err(|_| "`account` in `target` is not the name of an account")?
+            .unwrap_or_else(AccountId::default_account),
+        target: Arc::new(target),
+        content_type: content_type.map_err(|_| "`content-type` in `target` is no header's value")?,
+    })
+}
