@@ -19,7 +19,7 @@ export const OUTPUT = resolve(root, process.env.CONSOLE_OUTPUT ?? "target/consol
 const BINARY = resolve(root, process.env.POSTHASTE ?? "target/debug/posthaste");
 const DEADLINE_MS = 20_000;
 
-/** A node that keeps its store in memory. */
+/** A node that keeps its store in memory, with the dictionary that is compiled in. */
 export async function startNode(settings = {}) {
   const environment = {
     PATH: process.env.PATH,
@@ -32,7 +32,7 @@ export async function startNode(settings = {}) {
     ...(process.env.CONSOLE_DIR ? { POSTHASTE_CONSOLE__DIR: process.env.CONSOLE_DIR } : {}),
     ...settings,
   };
-  const child = spawn(BINARY, ["serve"], { cwd: root, env: environment, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(BINARY, ["serve"], { cwd: resolve(root, "target/console"), env: environment, stdio: ["ignore", "pipe", "inherit"] });
   const url = await new Promise((told, failed) => {
     let text = "";
     child.stdout.on("data", (chunk) => {
@@ -83,6 +83,13 @@ export async function startReceiver() {
     return new Promise((done) => server.close(done));
   };
   return { url: `http://127.0.0.1:${server.address().port}`, received, behaviour, stop };
+}
+
+/** Why a test of these calls can't run: the node's version does not have one of them. */
+export async function lacks(node, ...paths) {
+  const { paths: known } = await node.call("GET", "/v1/openapi.json");
+  const missing = paths.filter((path) => !known[path]);
+  return missing.length ? `this node does not have ${missing.join(", ")} yet` : false;
 }
 
 /** A key of an account. */

@@ -3,6 +3,7 @@
 
 mod calls;
 mod day;
+mod more;
 mod tour;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -100,6 +101,7 @@ async fn perform(
         say(NEXT);
         return Ok(());
     }
+    tour::put(&calls, more::setups(&format!("http://{receiver}"), &unused_address()?)).await?;
     say(&ways_on(node));
     while let Some(receipt) = arrived.recv().await {
         say(&format!("{}\n", receipt.text()));
@@ -112,12 +114,23 @@ Next: posthaste demo --keep    the same, and stays up for you to try with curl
       posthaste serve          an node of your own; posthaste receive prints what it sends
       posthaste --help         the rest";
 
+/// An address of this machine where nobody listens.
+fn unused_address() -> Result<String, String> {
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let address = listener.and_then(|listener| listener.local_addr());
+    address.map(|address| format!("http://{address}")).map_err(|error| format!("no port is free: {error}"))
+}
+
 /// How to go on by hand, with the addresses of this moment.
 fn ways_on(node: SocketAddr) -> String {
     let account = format!("http://{node}/v1/accounts/{}", day::ACCOUNT);
     format!(
         r#"
-{HEADING}It stays up. Try, in another terminal:{HEADING:#}
+{HEADING}It stays up. Its console, with some more triggers:{HEADING:#}
+
+http://{node}/console#account={name}
+
+{HEADING}Or try, in another terminal:{HEADING:#}
 
 # Post an event; what it causes is printed here.
 curl -sS http://{node}/v1/events -H 'content-type: application/json' -d '{{"account":"{name}","type":"guest.created","data":{{"guest":{{"name":"Ada \"Countess\" & Co"}},"inquiry":{{"nights":3}}}}}}'

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::calls::Calls;
-use super::day::{self, Happening};
+use super::day::{self, Happening, Setup};
 use crate::cli::print::{ASIDE, EVENT, HEADING, POST, counted, indented, say};
 use crate::cli::receive::Receipt;
 
@@ -27,12 +27,19 @@ pub(super) struct Told {
 /// Puts the templates and triggers of the day.
 pub(super) async fn set_up(calls: &Calls, receiver: &str) -> Result<(), String> {
     say(&format!("{HEADING}Three triggers, each with a template of its own{HEADING:#}"));
-    for setup in day::setups(receiver) {
-        let account = format!("/v1/accounts/{}", day::ACCOUNT);
-        let id = setup.id;
-        calls.put(&format!("{account}/templates/{id}"), &with_id(setup.template, id)).await?;
-        calls.put(&format!("{account}/triggers/{id}"), &with_id(setup.trigger, id)).await?;
-        say(&format!("  {id:13} {}", setup.told));
+    let setups = day::setups(receiver);
+    let told: Vec<String> = setups.iter().map(|setup| format!("  {:13} {}", setup.id, setup.told)).collect();
+    put(calls, setups).await?;
+    say(&told.join("\n"));
+    Ok(())
+}
+
+/// Puts templates, each with its trigger.
+pub(super) async fn put(calls: &Calls, setups: impl IntoIterator<Item = Setup>) -> Result<(), String> {
+    let account = format!("/v1/accounts/{}", day::ACCOUNT);
+    for Setup { id, template, trigger, .. } in setups {
+        calls.put(&format!("{account}/templates/{id}"), &with_id(template, id)).await?;
+        calls.put(&format!("{account}/triggers/{id}"), &with_id(trigger, id)).await?;
     }
     Ok(())
 }

@@ -33,6 +33,8 @@ fn the_tour_shows_three_formats_and_ends() {
 fn kept_it_says_how_to_go_on_and_ends_at_a_signal() {
     let home = home();
     let running = Running::start(command(&home, &["demo", "--keep"]));
+    let console = running.wait_for_line("http://127.0.0.1");
+    assert!(console.contains("/console#account=casa-lavanda"), "{console}");
     let address = running.wait_for_line("curl -sS http://");
     assert!(address.starts_with("127.0.0.1:") && address.contains("/v1/events"), "{address}");
     running.wait_for_line("Ctrl-C ends it.");

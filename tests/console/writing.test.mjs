@@ -1,0 +1,238 @@
+// Writing a template: points 1 to 7 of what the console must do.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { ACCOUNT, accountKey, fill, openPage, startBrowser, startNode, startReceiver } from "./support.mjs";
+
+let node, receiver, browser, key;
+
+before(async () => {
+  [node, receiver, browser] = await Promise.all([startNode(), startReceiver(), startBrowser()]);
+  await fill(node, receiver);
+  key = await accountKey(node);
+});
+
+after(async () => {
+  await browser?.close();
+  await Promise.all([node?.stop(), receiver?.stop()]);
+});
+
+const template = (id) => `#account=${ACCOUNT}&page=template&id=${id}`;
+const editor = (page) => page.getByRole("textbox", { name: "Template body" });
+const preview = (page) => page.getByLabel("What the receiver gets");
+
+/** Writes in place of all that is in the editor. */
+async function write(page, text) {
+  await editor(page).click();
+  await page.keyboard.press("Control+a");
+  await page.keyboard.insertText(text);
+}
+
+async function saved(id) {
+  return node.call("GET", `/v1/accounts/${ACCOUNT}/templates/${id}`);
+}
+
+test("1: a new template starts from a preset chosen by receiver, never from an empty box", async () => {
+  const { page, faults, close, expect } = await openPage(browser, node, { key, hash: `#account=${ACCOUNT}&page=templates` });
+  // A node without presets of its own is asked all the same.
+  expect(/404/);
+  await page.getByRole("link", { name: "New template" }).click();
+  await page.getByRole("heading", { name: "New template" }).waitFor();
+  assert.equal(await page.locator("ph-editor").count(), 0, "no empty box");
+  const presets = page.locator(".presets button.card");
+  await presets.first().waitFor();
+  assert.ok((await presets.count()) >= 3);
+  const title = await presets.first().locator(".title").innerText();
+  await presets.first().click();
+  await preview(page).waitFor();
+  assert.notEqual((await editor(page).innerText()).trim(), "");
+  assert.equal(await page.getByLabel("Name", { exact: true }).inputValue(), title);
+  assert.match(await page.getByLabel("Id", { exact: true }).inputValue(), /^[a-z0-9-]+$/);
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await page.getByText("Template saved").waitFor();
+  const { id, body } = await saved(await page.getByLabel("Id", { exact: true }).inputValue());
+  assert.ok(body.length > 0 && page.url().includes(`id=${id}`), "it has an address now");
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("2: the dictionary is searched, and a click inserts the form that the place needs", async () => {
+  const { page, faults, close } = await openPage(browser, node, { key, hash: template("team-chat") });
+  await preview(page).waitFor();
+  const search = page.getByLabel("Search the dictionary");
+  await search.fill("guest email");
+  const tag = page.getByRole("button", { name: /^GUEST:EMAIL/ });
+  await tag.waitFor();
+  assert.equal(await page.locator(".tag").count(), 1);
+  assert.match(await tag.innerText(), /e-mail address.*\n?.*nora/is, "description and example");
+  for (const [before, after, expected] of [
+    ['{"a": "', '"}', '{"a": "*|GUEST:EMAIL|*"}'],
+    ['{"a": ', "}", '{"a": {{guest.email}}}'],
+    ['{"a": "{{', '}}"}', '{"a": "{{guest.email}}"}'],
+    ['{"a": "{{upper ', '}}"}', '{"a": "{{upper guest.email}}"}'],
+    ['{"a": "*|', '|*"}', '{"a": "*|GUEST:EMAIL|*"}'],
+  ]) {
+    await write(page, before + after);
+    for (let i = 0; i < after.length; i++) await page.keyboard.press("ArrowLeft");
+    await tag.click();
+    await page.waitForFunction(([text]) => document.querySelector("ph-editor.body").value === text, [expected], { timeout: 5_000 }).catch(() => {});
+    assert.equal(await page.evaluate(() => document.querySelector("ph-editor.body").value), expected, before);
+  }
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("2: completion after {{ and *|", async () => {
+  const { page, faults, close } = await openPage(browser, node, { key, hash: template("team-chat") });
+  await preview(page).waitFor();
+  const value = () => page.evaluate(() => document.querySelector("ph-editor.body").value);
+  for (const [typed, option, expected] of [
+    ['{"a": "*|guest:na', "GUEST:NAME", '{"a": "*|GUEST:NAME|*'],
+    ['{"a": "{{rental.na', "rental.name", '{"a": "{{rental.name}}'],
+  ]) {
+    await write(page, "");
+    await page.keyboard.type(typed);
+    const choice = page.getByRole("option", { name: option }).first();
+    await choice.waitFor();
+    await choice.click();
+    assert.ok((await value()).startsWith(expected), await value());
+  }
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("3: the preview follows each key; while the text is broken the last good one stays, greyed", async () => {
+  const { page, faults, close } = await openPage(browser, node, { key, hash: template("team-chat") });
+  await preview(page).waitFor();
+  await write(page, '{"guest": "*|GUEST:NAME|*"}');
+  await page.getByText('{"guest": "Nora Vale"}').waitFor();
+  assert.equal(await page.locator(".preview.stale").count(), 0);
+  await page.keyboard.insertText(",");
+  await page.locator(".preview.stale").waitFor();
+  assert.equal(await preview(page).innerText(), '{"guest": "Nora Vale"}');
+  await page.keyboard.press("Backspace");
+  await page.locator(".preview:not(.stale)").waitFor();
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("4: findings are squiggles and a list with place and cure, and a suggestion applies with one click", async () => {
+  const { page, faults, close } = await openPage(browser, node, { key, hash: template("team-chat") });
+  await preview(page).waitFor();
+  await write(page, '{\n  "guest": "*|GUEST:NMAE|*"\n}');
+  const finding = page.locator(".findings li.error");
+  await finding.waitFor();
+  assert.match(await finding.innerText(), /2:\d+/);
+  assert.match(await finding.innerText(), /unknown_tag/);
+  assert.equal(await page.evaluate(() => document.querySelector("ph-editor.body").shadowRoot.querySelectorAll(".cm-lintRange-error").length), 1);
+  await finding.getByRole("button", { name: /Go to line 2/ }).click();
+  assert.ok(await page.evaluate(() => document.querySelector("ph-editor.body").cursor > 2), "the cursor is there");
+  await finding.getByRole("button", { name: /Use .*GUEST:NAME/ }).click();
+  await page.getByText('"guest": "Nora Vale"').waitFor();
+  assert.equal(await page.evaluate(() => document.querySelector("ph-editor.body").value), '{\n  "guest": "*|GUEST:NAME|*"\n}');
+  assert.equal(await finding.count(), 0);
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("5: the sample is chosen by event type, pasted or nasty, and remembered with the template", async () => {
+  const { page, faults, close } = await openPage(browser, node, { key, hash: template("housekeeping") });
+  await preview(page).waitFor();
+  assert.equal(await page.getByLabel("Event type").inputValue(), "booking.confirmed", "that of the trigger which uses it");
+  const kind = page.getByLabel("Sample");
+  for (const [value, expected] of [
+    ["quotes", "&lt;b&gt;"],
+    ["empty", "<guest></guest>"],
+    ["emoji", "👩‍👩‍👧‍👦"],
+    ["long", "0123456789abcdef0123456789abcdef"],
+  ]) {
+    await kind.selectOption(value);
+    await page.waitForFunction((text) => document.querySelector("[aria-label='What the receiver gets']").textContent.includes(text), expected);
+  }
+  await kind.selectOption("pasted");
+  const data = page.getByRole("textbox", { name: "Data of the event, JSON" });
+  await data.click();
+  await page.keyboard.press("Control+a");
+  await page.keyboard.insertText('{"guest": {"name": "Pasted & Co"}}');
+  await page.getByText("<guest>Pasted &amp; Co</guest>").waitFor();
+  await page.keyboard.press("Control+a");
+  await page.keyboard.insertText("[1]");
+  await page.getByText("The data of an event is a JSON object").waitFor();
+  await page.keyboard.press("Control+a");
+  await page.keyboard.insertText('{"guest": {"name": "Kept"}}');
+  await page.getByText("<guest>Kept</guest>").waitFor();
+  await page.reload();
+  await page.getByText("<guest>Kept</guest>").waitFor();
+  assert.equal(await kind.inputValue(), "pasted");
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("6: drafts are kept, leaving warns, and a draft can be thrown away", async () => {
+  const { page, faults, close } = await openPage(browser, node, { key, hash: template("bookkeeping") });
+  await preview(page).waitFor();
+  const before = (await saved("bookkeeping")).body;
+  await write(page, "draft=*|GUEST:NAME|*");
+  await page.getByText("draft=Nora").waitFor();
+  await page.getByRole("link", { name: "Triggers" }).click();
+  const question = page.getByRole("dialog");
+  await question.getByText("What you wrote is not saved").waitFor();
+  await question.getByRole("button", { name: "Stay" }).click();
+  assert.match(page.url(), /page=template&id=bookkeeping/);
+  await page.getByRole("link", { name: "Triggers" }).click();
+  await question.getByRole("button", { name: "Leave" }).click();
+  await page.getByRole("heading", { name: "Triggers" }).waitFor();
+  await page.goBack();
+  await page.getByText("This is your draft of before").waitFor();
+  await page.getByText("draft=Nora").waitFor();
+  const warned = new Promise((told) => page.once("dialog", (dialog) => told(dialog.type()) || dialog.accept()));
+  await editor(page).click();
+  await page.keyboard.type("x");
+  await page.reload();
+  assert.equal(await warned, "beforeunload");
+  await page.getByText("This is your draft of before").waitFor();
+  await page.getByRole("button", { name: "Throw it away" }).click();
+  await page.waitForFunction((text) => document.querySelector("ph-editor.body").value === text, before);
+  assert.equal((await saved("bookkeeping")).body, before, "nothing was saved");
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("6: where somebody else saved meanwhile, both texts are shown and neither is lost", async () => {
+  const { page, faults, close, expect } = await openPage(browser, node, { key, hash: template("bookkeeping") });
+  expect(/412/);
+  await preview(page).waitFor();
+  const theirs = { name: "Bookkeeping", format: "form", body: "theirs=*|GUEST:NAME|*" };
+  await node.call("PUT", `/v1/accounts/${ACCOUNT}/templates/bookkeeping`, theirs);
+  await write(page, "mine=*|GUEST:NAME|*");
+  await page.getByText("mine=Nora").waitFor();
+  await page.getByRole("button", { name: "Save changes", exact: true }).click();
+  await page.getByRole("heading", { name: "Somebody else saved this meanwhile" }).waitFor();
+  assert.match(await page.getByLabel("Yours", { exact: true }).innerText(), /mine=\*\|GUEST:NAME/);
+  assert.match(await page.getByLabel("Saved meanwhile", { exact: true }).innerText(), /theirs=\*\|GUEST:NAME/);
+  assert.equal((await saved("bookkeeping")).body, theirs.body, "theirs is not overwritten");
+  await page.getByRole("button", { name: "Save mine over it" }).click();
+  await page.getByText("Template saved").waitFor();
+  assert.equal((await saved("bookkeeping")).body, "mine=*|GUEST:NAME|*");
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("7: what check refuses can't be saved, and who uses the template is said before", async () => {
+  const { page, faults, close } = await openPage(browser, node, { key, hash: template("team-chat") });
+  await preview(page).waitFor();
+  await page.getByText("Used by 1 trigger").waitFor();
+  assert.equal(await page.getByRole("link", { name: "Team chat" }).getAttribute("href"), `#account=${ACCOUNT}&page=trigger&id=team-chat`);
+  const before = (await saved("team-chat")).body;
+  const save = page.getByRole("button", { name: "Save changes", exact: true });
+  await page.waitForFunction(() => !document.querySelector(".actions .primary").disabled);
+  await write(page, '{"guest": *|NO:SUCH|*}');
+  await page.locator(".findings li.error").first().waitFor();
+  assert.equal(await save.isDisabled(), true);
+  await editor(page).click();
+  await page.keyboard.press("Control+s");
+  await page.getByText("so it can't be saved yet").waitFor();
+  assert.equal((await saved("team-chat")).body, before);
+  assert.deepEqual(faults, []);
+  await close();
+});
