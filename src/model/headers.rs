@@ -8,9 +8,8 @@ pub const HEADERS_MAX: usize = 32;
 /// The most bytes of the names and values of one trigger's headers: common servers accept 8 kB in all.
 pub const HEADERS_BYTES_MAX: usize = 8_192;
 
-/// Headers that a trigger can't set: they frame the request, say what Posthaste says itself, or open the
-/// metadata services of clouds.
-const RESERVED: [&str; 17] = [
+/// Headers that nothing but Posthaste sets: they frame the request, or say what Posthaste says itself.
+const OWN: [&str; 16] = [
     "connection",
     "content-encoding",
     "content-length",
@@ -18,7 +17,6 @@ const RESERVED: [&str; 17] = [
     "expect",
     "host",
     "keep-alive",
-    "metadata-flavor",
     "posthaste-hops",
     "te",
     "trailer",
@@ -30,8 +28,9 @@ const RESERVED: [&str; 17] = [
     "webhook-timestamp",
 ];
 
-/// The same for all names that begin so. Receivers believe what a proxy says of where a request comes from.
-const RESERVED_PREFIXES: [&str; 3] = ["proxy-", "x-aws-ec2-metadata-token", "x-forwarded-"];
+/// A trigger can't set a header whose name begins so either: they open the metadata services of clouds, or say where a
+/// request comes from, which receivers believe of a proxy.
+const RESERVED_PREFIXES: [&str; 4] = ["metadata-flavor", "proxy-", "x-aws-ec2-metadata-token", "x-forwarded-"];
 
 /// Why a trigger can't have a header.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -85,8 +84,14 @@ pub fn judge_name(name: &str) -> Result<(), HeaderError> {
     if lower == "content-type" {
         return Err(HeaderError::ContentType(name.to_owned()));
     }
-    let reserved = RESERVED.contains(&lower.as_str()) || RESERVED_PREFIXES.iter().any(|p| lower.starts_with(p));
+    let reserved = is_own(&lower) || RESERVED_PREFIXES.iter().any(|prefix| lower.starts_with(prefix));
     if reserved { Err(HeaderError::Reserved(name.to_owned())) } else { Ok(()) }
+}
+
+/// Whether a header of this name, in lower case, would change the request or what Posthaste says in it. No request
+/// carries one from elsewhere, whenever it was saved.
+pub fn is_own(name: &str) -> bool {
+    OWN.contains(&name)
 }
 
 #[cfg(test)]
@@ -95,7 +100,7 @@ mod tests {
 
     #[test]
     fn names_that_a_trigger_may_not_set() {
-        for name in RESERVED.into_iter().chain([
+        for name in OWN.into_iter().chain([
             "Host",
             "Proxy-Authorization",
             "proxy-connection",

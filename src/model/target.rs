@@ -4,7 +4,7 @@
 use http::{HeaderName, HeaderValue, Uri};
 
 use super::destination::Destination;
-use super::headers::{HeaderError, header, sent};
+use super::headers::{HeaderError, header, is_own, sent};
 use super::secret::Secret;
 use super::url::{TriggerUrl, UrlError};
 
@@ -44,12 +44,15 @@ fn carried(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), HeaderE
 }
 
 impl Target {
-    /// Reads the URL and the headers of a trigger.
+    /// Reads what may come from anywhere: headers that belong to Posthaste are refused.
     pub fn read(url: &str, headers: &[(String, String)], secrets: Vec<Secret>) -> Result<Self, TargetError> {
+        if let Some((name, _)) = headers.iter().find(|(name, _)| is_own(&name.to_ascii_lowercase())) {
+            return Err(HeaderError::Reserved(name.clone()).into());
+        }
         Self::of(TriggerUrl::new(url)?, headers, secrets)
     }
 
-    /// The same with the URL parsed.
+    /// The URL and the headers of a trigger whose rules are judged elsewhere.
     pub fn of(url: TriggerUrl, headers: &[(String, String)], secrets: Vec<Secret>) -> Result<Self, TargetError> {
         Ok(Self {
             url: url.as_written().into(),

@@ -297,6 +297,7 @@ mod tests {
             (TARGET, Some(r#"{"url":"http://hunter2/"}"#)),
             (TARGET, Some(r#"{"url":"http://h/","content-type":"a/b","headers":{"hunter2":1}}"#)),
             (TARGET, Some(r#"{"url":"http://h/","content-type":"a/b","headers":[["a b","hunter2"]]}"#)),
+            (TARGET, Some(r#"{"url":"http://h/","content-type":"a/b","headers":[["Host","hunter2"]]}"#)),
             (TARGET, Some(r#"{"url":"http://h/","content-type":"a/b","secrets":[{"key":"hunter2"}]}"#)),
             (TARGET, Some(r#"{"url":"http://h/","content-type":"a/b","secret":"hunter2"}"#)),
             (TARGET, Some("{\"url\":\"http://h/\",\"content-type\":\"hunter2\\n\"}")),

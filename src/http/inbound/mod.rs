@@ -39,6 +39,8 @@ use stream::{InboundStream, REFUSED_PATH};
 const HEAD: HeadLimits = HeadLimits { bytes: 32 << 10, fields: 96 };
 /// How long the server waits for a client to close a connection whose request was not read to its end.
 const DISCONNECT_WITHIN: Duration = Duration::from_secs(1);
+/// Connections that the system holds until they are accepted.
+const BACKLOG: i32 = 4_096;
 /// Connections past the budget that wait for idle ones to end: of each kind one part of the budget.
 const OVER_BUDGET_PART: usize = 16;
 
@@ -90,6 +92,8 @@ impl Inbound {
                 response: settings.response_timeout,
             },
         };
+        // The standard library asks for 128: a burst of connections would be lost before it is accepted.
+        rustix::net::listen(&self.listener, BACKLOG)?;
         let (stopping, told) = watch::channel(false);
         let shared = Shared::new(bounds, Arc::clone(metrics), told);
         let server = Server::build()

@@ -45,6 +45,7 @@ const HOMES: [(&str, &[&str]); 16] = [
         &[
             "cli/serve.rs",
             "flow/descriptors.rs",
+            "http/inbound",
             "handover/journal/disk.rs",
             "dispatcher/outbound/socket.rs",
             "dispatcher/outbound/tests",
