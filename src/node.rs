@@ -13,7 +13,7 @@ use actix_web::web;
 use crate::config::{Config, DictionarySource};
 use crate::dictionary::{Dictionary, DictionaryError, Presets};
 use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound, OutboundError, OwnAddresses, ResolverError};
-use crate::flow::account::Bounds;
+use crate::flow::account::{ACCOUNT_WEIGHT, Bounds};
 use crate::flow::descriptors::Descriptors;
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
@@ -129,6 +129,7 @@ impl Node {
             events: config.ingest.events_in_flight_max,
             deliveries: config.ingest.deliveries_in_flight_max,
             bytes: config.dispatch.bytes_max,
+            events_per_s: config.ingest.rate_per_account_s,
         };
         let gate = Gate::new(bounds, config.cluster.take_max);
         let listener = listen(config.server.listen)?;
@@ -162,10 +163,12 @@ impl Node {
         };
         let duplicates = IdempotencyWindow::new(&config.ingest, &config.store).map_err(StreamsError::from)?;
         let address = listener.local_addr().map_err(StartError::Serve)?;
+        let bodies = Pool::new(config.ingest.bodies_bytes_max, ACCOUNT_WEIGHT);
         let name = format!("{}:{}", host_name(), address.port()).into();
         let surveyed = dispatchers.iter().map(|dispatchers| dispatchers.clone().recipient()).collect();
         let shared = Arc::new(AppState {
             name,
+            bodies,
             config,
             gate,
             live,

@@ -1,5 +1,6 @@
 //! `[dispatch]`: how deliveries are sent.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ pub struct Dispatch {
     pub queue_per_destination: usize,
     /// Bytes of bodies queued for one destination.
     pub queue_bytes_per_destination: usize,
+    /// Attempts that this node begins at one destination in a second; `None`: as many as it can.
+    pub rate_per_destination_s: Option<NonZeroU32>,
     /// Bytes of deliveries of all destinations, queued and in flight.
     pub bytes_max: usize,
     /// Destinations with a Dispatcher at a time.
@@ -69,6 +72,7 @@ impl Dispatch {
             connections_per_destination: reader.number("dispatch.connections_per_destination", 1..=100_000),
             queue_per_destination: reader.number("dispatch.queue_per_destination", 0..=10_000_000),
             queue_bytes_per_destination: reader.number("dispatch.queue_bytes_per_destination", 0..=1 << 40),
+            rate_per_destination_s: reader.rate("dispatch.rate_per_destination_s"),
             bytes_max: reader.number("dispatch.bytes_max", 1 << 20..=1 << 40),
             destinations_max: reader.number("dispatch.destinations_max", 1..=1_000_000),
             attempt_timeout: reader.duration("dispatch.attempt_timeout_ms", 1..=600_000),

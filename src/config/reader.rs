@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -107,6 +108,11 @@ impl Reader {
     }
 
     /// Milliseconds within a range.
+    /// A number in a second; zero is none.
+    pub(super) fn rate(&mut self, name: &str) -> Option<NonZeroU32> {
+        u32::try_from(self.number(name, 0..=1_000_000_000)).ok().and_then(NonZeroU32::new)
+    }
+
     pub(super) fn duration(&mut self, name: &str, range: RangeInclusive<i64>) -> Duration {
         Duration::from_millis(self.number(name, range) as u64)
     }

@@ -3,10 +3,13 @@
 //! for each dispatch thread, starts them on demand and lets idle ones go.
 
 mod attempt;
+mod bounds;
 mod connections;
 mod outbound;
+mod pace;
 mod parked;
 mod queue;
+mod rated;
 mod set;
 mod signature;
 mod tally;

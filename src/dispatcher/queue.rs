@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 
 use super::attempt::attempt;
+use super::bounds::Bounds;
 use super::connections::Connections;
 use super::outbound::Outlet;
+use super::pace::Pace;
 use super::parked::{self, Fetch, Parked};
 use super::tally::Tally;
 use super::waiting::{Attempt, Waiting};
-use crate::config::Dispatch;
 use crate::flow::destination_state::{DestinationState, Trouble};
 use crate::flow::drill;
 use crate::flow::gate::Gate;
@@ -23,41 +24,6 @@ use crate::flow::in_flight::{InFlight, Report, StreamClaims};
 use crate::model::destination::Destination;
 use crate::model::outcome::{Dropped, Outcome};
 use crate::telemetry::metrics::Metrics;
-
-/// The most bytes of bodies that wait before a destination that is behind and lie in a stream as well.
-const KEPT_BYTES_MAX: usize = 4 << 20;
-
-/// Bounds of one destination.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
-    connections: usize,
-    waiting_max: usize,
-    /// How many wait, of those that lie in a stream, before a destination that is behind or has some parked:
-    /// enough to keep its connections busy while more are fetched.
-    kept_max: usize,
-    waiting_bytes_max: usize,
-    /// How many bytes of such.
-    kept_bytes_max: usize,
-    stalled_after: Duration,
-    behind_after: Duration,
-}
-
-impl Bounds {
-    /// Those of a node's settings. Of what lies in streams no more waits than the node takes: what it holds,
-    /// no other can send.
-    pub(super) fn new(config: &Dispatch, takes_max: Option<usize>) -> Self {
-        let waiting_max = takes_max.unwrap_or(usize::MAX).min(config.queue_per_destination);
-        Self {
-            connections: config.connections_per_destination,
-            waiting_max,
-            kept_max: waiting_max.min(config.connections_per_destination),
-            waiting_bytes_max: config.queue_bytes_per_destination,
-            kept_bytes_max: config.queue_bytes_per_destination.min(KEPT_BYTES_MAX),
-            stalled_after: config.stalled_after,
-            behind_after: config.behind_after,
-        }
-    }
-}
 
 /// One destination's deliveries.
 pub(super) struct Queue {
@@ -70,6 +36,7 @@ pub(super) struct Queue {
     parked: Parked,
     tally: Tally,
     waiting: RefCell<Waiting>,
+    pace: Pace,
     /// Tasks that send; each has one attempt under way.
     workers: Cell<usize>,
     /// See [`Queue::watch`].
@@ -98,6 +65,7 @@ impl Queue {
             parked: Parked::default(),
             tally: Tally::default(),
             waiting: RefCell::new(Waiting::new(bounds.connections)),
+            pace: Pace::new(bounds.rate_per_s, Instant::now()),
             workers: Cell::new(0),
             stalled: Cell::new(false),
             watched: Cell::new(false),
@@ -147,8 +115,19 @@ impl Queue {
     }
 
     /// Whether it was sent or waits.
-    fn take_one(self: &Rc<Self>, now: Instant, queued: InFlight) -> bool {
-        if !self.waiting.borrow().may_begin(&queued) || !self.connections.may_begin(self.workers.get()) {
+    fn take_one(self: &Rc<Self>, now: Instant, mut queued: InFlight) -> bool {
+        if queued.delivery.target.rate.is_some() {
+            if let Err(reason) = self.has_room(&queued) {
+                self.turn_away(reason, queued);
+                return false;
+            }
+            match self.wait_for_rate(now, queued) {
+                Some(passed) => queued = passed,
+                None => return true,
+            }
+        }
+        let may_begin = self.waiting.borrow().may_begin(&queued) && self.connections.may_begin(self.workers.get());
+        if !may_begin || !self.passes_rate(now) {
             return self.wait(now, queued);
         }
         if !self.waiting.borrow().has_bytes(&queued) {
@@ -174,8 +153,7 @@ impl Queue {
         if self.stalled.get() {
             queued.permit = None;
         }
-        self.metrics.deliveries.queue_depth.inc();
-        self.metrics.deliveries.queue_bytes.add(queued.delivery.body.len() as i64);
+        self.metrics.deliveries.queued(queued.delivery.body.len());
         waiting.push(now, queued);
         if !self.stalled.get() && !self.watched.replace(true) {
             actix_rt::spawn(Rc::clone(self).watch());
@@ -185,57 +163,37 @@ impl Queue {
 
     /// Whether one more may wait; else the bound that it is past.
     fn has_room(&self, queued: &InFlight) -> Result<(), Dropped> {
-        let waiting = self.waiting.borrow();
-        let bytes = waiting.bytes();
         let is_kept = queued.claim.is_some() && (self.stalled.get() || self.parked.is_known());
-        let places = if is_kept { self.bounds.kept_max } else { self.bounds.waiting_max };
-        if !waiting.has_place(queued, places) {
-            return Err(Dropped::QueueFull);
-        }
-        let fits = bytes + queued.delivery.body.len() <= self.bounds.waiting_bytes_max && waiting.has_bytes(queued);
-        if !fits || (is_kept && bytes >= self.bounds.kept_bytes_max) {
-            return Err(Dropped::QueueBytesFull);
-        }
-        Ok(())
+        self.waiting.borrow().has_room(queued, &self.bounds, is_kept)
     }
 
     /// How many of what is parked, and how many bytes of it, can be sent at once or wait, when half of that could;
     /// until then none, so that many come at a time.
     fn room(&self) -> (usize, usize) {
         let connections = self.bounds.connections - self.workers.get();
-        let (waiting, bytes) = (self.waiting.borrow().len(), self.waiting.borrow().bytes());
-        if waiting > self.bounds.kept_max / 2 || bytes > self.bounds.kept_bytes_max / 2 {
-            return (0, 0);
-        }
+        let Some((wait, bytes)) = self.waiting.borrow().room_for_parked(&self.bounds) else { return (0, 0) };
         // Where the last did not fit, bodies are too large to wait.
-        let wait = if self.parked.is_too_large() { 0 } else { self.bounds.kept_max - waiting };
-        (connections + wait, self.bounds.kept_bytes_max - bytes)
+        (connections + if self.parked.is_too_large() { 0 } else { wait }, bytes)
     }
 
     /// What has waited longest, for a sender whose last attempt took so long.
     fn next(self: &Rc<Self>, took: Duration) -> Option<InFlight> {
         self.fetch_parked();
-        let (since, queued) = self.waiting.borrow_mut().pop()?;
+        let (since, queued) = self.pop()?;
         // A destination that was behind for a moment, and now works its line off, paces producers
         // again. Else they would keep the line full, and most of what they post would be dropped.
         if self.stalled.get() && took < self.bounds.stalled_after && since.elapsed() < self.patience() / 2 {
             self.stalled.set(false);
         }
-        self.count_out(&queued);
+        self.metrics.deliveries.dequeued(queued.delivery.body.len());
         Some(queued)
-    }
-
-    fn count_out(&self, queued: &InFlight) {
-        let bytes = queued.delivery.body.len();
-        self.metrics.deliveries.queue_depth.dec();
-        self.metrics.deliveries.queue_bytes.sub(bytes as i64);
     }
 
     /// Drops what waits and has a claim, which gives it back to all nodes.
     pub(super) fn let_go(&self) {
         let let_go = self.waiting.borrow_mut().take_claimed();
         for queued in let_go {
-            self.count_out(&queued);
+            self.metrics.deliveries.dequeued(queued.delivery.body.len());
         }
         self.parked.end();
     }
@@ -270,7 +228,7 @@ impl Queue {
         waiting.release_permits();
         drop(waiting);
         for queued in parked {
-            self.count_out(&queued);
+            self.metrics.deliveries.dequeued(queued.delivery.body.len());
             self.turn_away(Dropped::QueueFull, queued);
         }
     }
@@ -298,12 +256,57 @@ impl Queue {
         self.fetch_parked();
     }
 
+    /// The next that may begin, where the destination's rate allows one.
+    fn pop(self: &Rc<Self>) -> Option<(Instant, InFlight)> {
+        if self.pace.is_rated() && !(self.waiting.borrow().is_ready() && self.passes_rate(Instant::now())) {
+            return None;
+        }
+        self.waiting.borrow_mut().pop()
+    }
+
+    /// Whether the destination's rate allows an attempt. Else it is tried again when it does.
+    fn passes_rate(self: &Rc<Self>, now: Instant) -> bool {
+        let passes = self.pace.pass(now);
+        if !passes {
+            self.start_pacing();
+        }
+        passes
+    }
+
+    /// Has a delivery wait that is over its trigger's rate; else passes it on. It holds up no producer.
+    fn wait_for_rate(self: &Rc<Self>, now: Instant, queued: InFlight) -> Option<InFlight> {
+        let bytes = queued.delivery.body.len();
+        let passed = self.waiting.borrow_mut().push_over_rate(now, queued);
+        if passed.is_none() {
+            self.metrics.deliveries.queued(bytes);
+            self.start_pacing();
+        }
+        passed
+    }
+
+    /// Starts the task that goes on when a rate allows it.
+    fn start_pacing(self: &Rc<Self>) {
+        if self.pace.begin() {
+            let own = Rc::clone(self);
+            actix_rt::spawn(async move {
+                let next = || own.pace.due().into_iter().chain(own.waiting.borrow().next_due()).min();
+                while let Some(due) = next() {
+                    tokio::time::sleep_until(due.into()).await;
+                    own.waiting.borrow_mut().release_due(Instant::now());
+                    own.pace.forget_due(Instant::now());
+                    own.start_more();
+                }
+                own.pace.end();
+            });
+        }
+    }
+
     /// Starts workers for what waits and may begin now: the end of an attempt moves every account's share of the
     /// connections.
     fn start_more(self: &Rc<Self>) {
         while self.connections.may_begin(self.workers.get()) {
-            let Some((_, queued)) = self.waiting.borrow_mut().pop() else { break };
-            self.count_out(&queued);
+            let Some((_, queued)) = self.pop() else { break };
+            self.metrics.deliveries.dequeued(queued.delivery.body.len());
             self.start(queued);
         }
     }

@@ -9,9 +9,10 @@ use std::time::Instant;
 
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext as _, Context, Handler, MessageResult};
 
+use super::bounds::Bounds;
 use super::connections::Connections;
 use super::outbound::{Outbound, Resolver, ResolverError, system_resolver};
-use super::queue::{Bounds, Queue};
+use super::queue::Queue;
 use super::{Dispatcher, Idle, LetGo, ParkedFor, Stop, parked};
 use crate::config::Dispatch;
 use crate::flow::destination_state::{DestinationsAsked, Survey};

@@ -22,8 +22,8 @@ use crate::model::id::AccountId;
 use crate::model::outcome::{Dropped, Outcome};
 use crate::model::target::Target;
 use crate::telemetry::metrics::Metrics;
+use bounds::Bounds;
 use connections::Connections;
-use queue::Bounds;
 
 /// The defaults with loopback allowed and this changed.
 fn config(change: impl FnOnce(&mut Dispatch)) -> Dispatch {

@@ -5,10 +5,13 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
+use super::bounds::Bounds;
+use super::rated::Rated;
 use crate::flow::account::{ACCOUNT_WEIGHT, DELIVERY_BYTES};
 use crate::flow::fairness::{DeficitQueue, within};
 use crate::flow::in_flight::InFlight;
 use crate::model::id::AccountId;
+use crate::model::outcome::Dropped;
 
 /// Tests of triggers that wait for one destination.
 const TESTS_MAX: usize = 16;
@@ -22,6 +25,8 @@ pub(super) struct Waiting {
     connections: usize,
     /// Each with the time since which it waits.
     queue: DeficitQueue<Member, (Instant, InFlight)>,
+    /// Those over their trigger's rate, which have no turn yet.
+    rated: Rated,
     bytes: usize,
     held: HashMap<AccountId, Held>,
     attempts: usize,
@@ -50,15 +55,22 @@ pub(super) struct Attempt {
 
 impl Waiting {
     pub(super) fn new(connections: usize) -> Self {
-        Self { connections, queue: DeficitQueue::new(1), bytes: 0, held: HashMap::new(), attempts: 0 }
+        Self {
+            connections,
+            queue: DeficitQueue::new(1),
+            rated: Rated::default(),
+            bytes: 0,
+            held: HashMap::new(),
+            attempts: 0,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.queue.len()
+        self.queue.len() + self.rated.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.len() == 0
     }
 
     /// Bytes of the bodies that wait.
@@ -86,13 +98,33 @@ impl Waiting {
         within(self.connections, self.attempts, own, ACCOUNT_WEIGHT)
     }
 
+    /// Whether one more may wait; else the bound that it is past. `is_kept`: it lies in a stream, where others wait as
+    /// well.
+    pub(super) fn has_room(&self, queued: &InFlight, bounds: &Bounds, is_kept: bool) -> Result<(), Dropped> {
+        if !self.has_place(queued, if is_kept { bounds.kept_max } else { bounds.waiting_max }) {
+            return Err(Dropped::QueueFull);
+        }
+        let fits = self.bytes + queued.delivery.body.len() <= bounds.waiting_bytes_max && self.has_bytes(queued);
+        if !fits || (is_kept && self.bytes >= bounds.kept_bytes_max) {
+            return Err(Dropped::QueueBytesFull);
+        }
+        Ok(())
+    }
+
+    /// How many more of what is parked, and how many bytes of it, may wait, where half of that is free; until then none,
+    /// so that many come at a time.
+    pub(super) fn room_for_parked(&self, bounds: &Bounds) -> Option<(usize, usize)> {
+        let is_half_free = self.len() <= bounds.kept_max / 2 && self.bytes <= bounds.kept_bytes_max / 2;
+        is_half_free.then(|| (bounds.kept_max - self.len(), bounds.kept_bytes_max - self.bytes))
+    }
+
     /// Whether the account may have one more delivery wait in a queue of so many.
-    pub(super) fn has_place(&self, queued: &InFlight, places: usize) -> bool {
+    fn has_place(&self, queued: &InFlight, places: usize) -> bool {
         if queued.is_test {
             return self.queue.len_of(&member(queued)) < TESTS_MAX;
         }
         let own = self.held.get(&queued.account.id).map_or(0, |held| held.waiting);
-        within(places, self.queue.len(), own, ACCOUNT_WEIGHT)
+        within(places, self.len(), own, ACCOUNT_WEIGHT)
     }
 
     /// Whether the destination may hold one more delivery of the account, as far as the node's bytes go: those that
@@ -107,11 +139,42 @@ impl Waiting {
     }
 
     pub(super) fn push(&mut self, since: Instant, queued: InFlight) {
+        self.count_in(&queued);
+        self.queue.push(&member(&queued), 1, (since, queued));
+    }
+
+    /// Has a delivery wait that is over its trigger's rate; else passes it on.
+    pub(super) fn push_over_rate(&mut self, now: Instant, queued: InFlight) -> Option<InFlight> {
+        self.count_in(&queued);
+        let passed = self.rated.admit(queued, now);
+        if let Some(queued) = &passed {
+            self.count_out(queued);
+        }
+        passed
+    }
+
+    /// When the next of those over their trigger's rate gets a turn.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.rated.next_due()
+    }
+
+    /// Gives those a turn whose time has come.
+    pub(super) fn release_due(&mut self, now: Instant) {
+        for queued in self.rated.due(now) {
+            self.queue.push(&member(&queued), 1, (now, queued));
+        }
+    }
+
+    /// Whether a delivery waits that may begin.
+    pub(super) fn is_ready(&self) -> bool {
+        self.queue.members().any(|(_, account)| self.has_connection(account))
+    }
+
+    fn count_in(&mut self, queued: &InFlight) {
         self.bytes += queued.delivery.body.len();
         let held = self.held.entry(queued.account.id.clone()).or_default();
         held.waiting += 1;
-        held.bytes += cost(&queued);
-        self.queue.push(&member(&queued), 1, (since, queued));
+        held.bytes += cost(queued);
     }
 
     /// The one whose turn it is, of an account that may have one more connection.
@@ -147,7 +210,8 @@ impl Waiting {
     /// Takes out what has a claim.
     pub(super) fn take_claimed(&mut self) -> Vec<InFlight> {
         let out = self.queue.extract(|(_, queued)| queued.claim.is_some());
-        let out: Vec<InFlight> = out.into_iter().map(|(_, queued)| queued).collect();
+        let out = out.into_iter().map(|(_, queued)| queued);
+        let out: Vec<InFlight> = out.chain(self.rated.take_claimed()).collect();
         out.iter().for_each(|queued| self.count_out(queued));
         out
     }

@@ -2,6 +2,7 @@
 //! A request's work is measured here before anything of it is accepted. `docs/fairness.md` has the arithmetic.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::fairness::{Pool, Share, Taken};
+use super::rate::AccountRates;
 use crate::model::id::AccountId;
 
 /// How many times what is free one account may hold.
@@ -32,6 +34,8 @@ pub struct Bounds {
     pub deliveries: usize,
     /// Bytes of deliveries from their rendering to their end.
     pub bytes: usize,
+    /// Events of one account in a second; `None`: as many as there are.
+    pub events_per_s: Option<NonZeroU32>,
 }
 
 /// The accounts that hold something, and the pools.
@@ -42,6 +46,7 @@ pub struct Accounts {
     bytes: Pool<AccountId>,
     known: Mutex<Known>,
     freed: Arc<Freed>,
+    pub(super) rates: Option<AccountRates>,
 }
 
 #[derive(Debug)]
@@ -81,6 +86,7 @@ impl Accounts {
             bytes: Pool::new(bounds.bytes, ACCOUNT_WEIGHT),
             known: Mutex::new(Known { accounts: HashMap::new(), swept_at: ACCOUNTS_SWEPT_AT }),
             freed: Arc::default(),
+            rates: bounds.events_per_s.map(AccountRates::new),
         }
     }
 
@@ -321,7 +327,7 @@ mod tests {
     use super::*;
 
     fn accounts(deliveries: usize) -> Accounts {
-        Accounts::new(Bounds { events: 10, deliveries, bytes: 10_000 })
+        Accounts::new(Bounds { events: 10, deliveries, bytes: 10_000, events_per_s: None })
     }
 
     fn id(name: &str) -> AccountId {

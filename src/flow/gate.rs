@@ -69,13 +69,14 @@ impl Gate {
         self.events.fetch_add(number, Ordering::SeqCst);
         let charged = match self.refusal() {
             Some(refusal) => Err(refusal),
-            None => charge(events).ok_or(Refusal::Full(Full::Events(number))),
+            None => self.pass(events, number).and_then(|()| charge(events).ok_or(Refusal::Full(Full::Events(number)))),
         };
         match charged {
             Ok(charges) => Ok(Admitted {
                 gate: Arc::clone(self),
                 events: number,
                 charges,
+                body: None,
                 response: Some((response, reply)),
                 instead: OnceLock::new(),
             }),
@@ -84,6 +85,15 @@ impl Gate {
                 Err((refusal, reply))
             }
         }
+    }
+
+    /// Whether each account may post so many events now.
+    fn pass(&self, events: &[(Arc<Account>, usize)], number: usize) -> Result<(), Refusal> {
+        let Some(rates) = &self.accounts.rates else { return Ok(()) };
+        events.iter().try_for_each(|(account, events)| rates.pass(&account.id, *events)).map_err(|wait| {
+            let retry_after_s = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            Refusal::RateLimited { events: number, retry_after_s: retry_after_s.max(1) }
+        })
     }
 
     /// Waits for so many permits. More than there can ever be waits for all.
@@ -222,11 +232,17 @@ pub struct Admitted<A> {
     gate: Arc<Gate>,
     events: usize,
     charges: Vec<Taken>,
+    body: Option<Taken>,
     response: Option<(A, oneshot::Sender<A>)>,
     instead: OnceLock<A>,
 }
 
 impl<A> Admitted<A> {
+    /// Holds what the request's body counts for as well: events are parts of it.
+    pub fn hold(&mut self, body: Taken) {
+        self.body = Some(body);
+    }
+
     /// Sends another response in its stead; for work that could not be handed on. The first such response counts.
     pub fn answer_instead(&self, other: A) {
         let _ = self.instead.set(other);
@@ -236,6 +252,7 @@ impl<A> Admitted<A> {
 impl<A> Drop for Admitted<A> {
     fn drop(&mut self) {
         self.charges.clear();
+        self.body = None;
         self.gate.release(&self.gate.events, self.events);
         if let Some((response, reply)) = self.response.take() {
             // Nobody waits where the client has closed its connection.
@@ -273,7 +290,7 @@ impl Drop for Outstanding {
 impl Gate {
     /// A gate for so many events, with room for everything else.
     pub(crate) fn for_events(events: usize) -> Arc<Self> {
-        Self::new(Bounds { events, deliveries: 1_000_000, bytes: 1 << 40 }, 100)
+        Self::new(Bounds { events, deliveries: 1_000_000, bytes: 1 << 40, events_per_s: None }, 100)
     }
 
     /// The charge of one delivery of the account `default`.

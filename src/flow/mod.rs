@@ -12,6 +12,7 @@ pub mod messages;
 pub mod pressure;
 #[cfg(test)]
 pub(crate) mod probe;
+pub mod rate;
 pub mod refusal;
 pub mod response;
 pub mod turns;

@@ -86,6 +86,13 @@ pub enum Refusal {
     NoGoodEvent(Rejections),
     /// A bound of the node is reached.
     Full(Full),
+    /// An account has posted more events than it may in a second.
+    RateLimited {
+        /// How many good events the request holds.
+        events: usize,
+        /// After how many seconds the request may be accepted.
+        retry_after_s: u64,
+    },
     /// What is accepted could not be kept now: Redis is unavailable, full or a replica. Where that happened while the
     /// request was being handed over, some of its deliveries may have been added.
     Unavailable,
@@ -122,6 +129,7 @@ impl Refusal {
             Self::NoEvents => "no_events",
             Self::NoGoodEvent(rejected) => rejected.only().map_or("no_good_event", |only| only.code),
             Self::Full(_) => "engine_full",
+            Self::RateLimited { .. } => "rate_limited",
             Self::Unavailable => "store_unavailable",
             Self::NotIngest => "not_an_ingest_node",
             Self::Stopping => "stopping",
@@ -136,7 +144,7 @@ impl Refusal {
             Self::Malformed(_) => 400,
             Self::NoGoodEvent(rejected) if rejected.are_all("malformed_json") => 400,
             Self::NoEvents | Self::NoGoodEvent(_) => 422,
-            Self::Full(_) => 429,
+            Self::Full(_) | Self::RateLimited { .. } => 429,
             Self::Unavailable | Self::NotIngest | Self::Stopping => 503,
             Self::Loop => 508,
             Self::Panic => 500,
@@ -145,7 +153,11 @@ impl Refusal {
 
     /// After how many seconds the same request may be accepted; `None` where waiting does not help.
     pub fn retry_after_s(&self) -> Option<u64> {
-        matches!(self, Self::Full(_) | Self::Unavailable | Self::Stopping).then_some(RETRY_AFTER_S)
+        match self {
+            Self::RateLimited { retry_after_s, .. } => Some(*retry_after_s),
+            Self::Full(_) | Self::Unavailable | Self::Stopping => Some(RETRY_AFTER_S),
+            _ => None,
+        }
     }
 
     /// Whether the client should open another connection, which may lead to another node.
@@ -163,6 +175,9 @@ impl Refusal {
                 None => return format!("none of the {} events is valid; `rejected` says why", rejected.len()),
             },
             Self::Full(full) => return full.detail(),
+            Self::RateLimited { .. } => {
+                "the account has posted as many events as it may in a second; no event of this request was accepted"
+            }
             Self::Unavailable => {
                 "Redis is unavailable or accepts no writes, so accepted events could not be kept; send the request again later"
             }
@@ -183,7 +198,7 @@ impl Refusal {
     pub fn count(&self, metrics: &Metrics) {
         match self {
             Self::NoGoodEvent(rejected) => rejected.count(metrics),
-            Self::Full(Full::Events(events) | Full::Deliveries(events)) => {
+            Self::RateLimited { events, .. } | Self::Full(Full::Events(events) | Full::Deliveries(events)) => {
                 metrics.events.rejected.inc_by(self.code(), *events)
             }
             _ => metrics.events.rejected.inc_by(self.code(), 1),

@@ -12,8 +12,10 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use serde_json::Value;
 
+use super::payer::Payer;
 use super::problem::Problem;
 use super::state::AppState;
+use crate::flow::fairness::Taken;
 use crate::flow::refusal::{Full, Refusal};
 
 /// The longest body of what is not events: a template of the greatest size, written as JSON with
@@ -21,48 +23,28 @@ use crate::flow::refusal::{Full, Refusal};
 const DOCUMENT_BYTES_MAX: usize = 1 << 20;
 
 /// A body that was read. While it is held it counts against the bound on all bodies together.
-pub(super) struct Body<'a> {
+pub(super) struct Body {
     pub(super) bytes: Bytes,
-    /// Never read; its end gives the room back.
-    _room: Room<'a>,
+    pub(super) taken: Taken,
 }
 
-/// What one request's body has of the room for all.
-struct Room<'a> {
-    state: &'a AppState,
-    bytes: usize,
-}
-
-impl Room<'_> {
-    fn grow(&mut self, bytes: usize) -> Result<(), Problem> {
-        self.bytes += bytes;
-        let held = &self.state.metrics.events.body_bytes;
-        held.add(bytes as i64);
-        if held.get() > self.state.config.ingest.bodies_bytes_max as i64 {
-            return Err(Refusal::Full(Full::Bodies).into());
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Room<'_> {
-    fn drop(&mut self) {
-        self.state.metrics.events.body_bytes.sub(self.bytes as i64);
-    }
+/// Charges bytes of a body that have arrived.
+fn charge(taken: &mut Taken, bytes: usize) -> Result<(), Problem> {
+    if taken.grow(bytes) { Ok(()) } else { Err(Refusal::Full(Full::Bodies).into()) }
 }
 
 /// Reads a body of `max` bytes at most. One that says it is longer is not read at all, and one that
 /// dribbles in does not hold its connection for ever.
-pub(super) async fn read<'a>(
+pub(super) async fn read(
     request: &HttpRequest,
     payload: &mut web::Payload,
-    state: &'a AppState,
+    state: &AppState,
     max: usize,
-) -> Result<Body<'a>, Problem> {
+) -> Result<Body, Problem> {
     let within = state.config.server.body_timeout;
-    let mut room = Room { state, bytes: 0 };
-    match in_time(within, read_whole(request, payload, &mut room, max)).await {
-        Some(read) => Ok(Body { bytes: read?, _room: room }),
+    let mut taken = state.bodies.share(&Payer::of(request)).take_some(0);
+    match in_time(within, read_whole(request, payload, &mut taken, max)).await {
+        Some(read) => Ok(Body { bytes: read?, taken }),
         None => {
             let detail = format!("the body did not arrive within {} ms; nothing of it was taken", within.as_millis());
             let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail);
@@ -86,7 +68,7 @@ async fn in_time<T>(within: Duration, reading: impl Future<Output = T>) -> Optio
 async fn read_whole(
     request: &HttpRequest,
     payload: &mut web::Payload,
-    room: &mut Room<'_>,
+    taken: &mut Taken,
     max: usize,
 ) -> Result<Bytes, Problem> {
     if let Some(coding) = request.headers().get(CONTENT_ENCODING).filter(|c| *c != "identity") {
@@ -107,7 +89,7 @@ async fn read_whole(
     if first.len() > max {
         return Err(too_large(max));
     }
-    room.grow(first.len())?;
+    charge(taken, first.len())?;
     let Some(second) = payload.next().await.transpose().map_err(broken)? else {
         return Ok(first);
     };
@@ -117,7 +99,7 @@ async fn read_whole(
         if body.len() + chunk.len() > max {
             return Err(too_large(max));
         }
-        room.grow(chunk.len())?;
+        charge(taken, chunk.len())?;
         body.extend_from_slice(&chunk);
         next = payload.next().await.transpose().map_err(broken)?;
     }
@@ -143,11 +125,7 @@ pub(super) async fn read_optional_json(
     if body.bytes.is_empty() { Ok(None) } else { parse(&body.bytes).map(Some) }
 }
 
-async fn read_document<'a>(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
-    state: &'a AppState,
-) -> Result<Body<'a>, Problem> {
+async fn read_document(request: &HttpRequest, payload: &mut web::Payload, state: &AppState) -> Result<Body, Problem> {
     let media = media_type(request)?;
     if !matches!(media.as_deref(), None | Some("application/json")) {
         return Err(unsupported("application/json"));

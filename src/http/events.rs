@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::auth::{Want, authorize};
-use super::body::{self, Body};
+use super::body;
 use super::call::Call;
 use super::openapi::operation::{Operation, Shape};
 use super::openapi::shapes::{CloudEventDocument, EventDocument};
@@ -57,19 +57,19 @@ async fn post(
 ) -> Result<HttpResponse, Problem> {
     // What the Ingester refuses it counts; this is what never reaches it.
     let handed_over = hand_over(&request, &mut payload, &state, &pipeline).await;
-    let (_body, response) = handed_over.inspect_err(|problem| state.metrics.events.rejected.inc_by(problem.code, 1))?;
+    let response = handed_over.inspect_err(|problem| state.metrics.events.rejected.inc_by(problem.code, 1))?;
     let receipt = response.await.unwrap_or(Err(Refusal::Stopping))?;
     Ok(HttpResponse::Accepted().json(receipt))
 }
 
-/// Reads the request and hands it to the Ingester. What is returned counts the body until the response is there, and
-/// receives the response.
-async fn hand_over<'a>(
+/// Reads the request and hands it to the Ingester, with what its body counts for. What is returned receives the
+/// response.
+async fn hand_over(
     request: &HttpRequest,
     payload: &mut web::Payload,
-    state: &'a AppState,
+    state: &AppState,
     pipeline: &Pipeline,
-) -> Result<(Body<'a>, oneshot::Receiver<EventsResponse>), Problem> {
+) -> Result<oneshot::Receiver<EventsResponse>, Problem> {
     let only_account = match authorize(request, state, Want::PostEvents)? {
         Scope::Producer { account } => account,
         _ => None,
@@ -88,11 +88,11 @@ async fn hand_over<'a>(
     }
     let body = body::read(request, payload, state, state.config.ingest.body_bytes_max).await?;
     let headers = if encoding.reads_headers { attributes(request) } else { Vec::new() };
-    let source = Source { body: body.bytes.clone(), headers };
+    let source = Source { body: body.bytes, headers };
     let (reply, response) = oneshot::channel();
-    let received = EventsReceived { source, encoding, only_account, hops, reply };
+    let received = EventsReceived { source, body: body.taken, encoding, only_account, hops, reply };
     pipeline.ingester.try_send(received).map_err(|_| Refusal::Full(Full::Node))?;
-    Ok((body, response))
+    Ok(response)
 }
 
 /// How many deliveries in a row led to the request: none where the header is missing.

@@ -17,6 +17,7 @@ mod openapi;
 mod operations;
 mod paging;
 mod path;
+mod payer;
 mod precondition;
 mod presets;
 mod problem;

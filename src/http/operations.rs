@@ -92,6 +92,8 @@ async fn openapi(document: web::Data<OpenApi>) -> HttpResponse {
 
 async fn metrics(state: web::Data<AppState>) -> HttpResponse {
     state.metrics.events.in_flight.set(state.gate.events() as i64);
+    state.metrics.events.body_bytes.set(state.bodies.taken() as i64);
+    state.metrics.deliveries.bytes.set(state.gate.delivery_bytes() as i64);
     HttpResponse::Ok().content_type(Metrics::CONTENT_TYPE).body(state.metrics.render())
 }
 

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use actix::{Addr, Recipient};
 
 use super::expensive::Expensive;
+use super::payer::Payer;
 use crate::config::Config;
 use crate::dictionary::{Dictionary, Presets};
 use crate::flow::destination_state::DestinationsAsked;
+use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
 use crate::ingester::Ingester;
 use crate::live::Live;
@@ -23,6 +25,8 @@ pub struct AppState {
     pub config: Config,
     /// What is in flight.
     pub gate: Arc<Gate>,
+    /// Bytes of requests' bodies, and of what was read of them, until their work is handed over.
+    pub bodies: Pool<Payer>,
     /// What is live.
     pub live: Arc<Live>,
     /// Where triggers, templates and keys are kept.

@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::flow::account::Account;
 use crate::flow::drill;
+use crate::flow::fairness::Taken;
 use crate::flow::gate::Gate;
 use crate::flow::messages::EventsAdmitted;
 use crate::flow::refusal::{Full, Refusal};
@@ -34,6 +35,8 @@ use encoding::{Encoding, Source};
 pub struct EventsReceived {
     /// The body, and the headers that belong to it.
     pub source: Source,
+    /// What the body counts for.
+    pub body: Taken,
     /// How it holds events.
     pub encoding: &'static Encoding,
     /// The one account that the sender may post for; `None`: all.
@@ -84,7 +87,7 @@ impl Handler<EventsReceived> for Ingester {
     type Result = ();
 
     fn handle(&mut self, request: EventsReceived, _: &mut Self::Context) {
-        let EventsReceived { source, encoding, only_account, hops, reply } = request;
+        let EventsReceived { source, mut body, encoding, only_account, hops, reply } = request;
         // A fault in the reading must cost this request only, not the thread's Ingester.
         let read = catch_unwind(AssertUnwindSafe(|| {
             drill::point(drill::Stage::Ingester);
@@ -96,12 +99,21 @@ impl Handler<EventsReceived> for Ingester {
         };
         batch.events.iter_mut().for_each(|event| event.hops = hops);
         batch.rejected.count(&self.lane.metrics);
+        // What was read of a body can be many times as large.
+        let read = batch.events.iter().map(|event| event.data.heap_bytes()).sum();
+        if !body.grow(read) {
+            // Where its sender has no other, trying again would not help.
+            if body.share().taken() > body.units() {
+                return self.lane.refuse(reply, Refusal::Full(Full::Bodies));
+            }
+            body.grow_over(read);
+        }
         match &self.lane.duplicates {
             // As many of these tasks as connections, each of which waits for its answer.
             Some(duplicates) if batch.events.iter().any(|event| event.id_given) => {
-                actix_rt::spawn(Rc::clone(&self.lane).admit_once(duplicates.clone(), batch, reply));
+                actix_rt::spawn(Rc::clone(&self.lane).admit_once(duplicates.clone(), batch, body, reply));
             }
-            _ => self.lane.admit(batch, 0, reply),
+            _ => self.lane.admit(batch, body, 0, reply),
         }
     }
 }
@@ -113,6 +125,7 @@ impl Lane {
         self: Rc<Self>,
         duplicates: IdempotencyWindow,
         mut batch: Batch,
+        body: Taken,
         reply: oneshot::Sender<EventsResponse>,
     ) {
         let events = batch.events.len();
@@ -123,25 +136,27 @@ impl Lane {
         };
         self.metrics.events.duplicates.inc_by(known as u64);
         let (tell, told) = oneshot::channel();
-        self.admit(batch, known, tell);
+        self.admit(batch, body, known, tell);
         let answer = told.await.unwrap_or(Err(Refusal::Stopping));
         claims.settle(answer.is_ok()).await;
         let _ = reply.send(answer);
     }
 
     /// Has the events admitted, and passes them on; `known` more that were accepted before need no admission.
-    fn admit(&self, batch: Batch, known: usize, reply: oneshot::Sender<EventsResponse>) {
+    fn admit(&self, batch: Batch, body: Taken, known: usize, reply: oneshot::Sender<EventsResponse>) {
         let events = batch.events.len();
         let receipt =
             Receipt { accepted: events + known, rejected: batch.rejected.listed, rejected_more: batch.rejected.more };
-        let admission = match self.gate.admit(&self.by_account(&batch.events), Ok(receipt), reply) {
-            Ok(admission) => Arc::new(admission),
+        let mut admission = match self.gate.admit(&self.by_account(&batch.events), Ok(receipt), reply) {
+            Ok(admission) => admission,
             Err((refusal, reply)) => return self.refuse(reply, refusal),
         };
+        admission.hold(body);
         if events == 0 {
             return;
         }
-        let message = EventsAdmitted { events: batch.events, accepted_at: Instant::now(), admission };
+        let message =
+            EventsAdmitted { events: batch.events, accepted_at: Instant::now(), admission: Arc::new(admission) };
         if let Err(error) = self.matcher.try_send(message) {
             // Nobody is behind: not accepted, and the producer must hear so.
             error.into_inner().admission.answer_instead(Err(Refusal::Stopping));
@@ -175,10 +190,15 @@ mod tests {
     use crate::flow::probe::{Probe, soon};
     use bytes::Bytes;
 
+    fn body_taken() -> Taken {
+        crate::flow::fairness::Pool::<()>::new(1 << 20, 8).apart().take_some(0)
+    }
+
     async fn post(ingester: &actix::Addr<Ingester>, body: &'static str) -> crate::flow::response::EventsResponse {
         let (reply, answer) = oneshot::channel();
         ingester.do_send(EventsReceived {
             source: Source { body: Bytes::from_static(body.as_bytes()), headers: Vec::new() },
+            body: body_taken(),
             encoding: encoding::ALL[0],
             only_account: None,
             hops: 0,
@@ -200,6 +220,7 @@ mod tests {
                 ),
                 headers: Vec::new(),
             },
+            body: body_taken(),
             encoding: encoding::ALL[0],
             only_account: None,
             hops: 0,

@@ -95,6 +95,12 @@ impl Document {
         Self { root: Node::Object(Row::default()), ..Self::default() }
     }
 
+    /// Bytes that it needs beside its text.
+    pub fn heap_bytes(&self) -> usize {
+        let ordered = self.ordered.iter().map(|ordered| size_of::<Ordered>() + ordered.order.len() * size_of::<u32>());
+        self.made.capacity() + self.members.capacity() * size_of::<Member>() + ordered.sum::<usize>()
+    }
+
     /// The value that the document stands for.
     pub fn root(&self) -> Json<'_> {
         self.json(self.root)

@@ -1,10 +1,13 @@
 //! What the deliveries of one trigger have in common when they are sent. It is made when the trigger is
 //! loaded, and not for each delivery.
 
+use std::num::NonZeroU32;
+
 use http::{HeaderName, HeaderValue, Uri};
 
 use super::destination::Destination;
 use super::headers::{HeaderError, header, is_own, sent};
+use super::id::TriggerId;
 use super::secret::Secret;
 use super::url::{TriggerUrl, UrlError};
 
@@ -23,6 +26,8 @@ pub struct Target {
     pub headers: Box<[(HeaderName, HeaderValue)]>,
     /// Each signs the delivery until it ends.
     pub secrets: Box<[Secret]>,
+    /// How many of the trigger's deliveries may begin in a second, and which trigger that is.
+    pub rate: Option<(TriggerId, NonZeroU32)>,
 }
 
 /// Why a text can't be a target.
@@ -61,6 +66,7 @@ impl Target {
             host: url.host,
             headers: headers.iter().map(|(name, value)| carried(name, value)).collect::<Result<_, _>>()?,
             secrets: secrets.into(),
+            rate: None,
         })
     }
 }

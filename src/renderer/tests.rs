@@ -200,7 +200,7 @@ async fn a_panic_costs_its_firing_and_the_next_goes_on() {
 #[actix_rt::test]
 async fn an_account_over_its_bytes_waits_and_others_go_on() {
     let (probe, mut passed) = Probe::start();
-    let bounds = Bounds { events: 10, deliveries: 10_000, bytes: 90_000 };
+    let bounds = Bounds { events: 10, deliveries: 10_000, bytes: 90_000, events_per_s: None };
     let (gate, metrics) = (Gate::new(bounds, 1), Arc::new(Metrics::new()));
     let pressure = Rc::new(Pressure::new(usize::MAX));
     let renderer = Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), vec![probe], pressure, 16).start();

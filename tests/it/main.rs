@@ -6,6 +6,7 @@ mod deliveries;
 mod expressions;
 mod interface;
 
+mod isolation;
 mod nodes;
 mod outbound;
 mod stopping;

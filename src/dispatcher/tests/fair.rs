@@ -103,7 +103,7 @@ async fn a_panic_costs_its_attempt_and_the_next_goes_on() {
 #[actix_rt::test]
 async fn bodies_in_flight_count_and_leave_room_for_other_destinations() {
     let mut alone = Alone::new();
-    alone.gate = Gate::new(AccountBounds { events: 10, deliveries: 1_000, bytes: 100_000 }, 1);
+    alone.gate = Gate::new(AccountBounds { events: 10, deliveries: 1_000, bytes: 100_000, events_per_s: None }, 1);
     let ports = [Port::open().await, Port::open().await, Port::open().await];
     let config = config(|_| {});
     let dispatchers: Vec<_> = ports.iter().map(|port| alone.dispatcher(port, &config)).collect();
@@ -161,4 +161,53 @@ async fn past_its_connections_it_queues_in_order_and_past_its_queue_it_drops() {
         ),
         (0, 0, 0)
     );
+}
+
+/// Over its trigger's rate a delivery waits, without a permit; those of other triggers go on.
+#[actix_rt::test]
+async fn a_trigger_has_a_rate_and_what_is_over_it_waits() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let (dispatcher, _said) = alone.dispatcher(&port, &config(|own| own.connections_per_destination = 1));
+    let rate = Some((crate::model::id::TriggerId::new("t").expect("a name"), 20.try_into().expect("not zero")));
+    let rated = |word: &str| {
+        let (mut queued, _) = alone.of("own", &port, word);
+        let mut target = (*queued.delivery.target).clone();
+        target.rate.clone_from(&rate);
+        queued.delivery.target = Arc::new(target);
+        queued
+    };
+    let begun = Instant::now();
+    let mut queued: Vec<InFlight> = (0..25).map(|number| rated(&number.to_string())).collect();
+    let (admission, mut answered) = alone.admission();
+    queued[24].permit = Some(Permit::Request(admission, alone.gate.charge_default()));
+    queued.push(alone.of("own", &port, "other").0);
+    dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
+    assert!(answered.try_recv().is_ok(), "it holds up no producer");
+    let (stream, first) = port.request().await;
+    let mut bodies = vec![first];
+    bodies.extend(served(&stream, 25).await);
+    let place = |word: &str| bodies.iter().position(|body| body == word).expect("it came");
+    assert!(place("other!") <= 20, "it waited for another trigger's rate: {bodies:?}");
+    let rated: Vec<&String> = bodies.iter().filter(|body| *body != "other!").collect();
+    assert!(rated.iter().enumerate().all(|(number, body)| **body == format!("{number}!")), "{bodies:?}");
+    // A second's worth at once, and five at 20 in a second.
+    assert!(begun.elapsed() >= Duration::from_millis(250), "{:?}", begun.elapsed());
+}
+
+#[actix_rt::test]
+async fn a_destination_has_a_rate() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let config = config(|own| {
+        own.connections_per_destination = 1;
+        own.rate_per_destination_s = 20.try_into().ok();
+    });
+    let (dispatcher, _said) = alone.dispatcher(&port, &config);
+    let begun = Instant::now();
+    let queued = (0..25).map(|number| alone.of("own", &port, &number.to_string()).0).collect();
+    dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
+    let (stream, first) = port.request().await;
+    let mut bodies = vec![first];
+    bodies.extend(served(&stream, 24).await);
+    assert_eq!(bodies, (0..25).map(|number| format!("{number}!")).collect::<Vec<_>>());
+    assert!(begun.elapsed() >= Duration::from_millis(250), "{:?}", begun.elapsed());
 }

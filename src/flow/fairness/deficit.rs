@@ -45,6 +45,11 @@ impl<K: Eq + Hash + Clone, T> DeficitQueue<K, T> {
         self.members.get(member).map_or(0, |member| member.items.len())
     }
 
+    /// Members with something waiting.
+    pub fn members(&self) -> impl Iterator<Item = &K> {
+        self.members.keys()
+    }
+
     /// Adds an item behind the others of its member.
     pub fn push(&mut self, member: &K, cost: usize, item: T) {
         self.len += 1;

@@ -236,9 +236,11 @@ mod tests {
             source: "".into(),
             id: "\"1\"".into(),
         };
+        let mut target = Target::read("https://h:1/a?b=%7C", &headers, vec![secret]).expect("a target");
+        target.rate = Some((TriggerId::new("t").expect("a name"), std::num::NonZeroU32::MIN));
         Delivery {
             firing: Some(FiringId { event: Arc::new(event), trigger: TriggerId::new("t").expect("a name") }),
-            target: Arc::new(Target::read("https://h:1/a?b=%7C", &headers, vec![secret]).expect("a target")),
+            target: Arc::new(target),
             webhook_id: HeaderValue::from_static("msg_1"),
             content_type: HeaderValue::from_static("text/plain"),
             body: Bytes::from_static(b"\0\xff{}"),
@@ -271,6 +273,7 @@ mod tests {
         assert_eq!((&read.delivery.content_type, read.account), (&given.content_type, account()));
         assert_eq!(read.delivery.firing, given.firing);
         let (target, expected) = (&read.delivery.target, &given.target);
+        assert!(target.rate.is_some() && target.rate == expected.rate);
         assert_eq!((&target.uri, &target.destination), (&expected.uri, &expected.destination));
         assert_eq!((&target.headers, &target.secrets), (&expected.headers, &expected.secrets));
         assert_eq!((read.reply.as_deref(), read.delivery.hops), (Some("r"), 3));

@@ -1,12 +1,13 @@
 //! The field `target` of an entry: what the deliveries of a trigger have in common, as JSON. What is read may come
 //! from anywhere, and from earlier versions.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
-use crate::model::id::AccountId;
+use crate::model::id::{AccountId, TriggerId};
 use crate::model::secret::Secret;
 use crate::model::target::Target;
 
@@ -27,6 +28,9 @@ struct TargetText {
     secret: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     secrets: Vec<SecretText>,
+    /// The trigger's rate, with the trigger's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rate: Option<(TriggerId, NonZeroU32)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -70,6 +74,7 @@ pub(super) fn target_text(account: &AccountId, target: &Target, content_type: &H
         content_type: text(content_type),
         headers: headers.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
         secret: short.map(Secret::to_text),
+        rate: target.rate.clone(),
         secrets: if short.is_some() { Vec::new() } else { target.secrets.iter().map(SecretText::of).collect() },
     };
     serde_json::to_vec(&written).expect("strings and lists of them are JSON")
@@ -83,7 +88,8 @@ pub(super) fn read_target(text: &[u8]) -> Result<Known, &'static str> {
     let secrets = short.into_iter().chain(text.secrets).map(SecretText::read).collect::<Option<Vec<_>>>();
     let secrets = secrets.ok_or("`secret` or `secrets` in `target` holds no secret")?;
     let target = Target::read(&text.url, &text.headers, secrets);
-    let target = target.map_err(|_| "`url` or `headers` in `target` would not be taken in a trigger")?;
+    let mut target = target.map_err(|_| "`url` or `headers` in `target` would not be taken in a trigger")?;
+    target.rate = text.rate;
     let content_type = HeaderValue::from_str(&text.content_type);
     let account = text.account.map(|name| AccountId::new(&name)).transpose();
     Ok(Known {

@@ -85,6 +85,9 @@ pub(in crate::http) struct TriggerDocument {
     secret: Option<String>,
     /// Each signs what is sent until it ends. Left out, those that are saved stay.
     secrets: Option<Vec<SecretDocument>>,
+    /// Deliveries that may begin in a second, on each node that sends; more wait in their queue.
+    #[schema(minimum = 1, example = 50)]
+    rate_per_s: Option<u32>,
     /// A disabled trigger never fires. True where it is left out.
     enabled: Option<bool>,
     /// In the answer to a write: where the template names what such events are not known to carry.

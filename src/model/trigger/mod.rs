@@ -6,6 +6,7 @@ mod kept;
 mod parts;
 mod rules;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -44,6 +45,8 @@ pub struct Trigger {
     pub headers: Vec<(String, String)>,
     /// Sign what is sent.
     pub secrets: Vec<Secret>,
+    /// How many of its deliveries may begin in a second, on each node that sends; `None`: as many as there are.
+    pub rate_per_s: Option<NonZeroU32>,
     /// A disabled trigger is kept, and never fires.
     pub enabled: bool,
 }
@@ -72,10 +75,11 @@ impl Trigger {
         let url = fields.parse("url", "bad_url", url, |text| TriggerUrl::new(text).map(Box::new));
         let headers = parts::read_headers(&mut fields);
         let secrets = parts::read_secrets(&mut fields);
+        let rate_per_s = parts::read_rate(&mut fields);
         let enabled = fields.flag("enabled").unwrap_or(true);
         let trigger = match (id, event, template, url) {
             (Some(id), Some(event), Some(template), Some(url)) => {
-                Some(Self { id, name, event, pattern, template, url, headers, secrets, enabled })
+                Some(Self { id, name, event, pattern, template, url, headers, secrets, rate_per_s, enabled })
             }
             _ => None,
         };
@@ -112,6 +116,9 @@ impl Trigger {
             let (name, list) = secrets(&self.secrets);
             members.insert(name.into(), list);
         }
+        if let Some(rate) = self.rate_per_s {
+            members.insert("rate_per_s".into(), rate.get().into());
+        }
         members.insert("enabled".into(), self.enabled.into());
         Value::Object(members)
     }
@@ -119,7 +126,9 @@ impl Trigger {
     /// What the Dispatcher needs of it, made once and not per delivery.
     pub fn target(&self) -> Target {
         let target = Target::of(TriggerUrl::clone(&self.url), &self.headers, self.secrets.clone());
-        target.expect("a trigger's headers were read when it was")
+        let mut target = target.expect("a trigger's headers were read when it was");
+        target.rate = self.rate_per_s.map(|per_s| (self.id.clone(), per_s));
+        target
     }
 }
 

@@ -176,3 +176,18 @@ fn what_was_saved_before_a_rule_is_read_and_breaks_it() {
     }
     assert_eq!(trigger(|_| {}).broken_rules(&EgressRules::default()), []);
 }
+
+#[test]
+fn a_rate_is_a_whole_number_and_is_kept() {
+    for bad in [json!(0), json!(-1), json!(1.5), json!("5"), json!(4_294_967_296_u64)] {
+        assert_eq!(codes(|d| d["rate_per_s"] = bad.clone()), [("/rate_per_s".to_owned(), "bad_rate")], "{bad}");
+    }
+    let mut document = minimal();
+    document["rate_per_s"] = 5.into();
+    let trigger = Trigger::from_json(document).expect("a trigger");
+    assert_eq!(
+        (trigger.to_json()["rate_per_s"].as_u64(), trigger.to_stored_json()["rate_per_s"].as_u64()),
+        (Some(5), Some(5))
+    );
+    assert!(trigger.target().rate.is_some_and(|(id, per_s)| id == trigger.id && per_s.get() == 5));
+}

@@ -26,6 +26,8 @@ subject! {
         pub queue_depth: IntGauge = "posthaste_queue_depth",
         /// Bytes of the bodies of deliveries that wait.
         pub queue_bytes: IntGauge = "posthaste_queue_bytes",
+        /// Bytes that deliveries are charged from their rendering to the end of their attempts.
+        pub bytes: IntGauge = "posthaste_delivery_bytes",
         /// Destinations with a live Dispatcher.
         pub destinations: IntGauge = "posthaste_destinations",
     }
@@ -36,6 +38,18 @@ impl DeliveryMetrics {
     pub fn attempted(&self, outcome: Outcome, duration: Duration) {
         self.attempts.inc(outcome);
         self.attempt_duration.observe(duration.as_secs_f64());
+    }
+
+    /// Counts a delivery that waits, with the bytes of its body.
+    pub fn queued(&self, bytes: usize) {
+        self.queue_depth.inc();
+        self.queue_bytes.add(bytes as i64);
+    }
+
+    /// Counts it out again.
+    pub fn dequeued(&self, bytes: usize) {
+        self.queue_depth.dec();
+        self.queue_bytes.sub(bytes as i64);
     }
 
     /// Observes how long after its event's acceptance an attempt started.

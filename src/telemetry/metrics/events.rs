@@ -17,13 +17,13 @@ subject! {
         pub firings_matched: IntCounter = "posthaste_firings_matched_total",
         /// Events accepted and not yet handed to their destinations' workers.
         pub in_flight: IntGauge = "posthaste_events_in_flight",
-        /// Bytes of bodies of requests that have no response yet.
+        /// Bytes of requests' bodies, and of what was read of them, until their work is handed over.
         pub body_bytes: IntGauge = "posthaste_body_bytes",
     }
 }
 
 /// Why events and requests with events are rejected: the codes that a producer receives.
-const CODES: [&str; 30] = [
+const CODES: [&str; 31] = [
     "account_not_allowed",
     "bad_account",
     "bad_data",
@@ -47,6 +47,7 @@ const CODES: [&str; 30] = [
     "missing_member",
     "no_events",
     "not_an_ingest_node",
+    "rate_limited",
     "stopping",
     "store_unavailable",
     "unknown_member",

@@ -1,0 +1,114 @@
+//! Deliveries of triggers that have a rate: those over it wait here until their time comes, and then in the
+//! destination's queue with the others. Plain code: time is an argument.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::time::Instant;
+
+use crate::flow::in_flight::InFlight;
+use crate::flow::rate::Rate;
+use crate::model::id::{AccountId, TriggerId};
+
+/// Triggers whose rate is remembered before those that have nothing waiting are forgotten.
+const TRIGGERS_SWEPT_AT: usize = 1_024;
+
+type Key = (AccountId, TriggerId);
+
+/// The rated triggers of one destination.
+#[derive(Debug, Default)]
+pub(super) struct Rated {
+    triggers: HashMap<Key, Trigger>,
+    /// When the first that waits for each trigger may go on.
+    due: BinaryHeap<Reverse<(Instant, Key)>>,
+    len: usize,
+}
+
+#[derive(Debug)]
+struct Trigger {
+    rate: Rate,
+    per_s: u32,
+    waiting: VecDeque<InFlight>,
+}
+
+impl Rated {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Passes a delivery on, or keeps it until its trigger's rate allows it.
+    pub(super) fn admit(&mut self, queued: InFlight, now: Instant) -> Option<InFlight> {
+        let Some((trigger, per_s)) = queued.delivery.target.rate.clone().filter(|_| !queued.is_test) else {
+            return Some(queued);
+        };
+        if self.triggers.len() >= TRIGGERS_SWEPT_AT {
+            self.triggers.retain(|_, trigger| !trigger.waiting.is_empty());
+        }
+        let key = (queued.account.id.clone(), trigger);
+        let made = || Trigger { rate: Rate::new(per_s, now), per_s: per_s.get(), waiting: VecDeque::new() };
+        let trigger = self.triggers.entry(key.clone()).or_insert_with(made);
+        if trigger.per_s != per_s.get() {
+            trigger.rate = Rate::new(per_s, now);
+            trigger.per_s = per_s.get();
+        }
+        if trigger.waiting.is_empty() {
+            match trigger.rate.pass(now) {
+                Ok(()) => return Some(queued),
+                Err(wait) => self.due.push(Reverse((now + wait, key))),
+            }
+        }
+        // It holds up no producer: the rate does, and that is its owner's.
+        trigger.waiting.push_back(InFlight { permit: None, ..queued });
+        self.len += 1;
+        None
+    }
+
+    /// When the next may go on.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.due.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Takes out those whose time has come.
+    pub(super) fn due(&mut self, now: Instant) -> Vec<InFlight> {
+        let mut out = Vec::new();
+        while let Some(Reverse((_, key))) = self.due.pop_if_due(now) {
+            let Some(trigger) = self.triggers.get_mut(&key) else { continue };
+            while !trigger.waiting.is_empty() {
+                if let Err(wait) = trigger.rate.pass(now) {
+                    self.due.push(Reverse((now + wait, key)));
+                    break;
+                }
+                out.extend(trigger.waiting.pop_front());
+            }
+        }
+        self.len -= out.len();
+        out
+    }
+
+    /// Takes out what has a claim.
+    pub(super) fn take_claimed(&mut self) -> Vec<InFlight> {
+        let mut out = Vec::new();
+        for trigger in self.triggers.values_mut() {
+            let (claimed, kept): (VecDeque<_>, VecDeque<_>) =
+                std::mem::take(&mut trigger.waiting).into_iter().partition(|queued| queued.claim.is_some());
+            trigger.waiting = kept;
+            out.extend(claimed);
+        }
+        self.len -= out.len();
+        out
+    }
+}
+
+/// Takes the first out of a heap once its time has come.
+trait PopIfDue {
+    type Item;
+    fn pop_if_due(&mut self, now: Instant) -> Option<Self::Item>;
+}
+
+impl PopIfDue for BinaryHeap<Reverse<(Instant, Key)>> {
+    type Item = Reverse<(Instant, Key)>;
+
+    fn pop_if_due(&mut self, now: Instant) -> Option<Self::Item> {
+        let is_due = self.peek().is_some_and(|Reverse((at, _))| *at <= now);
+        if is_due { self.pop() } else { None }
+    }
+}

@@ -1,0 +1,58 @@
+//! Whose share of the node a request uses before anything of it is read: its key's, or where it has none, its peer
+//! address's.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::AUTHORIZATION;
+
+/// Of keys only a hash is kept, which nobody outside can choose.
+static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+/// Who uses a share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Payer {
+    /// Requests with this key.
+    Key(u64),
+    /// Requests without a key from this address; of IPv6 the first 64 bits, which one customer commonly has.
+    Peer(Option<IpAddr>),
+}
+
+impl Payer {
+    /// The one of a request.
+    pub fn of(request: &HttpRequest) -> Self {
+        match request.headers().get(AUTHORIZATION) {
+            Some(key) => Self::Key(KEYS.hash_one(key.as_bytes())),
+            None => Self::Peer(request.peer_addr().map(|peer| network(peer.ip()))),
+        }
+    }
+}
+
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => (address.to_bits() >> 64 << 64).to_be_bytes().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn a_key_counts_and_else_the_network() {
+        let request = |key: Option<&str>, peer: &str| {
+            let request = TestRequest::default().peer_addr(format!("{peer}:1").parse().expect("an address"));
+            let request = key.into_iter().fold(request, |request, key| request.insert_header(("authorization", key)));
+            Payer::of(&request.to_http_request())
+        };
+        assert_eq!(request(Some("Bearer a"), "10.0.0.1"), request(Some("Bearer a"), "10.0.0.2"));
+        assert_ne!(request(Some("Bearer a"), "10.0.0.1"), request(Some("Bearer b"), "10.0.0.1"));
+        assert_ne!(request(None, "10.0.0.1"), request(None, "10.0.0.2"));
+        assert_eq!(request(None, "[2001:db8::1]"), request(None, "[2001:db8::2:3]"));
+        assert_eq!(request(None, "[::ffff:10.0.0.1]"), request(None, "10.0.0.1"));
+    }
+}

@@ -1,0 +1,197 @@
+//! No account can cost another one anything: each row of `scripts/bench isolation` in small, by what is deterministic.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+
+use awc::http::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Behaviour, DEADLINE, Node, Receiver, json_template};
+
+/// Saves a template and a trigger in an account.
+async fn set_up(node: &Node, account: &str, id: &str, trigger: Value) {
+    let path = format!("/v1/accounts/{account}");
+    let reply = node.put(&format!("{path}/templates/w"), &json_template()).await;
+    assert!(reply.status < 300, "{}", reply.json());
+    let mut trigger = trigger;
+    trigger["template"] = "w".into();
+    let reply = node.put(&format!("{path}/triggers/{id}"), &trigger).await;
+    assert!(reply.status < 300, "{}", reply.json());
+}
+
+fn event(account: &str, id: usize) -> Value {
+    json!({"type": "a", "account": account, "id": id.to_string(), "data": {}})
+}
+
+/// One request that fires more than its account may have in flight is accepted and worked off; another account's
+/// events are accepted and sent meanwhile, and nothing is counted that did not happen.
+#[actix_rt::test]
+async fn one_request_that_fires_much_costs_another_account_nothing() {
+    let (node, receiver) = (
+        Node::start(&[
+            ("POSTHASTE_INGEST__DELIVERIES_IN_FLIGHT_MAX", "90"),
+            ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "9"),
+        ])
+        .await,
+        Receiver::start(),
+    );
+    for id in 0..50 {
+        set_up(&node, "flood", &format!("t{id}"), json!({"event": "a", "url": receiver.url("/flood")})).await;
+    }
+    set_up(&node, "other", "t", json!({"event": "a", "url": receiver.url("/other")})).await;
+    let many: Vec<Value> = (0..20).map(|id| event("flood", id)).collect();
+    let posted = async {
+        let reply = node.post("/v1/events", &json!(many)).await;
+        assert_eq!((reply.status, reply.json()["accepted"].as_u64()), (202, Some(20)));
+    };
+    let others = async {
+        for id in 0..50 {
+            node.fire(event("other", id)).await;
+        }
+    };
+    futures_util::future::join(posted, others).await;
+    let received = receiver.wait_for(1_050).await;
+    let others = |received: &[crate::support::Received]| received.iter().filter(|r| r.path == "/other").count();
+    assert_eq!((received.len(), others(&received)), (1_050, 50));
+    node.wait_for_metric("posthaste_attempts_total{outcome=\"delivered\"}", 1_050.0).await;
+    for reason in ["stopped", "queue_full", "queue_bytes_full", "panic"] {
+        assert_eq!(node.metric(&format!("posthaste_dropped_total{{reason=\"{reason}\"}}")).await, 0.0, "{reason}");
+    }
+    assert_eq!(node.metric("posthaste_firings_matched_total").await, 1_050.0);
+}
+
+/// A request over what its account may have in flight beside what it has already gets 429 and nothing of it is
+/// accepted; once nothing is outstanding, the same request is accepted.
+#[actix_rt::test]
+async fn over_its_share_an_account_is_refused_and_trying_again_helps() {
+    let (node, receiver) = (
+        Node::start(&[
+            ("POSTHASTE_INGEST__DELIVERIES_IN_FLIGHT_MAX", "9"),
+            ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1"),
+            ("POSTHASTE_DISPATCH__STALLED_AFTER_MS", "60000"),
+            ("POSTHASTE_DISPATCH__BEHIND_AFTER_MS", "60000"),
+        ])
+        .await,
+        Receiver::start(),
+    );
+    for id in 0..5 {
+        set_up(&node, "own", &format!("t{id}"), json!({"event": "a", "url": receiver.url("/")})).await;
+    }
+    receiver.behave(Behaviour::Silence);
+    let first = node.fire(event("own", 1));
+    let second = async {
+        node.wait_for_metric("posthaste_attempts_in_flight", 1.0).await;
+        let two = json!([event("own", 2), event("own", 3)]);
+        let reply = node.post("/v1/events", &two).await;
+        assert_eq!((reply.problem(), reply.header("retry-after").as_str()), ((429, "engine_full".into()), "1"));
+        assert_eq!(node.metric("posthaste_events_accepted_total").await, 1.0);
+        receiver.behave(Behaviour::Answer(200));
+        two
+    };
+    let ((), two) = futures_util::future::join(first, second).await;
+    receiver.wait_for(5).await;
+    let reply = node.post("/v1/events", &two).await;
+    assert_eq!(reply.status, 202, "{}", reply.json());
+    assert_eq!(receiver.wait_for(15).await.len(), 15);
+}
+
+/// Half-sent bodies with one key leave room for the bodies of another.
+#[actix_rt::test]
+async fn half_sent_bodies_leave_room_for_others() {
+    let operator = "operator-key-0123456789";
+    let mut node =
+        Node::start(&[("POSTHASTE_AUTH__OPERATOR_KEY", operator), ("POSTHASTE_INGEST__BODIES_BYTES_MAX", "90000")])
+            .await;
+    node.key = Some(operator.to_owned());
+    let mut keys = Vec::new();
+    for account in ["flood", "other"] {
+        let reply = node.post("/v1/keys", &json!({"scope": "producer", "account": account})).await;
+        keys.push(reply.json()["key"].as_str().unwrap_or_else(|| panic!("{}", reply.json())).to_owned());
+    }
+    let head = format!(
+        "POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: 10000\r\n\r\n",
+        keys[0]
+    );
+    let mut open = Vec::new();
+    for number in 1..=12_u32 {
+        let mut stream = TcpStream::connect(node.running().address()).expect("a node");
+        write!(stream, "{head}{}", "x".repeat(9_000)).expect("sent");
+        open.push(stream);
+        let held = f64::from(number.min(8)) * 9_000.0;
+        let deadline = std::time::Instant::now() + DEADLINE;
+        while node.metric("posthaste_body_bytes").await < held {
+            assert!(std::time::Instant::now() < deadline, "{number}");
+        }
+    }
+    assert!(node.metric("posthaste_body_bytes").await <= 81_000.0);
+    node.key = Some(keys[1].clone());
+    for id in 0..100 {
+        node.fire(event("other", id)).await;
+    }
+    node.key = Some(keys[0].clone());
+    let reply = node.call(Method::POST, "/v1/events", &[("content-type", "application/json")], "x".repeat(9_000)).await;
+    assert_eq!(reply.problem(), (429, "engine_full".to_owned()));
+}
+
+/// Events that are more than an account may post in a second get 429, and say when to try again.
+#[actix_rt::test]
+async fn an_account_has_a_rate_of_events() {
+    let node = Node::start(&[("POSTHASTE_INGEST__RATE_PER_ACCOUNT_S", "10")]).await;
+    let ten: Vec<Value> = (0..10).map(|id| event("own", id)).collect();
+    assert_eq!(node.post("/v1/events", &json!(ten)).await.status, 202);
+    let reply = node.post("/v1/events", &json!(ten)).await;
+    assert_eq!((reply.problem(), reply.header("retry-after").as_str()), ((429, "rate_limited".into()), "1"));
+    assert_eq!(node.metric("posthaste_events_rejected_total{code=\"rate_limited\"}").await, 10.0);
+    assert_eq!(node.post("/v1/events", &event("other", 1)).await.status, 202);
+}
+
+/// Destinations that never answer hold bodies up to the bound, and their account's other destination is served.
+#[actix_rt::test]
+async fn bodies_in_flight_to_silent_receivers_are_bounded() {
+    let node = Node::start(&[("POSTHASTE_DISPATCH__BYTES_MAX", "1048576")]).await;
+    let silent: Vec<Receiver> = (0..4).map(|_| Receiver::start()).collect();
+    let prompt = Receiver::start();
+    let body = json!({"format": "text", "body": "{{text}}"});
+    assert!(node.put("/v1/accounts/own/templates/large", &body).await.status < 300);
+    for (number, receiver) in silent.iter().enumerate() {
+        receiver.behave(Behaviour::Silence);
+        let trigger = json!({"event": "large", "template": "large", "url": receiver.url("/")});
+        assert!(node.put(&format!("/v1/accounts/own/triggers/s{number}"), &trigger).await.status < 300);
+    }
+    set_up(&node, "own", "prompt", json!({"event": "a", "url": prompt.url("/")})).await;
+    for _ in 0..60 {
+        node.fire(json!({"type": "large", "account": "own", "data": {"text": "x".repeat(30_000)}})).await;
+        let held = node.metric("posthaste_delivery_bytes").await;
+        assert!(held <= 1_048_576.0, "{held}");
+    }
+    assert!(node.metric("posthaste_dropped_total{reason=\"queue_bytes_full\"}").await > 0.0);
+    for id in 0..20 {
+        node.fire(event("own", id)).await;
+    }
+    assert_eq!(prompt.wait_for(20).await.len(), 20);
+    silent.iter().for_each(|receiver| receiver.behave(Behaviour::HangUp));
+}
+
+/// A trigger's test does not wait behind what waits for its destination.
+#[actix_rt::test]
+async fn a_test_has_its_turn_before_the_queue_is_empty() {
+    let (node, receiver) =
+        (Node::start(&[("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1")]).await, Receiver::start());
+    set_up(&node, "own", "t", json!({"event": "a", "url": receiver.url("/")})).await;
+    receiver.behave(Behaviour::Silence);
+    for id in 0..50 {
+        node.fire(event("own", id)).await;
+    }
+    let test = async {
+        let reply = node.post("/v1/accounts/own/triggers/t/test", &json!({})).await;
+        (reply.json(), receiver.received().len())
+    };
+    let release = async {
+        node.wait_for_metric("posthaste_queue_depth", 50.0).await;
+        receiver.behave(Behaviour::Answer(200));
+    };
+    let ((reply, received), ()) = futures_util::future::join(test, release).await;
+    assert_eq!(reply["delivered"], true, "{reply}");
+    assert!(received < 51, "it was the last of {received}");
+    receiver.wait_for(51).await;
+}
