@@ -140,6 +140,7 @@ impl Node {
         let live = Live::new(
             Arc::clone(&dictionary),
             config.templates.clone(),
+            config.matching.clone(),
             config.dispatch.egress.clone(),
             Arc::clone(&metrics),
         );

@@ -11,6 +11,7 @@ mod egress;
 mod ingest;
 mod layers;
 mod log;
+mod matching;
 mod presets;
 mod quotas;
 mod reader;
@@ -32,6 +33,7 @@ pub use reader::ConfigError;
 pub use server::Server;
 pub use store::{Capabilities, StoreKind, StoreSettings, StoreUrlError};
 
+use crate::matching as filters;
 use crate::templating;
 use reader::Reader;
 
@@ -48,6 +50,8 @@ pub struct Config {
     pub auth: Auth,
     /// What may come in.
     pub ingest: Ingest,
+    /// Bounds of filters and their evaluation.
+    pub matching: filters::Limits,
     /// Bounds of templates and their rendering.
     pub templates: templating::Limits,
     /// How deliveries are sent.
@@ -123,6 +127,7 @@ impl Config {
             cluster: Cluster::read(reader),
             auth: Auth::read(reader),
             ingest: Ingest::read(reader),
+            matching: matching::read(reader),
             templates: templates::read(reader),
             dispatch: Dispatch::read(reader),
             catalogue: DictionarySource::read(reader),

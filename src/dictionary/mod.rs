@@ -10,6 +10,7 @@ mod load;
 mod members;
 mod presets;
 mod shipped;
+mod trigger_warnings;
 mod view;
 
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use self::draft::{PATH_BYTES_MAX, PATH_WORDS_MAX, TAG_BYTES_MAX};
 pub use self::error::DictionaryError;
 pub use self::load::{FILE_BYTES_MAX, FILES_MAX};
 pub use self::presets::{Preset, Presets};
+pub use self::trigger_warnings::TriggerWarning;
 pub use self::view::{DictionaryView, EntityView, EventDetailView, EventView, TagView};
 
 use self::draft::Draft;

@@ -125,6 +125,16 @@ pub(super) async fn read_optional_json(
     if body.bytes.is_empty() { Ok(None) } else { parse(&body.bytes).map(Some) }
 }
 
+/// Reads a JSON document, and its text for a caller to whom it matters how something is written.
+pub(super) async fn read_json_text(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    state: &AppState,
+) -> Result<(Value, Bytes), Problem> {
+    let body = read_document(request, payload, state).await?;
+    Ok((parse(&body.bytes)?, body.bytes.clone()))
+}
+
 async fn read_document(request: &HttpRequest, payload: &mut web::Payload, state: &AppState) -> Result<Body, Problem> {
     let media = media_type(request)?;
     if !matches!(media.as_deref(), None | Some("application/json")) {
@@ -133,9 +143,9 @@ async fn read_document(request: &HttpRequest, payload: &mut web::Payload, state:
     read(request, payload, state, DOCUMENT_BYTES_MAX).await
 }
 
-fn parse(bytes: &[u8]) -> Result<Value, Problem> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "malformed_body", format!("no JSON text: {error}")))
+fn parse(text: &[u8]) -> Result<Value, Problem> {
+    let malformed = |error| Problem::new(StatusCode::BAD_REQUEST, "malformed_body", format!("no JSON text: {error}"));
+    serde_json::from_slice(text).map_err(malformed)
 }
 
 /// The media type in small letters, without parameters. Text in another character set than UTF-8

@@ -11,6 +11,7 @@ mod dictionary;
 mod events;
 mod expensive;
 mod expressions;
+mod finding;
 pub mod inbound;
 mod keys;
 mod openapi;
@@ -27,7 +28,10 @@ mod secret_rotate;
 mod security;
 mod state;
 mod template_check;
+mod trigger_check;
+mod trigger_explain;
 mod trigger_test;
+mod triggers;
 mod whoami;
 
 pub use activity::SENT_EVERY as ACTIVITY_SENT_EVERY;

@@ -24,15 +24,23 @@ struct Paging {
 
 /// What a request asks for: the id to begin after, and how many records.
 pub(super) fn paging(request: &HttpRequest) -> Result<(Option<String>, usize), Problem> {
-    let bad = |code, detail: String| Problem::new(StatusCode::BAD_REQUEST, code, detail);
+    let bad = "the query can't be read; it takes limit and cursor";
     let paging = web::Query::<Paging>::from_query(request.query_string())
-        .map_err(|_| bad("bad_query", "the query can't be read; it takes limit and cursor".into()))?;
+        .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "bad_query", bad))?;
     let limit = read_limit(paging.limit.as_deref())?;
-    let after = paging.cursor.as_ref().map(|cursor| {
-        let decoded = BASE64.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        decoded.ok_or_else(|| bad("bad_cursor", "`cursor` is the text that the page before gave".into()))
-    });
-    Ok((after.transpose()?, limit))
+    Ok((paging.cursor.as_deref().map(read_cursor).transpose()?, limit))
+}
+
+/// The id that a cursor stands for.
+pub(super) fn read_cursor(cursor: &str) -> Result<String, Problem> {
+    let decoded = BASE64.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let detail = "`cursor` is the text that the page before gave";
+    decoded.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "bad_cursor", detail))
+}
+
+/// The cursor of what follows an id.
+pub(super) fn cursor(id: &str) -> String {
+    BASE64.encode(id)
 }
 
 /// How many records a request asks for, where there are no more pages than one.
@@ -52,7 +60,7 @@ pub(super) fn page(items: Vec<Value>, next: Option<String>) -> Value {
     let mut document = Map::new();
     document.insert("items".into(), items.into());
     if let Some(next) = next {
-        document.insert("cursor".into(), BASE64.encode(next).into());
+        document.insert("cursor".into(), cursor(&next).into());
     }
     Value::Object(document)
 }

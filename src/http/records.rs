@@ -9,20 +9,19 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value, json};
 
 use super::call::Call;
+use super::finding::Finding;
 use super::openapi::operation::{Operation, Shape};
-use super::openapi::shapes::{TemplateDocument, TemplateList, TriggerDocument, TriggerList};
+use super::openapi::shapes::{TemplateDocument, TemplateList};
 use super::problem::Problem;
 use super::problem::etag;
 use super::state::AppState;
 use super::template_check::Asked;
-use super::{body, expressions, paging, path, precondition, template_check};
+use super::{body, paging, path, precondition, template_check};
 use crate::flow::messages::LiveTemplate;
 use crate::model::field::FieldError;
 use crate::model::id::{AccountId, new_id};
 use crate::model::template::Template;
-use crate::model::trigger::{self, Trigger};
 use crate::store::{Precondition, Record, StoreError, Stored, Written};
-use crate::templating::Diagnostic;
 
 /// How often a write is tried that keeps a part of a record which others change at the same time.
 const WRITES_MAX: u32 = 8;
@@ -58,6 +57,11 @@ pub(super) trait Resource: Record + 'static {
     /// The rules of this node that the record breaks.
     fn broken_rules(&self, state: &AppState) -> Vec<FieldError>;
 
+    /// Names that stand twice in an object of the document, as it was sent, where that is a mistake.
+    fn repeated(_text: &[u8]) -> Vec<FieldError> {
+        Vec::new()
+    }
+
     /// Which parts of a document are larger than the quotas allow.
     fn over_quota(_: &Map<String, Value>, _: &AppState) -> Vec<FieldError> {
         Vec::new()
@@ -70,9 +74,9 @@ pub(super) trait Resource: Record + 'static {
 /// A record that may be saved.
 #[derive(Default)]
 pub(super) struct Judged {
-    warnings: Vec<Diagnostic>,
+    pub(super) warnings: Vec<Finding>,
     /// What a template compiles to, so that it is compiled once.
-    live: Option<Arc<LiveTemplate>>,
+    pub(super) live: Option<Arc<LiveTemplate>>,
 }
 
 /// What the OpenAPI document says of the five calls.
@@ -158,61 +162,14 @@ impl Resource for Template {
         let asked = Asked { content_type: self.content_type.clone(), ..Asked::default() };
         let checked = template_check::compile(self.format, self.body.clone(), asked, state).await?;
         if let Some(compiled) = checked.compiled {
-            return Ok(Judged { warnings: checked.diagnostics, live: LiveTemplate::new(self, compiled) });
+            let warnings = checked.diagnostics.into_iter().map(Finding::Template).collect();
+            return Ok(Judged { warnings, live: LiveTemplate::new(self, compiled) });
         }
         let detail = checked.diagnostics.first().map_or_else(String::new, |first| {
             format!("line {}, column {}: {}", first.line, first.column, first.message)
         });
         let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, Self::INVALID, detail);
         Err(Problem { diagnostics: checked.diagnostics, ..problem })
-    }
-}
-
-impl Resource for Trigger {
-    const NAME: &'static str = "trigger";
-    const INVALID: &'static str = "invalid_trigger";
-    const COLLECTION: &'static str = "/v1/accounts/{account}/triggers";
-    const MEMBER: &'static str = "/v1/accounts/{account}/triggers/{id}";
-    const IDS: [&'static str; 5] =
-        ["list_triggers", "create_trigger", "read_trigger", "replace_trigger", "delete_trigger"];
-    const TAG: &'static str = "triggers";
-    const KEPT: &'static str = "What is stored can't be read";
-
-    fn shapes() -> (Shape, Shape) {
-        (Shape::of::<TriggerDocument>(), Shape::of::<TriggerList>())
-    }
-
-    fn view(&self) -> Value {
-        self.to_json()
-    }
-
-    fn complete(document: &mut Map<String, Value>, old: &Self) -> Result<bool, Vec<FieldError>> {
-        trigger::complete(document, old)
-    }
-
-    fn over_quota(document: &Map<String, Value>, state: &AppState) -> Vec<FieldError> {
-        state.config.store.quotas.judge_document(document)
-    }
-
-    fn broken_rules(&self, state: &AppState) -> Vec<FieldError> {
-        let broken = self.broken_rules(&state.config.dispatch.egress);
-        broken.into_iter().map(|rule| rule.error).collect()
-    }
-
-    /// Warns where the template names what the trigger's events don't carry. Whether the template
-    /// is there is the store's to say, together with the write.
-    async fn judge(&self, account: &AccountId, state: &AppState) -> Result<Judged, Problem> {
-        let judged = expressions::judge(self, state);
-        let mut warnings = judged.map_err(|errors| Problem::invalid(Self::INVALID, Self::NAME, errors))?;
-        let template = state.store.get::<Template>(Some(account), self.template.as_str()).await?;
-        let Some(Stored { value, .. }) = template else {
-            return Ok(Judged { warnings, live: None });
-        };
-        let asked =
-            Asked { event: Some(self.event.clone()), content_type: value.content_type.clone(), ..Asked::default() };
-        let checked = template_check::compile(value.format, value.body, asked, state).await?;
-        warnings.extend(checked.diagnostics);
-        Ok(Judged { warnings, live: None })
     }
 }
 
@@ -253,10 +210,10 @@ async fn create<T: Resource>(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
-    let document = body::read_json(&request, &mut payload, &state).await?;
+    let (document, text) = body::read_json_text(&request, &mut payload, &state).await?;
     let mut members = object::<T>(document)?;
     members.entry("id").or_insert_with(|| new_id().into());
-    let written = save::<T>(&account, members, Precondition::Absent, &state).await;
+    let written = save::<T>(&account, members, &text, Precondition::Absent, &state).await;
     written.map_err(|problem| match problem.code {
         "precondition_failed" => Problem::new(
             StatusCode::CONFLICT,
@@ -274,7 +231,7 @@ async fn replace<T: Resource>(
 ) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
     let precondition = precondition::of(&request)?;
-    let document = body::read_json(&request, &mut payload, &state).await?;
+    let (document, text) = body::read_json_text(&request, &mut payload, &state).await?;
     let mut members = object::<T>(document)?;
     let id = path::id(&request);
     if members.get("id").is_some_and(|own| *own != id.as_str()) {
@@ -283,7 +240,7 @@ async fn replace<T: Resource>(
         return Err(Problem::invalid(T::INVALID, T::NAME, vec![error]));
     }
     members.insert("id".into(), id.into());
-    save::<T>(&account, members, precondition, &state).await
+    save::<T>(&account, members, &text, precondition, &state).await
 }
 
 fn object<T: Resource>(document: Value) -> Result<Map<String, Value>, Problem> {
@@ -299,9 +256,14 @@ fn object<T: Resource>(document: Value) -> Result<Map<String, Value>, Problem> {
 async fn save<T: Resource>(
     account: &AccountId,
     mut members: Map<String, Value>,
+    text: &[u8],
     precondition: Precondition,
     state: &AppState,
 ) -> Result<HttpResponse, Problem> {
+    let repeated = T::repeated(text);
+    if !repeated.is_empty() {
+        return Err(Problem::invalid(T::INVALID, T::NAME, repeated));
+    }
     // What a PUT answers can be put again.
     members.shift_remove("warnings");
     let _one = state.expensive.begin(account)?;
@@ -329,7 +291,7 @@ async fn write<T: Resource>(
     members: &Map<String, Value>,
     precondition: Precondition,
     state: &AppState,
-) -> Result<(T, Written, Vec<Diagnostic>), Problem> {
+) -> Result<(T, Written, Vec<Finding>), Problem> {
     let mut attempts = 0;
     loop {
         attempts += 1;
@@ -362,7 +324,7 @@ async fn write<T: Resource>(
 }
 
 /// The record that a document would replace. One that can't be read is replaced whole.
-async fn replaced<T: Resource>(
+pub(super) async fn replaced<T: Resource>(
     account: &AccountId,
     members: &Map<String, Value>,
     state: &AppState,

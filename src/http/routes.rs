@@ -13,7 +13,7 @@ use super::openapi::{self, Described};
 use super::problem::Problem;
 use super::{
     activity, console, destinations, dictionary, events, keys, operations, presets, records, secret_rotate,
-    template_check, trigger_test, whoami,
+    template_check, trigger_check, trigger_explain, trigger_test, whoami,
 };
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
@@ -23,6 +23,8 @@ fn table() -> Vec<Call> {
     [
         events::calls(),
         records::calls::<Trigger>(),
+        trigger_check::calls(),
+        trigger_explain::calls(),
         trigger_test::calls(),
         secret_rotate::calls(),
         records::calls::<Template>(),

@@ -147,7 +147,7 @@ fn read(mut document: Value) -> Result<Question, Vec<FieldError>> {
 
 /// Renders by the code that renders deliveries. Data that gives no body is the template's problem
 /// only with this data, but one worth an error while somebody looks.
-fn preview(compiled: &Compiled, event: Event, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
+pub(super) fn preview(compiled: &Compiled, event: Event, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
     let (rendered, unusable) = compiled.preview(&Data::of(event));
     diagnostics.extend(unusable);
     diagnostics.sort_by_key(|found| (found.line, found.column, found.severity));

@@ -7,19 +7,23 @@ use std::time::{Duration, Instant};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
 use super::call::Call;
 use super::openapi::operation::{Operation, Shape};
-use super::path;
 use super::problem::Problem;
 use super::state::{AppState, Pipeline};
 use super::template_check::sample_event;
+use super::trigger_check::passes;
+use super::{body, path};
 use crate::config::Config;
 use crate::flow::in_flight::Report;
 use crate::flow::messages::{EventData, Firing, FiringsMatched, OneFiring};
 use crate::flow::refusal::Refusal;
+use crate::json::kind;
+use crate::model::field::Fields;
 use crate::model::id::TriggerId;
 use crate::model::outcome::{Dropped, Outcome};
 
@@ -28,6 +32,8 @@ use crate::model::outcome::{Dropped, Outcome};
 pub(super) struct TestResult {
     /// The receiver answered 2xx.
     delivered: bool,
+    /// The sample passes the trigger's filter. It is sent either way.
+    fires: bool,
     /// What it answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
@@ -44,8 +50,9 @@ pub(super) fn calls() -> Vec<Call> {
         path,
         || web::route().to(test),
         || {
-            let summary = "Send one sample of a trigger, also of a disabled one; its filter is not asked";
+            let summary = "Send one sample of a trigger, also of a disabled one, whether or not it passes the filter";
             Operation::new("test_trigger", "triggers", summary)
+                .bodies(json!({"required": false, "content": {"application/json": {"schema": sample_schema()}}}), &[])
                 .json(200, "How it went", Shape::of::<TestResult>())
                 .problem(404, "There is no such trigger")
                 .problem(504, "No node reported the outcome in time; the sample may still be sent")
@@ -53,8 +60,14 @@ pub(super) fn calls() -> Vec<Call> {
     )]
 }
 
+fn sample_schema() -> Value {
+    let data = "In place of the dictionary's sample";
+    json!({"type": "object", "properties": {"data": {"type": "object", "description": data}}, "additionalProperties": false})
+}
+
 async fn test(
     request: HttpRequest,
+    mut payload: web::Payload,
     state: web::Data<AppState>,
     pipeline: web::Data<Pipeline>,
 ) -> Result<HttpResponse, Problem> {
@@ -64,20 +77,23 @@ async fn test(
     }
     let begun = Instant::now();
     let (report, ended) = oneshot::channel();
-    let firing = {
+    let data = sample_data(&request, &mut payload, &state).await?;
+    let (firing, fires) = {
         let index = state.live.index();
         let id = TriggerId::new(&path::id(&request)).ok();
         let trigger = id.and_then(|id| index.trigger(&account, &id).cloned());
         let trigger = trigger.ok_or_else(|| Problem::not_found("trigger"))?;
-        let event = sample_event(account.clone(), Some(&trigger.event), None, &state);
-        Firing {
+        let event = sample_event(account.clone(), Some(&trigger.event), data, &state);
+        let fires = passes(trigger.pattern.as_deref(), &event, state.live.matching());
+        let firing = Firing {
             event: Arc::new(EventData::of(event)),
             trigger: trigger.id.clone(),
             target: trigger.target.clone(),
             template: index.template(&account, &trigger.template),
             charge: None,
             report: Some(report),
-        }
+        };
+        (firing, fires)
     };
     let firings = Box::new(OneFiring(Some(firing)));
     let message =
@@ -91,7 +107,27 @@ async fn test(
         Err(_) if state.config.delivers_through_streams() => return Err(unanswered()),
         Err(_) => Report::Dropped(Dropped::QueueFull),
     };
-    Ok(HttpResponse::Ok().json(TestResult::of(report, begun)))
+    Ok(HttpResponse::Ok().json(TestResult::of(report, fires, begun)))
+}
+
+/// The data that the request gives in place of the dictionary's sample. The body may be left out.
+async fn sample_data(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    state: &AppState,
+) -> Result<Option<Map<String, Value>>, Problem> {
+    let Some(document) = body::read_optional_json(request, payload, state).await? else { return Ok(None) };
+    let invalid = |errors| Problem::invalid("invalid_test", "the document", errors);
+    let mut fields = Fields::new(document, "a test").map_err(invalid)?;
+    let data = match fields.take("data") {
+        None => Some(None),
+        Some(Value::Object(data)) => Some(Some(data)),
+        Some(other) => {
+            fields.refuse("/data", "wrong_type", format!("`data` is an object, not {}", kind(&other)));
+            None
+        }
+    };
+    fields.finish(data).map_err(invalid)
 }
 
 /// How long a test waits for its outcome: for a connection of its destination, which another attempt has for at most
@@ -109,17 +145,19 @@ fn unanswered() -> Problem {
 }
 
 impl TestResult {
-    fn of(report: Report, begun: Instant) -> Self {
+    fn of(report: Report, fires: bool, begun: Instant) -> Self {
         let milliseconds = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         match report {
             Report::Attempted { outcome, status, duration } => Self {
                 delivered: outcome == Outcome::Delivered,
+                fires,
                 status,
                 reason: (outcome != Outcome::Delivered).then_some(outcome.as_str()),
                 duration_ms: milliseconds(duration),
             },
             Report::Dropped(reason) => Self {
                 delivered: false,
+                fires,
                 status: None,
                 reason: Some(reason.as_str()),
                 duration_ms: milliseconds(begun.elapsed()),

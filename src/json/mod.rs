@@ -5,7 +5,7 @@
 
 mod build;
 mod read;
-
+mod repeated;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -13,6 +13,7 @@ mod view;
 use bytestring::ByteString;
 
 pub use read::{Malformed, Parsed};
+pub use repeated::repeated_member;
 pub use view::{Array, Json, Object};
 
 /// The most bytes of a text; more than a request's body may have.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use rpds::HashTrieMapSync as Map;
 
-use super::listed::Listed;
 use crate::flow::messages::{LiveTarget, LiveTemplate};
 use crate::matching::Pattern;
+use crate::matching::index::{Bucket, Filing, Listener};
 use crate::model::event::{EventPattern, EventType};
 use crate::model::id::{AccountId, KeyId, TemplateId, TriggerId};
 use crate::model::key::{Key, KeyHash};
@@ -29,13 +29,25 @@ pub struct LiveTrigger {
     pub target: Result<Arc<LiveTarget>, Dropped>,
     /// A disabled one is kept for tests of it and fires at nothing.
     pub enabled: bool,
+    /// Where the filter index has it.
+    filing: Filing,
 }
 
-type Candidates = Listed<LiveTrigger>;
+impl Listener for LiveTrigger {
+    fn pattern(&self) -> Option<&Pattern> {
+        self.pattern.as_deref()
+    }
+
+    fn filing(&self) -> &Filing {
+        &self.filing
+    }
+}
+
+type Candidates = Bucket<LiveTrigger>;
 
 /// What is live in one account.
 #[derive(Debug, Clone, Default)]
-struct Account {
+pub struct Account {
     triggers: Map<TriggerId, Arc<LiveTrigger>>,
     /// Enabled triggers by what they listen to: one type, all below some words, everything.
     exactly: Map<EventType, Candidates>,
@@ -57,23 +69,9 @@ pub struct Index {
 }
 
 impl Index {
-    /// Calls `found` with each enabled trigger of the account whose event pattern means this type.
-    pub fn candidates(&self, account: &AccountId, event_type: &EventType, mut found: impl FnMut(&Arc<LiveTrigger>)) {
-        let Some(account) = self.accounts.get(account) else {
-            return;
-        };
-        if let Some(triggers) = account.exactly.get(event_type) {
-            triggers.iter().for_each(&mut found);
-        }
-        if !account.below.is_empty() {
-            let text = event_type.as_str();
-            for (dot, _) in text.match_indices('.') {
-                if let Some(triggers) = account.below.get(&text[..dot]) {
-                    triggers.iter().for_each(&mut found);
-                }
-            }
-        }
-        account.any.iter().for_each(&mut found);
+    /// What is live in an account; `None`: it has nothing.
+    pub fn account(&self, account: &AccountId) -> Option<&Account> {
+        self.accounts.get(account)
     }
 
     /// A trigger, also a disabled one.
@@ -130,6 +128,7 @@ impl Index {
                 pattern: trigger.pattern,
                 template: entry.shared_template(trigger.template),
                 enabled: trigger.enabled,
+                filing: Filing::default(),
             });
             entry.list(&live);
             entry.triggers.insert_mut(id, live);
@@ -188,6 +187,36 @@ impl Index {
 }
 
 impl Account {
+    /// The enabled triggers whose event pattern means this type.
+    pub fn listeners<'a, 't>(
+        &'a self,
+        event_type: &'t EventType,
+    ) -> impl Iterator<Item = &'a Bucket<LiveTrigger>> + use<'a, 't> {
+        let text = event_type.as_str();
+        let dots = text.match_indices('.').filter(|_| !self.below.is_empty());
+        let below = dots.filter_map(|(dot, _)| self.below.get(&text[..dot]));
+        self.exactly.get(event_type).into_iter().chain(below).chain([&self.any])
+    }
+
+    /// A template that can be used.
+    pub fn template(&self, id: &TemplateId) -> Option<Arc<LiveTemplate>> {
+        self.templates.get(id)?.clone()
+    }
+
+    /// The enabled triggers that listen to exactly the events of this pattern.
+    fn bucket(&self, event: &EventPattern) -> Option<&Candidates> {
+        match event {
+            EventPattern::Exactly(words) => self.exactly.get(words),
+            EventPattern::Below(words) => self.below.get(words),
+            EventPattern::Any => Some(&self.any),
+        }
+    }
+
+    /// How many enabled triggers listen to the events of this pattern with a filter that no lookup can exclude.
+    pub fn unselective(&self, event: &EventPattern) -> usize {
+        self.bucket(event).map_or(0, Bucket::unselective)
+    }
+
     /// The same event pattern, with the words that others here have already: a million triggers
     /// listen to some dozens of types.
     fn shared_event(&self, event: EventPattern) -> EventPattern {
@@ -213,10 +242,10 @@ impl Account {
         let put = |map: &mut Map<EventType, Candidates>, words: &EventType| {
             // Changed in its place where no other index shares it.
             match map.get_mut(words) {
-                Some(triggers) => triggers.push(Arc::clone(trigger)),
+                Some(triggers) => triggers.add(trigger),
                 None => {
                     let mut triggers = Candidates::default();
-                    triggers.push(Arc::clone(trigger));
+                    triggers.add(trigger);
                     map.insert_mut(words.clone(), triggers);
                 }
             }
@@ -224,7 +253,7 @@ impl Account {
         match &trigger.event {
             EventPattern::Exactly(words) => put(&mut self.exactly, words),
             EventPattern::Below(words) => put(&mut self.below, words),
-            EventPattern::Any => self.any.push(Arc::clone(trigger)),
+            EventPattern::Any => self.any.add(trigger),
         }
     }
 
@@ -249,6 +278,9 @@ impl Account {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::Document;
+    use crate::matching::index::Search;
+    use crate::matching::{Limits, Subject};
     use serde_json::json;
 
     fn account(name: &str) -> AccountId {
@@ -268,7 +300,15 @@ mod tests {
     fn found(index: &Index, of: &str, event_type: &str) -> Vec<String> {
         let mut ids = Vec::new();
         let event_type = EventType::new(event_type).expect("a type");
-        index.candidates(&account(of), &event_type, |t| ids.push(t.id.to_string()));
+        let document = Document::empty_object();
+        let mut subject = Subject::new(document.object().expect("an object"));
+        let account = account(of);
+        let buckets = index.account(&account).into_iter().flat_map(|account| account.listeners(&event_type));
+        let mut search = Search::new(buckets, &mut subject, &Limits::default());
+        search.run(&mut subject, |trigger| {
+            ids.push(trigger.id.to_string());
+            true
+        });
         ids.sort();
         ids
     }

@@ -3,17 +3,17 @@
 //! tells of changes; nothing here writes to it.
 
 mod index;
-mod listed;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 
-pub use index::{Index, LiveTrigger};
+pub use index::{Account, Index, LiveTrigger};
 
 use crate::dictionary::Dictionary;
 use crate::flow::messages::{LiveTarget, LiveTemplate};
+use crate::matching;
 use crate::model::egress::EgressRules;
 use crate::model::id::AccountId;
 use crate::model::outcome::Dropped;
@@ -34,6 +34,7 @@ pub struct Live {
     writing: Mutex<()>,
     catalogue: Arc<Dictionary>,
     limits: Limits,
+    matching: matching::Limits,
     egress: EgressRules,
     metrics: Arc<Metrics>,
     quotas: Option<Quotas>,
@@ -48,9 +49,25 @@ impl fmt::Debug for Live {
 
 impl Live {
     /// Nothing is live yet.
-    pub fn new(catalogue: Arc<Dictionary>, limits: Limits, egress: EgressRules, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        catalogue: Arc<Dictionary>,
+        limits: Limits,
+        matching: matching::Limits,
+        egress: EgressRules,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let index = ArcSwap::from_pointee(Index::default());
-        Self { index, writing: Mutex::new(()), catalogue, limits, egress, metrics, quotas: None, progress: None }
+        Self {
+            index,
+            writing: Mutex::new(()),
+            catalogue,
+            limits,
+            matching,
+            egress,
+            metrics,
+            quotas: None,
+            progress: None,
+        }
     }
 
     /// The same, and triggers that are over these quotas fire nothing.
@@ -61,6 +78,11 @@ impl Live {
     /// The same for whoever wants to see how a snapshot goes on.
     pub fn with_progress(self, progress: Option<Progress>) -> Self {
         Self { progress, ..self }
+    }
+
+    /// What matching may cost.
+    pub fn matching(&self) -> &matching::Limits {
+        &self.matching
     }
 
     /// The index of this moment. Hold it for one piece of work only: it does not change.

@@ -5,18 +5,21 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::flow::account::{Account, Measured, Reserved};
 use crate::flow::drill;
 use crate::flow::messages::{EventData, Firing, Firings, LiveTemplate, Step};
 use crate::live::{Live, LiveTrigger};
+use crate::matching::index::{Bucket, Ended, Search};
+use crate::matching::{Limits, Subject};
 use crate::model::event::{Event, EventType};
+use crate::model::id::TemplateId;
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
 
-/// Candidates that are looked at in one step.
-const CANDIDATES_AT_ONCE: usize = 32;
+/// Triggers that are found in one step. What is looked at besides is bounded by the event's steps of matching.
+const FOUND_AT_ONCE: usize = 32;
 
 /// What all cursors of a thread need.
 #[derive(Debug)]
@@ -33,7 +36,9 @@ pub(super) struct Cursor {
     charged: Charged,
     events: std::vec::IntoIter<Event>,
     /// Of the event type that was looked up last: most events of a request have it in common.
-    listeners: Option<(EventType, Arc<[Listener]>)>,
+    listeners: Option<(EventType, Vec<Bucket<LiveTrigger>>)>,
+    /// The template that was looked up last.
+    template: Option<(TemplateId, Option<Arc<LiveTemplate>>)>,
     matching: Option<Matching>,
     fired: VecDeque<Fired>,
 }
@@ -46,29 +51,23 @@ enum Charged {
     Nothing,
 }
 
-/// A trigger that listens to an event type.
-#[derive(Debug)]
-struct Listener {
-    trigger: Arc<LiveTrigger>,
-    /// Looked up when it first fires.
-    template: OnceLock<Option<Arc<LiveTemplate>>>,
-}
-
 /// An event whose candidates are being looked at.
 #[derive(Debug)]
 struct Matching {
     event: Event,
-    listeners: Arc<[Listener]>,
-    next: usize,
-    fired: Vec<u32>,
+    /// `None`: it has not begun.
+    search: Option<Search<LiveTrigger>>,
+    is_over: bool,
+    /// Triggers that can't be decided within their steps.
+    too_costly: usize,
+    fired: Vec<Arc<LiveTrigger>>,
 }
 
-/// An event that was matched, and which of its listeners it fires.
+/// An event that was matched, and what it fires.
 #[derive(Debug)]
 struct Fired {
     event: Arc<EventData>,
-    listeners: Arc<[Listener]>,
-    fired: std::vec::IntoIter<u32>,
+    triggers: std::vec::IntoIter<Arc<LiveTrigger>>,
 }
 
 /// How far a cursor is with its measuring.
@@ -90,6 +89,7 @@ impl Cursor {
             account,
             events: events.into_iter(),
             listeners: None,
+            template: None,
             matching: None,
             fired: VecDeque::new(),
         }
@@ -112,7 +112,7 @@ impl Cursor {
         }
         let Charged::Measured(measured) = &mut self.charged else { return Measure::Done };
         match self.fired.back().filter(|_| self.fired.len() > before) {
-            Some(fired) if !measured.add(fired.fired.len()) => Measure::Over,
+            Some(fired) if !measured.add(fired.triggers.len()) => Measure::Over,
             _ => Measure::More,
         }
     }
@@ -135,11 +135,17 @@ impl Cursor {
     /// Looks at some candidates of one event. False: there are no more events.
     fn advance(&mut self) -> bool {
         let Some(matching) = self.matching.take().or_else(|| self.begin()) else { return false };
+        let buckets = self.listeners.as_ref().map_or(&[][..], |(_, buckets)| buckets);
+        let limits = self.context.live.matching();
         // A panic over one event costs that event only.
-        match catch_unwind(AssertUnwindSafe(|| matching.some())) {
-            Ok(matching) if matching.next < matching.listeners.len() => self.matching = Some(matching),
-            Ok(matching) if !matching.fired.is_empty() => self.fired.push_back(matching.finish()),
-            Ok(_) => {}
+        match catch_unwind(AssertUnwindSafe(|| matching.some(buckets, limits))) {
+            Ok(matching) if !matching.is_over => self.matching = Some(matching),
+            Ok(matching) => {
+                self.context.metrics.deliveries.dropped.inc_by(Dropped::FilterTooCostly, matching.too_costly);
+                if !matching.fired.is_empty() {
+                    self.fired.push_back(matching.finish());
+                }
+            }
             Err(_) => self.context.metrics.deliveries.dropped.inc(Dropped::Panic),
         }
         true
@@ -147,70 +153,73 @@ impl Cursor {
 
     fn begin(&mut self) -> Option<Matching> {
         let event = self.events.next()?;
-        let listeners = self.listeners_of(&event.event_type);
-        Some(Matching { event, listeners, next: 0, fired: Vec::new() })
+        if self.listeners.as_ref().is_none_or(|(own, _)| *own != event.event_type) {
+            let index = self.context.live.index();
+            let account = index.account(&self.account.id);
+            let buckets = account.into_iter().flat_map(|account| account.listeners(&event.event_type)).cloned();
+            self.listeners = Some((event.event_type.clone(), buckets.collect()));
+        }
+        Some(Matching { event, search: None, is_over: false, too_costly: 0, fired: Vec::new() })
     }
 
-    fn listeners_of(&mut self, event_type: &EventType) -> Arc<[Listener]> {
-        if let Some((_, listeners)) = self.listeners.as_ref().filter(|(own, _)| own == event_type) {
-            return Arc::clone(listeners);
+    fn template(&mut self, id: &TemplateId) -> Option<Arc<LiveTemplate>> {
+        if let Some((_, template)) = self.template.as_ref().filter(|(own, _)| own == id) {
+            return template.clone();
         }
-        let mut found = Vec::new();
-        self.context.live.index().candidates(&self.account.id, event_type, |trigger| {
-            found.push(Listener { trigger: Arc::clone(trigger), template: OnceLock::new() });
-        });
-        let listeners: Arc<[Listener]> = found.into();
-        self.listeners = Some((event_type.clone(), Arc::clone(&listeners)));
-        listeners
+        let template = self.context.live.index().template(&self.account.id, id);
+        self.template = Some((id.clone(), template.clone()));
+        template
     }
 }
 
 impl Matching {
     /// The same after some more candidates.
-    fn some(mut self) -> Self {
+    fn some(mut self, buckets: &[Bucket<LiveTrigger>], limits: &Limits) -> Self {
         drill::point(drill::Stage::Matcher);
         let Some(data) = self.event.data.object() else {
-            self.next = self.listeners.len();
+            self.is_over = true;
             return self;
         };
-        let end = self.listeners.len().min(self.next + CANDIDATES_AT_ONCE);
-        for (number, listener) in self.listeners[..end].iter().enumerate().skip(self.next) {
-            if listener.trigger.pattern.as_ref().is_none_or(|pattern| pattern.matches(data)) {
-                self.fired.push(u32::try_from(number).expect("an account has fewer triggers"));
-            }
-        }
-        self.next = end;
+        let mut subject = Subject::new(data);
+        let mut search = self.search.take().unwrap_or_else(|| Search::new(buckets, &mut subject, limits));
+        let end = self.fired.len() + FOUND_AT_ONCE;
+        let ended = search.run(&mut subject, |trigger| {
+            self.fired.push(Arc::clone(trigger));
+            self.fired.len() < end
+        });
+        self.is_over = ended != Ended::Paused;
+        self.too_costly = search.too_costly() + usize::from(ended == Ended::TooCostly);
+        self.search = Some(search);
         self
     }
 
     fn finish(self) -> Fired {
-        Fired { event: Arc::new(EventData::of(self.event)), listeners: self.listeners, fired: self.fired.into_iter() }
+        Fired { event: Arc::new(EventData::of(self.event)), triggers: self.fired.into_iter() }
     }
 }
 
 impl Firings for Cursor {
     fn step(&mut self) -> Step {
-        let Some(fired) = self.fired.front_mut() else {
+        let Some(fired) = self.fired.front() else {
             return if self.advance() { Step::Worked } else { Step::Done };
         };
         let Charged::Reserved(reserved) = &mut self.charged else { return Step::Done };
-        let Some(number) = fired.fired.as_slice().first() else {
+        let Some(trigger) = fired.triggers.as_slice().first().cloned() else {
             self.fired.pop_front();
             return Step::Worked;
         };
         let Some(charge) = reserved.take_one() else { return Step::Blocked };
-        let Listener { trigger, template } = &fired.listeners[*number as usize];
-        let event = Arc::clone(&fired.event);
-        let lookup = || self.context.live.index().template(&self.account.id, &trigger.template);
         let firing = Firing {
             trigger: trigger.id.clone(),
             target: trigger.target.clone(),
-            template: template.get_or_init(lookup).clone(),
-            event,
+            template: self.template(&trigger.template),
+            event: Arc::clone(&self.fired[0].event),
             charge: Some(charge),
             report: None,
         };
-        fired.fired.next();
+        if let Some(fired) = self.fired.front_mut() {
+            fired.triggers.next();
+        }
         self.context.metrics.events.firings_matched.inc();
         Step::Fired(firing)
     }

@@ -59,9 +59,9 @@ impl Alone {
     fn start_before(changes: Vec<Change>, behind: Recipient<FiringsMatched>) -> Self {
         let metrics = Arc::new(Metrics::new());
         let config = Config::from_layers(None, []).expect("the defaults");
-        let live =
-            Live::new(Arc::new(Dictionary::shipped()), config.templates, config.dispatch.egress, Arc::clone(&metrics));
-        let live = Arc::new(live);
+        let dictionary = Arc::new(Dictionary::shipped());
+        let (templates, matching, egress) = (config.templates, config.matching, config.dispatch.egress);
+        let live = Arc::new(Live::new(dictionary, templates, matching, egress, Arc::clone(&metrics)));
         live.apply(changes.into_iter().map(|change| compiled(&live, change)).collect());
         let gate = Gate::for_events(16);
         let matcher = Matcher::new(Arc::clone(&live), Arc::clone(&gate), Arc::clone(&metrics), behind, 16).start();
@@ -163,4 +163,32 @@ async fn with_nobody_behind_it_nothing_is_accepted() {
     let answer = alone.give(&[("a", json!({})), ("a", json!({}))]).await;
     assert_eq!(soon(answer).await.expect("an answer"), Err(Refusal::Stopping));
     assert_eq!((alone.metrics.events.accepted.get(), alone.gate.events()), (0, 0));
+}
+
+#[actix_rt::test]
+async fn a_filter_that_costs_too_much_does_not_fire_and_is_counted() {
+    let numeric: Vec<Value> = (0..900).map(|n| json!({"numeric": [">", 10_000 + n]})).collect();
+    let (alone, mut passed) = Alone::start(vec![
+        template_change("w"),
+        trigger_change("costly", json!({"event": "a", "where": {"n": numeric}})),
+        trigger_change("cheap", json!({"event": "a", "where": {"n": [7]}})),
+        trigger_change("plain", json!({"event": "a"})),
+    ]);
+    alone.give(&[("a", json!({"n": (0..500).collect::<Vec<_>>()}))]).await;
+    let mut fired = firings(&mut soon(passed.recv()).await.expect("firings"));
+    fired.sort_by(|a, b| a.trigger.as_str().cmp(b.trigger.as_str()));
+    assert_eq!(triggers(&fired), ["cheap", "plain"]);
+    assert_eq!(alone.metrics.deliveries.dropped.get(Dropped::FilterTooCostly), 1);
+}
+
+#[actix_rt::test]
+async fn more_than_is_found_at_once_fires_once_each() {
+    let ids: Vec<String> = (0..200).map(|number| format!("t{number:03}")).collect();
+    let listening = |id: &String| trigger_change(id, json!({"event": "a", "where": {"n": [{"numeric": [">", 1]}]}}));
+    let changes = std::iter::once(template_change("w")).chain(ids.iter().map(listening)).collect();
+    let (alone, mut passed) = Alone::start(changes);
+    alone.give(&[("a", json!({"n": [2, 3]}))]).await;
+    let mut fired = firings(&mut soon(passed.recv()).await.expect("firings"));
+    fired.sort_by(|a, b| a.trigger.as_str().cmp(b.trigger.as_str()));
+    assert_eq!(triggers(&fired), ids);
 }

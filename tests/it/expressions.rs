@@ -48,6 +48,15 @@ async fn expressions_are_checked_when_the_trigger_is_saved() {
     assert_eq!(saved.status, 201, "{}", saved.json());
     let warning = saved.json()["warnings"][0]["message"].clone();
     assert!(warning.as_str().is_some_and(|text| text.starts_with("In `url`")), "{warning}");
+    let mut question = trigger("https://example.com/{{guest.name}}?x={{own}}", "{{guest.name}}");
+    question["data"] = json!({"guest": {"name": "A/B"}, "own": "&"});
+    let verdict = node.post(&format!("{TRIGGERS}/check"), &question).await.json();
+    assert_eq!(verdict["preview"]["url"], "https://example.com/A%2FB?x=%26", "{verdict}");
+    assert_eq!(verdict["preview"]["headers"]["X-A"], "A/B", "{verdict}");
+    assert_eq!(verdict["warnings"], json!([]), "{verdict}");
+    question["data"] = json!({"guest": {"name": ".."}, "own": "&"});
+    let verdict = node.post(&format!("{TRIGGERS}/check"), &question).await.json();
+    assert_eq!((&verdict["ok"], &verdict["errors"][0]["code"]), (&json!(false), &json!("url_refused")), "{verdict}");
     let shown = node.get(&path).await.json();
     assert_eq!(shown["url"], "https://example.com/{{guest.nmae}}");
     // What was shown can be sent back; with another host the value that was kept is refused.

@@ -3,6 +3,7 @@
 
 mod connections;
 mod document;
+mod filters;
 mod limits;
 mod metrics;
 mod quotas;

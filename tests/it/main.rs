@@ -4,6 +4,7 @@ mod activity;
 mod cli;
 mod deliveries;
 mod expressions;
+mod filters;
 mod interface;
 
 mod isolation;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::http::finding::Finding;
 use crate::model::template::Format;
 use crate::templating::Diagnostic;
 
@@ -90,9 +91,45 @@ pub(in crate::http) struct TriggerDocument {
     rate_per_s: Option<u32>,
     /// A disabled trigger never fires. True where it is left out.
     enabled: Option<bool>,
-    /// In the answer to a write: where the template names what such events are not known to carry.
+    /// In the answer to a write: why it may never fire, and where its template names what such events are not known to
+    /// carry.
     #[schema(read_only)]
-    warnings: Option<Vec<Diagnostic>>,
+    warnings: Option<Vec<Finding>>,
+}
+
+/// A trigger to check; what a GET answers may be sent as it is.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it only describes; the reading is `Trigger::from_json`")]
+pub(in crate::http) struct TriggerQuestion {
+    /// Its name in the account; the path's in a PUT, made in a POST without one.
+    id: Option<String>,
+    /// What people call it.
+    name: Option<String>,
+    /// One type (`guest.created`), all below a word (`guest.*`), or all (`*`).
+    #[schema(example = "guest.created")]
+    event: String,
+    /// A filter in the pattern language of Amazon EventBridge, over the event's data.
+    #[schema(value_type = Option<Object>)]
+    r#where: Option<Value>,
+    /// The id of a template of the same account.
+    template: String,
+    /// Where to.
+    #[schema(example = "https://example.com/hook")]
+    url: String,
+    /// Headers to send. Values are written and never read: a response has `null` in their place, and sent back
+    /// it keeps the value that is saved, as long as the destination stays the same.
+    headers: Option<BTreeMap<String, Option<String>>>,
+    /// `whsec_…`; short for one entry of `secrets` without an end. Written, never read; `null` takes all
+    /// secrets away that are not sent.
+    #[schema(write_only)]
+    secret: Option<String>,
+    /// Each signs what is sent until it ends. Left out, those that are saved stay.
+    secrets: Option<Vec<SecretDocument>>,
+    /// A disabled trigger never fires. True where it is left out.
+    enabled: Option<bool>,
+    /// The data of an event; the dictionary's examples where they are left out.
+    #[schema(value_type = Option<Object>)]
+    data: Option<Value>,
 }
 
 /// A signing secret of a trigger.

@@ -104,7 +104,7 @@ impl Trigger {
         members.insert("name".into(), self.name.as_str().into());
         members.insert("event".into(), self.event.to_string().into());
         if let Some(pattern) = &self.pattern {
-            members.insert("where".into(), pattern.source().clone());
+            members.insert("where".into(), pattern.source());
         }
         members.insert("template".into(), self.template.as_str().into());
         members.insert("url".into(), self.url.as_written().into());

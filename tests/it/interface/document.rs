@@ -77,8 +77,12 @@ async fn paths_take_what_the_document_says() {
     // The stream of activity has no end; where nobody may watch, it is refused instead.
     let node = Node::start(&[("POSTHASTE_ACTIVITY__SUBSCRIBERS_MAX", "0")]).await;
     for path in document()["paths"].as_object().expect("paths").keys() {
-        // `templates/check` is also a template's own path.
-        let also = |own: &str| path.ends_with("/check") && own == path.replace("check", "{id}");
+        // `templates/check` is also a template's own path, and so are those of triggers.
+        let also = |own: &str| {
+            ["check", "explain"]
+                .iter()
+                .any(|word| path.ends_with(&format!("/{word}")) && own == path.replace(word, "{id}"))
+        };
         let own = calls().into_iter().filter(|(own, ..)| own == path || also(own));
         let mut taken: BTreeSet<String> = own.map(|(_, method, _)| method.to_uppercase()).collect();
         if taken.contains("GET") {

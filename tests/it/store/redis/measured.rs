@@ -69,7 +69,8 @@ async fn change_to_live() {
     let one = Node::at(&server.url()).await;
     let metrics = Arc::new(Metrics::new());
     let own = support::settings(&[]);
-    let live = Live::new(Arc::new(Dictionary::shipped()), own.templates, own.dispatch.egress, Arc::clone(&metrics));
+    let dictionary = Arc::new(Dictionary::shipped());
+    let live = Live::new(dictionary, own.templates, own.matching, own.dispatch.egress, Arc::clone(&metrics));
     let clock = Arc::new(Clock { live, in_effect: Mutex::default() });
     let _two = Store::open(&settings(&server.url()), clock.clone(), metrics).await.expect("a store");
     one.put_template("a").await;

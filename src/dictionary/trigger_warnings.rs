@@ -1,0 +1,193 @@
+//! Warns of triggers that can never fire, as far as the dictionary knows. It stays open: an event type or a path that
+//! it does not know is a warning and never a mistake.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{AttributeType, Dictionary};
+use crate::matching::{Condition, conditions, excluding};
+use crate::model::event::EventPattern;
+use crate::model::trigger::Trigger;
+use crate::templating::nearest::likely;
+
+/// What is worth a look before a trigger is relied on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct TriggerWarning {
+    /// Always `warning`.
+    pub severity: &'static str,
+    /// What kind; stable.
+    pub code: &'static str,
+    /// Where: a JSON Pointer into the trigger.
+    pub pointer: String,
+    /// What may be wrong, for a person.
+    pub message: String,
+    /// What was perhaps meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suggestion: Option<String>,
+}
+
+impl TriggerWarning {
+    fn new(code: &'static str, pointer: String, message: String, suggestion: Option<&str>) -> Self {
+        Self { severity: "warning", code, pointer, message, suggestion: suggestion.map(str::to_owned) }
+    }
+}
+
+impl Dictionary {
+    /// Why a trigger may never fire.
+    pub fn trigger_warnings(&self, trigger: &Trigger) -> Vec<TriggerWarning> {
+        let mut warnings = Vec::new();
+        warnings.extend(self.unknown_event(&trigger.event));
+        let Some(source) = trigger.pattern.as_ref().map(|pattern| pattern.source()) else { return warnings };
+        if let Some(paths) = self.data_paths(&trigger.event) {
+            for condition in conditions(&source) {
+                warnings.extend(judge(&condition, &paths));
+            }
+        }
+        warnings.extend(excluding(&source).map(|(one, other)| {
+            let message = format!(
+                "No single value meets both this condition and the one at /where{one}, so the filter matches nothing \
+                 unless the field is a list."
+            );
+            TriggerWarning::new("conditions_exclude", format!("/where{other}"), message, None)
+        }));
+        warnings
+    }
+
+    fn unknown_event(&self, event: &EventPattern) -> Option<TriggerWarning> {
+        if self.events().next().is_none() || self.events().any(|known| event.matches(&known.event_type)) {
+            return None;
+        }
+        let (text, below) = match event {
+            EventPattern::Exactly(own) => (own.as_str(), false),
+            EventPattern::Below(words) => (words.as_str(), true),
+            EventPattern::Any => return None,
+        };
+        let types = self.events().map(|known| known.event_type.as_str());
+        let nearest = if below {
+            let stems = types.filter_map(|known| known.rsplit_once('.').map(|(stem, _)| stem));
+            likely(text, stems).map(|stem| format!("{stem}.*"))
+        } else {
+            likely(text, types).map(str::to_owned)
+        };
+        let message =
+            format!("The dictionary has no event type `{event}`: a trigger on it fires only if something posts one.");
+        Some(TriggerWarning::new("unknown_event", "/event".to_owned(), message, nearest.as_deref()))
+    }
+
+    /// What events of the pattern's types carry as their producers post them; `None`: none of the types is known.
+    fn data_paths(&self, event: &EventPattern) -> Option<HashMap<&str, AttributeType>> {
+        let mut events = self.events().filter(|known| event.matches(&known.event_type)).peekable();
+        events.peek()?;
+        let entities = events.flat_map(|event| self.entities_of(event)).filter(|entity| !entity.from_engine);
+        let attributes = entities.flat_map(|entity| &entity.attributes);
+        Some(attributes.map(|attribute| (attribute.path.as_str(), attribute.attribute_type)).collect())
+    }
+}
+
+fn judge(condition: &Condition<'_>, paths: &HashMap<&str, AttributeType>) -> Option<TriggerWarning> {
+    let pointer = || format!("/where{}", condition.pointer);
+    let dotted = condition.path.iter().find(|name| name.contains('.'));
+    if let Some(name) = dotted {
+        let nested = name.split('.').rev().fold("[…]".to_owned(), |inner, word| format!("{{\"{word}\": {inner}}}"));
+        let message = format!("`{name}` is one name with a dot in it, and not a path; a path is written as {nested}.");
+        return Some(TriggerWarning::new("dotted_name", pointer(), message, None));
+    }
+    let path = condition.path.join(".");
+    let free = |known: &str| {
+        let is_open = matches!(paths.get(known), Some(AttributeType::Object | AttributeType::List));
+        is_open && path.strip_prefix(known).is_some_and(|rest| rest.starts_with('.'))
+    };
+    if paths.contains_key(path.as_str()) || paths.keys().any(|known| free(known)) {
+        return wrong_type(condition, paths.get(path.as_str()).copied(), pointer());
+    }
+    let below = paths.keys().find(|known| known.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('.')));
+    if let Some(below) = below {
+        let message =
+            format!("`{path}` is an object, which no value equals; name one of its members, such as `{below}`.");
+        return Some(TriggerWarning::new("path_is_object", pointer(), message, Some(below)));
+    }
+    let mut known: Vec<&str> = paths.keys().copied().collect();
+    known.sort_unstable();
+    let message = format!("The dictionary does not know `{path}` in the data of such events.");
+    Some(TriggerWarning::new("unknown_path", pointer(), message, likely(&path, known)))
+}
+
+/// A number is never equal to a text, nor the other way round.
+fn wrong_type(condition: &Condition<'_>, known: Option<AttributeType>, pointer: String) -> Option<TriggerWarning> {
+    let is_number = match known? {
+        AttributeType::Number | AttributeType::Integer => true,
+        AttributeType::Object | AttributeType::List | AttributeType::Boolean => return None,
+        _ => false,
+    };
+    let wrong = |test: &serde_json::Value| if is_number { test.is_string() } else { test.is_number() };
+    let message = if is_number {
+        "The field is a number, and a text in quotes never equals a number; leave the quotes out."
+    } else {
+        "The field is a text, and a number never equals a text; write it in quotes."
+    };
+    let all = condition.tests.iter().all(wrong);
+    all.then(|| TriggerWarning::new("wrong_value_type", pointer, message.to_owned(), None))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn warnings(event: &str, pattern: Value) -> Vec<(&'static str, String, Option<String>)> {
+        let document =
+            json!({"id": "t", "event": event, "template": "w", "url": "https://h.example/", "where": pattern});
+        let trigger = Trigger::from_json(document).expect("a trigger");
+        let warnings = Dictionary::shipped().trigger_warnings(&trigger);
+        warnings.into_iter().map(|w| (w.code, w.pointer, w.suggestion)).collect()
+    }
+
+    #[test]
+    fn what_can_never_fire_is_told_with_what_was_meant() {
+        let one = |code, pointer: &str, meant: Option<&str>| vec![(code, pointer.to_owned(), meant.map(str::to_owned))];
+        let exists = json!([{"exists": true}]);
+        for (event, pattern, expected) in [
+            ("guest.created", json!({"guest": {"country": ["PT"]}}), vec![]),
+            ("guest.*", json!({"guest": {"country": ["PT"]}}), vec![]),
+            ("*", json!({"guest": {"country": ["PT"]}}), vec![]),
+            (
+                "guest.craeted",
+                json!({"guest": {"contry": ["PT"]}}),
+                one("unknown_event", "/event", Some("guest.created")),
+            ),
+            ("gest.*", json!({"x": exists}), one("unknown_event", "/event", Some("guest.*"))),
+            (
+                "guest.created",
+                json!({"guest": {"contry": ["PT"]}}),
+                one("unknown_path", "/where/guest/contry", Some("guest.country")),
+            ),
+            ("guest.created", json!({"guest": exists}), {
+                let found = warnings("guest.created", json!({"guest": exists}));
+                assert_eq!(found[0].0, "path_is_object");
+                found
+            }),
+            ("guest.created", json!({"guest.country": ["PT"]}), one("dotted_name", "/where/guest.country", None)),
+            (
+                "guest.created",
+                json!({"guest": {"country": [351]}}),
+                one("wrong_value_type", "/where/guest/country", None),
+            ),
+            ("guest.created", json!({"event": {"type": ["x"]}}), one("unknown_path", "/where/event/type", None)),
+            (
+                "guest.created",
+                json!({"guest": {"country": ["PT"]}, "$or": [{"guest": {"country": ["ES"]}}, {"guest": {"country": ["FR"]}}]}),
+                one("conditions_exclude", "/where/$or/0/guest/country", None),
+            ),
+        ] {
+            let found = warnings(event, pattern.clone());
+            assert_eq!(found.len(), expected.len(), "{event} {pattern} {found:?}");
+            for (found, expected) in found.iter().zip(&expected) {
+                assert_eq!((found.0, &found.1), (expected.0, &expected.1), "{event} {pattern}");
+                assert!(expected.2.is_none() || found.2 == expected.2, "{event} {pattern} {found:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! A trigger is judged before it is saved: every mistake, what is worth a look, whether an event fires it, and what it
+//! would send. Nothing is saved and nothing is sent.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::call::Call;
+use super::finding::Finding;
+use super::openapi::operation::{Operation, Shape};
+use super::openapi::shapes::TriggerQuestion;
+use super::problem::Problem;
+use super::records::{self, Resource};
+use super::state::AppState;
+use super::template_check::{Asked, compile, preview, sample_event};
+use super::{body, expressions, path, triggers};
+use crate::json::{Document, kind};
+use crate::matching::{Limits, Pattern, Steps, Subject};
+use crate::model::event::Event;
+use crate::model::field::FieldError;
+use crate::model::id::AccountId;
+use crate::model::template::Template;
+use crate::model::trigger::Trigger;
+use crate::store::Stored;
+use crate::templating::{Data, Diagnostic, Severity};
+
+/// Stands in for the id of a trigger that has none yet.
+const ID: &str = "check";
+
+/// What is said of a trigger.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TriggerVerdict {
+    /// It may be saved.
+    ok: bool,
+    /// Each mistake.
+    errors: Vec<FieldError>,
+    /// What is worth a look.
+    warnings: Vec<Finding>,
+    /// Whether an event with the data given, or with the dictionary's examples, passes its filter; left out where the
+    /// filter has a mistake.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fires: Option<bool>,
+    /// What it sends for those data; left out where there is a mistake.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preview: Option<TriggerPreview>,
+}
+
+/// What a trigger sends.
+#[derive(Serialize, ToSchema)]
+struct TriggerPreview {
+    url: String,
+    /// `null` stands for a value that is saved and was not sent along.
+    #[schema(value_type = std::collections::BTreeMap<String, Option<String>>)]
+    headers: Map<String, Value>,
+    content_type: String,
+    body: String,
+}
+
+pub(super) fn calls() -> Vec<Call> {
+    vec![Call::post(
+        "/v1/accounts/{account}/triggers/check",
+        || web::route().to(check),
+        || {
+            let summary =
+                "Check a trigger, and see whether an event fires it and what it sends; saves and sends nothing";
+            Operation::new("check_trigger", "triggers", summary).body(Shape::of::<TriggerQuestion>()).json(
+                200,
+                "What is wrong with it or worth a look",
+                Shape::of::<TriggerVerdict>(),
+            )
+        },
+    )]
+}
+
+async fn check(
+    request: HttpRequest,
+    mut payload: web::Payload,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, Problem> {
+    let account = path::account(&request, &state)?;
+    let (document, text) = body::read_json_text(&request, &mut payload, &state).await?;
+    let Value::Object(mut members) = document else {
+        let error = FieldError::new("", "wrong_type", format!("a trigger is a JSON object, not {}", kind(&document)));
+        return Ok(HttpResponse::Ok().json(TriggerVerdict::refused(vec![error])));
+    };
+    let mut errors = Trigger::repeated(&text);
+    let data = match members.shift_remove("data") {
+        None | Some(Value::Null) => None,
+        Some(Value::Object(data)) => Some(data),
+        Some(other) => {
+            errors.push(FieldError::new("/data", "wrong_type", format!("`data` is an object, not {}", kind(&other))));
+            None
+        }
+    };
+    members.shift_remove("warnings");
+    errors.extend(Trigger::over_quota(&members, &state));
+    members.entry("id").or_insert_with(|| ID.into());
+    let headers = members.get("headers").and_then(Value::as_object).cloned().unwrap_or_default();
+    let trigger = match read(&account, members, &state).await? {
+        Ok(trigger) => trigger,
+        Err(more) => {
+            errors.extend(more);
+            return Ok(HttpResponse::Ok().json(TriggerVerdict::refused(errors)));
+        }
+    };
+    errors.extend(Resource::broken_rules(&trigger, &state));
+    errors.extend(triggers::unselective(&trigger, &account, &state));
+    let verdict = judge(&account, &trigger, data, headers, errors, &state).await?;
+    Ok(HttpResponse::Ok().json(verdict))
+}
+
+/// Reads the document, with what it leaves to the trigger that it would replace.
+async fn read(
+    account: &AccountId,
+    mut members: Map<String, Value>,
+    state: &AppState,
+) -> Result<Result<Trigger, Vec<FieldError>>, Problem> {
+    if let Some(old) = records::replaced::<Trigger>(account, &members, state).await?
+        && let Err(errors) = Trigger::complete(&mut members, &old.value)
+    {
+        return Ok(Err(errors));
+    }
+    Ok(Trigger::from_json(Value::Object(members)))
+}
+
+async fn judge(
+    account: &AccountId,
+    trigger: &Trigger,
+    data: Option<Map<String, Value>>,
+    headers: Map<String, Value>,
+    mut errors: Vec<FieldError>,
+    state: &AppState,
+) -> Result<TriggerVerdict, Problem> {
+    let known = data.clone().map(Document::from);
+    let given = data.clone();
+    let event = sample_event(account.clone(), Some(&trigger.event), data, state);
+    let fires = passes(trigger.pattern.as_deref(), &event, state.live.matching());
+    let mut warnings: Vec<Finding> =
+        state.dictionary.trigger_warnings(trigger).into_iter().map(Finding::Trigger).collect();
+    match expressions::judge(trigger, known.as_ref(), state) {
+        Ok(odd) => warnings.extend(odd.into_iter().map(Finding::Template)),
+        Err(wrong) => errors.extend(wrong),
+    }
+    let template = state.store.get::<Template>(Some(account), trigger.template.as_str()).await?;
+    let Some(Stored { value: template, .. }) = template else {
+        let detail = format!("there is no template `{}` in the account; save it first", trigger.template);
+        errors.push(FieldError::new("/template", "unknown_template", detail));
+        return Ok(TriggerVerdict { ok: false, errors, warnings, fires: Some(fires), preview: None });
+    };
+    let content_type = template.content_type.clone().unwrap_or_else(|| template.format.content_type().to_owned());
+    let asked = Asked { event: Some(trigger.event.clone()), content_type: template.content_type, data: given };
+    let checked = compile(template.format, template.body, asked, state).await?;
+    let mut diagnostics = checked.diagnostics;
+    let request = expressions::preview(trigger, &Data::of(event.clone()), state);
+    let body = checked.compiled.and_then(|compiled| preview(&compiled, event, &mut diagnostics));
+    let (faults, more): (Vec<Diagnostic>, _) =
+        diagnostics.into_iter().partition(|found| found.severity == Severity::Error);
+    errors.extend(faults.into_iter().map(|fault| FieldError::new("/template", fault.code, fault.message)));
+    warnings.extend(more.into_iter().map(Finding::Template));
+    let request = request.map_err(|error| errors.push(error)).ok();
+    let ok = errors.is_empty();
+    let preview = body.zip(request).filter(|_| ok).map(|(body, (url, values))| {
+        let headers = headers.into_iter().map(|(name, value)| {
+            let own = values.iter().find(|(own, _)| value.is_string() && *own == name);
+            let value = own.map_or(value, |(_, value)| value.as_str().into());
+            (name, value)
+        });
+        TriggerPreview { url, headers: headers.collect(), content_type, body }
+    });
+    Ok(TriggerVerdict { ok, errors, warnings, fires: Some(fires), preview })
+}
+
+/// Whether an event passes a filter. One that costs too much does not.
+pub(super) fn passes(pattern: Option<&Pattern>, event: &Event, limits: &Limits) -> bool {
+    let (Some(pattern), Some(data)) = (pattern, event.data.object()) else { return true };
+    let mut steps = Steps::new(limits.steps_per_trigger_max);
+    pattern.matches(&mut Subject::new(data), &mut steps).unwrap_or(false)
+}
+
+impl TriggerVerdict {
+    fn refused(errors: Vec<FieldError>) -> Self {
+        Self { ok: false, errors, warnings: Vec::new(), fires: None, preview: None }
+    }
+}

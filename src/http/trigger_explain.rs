@@ -1,0 +1,255 @@
+//! Why an event does not fire a trigger: for each trigger of an account, by the code that matches. Nothing is sent.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::call::Call;
+use super::openapi::operation::{Operation, Shape};
+use super::problem::Problem;
+use super::state::AppState;
+use super::{body, paging, path};
+use crate::json::{Document, kind};
+use crate::live::{Index, LiveTrigger};
+use crate::matching::{Limits, Steps, Subject, TooCostly};
+use crate::model::event::EventType;
+use crate::model::field::Fields;
+use crate::model::id::{AccountId, TriggerId};
+use crate::model::outcome::Dropped;
+use crate::model::trigger::Trigger;
+
+/// Triggers of a page where the request does not say, and at most.
+const LIMIT_DEFAULT: usize = 100;
+const LIMIT_MAX: usize = 1_000;
+
+/// An event, as it might be posted, and whom it is asked of.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it only describes; the reading is `read`")]
+pub(super) struct ExplainQuestion {
+    /// The event's type.
+    #[schema(example = "guest.created")]
+    r#type: String,
+    /// What is known of it.
+    #[schema(value_type = Object)]
+    data: Value,
+    /// Of no effect on filters.
+    id: Option<String>,
+    /// Of no effect on filters.
+    time: Option<String>,
+    /// Only these triggers; all of the account where it is left out.
+    triggers: Option<Vec<String>>,
+    /// How many triggers a page holds: 100, and at most 1,000. It may hold fewer, as its work is bounded.
+    limit: Option<u32>,
+    /// The cursor of the page before.
+    cursor: Option<String>,
+}
+
+/// A page of explanations, in the order of the triggers' ids.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Explained {
+    triggers: Vec<Explanation>,
+    /// Where there are more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<String>,
+}
+
+/// Whether the event would fire a trigger.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Explanation {
+    id: String,
+    fires: bool,
+    /// Why not: `disabled`, `event`, `filter`, `filter_too_costly`, `template_unusable`, or why what it fires is dropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    /// Of `filter`: the JSON Pointer into `data` of the first condition that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    /// That condition, as it was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Value>>)]
+    condition: Option<Box<RawValue>>,
+    /// The value there; left out where there is none, or where it is longer than a kilobyte.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Value>)]
+    value: Option<Box<RawValue>>,
+}
+
+pub(super) fn calls() -> Vec<Call> {
+    vec![Call::post(
+        "/v1/accounts/{account}/triggers/explain",
+        || web::route().to(explain),
+        || {
+            let summary = "Say for each trigger whether an event would fire it, and why not; sends nothing";
+            Operation::new("explain_triggers", "triggers", summary)
+                .body(Shape::of::<ExplainQuestion>())
+                .json(200, "A page of explanations", Shape::of::<Explained>())
+                .problem(404, "One of `triggers` does not exist")
+                .problem(422, "The document has mistakes")
+        },
+    )]
+}
+
+struct Question {
+    event_type: EventType,
+    data: Document,
+    triggers: Option<Vec<TriggerId>>,
+    limit: usize,
+    cursor: Option<String>,
+}
+
+async fn explain(
+    request: HttpRequest,
+    mut payload: web::Payload,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, Problem> {
+    let account = path::account(&request, &state)?;
+    let document = body::read_json(&request, &mut payload, &state).await?;
+    let question = read(document)?;
+    let after = question.cursor.as_deref().map(paging::read_cursor).transpose()?;
+    // In the order of their ids; the store has them in it.
+    let (ids, next) = match &question.triggers {
+        Some(ids) => named(ids, after.as_deref(), question.limit),
+        None => {
+            let page = state.store.list::<Trigger>(Some(&account), after.as_deref(), question.limit).await?;
+            (page.items.into_iter().map(|stored| stored.value.id).collect(), page.next)
+        }
+    };
+    let index = state.live.index();
+    let (triggers, last) = page(&index, &account, &ids, &question, state.live.matching())?;
+    let cursor = last.or(next).map(|id| paging::cursor(&id));
+    Ok(HttpResponse::Ok().json(Explained { triggers, cursor }))
+}
+
+/// A page of the ids that were asked for.
+fn named(ids: &[TriggerId], after: Option<&str>, limit: usize) -> (Vec<TriggerId>, Option<String>) {
+    let mut ids: Vec<TriggerId> =
+        ids.iter().filter(|id| after.is_none_or(|after| id.as_str() > after)).cloned().collect();
+    ids.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+    ids.dedup();
+    let more = ids.len() > limit;
+    ids.truncate(limit);
+    let next = ids.last().filter(|_| more).map(|id| id.as_str().to_owned());
+    (ids, next)
+}
+
+/// Explains triggers until the steps of one event are used up; then also the id of the last one.
+fn page(
+    index: &Index,
+    account: &AccountId,
+    ids: &[TriggerId],
+    question: &Question,
+    limits: &Limits,
+) -> Result<(Vec<Explanation>, Option<String>), Problem> {
+    let Some(data) = question.data.object() else { return Ok((Vec::new(), None)) };
+    let mut subject = Subject::new(data);
+    let mut explained = Vec::with_capacity(ids.len());
+    let mut used = 0;
+    for (place, id) in ids.iter().enumerate() {
+        if used >= limits.steps_per_event_max {
+            let last = place.checked_sub(1).and_then(|last| ids.get(last));
+            return Ok((explained, last.map(|id| id.as_str().to_owned())));
+        }
+        let Some(trigger) = index.trigger(account, id) else {
+            if question.triggers.is_some() {
+                let detail = format!("there is no trigger `{id}` here");
+                return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", detail));
+            }
+            continue;
+        };
+        let mut steps = Steps::new(limits.steps_per_trigger_max);
+        let usable = index.template(account, &trigger.template).is_some();
+        explained.push(Explanation::of(trigger, usable, &question.event_type, &mut subject, &mut steps));
+        used += limits.steps_per_trigger_max - steps.left() + 1;
+    }
+    Ok((explained, None))
+}
+
+impl Explanation {
+    fn of(
+        trigger: &LiveTrigger,
+        usable: bool,
+        event_type: &EventType,
+        subject: &mut Subject<'_>,
+        steps: &mut Steps,
+    ) -> Self {
+        let id = trigger.id.to_string();
+        let because = |reason| Self {
+            id: id.clone(),
+            fires: false,
+            reason: Some(reason),
+            path: None,
+            condition: None,
+            value: None,
+        };
+        if !trigger.enabled {
+            return because("disabled");
+        }
+        if !trigger.event.matches(event_type) {
+            return because("event");
+        }
+        match trigger.pattern.as_ref().map_or(Ok(None), |pattern| pattern.explain(subject, steps)) {
+            Err(TooCostly) => return because(Dropped::FilterTooCostly.as_str()),
+            Ok(Some(mismatch)) => {
+                let value = mismatch.value.and_then(|value| RawValue::from_string(value).ok());
+                let (path, condition) = (Some(mismatch.path), Some(mismatch.condition));
+                return Self { path, condition, value, ..because("filter") };
+            }
+            Ok(None) => {}
+        }
+        match &trigger.target {
+            Err(reason) => because(reason.as_str()),
+            Ok(_) if !usable => because(Dropped::TemplateUnusable.as_str()),
+            Ok(_) => Self { fires: true, reason: None, ..because("") },
+        }
+    }
+}
+
+fn read(document: Value) -> Result<Question, Problem> {
+    let invalid = |errors| Problem::invalid("invalid_explain", "the document", errors);
+    let mut fields = Fields::new(document, "a question").map_err(invalid)?;
+    let event_type = fields.required_text("type");
+    let event_type = fields.parse("type", "bad_event_type", event_type, EventType::new);
+    let (_, _) = (fields.text("id"), fields.text("time"));
+    let data = match fields.take("data") {
+        Some(Value::Object(members)) => members,
+        None => {
+            fields.refuse("/data", "missing", "`data` is required: an object");
+            Map::new()
+        }
+        Some(other) => {
+            fields.refuse("/data", "wrong_type", format!("`data` is an object, not {}", kind(&other)));
+            Map::new()
+        }
+    };
+    let triggers = match fields.take("triggers") {
+        None => None,
+        Some(Value::Array(ids)) if ids.len() <= LIMIT_MAX => {
+            let read: Vec<_> = ids.iter().map(|id| id.as_str().and_then(|id| TriggerId::new(id).ok())).collect();
+            if let Some(place) = read.iter().position(Option::is_none) {
+                fields.refuse(format!("/triggers/{place}"), "bad_name", "an id of a trigger belongs here");
+            }
+            Some(read.into_iter().flatten().collect())
+        }
+        Some(_) => {
+            fields.refuse("/triggers", "wrong_type", format!("`triggers` is a list of at most {LIMIT_MAX} ids"));
+            None
+        }
+    };
+    let limit = match fields.take("limit") {
+        None => LIMIT_DEFAULT,
+        Some(given) => {
+            given.as_u64().and_then(|n| usize::try_from(n).ok()).filter(|n| (1..=LIMIT_MAX).contains(n)).unwrap_or_else(
+                || {
+                    fields.refuse("/limit", "bad_limit", format!("`limit` is a number from 1 to {LIMIT_MAX}"));
+                    LIMIT_DEFAULT
+                },
+            )
+        }
+    };
+    let cursor = fields.text("cursor");
+    let question = event_type.map(|event_type| Question { event_type, data: data.into(), triggers, limit, cursor });
+    fields.finish(question).map_err(invalid)
+}

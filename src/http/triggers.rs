@@ -1,0 +1,102 @@
+//! Triggers as records of the interface: what a document may say beside what every trigger holds.
+
+use serde_json::{Map, Value};
+
+use super::expressions;
+use super::finding::Finding;
+use super::openapi::operation::Shape;
+use super::openapi::shapes::{TriggerDocument, TriggerList};
+use super::problem::Problem;
+use super::records::{Judged, Resource};
+use super::state::AppState;
+use super::template_check::{self, Asked};
+use crate::json::repeated_member;
+use crate::model::field::FieldError;
+use crate::model::id::AccountId;
+use crate::model::template::Template;
+use crate::model::trigger::{self, Trigger};
+use crate::store::Stored;
+
+impl Resource for Trigger {
+    const NAME: &'static str = "trigger";
+    const INVALID: &'static str = "invalid_trigger";
+    const COLLECTION: &'static str = "/v1/accounts/{account}/triggers";
+    const MEMBER: &'static str = "/v1/accounts/{account}/triggers/{id}";
+    const IDS: [&'static str; 5] =
+        ["list_triggers", "create_trigger", "read_trigger", "replace_trigger", "delete_trigger"];
+    const TAG: &'static str = "triggers";
+    const KEPT: &'static str = "What is stored can't be read";
+
+    fn shapes() -> (Shape, Shape) {
+        (Shape::of::<TriggerDocument>(), Shape::of::<TriggerList>())
+    }
+
+    fn view(&self) -> Value {
+        self.to_json()
+    }
+
+    fn complete(document: &mut Map<String, Value>, old: &Self) -> Result<bool, Vec<FieldError>> {
+        trigger::complete(document, old)
+    }
+
+    fn over_quota(document: &Map<String, Value>, state: &AppState) -> Vec<FieldError> {
+        state.config.store.quotas.judge_document(document)
+    }
+
+    fn broken_rules(&self, state: &AppState) -> Vec<FieldError> {
+        let broken = self.broken_rules(&state.config.dispatch.egress).into_iter().map(|rule| rule.error);
+        let complaint = self.pattern.as_ref().and_then(|pattern| pattern.complaint());
+        let complaint = complaint.map(|e| FieldError::new(format!("/where{}", e.pointer), e.code, e.detail.as_str()));
+        broken.chain(complaint).collect()
+    }
+
+    fn repeated(text: &[u8]) -> Vec<FieldError> {
+        let repeated = repeated_member(text, "/where").map(|pointer| {
+            let detail = "this name stands twice in its object; join the two conditions, or write an `$or`";
+            FieldError::new(pointer, "repeated_key", detail)
+        });
+        repeated.into_iter().collect()
+    }
+
+    /// Warns where the trigger can never fire, and where the template names what its events don't carry. Whether the
+    /// template is there is the store's to say, together with the write.
+    async fn judge(&self, account: &AccountId, state: &AppState) -> Result<Judged, Problem> {
+        if let Some(error) = unselective(self, account, state) {
+            return Err(Problem::invalid(Self::INVALID, Self::NAME, vec![error]));
+        }
+        let warnings = state.dictionary.trigger_warnings(self).into_iter().map(Finding::Trigger);
+        let expressions = expressions::judge(self, None, state);
+        let expressions = expressions.map_err(|errors| Problem::invalid(Self::INVALID, Self::NAME, errors))?;
+        let mut warnings: Vec<Finding> = warnings.chain(expressions.into_iter().map(Finding::Template)).collect();
+        if let Some(Stored { value, .. }) = state.store.get::<Template>(Some(account), self.template.as_str()).await? {
+            let content_type = value.content_type.clone();
+            let asked = Asked { event: Some(self.event.clone()), content_type, ..Asked::default() };
+            let checked = template_check::compile(value.format, value.body, asked, state).await?;
+            warnings.extend(checked.diagnostics.into_iter().map(Finding::Template));
+        }
+        Ok(Judged { warnings, live: None })
+    }
+}
+
+/// A filter that no lookup can exclude costs every event of its account an evaluation, so there may only be some.
+pub(super) fn unselective(trigger: &Trigger, account: &AccountId, state: &AppState) -> Option<FieldError> {
+    let counts = |enabled: bool, is_selective: Option<bool>| enabled && is_selective == Some(false);
+    if !counts(trigger.enabled, trigger.pattern.as_ref().map(|pattern| pattern.is_selective())) {
+        return None;
+    }
+    let max = state.config.matching.unselective_filters_max;
+    let index = state.live.index();
+    let others = index.account(account).map_or(0, |live| live.unselective(&trigger.event));
+    let own = index.trigger(account, &trigger.id).is_some_and(|old| {
+        let is_selective = old.pattern.as_ref().map(|pattern| pattern.is_selective());
+        old.event == trigger.event && counts(old.enabled, is_selective)
+    });
+    (others - usize::from(own) >= max).then(|| {
+        let detail = format!(
+            "no field that nearly every event has tells this filter from others, and {max} such triggers listen to \
+             `{}` already; name a value, a beginning, an end or a range of some field",
+            trigger.event
+        );
+        FieldError::new("/where", "filter_not_selective", detail)
+    })
+}

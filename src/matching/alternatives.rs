@@ -1,0 +1,128 @@
+//! Array consistency across `$or`. Fields that must hold in the same element of a list have to be looked at together;
+//! a branch of `$or` that names a field below the same member as another part of the pattern is such a field. Where
+//! that is so, and only there, the parts that share a member become alternatives: each branch together with all that it
+//! shares a member with. After that the parts of a level can be judged one by one, each by itself.
+
+use std::collections::HashMap;
+
+use super::error::PatternError;
+use super::read::{Body, Item, Level};
+
+/// The most alternatives of one pattern; event-ruler's limit, too.
+const ALTERNATIVES_MAX: usize = 1_000;
+/// The most lists of tests after that; what a pattern takes in memory is bounded by it.
+const LEAVES_MAX: usize = 4_000;
+
+/// Rewrites levels, and counts what becomes of them.
+#[derive(Debug, Default)]
+pub(super) struct Alternatives {
+    alternatives: usize,
+    leaves: usize,
+}
+
+/// How a part of a level uses a member: only as a value, or also by what is below it.
+type Uses = HashMap<u32, bool>;
+
+impl Alternatives {
+    /// The same level, with parts that share nothing.
+    pub(super) fn separate(&mut self, level: Level) -> Result<Level, PatternError> {
+        let mut separate = Vec::with_capacity(level.len());
+        for group in groups(level) {
+            self.group(group, &mut separate)?;
+        }
+        Ok(separate)
+    }
+
+    fn group(&mut self, mut group: Level, out: &mut Level) -> Result<(), PatternError> {
+        let shared = group.len() > 1;
+        let Some(place) = group.iter().position(|item| matches!(item, Item::Or { .. })) else {
+            return self.fields(group, out);
+        };
+        let Item::Or { at, branches } = group.remove(place) else { return Ok(()) };
+        let mut separate = Vec::with_capacity(branches.len());
+        for branch in branches {
+            let mut whole = branch;
+            if shared {
+                self.alternatives += 1;
+                if self.alternatives > ALTERNATIVES_MAX {
+                    let detail = format!(
+                        "fields below one member stand in several `$or`, which makes more than {ALTERNATIVES_MAX} \
+                         alternatives; write fewer branches"
+                    );
+                    return Err(PatternError::new(&at, "too_many_alternatives", detail));
+                }
+                whole.splice(0..0, group.iter().cloned());
+            }
+            separate.push(self.separate(whole)?);
+        }
+        out.push(Item::Or { at, branches: separate });
+        Ok(())
+    }
+
+    /// Fields of one member become one field.
+    fn fields(&mut self, fields: Level, out: &mut Level) -> Result<(), PatternError> {
+        let mut below: HashMap<u32, Level> = HashMap::new();
+        let mut order = Vec::new();
+        for item in fields {
+            match item {
+                Item::Field(name, Body::Level(level)) => {
+                    let whole = below.entry(name).or_insert_with(|| {
+                        order.push(name);
+                        Vec::new()
+                    });
+                    whole.extend(level);
+                }
+                leaf => {
+                    self.leaves += 1;
+                    if self.leaves > LEAVES_MAX {
+                        let detail = format!("with its alternatives the pattern has more than {LEAVES_MAX} conditions");
+                        return Err(PatternError::too_large("", detail));
+                    }
+                    out.push(leaf);
+                }
+            }
+        }
+        for name in order {
+            let level = below.remove(&name).unwrap_or_default();
+            let level = self.separate(level)?;
+            out.push(Item::Field(name, Body::Level(level)));
+        }
+        Ok(())
+    }
+}
+
+/// Parts of a level by what they share; the order stays as it was.
+fn groups(level: Level) -> Vec<Level> {
+    let mut groups: Vec<(Uses, Level)> = Vec::with_capacity(level.len());
+    for item in level {
+        let mut own = Uses::new();
+        uses(&item, &mut own);
+        let mut items = vec![item];
+        let mut place = groups.len();
+        for other in (0..groups.len()).rev() {
+            if share(&groups[other].0, &own) {
+                let (uses, mut before) = groups.remove(other);
+                for (name, below) in uses {
+                    *own.entry(name).or_default() |= below;
+                }
+                before.append(&mut items);
+                items = before;
+                place = other;
+            }
+        }
+        groups.insert(place, (own, items));
+    }
+    groups.into_iter().map(|(_, items)| items).collect()
+}
+
+/// Two values of one member need not be of one element; what is below it does.
+fn share(left: &Uses, right: &Uses) -> bool {
+    left.iter().any(|(name, below)| right.get(name).is_some_and(|other| *below || *other))
+}
+
+fn uses(item: &Item, found: &mut Uses) {
+    match item {
+        Item::Field(name, body) => *found.entry(*name).or_default() |= matches!(body, Body::Level(_)),
+        Item::Or { branches, .. } => branches.iter().flatten().for_each(|item| uses(item, found)),
+    }
+}

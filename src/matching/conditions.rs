@@ -1,0 +1,185 @@
+//! The conditions of a pattern as they were written, for those who judge whether it can ever match.
+
+use serde_json::{Map, Value};
+
+use super::pattern::Pattern;
+
+/// The most ways to match that are looked at for conditions that exclude each other.
+const WAYS_MAX: usize = 1_000;
+
+/// One list of tests.
+#[derive(Debug, Clone)]
+pub struct Condition<'p> {
+    /// Where it stands: a JSON Pointer into the pattern.
+    pub pointer: String,
+    /// The names on the way to its field.
+    pub path: Vec<&'p str>,
+    /// The tests, of which one must hold.
+    pub tests: &'p [Value],
+}
+
+/// Every condition of a pattern's source, in its order.
+pub fn conditions(source: &Value) -> Vec<Condition<'_>> {
+    let mut found = Vec::new();
+    if let Value::Object(members) = source {
+        walk(members, "", &mut Vec::new(), &mut |condition| found.push(condition));
+    }
+    found
+}
+
+fn walk<'p>(members: &'p Map<String, Value>, at: &str, path: &mut Vec<&'p str>, found: &mut impl FnMut(Condition<'p>)) {
+    for (name, value) in members {
+        let at = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+        match value {
+            Value::Array(branches) if name == "$or" => {
+                for (place, branch) in branches.iter().enumerate() {
+                    if let Value::Object(members) = branch {
+                        walk(members, &format!("{at}/{place}"), path, found);
+                    }
+                }
+            }
+            Value::Array(tests) => {
+                path.push(name);
+                found(Condition { pointer: at, path: path.clone(), tests });
+                path.pop();
+            }
+            Value::Object(members) => {
+                path.push(name);
+                walk(members, &at, path, found);
+                path.pop();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Two conditions on one field of which no single value meets both, where no other way to match is left: the pointers
+/// of both. A list that holds two values could still meet them.
+pub fn excluding(source: &Value) -> Option<(String, String)> {
+    let Value::Object(members) = source else { return None };
+    let ways = ways(members, "", &[])?;
+    let mut first = None;
+    for way in ways {
+        let pair = way.iter().enumerate().find_map(|(place, one)| {
+            let other = way[..place].iter().find(|other| other.path == one.path && exclude(other.tests, one.tests))?;
+            Some((other.pointer.clone(), one.pointer.clone()))
+        });
+        // One way that can match is enough.
+        first = Some(first.unwrap_or(pair?));
+    }
+    first
+}
+
+/// The ways in which all of an object can match; `None`: there are too many to look at.
+fn ways<'p>(members: &'p Map<String, Value>, at: &str, path: &[&'p str]) -> Option<Vec<Vec<Condition<'p>>>> {
+    let mut whole = vec![Vec::new()];
+    for (name, value) in members {
+        let at = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+        let below = [path, &[name.as_str()]].concat();
+        let own = match value {
+            Value::Array(branches) if name == "$or" => {
+                let mut all = Vec::new();
+                for (place, branch) in branches.iter().enumerate() {
+                    all.extend(ways(branch.as_object()?, &format!("{at}/{place}"), path)?);
+                }
+                all
+            }
+            Value::Array(tests) => vec![vec![Condition { pointer: at, path: below, tests }]],
+            value => ways(value.as_object()?, &at, &below)?,
+        };
+        if whole.len() * own.len() > WAYS_MAX {
+            return None;
+        }
+        whole = whole.iter().flat_map(|one| own.iter().map(move |other| [&one[..], &other[..]].concat())).collect();
+    }
+    Some(whole)
+}
+
+/// Whether no value meets a test of both lists.
+fn exclude(left: &[Value], right: &[Value]) -> bool {
+    left.iter().all(|one| right.iter().all(|other| differ(one, other) || differ(other, one)))
+}
+
+/// Whether a value that meets the one test can't meet the other, as far as is easily seen.
+fn differ(one: &Value, other: &Value) -> bool {
+    let absent = |test: &Value| test.get("exists") == Some(&Value::Bool(false));
+    match one {
+        Value::Object(_) if absent(one) => !absent(other),
+        Value::Object(_) => match (bounds(one), bounds(other)) {
+            (Some(_), Some(_)) => !within(one, other),
+            _ => false,
+        },
+        // A plain value: the other test is asked of it.
+        value => !holds(other, value),
+    }
+}
+
+fn bounds(test: &Value) -> Option<&Value> {
+    test.get("numeric")
+}
+
+/// Whether some number may lie within both ranges: one of the ends of either does, or lies open beside it.
+fn within(one: &Value, other: &Value) -> bool {
+    let numbers = |test: &Value| -> Vec<f64> {
+        let words = test.get("numeric").and_then(Value::as_array);
+        words.into_iter().flatten().filter_map(Value::as_f64).collect()
+    };
+    let comparisons = |test: &Value| -> Vec<String> {
+        let words = test.get("numeric").and_then(Value::as_array);
+        words.into_iter().flatten().filter_map(|word| word.as_str().map(str::to_owned)).collect()
+    };
+    let range = |test: &Value| {
+        let (mut low, mut high) = (f64::NEG_INFINITY, f64::INFINITY);
+        for (comparison, number) in comparisons(test).iter().zip(numbers(test)) {
+            match comparison.as_str() {
+                ">" | ">=" => low = number,
+                "<" | "<=" => high = number,
+                _ => (low, high) = (number, number),
+            }
+        }
+        (low, high)
+    };
+    let ((low, high), (other_low, other_high)) = (range(one), range(other));
+    low <= other_high && other_low <= high
+}
+
+/// Whether a plain value meets a test, by the code that matches.
+fn holds(test: &Value, value: &Value) -> bool {
+    let Ok(pattern) = Pattern::new(&serde_json::json!({"value": [test]})) else { return true };
+    let document = crate::json::Document::from(&serde_json::json!({"value": value}));
+    let Some(object) = document.object() else { return true };
+    pattern.matches(&mut super::Subject::new(object), &mut super::Steps::new(100_000)).unwrap_or(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn conditions_know_their_place_and_their_path() {
+        let source = json!({"a": {"b/c": [1]}, "$or": [{"d": [2]}, {"e": {"f": [3]}}]});
+        let found: Vec<_> = conditions(&source).into_iter().map(|c| (c.pointer, c.path.join(">"))).collect();
+        let expected = [("/a/b~1c", "a>b/c"), ("/$or/0/d", "d"), ("/$or/1/e/f", "e>f")];
+        assert_eq!(found, expected.map(|(pointer, path)| (pointer.to_owned(), path.to_owned())));
+    }
+
+    #[test]
+    fn conditions_that_exclude_each_other_are_seen() {
+        for (pattern, excluded) in [
+            (json!({"a": [1], "$or": [{"a": [2]}, {"a": [3]}]}), true),
+            (json!({"a": [1], "$or": [{"a": [2]}, {"b": [3]}]}), false),
+            (json!({"a": [1, 2], "$or": [{"a": [2]}, {"a": [3]}]}), false),
+            (json!({"a": [{"exists": false}], "$or": [{"a": ["x"]}, {"a": [{"prefix": "y"}]}]}), true),
+            (json!({"a": [{"exists": false}], "$or": [{"a": [{"exists": false}]}, {"a": ["y"]}]}), false),
+            (json!({"a": [{"numeric": [">", 5]}], "$or": [{"a": [{"numeric": ["<", 5]}]}, {"a": [1]}]}), false),
+            (json!({"a": [{"numeric": [">", 6]}], "$or": [{"a": [{"numeric": ["<", 5]}]}, {"a": [1]}]}), true),
+            (json!({"a": [{"prefix": "x"}], "$or": [{"a": ["yx"]}, {"a": ["zx"]}]}), true),
+            (json!({"a": {"b": ["x"]}, "$or": [{"a": {"b": ["y"]}}, {"a": {"b": ["z"], "c": [1]}}]}), true),
+            (json!({"a": ["x"]}), false),
+        ] {
+            assert_eq!(excluding(&pattern).is_some(), excluded, "{pattern}");
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Why a pattern is refused.
+
+/// Where, what kind of mistake, and which shape is wanted instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{pointer}: {detail}")]
+pub struct PatternError {
+    /// Where: a JSON Pointer into the pattern.
+    pub pointer: String,
+    /// What kind of mistake; stable.
+    pub code: &'static str,
+    /// What is wrong and what instead.
+    pub detail: String,
+}
+
+impl PatternError {
+    pub(super) fn new(pointer: &str, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.to_owned(), code, detail: detail.into() }
+    }
+
+    /// The shape is wrong.
+    pub(super) fn shape(pointer: &str, detail: impl Into<String>) -> Self {
+        Self::new(pointer, "bad_pattern", detail)
+    }
+
+    /// It is more than a pattern may have.
+    pub(super) fn too_large(pointer: &str, detail: impl Into<String>) -> Self {
+        Self::new(pointer, "pattern_too_large", detail)
+    }
+}

@@ -1,0 +1,389 @@
+//! Evaluates a pattern on the data of an event: without an allocation, within a budget of steps, and with an observer
+//! that explain uses and matching compiles away.
+//!
+//! A list stands for one of its elements. A field that is looked for below a list is looked for in each of them, and
+//! all that a pattern says below one member has to hold in the same element.
+
+use std::collections::HashMap;
+
+use super::decimal::Decimal;
+use super::folding;
+use super::network::Address;
+use super::pattern::Pattern;
+use super::program::{Below, Op};
+use super::steps::{Steps, TooCostly};
+use super::wildcard;
+use crate::json::{Json, Object};
+
+/// Numbers with a longer text are remembered, so that it is read once for an event; a shorter one is read as fast as
+/// it would be found.
+const NUMBER_BYTES_UNREMEMBERED: usize = 32;
+/// Bytes of a text that are searched, or of a number that is read, in the time of a step.
+const BYTES_PER_STEP: usize = 64;
+/// Bytes of a text that are folded in the time of a step.
+const FOLDED_BYTES_PER_STEP: usize = 8;
+
+/// The data of an event while patterns are evaluated on it.
+#[derive(Debug)]
+pub struct Subject<'d> {
+    pub(super) data: Object<'d>,
+    /// Long numbers, by the address of their text.
+    numbers: HashMap<usize, Decimal<'d>, foldhash::fast::FixedState>,
+}
+
+impl<'d> Subject<'d> {
+    /// The data of one event.
+    pub fn new(data: Object<'d>) -> Self {
+        Self { data, numbers: HashMap::default() }
+    }
+
+    /// Reads a number, a long one once.
+    pub(super) fn number(&mut self, text: &'d str, steps: &mut Steps) -> Result<Decimal<'d>, TooCostly> {
+        if text.len() <= NUMBER_BYTES_UNREMEMBERED {
+            return Ok(Decimal::new(text));
+        }
+        let key = text.as_ptr() as usize;
+        if let Some(number) = self.numbers.get(&key) {
+            return Ok(*number);
+        }
+        steps.take(text.len() / BYTES_PER_STEP)?;
+        let number = Decimal::new(text);
+        self.numbers.insert(key, number);
+        Ok(number)
+    }
+}
+
+/// Follows an evaluation. The defaults look away.
+pub(super) trait Observer<'d> {
+    /// What to come back to.
+    type Mark: Copy;
+    fn mark(&self) -> Self::Mark;
+    /// One of several ways begins, which share the mark.
+    fn retry(&mut self, _: Self::Mark) {}
+    /// One of the ways held, so that what failed since the mark does not count.
+    fn forgive(&mut self, _: Self::Mark) {}
+    fn enter(&mut self, _: &str) {}
+    fn element(&mut self, _: usize) {}
+    fn leave(&mut self) {}
+    fn held(&mut self) {}
+    fn failed(&mut self, _leaf: usize, _: Option<Json<'d>>) {}
+}
+
+struct Unobserved;
+
+impl Observer<'_> for Unobserved {
+    type Mark = ();
+    fn mark(&self) {}
+}
+
+impl Pattern {
+    /// Whether an event with this data is meant.
+    pub fn matches(&self, subject: &mut Subject<'_>, steps: &mut Steps) -> Result<bool, TooCostly> {
+        self.observe(subject, steps, &mut Unobserved)
+    }
+
+    pub(super) fn observe<'d, O: Observer<'d>>(
+        &self,
+        subject: &mut Subject<'d>,
+        steps: &mut Steps,
+        observer: &mut O,
+    ) -> Result<bool, TooCostly> {
+        let data = Json::Object(subject.data);
+        let mut evaluation = Evaluation { pattern: self, subject, steps, observer };
+        evaluation.level(0, self.operations.len(), Some(data))
+    }
+}
+
+type Decided = Result<bool, TooCostly>;
+
+struct Evaluation<'a, 'd, O> {
+    pattern: &'a Pattern,
+    subject: &'a mut Subject<'d>,
+    steps: &'a mut Steps,
+    observer: &'a mut O,
+}
+
+impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
+    /// Whether all operations from `at` to `end` hold of an object, or of what has no members.
+    fn level(&mut self, mut at: usize, end: usize, value: Option<Json<'d>>) -> Decided {
+        while at < end {
+            let (holds, next) = match self.pattern.operations[at] {
+                Op::Field { name, next, below } => {
+                    self.steps.take(1)?;
+                    let name = self.pattern.text.get(name);
+                    let member = value.and_then(|value| value.get(name));
+                    self.observer.enter(name);
+                    let next = next as usize;
+                    let holds = match below {
+                        Below::Leaf => self.leaf(at + 1, member)?,
+                        Below::Level => self.below(at + 1, next, member)?,
+                        Below::Mixed => self.mixed(at + 1, next, member)?,
+                    };
+                    self.observer.leave();
+                    (holds, next)
+                }
+                Op::Any { next } => (self.any(at + 1, next as usize, value)?, next as usize),
+                _ => (false, end),
+            };
+            if !holds {
+                return Ok(false);
+            }
+            at = next;
+        }
+        Ok(true)
+    }
+
+    /// Whether one branch holds.
+    fn any(&mut self, mut at: usize, end: usize, value: Option<Json<'d>>) -> Decided {
+        let mark = self.observer.mark();
+        while at < end {
+            let next = self.pattern.next(at);
+            self.observer.retry(mark);
+            if self.level(at + 1, next, value)? {
+                self.observer.forgive(mark);
+                return Ok(true);
+            }
+            at = next;
+        }
+        Ok(false)
+    }
+
+    /// Whether all operations hold below a member: in one and the same element, where it is a list.
+    fn below(&mut self, at: usize, end: usize, value: Option<Json<'d>>) -> Decided {
+        match value {
+            Some(Json::Array(elements)) if !elements.is_empty() => {
+                let mark = self.observer.mark();
+                for (place, element) in elements.iter().enumerate() {
+                    self.steps.take(1)?;
+                    self.observer.retry(mark);
+                    self.observer.element(place);
+                    let holds = self.below(at, end, Some(element))?;
+                    self.observer.leave();
+                    if holds {
+                        self.observer.forgive(mark);
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            value => self.level(at, end, value),
+        }
+    }
+
+    /// Whether one test of a leaf holds of a value, or of an element of a list.
+    fn leaf(&mut self, at: usize, value: Option<Json<'d>>) -> Decided {
+        let holds = match self.existence(at, value)? {
+            (true, _) => true,
+            (false, first) => self.scalar_holds(first, self.pattern.next(at), value)?,
+        };
+        if holds {
+            self.observer.held();
+        } else {
+            self.observer.failed(at, value);
+        }
+        Ok(holds)
+    }
+
+    /// Whether a test for existence holds, and where the other tests begin.
+    fn existence(&mut self, leaf: usize, value: Option<Json<'d>>) -> Result<(bool, usize), TooCostly> {
+        let mut at = leaf + 1;
+        while let Some(Op::Exists(wanted)) = self.pattern.operations.get(at) {
+            let exists = match value {
+                Some(value) => self.has_scalar(value)?,
+                None => false,
+            };
+            if exists == *wanted {
+                return Ok((true, at));
+            }
+            at += 1;
+        }
+        Ok((false, at))
+    }
+
+    /// Only a scalar exists: objects and empty lists hold none of their own.
+    fn has_scalar(&mut self, value: Json<'d>) -> Decided {
+        self.steps.take(1)?;
+        match value {
+            Json::Object(_) => Ok(false),
+            Json::Array(elements) => {
+                for element in elements.iter() {
+                    if self.has_scalar(element)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            _ => Ok(true),
+        }
+    }
+
+    fn scalar_holds(&mut self, first: usize, end: usize, value: Option<Json<'d>>) -> Decided {
+        match value {
+            None | Some(Json::Object(_)) => Ok(false),
+            Some(Json::Array(elements)) => {
+                for element in elements.iter() {
+                    self.steps.take(1)?;
+                    if self.scalar_holds(first, end, Some(element))? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Some(Json::Number(text)) => {
+                let number = self.subject.number(text, self.steps)?;
+                self.some_test(first, end, Scalar::Number(number))
+            }
+            Some(Json::String(text)) => self.some_test(first, end, Scalar::Text(text)),
+            Some(Json::Bool(truth)) => self.some_test(first, end, Scalar::Bool(truth)),
+            Some(Json::Null) => self.some_test(first, end, Scalar::Null),
+        }
+    }
+
+    fn some_test(&mut self, mut at: usize, end: usize, value: Scalar<'d>) -> Decided {
+        while at < end {
+            self.steps.take(1)?;
+            if self.test(at, value)? {
+                return Ok(true);
+            }
+            at = self.pattern.next(at);
+        }
+        Ok(false)
+    }
+
+    fn test(&mut self, at: usize, value: Scalar<'d>) -> Decided {
+        let text_of = |span| self.pattern.text.get(span);
+        Ok(match (self.pattern.operations[at], value) {
+            (Op::AnythingBut { operations }, value) => {
+                let first = at + 1;
+                !self.some_test(first, first + operations as usize, value)?
+            }
+            (Op::Null, Scalar::Null) => true,
+            (Op::Bool(own), Scalar::Bool(truth)) => own == truth,
+            (Op::Number(own), Scalar::Number(number)) => {
+                self.steps.take(number.tail.len() / BYTES_PER_STEP)?;
+                self.pattern.text.decimal(own) == number
+            }
+            (Op::Range { bounds }, Scalar::Number(number)) => {
+                self.steps.take(number.tail.len() / BYTES_PER_STEP)?;
+                let bounds = &self.pattern.operations[at + 1..][..usize::from(bounds)];
+                bounds.iter().all(|bound| match bound {
+                    Op::Bound(comparison, own) => comparison.holds(number, self.pattern.text.decimal(*own)),
+                    _ => false,
+                })
+            }
+            (Op::Text(own), Scalar::Text(text)) => text_of(own) == text,
+            (Op::Prefix(own), Scalar::Text(text)) => text.starts_with(text_of(own)),
+            (Op::Suffix(own), Scalar::Text(text)) => text.ends_with(text_of(own)),
+            (Op::EqualFolded(own), Scalar::Text(text)) => {
+                let own = text_of(own);
+                self.steps.take(own.len() / FOLDED_BYTES_PER_STEP)?;
+                folding::equal(text, own)
+            }
+            (Op::PrefixFolded(own), Scalar::Text(text)) => {
+                let own = text_of(own);
+                self.steps.take(own.len() / FOLDED_BYTES_PER_STEP)?;
+                folding::begins(text, own)
+            }
+            (Op::SuffixFolded(own), Scalar::Text(text)) => {
+                let own = text_of(own);
+                self.steps.take(own.len() / FOLDED_BYTES_PER_STEP)?;
+                folding::ends(text, own)
+            }
+            (Op::Wildcard(pieces), Scalar::Text(text)) => {
+                self.steps.take(pieces as usize + text.len() / BYTES_PER_STEP)?;
+                let pieces = &self.pattern.operations[at + 1..][..pieces as usize];
+                wildcard::matches(text, pieces.iter().map(|piece| self.pattern.piece(piece)))
+            }
+            (Op::Within(network), Scalar::Text(text)) => Address::new(text).is_some_and(|a| network.holds(a)),
+            _ => false,
+        })
+    }
+
+    /// Lists of tests of a member, and what must hold below it: all in the same element, where it is a list.
+    fn mixed(&mut self, at: usize, end: usize, value: Option<Json<'d>>) -> Decided {
+        let mut pending = 0_u64;
+        let (mut leaf, mut place) = (at, 0_u32);
+        while leaf < end && matches!(self.pattern.operations[leaf], Op::Leaf { .. }) {
+            // Past what the set can hold, each list is judged by itself.
+            let next = self.pattern.next(leaf);
+            if place >= u64::BITS {
+                if !self.leaf(leaf, value)? {
+                    return Ok(false);
+                }
+            } else if !self.existence(leaf, value)?.0 {
+                pending |= 1 << place;
+            }
+            (leaf, place) = (next, place + 1);
+        }
+        let holds = self.mixed_value(at, leaf, end, value, pending)?;
+        if !holds && pending != 0 {
+            self.observer.failed(at, value);
+        }
+        Ok(holds)
+    }
+
+    /// `pending`: which of the lists of tests from `leaves` on are not met yet.
+    fn mixed_value(
+        &mut self,
+        leaves: usize,
+        level: usize,
+        end: usize,
+        value: Option<Json<'d>>,
+        pending: u64,
+    ) -> Decided {
+        match value {
+            Some(Json::Array(elements)) if !elements.is_empty() => {
+                let mut pending = pending;
+                let is_scalar = |element: &Json<'_>| !matches!(element, Json::Array(_) | Json::Object(_));
+                for element in elements.iter().filter(is_scalar) {
+                    pending = self.met(leaves, level, element, pending)?;
+                }
+                // A scalar has nothing below it, so that only what must be absent can hold there.
+                let scalars = elements.iter().any(|element| is_scalar(&element));
+                if scalars && pending == 0 && self.level(level, end, None)? {
+                    return Ok(true);
+                }
+                for element in elements.iter().filter(|element| !is_scalar(element)) {
+                    self.steps.take(1)?;
+                    if self.mixed_value(leaves, level, end, Some(element), pending)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Some(Json::Array(_) | Json::Object(_)) | None => Ok(pending == 0 && self.level(level, end, value)?),
+            Some(scalar) => Ok(self.met(leaves, level, scalar, pending)? == 0 && self.level(level, end, None)?),
+        }
+    }
+
+    /// Which lists of tests are still not met with this scalar.
+    fn met(&mut self, leaves: usize, level: usize, scalar: Json<'d>, mut pending: u64) -> Result<u64, TooCostly> {
+        let (mut leaf, mut place) = (leaves, 0_u32);
+        while leaf < level && place < u64::BITS {
+            let next = self.pattern.next(leaf);
+            if pending & 1 << place != 0 && self.scalar_holds(leaf + 1, next, Some(scalar))? {
+                pending &= !(1 << place);
+            }
+            (leaf, place) = (next, place + 1);
+        }
+        Ok(pending)
+    }
+}
+
+impl Pattern {
+    fn piece(&self, op: &Op) -> &str {
+        match op {
+            Op::Piece(span) => self.text.get(*span),
+            _ => "",
+        }
+    }
+}
+
+/// A value that tests are asked of.
+#[derive(Clone, Copy)]
+enum Scalar<'d> {
+    Null,
+    Bool(bool),
+    Number(Decimal<'d>),
+    Text(&'d str),
+}

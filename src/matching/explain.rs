@@ -1,0 +1,139 @@
+//! Why a pattern does not match: the same evaluation, with an observer that notes where it failed. Where there were
+//! several ways to match (branches of `$or`, elements of a list), it tells of the one that came furthest.
+
+use serde_json::value::RawValue;
+
+use super::evaluate::{Observer, Subject};
+use super::pattern::Pattern;
+use super::program::Op;
+use super::steps::{Steps, TooCostly};
+use crate::json::Json;
+
+/// The longest value that an explanation shows, in bytes of JSON.
+const VALUE_BYTES_MAX: usize = 1_024;
+
+/// The condition that failed.
+#[derive(Debug)]
+pub struct Mismatch {
+    /// Where its value is or would be: a JSON Pointer into the data.
+    pub path: String,
+    /// The list of tests as it was written.
+    pub condition: Box<RawValue>,
+    /// The value that was found, as JSON; `None`: there is none, or it is long.
+    pub value: Option<String>,
+}
+
+impl Pattern {
+    /// Why an event with this data is not meant; `None`: it is.
+    pub fn explain(&self, subject: &mut Subject<'_>, steps: &mut Steps) -> Result<Option<Mismatch>, TooCostly> {
+        let mut trace = Trace::default();
+        if self.observe(subject, steps, &mut trace)? {
+            return Ok(None);
+        }
+        let furthest = trace.furthest.pop().expect("a pattern that does not match has a condition that failed");
+        let condition = match self.operations[furthest.leaf] {
+            Op::Leaf { source, .. } => self.text.get(source).to_owned(),
+            _ => String::new(),
+        };
+        Ok(Some(Mismatch {
+            path: furthest.path,
+            condition: RawValue::from_string(condition).expect("the list was written as JSON"),
+            value: furthest.value.and_then(shown),
+        }))
+    }
+}
+
+/// A value as JSON where it is short enough to be read.
+fn shown(value: Json<'_>) -> Option<String> {
+    let mut json = String::new();
+    write(value, &mut json)?;
+    Some(json)
+}
+
+fn write(value: Json<'_>, out: &mut String) -> Option<()> {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    match value {
+        Json::Null => out.push_str("null"),
+        Json::Bool(truth) => out.push_str(if truth { "true" } else { "false" }),
+        Json::Number(digits) => out.push_str(digits),
+        Json::String(text) if text.len() > VALUE_BYTES_MAX => return None,
+        Json::String(text) => out.push_str(&quoted(text)),
+        Json::Array(elements) => {
+            for (place, element) in elements.iter().enumerate() {
+                out.push(if place == 0 { '[' } else { ',' });
+                write(element, out)?;
+            }
+            out.push_str(if elements.is_empty() { "[]" } else { "]" });
+        }
+        Json::Object(members) => {
+            for (place, (name, member)) in members.iter().enumerate() {
+                out.push(if place == 0 { '{' } else { ',' });
+                out.push_str(&quoted(name));
+                out.push(':');
+                write(member, out)?;
+            }
+            out.push_str(if members.is_empty() { "{}" } else { "}" });
+        }
+    }
+    (out.len() <= VALUE_BYTES_MAX).then_some(())
+}
+
+#[derive(Default)]
+struct Trace<'d> {
+    path: String,
+    /// Where the parts of the path begin.
+    parts: Vec<usize>,
+    /// How many conditions held on the way that is tried.
+    held: usize,
+    /// Failures, each further than the one before.
+    furthest: Vec<Failure<'d>>,
+}
+
+struct Failure<'d> {
+    held: usize,
+    path: String,
+    leaf: usize,
+    value: Option<Json<'d>>,
+}
+
+impl<'d> Observer<'d> for Trace<'d> {
+    type Mark = (usize, usize);
+
+    fn mark(&self) -> Self::Mark {
+        (self.held, self.furthest.len())
+    }
+
+    fn retry(&mut self, (held, _): Self::Mark) {
+        self.held = held;
+    }
+
+    fn forgive(&mut self, (_, failures): Self::Mark) {
+        self.furthest.truncate(failures);
+    }
+
+    fn enter(&mut self, name: &str) {
+        self.parts.push(self.path.len());
+        self.path.push('/');
+        self.path.push_str(&name.replace('~', "~0").replace('/', "~1"));
+    }
+
+    fn element(&mut self, place: usize) {
+        self.parts.push(self.path.len());
+        self.path.push('/');
+        self.path.push_str(&place.to_string());
+    }
+
+    fn leave(&mut self) {
+        self.path.truncate(self.parts.pop().unwrap_or_default());
+    }
+
+    fn held(&mut self) {
+        self.held += 1;
+    }
+
+    fn failed(&mut self, leaf: usize, value: Option<Json<'d>>) {
+        if self.furthest.last().is_none_or(|furthest| self.held > furthest.held) {
+            self.furthest.push(Failure { held: self.held, path: self.path.clone(), leaf, value });
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What a condition is filed under: a hash of the path, the kind of lookup and what is looked up. A collision brings a
+//! candidate too many, which is then evaluated like all others; it never loses one.
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::LazyLock;
+
+use crate::matching::decimal::Decimal;
+use crate::matching::folding::fold;
+use crate::matching::network::Network;
+
+/// Seeded, so that nobody can choose texts that collide.
+static STATE: LazyLock<foldhash::fast::RandomState> = LazyLock::new(foldhash::fast::RandomState::default);
+
+/// The longest beginning or end of a text that is looked up, in bytes; of one without case, in characters.
+pub(super) const AFFIX_MAX: usize = 24;
+/// The shortest and the longest part of a text that is looked up anywhere in it, in bytes.
+pub(super) const PART_MIN: usize = 3;
+/// See [`PART_MIN`].
+pub(super) const PART_MAX: usize = 4;
+
+/// How a value is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// All listeners without a pattern.
+    Always,
+    /// Those that no lookup finds.
+    Unfiled,
+    /// Any scalar is there.
+    Present,
+    Literal,
+    Number,
+    Range,
+    Text,
+    Folded,
+    Prefix,
+    Suffix,
+    PrefixFolded,
+    SuffixFolded,
+    Part,
+    NetworkV4,
+    NetworkV6,
+}
+
+/// The way to a member, as a hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Path(pub(super) u64);
+
+impl Path {
+    pub(super) const ROOT: Self = Self(0);
+
+    pub(super) fn member(self, name: &str) -> Self {
+        let mut hasher = STATE.build_hasher();
+        hasher.write_u64(self.0);
+        hasher.write(name.as_bytes());
+        Self(hasher.finish())
+    }
+
+    fn hasher(self, kind: Kind, length: usize) -> impl Hasher {
+        let mut hasher = STATE.build_hasher();
+        hasher.write_u64(self.0);
+        hasher.write_u16((kind as u16) << 8 | length as u16);
+        hasher
+    }
+
+    /// Where the kind says it all.
+    pub(super) fn bare(self, kind: Kind) -> u64 {
+        self.hasher(kind, 0).finish()
+    }
+
+    /// null, false and true.
+    pub(super) fn literal(self, literal: Option<bool>) -> u64 {
+        self.hasher(Kind::Literal, literal.map_or(2, usize::from)).finish()
+    }
+
+    pub(super) fn number(self, number: Decimal<'_>) -> u64 {
+        let mut hasher = self.hasher(Kind::Number, 0);
+        hasher.write_i8(number.sign);
+        if number.sign != 0 {
+            hasher.write_i64(number.exponent);
+            hasher.write_u64(number.head);
+            number.tail_digits().for_each(|digit| hasher.write_u8(digit));
+        }
+        hasher.finish()
+    }
+
+    /// A number that was looked for among ranges.
+    pub(super) fn range(self, number: i64) -> u64 {
+        self.bytes(Kind::Range, 0, &number.to_le_bytes())
+    }
+
+    /// A text or a part of it, as it is. The length belongs to affixes and parts.
+    pub(super) fn text(self, kind: Kind, length: usize, text: &str) -> u64 {
+        self.bytes(kind, length, text.as_bytes())
+    }
+
+    pub(super) fn bytes(self, kind: Kind, length: usize, bytes: &[u8]) -> u64 {
+        let mut hasher = self.hasher(kind, length);
+        hasher.write(bytes);
+        hasher.finish()
+    }
+
+    /// Characters, folded.
+    pub(super) fn folded(self, kind: Kind, length: usize, chars: impl Iterator<Item = char>) -> u64 {
+        let mut hasher = self.hasher(kind, length);
+        chars.for_each(|c| hasher.write_u32(fold(c).into()));
+        hasher.finish()
+    }
+
+    pub(super) fn network(self, network: &Network) -> u64 {
+        let (is_v4, length, bits) = network.parts();
+        self.bytes(network_kind(is_v4), length.into(), bits)
+    }
+}
+
+pub(super) fn network_kind(is_v4: bool) -> Kind {
+    if is_v4 { Kind::NetworkV4 } else { Kind::NetworkV6 }
+}
+
+/// The beginning of a text that is looked up.
+pub(super) fn prefix(text: &str) -> &str {
+    &text[..text.floor_char_boundary(AFFIX_MAX)]
+}
+
+/// The end of a text that is looked up.
+pub(super) fn suffix(text: &str) -> &str {
+    &text[text.ceil_char_boundary(text.len().saturating_sub(AFFIX_MAX))..]
+}

@@ -1,0 +1,162 @@
+//! The paths that witnesses stand on, as a tree beside which the data of an event is walked: only what somebody is
+//! filed under is looked at, whether it is the event or the index that has more members.
+
+use std::sync::Arc;
+
+use super::key::{Kind, Path};
+use super::tree::{Entry, Tree};
+use super::witness::{Key, Witness};
+
+/// A member that witnesses stand at or below.
+#[derive(Debug)]
+pub(super) struct PathNode<T> {
+    /// What values here are looked up as; only what somebody is filed under.
+    pub(super) probes: Vec<Probe>,
+    pub(super) ranges: Tree<InRange<T>>,
+    pub(super) children: Tree<PathChild<T>>,
+}
+
+/// A kind of lookup.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Probe {
+    pub(super) kind: Kind,
+    pub(super) length: u8,
+    /// How many witnesses want it.
+    count: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct PathChild<T> {
+    pub(super) path: Path,
+    pub(super) name: Arc<str>,
+    pub(super) node: Arc<PathNode<T>>,
+}
+
+/// A listener with a range of numbers.
+#[derive(Debug)]
+pub(super) struct InRange<T> {
+    pub(super) low: i64,
+    pub(super) high: i64,
+    pub(super) place: u32,
+    pub(super) listener: Arc<T>,
+}
+
+impl<T> Clone for PathNode<T> {
+    fn clone(&self) -> Self {
+        Self { probes: self.probes.clone(), ranges: self.ranges.clone(), children: self.children.clone() }
+    }
+}
+
+impl<T> Default for PathNode<T> {
+    fn default() -> Self {
+        Self { probes: Vec::new(), ranges: Tree::default(), children: Tree::default() }
+    }
+}
+
+impl<T> Clone for PathChild<T> {
+    fn clone(&self) -> Self {
+        Self { path: self.path, name: Arc::clone(&self.name), node: Arc::clone(&self.node) }
+    }
+}
+
+impl<T> Clone for InRange<T> {
+    fn clone(&self) -> Self {
+        Self { low: self.low, high: self.high, place: self.place, listener: Arc::clone(&self.listener) }
+    }
+}
+
+impl<T> Entry for PathChild<T> {
+    type Key = Path;
+    fn key(&self) -> Path {
+        self.path
+    }
+}
+
+impl<T> Entry for InRange<T> {
+    type Key = (i64, usize, u32);
+    fn key(&self) -> Self::Key {
+        (self.low, address(&self.listener), self.place)
+    }
+    fn top(&self) -> i64 {
+        self.high
+    }
+}
+
+/// What tells a listener from all others that live.
+pub(super) fn address<T>(listener: &Arc<T>) -> usize {
+    Arc::as_ptr(listener) as usize
+}
+
+impl<T> PathNode<T> {
+    /// The node at a path below this one.
+    pub(super) fn at<'n>(&self, mut way: impl Iterator<Item = &'n str>, path: Path) -> Option<&Self> {
+        let Some(name) = way.next() else { return Some(self) };
+        let path = path.member(name);
+        self.children.get(path)?.node.at(way, path)
+    }
+
+    /// Files a listener at the end of the way.
+    pub(super) fn add<'n>(
+        &mut self,
+        mut way: impl Iterator<Item = &'n str>,
+        path: Path,
+        witness: &Witness,
+        listener: &Arc<T>,
+    ) {
+        let Some(name) = way.next() else {
+            return self.add_here(witness, listener);
+        };
+        let path = path.member(name);
+        // Taken out, so that it is changed in its place where no copy shares it.
+        let child = self.children.remove(path);
+        let mut child = child.unwrap_or_else(|| PathChild { path, name: name.into(), node: Arc::default() });
+        Arc::make_mut(&mut child.node).add(way, path, witness, listener);
+        self.children.insert(child);
+    }
+
+    fn add_here(&mut self, witness: &Witness, listener: &Arc<T>) {
+        let (kind, length) = (witness.kind, witness.length);
+        match self.probes.iter_mut().find(|probe| (probe.kind, probe.length) == (kind, length)) {
+            Some(probe) => probe.count += 1,
+            None => self.probes.push(Probe { kind, length, count: 1 }),
+        }
+        if let Key::Range { low, high } = witness.key {
+            self.ranges.insert(InRange { low, high, place: witness.place, listener: Arc::clone(listener) });
+        }
+    }
+
+    /// Takes a listener out at the end of the way. Says whether nothing is left here and below.
+    pub(super) fn remove<'n>(
+        &mut self,
+        mut way: impl Iterator<Item = &'n str>,
+        path: Path,
+        witness: &Witness,
+        listener: &Arc<T>,
+    ) -> bool {
+        match way.next() {
+            None => self.remove_here(witness, listener),
+            Some(name) => {
+                let path = path.member(name);
+                if let Some(mut child) = self.children.remove(path)
+                    && !Arc::make_mut(&mut child.node).remove(way, path, witness, listener)
+                {
+                    self.children.insert(child);
+                }
+            }
+        }
+        self.probes.is_empty() && self.children.is_empty()
+    }
+
+    fn remove_here(&mut self, witness: &Witness, listener: &Arc<T>) {
+        let (kind, length) = (witness.kind, witness.length);
+        if let Some(at) = self.probes.iter().position(|probe| (probe.kind, probe.length) == (kind, length)) {
+            self.probes[at].count -= 1;
+            if self.probes[at].count == 0 {
+                self.probes.swap_remove(at);
+            }
+        }
+        if let Key::Range { low, .. } = witness.key {
+            self.ranges.remove((low, address(listener), witness.place));
+        }
+    }
+}

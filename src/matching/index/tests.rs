@@ -1,0 +1,244 @@
+//! Buckets and searches: what is filed where, that taking out leaves nothing, what a search costs, and bugs of other
+//! engines that are about states which patterns share. Generated ones are in tests/it/filters.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::bucket::Held;
+use super::*;
+use crate::json::Document;
+use crate::matching::{Limits, Pattern, Subject};
+
+#[derive(Debug)]
+struct Waiting {
+    name: String,
+    pattern: Option<Pattern>,
+    filing: Filing,
+}
+
+impl Listener for Waiting {
+    fn pattern(&self) -> Option<&Pattern> {
+        self.pattern.as_ref()
+    }
+    fn filing(&self) -> &Filing {
+        &self.filing
+    }
+}
+
+fn waiting(name: impl ToString, pattern: Value) -> Arc<Waiting> {
+    let pattern = if pattern.is_null() { None } else { Some(Pattern::new(&pattern).expect("a pattern")) };
+    Arc::new(Waiting { name: name.to_string(), pattern, filing: Filing::default() })
+}
+
+/// A bucket with these and as many more as it takes to be filed.
+fn filled(with: &[&Arc<Waiting>]) -> Bucket<Waiting> {
+    let mut bucket = Bucket::default();
+    for number in 0..=FEW {
+        bucket.add(&waiting(format!("other{number}"), json!({"other": {"id": [number]}})));
+    }
+    with.iter().for_each(|listener| bucket.add(listener));
+    bucket
+}
+
+fn search(bucket: &Bucket<Waiting>, data: &Value, limits: &Limits) -> (Vec<String>, Ended, usize, usize) {
+    let document = Document::from(data);
+    let mut subject = Subject::new(document.object().expect("an object"));
+    let mut search = Search::new([bucket], &mut subject, limits);
+    let mut names = Vec::new();
+    let ended = search.run(&mut subject, |listener| {
+        names.push(listener.name.clone());
+        true
+    });
+    names.sort();
+    (names, ended, search.too_costly(), limits.steps_per_event_max - search.steps_left())
+}
+
+fn found(bucket: &Bucket<Waiting>, data: Value) -> Vec<String> {
+    let (names, ended, too_costly, _) = search(bucket, &data, &Limits::default());
+    assert_eq!((ended, too_costly), (Ended::Complete, 0));
+    names
+}
+
+fn is_bare(bucket: &Bucket<Waiting>) -> bool {
+    match &bucket.0 {
+        Held::Few(few) => few.is_empty(),
+        Held::Many(many) => many.is_bare(),
+    }
+}
+
+/// One of each kind of witness, with data that match and data that don't.
+fn kinds() -> Vec<(Value, Value, Value)> {
+    vec![
+        (json!({"a": ["x"]}), json!({"a": "x"}), json!({"a": "y"})),
+        (json!({"a": [1.50]}), json!({"a": 15e-1}), json!({"a": "1.5"})),
+        (json!({"a": [true]}), json!({"a": true}), json!({"a": false})),
+        (json!({"a": [null]}), json!({"a": null}), json!({})),
+        (json!({"a": [{"equals-ignore-case": "Straße"}]}), json!({"a": "STRAẞE"}), json!({"a": "strasse"})),
+        (json!({"a": [{"prefix": "ab"}]}), json!({"a": "abc"}), json!({"a": "ba"})),
+        (json!({"a": [{"suffix": "日本"}]}), json!({"a": "in 日本"}), json!({"a": "本"})),
+        (json!({"a": [{"prefix": {"equals-ignore-case": "éa"}}]}), json!({"a": "ÉAb"}), json!({"a": "é"})),
+        (json!({"a": [{"suffix": {"equals-ignore-case": "éa"}}]}), json!({"a": "bÉA"}), json!({"a": "a"})),
+        (json!({"a": [{"prefix": "p".repeat(100)}]}), json!({"a": "p".repeat(101)}), json!({"a": "p".repeat(99)})),
+        (json!({"a": [{"suffix": "é".repeat(100)}]}), json!({"a": "é".repeat(101)}), json!({"a": "é".repeat(99)})),
+        (json!({"a": [{"prefix": ""}]}), json!({"a": "x"}), json!({"a": 1})),
+        (json!({"a": [{"wildcard": "ab*c"}]}), json!({"a": "abxc"}), json!({"a": "abx"})),
+        (json!({"a": [{"wildcard": "*abc"}]}), json!({"a": "xabc"}), json!({"a": "abcx"})),
+        (json!({"a": [{"wildcard": "*hello*"}]}), json!({"a": "a hello b"}), json!({"a": "hell o"})),
+        (json!({"a": [{"wildcard": "*abc*"}]}), json!({"a": "xabcx"}), json!({"a": "xabx"})),
+        (json!({"a": [{"wildcard": "*a*"}]}), json!({"a": "bab"}), json!({"a": "b"})),
+        (json!({"a": [{"numeric": [">", 5]}]}), json!({"a": 6}), json!({"a": 5})),
+        (json!({"a": [{"numeric": [">=", -5, "<", 1e40]}]}), json!({"a": -5}), json!({"a": -6})),
+        (json!({"a": [{"numeric": ["<", 5]}]}), json!({"a": 4.99}), json!({"a": 5})),
+        (json!({"a": [{"cidr": "10.0.0.0/8"}]}), json!({"a": "10.1.1.1"}), json!({"a": "11.1.1.1"})),
+        (json!({"a": [{"cidr": "2001:db8::/32"}]}), json!({"a": "2001:DB8::1"}), json!({"a": "2001::"})),
+        (json!({"a": [{"cidr": "::/0"}]}), json!({"a": "::1"}), json!({"a": "1.1.1.1"})),
+        (json!({"a": [{"exists": true}]}), json!({"a": [[0]]}), json!({"a": {}})),
+        (json!({"a": [{"anything-but": "x"}]}), json!({"a": "y"}), json!({"a": "x"})),
+        (json!({"a": [{"exists": false}]}), json!({"b": 1}), json!({"a": 1})),
+        (json!({"a": [{"exists": false}, {"exists": true}], "c": [1]}), json!({"c": 1}), json!({"a": 1})),
+        (json!({"a": [{"exists": false}, "x"]}), json!({"a": "x"}), json!({"a": "y"})),
+        (json!({"a": {"b": {"c": ["x", 2]}}}), json!({"a": [{"b": {"c": [1, 2]}}]}), json!({"a": {"b": "x"}})),
+        (json!({"$or": [{"a": ["x"]}, {"b": {"c": [1]}}]}), json!({"b": {"c": 1}}), json!({"b": 1})),
+        (json!({"a": ["x"], "$or": [{"a": {"b": [1]}}, {"c": [1]}]}), json!({"a": ["x", {"b": 1}]}), json!({"a": "x"})),
+        (Value::Null, json!({}), json!({"never": true})),
+    ]
+}
+
+#[test]
+fn each_kind_of_witness_is_found_and_taken_out_without_a_trace() {
+    for (pattern, data, other) in kinds() {
+        let (one, two) = (waiting("one", pattern.clone()), waiting("two", pattern.clone()));
+        let mut bucket = filled(&[&one, &two]);
+        let before = bucket.clone();
+        assert_eq!(found(&bucket, data.clone()), ["one", "two"], "{pattern} {data}");
+        if !pattern.is_null() {
+            assert_eq!(found(&bucket, other.clone()), [""; 0], "{pattern} {other}");
+        }
+        bucket.remove(&one);
+        assert_eq!(found(&bucket, data.clone()), ["two"], "{pattern}");
+        assert_eq!(found(&before, data.clone()), ["one", "two"], "a copy stays as it was: {pattern}");
+        bucket.add(&one);
+        assert_eq!(found(&bucket, data.clone()), ["one", "two"], "{pattern}");
+        bucket.remove(&two);
+        bucket.remove(&one);
+        assert_eq!(found(&bucket, data), [""; 0], "{pattern}");
+    }
+}
+
+#[test]
+fn what_is_emptied_holds_nothing() {
+    let mut bucket = Bucket::default();
+    let listeners: Vec<_> = kinds().into_iter().map(|(pattern, _, _)| waiting("x", pattern)).collect();
+    for _ in 0..3 {
+        listeners.iter().for_each(|listener| bucket.add(listener));
+        assert_eq!(bucket.len(), listeners.len());
+        assert!(!is_bare(&bucket));
+        listeners.iter().rev().for_each(|listener| bucket.remove(listener));
+        assert!(is_bare(&bucket) && bucket.is_empty() && bucket.unselective() == 0);
+    }
+}
+
+/// event-ruler #255/#259: deleting one of two rules that share a wildcard left a ghost, or broke the other.
+#[test]
+fn one_of_two_that_share_a_wildcard_can_be_deleted() {
+    for shared in ["*hello*", "hello*", "*hello", "h*o"] {
+        let pattern = json!({"a": [{"wildcard": shared}], "b": [1]});
+        let (one, two) = (waiting("one", pattern), waiting("two", json!({"a": [{"wildcard": shared}], "b": [2]})));
+        let mut bucket = filled(&[&one, &two]);
+        bucket.remove(&one);
+        assert_eq!(found(&bucket, json!({"a": "hello", "b": 1})), [""; 0], "a ghost of {shared}");
+        assert_eq!(found(&bucket, json!({"a": "hello", "b": 2})), ["two"], "{shared}");
+    }
+}
+
+/// Which of several conditions a listener is filed under follows what is filed already.
+#[test]
+fn the_rarest_condition_is_the_witness() {
+    let mut bucket = Bucket::default();
+    for number in 0..1_000 {
+        let pattern = json!({"status": ["confirmed"], "rental": {"id": [format!("r{number}")]}, "paid": [true]});
+        bucket.add(&waiting(number, pattern));
+    }
+    let data = json!({"status": "confirmed", "rental": {"id": "r777"}, "paid": true});
+    let (names, _, _, steps) = search(&bucket, &data, &Limits::default());
+    assert_eq!(names, ["777"]);
+    assert!(steps < 100, "{steps} steps for one of a thousand");
+}
+
+/// What an event costs depends on what it fires: the same with a hundred times as many that it does not fire.
+#[test]
+fn the_cost_does_not_grow_with_what_does_not_fire() {
+    let patterns = |number: usize| {
+        let id = format!("r{number}");
+        match number % 5 {
+            0 => json!({"rental": {"id": [id]}}),
+            1 => json!({"guest": {"email": [{"suffix": format!("@{id}.example")}]}}),
+            2 => json!({"cost": [{"numeric": [">", number, "<=", number + 5]}]}),
+            3 => json!({"ip": [{"cidr": format!("10.{}.{}.0/24", number / 256 % 256, number % 256)}]}),
+            _ => json!({"name": [{"prefix": {"equals-ignore-case": format!("Name{id}-")}}], "paid": [true]}),
+        }
+    };
+    let data = json!({
+        "rental": {"id": "r40"}, "guest": {"email": "x@r41.example"}, "cost": 40, "ip": "10.0.43.7",
+        "name": "NAMEr44-x", "paid": true,
+    });
+    let steps = |listeners: usize| {
+        let mut bucket = Bucket::default();
+        (0..listeners).for_each(|number| bucket.add(&waiting(number, patterns(number))));
+        let (names, ended, _, steps) = search(&bucket, &data, &Limits::default());
+        assert_eq!((names, ended), (["37", "40", "41", "43", "44"].map(str::to_owned).to_vec(), Ended::Complete));
+        steps
+    };
+    let (few, many) = (steps(100), steps(10_000));
+    assert!(many <= few + 20, "{few} {many}");
+}
+
+#[test]
+fn a_list_of_the_same_value_is_looked_up_once() {
+    let mut bucket = filled(&[]);
+    (0..100).for_each(|number| bucket.add(&waiting(number, json!({"a": ["x"], "b": [number]}))));
+    (0..100).for_each(|number| bucket.add(&waiting(number, json!({"n": [{"numeric": [">", 1]}], "c": [number]}))));
+    let data = json!({"a": vec!["x"; 1_000], "n": vec![7; 1_000]});
+    let (_, ended, _, steps) = search(&bucket, &data, &Limits::default());
+    assert_eq!(ended, Ended::Complete);
+    assert!(steps < 20_000, "{steps}");
+}
+
+#[test]
+fn an_event_has_a_budget_that_what_fires_is_not_charged_to() {
+    let mut bucket = Bucket::default();
+    (0..2_000)
+        .for_each(|number| bucket.add(&waiting(number, json!({"a": [{"exists": true}], "b": [{"exists": false}]}))));
+    let limits = Limits { steps_per_event_max: 1_000, ..Limits::default() };
+    let (names, ended, too_costly, _) = search(&bucket, &json!({"a": 1}), &limits);
+    assert_eq!((names.len(), ended, too_costly), (2_000, Ended::Complete, 0));
+    let (names, ended, too_costly, steps) = search(&bucket, &json!({"a": 1, "b": 1}), &limits);
+    assert_eq!((names.len(), ended, too_costly, steps), (0, Ended::TooCostly, 0, 1_000));
+    // The walk of the data counts, too.
+    let (_, ended, _, steps) = search(&bucket, &json!({"a": vec![json!([]); 5_000]}), &limits);
+    assert_eq!((ended, steps), (Ended::TooCostly, 1_000));
+    assert_eq!(bucket.unselective(), 2_000);
+}
+
+#[test]
+fn a_listener_whose_filter_costs_too_much_takes_no_other_along() {
+    let costly: Vec<Value> = (0..900).map(|number| json!({"numeric": [">", 1_000 + number]})).collect();
+    let bucket = filled(&[
+        &waiting("costly", json!({"n": costly, "z": [{"exists": true}]})),
+        &waiting("cheap", json!({"n": [7]})),
+        &waiting("all", Value::Null),
+    ]);
+    let data = json!({"n": (0..500).collect::<Vec<_>>(), "z": 1});
+    let limits = Limits { steps_per_trigger_max: 10_000, ..Limits::default() };
+    let (names, ended, too_costly, _) = search(&bucket, &data, &limits);
+    assert_eq!((names, ended, too_costly), (vec!["all".to_owned(), "cheap".to_owned()], Ended::Complete, 1));
+}
+
+/// quamina #518: memory. What a listener takes in the index, beside itself.
+#[test]
+fn postings_are_small() {
+    assert_eq!(size_of::<super::bucket::Posting<Waiting>>(), 16);
+    assert_eq!(size_of::<super::paths::InRange<Waiting>>(), 32);
+    assert!(size_of::<Filing>() <= 32, "{}", size_of::<Filing>());
+}

@@ -1,0 +1,282 @@
+//! The witness of a pattern: a condition, or one of a few, that holds of every event which the pattern matches. The
+//! pattern is filed under it, is a candidate where it is found, and is then evaluated. Of the conditions that a pattern
+//! has, the one is taken that brings the fewest candidates: by what the index holds already, and by its kind.
+
+use super::key::{AFFIX_MAX, Kind, PART_MAX, PART_MIN, Path, network_kind, prefix, suffix};
+use crate::matching::pattern::Pattern;
+use crate::matching::program::{Below, Comparison, Op, Span};
+
+/// With more tests than this in a list, those that are filed under each are not counted: the list is long enough.
+const COUNTED_MAX: usize = 32;
+
+/// What a test is filed under.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Key {
+    /// In the postings, under this hash.
+    Hash(u64),
+    /// Among the ranges of its path: its least and greatest number, coarsely.
+    Range { low: i64, high: i64 },
+}
+
+/// A test that is a witness.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Witness {
+    /// Its place in the pattern.
+    pub(super) place: u32,
+    pub(super) kind: Kind,
+    /// For affixes, parts and networks.
+    pub(super) length: u8,
+    pub(super) key: Key,
+}
+
+/// Where in a pattern the witnesses of a listener stand.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Filed {
+    /// It has no pattern.
+    Always,
+    /// Its pattern has no witness.
+    Nowhere,
+    One(u32),
+    Several(Box<[u32]>),
+}
+
+impl Filed {
+    pub(super) fn places(&self) -> &[u32] {
+        match self {
+            Self::Always | Self::Nowhere => &[],
+            Self::One(place) => std::slice::from_ref(place),
+            Self::Several(places) => places,
+        }
+    }
+}
+
+/// Says how many listeners are filed where a witness would be.
+pub(super) trait Counts {
+    fn count(&self, pattern: &Pattern, witness: &Witness) -> usize;
+}
+
+/// Some witnesses of which one is found whenever the pattern matches, and how many candidates they may bring.
+struct Choice {
+    cost: usize,
+    places: Vec<u32>,
+    /// Nearly every event has one.
+    common: bool,
+}
+
+/// The witnesses of a pattern.
+pub(super) fn choose(pattern: &Pattern, counts: &impl Counts) -> Filed {
+    let chooser = Chooser { pattern, counts };
+    match chooser.level(0, pattern.operations.len(), Path::ROOT) {
+        None => Filed::Nowhere,
+        Some(choice) => match choice.places.as_slice() {
+            [only] => Filed::One(*only),
+            _ => Filed::Several(choice.places.into()),
+        },
+    }
+}
+
+impl Pattern {
+    /// Whether events that it does not match can be told from those that it may match without evaluating it.
+    pub fn is_selective(&self) -> bool {
+        struct Empty;
+        impl Counts for Empty {
+            fn count(&self, _: &Pattern, _: &Witness) -> usize {
+                0
+            }
+        }
+        let chooser = Chooser { pattern: self, counts: &Empty };
+        chooser.level(0, self.operations.len(), Path::ROOT).is_some_and(|choice| !choice.common)
+    }
+
+    /// The witness at a place.
+    pub(super) fn witness(&self, place: u32, path: Path) -> Option<Witness> {
+        let text = |span: Span| self.text.get(span);
+        let hash = |kind, hash| (kind, 0, Key::Hash(hash));
+        let (kind, length, key) = match *self.operations.get(place as usize)? {
+            Op::Exists(true) | Op::AnythingBut { .. } => present(path),
+            Op::Null => hash(Kind::Literal, path.literal(None)),
+            Op::Bool(truth) => hash(Kind::Literal, path.literal(Some(truth))),
+            Op::Text(own) => hash(Kind::Text, path.text(Kind::Text, 0, text(own))),
+            Op::Number(own) => hash(Kind::Number, path.number(self.text.decimal(own))),
+            Op::EqualFolded(own) => hash(Kind::Folded, path.folded(Kind::Folded, 0, text(own).chars())),
+            Op::Prefix(own) => affix(path, Kind::Prefix, prefix(text(own))),
+            Op::Suffix(own) => affix(path, Kind::Suffix, suffix(text(own))),
+            Op::PrefixFolded(own) => folded_affix(path, Kind::PrefixFolded, text(own).chars()),
+            Op::SuffixFolded(own) => folded_affix(path, Kind::SuffixFolded, text(own).chars().rev()),
+            Op::Within(network) => {
+                let (is_v4, length, _) = network.parts();
+                (network_kind(is_v4), length.into(), Key::Hash(path.network(&network)))
+            }
+            Op::Wildcard(pieces) => {
+                let pieces = &self.operations[place as usize + 1..][..pieces as usize];
+                let texts = pieces.iter().map(|op| match op {
+                    Op::Piece(span) => text(*span),
+                    _ => "",
+                });
+                wildcard(path, texts)
+            }
+            Op::Range { bounds } => {
+                let (low, high) = self.range(&self.operations[place as usize + 1..][..usize::from(bounds)]);
+                (Kind::Range, 0, Key::Range { low, high })
+            }
+            _ => return None,
+        };
+        Some(Witness { place, kind, length: length as u8, key })
+    }
+
+    /// The least and the greatest number within some bounds, coarsely.
+    fn range(&self, bounds: &[Op]) -> (i64, i64) {
+        let (mut low, mut high) = (i64::MIN, i64::MAX);
+        for bound in bounds {
+            let Op::Bound(comparison, number) = bound else { continue };
+            let number = self.text.decimal(*number).coarse();
+            match comparison {
+                Comparison::Greater | Comparison::GreaterOrEqual => low = number,
+                Comparison::Less | Comparison::LessOrEqual => high = number,
+                Comparison::Equal => (low, high) = (number, number),
+            }
+        }
+        (low, high)
+    }
+
+    /// The names on the way to the test at a place.
+    pub(super) fn way(&self, place: u32) -> impl Iterator<Item = &str> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            while at < place as usize {
+                let next = self.next(at);
+                let inside = (place as usize) < next;
+                let op = self.operations[at];
+                at = if inside { at + 1 } else { next };
+                if let (true, Op::Field { name, .. }) = (inside, op) {
+                    return Some(self.text.get(name));
+                }
+            }
+            None
+        })
+    }
+}
+
+/// Kind, length and key of a witness.
+type Sought = (Kind, usize, Key);
+
+fn present(path: Path) -> Sought {
+    (Kind::Present, 0, Key::Hash(path.bare(Kind::Present)))
+}
+
+fn affix(path: Path, kind: Kind, text: &str) -> Sought {
+    match text.len() {
+        0 => present(path),
+        length => (kind, length, Key::Hash(path.text(kind, length, text))),
+    }
+}
+
+fn folded_affix(path: Path, kind: Kind, chars: impl Iterator<Item = char> + Clone) -> Sought {
+    match chars.clone().take(AFFIX_MAX).count() {
+        0 => present(path),
+        length => (kind, length, Key::Hash(path.folded(kind, length, chars.take(length)))),
+    }
+}
+
+/// The longer one of what the value begins and ends with; else a part of the longest piece.
+fn wildcard<'p>(path: Path, mut pieces: impl DoubleEndedIterator<Item = &'p str> + Clone) -> Sought {
+    let longest = pieces.clone().max_by_key(|text| text.len()).unwrap_or("");
+    let (first, last) = (pieces.next().unwrap_or(""), pieces.next_back().unwrap_or(""));
+    match (first.len(), last.len(), longest.len()) {
+        (0, 0, PART_MIN..) => {
+            let length = longest.len().min(PART_MAX);
+            let part = &longest.as_bytes()[longest.len() - length..];
+            (Kind::Part, length, Key::Hash(path.bytes(Kind::Part, length, part)))
+        }
+        (0, 0, _) => present(path),
+        (begin, end, _) if begin >= end => affix(path, Kind::Prefix, prefix(first)),
+        _ => affix(path, Kind::Suffix, suffix(last)),
+    }
+}
+
+struct Chooser<'a, C> {
+    pattern: &'a Pattern,
+    counts: &'a C,
+}
+
+impl<C: Counts> Chooser<'_, C> {
+    /// All must hold: the best of them is enough.
+    fn level(&self, mut at: usize, end: usize, path: Path) -> Option<Choice> {
+        let mut best: Option<Choice> = None;
+        while at < end {
+            let next = self.pattern.next(at);
+            let choice = match self.pattern.operations[at] {
+                Op::Field { name, below, .. } => {
+                    let path = path.member(self.pattern.text.get(name));
+                    match below {
+                        Below::Leaf => self.leaf(at + 1, path),
+                        Below::Level | Below::Mixed => self.level(at + 1, next, path),
+                    }
+                }
+                Op::Leaf { .. } => self.leaf(at, path),
+                Op::Any { .. } => self.any(at + 1, next, path),
+                _ => None,
+            };
+            best = match (best, choice) {
+                (Some(best), Some(choice)) if choice.cost < best.cost => Some(choice),
+                (None, choice) => choice,
+                (best, _) => best,
+            };
+            at = next;
+        }
+        best
+    }
+
+    /// One must hold: all of them are needed.
+    fn any(&self, mut at: usize, end: usize, path: Path) -> Option<Choice> {
+        let mut whole = Choice { cost: 0, places: Vec::new(), common: false };
+        while at < end {
+            let next = self.pattern.next(at);
+            let choice = self.level(at + 1, next, path)?;
+            whole.cost = whole.cost.saturating_add(choice.cost);
+            whole.common |= choice.common;
+            whole.places.extend(choice.places);
+            at = next;
+        }
+        Some(whole)
+    }
+
+    fn leaf(&self, leaf: usize, path: Path) -> Option<Choice> {
+        let (mut at, end) = (leaf + 1, self.pattern.next(leaf));
+        // What may be absent leaves nothing to be found.
+        if self.pattern.operations[at..end].contains(&Op::Exists(false)) {
+            return None;
+        }
+        let mut whole = Choice { cost: 0, places: Vec::new(), common: false };
+        while at < end {
+            let place = crate::matching::program::small(at);
+            let witness = self.pattern.witness(place, path)?;
+            let counted = if whole.places.len() < COUNTED_MAX { self.counts.count(self.pattern, &witness) } else { 0 };
+            let cost = counted + cost_of(&witness);
+            // Where presence is enough for one test, the others bring nothing more.
+            if witness.kind == Kind::Present {
+                return Some(Choice { cost, places: vec![place], common: true });
+            }
+            whole.cost = whole.cost.saturating_add(cost);
+            whole.places.push(place);
+            at = self.pattern.next(at);
+        }
+        Some(whole)
+    }
+}
+
+/// How many candidates a witness may bring beside those that are counted: by how common its values are in general.
+fn cost_of(witness: &Witness) -> usize {
+    match (witness.kind, witness.length) {
+        (Kind::Text | Kind::Number | Kind::Folded, _) => 1,
+        (Kind::NetworkV4, 24..) | (Kind::NetworkV6, 48..) => 2,
+        (Kind::Prefix | Kind::Suffix | Kind::PrefixFolded | Kind::SuffixFolded, 4..) => 3,
+        (Kind::Part, PART_MAX_LENGTH..) => 8,
+        (Kind::Range, _) => 32,
+        (Kind::Literal, _) => 64,
+        (Kind::Present, _) => 256,
+        _ => 16,
+    }
+}
+
+const PART_MAX_LENGTH: u8 = PART_MAX as u8;

@@ -1,0 +1,264 @@
+//! Reads the tests of a list: plain values and operators such as `{"prefix": "a"}`.
+
+use serde_json::{Map, Value};
+
+use super::error::PatternError;
+use super::folding::folded;
+use super::network::Network;
+use super::program::{Comparison, Number, Op, Span, small};
+use super::read::{Reader, kind};
+use super::wildcard;
+
+const OPERATORS: &str = "prefix, suffix, equals-ignore-case, wildcard, anything-but, numeric, exists and cidr";
+
+/// What each operator takes.
+fn shape(name: &str) -> &'static str {
+    match name {
+        "prefix" => "{\"prefix\": \"a\"} or {\"prefix\": {\"equals-ignore-case\": \"a\"}}",
+        "suffix" => "{\"suffix\": \"a\"} or {\"suffix\": {\"equals-ignore-case\": \"a\"}}",
+        "equals-ignore-case" => "{\"equals-ignore-case\": \"a\"}",
+        "wildcard" => "{\"wildcard\": \"a*b\"}; \\* and \\\\ stand for * and \\",
+        "numeric" => {
+            "{\"numeric\": [\">\", 5]} or a range, {\"numeric\": [\">=\", 1, \"<\", 5]}; = < <= > >= are known"
+        }
+        "exists" => "{\"exists\": true} or {\"exists\": false}",
+        "cidr" => "{\"cidr\": \"10.0.0.0/8\"} or {\"cidr\": \"2001:db8::/32\"}",
+        _ => {
+            "{\"anything-but\": \"a\"}, a number, a list of strings or a list of numbers, or {\"anything-but\": \
+             {\"prefix\": \"a\"}}, where suffix, equals-ignore-case and wildcard may stand too, each with a string or a \
+             list of strings"
+        }
+    }
+}
+
+fn wrong(at: &str, name: &str, found: &Value) -> PatternError {
+    PatternError::shape(at, format!("`{name}` does not take {} here; write {}", kind(found), shape(name)))
+}
+
+impl Reader {
+    /// Reads one test of a list.
+    pub(super) fn test(&mut self, item: &Value, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
+        self.count(1, at)?;
+        let op = match item {
+            Value::Null => Op::Null,
+            Value::Bool(truth) => Op::Bool(*truth),
+            Value::String(_) => Op::Text(self.scalar()),
+            Value::Number(_) => Op::Number(self.number(at)?),
+            Value::Object(members) => return self.operator(members, at, tests),
+            Value::Array(_) => {
+                let detail = "a list within a list is no test; write its values side by side: [\"a\", \"b\"]";
+                return Err(PatternError::shape(at, detail));
+            }
+        };
+        tests.push(op);
+        Ok(())
+    }
+
+    fn operator(&mut self, members: &Map<String, Value>, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
+        let mut only = members.iter();
+        let (Some((name, argument)), None) = (only.next(), only.next()) else {
+            let detail = "an operator is an object with one member, such as {\"prefix\": \"a\"}; more than one stand \
+                          side by side in the list";
+            return Err(PatternError::shape(at, detail));
+        };
+        let at = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+        match name.as_str() {
+            "prefix" | "suffix" | "equals-ignore-case" | "wildcard" => self.text_test(name, argument, &at, tests),
+            "numeric" => self.numeric(argument, &at, tests),
+            "anything-but" => self.anything_but(argument, &at, tests),
+            "exists" => match argument {
+                // Asked once, before the elements of a list are looked at.
+                Value::Bool(wanted) => {
+                    tests.insert(0, Op::Exists(*wanted));
+                    Ok(())
+                }
+                other => Err(wrong(&at, name, other)),
+            },
+            "cidr" => {
+                let Value::String(text) = argument else { return Err(wrong(&at, name, argument)) };
+                self.scalar();
+                let network = Network::new(text).map_err(|detail| PatternError::new(&at, "bad_cidr", detail))?;
+                tests.push(Op::Within(network));
+                Ok(())
+            }
+            _ => {
+                let detail = format!("there is no such operator; known are {OPERATORS}");
+                Err(PatternError::new(&at, "unknown_matcher", detail))
+            }
+        }
+    }
+
+    /// The operators that take a text; `prefix` and `suffix` take one without case, too.
+    fn text_test(&mut self, name: &str, argument: &Value, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
+        if let (true, Value::Object(members)) = (matches!(name, "prefix" | "suffix"), argument) {
+            let mut only = members.iter();
+            let (Some((inner, Value::String(text))), None) = (only.next(), only.next()) else {
+                return Err(wrong(at, name, argument));
+            };
+            if inner != "equals-ignore-case" {
+                return Err(wrong(at, name, argument));
+            }
+            self.scalar();
+            let span = self.texts.make(&folded(text));
+            tests.push(if name == "prefix" { Op::PrefixFolded(span) } else { Op::SuffixFolded(span) });
+            return Ok(());
+        }
+        let Value::String(text) = argument else { return Err(wrong(at, name, argument)) };
+        let span = self.scalar();
+        match name {
+            "prefix" => tests.push(Op::Prefix(span)),
+            "suffix" => tests.push(Op::Suffix(span)),
+            "equals-ignore-case" => {
+                let span = self.texts.make(&folded(text));
+                tests.push(Op::EqualFolded(span));
+            }
+            _ => self.wildcard(text, at, tests)?,
+        }
+        Ok(())
+    }
+
+    fn wildcard(&mut self, text: &str, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
+        let pieces = wildcard::pieces(text).map_err(|detail| PatternError::new(at, "bad_wildcard", detail))?;
+        if let [whole] = pieces.as_slice() {
+            let span = self.texts.make(whole);
+            tests.push(Op::Text(span));
+            return Ok(());
+        }
+        self.count(pieces.len() - 1, at)?;
+        tests.push(Op::Wildcard(small(pieces.len())));
+        for piece in pieces {
+            let span = self.texts.make(&piece);
+            tests.push(Op::Piece(span));
+        }
+        Ok(())
+    }
+
+    fn numeric(&mut self, argument: &Value, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
+        let Value::Array(words) = argument else { return Err(wrong(at, "numeric", argument)) };
+        let bad = |detail: &str| PatternError::shape(at, format!("{detail}; write {}", shape("numeric")));
+        if !matches!(words.len(), 2 | 4) {
+            return Err(bad("`numeric` takes one comparison or two"));
+        }
+        let mut bounds = Vec::with_capacity(2);
+        for pair in words.chunks_exact(2) {
+            let comparison = pair[0].as_str().and_then(Comparison::new);
+            let comparison = comparison.ok_or_else(|| bad("a comparison is missing or not known"))?;
+            self.scalar();
+            if !pair[1].is_number() {
+                return Err(bad("a comparison needs a number"));
+            }
+            bounds.push((comparison, self.number(at)?));
+        }
+        if let [(low, from), (high, to)] = bounds.as_slice() {
+            use Comparison::{Greater, GreaterOrEqual, Less, LessOrEqual};
+            if !matches!((low, high), (Greater | GreaterOrEqual, Less | LessOrEqual)) {
+                return Err(bad("a range begins with > or >= and ends with < or <="));
+            }
+            if self.texts.decimal(*from) >= self.texts.decimal(*to) {
+                return Err(bad("the range is empty"));
+            }
+        }
+        tests.push(match bounds.as_slice() {
+            [(Comparison::Equal, number)] => Op::Number(*number),
+            bounds => Op::Range { bounds: bounds.len() as u8 },
+        });
+        if matches!(tests.last(), Some(Op::Range { .. })) {
+            tests.extend(bounds.into_iter().map(|(comparison, number)| Op::Bound(comparison, number)));
+        }
+        Ok(())
+    }
+
+    fn anything_but(&mut self, argument: &Value, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
+        let place = tests.len();
+        tests.push(Op::AnythingBut { operations: 0 });
+        match argument {
+            Value::Object(members) => self.anything_but_operator(members, argument, at, tests)?,
+            Value::Array(list) if !list.is_empty() => {
+                self.count(list.len(), at)?;
+                for value in list {
+                    self.plain(value, at, tests)?;
+                }
+                let numbers = list.iter().filter(|value| value.is_number()).count();
+                if numbers > 0 && numbers < list.len() && self.complaint.is_none() {
+                    let detail = "a list under `anything-but` holds strings or numbers and not both; write two tests \
+                                  on two fields, or leave those of the wrong type out";
+                    self.complaint = Some(PatternError::shape(at, detail));
+                }
+            }
+            value => self.plain(value, at, tests)?,
+        }
+        tests[place] = Op::AnythingBut { operations: small(tests.len() - place - 1) };
+        Ok(())
+    }
+
+    /// A string or a number under `anything-but`.
+    fn plain(&mut self, value: &Value, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
+        let op = match value {
+            Value::String(_) => Op::Text(self.scalar()),
+            Value::Number(_) => Op::Number(self.number(at)?),
+            other => return Err(wrong(at, "anything-but", other)),
+        };
+        tests.push(op);
+        Ok(())
+    }
+
+    fn anything_but_operator(
+        &mut self,
+        members: &Map<String, Value>,
+        whole: &Value,
+        at: &str,
+        tests: &mut Vec<Op>,
+    ) -> Result<(), PatternError> {
+        let mut only = members.iter();
+        let (Some((name, argument)), None) = (only.next(), only.next()) else {
+            return Err(wrong(at, "anything-but", whole));
+        };
+        if !matches!(name.as_str(), "prefix" | "suffix" | "equals-ignore-case" | "wildcard") {
+            return Err(wrong(at, "anything-but", whole));
+        }
+        let at = format!("{at}/{name}");
+        let texts = match argument {
+            Value::Array(list) if !list.is_empty() => list.as_slice(),
+            Value::String(_) => std::slice::from_ref(argument),
+            other => return Err(wrong(&at, "anything-but", other)),
+        };
+        self.count(texts.len(), &at)?;
+        for text in texts {
+            match text {
+                Value::String(text) if text.is_empty() && matches!(name.as_str(), "prefix" | "suffix") => {
+                    let detail = format!("every text has the empty {name}, so nothing would match; name one");
+                    return Err(PatternError::shape(&at, detail));
+                }
+                Value::String(_) => self.text_test(name, text, &at, tests)?,
+                other => return Err(wrong(&at, "anything-but", other)),
+            }
+        }
+        Ok(())
+    }
+
+    fn number(&mut self, at: &str) -> Result<Number, PatternError> {
+        let place = self.scalar();
+        Number::new(&self.texts, place).ok_or_else(|| {
+            let detail = "the number's exponent is beyond a thousand million, which no event's number reaches";
+            PatternError::new(at, "number_out_of_range", detail)
+        })
+    }
+
+    /// Where the next string or number of the list stands.
+    fn scalar(&mut self) -> Span {
+        self.scalars.pop_front().expect("each string and number of the list was noted when it was written")
+    }
+}
+
+impl Comparison {
+    fn new(word: &str) -> Option<Self> {
+        Some(match word {
+            "=" => Self::Equal,
+            "<" => Self::Less,
+            "<=" => Self::LessOrEqual,
+            ">" => Self::Greater,
+            ">=" => Self::GreaterOrEqual,
+            _ => return None,
+        })
+    }
+}

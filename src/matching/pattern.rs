@@ -1,0 +1,136 @@
+//! A pattern that was read: what evaluates it and what the index files it by.
+
+use serde_json::Value;
+
+use super::alternatives::Alternatives;
+use super::error::PatternError;
+use super::program::{Below, Op, Text, small};
+use super::read::{Body, Item, Leaf, Level, Reader};
+
+/// A filter. One that exists is valid.
+#[derive(Debug)]
+pub struct Pattern {
+    pub(super) text: Text,
+    pub(super) operations: Box<[Op]>,
+    complaint: Option<Box<PatternError>>,
+}
+
+impl Pattern {
+    /// Reads a pattern. What earlier versions accepted is read, too; see [`Pattern::complaint`].
+    pub fn new(source: &Value) -> Result<Self, PatternError> {
+        let mut reader = Reader::default();
+        let level = reader.read(source)?;
+        let level = Alternatives::default().separate(level)?;
+        let mut layout = Layout { reader: &reader, operations: Vec::new() };
+        layout.level(&level);
+        let operations = layout.operations.into();
+        let complaint = reader.complaint.map(Box::new);
+        Ok(Self { text: reader.texts.finish(), operations, complaint })
+    }
+
+    /// Why a pattern that is loaded must not be saved anew.
+    pub fn complaint(&self) -> Option<&PatternError> {
+        self.complaint.as_deref()
+    }
+
+    /// The pattern as it was written, without blanks.
+    pub fn source(&self) -> Value {
+        serde_json::from_str(self.text.source()).expect("the source was written as JSON")
+    }
+
+    /// What it takes in memory, in bytes.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.text.bytes() + size_of_val(&*self.operations)
+    }
+
+    /// The place of the operation beside this one.
+    pub(super) fn next(&self, at: usize) -> usize {
+        match self.operations[at] {
+            Op::Field { next, .. } | Op::Any { next } | Op::Branch { next } | Op::Leaf { next, .. } => next as usize,
+            Op::Wildcard(pieces) => at + 1 + pieces as usize,
+            Op::AnythingBut { operations } => at + 1 + operations as usize,
+            Op::Range { bounds } => at + 1 + usize::from(bounds),
+            _ => at + 1,
+        }
+    }
+}
+
+/// Writes operations in pre-order.
+struct Layout<'r> {
+    reader: &'r Reader,
+    operations: Vec<Op>,
+}
+
+impl Layout<'_> {
+    fn level(&mut self, level: &Level) {
+        for item in level {
+            match item {
+                // Each list of tests of a member is judged by itself, unless something below it has to hold, too.
+                Item::Field(name, body) => {
+                    let of_name = |item: &&Item| matches!(item, Item::Field(other, _) if other == name);
+                    let same: Vec<&Item> = level.iter().filter(of_name).collect();
+                    let is_mixed = same.iter().any(|item| matches!(item, Item::Field(_, Body::Level(_))));
+                    if !is_mixed {
+                        self.field(*name, &[body]);
+                    } else if std::ptr::eq(same[0], item) {
+                        let bodies = same.into_iter().filter_map(|item| match item {
+                            Item::Field(_, body) => Some(body),
+                            Item::Or { .. } => None,
+                        });
+                        self.field(*name, &bodies.collect::<Vec<_>>());
+                    }
+                }
+                Item::Or { branches, .. } => {
+                    let at = self.begin(Op::Any { next: 0 });
+                    for branch in branches {
+                        let at = self.begin(Op::Branch { next: 0 });
+                        self.level(branch);
+                        self.end(at);
+                    }
+                    self.end(at);
+                }
+            }
+        }
+    }
+
+    fn field(&mut self, name: u32, bodies: &[&Body]) {
+        let below = match bodies {
+            [Body::Leaf(_)] => Below::Leaf,
+            [Body::Level(_)] => Below::Level,
+            _ => Below::Mixed,
+        };
+        let name = self.reader.names[name as usize];
+        let at = self.begin(Op::Field { name, next: 0, below });
+        // Tests first: the rest may have to look at every element of a list.
+        for body in bodies {
+            if let Body::Leaf(leaf) = body {
+                self.leaf(&self.reader.leaves[*leaf]);
+            }
+        }
+        for body in bodies {
+            if let Body::Level(level) = body {
+                self.level(level);
+            }
+        }
+        self.end(at);
+    }
+
+    fn leaf(&mut self, leaf: &Leaf) {
+        let at = self.begin(Op::Leaf { source: leaf.source, next: 0 });
+        self.operations.extend_from_slice(&leaf.tests);
+        self.end(at);
+    }
+
+    fn begin(&mut self, op: Op) -> usize {
+        self.operations.push(op);
+        self.operations.len() - 1
+    }
+
+    fn end(&mut self, at: usize) {
+        let end = small(self.operations.len());
+        match &mut self.operations[at] {
+            Op::Field { next, .. } | Op::Any { next } | Op::Branch { next } | Op::Leaf { next, .. } => *next = end,
+            _ => {}
+        }
+    }
+}

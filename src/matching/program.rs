@@ -1,0 +1,204 @@
+//! A compiled pattern: its source text and one row of operations in pre-order, in which each operation says where
+//! the next one beside it stands. Texts are parts of the source wherever they stand there as they are meant, so that
+//! a pattern is two allocations.
+
+use super::decimal::Decimal;
+use super::network::Network;
+
+/// A part of [`Texts`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Span {
+    start: u32,
+    length: u32,
+}
+
+/// Marks a part of the texts that stand behind the source.
+const MADE: u32 = 1 << 31;
+
+/// The source of a pattern, and behind it the texts that do not stand in it as they are meant.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Texts {
+    pub(super) source: String,
+    pub(super) made: String,
+}
+
+/// Both in one.
+#[derive(Debug, Clone)]
+pub(super) struct Text {
+    text: Box<str>,
+    source_bytes: u32,
+}
+
+/// One operation. `next` is the place of the operation after this one and all that is below it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Op {
+    /// All of what is below must hold of the member of this name.
+    Field {
+        name: Span,
+        next: u32,
+        below: Below,
+    },
+    /// One branch must hold.
+    Any {
+        next: u32,
+    },
+    /// A branch: all of what is below must hold.
+    Branch {
+        next: u32,
+    },
+    /// One of the tests below must hold of a value; `source` is their list as it was written.
+    Leaf {
+        source: Span,
+        next: u32,
+    },
+    /// The value is there, or is not. These come first in their leaf.
+    Exists(bool),
+    Null,
+    Bool(bool),
+    Text(Span),
+    Number(Number),
+    Prefix(Span),
+    Suffix(Span),
+    /// The text is folded; so are those of the next two.
+    EqualFolded(Span),
+    PrefixFolded(Span),
+    SuffixFolded(Span),
+    /// So many [`Op::Piece`]s follow, with anything between them.
+    Wildcard(u32),
+    Piece(Span),
+    Within(Network),
+    /// The tests in so many operations after this one; none may hold.
+    AnythingBut {
+        operations: u32,
+    },
+    /// The next operation, or the next two, are bounds that must hold.
+    Range {
+        bounds: u8,
+    },
+    Bound(Comparison, Number),
+}
+
+/// What stands below a field, so that the common cases need not look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Below {
+    /// One list of tests.
+    Leaf,
+    /// Fields and branches.
+    Level,
+    /// Several lists of tests, or lists of tests and fields: only where branches of `$or` name one field both ways.
+    Mixed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Comparison {
+    Equal,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+/// A number of a pattern; its later digits stand in the text. Packed, so that an [`Op`] takes 24 bytes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Number {
+    /// Twice the exponent, and one more where the number is negative.
+    exponent_and_sign: i32,
+    /// The high and the low half of the digits; both 0: the number is 0.
+    head: [u32; 2],
+    tail: Span,
+}
+
+impl Span {
+    /// A part of the source.
+    pub(super) fn source(start: usize, length: usize) -> Self {
+        Self { start: small(start), length: small(length) }
+    }
+}
+
+impl Texts {
+    /// Keeps a text that does not stand in the source.
+    pub(super) fn make(&mut self, text: &str) -> Span {
+        let start = self.made.len();
+        self.made.push_str(text);
+        Span { start: small(start) | MADE, length: small(text.len()) }
+    }
+
+    pub(super) fn get(&self, span: Span) -> &str {
+        let start = (span.start & !MADE) as usize;
+        let from = if span.start & MADE == 0 { &self.source } else { &self.made };
+        &from[start..start + span.length as usize]
+    }
+
+    pub(super) fn decimal(&self, number: Number) -> Decimal<'_> {
+        number.decimal(self.get(number.tail))
+    }
+
+    pub(super) fn finish(mut self) -> Text {
+        let source_bytes = small(self.source.len());
+        self.source.push_str(&self.made);
+        Text { text: self.source.into(), source_bytes }
+    }
+}
+
+impl Text {
+    pub(super) fn get(&self, span: Span) -> &str {
+        let base = if span.start & MADE == 0 { 0 } else { self.source_bytes as usize };
+        let start = base + (span.start & !MADE) as usize;
+        &self.text[start..start + span.length as usize]
+    }
+
+    pub(super) fn source(&self) -> &str {
+        &self.text[..self.source_bytes as usize]
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    pub(super) fn decimal(&self, number: Number) -> Decimal<'_> {
+        number.decimal(self.get(number.tail))
+    }
+}
+
+impl Comparison {
+    pub(super) fn holds(self, left: Decimal<'_>, right: Decimal<'_>) -> bool {
+        match self {
+            Self::Equal => left == right,
+            Self::Less => left < right,
+            Self::LessOrEqual => left <= right,
+            Self::Greater => left > right,
+            Self::GreaterOrEqual => left >= right,
+        }
+    }
+}
+
+impl Number {
+    /// Reads the number that stands in the source at this place; `None`: its exponent is too large.
+    pub(super) fn new(texts: &Texts, at: Span) -> Option<Self> {
+        let text = texts.get(at);
+        let decimal = Decimal::new(text);
+        let start = if decimal.tail.is_empty() { 0 } else { decimal.tail.as_ptr() as usize - text.as_ptr() as usize };
+        if decimal.exponent.abs() > super::decimal::EXPONENT_MAX {
+            return None;
+        }
+        Some(Self {
+            exponent_and_sign: i32::try_from(decimal.exponent * 2).ok()? | i32::from(decimal.sign < 0),
+            head: [(decimal.head >> 32) as u32, decimal.head as u32],
+            tail: Span { start: at.start + small(start), length: small(decimal.tail.len()) },
+        })
+    }
+
+    fn decimal(self, tail: &str) -> Decimal<'_> {
+        let head = u64::from(self.head[0]) << 32 | u64::from(self.head[1]);
+        let sign = match (head, self.exponent_and_sign & 1) {
+            (0, _) => 0,
+            (_, 0) => 1,
+            _ => -1,
+        };
+        Decimal { sign, exponent: i64::from(self.exponent_and_sign >> 1), head, tail }
+    }
+}
+
+pub(super) fn small(number: usize) -> u32 {
+    u32::try_from(number).ok().filter(|small| small & MADE == 0).expect("a pattern came in a body of a few megabytes")
+}

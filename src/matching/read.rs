@@ -1,0 +1,269 @@
+//! Reads a pattern: JSON into fields, `$or` and lists of tests. Each mistake is told with its place and the shape
+//! that is wanted.
+
+use std::collections::{HashMap, VecDeque};
+
+use serde_json::{Map, Value};
+
+use super::error::PatternError;
+use super::program::{Op, Span, Texts};
+
+/// The deepest nesting of objects in a pattern.
+const DEPTH_MAX: usize = 32;
+/// The most values in one pattern, as they were written.
+const VALUES_MAX: usize = 1_000;
+
+/// Names that event-ruler reserves within `$or`, since they are or may become operators: a branch such as
+/// `{"prefix": ["x"]}` is an operator in the wrong place, and would never match.
+const RESERVED: [&str; 24] = [
+    "exactly",
+    "equals-ignore-case",
+    "prefix",
+    "suffix",
+    "anything-but",
+    "exists",
+    "wildcard",
+    "numeric",
+    "cidr",
+    "=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "regex",
+    "not-wildcard",
+    "not-equals-ignore-case",
+    "date-after",
+    "date-on-or-after",
+    "date-before",
+    "date-on-or-before",
+    "in-date-range",
+    "ip-address-in-range",
+    "ip-address-not-in-range",
+];
+
+const OR_SHAPE: &str = "`$or` takes a list of two or more patterns, one of which must match: \
+                        \"$or\": [{\"nights\": [{\"numeric\": [\">\", 7]}]}, {\"guests\": [{\"numeric\": [\">\", 4]}]}]";
+
+/// All of it must hold.
+pub(super) type Level = Vec<Item>;
+
+/// A part of a pattern.
+#[derive(Debug, Clone)]
+pub(super) enum Item {
+    /// A member of the event's data, by the number of its name.
+    Field(u32, Body),
+    /// One of the branches must hold. `at` is the JSON Pointer of the `$or`.
+    Or { at: String, branches: Vec<Level> },
+}
+
+/// What must hold of a member.
+#[derive(Debug, Clone)]
+pub(super) enum Body {
+    /// One of the tests of this leaf.
+    Leaf(usize),
+    /// All of this, of an object.
+    Level(Level),
+}
+
+/// A list of tests.
+#[derive(Debug)]
+pub(super) struct Leaf {
+    /// The list as it was written.
+    pub(super) source: Span,
+    pub(super) tests: Vec<Op>,
+}
+
+/// What was read of a pattern, and the state of the reading.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    pub(super) texts: Texts,
+    pub(super) names: Vec<Span>,
+    pub(super) leaves: Vec<Leaf>,
+    /// The first thing that earlier versions accepted and that a pattern must not have when it is saved.
+    pub(super) complaint: Option<PatternError>,
+    numbers_of_names: HashMap<String, u32>,
+    values: usize,
+    /// Where the strings and numbers of the list that is being read stand in the source, in their order.
+    pub(super) scalars: VecDeque<Span>,
+}
+
+impl Reader {
+    /// Reads a whole pattern.
+    pub(super) fn read(&mut self, source: &Value) -> Result<Level, PatternError> {
+        match source {
+            Value::Object(members) => self.level(members, "", 1, false),
+            other => {
+                let detail =
+                    format!("a pattern is an object, such as {{\"status\": [\"confirmed\"]}}, not {}", kind(other));
+                Err(PatternError::shape("", detail))
+            }
+        }
+    }
+
+    fn level(
+        &mut self,
+        members: &Map<String, Value>,
+        at: &str,
+        depth: usize,
+        in_or: bool,
+    ) -> Result<Level, PatternError> {
+        if members.is_empty() {
+            return Err(PatternError::shape(at, "an empty object matches nothing; leave it out"));
+        }
+        if depth > DEPTH_MAX {
+            return Err(PatternError::too_large(at, format!("objects are nested more than {DEPTH_MAX} deep")));
+        }
+        self.texts.source.push('{');
+        let mut items = Vec::with_capacity(members.len());
+        for (place, (name, value)) in members.iter().enumerate() {
+            if place > 0 {
+                self.texts.source.push(',');
+            }
+            let at = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+            let span = self.string(name);
+            self.texts.source.push(':');
+            if name == "$or" {
+                let branches = self.branches(value, &at, depth)?;
+                items.push(Item::Or { at, branches });
+                continue;
+            }
+            if in_or && RESERVED.contains(&name.as_str()) {
+                let detail = format!("`{name}` can't name a field within `$or`; {OR_SHAPE}");
+                return Err(PatternError::shape(&at, detail));
+            }
+            let body = match value {
+                Value::Object(inner) => Body::Level(self.level(inner, &at, depth + 1, in_or)?),
+                Value::Array(list) => Body::Leaf(self.leaf(list, &at)?),
+                other => {
+                    let shown: String = other.to_string().chars().take(80).collect();
+                    let detail =
+                        format!("a field takes a list of values or an object, not {}; write [{shown}]", kind(other));
+                    return Err(PatternError::shape(&at, detail));
+                }
+            };
+            let name = self.name(name, span);
+            items.push(Item::Field(name, body));
+        }
+        self.texts.source.push('}');
+        Ok(items)
+    }
+
+    fn branches(&mut self, value: &Value, at: &str, depth: usize) -> Result<Vec<Level>, PatternError> {
+        let list = match value {
+            Value::Array(list) if list.len() >= 2 => list,
+            _ => return Err(PatternError::shape(at, OR_SHAPE)),
+        };
+        self.texts.source.push('[');
+        let mut branches = Vec::with_capacity(list.len());
+        for (place, branch) in list.iter().enumerate() {
+            if place > 0 {
+                self.texts.source.push(',');
+            }
+            let at = format!("{at}/{place}");
+            let Value::Object(members) = branch else {
+                return Err(PatternError::shape(&at, OR_SHAPE));
+            };
+            branches.push(self.level(members, &at, depth + 1, true)?);
+        }
+        self.texts.source.push(']');
+        Ok(branches)
+    }
+
+    fn leaf(&mut self, list: &[Value], at: &str) -> Result<usize, PatternError> {
+        if list.is_empty() {
+            let detail = "an empty list matches nothing; name a value, such as [\"confirmed\"], or leave the field out";
+            return Err(PatternError::shape(at, detail));
+        }
+        let start = self.texts.source.len();
+        self.scalars.clear();
+        self.list(list);
+        let source = Span::source(start, self.texts.source.len() - start);
+        let mut tests = Vec::with_capacity(list.len());
+        for (place, item) in list.iter().enumerate() {
+            self.test(item, &format!("{at}/{place}"), &mut tests)?;
+        }
+        self.leaves.push(Leaf { source, tests });
+        Ok(self.leaves.len() - 1)
+    }
+
+    /// Counts values of the pattern.
+    pub(super) fn count(&mut self, more: usize, at: &str) -> Result<(), PatternError> {
+        self.values += more;
+        if self.values > VALUES_MAX {
+            return Err(PatternError::too_large(at, format!("the pattern has more than {VALUES_MAX} values")));
+        }
+        Ok(())
+    }
+
+    /// Writes a string into the source, and says where its text stands.
+    fn string(&mut self, text: &str) -> Span {
+        let start = self.texts.source.len();
+        self.texts.source.push_str(&Value::from(text).to_string());
+        if self.texts.source.len() - start == text.len() + 2 {
+            Span::source(start + 1, text.len())
+        } else {
+            self.texts.make(text)
+        }
+    }
+
+    fn list(&mut self, list: &[Value]) {
+        self.texts.source.push('[');
+        for (place, value) in list.iter().enumerate() {
+            if place > 0 {
+                self.texts.source.push(',');
+            }
+            self.value(value);
+        }
+        self.texts.source.push(']');
+    }
+
+    /// Writes a value into the source, and notes where the scalars in it stand.
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::Null | Value::Bool(_) => self.texts.source.push_str(&value.to_string()),
+            Value::Number(number) => {
+                let start = self.texts.source.len();
+                self.texts.source.push_str(number.as_str());
+                self.scalars.push_back(Span::source(start, number.as_str().len()));
+            }
+            Value::String(text) => {
+                let span = self.string(text);
+                self.scalars.push_back(span);
+            }
+            Value::Array(list) => self.list(list),
+            Value::Object(members) => {
+                self.texts.source.push('{');
+                for (place, (name, value)) in members.iter().enumerate() {
+                    if place > 0 {
+                        self.texts.source.push(',');
+                    }
+                    self.string(name);
+                    self.texts.source.push(':');
+                    self.value(value);
+                }
+                self.texts.source.push('}');
+            }
+        }
+    }
+
+    fn name(&mut self, name: &str, span: Span) -> u32 {
+        let names = &mut self.names;
+        *self.numbers_of_names.entry(name.to_owned()).or_insert_with(|| {
+            names.push(span);
+            super::program::small(names.len() - 1)
+        })
+    }
+}
+
+/// The word for a value's type, with its article.
+pub(super) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

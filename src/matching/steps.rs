@@ -1,0 +1,36 @@
+//! The work that matching may do: a budget of steps, which every test, element and lookup is charged to.
+
+/// The budget is used up before it was decided whether the pattern matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the filter needs more steps than it may take")]
+pub struct TooCostly;
+
+/// Steps that are left. One is about the work of comparing two short texts, some nanoseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Steps(usize);
+
+impl Steps {
+    /// A budget of so many.
+    pub fn new(steps: usize) -> Self {
+        Self(steps)
+    }
+
+    /// How many are left.
+    pub fn left(self) -> usize {
+        self.0
+    }
+
+    /// Takes some.
+    pub(super) fn take(&mut self, steps: usize) -> Result<(), TooCostly> {
+        match self.0.checked_sub(steps) {
+            Some(left) => {
+                self.0 = left;
+                Ok(())
+            }
+            None => {
+                self.0 = 0;
+                Err(TooCostly)
+            }
+        }
+    }
+}

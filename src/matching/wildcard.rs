@@ -1,0 +1,83 @@
+//! `wildcard`: pieces of text with anything between them. The first piece must begin the value and the last one end it;
+//! each of the others is found as early as it can be, so that matching takes one pass.
+
+use memchr::memmem;
+
+/// Splits at each `*`; `\*` and `\\` stand for the characters themselves. One piece: there is no wildcard.
+pub(super) fn pieces(text: &str) -> Result<Vec<String>, &'static str> {
+    let mut pieces = vec![String::new()];
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '*' if chars.peek() == Some(&'*') => {
+                return Err("two wildcards in a row mean no more than one; write one * (or \\* for the character)");
+            }
+            '*' => pieces.push(String::new()),
+            '\\' => match chars.next() {
+                Some(escaped @ ('*' | '\\')) => push(&mut pieces, escaped),
+                _ => return Err("a backslash stands before * or \\ only; write \\\\ for the character"),
+            },
+            c => push(&mut pieces, c),
+        }
+    }
+    Ok(pieces)
+}
+
+fn push(pieces: &mut [String], c: char) {
+    if let Some(last) = pieces.last_mut() {
+        last.push(c);
+    }
+}
+
+/// Whether the text is these pieces with anything between them; there are two at least.
+pub(super) fn matches<'p>(text: &str, mut pieces: impl DoubleEndedIterator<Item = &'p str>) -> bool {
+    let (Some(first), Some(last)) = (pieces.next(), pieces.next_back()) else {
+        return false;
+    };
+    let Some(rest) = text.strip_prefix(first).and_then(|rest| rest.strip_suffix(last)) else {
+        return false;
+    };
+    let mut rest = rest.as_bytes();
+    for piece in pieces {
+        match memmem::find(rest, piece.as_bytes()) {
+            Some(at) => rest = &rest[at + piece.len()..],
+            None => return false,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_match_what_they_say() {
+        for (pattern, text, expected) in [
+            ("*", "", true),
+            ("*", "anything", true),
+            ("a*", "a", true),
+            ("*a", "ba", true),
+            ("a*a", "a", false),
+            ("a*a", "aa", true),
+            ("*a*b", "a*b", true),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*bc*c", "abcc", true),
+            ("a*bc*c", "abc", false),
+            ("*\\**", "x**y", true),
+            ("*\\**", "xy", false),
+            ("x*\\\\", "xy\\", true),
+            ("*é", "café", true),
+            ("日*é", "日本é", true),
+            ("*ab*ab*", "xabyab", true),
+            ("*ab*ab*", "xaby", false),
+        ] {
+            let pieces = pieces(pattern).expect(pattern);
+            assert_eq!(matches(text, pieces.iter().map(String::as_str)), expected, "{pattern} {text}");
+        }
+        for bad in ["**", "a**b", "a\\b", "\\", "a\\"] {
+            assert!(pieces(bad).is_err(), "{bad}");
+        }
+        assert_eq!(pieces("a\\*b").expect("no wildcard"), ["a*b"]);
+    }
+}
