@@ -9,6 +9,7 @@ mod console;
 mod dispatch;
 mod egress;
 mod ingest;
+mod journal;
 mod layers;
 mod log;
 mod matching;
@@ -28,6 +29,7 @@ pub use cluster::Cluster;
 pub use console::Console;
 pub use dispatch::{Dispatch, Handshake};
 pub use ingest::Ingest;
+pub use journal::{JournalSettings, Survives};
 pub use log::Log;
 pub use reader::ConfigError;
 pub use server::Server;
@@ -44,6 +46,8 @@ pub struct Config {
     pub server: Server,
     /// Where triggers, templates and keys are kept.
     pub store: StoreSettings,
+    /// The journal beside an embedded store.
+    pub journal: JournalSettings,
     /// What the node does, and how it shares work with others.
     pub cluster: Cluster,
     /// The operator's key.
@@ -121,9 +125,12 @@ impl Config {
     }
 
     fn read(reader: &mut Reader) -> Self {
+        let store = StoreSettings::read(reader);
+        let kind = store.kind().ok();
         Self {
             server: Server::read(reader),
-            store: StoreSettings::read(reader),
+            store,
+            journal: JournalSettings::read(reader, kind.as_ref()),
             cluster: Cluster::read(reader),
             auth: Auth::read(reader),
             ingest: Ingest::read(reader),

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::account::{Account, Charge};
 use super::in_flight::{Admission, InFlight, Report, StreamClaims};
+use super::keep::Kept;
 use crate::model::destination::Destination;
 use crate::model::event::Event;
 use crate::model::firing::{EventIdentity, FiringId};
@@ -99,6 +100,8 @@ pub struct Firing {
     pub template: Option<Arc<LiveTemplate>>,
     /// Its place among its account's deliveries; none for a test.
     pub charge: Option<Charge>,
+    /// It is kept in the journal; `None` for a test, and where there is no journal.
+    pub kept: Option<Kept>,
     /// Receives the report of its end.
     pub report: Option<oneshot::Sender<Report>>,
 }

@@ -1,6 +1,7 @@
 //! What the handlers of requests share.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use actix::{Addr, Recipient};
 
@@ -37,6 +38,8 @@ pub struct AppState {
     pub presets: Arc<Presets>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What a start has found in the journal is being handed on.
+    pub recovering: AtomicBool,
     /// Lists and checks under way.
     pub expensive: Expensive,
     /// What sends, one for each dispatch thread; asked how destinations are doing.

@@ -64,7 +64,8 @@ impl Alone {
         let live = Arc::new(Live::new(dictionary, templates, matching, egress, Arc::clone(&metrics)));
         live.apply(changes.into_iter().map(|change| compiled(&live, change)).collect());
         let gate = Gate::for_events(16);
-        let matcher = Matcher::new(Arc::clone(&live), Arc::clone(&gate), Arc::clone(&metrics), behind, 16).start();
+        let matcher =
+            Matcher::new(Arc::clone(&live), Arc::clone(&gate), Arc::clone(&metrics), None, behind, 16).start();
         Self { gate, live, metrics, matcher }
     }
 

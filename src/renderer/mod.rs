@@ -31,12 +31,12 @@ use crate::templating::{Unrendered, Unsendable};
 /// Renders firings; one for each thread that serves HTTP.
 #[derive(Debug)]
 pub struct Renderer {
-    lane: Rc<Turns<Lane>>,
+    rendering: Rc<Turns<Rendering>>,
     mailbox_capacity: usize,
 }
 
 #[derive(Debug)]
-struct Lane {
+struct Rendering {
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
     dispatchers: Vec<Recipient<DeliveriesRendered>>,
@@ -72,8 +72,8 @@ impl Renderer {
         mailbox_capacity: usize,
     ) -> Self {
         let rendered = RefCell::new(dispatchers.iter().map(|_| Vec::new()).collect());
-        let lane = Lane { gate: Arc::clone(&gate), metrics, dispatchers, pressure, rendered };
-        Self { lane: Turns::new(lane, gate), mailbox_capacity }
+        let rendering = Rendering { gate: Arc::clone(&gate), metrics, dispatchers, pressure, rendered };
+        Self { rendering: Turns::new(rendering, gate), mailbox_capacity }
     }
 }
 
@@ -92,12 +92,12 @@ impl Handler<FiringsMatched> for Renderer {
         let FiringsMatched { account, firings, accepted_at, admission } = message;
         // A test does not wait behind its account's events.
         let member = (admission.is_none(), account.id.clone());
-        self.lane
+        self.rendering
             .push(member, Work { account, firings, accepted_at, admission, bytes: None, firing: None, report: None });
     }
 }
 
-impl Worker for Lane {
+impl Worker for Rendering {
     type Member = (bool, AccountId);
     type Job = Work;
 
@@ -140,7 +140,7 @@ impl Worker for Lane {
     }
 }
 
-impl Lane {
+impl Rendering {
     fn hand_over(&self, dispatcher: &Recipient<DeliveriesRendered>, deliveries: Vec<InFlight>) {
         if deliveries.is_empty() {
             return;
@@ -158,7 +158,7 @@ impl Lane {
 
     fn render(&self, work: &mut Work, firing: Firing, mut bytes: Charge) {
         let id = firing.id();
-        let Firing { event, trigger: _, target, template, charge, report } = firing;
+        let Firing { event, trigger: _, target, template, charge, kept, report } = firing;
         (work.firing, work.report) = (Some(id.clone()), report);
         let target = match target {
             Ok(target) => target,
@@ -200,6 +200,7 @@ impl Lane {
             accepted_at: work.accepted_at,
             permit: work.admission.clone().zip(charge).map(|(admission, charge)| Permit::Request(admission, charge)),
             claim: None,
+            kept,
             outstanding: self.gate.delivery(Some(bytes)),
             report: work.report.take(),
         });

@@ -15,7 +15,7 @@ pub(super) const VALUE_REQUIRED: &str = "header_value_required";
 
 /// The JSON Pointer of a header.
 pub fn header_pointer(name: &str) -> String {
-    format!("/headers/{}", name.replace('~', "~0").replace('/', "~1"))
+    crate::json::pointer("/headers", name)
 }
 
 pub(super) fn read_headers(fields: &mut Fields) -> Vec<(String, String)> {

@@ -83,6 +83,8 @@ export class TemplateView extends View {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
+    // Also where the session ends under somebody's hands.
+    this.keep();
     removeEventListener("beforeunload", this.leaving);
     this.checking?.abort();
   }
@@ -135,7 +137,7 @@ export class TemplateView extends View {
     this.doc = { ...this.doc, name: preset.title, id: slug(preset.title), format, body, ...(content_type ? { content_type } : {}) };
     this.stage = "edit";
     this.begin();
-    if (preset.event) void this.sample.choose({ event: preset.event });
+    if (preset.event) void this.sample.choose({ event: typeFor(preset.event, this.sample.known) });
     this.update_();
     void this.updateComplete.then(() => this.querySelector<HTMLElement>("#name")?.focus());
   }
@@ -267,8 +269,8 @@ export class TemplateView extends View {
     try {
       await call(this.edited.removal());
       this.edited.forget();
-      notify("Template deleted");
       this.stage = "gone";
+      notify("Template deleted");
       route.protect(null);
       route.go({ account: session.account, page: "templates" });
     } catch (error) {

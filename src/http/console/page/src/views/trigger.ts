@@ -63,6 +63,8 @@ export class TriggerView extends View {
   private fault = "";
   private whereFault = "";
   private idTouched = false;
+  /** Somebody wanted to save it as it is. */
+  private tried = false;
   private restored = false;
   private verdict: Verdict | null = null;
   private checkFault = "";
@@ -98,6 +100,8 @@ export class TriggerView extends View {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
+    // Also where the session ends under somebody's hands.
+    this.keep();
     removeEventListener("beforeunload", this.leaving);
     this.checking?.abort();
   }
@@ -177,7 +181,9 @@ export class TriggerView extends View {
 
   private checkRequest(document = this.document): Request {
     const data = this.sample.data ? { data: this.sample.data } : {};
-    return { method: "POST", path: at(session.account, "triggers", "check"), body: { ...document, id: document.id || "new", ...data } };
+    const { id, ...unnamed } = document;
+    const named = id ? document : unnamed;
+    return { method: "POST", path: at(session.account, "triggers", "check"), body: { ...named, ...data } };
   }
 
   private get explainRequest(): Request {
@@ -215,7 +221,7 @@ export class TriggerView extends View {
     const held: { condition: Condition; fires: boolean }[] = [];
     for (const condition of all) {
       const { body } = await call<Verdict>(this.checkRequest({ ...document, where: condition.alone }), signal);
-      held.push({ condition, fires: body.fires });
+      held.push({ condition, fires: body.fires === true });
     }
     this.held = held;
   }
@@ -233,6 +239,7 @@ export class TriggerView extends View {
 
   async save(over?: string | null): Promise<void> {
     if (this.saving) return;
+    this.tried = true;
     const document = this.document;
     if (!document.id) {
       notify("Give the trigger a name first.", "bad");
@@ -287,6 +294,7 @@ export class TriggerView extends View {
     try {
       await call(this.edited.removal());
       this.edited.forget();
+      this.stage = "gone";
       notify("Trigger deleted");
       route.protect(null);
       route.go({ account: session.account, page: "triggers" });
@@ -318,8 +326,14 @@ export class TriggerView extends View {
     return !this.edited.saved;
   }
 
+  /** What is wrong, but for fields of a new trigger that are not written yet. */
+  private get errors(): FieldError[] {
+    const isEmpty = (pointer: string) => ["event", "template", "url"].some((name) => pointer === `/${name}` && !this.form[name as keyof Form]);
+    return (this.verdict?.errors ?? []).filter((error) => !this.isNew || this.tried || !isEmpty(error.pointer));
+  }
+
   errorsAt(pointer: string): FieldError[] {
-    return (this.verdict?.errors ?? []).filter((error) => error.pointer === pointer || error.pointer.startsWith(`${pointer}/`));
+    return this.errors.filter((error) => error.pointer === pointer || error.pointer.startsWith(`${pointer}/`));
   }
 
   private async discard(): Promise<void> {
@@ -347,7 +361,7 @@ export class TriggerView extends View {
             kind: "primary",
             request: this.form.id ? this.edited.request(this.document) : null,
             run: () => void this.save(),
-            disabled: this.saving || Boolean(this.whereFault) || this.verdict?.ok === false,
+            disabled: this.saving || Boolean(this.whereFault) || this.errors.length > 0,
           })}
           ${this.isNew ? nothing : action({ label: "Delete", kind: "danger", request: this.edited.removal(), run: () => void this.erase() })}
         </div>
@@ -391,7 +405,7 @@ export class TriggerView extends View {
 
   private renderWarnings(): TemplateResult | typeof nothing {
     const warnings = this.verdict?.warnings ?? [];
-    const errors = this.verdict?.errors ?? [];
+    const errors = this.errors;
     if (!warnings.length && !errors.length) return nothing;
     return html`<div class="findings">
       <ul>
@@ -403,8 +417,10 @@ export class TriggerView extends View {
 
   private renderVerdict(): TemplateResult | typeof nothing {
     const verdict = this.verdict;
-    if (!verdict || !this.sample.data) return nothing;
-    const why = this.explained && !this.explained.fires && this.edited.isSaved(this.document) ? this.explained : null;
+    if (verdict?.fires === undefined || !this.sample.data) return nothing;
+    const { event } = this.sample.choice;
+    const told = this.explained && !this.explained.fires && this.edited.isSaved(this.document) ? this.explained : null;
+    const why = told ?? (listens(this.form.event, event) ? null : { reason: "event", path: "" });
     const fires = verdict.fires && !why;
     return html`<div class="verdict ${fires ? "yes" : "no"}" role="status">
         <strong>${fires ? "This sample fires it." : "This sample does not fire it."}</strong>
@@ -448,7 +464,12 @@ export class TriggerView extends View {
   }
 }
 
-const empty: Verdict = { ok: true, errors: [], warnings: [], fires: false };
+/** Whether a trigger for this pattern hears of this event type. */
+function listens(pattern: string, type: string): boolean {
+  return pattern === "*" || pattern === type || (pattern.endsWith(".*") && type.startsWith(pattern.slice(0, -1)));
+}
+
+const empty: Verdict = { ok: true, errors: [], warnings: [] };
 
 /** What a draft keeps and what is compared: no header's value and no secret. */
 function plain({ id, name, event, where, template, url, headers, secrets, rate_per_s, enabled }: TriggerDoc): TriggerDoc {
