@@ -12,8 +12,8 @@ use std::time::Duration;
 use actix::{Actor as _, Addr, Arbiter, Recipient};
 use actix_web::web;
 
-use crate::config::{Config, DictionarySource};
-use crate::dictionary::{Dictionary, DictionaryError, Presets};
+use crate::config::Config;
+use crate::dictionary::{DictionaryError, Presets};
 use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound, OutboundError, OwnAddresses, ResolverError};
 use crate::flow::account::{ACCOUNT_WEIGHT, Bounds};
 use crate::flow::descriptors::Descriptors;
@@ -112,19 +112,6 @@ pub struct Stopped {
     pub kept: usize,
 }
 
-/// Loads the dictionary that the settings name.
-pub fn load_dictionary(source: &DictionarySource) -> Result<Dictionary, Vec<DictionaryError>> {
-    match source {
-        DictionarySource::Shipped(folder) if !folder.exists() => Ok(Dictionary::shipped()),
-        DictionarySource::Shipped(folder) | DictionarySource::Folder(folder) => Dictionary::load(folder),
-    }
-}
-
-/// Loads the presets: the shipped ones, and those of the operator's folder.
-pub fn load_presets(config: &Config, dictionary: &Dictionary) -> Result<Arc<Presets>, Vec<DictionaryError>> {
-    Presets::load(dictionary, config.presets.as_deref(), &config.templates).map(Arc::new)
-}
-
 impl Node {
     /// Starts a node: first what sends, then what renders and matches, last what accepts events.
     pub async fn start(config: Config) -> Result<Self, StartError> {
@@ -133,8 +120,9 @@ impl Node {
 
     /// The same, with callbacks for the progress of a long start.
     pub async fn start_watched(config: Config, watch: Watch) -> Result<Self, StartError> {
-        let dictionary = Arc::new(load_dictionary(&config.catalogue).map_err(StartError::Dictionary)?);
-        let presets = load_presets(&config, &dictionary).map_err(StartError::Presets)?;
+        let dictionary = Arc::new(config.catalogue.load().map_err(StartError::Dictionary)?);
+        let presets = Presets::load(&dictionary, config.presets.as_deref(), &config.templates);
+        let presets = Arc::new(presets.map_err(StartError::Presets)?);
         let metrics = Arc::new(Metrics::with_activity(activity_bounds(&config)));
         let bounds = Bounds {
             events: config.ingest.events_in_flight_max,

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use super::Preset;
 use super::print::{ASIDE, HEADING, complain, say, try_say_exactly};
 use crate::dictionary::{DictionaryError, Presets};
-use crate::node::{load_dictionary, load_presets};
 
 /// Lists the presets, or prints one: its body, or with `--json` all of it.
 pub(super) fn run(words: &Preset) -> ExitCode {
@@ -13,7 +12,10 @@ pub(super) fn run(words: &Preset) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    let loaded = load_dictionary(&config.catalogue).and_then(|dictionary| load_presets(&config, &dictionary));
+    let loaded = config
+        .catalogue
+        .load()
+        .and_then(|dictionary| Presets::load(&dictionary, config.presets.as_deref(), &config.templates));
     let presets = match loaded {
         Ok(presets) => presets,
         Err(errors) => return refuse(&errors),
