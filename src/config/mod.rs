@@ -13,13 +13,14 @@ mod journal;
 mod layers;
 mod log;
 mod matching;
+mod presets;
 mod quotas;
 mod reader;
 mod server;
 mod store;
 mod templates;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use activity::ActivitySettings;
 pub use auth::Auth;
@@ -61,6 +62,8 @@ pub struct Config {
     pub dispatch: Dispatch,
     /// Where the dictionary is.
     pub catalogue: DictionarySource,
+    /// The folder of the operator's own presets.
+    pub presets: Option<PathBuf>,
     /// Who may watch firings end.
     pub activity: ActivitySettings,
     /// The web console.
@@ -135,6 +138,7 @@ impl Config {
             templates: templates::read(reader),
             dispatch: Dispatch::read(reader),
             catalogue: DictionarySource::read(reader),
+            presets: presets::read(reader),
             activity: ActivitySettings::read(reader),
             console: Console::read(reader),
             log: Log::read(reader),
