@@ -13,7 +13,7 @@ use actix::{Actor as _, Addr, Arbiter, Recipient};
 use actix_web::web;
 
 use crate::config::Config;
-use crate::dictionary::{DictionaryError, Presets};
+use crate::dictionary::DictionaryError;
 use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound, OutboundError, OwnAddresses, ResolverError};
 use crate::flow::account::{ACCOUNT_WEIGHT, Bounds};
 use crate::flow::descriptors::Descriptors;
@@ -121,8 +121,7 @@ impl Node {
     /// The same, with callbacks for the progress of a long start.
     pub async fn start_watched(config: Config, watch: Watch) -> Result<Self, StartError> {
         let dictionary = Arc::new(config.catalogue.load().map_err(StartError::Dictionary)?);
-        let presets = Presets::load(&dictionary, config.presets.as_deref(), &config.templates);
-        let presets = Arc::new(presets.map_err(StartError::Presets)?);
+        let presets = Arc::new(config.load_presets(&dictionary).map_err(StartError::Presets)?);
         let metrics = Arc::new(Metrics::with_activity(activity_bounds(&config)));
         let bounds = Bounds {
             events: config.ingest.events_in_flight_max,
@@ -143,8 +142,7 @@ impl Node {
             config.dispatch.egress.clone(),
             Arc::clone(&metrics),
         );
-        let live = live.with_quotas(config.store.quotas.clone()).with_progress(watch.store);
-        let live = Arc::new(live);
+        let live = Arc::new(live.with_quotas(config.store.quotas.clone()).with_progress(watch.store));
         let store = Store::open(&config.store, Arc::clone(&live) as _, Arc::clone(&metrics)).await?;
 
         let streams = match config.delivers_through_streams() {

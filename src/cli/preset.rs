@@ -12,10 +12,7 @@ pub(super) fn run(words: &Preset) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    let loaded = config
-        .catalogue
-        .load()
-        .and_then(|dictionary| Presets::load(&dictionary, config.presets.as_deref(), &config.templates));
+    let loaded = config.catalogue.load().and_then(|dictionary| config.load_presets(&dictionary));
     let presets = match loaded {
         Ok(presets) => presets,
         Err(errors) => return refuse(&errors),

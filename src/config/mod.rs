@@ -35,6 +35,7 @@ pub use reader::ConfigError;
 pub use server::Server;
 pub use store::{Capabilities, StoreKind, StoreSettings, StoreUrlError};
 
+use crate::dictionary::{Dictionary, DictionaryError, Presets};
 use crate::matching as filters;
 use crate::templating;
 use reader::Reader;
@@ -143,6 +144,11 @@ impl Config {
             console: Console::read(reader),
             log: Log::read(reader),
         }
+    }
+
+    /// Loads the presets: the shipped ones, and those of the operator's folder.
+    pub fn load_presets(&self, dictionary: &Dictionary) -> Result<Presets, Vec<DictionaryError>> {
+        Presets::load(dictionary, self.presets.as_deref(), &self.templates)
     }
 
     /// Whether deliveries reach the nodes that send through Redis.
