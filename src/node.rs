@@ -1,43 +1,48 @@
-//! The wiring: builds a node out of its parts, downstream first, and takes it down again, upstream
-//! first. It decides which thread each part lives on and nothing else.
+//! The wiring: builds a node out of its parts, downstream first, and stops it, upstream first. It decides which
+//! thread each part runs on and nothing else.
+
+mod recovery;
 
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 use std::time::Duration;
 
 use actix::{Actor as _, Addr, Arbiter, Recipient};
 use actix_web::web;
 
-use crate::config::{Config, DictionarySource};
-use crate::dictionary::{Dictionary, DictionaryError};
+use crate::config::Config;
+use crate::dictionary::DictionaryError;
 use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound, OutboundError, OwnAddresses, ResolverError};
 use crate::flow::account::{ACCOUNT_WEIGHT, Bounds};
 use crate::flow::descriptors::Descriptors;
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
+use crate::flow::keep::Keeping;
 use crate::flow::messages::DeliveriesRendered;
 use crate::flow::pressure::Pressure;
+use crate::handover::journal::{Journal, JournalError};
 use crate::handover::streams::{Backlog, Consumers, Publisher, Sink, Streams, StreamsError};
 use crate::http::inbound::{Inbound, InboundServer};
 use crate::http::{self, AppState, Pipeline};
 use crate::ingester::Ingester;
 use crate::ingester::idempotency::IdempotencyWindow;
-use crate::live::{Live, Progress};
+use crate::live::Live;
 use crate::matcher::Matcher;
 use crate::model::outcome::Dropped;
 use crate::renderer::Renderer;
 use crate::store::{OpenError, Store};
 use crate::telemetry::activity::ActivityBounds;
 use crate::telemetry::metrics::Metrics;
+pub use recovery::Watch;
 
-/// How long a stop waits for clients to take the answers that are ready for them.
+/// How long a stop waits for clients to read responses that are ready.
 const RESPONSES_TAKEN_WITHIN_S: u64 = 2;
 /// Connections of the second server. It serves an operator's tools.
 const ADMIN_CONNECTIONS_MAX: usize = 64;
-/// How long a stop waits for Redis to take back what this node has not sent. Where it does not, the
-/// other nodes claim it.
+/// How long a stop waits for Redis to accept what this node gives back unsent. If it does not, other nodes take it
+/// over.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(2);
 /// Bytes of bodies that each thread may have rendered and Redis not yet taken: a small event can make a
 /// large body, many times.
@@ -46,6 +51,9 @@ const WAITING_BYTES_MAX: usize = 32 << 20;
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The operator's presets have mistakes.
+    #[error("the presets have mistakes:{}", .0.iter().map(|e| format!("\n  {e}")).collect::<String>())]
+    Presets(Vec<DictionaryError>),
     /// The dictionary has mistakes.
     #[error("the dictionary has mistakes:{}", .0.iter().map(|e| format!("\n  {e}")).collect::<String>())]
     Dictionary(Vec<DictionaryError>),
@@ -55,6 +63,9 @@ pub enum StartError {
     /// The streams of deliveries can't be used.
     #[error(transparent)]
     Streams(#[from] StreamsError),
+    /// The journal can't be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// TLS or the proxy towards receivers can't be set up.
     #[error(transparent)]
     Outbound(#[from] OutboundError),
@@ -79,9 +90,10 @@ pub struct Node {
     threads: Vec<Arbiter>,
     dispatchers: Vec<Addr<Dispatchers>>,
     streams: Option<Streams>,
+    journal: Option<Journal>,
 }
 
-/// How a lane's deliveries reach Dispatchers.
+/// How a pipeline's deliveries reach Dispatchers.
 #[derive(Clone)]
 enum HandOver {
     /// Those of this node.
@@ -94,27 +106,22 @@ enum HandOver {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped {
     /// Deliveries and events that could not be sent within `dispatch.drain_ms`, nor given back for
-    /// other nodes to send.
+    /// other nodes to send, nor kept for the next start.
     pub unsent: usize,
-}
-
-/// Loads the dictionary that the settings name.
-pub fn load_dictionary(source: &DictionarySource) -> Result<Dictionary, Vec<DictionaryError>> {
-    match source {
-        DictionarySource::Shipped(folder) if !folder.exists() => Ok(Dictionary::shipped()),
-        DictionarySource::Shipped(folder) | DictionarySource::Folder(folder) => Dictionary::load(folder),
-    }
+    /// Deliveries that the journal keeps for the next start.
+    pub kept: usize,
 }
 
 impl Node {
-    /// Starts a node: first what sends, then what renders and matches, last what takes events in.
+    /// Starts a node: first what sends, then what renders and matches, last what accepts events.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        Self::start_watched(config, None).await
+        Self::start_watched(config, Watch::default()).await
     }
 
-    /// The same for whoever wants to see how the reading of a large store goes on.
-    pub async fn start_watched(config: Config, progress: Option<Progress>) -> Result<Self, StartError> {
-        let dictionary = Arc::new(load_dictionary(&config.catalogue).map_err(StartError::Dictionary)?);
+    /// The same, with callbacks for the progress of a long start.
+    pub async fn start_watched(config: Config, watch: Watch) -> Result<Self, StartError> {
+        let dictionary = Arc::new(config.catalogue.load().map_err(StartError::Dictionary)?);
+        let presets = Arc::new(config.load_presets(&dictionary).map_err(StartError::Presets)?);
         let metrics = Arc::new(Metrics::with_activity(activity_bounds(&config)));
         let bounds = Bounds {
             events: config.ingest.events_in_flight_max,
@@ -135,7 +142,7 @@ impl Node {
             config.dispatch.egress.clone(),
             Arc::clone(&metrics),
         );
-        let live = Arc::new(live.with_quotas(config.store.quotas.clone()).with_progress(progress));
+        let live = Arc::new(live.with_quotas(config.store.quotas.clone()).with_progress(watch.store));
         let store = Store::open(&config.store, Arc::clone(&live) as _, Arc::clone(&metrics)).await?;
 
         let streams = match config.delivers_through_streams() {
@@ -143,7 +150,9 @@ impl Node {
             false => None,
         };
 
-        let (threads, dispatchers) = start_dispatchers(&config, outbound, &metrics, &gate)?;
+        let (journal, recovered) = Journal::open(&config, &gate, &metrics).await?.unzip();
+        let keeping = journal.as_ref().map(Journal::keeping);
+        let (threads, dispatchers) = start_dispatchers(&config, outbound, &metrics, &gate, keeping.clone())?;
         let hand_over = match &streams {
             None => HandOver::Direct(dispatchers.clone()),
             Some(streams) => {
@@ -166,13 +175,19 @@ impl Node {
             live,
             store,
             dictionary,
+            presets,
             metrics,
             dispatchers: surveyed,
             expensive: Default::default(),
+            recovering: AtomicBool::new(false),
         });
-        let server = serve(&shared, hand_over, duplicates, listener).map_err(StartError::Serve)?;
+        if let Some(recovered) = recovered.filter(|recovered| !recovered.is_empty()) {
+            recovery::start(recovered, &shared, &dispatchers, watch.journal);
+        }
+        let server = serve(&shared, hand_over, duplicates, keeping, listener).map_err(StartError::Serve)?;
         let admin = admin.map(|listener| serve_admin(&shared, listener)).transpose().map_err(StartError::Serve)?;
-        Ok(Self { address, drain: shared.config.dispatch.drain, shared, server, admin, threads, dispatchers, streams })
+        let drain = shared.config.dispatch.drain;
+        Ok(Self { address, drain, shared, server, admin, threads, dispatchers, streams, journal })
     }
 
     /// Where HTTP is served; the port that was taken where the settings say 0.
@@ -190,11 +205,11 @@ impl Node {
         &self.shared
     }
 
-    /// Takes no more events, goes on sending for as long as the settings say, and ends. Each part
-    /// stops only when nothing upstream of it can have work for it any more.
+    /// Graceful shutdown: stop accepting, drain for `dispatch.drain_ms`, then stop each stage. Each part stops only
+    /// when nothing upstream can have work for it any more.
     pub async fn stop(self) -> Stopped {
         let gate = &self.shared.gate;
-        // The server goes on answering: events 503, and whoever asks whether the node is ready.
+        // The server keeps responding: 503 to events, and to `/readyz`.
         gate.close();
         if let Some(streams) = &self.streams {
             streams.stop_taking().await;
@@ -202,12 +217,13 @@ impl Node {
         let mut emptied = tokio::time::timeout(self.drain, gate.emptied()).await;
         if emptied.is_err() && self.streams.is_some() {
             for dispatchers in &self.dispatchers {
-                // A thread that died of a fault holds nothing.
+                // A thread that ended in a panic holds nothing.
                 let _ = dispatchers.send(LetGo).await;
             }
             emptied = tokio::time::timeout(GIVEN_BACK_WITHIN, gate.emptied()).await;
         }
-        let unsent = if emptied.is_ok() { 0 } else { gate.unsent() };
+        let kept = self.journal.as_ref().map_or(0, Journal::close);
+        let unsent = if emptied.is_ok() { 0 } else { gate.unsent().saturating_sub(kept) };
         self.shared.metrics.deliveries.dropped.inc_by(Dropped::Stopped, unsent);
         self.shared.metrics.activity.close();
         self.server.stop().await;
@@ -216,10 +232,16 @@ impl Node {
         }
         for thread in self.threads {
             thread.stop();
-            // A thread that died of a fault has nothing left to stop.
+            // A thread that ended in a panic is already stopped.
             let _ = thread.join();
         }
-        Stopped { unsent }
+        if let Some(journal) = self.journal {
+            let ended = tokio::task::spawn_blocking(move || journal.stop()).await;
+            if let Err(error) = ended {
+                tracing::error!(%error, "the journal's last round ended with a panic");
+            }
+        }
+        Stopped { unsent, kept }
     }
 }
 
@@ -263,6 +285,7 @@ fn start_dispatchers(
     outbound: Outbound,
     metrics: &Arc<Metrics>,
     gate: &Arc<Gate>,
+    keeping: Option<Arc<dyn Keeping>>,
 ) -> Result<(Vec<Arbiter>, Vec<Addr<Dispatchers>>), StartError> {
     let settings = DispatchSettings {
         config: Arc::new(config.dispatch.clone()),
@@ -275,6 +298,7 @@ fn start_dispatchers(
             + config.cluster.take_max
             + config.server.connections_max,
         takes_max: config.delivers_through_streams().then_some(config.cluster.take_max),
+        keeping,
     };
     let threads = if config.cluster.dispatch { config.dispatch.threads } else { 0 };
     let threads: Vec<Arbiter> = (0..threads).map(|_| Arbiter::new()).collect();
@@ -285,12 +309,13 @@ fn start_dispatchers(
     Ok((threads, dispatchers))
 }
 
-/// Each HTTP thread has a lane of its own: what it takes in it also matches and renders, so an
-/// event changes threads once, on its way to its destination.
+/// Each HTTP thread has a pipeline of its own: it accepts, matches and renders its events, so an event changes
+/// threads once, on its way to its destination.
 fn serve(
     shared: &Arc<AppState>,
     hand_over: HandOver,
     duplicates: Option<IdempotencyWindow>,
+    keeping: Option<Arc<dyn Keeping>>,
     listener: std::net::TcpListener,
 ) -> io::Result<InboundServer> {
     let settings = &shared.config.server;
@@ -303,10 +328,10 @@ fn serve(
     };
     let own = Arc::clone(shared);
     inbound.serve(settings, &shared.metrics, move || {
-        let lane = web::Data::new(start_lane(&own, &hand_over, duplicates.clone()));
+        let pipeline = web::Data::new(start_pipeline(&own, &hand_over, duplicates.clone(), keeping.as_ref()));
         let shared = web::Data::from(Arc::clone(&own));
         move |config: &mut web::ServiceConfig| {
-            config.app_data(shared).app_data(lane);
+            config.app_data(shared).app_data(pipeline);
             http::routes(config);
         }
     })
@@ -333,7 +358,12 @@ fn serve_admin(shared: &Arc<AppState>, listener: std::net::TcpListener) -> io::R
     Ok((address, server))
 }
 
-fn start_lane(shared: &AppState, hand_over: &HandOver, duplicates: Option<IdempotencyWindow>) -> Pipeline {
+fn start_pipeline(
+    shared: &AppState,
+    hand_over: &HandOver,
+    duplicates: Option<IdempotencyWindow>,
+    keeping: Option<&Arc<dyn Keeping>>,
+) -> Pipeline {
     // Each message carries an admitted event, or a test that a connection waits for.
     let capacity = shared.config.ingest.events_in_flight_max + shared.config.server.connections_max;
     let publisher_capacity = shared.config.ingest.deliveries_in_flight_max + shared.config.server.connections_max;
@@ -355,6 +385,7 @@ fn start_lane(shared: &AppState, hand_over: &HandOver, duplicates: Option<Idempo
         Arc::clone(&shared.live),
         Arc::clone(&shared.gate),
         metrics(),
+        keeping.map(|keeping| keeping.keep()),
         renderer.clone().recipient(),
         capacity,
     )

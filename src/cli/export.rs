@@ -1,5 +1,5 @@
-//! `posthaste export`: an account's templates and triggers, with their secrets, as one file. It
-//! changes nothing in the store, and a file that it could not finish never takes the place of an old one.
+//! `posthaste export`: writes an account's templates and triggers, with their secrets, to one file. It changes
+//! nothing in the store, and an incomplete file never replaces an existing one.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::Export;
+use super::error::CommandError;
 use super::print::{complain, counted, report, say};
 use super::transfer::{self, MARK, VERSION};
 use crate::config::Config;
@@ -38,31 +39,36 @@ pub(super) fn run(words: &Export) -> ExitCode {
     match actix_rt::System::new().block_on(export(words, &config)) {
         Ok(code) => code,
         Err(error) => {
-            complain(&error);
+            complain(&error.to_string());
             ExitCode::FAILURE
         }
     }
 }
 
-async fn export(words: &Export, config: &Config) -> Result<ExitCode, String> {
-    // Opening it would make a new store, and its being empty would look like the truth.
+async fn export(words: &Export, config: &Config) -> Result<ExitCode, CommandError> {
+    // Opening the file would create a new store, which would look like an empty one.
     if let Some(path) = config.store.url.strip_prefix("file:").filter(|path| !Path::new(path).exists()) {
-        return Err(format!("there is no store at {path}; name that of your engine with --config FILE"));
+        return Err(CommandError::NoStore(path.to_owned()));
     }
     let store = transfer::open(config).await?;
-    let stored = store.accounts().await.map_err(|error| error.to_string())?;
+    let stored = store.accounts().await?;
     let accounts = if words.all_accounts { stored.clone() } else { vec![words.account.clone()] };
     let written = if words.output == Path::new("-") {
         let written = write(&store, &accounts, BufWriter::new(io::stdout().lock())).await;
-        written.map_err(|error| format!("standard output: {error}"))?
+        written.map_err(|source| CommandError::File { name: "standard output".to_owned(), source })?
     } else {
         let written = to_file(&store, &accounts, &words.output).await;
-        written.map_err(|error| format!("{}: {error}", words.output.display()))?
+        written.map_err(|source| CommandError::File { name: words.output.display().to_string(), source })?
     };
     conclude(words, &stored, &written, store.unreadable())
 }
 
-fn conclude(words: &Export, stored: &[AccountId], written: &Written, unreadable: usize) -> Result<ExitCode, String> {
+fn conclude(
+    words: &Export,
+    stored: &[AccountId],
+    written: &Written,
+    unreadable: usize,
+) -> Result<ExitCode, CommandError> {
     let Written { accounts, templates, triggers } = written;
     let (templates, triggers) = (counted(*templates, "template"), counted(*triggers, "trigger"));
     let summary = format!("exported {templates} and {triggers} of {}", counted(*accounts, "account"));
@@ -80,15 +86,12 @@ fn conclude(words: &Export, stored: &[AccountId], written: &Written, unreadable:
         ));
     }
     if unreadable > 0 {
-        return Err(format!(
-            "{} of the store can't be read, as the log above says, and can't be in the file",
-            counted(unreadable, "record")
-        ));
+        return Err(CommandError::Unreadable(unreadable));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes beside the file and takes its place at the end.
+/// Writes to a temporary file and renames it at the end.
 async fn to_file(store: &Store, accounts: &[AccountId], path: &Path) -> io::Result<Written> {
     // A pipe or a device is written to, not replaced.
     if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
@@ -104,7 +107,7 @@ async fn to_file(store: &Store, accounts: &[AccountId], path: &Path) -> io::Resu
     };
     let written = written.await;
     if written.is_err() {
-        // It may not have been made at all; the first error is the one to tell of.
+        // It may not exist; the first error is the one to report.
         let _ = fs::remove_file(&draft);
     }
     written
@@ -118,12 +121,12 @@ fn draft_path(path: &Path) -> io::Result<PathBuf> {
     Ok(path.with_file_name(draft))
 }
 
-/// Only the owner may read what holds secrets.
+/// Only the owner may read a file that holds secrets.
 fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Writes a record a line, so that two exports can be compared, and holds a page in memory at most.
+/// Writes one record a line, so that two exports can be compared. Holds at most a page in memory.
 async fn write(store: &Store, accounts: &[AccountId], mut out: impl Write) -> io::Result<Written> {
     let mut written = Written::default();
     write!(out, "{{\"{MARK}\":{VERSION},\"accounts\":[")?;

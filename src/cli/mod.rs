@@ -1,12 +1,14 @@
-//! The command line: what its words mean. Each command has a file of its own, and what they print
-//! goes through `print`. Exit codes: 0 done, 1 the work failed, 2 the call's words are off.
+//! The command line: arguments and help texts. Each command has a file of its own and prints through `print`.
+//! Exit codes: 0 success, 1 failure, 2 usage error.
 
 mod check;
 mod demo;
+mod error;
 mod export;
 mod import;
 mod notify;
 mod pages;
+mod preset;
 mod print;
 mod receive;
 mod serve;
@@ -33,57 +35,62 @@ struct Call {
 
 const WAYS_IN: &str = "\
 A first look, in a few seconds:     posthaste demo
-The engine, and something to hear:  posthaste serve
+A node, and a receiver for it:      posthaste serve
                                     posthaste receive
 
-Exit codes: 0 done, 1 the work failed, 2 the call's words are off.";
+Exit codes: 0 success, 1 failure, 2 usage error.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the engine until SIGTERM, SIGINT or SIGHUP.
+    /// Run a node until SIGTERM, SIGINT or SIGHUP.
     ///
-    /// A stop takes no more events, goes on sending what was accepted for as long as
-    /// `dispatch.drain_ms` says, and exits with 0; a second signal ends it at once. The last line of the
-    /// log counts what was not sent.
+    /// Graceful shutdown: the node accepts no more events, sends what was accepted for up to
+    /// `dispatch.drain_ms`, and exits with 0. A second signal ends it at once. The last line of the log
+    /// counts what was not sent.
     #[command(after_long_help = SERVE_EXAMPLES)]
     Serve(Settings),
-    /// See it work: a made-up day of a holiday rental, each event and each POST it caused.
+    /// Show Posthaste at work: a day of a holiday rental, each event and each POST that it causes.
     ///
-    /// Starts the engine on a store in memory, a receiver, and three triggers (a JSON, an XML and a
-    /// form body), posts the events of the day, and prints each one, each POST as it arrived, and the
-    /// time between. Nothing leaves this machine, nothing is written to disk, and the settings of this
-    /// machine's own engine are not looked at.
+    /// Starts a node with a store in memory, a receiver, and three triggers (a JSON, an XML and a form
+    /// body), posts the events of the day, and prints each one, each POST as it arrived, and the time
+    /// between. Nothing leaves this machine, nothing is written to disk, and no other settings are read.
     #[command(after_long_help = DEMO_EXAMPLES)]
     Demo(Demo),
-    /// Print each POST that arrives: a place to point a trigger's URL at.
+    /// Print each POST that arrives: a receiver for a trigger's URL.
     ///
-    /// Anything else than a POST is answered 405 and not printed. Of a body, 1 MiB is kept. Bytes that
-    /// are no text, and characters that would disturb a terminal, are shown as \xNN and \u{NN}; with
-    /// `--json` nothing is changed. SIGTERM, SIGINT and SIGHUP end it with 0.
+    /// Other methods get 405 and are not printed. At most 1 MiB of a body is kept. Bytes that are not text,
+    /// and characters that would disturb a terminal, are shown as \xNN and \u{NN}; with `--json` nothing
+    /// is changed. SIGTERM, SIGINT and SIGHUP end it with 0.
     #[command(after_long_help = RECEIVE_EXAMPLES)]
     Receive(Receive),
-    /// Name every mistake in the settings, the catalogue and template files.
+    /// Report every mistake in the settings, the dictionary and template files.
     ///
-    /// A template's format is told by its file's ending (.json, .xml, .form or .txt, and .hbs may
-    /// follow); of a folder, all files with these endings are read, in folders below it too. Each
-    /// finding is a line `FILE:LINE:COLUMN: SEVERITY: MESSAGE [CODE]`. A warning alone is no failure.
-    /// No store is opened and nothing is connected to: whether Redis answers, `serve` will tell.
+    /// The ending of a file names its format (.json, .xml, .form or .txt; .hbs may follow). In a folder, all
+    /// files with these endings are checked, also in folders below it. Each finding is a line
+    /// `FILE:LINE:COLUMN: SEVERITY: MESSAGE [CODE]`. Warnings alone are not a failure. No store is opened
+    /// and no connection is made.
     #[command(after_long_help = CHECK_EXAMPLES)]
     Check(Check),
+    /// List working templates for known receivers, or print one to copy.
+    ///
+    /// With a name, its body goes to standard output, ready for a file that `posthaste check` reads; with
+    /// `--json`, all of it: the events that it is for, the shape of the URL, headers and the body.
+    #[command(after_long_help = PRESET_EXAMPLES)]
+    Preset(Preset),
     /// Write an account's triggers and templates, with their secrets, to one file.
     ///
-    /// The file is what `posthaste import` reads. It holds the secrets that sign what triggers send,
-    /// so only its owner may read it. Keys are not in it: they belong to one installation. An
-    /// embedded store can be opened by one process at a time: stop the engine first.
+    /// `posthaste import` reads the file. It holds the secrets that sign deliveries, so only its owner may
+    /// read it. Keys are not in it: they belong to one installation. Only one process can open an embedded
+    /// store: stop the node first.
     #[command(after_long_help = EXPORT_EXAMPLES)]
     Export(Export),
     /// Read triggers and templates from a file that `posthaste export` wrote.
     ///
-    /// The whole file is checked first, and with a single mistake nothing is written: all mistakes are
-    /// named, each with its account, its id and its place in the file. Then each template and trigger
-    /// is created, or replaces the one of its id whole: a trigger without a secret has none after.
-    /// What is not in the file stays as it is. An embedded store can be opened by one process at a
-    /// time: stop the engine first.
+    /// The whole file is checked first. If it has a mistake, nothing is written, and all mistakes are
+    /// reported, each with its account, its id and its position in the file. Then each template and trigger
+    /// is created, or replaces the one with its id as a whole: a trigger without a secret has none after
+    /// that. What is not in the file stays as it is. Only one process can open an embedded store: stop the
+    /// node first.
     #[command(after_long_help = IMPORT_EXAMPLES)]
     Import(Import),
     /// Print a completion script for a shell.
@@ -125,7 +132,7 @@ Examples:
   posthaste receive --status 503 --delay-ms 2000          a receiver in trouble
   posthaste receive --quiet                               only how many, at the end
 
-The engine dials no address of this machine unless it is allowed to:
+A node connects to no address of this machine unless that is allowed:
   POSTHASTE_DISPATCH__ALLOW_NETWORKS='[\"127.0.0.0/8\"]' posthaste serve
 
 A JSON line: {\"time\",\"method\",\"path\",\"headers\":{},\"body\"}, or \"body_base64\" where the body is not
@@ -133,14 +140,20 @@ UTF-8; \"bytes_left_out\" says how much of a long body was not kept.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
-  posthaste check                                         the settings and the catalogue
+  posthaste check                                         the settings and the dictionary
   posthaste check --config /etc/posthaste.toml
   posthaste check templates/ welcome.json booking.xml.hbs";
+
+const PRESET_EXAMPLES: &str = "\
+Examples:
+  posthaste preset                                        all of them
+  posthaste preset slack > slack.json                     a template to change
+  posthaste preset --json soap                            with its URL and headers";
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:
   posthaste export --account acme --output acme.json
-  posthaste export --all-accounts > everything.json       mind who may read the file
+  posthaste export --all-accounts > everything.json       it holds secrets
   posthaste export --account acme | ssh elsewhere posthaste import -";
 
 const IMPORT_EXAMPLES: &str = "\
@@ -152,8 +165,8 @@ Examples:
 /// Where settings come from. Each one and its default: config/posthaste.toml.
 #[derive(Debug, Args)]
 struct Settings {
-    /// A file of settings; it need name only what differs from the defaults. The environment
-    /// (`POSTHASTE_<SECTION>__<KEY>`) goes over it.
+    /// A file of settings that differ from the defaults. The environment (`POSTHASTE_<SECTION>__<KEY>`)
+    /// overrides it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -172,23 +185,23 @@ impl Settings {
 
 #[derive(Debug, Args)]
 struct Demo {
-    /// Stay up after the tour, and say how to go on with curl.
+    /// Stay up after the tour, and print curl commands to try.
     #[arg(long)]
     keep: bool,
 }
 
 #[derive(Debug, Args)]
 struct Receive {
-    /// Where to listen: an address and a port, and port 0 takes a free one.
+    /// The address and port to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9000")]
     listen: SocketAddr,
-    /// The status that every POST is answered with.
+    /// The status of every response.
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(200..=599))]
     status: u16,
-    /// Milliseconds to wait before the answer.
+    /// Milliseconds to wait before each response.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=3_600_000))]
     delay_ms: u64,
-    /// Print no POST, only how many came, at the end.
+    /// Print only the number of POSTs, at the end.
     #[arg(long)]
     quiet: bool,
     /// One JSON object a line, and nothing else on standard output; the address goes to standard error.
@@ -206,13 +219,25 @@ struct Check {
 }
 
 #[derive(Debug, Args)]
+struct Preset {
+    #[command(flatten)]
+    settings: Settings,
+    /// Print all of the preset as JSON.
+    #[arg(long, requires = "name")]
+    json: bool,
+    /// The preset to print.
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+}
+
+#[derive(Debug, Args)]
 struct Export {
     #[command(flatten)]
     settings: Settings,
-    /// Whose triggers and templates.
-    #[arg(long, value_name = "ACCOUNT", default_value = "default", value_parser = account)]
+    /// The account to export.
+    #[arg(long, value_name = "ACCOUNT", default_value = "default", value_parser = AccountId::new)]
     account: AccountId,
-    /// Those of every account.
+    /// Export every account.
     #[arg(long, conflicts_with = "account")]
     all_accounts: bool,
     /// The file to write; `-` is standard output.
@@ -224,17 +249,13 @@ struct Export {
 struct Import {
     #[command(flatten)]
     settings: Settings,
-    /// Write into this account: what the file holds of its only account, whatever that one's name, or of
-    /// many, the one of this name. Without it, every account in the file goes under its own name.
-    #[arg(long, value_name = "ACCOUNT", value_parser = account)]
+    /// The account to write to. A file with one account is written under this name; of a file with several, the
+    /// account of this name is written. Without it, every account is written under its own name.
+    #[arg(long, value_name = "ACCOUNT", value_parser = AccountId::new)]
     account: Option<AccountId>,
     /// The file to read; `-` is standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-}
-
-fn account(text: &str) -> Result<AccountId, String> {
-    AccountId::new(text).map_err(|error| error.to_string())
 }
 
 /// Runs the command that this process was called with.
@@ -244,6 +265,7 @@ pub fn run() -> ExitCode {
         Command::Demo(words) => demo::run(&words),
         Command::Receive(words) => receive::run(&words),
         Command::Check(words) => check::run(&words),
+        Command::Preset(words) => preset::run(&words),
         Command::Export(words) => export::run(&words),
         Command::Import(words) => import::run(&words),
         Command::Completions { shell } => pages::completions(shell, Call::command()),

@@ -1,5 +1,5 @@
-//! How commands speak: to whom, in which colours, and how the text of strangers is shown. Nobody who
-//! has stopped listening makes a command fail, except where its output is its work.
+//! How commands print: the stream, the colours, and how text from outside is shown. A closed output is an error only
+//! for commands whose output is their purpose.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -9,18 +9,18 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// What a line is about.
 pub(super) const HEADING: Style = Style::new().bold();
-/// What is said beside the matter itself.
+/// Additional information.
 pub(super) const ASIDE: Style = Style::new().dimmed();
-/// What came in.
+/// An event.
 pub(super) const EVENT: Style = AnsiColor::Cyan.on_default().bold();
-/// What went out.
+/// A POST.
 pub(super) const POST: Style = AnsiColor::Green.on_default().bold();
-/// What keeps a thing from being taken.
+/// An error.
 pub(super) const ERROR: Style = AnsiColor::Red.on_default().bold();
-/// What is worth a look.
+/// A warning.
 pub(super) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 
-/// Only a person at a terminal wants to see one; colours or not is the terminal library's to know.
+/// Shown only at a terminal; the terminal library decides on colours.
 pub(super) fn progress_bar(total: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len}, {eta} left");
     let bar = ProgressBar::with_draw_target(
@@ -30,23 +30,23 @@ pub(super) fn progress_bar(total: usize) -> ProgressBar {
     bar.with_style(style.expect("the template is a constant that the tests draw"))
 }
 
-/// Tells a person what went wrong.
+/// Reports an error.
 pub(super) fn complain(what: &str) {
     report(&format!("posthaste: {what}"));
 }
 
-/// Writes a line to standard error; colours only where they are wanted.
+/// Writes a line to standard error, with colours where they are wanted.
 pub(super) fn report(line: &str) {
-    // There is nobody left to tell that nobody hears.
+    // If standard error is closed, there is nowhere to report that.
     let _ = writeln!(anstream::stderr().lock(), "{line}");
 }
 
-/// Tells a person or a script what they asked for.
+/// Writes a line to standard output.
 pub(super) fn say(what: &str) {
     let _ = try_say(what);
 }
 
-/// The same for a command that is of no use once nobody reads what it says.
+/// The same, with the error: for a command that must end once nobody reads its output.
 pub(super) fn try_say(what: &str) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     writeln!(out, "{what}")?;
@@ -56,13 +56,13 @@ pub(super) fn try_say(what: &str) -> io::Result<()> {
 /// Writes a line to standard output byte for byte, for programs.
 pub(super) fn try_say_exactly(line: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    // In one piece: a reader never waits for the end of a line.
+    // In one write, so that a reader never gets half a line.
     out.write_all(format!("{line}\n").as_bytes())?;
     out.flush()
 }
 
-/// Bytes of a stranger's as a terminal can show them: bytes that are no UTF-8 as `\xNN`, characters
-/// that move the cursor, change colours or turn the direction of text as `\u{NN}`.
+/// Shows bytes from outside safely in a terminal: bytes that are not UTF-8 as `\xNN`, characters that move the
+/// cursor, change colours or turn the direction of text as `\u{NN}`.
 pub(super) fn visible(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -70,7 +70,7 @@ pub(super) fn visible(bytes: &[u8]) -> String {
         while let Some(c) = rest.next() {
             match c {
                 '\n' | '\t' => shown.push(c),
-                // Half of a line break does no harm.
+                // Part of a line break, which is harmless.
                 '\r' if rest.peek() == Some(&'\n') => {}
                 c if disturbs(c) => shown.extend(c.escape_unicode()),
                 c => shown.push(c),
@@ -83,7 +83,7 @@ pub(super) fn visible(bytes: &[u8]) -> String {
     shown
 }
 
-/// The same for what must stay on one line.
+/// The same on one line.
 pub(super) fn visible_line(text: &str) -> String {
     visible(text.as_bytes()).replace('\n', "\\n")
 }
@@ -99,7 +99,7 @@ pub(super) fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-/// The text with each line moved in.
+/// The text with each line indented.
 pub(super) fn indented(text: &str, by: usize) -> String {
     let lines = text.lines().map(|line| if line.is_empty() { String::new() } else { format!("{:by$}{line}", "") });
     lines.collect::<Vec<_>>().join("\n")

@@ -12,10 +12,10 @@ use super::print::{complain, progress_bar, say};
 use super::signals::StopSignals;
 use crate::config::Config;
 use crate::live::Progress;
-use crate::node::Node;
+use crate::node::{Node, Stopped, Watch};
 use crate::telemetry::log;
 
-/// What is over before that needs no bar; what a node reads anew much later is told in the log only.
+/// A start that takes less than this needs no progress bar. A store that is read again later is only logged.
 const SEEN_AFTER: Duration = Duration::from_millis(500);
 const STARTED_WITHIN: Duration = Duration::from_secs(600);
 
@@ -27,17 +27,17 @@ pub(super) fn run(config: Config) -> ExitCode {
     log::start(&config.log);
     let open_files_max = raise_open_files();
     actix_rt::System::new().block_on(async {
-        // Asked for before anything is taken, so that a signal never finds its default.
+        // Registered before anything is accepted, so that no signal has its default action.
         let mut signals = match StopSignals::new() {
             Ok(signals) => signals,
             Err(error) => {
-                complain(&format!("signals can't be heard: {error}"));
+                complain(&format!("signals can't be received: {error}"));
                 return ExitCode::FAILURE;
             }
         };
         let started = tokio::select! {
-            started = Node::start_watched(config, Some(progress())) => started,
-            // While Redis is awaited, for example. Nothing was accepted yet.
+            started = Node::start_watched(config, Watch { store: Some(progress()), journal: Some(progress()) }) => started,
+            // For example while the node waits for Redis. Nothing was accepted yet.
             signal = signals.next() => {
                 tracing::info!(signal, "stopped before the start was complete");
                 return ExitCode::SUCCESS;
@@ -55,19 +55,19 @@ pub(super) fn run(config: Config) -> ExitCode {
         notify(State::Ready);
         let signal = signals.next().await;
         notify(State::Stopping);
-        tracing::info!(signal, "stopping: no more events are taken, what was accepted is sent");
-        let unsent = end(node, &mut signals).await;
-        tracing::info!(unsent, "stopped");
+        tracing::info!(signal, "stopping: no more events are accepted, what was accepted is sent");
+        let Stopped { unsent, kept } = end(node, &mut signals).await;
+        tracing::info!(unsent, kept, "stopped");
         ExitCode::SUCCESS
     })
 }
 
-/// Draws how the reading of a store goes on, at a terminal, where it takes long enough to be seen.
+/// Draws the progress of reading a store, at a terminal, if it takes long.
 fn progress() -> Progress {
     let bar: Mutex<Option<ProgressBar>> = Mutex::new(None);
     let begun = Instant::now();
     Box::new(move |read, records| {
-        // A bar that a panic left behind is still a bar.
+        // A panic elsewhere does not harm the bar.
         let mut bar = bar.lock().unwrap_or_else(PoisonError::into_inner);
         let drawn = read < records && begun.elapsed() >= SEEN_AFTER && begun.elapsed() < STARTED_WITHIN;
         match (&*bar, drawn) {
@@ -82,27 +82,28 @@ fn progress() -> Progress {
     })
 }
 
-/// Stops the node, or leaves it where somebody who has waited long enough says so again.
-async fn end(node: Node, signals: &mut StopSignals) -> usize {
+/// Stops the node, or ends at once on another signal.
+async fn end(node: Node, signals: &mut StopSignals) -> Stopped {
     let shared = Arc::clone(node.shared());
     tokio::select! {
-        stopped = node.stop() => stopped.unsent,
+        stopped = node.stop() => stopped,
         signal = signals.next() => {
-            tracing::warn!(signal, "a second signal: what is not sent yet is left");
-            shared.gate.unsent()
+            tracing::warn!(signal, "a second signal: stopping without sending the rest");
+            // Nothing is settled any more, so what the journal keeps stays kept.
+            Stopped { unsent: shared.gate.unsent(), kept: 0 }
         }
     }
 }
 
-/// Each destination holds a socket, and so does each producer. The limit that processes begin with is
-/// meant for programs that can't count beyond it; up to the hard one it is ours to raise.
+/// Each destination and each producer needs a socket. The soft limit of open files suits programs that use `select`;
+/// raises it to the hard limit.
 fn raise_open_files() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     let limit = if raised.is_ok() { maximum } else { current };
     let limit = limit.unwrap_or(u64::MAX);
     if limit < OPEN_FILES_FEW {
-        tracing::warn!(open_files_max = limit, "few files can be open at a time; many destinations will need more");
+        tracing::warn!(open_files_max = limit, "the limit of open files is low; many destinations need more");
     }
     limit
 }

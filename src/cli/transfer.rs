@@ -1,5 +1,5 @@
-//! What export and import have in common: the shape of the file, and the store that both open by the
-//! settings. The file is one JSON document:
+//! What export and import share: the format of the file, and opening the store that the settings name. The file is
+//! one JSON document:
 //!
 //! ```json
 //! {"posthaste_export":1,"accounts":[
@@ -11,18 +11,19 @@
 
 use std::sync::Arc;
 
+use super::error::CommandError;
 use crate::config::Config;
 use crate::flow::messages::LiveTemplate;
 use crate::model::template::Template;
 use crate::store::{Change, ChangeSink, Snapshot, Store};
 use crate::telemetry::metrics::Metrics;
 
-/// The member that marks the file, and its value for the shape that this version reads and writes.
+/// The member that marks the file, and the format that this version reads and writes.
 pub(super) const MARK: &str = "posthaste_export";
 /// See [`MARK`].
 pub(super) const VERSION: u64 = 1;
 
-/// Needs no word of what the store holds: only events would need it.
+/// Ignores what the store holds: only matching events needs it.
 struct Indifferent;
 
 impl ChangeSink for Indifferent {
@@ -44,14 +45,9 @@ impl Snapshot for Indifferent {
 }
 
 /// Opens the store that the settings name.
-pub(super) async fn open(config: &Config) -> Result<Store, String> {
+pub(super) async fn open(config: &Config) -> Result<Store, CommandError> {
     if config.store.url == "memory:" {
-        return Err(
-            "store.url is memory:, which holds nothing beyond one process; name the store of your engine with \
-                    --config FILE or POSTHASTE_STORE__URL"
-                .to_owned(),
-        );
+        return Err(CommandError::MemoryStore);
     }
-    let opened = Store::open(&config.store, Arc::new(Indifferent), Arc::new(Metrics::new())).await;
-    opened.map_err(|error| error.to_string())
+    Ok(Store::open(&config.store, Arc::new(Indifferent), Arc::new(Metrics::new())).await?)
 }

@@ -9,16 +9,18 @@ mod console;
 mod dispatch;
 mod egress;
 mod ingest;
+mod journal;
 mod layers;
 mod log;
 mod matching;
+mod presets;
 mod quotas;
 mod reader;
 mod server;
 mod store;
 mod templates;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use activity::ActivitySettings;
 pub use auth::Auth;
@@ -27,11 +29,13 @@ pub use cluster::Cluster;
 pub use console::Console;
 pub use dispatch::{Dispatch, Handshake};
 pub use ingest::Ingest;
+pub use journal::{JournalSettings, Survives};
 pub use log::Log;
 pub use reader::ConfigError;
 pub use server::Server;
 pub use store::{Capabilities, StoreKind, StoreSettings, StoreUrlError};
 
+use crate::dictionary::{Dictionary, DictionaryError, Presets};
 use crate::matching as filters;
 use crate::templating;
 use reader::Reader;
@@ -43,6 +47,8 @@ pub struct Config {
     pub server: Server,
     /// Where triggers, templates and keys are kept.
     pub store: StoreSettings,
+    /// The journal beside an embedded store.
+    pub journal: JournalSettings,
     /// What the node does, and how it shares work with others.
     pub cluster: Cluster,
     /// The operator's key.
@@ -57,6 +63,8 @@ pub struct Config {
     pub dispatch: Dispatch,
     /// Where the dictionary is.
     pub catalogue: DictionarySource,
+    /// The folder of the operator's own presets.
+    pub presets: Option<PathBuf>,
     /// Who may watch firings end.
     pub activity: ActivitySettings,
     /// The web console.
@@ -118,9 +126,12 @@ impl Config {
     }
 
     fn read(reader: &mut Reader) -> Self {
+        let store = StoreSettings::read(reader);
+        let kind = store.kind().ok();
         Self {
             server: Server::read(reader),
-            store: StoreSettings::read(reader),
+            store,
+            journal: JournalSettings::read(reader, kind.as_ref()),
             cluster: Cluster::read(reader),
             auth: Auth::read(reader),
             ingest: Ingest::read(reader),
@@ -128,10 +139,16 @@ impl Config {
             templates: templates::read(reader),
             dispatch: Dispatch::read(reader),
             catalogue: DictionarySource::read(reader),
+            presets: presets::read(reader),
             activity: ActivitySettings::read(reader),
             console: Console::read(reader),
             log: Log::read(reader),
         }
+    }
+
+    /// Loads the presets: the shipped ones, and those of the operator's folder.
+    pub fn load_presets(&self, dictionary: &Dictionary) -> Result<Presets, Vec<DictionaryError>> {
+        Presets::load(dictionary, self.presets.as_deref(), &self.templates)
     }
 
     /// Whether deliveries reach the nodes that send through Redis.

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::attribute_type::AttributeType;
 use super::draft::{Draft, DraftAttribute, DraftEntity, DraftEvent};
-use super::error::{DictionaryError, Place, shown};
+use super::error::{DictionaryError, SourcePosition, shown};
 use super::{ATTRIBUTES_MAX, AttributeEntry, Dictionary, ENGINE_PATHS, EVENTS_MAX, EntityEntry, EventEntry};
 use crate::templating::nearest::likely as nearest;
 
@@ -64,8 +64,8 @@ fn check_names(draft: &Draft, errors: &mut Vec<DictionaryError>) {
 
 /// Notes a word that was there before, in the same case or another.
 fn once<'a>(
-    seen: &mut HashMap<String, (&'a str, &'a Place)>,
-    (word, place): (&'a str, &'a Place),
+    seen: &mut HashMap<String, (&'a str, &'a SourcePosition)>,
+    (word, place): (&'a str, &'a SourcePosition),
     what: &str,
     errors: &mut Vec<DictionaryError>,
 ) {

@@ -6,8 +6,8 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::attribute_type::AttributeType;
-use super::error::{DictionaryError, Place, shown};
-use super::members::{Members, Placed, Source};
+use super::error::{DictionaryError, SourcePosition, shown};
+use super::members::{Located, Members, Source};
 use crate::model::event::EventType;
 use crate::templating::nearest::likely as nearest;
 
@@ -29,14 +29,14 @@ pub(super) struct Draft {
 }
 
 pub(super) struct DraftEvent {
-    pub(super) place: Place,
+    pub(super) place: SourcePosition,
     pub(super) event_type: EventType,
     pub(super) description: String,
-    pub(super) entities: Vec<Placed<String>>,
+    pub(super) entities: Vec<Located<String>>,
 }
 
 pub(super) struct DraftEntity {
-    pub(super) place: Place,
+    pub(super) place: SourcePosition,
     pub(super) name: String,
     pub(super) description: String,
     pub(super) from_engine: bool,
@@ -45,7 +45,7 @@ pub(super) struct DraftEntity {
 }
 
 pub(super) struct DraftAttribute {
-    pub(super) place: Place,
+    pub(super) place: SourcePosition,
     pub(super) tag: String,
     pub(super) path: String,
     pub(super) attribute_type: AttributeType,
@@ -162,7 +162,7 @@ fn read_attribute(
     let form = attribute_type.map_or("a value of its type", AttributeType::example_form);
     let example = members.json("example", &format!("write {form}"));
     let aliases = members.texts_if_any("aliases", ALIASES);
-    if let (Some(kind), Some(Placed { value, place })) = (attribute_type, &example)
+    if let (Some(kind), Some(Located { value, place })) = (attribute_type, &example)
         && !kind.fits(value)
     {
         let what = format!("the example is not of the type {}", kind.as_str());

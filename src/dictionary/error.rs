@@ -29,14 +29,14 @@ impl fmt::Display for DictionaryError {
 
 /// Where something stands in the catalogue's files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct SourcePosition {
     /// The file's name, shared by all that stands in it.
     pub(super) file: Arc<str>,
     /// The line, from 1.
     pub(super) line: usize,
 }
 
-impl Place {
+impl SourcePosition {
     /// A mistake here.
     pub(super) fn error(&self, what: impl Into<String>, instead: impl Into<String>) -> DictionaryError {
         DictionaryError {
@@ -48,7 +48,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SourcePosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file, self.line)
     }

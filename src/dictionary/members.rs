@@ -7,7 +7,7 @@ use serde_json::{Map, Number, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{DictionaryError, Place, shown};
+use super::error::{DictionaryError, SourcePosition, shown};
 use crate::templating::nearest::likely as nearest;
 
 /// One file's text, which tells the line of a byte.
@@ -23,15 +23,15 @@ impl Source {
     }
 
     /// Where a byte of the text stands.
-    pub(super) fn place(&self, byte: usize) -> Place {
-        Place { file: self.file.clone(), line: self.line_starts.partition_point(|start| *start <= byte) }
+    pub(super) fn place(&self, byte: usize) -> SourcePosition {
+        SourcePosition { file: self.file.clone(), line: self.line_starts.partition_point(|start| *start <= byte) }
     }
 }
 
 /// A value and where it stands.
-pub(super) struct Placed<T> {
+pub(super) struct Located<T> {
     pub(super) value: T,
-    pub(super) place: Place,
+    pub(super) place: SourcePosition,
 }
 
 /// The members of one table; what is left at the end was not known.
@@ -40,7 +40,7 @@ pub(super) struct Members<'a, 'i> {
     errors: &'a mut Vec<DictionaryError>,
     table: DeTable<'i>,
     /// Where the table begins.
-    pub(super) place: Place,
+    pub(super) place: SourcePosition,
     what: &'static str,
     known: Vec<&'static str>,
 }
@@ -64,18 +64,18 @@ impl<'a, 'i> Members<'a, 'i> {
     }
 
     /// Notes a mistake.
-    pub(super) fn refuse(&mut self, place: &Place, what: String, instead: impl Into<String>) {
+    pub(super) fn refuse(&mut self, place: &SourcePosition, what: String, instead: impl Into<String>) {
         self.errors.push(place.error(what, instead));
     }
 
-    fn take(&mut self, name: &'static str) -> Option<Placed<DeValue<'i>>> {
+    fn take(&mut self, name: &'static str) -> Option<Located<DeValue<'i>>> {
         self.known.push(name);
         let value = self.table.remove(name)?;
-        Some(Placed { place: self.source.place(value.span().start), value: value.into_inner() })
+        Some(Located { place: self.source.place(value.span().start), value: value.into_inner() })
     }
 
     /// Takes a member that must be there.
-    fn required(&mut self, name: &'static str, instead: &str) -> Option<Placed<DeValue<'i>>> {
+    fn required(&mut self, name: &'static str, instead: &str) -> Option<Located<DeValue<'i>>> {
         let member = self.take(name);
         if member.is_none() {
             let place = self.place.clone();
@@ -85,10 +85,10 @@ impl<'a, 'i> Members<'a, 'i> {
     }
 
     /// Takes a text that must be there and not be empty.
-    pub(super) fn text(&mut self, name: &'static str, instead: &str) -> Option<Placed<String>> {
-        let Placed { value, place } = self.required(name, instead)?;
+    pub(super) fn text(&mut self, name: &'static str, instead: &str) -> Option<Located<String>> {
+        let Located { value, place } = self.required(name, instead)?;
         match value {
-            DeValue::String(text) if !text.trim().is_empty() => Some(Placed { value: text.into_owned(), place }),
+            DeValue::String(text) if !text.trim().is_empty() => Some(Located { value: text.into_owned(), place }),
             DeValue::String(_) => {
                 self.refuse(&place, format!("`{name}` is empty"), instead);
                 None
@@ -102,7 +102,7 @@ impl<'a, 'i> Members<'a, 'i> {
     }
 
     /// Takes a list of texts that must be there, and may be empty.
-    pub(super) fn texts(&mut self, name: &'static str, instead: &str) -> Vec<Placed<String>> {
+    pub(super) fn texts(&mut self, name: &'static str, instead: &str) -> Vec<Located<String>> {
         match self.required(name, instead) {
             Some(list) => self.list(name, list, instead),
             None => Vec::new(),
@@ -110,15 +110,15 @@ impl<'a, 'i> Members<'a, 'i> {
     }
 
     /// Takes a list of texts that may be absent.
-    pub(super) fn texts_if_any(&mut self, name: &'static str, instead: &str) -> Vec<Placed<String>> {
+    pub(super) fn texts_if_any(&mut self, name: &'static str, instead: &str) -> Vec<Located<String>> {
         match self.take(name) {
             Some(list) => self.list(name, list, instead),
             None => Vec::new(),
         }
     }
 
-    fn list(&mut self, name: &str, list: Placed<DeValue<'_>>, instead: &str) -> Vec<Placed<String>> {
-        let Placed { value, place } = list;
+    fn list(&mut self, name: &str, list: Located<DeValue<'_>>, instead: &str) -> Vec<Located<String>> {
+        let Located { value, place } = list;
         let DeValue::Array(items) = value else {
             let what = format!("`{name}` is a list of texts, not {}", kind(&value));
             self.refuse(&place, what, instead);
@@ -128,7 +128,7 @@ impl<'a, 'i> Members<'a, 'i> {
         for item in items {
             let place = self.source.place(item.span().start);
             match item.into_inner() {
-                DeValue::String(text) => texts.push(Placed { value: text.into_owned(), place }),
+                DeValue::String(text) => texts.push(Located { value: text.into_owned(), place }),
                 other => {
                     let what = format!("`{name}` is a list of texts; one is {}", kind(&other));
                     self.refuse(&place, what, instead);
@@ -142,8 +142,8 @@ impl<'a, 'i> Members<'a, 'i> {
     pub(super) fn flag(&mut self, name: &'static str) -> bool {
         match self.take(name) {
             None => false,
-            Some(Placed { value: DeValue::Boolean(flag), .. }) => flag,
-            Some(Placed { value, place }) => {
+            Some(Located { value: DeValue::Boolean(flag), .. }) => flag,
+            Some(Located { value, place }) => {
                 let what = format!("`{name}` is true or false, not {}", kind(&value));
                 self.refuse(&place, what, "write it without quotes, or leave it out");
                 false
@@ -152,10 +152,10 @@ impl<'a, 'i> Members<'a, 'i> {
     }
 
     /// Takes any value that must be there, as JSON.
-    pub(super) fn json(&mut self, name: &'static str, instead: &str) -> Option<Placed<Value>> {
-        let Placed { value, place } = self.required(name, instead)?;
+    pub(super) fn json(&mut self, name: &'static str, instead: &str) -> Option<Located<Value>> {
+        let Located { value, place } = self.required(name, instead)?;
         match to_json(value) {
-            Ok(value) => Some(Placed { value, place }),
+            Ok(value) => Some(Located { value, place }),
             Err(what) => {
                 self.refuse(&place, format!("`{name}` {what}"), instead);
                 None
@@ -165,7 +165,7 @@ impl<'a, 'i> Members<'a, 'i> {
 
     /// Takes the tables under `[[name]]`, which may be absent.
     pub(super) fn tables(&mut self, name: &'static str, instead: &str) -> Vec<Spanned<DeTable<'i>>> {
-        let Some(Placed { value, place }) = self.take(name) else {
+        let Some(Located { value, place }) = self.take(name) else {
             return Vec::new();
         };
         let DeValue::Array(items) = value else {
@@ -201,15 +201,26 @@ impl<'a, 'i> Members<'a, 'i> {
     }
 }
 
+/// Why a TOML value is none that an event can carry.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+enum NotJson {
+    #[error("is a number that is not decimal")]
+    NotDecimal,
+    #[error("is a number that JSON can't write")]
+    NotANumber,
+    #[error("is a date or time without quotes")]
+    Time,
+}
+
 /// A TOML value as the JSON that an event would carry; numbers keep their digits.
-fn to_json(value: DeValue<'_>) -> Result<Value, &'static str> {
+fn to_json(value: DeValue<'_>) -> Result<Value, NotJson> {
     Ok(match value {
         DeValue::String(text) => Value::String(text.into_owned()),
         DeValue::Boolean(flag) => Value::Bool(flag),
         DeValue::Integer(integer) if integer.radix() == 10 => number(integer.as_str())?,
-        DeValue::Integer(_) => return Err("is a number that is not decimal"),
+        DeValue::Integer(_) => return Err(NotJson::NotDecimal),
         DeValue::Float(float) => number(float.as_str())?,
-        DeValue::Datetime(_) => return Err("is a date or time without quotes"),
+        DeValue::Datetime(_) => return Err(NotJson::Time),
         DeValue::Array(items) => {
             Value::Array(items.into_iter().map(|item| to_json(item.into_inner())).collect::<Result<_, _>>()?)
         }
@@ -224,8 +235,8 @@ fn to_json(value: DeValue<'_>) -> Result<Value, &'static str> {
     })
 }
 
-fn number(text: &str) -> Result<Value, &'static str> {
-    text.trim_start_matches('+').parse::<Number>().map(Value::Number).map_err(|_| "is a number that JSON can't write")
+fn number(text: &str) -> Result<Value, NotJson> {
+    text.trim_start_matches('+').parse::<Number>().map(Value::Number).map_err(|_| NotJson::NotANumber)
 }
 
 /// The word for a value's type, with its article.

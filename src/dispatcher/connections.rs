@@ -44,7 +44,8 @@ impl Connections {
         if now.saturating_duration_since(self.since.get()) >= self.keep_alive {
             let unused = held.units().saturating_sub(self.peak.get().max(1));
             drop(held.split(unused));
-            (self.peak.replace(attempts), self.since.replace(now));
+            self.peak.set(attempts);
+            self.since.set(now);
         }
         let is_over = attempts > 1 && held.units() > 1 && held.share().left(WEIGHT) == 0;
         if is_over {

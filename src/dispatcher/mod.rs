@@ -3,6 +3,7 @@
 //! for each dispatch thread, starts them on demand and lets idle ones go.
 
 mod attempt;
+mod begin;
 mod bounds;
 mod connections;
 mod outbound;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 
 use super::attempt::attempt;
+use super::begin::may_begin;
 use super::bounds::Bounds;
 use super::connections::Connections;
 use super::outbound::Outlet;
@@ -21,6 +22,7 @@ use crate::flow::destination_state::{DestinationState, Trouble};
 use crate::flow::drill;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{InFlight, Report, StreamClaims};
+use crate::flow::keep::Begin;
 use crate::model::destination::Destination;
 use crate::model::outcome::{Dropped, Outcome};
 use crate::telemetry::metrics::Metrics;
@@ -33,6 +35,7 @@ pub(super) struct Queue {
     connections: Connections,
     metrics: Arc<Metrics>,
     gate: Arc<Gate>,
+    begin: Option<Rc<dyn Begin>>,
     parked: Parked,
     tally: Tally,
     waiting: RefCell<Waiting>,
@@ -54,6 +57,7 @@ impl Queue {
         (outlet, connections): (Outlet, Connections),
         metrics: Arc<Metrics>,
         gate: Arc<Gate>,
+        begin: Option<Rc<dyn Begin>>,
     ) -> Rc<Self> {
         Rc::new(Self {
             destination,
@@ -62,6 +66,7 @@ impl Queue {
             connections,
             metrics,
             gate,
+            begin,
             parked: Parked::default(),
             tally: Tally::default(),
             waiting: RefCell::new(Waiting::new(bounds.connections)),
@@ -301,8 +306,7 @@ impl Queue {
         }
     }
 
-    /// Starts workers for what waits and may begin now: the end of an attempt moves every account's share of the
-    /// connections.
+    /// Starts workers for what may begin now: the end of an attempt moves every account's share of the connections.
     fn start_more(self: &Rc<Self>) {
         while self.connections.may_begin(self.workers.get()) {
             let Some((_, queued)) = self.pop() else { break };
@@ -313,13 +317,8 @@ impl Queue {
 
     /// How long the attempt took; of one that was not made, nothing can be told by that.
     async fn send(&self, queued: InFlight) -> Duration {
-        let InFlight { is_test, delivery, accepted_at, permit, claim, outstanding, report, .. } = queued;
-        // Where other nodes may hold it too, one of all may attempt it.
-        if let Some(claim) = claim
-            && !claim.redeem().await
-        {
-            return Duration::MAX;
-        }
+        let Some(queued) = may_begin(self.begin.as_deref(), &self.metrics, queued).await else { return Duration::MAX };
+        let InFlight { is_test, delivery, accepted_at, permit, mut outstanding, report, .. } = queued;
         // Whoever asked for a test has stopped waiting for it.
         if is_test && report.as_ref().is_some_and(tokio::sync::oneshot::Sender::is_closed) {
             self.metrics.deliveries.dropped.inc(Dropped::QueueFull);
@@ -329,6 +328,7 @@ impl Queue {
         self.metrics.deliveries.began(begun.saturating_duration_since(accepted_at));
         self.metrics.deliveries.attempts_in_flight.inc();
         drop(permit);
+        outstanding.add_over(delivery.body.len());
         let attempt = attempt(&self.outlet, &delivery);
         // A panic over one delivery must not strand those behind it.
         let attempt = async {

@@ -19,6 +19,7 @@ use crate::flow::destination_state::{DestinationsAsked, Survey};
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::InFlight;
+use crate::flow::keep::{Begin, Keeping};
 use crate::flow::messages::{DeliveriesParked, DeliveriesRendered, DeliveriesRouted};
 use crate::model::destination::Destination;
 use crate::model::outcome::Dropped;
@@ -41,6 +42,8 @@ pub struct DispatchSettings {
     pub mailbox_capacity: usize,
     /// Where deliveries come from streams, how many of them the node takes.
     pub takes_max: Option<usize>,
+    /// The journal that deliveries are kept in.
+    pub keeping: Option<Arc<dyn Keeping>>,
 }
 
 impl DispatchSettings {
@@ -61,6 +64,7 @@ struct Child {
 pub struct Dispatchers {
     settings: DispatchSettings,
     resolver: Resolver,
+    begin: Option<Rc<dyn Begin>>,
     children: HashMap<Destination, Child>,
     generations: u64,
     destinations_max: usize,
@@ -73,7 +77,9 @@ impl Dispatchers {
         Ok(Self::start_in_arbiter(thread, move |_| {
             // Each thread has its share of the destinations.
             let destinations_max = settings.destinations_max().div_ceil(settings.config.threads);
-            Self { settings, resolver: Rc::new(resolver), children: HashMap::new(), generations: 0, destinations_max }
+            let (begin, children) = (settings.keeping.as_ref().map(|keeping| keeping.begin()), HashMap::new());
+            let resolver: Resolver = Rc::new(resolver);
+            Self { settings, resolver, begin, children, generations: 0, destinations_max }
         }))
     }
 
@@ -92,7 +98,7 @@ impl Dispatchers {
                     return self.turn_away(Dropped::QueueFull, refused);
                 }
                 Err(actix::dev::SendError::Closed(refused)) => {
-                    tracing::error!(%destination, "a Dispatcher ended by a fault; a new one takes its permit");
+                    tracing::error!(%destination, "a Dispatcher ended in a panic; a new one replaces it");
                     self.remove(destination);
                     message = refused;
                 }
@@ -120,7 +126,7 @@ impl Dispatchers {
         let connections = Connections::new(&self.settings.connections, own.connections_per_destination, own.keep_alive);
         let bounds = Bounds::new(&self.settings.config, self.settings.takes_max);
         let (metrics, gate) = (Arc::clone(&self.settings.metrics), Arc::clone(&self.settings.gate));
-        let queue = Queue::new(destination.clone(), bounds, (outlet, connections), metrics, gate);
+        let queue = Queue::new(destination.clone(), bounds, (outlet, connections), metrics, gate, self.begin.clone());
         let dispatcher = Dispatcher {
             destination: destination.clone(),
             generation: self.generations,

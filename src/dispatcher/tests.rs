@@ -106,7 +106,14 @@ impl Alone {
             destination: port.destination(),
             generation: 7,
             received: 0,
-            queue: Queue::new(port.destination(), Bounds::new(config, None), (outlet, connections), metrics, gate),
+            queue: Queue::new(
+                port.destination(),
+                Bounds::new(config, None),
+                (outlet, connections),
+                metrics,
+                gate,
+                None,
+            ),
             idle_after: config.idle_destination,
             parent,
         };
@@ -122,6 +129,7 @@ impl Alone {
             connections: Arc::new(Pool::new(10_000, 1)),
             mailbox_capacity,
             takes_max: None,
+            keeping: None,
         };
         Dispatchers::start_on(&actix::Arbiter::current(), settings).expect("a resolver")
     }
@@ -139,19 +147,8 @@ impl Alone {
         let account = self.gate.account(&AccountId::default_account());
         let outstanding = self.gate.delivery(None);
         let accepted_at = Instant::now();
-        (
-            InFlight {
-                account,
-                is_test: false,
-                delivery,
-                accepted_at,
-                permit: None,
-                claim: None,
-                outstanding,
-                report: Some(report),
-            },
-            reported,
-        )
+        let (permit, claim, kept, is_test, report) = (None, None, None, false, Some(report));
+        (InFlight { account, is_test, delivery, accepted_at, permit, claim, kept, outstanding, report }, reported)
     }
 
     /// An event's permit, and who hears that it was given back.

@@ -114,7 +114,7 @@ mod tests {
             state("failing", Trouble::Failing, 2, 5),
         ];
         let mut survey = Survey { destinations, total: 4 };
-        survey.destinations.sort_by(|one, other| other.rank().cmp(&one.rank()));
+        survey.destinations.sort_by_key(|one| std::cmp::Reverse(one.rank()));
         let hosts = |survey: &Survey| -> Vec<String> {
             survey.destinations.iter().map(|state| state.destination.host.to_string()).collect()
         };

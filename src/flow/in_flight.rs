@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::keep::Kept;
 use super::response::EventsResponse;
 use crate::flow::account::{Account, Charge};
 use crate::flow::gate::{Admitted, Outstanding, StreamPermit};
@@ -188,6 +189,8 @@ pub struct InFlight {
     pub permit: Option<Permit>,
     /// Must be redeemed before the attempt begins; `None` where no other node can hold the delivery.
     pub claim: Option<Claim>,
+    /// Must be said to begin before the attempt does; `None` where it is not kept in a journal.
+    pub kept: Option<Kept>,
     /// Counts it until it ends.
     pub outstanding: Outstanding,
     /// Receives the report of its end.

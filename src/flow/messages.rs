@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::account::{Account, Charge};
 use super::in_flight::{Admission, InFlight, Report, StreamClaims};
+use super::keep::Kept;
 use crate::model::destination::Destination;
 use crate::model::event::Event;
 use crate::model::firing::{EventIdentity, FiringId};
@@ -20,7 +21,7 @@ use crate::model::id::TriggerId;
 use crate::model::outcome::Dropped;
 use crate::model::target::Target;
 use crate::model::template::Template;
-use crate::templating;
+use crate::templating::{self, Expressions};
 
 /// Events of a request that the gate has admitted, to the Matcher. They are accepted when their work is measured.
 #[derive(Debug, Message)]
@@ -77,6 +78,15 @@ impl Firings for OneFiring {
     }
 }
 
+/// Where a trigger sends.
+#[derive(Debug)]
+pub struct LiveTarget {
+    /// What all its deliveries have in common.
+    pub target: Arc<Target>,
+    /// What each delivery has of its own in the URL and the headers.
+    pub expressions: Option<Expressions>,
+}
+
 /// An event and a trigger that it fired.
 #[derive(Debug)]
 pub struct Firing {
@@ -85,11 +95,13 @@ pub struct Firing {
     /// Which trigger.
     pub trigger: TriggerId,
     /// Where it sends; or why it sends nothing.
-    pub target: Result<Arc<Target>, Dropped>,
+    pub target: Result<Arc<LiveTarget>, Dropped>,
     /// What it sends; `None` where the template can't be used.
     pub template: Option<Arc<LiveTemplate>>,
     /// Its place among its account's deliveries; none for a test.
     pub charge: Option<Charge>,
+    /// It is kept in the journal; `None` for a test, and where there is no journal.
+    pub kept: Option<Kept>,
     /// Receives the report of its end.
     pub report: Option<oneshot::Sender<Report>>,
 }

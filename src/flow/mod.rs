@@ -8,6 +8,7 @@ pub mod drill;
 pub mod fairness;
 pub mod gate;
 pub mod in_flight;
+pub mod keep;
 pub mod messages;
 pub mod pressure;
 #[cfg(test)]

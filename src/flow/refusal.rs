@@ -93,7 +93,8 @@ pub enum Refusal {
         /// After how many seconds the request may be accepted.
         retry_after_s: u64,
     },
-    /// What is accepted could not be kept now: Redis is unavailable, full or a replica. Where that happened while the
+    /// What is accepted could not be kept now: Redis is unavailable, full or a replica, or the journal can't be
+    /// written. Where that happened while the
     /// request was being handed over, some of its deliveries may have been added.
     Unavailable,
     /// The node does not have the role `ingest`.
@@ -119,6 +120,8 @@ pub enum Full {
     Backlog,
     /// Bytes of the bodies of all requests together.
     Bodies,
+    /// The account's share of the journal.
+    Journal,
 }
 
 impl Refusal {
@@ -179,7 +182,7 @@ impl Refusal {
                 "the account has posted as many events as it may in a second; no event of this request was accepted"
             }
             Self::Unavailable => {
-                "Redis is unavailable or accepts no writes, so accepted events could not be kept; send the request again later"
+                "the store is unavailable or accepts no writes, so accepted events could not be kept; send the request again later"
             }
             Self::NotIngest => "this node accepts no events; post them to a node with the role ingest",
             Self::Stopping => {
@@ -216,6 +219,9 @@ impl Full {
             }
             Self::Node => "the engine is full".to_owned(),
             Self::Backlog => "as many deliveries wait as may".to_owned(),
+            Self::Journal => {
+                "what its account has accepted and not yet sent takes all of its share of the journal".to_owned()
+            }
             Self::Bodies => "the bodies of other requests take all the room".to_owned(),
         };
         format!("{reason}; no event of this request was accepted")

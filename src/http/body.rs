@@ -17,6 +17,7 @@ use super::problem::Problem;
 use super::state::AppState;
 use crate::flow::fairness::Taken;
 use crate::flow::refusal::{Full, Refusal};
+use crate::model::media_type::MediaType;
 
 /// The longest body of what is not events: a template of the greatest size, written as JSON with
 /// every byte escaped, and a trigger of the greatest size, fit.
@@ -93,7 +94,10 @@ async fn read_whole(
     let Some(second) = payload.next().await.transpose().map_err(broken)? else {
         return Ok(first);
     };
-    let mut body = BytesMut::from(first);
+    // In one piece where the length is known: a buffer that doubles takes up to twice the bytes that are counted.
+    let mut body = BytesMut::with_capacity(length.map_or(first.len(), |length| length as usize));
+    body.extend_from_slice(&first);
+    drop(first);
     let mut next = Some(second);
     while let Some(chunk) = next {
         if body.len() + chunk.len() > max {
@@ -144,33 +148,35 @@ async fn read_document(request: &HttpRequest, payload: &mut web::Payload, state:
 }
 
 fn parse(text: &[u8]) -> Result<Value, Problem> {
-    let malformed = |error| Problem::new(StatusCode::BAD_REQUEST, "malformed_body", format!("no JSON text: {error}"));
+    let malformed =
+        |error| Problem::new(StatusCode::BAD_REQUEST, "malformed_body", format!("the body is not JSON: {error}"));
     serde_json::from_slice(text).map_err(malformed)
 }
 
-/// The media type in small letters, without parameters. Text in another character set than UTF-8
-/// is refused here, not misread later.
+/// The media type in lower case, without parameters. Text in another character set than UTF-8 is refused here, not
+/// misread later.
 pub(super) fn media_type(request: &HttpRequest) -> Result<Option<String>, Problem> {
     let Some(value) = request.headers().get(CONTENT_TYPE) else {
         return Ok(None);
     };
-    let text = value.to_str().unwrap_or_default().to_ascii_lowercase();
-    let mut parts = text.split(';').map(str::trim);
-    let media = parts.next().unwrap_or_default().to_owned();
-    let charset = parts.find_map(|part| part.strip_prefix("charset="));
-    if charset.is_some_and(|charset| !matches!(charset.trim_matches('"'), "utf-8" | "utf8" | "us-ascii")) {
-        let detail = "the character set is not taken; send UTF-8";
+    // What is not a media type is one that nothing reads.
+    let Some(media) = value.to_str().ok().and_then(MediaType::parse) else {
+        return Ok(Some(String::new()));
+    };
+    let is_utf8 = |charset: &str| ["utf-8", "utf8", "us-ascii"].iter().any(|own| charset.eq_ignore_ascii_case(own));
+    if media.parameter("charset").is_some_and(|charset| !is_utf8(charset)) {
+        let detail = "the character set is not supported; send UTF-8";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_charset", detail));
     }
-    Ok(Some(media))
+    Ok(Some(media.essence()))
 }
 
 pub(super) fn unsupported(taken: &str) -> Problem {
-    let detail = format!("the content type is not taken; taken are {taken}");
+    let detail = format!("the content type is not supported; send {taken}");
     Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
 }
 
 fn too_large(max: usize) -> Problem {
-    let detail = format!("the body is longer than {max} bytes; nothing of it was taken, send it in parts");
+    let detail = format!("the body is longer than {max} bytes; no part of it was accepted, send it in parts");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
 }

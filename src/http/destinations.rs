@@ -79,7 +79,7 @@ async fn list(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpRe
         all.destinations.extend(survey.destinations);
     }
     all.keep(limit);
-    all.destinations.sort_by(|one, other| other.rank().cmp(&one.rank()));
+    all.destinations.sort_by_key(|one| std::cmp::Reverse(one.rank()));
     let items = all.destinations.into_iter().map(DestinationView::of).collect();
     Ok(HttpResponse::Ok().json(Destinations { node: state.name.to_string(), items, total: all.total }))
 }

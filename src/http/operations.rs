@@ -1,6 +1,9 @@
 //! What the operator's tools ask: alive, ready, metrics, and the OpenAPI document. Open without a key: they hold numbers
 //! and fixed words only.
 
+use std::sync::atomic::Ordering;
+
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -52,7 +55,7 @@ pub(super) fn calls() -> Vec<Call> {
             || {
                 operation("is_ready", "Whether the node is ready for what its roles say")
                     .json(200, "It is ready", Shape::of::<Ready>())
-                    .problem(503, "It is stopping, or Redis, which deliveries go through, is unavailable")
+                    .problem(503, "It is stopping; or what it accepts can't be kept: Redis is unavailable, or the journal can't be written; or it still hands on what the journal held")
             },
         ),
     ]
@@ -104,6 +107,10 @@ async fn alive() -> HttpResponse {
 async fn ready(state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
     if let Some(refusal @ (Refusal::Stopping | Refusal::Unavailable)) = state.gate.refusal() {
         return Err(refusal.into());
+    }
+    if state.recovering.load(Ordering::SeqCst) {
+        let detail = "deliveries that were accepted before the last start are being handed on; events are accepted";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "recovering", detail));
     }
     let store = match state.store.state() {
         StoreState::Ready => None,

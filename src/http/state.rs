@@ -1,13 +1,14 @@
 //! What the handlers of requests share.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use actix::{Addr, Recipient};
 
 use super::expensive::Expensive;
 use super::payer::Payer;
 use crate::config::Config;
-use crate::dictionary::Dictionary;
+use crate::dictionary::{Dictionary, Presets};
 use crate::flow::destination_state::DestinationsAsked;
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
@@ -33,8 +34,12 @@ pub struct AppState {
     pub store: Store,
     /// The dictionary.
     pub dictionary: Arc<Dictionary>,
+    /// Working templates for known receivers.
+    pub presets: Arc<Presets>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What a start has found in the journal is being handed on.
+    pub recovering: AtomicBool,
     /// Lists and checks under way.
     pub expensive: Expensive,
     /// What sends, one for each dispatch thread; asked how destinations are doing.

@@ -49,11 +49,11 @@ pub struct EventsReceived {
 
 /// Takes requests' bodies in; one for each thread that serves HTTP.
 pub struct Ingester {
-    lane: Rc<Lane>,
+    ingesting: Rc<Ingesting>,
     mailbox_capacity: usize,
 }
 
-struct Lane {
+struct Ingesting {
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
     duplicates: Option<IdempotencyWindow>,
@@ -71,7 +71,7 @@ impl Ingester {
         matcher: Recipient<EventsAdmitted>,
         mailbox_capacity: usize,
     ) -> Self {
-        Self { lane: Rc::new(Lane { gate, metrics, duplicates, matcher }), mailbox_capacity }
+        Self { ingesting: Rc::new(Ingesting { gate, metrics, duplicates, matcher }), mailbox_capacity }
     }
 }
 
@@ -95,30 +95,30 @@ impl Handler<EventsReceived> for Ingester {
         }));
         let mut batch = match read.unwrap_or_else(|_| Err(Refusal::Panic)) {
             Ok(batch) => batch,
-            Err(refusal) => return self.lane.refuse(reply, refusal),
+            Err(refusal) => return self.ingesting.refuse(reply, refusal),
         };
         batch.events.iter_mut().for_each(|event| event.hops = hops);
-        batch.rejected.count(&self.lane.metrics);
+        batch.rejected.count(&self.ingesting.metrics);
         // What was read of a body can be many times as large.
         let read = batch.events.iter().map(|event| event.data.heap_bytes()).sum();
         if !body.grow(read) {
             // Where its sender has no other, trying again would not help.
             if body.share().taken() > body.units() {
-                return self.lane.refuse(reply, Refusal::Full(Full::Bodies));
+                return self.ingesting.refuse(reply, Refusal::Full(Full::Bodies));
             }
             body.grow_over(read);
         }
-        match &self.lane.duplicates {
+        match &self.ingesting.duplicates {
             // As many of these tasks as connections, each of which waits for its answer.
             Some(duplicates) if batch.events.iter().any(|event| event.id_given) => {
-                actix_rt::spawn(Rc::clone(&self.lane).admit_once(duplicates.clone(), batch, body, reply));
+                actix_rt::spawn(Rc::clone(&self.ingesting).admit_once(duplicates.clone(), batch, body, reply));
             }
-            _ => self.lane.admit(batch, body, 0, reply),
+            _ => self.ingesting.admit(batch, body, 0, reply),
         }
     }
 }
 
-impl Lane {
+impl Ingesting {
     /// Admits what was not seen before, and notes it as seen once it is accepted: before its producer
     /// hears so.
     async fn admit_once(

@@ -1,14 +1,15 @@
-//! How a document grows: rows of members are closed one by one, the inner ones first. A name that
-//! is there twice has the last value at the first one's place, as common parsers have it.
+//! Builds a document: rows of members are closed one by one, the inner ones first. A name that occurs twice has the
+//! last value at the first one's position, as in common parsers.
 
 use serde_json::{Map, Value};
 
 use super::{Document, MADE, MEMBERS_UNORDERED_MAX, Member, Node, Ordered, Row, Span, small};
 
 impl Document {
-    /// Sets members, all of them strings, in the object that the root has under `name`. What else
-    /// is there in its place gives way. Of no effect where the root is no object.
+    /// Sets members, all of them strings, in the object that the root has under `name`, replacing another value
+    /// there. No effect where the root is not an object.
     pub fn set_below(&mut self, name: &str, strings: &[(&str, &str)]) {
+        self.source = None;
         let mut below = match self.object().and_then(|object| object.node(name)) {
             Some(Node::Object(row)) => self.row(row).to_vec(),
             Some(Node::Ordered(place)) => self.row(self.ordered[place as usize].row).to_vec(),
@@ -42,7 +43,7 @@ impl Document {
             self.members[row.first as usize + place].value = value;
             return;
         }
-        // One more fits behind the last row only: a row elsewhere moves there.
+        // A member can be appended to the last row only: another row moves there.
         let mut members = self.row(row).to_vec();
         let name = self.make(name);
         members.push(Member { name, value });
@@ -162,7 +163,7 @@ fn mark(name: &str) -> u64 {
     1 << ((usize::from(first) * 7 + usize::from(last) * 3 + bytes.len()) % 64)
 }
 
-/// Documents that were not read off the wire; nothing on the way of an event makes one so.
+/// Documents that were not read from a request; none on the path of an event is.
 impl From<&Value> for Document {
     fn from(value: &Value) -> Self {
         let mut document = Self::default();

@@ -1,9 +1,9 @@
-//! JSON as it came: a text that was read once and is looked into from then on, without a copy of
-//! what stands in it. Numbers keep their digits and members their order. A document that exists
-//! is well-formed (RFC 8259), and what a member's search costs is bounded whatever its object
-//! holds. It knows nothing of events, templates or patterns.
+//! JSON as it was received: a text that is parsed once and then accessed in place, without copies. Numbers keep their
+//! digits and members their order. A document that exists is well-formed (RFC 8259), and looking up a member has a
+//! bounded cost whatever its object holds. It knows nothing of events, templates or patterns.
 
 mod build;
+mod names;
 mod read;
 mod repeated;
 #[cfg(test)]
@@ -12,31 +12,39 @@ mod view;
 
 use bytestring::ByteString;
 
+pub use names::{Type, kind, pointer, pointer_part};
 pub use read::{Malformed, Parsed};
 pub use repeated::repeated_member;
 pub use view::{Array, Json, Object};
 
+/// The text of a value as it came. Copies share it.
+pub type Source = ByteString;
+
 /// The most bytes of a text; more than a request's body may have.
 const BYTES_MAX: usize = 1 << 30;
-/// The deepest nesting, as common parsers have it: reading takes stack, and who reads on what was
-/// passed through should not fail where this did not.
+/// The deepest nesting, as in common parsers: parsing takes stack, and a receiver must be able to parse what was
+/// parsed here.
 const DEPTH_MAX: usize = 127;
-/// An object with more members than this is searched by an order of its names.
+/// An object with more members than this is searched by a sorted index of its names.
 const MEMBERS_UNORDERED_MAX: usize = 16;
 
-/// A JSON text and where its values stand in it. One value of it is the document's root.
+/// A JSON text and the positions of its values. One value is the document's root.
 #[derive(Clone, Default)]
 pub struct Document {
     text: ByteString,
-    /// Strings that don't stand in the text as they are: with an escape, or put in later.
+    /// Strings that differ from the text: with an escape, or added later.
     made: String,
-    /// What arrays and objects hold, each one's in a row.
+    /// The members of arrays and objects, those of one in a row.
     members: Vec<Member>,
     ordered: Vec<Ordered>,
     root: Node,
+    /// Where the root stands in the text; `None` where it is not as it came.
+    source: Option<Span>,
+    /// Where the arrays and objects among the root's members stand in the text, with their names.
+    sources: Vec<(Span, Span)>,
 }
 
-/// A value: all of a scalar, and of an array or object where its members stand.
+/// A value: a scalar, or the position of an array's or object's members.
 #[derive(Debug, Clone, Copy, Default)]
 enum Node {
     #[default]
@@ -118,7 +126,19 @@ impl Document {
     /// The document of a member of the root, which need not be copied.
     pub fn into_member(mut self, name: &str) -> Option<Self> {
         self.root = self.object()?.node(name)?;
+        // Of a name that is there twice the last value counts.
+        let source = self.sources.iter().rev().find(|(own, _)| self.text_of(*own) == name);
+        self.source = source.map(|(_, value)| *value);
+        self.sources = Vec::new();
         Some(self)
+    }
+
+    /// The text of an array or object that is the root, as it came and without a copy; `None` where it was made or
+    /// changed here.
+    pub fn source(&self) -> Option<Source> {
+        let Span { start, length } = self.source?;
+        let bytes = self.text.as_bytes().slice(start as usize..(start + length) as usize);
+        ByteString::try_from(bytes).ok()
     }
 
     fn json(&self, node: Node) -> Json<'_> {
@@ -161,16 +181,4 @@ impl PartialEq for Document {
 
 fn small(number: usize) -> u32 {
     u32::try_from(number).expect("a text's length was checked, and nothing in it is more than that")
-}
-
-/// The word for a value's type, with its article.
-pub fn kind(value: &serde_json::Value) -> &'static str {
-    match value {
-        serde_json::Value::Null => "null",
-        serde_json::Value::Bool(_) => "a boolean",
-        serde_json::Value::Number(_) => "a number",
-        serde_json::Value::String(_) => "a string",
-        serde_json::Value::Array(_) => "an array",
-        serde_json::Value::Object(_) => "an object",
-    }
 }

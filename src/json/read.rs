@@ -1,12 +1,11 @@
-//! Reads JSON text (RFC 8259), strictly, in one pass. Bytes that make no difference to what is
-//! meant are passed over; what stands in the text as it is meant stays there. A mistake is told by
-//! its place and kind, never by the text round it.
+//! Parses JSON text (RFC 8259), strictly, in one pass. Strings without escapes are not copied. An error names its
+//! position and kind, never the text around it.
 
 use bytestring::ByteString;
 
 use super::{BYTES_MAX, DEPTH_MAX, Document, MADE, Member, Node, Span, small};
 
-/// Why and where a text is no JSON.
+/// Why and where a text is not JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at line {line} column {column}")]
 pub struct Malformed {
@@ -39,7 +38,7 @@ impl Malformed {
 
 pub(super) fn document(text: ByteString) -> Result<Document, Malformed> {
     bounded(&text)?;
-    let mut reader = Reader::new(&text);
+    let mut reader = JsonReader::new(&text);
     reader.stack.reserve(STACK);
     reader.document.members.reserve((text.len() / BYTES_PER_MEMBER).min(MEMBERS_EXPECTED_MAX));
     let root = reader.value(0).and_then(|root| reader.end().map(|()| root));
@@ -49,7 +48,7 @@ pub(super) fn document(text: ByteString) -> Result<Document, Malformed> {
 
 pub(super) fn each(text: ByteString) -> Result<Parsed, Malformed> {
     bounded(&text)?;
-    let mut reader = Reader::new(&text);
+    let mut reader = JsonReader::new(&text);
     reader.blank();
     if reader.peek() != Some(b'[') {
         return document(text).map(Parsed::One);
@@ -58,7 +57,7 @@ pub(super) fn each(text: ByteString) -> Result<Parsed, Malformed> {
     let mut elements = Vec::new();
     loop {
         let stack = std::mem::take(&mut reader.stack);
-        let mut element = Reader { at: reader.at, stack, ..Reader::new(&text) };
+        let mut element = JsonReader { at: reader.at, stack, top: 1, ..JsonReader::new(&text) };
         if elements.is_empty() {
             element.blank();
             if element.peek() == Some(b']') {
@@ -84,7 +83,7 @@ fn bounded(text: &str) -> Result<(), Malformed> {
     if whole.len() > BYTES_MAX { Err(Malformed::at(whole, BYTES_MAX, "the JSON text is too long,")) } else { Ok(()) }
 }
 
-/// What is wrong where the reader stands.
+/// What is wrong at the current position.
 type Fault = &'static str;
 
 const ENDS: Fault = "the JSON text ends too early,";
@@ -116,18 +115,20 @@ const BYTES_PER_MEMBER: usize = 16;
 /// which there may be many without a member.
 const MEMBERS_EXPECTED_MAX: usize = 64;
 
-struct Reader<'t> {
+struct JsonReader<'t> {
     text: &'t str,
     at: usize,
     document: Document,
     /// Members of what is open, the innermost ones last.
     stack: Vec<Member>,
+    /// The depth of the root.
+    top: usize,
 }
 
-impl<'t> Reader<'t> {
+impl<'t> JsonReader<'t> {
     fn new(text: &'t ByteString) -> Self {
         let document = Document { text: text.clone(), ..Document::default() };
-        Self { text, at: 0, document, stack: Vec::new() }
+        Self { text, at: 0, document, stack: Vec::new(), top: 0 }
     }
 
     fn finish(mut self, root: Node) -> Document {
@@ -158,14 +159,24 @@ impl<'t> Reader<'t> {
         self.blank();
         match self.peek().ok_or(ENDS)? {
             b'"' => self.string().map(Node::String),
-            b'{' => self.object(depth),
-            b'[' => self.array(depth),
+            b'{' | b'[' if depth == self.top => {
+                let start = self.at;
+                let root = self.open_value(depth)?;
+                self.document.source = Some(Span { start: small(start), length: small(self.at - start) });
+                Ok(root)
+            }
+            b'{' | b'[' => self.open_value(depth),
             b'-' | b'0'..=b'9' => self.number().map(Node::Number),
             b't' => self.word("true", Node::Bool(true)),
             b'f' => self.word("false", Node::Bool(false)),
             b'n' => self.word("null", Node::Null),
             _ => Err(VALUE),
         }
+    }
+
+    /// An array or an object.
+    fn open_value(&mut self, depth: usize) -> Result<Node, Fault> {
+        if self.peek() == Some(b'[') { self.array(depth) } else { self.object(depth) }
     }
 
     fn word(&mut self, word: &str, node: Node) -> Result<Node, Fault> {
@@ -222,7 +233,14 @@ impl<'t> Reader<'t> {
             b':' => self.at += 1,
             _ => return Err("a colon belongs here,"),
         }
-        Ok(Member { name, value: self.value(depth + 1)? })
+        self.blank();
+        let start = self.at;
+        let value = self.value(depth + 1)?;
+        if depth == self.top && matches!(value, Node::Array(_) | Node::Object(_) | Node::Ordered(_)) {
+            let source = Span { start: small(start), length: small(self.at - start) };
+            self.document.sources.push((name, source));
+        }
+        Ok(Member { name, value })
     }
 
     fn open(&mut self, depth: usize) -> Result<usize, Fault> {

@@ -49,7 +49,7 @@ impl<'de> Visitor<'de> for &mut Search<'_> {
         let length = self.pointer.len();
         while let Some(name) = members.next_key::<String>()? {
             self.pointer.push('/');
-            self.pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
+            self.pointer.push_str(&super::names::pointer_part(&name));
             if self.concerns() {
                 if self.pointer.starts_with(self.below) && !names.insert(name) {
                     self.found = Some(self.pointer.clone());

@@ -1,4 +1,4 @@
-//! Held against serde_json, which is not ours: what it takes and refuses, and what it reads.
+//! Compared with serde_json: what is accepted and refused, and the values.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -255,4 +255,24 @@ proptest! {
     fn any_text_at_all_is_survived(text in "[\\[\\]{}:,\"\\\\0-9eE.tfn\\-u ]{0,40}") {
         as_serde_json_has_it(&text);
     }
+}
+
+#[test]
+fn the_source_of_a_value_is_its_text_as_it_came() {
+    let text = r#" {"a": 1, "data" : {"x": [1.0, {"y":"\u00e9"}] } , "d\u0061ta":[ 2 ], "z": "s"} "#;
+    let document = Document::read(text.into()).expect("JSON");
+    assert_eq!(document.source().as_deref(), Some(text.trim()));
+    let member = |name| document.clone().into_member(name).expect("a member").source();
+    assert_eq!(member("data").as_deref(), Some("[ 2 ]"), "the last of two");
+    assert_eq!(member("z"), None);
+    let Parsed::Many(each) =
+        Document::read_each(r#"[ {"data":{}}, {"data": {"b":{"data":3}} }]"#.into()).expect("JSON")
+    else {
+        panic!("an array")
+    };
+    let data: Vec<_> = each.into_iter().map(|one| one.into_member("data").and_then(|data| data.source())).collect();
+    assert_eq!(data, [Some("{}".into()), Some(r#"{"b":{"data":3}}"#.into())]);
+    let mut changed = Document::read("{}".into()).expect("JSON");
+    changed.set_below("event", &[("id", "1")]);
+    assert_eq!(changed.source(), None);
 }

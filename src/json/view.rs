@@ -1,8 +1,8 @@
-//! How a document is looked into: values that are copied freely, as they only point at it.
+//! Access to a document: values that are cheap to copy, as they only point into it.
 
 use std::fmt;
 
-use super::{Document, Member, Node, Row};
+use super::{Document, Member, Node, Row, Type};
 
 /// A value of a [`Document`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,7 +46,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// An object's member; nothing has others.
+    /// A member of an object; other values have none.
     pub fn get(self, name: &str) -> Option<Json<'a>> {
         match self {
             Self::Object(object) => object.get(name),
@@ -56,14 +56,15 @@ impl<'a> Json<'a> {
 
     /// The word for its type, with its article.
     pub fn kind(self) -> &'static str {
-        match self {
-            Self::Null => "null",
-            Self::Bool(_) => "a boolean",
-            Self::Number(_) => "a number",
-            Self::String(_) => "a string",
-            Self::Array(_) => "an array",
-            Self::Object(_) => "an object",
-        }
+        let own = match self {
+            Self::Null => Type::Null,
+            Self::Bool(_) => Type::Boolean,
+            Self::Number(_) => Type::Number,
+            Self::String(_) => Type::String,
+            Self::Array(_) => Type::Array,
+            Self::Object(_) => Type::Object,
+        };
+        own.word()
     }
 }
 
@@ -141,7 +142,7 @@ impl<'a> Object<'a> {
         self.node(name).map(|node| self.document.json(node))
     }
 
-    /// All of them, in the order in which they came.
+    /// All of them, in the order of the text.
     pub fn iter(self) -> impl ExactSizeIterator<Item = (&'a str, Json<'a>)> {
         self.members.iter().map(move |member| (self.name(member), self.document.json(member.value)))
     }

@@ -1,6 +1,6 @@
-//! What is live: the triggers, templates and keys that events and requests meet, as one immutable
-//! [`Index`] that is swapped whole. Readers never wait and never see half of a change. The store
-//! tells of changes; nothing here writes to it.
+//! What is live: the triggers, templates and keys that events and requests are checked against, as one immutable
+//! [`Index`] that is replaced as a whole. Readers never wait and never see half of a change. The store passes changes
+//! on; nothing here writes to it.
 
 mod index;
 
@@ -12,7 +12,7 @@ use arc_swap::{ArcSwap, Guard};
 pub use index::{Account, Index, LiveTrigger};
 
 use crate::dictionary::Dictionary;
-use crate::flow::messages::LiveTemplate;
+use crate::flow::messages::{LiveTarget, LiveTemplate};
 use crate::matching;
 use crate::model::egress::EgressRules;
 use crate::model::id::AccountId;
@@ -22,15 +22,15 @@ use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 use crate::store::{Change, ChangeSink, Snapshot};
 use crate::telemetry::metrics::Metrics;
-use crate::templating::{self, Limits};
+use crate::templating::{self, Expressions, Limits, Setting};
 
-/// Is told how many records of a snapshot were read, and how many there are.
+/// Called with how many records of a snapshot were read, and how many there are.
 pub type Progress = Box<dyn Fn(usize, usize) + Send + Sync>;
 
-/// Holds the index of this moment and makes the next one of each change.
+/// Holds the current index and builds the next one from each change.
 pub struct Live {
     index: ArcSwap<Index>,
-    /// One change at a time; readers know nothing of it.
+    /// One change at a time; readers do not take it.
     writing: Mutex<()>,
     catalogue: Arc<Dictionary>,
     limits: Limits,
@@ -75,7 +75,7 @@ impl Live {
         Self { quotas: Some(quotas), ..self }
     }
 
-    /// The same for whoever wants to see how a snapshot goes on.
+    /// The same, with a callback for the progress of snapshots.
     pub fn with_progress(self, progress: Option<Progress>) -> Self {
         Self { progress, ..self }
     }
@@ -85,37 +85,51 @@ impl Live {
         &self.matching
     }
 
-    /// The index of this moment. Hold it for one piece of work only: it does not change.
+    /// The current index. Hold it for one piece of work only: it does not change.
     pub fn index(&self) -> Guard<Arc<Index>> {
         self.index.load()
     }
 
-    /// Why what a trigger fires is dropped, where it breaks a rule that came after it was saved.
-    fn refuses(&self, account: &AccountId, trigger: &Trigger) -> Option<Dropped> {
+    /// Where a trigger sends; or why what it fires is dropped, where it breaks a rule that came after it was
+    /// saved, or names a tag that the dictionary no longer has.
+    fn target(&self, account: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, Dropped> {
+        let refuse = |member: &str, reason: Dropped| {
+            tracing::warn!(
+                %account, trigger = %trigger.id, member, reason = reason.as_str(),
+                "a stored trigger breaks a newer rule; its firings are dropped"
+            );
+            reason
+        };
         let over = self.quotas.as_ref().map(|quotas| quotas.judge_trigger(trigger)).unwrap_or_default();
-        let broken = trigger.broken_rules(&self.egress).into_iter().chain(over).next()?;
-        tracing::warn!(
-            %account, trigger = %trigger.id, member = broken.error.pointer, reason = broken.reason.as_str(),
-            "a stored trigger breaks a rule that newer ones are held to; what it fires is dropped"
-        );
-        Some(broken.reason)
+        if let Some(broken) = trigger.broken_rules(&self.egress).into_iter().chain(over).next() {
+            return Err(refuse(&broken.error.pointer, broken.reason));
+        }
+        let setting = Setting::of(self.catalogue.as_ref());
+        let (expressions, found) = Expressions::compile(&trigger.url, &trigger.headers, &setting, &self.limits);
+        if let Some(error) = found.iter().find(|found| templating::is_error(found)) {
+            return Err(match error.header {
+                None => refuse("/url", Dropped::UrlRefused),
+                Some(_) => refuse("/headers", Dropped::HeaderRefused),
+            });
+        }
+        Ok(Arc::new(LiveTarget { target: Arc::new(trigger.target()), expressions }))
     }
 
-    /// Makes the index with these changes out of the one without.
+    /// Applies changes to an index.
     fn change(&self, index: &mut Index, changes: Vec<Change>) {
         for change in changes {
             match change {
                 Change::Trigger(account, id, trigger) => {
                     let trigger = trigger.map(|trigger| {
-                        let reason = self.refuses(&account, &trigger);
-                        (trigger, reason)
+                        let target = self.target(&account, &trigger);
+                        (trigger, target)
                     });
                     index.set_trigger(&account, id, trigger);
                 }
                 Change::Template(account, id, template) => {
                     let live = template.map(|saved| saved.live);
                     if let Some(None) = live {
-                        tracing::warn!(%account, template = %id, "a stored template can't be used; what it renders is dropped");
+                        tracing::warn!(%account, template = %id, "a stored template can't be used; its firings are dropped");
                     }
                     index.set_template(&account, id, live);
                 }
@@ -129,7 +143,7 @@ impl Live {
         self.metrics.store.templates.set(index.templates() as i64);
         let unusable = index.unusable() as i64;
         let before = self.index.swap(Arc::new(index));
-        // By as much as it changed: the store counts there too what can't be read.
+        // By the difference: the store counts unreadable records in the same metric.
         self.metrics.store.records_unusable.add(unusable - before.unusable() as i64);
     }
 }
@@ -144,7 +158,7 @@ impl ChangeSink for Live {
     }
 
     fn apply(&self, changes: Vec<Change>) {
-        // What a panic in another change left behind is the whole old index, which is sound.
+        // A panic in another change leaves the whole old index, which is valid.
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut index = Index::clone(&self.index.load());
         self.change(&mut index, changes);
@@ -156,7 +170,7 @@ impl ChangeSink for Live {
     }
 }
 
-/// An index that is made beside the one that is live.
+/// An index that is built beside the live one.
 struct Next<'a> {
     live: &'a Live,
     index: Index,

@@ -7,8 +7,11 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::fired::Fired;
+use super::keeping::{self, Unfinished};
 use crate::flow::account::{Account, Measured, Reserved};
 use crate::flow::drill;
+use crate::flow::keep::{Keep, Kept};
 use crate::flow::messages::{EventData, Firing, Firings, LiveTemplate, Step};
 use crate::live::{Live, LiveTrigger};
 use crate::matching::index::{Bucket, Ended, Search};
@@ -26,6 +29,8 @@ const FOUND_AT_ONCE: usize = 32;
 pub(super) struct Context {
     pub(super) live: Arc<Live>,
     pub(super) metrics: Arc<Metrics>,
+    /// The journal, where there is one.
+    pub(super) keep: Option<Arc<dyn Keep>>,
 }
 
 /// Events of one account, not all of them matched.
@@ -41,6 +46,8 @@ pub(super) struct Cursor {
     template: Option<(TemplateId, Option<Arc<LiveTemplate>>)>,
     matching: Option<Matching>,
     fired: VecDeque<Fired>,
+    /// Where it will find more than was found when its request was accepted, and that is to be kept.
+    unfinished: Option<Unfinished>,
 }
 
 #[derive(Debug)]
@@ -61,13 +68,6 @@ struct Matching {
     /// Triggers that can't be decided within their steps.
     too_costly: usize,
     fired: Vec<Arc<LiveTrigger>>,
-}
-
-/// An event that was matched, and what it fires.
-#[derive(Debug)]
-struct Fired {
-    event: Arc<EventData>,
-    triggers: std::vec::IntoIter<Arc<LiveTrigger>>,
 }
 
 /// How far a cursor is with its measuring.
@@ -92,6 +92,7 @@ impl Cursor {
             template: None,
             matching: None,
             fired: VecDeque::new(),
+            unfinished: None,
         }
     }
 
@@ -134,7 +135,12 @@ impl Cursor {
 
     /// Looks at some candidates of one event. False: there are no more events.
     fn advance(&mut self) -> bool {
-        let Some(matching) = self.matching.take().or_else(|| self.begin()) else { return false };
+        let Some(matching) = self.matching.take().or_else(|| self.begin()) else {
+            if let Some(unfinished) = self.unfinished.take() {
+                unfinished.finish();
+            }
+            return false;
+        };
         let buckets = self.listeners.as_ref().map_or(&[][..], |(_, buckets)| buckets);
         let limits = self.context.live.matching();
         // A panic over one event costs that event only.
@@ -143,12 +149,49 @@ impl Cursor {
             Ok(matching) => {
                 self.context.metrics.deliveries.dropped.inc_by(Dropped::FilterTooCostly, matching.too_costly);
                 if !matching.fired.is_empty() {
-                    self.fired.push_back(matching.finish());
+                    let fired = matching.finish(self.context.keep.is_some());
+                    self.push(fired);
                 }
             }
             Err(_) => self.context.metrics.deliveries.dropped.inc(Dropped::Panic),
         }
         true
+    }
+
+    /// An event was matched. Where its request is accepted already, it is kept before it is handed on.
+    fn push(&mut self, mut fired: Fired) {
+        if let Some(unfinished) = &self.unfinished {
+            match unfinished.add(&fired) {
+                Ok(kept) => fired.kept = kept.collect(),
+                Err(refusal) => {
+                    refusal.count(&self.context.metrics);
+                    // The rest of the request goes with it: its producer is told that it was not accepted.
+                    self.unfinished = None;
+                    self.events = Vec::new().into_iter();
+                    return;
+                }
+            }
+        }
+        self.fired.push_back(fired);
+    }
+
+    /// Whether it will find more.
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.matching.is_some() || self.events.len() > 0
+    }
+
+    /// What it has found.
+    pub(super) fn fired(&self) -> impl Iterator<Item = &Fired> {
+        self.fired.iter()
+    }
+
+    /// What it has found is kept: each firing gets its handle.
+    pub(super) fn kept(&mut self, kept: &mut impl Iterator<Item = Kept>, unfinished: Option<&Unfinished>) {
+        for fired in &mut self.fired {
+            fired.keep = None;
+            fired.kept = kept.take(fired.triggers.len()).collect();
+        }
+        self.unfinished = unfinished.filter(|_| self.is_unfinished()).cloned();
     }
 
     fn begin(&mut self) -> Option<Matching> {
@@ -193,8 +236,10 @@ impl Matching {
         self
     }
 
-    fn finish(self) -> Fired {
-        Fired { event: Arc::new(EventData::of(self.event)), triggers: self.fired.into_iter() }
+    fn finish(self, keeps: bool) -> Fired {
+        let keep = keeps.then(|| keeping::event_of(&self.event));
+        let (event, kept) = (Arc::new(EventData::of(self.event)), VecDeque::new());
+        Fired { event, triggers: self.fired.into_iter(), keep, kept }
     }
 }
 
@@ -215,6 +260,7 @@ impl Firings for Cursor {
             template: self.template(&trigger.template),
             event: Arc::clone(&self.fired[0].event),
             charge: Some(charge),
+            kept: self.fired.front_mut().and_then(|fired| fired.kept.pop_front()),
             report: None,
         };
         if let Some(fired) = self.fired.front_mut() {

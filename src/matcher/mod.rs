@@ -3,6 +3,8 @@
 //! for a change to it; it never looks at templates' bodies.
 
 mod cursor;
+mod fired;
+mod keeping;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -14,6 +16,7 @@ use actix::{Actor, Handler, Recipient};
 use crate::flow::fairness::Progress;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::Admission;
+use crate::flow::keep::Keep;
 use crate::flow::messages::{EventData, EventsAdmitted, FiringsMatched};
 use crate::flow::refusal::{Full, Refusal};
 use crate::flow::turns::{Turns, Worker};
@@ -29,15 +32,16 @@ use cursor::{Context, Cursor, Measure};
 /// Finds firings; one for each thread that serves HTTP.
 #[derive(Debug)]
 pub struct Matcher {
-    lane: Rc<Turns<Lane>>,
+    matching: Rc<Turns<Matching>>,
     gate: Arc<Gate>,
     context: Arc<Context>,
     mailbox_capacity: usize,
 }
 
 #[derive(Debug)]
-struct Lane {
+struct Matching {
     metrics: Arc<Metrics>,
+    keep: Option<Arc<dyn Keep>>,
     renderer: Recipient<FiringsMatched>,
 }
 
@@ -60,11 +64,13 @@ impl Matcher {
         live: Arc<Live>,
         gate: Arc<Gate>,
         metrics: Arc<Metrics>,
+        keep: Option<Arc<dyn Keep>>,
         renderer: Recipient<FiringsMatched>,
         mailbox_capacity: usize,
     ) -> Self {
-        let lane = Turns::new(Lane { metrics: Arc::clone(&metrics), renderer }, Arc::clone(&gate));
-        Self { lane, gate, context: Arc::new(Context { live, metrics }), mailbox_capacity }
+        let own = Matching { metrics: Arc::clone(&metrics), keep: keep.clone(), renderer };
+        let matching = Turns::new(own, Arc::clone(&gate));
+        Self { matching, gate, context: Arc::new(Context { live, metrics, keep }), mailbox_capacity }
     }
 }
 
@@ -87,7 +93,7 @@ impl Handler<EventsAdmitted> for Matcher {
             .map(|(account, events)| Cursor::new(&self.context, self.gate.account(&account), events));
         let request = Request { cursors: cursors.collect(), at: 0, events: number, accepted_at, admission };
         let Some(first) = request.cursors.first() else { return };
-        self.lane.push(first.account().id.clone(), request);
+        self.matching.push(first.account().id.clone(), request);
     }
 }
 
@@ -109,7 +115,7 @@ fn by_account(events: Vec<Event>) -> Vec<(AccountId, Vec<Event>)> {
     parts
 }
 
-impl Worker for Lane {
+impl Worker for Matching {
     type Member = AccountId;
     type Job = Request;
 
@@ -138,10 +144,13 @@ impl Worker for Lane {
     }
 }
 
-impl Lane {
+impl Matching {
     fn accept(&self, request: &mut Request) {
         if !self.renderer.connected() {
             return self.refuse(request, Refusal::Stopping);
+        }
+        if let Err(refusal) = self.keep(request) {
+            return self.refuse(request, refusal);
         }
         self.metrics.events.accepted.inc_by(request.events as u64);
         for cursor in request.cursors.drain(..).filter(|cursor| !cursor.is_empty()) {
@@ -156,6 +165,21 @@ impl Lane {
                 self.metrics.deliveries.dropped.inc(Dropped::Panic);
             }
         }
+    }
+
+    /// Where there is a journal, writes what was found to it.
+    fn keep(&self, request: &mut Request) -> Result<(), Refusal> {
+        let Some(keep) = &self.keep else { return Ok(()) };
+        let unfinished = request.cursors.iter().filter(|cursor| cursor.is_unfinished()).count();
+        if unfinished == 0 && request.cursors.iter().all(Cursor::is_empty) {
+            return Ok(());
+        }
+        let fired = request.cursors.iter().flat_map(Cursor::fired);
+        let (unfinished, mut kept) = keeping::keep(keep.as_ref(), fired, unfinished, &request.admission)?;
+        for cursor in &mut request.cursors {
+            cursor.kept(&mut kept, unfinished.as_ref());
+        }
+        Ok(())
     }
 
     fn refuse(&self, request: &Request, refusal: Refusal) {

@@ -114,7 +114,7 @@ impl<'d> Observer<'d> for Trace<'d> {
     fn enter(&mut self, name: &str) {
         self.parts.push(self.path.len());
         self.path.push('/');
-        self.path.push_str(&name.replace('~', "~0").replace('/', "~1"));
+        self.path.push_str(&crate::json::pointer_part(name));
     }
 
     fn element(&mut self, place: usize) {

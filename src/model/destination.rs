@@ -38,6 +38,11 @@ impl Destination {
         inner.unwrap_or(&self.host)
     }
 
+    /// Tells one destination from another also after years: what is kept with it is compared with it later.
+    pub fn fingerprint(&self) -> u64 {
+        xxhash_rust::xxh3::xxh3_64_with_seed(self.host.as_bytes(), u64::from(self.port) << 1 | u64::from(self.secure))
+    }
+
     /// Which of `shares` threads serves it: the same one for all its deliveries.
     pub fn share(&self, shares: usize) -> usize {
         if shares < 2 {

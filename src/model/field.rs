@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::json::kind;
+use crate::json::{kind, pointer};
 
 /// One mistake in a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -116,7 +116,7 @@ impl Fields {
     pub fn finish<T>(mut self, value: Option<T>) -> Result<T, Vec<FieldError>> {
         for name in self.members.keys() {
             self.errors.push(FieldError::new(
-                format!("/{}", name.replace('~', "~0").replace('/', "~1")),
+                pointer("", name),
                 "unknown_member",
                 format!(
                     "`{}` is not known here; known are {}",

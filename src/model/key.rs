@@ -166,6 +166,11 @@ impl fmt::Debug for KeyText {
     }
 }
 
+/// Why a text is not the hash of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a hash is 64 lower-case hexadecimal digits")]
+struct NotAHash;
+
 /// The SHA-256 of a key's text. A key has 256 random bits, so a slow hash would add nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyHash([u8; 32]);
@@ -176,16 +181,15 @@ impl KeyHash {
         Self(Sha256::digest(text.as_bytes()).into())
     }
 
-    fn from_hex(text: &str) -> Result<Self, &'static str> {
-        const CURE: &str = "a hash is 64 lower-case hexadecimal digits";
+    fn from_hex(text: &str) -> Result<Self, NotAHash> {
         let mut bytes = [0_u8; 32];
         if text.len() != 2 * bytes.len() {
-            return Err(CURE);
+            return Err(NotAHash);
         }
         let digit = |byte: u8| match byte {
             b'0'..=b'9' => Ok(byte - b'0'),
             b'a'..=b'f' => Ok(byte - b'a' + 10),
-            _ => Err(CURE),
+            _ => Err(NotAHash),
         };
         for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
             *byte = digit(pair[0])? << 4 | digit(pair[1])?;

@@ -10,6 +10,7 @@ pub mod firing;
 pub mod headers;
 pub mod id;
 pub mod key;
+pub mod media_type;
 pub mod outcome;
 pub mod quotas;
 pub mod secret;

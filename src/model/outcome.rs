@@ -31,6 +31,14 @@ pub enum Dropped {
     NotHandedOver,
     /// An entry of a stream that is no delivery.
     EntryUnreadable,
+    /// It waited for longer than `journal.age_max_s`.
+    Expired,
+    /// After a start anew its trigger was gone, disabled, or sent somewhere else.
+    TriggerChanged,
+    /// The machine started anew, and the journal can't tell whether it was sent.
+    JournalLost,
+    /// A part of the journal that belongs to it is damaged.
+    JournalDamaged,
     /// A fault of ours.
     Panic,
     /// The stop's time was over.
@@ -39,7 +47,7 @@ pub enum Dropped {
 
 impl Dropped {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 19] = [
         Self::QueueFull,
         Self::QueueBytesFull,
         Self::DestinationsFull,
@@ -53,6 +61,10 @@ impl Dropped {
         Self::HeaderRefused,
         Self::NotHandedOver,
         Self::EntryUnreadable,
+        Self::Expired,
+        Self::TriggerChanged,
+        Self::JournalLost,
+        Self::JournalDamaged,
         Self::Panic,
         Self::Stopped,
     ];
@@ -78,6 +90,10 @@ impl Dropped {
             Self::HeaderRefused => "header_refused",
             Self::NotHandedOver => "not_handed_over",
             Self::EntryUnreadable => "entry_unreadable",
+            Self::Expired => "expired",
+            Self::TriggerChanged => "trigger_changed",
+            Self::JournalLost => "journal_lost",
+            Self::JournalDamaged => "journal_damaged",
             Self::Panic => "panic",
             Self::Stopped => "stopped",
         }

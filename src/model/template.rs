@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::model::field::{FieldError, Fields};
 use crate::model::id::TemplateId;
+use crate::model::media_type::MediaType;
 use crate::model::trigger::display_name;
 
 /// The longest `content_type`, in bytes.
@@ -98,7 +99,7 @@ impl Template {
 
     /// The rule that the template breaks, where it was saved before that was one: its body is UTF-8.
     pub fn broken_rule(&self) -> Option<FieldError> {
-        let charset = charset(self.content_type.as_deref()?)?;
+        let charset = MediaType::parse(self.content_type.as_deref()?)?.parameter("charset")?;
         let detail = format!("`content_type`: bodies are UTF-8, and not {charset}; write charset=utf-8 or none");
         (!charset.eq_ignore_ascii_case("utf-8")).then(|| FieldError::new("/content_type", "bad_content_type", detail))
     }
@@ -135,32 +136,26 @@ impl Template {
     }
 }
 
-/// The value of the parameter `charset` of a media type, without quotes.
-fn charset(content_type: &str) -> Option<&str> {
-    let parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
-    let (_, value) = parameters.into_iter().find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))?;
-    Some(value.trim().trim_matches('"'))
+/// Why a text is not a template's content type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum ContentTypeError {
+    #[error("it has {0} bytes; at most {CONTENT_TYPE_BYTES_MAX} are allowed")]
+    TooLong(usize),
+    #[error("it has the character {0:?}; only printable ASCII is allowed")]
+    Character(char),
+    #[error("write it like application/json or text/plain; charset=utf-8")]
+    NotAMediaType,
 }
 
-/// Takes a media type (RFC 9110, section 8.3.1): `type/subtype`, then parameters, whose inside is
-/// the receiver's to judge.
-fn parse_content_type(text: &str) -> Result<String, String> {
+/// Reads a content type: a media type of printable ASCII.
+fn parse_content_type(text: &str) -> Result<String, ContentTypeError> {
     if text.len() > CONTENT_TYPE_BYTES_MAX {
-        let length = text.len();
-        return Err(format!("it has {length} bytes; at most {CONTENT_TYPE_BYTES_MAX} are taken"));
+        return Err(ContentTypeError::TooLong(text.len()));
     }
     if let Some(c) = text.chars().find(|c| !matches!(c, ' '..='~')) {
-        return Err(format!("it has the character {c:?}; printable ASCII is taken"));
+        return Err(ContentTypeError::Character(c));
     }
-    let is_token = |text: &str| {
-        let taken = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-        !text.is_empty() && text.bytes().all(taken)
-    };
-    let media_type = text.split(';').next().unwrap_or(text).trim_end();
-    match media_type.split_once('/') {
-        Some((kind, subtype)) if is_token(kind) && is_token(subtype) => Ok(text.to_owned()),
-        _ => Err("write it like application/json or text/plain; charset=utf-8".to_owned()),
-    }
+    MediaType::parse(text).map(|_| text.to_owned()).ok_or(ContentTypeError::NotAMediaType)
 }
 
 #[cfg(test)]
@@ -230,7 +225,7 @@ mod tests {
     fn content_types_that_are_taken_and_refused() {
         let longest = format!("text/{}", "x".repeat(CONTENT_TYPE_BYTES_MAX - 5));
         for good in ["a/b", "application/vnd.x+json", "text/plain ; charset=utf-8", &longest] {
-            assert_eq!(parse_content_type(good).as_deref(), Ok(good));
+            assert_eq!(parse_content_type(good), Ok(good.to_owned()));
         }
         let too_long = format!("{longest}x");
         for bad in ["", "json", "/", "a/", "/b", "a/b/c", "a b/c", " a/b", "a/b\r\nx: y", "a/é", &too_long] {

@@ -1,5 +1,5 @@
-//! Reads a `store.url` that names Redis. What it says of a mistake never repeats the URL, which may
-//! hold a password. It connects to nothing before it is asked to.
+//! Reads a `store.url` that names Redis. Its error messages never repeat the URL, which may hold a password. It
+//! connects only when asked to.
 
 use std::fmt;
 use std::path::Path;
@@ -13,8 +13,8 @@ use ::redis::{
 
 use super::{ANSWER_WITHIN, Connection, authorities};
 
-/// How long a connection may be silent before the system asks whether the other side lives, and
-/// how often it asks: a network that ends connections without a word is noticed in half a minute.
+/// How long a connection may be silent before TCP keep-alive probes it, and the interval of probes: a network that
+/// drops connections silently is noticed in half a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(5);
 
@@ -22,9 +22,9 @@ const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{setting}: {detail}")]
 pub struct AddressError {
-    /// Which of them, `store.url` or `store.ca_file`.
+    /// The setting: `store.url` or `store.ca_file`.
     pub setting: &'static str,
-    /// What is wrong and what instead.
+    /// What is wrong and what to write instead.
     pub detail: String,
 }
 
@@ -65,7 +65,7 @@ impl Address {
         }
     }
 
-    /// Each of the hosts is asked for the whole cluster until one answers.
+    /// Each host is asked for the whole cluster until one responds.
     fn cluster(secure: bool, rest: &str, roots: Option<Vec<u8>>) -> Result<Self, AddressError> {
         let (user, hosts) = match rest.rsplit_once('@') {
             Some((user, hosts)) => (format!("{user}@"), hosts),
@@ -82,7 +82,7 @@ impl Address {
         }
         let builder = move |answer_within: Option<Duration>| {
             let mut builder = ClusterClientBuilder::new(nodes.clone())
-                // The library would send again what may have been done already.
+                // The library would repeat commands that may have been executed.
                 .retries(0)
                 .connection_timeout(ANSWER_WITHIN)
                 .overall_response_timeout(answer_within)
@@ -109,7 +109,7 @@ impl Address {
         matches!(self.way, Way::Cluster { .. })
     }
 
-    /// Makes a connection, each command of which is answered within the time given or fails.
+    /// Opens a connection. Each command on it gets a response within the given time or fails.
     pub(super) async fn connect(&self, answer_within: Option<Duration>) -> RedisResult<Connection> {
         match &self.way {
             Way::Server(client) => {
@@ -124,7 +124,7 @@ impl Address {
 }
 
 fn server(url: &str) -> Result<ConnectionInfo, AddressError> {
-    // The library would say no more than that it can't read it. These words don't repeat the URL either.
+    // The library's message says only that the URL can't be read. These words don't repeat the URL either.
     let read = url::Url::parse(url).map_err(|e| wrong(&e.to_string()))?;
     if read.query().or(read.fragment()).is_some() {
         return Err(wrong("it has something after `?` or `#`, which in a password are %3F and %23"));
@@ -136,7 +136,7 @@ fn server(url: &str) -> Result<ConnectionInfo, AddressError> {
     Ok(info.set_tcp_settings(tcp_settings()))
 }
 
-/// What the library says of a URL: words of its own, then perhaps a dash and a part of the URL.
+/// The library's message about a URL: constant words, then perhaps a dash and a part of the URL.
 fn constant(message: &str) -> &str {
     message.split(" - ").next().unwrap_or_default()
 }

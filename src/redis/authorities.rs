@@ -1,5 +1,5 @@
-//! Reads a file of certificate authorities (PEM), which Redis must be signed by. The client library
-//! takes a file without any for one that trusts nobody, and says so of every server; here it is a mistake.
+//! Reads the file of certificate authorities (PEM) that Redis is checked against. The client library accepts a file
+//! without any and then trusts no server; here that is a mistake.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -16,7 +16,7 @@ const BYTES_MAX: u64 = 8 << 20;
 
 /// The bytes of a file, each certificate of which can be trusted.
 pub(super) fn read(file: &Path) -> Result<Vec<u8>, AddressError> {
-    let pem = bytes(file).map_err(|error| format!("can't be read: {error}"));
+    let pem = bytes(file).map_err(Unusable::from);
     let judged = pem.and_then(|pem| judge(&pem).map(|()| pem));
     judged.map_err(|detail| AddressError {
         setting: "store.ca_file",
@@ -33,14 +33,27 @@ fn bytes(file: &Path) -> io::Result<Vec<u8>> {
     Ok(pem)
 }
 
-fn judge(pem: &[u8]) -> Result<(), String> {
+/// Why a file's content can't be used. The parser's own words could show bytes of the file, which may be another one
+/// than was meant.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error("can't be read: {0}")]
+    Unreadable(#[from] io::Error),
+    #[error("is not well-formed PEM")]
+    NotPem,
+    #[error("holds a certificate that can't be used ({0})")]
+    Certificate(rustls::Error),
+    #[error("holds no certificate")]
+    Empty,
+}
+
+fn judge(pem: &[u8]) -> Result<(), Unusable> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        // The parser's own words show bytes of the file, which may be another one than was meant.
-        let certificate = certificate.map_err(|_| "is no well-formed PEM")?;
-        roots.add(certificate).map_err(|error| format!("holds a certificate that is none ({error})"))?;
+        let certificate = certificate.map_err(|_| Unusable::NotPem)?;
+        roots.add(certificate).map_err(Unusable::Certificate)?;
     }
-    if roots.is_empty() { Err("holds no certificate".to_owned()) } else { Ok(()) }
+    if roots.is_empty() { Err(Unusable::Empty) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -55,11 +68,11 @@ mod tests {
             (String::new(), "holds no certificate"),
             ("junk hunter2".to_owned(), "holds no certificate"),
             ("-----BEGIN PRIVATE KEY-----\naHVudGVyMg==\n-----END PRIVATE KEY-----".to_owned(), "holds no certificate"),
-            (format!("{begin}\nhunter2"), "is no well-formed PEM"),
-            (format!("{begin}\n!hunter2!\n{end}\n"), "is no well-formed PEM"),
-            (format!("{begin}\naHVudGVyMg==\n{end}\n"), "holds a certificate that is none"),
+            (format!("{begin}\nhunter2"), "is not well-formed PEM"),
+            (format!("{begin}\n!hunter2!\n{end}\n"), "is not well-formed PEM"),
+            (format!("{begin}\naHVudGVyMg==\n{end}\n"), "holds a certificate that can't be used"),
         ] {
-            let error = judge(text.as_bytes()).expect_err(&text);
+            let error = judge(text.as_bytes()).expect_err(&text).to_string();
             assert!(error.contains(expected) && !error.contains("hunter2"), "{text}: {error}");
         }
     }

@@ -1,5 +1,5 @@
-//! A script of ours: offered by its hash, and with its text where the server has not seen it or has
-//! forgotten it. It never loads a script beforehand, since any server of a cluster may be asked next.
+//! A script of ours: run by its hash, and sent with its text where the server has not seen it or has forgotten it. It
+//! never loads a script beforehand, since any server of a cluster may be next.
 
 use super::{Cmd, Connection, ErrorKind, RedisResult, Script, ServerErrorKind, Value};
 
@@ -15,7 +15,7 @@ impl Code {
         Self { text, hash: Script::new(text).get_hash().to_owned() }
     }
 
-    /// Runs it. What a server refuses because it does not know the hash, it has not done.
+    /// Runs it. A server that does not know the hash has executed nothing.
     pub(crate) async fn run(&self, connection: &mut Connection, key: &str, words: &[&[u8]]) -> RedisResult<Value> {
         match Self::call("EVALSHA", &self.hash, key, words).query_async(connection).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {

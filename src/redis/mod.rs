@@ -1,6 +1,6 @@
-//! The way to Redis: what a `store.url` names, and connections to it that are made anew when they
-//! break. The only part that names the client library; the store and the streams say what they
-//! want in the commands re-exported here. It knows no key, no value and no script of theirs.
+//! The connection to Redis: what a `store.url` names, and connections that are replaced when they break. The only
+//! part that names the client library; the store and the streams use the commands re-exported here. It knows none of
+//! their keys, values or scripts.
 
 mod address;
 mod authorities;
@@ -23,28 +23,26 @@ pub use address::AddressError;
 pub(crate) use code::Code;
 pub(crate) use connection::Connection;
 
-/// How long a connection may take to be made, and a command that does not block to be answered.
-/// Redis answers within a millisecond; what takes a thousand times that is away, and whoever waits
-/// for it must hear so.
+/// The deadline of opening a connection, and of a command that does not block. Redis responds within a millisecond;
+/// one that takes a thousand times as long is unavailable, and callers must learn so.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-/// After a connection could not be made, the next try is so far away, and whoever asks before it
-/// gets an error at once.
+/// After a failed connection attempt, the next one starts this much later; callers before it get an error at once.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
-/// How long a command is offered again that the server says it has not done: while a cluster
-/// changes masters, or a server loads its data.
+/// How long a command is repeated that the server says it has not executed: while a cluster changes masters, or a
+/// server loads its data.
 const REFUSED_FOR: Duration = Duration::from_secs(2);
 const OFFERED_AGAIN_AFTER: Duration = Duration::from_millis(25);
-/// A connection that breaks later than this after a command was offered broke over it.
+/// If a connection breaks later than this after a command was sent, the command may be the cause.
 const BROKEN_WITHIN: Duration = Duration::from_millis(500);
 
-/// Which settings can't be used: all that can be known without connecting.
+/// The mistakes in the settings that can be found without connecting.
 pub(crate) fn mistakes(url: &str, ca_file: Option<&Path>) -> impl Iterator<Item = AddressError> {
     let address = Address::new(url, None).err();
     address.into_iter().chain(ca_file.and_then(|file| authorities::read(file).err()))
 }
 
-/// Where Redis is, and one connection to it that all who share this may use at a time. Clones are
-/// the same connection. A command that blocks goes over a connection of its own.
+/// The address of Redis, and one connection that all clones share. A command that blocks uses a connection of its
+/// own.
 #[derive(Debug, Clone)]
 pub(crate) struct Link {
     address: Arc<Address>,
@@ -54,7 +52,7 @@ pub(crate) struct Link {
 #[derive(Debug, Default)]
 struct State {
     connection: Option<Connection>,
-    /// Counts the connections made, so that many who saw one break replace it once.
+    /// Counts the connections, so that many callers that saw one break replace it once.
     generation: u64,
     failed: Option<Instant>,
 }
@@ -66,7 +64,7 @@ impl Link {
         Ok(Self { address: Arc::new(Address::new(url, ca_file)?), shared: Arc::default() })
     }
 
-    /// The same place over a connection of its own, for another thread or purpose.
+    /// The same address over a connection of its own, for another thread or purpose.
     pub(crate) fn apart(&self) -> Self {
         Self { address: Arc::clone(&self.address), shared: Arc::default() }
     }
@@ -86,12 +84,12 @@ impl Link {
         within(ANSWER_WITHIN, self.address.connect(None)).await
     }
 
-    /// Does one command.
+    /// Runs one command.
     pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
         self.run(REFUSED_FOR, |mut connection| async move { command.query_async(&mut connection).await }).await
     }
 
-    /// Does many. On a cluster their keys have one slot.
+    /// Runs several commands. On a cluster their keys have one slot.
     pub(crate) async fn pipeline<T: FromRedisValue>(&self, pipeline: &Pipeline) -> RedisResult<T> {
         self.run(REFUSED_FOR, |mut connection| async move { pipeline.query_async(&mut connection).await }).await
     }
@@ -101,9 +99,9 @@ impl Link {
         self.run(REFUSED_FOR, |mut connection| async move { code.run(&mut connection, key, words).await }).await
     }
 
-    /// Runs a script that does no harm when it is run twice: a second time, over a new connection, where the
-    /// first met one that had ended meanwhile, since nobody used it for long or somebody closed it. That
-    /// says nothing of the server; what the second one meets does.
+    /// Runs a script that may run twice without harm: again, over a new connection, if the first one turns out to be
+    /// closed, since it was idle for long or somebody closed it. That says nothing about the server; the second run's
+    /// error does.
     pub(crate) async fn code_twice(&self, code: &Code, key: &str, words: &[&[u8]]) -> RedisResult<Value> {
         let begun = Instant::now();
         match self.code(code, key, words).await {
@@ -115,9 +113,8 @@ impl Link {
         }
     }
 
-    /// Does `work` over the shared connection. What the server says it has not done is offered
-    /// again for so long; after anything else, and above all after silence, nothing is: it may have
-    /// been done.
+    /// Runs `work` over the shared connection. A command that the server says it has not executed is repeated for so
+    /// long. After anything else, and above all after silence, nothing is repeated: it may have been executed.
     async fn run<T, F>(&self, refused_for: Duration, work: impl Fn(Connection) -> F) -> RedisResult<T>
     where
         F: Future<Output = RedisResult<T>>,
@@ -132,7 +129,7 @@ impl Link {
                     return Err(error);
                 }
                 Err(error) if is_refused_for_now(&error) && begun.elapsed() < refused_for => {
-                    // A master that became a replica says so for ever over this connection.
+                    // A master that became a replica says so on this connection for ever.
                     if !self.is_cluster() {
                         self.forget(generation).await;
                     }
@@ -165,7 +162,7 @@ impl Link {
         }
     }
 
-    /// Uses a new connection from now on: for who has seen the server go away over another one.
+    /// Uses a new connection from now on: for a caller that saw the server go away over another one.
     pub(crate) async fn renew(&self) {
         self.shared.lock().await.connection = None;
     }
@@ -178,13 +175,12 @@ impl Link {
     }
 }
 
-/// Whether the connection is of no use any more. A command over it may have been done.
+/// Whether the connection can't be used any more. A command on it may have been executed.
 pub(crate) fn is_broken(error: &RedisError) -> bool {
     error.is_io_error() || error.is_timeout() || error.is_unrecoverable_error()
 }
 
-/// Whether the server said that it has not done the command and that another, or the same one
-/// later, may.
+/// Whether the server says that it has not executed the command and that another server, or the same one later, can.
 fn is_refused_for_now(error: &RedisError) -> bool {
     matches!(
         error.kind(),
@@ -201,7 +197,7 @@ fn is_refused_for_now(error: &RedisError) -> bool {
     )
 }
 
-/// Whether the server does not let this user in, or not do this.
+/// Whether the server refuses this user, or this command to it.
 pub(crate) fn is_refusal(error: &RedisError) -> bool {
     error.kind() == ErrorKind::AuthenticationFailed || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
 }
@@ -211,7 +207,7 @@ pub(crate) fn has_code(error: &RedisError, code: &str) -> bool {
     error.code() == Some(code)
 }
 
-/// The outcome of `work`, or after `time` an error as of a connection that broke.
+/// The result of `work`, or after `time` an error as of a broken connection.
 pub(crate) async fn within<T>(time: Duration, work: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
     let done = tokio::time::timeout(time, work).await;
     done.unwrap_or_else(|_| Err(away("it did not answer in time")))

@@ -26,17 +26,17 @@ use crate::model::firing::FiringId;
 use crate::model::id::AccountId;
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
-use crate::templating::Unrendered;
+use crate::templating::{Unrendered, Unsendable};
 
 /// Renders firings; one for each thread that serves HTTP.
 #[derive(Debug)]
 pub struct Renderer {
-    lane: Rc<Turns<Lane>>,
+    rendering: Rc<Turns<Rendering>>,
     mailbox_capacity: usize,
 }
 
 #[derive(Debug)]
-struct Lane {
+struct Rendering {
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
     dispatchers: Vec<Recipient<DeliveriesRendered>>,
@@ -72,8 +72,8 @@ impl Renderer {
         mailbox_capacity: usize,
     ) -> Self {
         let rendered = RefCell::new(dispatchers.iter().map(|_| Vec::new()).collect());
-        let lane = Lane { gate: Arc::clone(&gate), metrics, dispatchers, pressure, rendered };
-        Self { lane: Turns::new(lane, gate), mailbox_capacity }
+        let rendering = Rendering { gate: Arc::clone(&gate), metrics, dispatchers, pressure, rendered };
+        Self { rendering: Turns::new(rendering, gate), mailbox_capacity }
     }
 }
 
@@ -92,12 +92,12 @@ impl Handler<FiringsMatched> for Renderer {
         let FiringsMatched { account, firings, accepted_at, admission } = message;
         // A test does not wait behind its account's events.
         let member = (admission.is_none(), account.id.clone());
-        self.lane
+        self.rendering
             .push(member, Work { account, firings, accepted_at, admission, bytes: None, firing: None, report: None });
     }
 }
 
-impl Worker for Lane {
+impl Worker for Rendering {
     type Member = (bool, AccountId);
     type Job = Work;
 
@@ -140,7 +140,7 @@ impl Worker for Lane {
     }
 }
 
-impl Lane {
+impl Rendering {
     fn hand_over(&self, dispatcher: &Recipient<DeliveriesRendered>, deliveries: Vec<InFlight>) {
         if deliveries.is_empty() {
             return;
@@ -158,14 +158,14 @@ impl Lane {
 
     fn render(&self, work: &mut Work, firing: Firing, mut bytes: Charge) {
         let id = firing.id();
-        let Firing { event, trigger: _, target, template, charge, report } = firing;
+        let Firing { event, trigger: _, target, template, charge, kept, report } = firing;
         (work.firing, work.report) = (Some(id.clone()), report);
         let target = match target {
             Ok(target) => target,
             Err(reason) => return drop_unsent(&self.metrics, reason, Some(&id), None, work.report.take()),
         };
         let drop = |work: &mut Work, reason| {
-            drop_unsent(&self.metrics, reason, Some(&id), Some(&target.destination), work.report.take());
+            drop_unsent(&self.metrics, reason, Some(&id), Some(&target.target.destination), work.report.take());
         };
         let Some(template) = template else {
             return drop(work, Dropped::TemplateUnusable);
@@ -174,6 +174,14 @@ impl Lane {
         let body = match template.compiled.render(&event.data) {
             Ok(body) => body,
             Err(error) => return drop(work, unrendered(&error)),
+        };
+        let own = match &target.expressions {
+            None => Ok(Arc::clone(&target.target)),
+            Some(expressions) => expressions.target(&target.target, &event.data),
+        };
+        let target = match own {
+            Ok(own) => own,
+            Err(error) => return drop(work, unsendable(&error)),
         };
         bytes.add_over(body.len());
         let mut threads = self.rendered.borrow_mut();
@@ -192,9 +200,18 @@ impl Lane {
             accepted_at: work.accepted_at,
             permit: work.admission.clone().zip(charge).map(|(admission, charge)| Permit::Request(admission, charge)),
             claim: None,
+            kept,
             outstanding: self.gate.delivery(Some(bytes)),
             report: work.report.take(),
         });
+    }
+}
+
+fn unsendable(error: &Unsendable) -> Dropped {
+    match error {
+        Unsendable::Url => Dropped::UrlRefused,
+        Unsendable::Header => Dropped::HeaderRefused,
+        Unsendable::Rendering(error) => unrendered(error),
     }
 }
 

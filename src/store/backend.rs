@@ -1,5 +1,5 @@
-//! What a kind of store must do, in bytes: it knows places, revisions and references, and never
-//! what a record means. The conformance suite in `tests/it/store.rs` says the rest.
+//! What every backend does, in bytes: it knows locations, revisions and references, and never what a record means.
+//! The conformance suite in `tests/it/store.rs` checks the rest.
 
 use futures_util::future::BoxFuture;
 
@@ -9,16 +9,16 @@ use crate::model::id::{AccountId, TemplateId};
 /// Where a record is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Location {
-    /// What it is.
+    /// The kind of record.
     pub kind: Kind,
-    /// Under which account; `None` for keys only.
+    /// The account; `None` for keys only.
     pub account: Option<AccountId>,
-    /// Its id. In a list it is the id to begin after, and may be empty.
+    /// Its id. In a list: the id to start after, which may be empty.
     pub id: String,
 }
 
 impl Location {
-    /// A record's location, if its kind is kept under what is given.
+    /// A record's location, if its kind belongs under what is given.
     pub(super) fn of<T: Record>(account: Option<&AccountId>, id: &str) -> Result<Self, StoreError> {
         if account.is_none() != (T::KIND == Kind::Key) {
             return Err(StoreError::Misplaced(T::KIND));
@@ -56,20 +56,20 @@ pub struct Content {
     pub template: Option<TemplateId>,
 }
 
-/// One write: judged, done and told as a whole, or not at all.
+/// One write: checked, executed and passed on as a whole, or not at all.
 #[derive(Debug)]
 pub struct Write {
-    /// What is written.
+    /// What it writes.
     pub location: Location,
     /// The new content; `None` deletes.
     pub content: Option<Content>,
-    /// What must hold, judged first of all.
+    /// What must hold; checked first.
     pub precondition: Precondition,
-    /// What the sink is told once it is done.
+    /// What the sink receives after the write.
     pub change: Change,
 }
 
-/// A kind of store. Every future is cheap to poll: whatever blocks does so on another thread.
+/// A kind of store. Every future is cheap to poll: blocking work runs on another thread.
 pub trait Backend: Send + Sync {
     /// Reads one record.
     fn get(&self, location: Location) -> BoxFuture<'_, Result<Option<Row>, StoreError>>;
@@ -78,11 +78,11 @@ pub trait Backend: Send + Sync {
     /// to `most.records`, and none more once they have `most.bytes`. Says whether there are more.
     fn list(&self, after: Location, most: Most) -> BoxFuture<'_, Result<(Vec<Row>, bool), StoreError>>;
 
-    /// Does one write. In this order: the precondition, `NotFound` (delete), `TemplateMissing`
-    /// (put), `TemplateInUse` (delete). The sink was told when this answers.
+    /// Executes one write. Checks in this order: the precondition, `NotFound` (delete), `TemplateMissing` (put),
+    /// `TemplateInUse` (delete). When this returns, the sink has the change.
     fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, StoreError>>;
 
-    /// The accounts under which something is, in order.
+    /// The accounts that hold something, in order.
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountId>, StoreError>>;
 
     /// Its state, as far as is known without asking it.

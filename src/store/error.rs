@@ -1,5 +1,5 @@
-//! What can go wrong with a store, in sentences for the person who must act. Never holds a
-//! record's content, nor the part of a URL where a password may stand.
+//! What can go wrong with a store, in sentences for the person who must act. Never holds a record's content, nor the
+//! part of a URL that may hold a password.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ pub enum StoreError {
     /// There is no such record.
     #[error("there is no such record")]
     NotFound,
-    /// The record is not as the caller supposed.
+    /// The precondition does not hold.
     #[error("the record is not at the revision that was asked for")]
     PreconditionFailed {
         /// Its revision now; `None`: it is not there.
@@ -24,13 +24,13 @@ pub enum StoreError {
     /// A trigger names a template that its account does not have.
     #[error("there is no template `{0}` in this account")]
     TemplateMissing(TemplateId),
-    /// A template can't go while triggers name it.
+    /// A template is in use.
     #[error("the template is in use by triggers, for example `{}`", .triggers.first().map_or("", TriggerId::as_str))]
     TemplateInUse {
         /// Some of them.
         triggers: Vec<TriggerId>,
     },
-    /// What the store holds there is not valid; writing or deleting it cures that.
+    /// The stored record is not valid; writing or deleting it repairs that.
     #[error("the stored {} `{id}` can't be read; write it anew or delete it", .kind.as_str())]
     Unreadable {
         /// What it should be.
@@ -38,7 +38,7 @@ pub enum StoreError {
         /// Its name.
         id: String,
     },
-    /// Keys live under no account, everything else under one.
+    /// Keys belong to no account, everything else to one.
     #[error("a {} {}", .0.as_str(), if *.0 == Kind::Key { "is kept under no account" } else { "is kept under an account" })]
     Misplaced(Kind),
     /// The account keeps as much as it may.
@@ -54,31 +54,32 @@ pub enum StoreError {
         "the store does not take writes now, because its disk is full or failed; nothing was changed, try again later"
     )]
     ReadOnly,
-    /// The store can't be reached or does not take writes now. Whether a write was done is open.
+    /// The store can't be reached or accepts no writes now. It is not known whether a write was executed. An embedded
+    /// store whose disk failed or is full returns this until it is opened again.
     #[error("the store is not available: {0}")]
     Unavailable(String),
 }
 
-/// Why a store could not be opened. Whatever stands in its place was left as it is.
+/// Why a store could not be opened. An existing file or store was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// A URL that names no store.
     #[error("store.url: {0}")]
     Url(#[from] StoreUrlError),
-    /// One that names no Redis, or authorities that can't be trusted.
+    /// A URL that can't name Redis, or certificate authorities that can't be used.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// Redis did not answer.
+    /// Redis did not respond.
     #[error("Redis at {place} could not be reached within {waited_s} s ({detail}); start it, or correct store.url")]
     Unreachable {
-        /// Where it should be.
+        /// Its address.
         place: String,
-        /// For how long that was tried.
+        /// How long the node tried.
         waited_s: u64,
-        /// What was seen last.
+        /// The last error.
         detail: String,
     },
-    /// Redis answers, and doesn't let this node in.
+    /// Redis responds and refuses this node.
     #[error(
         "Redis at {place} refuses this node ({detail}); correct the user and password in store.url, and give the \
          user what docs/redis.md lists"
@@ -86,7 +87,7 @@ pub enum OpenError {
     Refused {
         /// Where it is.
         place: String,
-        /// What it said.
+        /// Its error.
         detail: String,
     },
     /// What Redis keeps was written by another version.
@@ -102,16 +103,16 @@ pub enum OpenError {
         /// The format that is read.
         known: &'static str,
     },
-    /// The path names something that is no regular file.
+    /// The path does not name a regular file.
     #[error("{} is a folder or a device, not a file; name a file in it", .0.display())]
     NotAFile(PathBuf),
     /// The file has no bytes.
     #[error("{} is empty: a store was never written there, or has lost its content. Bring it back from a backup, or remove the file to begin with a new store", .0.display())]
     Empty(PathBuf),
-    /// A file of something else.
+    /// A file of another program.
     #[error("{} is not a store of Posthaste; it was left as it is. Name another file", .0.display())]
     Foreign(PathBuf),
-    /// A store whose content is not as it was written.
+    /// A store whose content has changed since it was written.
     #[error("{} is a damaged store ({detail}); it was left as it is. Bring it back from a backup, or move it away to begin with a new store", .path.display())]
     Damaged {
         /// The file.

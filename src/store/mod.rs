@@ -1,10 +1,10 @@
-//! Where triggers, templates and keys are kept: the interface, with nothing of any one store in
-//! it. [`Store`] speaks in records; a [`backend`] behind it speaks in bytes, and one exists per
-//! kind of store. What changes is told to a [`ChangeSink`] before the writer hears that it was
-//! done, so that a caller who was answered finds the change live.
+//! Where triggers, templates and keys are kept: the interface, which is the same for every kind of store. [`Store`]
+//! takes and returns records; the [`backend`] behind it works on bytes, and there is one for each kind of store. A
+//! [`ChangeSink`] receives every change before its writer gets a response, so a caller that got one finds the change
+//! live.
 //!
-//! The store never judges what a record means (a template's body, a trigger's address), and its
-//! readers of events never come here: they read the snapshot that the sink keeps.
+//! The store never checks what a record means (a template's body, a trigger's address). Matching reads the index that
+//! the sink keeps, never the store.
 
 pub mod backend;
 mod change;
@@ -36,14 +36,14 @@ pub use record::Record;
 /// has less.
 pub const PAGE_BYTES_MAX: usize = 1 << 20;
 
-/// What a record is.
+/// The kinds of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// A template; triggers refer to it, so it comes before them.
+    /// A template. Triggers refer to it, so it comes first.
     Template,
     /// A trigger.
     Trigger,
-    /// An API key; it lives under no account.
+    /// An API key. It belongs to no account.
     Key,
 }
 
@@ -63,21 +63,21 @@ impl Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub u64);
 
-/// What must hold of the record for a write to be done (RFC 9110, section 13.1).
+/// The condition of a write (RFC 9110, section 13.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Precondition {
     /// Nothing.
     None,
-    /// It is there: `If-Match: *`.
+    /// The record exists: `If-Match: *`.
     Exists,
-    /// It is there at one of these revisions: `If-Match: "7"`.
+    /// The record has one of these revisions: `If-Match: "7"`.
     Is(Vec<Revision>),
-    /// It is not there: `If-None-Match: *`.
+    /// The record does not exist: `If-None-Match: *`.
     Absent,
 }
 
 impl Precondition {
-    /// Judges the record as it is; every backend asks here, so that all agree.
+    /// Checks a record's current revision. Every backend uses this, so that all agree.
     pub fn check(&self, current: Option<Revision>) -> Result<(), StoreError> {
         let holds = match (self, current) {
             (Self::None, _) | (Self::Exists, Some(_)) | (Self::Absent, None) => true,
@@ -97,12 +97,12 @@ pub struct Stored<T> {
     pub revision: Revision,
 }
 
-/// Some of the records of an account, in the order of their ids.
+/// A page of an account's records, in the order of their ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
     /// The records; one that can't be read is left out.
     pub items: Vec<Stored<T>>,
-    /// The id after which the next page begins; `None`: there is no more.
+    /// The id to start the next page after; `None`: this was the last.
     pub next: Option<String>,
 }
 
@@ -111,7 +111,7 @@ pub struct Page<T> {
 pub struct Written {
     /// The record's new version.
     pub revision: Revision,
-    /// It was not there before.
+    /// It did not exist before.
     pub created: bool,
 }
 
@@ -126,7 +126,7 @@ pub enum StoreState {
     Unreachable,
 }
 
-/// A store, whatever keeps it. Clones are the same store; it closes with the last one.
+/// A store of any kind. Clones are the same store; it closes with the last one.
 #[derive(Clone)]
 pub struct Store {
     backend: Arc<dyn Backend>,
@@ -134,10 +134,9 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens what the settings' URL names (`file:PATH`, `memory:`, Redis) and gives all it holds to
-    /// the sink: templates first, at most 1,000 changes at a time. A record that can't be read is
-    /// named in the log and counted; the others live on. One in Redis is waited for as long as the
-    /// settings say, and followed from then on.
+    /// Opens the store that the settings name (`file:PATH`, `memory:`, Redis) and passes all it holds to the sink:
+    /// templates first, at most 1,000 changes at a time. A record that can't be read is named in the log and counted;
+    /// the others are live. For Redis, waits as long as the settings say, and follows its changes from then on.
     pub async fn open(
         settings: &StoreSettings,
         sink: Arc<dyn ChangeSink>,
@@ -247,7 +246,7 @@ impl Store {
         self.state() != StoreState::Unreachable
     }
 
-    /// How many records are stored and can't be read, as far as was told.
+    /// How many stored records can't be read.
     pub fn unreadable(&self) -> usize {
         self.feed.unreadable()
     }

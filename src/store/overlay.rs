@@ -1,6 +1,6 @@
-//! A file that can be changed without changing it: writes stay in memory, reads see them over the
-//! file's own bytes. An existing store is opened on one of these first, because opening may repair,
-//! and a file that turns out to be damaged or somebody else's must be left as it is.
+//! A file that can be changed without changing it: writes stay in memory, and reads return them over the file's own
+//! bytes. An existing store is opened on an overlay first, because opening may repair it, and a file that is damaged
+//! or belongs to another program must stay as it is.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -13,7 +13,7 @@ const BLOCK_BYTES: usize = 4_096;
 #[derive(Debug)]
 pub(super) struct Overlay {
     file: File,
-    /// How much of the file still shows: less than all of it once it was made shorter.
+    /// How much of the file is still visible: less than all of it once it was truncated.
     file_len: u64,
     len: u64,
     blocks: HashMap<u64, Box<[u8; BLOCK_BYTES]>>,
@@ -31,7 +31,7 @@ impl Overlay {
 
     pub(super) fn set_len(&mut self, len: u64) {
         if len < self.len {
-            // What grows again reads as zeros.
+            // Bytes that are added again read as zeros.
             self.file_len = self.file_len.min(len);
             self.blocks.retain(|number, _| number * (BLOCK_BYTES as u64) < len);
             let edge = (len % BLOCK_BYTES as u64) as usize;
@@ -78,7 +78,7 @@ impl Overlay {
         }
     }
 
-    /// The file's own bytes, and zeros past what shows of it.
+    /// The file's own bytes, and zeros past its visible part.
     fn read_file(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let shown = self.file_len.saturating_sub(offset).min(out.len() as u64) as usize;
         let (file, past) = out.split_at_mut(shown);
@@ -124,7 +124,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 
-        /// It reads as a file would that had taken the same writes, and the file has taken none.
+        /// It reads like a file with the same writes, and the file itself stays as it was.
         #[test]
         fn it_reads_like_a_file(content in prop::collection::vec(any::<u8>(), 0..15_000),
                                 steps in prop::collection::vec(step(), 0..12)) {

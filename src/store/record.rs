@@ -1,4 +1,4 @@
-//! The records that a store keeps: what triggers, templates and keys have in common.
+//! The records that a store keeps: what triggers, templates and keys share.
 
 use serde_json::Value;
 

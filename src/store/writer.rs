@@ -1,6 +1,6 @@
-//! One thread that does all writes of an embedded store. Whatever waits is committed together, so
-//! that the disk is waited for once per group and not once per write; each write is still judged
-//! alone and answered alone, after its commit and after the sink was told. It never reads a record.
+//! One thread that executes all writes of an embedded store. Waiting writes are committed together, so the disk is
+//! synced once for a group. Each write is still checked and answered by itself, after its commit and after the sink
+//! has the change. It never reads a record.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,22 +14,21 @@ use super::feed::{Feed, Observed};
 use super::{StoreError, Written};
 use crate::telemetry::metrics::Metrics;
 
-/// The most writes in one commit: enough that the wait for the disk is shared by many, few enough
-/// that the first of them is answered soon.
+/// The most writes in one commit: enough to share one sync, few enough that the first response is not late.
 const GROUP_MAX: usize = 256;
-/// The most writes that wait in line; past it, callers wait for a place.
+/// The most queued writes; past it, callers wait for room.
 const QUEUE_MAX: usize = 1_024;
 
 /// Between two tries to write again after the disk was full or failed.
 const HEAL_EVERY: Duration = Duration::from_millis(500);
 
 /// What a writer is told.
-pub(super) type Answer = Result<Written, StoreError>;
+pub(super) type WriteResult = Result<Written, StoreError>;
 
 /// Does the work of the thread.
 pub(super) trait Committer {
     /// Commits a group in one transaction: an answer for each write, or one error where it failed.
-    fn commit(&mut self, writes: &[Write]) -> Result<Vec<Answer>, StoreError>;
+    fn commit(&mut self, writes: &[Write]) -> Result<Vec<WriteResult>, StoreError>;
 
     /// Tries to write again after a failure, and says whether that works.
     fn heal(&mut self) -> bool;
@@ -68,12 +67,12 @@ impl State {
 }
 
 enum Job {
-    Write(Box<Write>, oneshot::Sender<Answer>),
+    Write(Box<Write>, oneshot::Sender<WriteResult>),
     /// A read failed: find out whether the database must be opened again.
     Check,
 }
 
-/// The way to the writing thread, which ends with it.
+/// The handle of the writing thread, which ends with it.
 pub(super) struct Writer {
     queue: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
@@ -91,14 +90,14 @@ impl Writer {
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
-    /// Does one write. A caller that stops waiting does not stop the write.
-    pub(super) async fn write(&self, write: Write) -> Answer {
+    /// Executes one write. A caller that stops waiting does not stop the write.
+    pub(super) async fn write(&self, write: Write) -> WriteResult {
         let stopped = || StoreError::Unavailable("its writer has stopped".to_owned());
-        let (answer, answered) = oneshot::channel();
+        let (reply, replied) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
-        let sent = queue.send(Job::Write(Box::new(write), answer)).await;
+        let sent = queue.send(Job::Write(Box::new(write), reply)).await;
         sent.map_err(|_| stopped())?;
-        answered.await.map_err(|_| stopped())?
+        replied.await.map_err(|_| stopped())?
     }
 }
 
@@ -113,13 +112,13 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// Waits for the last commit, so that the file is free when the store is gone.
+    /// Waits for the last commit, so that the file is closed when the store is dropped.
     fn drop(&mut self) {
         self.queue = None;
         let Some(thread) = self.thread.take() else {
             return;
         };
-        // A sink that held the last handle drops it on the thread itself.
+        // A sink that held the last handle drops it on this thread.
         if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
             tracing::error!("the store's writer had stopped after a panic");
         }
@@ -163,7 +162,7 @@ impl<C: Committer> Thread<C> {
         let done = done.filter(|(_, answer)| answer.is_ok());
         self.feed.apply(done.map(|(write, _)| Observed::Record(write.change)).collect());
         for (caller, answer) in callers.into_iter().zip(answers) {
-            // A caller that has gone needs no answer.
+            // The caller may have stopped waiting.
             let _ = caller.send(answer);
         }
     }

@@ -1,5 +1,5 @@
-//! The log: text for people, JSON for machines, on standard error. What may stand in it is decided
-//! where it is written: never a body, a header, a key, or a URL's query.
+//! The log: text or JSON on standard error. What may be logged is decided where it is written: never a body, a
+//! header, a key, or a URL's query.
 
 use std::any::Any;
 use std::io::IsTerminal as _;
@@ -11,30 +11,30 @@ use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 
 use crate::config::Log;
 
-/// A fault's own words where they are constant. Made at the time, they may hold somebody's data.
+/// A panic's message where it is constant. A formatted one may hold somebody's data.
 fn constant_words(payload: &(dyn Any + Send)) -> Option<&'static str> {
     payload.downcast_ref::<&'static str>().copied()
 }
 
-/// A fault is one line like all others, and JSON where they are.
+/// A panic is logged as one line like all others.
 fn log_faults() {
     std::panic::set_hook(Box::new(|fault| {
         let place = fault.location().map(ToString::to_string);
         let what = constant_words(fault.payload());
-        tracing::error!(place, what, "a fault (panic): the work at hand ends, the rest goes on");
+        tracing::error!(place, what, "panic: this piece of work ends, everything else continues");
     }));
 }
 
 /// Starts the log of this process. A second start changes nothing.
 pub fn start(config: &Log) {
-    // Libraries are heard from the level of warnings on: below it, some write headers.
+    // Libraries log warnings and errors only: below that, some write headers.
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::WARN.into())
         .parse_lossy(format!("posthaste={}", config.level));
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let layer = fmt::layer().with_writer(std::io::stderr).with_ansi(colour).with_target(false);
     let layer = if config.json { layer.json().flatten_event(true).boxed() } else { layer.boxed() };
-    // It fails only where there is one already, as in a test's process.
+    // It fails only where one exists already, as in a test's process.
     if tracing_subscriber::registry().with(layer.with_filter(filter)).try_init().is_ok() {
         log_faults();
     }

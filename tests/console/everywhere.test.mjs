@@ -107,10 +107,14 @@ test("15: an account's key sees its account only, and a link opens the page for 
   const gone = await openPage(browser, node, { key: revoked, hash: at("templates") });
   gone.expect(/401/);
   await gone.page.getByText("Team chat").first().waitFor();
+  await gone.page.goto(`${node.url}/console${at("template", "bookkeeping")}`);
+  await gone.page.getByLabel("What the receiver gets").waitFor();
   const { items } = await node.call("GET", "/v1/keys");
   await node.call("DELETE", `/v1/keys/${items.at(-1).id}`);
-  await gone.page.getByRole("link", { name: "Triggers" }).click();
+  await gone.page.getByRole("textbox", { name: "Template body" }).click();
+  await gone.page.keyboard.insertText("kept");
   await gone.page.getByLabel("Key").waitFor();
+  assert.match(await gone.page.evaluate(() => localStorage.getItem(Object.keys(localStorage).find((name) => name.includes("draft:template")))), /kept/);
   await gone.close();
 });
 

@@ -33,7 +33,7 @@ async function writeFilter(page, text) {
 }
 
 async function paste(page, data) {
-  await page.getByLabel("Sample", { exact: true }).selectOption("pasted");
+  await page.getByRole("combobox", { name: "Sample" }).selectOption("pasted");
   await page.getByRole("textbox", { name: "Data of the event, JSON" }).click();
   await page.keyboard.press("Control+a");
   await page.keyboard.insertText(JSON.stringify(data));
@@ -44,6 +44,7 @@ test("8: the filter's verdict per condition, and the rendered request with its s
   if (missing) return context.skip(missing);
   const { page, faults, close } = await openPage(browser, node, { key, hash: trigger("housekeeping") });
   await paste(page, { inquiry: { id: "48213", cost: 2000, arrive: "2026-08-14" }, rental: { id: "r1" }, guest: { name: "Nora & Co" } });
+  await page.waitForFunction(() => document.querySelector("[aria-label='The request']")?.textContent.includes("<guest>Nora &amp; Co</guest>"));
   await page.getByText("This sample fires it.").waitFor();
   const conditions = page.getByLabel("Conditions of the filter").locator("li");
   assert.deepEqual((await conditions.allInnerTexts()).map((text) => text.replace(/\s+/g, " ")), ["✓ inquiry.cost holds 2000", "✓ rental.id holds \"r1\""]);
@@ -52,7 +53,6 @@ test("8: the filter's verdict per condition, and the rendered request with its s
   assert.ok(text.startsWith(`POST ${receiver.url}/housekeeping`), text);
   assert.match(text, /x-team: hidden/i);
   assert.match(text, /content-type: application\/xml/);
-  assert.match(text, /<guest>Nora &amp; Co<\/guest>/);
   assert.doesNotMatch(text, /linen and keys|whsec_/);
   await paste(page, { inquiry: { cost: 2000 }, rental: { id: "r2" } });
   await page.getByText("This sample does not fire it.").waitFor();
@@ -123,7 +123,9 @@ test("9: the filter editor shows the interface's mistakes at their pointer", asy
 test("a new trigger is made on the page, and its header's value is in no draft", async (context) => {
   const missing = await lacks(node, ROTATE);
   if (missing) return context.skip(missing);
-  const { page, faults, close } = await openPage(browser, node, { key, hash: trigger("") });
+  const { page, faults, close, expect } = await openPage(browser, node, { key, hash: trigger("") });
+  // A node without checks of triggers is asked all the same.
+  expect(/405/);
   await page.getByLabel("Name", { exact: true }).fill("Crème brûlée!");
   assert.equal(await page.getByLabel("Id", { exact: true }).inputValue(), "creme-brulee");
   await page.getByLabel("When this event comes").fill("guest.*");
@@ -160,7 +162,9 @@ async function shell(command) {
 }
 
 test("10: each action can be copied as curl, which does the same and holds no key", async () => {
-  const { page, faults, close } = await openPage(browser, node, { key, hash: trigger("bookkeeping") });
+  const { page, faults, close, expect } = await openPage(browser, node, { key, hash: trigger("bookkeeping") });
+  // A node without checks of triggers is asked all the same.
+  expect(/405/);
   const copied = async (name) => {
     await page.getByRole("button", { name }).first().click();
     await page.getByText("curl command copied").waitFor();

@@ -5,7 +5,7 @@ use awc::http::Method;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
-use crate::support::{Behaviour, DEADLINE, Node, Receiver, free_port, json_template};
+use crate::support::{Behaviour, DEADLINE, Node, Receiver, RedisServer, free_port, json_template};
 
 const OPERATOR: &str = "operator-key-for-tests";
 
@@ -200,4 +200,28 @@ async fn a_browser_is_told_what_it_may_do_with_each_response() {
     // Built or not, the page says what it is to a client that takes no gzip.
     let plain = node.call(Method::GET, "/console", &[("accept-encoding", "identity")], "").await;
     assert!(String::from_utf8_lossy(&plain.body).contains("<title>Posthaste"), "{:?}", plain.body);
+}
+
+#[actix_rt::test]
+async fn through_redis_the_node_that_sends_tells_of_the_firing() {
+    let (server, receiver) = (RedisServer::start(), Receiver::start());
+    let url = server.url();
+    let node =
+        async |roles: &str| Node::start(&[("POSTHASTE_STORE__URL", &url), ("POSTHASTE_CLUSTER__ROLES", roles)]).await;
+    let (ingest, dispatch) = (node("[\"ingest\"]").await, node("[\"dispatch\"]").await);
+    ingest.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
+    let mut watcher = Watcher::open(&dispatch, "?account=default&trigger=t").await;
+    ingest.fire(event("default", "e1")).await;
+    let firing = &watcher.firings(1).await[0];
+    assert_eq!((&firing["event_id"], &firing["event_type"]), (&json!("e1"), &json!("guest.created")), "{firing}");
+    assert_eq!((&firing["outcome"], &firing["status"]), (&json!("delivered"), &json!(200)), "{firing}");
+    drop(watcher);
+    // What an earlier version left in a stream has no names: it is sent, and nothing is told of it.
+    let mut watcher = Watcher::open(&dispatch, "").await;
+    server.add_delivery("{posthaste:0}:deliveries", &receiver.url("/old"), "x", &[]);
+    receiver.wait_for(2).await;
+    ingest.fire(event("default", "e2")).await;
+    assert_eq!(watcher.firings(1).await[0]["event_id"], "e2");
+    ingest.stop().await;
+    dispatch.stop().await;
 }

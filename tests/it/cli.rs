@@ -12,7 +12,7 @@ mod transfer;
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Instant;
 
@@ -44,7 +44,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.spawn().expect("the built binary");
         let stdout = lines(child.stdout.take().expect("piped"));
         let stderr = lines(child.stderr.take().expect("piped"));
@@ -54,6 +54,21 @@ impl Running {
     /// The next line of standard output that begins so, with what it begins with taken away.
     fn wait_for_line(&self, begin: &str) -> String {
         wait_for_line(&self.stdout, begin)
+    }
+
+    /// The same, or `None` where the process ends before.
+    pub(crate) fn line_or_end(&self, begin: &str) -> Option<String> {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            match self.stdout.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => match line.strip_prefix(begin) {
+                    Some(rest) => return Some(rest.to_owned()),
+                    None => continue,
+                },
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => panic!("neither {begin:?} nor the end"),
+            }
+        }
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -135,7 +150,7 @@ fn run_with(home: &TempDir, words: &[&str], variables: &[(&str, &str)], input: &
 }
 
 /// Runs to the end: code, standard output, standard error.
-fn run(home: &TempDir, words: &[&str], variables: &[(&str, &str)]) -> (i32, String, String) {
+pub(crate) fn run(home: &TempDir, words: &[&str], variables: &[(&str, &str)]) -> (i32, String, String) {
     let output = run_with(home, words, variables, b"");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     (output.status.code().expect("a code"), text(output.stdout), text(output.stderr))

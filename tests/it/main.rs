@@ -3,10 +3,12 @@
 mod activity;
 mod cli;
 mod deliveries;
+mod documents;
+mod expressions;
 mod filters;
 mod interface;
-
 mod isolation;
+mod journal;
 mod nodes;
 mod outbound;
 mod stopping;

@@ -1,5 +1,5 @@
-//! Which files hold templates, and of which format. Never follows a link to a folder, and never
-//! reads more of a file than a template may have.
+//! Finds template files and their formats. Never follows a link to a folder, and never reads more of a file than a
+//! template may have.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -7,19 +7,34 @@ use std::path::{Path, PathBuf};
 
 use crate::model::template::Format;
 
-/// A file that a template is expected in.
+/// A file that should hold a template.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TemplateFile {
     /// Where it is.
     pub(super) path: PathBuf,
-    /// What its name says of its format.
+    /// The format that its name says.
     pub(super) format: Format,
 }
 
-/// A file that can't be one, and why.
-pub(super) type Misfit = (PathBuf, String);
+/// A file that can't be used as a template, and why.
+pub(super) type Misfit = (PathBuf, FileError);
 
-/// The files given, and of folders those with the ending of a format, in the order of their names.
+/// Why a file can't be used as a template.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FileError {
+    #[error("the folder has no file that ends in .json, .xml, .form or .txt")]
+    NoTemplates,
+    #[error("its ending names no format; use .json, .xml, .form or .txt")]
+    NoFormat,
+    #[error("can't be read: {0}")]
+    Unreadable(#[from] io::Error),
+    #[error("has more than {0} bytes, which is the most (templates.body_bytes_max)")]
+    TooLong(usize),
+    #[error("is not UTF-8 in line {0}; save it as UTF-8")]
+    NotUtf8(usize),
+}
+
+/// The given files, and from folders those with the ending of a format, in the order of their names.
 pub(super) fn find(given: &[PathBuf]) -> Vec<Result<TemplateFile, Misfit>> {
     let mut found = Vec::new();
     for path in given {
@@ -28,16 +43,14 @@ pub(super) fn find(given: &[PathBuf]) -> Vec<Result<TemplateFile, Misfit>> {
                 let before = found.len();
                 walk(path, &mut found);
                 if found.len() == before {
-                    let mistake = "the folder has no file that ends in .json, .xml, .form or .txt".to_owned();
-                    found.push(Err((path.clone(), mistake)));
+                    found.push(Err((path.clone(), FileError::NoTemplates)));
                 }
             }
             Ok(_) => {
-                found.push(format_of(path).map(|format| TemplateFile { path: path.clone(), format }).ok_or_else(|| {
-                    (path.clone(), "its ending tells no format; .json, .xml, .form and .txt do".to_owned())
-                }))
+                let file = format_of(path).map(|format| TemplateFile { path: path.clone(), format });
+                found.push(file.ok_or_else(|| (path.clone(), FileError::NoFormat)));
             }
-            Err(error) => found.push(Err((path.clone(), format!("can't be read: {error}")))),
+            Err(error) => found.push(Err((path.clone(), error.into()))),
         }
     }
     found
@@ -47,16 +60,16 @@ fn walk(folder: &Path, found: &mut Vec<Result<TemplateFile, Misfit>>) {
     let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
     let mut entries = match entries {
         Ok(entries) => entries,
-        Err(error) => return found.push(Err((folder.to_owned(), format!("can't be read: {error}")))),
+        Err(error) => return found.push(Err((folder.to_owned(), error.into()))),
     };
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let path = entry.path();
-        // Editors and version control keep their own things under names with a dot in front.
+        // Editors and version control use names that begin with a dot.
         if entry.file_name().as_encoded_bytes().starts_with(b".") {
             continue;
         }
-        // Of the entry itself, not of what it links to: a link to a folder above would have no end.
+        // The entry's own type: following a link to a folder above would never end.
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             walk(&path, found);
         } else if let Some(format) = format_of(&path).filter(|_| path.is_file()) {
@@ -65,7 +78,7 @@ fn walk(folder: &Path, found: &mut Vec<Result<TemplateFile, Misfit>>) {
     }
 }
 
-/// The format that a file's name tells: `welcome.json`, `booking.xml.hbs`.
+/// The format that a file's name says: `welcome.json`, `booking.xml.hbs`.
 fn format_of(path: &Path) -> Option<Format> {
     let name = path.file_name()?.to_str()?;
     let name = name.strip_suffix(".hbs").unwrap_or(name);
@@ -80,18 +93,17 @@ fn format_of(path: &Path) -> Option<Format> {
 
 impl TemplateFile {
     /// The template's body.
-    pub(super) fn read(&self, bytes_max: usize) -> Result<String, String> {
-        let unreadable = |error: io::Error| format!("can't be read: {error}");
+    pub(super) fn read(&self, bytes_max: usize) -> Result<String, FileError> {
         let mut bytes = Vec::new();
-        let file = File::open(&self.path).map_err(unreadable)?;
-        // One byte more than may be tells a file that is too long, whatever its length.
-        file.take(bytes_max as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        let file = File::open(&self.path)?;
+        // One byte more than allowed shows that a file is too long, whatever its length.
+        file.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
         if bytes.len() > bytes_max {
-            return Err(format!("has more than {bytes_max} bytes, which is the most (templates.body_bytes_max)"));
+            return Err(FileError::TooLong(bytes_max));
         }
         String::from_utf8(bytes).map_err(|error| {
             let line = memchr::memchr_iter(b'\n', &error.as_bytes()[..error.utf8_error().valid_up_to()]).count() + 1;
-            format!("is not UTF-8 in line {line}; save it as UTF-8")
+            FileError::NotUtf8(line)
         })
     }
 }
@@ -136,9 +148,9 @@ mod tests {
         let home = tempfile::tempdir().expect("a folder");
         let file = TemplateFile { path: home.path().join("a.txt"), format: Format::Text };
         fs::write(&file.path, "abc").expect("a file");
-        assert_eq!(file.read(3), Ok("abc".to_owned()));
-        assert!(file.read(2).expect_err("too long").contains("more than 2 bytes"));
+        assert_eq!(file.read(3).expect("text"), "abc");
+        assert!(matches!(file.read(2), Err(FileError::TooLong(2))));
         fs::write(&file.path, b"a\nb\n\xff").expect("a file");
-        assert!(file.read(9).expect_err("no text").contains("line 3"));
+        assert!(matches!(file.read(9), Err(FileError::NotUtf8(3))));
     }
 }

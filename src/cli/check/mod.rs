@@ -1,6 +1,5 @@
-//! `posthaste check`: every mistake in the settings, the catalogue and template files, at once. A
-//! mistake in one of them hides none in the others. It never opens the store, connects to nothing and
-//! never changes a file.
+//! `posthaste check`: reports every mistake in the settings, the dictionary and template files at once. A mistake in
+//! one of them hides none in the others. It never opens the store, makes no connection and changes no file.
 
 mod files;
 
@@ -13,7 +12,6 @@ use crate::config::Config;
 use crate::dictionary::DictionaryError;
 use crate::dispatcher::{Outbound, OwnAddresses};
 use crate::model::event::EventPattern;
-use crate::node::load_dictionary;
 use crate::templating::{self, Diagnostic, Limits, Severity, TagLookup};
 use files::TemplateFile;
 
@@ -29,7 +27,7 @@ pub(super) fn run(words: &Check) -> ExitCode {
                 templates += 1;
                 check_template(&file, dictionary.as_ref(), &config.templates, &mut findings);
             }
-            Err((path, mistake)) => findings.error(&format!("{}: ", shown(&path)), &mistake),
+            Err((path, mistake)) => findings.error(&format!("{}: ", shown(&path)), &mistake.to_string()),
         }
     }
     findings.conclude(templates)
@@ -48,7 +46,7 @@ fn check_settings(settings: &Settings, findings: &mut Findings) -> Config {
 }
 
 fn check_catalogue(config: &Config, findings: &mut Findings) -> Box<dyn TagLookup> {
-    match load_dictionary(&config.catalogue) {
+    match config.catalogue.load() {
         Ok(catalogue) => Box::new(catalogue),
         Err(errors) => {
             for DictionaryError { file, line, what, instead } in errors {
@@ -64,13 +62,13 @@ fn check_template(file: &TemplateFile, dictionary: &dyn TagLookup, limits: &Limi
     let path = shown(&file.path);
     let body = match file.read(limits.body_bytes_max) {
         Ok(body) => body,
-        Err(mistake) => return findings.error(&format!("{path}: "), &mistake),
+        Err(mistake) => return findings.error(&format!("{path}: "), &mistake.to_string()),
     };
     for Diagnostic { severity, code, line, column, message, suggestion } in
         templating::compile(file.format, &body, dictionary, None, limits).diagnostics
     {
         let place = format!("{path}:{line}:{column}: ");
-        // Many a message says it itself.
+        // Many messages contain it.
         let hint = suggestion.filter(|name| !message.contains(name.as_str()));
         let hint = hint.map_or_else(String::new, |name| format!("; did you mean {name}?"));
         let message = visible_line(&format!("{message} [{code}]{hint}"));
@@ -85,7 +83,7 @@ fn shown(path: &Path) -> String {
     visible_line(&path.display().to_string())
 }
 
-/// Stands in for a catalogue with mistakes, so that these don't make every tag a mistake as well.
+/// Replaces a dictionary with mistakes, so that not every tag is reported as well.
 struct AnyTag;
 
 impl TagLookup for AnyTag {
@@ -100,7 +98,7 @@ impl TagLookup for AnyTag {
     }
 }
 
-/// Says what was found as it is found, and counts it.
+/// Prints each finding at once, and counts it.
 #[derive(Default)]
 struct Findings {
     errors: usize,

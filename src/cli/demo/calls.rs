@@ -1,35 +1,36 @@
-//! The demo's own calls to its engine, over real HTTP. awc has its home in the dispatcher; this is its
-//! only other place, since those calls go to this process's own address and need no guard. Never used
-//! for deliveries.
+//! The demo's calls to its own node, over real HTTP. These go to this process's own address and need no address
+//! guard. Never used for deliveries.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::Value;
 
-/// The engine is in the same process: one that has not answered by then never will.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+use crate::cli::error::TourError;
 
-/// Calls one engine.
+/// The node is in the same process, so a response that takes longer never comes.
+const RESPONSE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Calls one node.
 pub(super) struct Calls {
     client: awc::Client,
     base: String,
 }
 
 impl Calls {
-    /// Calls the engine at this address.
-    pub(super) fn to(engine: SocketAddr) -> Self {
-        let client = awc::Client::builder().timeout(ANSWER_WITHIN).disable_redirects().finish();
-        Self { client, base: format!("http://{engine}") }
+    /// Calls the node at this address.
+    pub(super) fn to(node: SocketAddr) -> Self {
+        let client = awc::Client::builder().timeout(RESPONSE_WITHIN).disable_redirects().finish();
+        Self { client, base: format!("http://{node}") }
     }
 
-    /// Puts a document. An error says what was asked and what was answered.
-    pub(super) async fn put(&self, path: &str, document: &Value) -> Result<(), String> {
+    /// Puts a document. An error names the request and the response.
+    pub(super) async fn put(&self, path: &str, document: &Value) -> Result<(), TourError> {
         self.send("PUT", self.client.put(self.url(path)), path, document).await
     }
 
-    /// Posts a document; the same for errors.
-    pub(super) async fn post(&self, path: &str, document: &Value) -> Result<(), String> {
+    /// Posts a document.
+    pub(super) async fn post(&self, path: &str, document: &Value) -> Result<(), TourError> {
         self.send("POST", self.client.post(self.url(path)), path, document).await
     }
 
@@ -43,14 +44,16 @@ impl Calls {
         request: awc::ClientRequest,
         path: &str,
         document: &Value,
-    ) -> Result<(), String> {
-        let answer = request.send_json(document).await;
-        let mut answer = answer.map_err(|error| format!("the engine did not answer {method} {path}: {error}"))?;
-        if answer.status().is_success() {
+    ) -> Result<(), TourError> {
+        let call = || format!("{method} {path}");
+        let response = request.send_json(document).await;
+        let mut response =
+            response.map_err(|error| TourError::NoResponse { call: call(), detail: error.to_string() })?;
+        if response.status().is_success() {
             return Ok(());
         }
-        let body = answer.body().await.unwrap_or_default();
-        let (status, body) = (answer.status(), String::from_utf8_lossy(&body).into_owned());
-        Err(format!("the engine answered {method} {path} with {status}: {body}"))
+        let body = response.body().await.unwrap_or_default();
+        let (status, body) = (response.status().as_u16(), String::from_utf8_lossy(&body).into_owned());
+        Err(TourError::Refused { call: call(), status, body })
     }
 }

@@ -1,6 +1,6 @@
-//! The day that the demo tells: three triggers with their templates, and what happens at a holiday
-//! rental from morning to evening. Plain data; nobody in it is real. The names and notes are chosen
-//! to break bodies that are put together without care.
+//! The day that the demo shows: three triggers with their templates, and the events of a holiday rental from morning
+//! to evening. Plain data; the people are made up. The names and notes are chosen to break bodies that are
+//! concatenated without care.
 
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ const BOOKKEEPING: &str =
 pub(super) struct Setup {
     /// The id of both.
     pub(super) id: &'static str,
-    /// What a person is told of the two.
+    /// Their description.
     pub(super) told: &'static str,
     /// The template.
     pub(super) template: Value,
@@ -70,7 +70,7 @@ pub(super) fn setups(receiver: &str) -> [Setup; 3] {
 
 /// Something that happens.
 pub(super) struct Happening {
-    /// What a person is told of it.
+    /// Its description.
     pub(super) told: &'static str,
     /// The event as it is posted.
     pub(super) event: Value,

@@ -1,5 +1,5 @@
-//! `posthaste demo`: the tour. An node on a store in memory and a receiver, in one process, and a
-//! day of a holiday rental between them, over real HTTP. It leaves nothing behind.
+//! `posthaste demo`: the tour. A node with a store in memory and a receiver run in one process,
+//! and a day of a holiday rental passes between them over real HTTP. It leaves nothing behind.
 
 mod calls;
 mod day;
@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+use super::error::{CommandError, TourError};
 use super::print::{HEADING, complain, say};
 use super::receive::{Behaviour, Receipt, Receiver, Show};
 use super::{Demo, signals};
@@ -22,7 +23,7 @@ use crate::node::Node;
 use crate::telemetry::log;
 use calls::Calls;
 
-/// What differs from the defaults. Nothing of the machine's own settings counts.
+/// What differs from the defaults. No other settings apply.
 const SETTINGS: &str = r#"
 [server]
 listen = "127.0.0.1:0"
@@ -43,7 +44,7 @@ pub(super) fn run(words: &Demo) -> ExitCode {
     match actix_rt::System::new().block_on(show(config, words.keep)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error);
+            complain(&error.to_string());
             ExitCode::FAILURE
         }
     }
@@ -57,22 +58,22 @@ fn settings() -> Config {
     config
 }
 
-async fn show(config: Config, keep: bool) -> Result<(), String> {
-    let stop = signals::stop_signal().map_err(|error| format!("signals can't be heard: {error}"))?;
-    let (receiver, mut arrived) = start_receiver().map_err(|error| format!("the receiver did not start: {error}"))?;
-    let node = Node::start(config).await.map_err(|error| error.to_string())?;
+async fn show(config: Config, keep: bool) -> Result<(), CommandError> {
+    let stop = signals::stop_signal().map_err(CommandError::Signals)?;
+    let (receiver, mut arrived) = start_receiver().map_err(CommandError::Receiver)?;
+    let node = Node::start(config).await?;
     let done = tokio::select! {
-        // Somebody who has seen enough.
+        // The user has seen enough.
         _ = stop => Ok(()),
         done = perform(&node, &receiver, &mut arrived, keep) => done,
     };
-    let done = done.map_err(|error| format!("{error}{}", reasons(&node.shared().metrics.render())));
+    let counted = if done.is_err() { reasons(&node.shared().metrics.render()) } else { String::new() };
     node.stop().await;
     receiver.stop().await;
-    done
+    done.map_err(|what| CommandError::Tour { what, counted })
 }
 
-/// What the node counted of POSTs that did not leave or did not end well.
+/// What the node counted of POSTs that were not sent or did not end well.
 fn reasons(metrics: &str) -> String {
     let telling = |line: &&str| {
         let failed = line.starts_with("posthaste_dropped_total{") || line.starts_with("posthaste_attempts_total{");
@@ -87,16 +88,16 @@ async fn perform(
     receiver: &Receiver,
     arrived: &mut UnboundedReceiver<Receipt>,
     keep: bool,
-) -> Result<(), String> {
+) -> Result<(), TourError> {
     let (node, receiver) = (node.address(), receiver.address());
     say(&format!("The node is listening on http://{node}, a receiver on http://{receiver}.\n"));
     let calls = Calls::to(node);
     tour::set_up(&calls, &format!("http://{receiver}")).await?;
-    let told = tour::tell(&calls, arrived).await?;
+    let totals = tour::run(&calls, arrived).await?;
     if let Ok(receipt) = arrived.try_recv() {
-        return Err(format!("a POST arrived that no trigger should have sent: {}", receipt.path));
+        return Err(TourError::Unexpected(receipt.path));
     }
-    say(&tour::summary(&told));
+    say(&tour::summary(&totals));
     if !keep {
         say(NEXT);
         return Ok(());
@@ -111,17 +112,17 @@ async fn perform(
 
 const NEXT: &str = "
 Next: posthaste demo --keep    the same, and stays up for you to try with curl
-      posthaste serve          an node of your own; posthaste receive prints what it sends
+      posthaste serve          a node of your own; posthaste receive prints what it sends
       posthaste --help         the rest";
 
 /// An address of this machine where nobody listens.
-fn unused_address() -> Result<String, String> {
+fn unused_address() -> Result<String, TourError> {
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
     let address = listener.and_then(|listener| listener.local_addr());
-    address.map(|address| format!("http://{address}")).map_err(|error| format!("no port is free: {error}"))
+    address.map(|address| format!("http://{address}")).map_err(TourError::NoPort)
 }
 
-/// How to go on by hand, with the addresses of this moment.
+/// Commands to try, with the addresses of this run.
 fn ways_on(node: SocketAddr) -> String {
     let account = format!("http://{node}/v1/accounts/{}", day::ACCOUNT);
     format!(

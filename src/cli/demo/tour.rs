@@ -1,5 +1,5 @@
-//! Tells the day: posts each event to the engine, waits for the POSTs that it causes, and prints
-//! both. A POST that is missing, late or not expected ends the tour with an error.
+//! Runs the tour: posts each event to the node, waits for the POSTs that it causes, and prints both. A POST that is
+//! missing, late or unexpected ends the tour with an error.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -9,15 +9,16 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::calls::Calls;
 use super::day::{self, Happening, Setup};
+use crate::cli::error::TourError;
 use crate::cli::print::{ASIDE, EVENT, HEADING, POST, counted, indented, say};
 use crate::cli::receive::Receipt;
 
 /// How long a POST may take. It takes a millisecond or so; a machine may be very busy.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(10);
 
-/// What the tour came to.
+/// The tour in numbers.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct TourTotals {
     pub(super) events: usize,
     pub(super) posts: usize,
     /// From before an event was posted to the arrival of what it caused.
@@ -25,7 +26,7 @@ pub(super) struct Told {
 }
 
 /// Puts the templates and triggers of the day.
-pub(super) async fn set_up(calls: &Calls, receiver: &str) -> Result<(), String> {
+pub(super) async fn set_up(calls: &Calls, receiver: &str) -> Result<(), TourError> {
     say(&format!("{HEADING}Three triggers, each with a template of its own{HEADING:#}"));
     let setups = day::setups(receiver);
     let told: Vec<String> = setups.iter().map(|setup| format!("  {:13} {}", setup.id, setup.told)).collect();
@@ -35,7 +36,7 @@ pub(super) async fn set_up(calls: &Calls, receiver: &str) -> Result<(), String> 
 }
 
 /// Puts templates, each with its trigger.
-pub(super) async fn put(calls: &Calls, setups: impl IntoIterator<Item = Setup>) -> Result<(), String> {
+pub(super) async fn put(calls: &Calls, setups: impl IntoIterator<Item = Setup>) -> Result<(), TourError> {
     let account = format!("/v1/accounts/{}", day::ACCOUNT);
     for Setup { id, template, trigger, .. } in setups {
         calls.put(&format!("{account}/templates/{id}"), &with_id(template, id)).await?;
@@ -50,41 +51,39 @@ fn with_id(mut document: Value, id: &str) -> Value {
 }
 
 /// Posts the day's events, each one after the POSTs of the one before have arrived.
-pub(super) async fn tell(calls: &Calls, arrived: &mut UnboundedReceiver<Receipt>) -> Result<Told, String> {
-    let mut told = Told::default();
+pub(super) async fn run(calls: &Calls, arrived: &mut UnboundedReceiver<Receipt>) -> Result<TourTotals, TourError> {
+    let mut totals = TourTotals::default();
     for happening in day::happenings() {
-        told.events += 1;
-        say(&format!("\n{EVENT}event {}{EVENT:#}  {}", told.events, happening.told));
+        totals.events += 1;
+        say(&format!("\n{EVENT}event {}{EVENT:#}  {}", totals.events, happening.told));
         say(&indented(&event_text(&happening.event), 2));
         let posted = Instant::now();
         calls.post("/v1/events", &happening.event).await?;
         for (receipt, trigger) in await_posts(&happening, arrived).await? {
             let between = receipt.arrived.saturating_duration_since(posted);
-            told.posts += 1;
-            told.slowest = told.slowest.max(between);
+            totals.posts += 1;
+            totals.slowest = totals.slowest.max(between);
             say(&post_text(&receipt, &trigger, between));
         }
     }
-    Ok(told)
+    Ok(totals)
 }
 
 /// The POSTs that an event must cause, each with its trigger's id.
 async fn await_posts(
     happening: &Happening,
     arrived: &mut UnboundedReceiver<Receipt>,
-) -> Result<Vec<(Receipt, String)>, String> {
+) -> Result<Vec<(Receipt, String)>, TourError> {
     let mut missing = happening.fires.to_vec();
     let mut posts = Vec::with_capacity(missing.len());
     let deadline = tokio::time::Instant::now() + ARRIVES_WITHIN;
     while let Some(next) = missing.first() {
         let receipt = tokio::time::timeout_at(deadline, arrived.recv()).await;
-        let receipt = receipt.ok().flatten().ok_or_else(|| {
-            format!("the POST of the trigger {next} did not arrive within {} s", ARRIVES_WITHIN.as_secs())
-        })?;
+        let receipt = receipt.ok().flatten();
+        let receipt = receipt.ok_or(TourError::Missing { trigger: next, seconds: ARRIVES_WITHIN.as_secs() })?;
         let trigger = receipt.path.trim_start_matches('/').to_owned();
-        let place = missing.iter().position(|id| *id == trigger);
-        let place = place.ok_or_else(|| format!("a POST arrived that no trigger should have sent: {trigger}"))?;
-        missing.remove(place);
+        let index = missing.iter().position(|id| *id == trigger);
+        missing.remove(index.ok_or_else(|| TourError::Unexpected(trigger.clone()))?);
         posts.push((receipt, trigger));
     }
     Ok(posts)
@@ -109,14 +108,14 @@ fn milliseconds(duration: Duration) -> String {
 }
 
 /// What was shown.
-pub(super) fn summary(told: &Told) -> String {
+pub(super) fn summary(totals: &TourTotals) -> String {
     format!(
         "\n{HEADING}That was {} and {}, the slowest {} after its event.{HEADING:#}\n\
          JSON, XML and form bodies stayed well-formed whatever the guests typed; a filter kept one booking back;\n\
          what looked like a template in the data stayed text; one trigger's POSTs were signed\n\
          (webhook-signature, as the Standard Webhooks specification says).",
-        counted(told.events, "event"),
-        counted(told.posts, "POST"),
-        milliseconds(told.slowest),
+        counted(totals.events, "event"),
+        counted(totals.posts, "POST"),
+        milliseconds(totals.slowest),
     )
 }

@@ -1,11 +1,12 @@
-//! Reads an export and says of every mistake in which account, of which record, and where in the
-//! file it is: all of them at once. Knows no store.
+//! Reads an export and reports every mistake with its account, its record and its position in the file. Knows no
+//! store.
 
 use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::mistake::{Mistake, Order, Place};
+use super::mistake::{Mistake, Order, Position};
+use crate::cli::error::NotAnExport;
 use crate::cli::transfer::{MARK, VERSION};
 use crate::json::kind;
 use crate::model::field::{FieldError, Fields};
@@ -24,7 +25,7 @@ pub(super) struct Document {
     pub(super) templates: Vec<Entry<Template>>,
     /// Triggers of all accounts.
     pub(super) triggers: Vec<Entry<Trigger>>,
-    /// Every template that is there, also with mistakes: what refers to it is no mistake of its own.
+    /// Every template of the file, also those with mistakes: a trigger that names one has no mistake of its own.
     named: Vec<(AccountId, TemplateId)>,
 }
 
@@ -35,14 +36,14 @@ pub(super) struct Entry<T> {
     pub(super) account: AccountId,
     /// The record.
     pub(super) value: T,
-    place: Place,
+    position: Position,
 }
 
 impl<T: Record> Entry<T> {
     /// A mistake in this record, at a pointer into it.
     pub(super) fn mistake(&self, pointer: &str, code: &'static str, detail: &str) -> Mistake {
         let error = FieldError::new(pointer, code, detail);
-        self.place.mistake(owner::<T>(&self.account, self.value.id()), error)
+        self.position.mistake(owner::<T>(&self.account, self.value.id()), error)
     }
 }
 
@@ -53,18 +54,19 @@ impl Document {
     }
 }
 
-/// Reads the file. With `into`, what it holds of one account goes there. An error: it is no export
-/// that this version can read.
-pub(super) fn read(text: &[u8], into: Option<&AccountId>, quotas: &Quotas) -> Result<(Document, Vec<Mistake>), String> {
-    let document: Value = serde_json::from_slice(text).map_err(|error| format!("this is no JSON: {error}"))?;
+/// Reads the file. With `into`, what it holds of one account goes there.
+pub(super) fn read(
+    text: &[u8],
+    into: Option<&AccountId>,
+    quotas: &Quotas,
+) -> Result<(Document, Vec<Mistake>), NotAnExport> {
+    let document: Value = serde_json::from_slice(text)?;
     match document.get(MARK) {
         Some(version) if version.as_u64() == Some(VERSION) => {}
-        Some(version) => {
-            return Err(format!("the export has the format {version}, and this version of Posthaste reads {VERSION}"));
-        }
-        None => return Err(format!("this is no export of Posthaste: it has no `{MARK}`")),
+        Some(version) => return Err(NotAnExport::OtherFormat { found: version.clone(), known: VERSION }),
+        None => return Err(NotAnExport::NoMark(MARK)),
     }
-    let mut reader = Reader { quotas: quotas.clone(), document: Document::default(), mistakes: Vec::new() };
+    let mut reader = ExportReader { quotas: quotas.clone(), document: Document::default(), mistakes: Vec::new() };
     let accounts = reader.read_top(document);
     let accounts = chosen(accounts, into)?;
     for account in accounts {
@@ -82,30 +84,30 @@ struct Account {
 }
 
 /// All of them, or the one that goes into `into`.
-fn chosen(mut accounts: Vec<Account>, into: Option<&AccountId>) -> Result<Vec<Account>, String> {
+fn chosen(mut accounts: Vec<Account>, into: Option<&AccountId>) -> Result<Vec<Account>, NotAnExport> {
     let Some(into) = into else {
         return Ok(accounts);
     };
     if accounts.len() > 1 {
         accounts.retain(|account| account.id == *into);
         if accounts.is_empty() {
-            return Err(format!("the file holds many accounts, and {into} is none of them"));
+            return Err(NotAnExport::NoSuchAccount(into.clone()));
         }
     }
     Ok(accounts)
 }
 
-struct Reader {
+struct ExportReader {
     quotas: Quotas,
     document: Document,
     mistakes: Vec<Mistake>,
 }
 
-impl Reader {
+impl ExportReader {
     fn refuse(&mut self, order: Order, owner: &str, errors: Option<Vec<FieldError>>, base: &str) {
         let errors = errors.into_iter().flatten();
-        let place = Place { order, pointer: base.to_owned() };
-        self.mistakes.extend(errors.map(|error| place.mistake(owner.to_owned(), error)));
+        let position = Position { order, pointer: base.to_owned() };
+        self.mistakes.extend(errors.map(|error| position.mistake(owner.to_owned(), error)));
     }
 
     fn read_top(&mut self, document: Value) -> Vec<Account> {
@@ -138,7 +140,7 @@ impl Reader {
             fields.finish(Some(()))
         });
         self.refuse((index, 0, 0), "", read.err(), &format!("/accounts/{index}"));
-        // A mistake in the name hides none behind it; nothing is ever written under this one.
+        // A mistake in the name hides no other; nothing is ever written under this placeholder.
         let id = id.unwrap_or_else(|| AccountId::new(&format!("unnamed-{index}")).expect("this can be a name"));
         Account { index, id, templates, triggers }
     }
@@ -178,8 +180,10 @@ impl Reader {
         let mut seen = HashSet::new();
         let mut entries = Vec::with_capacity(documents.len());
         for (index, document) in documents.into_iter().enumerate() {
-            let place =
-                Place { order: (order.0, order.1, index), pointer: format!("/accounts/{}/{member}/{index}", order.0) };
+            let position = Position {
+                order: (order.0, order.1, index),
+                pointer: format!("/accounts/{}/{member}/{index}", order.0),
+            };
             let id = document.get("id").and_then(Value::as_str).unwrap_or("?").to_owned();
             let over = match &document {
                 Value::Object(members) if T::KIND == Kind::Trigger => self.quotas.judge_document(members),
@@ -188,7 +192,7 @@ impl Reader {
             let read = if over.is_empty() { T::from_json(document) } else { Err(over) };
             match read {
                 Ok(value) => {
-                    let entry = Entry { account: account.clone(), value, place };
+                    let entry = Entry { account: account.clone(), value, position };
                     if seen.insert(id) {
                         entries.push(entry);
                     } else {
@@ -197,7 +201,7 @@ impl Reader {
                 }
                 Err(errors) => {
                     let errors = errors.into_iter();
-                    self.mistakes.extend(errors.map(|e| place.mistake(owner::<T>(account, &id), e)));
+                    self.mistakes.extend(errors.map(|e| position.mistake(owner::<T>(account, &id), e)));
                 }
             }
         }
@@ -232,7 +236,7 @@ mod tests {
         crate::config::Config::from_layers(None, []).expect("the defaults").store.quotas
     }
 
-    fn read_value(document: Value, into: Option<&str>) -> Result<(Document, Vec<String>), String> {
+    fn read_value(document: Value, into: Option<&str>) -> Result<(Document, Vec<String>), NotAnExport> {
         let into = into.map(|name| AccountId::new(name).expect("a name"));
         let (document, mistakes) = read(document.to_string().as_bytes(), into.as_ref(), &quotas())?;
         Ok((document, mistakes.iter().map(ToString::to_string).collect()))
@@ -262,15 +266,18 @@ mod tests {
             let owners: Vec<&str> = document.triggers.iter().map(|entry| entry.account.as_str()).collect();
             assert_eq!(owners, names);
         }
-        assert!(read_value(two, Some("z")).expect_err("none of them").contains("z is none"));
+        assert!(read_value(two, Some("z")).expect_err("not one of them").to_string().contains("z is not one"));
     }
 
     #[test]
     fn what_is_no_export_is_refused() {
-        for (text, part) in
-            [("{", "no JSON"), ("[]", "no export"), ("{\"posthaste_export\":2}", "format 2"), ("{}", "no export")]
-        {
-            let error = read(text.as_bytes(), None, &quotas()).expect_err(text);
+        for (text, part) in [
+            ("{", "not JSON"),
+            ("[]", "not an export"),
+            ("{\"posthaste_export\":2}", "format 2"),
+            ("{}", "not an export"),
+        ] {
+            let error = read(text.as_bytes(), None, &quotas()).expect_err(text).to_string();
             assert!(error.contains(part), "{text}: {error}");
         }
     }

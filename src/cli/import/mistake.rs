@@ -9,7 +9,7 @@ pub(super) type Order = (usize, usize, usize);
 
 /// Where in the file a record is.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct Position {
     pub(super) order: Order,
     /// A JSON Pointer (RFC 6901) into the file.
     pub(super) pointer: String,
@@ -37,7 +37,7 @@ impl fmt::Display for Mistake {
     }
 }
 
-impl Place {
+impl Position {
     /// A mistake at a pointer that begins here.
     pub(super) fn mistake(&self, owner: String, error: FieldError) -> Mistake {
         let pointer = format!("{}{}", self.pointer, error.pointer);

@@ -1,5 +1,5 @@
-//! `posthaste import`: templates and triggers from a file that export wrote, all of them or, where
-//! the file has a mistake, none. It never removes anything.
+//! `posthaste import`: writes templates and triggers from a file that export wrote: all of them, or none if the file
+//! has a mistake. It never deletes anything.
 
 mod document;
 mod mistake;
@@ -13,24 +13,24 @@ use std::process::ExitCode;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use indicatif::ProgressBar;
 
+use super::error::CommandError;
 use super::print::{complain, counted, progress_bar, report, say, visible_line};
 use super::{Import, transfer};
 use crate::config::Config;
 use crate::model::id::{AccountId, TemplateId};
 use crate::model::template::Template;
-use crate::node::load_dictionary;
 use crate::store::{Precondition, Record, Store, StoreError};
 use crate::telemetry::log;
 use crate::templating::{self, Severity, TagLookup};
 use document::{Document, Entry};
 use mistake::Mistake;
 
-/// A file larger than this is no export: a hundred thousand triggers are 50 MB.
+/// A larger file is not an export: a hundred thousand triggers are 50 MB.
 const FILE_BYTES_MAX: u64 = 2 << 30;
-/// Writes under way at a time: as many as the embedded store commits together.
+/// Concurrent writes: as many as the embedded store commits together.
 const WRITES_MAX: usize = 256;
 
-/// How many records were written, and how many of them were not there before.
+/// How many records were written, and how many of them are new.
 #[derive(Debug, Default, Clone, Copy)]
 struct Tally {
     written: usize,
@@ -47,50 +47,48 @@ pub(super) fn run(words: &Import) -> ExitCode {
     match actix_rt::System::new().block_on(import(words, &config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error);
+            complain(&error.to_string());
             ExitCode::FAILURE
         }
     }
 }
 
-async fn import(words: &Import, config: &Config) -> Result<(), String> {
+async fn import(words: &Import, config: &Config) -> Result<(), CommandError> {
     let name = if words.file == Path::new("-") { "standard input".into() } else { words.file.display().to_string() };
-    let text = read(&words.file).map_err(|error| format!("{name}: {error}"))?;
-    let dictionary = load_dictionary(&config.catalogue)
-        .map_err(|errors| errors.iter().map(|e| format!("\n  {e}")).collect::<String>())
-        .map_err(|errors| format!("the catalogue has mistakes:{errors}"))?;
+    let text = read(&words.file).map_err(|source| CommandError::File { name: name.clone(), source })?;
+    let dictionary = config.catalogue.load().map_err(CommandError::Dictionary)?;
     let (document, mut mistakes) = document::read(&text, words.account.as_ref(), &config.store.quotas)
-        .map_err(|error| format!("{name}: {error}"))?;
+        .map_err(|source| CommandError::Export { name: name.clone(), source })?;
     for entry in &document.templates {
         judge(entry, &dictionary, config, &mut mistakes);
     }
     let store = transfer::open(config).await?;
-    find_missing(&document, &store, &mut mistakes).await.map_err(|error| error.to_string())?;
+    find_missing(&document, &store, &mut mistakes).await?;
     if !mistakes.is_empty() {
         mistakes.sort_by_key(|mistake| mistake.order);
         for mistake in &mistakes {
             report(&visible_line(&format!("{name}: {mistake}")));
         }
-        return Err(format!("{} in the file; nothing was imported", counted(mistakes.len(), "mistake")));
+        return Err(CommandError::Mistakes(mistakes.len()));
     }
     write(&store, document).await
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     let read = if path == Path::new("-") {
         io::stdin().lock().take(FILE_BYTES_MAX + 1).read_to_end(&mut text)
     } else {
         File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut text))
     };
-    match read {
-        Err(error) => Err(format!("can't be read: {error}")),
-        Ok(length) if length as u64 > FILE_BYTES_MAX => Err(format!("has more than {FILE_BYTES_MAX} bytes")),
-        Ok(_) => Ok(text),
+    let length = read.map_err(|error| io::Error::new(error.kind(), format!("can't be read: {error}")))?;
+    if length as u64 > FILE_BYTES_MAX {
+        return Err(io::Error::other(format!("has more than {FILE_BYTES_MAX} bytes")));
     }
+    Ok(text)
 }
 
-/// What would keep the HTTP interface from taking the template keeps it from being imported.
+/// Applies the checks of the HTTP interface to a template.
 fn judge(entry: &Entry<Template>, dictionary: &dyn TagLookup, config: &Config, mistakes: &mut Vec<Mistake>) {
     let Template { format, body, .. } = &entry.value;
     let checked = templating::compile(*format, body, dictionary, None, &config.templates);
@@ -100,7 +98,7 @@ fn judge(entry: &Entry<Template>, dictionary: &dyn TagLookup, config: &Config, m
     }
 }
 
-/// A trigger's template must come with it or be there already.
+/// A trigger's template must be in the file or in the store.
 async fn find_missing(document: &Document, store: &Store, mistakes: &mut Vec<Mistake>) -> Result<(), StoreError> {
     let mut known: HashSet<(&AccountId, &TemplateId)> = document.named_templates().collect();
     for entry in &document.triggers {
@@ -118,12 +116,12 @@ async fn find_missing(document: &Document, store: &Store, mistakes: &mut Vec<Mis
     Ok(())
 }
 
-async fn write(store: &Store, document: Document) -> Result<(), String> {
+async fn write(store: &Store, document: Document) -> Result<(), CommandError> {
     let total = document.templates.len() + document.triggers.len();
     let accounts = document.accounts;
     let bar = progress_bar(total);
     let templates = put_all(store, document.templates, &bar).await?;
-    // Each trigger's template is there now.
+    // Each trigger's template is stored now.
     let triggers = put_all(store, document.triggers, &bar).await?;
     bar.finish_and_clear();
     let told = |tally: Tally, what: &str| {
@@ -135,14 +133,15 @@ async fn write(store: &Store, document: Document) -> Result<(), String> {
     Ok(())
 }
 
-/// Many at a time, since the store commits together what waits together.
-async fn put_all<T: Record>(store: &Store, entries: Vec<Entry<T>>, bar: &ProgressBar) -> Result<Tally, String> {
+/// Writes many concurrently, since the store commits together what waits together.
+async fn put_all<T: Record>(store: &Store, entries: Vec<Entry<T>>, bar: &ProgressBar) -> Result<Tally, CommandError> {
     let puts = stream::iter(entries).map(|entry| async move {
         let written = store.put(Some(&entry.account), &entry.value, Precondition::None).await;
-        written.map_err(|error| {
-            let (kind, id) = (T::KIND.as_str(), entry.value.id());
-            let account = &entry.account;
-            format!("{kind} {account}/{id}: {error}; the import is not complete, and can be run again")
+        written.map_err(|source| CommandError::NotImported {
+            kind: T::KIND,
+            account: entry.account.clone(),
+            id: entry.value.id().to_owned(),
+            source,
         })
     });
     let tally = puts.buffer_unordered(WRITES_MAX).try_fold(Tally::default(), |tally, written| {

@@ -1,5 +1,4 @@
-//! `posthaste receive`: prints each POST that arrives, until a signal says stop. It never sends
-//! anything and keeps nothing.
+//! `posthaste receive`: prints each POST that arrives, until a signal. It never sends anything and keeps nothing.
 
 mod receipt;
 mod receiver;
@@ -22,7 +21,7 @@ pub(super) fn run(words: &Receive) -> ExitCode {
         let stop = match signals::stop_signal() {
             Ok(stop) => stop,
             Err(error) => {
-                complain(&format!("signals can't be heard: {error}"));
+                complain(&format!("signals can't be received: {error}"));
                 return ExitCode::FAILURE;
             }
         };
@@ -61,7 +60,7 @@ pub(super) fn run(words: &Receive) -> ExitCode {
     })
 }
 
-/// What is done with each POST. Once nobody reads what is printed, there is nothing left to do.
+/// Prints each POST. Ends the command once nobody reads its output.
 fn show(words: &Receive, unheard: &Arc<Notify>) -> Option<Show> {
     if words.quiet {
         return None;

@@ -1,4 +1,4 @@
-//! A POST as it arrived, told to a person or to a program. Never says what it means.
+//! A POST as it arrived, formatted for a person or for a program.
 
 use std::time::Instant;
 
@@ -11,16 +11,16 @@ use serde_json::{Map, Value};
 
 use crate::cli::print::{ASIDE, POST, visible, visible_line};
 
-/// Headers that frame a request or say how a connection is used; a person has seen enough of them.
+/// Headers that frame a request or describe the connection, which a person need not see.
 const DULL_HEADERS: [&str; 8] =
     ["accept", "accept-encoding", "connection", "content-length", "date", "host", "keep-alive", "transfer-encoding"];
 
 /// A POST as it arrived.
 #[derive(Debug, Clone)]
 pub(in crate::cli) struct Receipt {
-    /// When it had arrived whole.
+    /// When it was complete.
     pub(in crate::cli) time: Timestamp,
-    /// The same on the clock that measures.
+    /// The same, on the monotonic clock.
     pub(in crate::cli) arrived: Instant,
     /// The request's method.
     pub(in crate::cli) method: String,
@@ -35,7 +35,7 @@ pub(in crate::cli) struct Receipt {
 }
 
 impl Receipt {
-    /// For a person: first line, the headers that tell something, the body as it is.
+    /// For a person: the request line, the informative headers, the body.
     pub(in crate::cli) fn text(&self) -> String {
         let (method, path) = (visible_line(&self.method), visible_line(&self.path));
         let time = format!("{:.3}", self.time);

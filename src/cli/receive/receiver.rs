@@ -1,5 +1,5 @@
-//! A server that takes POSTs and answers all of them alike. It must never be the slowest part of a
-//! measurement, so without somebody to show them to it only counts. It never prints.
+//! A server that accepts POSTs and gives all of them the same response. It must never be the slowest part of a
+//! measurement, so it only counts where nothing is to be shown. It never prints.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -19,18 +19,18 @@ use super::Receipt;
 
 /// How much of a body is kept to be shown.
 const BODY_BYTES_KEPT_MAX: usize = 1 << 20;
-/// Longer than senders keep theirs, so that none meets a connection that is just being closed.
+/// Longer than senders keep connections, so that none uses one that is just being closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// Takes each POST as it arrives, on any of the receiver's threads.
+/// Receives each POST, on any of the receiver's threads.
 pub(in crate::cli) type Show = Arc<dyn Fn(Receipt) + Send + Sync>;
 
 /// How a receiver behaves.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::cli) struct Behaviour {
-    /// The status of every answer, 200 to 599.
+    /// The status of every response, 200 to 599.
     pub(in crate::cli) status: u16,
-    /// How long each answer is waited with.
+    /// The delay of each response.
     pub(in crate::cli) delay: Duration,
     /// Threads that receive.
     pub(in crate::cli) threads: usize,
@@ -43,9 +43,9 @@ pub(in crate::cli) struct Receiver {
     received: Arc<AtomicUsize>,
 }
 
-/// What the receiver's threads have in common.
+/// What the receiver's threads share.
 #[derive(Clone)]
-struct Desk {
+struct Handler {
     status: StatusCode,
     delay: Duration,
     show: Option<Show>,
@@ -59,9 +59,10 @@ impl Receiver {
         let address = listener.local_addr()?;
         let received = Arc::new(AtomicUsize::new(0));
         let status = StatusCode::from_u16(behaviour.status).map_err(io::Error::other)?;
-        let desk = Desk { status, delay: behaviour.delay, show, received: Arc::clone(&received) };
-        let server =
-            HttpServer::new(move || App::new().app_data(web::Data::new(desk.clone())).default_service(web::to(take)));
+        let handler = Handler { status, delay: behaviour.delay, show, received: Arc::clone(&received) };
+        let server = HttpServer::new(move || {
+            App::new().app_data(web::Data::new(handler.clone())).default_service(web::to(take))
+        });
         let server = server.workers(behaviour.threads).keep_alive(KEEP_ALIVE).disable_signals().listen(listener)?.run();
         let handle = server.handle();
         actix_rt::spawn(server);
@@ -73,37 +74,37 @@ impl Receiver {
         self.address
     }
 
-    /// Ends at once, and says how many POSTs came.
+    /// Stops at once, and returns the number of POSTs.
     pub(in crate::cli) async fn stop(self) -> usize {
         self.server.stop(false).await;
         self.received.load(Ordering::SeqCst)
     }
 }
 
-async fn take(request: HttpRequest, mut payload: web::Payload, desk: web::Data<Desk>) -> HttpResponse {
+async fn take(request: HttpRequest, mut payload: web::Payload, handler: web::Data<Handler>) -> HttpResponse {
     if request.method() != Method::POST {
         return HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, "POST")).finish();
     }
-    let kept_max = if desk.show.is_some() { BODY_BYTES_KEPT_MAX } else { 0 };
-    // A sender that broke off hears nothing any more.
+    let kept_max = if handler.show.is_some() { BODY_BYTES_KEPT_MAX } else { 0 };
+    // The sender closed the connection.
     let Ok((body, bytes_left_out)) = read(&mut payload, kept_max).await else {
         return HttpResponse::BadRequest().finish();
     };
     let (time, arrived) = (Timestamp::now(), Instant::now());
-    desk.received.fetch_add(1, Ordering::SeqCst);
-    if let Some(show) = &desk.show {
+    handler.received.fetch_add(1, Ordering::SeqCst);
+    if let Some(show) = &handler.show {
         let headers = headers(&request);
         let path = request.uri().path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
         let method = request.method().to_string();
         show(Receipt { time, arrived, method, path, headers, body, bytes_left_out });
     }
-    if !desk.delay.is_zero() {
-        actix_rt::time::sleep(desk.delay).await;
+    if !handler.delay.is_zero() {
+        actix_rt::time::sleep(handler.delay).await;
     }
-    HttpResponse::new(desk.status)
+    HttpResponse::new(handler.status)
 }
 
-/// Reads all of a body and keeps the beginning; says how much it did not keep.
+/// Reads a body and keeps its beginning; returns how many bytes it did not keep.
 async fn read(payload: &mut web::Payload, kept_max: usize) -> Result<(Bytes, usize), PayloadError> {
     let mut kept = BytesMut::new();
     let mut left_out = 0;

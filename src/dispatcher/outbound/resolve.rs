@@ -41,7 +41,7 @@ pub(in crate::dispatcher) fn system_resolver() -> Result<SystemResolver, Resolve
     let of = |strategy| {
         let mut builder = TokioResolver::builder_tokio().unwrap_or_else(|error| {
             // As the C library does where there is no resolv.conf.
-            tracing::warn!(%error, "no configuration of name servers; the one on this machine is asked");
+            tracing::warn!(%error, "no name servers are configured; using the one on this machine");
             let local = NameServerConfig::udp_and_tcp(IpAddr::V4(Ipv4Addr::LOCALHOST));
             let config = ResolverConfig::from_parts(None, Vec::new(), vec![local]);
             TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())

@@ -4,12 +4,13 @@
 use std::io;
 use std::sync::Arc;
 
-use super::body::{EventFields, write_accepted, write_fired};
+use super::body::{EventFields, Listing, write_accepted, write_fired};
 use super::folder::Folder;
 use super::format::{RecordKind, SegmentKind};
 use super::lane::{Lane, Written};
+use super::ledger::Firing;
 use super::ledger::{Entry, Segment};
-use super::registry::{Firing, Journal};
+use super::registry::Journal;
 
 /// So many entries' ids are drawn at a time, so that threads seldom share the counter.
 const IDS: usize = 1_024;
@@ -48,7 +49,8 @@ impl<F> Request<F> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part<'a> {
     pub(super) event: EventFields<'a>,
-    pub(super) triggers: &'a [&'a str],
+    /// Each trigger with a hash of its destination.
+    pub(super) triggers: &'a [(u64, &'a str)],
     /// Whether the event is the one that the request's last part ended with, which fired more.
     pub(super) is_more: bool,
 }
@@ -79,11 +81,13 @@ impl<D: Folder> Acceptor<D> {
             let is_last = commits && number + 1 == parts.len();
             let entry = match request.entries.last().filter(|_| part.is_more && number == 0) {
                 Some(entry) => Arc::clone(entry),
-                None => Entry::new(self.draw_id(), Arc::clone(&self.journal.pool)),
+                None => Entry::new(self.draw_id(), Arc::clone(&self.journal.unsettled)),
             };
             let ids = (entry.id, *request.id.get_or_insert(entry.id));
             let first = entry.next();
-            let listings = (first..).zip(part.triggers.iter().copied());
+            let listings = (first..).zip(part.triggers);
+            let listings =
+                listings.map(|(index, (destination, trigger))| Listing { index, destination: *destination, trigger });
             if first > 0 {
                 self.lane.push(RecordKind::Fired, is_last, |body| write_fired(body, ids, listings));
             } else {

@@ -8,8 +8,9 @@ use super::body::write_item;
 use super::folder::Folder;
 use super::format::{RecordKind, SegmentKind};
 use super::lane::Lane;
+use super::ledger::Firing;
 use super::ledger::Segment;
-use super::registry::{Firing, Journal};
+use super::registry::Journal;
 
 /// Writes begun records; one for each thread that sends.
 #[derive(Debug)]

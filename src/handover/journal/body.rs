@@ -7,8 +7,8 @@
 //! | begun | items of 16 bytes: entry 8, index 4, attempt 2, zero 2 |
 //!
 //! A field is a tag of 1 byte, a length of 4 and so many bytes: 1 account, 2 type, 3 id, 4 source, 5 time, 6 data,
-//! 7 firings. Unknown tags are passed over, so fields can be added. A firing is its index within the entry (4), the
-//! length of its trigger's id (2) and the id. Numbers are little-endian.
+//! 7 firings. Unknown tags are passed over, so fields can be added. A firing is its index within the entry (4), a hash of
+//! its destination (8), the length of its trigger's id (2) and the id. Numbers are little-endian.
 //!
 //! An *entry* is an event that fired something. Its id is unique in the journal, also over restarts. The index of a
 //! firing stays when the entry is written anew.
@@ -17,6 +17,8 @@ use super::format::{u32_at, u64_at};
 
 const ACCEPTED_BYTES: usize = 40;
 const FIRED_BYTES: usize = 32;
+/// Bytes of a firing before its trigger's id.
+const FIRING_BYTES: usize = 14;
 /// Bytes of one item of a begun record.
 pub(super) const ITEM_BYTES: usize = 16;
 
@@ -35,30 +37,38 @@ mod tag {
     pub(super) const FIRINGS: u8 = 7;
 }
 
-/// One firing of an entry, as it stands in a record: its index and its trigger.
-pub type Listing<'a> = (u32, &'a str);
+/// One firing of an entry, as it stands in a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Listing<'a> {
+    /// Its number within the entry.
+    pub(super) index: u32,
+    /// Tells whether its trigger still sends to where it sent then.
+    pub(super) destination: u64,
+    /// Its trigger's id.
+    pub(super) trigger: &'a str,
+}
 
 /// An event as it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct EventFields<'a> {
+pub(super) struct EventFields<'a> {
     /// When it was accepted, Unix milliseconds.
-    pub accepted_ms: u64,
+    pub(super) accepted_ms: u64,
     /// How many deliveries of ours it has come through.
-    pub hops: u8,
+    pub(super) hops: u8,
     /// Whether its id is the producer's own.
-    pub id_given: bool,
+    pub(super) id_given: bool,
     /// Whose triggers it fires.
-    pub account: &'a str,
+    pub(super) account: &'a str,
     /// What kind of thing happened.
-    pub event_type: &'a str,
+    pub(super) event_type: &'a str,
     /// Its id.
-    pub id: &'a str,
+    pub(super) id: &'a str,
     /// Where it happened; may be empty.
-    pub source: &'a str,
+    pub(super) source: &'a str,
     /// When it happened.
-    pub time: &'a str,
+    pub(super) time: &'a str,
     /// Its data, as JSON.
-    pub data: &'a str,
+    pub(super) data: &'a str,
 }
 
 /// An accepted record's body.
@@ -147,8 +157,9 @@ pub(super) fn write_item(out: &mut Vec<u8>, entry: u64, index: u32) {
 }
 
 fn write_firings<'a>(out: &mut Vec<u8>, firings: impl Iterator<Item = Listing<'a>>) {
-    for (index, trigger) in firings {
+    for Listing { index, destination, trigger } in firings {
         out.extend_from_slice(&index.to_le_bytes());
+        out.extend_from_slice(&destination.to_le_bytes());
         out.extend_from_slice(&u16::try_from(trigger.len()).unwrap_or(u16::MAX).to_le_bytes());
         out.extend_from_slice(trigger.as_bytes());
     }
@@ -212,9 +223,10 @@ pub(super) fn read_items(body: &[u8]) -> Option<impl Iterator<Item = Item> + '_>
 fn read_firings(mut bytes: &[u8]) -> Option<Vec<Listing<'_>>> {
     let mut firings = Vec::new();
     while !bytes.is_empty() {
-        let head = bytes.get(..6)?;
-        let end = 6 + usize::from(u16::from_le_bytes([head[4], head[5]]));
-        firings.push((u32_at(head, 0), std::str::from_utf8(bytes.get(6..end)?).ok()?));
+        let head = bytes.get(..FIRING_BYTES)?;
+        let end = FIRING_BYTES + usize::from(u16::from_le_bytes([head[12], head[13]]));
+        let trigger = std::str::from_utf8(bytes.get(FIRING_BYTES..end)?).ok()?;
+        firings.push(Listing { index: u32_at(head, 0), destination: u64_at(head, 4), trigger });
         bytes = &bytes[end..];
     }
     Some(firings)
@@ -231,14 +243,15 @@ mod tests {
         fn what_was_written_is_read(
             entry: u64, request: u64, accepted_ms: u64, hops: u8, id_given: bool,
             texts in prop::collection::vec("\\PC{0,20}", 6),
-            triggers in prop::collection::vec((any::<u32>(), "[a-z]{1,9}"), 0..5),
+            triggers in prop::collection::vec((any::<u32>(), any::<u64>(), "[a-z]{1,9}"), 0..5),
         ) {
             let event = EventFields {
                 accepted_ms, hops, id_given,
                 account: &texts[0], event_type: &texts[1], id: &texts[2],
                 source: &texts[3], time: &texts[4], data: &texts[5],
             };
-            let firings: Vec<Listing<'_>> = triggers.iter().map(|(index, id)| (*index, id.as_str())).collect();
+            let firings: Vec<Listing<'_>> =
+                triggers.iter().map(|(index, destination, id)| Listing { index: *index, destination: *destination, trigger: id }).collect();
             let mut body = Vec::new();
             write_accepted(&mut body, (entry, request), &event, firings.iter().copied());
             let expected = Accepted { entry, request, due_ms: 0, attempt: 1, event, firings: firings.clone() };
@@ -260,10 +273,11 @@ mod tests {
     fn a_field_of_a_later_version_is_passed_over() {
         let mut body = Vec::new();
         let event = EventFields { account: "acme", data: "{}", ..EventFields::default() };
-        write_accepted(&mut body, (1, 2), &event, [(0, "t")].into_iter());
+        let firing = Listing { index: 0, destination: 7, trigger: "t" };
+        write_accepted(&mut body, (1, 2), &event, [firing].into_iter());
         body.extend_from_slice(&[200, 3, 0, 0, 0, 1, 2, 3]);
         let read = read_accepted(&body).expect("an accepted record");
-        assert_eq!((read.event, read.firings), (event, vec![(0, "t")]));
+        assert_eq!((read.event, read.firings), (event, vec![firing]));
     }
 
     #[test]

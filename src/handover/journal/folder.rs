@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::io;
 
 /// The folder that holds the segments.
-pub trait Folder: Debug + Send + Sync + 'static {
+pub(super) trait Folder: Debug + Send + Sync + 'static {
     /// An open file of the folder.
     type File: SegmentFile;
 
@@ -26,7 +26,7 @@ pub trait Folder: Debug + Send + Sync + 'static {
 }
 
 /// An open segment.
-pub trait SegmentFile: Debug + Send + Sync + 'static {
+pub(super) trait SegmentFile: Debug + Send + Sync + 'static {
     /// Writes at this offset. Fewer bytes may be written than were given.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
 

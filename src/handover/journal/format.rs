@@ -20,7 +20,7 @@ const COMMITS: u8 = 1;
 
 /// What a crash must not lose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub(super) enum Level {
     /// `kill -9`: what the kernel has been given.
     Process = 1,
     /// A power cut: what the disk has confirmed.
@@ -49,7 +49,7 @@ pub(super) enum RecordKind {
 
 /// Tells one boot of a kernel from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct BootId(pub [u8; 16]);
+pub(super) struct BootId(pub(super) [u8; 16]);
 
 impl BootId {
     /// Whether the page cache of `other` is this one's. An unknown boot is never the same.

@@ -15,12 +15,13 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::body::{Accepted, read_accepted, read_fired, write_accepted, write_item};
+use super::body::{Accepted, Listing, read_accepted, read_fired, write_accepted, write_item};
 use super::folder::{Folder, SegmentFile, read_up_to};
 use super::format::{Level, RecordHeader, RecordKind, SegmentKind};
 use super::lane::Lane;
+use super::ledger::Firing;
 use super::ledger::{Bits, Entry, Place, Segment, lock};
-use super::registry::{Firing, Journal};
+use super::registry::Journal;
 
 /// Records are written anew in groups of about this many bytes.
 const GROUP_BYTES: usize = 1 << 20;
@@ -86,7 +87,7 @@ impl<D: Folder> Keeper<D> {
     pub(super) fn settle_dropped(&mut self, now_ms: u64) -> io::Result<()> {
         loop {
             let mut dropped = {
-                let mut waiting = lock(&self.journal.dropped);
+                let mut waiting = lock(&self.journal.unsettled.dropped);
                 let keep = waiting.len().saturating_sub(GROUP_BYTES / super::body::ITEM_BYTES);
                 waiting.split_off(keep)
             };
@@ -94,7 +95,7 @@ impl<D: Folder> Keeper<D> {
                 return Ok(());
             }
             if let Err(error) = self.write_begun(&dropped, now_ms) {
-                lock(&self.journal.dropped).append(&mut dropped);
+                lock(&self.journal.unsettled.dropped).append(&mut dropped);
                 return Err(error);
             }
         }
@@ -166,7 +167,7 @@ impl<D: Folder> Keeper<D> {
         let all = self.journal.all();
         let waiting: u64 = all.iter().filter(|segment| segment.sealed_at().is_some()).map(|s| s.capacity as u64).sum();
         let free = BEGUN_SEGMENTS_FREE * self.journal.settings.segment_bytes as u64;
-        waiting > self.journal.pool.bytes().max(free)
+        waiting > self.journal.unsettled.bytes().max(free)
     }
 
     /// Writes anew all that is unsettled in closed segments, and asks lanes to close theirs.
@@ -230,7 +231,7 @@ impl<D: Folder> Keeper<D> {
             records.push(read_up_to(&place.segment.file, u64::from(place.offset), place.bytes)?);
         }
         let Some((accepted, listings)) = join(places, &records) else { return Ok(false) };
-        let left = listings.into_iter().filter(|(index, _)| unsettled.has(*index));
+        let left = listings.into_iter().filter(|listing| unsettled.has(listing.index));
         self.accepted.push(RecordKind::Accepted, true, |body| {
             write_accepted(body, (entry.id, entry.id), &accepted.event, left);
         });
@@ -246,7 +247,7 @@ fn bytes_of<F>(places: &[Place<F>]) -> usize {
 pub(super) fn join<'a, F: SegmentFile>(
     places: &[Place<F>],
     records: &'a [Vec<u8>],
-) -> Option<(Accepted<'a>, Vec<super::body::Listing<'a>>)> {
+) -> Option<(Accepted<'a>, Vec<Listing<'a>>)> {
     let (mut accepted, mut listings) = (None, Vec::new());
     for (place, record) in places.iter().zip(records) {
         let (header, body) = RecordHeader::open(record, place.segment.number(), u64::from(place.offset))?;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::folder::SegmentFile;
 use super::format::{SegmentHeader, SegmentKind, SegmentName};
+use crate::flow::fairness::Taken;
 
 /// The `sealed_at` of a segment that is not sealed.
 const OPEN: u64 = 0;
@@ -173,25 +174,54 @@ struct State<F> {
     /// Whether all that it fired is listed and its request committed.
     complete: bool,
     places: Vec<Place<F>>,
-    /// Counts its bytes until it is settled.
-    pool: Arc<Pool>,
+    all: Arc<Unsettled<F>>,
+    /// What it holds of its account's share until it is settled.
+    shares: Vec<Taken>,
 }
 
-/// Bytes of unsettled records.
-#[derive(Debug, Default)]
-pub(super) struct Pool(AtomicU64);
+/// A firing that is kept.
+pub(super) type Firing<F> = (Arc<Entry<F>>, u32);
 
-impl Pool {
+/// What all unsettled entries have in common.
+#[derive(Debug)]
+pub(super) struct Unsettled<F> {
+    bytes: AtomicU64,
+    /// Firings that ended without an attempt and that no begun record names yet.
+    pub(super) dropped: Mutex<Vec<Firing<F>>>,
+    /// The node stops: what is dropped now stays and is sent after the next start.
+    closing: AtomicBool,
+}
+
+impl<F> Default for Unsettled<F> {
+    fn default() -> Self {
+        Self { bytes: AtomicU64::new(0), dropped: Mutex::default(), closing: AtomicBool::new(false) }
+    }
+}
+
+impl<F> Unsettled<F> {
+    /// Bytes of all unsettled records.
     pub(super) fn bytes(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
+        self.bytes.load(Ordering::SeqCst)
+    }
+
+    /// What ends without an attempt from now on stays.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+    }
+
+    /// A firing has ended without an attempt.
+    pub(super) fn dropped(&self, firing: Firing<F>) {
+        if !self.closing.load(Ordering::SeqCst) {
+            lock(&self.dropped).push(firing);
+        }
     }
 }
 
 impl<F: SegmentFile> Entry<F> {
     /// An entry that lists nothing yet.
-    pub(super) fn new(id: u64, pool: Arc<Pool>) -> Arc<Self> {
-        let (unsettled, places) = (Bits::default(), Vec::with_capacity(1));
-        let state = State { unsettled, left: 0, next: 0, complete: false, places, pool };
+    pub(super) fn new(id: u64, all: Arc<Unsettled<F>>) -> Arc<Self> {
+        let (unsettled, places, shares) = (Bits::default(), Vec::with_capacity(1), Vec::new());
+        let state = State { unsettled, left: 0, next: 0, complete: false, places, all, shares };
         Arc::new(Self { id, state: Mutex::new(state) })
     }
 
@@ -203,8 +233,19 @@ impl<F: SegmentFile> Entry<F> {
             state.left += u32::from(state.unsettled.set(index));
             state.next = state.next.max(index + 1);
         }
-        state.pool.0.fetch_add(place.bytes as u64, Ordering::SeqCst);
+        state.all.bytes.fetch_add(place.bytes as u64, Ordering::SeqCst);
         state.places.push(place);
+    }
+
+    /// Holds a part of its account's share until it is settled.
+    pub(super) fn charge(&self, share: Taken) {
+        lock(&self.state).shares.push(share);
+    }
+
+    /// One of its firings has ended without an attempt.
+    pub(super) fn dropped(self: Arc<Self>, index: u32) {
+        let all = Arc::clone(&lock(&self.state).all);
+        all.dropped((self, index));
     }
 
     /// The index that its next firing gets.
@@ -237,6 +278,11 @@ impl<F: SegmentFile> Entry<F> {
         left as usize
     }
 
+    /// Bytes of its records.
+    pub(super) fn bytes(&self) -> usize {
+        lock(&self.state).places.iter().map(|place| place.bytes).sum()
+    }
+
     /// Whether this firing is not settled.
     pub(super) fn has(&self, index: u32) -> bool {
         lock(&self.state).unsettled.has(index)
@@ -266,7 +312,7 @@ impl<F: SegmentFile> Entry<F> {
             return;
         }
         place.segment.hold(self, place.bytes);
-        state.pool.0.fetch_add(place.bytes as u64, Ordering::SeqCst);
+        state.all.bytes.fetch_add(place.bytes as u64, Ordering::SeqCst);
         let before = std::mem::replace(&mut state.places, vec![place]);
         state.let_go(before);
     }
@@ -277,12 +323,13 @@ impl<F: SegmentFile> State<F> {
         if self.left == 0 && self.complete {
             let places = std::mem::take(&mut self.places);
             self.let_go(places);
+            self.shares.clear();
         }
     }
 
     fn let_go(&self, places: Vec<Place<F>>) {
         for place in places {
-            self.pool.0.fetch_sub(place.bytes as u64, Ordering::SeqCst);
+            self.all.bytes.fetch_sub(place.bytes as u64, Ordering::SeqCst);
             place.segment.let_go(place.bytes);
         }
     }

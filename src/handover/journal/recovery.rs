@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
-use super::body::{Listing, read_accepted, read_fired, read_items};
+use super::body::{Accepted, Listing, read_accepted, read_fired, read_items};
 use super::folder::{Folder, SegmentFile, read_up_to};
 use super::format::{
     BootId, HeaderFault, Level, RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentKind, SegmentName, VERSION,
 };
-use super::ledger::{Entry, Place, Pool, Segment, small};
+use super::ledger::{Entry, Place, Segment, Unsettled, small};
 use super::registry::{Journal, RUN_SHIFT, Settings};
 use super::scan::{Damage, Order, Record, Scan, scan};
 
@@ -33,19 +33,19 @@ pub enum OpenError {
 
 /// What was found at a start.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub(super) struct Report {
     /// Firings to send.
-    pub unsettled: usize,
+    pub(super) unsettled: usize,
     /// Firings that are dropped because the machine has started anew since and what was begun is not known.
-    pub lost: usize,
+    pub(super) lost: usize,
     /// Firings that are dropped because a damaged begun record may have named them.
-    pub doubtful: usize,
+    pub(super) doubtful: usize,
     /// Firings whose event stood in a damaged record.
-    pub orphaned: usize,
+    pub(super) orphaned: usize,
     /// Firings of requests that were never answered.
-    pub uncommitted: usize,
+    pub(super) uncommitted: usize,
     /// Parts of segments that were written and hold no valid record.
-    pub damage: Vec<(String, Damage)>,
+    pub(super) damage: Vec<(String, Damage)>,
 }
 
 /// An entry with unsettled firings.
@@ -54,6 +54,8 @@ pub(super) struct Found<F> {
     pub(super) entry: Arc<Entry<F>>,
     /// When it was accepted.
     pub(super) accepted_ms: u64,
+    /// Whose it is.
+    pub(super) account: Arc<str>,
 }
 
 /// A journal that was opened.
@@ -81,7 +83,7 @@ pub(super) fn open<D: Folder>(folder: D, settings: Settings, now_ms: u64) -> Res
         reading.accepted_segment(segment, is_trusted)?;
     }
     let run = runs.max(reading.entries_max >> RUN_SHIFT) + 1;
-    let journal = Journal::new(folder, settings, run, next_number, Arc::clone(&reading.pool));
+    let journal = Journal::new(folder, settings, run, next_number, Arc::clone(&reading.unsettled));
     let (found, report) = reading.finish(&journal);
     let marked = journal.mark_run(now_ms);
     marked.map_err(|error| OpenError::System("the journal can't begin a segment".to_owned(), error))?;
@@ -95,6 +97,9 @@ pub(super) fn untrusted(headers: impl Iterator<Item = SegmentHeader>, settings: 
     let is_gone = |header: &SegmentHeader| header.level == Level::Process && !header.boot.is_same(settings.boot);
     headers.filter(is_gone).map(|header| header.run).max()
 }
+
+/// Zeros, to compare with.
+const BLOCK: [u8; 4_096] = [0; 4_096];
 
 /// A segment that a run before has left.
 struct Old<F> {
@@ -127,7 +132,7 @@ fn list<D: Folder>(folder: &D) -> Result<Vec<Old<D::File>>, OpenError> {
 /// What the segments read so far hold.
 struct Reading<F> {
     boot: BootId,
-    pool: Arc<Pool>,
+    unsettled: Arc<Unsettled<F>>,
     begun: HashSet<(u64, u32)>,
     /// A begun record is damaged, and what it named is not known.
     doubt: bool,
@@ -138,14 +143,15 @@ struct Reading<F> {
     /// Unsettled firings in segments that are not trusted.
     lost: HashSet<(u64, u32)>,
     segments: Vec<Arc<Segment<F>>>,
+    accounts: HashSet<Arc<str>>,
     report: Report,
 }
 
 impl<F: SegmentFile> Reading<F> {
-    fn new(boot: BootId, pool: Arc<Pool>) -> Self {
+    fn new(boot: BootId, unsettled: Arc<Unsettled<F>>) -> Self {
         Self {
             boot,
-            pool,
+            unsettled,
             begun: HashSet::new(),
             doubt: false,
             entries: HashMap::new(),
@@ -153,6 +159,7 @@ impl<F: SegmentFile> Reading<F> {
             pending: HashMap::new(),
             lost: HashSet::new(),
             segments: Vec::new(),
+            accounts: HashSet::new(),
             report: Report::default(),
         }
     }
@@ -169,7 +176,7 @@ impl<F: SegmentFile> Reading<F> {
                 self.begun.insert((item.entry, item.index));
             }
         }
-        self.keep(old, found.end, bytes.len());
+        self.keep(old, found.end)?;
         Ok(())
     }
 
@@ -177,7 +184,7 @@ impl<F: SegmentFile> Reading<F> {
         let bytes = self.read(&old)?;
         let found = self.scan(&old, &bytes);
         let is_unfinished = old.header == Err(HeaderFault::Unfinished);
-        let segment = self.keep(old, found.end, bytes.len());
+        let segment = self.keep(old, found.end)?;
         if is_unfinished {
             return Ok(());
         }
@@ -186,8 +193,7 @@ impl<F: SegmentFile> Reading<F> {
                 RecordKind::Accepted => match read_accepted(record.body) {
                     Some(read) => {
                         let place = place(&segment, record);
-                        let ids = (read.entry, read.request, read.event.accepted_ms);
-                        self.accepted_record(ids, &read.firings, record.header.commits, is_trusted.then_some(place));
+                        self.accepted_record(&read, record.header.commits, is_trusted.then_some(place));
                     }
                     None => self.report.orphaned += 1,
                 },
@@ -204,16 +210,11 @@ impl<F: SegmentFile> Reading<F> {
         Ok(())
     }
 
-    fn accepted_record(
-        &mut self,
-        (entry, request, accepted_ms): (u64, u64, u64),
-        firings: &[Listing<'_>],
-        commits: bool,
-        place: Option<Place<F>>,
-    ) {
+    fn accepted_record(&mut self, read: &Accepted<'_>, commits: bool, place: Option<Place<F>>) {
+        let entry = read.entry;
         self.entries_max = self.entries_max.max(entry);
-        self.request(request, entry, commits, place.is_some());
-        let unsettled = self.unsettled(entry, firings);
+        self.request(read.request, entry, commits, place.is_some());
+        let unsettled = self.not_begun(entry, &read.firings);
         let Some(place) = place else {
             return self.lost.extend(unsettled.into_iter().map(|index| (entry, index)));
         };
@@ -222,9 +223,21 @@ impl<F: SegmentFile> Reading<F> {
         if is_over || self.entries.contains_key(&entry) {
             return;
         }
-        let found = Found { entry: Entry::new(entry, Arc::clone(&self.pool)), accepted_ms };
+        let account = self.account(read.event.account);
+        let accepted_ms = read.event.accepted_ms;
+        let found = Found { entry: Entry::new(entry, Arc::clone(&self.unsettled)), accepted_ms, account };
         found.entry.list(unsettled.into_iter(), place);
         self.entries.insert(entry, found);
+    }
+
+    /// The name of an account, of which there are far fewer than of entries.
+    fn account(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.accounts.get(name) {
+            return Arc::clone(known);
+        }
+        let account: Arc<str> = name.into();
+        self.accounts.insert(Arc::clone(&account));
+        account
     }
 
     fn fired_record(
@@ -235,7 +248,7 @@ impl<F: SegmentFile> Reading<F> {
         place: Option<Place<F>>,
     ) {
         self.request(request, entry, commits, place.is_some());
-        let unsettled = self.unsettled(entry, firings);
+        let unsettled = self.not_begun(entry, firings);
         match (place, self.entries.get(&entry)) {
             (None, _) => self.lost.extend(unsettled.into_iter().map(|index| (entry, index))),
             (Some(place), Some(found)) => found.entry.list(unsettled.into_iter(), place),
@@ -252,14 +265,20 @@ impl<F: SegmentFile> Reading<F> {
         }
     }
 
-    fn unsettled(&self, entry: u64, firings: &[Listing<'_>]) -> Vec<u32> {
-        let indexes = firings.iter().map(|(index, _)| *index);
+    fn not_begun(&self, entry: u64, firings: &[Listing<'_>]) -> Vec<u32> {
+        let indexes = firings.iter().map(|listing| listing.index);
         indexes.filter(|index| !self.begun.contains(&(entry, *index))).collect()
     }
 
     fn read(&self, old: &Old<F>) -> Result<Vec<u8>, OpenError> {
         let length = old.file.length().map_err(system(old.name))?;
-        read_up_to(&old.file, 0, usize::try_from(length).unwrap_or(usize::MAX)).map_err(system(old.name))
+        let mut bytes =
+            read_up_to(&old.file, 0, usize::try_from(length).unwrap_or(usize::MAX)).map_err(system(old.name))?;
+        // Most of it is room that was never written.
+        let blocks = bytes.chunks(BLOCK.len()).rposition(|block| *block != BLOCK[..block.len()]);
+        // A record may end with some zeros.
+        bytes.truncate(blocks.map_or(0, |last| (last + 2) * BLOCK.len()));
+        Ok(bytes)
     }
 
     fn scan<'b>(&mut self, old: &Old<F>, bytes: &'b [u8]) -> Scan<'b> {
@@ -273,7 +292,9 @@ impl<F: SegmentFile> Reading<F> {
         found
     }
 
-    fn keep(&mut self, old: Old<F>, end: usize, capacity: usize) -> Arc<Segment<F>> {
+    fn keep(&mut self, old: Old<F>, end: usize) -> Result<Arc<Segment<F>>, OpenError> {
+        let capacity = old.file.length().map_err(system(old.name))?;
+        let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
         let SegmentName { number, kind } = old.name;
         let (level, boot) = (Level::Process, BootId::default());
         // Of one without a header only its name is needed, to remove it.
@@ -282,7 +303,7 @@ impl<F: SegmentFile> Reading<F> {
         segment.synced.store(small(end), std::sync::atomic::Ordering::SeqCst);
         let segment = Arc::new(segment);
         self.segments.push(Arc::clone(&segment));
-        segment
+        Ok(segment)
     }
 
     fn finish<D: Folder<File = F>>(self, journal: &Journal<D>) -> (Vec<Found<F>>, Report) {

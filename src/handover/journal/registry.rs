@@ -7,24 +7,21 @@ use std::sync::{Arc, Mutex};
 
 use super::folder::{Folder, SegmentFile as _, write_all};
 use super::format::{BootId, Level, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentKind, SegmentName};
-use super::ledger::{Entry, Pool, Segment, lock, small};
+use super::ledger::{Segment, Unsettled, lock, small};
 
 /// Bits of an entry's id below the run that it was made in.
 pub(super) const RUN_SHIFT: u32 = 40;
 
 /// How a journal is kept.
 #[derive(Debug, Clone, Copy)]
-pub struct Settings {
+pub(super) struct Settings {
     /// What must not lose anything.
-    pub level: Level,
+    pub(super) level: Level,
     /// Which boot of the kernel this is.
-    pub boot: BootId,
+    pub(super) boot: BootId,
     /// Bytes of a segment.
-    pub segment_bytes: usize,
+    pub(super) segment_bytes: usize,
 }
-
-/// A firing that is kept.
-pub(super) type Firing<F> = (Arc<Entry<F>>, u32);
 
 type Spare<F> = Mutex<Option<Arc<Segment<F>>>>;
 
@@ -39,17 +36,21 @@ pub(super) struct Journal<D: Folder> {
     pub(super) segments: Mutex<BTreeMap<u64, Arc<Segment<D::File>>>>,
     /// One segment of each kind that is made before it is needed.
     spares: [Spare<D::File>; 2],
-    /// Firings that end without an attempt and that no begun record names yet.
-    pub(super) dropped: Mutex<Vec<Firing<D::File>>>,
-    /// Bytes of all unsettled records.
-    pub(super) pool: Arc<Pool>,
+    /// What all unsettled entries have in common.
+    pub(super) unsettled: Arc<Unsettled<D::File>>,
     /// A segment whose sync failed may hold what is not written anew.
     failed: AtomicBool,
 }
 
 impl<D: Folder> Journal<D> {
     /// A journal with no segments yet, whose next segment and run have these numbers.
-    pub(super) fn new(folder: D, settings: Settings, run: u64, next_number: u64, pool: Arc<Pool>) -> Self {
+    pub(super) fn new(
+        folder: D,
+        settings: Settings,
+        run: u64,
+        next_number: u64,
+        unsettled: Arc<Unsettled<D::File>>,
+    ) -> Self {
         Self {
             folder,
             settings,
@@ -58,8 +59,7 @@ impl<D: Folder> Journal<D> {
             entries: AtomicU64::new(run << RUN_SHIFT),
             segments: Mutex::default(),
             spares: Default::default(),
-            dropped: Mutex::default(),
-            pool,
+            unsettled,
             failed: AtomicBool::new(false),
         }
     }
@@ -180,6 +180,16 @@ impl<D: Folder> Journal<D> {
         if lock(&self.segments).values().any(at_risk) {
             self.failed.store(true, Ordering::SeqCst);
         }
+    }
+
+    /// Firings that are not settled.
+    pub(super) fn left(&self) -> usize {
+        let segments = self.all();
+        let mut entries: BTreeMap<u64, usize> = BTreeMap::new();
+        for segment in segments.iter().filter(|segment| segment.is_accepted()) {
+            entries.extend(segment.unsettled().iter().map(|entry| (entry.id, entry.left())));
+        }
+        entries.values().sum()
     }
 
     /// Bytes of all files.

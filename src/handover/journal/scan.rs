@@ -12,11 +12,11 @@ pub(super) struct Record<'a> {
 
 /// A part of a segment that holds no valid record although it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Damage {
+pub(super) struct Damage {
     /// Where it begins.
-    pub offset: usize,
+    pub(super) offset: usize,
     /// How many bytes are passed over.
-    pub bytes: usize,
+    pub(super) bytes: usize,
 }
 
 /// What a segment holds.

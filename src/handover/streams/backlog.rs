@@ -1,6 +1,6 @@
-//! What lies in the streams, and whether Redis is there and takes more: watched by every node, so that
-//! an ingest node takes nothing more than may wait, and nothing that could not be kept, and a
-//! dispatch node hears what is parked.
+//! Watches the streams on every node: how many deliveries wait, what is parked, and whether Redis accepts writes. So
+//! an ingest node accepts no more than may wait and nothing that could not be kept, and a dispatch node learns what
+//! is parked.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -19,23 +19,24 @@ use crate::model::destination::Destination;
 use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value};
 use crate::telemetry::metrics::Metrics;
 
-/// How often each node looks. Between two looks it knows of what it adds itself.
+/// The interval of polls. Between two polls a node counts only what it adds itself.
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
-/// At every so manyth look it is tried whether Redis takes anything in.
+/// Every Nth poll probes whether Redis accepts writes.
 const TRIED_EVERY: u64 = 10;
-/// In how many streams' slots that is tried at a time on a cluster: enough to meet each of its masters soon, few
-/// enough to cost nothing. A server alone has one for all.
+/// How many partitions are probed at a time on a cluster: enough to reach each master soon, few enough to cost
+/// nothing. A single server has one probe for all.
 const TRIED_AT_ONCE: usize = 16;
-/// How long (milliseconds) what is written to try it stays.
+/// How long a probe's key lives, in milliseconds.
 const TRIAL_KEPT_FOR: &str = "10000";
-/// How many times of what all of them leave one destination may have parked.
+/// A destination may have parked up to this many times what all parked deliveries leave free.
 const SHARE: usize = 4;
-/// Of how many one may always be parked for a destination, also where an outage has left too many for others.
+/// One in this many may always be parked for a destination, also when an outage left too many for others.
 const ALWAYS_ONE_OF: usize = 1_000;
 
-/// The length of a stream, the id of its oldest entry, how many are pending, and who holds what is parked (consumers
-/// of the group ARGV 1 whose names begin with ARGV 2), with how many. Where ARGV 3 is not empty a value of that name is
-/// written; last comes why that was refused. What is no stream has nothing in it.
+/// Returns the length of a stream, the id of its oldest entry, how many are pending, and the consumers with parked
+/// entries (of the group ARGV 1, with names that begin with ARGV 2) with their counts. Where ARGV 3 is not empty,
+/// writes a probe key of that name; the last value says why Redis refused it. A key that is not a stream counts as an
+/// empty one.
 const LOOK: &str = r"
 local tried = ARGV[3] ~= '' and redis.pcall('SET', ARGV[3], '1', 'PX', ARGV[4])
 local refused = tried and tried.err or ''
@@ -52,21 +53,21 @@ for _, consumer in ipairs(consumers.err and {} or consumers) do
 end
 return {length, oldest and oldest[1] or '', pending, parked, refused}";
 
-/// The streams as this node last heard of them.
+/// The streams as of this node's last poll.
 #[derive(Debug)]
 pub struct Backlog {
     lengths: Vec<AtomicUsize>,
     max: usize,
     ingest: bool,
     away: AtomicBool,
-    /// Destinations that have as much parked as they may.
+    /// Destinations that have reached their share of parked deliveries.
     laden: RwLock<HashSet<Destination>>,
     any_laden: AtomicBool,
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
 }
 
-/// Why nothing is taken in.
+/// Why no event is accepted.
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
     #[error("Redis is away: {0}")]
@@ -77,21 +78,21 @@ enum Trouble {
     Disagrees(#[from] StreamsError),
 }
 
-/// What was seen of one stream.
+/// One stream as of a poll.
 #[derive(Debug)]
 struct Seen {
     length: usize,
     /// Milliseconds since the Unix epoch.
     oldest_since: Option<u64>,
-    /// How many a node holds, or are parked.
+    /// How many are held by a node or parked.
     pending: usize,
     parked: Vec<(Destination, usize)>,
-    /// Why its server takes nothing in; empty where it does, or was not asked.
+    /// Why its server accepts no writes; empty where it does, or was not probed.
     refused: String,
 }
 
 impl Backlog {
-    /// Nothing waits. The gate has room for as much as the settings allow, and is closed to
+    /// Starts with no deliveries waiting. The gate has room for as much as the settings allow, and is closed to
     /// events on a node without the role `ingest`.
     pub fn new(streams: &Streams, gate: Arc<Gate>, metrics: Arc<Metrics>) -> Arc<Self> {
         let cluster = &streams.cluster;
@@ -113,7 +114,7 @@ impl Backlog {
         Arc::new(own)
     }
 
-    /// Looks at the streams for as long as the node lives.
+    /// Polls the streams until the node ends.
     pub async fn watch(self: Arc<Self>, streams: Streams) {
         let streams = Streams { link: streams.link.apart(), ..streams };
         let mut ticks = tokio::time::interval(LOOKED_AT_EVERY);
@@ -131,9 +132,9 @@ impl Backlog {
                 tried = first..(first + tried_at_once).min(streams.partitions);
             }
             match looked {
-                Ok(()) if self.away.swap(false, Ordering::Relaxed) => tracing::info!("Redis takes deliveries again"),
+                Ok(()) if self.away.swap(false, Ordering::Relaxed) => tracing::info!("Redis accepts deliveries again"),
                 Err(trouble) if !self.away.swap(true, Ordering::Relaxed) => {
-                    tracing::warn!(%trouble, "no events are taken until Redis takes deliveries again");
+                    tracing::warn!(%trouble, "no events are taken until Redis accepts deliveries again");
                 }
                 _ => {}
             }
@@ -141,7 +142,7 @@ impl Backlog {
         }
     }
 
-    /// Looks once; where it is given partitions, it also tries whether what they are on takes something in.
+    /// Polls once, and probes the given partitions.
     async fn look(&self, streams: &Streams, look: &Code, tries: Option<Range<usize>>) -> Result<(), Trouble> {
         let agrees = tries.is_some();
         let tries = tries.filter(|_| self.ingest).unwrap_or_default();
@@ -164,7 +165,7 @@ impl Backlog {
         Ok(())
     }
 
-    /// Whether something more may be added for a destination: not where it has as much parked as it may.
+    /// Whether a delivery may be added for a destination: not where it has reached its share of parked ones.
     pub(super) fn has_room_for(&self, destination: &Destination) -> bool {
         let laden = || self.laden.read().unwrap_or_else(PoisonError::into_inner).contains(destination);
         !(self.any_laden.load(Ordering::Relaxed) && laden())
@@ -198,9 +199,9 @@ impl Backlog {
         self.metrics.streams.backlog_oldest_age.set(age as f64 / 1_000.0);
     }
 
-    /// Half of the streams is for what nodes have taken and not sent, nearly all of it parked; the more
-    /// destinations share it, the less each may have, and something of it is always left for one more. What an
-    /// outage has left beyond that is worked off while a little of each is taken, and past three quarters nothing.
+    /// Half of the streams is for deliveries that nodes hold or have parked. The more destinations share that half,
+    /// the less each may have, and a part is always left for one more. After an outage has left more than that, a few
+    /// of each are accepted while it shrinks, and none above three quarters.
     fn burden(&self, all: &[Parked], pending: usize) {
         let share = (self.max / 2).saturating_sub(pending).saturating_mul(SHARE);
         let always = if pending < self.max / 4 * 3 { self.max / ALWAYS_ONE_OF } else { 0 };
@@ -211,7 +212,7 @@ impl Backlog {
         *self.laden.write().unwrap_or_else(PoisonError::into_inner) = laden;
     }
 
-    /// How many entries lie in the streams; past the bound nothing more is taken.
+    /// Sets how many entries the streams hold; past the bound no event is accepted.
     fn limit(&self) -> usize {
         let waiting = self.lengths.iter().map(|length| length.load(Ordering::Relaxed)).sum();
         self.gate.set_room(self.max.saturating_sub(waiting));
@@ -219,7 +220,7 @@ impl Backlog {
     }
 }
 
-/// Looks at all streams, and tries whether what these partitions are on takes anything in.
+/// Polls all streams, and probes the servers of these partitions.
 async fn see(streams: &Streams, look: &Code, tries: &Range<usize>) -> RedisResult<Vec<Seen>> {
     let looks = (0..streams.partitions).map(async |partition| {
         let key = stream_key(partition);

@@ -1,7 +1,6 @@
-//! Who serves the claims of a stream: one for each stream that a thread takes from, so that a master of
-//! a cluster that is away holds up nobody's claims but its own. Redis acknowledges an entry
-//! once, whoever asks and whoever holds it, and says for each whether this was the time. Only that
-//! answer is leave to attempt a delivery; silence is not.
+//! Redeems claims for one stream, so an unreachable cluster node delays only its own streams. Redis acknowledges an
+//! entry once, whoever asks and whoever holds it, and says for each request whether this was the time. Only that
+//! response permits an attempt; silence does not.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -20,21 +19,21 @@ use crate::flow::in_flight::{ClaimAction, ClaimRequest, Fetch, Fetched, Request}
 use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value, has_code, is_broken};
 use crate::telemetry::metrics::Redeemed;
 
-/// The consumer that holds what was given back: it never gives a sign of life, so that whoever
-/// comes claims from it.
+/// The consumer that holds what was given back. It has no heartbeat, so any node takes over from it.
 const RETURNED: &str = "returned";
 
-/// The most claims redeemed in one stream at a time: Redis does nothing else meanwhile.
+/// The most claims redeemed in one request for a stream: Redis does nothing else meanwhile.
 const GROUP_MAX: usize = 256;
-/// Between two questions to a Redis that does not answer.
+/// The pause between two requests to a Redis that does not respond.
 const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(50);
-/// Entries that were left count as untouched for so long (milliseconds), longer than any consumer is given.
+/// The idle time given to entries that are left to others, in milliseconds: longer than `cluster.claim_after_ms` may
+/// be.
 const LEFT_FOR: &str = "3600000";
 
-/// For each entry: 1 where it was pending and is now acknowledged and gone, else 0; or their number
-/// where all of them are, as mostly. Both in one step, so that no entry is ever acknowledged and still there. The answer to a claims's last question
-/// (ARGV 3) is kept for a while under the claims's own key (ARGV 2), so that a claims that did not hear it,
-/// as after a pause, may ask again. A full Redis does not keep it, and still answers.
+/// For each entry: 1 where it was pending and is now acknowledged and deleted, else 0; or only their number where all
+/// were pending, as mostly. One step, so that no acknowledged entry stays in the stream. The response to the last
+/// request (ARGV 3) is kept for a minute under the requester's own key (ARGV 2), so that a request whose response was
+/// lost can be repeated. A full Redis does not keep it, and still responds.
 const REDEEM: &str = r"
 local told = redis.call('GET', ARGV[2])
 if told and string.sub(told, 1, #ARGV[3] + 1) == ARGV[3] .. ' ' then
@@ -50,8 +49,8 @@ if #done == #won then won = #done end
 redis.pcall('SET', ARGV[2], ARGV[3] .. ' ' .. cjson.encode(won), 'PX', 60000)
 return won";
 
-/// Gives the caller (ARGV 3) the oldest ARGV 4 entries of another consumer (ARGV 2), or fewer once they have
-/// ARGV 5 bytes; and says before them whether there may be more (1 or 0).
+/// Moves the oldest ARGV 4 entries of another consumer (ARGV 2) to the caller (ARGV 3), or fewer once they have ARGV
+/// 5 bytes. The first value says whether there may be more (1 or 0).
 const FETCH: &str = r"
 local pending = redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', ARGV[4], ARGV[2])
 local entries, left = {}, tonumber(ARGV[5])
@@ -68,34 +67,34 @@ return {#pending == tonumber(ARGV[4]) and 1 or 0, entries}";
 pub(super) struct Clerk {
     source: Rc<Source>,
     intake: Rc<Intake>,
-    /// Where its last answer is kept.
+    /// The key of its last response.
     answer: String,
     question: Cell<u64>,
     redeem: Code,
     fetch: Code,
-    /// Whether it was said that Redis does not move what is held or parked; said once, until it does.
+    /// Whether the log says that Redis does not move entries; logged once, until it does.
     refused: Cell<bool>,
 }
 
-/// What came in during one round trip.
+/// The requests that arrived during one round trip.
 #[derive(Default)]
 struct Batch {
     redeemed: Vec<ClaimRequest>,
-    /// By the consumer that they are left to.
+    /// By the consumer that receives them.
     left: BTreeMap<String, Vec<ClaimRequest>>,
     fetches: Vec<Fetch>,
 }
 
 impl Clerk {
-    /// Who serves the claims of this source.
+    /// The task that serves the claims of this source.
     pub(super) fn new(source: Rc<Source>, intake: Rc<Intake>) -> Self {
         let answer = format!("{{posthaste:{}}}:answer:{}", source.partition, crate::model::id::new_id());
         let (redeem, fetch) = (Code::new(REDEEM), Code::new(FETCH));
         Self { source, intake, answer, question: Cell::new(0), redeem, fetch, refused: Cell::new(false) }
     }
 
-    /// Does what is asked, all that came during one round trip in the next. What could not be left is left
-    /// later, and holds nothing up.
+    /// Serves the requests, all that arrived during one round trip together. Entries that could not be left to others
+    /// are retried later and delay nothing.
     pub(super) async fn serve(self: Rc<Self>, mut asked: mpsc::UnboundedReceiver<Request>) {
         let mut batch = Batch::default();
         let mut requests = Vec::with_capacity(GROUP_MAX);
@@ -119,8 +118,8 @@ impl Clerk {
         }
     }
 
-    /// Asks until there is an answer for each. An entry that an answer acknowledged which Redis has
-    /// forgotten is lost, which is why none is asked for before its attempt is about to begin.
+    /// Repeats the request until there is a response for each. An entry is lost if Redis acknowledged it and forgot
+    /// the response; so none is requested before its attempt is about to begin.
     async fn redeem_all(&self, claims: Vec<ClaimRequest>) {
         if claims.is_empty() {
             return;
@@ -137,7 +136,7 @@ impl Clerk {
                 Ok(won) if won.len() == claims.len() => break won,
                 Ok(won) => tracing::error!(answers = won.len(), "Redis answered for another number of entries"),
                 Err(error) if !std::mem::replace(&mut said, true) => {
-                    tracing::warn!(%error, deliveries = claims.len(), "Redis does not say who has deliveries; they wait");
+                    tracing::warn!(%error, deliveries = claims.len(), "Redis does not redeem claims; their deliveries wait");
                 }
                 Err(_) => {}
             }
@@ -160,8 +159,7 @@ impl Clerk {
         }
     }
 
-    /// Leaves entries to other consumers, as if nobody had touched them for long. Where Redis can't, they stay
-    /// in `left`.
+    /// Moves entries to other consumers with a long idle time. Where Redis can't, they stay in `left`.
     async fn leave_all(&self, left: &mut BTreeMap<String, Vec<ClaimRequest>>) {
         let tried = std::mem::take(left).into_iter().map(async |(consumer, claims)| {
             let done = self.leave(&consumer, &claims).await;
@@ -175,7 +173,7 @@ impl Clerk {
 
     fn refused(&self, error: &RedisError) {
         if !self.refused.replace(true) {
-            tracing::warn!(%error, partition = self.source.partition, "Redis does not park deliveries or give parked ones; tried again until it does");
+            tracing::warn!(%error, partition = self.source.partition, "Redis does not move parked deliveries; retrying");
         }
     }
 
@@ -199,7 +197,7 @@ impl Clerk {
         // A fault of ours must not leave entries under a name that lives and that no claim is for.
         let fetched = AssertUnwindSafe(self.fetched(&fetch)).catch_unwind().await;
         let fetched = fetched.unwrap_or_else(|_| {
-            tracing::error!(self.source.partition, "a fault ended the fetching of what is parked");
+            tracing::error!(self.source.partition, "a panic ended the reading of parked deliveries");
             self.source.begin_anew();
             Fetched { deliveries: Vec::new(), more: true }
         });
@@ -226,7 +224,7 @@ impl Clerk {
         }
     }
 
-    /// Whether there may be more, and what was fetched.
+    /// Whether there may be more, and the fetched entries.
     async fn fetch_for(&self, consumer: &str, fetch: &Fetch) -> RedisResult<(bool, Vec<Entry>)> {
         let (number, bytes) = (fetch.number.to_string(), fetch.bytes.max(1).to_string());
         let parked = parked_name(&fetch.destination);
@@ -250,7 +248,7 @@ impl Batch {
     }
 }
 
-/// What the script of redemption says: whether each is won.
+/// Reads the response of the script: whether each claim was won.
 fn each_won(answer: Value) -> RedisResult<Vec<bool>> {
     match answer {
         Value::Int(all) => Ok(vec![true; usize::try_from(all).unwrap_or_default()]),

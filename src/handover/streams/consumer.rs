@@ -1,7 +1,7 @@
-//! Takes deliveries out of the streams and passes them to the Dispatchers of its thread: one consumer
-//! for each stream, over a connection of its own, so that a destination's deliveries come to one
-//! thread. It takes no more than the node has permits for, and claims what dead nodes held. It never
-//! acknowledges an entry: that is the claim to its attempt.
+//! Reads deliveries from the streams and passes them to the Dispatchers of its thread: one consumer for each stream,
+//! over a connection of its own, so that one thread gets all deliveries of a destination. It reads no more than the
+//! node has permits for, and takes over what dead nodes held. It never acknowledges an entry: redeeming the claim
+//! does that.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -26,23 +26,22 @@ use crate::model::destination::Destination;
 use crate::redis::{ANSWER_WITHIN, Code, Connection, RedisResult, Value, has_code, within};
 use crate::telemetry::metrics::Metrics;
 
-/// How Redis begins to say that it is full: it takes nothing in, and still lets everything out.
+/// How Redis' error begins when it is full: it accepts no writes and still returns entries.
 const FULL: &str = "OOM";
-/// How long Redis holds the question for more; also how long a stop may have to wait.
+/// How long `XREADGROUP` blocks; also how long a stop may have to wait.
 const ASKED_FOR: Duration = Duration::from_millis(250);
-/// Between two tries to reach Redis.
+/// The pause between two attempts to reach Redis.
 const TRIED_AGAIN_AFTER: Duration = Duration::from_millis(200);
-/// The fewest and the most entries taken at a time. Many at a time cost Redis less; few are what a
-/// stream with no work keeps of the node's permits.
+/// The fewest and the most entries read at a time. Many cost Redis less; few are what an idle stream keeps of the
+/// node's permits.
 const TAKEN_AT_ONCE: std::ops::RangeInclusive<usize> = 8..=64;
-/// In the time after which a node counts as dead, so many signs of life are given, and so often it
-/// is looked for dead ones.
+/// Heartbeats within `cluster.claim_after_ms`, and checks for dead consumers.
 const SIGNS_OF_LIFE: u32 = 4;
 
-/// Gives the caller (ARGV 2) up to ARGV 4 entries of consumers without a sign of life (a key named
-/// ARGV 5 and their name), if they have been untouched for ARGV 3 milliseconds; not what is parked (by consumers
-/// whose names begin with ARGV 6). A dead consumer with nothing left is removed. One step, so that none is
-/// removed that has just taken something.
+/// Moves to the caller (ARGV 2) up to ARGV 4 entries of consumers without a heartbeat (a key named ARGV 5 and the
+/// consumer's name) that have been idle for ARGV 3 milliseconds; not what is parked (consumers whose names begin with
+/// ARGV 6). Removes a dead consumer that has nothing pending. One step, so that no consumer is removed that has just
+/// read an entry.
 const CLAIM: &str = r"
 local claimed, left = {}, tonumber(ARGV[4])
 for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
@@ -68,9 +67,9 @@ return claimed";
 
 /// The Dispatchers of a thread, as consumers see them.
 pub struct Sink {
-    /// What is taken goes there.
+    /// Receives the deliveries.
     pub deliveries: Recipient<DeliveriesRendered>,
-    /// What is parked is told there.
+    /// Receives what is parked.
     pub parked: Recipient<DeliveriesParked>,
 }
 
@@ -78,7 +77,7 @@ pub struct Sink {
 pub struct Consumers {
     intake: Rc<Intake>,
     sink: Sink,
-    /// By its number, each stream, and where its claims are redeemed.
+    /// Each stream by its number, and where its claims are redeemed.
     sources: HashMap<usize, (Rc<Source>, StreamClaims)>,
     taken_at_once: usize,
     claim: Code,
@@ -119,7 +118,7 @@ impl Consumers {
         });
     }
 
-    /// Gives signs of life, also while there is nothing to take or no permit for it.
+    /// Writes heartbeats, also while there is nothing to read or no permit for it.
     async fn live(self: Rc<Self>) {
         loop {
             // All at once: one after the other, the last of many would come too late. Where Redis is away
@@ -135,8 +134,8 @@ impl Consumers {
         }
     }
 
-    /// A Redis that is full takes no sign, and lets deliveries out: those who take them may then have
-    /// to share them with others who claim them.
+    /// A full Redis accepts no heartbeat and still returns entries: other nodes may then take them over from their
+    /// readers.
     async fn sign(&self, source: &Source, consumer: &str) -> RedisResult<()> {
         let key = format!("{}{consumer}", alive_prefix(source.partition));
         let life = self.claim_after().as_millis().to_string();
@@ -150,7 +149,7 @@ impl Consumers {
         self.intake.streams.cluster.claim_after
     }
 
-    /// Tells the Dispatchers what is parked in the streams of this thread, as often as that is looked at.
+    /// Passes on what is parked in the streams of this thread, after each poll.
     async fn tell_of_parked(self: Rc<Self>, mut parked: watch::Receiver<Vec<Parked>>) {
         while parked.changed().await.is_ok() {
             let told: Vec<_> =
@@ -167,7 +166,7 @@ impl Consumers {
         Some((parked.destination.clone(), claims.clone()))
     }
 
-    /// Takes from one stream until the node stops, over one connection after the other.
+    /// Reads one stream until the node stops, over one connection after another.
     async fn take_from(self: Rc<Self>, source: Rc<Source>, claims: StreamClaims, mut stopping: watch::Receiver<bool>) {
         while !*stopping.borrow() {
             let consumer = crate::model::id::new_id();
@@ -179,18 +178,18 @@ impl Consumers {
             match taken {
                 Ok(Ok(())) => continue,
                 Ok(Err(error)) if !self.away.replace(true) => {
-                    tracing::warn!(%error, "Redis gives no deliveries; tried again until it does");
+                    tracing::warn!(%error, "Redis returns no deliveries; retrying");
                 }
                 Ok(Err(_)) => {}
                 Err(_) => {
-                    tracing::error!(source.partition, "a fault ended the taking from a stream; it begins anew");
+                    tracing::error!(source.partition, "a panic ended the reading of a stream; it restarts");
                 }
             }
             tokio::time::sleep(TRIED_AGAIN_AFTER).await;
         }
     }
 
-    /// Takes under one name for as long as it is good.
+    /// Reads under one consumer name for as long as it is valid.
     async fn follow(
         &self,
         source: &Source,
@@ -203,7 +202,7 @@ impl Consumers {
         let mut connection = self.intake.streams.link.blocking().await?;
         make_group(&mut connection, source).await?;
         if self.away.take() {
-            tracing::info!("Redis gives deliveries again");
+            tracing::info!("Redis returns deliveries again");
         }
         let mut looked: Option<Instant> = None;
         // So many that they are likely to have no more bytes than as many permits.
@@ -234,8 +233,8 @@ impl Consumers {
         Ok(entries(self.intake.streams.link.code(&self.claim, &source.stream, &words).await?))
     }
 
-    /// Passes entries to the Dispatchers once there is a permit for each. What can't be passed on is
-    /// given back by its claim.
+    /// Passes entries to the Dispatchers once there is a permit for each. Their claims give back what can't be passed
+    /// on.
     async fn pass_on(
         &self,
         source: &Source,
@@ -256,7 +255,7 @@ impl Consumers {
     }
 }
 
-/// A stream, and a claims that is served.
+/// A stream whose claims are served.
 fn source(partition: usize, intake: &Rc<Intake>) -> (Rc<Source>, StreamClaims) {
     let source = Rc::new(Source::new(partition));
     let (claims, asked) = StreamClaims::open();
@@ -272,12 +271,12 @@ async fn ask(connection: &mut Connection, source: &Source, consumer: &str, count
     Ok(of_one_stream(answer))
 }
 
-/// Where the consumers of a stream give signs of life.
+/// The keys of heartbeats of a stream's consumers.
 fn alive_prefix(partition: usize) -> String {
     format!("{{posthaste:{partition}}}:alive:")
 }
 
-/// Makes the group where it is not there yet, or not any more. It begins with all there is.
+/// Creates the consumer group where it is missing. It starts with the oldest entry.
 async fn make_group(connection: &mut Connection, source: &Source) -> RedisResult<()> {
     let make = command("XGROUP", &["CREATE", &source.stream, GROUP, "0", "MKSTREAM"]);
     match within(ANSWER_WITHIN, make.query_async::<Value>(connection)).await {
@@ -287,7 +286,7 @@ async fn make_group(connection: &mut Connection, source: &Source) -> RedisResult
     }
 }
 
-/// The entries of an answer that tells of one stream, in either version of Redis' protocol.
+/// The entries in a response about one stream, in either version of Redis' protocol.
 fn of_one_stream(answer: Value) -> Vec<Entry> {
     let of_pair = |parts: Vec<Value>| parts.into_iter().nth(1).map(entries).unwrap_or_default();
     match answer {

@@ -1,5 +1,5 @@
-//! A delivery as an entry of a stream, and back. What is read may come from anywhere, so it is
-//! judged as a trigger is when it is saved.
+//! A delivery as an entry of a stream, and back. Any program can write entries, so they are validated like a trigger
+//! that is saved.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use http::HeaderValue;
 
-use super::target_text::{Known, read_target, target_text};
+use super::target_text::{Known, NotADelivery, read_target, target_text};
 use crate::flow::in_flight::EntryId;
 use crate::model::delivery::Delivery;
 use crate::model::event::EventType;
@@ -16,8 +16,8 @@ use crate::model::firing::{EventIdentity, FiringId};
 use crate::model::id::{AccountId, TriggerId};
 use crate::redis::Value;
 
-/// Targets that are remembered, so that a busy trigger's URL and headers are not read anew for each
-/// of its deliveries. Past it all are forgotten.
+/// The most targets that are cached, so that a busy trigger's URL and headers are parsed once. Past it the cache is
+/// emptied.
 const TARGETS_MAX: usize = 4_096;
 
 /// The names of an entry's fields.
@@ -30,7 +30,7 @@ const HOPS: &str = "hops";
 /// known. Earlier versions do not write it.
 const FIRING: &str = "firing";
 
-/// An entry as it came.
+/// An entry as it was read.
 #[derive(Debug, Default)]
 pub(super) struct Entry {
     pub(super) id: EntryId,
@@ -48,7 +48,7 @@ impl Entry {
         self.body.as_ref().map_or(0, Vec::len)
     }
 
-    /// Where a field's value belongs; the last of two counts. Others belong to somebody else.
+    /// The slot of a field's value; the last of two counts. Other programs may add other fields.
     fn field(&mut self, name: &[u8]) -> Option<&mut Option<Vec<u8>>> {
         let fields = [
             (TARGET, &mut self.target),
@@ -67,20 +67,20 @@ impl Entry {
 pub(super) struct Read {
     pub(super) account: AccountId,
     pub(super) delivery: Delivery,
-    /// When Redis took it in.
+    /// When Redis received it.
     pub(super) accepted_at: Instant,
     /// Who waits for the outcome.
     pub(super) reply: Option<String>,
 }
 
-/// Writes entries, and remembers the target that it wrote last: most neighbours go the same way.
+/// Writes entries, and caches the target that it wrote last: most neighbours share it.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     last: Option<(Known, Vec<u8>)>,
 }
 
 impl Writer {
-    /// Says the field names and values of a delivery.
+    /// Writes the field names and values of a delivery.
     pub(super) fn write(
         &mut self,
         account: &AccountId,
@@ -132,8 +132,8 @@ fn read_firing(text: &[u8]) -> Option<FiringId> {
     Some(FiringId { event: Arc::new(event), trigger: TriggerId::new(&trigger).ok()? })
 }
 
-/// Reads the list of entries that `XREADGROUP` gives for one stream, and `XCLAIM` at all. One that
-/// was deleted meanwhile is left out.
+/// Reads the list of entries that `XREADGROUP` returns for one stream, and `XCLAIM` returns at all. An entry that was
+/// deleted meanwhile is left out.
 pub(super) fn entries(value: Value) -> Vec<Entry> {
     let Value::Array(items) = value else { return Vec::new() };
     items.into_iter().filter_map(entry).collect()
@@ -164,21 +164,22 @@ pub(super) fn unix_millis() -> u64 {
 
 /// Reads entries, and remembers the targets that it has read.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
+pub(super) struct EntryReader {
     targets: HashMap<Vec<u8>, Known>,
-    /// The one read last, and what it was read of: most neighbours go the same way.
+    /// The target read last, and its text: most neighbours share it.
     last: Option<(Vec<u8>, Known)>,
 }
 
-impl Reader {
-    /// Says what an entry is, or in words that hold nothing of it, why it is none.
-    pub(super) fn read(&mut self, entry: Entry) -> Result<Read, &'static str> {
-        let Known { account, target, content_type } = self.target(entry.target.ok_or("`target` is missing")?)?;
+impl EntryReader {
+    /// Reads an entry.
+    pub(super) fn read(&mut self, entry: Entry) -> Result<Read, NotADelivery> {
+        let target = entry.target.ok_or(NotADelivery::NoTarget)?;
+        let Known { account, target, content_type } = self.target(target)?;
         let webhook_id = entry.webhook_id.and_then(|value| HeaderValue::from_maybe_shared(Bytes::from(value)).ok());
-        let webhook_id = webhook_id.ok_or("`webhook-id` is missing or no header's value")?;
-        let body = entry.body.ok_or("`body` is missing")?.into();
+        let webhook_id = webhook_id.ok_or(NotADelivery::WebhookId)?;
+        let body = entry.body.ok_or(NotADelivery::NoBody)?.into();
         let hops = entry.hops.map_or(Some(1), |hops| std::str::from_utf8(&hops).ok()?.parse().ok());
-        let hops = hops.ok_or("`hops` is no small whole number")?;
+        let hops = hops.ok_or(NotADelivery::Hops)?;
         let age = Duration::from_millis(unix_millis().saturating_sub(entry.id.0));
         Ok(Read {
             account,
@@ -195,7 +196,7 @@ impl Reader {
         })
     }
 
-    fn target(&mut self, text: Vec<u8>) -> Result<Known, &'static str> {
+    fn target(&mut self, text: Vec<u8>) -> Result<Known, NotADelivery> {
         if let Some((last, known)) = &self.last
             && *last == text
         {
@@ -265,7 +266,7 @@ mod tests {
     fn what_is_written_is_read() {
         let given = delivery();
         let value = as_value("12-3", written(&given, Some("r")));
-        let mut reader = Reader::default();
+        let mut reader = EntryReader::default();
         let entry = entries(value).remove(0);
         assert_eq!(entry.id, EntryId(12, 3));
         let read = reader.read(entry).expect("an entry");
@@ -286,13 +287,13 @@ mod tests {
     fn an_entry_of_an_earlier_version_is_read() {
         let target = r#"{"url":"http://h/","content-type":"a/b","secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}"#;
         let fields = vec![(TARGET, target.into()), (WEBHOOK_ID, b"msg_1".to_vec()), (BODY, Vec::new())];
-        let read = Reader::default().read(entries(as_value("1-1", fields)).remove(0)).expect("an entry").delivery;
+        let read = EntryReader::default().read(entries(as_value("1-1", fields)).remove(0)).expect("an entry").delivery;
         assert_eq!((read.hops, read.target.secrets.len(), read.target.secrets[0].until), (1, 1, None));
     }
 
     #[test]
     fn what_is_no_delivery_is_refused_in_words_of_ours() {
-        let mut reader = Reader::default();
+        let mut reader = EntryReader::default();
         let whole = written(&delivery(), None);
         for (name, value) in [
             (TARGET, Some(r#"{"url":"ftp://h/","content-type":"a/b"}"#)),
@@ -316,7 +317,7 @@ mod tests {
             let mut fields: Vec<_> = whole.iter().filter(|(own, _)| *own != name).cloned().collect();
             fields.extend(value.map(|value| (name, value.as_bytes().to_vec())));
             let entry = entries(as_value("1-1", fields)).remove(0);
-            let reason = reader.read(entry).expect_err(name);
+            let reason = reader.read(entry).expect_err(name).to_string();
             assert!(reason.contains(name) && !reason.contains("hunter2"), "{reason}");
         }
         assert!(entries(Value::Nil).is_empty());
@@ -329,7 +330,7 @@ mod tests {
         let mut others = [given.clone(), given.clone(), given.clone()];
         others[1].content_type = HeaderValue::from_static("text/html");
         others[2].target = Arc::new(Target::read("http://g/", &[], Vec::new()).expect("a target"));
-        let (mut writer, mut reader) = (Writer::default(), Reader::default());
+        let (mut writer, mut reader) = (Writer::default(), EntryReader::default());
         for given in [&given].into_iter().chain(&others).chain([&given]) {
             let mut fields = Vec::new();
             writer.write(&account(), given, None, |name, value| fields.push((name, value.to_vec())));

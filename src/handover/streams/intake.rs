@@ -1,12 +1,13 @@
-//! What one thread's consumers and claims have in common: how entries become deliveries with claims, and the
-//! name under which each stream's are taken.
+//! What the consumers and claims of one thread share: how entries become deliveries with claims, and the consumer
+//! name for each stream.
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::entry::{Entry, Read, Reader};
+use super::entry::{Entry, EntryReader, Read};
+use super::target_text::NotADelivery;
 use super::{Streams, reply, stream_key};
 use crate::flow::gate::{Gate, StreamPermit};
 use crate::flow::in_flight::{Claim, StreamClaims};
@@ -14,17 +15,16 @@ use crate::flow::in_flight::{InFlight, Permit};
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
 
-/// A delivery takes a permit for each so many bytes of its body, begun or whole, so that permits are memory
-/// too.
+/// A delivery needs one permit for each so many bytes of its body, rounded up, so that permits bound memory too.
 pub(super) const PLACE_BYTES: usize = 65_536;
 
-/// A stream that this node takes from.
+/// A stream that this node reads.
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) partition: usize,
     pub(super) stream: String,
-    /// Its name as a consumer: a new one after each break, since what Redis gave to the old
-    /// one may never have arrived here. `None` while it has none.
+    /// Its consumer name: a new one after each broken connection, since responses to the old name may be lost. `None`
+    /// while it has none.
     consumer: RefCell<Option<String>>,
 }
 
@@ -45,18 +45,18 @@ impl Source {
         self.consumer.replace(Some(name.to_owned()));
     }
 
-    /// The name is given up, and no more signs of life are given for it.
+    /// Gives up the name; it gets no more heartbeats.
     pub(super) fn begin_anew(&self) {
         self.consumer.take();
     }
 }
 
-/// Makes deliveries of entries.
+/// Turns entries into deliveries.
 pub(super) struct Intake {
     pub(super) streams: Streams,
     pub(super) gate: Arc<Gate>,
     pub(super) metrics: Arc<Metrics>,
-    reader: RefCell<Reader>,
+    reader: RefCell<EntryReader>,
 }
 
 impl Intake {
@@ -64,8 +64,8 @@ impl Intake {
         Self { streams, gate, metrics, reader: RefCell::default() }
     }
 
-    /// Each entry with its claim, and a part of the permits where there are any. Those that are no
-    /// deliveries are removed from the stream.
+    /// Each entry with its claim, and a part of the permits where there are any. Entries that are not deliveries are
+    /// removed from the stream.
     pub(super) fn unpack(
         &self,
         partition: usize,
@@ -74,7 +74,7 @@ impl Intake {
         mut permits: Option<StreamPermit>,
     ) -> Vec<InFlight> {
         let mut deliveries = Vec::with_capacity(entries.len());
-        let mut unreadable: Option<(usize, &str)> = None;
+        let mut unreadable: Option<(usize, NotADelivery)> = None;
         for entry in entries {
             let claim = Claim::new(entry.id, claims.clone(), self.gate.delivery(None));
             let own = places_of(&entry);
@@ -89,7 +89,7 @@ impl Intake {
         }
         // One line for all of them: there may be as many as a stream holds.
         if let Some((entries, reason)) = unreadable {
-            tracing::warn!(partition, entries, reason, "entries of a stream are no deliveries and are removed");
+            tracing::warn!(partition, entries, %reason, "entries of a stream are not deliveries and are removed");
         }
         deliveries
     }
@@ -110,13 +110,14 @@ impl Intake {
             accepted_at: read.accepted_at,
             permit: permit.map(Permit::Stream),
             claim: Some(claim),
+            kept: None,
             outstanding: self.gate.delivery(Some(bytes)),
             report,
         }
     }
 }
 
-/// How many permits an entry takes.
+/// How many permits an entry needs.
 pub(super) fn places_of(entry: &Entry) -> usize {
     entry.size() / PLACE_BYTES + 1
 }

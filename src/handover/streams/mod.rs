@@ -1,8 +1,8 @@
-//! The hand-over of deliveries through Redis: a [`Publisher`] adds them to streams, and the
-//! [`consumers`](Consumers) of every node that sends take them out as one consumer group and pass them
-//! to that node's Dispatchers. Streams are parted by destination, and each lies in a slot of its
-//! own, so a Redis Cluster spreads them. An entry stays in its stream until its one attempt begins:
-//! `docs/redis.md` tells what is in Redis, `ARCHITECTURE.md` why no delivery is attempted twice.
+//! The handover of deliveries through Redis: a [`Publisher`] adds them to streams, and the [`consumers`](Consumers)
+//! of every dispatch node read them as one consumer group and pass them to that node's Dispatchers. Streams are
+//! partitioned by destination, and each has a slot of its own, so a Redis Cluster spreads them. An entry stays in its
+//! stream until its one attempt begins. `docs/redis.md` describes the keys, `docs/delivery-protocol.md` why no
+//! delivery is attempted twice.
 
 mod backlog;
 mod claims;
@@ -30,28 +30,28 @@ use crate::redis::{Cmd, Link};
 
 /// The consumer group of all nodes that send.
 const GROUP: &str = "dispatch";
-/// Where the number of partitions is kept, on which all nodes must agree.
+/// The key of the number of partitions, on which all nodes must agree.
 const PARTITIONS: &str = "{posthaste}:partitions";
 
-/// Longer than Redis holds a question for more.
+/// Longer than a read blocks.
 const TAKERS_STOP_WITHIN: Duration = Duration::from_secs(1);
 
-/// What all that works on the streams has in common.
+/// What everything that works on the streams shares.
 #[derive(Debug, Clone)]
 pub struct Streams {
     link: Link,
     partitions: usize,
     cluster: Cluster,
     attempt_timeout: Duration,
-    /// True when nothing is to be taken any more; the consumers listen to it.
+    /// Becomes true when the consumers must stop reading.
     stop: Arc<watch::Sender<bool>>,
-    /// Counts the times that Redis was seen to be away.
+    /// Counts how often Redis was unavailable.
     breaks: Arc<AtomicU64>,
-    /// For what is parked, as it was last seen: with its partition and how many.
+    /// What is parked, as of the last poll.
     parked: Arc<watch::Sender<Vec<Parked>>>,
 }
 
-/// Entries that wait until some node has room for their destination.
+/// Parked entries of one destination.
 #[derive(Debug)]
 struct Parked {
     partition: usize,
@@ -65,7 +65,7 @@ pub enum StreamsError {
     /// The URL.
     #[error(transparent)]
     Address(#[from] crate::redis::AddressError),
-    /// Redis did not do it.
+    /// Redis refused, or could not be reached.
     #[error("the streams of deliveries can't be used: Redis at {0}: {1}")]
     Redis(String, String),
     /// The user of Redis lacks commands.
@@ -79,21 +79,21 @@ pub enum StreamsError {
         /// The commands.
         missing: String,
     },
-    /// Nodes that look for a destination's deliveries in different streams.
+    /// This node would use other streams than the others.
     #[error(
         "`cluster.partitions` is {own} here, and the nodes on this Redis have agreed on {agreed}; write {agreed}, or stop all \
          nodes, wait until the streams are empty, and delete the key {PARTITIONS}"
     )]
     Partitions {
-        /// What the settings say.
+        /// The number in the settings.
         own: usize,
-        /// What Redis says.
+        /// The number in Redis.
         agreed: usize,
     },
 }
 
 impl Streams {
-    /// Reaches Redis and agrees with the other nodes on the number of partitions.
+    /// Connects to Redis and agrees with the other nodes on the number of partitions.
     pub async fn open(config: &Config) -> Result<Self, StreamsError> {
         let (store, cluster) = (&config.store, &config.cluster);
         let link = Link::new(&store.url, store.ca_file.as_deref())?;
@@ -144,11 +144,11 @@ impl Streams {
         Ok(())
     }
 
-    /// Takes nothing more out of the streams from when it ends.
+    /// Stops reading; returns when no consumer reads any more.
     pub async fn stop_taking(&self) {
         self.stop.send_replace(true);
         if tokio::time::timeout(TAKERS_STOP_WITHIN, self.stop.closed()).await.is_err() {
-            tracing::warn!("something was still being taken from Redis; other nodes claim what comes too late");
+            tracing::warn!("a read from Redis was still running; other nodes take over what it returns");
         }
     }
 
@@ -161,7 +161,7 @@ impl Streams {
     }
 }
 
-/// The stream of a destination: the same on all nodes, of whatever version.
+/// The partition of a destination: the same on all nodes, of whatever version.
 fn partition_of(destination: &Destination, partitions: usize) -> usize {
     // FNV-1a, 64 bits: fixed for good, other than the standard library's hashes.
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
@@ -176,7 +176,7 @@ fn partition_of(destination: &Destination, partitions: usize) -> usize {
     (hash % partitions as u64) as usize
 }
 
-/// What the names of the consumers begin with that hold what is parked. They never give a sign of life.
+/// The prefix of consumers that hold parked entries. They have no heartbeat.
 const PARKED: &str = "parked:";
 
 /// The consumer that holds what is parked for a destination.

@@ -1,6 +1,5 @@
-//! The stage behind the Renderer where deliveries go through Redis: adds them to their streams, and
-//! lets go of them, and so of their producers' answers, once Redis has them. It never sends a POST,
-//! and never adds anything twice.
+//! The stage after the Renderer when deliveries go through Redis: adds them to their streams, and releases them, and
+//! with them their producers' responses, once Redis has them. It never sends a POST and never adds a delivery twice.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -21,14 +20,14 @@ use crate::model::outcome::Dropped;
 use crate::redis::{Code, FromRedisValue as _, RedisResult};
 use crate::telemetry::metrics::Metrics;
 
-/// The most deliveries added to one stream at a time: Redis does nothing else meanwhile.
+/// The most deliveries added to a stream in one script: Redis does nothing else meanwhile.
 const GROUP_MAX: usize = 256;
-/// A group ends with the body that makes it so large.
+/// A group ends with the body that reaches this size.
 const GROUP_BYTES_MAX: usize = 1 << 20;
 
-/// Adds entries, each of ARGV 3 words, and says how long the stream is then. The number of a Publisher's last
-/// group (ARGV 2) is kept for a while under its own key (ARGV 1), so that it may offer a group again that it
-/// heard nothing of: what was added is not added twice.
+/// Adds entries of ARGV 3 words each, and returns the length of the stream. The number of a Publisher's last group
+/// (ARGV 2) is kept for a minute under its own key (ARGV 1), so that a group whose response was lost can be sent
+/// again and is added once.
 const ADD: &str = r"
 if tonumber(redis.call('GET', ARGV[1]) or 0) < tonumber(ARGV[2]) then
   redis.call('SET', ARGV[1], ARGV[2], 'PX', 60000)
@@ -41,33 +40,33 @@ return redis.call('XLEN', KEYS[1])";
 
 /// Adds deliveries to the streams; one for each thread that serves HTTP.
 pub struct Publisher {
-    lane: Rc<Lane>,
+    batcher: Rc<Batcher>,
     mailbox_capacity: usize,
 }
 
-struct Lane {
+struct Batcher {
     streams: Streams,
     backlog: Arc<Backlog>,
     metrics: Arc<Metrics>,
-    /// Bytes of the bodies that were not added yet.
+    /// Bytes of bodies that are not added yet.
     pressure: Rc<Pressure>,
-    /// What came while others were being added. Each holds a permit of its event.
+    /// Deliveries that arrived while others were being added. Each holds a permit of its event.
     waiting: RefCell<Vec<InFlight>>,
     working: Cell<bool>,
-    /// The breaks after which the connection was made.
+    /// How many breaks there were when the connection was made.
     breaks: Cell<u64>,
-    /// Its name in the keys that tell which group was the last, and the number of that.
+    /// Its name in the key of its last group, and the number of that group.
     name: String,
     group: Cell<u64>,
     add: Code,
     writer: RefCell<Writer>,
-    /// Whether it was said that Redis does not take deliveries; said once, until it does.
+    /// Whether the log says that Redis accepts no deliveries; logged once, until it does.
     refused: Cell<bool>,
 }
 
 impl Publisher {
-    /// A Publisher with a connection of its own. It counts in `pressure` what Redis has not taken yet.
-    /// Its mailbox holds what the Renderer's does.
+    /// A Publisher with a connection of its own. It counts in `pressure` what Redis has not accepted yet. Its mailbox
+    /// has the Renderer's capacity.
     pub fn new(
         streams: &Streams,
         backlog: Arc<Backlog>,
@@ -76,7 +75,7 @@ impl Publisher {
         mailbox_capacity: usize,
     ) -> Self {
         let streams = Streams { link: streams.link.apart(), ..streams.clone() };
-        let lane = Lane {
+        let batcher = Batcher {
             streams,
             backlog,
             metrics,
@@ -90,7 +89,7 @@ impl Publisher {
             writer: RefCell::default(),
             refused: Cell::new(false),
         };
-        Self { lane: Rc::new(lane), mailbox_capacity }
+        Self { batcher: Rc::new(batcher), mailbox_capacity }
     }
 }
 
@@ -106,16 +105,16 @@ impl Handler<DeliveriesRendered> for Publisher {
     type Result = ();
 
     fn handle(&mut self, message: DeliveriesRendered, _: &mut Self::Context) {
-        self.lane.pressure.add(message.0.iter().map(|queued| queued.delivery.body.len()).sum());
-        self.lane.waiting.borrow_mut().extend(message.0);
-        if !self.lane.working.replace(true) {
-            actix_rt::spawn(Rc::clone(&self.lane).work());
+        self.batcher.pressure.add(message.0.iter().map(|queued| queued.delivery.body.len()).sum());
+        self.batcher.waiting.borrow_mut().extend(message.0);
+        if !self.batcher.working.replace(true) {
+            actix_rt::spawn(Rc::clone(&self.batcher).work());
         }
     }
 }
 
-impl Lane {
-    /// Adds what waits, all that came during one round trip in the next.
+impl Batcher {
+    /// Adds what waits: all that arrived during one round trip together.
     async fn work(self: Rc<Self>) {
         loop {
             let waiting = self.waiting.take();
@@ -142,7 +141,7 @@ impl Lane {
         self.working.set(false);
     }
 
-    /// Ends a delivery for a destination that has as much parked as it may, so that the others have room.
+    /// Ends a delivery for a destination that has reached its share of parked ones, so that the others have room.
     fn drop_delivery(&self, queued: InFlight) {
         self.pressure.sub(queued.delivery.body.len());
         queued.drop_unsent(&self.metrics, Dropped::QueueFull);
@@ -161,8 +160,8 @@ impl Lane {
         }
     }
 
-    /// Adds some deliveries of as many fields each, all or none. Where Redis does not answer, whether they
-    /// were added is open: the producer hears that they were not, as they may be lost.
+    /// Adds some deliveries of as many fields each, all or none. If Redis does not respond, it is not known whether
+    /// they were added: the producer gets an error, as they may be lost.
     async fn add(&self, partition: usize, deliveries: Vec<InFlight>) {
         let replies: Vec<Option<String>> =
             deliveries.iter().map(|queued| queued.report.as_ref().map(|_| reply::key(partition))).collect();
@@ -170,7 +169,7 @@ impl Lane {
             Ok(length) => {
                 self.backlog.set(partition, length);
                 if self.refused.take() {
-                    tracing::info!("Redis takes deliveries again");
+                    tracing::info!("Redis accepts deliveries again");
                 }
                 for (queued, reply) in deliveries.into_iter().zip(replies) {
                     if let (Some(report), Some(reply)) = (queued.report, reply) {
@@ -180,15 +179,15 @@ impl Lane {
             }
             Err(error) => {
                 if !self.refused.replace(true) {
-                    tracing::warn!(%error, "Redis does not take deliveries; their producers are told until it does");
+                    tracing::warn!(%error, "Redis does not accept deliveries; their producers get 503");
                 }
                 deliveries.into_iter().for_each(|queued| self.refuse(queued));
             }
         }
     }
 
-    /// How long the stream is after it. One script adds all of them or, where a server refuses, none, so
-    /// what was refused may be offered again.
+    /// Returns the length of the stream. One script adds all of them or, where a server refuses, none, so what was
+    /// refused can be sent again.
     async fn write(&self, partition: usize, deliveries: &[InFlight], replies: &[Option<String>]) -> RedisResult<usize> {
         let (mut bytes, mut ends) = (Vec::new(), Vec::new());
         for (queued, reply) in deliveries.iter().zip(replies) {

@@ -1,5 +1,5 @@
-//! The way back of a trigger's test: the node that makes the attempt leaves its outcome in a list
-//! that only the node which asked knows, and which goes away by itself.
+//! Returns the outcome of a trigger's test: the node that makes the attempt puts it into a list that only the
+//! requesting node knows and that expires by itself.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use crate::flow::in_flight::Report;
 use crate::model::outcome::{Dropped, Outcome};
 use crate::redis::{RedisResult, Value};
 
-/// How long an outcome waits to be fetched.
+/// How long an outcome waits to be read.
 const KEPT_FOR: Duration = Duration::from_secs(60);
-/// How long an outcome is waited for beyond the longest attempt and the time that a dead node's work
-/// takes to be claimed: a line before it.
+/// How long the requester waits beyond the longest attempt and the time until another node takes over from a dead
+/// one: for a queue before it.
 const WAITED_FOR: Duration = Duration::from_secs(5);
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Told {
+enum OutcomeText {
     Attempted { outcome: String, status: Option<u16>, duration_us: u64 },
     Dropped { reason: String },
 }
@@ -29,8 +29,7 @@ pub(super) fn key(partition: usize) -> String {
     prefix(partition) + &crate::model::id::new_id()
 }
 
-/// Whether it can be such a list: an entry may come from anywhere, and must not have a node write to
-/// whatever key it names.
+/// Whether a key can be such a list: any program can write entries, and no entry may make a node write to other keys.
 pub(super) fn is_key(partition: usize, key: &str) -> bool {
     key.starts_with(&prefix(partition))
 }
@@ -39,11 +38,11 @@ fn prefix(partition: usize) -> String {
     format!("{{posthaste:{partition}}}:reply:")
 }
 
-/// Waits for the outcome and passes it on. Where none comes, whoever waits hears that it was lost.
+/// Waits for the outcome and passes it on. If none comes, the requester learns that it was lost.
 pub(super) async fn wait(streams: Streams, key: String, report: oneshot::Sender<Report>) {
     let longest = streams.attempt_timeout + streams.cluster.claim_after * 2 + WAITED_FOR;
-    if let Ok(Ok(Some(told))) = tokio::time::timeout(longest, fetch(&streams, &key, longest)).await {
-        let _ = report.send(told);
+    if let Ok(Ok(Some(report_text))) = tokio::time::timeout(longest, fetch(&streams, &key, longest)).await {
+        let _ = report.send(report_text);
     }
 }
 
@@ -54,38 +53,38 @@ async fn fetch(streams: &Streams, key: &str, longest: Duration) -> RedisResult<O
     Ok(popped.and_then(|(_, text)| serde_json::from_slice(&text).ok()).and_then(report_of))
 }
 
-/// Leaves an outcome for whoever asked for it.
+/// Stores an outcome for its requester.
 pub(super) async fn leave(streams: Streams, key: String, reported: oneshot::Receiver<Report>) {
     let Ok(report) = reported.await else { return };
-    let text = serde_json::to_string(&told(report)).expect("words and numbers are JSON");
+    let text = serde_json::to_string(&text_of(report)).expect("words and numbers are JSON");
     let mut pipeline = crate::redis::Pipeline::new();
     pipeline.add_command(command("RPUSH", &[&key, &text]));
     pipeline.add_command(command("PEXPIRE", &[&key, &KEPT_FOR.as_millis().to_string()]));
     if let Err(error) = streams.link.pipeline::<Value>(&pipeline).await {
-        tracing::warn!(%error, "Redis did not take the outcome of a trigger's test");
+        tracing::warn!(%error, "Redis did not store the outcome of a trigger's test");
     }
 }
 
-fn told(report: Report) -> Told {
+fn text_of(report: Report) -> OutcomeText {
     match report {
-        Report::Attempted { outcome, status, duration } => Told::Attempted {
+        Report::Attempted { outcome, status, duration } => OutcomeText::Attempted {
             outcome: outcome.as_str().to_owned(),
             status,
             duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
         },
-        Report::Dropped(reason) => Told::Dropped { reason: reason.as_str().to_owned() },
+        Report::Dropped(reason) => OutcomeText::Dropped { reason: reason.as_str().to_owned() },
     }
 }
 
-/// `None` where a node of another version says a word that this one does not know.
-fn report_of(told: Told) -> Option<Report> {
-    Some(match told {
-        Told::Attempted { outcome, status, duration_us } => Report::Attempted {
+/// `None` where a node of another version uses a word that this one does not know.
+fn report_of(report_text: OutcomeText) -> Option<Report> {
+    Some(match report_text {
+        OutcomeText::Attempted { outcome, status, duration_us } => Report::Attempted {
             outcome: Outcome::named(&outcome)?,
             status,
             duration: Duration::from_micros(duration_us),
         },
-        Told::Dropped { reason } => Report::Dropped(Dropped::named(&reason)?),
+        OutcomeText::Dropped { reason } => Report::Dropped(Dropped::named(&reason)?),
     })
 }
 
@@ -104,7 +103,7 @@ mod tests {
             Report::Attempted { outcome: Outcome::TimeoutResponse, status: None, duration: Duration::from_secs(10) },
             Report::Dropped(Dropped::QueueFull),
         ] {
-            let text = serde_json::to_string(&told(report)).expect("JSON");
+            let text = serde_json::to_string(&text_of(report)).expect("JSON");
             assert_eq!(report_of(serde_json::from_str(&text).expect("JSON")), Some(report));
         }
     }

@@ -62,7 +62,7 @@ pub(super) struct Known {
 /// Writes the field.
 pub(super) fn target_text(account: &AccountId, target: &Target, content_type: &HeaderValue) -> Vec<u8> {
     // All of them were text when the trigger and the template were saved.
-    let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = target.headers.iter();
     let short = match &*target.secrets {
         [only] if only.until.is_none() => Some(only),
@@ -80,23 +80,43 @@ pub(super) fn target_text(account: &AccountId, target: &Target, content_type: &H
     serde_json::to_vec(&written).expect("strings and lists of them are JSON")
 }
 
+/// Why an entry is not a delivery. The words hold nothing of the entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NotADelivery {
+    #[error("`target` is missing")]
+    NoTarget,
+    #[error("`target` is not a JSON object with `url` and `content-type`")]
+    TargetJson,
+    #[error("`url` or `headers` in `target` are not valid in a trigger")]
+    Target,
+    #[error("`secret` or `secrets` in `target` is not valid")]
+    Secret,
+    #[error("`account` in `target` is not the name of an account")]
+    Account,
+    #[error("`content-type` in `target` is not valid as a header")]
+    ContentType,
+    #[error("`webhook-id` is missing or not valid as a header")]
+    WebhookId,
+    #[error("`hops` is not a small whole number")]
+    Hops,
+    #[error("`body` is missing")]
+    NoBody,
+}
+
 /// Reads the field; an error says, in words that hold nothing of it, why it is none.
-pub(super) fn read_target(text: &[u8]) -> Result<Known, &'static str> {
-    let text: TargetText =
-        serde_json::from_slice(text).map_err(|_| "`target` is no JSON object with `url` and `content-type`")?;
+pub(super) fn read_target(text: &[u8]) -> Result<Known, NotADelivery> {
+    let text: TargetText = serde_json::from_slice(text).map_err(|_| NotADelivery::TargetJson)?;
     let short = text.secret.map(|key| SecretText { key, until: None });
     let secrets = short.into_iter().chain(text.secrets).map(SecretText::read).collect::<Option<Vec<_>>>();
-    let secrets = secrets.ok_or("`secret` or `secrets` in `target` holds no secret")?;
+    let secrets = secrets.ok_or(NotADelivery::Secret)?;
     let target = Target::read(&text.url, &text.headers, secrets);
-    let mut target = target.map_err(|_| "`url` or `headers` in `target` would not be taken in a trigger")?;
+    let mut target = target.map_err(|_| NotADelivery::Target)?;
     target.rate = text.rate;
     let content_type = HeaderValue::from_str(&text.content_type);
     let account = text.account.map(|name| AccountId::new(&name)).transpose();
     Ok(Known {
-        account: account
-            .map_err(|_| "`account` in `target` is not the name of an account")?
-            .unwrap_or_else(AccountId::default_account),
+        account: account.map_err(|_| NotADelivery::Account)?.unwrap_or_else(AccountId::default_account),
         target: Arc::new(target),
-        content_type: content_type.map_err(|_| "`content-type` in `target` is no header's value")?,
+        content_type: content_type.map_err(|_| NotADelivery::ContentType)?,
     })
 }

@@ -39,6 +39,8 @@ pub(super) struct Bounds {
 pub(super) struct Shared {
     pub(super) bounds: Bounds,
     open: AtomicUsize,
+    /// Those of them that were told to end and have not closed yet.
+    ending: AtomicUsize,
     head_bytes: AtomicUsize,
     response_bytes: AtomicUsize,
     metrics: Arc<Metrics>,
@@ -47,8 +49,8 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(bounds: Bounds, metrics: Arc<Metrics>, stopping: watch::Receiver<bool>) -> Arc<Self> {
-        let (open, head_bytes, response_bytes) = Default::default();
-        Arc::new(Self { bounds, open, head_bytes, response_bytes, metrics, stopping })
+        let (open, ending, head_bytes, response_bytes) = Default::default();
+        Arc::new(Self { bounds, open, ending, head_bytes, response_bytes, metrics, stopping })
     }
 
     fn metrics(&self) -> &ConnectionMetrics {
@@ -86,6 +88,8 @@ pub(super) struct Connection {
     owing_since: Cell<Option<Instant>>,
     response_bytes: Cell<usize>,
     end: Cell<Option<End>>,
+    /// It was told to end.
+    told: Cell<bool>,
     refused: Cell<Option<HeadRefused>>,
     waker: RefCell<Option<Waker>>,
 }
@@ -114,6 +118,7 @@ impl Connections {
         if self.open.borrow_mut().remove(&connection.key).is_some() {
             self.shared.metrics().open.dec();
             self.shared.open.fetch_sub(1, Ordering::Relaxed);
+            self.shared.ending.fetch_sub(usize::from(connection.told.get()), Ordering::Relaxed);
         }
         connection.hold_head(0);
         connection.hold_response(0);
@@ -138,7 +143,8 @@ impl Connections {
     /// Ends idle connections where there are more than the budget has.
     fn give_way(&self, now: Instant) {
         let budget = self.shared.bounds.connections;
-        let over = self.shared.open.load(Ordering::Relaxed).saturating_sub(budget);
+        let stays = |all: usize| all.saturating_sub(self.shared.ending.load(Ordering::Relaxed));
+        let over = stays(self.shared.open.load(Ordering::Relaxed)).saturating_sub(budget);
         if over == 0 {
             return;
         }
@@ -208,6 +214,7 @@ impl Connection {
             owing_since: Cell::new(None),
             response_bytes: Cell::new(0),
             end: Cell::new(None),
+            told: Cell::new(false),
             refused: Cell::new(None),
             waker: RefCell::new(None),
         }
@@ -232,6 +239,8 @@ impl Connection {
     /// Tells the stream to end; it does so when it is polled next.
     fn end(&self, end: End, reason: ConnectionEnd) {
         self.end.set(Some(end));
+        let first = !self.told.replace(true);
+        self.shared.ending.fetch_add(usize::from(first), Ordering::Relaxed);
         self.shared.metrics().ended.inc(reason);
         if let Some(waker) = self.waker.take() {
             waker.wake();

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::batch::{Batch, BatchReader};
 use crate::flow::refusal::Refusal;
 use crate::model::id::AccountId;
+use crate::model::media_type::MediaType;
 
 /// One way in which a request holds events.
 #[derive(Debug)]
@@ -77,10 +78,9 @@ impl Encoding {
     }
 }
 
-/// Whether a media type, with or without parameters, says JSON (RFC 6839).
+/// Whether a media type, with or without parameters, says JSON.
 fn is_json(media_type: &str) -> bool {
-    let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    media_type == "application/json" || media_type == "text/json" || media_type.ends_with("+json")
+    MediaType::parse(media_type.trim()).is_some_and(|media_type| media_type.is_json())
 }
 
 #[cfg(test)]

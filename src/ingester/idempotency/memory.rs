@@ -9,7 +9,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 
 use super::{CLAIMED_FOR, Keeper, Mark, Standing, Unavailable};
 
-pub(super) struct Memory {
+pub(super) struct MemoryWindow {
     window: Duration,
     max: usize,
     ids: Mutex<Ids>,
@@ -27,7 +27,7 @@ enum Known {
     Seen(Instant),
 }
 
-impl Memory {
+impl MemoryWindow {
     /// Remembers ids for `window`, at most `max` of them: past it the oldest is forgotten early.
     pub(super) fn new(window: Duration, max: usize) -> Self {
         Self { window, max, ids: Mutex::default() }
@@ -49,7 +49,7 @@ impl Memory {
     }
 }
 
-impl Keeper for Memory {
+impl Keeper for MemoryWindow {
     fn claim<'a>(&'a self, marks: &'a [Mark], claimant: &'a str) -> BoxFuture<'a, Result<Vec<Standing>, Unavailable>> {
         let now = Instant::now();
         let mut ids = self.ids(now);
@@ -89,13 +89,13 @@ impl Keeper for Memory {
 mod tests {
     use super::*;
 
-    async fn claim(memory: &Memory, mark: u8) -> Standing {
+    async fn claim(memory: &MemoryWindow, mark: u8) -> Standing {
         memory.claim(&[[mark; 16]], "me").await.expect("memory is there")[0]
     }
 
     #[actix_rt::test]
     async fn the_oldest_are_forgotten_at_the_bound_and_all_after_the_window() {
-        let memory = Memory::new(Duration::from_secs(3_600), 2);
+        let memory = MemoryWindow::new(Duration::from_secs(3_600), 2);
         for mark in 0..3 {
             assert_eq!(claim(&memory, mark).await, Standing::Claimed);
             memory.settle(&[[mark; 16]], "me", true).await.expect("memory is there");

@@ -13,8 +13,8 @@ use futures_util::future::BoxFuture;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::event::Event;
-use memory::Memory;
-use shared::Shared;
+use memory::MemoryWindow;
+use shared::RedisWindow;
 
 pub use shared::AddressError;
 
@@ -86,8 +86,8 @@ impl IdempotencyWindow {
             return Ok(None);
         }
         let keeper: Arc<dyn Keeper> = match store.capabilities().event_ids {
-            true => Arc::new(Shared::new(store, window)?),
-            false => Arc::new(Memory::new(window, ingest.duplicate_ids_max)),
+            true => Arc::new(RedisWindow::new(store, window)?),
+            false => Arc::new(MemoryWindow::new(window, ingest.duplicate_ids_max)),
         };
         Ok(Some(Self { keeper }))
     }
@@ -138,7 +138,7 @@ impl Claims {
             tracing::warn!(
                 ids = self.marks.len(),
                 accepted,
-                "Redis did not note ids of events; they are free again in a few seconds"
+                "Redis did not store the ids of accepted events; their claims expire in a few seconds"
             );
         }
     }
@@ -178,7 +178,7 @@ mod tests {
     }
 
     fn duplicates(window_ms: u64) -> IdempotencyWindow {
-        IdempotencyWindow { keeper: Arc::new(Memory::new(Duration::from_millis(window_ms), 100)) }
+        IdempotencyWindow { keeper: Arc::new(MemoryWindow::new(Duration::from_millis(window_ms), 100)) }
     }
 
     async fn fresh(duplicates: &IdempotencyWindow, events: Vec<Event>) -> (usize, usize, Claims) {

@@ -20,13 +20,13 @@ const FREE: &str = r"
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0";
 
-pub(super) struct Shared {
+pub(super) struct RedisWindow {
     link: Link,
     window: Duration,
     free: Code,
 }
 
-impl Shared {
+impl RedisWindow {
     pub(super) fn new(store: &StoreSettings, window: Duration) -> Result<Self, AddressError> {
         let link = Link::new(&store.url, store.ca_file.as_deref())?;
         Ok(Self { link, window, free: Code::new(FREE) })
@@ -48,7 +48,7 @@ impl Shared {
     }
 }
 
-impl Keeper for Shared {
+impl Keeper for RedisWindow {
     fn claim<'a>(&'a self, marks: &'a [Mark], claimant: &'a str) -> BoxFuture<'a, Result<Vec<Standing>, Unavailable>> {
         async move {
             let answers = self.ask(marks, |mark, pipeline| {
@@ -106,6 +106,6 @@ fn set(mark: &Mark, value: &str, life: Duration) -> Cmd {
 }
 
 fn away(error: &RedisError) -> Unavailable {
-    tracing::warn!(%error, "Redis does not say which events were seen");
+    tracing::warn!(%error, "Redis could not be asked for the ids of events");
     Unavailable::Store
 }

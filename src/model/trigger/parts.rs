@@ -14,8 +14,8 @@ use crate::model::secret::{SECRETS_MAX, Secret};
 pub(super) const VALUE_REQUIRED: &str = "header_value_required";
 
 /// The JSON Pointer of a header.
-pub(super) fn header_pointer(name: &str) -> String {
-    format!("/headers/{}", name.replace('~', "~0").replace('/', "~1"))
+pub fn header_pointer(name: &str) -> String {
+    crate::json::pointer("/headers", name)
 }
 
 pub(super) fn read_headers(fields: &mut Fields) -> Vec<(String, String)> {

@@ -13,7 +13,7 @@ use super::{META, VERSION, load, unavailable, write};
 use crate::store::backend::Write;
 use crate::store::feed::Feed;
 use crate::store::usage::Usage;
-use crate::store::writer::{Answer, Committer};
+use crate::store::writer::{Committer, WriteResult};
 use crate::store::{OpenError, StoreError};
 
 /// As much must fit on the disk before a store that found it full is tried again: some groups of writes.
@@ -137,7 +137,7 @@ impl Commits {
 }
 
 impl Committer for Commits {
-    fn commit(&mut self, writes: &[Write]) -> Result<Vec<Answer>, StoreError> {
+    fn commit(&mut self, writes: &[Write]) -> Result<Vec<WriteResult>, StoreError> {
         let done = self.handle.with(|database| write::commit(database, &mut self.usage, writes));
         match done {
             Ok(answers) => {

@@ -1,6 +1,6 @@
-//! Opens the file of an embedded store. It never alters a file before it is known to be a sound
-//! store of ours: an existing one is first opened as a trial in memory, with every checksum
-//! verified, and only then for good. It never puts anything in the place of a file that is there.
+//! Opens the file of an embedded store. It never changes a file before it is known to be an intact store of ours: an
+//! existing one is first opened in memory with every checksum verified, and only then for use. It never replaces an
+//! existing file.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
@@ -36,8 +36,8 @@ pub(super) fn reopen(path: &Path) -> Result<Database, OpenError> {
     builder().open(path).map_err(|error| refusal(path, error))
 }
 
-/// Makes a new store beside its place and then puts it there, so that a crash leaves either a
-/// whole store or none, and so that another process that does the same can't lose its own.
+/// Creates a new store under a temporary name and then renames it, so that a crash leaves a complete store or none,
+/// and another process that does the same loses nothing.
 fn create(path: &Path) -> Result<(), OpenError> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
@@ -55,19 +55,19 @@ fn create(path: &Path) -> Result<(), OpenError> {
         .and_then(|created| write::mark(created).map_err(OpenError::from))
         .map(drop)
         .and_then(|()| place(&beside, path).map_err(system(path)));
-    // Best effort: where it was moved, it is gone already.
+    // Best effort: after a rename it is gone already.
     let _ = std::fs::remove_file(&beside);
     made?;
-    // The file's name is as lasting as its content only once the folder is on the disk too.
+    // The file's name is durable only once the folder is synced.
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     synced.map_err(system(folder))
 }
 
-/// Gives a new file its name, unless another process was quicker: then that file is the store.
+/// Gives a new file its name, unless another process was faster: then that file is the store.
 fn place(beside: &Path, path: &Path) -> io::Result<()> {
     match std::fs::hard_link(beside, path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        // A file system without links; a rename there replaces, so only where nothing is.
+        // A file system without hard links. A rename replaces, so only where no file exists.
         Err(_) if !path.try_exists()? => std::fs::rename(beside, path),
         linked => linked,
     }
@@ -84,8 +84,8 @@ fn builder() -> Builder {
     builder
 }
 
-/// Finds out what a file is, and whether it is sound, without a byte of it being changed: repairs
-/// after a crash of ours happen in memory here, and again for good when it is opened.
+/// Finds out what a file is, and whether it is intact, without changing it: repairs after a crash happen in memory
+/// here, and for good when it is opened.
 fn examine(path: &Path) -> Result<(), OpenError> {
     let opened = OpenOptions::new().read(true).write(true).open(path);
     let mut file = opened.map_err(system(path))?;
@@ -108,7 +108,7 @@ fn examine(path: &Path) -> Result<(), OpenError> {
     })
 }
 
-/// Looks for our mark in a sound database.
+/// Looks for our mark in an intact database.
 fn judge(path: &Path, database: &Database) -> Result<(), OpenError> {
     let foreign = || OpenError::Foreign(path.to_owned());
     let transaction = database.begin_read().map_err(unavailable)?;
@@ -126,7 +126,7 @@ fn judge(path: &Path, database: &Database) -> Result<(), OpenError> {
     tables.map_err(|error| OpenError::Damaged { path: path.to_owned(), detail: error.to_string() })
 }
 
-/// What redb's refusal to open means for the person who must act.
+/// Translates redb's refusal to open for the person who must act.
 fn refusal(path: &Path, error: DatabaseError) -> OpenError {
     let path = path.to_owned();
     match error {

@@ -1,6 +1,6 @@
-//! The embedded store: one redb file, or the same in memory. This file has its tables and reads
-//! them, [`mod@write`] changes them, [`mod@file`] opens them; nothing outside these names redb. A
-//! read never waits for a write, and neither runs on a thread that serves requests.
+//! The embedded store: one redb file, or the same in memory. This file defines its tables and reads them,
+//! [`mod@write`] changes them, [`mod@file`] opens them; only these name redb. A read never waits for a write, and
+//! neither runs on a thread that serves requests.
 
 mod database;
 mod file;
@@ -37,11 +37,11 @@ type ReferenceKey = (&'static str, &'static str, &'static str);
 const RECORDS: TableDefinition<RecordKey, RecordValue> = TableDefinition::new("records");
 /// Which triggers name a template.
 const REFERENCES: TableDefinition<ReferenceKey, ()> = TableDefinition::new("references");
-/// The mark by which a store of ours is known, and its numbers. Its shape stays for all formats.
+/// The mark of a store of ours, and its counters. Its shape is the same in all formats.
 const META: TableDefinition<&str, u64> = TableDefinition::new("posthaste");
 /// In [`META`]: the format of the other tables.
 const FORMAT: &str = "format";
-/// In [`META`]: how many writes were done; the last revision given.
+/// In [`META`]: how many writes there were; the last revision given.
 const VERSION: &str = "version";
 
 const FORMAT_KNOWN: u64 = 1;
@@ -61,7 +61,7 @@ pub(super) async fn open(
 }
 
 struct Embedded {
-    // Dropped first: the writer's last commit comes before the file is closed.
+    // Dropped first, so that the writer's last commit comes before the file is closed.
     writer: Writer,
     state: Arc<State>,
     database: Arc<Handle>,
@@ -154,7 +154,7 @@ impl Backend for Embedded {
             let mut found = Vec::new();
             for kind in [Kind::Template, Kind::Trigger] {
                 let mut from = String::new();
-                // From account to account, past all that one holds.
+                // From account to account, skipping the records of each.
                 while let Some(entry) = records.range((number(kind), from.as_str(), "")..)?.next() {
                     let (location, _) = entry?;
                     let (its_kind, account, _) = location.value();
@@ -162,7 +162,7 @@ impl Backend for Embedded {
                         break;
                     }
                     found.extend(AccountId::new(account));
-                    // No name holds a NUL, so this is behind this account and before any other.
+                    // No name holds a NUL, so this sorts after this account and before any other.
                     from = format!("{account}\0");
                 }
             }
@@ -177,7 +177,7 @@ impl Backend for Embedded {
     }
 }
 
-/// The kind as the file has it; the order is that of start-up.
+/// The number of a kind in the file; a start reads in this order.
 fn number(kind: Kind) -> u8 {
     match kind {
         Kind::Template => 1,
@@ -199,7 +199,7 @@ fn unavailable(error: impl std::fmt::Display) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }
 
-/// Gives all that the file holds to the sink, in the order of kinds, and counts it.
+/// Passes all that the file holds to the sink, in the order of kinds.
 fn load(database: &Database, usage: &mut Usage, feed: &Feed) -> Result<(), StoreError> {
     usage.clear();
     let mut read = || -> Result<(), redb::Error> {

@@ -1,4 +1,4 @@
-//! A file that redb can open, repair and check without a byte of it being changed.
+//! A file that redb can open, repair and check without changing a byte of it.
 
 use std::fs::File;
 use std::io;
@@ -10,8 +10,7 @@ use redb::{BackendError, StorageBackend};
 
 use crate::store::overlay::Overlay;
 
-/// An [`Overlay`] that holds the locks of the file under it, so that no other process has it open
-/// while it is looked at.
+/// An [`Overlay`] that holds the locks of the file under it, so that no other process opens the file meanwhile.
 #[derive(Debug)]
 pub(super) struct Trial {
     overlay: Mutex<Overlay>,

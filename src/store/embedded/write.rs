@@ -1,5 +1,5 @@
-//! Changes the tables of an embedded store: a group of writes in one transaction, each judged
-//! alone. It never tells anyone of what it did.
+//! Changes the tables of an embedded store: a group of writes in one transaction, each checked by itself. It tells
+//! nobody what it did.
 
 use redb::{Database, Durability, ReadableTable, Table, WriteTransaction};
 
@@ -42,7 +42,7 @@ pub(super) fn touch(database: &Database) -> Result<(), StoreError> {
     write().map_err(unavailable)
 }
 
-/// Does a group of writes in one transaction.
+/// Executes a group of writes in one transaction.
 pub(super) fn commit(
     database: &Database,
     usage: &mut Usage,
@@ -50,7 +50,7 @@ pub(super) fn commit(
 ) -> Result<Vec<Result<Written, StoreError>>, StoreError> {
     let transaction = begin_write(database).map_err(unavailable)?;
     let answers = apply_all(&transaction, usage, writes).map_err(unavailable)?;
-    // Where all were refused there is nothing to wait for the disk for.
+    // If all were refused, no sync is needed.
     if answers.iter().any(Result::is_ok) {
         transaction.commit().map_err(unavailable)?;
     } else {
@@ -62,8 +62,8 @@ pub(super) fn commit(
 fn begin_write(database: &Database) -> Result<WriteTransaction, redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
-    // With one phase, a damaged last commit is taken for one that a crash cut off, and is rolled
-    // back without a word. With two, a commit that was answered is there or the file is damaged.
+    // With a one-phase commit, a damaged last commit looks like one that a crash cut off, and is rolled back
+    // silently. With two phases, an answered commit is there or the file is damaged.
     transaction.set_two_phase_commit(true);
     Ok(transaction)
 }
@@ -91,7 +91,7 @@ fn apply_all(
     Ok(answers)
 }
 
-/// Judges one write and does it. A refused one has changed nothing.
+/// Checks one write and executes it. A refused one has changed nothing.
 fn apply(
     records: &mut Records<'_>,
     references: &mut References<'_>,

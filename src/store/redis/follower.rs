@@ -1,6 +1,6 @@
-//! Keeps the node's sink as the store in Redis is: reads all of it, then what its log tells, and all
-//! of it anew where the log can't tell everything. It is on a thread of its own, over a connection of
-//! its own, and never gives up. It never writes, except the mark of a new store.
+//! Keeps the node's sink in step with the store in Redis: reads all of it, then follows its log, and reads all of it
+//! again where the log is incomplete. It has a thread and a connection of its own and never gives up. It writes only
+//! the mark of a new store.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,15 +17,14 @@ use crate::store::OpenError;
 use crate::store::feed::{self, Observed, Saved};
 use crate::telemetry::metrics::{Label as _, SnapshotReason};
 
-/// How long Redis holds a question for news. Each time it ends, it is asked whether its history is
-/// still the one that was followed, so this is also how long the loss of one can go unnoticed.
+/// How long a wait for news blocks. After each wait the follower checks whether the history is still the one that it
+/// followed, so this also bounds how long a lost history goes unnoticed.
 const NEWS_WITHIN: Duration = Duration::from_secs(1);
-/// Changes that come one after another are read together after this, which spares Redis a reading
-/// for each of them and each node.
+/// Changes that arrive within this time are read together, which saves Redis a read for each of them and each node.
 const GATHERED_FOR: Duration = Duration::from_millis(2);
-/// Between two tries to reach Redis.
+/// The pause between two attempts to reach Redis.
 const TRIED_AGAIN_AFTER: Duration = Duration::from_millis(200);
-/// How often a start says that it still waits.
+/// How often a start logs that it still waits.
 const SAID_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// Follows the store.
@@ -41,7 +40,8 @@ impl Follower {
         Self { shared, position: None }
     }
 
-    /// Runs for ever once the store is open. What keeps it from being opened is told, and ends it.
+    /// Runs for ever once the store is open. An error that keeps it from being opened is returned through `opened`
+    /// and ends it.
     pub(super) async fn run(mut self, opened: Opened, within: Duration) {
         let first = self.open(within).await;
         let failed = first.is_err();
@@ -56,11 +56,11 @@ impl Follower {
             if self.shared.connected.load(Ordering::Relaxed) {
                 tracing::warn!(
                     error = %trouble,
-                    "the store in Redis is away: what was live last stays live, and writes are refused"
+                    "the store in Redis is unavailable: what is live stays live, and writes are refused"
                 );
             }
             self.shared.set_connected(false);
-            // Whoever calls next must not be the one to find out.
+            // The next caller must not be the one to find out.
             self.shared.link.renew().await;
             tokio::time::sleep(TRIED_AGAIN_AFTER).await;
         }
@@ -112,7 +112,7 @@ impl Follower {
         Ok(missing)
     }
 
-    /// Follows for as long as one connection lasts.
+    /// Follows the log for as long as one connection lasts.
     async fn follow(&mut self) -> Result<std::convert::Infallible, Trouble> {
         let mut connection = self.shared.link.blocking().await?;
         loop {
@@ -121,7 +121,7 @@ impl Follower {
         }
     }
 
-    /// Asks Redis to say when the log goes on. An answer that never comes ends the connection.
+    /// Waits until the log has a new entry. A response that never comes ends the connection.
     async fn wait_for_news(&self, connection: &mut Connection) -> Result<(), Trouble> {
         let Some(position) = &self.position else { return Ok(()) };
         let mut command = Cmd::new();
@@ -132,7 +132,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Tells of all that has changed, until there is no more.
+    /// Applies all that has changed, until there is no more.
     async fn catch_up(&mut self, connection: &mut Connection) -> Result<(), Trouble> {
         let mut turns = 0_u32;
         loop {
@@ -144,7 +144,7 @@ impl Follower {
             let read = scripts::read_changes(read)?;
             match position.check(&read) {
                 Err(reason) => {
-                    // A log that can't be followed at all must not be read without a pause.
+                    // A log that can't be followed at all must not be read without pauses.
                     tokio::time::sleep(TRIED_AGAIN_AFTER * turns.min(25)).await;
                     turns += 1;
                     self.begin_anew(connection, reason).await?;
@@ -162,7 +162,7 @@ impl Follower {
         }
     }
 
-    /// Tells of the changes that were read, and says up to which version.
+    /// Applies the changes that were read, and returns the version they reach.
     async fn apply(&mut self, read: Changes) -> u64 {
         let Some(last) = read.entries.last().map(|entry| (entry.version, entry.token.clone())) else {
             return read.version;
@@ -187,17 +187,17 @@ impl Follower {
             (position.version, position.token) = (last.0, Some(last.1));
         }
         for writer in writers {
-            // A writer that has gone needs no answer.
+            // The writer may have stopped waiting.
             let _ = writer.send(());
         }
         last.0
     }
 
-    /// Reads the whole store beside what is live, and puts it in its place.
+    /// Reads the whole store beside what is live, and then replaces it.
     async fn begin_anew(&mut self, connection: &mut Connection, reason: SnapshotReason) -> Result<(), Trouble> {
         let begun = Instant::now();
         if reason != SnapshotReason::Start {
-            tracing::warn!(reason = reason.word(), "the store's log does not tell all that changed; all of it is read");
+            tracing::warn!(reason = reason.word(), "the store's log is incomplete; reading the whole store");
         }
         let (position, records) = super::snapshot::take(&self.shared, connection).await?;
         tracing::info!(
@@ -213,17 +213,17 @@ impl Follower {
     }
 }
 
-/// What is told of an entry of the log; nothing where a later one says more.
+/// What an entry of the log says; nothing where a later one supersedes it.
 fn observe(entry: Entry, (last, version): (u64, u64)) -> Option<Observed<Saved>> {
     let Some(location) = entry.location else {
-        tracing::warn!(version = entry.version, "an entry of the store's log names no record and is passed over");
+        tracing::warn!(version = entry.version, "an entry of the store's log names no record and is skipped");
         return None;
     };
     match entry.value {
         LogValue::Superseded => None,
         LogValue::Deleted => Some(Observed::Deleted(location)),
         LogValue::Saved(value) => match scripts::split(&value) {
-            // It is from a change that was not read yet, and will be told in its turn.
+            // It belongs to a later change, which follows in its turn.
             (revision, _) if (last + 1..=version).contains(&revision) => None,
             (_, json) => Some(feed::read(location, json)),
         },

@@ -1,7 +1,6 @@
-//! The store in Redis, which many nodes and other programs share: `docs/redis.md` is its description.
-//! A write is one script; what it changed comes back through the log, to this node as to all others,
-//! and only then is it answered. While Redis is away calls fail at once, and the sink keeps what it was
-//! told last.
+//! The store in Redis, shared by nodes and other programs; `docs/redis.md` describes it. A write is one script. Its
+//! change comes back through the log, to this node as to all others, and only then does the writer get a response.
+//! While Redis is unavailable, calls fail at once and the sink keeps what it has.
 
 mod follower;
 mod pending;
@@ -32,8 +31,10 @@ use crate::model::quotas::Quota;
 use crate::redis::{Cmd, Code, Link, RedisResult, Value, is_broken};
 use crate::telemetry::metrics::Metrics;
 
-/// The most writes under way; past it, callers wait for a permit.
-const WRITES_MAX: usize = 1_024;
+/// The most writes in flight; past it, callers wait for a permit. A write's deadline starts with its permit, and it
+/// must not run out behind the writes before it, also where Redis syncs each one to a slow disk. Enough for ten
+/// thousand writes a second.
+const WRITES_MAX: usize = 64;
 /// Names of accounts read at a time.
 const ACCOUNTS_MAX: usize = 1_000;
 
@@ -75,7 +76,7 @@ pub(super) async fn open(
     Ok(Arc::new(store))
 }
 
-/// The store, and the thread that all its connections live on.
+/// The store, and the thread of all its connections.
 struct Redis {
     calls: Arc<Calls>,
     runtime: Handle,
@@ -84,13 +85,13 @@ struct Redis {
 }
 
 impl Drop for Redis {
-    /// Waits for the thread, so that nothing of the store is left when it is gone.
+    /// Waits for the thread, so that nothing of the store is left behind.
     fn drop(&mut self) {
         self.stop = None;
         let Some(thread) = self.thread.take() else {
             return;
         };
-        // A sink that held the last handle drops it on the thread itself.
+        // A sink that held the last handle drops it on this thread.
         if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
             tracing::error!("the store's follower had stopped after a panic");
         }
@@ -98,8 +99,8 @@ impl Drop for Redis {
 }
 
 impl Redis {
-    /// Does a call on the store's thread: a connection lives as long as the thread that made it, and
-    /// those that serve requests come and go. A caller that stops waiting does not stop the call.
+    /// Runs a call on the store's thread: a connection lives as long as the thread that opened it, and threads that
+    /// serve requests come and go. A caller that stops waiting does not stop the call.
     fn call<T, F>(&self, work: impl FnOnce(Arc<Calls>) -> F) -> BoxFuture<'static, Result<T, StoreError>>
     where
         T: Send + 'static,
@@ -139,7 +140,7 @@ impl Backend for Redis {
     }
 }
 
-/// What is asked of Redis for a caller, all over one connection.
+/// The calls to Redis, all over one connection.
 struct Calls {
     shared: Arc<SharedState>,
     writes: Semaphore,
@@ -231,7 +232,7 @@ impl Calls {
     }
 }
 
-/// Reads, and once more where the connection breaks: unlike a write, that does no harm.
+/// Reads, and repeats the read if the connection breaks: unlike a write, that does no harm.
 async fn read<T, F>(ask: impl Fn() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = RedisResult<T>>,
@@ -243,7 +244,7 @@ where
     answer.map_err(unavailable)
 }
 
-/// What must hold, as write.lua reads it.
+/// The precondition, as write.lua reads it.
 fn condition(precondition: &Precondition) -> String {
     match precondition {
         Precondition::None => "any".to_owned(),
@@ -255,7 +256,7 @@ fn condition(precondition: &Precondition) -> String {
     }
 }
 
-/// Reads the answer of write.lua.
+/// Reads the response of write.lua.
 fn judged(answer: Value) -> Result<Written, StoreError> {
     let mut words = scripts::list(answer).map_err(unavailable)?.into_iter().map(scripts::text);
     let verdict = words.next().flatten().unwrap_or_default();

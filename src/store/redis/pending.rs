@@ -1,6 +1,5 @@
-//! This node's own writes on their way: the follower tells of them what was written, in the place that
-//! the log gives them, and the writer is answered when that is done. Never holds more than the writers
-//! that wait.
+//! This node's own writes until they are live: the follower applies each in the order of the log, and the writer gets
+//! its response after that. Holds no more than the writers that wait.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,11 +10,11 @@ use tokio::sync::{oneshot, watch};
 
 use crate::store::Change;
 
-/// How long an answer waits for its change to be live on this node. Past it Redis has it and is away;
-/// the change will be live with the others when it is back.
+/// How long a response waits for its change to be live on this node. Past it, Redis has the change and is
+/// unavailable; it will be live with the others when Redis is back.
 const LIVE_WITHIN: Duration = Duration::from_secs(2);
 
-/// How far the follower is.
+/// How far the follower has read.
 #[derive(Debug, Clone, Copy, Default)]
 struct Progress {
     version: u64,
@@ -28,17 +27,17 @@ struct Waiting {
     told: oneshot::Sender<()>,
 }
 
-/// The writes that wait to be told of.
+/// The writes that are not live yet.
 #[derive(Debug)]
 pub(super) struct Pending {
-    /// What the tokens of this node begin with.
+    /// The prefix of this node's tokens.
     node: String,
     count: AtomicU64,
     waiting: Mutex<HashMap<String, Waiting>>,
     progress: watch::Sender<Progress>,
 }
 
-/// One write that is waited for.
+/// One write whose writer waits.
 #[derive(Debug)]
 pub(super) struct Expected<'a> {
     pending: &'a Pending,
@@ -57,7 +56,7 @@ impl Pending {
         }
     }
 
-    /// Says what a write changes, before it is sent.
+    /// Registers what a write changes, before it is sent.
     pub(super) fn expect(&self, change: Change) -> Expected<'_> {
         let token = format!("{}.{}", self.node, self.count.fetch_add(1, Ordering::Relaxed));
         let (tell, told) = oneshot::channel();
@@ -65,15 +64,14 @@ impl Pending {
         Expected { pending: self, token, told, snapshots: self.progress.borrow().snapshots }
     }
 
-    /// The change of a write of this node whose writer still waits, and what to send on once it is
-    /// told.
+    /// The change of a write of this node whose writer still waits, and the channel to notify once it is applied.
     pub(super) fn take(&self, token: &str) -> Option<(Change, oneshot::Sender<()>)> {
         token.strip_prefix(self.node.as_str())?;
         let waiting = self.lock().remove(token)?;
         Some((waiting.change, waiting.told))
     }
 
-    /// Everything up to this version was read as a whole.
+    /// Notes that everything up to this version was read as a whole.
     pub(super) fn snapshot(&self, version: u64) {
         self.progress.send_modify(|progress| {
             *progress = Progress { version, snapshots: progress.snapshots + 1 };
@@ -86,8 +84,7 @@ impl Pending {
 }
 
 impl Expected<'_> {
-    /// Waits until the write, which was done as this version, is live on this node, or for as long
-    /// as that makes sense.
+    /// Waits until the write, which got this version, is live on this node, or until that no longer makes sense.
     pub(super) async fn live(mut self, version: u64) {
         let mut progress = self.pending.progress.subscribe();
         let begun = self.snapshots;
@@ -96,7 +93,7 @@ impl Expected<'_> {
             _ = &mut self.told => {}
             _ = read => {}
             () = tokio::time::sleep(LIVE_WITHIN) => {
-                tracing::warn!(version, "a change was written and is not live here yet: Redis is away");
+                tracing::warn!(version, "a change was written and is not live here yet: Redis is unavailable");
             }
         }
     }

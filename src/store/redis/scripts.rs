@@ -1,5 +1,5 @@
-//! The three scripts that read and write the store's keys, and what they answer. Nothing else here
-//! names a key, except the log, which is waited for.
+//! The three scripts that read and write the store's keys, and their responses. Nothing else in this folder names a
+//! key, except the log and a record's hash.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use crate::store::backend::Location;
 
 /// The key that scripts are given; all others follow from it.
 pub(super) const META: &str = "{posthaste}:meta";
-/// What changes is announced here.
+/// Changes are announced here.
 pub(super) const LOG: &str = "{posthaste}:log";
-/// The format of the keys and values that this version knows.
+/// The format of keys and values that this version reads.
 pub(super) const FORMAT: &str = "1";
-/// The most changes or records in one answer.
+/// The most changes or records in one response.
 pub(super) const ROWS_MAX: usize = 1_000;
-/// An answer ends with the value that passes it, so this and one value are held in memory.
+/// A response ends with the value that exceeds this, so this and one value are held in memory.
 pub(super) const BYTES_MAX: usize = 4 << 20;
 /// How long a script may take that reads up to so much.
 const READ_WITHIN: Duration = Duration::from_secs(10);

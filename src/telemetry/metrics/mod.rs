@@ -5,6 +5,7 @@
 mod connections;
 mod deliveries;
 mod events;
+mod journal;
 mod kind;
 mod store;
 mod streams;
@@ -17,6 +18,7 @@ use super::activity::{Activity, ActivityBounds};
 pub use connections::{ConnectionEnd, ConnectionMetrics};
 pub use deliveries::DeliveryMetrics;
 pub use events::{EventMetrics, RejectedByCode};
+pub use journal::JournalMetrics;
 pub use kind::{CounterBy, Label};
 pub use store::{SnapshotReason, StoreMetrics};
 pub use streams::{Redeemed, StreamMetrics};
@@ -31,6 +33,8 @@ pub struct Metrics {
     pub events: EventMetrics,
     /// Deliveries: rendered, queued, attempted, dropped.
     pub deliveries: DeliveryMetrics,
+    /// The journal of accepted deliveries.
+    pub journal: JournalMetrics,
     /// The store and what is live.
     pub store: StoreMetrics,
     /// The streams that carry deliveries between nodes.
@@ -58,6 +62,7 @@ impl Metrics {
             connections: ConnectionMetrics::register(&registry),
             events: EventMetrics::register(&registry),
             deliveries: DeliveryMetrics::register(&registry),
+            journal: JournalMetrics::register(&registry),
             store: StoreMetrics::register(&registry),
             streams: StreamMetrics::register(&registry),
             activity: Arc::new(Activity::new(bounds)),

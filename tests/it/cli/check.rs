@@ -42,7 +42,7 @@ fn every_mistake_is_named_at_once() {
         "words/events.toml:",
         "open.json:1:",
         "none.xml: error: can't be read",
-        "note.md: error: its ending tells no format",
+        "note.md: error: its ending names no format",
     ] {
         assert!(stderr.lines().any(|line| line.starts_with(begin)), "{begin} is not in\n{stderr}");
     }

@@ -17,12 +17,17 @@ const MARK: &str = "n0t-f0r-the-l0g";
 
 /// A node on a free port, with loopback allowed, and its address.
 pub(crate) fn serve(home: &TempDir, variables: &[(&str, &str)]) -> (Running, String) {
+    let running = launch(home, variables);
+    let address = running.wait_for_line("listening on http://");
+    (running, address)
+}
+
+/// The same, which may end before it listens.
+pub(crate) fn launch(home: &TempDir, variables: &[(&str, &str)]) -> Running {
     let mut serve = command(home, &["serve"]);
     serve.env("POSTHASTE_SERVER__LISTEN", "127.0.0.1:0").env("POSTHASTE_DISPATCH__ALLOW_NETWORKS", "[\"127.0.0.0/8\"]");
     serve.envs(variables.iter().copied());
-    let running = Running::start(serve);
-    let address = running.wait_for_line("listening on http://");
-    (running, address)
+    Running::start(serve)
 }
 
 /// Saves a template and a trigger on all events to this URL.

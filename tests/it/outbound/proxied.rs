@@ -58,7 +58,7 @@ async fn every_connection_goes_through_the_proxy() {
     }
     assert_eq!(receiver.received().len(), 2);
     assert_eq!(receiver.received()[0].header("host"), Some("receiver.example:8080"));
-    let seen = seen.lock().expect("whole");
+    let seen = seen.lock().expect("whole").clone();
     assert_eq!(seen.len(), 3, "a tunnel is used again");
     assert_eq!(seen[0][0], "connect receiver.example:8080 http/1.1");
     // Of user:p@ss; the head is noted in lower case.

@@ -19,7 +19,7 @@ fn when_all_is_settled_only_open_segments_are_left() {
     for _ in 0..50 {
         world.play(&[Accept(0, 3, 2), Accept(1, 3, 2), Begin(0, 6), Begin(1, 6), Round]);
     }
-    assert_eq!(world.journal.pool.bytes(), 0);
+    assert_eq!(world.journal.unsettled.bytes(), 0);
     world.play(&[Round, Round]);
     let segments = world.disk.files().len();
     assert!(segments <= OPEN, "{segments}: {:?}", world.disk.files().keys());
@@ -37,7 +37,7 @@ fn what_waits_for_ever_keeps_only_itself() {
         world.queued.insert(waiting, slow);
         waiting += 1;
         world.play(&[BeginNewest(0, 9), Round]);
-        let bound = 3 * world.journal.pool.bytes() as usize + (OPEN + 6) * SEGMENT_BYTES;
+        let bound = 3 * world.journal.unsettled.bytes() as usize + (OPEN + 6) * SEGMENT_BYTES;
         assert!(world.disk.bytes() <= bound, "{} of {bound} with {waiting} waiting", world.disk.bytes());
     }
     let after = World::start(DiskModel::with(world.disk.files()), Level::Process, BOOT).expect("a journal");
@@ -53,7 +53,7 @@ fn a_backlog_does_not_keep_the_records_of_what_was_sent() {
     world.play(&[Accept(1, 20, 1)]);
     for _ in 0..500 {
         world.play(&[Accept(0, 4, 8), BeginNewest(0, 32), Round]);
-        let bound = 3 * world.journal.pool.bytes() as usize + (OPEN + 8) * SEGMENT_BYTES;
+        let bound = 3 * world.journal.unsettled.bytes() as usize + (OPEN + 8) * SEGMENT_BYTES;
         assert!(world.disk.bytes() <= bound, "{} of {bound}", world.disk.bytes());
     }
     assert_eq!(world.queued.len(), 20);

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use super::super::accept::{Acceptor, Part, Request};
 use super::super::begin::{Beginner, Begun};
-use super::super::body::EventFields;
+use super::super::body::{EventFields, Listing};
 use super::super::format::{BootId, Level};
 use super::super::keeper::{Keeper, join};
-use super::super::ledger::lock;
+use super::super::ledger::Firing;
 use super::super::recovery::{self, OpenError, Report};
-use super::super::registry::{Firing, Journal, Settings};
+use super::super::registry::{Journal, Settings};
 use super::disk_model::{DiskModel, ModelFile};
 
 /// A firing's name: its event's id and its trigger's.
@@ -93,7 +93,8 @@ impl World {
             let records: Vec<Vec<u8>> = places.iter().map(read).collect();
             let (accepted, listings) = join(&places, &records).expect("sound records");
             let mut seen = BTreeSet::new();
-            for (index, trigger) in listings.into_iter().filter(|(index, _)| unsettled.has(*index)) {
+            assert_eq!(&*found.account, "acme");
+            for Listing { index, trigger, .. } in listings.into_iter().filter(|listing| unsettled.has(listing.index)) {
                 assert!(seen.insert(index), "a firing is listed twice");
                 let name = (accepted.event.id.to_owned(), trigger.to_owned());
                 let data = accepted.event.data.to_owned();
@@ -148,7 +149,7 @@ impl World {
                 if let Some((name, firing)) = self.queued.pop() {
                     let operations = self.disk.operations();
                     self.fates.entry(name).or_default().named.get_or_insert(operations);
-                    lock(&self.journal.dropped).push(firing);
+                    self.journal.unsettled.dropped(firing);
                 }
             }
             Step::Round => {
@@ -168,7 +169,7 @@ impl World {
         let ids: Vec<String> = (first..self.events).map(|number| format!("r{}e{number}", self.journal.run)).collect();
         let data: Vec<String> = ids.iter().map(|id| format!("{{\"of\":\"{id}\"}}")).collect();
         let triggers: Vec<String> = (0..triggers).map(|number| format!("t{number}")).collect();
-        let triggers: Vec<&str> = triggers.iter().map(String::as_str).collect();
+        let triggers: Vec<(u64, &str)> = triggers.iter().map(|id| (7, id.as_str())).collect();
         let event = |n: usize| EventFields {
             accepted_ms: self.now_ms,
             id: &ids[n],
@@ -193,7 +194,7 @@ impl World {
             done = self.acceptors[thread].accept(&mut request, &parts, true, self.now_ms).map(|all| firings = all);
         }
         let names: Vec<Name> =
-            ids.iter().flat_map(|id| triggers.iter().map(|trigger| (id.clone(), (*trigger).to_owned()))).collect();
+            ids.iter().flat_map(|id| triggers.iter().map(|trigger| (id.clone(), trigger.1.to_owned()))).collect();
         for (number, name) in names.iter().enumerate() {
             let data = data[number / triggers.len().max(1)].clone();
             self.fates.insert(name.clone(), Fate { data, refused: done.is_err(), ..Fate::default() });

@@ -30,9 +30,13 @@ export function placed(text: string, diagnostic: Diagnostic): Finding {
   let token = tokenAt(text, from);
   if (suggestion && token.startsWith("{")) {
     // The finding is of the expression, its suggestion of a name in it.
-    const inner = /^\{+[~#/&]*\s*/.exec(text.slice(from))?.[0].length ?? 0;
-    from += inner;
+    from += /^\{+~?\s*/.exec(text.slice(from))?.[0].length ?? 0;
     token = tokenAt(text, from);
+  }
+  const sign = /^[#/]/.exec(token)?.[0];
+  if (suggestion && sign && !suggestion.startsWith(sign)) {
+    from += 1;
+    token = token.slice(1);
   }
   const finding: Finding = { from, to: from + Math.max(token.length, 1), severity, message };
   if (!suggestion) return finding;

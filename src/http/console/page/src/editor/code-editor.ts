@@ -158,12 +158,30 @@ export class CodeEditor extends HTMLElement {
         syntaxHighlighting(highlighting),
         expressions(() => this.template),
         theme,
+        EditorView.domEventHandlers({ beforeinput: replaceSelected }),
         EditorView.updateListener.of((update) => {
           if (update.docChanged) this.dispatchEvent(new Event("input", { bubbles: true }));
         }),
       ],
     });
   }
+}
+
+/**
+ * Replaces what is selected by what is typed without the browser's own editing, which would keep the look of what it
+ * replaces by an inline style, and the page's policy has none.
+ */
+function replaceSelected(event: InputEvent, view: EditorView): boolean {
+  const { main, ranges } = view.state.selection;
+  if (event.inputType !== "insertText" || event.isComposing || event.data === null || main.empty || ranges.length > 1 || view.state.readOnly) {
+    return false;
+  }
+  const text = event.data;
+  const plain = () => view.state.update(view.state.replaceSelection(text), { userEvent: "input.type" });
+  const isHandled = view.state.facet(EditorView.inputHandler).some((handle) => handle(view, main.from, main.to, text, plain));
+  if (!isHandled) view.dispatch(plain());
+  event.preventDefault();
+  return true;
 }
 
 function parser(kind: Language): Extension {

@@ -90,6 +90,7 @@ export function presets(choose: (preset: Preset) => void, changed: () => void, s
           <button type="button" class="card" @click=${() => choose(preset)}>
             <span class="title">${preset.title}</span>
             <span class="badge">${preset.format}</span>
+            ${preset.event ? html`<span class="badge">${preset.event}</span>` : nothing}
             <span class="sub">${preset.description}</span>
           </button>
         </li>`,

@@ -8,7 +8,8 @@ export interface Verdict {
   ok: boolean;
   errors: FieldError[];
   warnings: { code: string; message?: string; detail?: string }[];
-  fires: boolean;
+  /** Left out where the filter has a mistake. */
+  fires?: boolean;
   preview?: { url: string; headers: Record<string, string | null>; content_type: string; body: string } | null;
 }
 
@@ -35,13 +36,18 @@ const MEANINGS: Record<string, string> = {
   timeout: "The receiver took too long.",
 };
 
+/** A header's value may be a secret; one with expressions is shown, as it is written. */
+function shown(value: string | null): TemplateResult | string {
+  return value !== null && /\{\{|\*\|/.test(value) ? value : html`<i>hidden</i>`;
+}
+
 export function request(preview: NonNullable<Verdict["preview"]>): TemplateResult {
   return html`<div class="preview">
     <div class="preview-head"><h2>The request</h2></div>
     <pre tabindex="0" aria-label="The request"><b>POST</b> ${preview.url}
 <span class="name">content-type:</span> ${preview.content_type}
 ${Object.entries(preview.headers ?? {}).map(
-      ([name, value]) => html`<span class="name">${name}:</span> ${value ?? html`<i>hidden</i>`}\n`,
+      ([name, value]) => html`<span class="name">${name}:</span> ${shown(value)}\n`,
     )}
 ${preview.body}</pre>
   </div>`;

@@ -1,0 +1,88 @@
+//! `[journal]` and `store.survives`: what an accepted event survives, and the bounds of the journal that keeps it.
+
+use std::time::Duration;
+
+use super::reader::Reader;
+use super::store::StoreKind;
+
+/// What accepted events survive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Survives {
+    /// A graceful stop, which sends what it can.
+    Stop,
+    /// The end of the process, however it ends.
+    Process,
+    /// A power cut as well.
+    Power,
+}
+
+/// The journal beside an embedded store.
+#[derive(Debug, Clone)]
+pub struct JournalSettings {
+    /// What it is kept for; there is none for [`Survives::Stop`].
+    pub survives: Survives,
+    /// Bytes of its files.
+    pub bytes_max: usize,
+    /// A delivery that waited for longer is dropped.
+    pub age_max: Duration,
+}
+
+impl JournalSettings {
+    /// `kind` is the store's; `None` where its URL is wrong, which was said.
+    pub(super) fn read(reader: &mut Reader, kind: Option<&StoreKind>) -> Self {
+        let own = match kind {
+            Some(StoreKind::File(_)) => Survives::Process,
+            _ => Survives::Stop,
+        };
+        let survives = match (reader.text("store.survives").as_str(), kind) {
+            ("", _) | (_, None) => own,
+            ("stop", _) => Survives::Stop,
+            ("process" | "power", Some(StoreKind::Memory)) => {
+                let detail = "memory: is gone with the process; write \"stop\", or keep the store in a file";
+                reader.refuse("store.survives", detail);
+                own
+            }
+            // Deliveries are in Redis then.
+            ("process" | "power", Some(StoreKind::Redis)) => own,
+            ("process", _) => Survives::Process,
+            ("power", _) => Survives::Power,
+            (other, _) => {
+                reader.refuse("store.survives", format!("{other:?} is not known; write stop, process or power"));
+                own
+            }
+        };
+        Self {
+            survives,
+            bytes_max: reader.number("journal.bytes_max", 1 << 20..=1 << 50),
+            age_max: Duration::from_secs(reader.number("journal.age_max_s", 1..=31_536_000) as u64),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Config;
+    use super::*;
+
+    fn survives(url: &str, survives: &str) -> Result<Survives, String> {
+        let variables = [("POSTHASTE_STORE__URL", url), ("POSTHASTE_STORE__SURVIVES", survives)];
+        let config = Config::from_layers(None, variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        config.map(|config| config.journal.survives).map_err(|errors| errors[0].place.clone())
+    }
+
+    #[test]
+    fn each_store_has_its_levels() {
+        for (url, word, expected) in [
+            ("file:x", "", Ok(Survives::Process)),
+            ("file:x", "stop", Ok(Survives::Stop)),
+            ("file:x", "power", Ok(Survives::Power)),
+            ("file:x", "crash", Err("store.survives".to_owned())),
+            ("memory:", "", Ok(Survives::Stop)),
+            ("memory:", "stop", Ok(Survives::Stop)),
+            ("memory:", "process", Err("store.survives".to_owned())),
+            ("redis://127.0.0.1", "power", Ok(Survives::Stop)),
+        ] {
+            assert_eq!(survives(url, word), expected, "{url} {word}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! A journal that runs: opened, recovered, and with its threads.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::disk::{self, Disk, DiskError};
+use super::feed::Recovered;
+use super::format::Level;
+use super::keeping::Handle;
+use super::recovery::{self, OpenError, Report};
+use super::registry::Settings;
+use super::threads::{Threads, now_ms};
+use crate::config::{Config, JournalSettings, StoreKind, Survives};
+use crate::flow::account::ACCOUNT_WEIGHT;
+use crate::flow::fairness::Pool;
+use crate::flow::gate::Gate;
+use crate::flow::keep::Keeping;
+use crate::model::outcome::Dropped;
+use crate::telemetry::metrics::Metrics;
+
+/// Settled records may take twice as many bytes as unsettled ones before they are removed.
+const DISK_PER_UNSETTLED: usize = 3;
+/// A segment is this part of all.
+const SEGMENTS: usize = 64;
+const SEGMENT_BYTES_MIN: usize = 64 << 10;
+const SEGMENT_BYTES_MAX: usize = 16 << 20;
+
+/// Why a journal did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Its folder can't be had.
+    #[error("the journal: {0}")]
+    Folder(#[from] DiskError),
+    /// What a run before left can't be read.
+    #[error("the journal in {0}: {1}")]
+    Open(PathBuf, OpenError),
+    /// Its threads can't be started.
+    #[error("the journal's threads: {0}")]
+    Threads(std::io::Error),
+}
+
+/// The journal of a node.
+#[derive(Debug)]
+pub struct Journal {
+    handle: Arc<Handle>,
+    threads: Threads,
+}
+
+impl Journal {
+    /// Opens the journal beside an embedded store's file, with what it holds; `None` where nothing is to be kept.
+    pub async fn open(
+        config: &Config,
+        gate: &Arc<Gate>,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Option<(Self, Recovered)>, JournalError> {
+        let Ok(StoreKind::File(path)) = config.store.kind() else { return Ok(None) };
+        let (settings, gate, metrics) = (config.journal.clone(), Arc::clone(gate), Arc::clone(metrics));
+        // It reads files, and this thread hears signals.
+        let opened = tokio::task::spawn_blocking(move || Self::start(&path, &settings, &gate, &metrics)).await;
+        opened.unwrap_or_else(|error| Err(JournalError::Threads(std::io::Error::other(error))))
+    }
+
+    fn start(
+        store: &Path,
+        settings: &JournalSettings,
+        gate: &Arc<Gate>,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Option<(Self, Recovered)>, JournalError> {
+        let level = match settings.survives {
+            Survives::Stop => return Ok(None),
+            Survives::Process => Level::Process,
+            Survives::Power => Level::Power,
+        };
+        let path = folder(store);
+        let segment_bytes = (settings.bytes_max / SEGMENTS).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+        let disk = Disk::open(&path)?;
+        let opened = recovery::open(disk, Settings { level, boot: disk::boot_id(), segment_bytes }, now_ms());
+        let opened = opened.map_err(|error| JournalError::Open(path.clone(), error))?;
+        tell(&path, &opened.report, metrics);
+        let accounts = Arc::new(Pool::new((settings.bytes_max / DISK_PER_UNSETTLED).max(1), ACCOUNT_WEIGHT));
+        for found in &opened.found {
+            // What is there was accepted, whatever the shares are now.
+            if let Ok(account) = crate::model::id::AccountId::new(&found.account) {
+                found.entry.charge(accounts.share(&account).take_over(found.entry.bytes()));
+            }
+        }
+        let threads = Threads::start(opened.journal, level == Level::Power, Arc::clone(gate), Arc::clone(metrics));
+        let threads = threads.map_err(JournalError::Threads)?;
+        metrics.journal.writable.set(1);
+        let handle = Handle { shared: Arc::clone(&threads.shared), accounts, age_max: settings.age_max };
+        let recovered = Recovered { found: opened.found, age_max: settings.age_max };
+        Ok(Some((Self { handle: Arc::new(handle), threads }, recovered)))
+    }
+
+    /// For the stages.
+    pub fn keeping(&self) -> Arc<dyn Keeping> {
+        Arc::clone(&self.handle) as _
+    }
+
+    /// The node stops: what ends without an attempt from now on stays, and is sent after the next start. How many
+    /// deliveries that is.
+    pub fn close(&self) -> usize {
+        self.handle.shared.journal.unsettled.close();
+        self.handle.shared.journal.left()
+    }
+
+    /// Ends the threads after a last round.
+    pub fn stop(self) {
+        let Self { handle, threads } = self;
+        drop(handle);
+        threads.stop();
+    }
+}
+
+/// Where the journal of a store is.
+pub fn folder(store: &Path) -> PathBuf {
+    let mut name = store.as_os_str().to_owned();
+    name.push(".journal");
+    PathBuf::from(name)
+}
+
+/// Says once what was found, and counts what is dropped of it.
+fn tell(path: &Path, report: &Report, metrics: &Metrics) {
+    for (segment, damage) in &report.damage {
+        tracing::error!(segment, offset = damage.offset, bytes = damage.bytes, "the journal is damaged");
+    }
+    let dropped = &metrics.deliveries.dropped;
+    dropped.inc_by(Dropped::JournalLost, report.lost);
+    dropped.inc_by(Dropped::JournalDamaged, report.doubtful + report.orphaned);
+    if report.lost > 0 {
+        tracing::warn!(
+            deliveries = report.lost,
+            "the machine has started anew since: deliveries that may have been sent are dropped; \
+             store.survives = \"power\" keeps them"
+        );
+    }
+    if report.doubtful > 0 {
+        tracing::error!(
+            deliveries = report.doubtful,
+            "a damaged part of the journal may have said that they were sent: they are dropped"
+        );
+    }
+    if report.unsettled > 0 || report.uncommitted > 0 {
+        let Report { unsettled, uncommitted, .. } = report;
+        tracing::info!(
+            journal = %path.display(), deliveries = unsettled, unanswered = uncommitted,
+            "the journal holds deliveries that were accepted and not sent; they are sent now"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_journal_is_beside_its_store() {
+        assert_eq!(folder(Path::new("data/x.redb")), Path::new("data/x.redb.journal"));
+    }
+
+    #[test]
+    fn a_folder_belongs_to_one_process() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        let first = Disk::open(scratch.path()).expect("free");
+        assert!(matches!(Disk::open(scratch.path()), Err(DiskError::Locked(_))));
+        drop(first);
+        Disk::open(scratch.path()).expect("free again");
+    }
+}

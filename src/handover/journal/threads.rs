@@ -1,0 +1,309 @@
+//! The threads of a journal: one that removes and rewrites segments, and where the level is `power` one that syncs what
+//! was accepted and one that syncs what begins. No thread that serves requests or sends waits for a disk.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::accept::Acceptor;
+use super::begin::{Beginner, Begun};
+use super::disk::Disk;
+use super::keeper::Keeper;
+use super::ledger::{Firing, Segment, lock};
+use super::registry::Journal;
+use crate::flow::gate::Gate;
+use crate::telemetry::metrics::Metrics;
+
+/// How often segments are looked at where nobody asks.
+const ROUND: Duration = Duration::from_millis(200);
+/// How often what waits for a failed sync is looked at.
+const STUCK: Duration = Duration::from_millis(10);
+
+/// What all threads that use the journal share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) journal: Arc<Journal<Disk>>,
+    pub(super) acceptors: Mutex<Vec<Weak<Mutex<Acceptor<Disk>>>>>,
+    pub(super) beginners: Mutex<Vec<Weak<Mutex<Beginner<Disk>>>>>,
+    gate: Arc<Gate>,
+    metrics: Arc<Metrics>,
+    /// A write failed, and none has succeeded since.
+    unwritable: AtomicBool,
+    /// Writes that failed.
+    failures: AtomicUsize,
+    wake: Mutex<Sender<Wake>>,
+    /// In `power`: to the threads that sync.
+    answers: Option<Mutex<Sender<Waiting>>>,
+    begins: Option<Mutex<Sender<Waiting>>>,
+}
+
+/// Said to the thread that keeps the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wake {
+    Look,
+    Stop,
+}
+
+/// Firings whose attempts wait, each with where it is told that it may begin.
+pub(super) type Begins = Vec<(Firing<File>, oneshot::Sender<()>)>;
+
+/// What waits for a sync.
+pub(super) enum Waiting {
+    /// A response: released when all these places are durable.
+    Answer { ends: Vec<(Arc<Segment<File>>, u32)>, release: Box<dyn Any + Send> },
+    /// Attempts; where the sync fails they go back to their thread.
+    Begin { begun: Begun<File>, ready: Vec<oneshot::Sender<()>>, again: mpsc::UnboundedSender<Begins> },
+    /// The journal ends.
+    Stop,
+}
+
+/// The threads of a running journal.
+#[derive(Debug)]
+pub(super) struct Threads {
+    pub(super) shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Unix milliseconds.
+pub(super) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Threads {
+    pub(super) fn start(
+        journal: Arc<Journal<Disk>>,
+        syncs: bool,
+        gate: Arc<Gate>,
+        metrics: Arc<Metrics>,
+    ) -> io::Result<Self> {
+        let (wake, woken) = channel();
+        let (answers, begins) = (syncs.then(channel), syncs.then(channel));
+        let keeper = Keeper::new(Arc::clone(&journal));
+        let sender = |pair: &Option<(Sender<Waiting>, _)>| pair.as_ref().map(|(sender, _)| Mutex::new(sender.clone()));
+        let shared = Arc::new(Shared {
+            journal,
+            acceptors: Mutex::default(),
+            beginners: Mutex::default(),
+            gate,
+            metrics,
+            unwritable: AtomicBool::new(false),
+            failures: AtomicUsize::new(0),
+            wake: Mutex::new(wake),
+            answers: sender(&answers),
+            begins: sender(&begins),
+        });
+        shared.report();
+        let own = Arc::downgrade(&shared);
+        let mut threads = vec![spawn("journal", move || keep(keeper, &own, &woken))?];
+        for (name, pair) in [("journal-answers", answers), ("journal-begins", begins)] {
+            if let Some((sender, waiting)) = pair {
+                drop(sender);
+                let shared = Arc::downgrade(&shared);
+                threads.push(spawn(name, move || sync(&shared, &waiting))?);
+            }
+        }
+        Ok(Self { shared, threads })
+    }
+
+    /// A last round, and the end of all threads.
+    pub(super) fn stop(self) {
+        for sender in [&self.shared.answers, &self.shared.begins].into_iter().flatten() {
+            let _ = lock(sender).send(Waiting::Stop);
+        }
+        self.shared.tell(Wake::Stop);
+        drop(self.shared);
+        for thread in self.threads {
+            // One that a panic ended has nothing left to stop.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(run)
+}
+
+impl Shared {
+    fn tell(&self, wake: Wake) {
+        // A thread that ended has nothing to look at.
+        let _ = lock(&self.wake).send(wake);
+    }
+
+    /// A write failed: nothing is accepted until one succeeds, which is tried soon.
+    pub(super) fn failed(&self, error: &io::Error) {
+        self.is_unwritable(error);
+        self.tell(Wake::Look);
+    }
+
+    fn is_unwritable(&self, error: &io::Error) {
+        self.failures.fetch_add(1, Ordering::SeqCst);
+        if !self.unwritable.swap(true, Ordering::SeqCst) {
+            tracing::error!(%error, "the journal can't be written; no events are accepted until it can");
+            self.gate.set_unavailable(true);
+            self.metrics.journal.writable.set(0);
+        }
+    }
+
+    /// A round went well that began when so many writes had failed. One that failed meanwhile says more.
+    fn is_writable(&self, failures: usize) {
+        let is_latest = failures == self.failures.load(Ordering::SeqCst);
+        if is_latest && self.unwritable.load(Ordering::SeqCst) && !self.journal.is_failed() {
+            self.unwritable.store(false, Ordering::SeqCst);
+            self.gate.set_unavailable(false);
+            self.metrics.journal.writable.set(1);
+            tracing::info!("the journal can be written again; events are accepted");
+        }
+    }
+
+    /// Has a response wait until these places are durable, where the level says so; else it is released at once.
+    pub(super) fn release(&self, ends: Vec<(Arc<Segment<File>>, u32)>, release: Box<dyn Any + Send>) {
+        if let Some(answers) = &self.answers {
+            let _ = lock(answers).send(Waiting::Answer { ends, release });
+        }
+    }
+
+    /// Lets attempts begin when their record is as durable as the level says.
+    pub(super) fn ready(
+        &self,
+        begun: Begun<File>,
+        ready: Vec<oneshot::Sender<()>>,
+        again: &mpsc::UnboundedSender<Begins>,
+    ) {
+        match &self.begins {
+            Some(begins) => drop(lock(begins).send(Waiting::Begin { begun, ready, again: again.clone() })),
+            None => {
+                begin(begun, ready);
+                self.report_bytes();
+            }
+        }
+    }
+
+    /// Says how many bytes are unsettled.
+    pub(super) fn report_bytes(&self) {
+        let unsettled = self.journal.unsettled.bytes();
+        self.metrics.journal.bytes.set(i64::try_from(unsettled).unwrap_or(i64::MAX));
+    }
+
+    fn report(&self) {
+        self.report_bytes();
+        self.metrics.journal.disk_bytes.set(i64::try_from(self.journal.disk_bytes()).unwrap_or(i64::MAX));
+    }
+}
+
+/// Marked before it is told: what begins is settled.
+fn begin(begun: Begun<File>, ready: Vec<oneshot::Sender<()>>) {
+    begun.mark();
+    for one in ready {
+        // A thread that has ended sends nothing.
+        let _ = one.send(());
+    }
+}
+
+fn keep(mut keeper: Keeper<Disk>, shared: &Weak<Shared>, woken: &Receiver<Wake>) {
+    let mut unreadable = 0;
+    loop {
+        let stops = match woken.recv_timeout(ROUND) {
+            Ok(first) => std::iter::once(first).chain(woken.try_iter()).any(|wake| wake == Wake::Stop),
+            Err(RecvTimeoutError::Timeout) => false,
+            Err(RecvTimeoutError::Disconnected) => true,
+        };
+        let Some(shared) = shared.upgrade() else { return };
+        lock(&shared.acceptors).retain(|acceptor| acceptor.upgrade().inspect(|a| lock(a).roll_if_asked()).is_some());
+        lock(&shared.beginners).retain(|beginner| beginner.upgrade().inspect(|b| lock(b).roll_if_asked()).is_some());
+        let failures = shared.failures.load(Ordering::SeqCst);
+        match keeper.round(now_ms()) {
+            Ok(round) => {
+                if round.unreadable > unreadable {
+                    tracing::error!(entries = round.unreadable, "entries of the journal can't be read back");
+                }
+                unreadable = round.unreadable;
+                shared.is_writable(failures);
+            }
+            // The next round comes in its time: a disk that is full is not asked all the while.
+            Err(error) => shared.is_unwritable(&error),
+        }
+        shared.report();
+        if stops {
+            return;
+        }
+    }
+}
+
+/// Syncs the segments of all that waits, one sync for all that waits for the same.
+fn sync(shared: &Weak<Shared>, incoming: &Receiver<Waiting>) {
+    let mut waiting: Vec<Waiting> = Vec::new();
+    loop {
+        let first = match waiting.is_empty() {
+            true => incoming.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            false => incoming.recv_timeout(STUCK),
+        };
+        match first {
+            Ok(first) => waiting.push(first),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        waiting.extend(incoming.try_iter());
+        let Some(shared) = shared.upgrade() else { return };
+        for segment in segments(&waiting).into_values() {
+            if let Err(error) = shared.journal.sync(&segment)
+                && !segment.failed.swap(true, Ordering::SeqCst)
+            {
+                tracing::error!(%error, segment = %segment.name(), "a sync failed");
+            }
+            if segment.failed.load(Ordering::SeqCst) {
+                shared.failed(&io::Error::other("a sync failed"));
+            }
+        }
+        let stops = waiting.iter().any(|one| matches!(one, Waiting::Stop));
+        waiting = std::mem::take(&mut waiting).into_iter().filter_map(settle).collect();
+        if stops {
+            return;
+        }
+    }
+}
+
+fn segments(waiting: &[Waiting]) -> BTreeMap<u64, Arc<Segment<File>>> {
+    let mut segments = BTreeMap::new();
+    for one in waiting {
+        match one {
+            Waiting::Answer { ends, .. } => {
+                segments.extend(ends.iter().map(|(segment, _)| (segment.number(), Arc::clone(segment))));
+            }
+            Waiting::Begin { begun, .. } => drop(segments.insert(begun.segment.number(), Arc::clone(&begun.segment))),
+            Waiting::Stop => {}
+        }
+    }
+    segments
+}
+
+/// Lets go of what is durable; what is not yet waits on.
+fn settle(waiting: Waiting) -> Option<Waiting> {
+    let is_durable = |segment: &Segment<File>, end: u32| segment.synced.load(Ordering::SeqCst) >= end;
+    match waiting {
+        Waiting::Answer { ends, release } => {
+            // What stood in a segment whose sync failed is durable when it was written anew, which leaves it dead.
+            let is_safe = ends.iter().all(|(segment, end)| is_durable(segment, *end) || segment.is_dead());
+            (!is_safe).then_some(Waiting::Answer { ends, release })
+        }
+        Waiting::Begin { begun, ready, again } => {
+            if is_durable(&begun.segment, begun.end) {
+                begin(begun, ready);
+            } else if begun.segment.failed.load(Ordering::SeqCst) {
+                let _ = again.send(begun.fail().into_iter().zip(ready).collect());
+            } else {
+                return Some(Waiting::Begin { begun, ready, again });
+            }
+            None
+        }
+        Waiting::Stop => None,
+    }
+}

@@ -1,0 +1,37 @@
+//! What an event fires, between its matching and the handing out of its firings.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::flow::keep::{KeepEvent, Kept};
+use crate::flow::messages::EventData;
+use crate::live::LiveTrigger;
+
+/// An event that was matched, and what it fires.
+#[derive(Debug)]
+pub(super) struct Fired {
+    pub(super) event: Arc<EventData>,
+    pub(super) triggers: std::vec::IntoIter<Arc<LiveTrigger>>,
+    /// What the journal needs until it is written.
+    pub(super) keep: Option<KeepEvent>,
+    /// A handle for each that is written.
+    pub(super) kept: VecDeque<Kept>,
+}
+
+impl Fired {
+    pub(super) fn event(&self) -> &EventData {
+        &self.event
+    }
+
+    pub(super) fn keep_event(&self) -> Option<&KeepEvent> {
+        self.keep.as_ref()
+    }
+
+    /// What fires, each with the fingerprint of where it sends.
+    pub(super) fn triggers(&self) -> Vec<(u64, &str)> {
+        let of = |trigger: &Arc<LiveTrigger>| {
+            trigger.target.as_ref().map_or(0, |target| target.target.destination.fingerprint())
+        };
+        self.triggers.as_slice().iter().map(|trigger| (of(trigger), trigger.id.as_str())).collect()
+    }
+}

@@ -1,0 +1,100 @@
+//! Writes what a request fires to the journal: all that is known when it is accepted, and the rest of a request that is
+//! worked off bit by bit as it is found.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::fired::Fired;
+use crate::flow::in_flight::Admission;
+use crate::flow::keep::{Keep, KeepEvent, KeepPart, KeepRequest, Kept};
+use crate::flow::refusal::Refusal;
+use crate::json::Source;
+use crate::model::event::Event;
+
+/// A request of which some is not found yet, shared by its cursors.
+#[derive(Debug, Clone)]
+pub(super) struct Unfinished(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    request: Box<dyn KeepRequest>,
+    /// Cursors that are not at their end.
+    cursors: usize,
+    admission: Admission,
+}
+
+/// What is kept of an event, as it came.
+pub(super) fn event_of(event: &Event) -> KeepEvent {
+    KeepEvent {
+        event_type: event.event_type.clone(),
+        time: Arc::clone(&event.time),
+        // Only the data of a CloudEvent that has none was not in the text.
+        data: event.data.source().unwrap_or_else(|| Source::from_static("{}")),
+        id_given: event.id_given,
+        hops: event.hops,
+    }
+}
+
+/// Writes what was found of a request, before anything of it is handed on. `cursors` of its cursors will find more.
+/// Returned is what those need, and a handle for each firing, in order.
+pub(super) fn keep<'a>(
+    keep: &dyn Keep,
+    fired: impl Iterator<Item = &'a Fired>,
+    cursors: usize,
+    admission: &Admission,
+) -> Result<(Option<Unfinished>, std::vec::IntoIter<Kept>), Refusal> {
+    let mut request = keep.request();
+    let kept = add(request.as_mut(), fired, cursors == 0)?;
+    if cursors > 0 {
+        let state = State { request, cursors, admission: Arc::clone(admission) };
+        return Ok((Some(Unfinished(Arc::new(Mutex::new(state)))), kept));
+    }
+    request.hold(Box::new(Arc::clone(admission)));
+    Ok((None, kept))
+}
+
+fn add<'a>(
+    request: &mut dyn KeepRequest,
+    fired: impl Iterator<Item = &'a Fired>,
+    commits: bool,
+) -> Result<std::vec::IntoIter<Kept>, Refusal> {
+    let fired: Vec<(&Fired, Vec<(u64, &str)>)> = fired.map(|fired| (fired, fired.triggers())).collect();
+    let parts: Vec<KeepPart<'_>> = fired
+        .iter()
+        .filter_map(|(fired, firings)| {
+            let (event, own) = (&fired.event().identity, fired.keep_event()?);
+            let account = event.account.as_str();
+            Some(KeepPart { event: own, account, id: &event.id, source: &event.source, firings, is_more: false })
+        })
+        .collect();
+    Ok(request.add(&parts, commits)?.into_iter())
+}
+
+impl Unfinished {
+    /// Writes one more event. Where that fails, the producer hears so, and nothing of the request is kept.
+    pub(super) fn add(&self, fired: &Fired) -> Result<std::vec::IntoIter<Kept>, Refusal> {
+        let mut state = self.state();
+        let added = add(state.request.as_mut(), std::iter::once(fired), false);
+        added.inspect_err(|refusal| state.admission.answer_instead(Err(refusal.clone())))
+    }
+
+    /// One of the cursors is at its end. The last one commits the request.
+    pub(super) fn finish(&self) {
+        let mut state = self.state();
+        state.cursors -= 1;
+        if state.cursors > 0 {
+            return;
+        }
+        match state.request.add(&[], true) {
+            Ok(_) => {
+                let admission = Box::new(Arc::clone(&state.admission));
+                state.request.hold(admission);
+            }
+            Err(refusal) => state.admission.answer_instead(Err(refusal)),
+        }
+    }
+
+    /// What a panic left behind is whole: a request that is not committed is not kept.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,106 @@
+// The page's plain functions, without a browser.
+
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { dirname, resolve } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+const require = createRequire(pathToFileURL(resolve(root, "target/console/package.json")));
+const { buildSync } = require("esbuild");
+
+/** A module of the page, as the browser gets it. */
+async function load(path) {
+  const built = buildSync({
+    entryPoints: [resolve(root, "src/http/console/page/src", path)],
+    nodePaths: [resolve(root, "target/console/node_modules")],
+    bundle: true,
+    write: false,
+    format: "esm",
+    external: ["lit"],
+  });
+  const text = built.outputFiles[0].text.replaceAll(/from "lit"/g, `from "${pathToFileURL(resolve(root, "target/console/node_modules/lit/index.js"))}"`);
+  return import(`data:text/javascript;base64,${Buffer.from(text).toString("base64")}`);
+}
+
+test("a finding's line and column are an offset, in characters as the node counts them", async () => {
+  const { offsetOf, placed } = await load("findings.ts");
+  const text = "a😀b\n{{x}}\n";
+  assert.deepEqual([[1, 1], [1, 3], [2, 1], [2, 3], [3, 1], [9, 9]].map(([line, column]) => offsetOf(text, line, column)), [0, 3, 5, 7, 11, 11]);
+  const found = (body, line, column, suggestion) => {
+    const { from, to, apply } = placed(body, { severity: "error", code: "c", message: "m", line, column, suggestion });
+    return [body.slice(from, to), apply?.text];
+  };
+  assert.deepEqual(found('{"a": "*|GUEST:NMAE|*"}', 1, 8, "*|GUEST:NAME|*"), ["*|GUEST:NMAE|*", "*|GUEST:NAME|*"]);
+  assert.deepEqual(found('{"a": "*|GUEST:NMAE|*"}', 1, 8, "GUEST:NAME"), ["*|GUEST:NMAE|*", "*|GUEST:NAME|*"]);
+  assert.deepEqual(found("{{guest.nmae}}", 1, 3, "guest.name"), ["guest.nmae", "guest.name"]);
+  assert.deepEqual(found("{{guest.nmae}}", 1, 1, "guest.name"), ["guest.nmae", "guest.name"]);
+  assert.deepEqual(found("{{#fi x}}", 1, 1, "#if"), ["#fi", "#if"]);
+  assert.deepEqual(found("{{#fi x}}", 1, 3, "if"), ["fi", "if"]);
+  assert.deepEqual(found("ab", 1, 3), ["", undefined]);
+});
+
+test("a pointer is found in a JSON text, however it is written", async () => {
+  const { pointed } = await load("findings.ts");
+  const text = '{"a/b": [1, {"c~": "x,}\\""}, true],\n "d": {"a": {"d": 2}}}';
+  for (const [pointer, expected] of [
+    ["/a~1b/0", "1"],
+    ["/a~1b/1/c~0", '"x,}\\""'],
+    ["/a~1b/2", "true"],
+    ["/d/a/d", "2"],
+    ["/d/a", '{"d": 2}'],
+    ["/nothing", "{"],
+  ]) {
+    const { from, to } = pointed(text, pointer);
+    assert.equal(text.slice(from, to), expected, pointer);
+  }
+  // A text that is no JSON yet ends the search, never the page.
+  for (const broken of ["", "{", '{"a', '{"a":', "[1,", "]", '{"a" 1}']) pointed(broken, "/a/b");
+});
+
+test("a filter is taken apart into conditions that can be judged alone", async () => {
+  const { conditions, valueAt, written } = await load("filter.ts");
+  const where = { rental: { id: ["r1"], "a/b": ["x"] }, $or: [{ a: [1] }, { b: [2] }], inquiry: { cost: [{ numeric: [">", 1000] }] } };
+  assert.deepEqual(
+    conditions(where).map(({ path, label, alone }) => [path, label, JSON.stringify(alone)]),
+    [
+      ["/rental/id", "rental.id", '{"rental":{"id":["r1"]}}'],
+      ["/rental/a~1b", "rental.a/b", '{"rental":{"a/b":["x"]}}'],
+      ["", "one of 2", '{"$or":[{"a":[1]},{"b":[2]}]}'],
+      ["/inquiry/cost", "inquiry.cost", '{"inquiry":{"cost":[{"numeric":[">",1000]}]}}'],
+    ],
+  );
+  assert.deepEqual(conditions(undefined), []);
+  const data = { rental: { "a/b": "x" }, guests: [{ name: "Z" }, { name: "M" }] };
+  assert.deepEqual(["/rental/a~1b", "/guests/name", "/no/where"].map((path) => valueAt(data, path)), ['"x"', '["Z","M"]', "missing"]);
+  assert.deepEqual(JSON.parse(written(where)), where);
+  assert.equal(written({ a: ["x: y, z"] }), '{"a": ["x: y, z"]}');
+});
+
+test("a tag is inserted in the form that its place needs", async () => {
+  const { insertion } = await load("place.ts");
+  const tag = { tag: "*|GUEST:NAME|*", path: "guest.name" };
+  for (const [format, before, after, expected] of [
+    ["json", '{"a": "', '"}', "*|GUEST:NAME|*"],
+    ["json", '{"a": "{{x "quoted"}} ', '"}', "*|GUEST:NAME|*"],
+    ["json", '{"a": "\\"', '"}', "*|GUEST:NAME|*"],
+    ["json", '{"a": ', "}", "{{guest.name}}"],
+    ["json", '{"a": "{{', '"}', "guest.name}}"],
+    ["json", '{"a": "{{', '}}"}', "guest.name"],
+    ["json", '{"a": "{{upper', '}}"}', " guest.name"],
+    ["xml", "<a>", "</a>", "*|GUEST:NAME|*"],
+    ["text", "*|", "", "GUEST:NAME|*"],
+    ["form", "a=", "&b=c", "*|GUEST:NAME|*"],
+  ]) {
+    assert.equal(insertion(before + after, before.length, format, tag).text, expected, before);
+  }
+});
+
+test("two texts are compared line by line, and none of either is left out", async () => {
+  const { compared } = await load("parts/conflict.ts");
+  const lines = compared("a\nmine\nc", "a\ntheirs\nmore\nc");
+  assert.deepEqual(lines.map(({ kind, text }) => `${kind} ${text}`), ["same a", "theirs theirs", "theirs more", "mine mine", "same c"]);
+  const many = (word) => Array.from({ length: 1_000 }, (_, i) => `${word} ${i}`).join("\n");
+  assert.equal(compared(many("a"), many("b")).length, 2_000, "long texts are bounded work");
+});

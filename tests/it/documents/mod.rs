@@ -1,0 +1,54 @@
+//! The documents agree with the program: what can be generated stands in them as generated, and what they tell a
+//! reader to type does what they say. `POSTHASTE_WRITE_DOCUMENTS=1 cargo test documents` writes the generated parts.
+
+mod commands;
+mod metrics;
+mod problems;
+
+use std::path::Path;
+
+/// Holds the part of a document between `<!-- generated: NAME -->` and `<!-- end -->` against what is generated.
+fn agrees(document: &str, name: &str, generated: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
+    let text = std::fs::read_to_string(&path).expect(document);
+    let begin = format!("<!-- generated: {name} -->\n");
+    let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("{document} has no {begin}"));
+    let (written, after) = rest.split_once("<!-- end -->").expect("an end");
+    if std::env::var_os("POSTHASTE_WRITE_DOCUMENTS").is_some() {
+        std::fs::write(&path, format!("{before}{begin}{generated}<!-- end -->{after}")).expect("written");
+        return;
+    }
+    assert!(
+        written == generated,
+        "{document} differs from what the code says; write it with POSTHASTE_WRITE_DOCUMENTS=1 cargo test documents:\n{generated}"
+    );
+}
+
+/// What a table's cell may hold.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages = vec![root.join("docs"), root.join("docs/operating")];
+    pages = pages
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(folder).expect("a folder"))
+        .map(|e| e.expect("an entry").path())
+        .collect();
+    pages.extend(["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| root.join(name)));
+    let mut dead = Vec::new();
+    for page in pages.iter().filter(|page| page.extension().is_some_and(|end| end == "md")) {
+        let text = std::fs::read_to_string(page).unwrap_or_else(|error| panic!("{}: {error}", page.display()));
+        for (_, rest) in text.match_indices("](").map(|(at, found)| (at, &text[at + found.len()..])) {
+            let link = rest.split([')', '#']).next().unwrap_or_default();
+            let elsewhere = link.is_empty() || link.contains("://") || link.starts_with("mailto:");
+            if !elsewhere && !page.parent().expect("a folder").join(link).exists() {
+                dead.push(format!("{}: {link}", page.strip_prefix(root).expect("below").display()));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "links that lead nowhere:\n{}", dead.join("\n"));
+}

@@ -1,0 +1,158 @@
+//! What a start makes of what the run before left.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Counter, kill, post, wait, wait_until_settled};
+use crate::cli::serve::{metric, serve, set_up, wait_for_metric};
+use crate::cli::{call, home};
+
+const ONE: (&str, &str) = ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1");
+
+fn dropped(address: &str, reason: &str) -> f64 {
+    metric(address, &format!("posthaste_dropped_total{{reason=\"{reason}\"}}"))
+}
+
+/// Five events to a silent receiver with one connection: one is being attempted, four wait.
+fn four_waiting(home: &tempfile::TempDir, receiver: &Counter, more: &[(&str, &str)]) -> crate::cli::Running {
+    receiver.silence(true);
+    let settings: Vec<_> = std::iter::once(ONE).chain(more.iter().copied()).collect();
+    let (running, address) = serve(home, &settings);
+    set_up(&address, "t", &receiver.url());
+    for id in 0..5 {
+        assert_eq!(post(&address, &id.to_string()).expect("an answer"), 202);
+    }
+    wait_for_metric(&address, "posthaste_queue_depth", 4.0);
+    running
+}
+
+#[test]
+fn a_trigger_that_was_removed_disabled_or_moved_drops_what_it_had_fired() {
+    let (home, receiver, elsewhere) = (home(), Counter::start(Duration::ZERO), Counter::start(Duration::ZERO));
+    let (running, address) = serve(&home, &[ONE]);
+    receiver.silence(true);
+    for id in ["gone", "off", "moved", "kept"] {
+        set_up(&address, id, &receiver.url());
+    }
+    for id in ["1", "2", "3"] {
+        assert_eq!(post(&address, id).expect("an answer"), 202);
+    }
+    wait_for_metric(&address, "posthaste_queue_depth", 11.0);
+    let trigger = |method: &str, id: &str, document: serde_json::Value| {
+        let head = format!("{method} /v1/accounts/default/triggers/{id} HTTP/1.1\r\ncontent-type: application/json");
+        let body = if document.is_null() { String::new() } else { document.to_string() };
+        assert!(call(&address, &head, body.as_bytes()).expect("an answer").0 < 300);
+    };
+    trigger("DELETE", "gone", serde_json::Value::Null);
+    trigger("PUT", "off", json!({"event": "*", "template": "off", "url": receiver.url(), "enabled": false}));
+    trigger("PUT", "moved", json!({"event": "*", "template": "moved", "url": elsewhere.url()}));
+    kill(running);
+    receiver.silence(false);
+    let (_running, address) = serve(&home, &[ONE]);
+    wait_until_settled(&address);
+    // One of the twelve was under way.
+    let (sent, changed) =
+        (metric(&address, "posthaste_attempts_total{outcome=\"delivered\"}"), dropped(&address, "trigger_changed"));
+    assert_eq!(sent + changed, 11.0, "{sent} {changed}");
+    assert!((8.0..=9.0).contains(&changed), "{changed}");
+    assert!(elsewhere.arrived().is_empty());
+}
+
+#[test]
+fn it_is_rendered_with_the_template_as_it_is_then() {
+    let (home, receiver) = (home(), Counter::start(Duration::ZERO));
+    let running = four_waiting(&home, &receiver, &[]);
+    kill(running);
+    // Changed while nothing sends.
+    receiver.silence(true);
+    let (running, address) = serve(&home, &[ONE]);
+    let template = json!({"format": "json", "body": "{\"id\":\"new {{event.id}}\"}"});
+    let head = "PUT /v1/accounts/default/templates/t HTTP/1.1\r\ncontent-type: application/json";
+    assert!(call(&address, head, template.to_string().as_bytes()).expect("an answer").0 < 300);
+    wait_for_metric(&address, "posthaste_queue_depth", 3.0);
+    kill(running);
+    receiver.silence(false);
+    let (_running, address) = serve(&home, &[ONE]);
+    wait_until_settled(&address);
+    let new = receiver.arrived().keys().filter(|id| id.starts_with("new ")).count();
+    assert_eq!(new, 3, "{:?}", receiver.arrived());
+}
+
+#[test]
+fn what_is_too_old_is_dropped_as_expired() {
+    let (home, receiver) = (home(), Counter::start(Duration::ZERO));
+    let running = four_waiting(&home, &receiver, &[]);
+    kill(running);
+    let killed = std::time::Instant::now();
+    wait("second", || killed.elapsed() > Duration::from_millis(1_100));
+    receiver.silence(false);
+    let (_running, address) = serve(&home, &[ONE, ("POSTHASTE_JOURNAL__AGE_MAX_S", "1")]);
+    wait_until_settled(&address);
+    assert_eq!(dropped(&address, "expired"), 4.0);
+    assert!(receiver.arrived().len() <= 1);
+}
+
+#[test]
+fn what_the_drain_could_not_send_is_sent_after_the_next_start() {
+    for (survives, kept) in [("process", 4), ("power", 4), ("stop", 0)] {
+        let (home, receiver) = (home(), Counter::start(Duration::ZERO));
+        let more = [("POSTHASTE_STORE__SURVIVES", survives), ("POSTHASTE_DISPATCH__DRAIN_MS", "1")];
+        let running = four_waiting(&home, &receiver, &more);
+        running.signal("TERM");
+        let (code, _, log) = running.end();
+        assert_eq!(code, Some(0));
+        let last = log.last().expect("a log");
+        assert!(last.contains(&format!("unsent={}", 5 - kept)) && last.contains(&format!("kept={kept}")), "{last}");
+        receiver.silence(false);
+        let (_running, address) = serve(&home, &[ONE, more[0]]);
+        wait("ready node", || call(&address, "GET /readyz HTTP/1.1", b"").is_ok_and(|(status, _)| status == 200));
+        if kept > 0 {
+            receiver.wait_for(5);
+            wait_until_settled(&address);
+        }
+        assert!(receiver.arrived().values().all(|times| *times == 1), "{:?}", receiver.arrived());
+    }
+}
+
+#[test]
+fn after_another_boot_what_was_not_settled_is_dropped_and_told_once() {
+    let (home, receiver) = (home(), Counter::start(Duration::ZERO));
+    kill(four_waiting(&home, &receiver, &[]));
+    // As if the machine had started anew: the boot id in each header is another one, under a sound checksum.
+    let folder = home.path().join("data/posthaste.redb.journal");
+    for entry in std::fs::read_dir(folder).expect("the journal") {
+        let path = entry.expect("an entry").path();
+        let Some(number) = path.file_stem().and_then(|name| u64::from_str_radix(name.to_str()?, 16).ok()) else {
+            continue;
+        };
+        let mut bytes = std::fs::read(&path).expect("a segment");
+        bytes[32..48].fill(0xee);
+        let check = xxhash_rust::xxh3::xxh3_64_with_seed(&bytes[..56], number);
+        bytes[56..64].copy_from_slice(&check.to_le_bytes());
+        std::fs::write(&path, bytes).expect("written");
+    }
+    receiver.silence(false);
+    let (running, address) = serve(&home, &[ONE]);
+    assert_eq!(dropped(&address, "journal_lost"), 4.0);
+    assert_eq!(post(&address, "new").expect("an answer"), 202);
+    wait_until_settled(&address);
+    assert!(receiver.arrived().len() <= 2, "{:?}", receiver.arrived());
+    running.signal("TERM");
+    let (_, _, log) = running.end();
+    let told = log.iter().filter(|line| line.contains("started anew") && line.contains("deliveries=4")).count();
+    assert_eq!(told, 1, "{log:#?}");
+}
+
+#[test]
+fn two_processes_on_one_folder_are_refused() {
+    let home = home();
+    let (_running, _) = serve(&home, &[]);
+    let (code, _, stderr) = crate::cli::run(&home, &["serve"], &[("POSTHASTE_SERVER__LISTEN", "127.0.0.1:0")]);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("open in another process"), "{stderr}");
+    // Also where only the journal is the same.
+    let journal = home.path().join("data/posthaste.redb.journal/lock");
+    let lock = std::fs::File::open(journal).expect("the lock");
+    assert!(lock.try_lock().is_err());
+}
