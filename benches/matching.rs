@@ -135,7 +135,8 @@ fn measure(kind: &Kind, triggers: usize, accounts: usize) {
     let text = event();
     let parsed = Document::read(text.clone().into()).expect("JSON");
     let ((parsed_rate, fires), (json_rate, _)) = (rate(&live, None, &parsed), rate(&live, Some(&text), &parsed));
-    let changes: Vec<Change> = (0..triggers.min(500)).map(|n| change(kind, n * (triggers / 500).max(1), accounts)).collect();
+    let changes: Vec<Change> =
+        (0..triggers.min(500)).map(|n| change(kind, n * (triggers / 500).max(1), accounts)).collect();
     let (count, begun) = (changes.len(), processor_time());
     changes.into_iter().for_each(|change| live.apply(vec![change]));
     let one = (processor_time() - begun) / u32::try_from(count).unwrap_or(1);
