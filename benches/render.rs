@@ -87,6 +87,46 @@ const BODIES: [(&str, bool, Format, &str); 11] = [
     ("text loop", true, Format::Text, "Rooms:{{#each rooms}} {{name}} with {{beds}} beds;{{/each}}"),
 ];
 
+/// Bodies with helpers and separators, which plain handlebars has not: only their time is shown.
+const HELPERS: [(&str, Format, &str); 8] = [
+    (
+        "separator",
+        Format::Json,
+        r#"[{{#each rooms separator=","}}{{#if beds}}{"name": "{{name}}", "beds": {{beds}}}{{/if}}{{/each}}]"#,
+    ),
+    (
+        "parts",
+        Format::Json,
+        r#"{ {{#parts}}{{#if guest.name}}"name": "{{guest.name}}"{{/if}}{{#if guest.none}}"none": 1{{/if}}{{#if guest.email}}"email": "{{guest.email}}"{{/if}}{{/parts}} }"#,
+    ),
+    (
+        "arithmetic",
+        Format::Json,
+        r#"[{{add inquiry.cost 1}},{{multiply inquiry.cost 100}},{{round (divide inquiry.cost inquiry.nights) 2}}]"#,
+    ),
+    (
+        "dates",
+        Format::Text,
+        r#"{{date event.time "%d %B %Y" tz="Europe/Rome" locale="de"}} {{date_add event.time days=2}} {{unix event.time}}"#,
+    ),
+    (
+        "money",
+        Format::Text,
+        r#"{{number inquiry.cost decimals=2}} {{money inquiry.cost "EUR" locale="de" symbol=true}}"#,
+    ),
+    ("lists", Format::Json, r#"[{{sum rooms "beds"}},{{pluck (where rooms "beds" 2) "name"}},{{length rooms}}]"#),
+    (
+        "texts",
+        Format::Text,
+        r#"{{title guest.name}} {{replace guest.phone " " ""}} {{first (split guest.name " ")}} {{pad_start inquiry.nights 4 "0"}}"#,
+    ),
+    (
+        "encodings",
+        Format::Text,
+        r#"{{url_encode guest.name}} {{html guest.name}} {{csv guest.name}} {{base64 guest.name}} {{sha256 guest.email}}"#,
+    ),
+];
+
 /// How much of plain handlebars' time may be taken, with blocks and without.
 const WITH_BLOCKS_MAX: f64 = 1.25;
 const WITHOUT_MAX: f64 = 1.0;
@@ -171,6 +211,13 @@ fn render(criterion: &mut Criterion) {
         let aim = if pair.blocks { WITH_BLOCKS_MAX } else { WITHOUT_MAX };
         over |= ratio > aim;
         println!("{:<14}{:>12}{:>20}{ratio:>8.2}{aim:>8.2}", pair.name, format!("{ours:?}"), format!("{plain:?}"));
+    }
+    println!();
+    for (name, format, body) in HELPERS {
+        let checked = compile(format, body, &Nothing, None, &Limits::default());
+        let ours = checked.compiled.unwrap_or_else(|| panic!("{name}: {:?}", checked.diagnostics));
+        let time = best(|| ours.render(black_box(&pairs[0].data)).expect("within bounds").len());
+        println!("{name:<14}{:>12}", format!("{time:?}"));
     }
     if over {
         println!("over the aim");

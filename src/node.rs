@@ -12,8 +12,8 @@ use std::time::Duration;
 use actix::{Actor as _, Addr, Arbiter, Recipient};
 use actix_web::web;
 
-use crate::config::{Config, DictionarySource};
-use crate::dictionary::{Dictionary, DictionaryError};
+use crate::config::Config;
+use crate::dictionary::DictionaryError;
 use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound, OutboundError, OwnAddresses, ResolverError};
 use crate::flow::account::{ACCOUNT_WEIGHT, Bounds};
 use crate::flow::descriptors::Descriptors;
@@ -51,6 +51,9 @@ const WAITING_BYTES_MAX: usize = 32 << 20;
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The operator's presets have mistakes.
+    #[error("the presets have mistakes:{}", .0.iter().map(|e| format!("\n  {e}")).collect::<String>())]
+    Presets(Vec<DictionaryError>),
     /// The dictionary has mistakes.
     #[error("the dictionary has mistakes:{}", .0.iter().map(|e| format!("\n  {e}")).collect::<String>())]
     Dictionary(Vec<DictionaryError>),
@@ -109,14 +112,6 @@ pub struct Stopped {
     pub kept: usize,
 }
 
-/// Loads the dictionary that the settings name.
-pub fn load_dictionary(source: &DictionarySource) -> Result<Dictionary, Vec<DictionaryError>> {
-    match source {
-        DictionarySource::Shipped(folder) if !folder.exists() => Ok(Dictionary::shipped()),
-        DictionarySource::Shipped(folder) | DictionarySource::Folder(folder) => Dictionary::load(folder),
-    }
-}
-
 impl Node {
     /// Starts a node: first what sends, then what renders and matches, last what accepts events.
     pub async fn start(config: Config) -> Result<Self, StartError> {
@@ -125,7 +120,8 @@ impl Node {
 
     /// The same, with callbacks for the progress of a long start.
     pub async fn start_watched(config: Config, watch: Watch) -> Result<Self, StartError> {
-        let dictionary = Arc::new(load_dictionary(&config.catalogue).map_err(StartError::Dictionary)?);
+        let dictionary = Arc::new(config.catalogue.load().map_err(StartError::Dictionary)?);
+        let presets = Arc::new(config.load_presets(&dictionary).map_err(StartError::Presets)?);
         let metrics = Arc::new(Metrics::with_activity(activity_bounds(&config)));
         let bounds = Bounds {
             events: config.ingest.events_in_flight_max,
@@ -146,8 +142,7 @@ impl Node {
             config.dispatch.egress.clone(),
             Arc::clone(&metrics),
         );
-        let live = live.with_quotas(config.store.quotas.clone()).with_progress(watch.store);
-        let live = Arc::new(live);
+        let live = Arc::new(live.with_quotas(config.store.quotas.clone()).with_progress(watch.store));
         let store = Store::open(&config.store, Arc::clone(&live) as _, Arc::clone(&metrics)).await?;
 
         let streams = match config.delivers_through_streams() {
@@ -180,6 +175,7 @@ impl Node {
             live,
             store,
             dictionary,
+            presets,
             metrics,
             dispatchers: surveyed,
             expensive: Default::default(),

@@ -8,6 +8,7 @@ mod export;
 mod import;
 mod notify;
 mod pages;
+mod preset;
 mod print;
 mod receive;
 mod serve;
@@ -70,6 +71,12 @@ enum Command {
     /// and no connection is made.
     #[command(after_long_help = CHECK_EXAMPLES)]
     Check(Check),
+    /// List working templates for known receivers, or print one to copy.
+    ///
+    /// With a name, its body goes to standard output, ready for a file that `posthaste check` reads; with
+    /// `--json`, all of it: the events that it is for, the shape of the URL, headers and the body.
+    #[command(after_long_help = PRESET_EXAMPLES)]
+    Preset(Preset),
     /// Write an account's triggers and templates, with their secrets, to one file.
     ///
     /// `posthaste import` reads the file. It holds the secrets that sign deliveries, so only its owner may
@@ -136,6 +143,12 @@ Examples:
   posthaste check                                         the settings and the dictionary
   posthaste check --config /etc/posthaste.toml
   posthaste check templates/ welcome.json booking.xml.hbs";
+
+const PRESET_EXAMPLES: &str = "\
+Examples:
+  posthaste preset                                        all of them
+  posthaste preset slack > slack.json                     a template to change
+  posthaste preset --json soap                            with its URL and headers";
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:
@@ -206,6 +219,18 @@ struct Check {
 }
 
 #[derive(Debug, Args)]
+struct Preset {
+    #[command(flatten)]
+    settings: Settings,
+    /// Print all of the preset as JSON.
+    #[arg(long, requires = "name")]
+    json: bool,
+    /// The preset to print.
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+}
+
+#[derive(Debug, Args)]
 struct Export {
     #[command(flatten)]
     settings: Settings,
@@ -240,6 +265,7 @@ pub fn run() -> ExitCode {
         Command::Demo(words) => demo::run(&words),
         Command::Receive(words) => receive::run(&words),
         Command::Check(words) => check::run(&words),
+        Command::Preset(words) => preset::run(&words),
         Command::Export(words) => export::run(&words),
         Command::Import(words) => import::run(&words),
         Command::Completions { shell } => pages::completions(shell, Call::command()),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::layers;
 use super::reader::Reader;
+use crate::dictionary::{Dictionary, DictionaryError};
 
 /// `[catalogue]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,5 +21,13 @@ impl DictionarySource {
         let defaults = layers::defaults();
         let default = defaults["catalogue"]["dir"].as_str();
         if default == Some(&dir) { Self::Shipped(dir.into()) } else { Self::Folder(dir.into()) }
+    }
+
+    /// Loads the dictionary.
+    pub fn load(&self) -> Result<Dictionary, Vec<DictionaryError>> {
+        match self {
+            Self::Shipped(folder) if !folder.exists() => Ok(Dictionary::shipped()),
+            Self::Shipped(folder) | Self::Folder(folder) => Dictionary::load(folder),
+        }
     }
 }

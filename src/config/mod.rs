@@ -13,13 +13,14 @@ mod journal;
 mod layers;
 mod log;
 mod matching;
+mod presets;
 mod quotas;
 mod reader;
 mod server;
 mod store;
 mod templates;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use activity::ActivitySettings;
 pub use auth::Auth;
@@ -34,6 +35,7 @@ pub use reader::ConfigError;
 pub use server::Server;
 pub use store::{Capabilities, StoreKind, StoreSettings, StoreUrlError};
 
+use crate::dictionary::{Dictionary, DictionaryError, Presets};
 use crate::matching as filters;
 use crate::templating;
 use reader::Reader;
@@ -61,6 +63,8 @@ pub struct Config {
     pub dispatch: Dispatch,
     /// Where the dictionary is.
     pub catalogue: DictionarySource,
+    /// The folder of the operator's own presets.
+    pub presets: Option<PathBuf>,
     /// Who may watch firings end.
     pub activity: ActivitySettings,
     /// The web console.
@@ -135,10 +139,16 @@ impl Config {
             templates: templates::read(reader),
             dispatch: Dispatch::read(reader),
             catalogue: DictionarySource::read(reader),
+            presets: presets::read(reader),
             activity: ActivitySettings::read(reader),
             console: Console::read(reader),
             log: Log::read(reader),
         }
+    }
+
+    /// Loads the presets: the shipped ones, and those of the operator's folder.
+    pub fn load_presets(&self, dictionary: &Dictionary) -> Result<Presets, Vec<DictionaryError>> {
+        Presets::load(dictionary, self.presets.as_deref(), &self.templates)
     }
 
     /// Whether deliveries reach the nodes that send through Redis.

@@ -15,20 +15,20 @@ pub const FILE_BYTES_MAX: usize = 1024 * 1024;
 /// A file's name as messages show it, and its text.
 pub(super) type FileText = (String, String);
 
-/// The text of every `*.toml` file of a folder, in the order of their names, and a mistake for
-/// each that can't be read.
-pub(super) fn read_folder(dir: &Path) -> (Vec<FileText>, Vec<DictionaryError>) {
+/// The text of every `*.toml` file of the folder that a setting names, in the order of their names, and a
+/// mistake for each that can't be read.
+pub(super) fn read_folder(dir: &Path, setting: &str) -> (Vec<FileText>, Vec<DictionaryError>) {
     let paths = match list(dir) {
         Ok(paths) => paths,
         Err(error) => {
-            let instead = "set `catalogue.dir` to a folder that can be read";
-            let error = mistake(dir, format!("the folder can't be read: {error}"), instead);
+            let instead = format!("set `{setting}` to a folder that can be read");
+            let error = mistake(dir, format!("the folder can't be read: {error}"), &instead);
             return (Vec::new(), vec![error]);
         }
     };
     if paths.is_empty() {
-        let instead = "copy the shipped catalogue into it, or set `catalogue.dir` to another folder";
-        let error = mistake(dir, "the folder has no file *.toml".to_owned(), instead);
+        let instead = format!("copy the shipped files into it, or set `{setting}` to another folder");
+        let error = mistake(dir, "the folder has no file *.toml".to_owned(), &instead);
         return (Vec::new(), vec![error]);
     }
     if paths.len() > FILES_MAX {

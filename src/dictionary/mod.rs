@@ -8,6 +8,7 @@ mod draft;
 mod error;
 mod load;
 mod members;
+mod presets;
 mod shipped;
 mod trigger_warnings;
 mod view;
@@ -24,6 +25,7 @@ pub use self::attribute_type::AttributeType;
 pub use self::draft::{PATH_BYTES_MAX, PATH_WORDS_MAX, TAG_BYTES_MAX};
 pub use self::error::DictionaryError;
 pub use self::load::{FILE_BYTES_MAX, FILES_MAX};
+pub use self::presets::{Preset, Presets};
 pub use self::trigger_warnings::TriggerWarning;
 pub use self::view::{DictionaryView, EntityView, EventDetailView, EventView, TagView};
 
@@ -98,7 +100,7 @@ pub struct AttributeEntry {
 impl Dictionary {
     /// Reads every `*.toml` file of a folder; all mistakes at once, by file and line.
     pub fn load(dir: &Path) -> Result<Self, Vec<DictionaryError>> {
-        let (texts, errors) = load::read_folder(dir);
+        let (texts, errors) = load::read_folder(dir, "catalogue.dir");
         Self::from_texts(&texts, errors)
     }
 

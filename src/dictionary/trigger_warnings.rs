@@ -102,8 +102,9 @@ fn judge(condition: &Condition<'_>, paths: &HashMap<&str, AttributeType>) -> Opt
     if paths.contains_key(path.as_str()) || paths.keys().any(|known| free(known)) {
         return wrong_type(condition, paths.get(path.as_str()).copied(), pointer());
     }
-    let below = paths.keys().find(|known| known.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('.')));
-    if let Some(below) = below {
+    let is_below = |known: &&&str| known.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('.'));
+    // The first in order: a map has none of its own, and the same trigger must get the same advice.
+    if let Some(below) = paths.keys().filter(is_below).min() {
         let message =
             format!("`{path}` is an object, which no value equals; name one of its members, such as `{below}`.");
         return Some(TriggerWarning::new("path_is_object", pointer(), message, Some(below)));

@@ -318,7 +318,7 @@ impl Queue {
     /// How long the attempt took; of one that was not made, nothing can be told by that.
     async fn send(&self, queued: InFlight) -> Duration {
         let Some(queued) = may_begin(self.begin.as_deref(), &self.metrics, queued).await else { return Duration::MAX };
-        let InFlight { is_test, delivery, accepted_at, permit, outstanding, report, .. } = queued;
+        let InFlight { is_test, delivery, accepted_at, permit, mut outstanding, report, .. } = queued;
         // Whoever asked for a test has stopped waiting for it.
         if is_test && report.as_ref().is_some_and(tokio::sync::oneshot::Sender::is_closed) {
             self.metrics.deliveries.dropped.inc(Dropped::QueueFull);
@@ -328,6 +328,7 @@ impl Queue {
         self.metrics.deliveries.began(begun.saturating_duration_since(accepted_at));
         self.metrics.deliveries.attempts_in_flight.inc();
         drop(permit);
+        outstanding.add_over(delivery.body.len());
         let attempt = attempt(&self.outlet, &delivery);
         // A panic over one delivery must not strand those behind it.
         let attempt = async {

@@ -133,7 +133,7 @@ impl Waiting {
     pub(super) fn has_bytes(&self, queued: &InFlight) -> bool {
         let left = queued.account.queued_bytes_left();
         match self.held.get(&queued.account.id) {
-            Some(held) => held.bytes + cost(queued) <= left,
+            Some(held) => held.bytes + cost(queued) + queued.delivery.body.len() <= left,
             None => left > 0,
         }
     }
@@ -223,7 +223,9 @@ impl Waiting {
 
     /// Counts a delivery that is being sent.
     pub(super) fn begin(&mut self, queued: &InFlight) -> Attempt {
-        let attempt = Attempt { account: queued.account.id.clone(), bytes: cost(queued) };
+        // With the copy of the body in the connection's buffer.
+        let bytes = cost(queued) + queued.delivery.body.len();
+        let attempt = Attempt { account: queued.account.id.clone(), bytes };
         let held = self.held.entry(attempt.account.clone()).or_default();
         held.attempts += 1;
         held.bytes += attempt.bytes;

@@ -146,7 +146,7 @@ impl Gate {
     /// Counts one delivery until what is returned is dropped, with the bytes that it is charged.
     pub fn delivery(self: &Arc<Self>, bytes: Option<Charge>) -> Outstanding {
         self.deliveries.fetch_add(1, Ordering::SeqCst);
-        Outstanding { gate: Arc::clone(self), _bytes: bytes }
+        Outstanding { gate: Arc::clone(self), bytes }
     }
 
     /// From now on nothing is admitted.
@@ -276,8 +276,16 @@ impl StreamPermit {
 #[derive(Debug)]
 pub struct Outstanding {
     gate: Arc<Gate>,
-    /// Never read; its end gives them back.
-    _bytes: Option<Charge>,
+    bytes: Option<Charge>,
+}
+
+impl Outstanding {
+    /// Charges so many more bytes: the body is also in its connection's buffer while it is being sent.
+    pub fn add_over(&mut self, bytes: usize) {
+        if let Some(charge) = &mut self.bytes {
+            charge.add_over(bytes);
+        }
+    }
 }
 
 impl Drop for Outstanding {

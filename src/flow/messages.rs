@@ -21,7 +21,7 @@ use crate::model::id::TriggerId;
 use crate::model::outcome::Dropped;
 use crate::model::target::Target;
 use crate::model::template::Template;
-use crate::templating;
+use crate::templating::{self, Expressions};
 
 /// Events of a request that the gate has admitted, to the Matcher. They are accepted when their work is measured.
 #[derive(Debug, Message)]
@@ -78,6 +78,15 @@ impl Firings for OneFiring {
     }
 }
 
+/// Where a trigger sends.
+#[derive(Debug)]
+pub struct LiveTarget {
+    /// What all its deliveries have in common.
+    pub target: Arc<Target>,
+    /// What each delivery has of its own in the URL and the headers.
+    pub expressions: Option<Expressions>,
+}
+
 /// An event and a trigger that it fired.
 #[derive(Debug)]
 pub struct Firing {
@@ -86,7 +95,7 @@ pub struct Firing {
     /// Which trigger.
     pub trigger: TriggerId,
     /// Where it sends; or why it sends nothing.
-    pub target: Result<Arc<Target>, Dropped>,
+    pub target: Result<Arc<LiveTarget>, Dropped>,
     /// What it sends; `None` where the template can't be used.
     pub template: Option<Arc<LiveTemplate>>,
     /// Its place among its account's deliveries; none for a test.

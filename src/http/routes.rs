@@ -12,8 +12,8 @@ use super::call::Call;
 use super::openapi::{self, Described};
 use super::problem::Problem;
 use super::{
-    activity, console, destinations, dictionary, events, keys, operations, records, secret_rotate, template_check,
-    trigger_check, trigger_explain, trigger_test, whoami,
+    activity, console, destinations, dictionary, events, keys, operations, presets, records, secret_rotate,
+    template_check, trigger_check, trigger_explain, trigger_test, whoami,
 };
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
@@ -30,6 +30,7 @@ fn table() -> Vec<Call> {
         records::calls::<Template>(),
         template_check::calls(),
         dictionary::calls(),
+        presets::calls(),
         keys::calls(),
         whoami::calls(),
         activity::calls(),

@@ -8,7 +8,7 @@ use actix::{Addr, Recipient};
 use super::expensive::Expensive;
 use super::payer::Payer;
 use crate::config::Config;
-use crate::dictionary::Dictionary;
+use crate::dictionary::{Dictionary, Presets};
 use crate::flow::destination_state::DestinationsAsked;
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
@@ -34,6 +34,8 @@ pub struct AppState {
     pub store: Store,
     /// The dictionary.
     pub dictionary: Arc<Dictionary>,
+    /// Working templates for known receivers.
+    pub presets: Arc<Presets>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What a start has found in the journal is being handed on.

@@ -14,8 +14,8 @@ use super::problem::Problem;
 use super::records::{self, Resource};
 use super::state::AppState;
 use super::template_check::{Asked, compile, preview, sample_event};
-use super::{body, path, triggers};
-use crate::json::kind;
+use super::{body, expressions, path, triggers};
+use crate::json::{Document, kind};
 use crate::matching::{Limits, Pattern, Steps, Subject};
 use crate::model::event::Event;
 use crate::model::field::FieldError;
@@ -23,7 +23,7 @@ use crate::model::id::AccountId;
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 use crate::store::Stored;
-use crate::templating::{Diagnostic, Severity};
+use crate::templating::{Data, Diagnostic, Severity};
 
 /// Stands in for the id of a trigger that has none yet.
 const ID: &str = "check";
@@ -132,10 +132,16 @@ async fn judge(
     mut errors: Vec<FieldError>,
     state: &AppState,
 ) -> Result<TriggerVerdict, Problem> {
+    let known = data.clone().map(Document::from);
+    let given = data.clone();
     let event = sample_event(account.clone(), Some(&trigger.event), data, state);
     let fires = passes(trigger.pattern.as_deref(), &event, state.live.matching());
     let mut warnings: Vec<Finding> =
         state.dictionary.trigger_warnings(trigger).into_iter().map(Finding::Trigger).collect();
+    match expressions::judge(trigger, known.as_ref(), state) {
+        Ok(odd) => warnings.extend(odd.into_iter().map(Finding::Template)),
+        Err(wrong) => errors.extend(wrong),
+    }
     let template = state.store.get::<Template>(Some(account), trigger.template.as_str()).await?;
     let Some(Stored { value: template, .. }) = template else {
         let detail = format!("there is no template `{}` in the account; save it first", trigger.template);
@@ -143,17 +149,25 @@ async fn judge(
         return Ok(TriggerVerdict { ok: false, errors, warnings, fires: Some(fires), preview: None });
     };
     let content_type = template.content_type.clone().unwrap_or_else(|| template.format.content_type().to_owned());
-    let asked = Asked { event: Some(trigger.event.clone()), content_type: template.content_type, ..Asked::default() };
+    let asked = Asked { event: Some(trigger.event.clone()), content_type: template.content_type, data: given };
     let checked = compile(template.format, template.body, asked, state).await?;
     let mut diagnostics = checked.diagnostics;
+    let request = expressions::preview(trigger, &Data::of(event.clone()), state);
     let body = checked.compiled.and_then(|compiled| preview(&compiled, event, &mut diagnostics));
     let (faults, more): (Vec<Diagnostic>, _) =
         diagnostics.into_iter().partition(|found| found.severity == Severity::Error);
     errors.extend(faults.into_iter().map(|fault| FieldError::new("/template", fault.code, fault.message)));
     warnings.extend(more.into_iter().map(Finding::Template));
+    let request = request.map_err(|error| errors.push(error)).ok();
     let ok = errors.is_empty();
-    let url = trigger.url.as_written().to_owned();
-    let preview = body.filter(|_| ok).map(|body| TriggerPreview { url, headers, content_type, body });
+    let preview = body.zip(request).filter(|_| ok).map(|(body, (url, values))| {
+        let headers = headers.into_iter().map(|(name, value)| {
+            let own = values.iter().find(|(own, _)| value.is_string() && *own == name);
+            let value = own.map_or(value, |(_, value)| value.as_str().into());
+            (name, value)
+        });
+        TriggerPreview { url, headers: headers.collect(), content_type, body }
+    });
     Ok(TriggerVerdict { ok, errors, warnings, fires: Some(fires), preview })
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::expressions;
 use super::finding::Finding;
 use super::openapi::operation::Shape;
 use super::openapi::shapes::{TriggerDocument, TriggerList};
@@ -64,7 +65,9 @@ impl Resource for Trigger {
             return Err(Problem::invalid(Self::INVALID, Self::NAME, vec![error]));
         }
         let warnings = state.dictionary.trigger_warnings(self).into_iter().map(Finding::Trigger);
-        let mut warnings: Vec<Finding> = warnings.collect();
+        let expressions = expressions::judge(self, None, state);
+        let expressions = expressions.map_err(|errors| Problem::invalid(Self::INVALID, Self::NAME, errors))?;
+        let mut warnings: Vec<Finding> = warnings.chain(expressions.into_iter().map(Finding::Template)).collect();
         if let Some(Stored { value, .. }) = state.store.get::<Template>(Some(account), self.template.as_str()).await? {
             let content_type = value.content_type.clone();
             let asked = Asked { event: Some(self.event.clone()), content_type, ..Asked::default() };

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use rpds::HashTrieMapSync as Map;
 
-use crate::flow::messages::LiveTemplate;
+use crate::flow::messages::{LiveTarget, LiveTemplate};
 use crate::matching::Pattern;
 use crate::matching::index::{Bucket, Filing, Listener};
 use crate::model::event::{EventPattern, EventType};
 use crate::model::id::{AccountId, KeyId, TemplateId, TriggerId};
 use crate::model::key::{Key, KeyHash};
 use crate::model::outcome::Dropped;
-use crate::model::target::Target;
 use crate::model::trigger::Trigger;
 
 /// A trigger, ready to fire.
@@ -27,7 +26,7 @@ pub struct LiveTrigger {
     /// What it sends.
     pub template: TemplateId,
     /// Where to; or why all that it fires is dropped.
-    pub target: Result<Arc<Target>, Dropped>,
+    pub target: Result<Arc<LiveTarget>, Dropped>,
     /// A disabled one is kept for tests of it and fires at nothing.
     pub enabled: bool,
     /// Where the filter index has it.
@@ -105,26 +104,26 @@ impl Index {
         self.unusable
     }
 
-    /// With each trigger comes the reason why what it fires is dropped, where it breaks a rule.
+    /// With each trigger comes where it sends, or why what it fires is dropped.
     pub(super) fn set_trigger(
         &mut self,
         account: &AccountId,
         id: TriggerId,
-        trigger: Option<(Trigger, Option<Dropped>)>,
+        trigger: Option<(Trigger, Result<Arc<LiveTarget>, Dropped>)>,
     ) {
         let entry = self.entry(account);
         let old = entry.triggers.get(&id).cloned();
         let (before, after) = (usize::from(old.is_some()), usize::from(trigger.is_some()));
         let unusable_before = usize::from(old.as_ref().is_some_and(|old| old.target.is_err()));
-        let unusable_after = usize::from(trigger.as_ref().is_some_and(|(_, reason)| reason.is_some()));
+        let unusable_after = usize::from(trigger.as_ref().is_some_and(|(_, target)| target.is_err()));
         if let Some(old) = old {
             entry.unlist(&old);
             entry.triggers.remove_mut(&id);
         }
-        if let Some((trigger, reason)) = trigger {
+        if let Some((trigger, target)) = trigger {
             let live = Arc::new(LiveTrigger {
                 id: id.clone(),
-                target: reason.map_or_else(|| Ok(Arc::new(trigger.target())), Err),
+                target,
                 event: entry.shared_event(trigger.event),
                 pattern: trigger.pattern,
                 template: entry.shared_template(trigger.template),
@@ -294,7 +293,8 @@ mod tests {
     }
 
     fn set(index: &mut Index, to: &str, trigger: Trigger) {
-        index.set_trigger(&account(to), trigger.id.clone(), Some((trigger, None)));
+        let target = LiveTarget { target: Arc::new(trigger.target()), expressions: None };
+        index.set_trigger(&account(to), trigger.id.clone(), Some((trigger, Ok(Arc::new(target)))));
     }
 
     fn found(index: &Index, of: &str, event_type: &str) -> Vec<String> {

@@ -12,7 +12,7 @@ use arc_swap::{ArcSwap, Guard};
 pub use index::{Account, Index, LiveTrigger};
 
 use crate::dictionary::Dictionary;
-use crate::flow::messages::LiveTemplate;
+use crate::flow::messages::{LiveTarget, LiveTemplate};
 use crate::matching;
 use crate::model::egress::EgressRules;
 use crate::model::id::AccountId;
@@ -22,7 +22,7 @@ use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 use crate::store::{Change, ChangeSink, Snapshot};
 use crate::telemetry::metrics::Metrics;
-use crate::templating::{self, Limits};
+use crate::templating::{self, Expressions, Limits, Setting};
 
 /// Called with how many records of a snapshot were read, and how many there are.
 pub type Progress = Box<dyn Fn(usize, usize) + Send + Sync>;
@@ -90,15 +90,29 @@ impl Live {
         self.index.load()
     }
 
-    /// Why what a trigger fires is dropped, where it breaks a rule that came after it was saved.
-    fn refuses(&self, account: &AccountId, trigger: &Trigger) -> Option<Dropped> {
+    /// Where a trigger sends; or why what it fires is dropped, where it breaks a rule that came after it was
+    /// saved, or names a tag that the dictionary no longer has.
+    fn target(&self, account: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, Dropped> {
+        let refuse = |member: &str, reason: Dropped| {
+            tracing::warn!(
+                %account, trigger = %trigger.id, member, reason = reason.as_str(),
+                "a stored trigger breaks a newer rule; its firings are dropped"
+            );
+            reason
+        };
         let over = self.quotas.as_ref().map(|quotas| quotas.judge_trigger(trigger)).unwrap_or_default();
-        let broken = trigger.broken_rules(&self.egress).into_iter().chain(over).next()?;
-        tracing::warn!(
-            %account, trigger = %trigger.id, member = broken.error.pointer, reason = broken.reason.as_str(),
-            "a stored trigger breaks a newer rule; its firings are dropped"
-        );
-        Some(broken.reason)
+        if let Some(broken) = trigger.broken_rules(&self.egress).into_iter().chain(over).next() {
+            return Err(refuse(&broken.error.pointer, broken.reason));
+        }
+        let setting = Setting::of(self.catalogue.as_ref());
+        let (expressions, found) = Expressions::compile(&trigger.url, &trigger.headers, &setting, &self.limits);
+        if let Some(error) = found.iter().find(|found| templating::is_error(found)) {
+            return Err(match error.header {
+                None => refuse("/url", Dropped::UrlRefused),
+                Some(_) => refuse("/headers", Dropped::HeaderRefused),
+            });
+        }
+        Ok(Arc::new(LiveTarget { target: Arc::new(trigger.target()), expressions }))
     }
 
     /// Applies changes to an index.
@@ -107,8 +121,8 @@ impl Live {
             match change {
                 Change::Trigger(account, id, trigger) => {
                     let trigger = trigger.map(|trigger| {
-                        let reason = self.refuses(&account, &trigger);
-                        (trigger, reason)
+                        let target = self.target(&account, &trigger);
+                        (trigger, target)
                     });
                     index.set_trigger(&account, id, trigger);
                 }

@@ -29,8 +29,9 @@ impl Fired {
 
     /// What fires, each with the fingerprint of where it sends.
     pub(super) fn triggers(&self) -> Vec<(u64, &str)> {
-        let of =
-            |trigger: &Arc<LiveTrigger>| trigger.target.as_ref().map_or(0, |target| target.destination.fingerprint());
+        let of = |trigger: &Arc<LiveTrigger>| {
+            trigger.target.as_ref().map_or(0, |target| target.target.destination.fingerprint())
+        };
         self.triggers.as_slice().iter().map(|trigger| (of(trigger), trigger.id.as_str())).collect()
     }
 }

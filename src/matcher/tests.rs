@@ -127,7 +127,7 @@ async fn firings_go_on_together_with_what_they_need() {
     let mut message = soon(passed.recv()).await.expect("firings");
     let fired = firings(&mut message);
     assert_eq!(triggers(&fired), ["exact", "filtered", "lost"]);
-    assert_eq!(fired[0].target.as_ref().expect("a target").uri, "http://h.example/exact");
+    assert_eq!(fired[0].target.as_ref().expect("a target").target.uri, "http://h.example/exact");
     let templates: Vec<bool> = fired.iter().map(|firing| firing.template.is_some()).collect();
     assert_eq!(templates, [true, true, false]);
     assert_eq!(alone.metrics.events.firings_matched.get(), 3);

@@ -29,7 +29,7 @@ pub fn conditions(source: &Value) -> Vec<Condition<'_>> {
 
 fn walk<'p>(members: &'p Map<String, Value>, at: &str, path: &mut Vec<&'p str>, found: &mut impl FnMut(Condition<'p>)) {
     for (name, value) in members {
-        let at = crate::json::pointer(&at, name);
+        let at = crate::json::pointer(at, name);
         match value {
             Value::Array(branches) if name == "$or" => {
                 for (place, branch) in branches.iter().enumerate() {
@@ -74,7 +74,7 @@ pub fn excluding(source: &Value) -> Option<(String, String)> {
 fn ways<'p>(members: &'p Map<String, Value>, at: &str, path: &[&'p str]) -> Option<Vec<Vec<Condition<'p>>>> {
     let mut whole = vec![Vec::new()];
     for (name, value) in members {
-        let at = crate::json::pointer(&at, name);
+        let at = crate::json::pointer(at, name);
         let below = [path, &[name.as_str()]].concat();
         let own = match value {
             Value::Array(branches) if name == "$or" => {

@@ -61,7 +61,7 @@ impl Reader {
                           side by side in the list";
             return Err(PatternError::shape(at, detail));
         };
-        let at = crate::json::pointer(&at, name);
+        let at = crate::json::pointer(at, name);
         match name.as_str() {
             "prefix" | "suffix" | "equals-ignore-case" | "wildcard" => self.text_test(name, argument, &at, tests),
             "numeric" => self.numeric(argument, &at, tests),

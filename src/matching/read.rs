@@ -120,7 +120,7 @@ impl Reader {
             if place > 0 {
                 self.texts.source.push(',');
             }
-            let at = crate::json::pointer(&at, name);
+            let at = crate::json::pointer(at, name);
             let span = self.string(name);
             self.texts.source.push(':');
             if name == "$or" {

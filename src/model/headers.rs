@@ -67,6 +67,17 @@ pub fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Head
     Ok((parsed, value))
 }
 
+/// The value of a header that holds values of an event. Control characters could end it; letters beyond ASCII
+/// are sent as UTF-8.
+pub fn sent(value: &str) -> Option<HeaderValue> {
+    if value.chars().any(|c| c.is_control() && c != '\t') {
+        return None;
+    }
+    let mut value = HeaderValue::from_bytes(value.as_bytes()).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
 /// Whether a trigger may set a header of this name.
 pub fn judge_name(name: &str) -> Result<(), HeaderError> {
     let lower = name.to_ascii_lowercase();
@@ -105,6 +116,16 @@ mod tests {
         assert!(detail.contains("`content_type` of the template"), "{detail}");
         for name in ["accept", "authorization", "x-token", "x-forward", "forwarded", "proxy", "cookie"] {
             assert_eq!(judge_name(name), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn values_of_events_hold_no_control_characters() {
+        for good in ["", "a\tb ~", "Zoë 😀"] {
+            assert_eq!(sent(good).expect(good).as_bytes(), good.as_bytes());
+        }
+        for bad in ["a\nb", "a\rb", "\0", "\u{7f}", "\u{85}"] {
+            assert!(sent(bad).is_none(), "{bad:?}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use http::{HeaderName, HeaderValue, Uri};
 
 use super::destination::Destination;
-use super::headers::{HeaderError, header, is_own};
+use super::headers::{HeaderError, header, is_own, sent};
 use super::id::TriggerId;
 use super::secret::Secret;
 use super::url::{TriggerUrl, UrlError};
@@ -41,6 +41,13 @@ pub enum TargetError {
     Header(#[from] HeaderError),
 }
 
+/// A header of a trigger, or of a delivery, in which values of an event may stand.
+fn carried(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), HeaderError> {
+    let (parsed, _) = header(name, "")?;
+    let value = sent(value).ok_or_else(|| HeaderError::Value(name.to_owned()))?;
+    Ok((parsed, value))
+}
+
 impl Target {
     /// Reads what may come from anywhere: headers that belong to Posthaste are refused.
     pub fn read(url: &str, headers: &[(String, String)], secrets: Vec<Secret>) -> Result<Self, TargetError> {
@@ -57,7 +64,7 @@ impl Target {
             destination: url.destination,
             uri: url.uri,
             host: url.host,
-            headers: headers.iter().map(|(name, value)| header(name, value)).collect::<Result<_, _>>()?,
+            headers: headers.iter().map(|(name, value)| carried(name, value)).collect::<Result<_, _>>()?,
             secrets: secrets.into(),
             rate: None,
         })

@@ -44,6 +44,9 @@ pub enum UrlError {
     /// It has no host.
     #[error("it has no host that can be dialled")]
     NoHost,
+    /// Its scheme, host or port holds an expression.
+    #[error("expressions can stand in the path and the query only: where a trigger sends is fixed")]
+    Destination,
     /// A request line can't hold it.
     #[error("it can't be the target of a request: {0}")]
     Target(String),
@@ -53,6 +56,19 @@ impl TriggerUrl {
     /// Reads a URL. Bounds and destinations are judged elsewhere, so that one that was saved before they
     /// became stricter can be read.
     pub fn new(text: &str) -> Result<Self, UrlError> {
+        match split(text)? {
+            // What the path and the query come to is known with the data of an event only.
+            Some((head, _)) => Ok(Self { written: text.into(), ..Self::plain(head)? }),
+            None => Self::plain(text),
+        }
+    }
+
+    /// The scheme, host and port as written, and what follows, where that holds expressions.
+    pub fn expressions(&self) -> Option<(&str, &str)> {
+        split(&self.written).ok().flatten()
+    }
+
+    fn plain(text: &str) -> Result<Self, UrlError> {
         let (white_space, userinfo) = (Cell::new(false), Cell::new(false));
         let violation = |violation: url::SyntaxViolation| match violation {
             url::SyntaxViolation::C0SpaceIgnored | url::SyntaxViolation::TabOrNewlineIgnored => white_space.set(true),
@@ -81,6 +97,25 @@ impl TriggerUrl {
     pub fn as_written(&self) -> &str {
         &self.written
     }
+}
+
+/// Divides a URL with expressions behind its host and port.
+fn split(text: &str) -> Result<Option<(&str, &str)>, UrlError> {
+    let is_expression = |text: &str| text.contains("{{") || text.contains("*|");
+    if !is_expression(text) {
+        return Ok(None);
+    }
+    let authority = text.find("://").map_or(0, |scheme| scheme + 3);
+    let end = text[authority..].find(['/', '?', '#', '\\']).map_or(text.len(), |end| authority + end);
+    let (head, rest) = text.split_at(end);
+    // A path that begins with a backslash, or a text without a scheme, is none that everybody reads alike.
+    if is_expression(head) || authority == 0 || rest.starts_with('\\') {
+        return Err(UrlError::Destination);
+    }
+    if rest.starts_with('#') {
+        return Err(UrlError::Fragment);
+    }
+    Ok(Some((head, rest)))
 }
 
 impl PartialEq for TriggerUrl {
@@ -145,6 +180,33 @@ mod tests {
             let authority = url.uri.authority().expect("a host");
             assert_eq!(url.host.to_str().ok(), Some(authority.as_str()), "{given}");
         }
+    }
+
+    #[test]
+    fn expressions_stand_behind_the_host() {
+        for (given, head, rest) in [
+            ("https://h/a/{{x}}?b={{y}}", "https://h", "/a/{{x}}?b={{y}}"),
+            ("http://h:8080?b=*|A:B|*", "http://h:8080", "?b=*|A:B|*"),
+            ("HTTPS://[::1]/{{#if x}}a{{/if}}", "HTTPS://[::1]", "/{{#if x}}a{{/if}}"),
+        ] {
+            let url = TriggerUrl::new(given).expect(given);
+            assert_eq!((url.as_written(), url.expressions()), (given, Some((head, rest))));
+            assert_eq!(url.destination, TriggerUrl::new(head).expect(head).destination);
+        }
+        for bad in [
+            "https://{{x}}/",
+            "https://h{{x}}/",
+            "https://h:{{x}}/",
+            "{{x}}",
+            "https://*|A:B|*/",
+            "{{x}}://h/",
+            "https:\\\\h\\{{x}}",
+        ] {
+            assert_eq!(TriggerUrl::new(bad), Err(UrlError::Destination), "{bad}");
+        }
+        assert_eq!(TriggerUrl::new("https://u@h/{{x}}"), Err(UrlError::Userinfo));
+        assert_eq!(TriggerUrl::new("https://h#{{x}}"), Err(UrlError::Fragment));
+        assert_eq!(TriggerUrl::new("https://h/{x}").map(|url| url.expressions().is_some()), Ok(false));
     }
 
     #[test]

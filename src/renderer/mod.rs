@@ -26,7 +26,7 @@ use crate::model::firing::FiringId;
 use crate::model::id::AccountId;
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
-use crate::templating::Unrendered;
+use crate::templating::{Unrendered, Unsendable};
 
 /// Renders firings; one for each thread that serves HTTP.
 #[derive(Debug)]
@@ -165,7 +165,7 @@ impl Rendering {
             Err(reason) => return drop_unsent(&self.metrics, reason, Some(&id), None, work.report.take()),
         };
         let drop = |work: &mut Work, reason| {
-            drop_unsent(&self.metrics, reason, Some(&id), Some(&target.destination), work.report.take());
+            drop_unsent(&self.metrics, reason, Some(&id), Some(&target.target.destination), work.report.take());
         };
         let Some(template) = template else {
             return drop(work, Dropped::TemplateUnusable);
@@ -174,6 +174,14 @@ impl Rendering {
         let body = match template.compiled.render(&event.data) {
             Ok(body) => body,
             Err(error) => return drop(work, unrendered(&error)),
+        };
+        let own = match &target.expressions {
+            None => Ok(Arc::clone(&target.target)),
+            Some(expressions) => expressions.target(&target.target, &event.data),
+        };
+        let target = match own {
+            Ok(own) => own,
+            Err(error) => return drop(work, unsendable(&error)),
         };
         bytes.add_over(body.len());
         let mut threads = self.rendered.borrow_mut();
@@ -196,6 +204,14 @@ impl Rendering {
             outstanding: self.gate.delivery(Some(bytes)),
             report: work.report.take(),
         });
+    }
+}
+
+fn unsendable(error: &Unsendable) -> Dropped {
+    match error {
+        Unsendable::Url => Dropped::UrlRefused,
+        Unsendable::Header => Dropped::HeaderRefused,
+        Unsendable::Rendering(error) => unrendered(error),
     }
 }
 

@@ -11,8 +11,7 @@ use crate::config::Config;
 use crate::dictionary::Dictionary;
 use crate::flow::account::Bounds;
 use crate::flow::in_flight::Report;
-use crate::flow::messages::EventData;
-use crate::flow::messages::LiveTemplate;
+use crate::flow::messages::{EventData, LiveTarget, LiveTemplate};
 use crate::flow::probe::{Probe, soon};
 use crate::model::event::{Event, EventType};
 use crate::model::id::AccountId;
@@ -83,7 +82,7 @@ fn firing(id: &str, host: &str, n: &serde_json::Value, template: Option<Arc<Live
     Firing {
         event: Arc::new(EventData::of(event)),
         trigger: TriggerId::new("t").expect("a name"),
-        target: Ok(Arc::new(target)),
+        target: Ok(Arc::new(LiveTarget { target: Arc::new(target), expressions: None })),
         template,
         charge: None,
         kept: None,

@@ -134,6 +134,10 @@ pub(crate) enum Place {
     XmlAttribute,
     /// In a form's key or value.
     Form,
+    /// In a segment of a URL's path.
+    UrlPath,
+    /// In a URL's query.
+    UrlQuery,
 }
 
 /// What gives a value.

@@ -1,5 +1,5 @@
-//! Any bytes as a template, in each format, and as data: nothing panics, nothing takes long, and what
-//! the checker takes gives well-formed bodies. The fuzzer sees which code each try leads to and changes
+//! Any bytes as a template, in each format, as the end of a URL, as a header, and as data: nothing panics,
+//! nothing takes long, what the checker takes gives well-formed bodies, and no value changes a destination. The fuzzer sees which code each try leads to and changes
 //! it towards code that was not reached yet.
 //!
 //! An input is a byte for the format, the template, and behind a byte that no text has, the data as JSON.
@@ -22,4 +22,5 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     let members: Map<String, Value> =
         parts.next().and_then(|text| serde_json::from_slice(text).ok()).unwrap_or_default();
     templating::mutants::judge(format, &template, &members).expect("a taken template gives well-formed bodies");
+    templating::request::judge(&template, &members).expect("no value changes where a delivery goes");
 });

@@ -4,6 +4,7 @@ mod activity;
 mod cli;
 mod deliveries;
 mod documents;
+mod expressions;
 mod filters;
 mod interface;
 mod isolation;

@@ -12,7 +12,6 @@ use crate::config::Config;
 use crate::dictionary::DictionaryError;
 use crate::dispatcher::{Outbound, OwnAddresses};
 use crate::model::event::EventPattern;
-use crate::node::load_dictionary;
 use crate::templating::{self, Diagnostic, Limits, Severity, TagLookup};
 use files::TemplateFile;
 
@@ -47,7 +46,7 @@ fn check_settings(settings: &Settings, findings: &mut Findings) -> Config {
 }
 
 fn check_catalogue(config: &Config, findings: &mut Findings) -> Box<dyn TagLookup> {
-    match load_dictionary(&config.catalogue) {
+    match config.catalogue.load() {
         Ok(catalogue) => Box::new(catalogue),
         Err(errors) => {
             for DictionaryError { file, line, what, instead } in errors {

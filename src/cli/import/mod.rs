@@ -19,7 +19,6 @@ use super::{Import, transfer};
 use crate::config::Config;
 use crate::model::id::{AccountId, TemplateId};
 use crate::model::template::Template;
-use crate::node::load_dictionary;
 use crate::store::{Precondition, Record, Store, StoreError};
 use crate::telemetry::log;
 use crate::templating::{self, Severity, TagLookup};
@@ -57,7 +56,7 @@ pub(super) fn run(words: &Import) -> ExitCode {
 async fn import(words: &Import, config: &Config) -> Result<(), CommandError> {
     let name = if words.file == Path::new("-") { "standard input".into() } else { words.file.display().to_string() };
     let text = read(&words.file).map_err(|source| CommandError::File { name: name.clone(), source })?;
-    let dictionary = load_dictionary(&config.catalogue).map_err(CommandError::Dictionary)?;
+    let dictionary = config.catalogue.load().map_err(CommandError::Dictionary)?;
     let (document, mut mistakes) = document::read(&text, words.account.as_ref(), &config.store.quotas)
         .map_err(|source| CommandError::Export { name: name.clone(), source })?;
     for entry in &document.templates {

@@ -254,7 +254,7 @@ impl Firings for Recovering {
         let index = self.feed.live.index();
         let found = index.trigger(&self.account, &trigger).filter(|found| found.enabled);
         let sends_there = |found: &&Arc<crate::live::LiveTrigger>| {
-            found.target.as_ref().is_ok_and(|target| target.destination.fingerprint() == fingerprint)
+            found.target.as_ref().is_ok_and(|target| target.target.destination.fingerprint() == fingerprint)
         };
         let Some(live) = found.filter(sends_there) else {
             let firing = FiringId { event: Arc::clone(&self.event.identity), trigger };

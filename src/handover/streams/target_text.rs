@@ -62,7 +62,7 @@ pub(super) struct Known {
 /// Writes the field.
 pub(super) fn target_text(account: &AccountId, target: &Target, content_type: &HeaderValue) -> Vec<u8> {
     // All of them were text when the trigger and the template were saved.
-    let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = target.headers.iter();
     let short = match &*target.secrets {
         [only] if only.until.is_none() => Some(only),

@@ -20,6 +20,7 @@ use crate::model::target::Target;
 use crate::model::url::TriggerUrl;
 
 pub use kept::complete;
+pub use parts::header_pointer;
 pub use rules::BrokenRule;
 
 /// The longest display name of a trigger or template, in bytes.

@@ -14,7 +14,7 @@ use crate::model::secret::{SECRETS_MAX, Secret};
 pub(super) const VALUE_REQUIRED: &str = "header_value_required";
 
 /// The JSON Pointer of a header.
-pub(super) fn header_pointer(name: &str) -> String {
+pub fn header_pointer(name: &str) -> String {
     crate::json::pointer("/headers", name)
 }
 

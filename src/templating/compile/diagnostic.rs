@@ -4,8 +4,10 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::templating::render::run::Complaint;
+
 /// The codes of all findings. `docs/templates.md` has the cure for each, and a test compares the two.
-pub(crate) const CODES: [&str; 70] = [
+pub(crate) const CODES: [&str; 73] = [
     "above_root",
     "block_values",
     "content_type",
@@ -58,6 +60,9 @@ pub(crate) const CODES: [&str; 70] = [
     "unknown_path",
     "unknown_tag",
     "unusable_value",
+    "url_segment",
+    "url_shape",
+    "url_syntax",
     "value_unescaped",
     "xml_ampersand",
     "xml_attribute_twice",
@@ -104,6 +109,19 @@ pub struct Diagnostic {
     /// The known name nearest to the one that isn't known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<String>,
+}
+
+impl From<Complaint> for Diagnostic {
+    fn from(complaint: Complaint) -> Self {
+        Self {
+            severity: Severity::Warning,
+            code: "unusable_value",
+            line: usize::try_from(complaint.at.0).unwrap_or(1),
+            column: usize::try_from(complaint.at.1).unwrap_or(1),
+            message: complaint.message,
+            suggestion: None,
+        }
+    }
 }
 
 /// Turns byte offsets of a body into lines and columns, and back.

@@ -11,28 +11,40 @@ const VALUE_BYTES: usize = 24;
 /// How many elements a list is taken to have.
 const ELEMENTS: usize = 4;
 
-/// Encodes what can't stand in a form, in the author's text, and says so where it is a line break:
-/// that is hardly meant.
-pub(crate) fn encode(nodes: &mut Nodes, origins: &Origins<'_>, findings: &mut Findings<'_>) {
+/// Says where the author's text becomes something else in a form: that is hardly meant.
+pub(crate) fn warn_of_form_text(nodes: &Nodes, origins: &Origins<'_>, findings: &mut Findings<'_>) {
     for node in nodes {
         if let Node::Text(text) = node {
-            if let Some(byte) = memchr::memchr(b'\n', text.content.as_bytes()) {
-                findings.warning("form_line_break", origins.offset(text.id, byte), "This line break becomes a part of a key or value. Write all pairs in one line, with & between them.");
+            let find =
+                |byte: u8| memchr::memchr(byte, text.content.as_bytes()).map(|byte| origins.offset(text.id, byte));
+            if let Some(at) = find(b'\n') {
+                findings.warning("form_line_break", at, "This line break becomes a part of a key or value. Write all pairs in one line, with & between them.");
             }
-            if let Some(byte) = memchr::memchr(b'+', text.content.as_bytes()) {
+            if let Some(at) = find(b'+') {
                 findings.warning(
                     "form_plus",
-                    origins.offset(text.id, byte),
+                    at,
                     "In a form, + means a blank. Write %2B for a plus sign, and %20 or a blank for a blank.",
                 );
             }
+        }
+        for inner in node.inner() {
+            warn_of_form_text(inner, origins, findings);
+        }
+    }
+}
+
+/// Encodes what can't stand in a form or a URL, in the author's text.
+pub(crate) fn encode(nodes: &mut Nodes) {
+    for node in nodes {
+        if let Node::Text(text) = node {
             text.content = percent::constant(&text.content).into();
         }
         if let Some(separator) = node.separator_mut() {
             separator.content = percent::constant(&separator.content).into();
         }
         for inner in node.inner_mut() {
-            encode(inner, origins, findings);
+            encode(inner);
         }
     }
 }

@@ -11,17 +11,20 @@ mod origin;
 mod parse;
 mod paths;
 mod place;
+pub(crate) mod request;
 mod scan;
+mod shape;
 pub(crate) mod tag_lookup;
 mod tags;
 
 use bytes::Bytes;
 
-use self::diagnostic::{Diagnostic, Severity};
+use self::diagnostic::Diagnostic;
 use self::findings::Findings;
 use self::known::Known;
 use self::parse::Parsed;
 use self::scan::Scanned;
+use self::shape::Shape;
 use self::tag_lookup::TagLookup;
 use super::limits::Limits;
 use super::program::Nodes;
@@ -87,37 +90,47 @@ pub fn compile_in(format: Format, body: &str, setting: &Setting<'_>, limits: &Li
     let body = body.strip_prefix('\u{feff}').unwrap_or(body);
     // A file ends with a line break, which would become a part of the last value.
     let body = if format == Format::Form { body.trim_end_matches(['\r', '\n']) } else { body };
-    let mut findings = Findings::of(body);
-    let Some(scanned) = scan::scan(body, limits, &mut findings) else {
-        return Checked { compiled: None, diagnostics: findings.into_list() };
-    };
-    let mut findings = findings.in_text(&scanned.text);
-    let nodes = prepare(format, &scanned, setting, limits, &mut findings);
-    let compiled = nodes.filter(|_| !findings.has_error()).map(|nodes| Compiled {
+    let (nodes, diagnostics) = program(Shape::Body(format), body, setting, limits);
+    let compiled = nodes.map(|nodes| Compiled {
         format,
         bytes_expected: finish::bytes_expected(&nodes),
         nodes,
         limits: limits.clone(),
     });
-    Checked { compiled, diagnostics: findings.into_list() }
+    Checked { compiled, diagnostics }
+}
+
+/// The program of a text, unless an error was found, and all that was found.
+fn program(shape: Shape, text: &str, setting: &Setting<'_>, limits: &Limits) -> (Option<Nodes>, Vec<Diagnostic>) {
+    let mut findings = Findings::of(text);
+    let Some(scanned) = scan::scan(text, limits, &mut findings) else {
+        return (None, findings.into_list());
+    };
+    let mut findings = findings.in_text(&scanned.text);
+    let nodes = prepare(shape, &scanned, setting, limits, &mut findings);
+    (nodes.filter(|_| !findings.has_error()), findings.into_list())
 }
 
 fn prepare(
-    format: Format,
+    shape: Shape,
     scanned: &Scanned,
     setting: &Setting<'_>,
     limits: &Limits,
     findings: &mut Findings<'_>,
 ) -> Option<Nodes> {
-    let escaping = format != Format::Text;
     let known = Known::new(setting.dictionary, setting.event, setting.data);
-    let Parsed { mut nodes, origins, writes } = parse::parse(scanned, escaping, &known, limits, findings)?;
-    place::place(format, &mut nodes, writes, &origins, findings);
-    if !findings.has_error() {
+    let Parsed { mut nodes, origins, writes } = parse::parse(scanned, shape.escapes(), &known, limits, findings)?;
+    place::place(shape, &mut nodes, writes, &origins, findings);
+    if let (Shape::Body(format), false) = (shape, findings.has_error()) {
         advice::warn(&nodes, format, setting.content_type, &origins, findings);
     }
-    if format == Format::Form {
-        finish::encode(&mut nodes, &origins, findings);
+    match shape {
+        Shape::Body(Format::Form) => {
+            finish::warn_of_form_text(&nodes, &origins, findings);
+            finish::encode(&mut nodes);
+        }
+        Shape::Url => finish::encode(&mut nodes),
+        Shape::Body(_) | Shape::Header => {}
     }
     Some(finish::join(nodes))
 }
@@ -131,15 +144,7 @@ impl Compiled {
     /// Writes the body for one event, and says as warnings which values its helpers could not use.
     pub fn preview(&self, data: &Data) -> (Result<Bytes, Unrendered>, Vec<Diagnostic>) {
         let (body, complaints) = run::preview(&self.nodes, data.root(), &self.limits);
-        let warning = |complaint: run::Complaint| Diagnostic {
-            severity: Severity::Warning,
-            code: "unusable_value",
-            line: usize::try_from(complaint.at.0).unwrap_or(1),
-            column: usize::try_from(complaint.at.1).unwrap_or(1),
-            message: complaint.message,
-            suggestion: None,
-        };
-        (body.map(Bytes::from), complaints.into_iter().map(warning).collect())
+        (body.map(Bytes::from), complaints.into_iter().map(Diagnostic::from).collect())
     }
 
     /// The body's format.

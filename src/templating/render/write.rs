@@ -18,7 +18,7 @@ pub(crate) fn write(out: &mut Vec<u8>, place: Place, value: &Datum<'_>) -> Resul
         Place::JsonString => json::escaped(out, &text),
         Place::XmlText => xml::escaped(out, &text, xml::In::Text),
         Place::XmlAttribute => xml::escaped(out, &text, xml::In::Attribute),
-        Place::Form => percent::encode(out, &text),
+        Place::Form | Place::UrlPath | Place::UrlQuery => percent::encode(out, &text),
         Place::JsonValue { .. } => unreachable!("returned above"),
     }
     Ok(text.len())

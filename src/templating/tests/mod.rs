@@ -6,6 +6,7 @@ mod document;
 mod helpers;
 mod mistakes;
 mod reports;
+mod request;
 
 use serde_json::Value;
 

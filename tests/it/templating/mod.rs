@@ -10,6 +10,7 @@ mod json;
 pub(crate) mod mutants;
 mod parts;
 mod plain;
+pub(crate) mod request;
 mod shape;
 mod xml;
 

@@ -129,7 +129,7 @@ fn mutated(template: &str, mistakes: &[Mistake]) -> String {
 }
 
 /// Data that take every condition both ways, and loops with none, one, two and three elements.
-fn trials(members: &Map<String, Value>) -> Vec<Map<String, Value>> {
+pub(crate) fn trials(members: &Map<String, Value>) -> Vec<Map<String, Value>> {
     let object = |value: Value| match value {
         Value::Object(members) => members,
         _ => unreachable!("an object"),

@@ -9,6 +9,7 @@ mod duplicates;
 mod ends;
 mod form;
 mod json;
+pub(crate) mod url;
 mod walk;
 mod xml;
 
@@ -17,6 +18,7 @@ use std::hash::Hash;
 
 use super::findings::Findings;
 use super::origin::Origins;
+use super::shape::Shape;
 use crate::model::template::Format;
 use crate::templating::program::{Node, Nodes, Place};
 
@@ -90,23 +92,27 @@ impl<S> Misplaced<S> {
 /// Puts every expression in its place. What is wrong is added to the findings; with an error
 /// among them the places mean nothing.
 pub(crate) fn place(
-    format: Format,
+    shape: Shape,
     nodes: &mut Nodes,
     writes: usize,
     origins: &Origins<'_>,
     findings: &mut Findings<'_>,
 ) {
-    let places = match format {
-        Format::Json => walk::walk(json::Json, nodes, writes, origins, findings),
-        Format::Xml => walk::walk(xml::Xml::default(), nodes, writes, origins, findings),
-        Format::Form => walk::walk(form::Form, nodes, writes, origins, findings),
-        Format::Text => vec![Some(Place::Text); writes],
+    let places = match shape {
+        Shape::Body(Format::Json) => walk::walk(json::Json, nodes, writes, origins, findings),
+        Shape::Body(Format::Xml) => walk::walk(xml::Xml::default(), nodes, writes, origins, findings),
+        Shape::Body(Format::Form) => walk::walk(form::Form, nodes, writes, origins, findings),
+        Shape::Url => {
+            url::check_blocks(nodes, origins, findings);
+            walk::walk(url::Url, nodes, writes, origins, findings)
+        }
+        Shape::Body(Format::Text) | Shape::Header => vec![Some(Place::Text); writes],
     };
     if findings.has_error() {
         return;
     }
     set(nodes, &places);
-    if format == Format::Json {
+    if shape == Shape::Body(Format::Json) {
         duplicates::warn(nodes, origins, findings);
     }
 }

@@ -1,0 +1,62 @@
+//! The expressions in the URL and the headers of a trigger, as they are judged when it is saved.
+
+use super::state::AppState;
+use crate::json::Document;
+use crate::model::field::FieldError;
+use crate::model::trigger::{Trigger, header_pointer};
+use crate::templating::{self, Data, Diagnostic, Expressions, RequestFinding, Setting, Unsendable};
+
+/// Says what is odd, with the place that is meant; or all that is wrong. What `data` has is known.
+pub(super) fn judge(
+    trigger: &Trigger,
+    data: Option<&Document>,
+    state: &AppState,
+) -> Result<Vec<Diagnostic>, Vec<FieldError>> {
+    let (_, found) = compile(trigger, data, state);
+    let (errors, warnings): (Vec<_>, Vec<_>) = found.into_iter().partition(templating::is_error);
+    if errors.is_empty() {
+        Ok(warnings.into_iter().map(warning).collect())
+    } else {
+        Err(errors.into_iter().map(error).collect())
+    }
+}
+
+/// What the trigger sends with these data: the URL and the values of the headers.
+pub(super) fn preview(
+    trigger: &Trigger,
+    data: &Data,
+    state: &AppState,
+) -> Result<(String, Vec<(String, String)>), FieldError> {
+    let Some(expressions) = compile(trigger, None, state).0 else {
+        return Ok((trigger.url.as_written().to_owned(), trigger.headers.clone()));
+    };
+    let target = expressions.target(&trigger.target(), data).map_err(|reason| {
+        let (pointer, code) = match reason {
+            Unsendable::Header => ("/headers", "header_refused"),
+            Unsendable::Url | Unsendable::Rendering(_) => ("/url", "url_refused"),
+        };
+        FieldError::new(pointer, code, format!("with this data nothing would be sent: {reason}"))
+    })?;
+    let values = target.headers.iter().map(|(_, value)| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let names = trigger.headers.iter().map(|(name, _)| name.clone());
+    Ok((target.url.to_string(), names.zip(values).collect()))
+}
+
+fn compile(trigger: &Trigger, data: Option<&Document>, state: &AppState) -> (Option<Expressions>, Vec<RequestFinding>) {
+    let data = data.map(Document::root);
+    let setting = Setting { event: Some(&trigger.event), data, ..Setting::of(state.dictionary.as_ref()) };
+    Expressions::compile(&trigger.url, &trigger.headers, &setting, &state.config.templates)
+}
+
+fn warning(RequestFinding { header, diagnostic }: RequestFinding) -> Diagnostic {
+    let place = header.map_or_else(|| "url".to_owned(), |name| format!("headers.{name}"));
+    Diagnostic { message: format!("In `{place}`: {}", diagnostic.message), ..diagnostic }
+}
+
+fn error(RequestFinding { header, diagnostic }: RequestFinding) -> FieldError {
+    let detail = templating::sentence(&diagnostic);
+    match header {
+        None => FieldError::new("/url", "bad_url", format!("`url`: {detail}")),
+        Some(name) => FieldError::new(header_pointer(&name), "bad_header", format!("`{name}`: {detail}")),
+    }
+}

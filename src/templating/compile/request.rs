@@ -1,0 +1,169 @@
+//! Expressions in the URL and the headers of a trigger. No value changes where a delivery goes: the scheme,
+//! the host and the port hold no expressions, the path has the same segments whatever the data holds, and
+//! there are as many headers as the trigger has.
+
+use std::sync::Arc;
+
+use super::diagnostic::{Diagnostic, Severity};
+use super::place::url::segments;
+use super::shape::Shape;
+use super::{Setting, finish, program};
+use crate::model::headers::{HEADERS_BYTES_MAX, sent};
+use crate::model::target::Target;
+use crate::model::url::TriggerUrl;
+use crate::templating::limits::Limits;
+use crate::templating::program::Nodes;
+use crate::templating::render::data::Data;
+use crate::templating::render::run;
+use crate::templating::render::stop::Unrendered;
+
+/// The longest URL that is sent, in bytes: common servers accept 8 kB in a request line.
+const SENT_URL_BYTES_MAX: usize = 8_000;
+
+/// The expressions of a trigger's URL and headers.
+#[derive(Debug)]
+pub struct Expressions {
+    url: Option<UrlExpressions>,
+    /// The headers with expressions, by their place among the trigger's.
+    headers: Vec<(usize, Nodes)>,
+    limits: Limits,
+}
+
+#[derive(Debug)]
+struct UrlExpressions {
+    /// Scheme, host and port, as the author wrote them.
+    head: Box<str>,
+    path_and_query: Nodes,
+    /// For each segment of the path whether it depends on the data.
+    segments: Vec<bool>,
+}
+
+/// What is wrong with a trigger's expressions, or odd.
+#[derive(Debug)]
+pub struct RequestFinding {
+    /// The header; none for the URL.
+    pub header: Option<String>,
+    /// What was found. Line and column are those of the URL's path and query, or of the header's value.
+    pub diagnostic: Diagnostic,
+}
+
+/// Why a delivery can't be sent with these data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unsendable {
+    /// The URL.
+    #[error("a part of the URL's path would be empty, . or .., or the URL too long")]
+    Url,
+    /// A header.
+    #[error("a header's value would hold a control character, or the headers would be too long")]
+    Header,
+    /// The rendering itself.
+    #[error(transparent)]
+    Rendering(#[from] Unrendered),
+}
+
+impl Expressions {
+    /// Compiles the expressions of a trigger. None come back where it has none, or where one has an error.
+    pub fn compile(
+        url: &TriggerUrl,
+        headers: &[(String, String)],
+        setting: &Setting<'_>,
+        limits: &Limits,
+    ) -> (Option<Self>, Vec<RequestFinding>) {
+        let mut found = Vec::new();
+        let mut failed = false;
+        let mut nodes = |shape, text: &str, header: Option<&str>| {
+            let (nodes, diagnostics) = program(shape, text, setting, limits);
+            failed |= nodes.is_none();
+            found.extend(
+                diagnostics
+                    .into_iter()
+                    .map(|diagnostic| RequestFinding { header: header.map(str::to_owned), diagnostic }),
+            );
+            nodes
+        };
+        let url = url.expressions().and_then(|(head, rest)| {
+            // The parser and browsers add the slash that a path begins with.
+            let rest = if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") };
+            let nodes = nodes(Shape::Url, &rest, None)?;
+            let segments = segments(&nodes);
+            Some(UrlExpressions { head: head.into(), path_and_query: finish::join(nodes), segments })
+        });
+        let with_expressions = headers.iter().enumerate().filter(|(_, (_, value))| has_expressions(value));
+        let headers: Vec<_> = with_expressions
+            .filter_map(|(place, (name, value))| Some((place, nodes(Shape::Header, value, Some(name))?)))
+            .collect();
+        let some = url.is_some() || !headers.is_empty();
+        ((some && !failed).then(|| Self { url, headers, limits: limits.clone() }), found)
+    }
+
+    /// The target of one delivery.
+    pub fn target(&self, target: &Target, data: &Data) -> Result<Arc<Target>, Unsendable> {
+        let mut own = target.clone();
+        if let Some(url) = &self.url {
+            let url = url.render(data, &self.limits)?;
+            // Nothing but the path and the query can differ; should it ever, nothing is sent.
+            if url.destination != target.destination {
+                return Err(Unsendable::Url);
+            }
+            (own.url, own.uri, own.host) = (url.as_written().into(), url.uri, url.host);
+        }
+        for (place, nodes) in &self.headers {
+            let value = text(nodes, data, &self.limits)?;
+            let header = own.headers.get_mut(*place).ok_or(Unsendable::Header)?;
+            header.1 = sent(value.trim_matches([' ', '\t'])).ok_or(Unsendable::Header)?;
+        }
+        let bytes: usize = own.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if !self.headers.is_empty() && bytes > HEADERS_BYTES_MAX {
+            return Err(Unsendable::Header);
+        }
+        Ok(Arc::new(own))
+    }
+
+    /// What helpers in the URL and the headers could not use.
+    pub fn unusable(&self, data: &Data) -> Vec<Diagnostic> {
+        let url = self.url.iter().map(|url| &url.path_and_query);
+        let nodes = url.chain(self.headers.iter().map(|(_, nodes)| nodes));
+        let complaints = nodes.flat_map(|nodes| run::preview(nodes, data.root(), &self.limits).1);
+        complaints.map(Diagnostic::from).collect()
+    }
+}
+
+impl UrlExpressions {
+    fn render(&self, data: &Data, limits: &Limits) -> Result<TriggerUrl, Unsendable> {
+        let rest = text(&self.path_and_query, data, limits)?;
+        let path = rest.split('?').next().unwrap_or("");
+        let mut segments = path.split('/');
+        let stays = |depends: &bool, segment: &str| !depends || !vanishes(segment);
+        let all = self.segments.iter().all(|depends| segments.next().is_some_and(|segment| stays(depends, segment)));
+        if !all || segments.next().is_some() || self.head.len() + rest.len() > SENT_URL_BYTES_MAX {
+            return Err(Unsendable::Url);
+        }
+        TriggerUrl::new(&format!("{}{rest}", self.head)).map_err(|_| Unsendable::Url)
+    }
+}
+
+/// Whether URL parsers take a segment away, or one with it: it is empty, `.` or `..`, in whatever spelling.
+fn vanishes(segment: &str) -> bool {
+    let plain = segment.replace("%2e", ".").replace("%2E", ".");
+    matches!(plain.as_str(), "" | "." | "..")
+}
+
+fn text(nodes: &Nodes, data: &Data, limits: &Limits) -> Result<String, Unsendable> {
+    let bytes = run::render(nodes, data.root(), limits, finish::bytes_expected(nodes))?;
+    Ok(String::from_utf8(bytes).map_err(|_| Unrendered::Failed)?)
+}
+
+/// Whether a text of a trigger holds expressions or tags.
+pub(crate) fn has_expressions(text: &str) -> bool {
+    text.contains("{{") || text.contains("*|")
+}
+
+/// A finding as a sentence of an error.
+pub fn sentence(diagnostic: &Diagnostic) -> String {
+    format!("column {}: {}", diagnostic.column, diagnostic.message)
+}
+
+/// Whether a finding is an error.
+pub fn is_error(finding: &RequestFinding) -> bool {
+    finding.diagnostic.severity == Severity::Error
+}

@@ -1,0 +1,21 @@
+//! What a template makes.
+
+use crate::model::template::Format;
+
+/// What a template makes: a body, or a part of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// A body of this format.
+    Body(Format),
+    /// The path and the query of a URL.
+    Url,
+    /// The value of a header.
+    Header,
+}
+
+impl Shape {
+    /// Whether values are escaped, so that writing one as it is would be a hole.
+    pub(crate) fn escapes(self) -> bool {
+        !matches!(self, Self::Body(Format::Text) | Self::Header)
+    }
+}
