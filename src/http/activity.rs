@@ -120,8 +120,8 @@ fn read_filter(request: &HttpRequest) -> Result<ActivityFilter, Problem> {
     let account = account.filter(|text| !text.is_empty()).map(|text| AccountId::new(&text)).transpose();
     let trigger = trigger.filter(|text| !text.is_empty()).map(|text| TriggerId::new(&text)).transpose();
     let mut filter = ActivityFilter::default();
-    filter.account = account.map_err(|error| bad("bad_account", format!("`account` can't be used: {error}")))?;
-    filter.trigger = trigger.map_err(|error| bad("bad_id", format!("`trigger` can't be used: {error}")))?;
+    filter.account = account.map_err(|error| bad("bad_name", format!("`account` can't be used: {error}")))?;
+    filter.trigger = trigger.map_err(|error| bad("bad_name", format!("`trigger` can't be used: {error}")))?;
     filter.with_outcomes(&outcome.unwrap_or_default()).map_err(|error| bad("bad_outcome", error.to_string()))
 }
 

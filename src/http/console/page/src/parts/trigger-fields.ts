@@ -2,22 +2,10 @@
 
 import { type TemplateResult, html, nothing } from "lit";
 import type { CodeEditor } from "../editor/code-editor";
+import type { HeaderRow, SecretRow } from "../trigger-form";
 import type { TriggerView } from "../views/trigger";
 import { curlButton } from "../ui";
 import "../editor/code-editor";
-
-export interface HeaderRow {
-  name: string;
-  value: string;
-  /** Its value is saved, and never shown. */
-  isSaved: boolean;
-}
-
-export interface SecretRow {
-  id: string;
-  key: string;
-  until: string;
-}
 
 export function fields(view: TriggerView): TemplateResult {
   const { form } = view;

@@ -5,35 +5,28 @@ import { type Diagnostic, Problem, type Request, at, call, list } from "../api";
 import { type Tag, typeFor } from "../dictionary";
 import { Edited } from "../document";
 import type { CodeEditor, Language } from "../editor/code-editor";
-import { offsetOf, placed } from "../findings";
+import { placed } from "../findings";
 import { conflict } from "../parts/conflict";
 import "../parts/dictionary";
 import { type Preset, presets } from "../parts/presets";
 import { Sample } from "../parts/sample";
+import { head } from "../parts/template-head";
+import { findings, preview } from "../parts/template-preview";
 import { insertion } from "../place";
 import { route } from "../route";
 import { session } from "../session";
-import { View, action, ask, bytes, curlButton, debounced, explain, notify, plural, slug } from "../ui";
+import { View, ask, debounced, explain, notify, slug } from "../ui";
 import type { TemplateDoc, TriggerDoc } from "./list";
 
 /** After the last key. What is typed meanwhile makes an older check void. */
 const CHECKED_AFTER_MS = 30;
 const DRAFT_KEPT_AFTER_MS = 400;
-/** What a preview shows of a body. */
-const SHOWN_MAX = 100_000;
 
 interface Verdict {
   ok: boolean;
   diagnostics: Diagnostic[];
   preview?: { content_type: string; body: string };
 }
-
-const FORMATS: [TemplateDoc["format"], string][] = [
-  ["json", "JSON"],
-  ["xml", "XML"],
-  ["form", "Form"],
-  ["text", "Text"],
-];
 
 export class TemplateView extends View {
   static override properties = { place: { attribute: false }, tick: { state: true } };
@@ -336,7 +329,7 @@ export class TemplateView extends View {
         : nothing}
       ${this.storageFull ? html`<p class="note warn" role="status">This browser has no room for a draft: save before you leave.</p>` : nothing}
       <div class="write">
-        <section class="preview-side" aria-label="Preview">${this.sample.render()} ${this.renderPreview()}</section>
+        <section class="preview-side" aria-label="Preview">${this.sample.render()} ${preview(this.shown, Boolean(this.checkFault) || !this.verdict?.preview, this.question)}</section>
         <section class="editor-side" aria-label="Template">
           <ph-editor
             class="body"
@@ -351,7 +344,7 @@ export class TemplateView extends View {
             <kbd>{{</kbd> or <kbd>*|</kbd> suggests tags · <kbd>F8</kbd> next mistake · <kbd>Ctrl</kbd> <kbd>S</kbd> saves ·
             <kbd>Tab</kbd> leaves the editor
           </p>
-          ${this.renderFindings()}
+          ${findings(this.checkFault, this.verdict?.diagnostics ?? [], this.doc.body, () => this.editor)}
         </section>
         <section class="dictionary-side" aria-label="Dictionary">
           <details ?open=${matchMedia("(min-width: 75rem)").matches}>
@@ -367,113 +360,13 @@ export class TemplateView extends View {
   }
 
   private renderHead(): TemplateResult {
-    const users = this.users;
-    const isNew = !this.edited.saved;
-    return html`<h1 tabindex="-1" class="hidden">${this.doc.name || this.doc.id || "New template"}</h1>
-      <div
-        class="head form"
-        @keydown=${(e: KeyboardEvent) => e.key === "Enter" && void this.save()}
-      >
-        <label class="field grow">
-          <span>Name</span>
-          <input id="name" maxlength="200" .value=${this.doc.name ?? ""} @input=${(e: Event) => this.change({ name: (e.target as HTMLInputElement).value })} />
-        </label>
-        <label class="field">
-          <span>Id</span>
-          <input
-            id="doc-id"
-            .value=${this.doc.id}
-            ?readonly=${!isNew}
-            spellcheck="false"
-            maxlength="128"
-            @input=${(e: Event) => {
-              this.idTouched = true;
-              this.change({ id: (e.target as HTMLInputElement).value });
-            }}
-          />
-        </label>
-        <label class="field">
-          <span>Format</span>
-          <select @change=${(e: Event) => this.change({ format: (e.target as HTMLSelectElement).value as TemplateDoc["format"] })}>
-            ${FORMATS.map(([value, label]) => html`<option value=${value} ?selected=${value === this.doc.format}>${label}</option>`)}
-          </select>
-        </label>
-        <label class="field">
-          <span>Content type</span>
-          <input
-            placeholder="of the format"
-            spellcheck="false"
-            .value=${this.doc.content_type ?? ""}
-            @input=${(e: Event) => this.change({ content_type: (e.target as HTMLInputElement).value.trim() })}
-          />
-        </label>
-        <div class="actions">
-          ${action({
-            label: isNew ? "Save" : "Save changes",
-            kind: "primary",
-            request: this.doc.id ? this.edited.request(this.doc) : null,
-            run: () => void this.save(),
-            disabled: this.saving || this.isRefused,
-          })}
-          ${isNew
-            ? nothing
-            : action({ label: "Delete", kind: "danger", request: this.edited.removal(), run: () => void this.erase(), disabled: Boolean(users?.length), ...(users?.length ? { title: "A trigger uses it" } : {}) })}
-        </div>
-      </div>
-      <p class="status-line" role="status">
-        ${this.saving ? "Saving …" : this.edited.isSaved(this.doc) ? "Saved." : isNew ? "Not saved yet." : "Changed, not saved."}
-        ${users?.length
-          ? html`Used by ${plural(users.length, "trigger")}: ${users.slice(0, 5).map(
-              (trigger, i) => html`${i ? ", " : ""}<a href=${route.href({ account: session.account, page: "trigger", id: trigger.id })}>${trigger.name || trigger.id}</a>`,
-            )}${users.length > 5 ? " …" : ""}. A change takes effect for ${users.length === 1 ? "it" : "all of them"} at once.`
-          : users && !isNew
-            ? "Used by no trigger."
-            : nothing}
-      </p>`;
-  }
-
-  private renderPreview(): TemplateResult {
-    const stale = Boolean(this.checkFault) || !this.verdict?.preview;
-    const shown = this.shown;
-    return html`<div class="preview ${stale ? "stale" : ""}">
-      <div class="preview-head">
-        <h2>Preview</h2>
-        ${shown ? html`<code>${shown.content_type}</code><span>${bytes(new TextEncoder().encode(shown.body).length)}</span>` : nothing}
-        <span class="grow"></span>
-        ${stale && shown ? html`<span class="badge warn" role="status">as it was before the mistake</span>` : nothing}
-        ${curlButton("Check", this.question)}
-      </div>
-      ${shown
-        ? html`<pre tabindex="0" aria-label="What the receiver gets">${shown.body.slice(0, SHOWN_MAX)}${shown.body.length > SHOWN_MAX ? "\n…" : ""}</pre>`
-        : html`<p class="hint">The preview appears once the template has no mistake.</p>`}
-    </div>`;
-  }
-
-  private renderFindings(): TemplateResult {
-    if (this.checkFault) return html`<p class="fault" role="alert">${this.checkFault}</p>`;
-    const found = this.verdict?.diagnostics ?? [];
-    const count = (severity: string) => found.filter((own) => own.severity === severity).length;
-    const [errors, warnings] = [count("error"), count("warning")];
-    const said = [errors && plural(errors, "mistake"), warnings && plural(warnings, "warning")].filter(Boolean).join(", ");
-    return html`<div class="findings">
-      <h2>${said || "No mistakes"}</h2>
-      <p class="hidden" aria-live="polite">${said || "No mistakes"}</p>
-      <ul>
-        ${found.map((own) => {
-          const { apply, from, to } = placed(this.doc.body, own);
-          const go = () => this.editor?.show(offsetOf(this.doc.body, own.line, own.column));
-          return html`<li class=${own.severity}>
-            <button type="button" class="where" @click=${go} aria-label="Go to line ${own.line}, column ${own.column}">
-              ${own.line}:${own.column}
-            </button>
-            <span class="text"><span class="hidden">${own.severity}: </span>${own.message} <code class="code">${own.code}</code></span>
-            ${apply
-              ? html`<button type="button" class="apply" @click=${() => this.editor?.replace(from, to, apply.text)}>${apply.label}</button>`
-              : nothing}
-          </li>`;
-        })}
-      </ul>
-    </div>`;
+    const { doc, edited, users, saving } = this;
+    const change = (own: Partial<TemplateDoc>) => {
+      if (own.id !== undefined) this.idTouched = true;
+      this.change(own);
+    };
+    const isRefused = saving || this.isRefused;
+    return head({ doc, edited, users, isSaving: saving, isRefused, change, save: () => void this.save(), erase: () => void this.erase() });
   }
 
   /** Ctrl+S, as everywhere. */

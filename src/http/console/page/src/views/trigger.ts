@@ -5,51 +5,22 @@ import { type TemplateResult, html, nothing } from "lit";
 import { type FieldError, Problem, type Request, at, call, list } from "../api";
 import { Edited } from "../document";
 import type { CodeEditor } from "../editor/code-editor";
-import { type Condition, conditions, valueAt, written } from "../filter";
+import { conditions } from "../filter";
 import { inPart } from "../findings";
 import { conflict } from "../parts/conflict";
 import { Sample } from "../parts/sample";
-import { type HeaderRow, type SecretRow, fields } from "../parts/trigger-fields";
+import { fields } from "../parts/trigger-fields";
 import { type TestResult, type Verdict, outcome, request } from "../parts/trigger-request";
+import { type Explained, type Held, mistakes, verdict } from "../parts/trigger-verdict";
 import { route } from "../route";
 import { session } from "../session";
-import { View, action, ask, curlButton, debounced, explain, notify, slug } from "../ui";
+import { type Form, documentOf, formOf, listens, plain, readWhere } from "../trigger-form";
+import { View, action, ask, debounced, explain, notify, slug } from "../ui";
 import type { TemplateDoc, TriggerDoc } from "./list";
 
 const CHECKED_AFTER_MS = 120;
 /** Conditions that are judged one by one. */
 const CONDITIONS_MAX = 16;
-
-/** What the form holds. The filter is text, so that it may be broken while it is written. */
-export interface Form {
-  id: string;
-  name: string;
-  event: string;
-  template: string;
-  url: string;
-  where: string;
-  headers: HeaderRow[];
-  secrets: SecretRow[];
-  rate: string;
-  enabled: boolean;
-}
-
-interface Explained {
-  id: string;
-  fires: boolean;
-  reason?: string;
-  path?: string;
-  condition?: unknown;
-  value?: unknown;
-}
-
-const REASONS: Record<string, string> = {
-  disabled: "the trigger is disabled",
-  event: "it listens to another event type",
-  filter: "its filter does not hold",
-  filter_too_costly: "its filter costs more than an event may",
-  template_unusable: "its template can't be used",
-};
 
 export class TriggerView extends View {
   static override properties = { place: { attribute: false }, tick: { state: true } };
@@ -69,7 +40,7 @@ export class TriggerView extends View {
   private verdict: Verdict | null = null;
   private checkFault = "";
   private explained: Explained | null = null;
-  private held: { condition: Condition; fires: boolean }[] = [];
+  private held: Held[] = [];
   private result: TestResult | null = null;
   private testing = false;
   private saving = false;
@@ -150,33 +121,9 @@ export class TriggerView extends View {
 
   /** The document that the form makes. */
   private get document(): TriggerDoc {
-    const { id, name, event, template, url, headers, secrets, rate, enabled } = this.form;
-    const named = headers.filter((row) => row.name.trim());
-    const where = this.readWhere();
-    return {
-      id,
-      ...(name ? { name } : {}),
-      event,
-      ...(where === undefined ? {} : { where }),
-      template,
-      url,
-      ...(named.length ? { headers: Object.fromEntries(named.map((row) => [row.name.trim(), row.isSaved && row.value === "" ? null : row.value])) } : {}),
-      ...(secrets.length ? { secrets: secrets.map((row) => ({ ...(row.key ? { key: row.key } : { id: row.id }), ...(row.until ? { until: row.until } : {}) })) } : {}),
-      ...(rate ? { rate_per_s: Number(rate) } : {}),
-      enabled,
-    };
-  }
-
-  private readWhere(): unknown {
-    const text = this.form.where.trim();
-    this.whereFault = "";
-    if (!text) return undefined;
-    try {
-      return JSON.parse(text) as unknown;
-    } catch (error) {
-      this.whereFault = `The filter is not JSON yet: ${(error as Error).message}`;
-      return undefined;
-    }
+    const { where, fault } = readWhere(this.form.where);
+    this.whereFault = fault;
+    return documentOf(this.form, where);
   }
 
   private checkRequest(document = this.document): Request {
@@ -218,7 +165,7 @@ export class TriggerView extends View {
   /** Each condition alone, since the node names the first that fails only. */
   private async judgeEach(document: TriggerDoc, signal: AbortSignal): Promise<void> {
     const all = this.verdict?.errors.length ? [] : conditions(document.where).slice(0, CONDITIONS_MAX);
-    const held: { condition: Condition; fires: boolean }[] = [];
+    const held: Held[] = [];
     for (const condition of all) {
       const { body } = await call<Verdict>(this.checkRequest({ ...document, where: condition.alone }), signal);
       held.push({ condition, fires: body.fires === true });
@@ -394,7 +341,7 @@ export class TriggerView extends View {
           </p>`
         : nothing}
       <div class="two wide">
-        <section aria-label="Trigger" class="panel">${fields(this)} ${this.renderWarnings()}</section>
+        <section aria-label="Trigger" class="panel">${fields(this)} ${mistakes(this.errors, this.verdict?.warnings ?? [])}</section>
         <section aria-label="Test" class="panel">
           <h2>Try it on a sample</h2>
           ${this.sample.render()} ${this.renderVerdict()} ${this.verdict?.preview ? request(this.verdict.preview) : nothing}
@@ -403,41 +350,17 @@ export class TriggerView extends View {
       </div>`;
   }
 
-  private renderWarnings(): TemplateResult | typeof nothing {
-    const warnings = this.verdict?.warnings ?? [];
-    const errors = this.errors;
-    if (!warnings.length && !errors.length) return nothing;
-    return html`<div class="findings">
-      <ul>
-        ${errors.map((own) => html`<li class="error"><code class="where">${own.pointer}</code><span class="text"><span class="hidden">error: </span>${own.detail} <code class="code">${own.code}</code></span></li>`)}
-        ${warnings.map((own) => html`<li class="warning"><span class="text"><span class="hidden">warning: </span>${own.message ?? own.detail} <code class="code">${own.code}</code></span></li>`)}
-      </ul>
-    </div>`;
-  }
-
   private renderVerdict(): TemplateResult | typeof nothing {
-    const verdict = this.verdict;
-    if (verdict?.fires === undefined || !this.sample.data) return nothing;
-    const { event } = this.sample.choice;
-    const told = this.explained && !this.explained.fires && this.edited.isSaved(this.document) ? this.explained : null;
-    const why = told ?? (listens(this.form.event, event) ? null : { reason: "event", path: "" });
-    const fires = verdict.fires && !why;
-    return html`<div class="verdict ${fires ? "yes" : "no"}" role="status">
-        <strong>${fires ? "This sample fires it." : "This sample does not fire it."}</strong>
-        ${why?.reason ? html`<span>${REASONS[why.reason] ?? why.reason}${why.path ? html`, at <code>${why.path}</code>` : nothing}.</span>` : nothing}
-        ${this.isNew ? nothing : curlButton("Explain", this.explainRequest)}
-      </div>
-      ${this.held.length
-        ? html`<ul class="conditions" aria-label="Conditions of the filter">
-            ${this.held.map(
-              ({ condition, fires: holds }) => html`<li class=${holds ? "yes" : "no"}>
-                <span aria-hidden="true">${holds ? "✓" : "✗"}</span>
-                <span><code>${condition.label}</code> ${holds ? "holds" : "does not hold"}</span>
-                ${condition.path ? html`<code class="value">${valueAt(this.sample.data, condition.path)}</code>` : nothing}
-              </li>`,
-            )}
-          </ul>`
-        : nothing}`;
+    if (this.verdict?.fires === undefined || !this.sample.data) return nothing;
+    const isSaved = this.edited.isSaved(this.document);
+    return verdict({
+      fires: this.verdict.fires,
+      listens: listens(this.form.event, this.sample.choice.event),
+      explained: isSaved ? this.explained : null,
+      held: this.held,
+      data: this.sample.data,
+      question: this.isNew ? null : this.explainRequest,
+    });
   }
 
   private renderTest(): TemplateResult {
@@ -464,42 +387,6 @@ export class TriggerView extends View {
   }
 }
 
-/** Whether a trigger for this pattern hears of this event type. */
-function listens(pattern: string, type: string): boolean {
-  return pattern === "*" || pattern === type || (pattern.endsWith(".*") && type.startsWith(pattern.slice(0, -1)));
-}
-
 const empty: Verdict = { ok: true, errors: [], warnings: [] };
-
-/** What a draft keeps and what is compared: no header's value and no secret. */
-function plain({ id, name, event, where, template, url, headers, secrets, rate_per_s, enabled }: TriggerDoc): TriggerDoc {
-  return {
-    id,
-    ...(name ? { name } : {}),
-    event,
-    ...(where === undefined ? {} : { where }),
-    template,
-    url,
-    ...(headers && Object.keys(headers).length ? { headers: Object.fromEntries(Object.entries(headers).map(([own, value]) => [own, value === null ? null : "(written)"])) } : {}),
-    ...(secrets?.length ? { secrets: secrets.map((own) => ({ ...(own.key ? { key: "(written)" } : { id: own.id! }), ...(own.until ? { until: own.until } : {}) })) } : {}),
-    ...(rate_per_s ? { rate_per_s } : {}),
-    enabled: enabled !== false,
-  };
-}
-
-function formOf(document: TriggerDoc): Form {
-  return {
-    id: document.id,
-    name: document.name ?? "",
-    event: document.event,
-    template: document.template,
-    url: document.url,
-    where: document.where === undefined ? "" : written(document.where),
-    headers: Object.keys(document.headers ?? {}).map((name) => ({ name, value: "", isSaved: document.headers![name] === null })),
-    secrets: (document.secrets ?? []).filter((own) => own.id).map((own) => ({ id: own.id!, key: "", until: own.until ?? "" })),
-    rate: document.rate_per_s ? String(document.rate_per_s) : "",
-    enabled: document.enabled !== false,
-  };
-}
 
 customElements.define("ph-trigger", TriggerView);

@@ -1,0 +1,163 @@
+//! The filter index at sizes up to a million triggers, as a node holds them: events per second of processor time (parsed
+//! before, and from JSON), bytes and building time per trigger, and the time of one change. Times are of the thread's
+//! own processor time, so that other work on the machine does not count.
+//!
+//! The first argument is the greatest number of triggers (1,000,000), the second one kind of filters.
+#![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use posthaste::config::Config;
+use posthaste::dictionary::Dictionary;
+use posthaste::json::Document;
+use posthaste::live::Live;
+use posthaste::matching::Subject;
+use posthaste::matching::index::Search;
+use posthaste::model::event::EventType;
+use posthaste::model::id::AccountId;
+use posthaste::model::trigger::Trigger;
+use posthaste::store::{Change, ChangeSink};
+use posthaste::telemetry::metrics::Metrics;
+use rustix::time::{ClockId, clock_gettime};
+use serde_json::{Value, json};
+
+const SIZES: [usize; 4] = [1, 1_000, 100_000, 1_000_000];
+const ACCOUNTS: [usize; 3] = [1, 10_000, 100_000];
+/// Changes told at once, as a store tells them.
+const CHANGES: usize = 1_000;
+
+/// A kind of filters: its name, and the filter of the trigger of a number in its account. Number 0 matches the event.
+type Kind = (&'static str, fn(usize) -> Value);
+
+const KINDS: [Kind; 5] = [
+    ("exact", |n| json!({"rental": {"id": [format!("r{n}")]}, "inquiry": {"status": ["open"]}})),
+    ("mixed", mixed),
+    ("wildcards", |n| match n {
+        0 => json!({"guest": {"name": [{"wildcard": "*ria*Sou*"}]}}),
+        n => json!({"guest": {"name": [{"wildcard": format!("*a{}*b{n}*", n % 7)}]}}),
+    }),
+    ("no witness", |n| match n {
+        0 => json!({"guest": {"spouse": [{"exists": false}]}}),
+        _ => json!({"guest": {"name": [{"exists": false}]}}),
+    }),
+    ("same value", |n| json!({"inquiry": {"status": ["open"], "nights": [n + 7]}})),
+];
+
+fn mixed(n: usize) -> Value {
+    let id = format!("r{n}");
+    match n % 5 {
+        0 => json!({"rental": {"id": [id]}}),
+        1 => json!({"guest": {"email": [{"suffix": format!("@{id}.example")}]}, "inquiry": {"channel": ["airbnb"]}}),
+        2 => json!({"inquiry": {"cost": [{"numeric": [">", n, "<=", n + 1]}], "paid": [true]}}),
+        3 => json!({"guest": {"country": ["PT", "ES"]}, "rental": {"id": [id]}}),
+        _ => json!({"guest": {"name": [{"prefix": format!("Name{id}-")}]}, "inquiry": {"status": ["open"]}}),
+    }
+}
+
+fn event() -> String {
+    let data = json!({
+        "rental": {"id": "r0", "name": "Casa do Mar", "rooms": [{"kind": "bed", "beds": 2}, {"kind": "bath", "beds": 0}]},
+        "guest": {"id": "g-1", "name": "Maria Sousa", "email": "maria@post.example", "country": "PT", "phone": "+351 1"},
+        "inquiry": {"id": "q-1", "cost": 1200.50, "nights": 7, "paid": false, "status": "open", "channel": "direct"},
+    });
+    data.to_string()
+}
+
+fn processor_time() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs().try_into().unwrap_or(0))
+}
+
+fn resident_bytes() -> usize {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    text.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4_096
+}
+
+fn live() -> Live {
+    let config = Config::from_layers(None, []).expect("the defaults");
+    let dictionary = Arc::new(Dictionary::shipped());
+    Live::new(dictionary, config.templates, config.matching, config.dispatch.egress, Arc::new(Metrics::new()))
+}
+
+fn account(number: usize) -> AccountId {
+    AccountId::new(&format!("account{number}")).expect("a name")
+}
+
+fn change(kind: &Kind, number: usize, accounts: usize) -> Change {
+    let (of, own) = (number % accounts, number / accounts);
+    let document = json!({
+        "id": format!("t{own}"), "event": "inquiry.created", "template": "w", "url": "https://example.com/hook",
+        "where": (kind.1)(own),
+    });
+    let trigger = Trigger::from_json(document).expect("a trigger");
+    Change::Trigger(account(of), trigger.id.clone(), Some(trigger))
+}
+
+/// Matches one event until a second of processor time is over: events per second, and what one fires.
+fn rate(live: &Live, text: Option<&str>, parsed: &Document) -> (f64, usize) {
+    let (account, event_type) = (account(0), EventType::new("inquiry.created").expect("a type"));
+    let (begun, mut events, mut fired) = (processor_time(), 0_usize, 0);
+    while processor_time() - begun < Duration::from_secs(1) {
+        for _ in 0..64 {
+            let fresh = text.map(|text| Document::read(text.to_owned().into()).expect("JSON"));
+            let mut subject = Subject::new(fresh.as_ref().unwrap_or(parsed).object().expect("an object"));
+            let index = live.index();
+            let buckets = index.account(&account).into_iter().flat_map(|account| account.listeners(&event_type));
+            let mut search = Search::new(buckets, &mut subject, live.matching());
+            search.run(&mut subject, |trigger| {
+                fired += 1;
+                black_box(trigger);
+                true
+            });
+            events += 1;
+            if processor_time() - begun > Duration::from_secs(2) {
+                break;
+            }
+        }
+    }
+    (events as f64 / (processor_time() - begun).as_secs_f64(), fired / events)
+}
+
+fn measure(kind: &Kind, triggers: usize, accounts: usize) {
+    let live = live();
+    let (before, mut building) = (resident_bytes(), Duration::ZERO);
+    let mut next = live.snapshot(triggers);
+    for first in (0..triggers).step_by(CHANGES) {
+        let changes = (first..triggers.min(first + CHANGES)).map(|number| change(kind, number, accounts)).collect();
+        let begun = processor_time();
+        next.add(changes);
+        building += processor_time() - begun;
+    }
+    next.finish();
+    let bytes = resident_bytes().saturating_sub(before) / triggers;
+    let text = event();
+    let parsed = Document::read(text.clone().into()).expect("JSON");
+    let ((parsed_rate, fires), (json_rate, _)) = (rate(&live, None, &parsed), rate(&live, Some(&text), &parsed));
+    let changes: Vec<Change> =
+        (0..triggers.min(500)).map(|n| change(kind, n * (triggers / 500).max(1), accounts)).collect();
+    let (count, begun) = (changes.len(), processor_time());
+    changes.into_iter().for_each(|change| live.apply(vec![change]));
+    let one = (processor_time() - begun) / u32::try_from(count).unwrap_or(1);
+    println!(
+        "{:<11} {triggers:>9} {accounts:>8} {parsed_rate:>11.0} {json_rate:>11.0} {fires:>5} {bytes:>9} {:>9.2} {:>10.1}",
+        kind.0,
+        building.as_secs_f64(),
+        one.as_secs_f64() * 1e6,
+    );
+}
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let most = words.first().and_then(|word| word.replace(',', "").parse().ok()).unwrap_or(1_000_000);
+    let wanted = words.get(1).map(String::as_str);
+    println!("filters      triggers accounts    parsed/s      JSON/s fires bytes/each build (s) change (us)");
+    for kind in KINDS.iter().filter(|kind| wanted.is_none_or(|wanted| kind.0 == wanted)) {
+        for triggers in SIZES.into_iter().filter(|triggers| *triggers <= most) {
+            for accounts in ACCOUNTS.into_iter().filter(|accounts| *accounts == 1 || *accounts * 10 <= triggers) {
+                measure(kind, triggers, accounts);
+            }
+        }
+    }
+}

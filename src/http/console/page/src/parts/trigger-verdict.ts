@@ -1,0 +1,82 @@
+// Whether a sample fires a trigger, condition by condition, and what is wrong with the trigger.
+
+import { type TemplateResult, html, nothing } from "lit";
+import type { FieldError, Request } from "../api";
+import type { Data } from "../dictionary";
+import { type Condition, valueAt } from "../filter";
+import { curlButton } from "../ui";
+import type { Verdict } from "./trigger-request";
+
+/** What the node says of a saved trigger. */
+export interface Explained {
+  id: string;
+  fires: boolean;
+  reason?: string;
+  path?: string;
+  condition?: unknown;
+  value?: unknown;
+}
+
+/** One condition of the filter, judged alone. */
+export interface Held {
+  condition: Condition;
+  fires: boolean;
+}
+
+const REASONS: Record<string, string> = {
+  disabled: "the trigger is disabled",
+  event: "it listens to another event type",
+  filter: "its filter does not hold",
+  filter_too_costly: "its filter costs more than an event may",
+  template_unusable: "its template can't be used",
+};
+
+export interface Judged {
+  /** The sample passes the filter. */
+  fires: boolean;
+  /** The trigger hears of the sample's event type. */
+  listens: boolean;
+  /** What the node says of the trigger as it is saved; `null` where it is changed since. */
+  explained: Explained | null;
+  held: Held[];
+  data: Data;
+  question: Request | null;
+}
+
+export function verdict({ fires, listens, explained, held, data, question }: Judged): TemplateResult {
+  const told = explained && !explained.fires ? explained : null;
+  const why = told ?? (listens ? null : { reason: "event", path: "" });
+  const does = fires && !why;
+  return html`<div class="verdict ${does ? "yes" : "no"}" role="status">
+      <strong>${does ? "This sample fires it." : "This sample does not fire it."}</strong>
+      ${why?.reason ? html`<span>${REASONS[why.reason] ?? why.reason}${why.path ? html`, at <code>${why.path}</code>` : nothing}.</span>` : nothing}
+      ${curlButton("Explain", question)}
+    </div>
+    ${held.length
+      ? html`<ul class="conditions" aria-label="Conditions of the filter">
+          ${held.map(
+            ({ condition, fires: holds }) => html`<li class=${holds ? "yes" : "no"}>
+              <span aria-hidden="true">${holds ? "✓" : "✗"}</span>
+              <span><code>${condition.label}</code> ${holds ? "holds" : "does not hold"}</span>
+              ${condition.path ? html`<code class="value">${valueAt(data, condition.path)}</code>` : nothing}
+            </li>`,
+          )}
+        </ul>`
+      : nothing}`;
+}
+
+/** Each mistake with its pointer, and each warning. */
+export function mistakes(errors: FieldError[], warnings: Verdict["warnings"]): TemplateResult | typeof nothing {
+  if (!warnings.length && !errors.length) return nothing;
+  const row = (kind: string, place: string, text: string | undefined, code: string) =>
+    html`<li class=${kind}>
+      ${place ? html`<code class="where">${place}</code>` : nothing}
+      <span class="text"><span class="hidden">${kind}: </span>${text} <code class="code">${code}</code></span>
+    </li>`;
+  return html`<div class="findings">
+    <ul>
+      ${errors.map((own) => row("error", own.pointer, own.detail, own.code))}
+      ${warnings.map((own) => row("warning", "", own.message ?? own.detail, own.code))}
+    </ul>
+  </div>`;
+}

@@ -1,0 +1,97 @@
+// What the form of a trigger holds, and the document that it makes.
+
+import { written } from "./filter";
+import type { TriggerDoc } from "./views/list";
+
+export interface HeaderRow {
+  name: string;
+  value: string;
+  /** Its value is saved, and never shown. */
+  isSaved: boolean;
+}
+
+export interface SecretRow {
+  id: string;
+  key: string;
+  until: string;
+}
+
+/** What the form holds. The filter is text, so that it may be broken while it is written. */
+export interface Form {
+  id: string;
+  name: string;
+  event: string;
+  template: string;
+  url: string;
+  where: string;
+  headers: HeaderRow[];
+  secrets: SecretRow[];
+  rate: string;
+  enabled: boolean;
+}
+
+/** The filter that is written, or why it is none. */
+export function readWhere(text: string): { where?: unknown; fault: string } {
+  if (!text.trim()) return { fault: "" };
+  try {
+    return { where: JSON.parse(text) as unknown, fault: "" };
+  } catch (error) {
+    return { fault: `The filter is not JSON yet: ${(error as Error).message}` };
+  }
+}
+
+/** The document that a form makes, with this filter. What is saved and never shown is sent back as it came. */
+export function documentOf(form: Form, where: unknown): TriggerDoc {
+  const { id, name, event, template, url, rate, enabled } = form;
+  const headers = form.headers.filter((row) => row.name.trim());
+  const header = (row: HeaderRow) => [row.name.trim(), row.isSaved && row.value === "" ? null : row.value] as const;
+  const secret = (row: SecretRow) => ({ ...(row.key ? { key: row.key } : { id: row.id }), ...(row.until ? { until: row.until } : {}) });
+  return {
+    id,
+    ...(name ? { name } : {}),
+    event,
+    ...(where === undefined ? {} : { where }),
+    template,
+    url,
+    ...(headers.length ? { headers: Object.fromEntries(headers.map(header)) } : {}),
+    ...(form.secrets.length ? { secrets: form.secrets.map(secret) } : {}),
+    ...(rate ? { rate_per_s: Number(rate) } : {}),
+    enabled,
+  };
+}
+
+/** What a draft keeps and what is compared: no header's value and no secret. */
+export function plain({ id, name, event, where, template, url, headers, secrets, rate_per_s, enabled }: TriggerDoc): TriggerDoc {
+  return {
+    id,
+    ...(name ? { name } : {}),
+    event,
+    ...(where === undefined ? {} : { where }),
+    template,
+    url,
+    ...(headers && Object.keys(headers).length ? { headers: Object.fromEntries(Object.entries(headers).map(([own, value]) => [own, value === null ? null : "(written)"])) } : {}),
+    ...(secrets?.length ? { secrets: secrets.map((own) => ({ ...(own.key ? { key: "(written)" } : { id: own.id! }), ...(own.until ? { until: own.until } : {}) })) } : {}),
+    ...(rate_per_s ? { rate_per_s } : {}),
+    enabled: enabled !== false,
+  };
+}
+
+export function formOf(document: TriggerDoc): Form {
+  return {
+    id: document.id,
+    name: document.name ?? "",
+    event: document.event,
+    template: document.template,
+    url: document.url,
+    where: document.where === undefined ? "" : written(document.where),
+    headers: Object.keys(document.headers ?? {}).map((name) => ({ name, value: "", isSaved: document.headers![name] === null })),
+    secrets: (document.secrets ?? []).filter((own) => own.id).map((own) => ({ id: own.id!, key: "", until: own.until ?? "" })),
+    rate: document.rate_per_s ? String(document.rate_per_s) : "",
+    enabled: document.enabled !== false,
+  };
+}
+
+/** Whether a trigger for this pattern hears of this event type. */
+export function listens(pattern: string, type: string): boolean {
+  return pattern === "*" || pattern === type || (pattern.endsWith(".*") && type.startsWith(pattern.slice(0, -1)));
+}
