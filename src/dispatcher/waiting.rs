@@ -131,9 +131,11 @@ impl Waiting {
     /// wait for an account's destinations or are being sent may have half of what the account may have, and of
     /// that each destination as much as is left.
     pub(super) fn has_bytes(&self, queued: &InFlight) -> bool {
-        let left = queued.account.queued_bytes_left();
+        // While it is being sent, its body is in its connection's buffer as well.
+        let copy = queued.delivery.body.len();
+        let left = queued.account.queued_bytes_left(copy);
         match self.held.get(&queued.account.id) {
-            Some(held) => held.bytes + cost(queued) + queued.delivery.body.len() <= left,
+            Some(held) => held.bytes + cost(queued) + copy <= left,
             None => left > 0,
         }
     }

@@ -185,9 +185,10 @@ impl Account {
         Charge { taken: Some(taken), freed: Arc::clone(&self.freed) }
     }
 
-    /// How many more bytes all that waits for the account's destinations, or is being sent, may have.
-    pub fn queued_bytes_left(&self) -> usize {
-        self.bytes.left(QUEUED_WEIGHT)
+    /// How many more bytes all that waits for the account's destinations, or is being sent, may have, once `more` bytes
+    /// are charged to it: they are fewer to have and fewer free.
+    pub fn queued_bytes_left(&self, more: usize) -> usize {
+        self.bytes.left(QUEUED_WEIGHT).saturating_sub((QUEUED_WEIGHT + 1).saturating_mul(more))
     }
 
     /// Whether nothing of the account is being worked on but what is being measured.

@@ -1,4 +1,4 @@
-//! The HTTP interface, version 1. [`routes`] has the table of all calls; one file for each kind of resource handles
+//! The HTTP interface, version 1. `routes.rs` has the table of all calls; one file for each kind of resource handles
 //! them. What a request means is decided behind this module, and it sends nothing itself.
 
 mod activity;

@@ -6,7 +6,7 @@
 //! The journal is a folder of *segments*. A segment is one file, named by its number (16 hexadecimal digits) and its
 //! kind: `0000000000000007.accepted` or `0000000000000008.begun`. Integers are little-endian.
 //!
-//! A segment begins with a header of 64 bytes ([`format::SegmentHeader`]):
+//! A segment begins with a header of 64 bytes (`format::SegmentHeader`):
 //!
 //! | offset | bytes | what |
 //! |---|---|---|
@@ -36,7 +36,7 @@
 //! | 20 | 4 | check of bytes 8 to 19, seeded in the same way |
 //!
 //! *accepted* holds an event and the triggers it fired, *fired* more triggers of the same event, *begun* names
-//! firings whose attempts are about to begin, or that were dropped. See [`body`] for the bodies. Accepted and fired
+//! firings whose attempts are about to begin, or that were dropped. See `body` for the bodies. Accepted and fired
 //! records carry a due time and an attempt number, and begun ones an attempt number: a retry can be added without a
 //! new format. Today the due time is 0 (at once) and the attempt number 1.
 //!
@@ -50,13 +50,13 @@
 //! 4. Accepted segments go away first: a begun segment is removed only after every accepted segment with a number
 //!    below the one drawn when the begun segment was sealed has been removed and the folder was synced. A segment's
 //!    number is drawn before it is known which firings are unsettled. So no accepted segment remains that lists a
-//!    firing whose begun record is gone. See [`keeper`].
+//!    firing whose begun record is gone. See `keeper`.
 //! 5. A run begins by syncing a begun segment (its *mark*) and the folder. So a power cut cannot hide that a run took
-//!    place. See [`recovery::trusted_after`].
+//!    place. See `recovery`.
 //! 6. A record is valid at its own place only: a copy at another offset or in another segment fails its checksum.
 //!    A record with a lower epoch than the one before is the remains of a failed write and ends the segment.
 //! 7. An invalid record that lies below the `durable` of a later one, or in `process` mode before a valid one, is
-//!    damage, and is reported with its place. Any other is a torn tail: it was never answered. See [`scan`].
+//!    damage, and is reported with its place. Any other is a torn tail: it was never answered. See `scan`.
 //! 8. A failed sync is final for its segment. What it holds unsettled is written anew to a fresh segment before
 //!    anything else is accepted.
 

@@ -170,7 +170,7 @@ impl Consumers {
     async fn take_from(self: Rc<Self>, source: Rc<Source>, claims: StreamClaims, mut stopping: watch::Receiver<bool>) {
         while !*stopping.borrow() {
             let consumer = crate::model::id::new_id();
-            // After a fault of ours too the stream is taken from, and the old name gives no sign of life.
+            // After a fault of ours too the stream is taken from, and the old name gives no heartbeat.
             let taken = AssertUnwindSafe(self.follow(&source, &claims, &consumer, &mut stopping)).catch_unwind().await;
             if !*stopping.borrow() {
                 source.begin_anew();

@@ -34,7 +34,7 @@ const GROUP: &str = "dispatch";
 const PARTITIONS: &str = "{posthaste}:partitions";
 
 /// Longer than a read blocks.
-const TAKERS_STOP_WITHIN: Duration = Duration::from_secs(1);
+const CONSUMERS_STOP_WITHIN: Duration = Duration::from_secs(1);
 
 /// What everything that works on the streams shares.
 #[derive(Debug, Clone)]
@@ -147,7 +147,7 @@ impl Streams {
     /// Stops reading; returns when no consumer reads any more.
     pub async fn stop_taking(&self) {
         self.stop.send_replace(true);
-        if tokio::time::timeout(TAKERS_STOP_WITHIN, self.stop.closed()).await.is_err() {
+        if tokio::time::timeout(CONSUMERS_STOP_WITHIN, self.stop.closed()).await.is_err() {
             tracing::warn!("a read from Redis was still running; other nodes take over what it returns");
         }
     }

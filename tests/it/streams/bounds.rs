@@ -258,11 +258,13 @@ async fn a_stop_gives_back_also_where_somebody_has_removed_a_group() {
         node.fire(event(id)).await;
     }
     node.wait_for_metric("posthaste_queue_depth", 8.0).await;
-    // Nothing of it is pending any more once its takers have stopped, and nobody makes it anew.
+    // Nothing of it is pending any more once its consumers have stopped, and nobody makes it anew.
     let stopped = node.stop();
     let removed = async {
-        until("the takers do not stop", async || redis.cli(&["CLIENT", "LIST"]).matches("cmd=xreadgroup").count() == 0)
-            .await;
+        until("the consumers do not stop", async || {
+            redis.cli(&["CLIENT", "LIST"]).matches("cmd=xreadgroup").count() == 0
+        })
+        .await;
         for partition in 0..2 {
             redis.cli(&["XGROUP", "DESTROY", &format!("{{posthaste:{partition}}}:deliveries"), "dispatch"]);
         }

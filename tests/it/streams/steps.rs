@@ -57,7 +57,7 @@ impl Protocol {
         }
     }
 
-    /// `XREADGROUP` gives what is new; a claim or a fetch what is pending under a name without sign of life.
+    /// `XREADGROUP` gives what is new; a claim or a fetch what is pending under a name without a heartbeat.
     fn node_takes<const N: usize, const E: usize>(
         &self,
         state: State<N, E>,
@@ -65,7 +65,7 @@ impl Protocol {
         own: usize,
         next: &mut Next<N, E>,
     ) {
-        // A sign of life that expires is a matter of time where its node does not go on, and a fault
+        // A heartbeat that expires is a matter of time where its node does not go on, and a fault
         // where it does and was merely slow.
         let (may_be_had, too_early) = match state.entries[own].place {
             Place::Waiting | Place::Ownerless => (true, false),
@@ -169,7 +169,7 @@ impl Protocol {
         }
     }
 
-    /// A node is paused, goes on, is killed; the name of one without a sign of life is removed.
+    /// A node is paused, goes on, is killed; the name of one without a heartbeat is removed.
     fn node_lives_on_or_not<const N: usize, const E: usize>(
         &self,
         state: State<N, E>,

@@ -39,6 +39,8 @@ pub(crate) fn settings(more: &[(&str, &str)]) -> Config {
         ("POSTHASTE_STORE__URL", "memory:"),
         ("POSTHASTE_SERVER__LISTEN", "127.0.0.1:0"),
         ("POSTHASTE_SERVER__WORKERS", "2"),
+        // Longer than any test waits: on a busy machine an attempt at a silent receiver must not end on its own.
+        ("POSTHASTE_DISPATCH__ATTEMPT_TIMEOUT_MS", "60000"),
         ("POSTHASTE_DISPATCH__ALLOW_NETWORKS", "[\"127.0.0.0/8\"]"),
     ];
     let variables = base.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));

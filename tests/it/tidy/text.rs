@@ -9,11 +9,16 @@ const FUNCTION_LINES_MAX: usize = 70;
 
 /// Words that the project once used, and the field's term in their place. One concept has one word, and a reader who
 /// knows the field understands each sentence at first sight.
-const BANNED: [(&str, &str); 4] = [
+const BANNED: [(&str, &str); 9] = [
+    ("manyth", "every Nth"),
     ("to be had", "available"),
+    ("words are off", "usage error"),
     ("of the request was taken", "no event of this request was accepted"),
+    ("taker", "consumer"),
     ("by and by", "gradually"),
     ("whoever comes", "any node"),
+    ("sign of life", "heartbeat"),
+    ("signs of life", "heartbeats"),
 ];
 
 pub(super) fn long_files(sources: &[Source]) -> Vec<String> {
