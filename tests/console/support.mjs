@@ -85,13 +85,6 @@ export async function startReceiver() {
   return { url: `http://127.0.0.1:${server.address().port}`, received, behaviour, stop };
 }
 
-/** Why a test of these calls can't run: the node's version does not have one of them. */
-export async function lacks(node, ...paths) {
-  const { paths: known } = await node.call("GET", "/v1/openapi.json");
-  const missing = paths.filter((path) => !known[path]);
-  return missing.length ? `this node does not have ${missing.join(", ")} yet` : false;
-}
-
 /** A key of an account. */
 export async function accountKey(node, account = ACCOUNT) {
   return (await node.call("POST", "/v1/keys", { name: "tests", scope: "account", account })).key;
