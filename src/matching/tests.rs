@@ -166,6 +166,12 @@ fn what_the_budget_does_not_suffice_for_is_not_decided() {
     let mut left = Steps::new(needed - 1);
     assert_eq!(pattern.matches(&mut Subject::new(object), &mut left), Err(TooCostly));
     assert_eq!(left.left(), 0);
+    // A piece of work that is larger than what is left uses it up.
+    let wildcard = Pattern::new(&json!({"a": [{"wildcard": "*x*y*"}]})).expect("a pattern");
+    let document = Document::from(&json!({"a": "a".repeat(64_000)}));
+    let mut left = Steps::new(100);
+    assert_eq!(wildcard.matches(&mut Subject::new(document.object().expect("an object")), &mut left), Err(TooCostly));
+    assert_eq!(left.left(), 0);
 }
 
 #[test]

@@ -127,6 +127,18 @@ fn each_kind_of_witness_is_found_and_taken_out_without_a_trace() {
 }
 
 #[test]
+fn a_few_are_taken_out_too() {
+    let (one, two) = (waiting("one", json!({"a": [1]})), waiting("two", json!({"a": [1]})));
+    let mut bucket = Bucket::default();
+    bucket.add(&one);
+    bucket.add(&two);
+    bucket.remove(&one);
+    assert_eq!((found(&bucket, json!({"a": 1})), bucket.len()), (vec!["two".to_owned()], 1));
+    bucket.remove(&two);
+    assert!(is_bare(&bucket) && bucket.is_empty());
+}
+
+#[test]
 fn what_is_emptied_holds_nothing() {
     let mut bucket = Bucket::default();
     let listeners: Vec<_> = kinds().into_iter().map(|(pattern, _, _)| waiting("x", pattern)).collect();
