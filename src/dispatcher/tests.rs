@@ -98,7 +98,7 @@ impl Alone {
         let (parent, said) = Probe::start();
         let resolver: Resolver = Rc::new(system_resolver().expect("a resolver"));
         let outbound = Outbound::new(config, OwnAddresses::default()).expect("TLS");
-        let outlet = outbound.outlet(&resolver, &port.destination());
+        let outlet = outbound.on_thread(resolver).outlet(&port.destination());
         let (metrics, gate) = (Arc::clone(&self.metrics), Arc::clone(&self.gate));
         let pool = Pool::new(10_000, 1);
         let connections = Connections::new(&pool, config.connections_per_destination, config.keep_alive);

@@ -78,7 +78,7 @@ fn target(url: &str) -> Arc<Target> {
 fn outlet(settings: &Dispatch, resolver: &Rc<Scripted>, target: &Target) -> Outlet {
     let resolver: Resolver = Rc::clone(resolver) as Resolver;
     let outbound = Outbound::new(settings, OwnAddresses::default()).expect("TLS");
-    outbound.outlet(&resolver, &target.destination)
+    outbound.on_thread(resolver).outlet(&target.destination)
 }
 
 /// One POST with this body.
