@@ -131,7 +131,7 @@ fn read(mut document: Value) -> Result<Question, Vec<FieldError>> {
         None => None,
         Some(Value::Object(members)) => Some(members),
         Some(other) => {
-            fields.refuse("/data", "wrong_type", format!("`data` is an object, not {}", kind(&other)));
+            fields.refuse("/data", "wrong_type", format!("`data` must be an object, not {}", kind(&other)));
             None
         }
     };

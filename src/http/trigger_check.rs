@@ -81,7 +81,8 @@ async fn check(
     let account = path::account(&request, &state)?;
     let (document, text) = body::read_json_text(&request, &mut payload, &state).await?;
     let Value::Object(mut members) = document else {
-        let error = FieldError::new("", "wrong_type", format!("a trigger is a JSON object, not {}", kind(&document)));
+        let error =
+            FieldError::new("", "wrong_type", format!("a trigger must be a JSON object, not {}", kind(&document)));
         return Ok(HttpResponse::Ok().json(TriggerVerdict::refused(vec![error])));
     };
     let mut errors = Trigger::repeated(&text);
@@ -89,7 +90,11 @@ async fn check(
         None | Some(Value::Null) => None,
         Some(Value::Object(data)) => Some(data),
         Some(other) => {
-            errors.push(FieldError::new("/data", "wrong_type", format!("`data` is an object, not {}", kind(&other))));
+            errors.push(FieldError::new(
+                "/data",
+                "wrong_type",
+                format!("`data` must be an object, not {}", kind(&other)),
+            ));
             None
         }
     };
