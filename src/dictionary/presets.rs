@@ -86,8 +86,8 @@ impl Preset {
         EventPattern::new(&self.content.event).ok()
     }
 
-    fn read(name: &str, text: &str) -> Result<Self, String> {
-        let mut content: Content = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+    fn read(name: &str, text: &str) -> Result<Self, toml::de::Error> {
+        let mut content: Content = toml::from_str(text)?;
         // The line break at the end of the file does not belong to the template.
         content.body.truncate(content.body.trim_end_matches('\n').len());
         Ok(Self { name: name.to_owned(), content })
@@ -116,19 +116,18 @@ impl Presets {
         let (texts, mut errors) = load::read_folder(dir, "presets.dir");
         for (file, text) in texts {
             let name = Path::new(&file).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            let read = Preset::read(&name, &text).and_then(|preset| match preset.mistake(dictionary, limits) {
-                Some(mistake) => Err(mistake),
-                None => Ok(preset),
-            });
-            match read {
+            let mistake = match Preset::read(&name, &text) {
                 Ok(preset) => {
+                    let mistake = preset.mistake(dictionary, limits);
                     presets.retain(|shipped: &Preset| shipped.name != name);
                     presets.push(preset);
+                    mistake
                 }
-                Err(what) => {
-                    let instead = "correct it; `posthaste preset` shows the shipped ones".to_owned();
-                    errors.push(DictionaryError { file, line: None, what, instead });
-                }
+                Err(error) => Some(error.message().to_owned()),
+            };
+            if let Some(what) = mistake {
+                let instead = "correct it; `posthaste preset` shows the shipped ones".to_owned();
+                errors.push(DictionaryError { file, line: None, what, instead });
             }
         }
         if errors.is_empty() { Ok(Self { presets }) } else { Err(errors) }

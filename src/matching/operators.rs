@@ -77,7 +77,8 @@ impl Reader {
             "cidr" => {
                 let Value::String(text) = argument else { return Err(wrong(&at, name, argument)) };
                 self.scalar();
-                let network = Network::new(text).map_err(|detail| PatternError::new(&at, "bad_cidr", detail))?;
+                let network =
+                    Network::new(text).map_err(|error| PatternError::new(&at, "bad_cidr", error.to_string()))?;
                 tests.push(Op::Within(network));
                 Ok(())
             }
@@ -118,7 +119,8 @@ impl Reader {
     }
 
     fn wildcard(&mut self, text: &str, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
-        let pieces = wildcard::pieces(text).map_err(|detail| PatternError::new(at, "bad_wildcard", detail))?;
+        let pieces =
+            wildcard::pieces(text).map_err(|error| PatternError::new(at, "bad_wildcard", error.to_string()))?;
         if let [whole] = pieces.as_slice() {
             let span = self.texts.make(whole);
             tests.push(Op::Text(span));
