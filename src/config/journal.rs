@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use super::store::StoreKind;
 
 /// What accepted events survive.
@@ -29,7 +29,7 @@ pub struct JournalSettings {
 
 impl JournalSettings {
     /// `kind` is the store's; `None` where its URL is wrong, which was said.
-    pub(super) fn read(reader: &mut Reader, kind: Option<&StoreKind>) -> Self {
+    pub(super) fn read(reader: &mut SettingsReader, kind: Option<&StoreKind>) -> Self {
         let own = match kind {
             Some(StoreKind::File(_)) => Survives::Process,
             _ => Survives::Stop,

@@ -6,7 +6,7 @@ use super::error::PatternError;
 use super::folding::folded;
 use super::network::Network;
 use super::program::{Comparison, Number, Op, Span, small};
-use super::read::{Reader, kind};
+use super::read::{PatternReader, kind};
 use super::wildcard;
 
 const OPERATORS: &str = "prefix, suffix, equals-ignore-case, wildcard, anything-but, numeric, exists and cidr";
@@ -35,7 +35,7 @@ fn wrong(at: &str, name: &str, found: &Value) -> PatternError {
     PatternError::shape(at, format!("`{name}` does not take {} here; write {}", kind(found), shape(name)))
 }
 
-impl Reader {
+impl PatternReader {
     /// Reads one test of a list.
     pub(super) fn test(&mut self, item: &Value, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
         self.count(1, at)?;
