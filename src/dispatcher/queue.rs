@@ -27,6 +27,9 @@ use crate::model::destination::Destination;
 use crate::model::outcome::{Dropped, Outcome};
 use crate::telemetry::metrics::Metrics;
 
+/// What waits for too long is dropped so much later at most.
+const EXPIRED_WITHIN: Duration = Duration::from_secs(1);
+
 /// One destination's deliveries.
 pub(super) struct Queue {
     destination: Destination,
@@ -45,6 +48,8 @@ pub(super) struct Queue {
     /// See [`Queue::watch`].
     stalled: Cell<bool>,
     watched: Cell<bool>,
+    /// See [`Queue::start_expiring`].
+    expiring: Cell<bool>,
     /// Attempts that ended.
     ended: Cell<u64>,
     last_active: Cell<Instant>,
@@ -74,6 +79,7 @@ impl Queue {
             workers: Cell::new(0),
             stalled: Cell::new(false),
             watched: Cell::new(false),
+            expiring: Cell::new(false),
             ended: Cell::new(0),
             last_active: Cell::new(Instant::now()),
         })
@@ -160,6 +166,7 @@ impl Queue {
         }
         self.metrics.deliveries.queued(queued.delivery.body.len());
         waiting.push(now, queued);
+        self.start_expiring();
         if !self.stalled.get() && !self.watched.replace(true) {
             actix_rt::spawn(Rc::clone(self).watch());
         }
@@ -223,6 +230,27 @@ impl Queue {
         self.watched.set(false);
     }
 
+    /// Drops what is kept in a journal and has waited for too long, whether or not attempts end, while anything waits.
+    fn start_expiring(self: &Rc<Self>) {
+        let Some(age_max) = self.begin.as_ref().map(|begin| begin.age_max()) else { return };
+        if self.expiring.replace(true) {
+            return;
+        }
+        let own = Rc::clone(self);
+        actix_rt::spawn(async move {
+            while !own.waiting.borrow().is_empty() {
+                tokio::time::sleep(EXPIRED_WITHIN).await;
+                let now = Instant::now();
+                let expired = own.waiting.borrow_mut().take_expired(now, age_max);
+                for queued in expired {
+                    own.metrics.deliveries.dequeued(queued.delivery.body.len());
+                    own.turn_away(Dropped::Expired, queued);
+                }
+            }
+            own.expiring.set(false);
+        });
+    }
+
     /// What waits holds no permits any more; of what lies in a stream little is kept, as other nodes could send it
     /// and it costs memory here.
     fn become_stalled(&self) {
@@ -284,6 +312,7 @@ impl Queue {
         let passed = self.waiting.borrow_mut().push_over_rate(now, queued);
         if passed.is_none() {
             self.metrics.deliveries.queued(bytes);
+            self.start_expiring();
             self.start_pacing();
         }
         passed

@@ -373,3 +373,4 @@ async fn dispatchers_replace_one_that_a_fault_has_ended() {
 }
 
 mod fair;
+mod kept;

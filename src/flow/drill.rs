@@ -1,4 +1,5 @@
-//! Panics on demand, for tests that each stage lives on after one. In a build that is not a test it does nothing.
+//! Faults on demand: panics, for tests that each stage lives on after one; in builds with debug assertions also ends
+//! of the process and waits, for drills with the built program. In other builds it does nothing.
 
 /// Where a panic can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,3 +55,21 @@ pub fn end_process_at(variable: &str) {
     #[cfg(not(debug_assertions))]
     let _ = variable;
 }
+
+/// Whether the file exists that the environment variable names. Whoever asks waits until it is gone. Only in builds with
+/// debug assertions.
+#[inline]
+pub fn is_held(variable: &str) -> bool {
+    #[cfg(debug_assertions)]
+    {
+        std::env::var_os(variable).is_some_and(|path| std::path::Path::new(&path).exists())
+    }
+    #[cfg(not(debug_assertions))]
+    {
+        let _ = variable;
+        false
+    }
+}
+
+/// How often whoever waits asks.
+pub const HELD_LOOKED_AT: std::time::Duration = std::time::Duration::from_millis(5);

@@ -105,10 +105,20 @@ impl Drop for Kept {
     }
 }
 
+/// Whether an attempt may begin.
+#[derive(Debug)]
+pub enum Turn {
+    /// It may.
+    Now,
+    /// That it begins can't be written for now, for one because the disk is full. The next word comes here. Its producer
+    /// need not wait: what it posted is kept.
+    Later(oneshot::Receiver<Turn>),
+}
+
 /// Notes which attempts begin on one thread.
 pub trait Begin: fmt::Debug {
-    /// The attempt may begin when this is received; never where the thread ends.
-    fn begin(&self, kept: Kept) -> oneshot::Receiver<()>;
+    /// Says when the attempt may begin; nothing where the thread ends.
+    fn begin(&self, kept: Kept) -> oneshot::Receiver<Turn>;
 
     /// A delivery that has waited for longer is dropped.
     fn age_max(&self) -> Duration;
