@@ -1,7 +1,7 @@
-//! Hands what was found at a start to the renderer, as if it had just been matched: charged to its accounts, admitted
-//! by the gate, and paced by both. Accounts are fed side by side, each in the order in which its events were accepted.
-//! The node is ready when each account has been handed all of its part, or as much as it may hold at a time: a
-//! destination that is down must not keep the node from getting ready for others.
+//! Hands the deliveries that were found at a start to the renderer, like newly matched ones: charged to their accounts,
+//! admitted by the gate, and paced by both. Accounts are fed side by side, each in the order in which its events were
+//! accepted. The node is ready once each account has received all of its deliveries, or as many as it may hold at a
+//! time: a destination that is down must not keep the node from becoming ready for others.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -34,14 +34,14 @@ use crate::model::id::{AccountId, TriggerId};
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
 
-/// How long an account that has no room waits before it is tried again.
+/// The pause before the next try if an account has no room.
 const AGAIN_AFTER: Duration = Duration::from_millis(5);
-/// So many entries are read before others that share the thread have a turn.
+/// Entries of an account that are read before other tasks of the thread run.
 const TURN: usize = 32;
-/// The log says how far it is this often.
+/// The interval of log lines about the progress.
 const SAID_EVERY: Duration = Duration::from_secs(5);
 
-/// Is told how many deliveries were handed on, and how many there are.
+/// Called with how many deliveries were handed on, and their total.
 pub type FeedProgress = Box<dyn Fn(usize, usize) + Send + Sync>;
 
 /// What a start has found.
@@ -51,16 +51,16 @@ pub struct Recovered {
     pub(super) age_max: Duration,
 }
 
-/// Where recovered firings go.
+/// What is needed to hand on recovered firings.
 #[derive(Debug, Clone)]
 pub struct Feed {
-    /// Tells what triggers and templates are now.
+    /// The current triggers and templates.
     pub live: Arc<Live>,
     /// Admits them.
     pub gate: Arc<Gate>,
     /// Counts what is dropped.
     pub metrics: Arc<Metrics>,
-    /// Takes them.
+    /// Receives them.
     pub renderer: Recipient<FiringsMatched>,
 }
 
@@ -73,7 +73,7 @@ struct Feeding {
     progress: Option<FeedProgress>,
 }
 
-/// Held for each account until it has all of its part or no room. The last one that is dropped says so.
+/// Held for each account until it has received all of its deliveries or has no room. The last drop reports readiness.
 struct Unready(Option<Box<dyn FnOnce()>>);
 
 impl Drop for Unready {
@@ -95,8 +95,8 @@ impl Recovered {
         self.found.is_empty()
     }
 
-    /// Hands all of them on, and calls `ready` when what is left only waits for its own account's room. Ends early
-    /// where the node stops: what is left stays in the journal.
+    /// Hands all of them on. Calls `ready` once the remaining ones only wait for room of their own account. Ends early if
+    /// the node stops: the rest stays in the journal.
     pub async fn feed(self, feed: Feed, progress: Option<FeedProgress>, ready: Box<dyn FnOnce()>) {
         let all = self.len();
         let (done, said) = (Cell::new(0), Cell::new(Instant::now()));
@@ -134,7 +134,7 @@ impl Feeding {
         }
     }
 
-    /// Hands the firings of one event on; `None` where the node stops.
+    /// Hands the firings of one event on; `None` if the node stops.
     async fn entry(
         &self,
         id: &AccountId,
@@ -147,7 +147,7 @@ impl Feeding {
             return Some(());
         };
         let (admission, reserved) = loop {
-            // Looked at again after each wait: what is behind it is younger.
+            // Checked again after each wait. The entries behind it are younger.
             if read.age() > self.age_max {
                 self.expire(read);
                 return Some(());
@@ -173,7 +173,7 @@ impl Feeding {
             accepted_at,
             admission: Some(admission),
         };
-        // A renderer that has ended is one of a node that stops.
+        // The renderer has only ended if the node stops.
         self.feed.renderer.try_send(message).ok()
     }
 
@@ -186,9 +186,9 @@ impl Feeding {
         }
     }
 
-    /// Admits an event with so many firings, where its account may hold them now.
+    /// Admits an event with this number of firings if its account may hold them now.
     fn room(&self, account: &Arc<Account>, firings: usize) -> Result<(Admission, Reserved), Refusal> {
-        // Nobody waits for the response; the admission only paces.
+        // No one waits for the response; the admission only paces.
         let (reply, _) = oneshot::channel();
         let receipt = Receipt { accepted: 1, rejected: Vec::new(), rejected_more: Default::default() };
         let admitted = self.feed.gate.admit_again(&[(Arc::clone(account), 1)], Ok(receipt), reply);
@@ -200,7 +200,7 @@ impl Feeding {
 
     fn unreadable(&self, entry: &Arc<Entry<File>>) {
         let dropped = entry.cancel();
-        tracing::error!(deliveries = dropped, "an entry of the journal can't be read; what it fired is dropped");
+        tracing::error!(deliveries = dropped, "an entry of the journal can't be read; its deliveries are dropped");
         self.feed.metrics.deliveries.dropped.inc_by(Dropped::JournalDamaged, dropped);
     }
 
@@ -217,11 +217,11 @@ impl Feeding {
     }
 }
 
-/// An entry as it was read back.
+/// An entry that was read back.
 struct Read {
     event: Event,
     accepted_ms: u64,
-    /// Each with the fingerprint of where its trigger sent.
+    /// Each with the fingerprint of its trigger's destination at that time.
     firings: Vec<(TriggerId, u64, Kept)>,
 }
 
@@ -257,7 +257,7 @@ fn read(entry: &Arc<Entry<File>>, account: &AccountId) -> Option<Read> {
     Some(Read { event, accepted_ms: kept.accepted_ms, firings })
 }
 
-/// The firings of one event, with the triggers and templates as they are now.
+/// The firings of one event, with the current triggers and templates.
 #[derive(Debug)]
 struct Recovering {
     account: AccountId,
