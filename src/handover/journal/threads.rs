@@ -53,14 +53,14 @@ enum Wake {
     Stop,
 }
 
-/// Firings whose attempts wait, each with where it is told that it may begin.
+/// Firings whose attempts wait, each with the sender that allows it to begin.
 pub(super) type Begins = Vec<(Firing<File>, oneshot::Sender<Turn>)>;
 
 /// What waits for a sync.
 pub(super) enum Waiting {
     /// A response: released when all these positions are durable.
     Answer { ends: Vec<(Arc<Segment<File>>, u32)>, release: Box<dyn Any + Send> },
-    /// Attempts; where the sync fails they go back to their thread.
+    /// Attempts; if the sync fails they go back to their thread.
     Begin { begun: Begun<File>, ready: Vec<oneshot::Sender<Turn>>, again: mpsc::UnboundedSender<Begins> },
     /// The journal ends.
     Stop,
@@ -200,11 +200,11 @@ impl Shared {
     }
 }
 
-/// Marked before it is told: what begins is settled.
+/// Marked before the attempt is allowed: from then on the firing is settled.
 fn begin(begun: Begun<File>, ready: Vec<oneshot::Sender<Turn>>) {
     begun.mark();
     for one in ready {
-        // A thread that has ended sends nothing.
+        // A thread that has ended makes no attempts.
         let _ = one.send(Turn::Now);
     }
 }
