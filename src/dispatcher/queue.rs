@@ -1,6 +1,8 @@
 //! The queue of one destination and its workers. The only place that decides what happens to a delivery that can't be
 //! sent or has failed: it is dropped and counted.
 
+mod expiring;
+
 use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -26,9 +28,6 @@ use crate::flow::keep::Begin;
 use crate::model::destination::Destination;
 use crate::model::outcome::{Dropped, Outcome};
 use crate::telemetry::metrics::Metrics;
-
-/// A delivery that has waited too long is dropped at most this much later.
-const EXPIRED_WITHIN: Duration = Duration::from_secs(1);
 
 /// One destination's deliveries.
 pub(super) struct Queue {
@@ -227,27 +226,6 @@ impl Queue {
             }
         }
         self.watched.set(false);
-    }
-
-    /// While deliveries wait, drops those of a journal that have waited too long, whether or not attempts end.
-    fn start_expiring(self: &Rc<Self>) {
-        let Some(age_max) = self.begin.as_ref().map(|begin| begin.age_max()) else { return };
-        if self.expiring.replace(true) {
-            return;
-        }
-        let own = Rc::clone(self);
-        actix_rt::spawn(async move {
-            while !own.waiting.borrow().is_empty() {
-                tokio::time::sleep(EXPIRED_WITHIN).await;
-                let now = Instant::now();
-                let expired = own.waiting.borrow_mut().take_expired(now, age_max);
-                for queued in expired {
-                    own.metrics.deliveries.dequeued(queued.delivery.body.len());
-                    own.turn_away(Dropped::Expired, queued);
-                }
-            }
-            own.expiring.set(false);
-        });
     }
 
     /// Releases the permits of queued deliveries, and gives back most of those from streams: other nodes could send
