@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use crate::model::quotas::Quotas;
 use crate::redis;
 
@@ -77,7 +77,7 @@ pub enum StoreUrlError {
 }
 
 impl StoreSettings {
-    pub(super) fn read(reader: &mut Reader) -> Self {
+    pub(super) fn read(reader: &mut SettingsReader) -> Self {
         let settings = Self {
             url: reader.text("store.url"),
             ca_file: reader.path("store.ca_file"),

@@ -2,6 +2,7 @@
 //! sent or has failed: it is dropped and counted.
 
 mod expiring;
+mod fetching;
 
 use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
@@ -17,7 +18,7 @@ use super::bounds::Bounds;
 use super::connections::Connections;
 use super::outbound::Outlet;
 use super::pace::Pace;
-use super::parked::{self, Fetch, Parked};
+use super::parked::{self, Parked};
 use super::tally::Tally;
 use super::waiting::{Attempt, Waiting};
 use crate::flow::destination_state::{DestinationState, Trouble};
@@ -373,32 +374,5 @@ impl Queue {
             None => self.tally.dropped(Instant::now(), reason),
         }
         parked::turn_away(&self.metrics, reason, queued);
-    }
-
-    /// Fetches parked deliveries if there are any and half of the room for them is free. Called whenever that may have
-    /// changed.
-    fn fetch_parked(self: &Rc<Self>) {
-        if self.parked.may_fetch()
-            && let Some(fetch) = self.parked.begin(self.room())
-        {
-            actix_rt::spawn(Rc::clone(self).fetch(fetch));
-        }
-    }
-
-    async fn fetch(self: Rc<Self>, fetch: Fetch) {
-        let fetched = fetch.claims.fetch(&self.destination, fetch.number, fetch.bytes).await;
-        let queues = self.parked.finish(&fetch, fetched.more);
-        if fetched.deliveries.is_empty() || !queues {
-            return;
-        }
-        let mut all = true;
-        for queued in fetched.deliveries {
-            all &= self.take_one(Instant::now(), queued);
-        }
-        if all {
-            self.fetch_parked();
-        } else {
-            self.parked.set_too_large();
-        }
     }
 }

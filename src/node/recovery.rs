@@ -11,14 +11,14 @@ use crate::dispatcher::Dispatchers;
 use crate::flow::pressure::Pressure;
 use crate::handover::journal::{Feed, FeedProgress, Recovered};
 use crate::http::AppState;
-use crate::live::Progress;
+use crate::live::SnapshotProgress;
 use crate::renderer::Renderer;
 
 /// Who wants to see how a long start goes on.
 #[derive(Default)]
 pub struct Watch {
     /// How the store is read.
-    pub store: Option<Progress>,
+    pub store: Option<SnapshotProgress>,
     /// How what the journal holds is handed on.
     pub journal: Option<FeedProgress>,
 }

@@ -234,8 +234,9 @@ impl Read {
 
 fn read(entry: &Arc<Entry<File>>, account: &AccountId) -> Option<Read> {
     let (places, unsettled) = entry.unsettled()?;
-    let read =
-        |place: &super::ledger::Place<File>| read_up_to(&place.segment.file, u64::from(place.offset), place.bytes).ok();
+    let read = |place: &super::ledger::RecordPosition<File>| {
+        read_up_to(&place.segment.file, u64::from(place.offset), place.bytes).ok()
+    };
     let records: Vec<Vec<u8>> = places.iter().map(read).collect::<Option<_>>()?;
     let (accepted, listings) = join(&places, &records)?;
     let kept = accepted.event;

@@ -14,7 +14,7 @@ use super::begin::Beginner;
 use super::body::EventFields;
 use super::disk::Disk;
 use super::ledger::{Entry, Firing, lock};
-use super::threads::{Begins, Shared, now_ms};
+use super::threads::{Begins, JournalContext, now_ms};
 use crate::flow::drill;
 use crate::flow::fairness::{Pool, Taken};
 use crate::flow::keep::{Begin, Keep, KeepPart, KeepRequest, Keeping, Kept, KeptEntry, Turn};
@@ -31,7 +31,7 @@ const AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// The journal, for the threads that use it.
 #[derive(Debug)]
 pub(super) struct Handle {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<JournalContext>,
     pub(super) accounts: Arc<Pool<AccountId>>,
     pub(super) age_max: Duration,
 }
@@ -63,7 +63,7 @@ impl Keeping for Handle {
 #[derive(Debug, Clone)]
 struct Accepting {
     acceptor: Arc<Mutex<Acceptor<Disk>>>,
-    shared: Arc<Shared>,
+    shared: Arc<JournalContext>,
     accounts: Arc<Pool<AccountId>>,
 }
 
@@ -163,7 +163,7 @@ impl KeptEntry for Entry<File> {
 #[derive(Debug)]
 struct Beginning {
     beginner: Arc<Mutex<Beginner<Disk>>>,
-    shared: Arc<Shared>,
+    shared: Arc<JournalContext>,
     waiting: RefCell<Begins>,
     again: mpsc::UnboundedSender<Begins>,
     age_max: Duration,

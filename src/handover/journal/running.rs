@@ -7,7 +7,7 @@ use super::disk::{self, Disk, DiskError};
 use super::feed::Recovered;
 use super::format::Level;
 use super::keeping::Handle;
-use super::recovery::{self, OpenError, Report};
+use super::recovery::{self, RecoveryError, Report};
 use super::registry::Settings;
 use super::threads::{Threads, now_ms};
 use crate::config::{Config, JournalSettings, Survives};
@@ -35,7 +35,7 @@ pub enum JournalError {
     Folder(#[from] DiskError),
     /// What an earlier run left can't be read.
     #[error("the journal in {0}: {1}")]
-    Open(PathBuf, OpenError),
+    Open(PathBuf, RecoveryError),
     /// A thread can't be started.
     #[error("the journal's threads: {0}")]
     Threads(std::io::Error),

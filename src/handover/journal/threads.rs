@@ -30,7 +30,7 @@ const STUCK: Duration = Duration::from_millis(10);
 
 /// What all threads that use the journal share.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct JournalContext {
     pub(super) journal: Arc<Journal<Disk>>,
     pub(super) acceptors: Mutex<Vec<Weak<Mutex<Acceptor<Disk>>>>>,
     pub(super) beginners: Mutex<Vec<Weak<Mutex<Beginner<Disk>>>>>,
@@ -69,7 +69,7 @@ pub(super) enum Waiting {
 /// The threads of a running journal.
 #[derive(Debug)]
 pub(super) struct Threads {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<JournalContext>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -90,7 +90,7 @@ impl Threads {
         let (answers, begins) = (syncs.then(channel), syncs.then(channel));
         let keeper = Keeper::new(Arc::clone(&journal));
         let sender = |pair: &Option<(Sender<Waiting>, _)>| pair.as_ref().map(|(sender, _)| Mutex::new(sender.clone()));
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(JournalContext {
             journal,
             acceptors: Mutex::default(),
             beginners: Mutex::default(),
@@ -133,7 +133,7 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHand
     std::thread::Builder::new().name(name.to_owned()).spawn(run)
 }
 
-impl Shared {
+impl JournalContext {
     fn tell(&self, wake: Wake) {
         // A thread that has ended needs no wake.
         let _ = lock(&self.wake).send(wake);
@@ -209,7 +209,7 @@ fn begin(begun: Begun<File>, ready: Vec<oneshot::Sender<Turn>>) {
     }
 }
 
-fn keep(mut keeper: Keeper<Disk>, shared: &Weak<Shared>, woken: &Receiver<Wake>) {
+fn keep(mut keeper: Keeper<Disk>, shared: &Weak<JournalContext>, woken: &Receiver<Wake>) {
     let mut unreadable = 0;
     loop {
         let stops = match woken.recv_timeout(ROUND) {
@@ -240,7 +240,7 @@ fn keep(mut keeper: Keeper<Disk>, shared: &Weak<Shared>, woken: &Receiver<Wake>)
 }
 
 /// Syncs segments, with one sync for all that wait for the same one.
-fn sync(shared: &Weak<Shared>, incoming: &Receiver<Waiting>) {
+fn sync(shared: &Weak<JournalContext>, incoming: &Receiver<Waiting>) {
     let mut waiting: Vec<Waiting> = Vec::new();
     loop {
         let first = match waiting.is_empty() {
