@@ -30,22 +30,21 @@ pub struct JournalSettings {
 impl JournalSettings {
     /// `kind` is the store's; `None` where its URL is wrong, which was said.
     pub(super) fn read(reader: &mut SettingsReader, kind: Option<&StoreKind>) -> Self {
-        let own = match kind {
-            Some(StoreKind::File(_)) => Survives::Process,
-            _ => Survives::Stop,
-        };
-        let survives = match (reader.text("store.survives").as_str(), kind) {
+        let has_journal = kind.is_some_and(|kind| kind.local_file().is_some());
+        let own = if has_journal { Survives::Process } else { Survives::Stop };
+        let survives = match (reader.text("store.survives").as_str(), kind.map(StoreKind::capabilities)) {
             ("", _) | (_, None) => own,
             ("stop", _) => Survives::Stop,
-            ("process" | "power", Some(StoreKind::Memory)) => {
-                let detail = "memory: is gone with the process; write \"stop\", or keep the store in a file";
-                reader.refuse("store.survives", detail);
+            ("process", _) if has_journal => Survives::Process,
+            ("power", _) if has_journal => Survives::Power,
+            ("process" | "power", Some(can)) => {
+                // Where the store carries deliveries, they are kept in it.
+                if !can.streams {
+                    let detail = "memory: is gone with the process; write \"stop\", or keep the store in a file";
+                    reader.refuse("store.survives", detail);
+                }
                 own
             }
-            // Deliveries are in Redis then.
-            ("process" | "power", Some(StoreKind::Redis)) => own,
-            ("process", _) => Survives::Process,
-            ("power", _) => Survives::Power,
             (other, _) => {
                 reader.refuse("store.survives", format!("{other:?} is not known; write stop, process or power"));
                 own

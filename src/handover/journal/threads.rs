@@ -20,6 +20,7 @@ use super::keeper::Keeper;
 use super::ledger::{Firing, Segment, lock};
 use super::registry::Journal;
 use crate::flow::gate::Gate;
+use crate::flow::keep::Turn;
 use crate::telemetry::metrics::Metrics;
 
 /// The interval of the keeper's rounds if no one asks for one.
@@ -53,14 +54,14 @@ enum Wake {
 }
 
 /// Firings whose attempts wait, each with the sender that allows it to begin.
-pub(super) type Begins = Vec<(Firing<File>, oneshot::Sender<()>)>;
+pub(super) type Begins = Vec<(Firing<File>, oneshot::Sender<Turn>)>;
 
 /// What waits for a sync.
 pub(super) enum Waiting {
     /// A response: released when all these positions are durable.
     Answer { ends: Vec<(Arc<Segment<File>>, u32)>, release: Box<dyn Any + Send> },
     /// Attempts; if the sync fails they go back to their thread.
-    Begin { begun: Begun<File>, ready: Vec<oneshot::Sender<()>>, again: mpsc::UnboundedSender<Begins> },
+    Begin { begun: Begun<File>, ready: Vec<oneshot::Sender<Turn>>, again: mpsc::UnboundedSender<Begins> },
     /// The journal ends.
     Stop,
 }
@@ -175,7 +176,7 @@ impl JournalContext {
     pub(super) fn ready(
         &self,
         begun: Begun<File>,
-        ready: Vec<oneshot::Sender<()>>,
+        ready: Vec<oneshot::Sender<Turn>>,
         again: &mpsc::UnboundedSender<Begins>,
     ) {
         match &self.begins {
@@ -200,11 +201,11 @@ impl JournalContext {
 }
 
 /// Marked before the attempt is allowed: from then on the firing is settled.
-fn begin(begun: Begun<File>, ready: Vec<oneshot::Sender<()>>) {
+fn begin(begun: Begun<File>, ready: Vec<oneshot::Sender<Turn>>) {
     begun.mark();
     for one in ready {
         // A thread that has ended makes no attempts.
-        let _ = one.send(());
+        let _ = one.send(Turn::Now);
     }
 }
 
