@@ -1,5 +1,5 @@
-//! What the end-to-end tests stand on: a real node on port 0, and a real receiver whose behaviour
-//! is flipped mid-test. Everything waits for a condition, with a deadline.
+//! The base of the end-to-end tests: a real node on port 0, and a real receiver whose behaviour can be changed during a
+//! test. Everything waits for a condition, with a deadline.
 
 mod cluster;
 mod document;
@@ -19,10 +19,10 @@ pub(crate) use secured::SecuredRedis;
 use std::process::Command;
 use std::time::Duration;
 
-/// How long a test waits for what must come: only one that fails takes so long, however busy the machine is.
+/// How long a test waits for a condition.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
-/// How often a test looks whether what it waits for has come. One that never rests takes the processors from it.
+/// Runs a program, which must succeed.
 const LOOKED_AT: Duration = Duration::from_millis(2);
 
 /// Between two looks of a test on a thread of its own.
