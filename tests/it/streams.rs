@@ -3,6 +3,7 @@
 //! of this without Redis, at every interleaving.
 
 mod bounds;
+mod claims;
 mod deaths;
 mod duplicates;
 mod interleavings;
@@ -12,7 +13,6 @@ mod parked;
 mod refusals;
 mod secured;
 mod steps;
-mod tickets;
 mod ways;
 
 use serde_json::{Value, json};

@@ -19,23 +19,23 @@ pub(crate) use secured::SecuredRedis;
 use std::process::Command;
 use std::time::Duration;
 
-/// How long a test waits for a condition.
+/// How long a test waits for a condition: long enough for a busy machine, since only a failing test waits that long.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Runs a program, which must succeed.
+/// The interval of checks while a test waits. Checking without a pause would take the processor from the others.
 const LOOKED_AT: Duration = Duration::from_millis(2);
 
-/// Between two looks of a test on a thread of its own.
+/// Waits between two checks, in a test on its own thread.
 pub(crate) fn pause() {
     std::thread::sleep(LOOKED_AT);
 }
 
-/// Between two looks of a test that is a task.
+/// Waits between two checks, in a test that is a task.
 pub(crate) async fn paused() {
     tokio::time::sleep(LOOKED_AT).await;
 }
 
-/// Runs a program to its end, which must be a good one.
+/// Runs a program, which must succeed.
 pub(crate) fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let (told, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
