@@ -16,6 +16,7 @@ use super::problem::Problem;
 use super::state::AppState;
 use super::{activity, paging};
 use crate::flow::destination_state::{DestinationState, DestinationsAsked, Survey};
+use crate::model::span::Span;
 
 /// How long a dispatch thread may take to say how its destinations are doing. One that is busy for longer is a
 /// trouble of its own, which the response then names.
@@ -85,7 +86,7 @@ async fn list(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpRe
 }
 
 fn unresponsive() -> Problem {
-    let detail = format!("a dispatch thread did not respond within {} s", TOLD_WITHIN.as_secs());
+    let detail = format!("a dispatch thread did not respond within {}", Span(TOLD_WITHIN));
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "dispatch_unresponsive", detail).with_retry_after(1)
 }
 

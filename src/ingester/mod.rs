@@ -100,7 +100,7 @@ impl Handler<EventsReceived> for Ingester {
         batch.events.iter_mut().for_each(|event| event.hops = hops);
         batch.rejected.count(&self.ingesting.metrics);
         // What was read of a body can be many times as large.
-        let read = batch.events.iter().map(|event| event.data.heap_bytes()).sum();
+        let read = batch.events.iter().map(Event::heap_bytes).sum();
         if !body.grow(read) {
             // Where its sender has no other, trying again would not help.
             if body.share().taken() > body.units() {

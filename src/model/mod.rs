@@ -1,6 +1,7 @@
 //! Plain data: what customers and producers create, and what becomes of it. A value that exists is valid. Nothing here
 //! knows a stage or a framework.
 
+pub mod attributes;
 pub mod delivery;
 pub mod destination;
 pub mod egress;
@@ -14,6 +15,7 @@ pub mod media_type;
 pub mod outcome;
 pub mod quotas;
 pub mod secret;
+pub mod span;
 pub mod target;
 pub mod template;
 pub mod trigger;

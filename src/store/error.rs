@@ -7,6 +7,7 @@ use super::{Kind, Revision};
 use crate::config::StoreUrlError;
 use crate::model::id::{TemplateId, TriggerId};
 use crate::model::quotas::Quota;
+use crate::model::span::Span;
 use crate::redis::AddressError;
 
 /// Why a call was not done.
@@ -70,12 +71,12 @@ pub enum OpenError {
     #[error(transparent)]
     Address(#[from] AddressError),
     /// Redis did not respond.
-    #[error("Redis at {place} could not be reached within {waited_s} s ({detail}); start it, or correct store.url")]
+    #[error("Redis at {place} could not be reached within {waited} ({detail}); start it, or correct store.url")]
     Unreachable {
         /// Its address.
         place: String,
         /// How long the node tried.
-        waited_s: u64,
+        waited: Span,
         /// The last error.
         detail: String,
     },

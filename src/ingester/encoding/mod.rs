@@ -27,13 +27,12 @@ pub struct Encoding {
     read: fn(&mut BatchReader<'_>, &Source) -> Result<(), Refusal>,
 }
 
-/// What a request holds: its body, and where the encoding reads headers, those that begin with `ce-`, without that
-/// prefix and as they came.
+/// What a request holds: its body, and where the encoding reads headers, those that hold attributes of a CloudEvent.
 #[derive(Debug, Clone, Default)]
 pub struct Source {
     /// The body.
     pub body: Bytes,
-    /// Names in small letters, and values.
+    /// Names of attributes in small letters, and values as they came.
     pub headers: Vec<(String, Bytes)>,
 }
 
