@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::print::counted;
 use crate::dictionary::DictionaryError;
+use crate::model::duration_text::DurationText;
 use crate::model::id::AccountId;
-use crate::model::span::Span;
 use crate::node::StartError;
 use crate::store::{Kind, OpenError, StoreError};
 
@@ -76,7 +76,7 @@ pub(super) enum TourError {
     #[error("the node responded to {call} with {status}: {body}")]
     Refused { call: String, status: u16, body: String },
     #[error("the POST of the trigger {trigger} did not arrive within {within}")]
-    Missing { trigger: &'static str, within: Span },
+    Missing { trigger: &'static str, within: DurationText },
     #[error("no port is free: {0}")]
     NoPort(io::Error),
     #[error("a POST arrived that no trigger should have sent: {0}")]

@@ -19,8 +19,8 @@ use super::state::AppState;
 use crate::flow::fairness::Taken;
 use crate::flow::refusal::{Full, Refusal};
 use crate::json;
+use crate::model::duration_text::DurationText;
 use crate::model::media_type::MediaType;
-use crate::model::span::Span;
 
 /// The longest body other than events. It fits a template of the greatest size, written as JSON with every byte
 /// escaped, and a trigger of the greatest size.
@@ -111,7 +111,7 @@ async fn read_as_it_comes(
     match in_time(within, read_whole(request, payload, &mut taken, max)).await {
         Some(read) => Ok(Body { bytes: read?, taken }),
         None => {
-            let detail = format!("the body did not arrive within {}; no part of it was accepted", Span(within));
+            let detail = format!("the body did not arrive within {}; no part of it was accepted", DurationText(within));
             let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail);
             Err(problem.with_header(CONNECTION, HeaderValue::from_static("close")))
         }

@@ -17,7 +17,7 @@ use super::state::{AppState, Pipeline};
 use crate::flow::refusal::{Full, Refusal};
 use crate::flow::response::{EventsResponse, Receipt};
 use crate::ingester::EventsReceived;
-use crate::ingester::encoding::{self, Encoding, Source, Unsupported};
+use crate::ingester::encoding::{self, Encoding, RequestContent, Unsupported};
 use crate::model::delivery::{HOPS, HOPS_MAX};
 use crate::model::key::Scope;
 
@@ -90,7 +90,7 @@ async fn hand_over(
     }
     let body = body::read_decompressed(request, payload, state, state.config.ingest.body_bytes_max).await?;
     let headers = if encoding.reads_headers { attributes(request) } else { Vec::new() };
-    let source = Source { body: body.bytes, headers };
+    let source = RequestContent { body: body.bytes, headers };
     let (reply, response) = oneshot::channel();
     let received = EventsReceived { source, body: body.taken, encoding, only_account, hops, reply };
     pipeline.ingester.try_send(received).map_err(|_| Refusal::Full(Full::Node))?;

@@ -87,11 +87,11 @@ pub(super) fn mistake(malformed: Malformed) -> Mistake {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ingester::encoding::{Encoding, Source};
+    use crate::ingester::encoding::{Encoding, RequestContent};
 
     fn read_as(media_type: &str, body: &[u8], only_account: Option<&AccountId>) -> Result<Batch, Refusal> {
         let encoding = Encoding::select(Some(media_type), false).expect("an encoding");
-        encoding.read(&Source { body: Bytes::copy_from_slice(body), headers: Vec::new() }, only_account)
+        encoding.read(&RequestContent { body: Bytes::copy_from_slice(body), headers: Vec::new() }, only_account)
     }
 
     fn json(body: &str) -> Result<Batch, Refusal> {

@@ -4,6 +4,7 @@
 pub mod attributes;
 pub mod delivery;
 pub mod destination;
+pub mod duration_text;
 pub mod egress;
 pub mod event;
 pub mod field;
@@ -15,7 +16,7 @@ pub mod media_type;
 pub mod outcome;
 pub mod quotas;
 pub mod secret;
-pub mod span;
+
 pub mod target;
 pub mod template;
 pub mod trigger;

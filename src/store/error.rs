@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use super::{Kind, Revision};
 use crate::config::StoreUrlError;
+use crate::model::duration_text::DurationText;
 use crate::model::id::{TemplateId, TriggerId};
 use crate::model::quotas::Quota;
-use crate::model::span::Span;
 use crate::redis::AddressError;
 
 /// Why a call was not done.
@@ -76,7 +76,7 @@ pub enum OpenError {
         /// Its address.
         place: String,
         /// How long the node tried.
-        waited: Span,
+        waited: DurationText,
         /// The last error.
         detail: String,
     },

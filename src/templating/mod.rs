@@ -16,6 +16,6 @@ pub use self::compile::known::EVENT_PATHS;
 pub use self::compile::request::{Expressions, RequestFinding, Unsendable, is_error, sentence};
 pub use self::compile::tag_lookup::TagLookup;
 pub use self::compile::{Checked, Compiled, Setting, compile, compile_in};
-pub use self::limits::Limits;
+pub use self::limits::TemplateLimits;
 pub use self::render::data::{About, Data};
 pub use self::render::stop::Unrendered;

@@ -2,6 +2,7 @@
 
 mod disk;
 mod kills;
+mod order;
 mod recovery;
 
 use std::collections::BTreeMap;
@@ -72,7 +73,7 @@ pub(crate) fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = std::time::Instant::now() + DEADLINE;
     while !is_so() {
         assert!(std::time::Instant::now() < deadline, "no {what}");
-        std::thread::yield_now();
+        crate::support::pause();
     }
 }
 

@@ -39,7 +39,7 @@ async fn a_stop_under_load_sends_all_that_was_accepted() {
     let shared = std::sync::Arc::clone(node.running().shared());
     let stopping = actix_rt::spawn(node.stop());
     while shared.gate.is_open() {
-        tokio::task::yield_now().await;
+        crate::support::paused().await;
     }
     receiver.behave(Behaviour::Answer(200));
     assert_eq!(stopping.await.expect("stopped").unsent, 0);

@@ -98,6 +98,6 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = std::time::Instant::now() + DEADLINE;
     while !holds().await {
         assert!(std::time::Instant::now() < deadline, "{what}");
-        tokio::task::yield_now().await;
+        crate::support::paused().await;
     }
 }

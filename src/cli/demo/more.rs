@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use crate::dictionary::Dictionary;
     use crate::model::trigger::Trigger;
-    use crate::templating::{self, Limits};
+    use crate::templating::{self, TemplateLimits};
 
     #[test]
     fn each_can_be_saved() {
@@ -73,7 +73,7 @@ mod tests {
             let (format, body) = (template["format"].as_str().expect("a format"), template["body"].as_str());
             let format = format.parse().expect("a format");
             let body = body.expect("a body");
-            let checked = templating::compile(format, body, &dictionary, None, &Limits::default());
+            let checked = templating::compile(format, body, &dictionary, None, &TemplateLimits::default());
             assert!(checked.diagnostics.is_empty(), "{id}: {:?}", checked.diagnostics);
             trigger["id"] = id.into();
             Trigger::from_json(trigger).expect("a trigger");

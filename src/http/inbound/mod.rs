@@ -29,7 +29,7 @@ use super::expect;
 use super::problem::Problem;
 use super::security::security_headers;
 use super::state::AppState;
-use connections::{Bounds, Connection, Connections, HeadRefused, Shared};
+use connections::{Bounds, Connection, Connections, HeadRefused, ServerContext};
 use framing::{HeadLimits, HeadTooLarge};
 use policy::Timeouts;
 use response::{ResponseBody, Served};
@@ -91,7 +91,7 @@ impl Inbound {
         // The standard library uses 128: a burst of connections would be lost before it is accepted.
         rustix::net::listen(&self.listener, BACKLOG)?;
         let (stopping, told) = watch::channel(false);
-        let shared = Shared::new(bounds, Arc::clone(&state.metrics), told);
+        let shared = ServerContext::new(bounds, Arc::clone(&state.metrics), told);
         let state = Arc::clone(state);
         let server = Server::build()
             .workers(self.workers)

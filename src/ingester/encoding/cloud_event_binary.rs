@@ -60,12 +60,12 @@ mod tests {
     use super::*;
     use crate::flow::refusal::Refusal;
     use crate::ingester::batch::Batch;
-    use crate::ingester::encoding::Source;
+    use crate::ingester::encoding::RequestContent;
 
     fn read_event(headers: &[(&str, &str)], body: &'static [u8]) -> Result<Batch, Refusal> {
         let headers =
             headers.iter().map(|(name, value)| ((*name).to_owned(), Bytes::copy_from_slice(value.as_bytes())));
-        let source = Source { body: Bytes::from_static(body), headers: headers.collect() };
+        let source = RequestContent { body: Bytes::from_static(body), headers: headers.collect() };
         CLOUD_EVENT_BINARY.read(&source, None)
     }
 

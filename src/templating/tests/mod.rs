@@ -39,7 +39,7 @@ impl TagLookup for Small {
 }
 
 fn check(format: Format, body: &str) -> Checked {
-    compile(format, body, &Small, None, &Limits::default())
+    compile(format, body, &Small, None, &TemplateLimits::default())
 }
 
 fn data(value: Value) -> Data {

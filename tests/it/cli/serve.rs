@@ -60,6 +60,6 @@ pub(crate) fn wait_for_metric(address: &str, name: &str, value: f64) {
     let deadline = std::time::Instant::now() + DEADLINE;
     while metric(address, name) != value {
         assert!(std::time::Instant::now() < deadline, "{name} is {}, not {value}", metric(address, name));
-        std::thread::yield_now();
+        crate::support::pause();
     }
 }

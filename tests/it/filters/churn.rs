@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use posthaste::json::Document;
-use posthaste::matching::index::{Bucket, Ended, Filing, Listener, Search};
-use posthaste::matching::{Limits, Pattern, Subject};
+use posthaste::matching::index::{Bucket, Filing, Listener, Search, SearchEnd};
+use posthaste::matching::{FilterLimits, Pattern, Subject};
 
 use super::generate::{self, Random};
 use super::{cases, matches, random};
@@ -39,7 +39,8 @@ fn listener(random: &mut Random, number: usize) -> Arc<Waiting> {
 
 /// What is found, with a pause after each few.
 fn found(bucket: &Bucket<Waiting>, data: &Document, pause_after: usize) -> Vec<usize> {
-    let limits = Limits { steps_per_trigger_max: usize::MAX, steps_per_event_max: usize::MAX, ..Limits::default() };
+    let limits =
+        FilterLimits { steps_per_trigger_max: usize::MAX, steps_per_event_max: usize::MAX, ..FilterLimits::default() };
     let mut subject = Subject::new(data.object().expect("an object"));
     let mut search = Search::new([bucket], &mut subject, &limits);
     let mut numbers = Vec::new();
@@ -49,9 +50,9 @@ fn found(bucket: &Bucket<Waiting>, data: &Document, pause_after: usize) -> Vec<u
             numbers.len() % pause_after != 0
         });
         match ended {
-            Ended::Complete => break,
-            Ended::Paused => {}
-            Ended::TooCostly => panic!("there is no bound"),
+            SearchEnd::Complete => break,
+            SearchEnd::Paused => {}
+            SearchEnd::TooCostly => panic!("there is no bound"),
         }
     }
     assert_eq!(search.too_costly(), 0);

@@ -175,7 +175,7 @@ async fn responses_that_nobody_takes_have_a_bound_together() {
     let deadline = std::time::Instant::now() + DEADLINE;
     while node.metric("posthaste_connections_ended_total{reason=\"response_bytes\"}").await < 3.0 {
         assert!(std::time::Instant::now() < deadline, "the bytes have no bound");
-        tokio::task::yield_now().await;
+        crate::support::paused().await;
     }
     drop(asked);
 }
@@ -194,7 +194,7 @@ async fn heads_that_do_not_end_have_a_bound_together() {
     let deadline = std::time::Instant::now() + DEADLINE;
     while node.metric("posthaste_connections_ended_total{reason=\"head_bytes\"}").await < 3.0 {
         assert!(std::time::Instant::now() < deadline, "the bytes have no bound");
-        tokio::task::yield_now().await;
+        crate::support::paused().await;
     }
     drop(begun);
 }

@@ -93,6 +93,65 @@ fn what_is_too_old_is_dropped_as_expired() {
     assert!(receiver.arrived().len() <= 1);
 }
 
+/// One destination does not answer, and attempts that wait for it take as long as they may.
+#[test]
+fn what_waits_too_long_is_dropped_also_where_no_attempt_ends() {
+    let (home, receiver) = (home(), Counter::start(Duration::ZERO));
+    receiver.silence(true);
+    let settings = [ONE, ("POSTHASTE_DISPATCH__ATTEMPT_TIMEOUT_MS", "300000"), ("POSTHASTE_JOURNAL__AGE_MAX_S", "1")];
+    let (_running, address) = serve(&home, &settings);
+    set_up(&address, "t", &receiver.url());
+    // Those over their trigger's rate wait elsewhere.
+    let rated = json!({"event": "*", "template": "t", "url": receiver.url(), "rate_per_s": 1});
+    let head = "PUT /v1/accounts/default/triggers/rated HTTP/1.1\r\ncontent-type: application/json";
+    assert!(call(&address, head, rated.to_string().as_bytes()).expect("an answer").0 < 300);
+    for id in 0..5 {
+        assert_eq!(post(&address, &id.to_string()).expect("an answer"), 202);
+    }
+    wait("nine expired", || dropped(&address, "expired") == 9.0);
+    wait_until_settled(&address);
+    assert_eq!(metric(&address, "posthaste_attempts_in_flight"), 1.0);
+    receiver.silence(false);
+}
+
+/// Forty deliveries for a destination that is down, of which the account may hold about ten at a time.
+#[test]
+fn a_destination_that_is_down_keeps_no_node_from_getting_ready() {
+    let (home, down, other) = (home(), Counter::start(Duration::ZERO), Counter::start(Duration::ZERO));
+    down.silence(true);
+    let (running, address) = serve(&home, &[ONE]);
+    set_up(&address, "down", &down.url());
+    for id in 0..40 {
+        assert_eq!(post(&address, &id.to_string()).expect("an answer"), 202);
+    }
+    kill(running);
+    // The rate is that of new events.
+    let bounds = [
+        ("POSTHASTE_INGEST__DELIVERIES_IN_FLIGHT_MAX", "10"),
+        ("POSTHASTE_INGEST__RATE_PER_ACCOUNT_S", "1"),
+        ("POSTHASTE_DISPATCH__ATTEMPT_TIMEOUT_MS", "300000"),
+    ];
+    let settings: Vec<_> = std::iter::once(ONE).chain(bounds).collect();
+    let (_running, address) = serve(&home, &settings);
+    wait("ready node", || call(&address, "GET /readyz HTTP/1.1", b"").is_ok_and(|(status, _)| status == 200));
+    assert!(metric(&address, "posthaste_journal_recovering") > 0.0, "the rest waits for its account's room");
+    let put = |path: &str, document: serde_json::Value| {
+        let head = format!("PUT /v1/accounts/other/{path} HTTP/1.1\r\ncontent-type: application/json");
+        assert!(call(&address, &head, document.to_string().as_bytes()).expect("an answer").0 < 300);
+    };
+    put("templates/t", json!({"format": "json", "body": "{\"id\":\"{{event.id}}\"}"}));
+    put("triggers/t", json!({"event": "*", "template": "t", "url": other.url()}));
+    let event = json!({"type": "a", "account": "other", "id": "o", "data": {}}).to_string();
+    let head = "POST /v1/events HTTP/1.1\r\ncontent-type: application/json";
+    assert_eq!(call(&address, head, event.as_bytes()).expect("an answer").0, 202);
+    other.wait_for(1);
+    down.silence(false);
+    // One was being attempted at the kill.
+    down.wait_for(39);
+    wait_until_settled(&address);
+    assert!(down.arrived().values().all(|times| *times == 1), "{:?}", down.arrived());
+}
+
 #[test]
 fn what_the_drain_could_not_send_is_sent_after_the_next_start() {
     for (survives, kept) in [("process", 4), ("power", 4), ("stop", 0)] {

@@ -96,7 +96,7 @@ fn none_twice_and_none_lost_but_what_was_under_way() {
         let deadline = Instant::now() + DEADLINE;
         while receiver.received().len() < EVENTS + 200 - lost_max {
             assert!(Instant::now() < deadline, "{} of {} arrived", receiver.received().len(), EVENTS + 200);
-            std::thread::yield_now();
+            crate::support::pause();
         }
     }
     until(&last.address, "posthaste_backlog_deliveries", |waiting| waiting == 0.0);
@@ -122,7 +122,7 @@ fn until(address: &str, name: &str, is_so: impl Fn(f64) -> bool) {
             return;
         }
         assert!(Instant::now() < deadline, "{name} is {value}");
-        std::thread::yield_now();
+        crate::support::pause();
     }
 }
 
@@ -140,7 +140,7 @@ fn an_ingest_node_that_is_killed_takes_nothing_with_it_that_it_answered_for() {
     let deadline = Instant::now() + DEADLINE;
     while receiver.received().len() < 1_000 {
         assert!(Instant::now() < deadline, "{} of 1000 arrived", receiver.received().len());
-        std::thread::yield_now();
+        crate::support::pause();
     }
     assert_eq!(counts(&receiver).len(), 1_000);
     dispatch.running.signal("TERM");

@@ -70,7 +70,7 @@ impl RedisCluster {
         let deadline = Instant::now() + DEADLINE;
         while !self.masters.iter().all(&holds) {
             assert!(Instant::now() < deadline, "the cluster did not come together");
-            std::thread::yield_now();
+            crate::support::pause();
         }
     }
 }

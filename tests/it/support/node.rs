@@ -40,7 +40,7 @@ pub(crate) fn settings(more: &[(&str, &str)]) -> Config {
         ("POSTHASTE_SERVER__LISTEN", "127.0.0.1:0"),
         ("POSTHASTE_SERVER__WORKERS", "2"),
         // Longer than any test waits: on a busy machine an attempt at a silent receiver must not end on its own.
-        ("POSTHASTE_DISPATCH__ATTEMPT_TIMEOUT_MS", "60000"),
+        ("POSTHASTE_DISPATCH__ATTEMPT_TIMEOUT_MS", "300000"),
         ("POSTHASTE_DISPATCH__ALLOW_NETWORKS", "[\"127.0.0.0/8\"]"),
     ];
     let variables = base.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -61,7 +61,7 @@ impl Node {
             match RunningNode::start(settings(more)).await {
                 // The threads of a node that has stopped in this process let go of its file a moment later.
                 Err(StartError::Store(OpenError::Locked(_))) if std::time::Instant::now() < deadline => {
-                    tokio::task::yield_now().await;
+                    crate::support::paused().await;
                 }
                 started => break started.expect("a node"),
             }
@@ -146,7 +146,7 @@ impl Node {
                 return;
             }
             assert!(std::time::Instant::now() < deadline, "{name} is {now}, not {value}");
-            tokio::task::yield_now().await;
+            crate::support::paused().await;
         }
     }
 

@@ -54,7 +54,7 @@ impl RedisServer {
         let deadline = Instant::now() + DEADLINE;
         while !self.try_cli(&["PING"]).is_some_and(|answer| answer == "PONG" || answer.starts_with("NOAUTH")) {
             assert!(Instant::now() < deadline, "redis-server did not start");
-            std::thread::yield_now();
+            crate::support::pause();
         }
     }
 

@@ -16,7 +16,7 @@ mod xml;
 
 use posthaste::model::event::EventPattern;
 use posthaste::model::template::Format;
-use posthaste::templating::{About, Compiled, Data, Limits, TagLookup, compile};
+use posthaste::templating::{About, Compiled, Data, TagLookup, TemplateLimits, compile};
 use proptest::test_runner::{Config, RngSeed};
 use serde_json::{Map, Value};
 
@@ -51,7 +51,7 @@ fn config() -> Config {
 }
 
 fn compiled(format: Format, body: &str) -> Result<Compiled, String> {
-    let checked = compile(format, body, &Members, None, &Limits::default());
+    let checked = compile(format, body, &Members, None, &TemplateLimits::default());
     checked.compiled.ok_or_else(|| format!("{body:?}: {:?}", checked.diagnostics))
 }
 

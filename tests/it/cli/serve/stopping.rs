@@ -37,7 +37,7 @@ fn a_signal_under_load(signal: &str) {
         })
         .collect();
     while accepted.load(Ordering::SeqCst) < 100 {
-        std::thread::yield_now();
+        crate::support::pause();
     }
     running.signal(signal);
     for producer in producers {

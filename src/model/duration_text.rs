@@ -5,9 +5,9 @@ use std::time::Duration;
 
 /// A duration in the largest unit that shows all of it: `500 ms`, `1.5 s`, `10 s`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span(pub Duration);
+pub struct DurationText(pub Duration);
 
-impl fmt::Display for Span {
+impl fmt::Display for DurationText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The standard library chooses the unit, and writes it without a space.
         let text = format!("{:?}", self.0);
@@ -29,7 +29,7 @@ mod tests {
             (Duration::from_micros(250), "250 µs"),
             (Duration::ZERO, "0 ns"),
         ] {
-            assert_eq!(Span(duration).to_string(), expected);
+            assert_eq!(DurationText(duration).to_string(), expected);
         }
     }
 }
