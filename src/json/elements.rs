@@ -173,11 +173,11 @@ mod tests {
     use super::*;
 
     /// For each element whether it was read, or why the whole text was not.
-    fn read(text: &[u8]) -> Result<Vec<bool>, String> {
+    fn read(text: &[u8]) -> Result<Vec<bool>, Malformed> {
         match each(&Bytes::copy_from_slice(text)) {
             Ok(Parsed::Many(elements)) => Ok(elements.iter().map(Result::is_ok).collect()),
             Ok(Parsed::One(_)) => panic!("an array"),
-            Err(malformed) => Err(malformed.to_string()),
+            Err(malformed) => Err(malformed),
         }
     }
 
