@@ -156,7 +156,13 @@ struct Pair {
 
 fn pairs() -> Vec<Pair> {
     let Value::Object(members) = data() else { unreachable!("an object") };
-    let about = About { event_type: "guest.created", id: "evt_1", time: "2026-01-01T00:00:00Z", account: "acme" };
+    let about = About {
+        event_type: "guest.created",
+        id: "evt_1",
+        time: "2026-01-01T00:00:00Z",
+        account: "acme",
+        ..About::default()
+    };
     let mut told = data();
     told["event"] = json!({"type": "guest.created", "id": "evt_1", "time": "2026-01-01T00:00:00Z", "account": "acme"});
     let pair = |&(name, blocks, format, body): &(&'static str, bool, Format, &str)| {

@@ -188,7 +188,13 @@ mod tests {
         let checked = compile(format, preset.body(), &dictionary, event.as_ref(), &TemplateLimits::default());
         assert_eq!(checked.diagnostics, [], "{name}");
         let compiled = checked.compiled.expect("accepted");
-        let about = About { event_type: "booking.confirmed", id: "e1", time: "2026-05-07T22:30:00Z", account: "acme" };
+        let about = About {
+            event_type: "booking.confirmed",
+            id: "e1",
+            time: "2026-05-07T22:30:00Z",
+            account: "acme",
+            ..About::default()
+        };
         let sample = Value::Object(dictionary.sample(dictionary.sample_type(event.as_ref()).as_str()));
         let mut wild = sample.clone();
         hostile(&mut wild);

@@ -62,6 +62,8 @@ pub struct KeepEvent {
     pub time: Arc<str>,
     /// Its data, as JSON.
     pub data: crate::json::Source,
+    /// What else a CloudEvent says of itself, as JSON; may be empty.
+    pub attributes: String,
     /// Whether the producer chose its id.
     pub id_given: bool,
     /// How many deliveries of this project it has come through.

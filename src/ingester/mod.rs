@@ -99,7 +99,7 @@ impl Handler<EventsReceived> for Ingester {
         batch.events.iter_mut().for_each(|event| event.hops = hops);
         batch.rejected.count(&self.ingesting.metrics);
         // The parsed events can be many times larger than the body.
-        let read = batch.events.iter().map(|event| event.data.heap_bytes()).sum();
+        let read = batch.events.iter().map(Event::heap_bytes).sum();
         if !body.grow(read) {
             // If this sender has no other request, sending it again would not help.
             if body.share().taken() > body.units() {

@@ -28,6 +28,7 @@ use crate::flow::refusal::{Full, Refusal};
 use crate::flow::response::Receipt;
 use crate::json::{Document, Source};
 use crate::live::Live;
+use crate::model::attributes::Attributes;
 use crate::model::event::{Event, EventType};
 use crate::model::firing::FiringId;
 use crate::model::id::{AccountId, TriggerId};
@@ -248,6 +249,7 @@ fn read(entry: &Arc<Entry<File>>, account: &AccountId) -> Option<Read> {
         hops: kept.hops,
         source: kept.source.into(),
         time: kept.time.into(),
+        attributes: Attributes::from_text(kept.attributes)?,
         data: Document::read(Source::from(kept.data)).ok()?,
     };
     let mut firings = Vec::new();

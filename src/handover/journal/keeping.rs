@@ -17,7 +17,7 @@ use super::ledger::{Entry, Firing, lock};
 use super::threads::{Begins, JournalContext, now_ms};
 use crate::flow::drill;
 use crate::flow::fairness::{Pool, Taken};
-use crate::flow::keep::{Begin, Keep, KeepPart, KeepRequest, Keeping, Kept, KeptEntry, Turn};
+use crate::flow::keep::{Begin, Keep, KeepEvent, KeepPart, KeepRequest, Keeping, Kept, KeptEntry, Turn};
 use crate::flow::refusal::{Full, Refusal};
 use crate::model::id::AccountId;
 
@@ -103,13 +103,15 @@ fn record_of<'a>(part: &'a KeepPart<'a>, accepted_ms: u64) -> Part<'a> {
         source: part.source,
         time: &part.event.time,
         data: &part.event.data,
+        attributes: &part.event.attributes,
     };
     Part { event, triggers: part.firings, is_more: part.is_more }
 }
 
 fn bytes_of(part: &KeepPart<'_>) -> usize {
     let firings: usize = part.firings.iter().map(|(_, trigger)| FIRING_BYTES + trigger.len()).sum();
-    let event = if part.is_more { 0 } else { part.event.data.len() + part.id.len() + part.source.len() };
+    let KeepEvent { data, attributes, .. } = part.event;
+    let event = if part.is_more { 0 } else { data.len() + attributes.len() + part.id.len() + part.source.len() };
     RECORD_BYTES + event + firings
 }
 

@@ -27,13 +27,12 @@ pub struct Encoding {
     read: fn(&mut BatchReader<'_>, &RequestContent) -> Result<(), Refusal>,
 }
 
-/// The content of a request: its body and, if the encoding reads headers, those that begin with `ce-`, unchanged but
-/// without that prefix.
+/// The content of a request: its body and, if the encoding reads headers, those that carry attributes of a CloudEvent.
 #[derive(Debug, Clone, Default)]
 pub struct RequestContent {
     /// The body.
     pub body: Bytes,
-    /// Names in lower case, and values.
+    /// Names of attributes in lower case, and their values unchanged.
     pub headers: Vec<(String, Bytes)>,
 }
 

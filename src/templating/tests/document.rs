@@ -59,8 +59,13 @@ fn the_examples_are_sent_as_they_say() {
     for Example { title, event, format, template, data, sent } in examples {
         let checked = compile(format, template, &catalogue, Some(&event), &TemplateLimits::default());
         assert_eq!(checked.diagnostics, [], "{title}");
-        let about =
-            About { event_type: "booking.confirmed", id: "evt-1", time: "2026-05-07T22:30:00Z", account: "acme" };
+        let about = About {
+            event_type: "booking.confirmed",
+            id: "evt-1",
+            time: "2026-05-07T22:30:00Z",
+            account: "acme",
+            ..About::default()
+        };
         let data = Data::with(Document::read(data.into()).expect("JSON"), about);
         let body = checked.compiled.expect("taken").render(&data).expect("within bounds");
         assert_eq!(String::from_utf8_lossy(&body), sent, "{title}");
@@ -96,7 +101,7 @@ fn every_helper_is_told_with_its_options() {
 fn the_examples_of_helpers_give_what_they_say() {
     let section = section("Helpers");
     let (data, _) = block(section, "json");
-    let about = About { event_type: "t", id: "i", time: "2026-05-07T22:30:00Z", account: "a" };
+    let about = About { event_type: "t", id: "i", time: "2026-05-07T22:30:00Z", account: "a", ..About::default() };
     let data = Data::with(Document::read(data.into()).expect("JSON"), about);
     let mut shown = BTreeSet::new();
     let mut failed = Vec::new();

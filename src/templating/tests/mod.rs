@@ -44,7 +44,13 @@ fn check(format: Format, body: &str) -> Checked {
 
 fn data(value: Value) -> Data {
     let Value::Object(data) = value else { panic!("data are an object") };
-    let about = About { event_type: "guest.created", id: "e1", time: "2026-07-01T10:00:00Z", account: "acme" };
+    let about = About {
+        event_type: "guest.created",
+        id: "e1",
+        time: "2026-07-01T10:00:00Z",
+        account: "acme",
+        ..About::default()
+    };
     Data::with(data, about)
 }
 

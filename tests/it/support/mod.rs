@@ -11,7 +11,7 @@ mod secured;
 
 pub(crate) use cluster::RedisCluster;
 pub(crate) use forwarder::Forwarder;
-pub(crate) use node::{Node, Reply, json_template, settings};
+pub(crate) use node::{Node, Reply, json_template, settings, template_of};
 pub(crate) use receiver::{Behaviour, Received, Receiver};
 pub(crate) use redis::{RedisServer, free_port, redis_document};
 pub(crate) use secured::SecuredRedis;

@@ -157,5 +157,10 @@ impl Node {
 
 /// A JSON template that contains the event's id.
 pub(crate) fn json_template() -> Value {
-    json!({"format": "json", "body": "{\"id\":\"{{event.id}}\"}"})
+    template_of("{\"id\":\"{{event.id}}\"}")
+}
+
+/// A JSON template with this body.
+pub(crate) fn template_of(body: &str) -> Value {
+    json!({"format": "json", "body": body})
 }

@@ -55,7 +55,7 @@ fn compiled(format: Format, body: &str) -> Result<Compiled, String> {
 }
 
 fn data_of(members: &Map<String, Value>) -> Data {
-    let about = About { event_type: "t", id: "i", time: "2026-01-01T00:00:00Z", account: "a" };
+    let about = About { event_type: "t", id: "i", time: "2026-01-01T00:00:00Z", account: "a", ..About::default() };
     Data::with(members.clone(), about)
 }
 

@@ -9,8 +9,8 @@ mod foreign;
 
 use self::blocks::Open;
 use super::findings::Findings;
-use super::look_alikes;
 use super::tags::{self, TAG_CLOSE, TAG_OPEN};
+use crate::json::LookAlike;
 use crate::templating::limits::TemplateLimits;
 
 /// The most expressions in one body: the parser finds each one's line by counting from the top,
@@ -190,8 +190,8 @@ impl<'b> Scanner<'b, '_, '_> {
                     return Some((i + length, &body[at + 2..i]));
                 }
                 other => {
-                    if let Some(message) = look_alikes::message(other) {
-                        return self.refuse("look_alike", i, message);
+                    if let Some(found) = LookAlike::of(other) {
+                        return self.refuse("look_alike", i, format!("This is {found}."));
                     }
                     other.len_utf8()
                 }

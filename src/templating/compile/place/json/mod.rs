@@ -6,7 +6,7 @@ mod tokens;
 use self::faults::{bracket, comma_missing, trailing_comma, value_missing, word_fault};
 use self::tokens::{InNumber, InString, is_whole, number, string};
 use super::{Blame, Fault, Machine, Misplaced};
-use crate::templating::compile::look_alikes;
+use crate::json::LookAlike;
 use crate::templating::program::EscapeContext;
 
 /// The deepest nesting of a template's own brackets; what values add is bounded when they are
@@ -187,8 +187,8 @@ fn between(state: State, c: char) -> Stepped {
     if matches!(c, ' ' | '\t' | '\r' | '\n') {
         return Ok((state, false));
     }
-    if let Some(message) = look_alikes::message(c) {
-        return Err(Fault::here("look_alike", message));
+    if let Some(found) = LookAlike::of(c) {
+        return Err(Fault::here("look_alike", format!("This is {found}.")));
     }
     let marked = |state| Ok((state, true));
     match (state.mode, c) {
