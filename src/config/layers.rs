@@ -25,7 +25,7 @@ enum Expected {
 
 /// The compiled-in settings.
 pub(super) fn defaults() -> Table {
-    DEFAULTS.parse().expect("the compiled-in file is TOML; a test reads it")
+    DEFAULTS.parse().expect("the compiled-in file is valid TOML; a test checks it")
 }
 
 /// Merges a file's settings into `base`. A mistake is left out and reported.
@@ -50,7 +50,7 @@ pub(super) fn lay_file(base: &mut Table, name: &str, text: &str, errors: &mut Ve
     }
 }
 
-/// Merges the environment's settings into `base`. Variables without a section (`POSTHASTE_X`) are not ours.
+/// Merges the environment's settings into `base`. Variables without a section (`POSTHASTE_X`) are ignored.
 pub(super) fn lay_environment(
     base: &mut Table,
     variables: impl Iterator<Item = (String, String)>,

@@ -1,5 +1,5 @@
-//! Reads keys out of the merged layers. A key that can't be used is reported and replaced by a value within its
-//! bounds, so that one reading finds every mistake.
+//! Reads keys from the merged layers. An invalid key is reported and replaced by a value within its bounds, so that one
+//! reading finds every mistake.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -53,7 +53,7 @@ impl SettingsReader {
     fn value(&self, name: &str) -> &Value {
         let (section, key) = name.split_once('.').expect("keys are named section.key");
         let value = self.table.get(section).and_then(|s| s.get(key));
-        value.expect("the compiled-in file holds every key; a test reads them all")
+        value.expect("the compiled-in file holds every key; a test checks them all")
     }
 
     /// A string; empty where nothing is set.

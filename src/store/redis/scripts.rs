@@ -42,7 +42,7 @@ pub(super) enum Trouble {
     #[error("the answer of a script makes no sense")]
     Answer,
     /// It went on for too long.
-    #[error("it did not answer in time")]
+    #[error("it did not respond in time")]
     Silence,
 }
 
