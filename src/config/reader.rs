@@ -2,13 +2,15 @@
 //! bounds, so that one reading finds every mistake.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use toml::{Table, Value};
+use toml::Value;
+
+use super::layers::Layers;
 
 /// One mistake in the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,42 +19,69 @@ pub struct ConfigError {
     pub place: String,
     /// What is wrong and what to write instead.
     pub detail: String,
+    /// The file or the environment variable that says so; `None` where it is the default.
+    pub source: Option<String>,
 }
 
 impl ConfigError {
     pub(super) fn new(place: &str, detail: impl Into<String>) -> Self {
-        Self { place: place.to_owned(), detail: detail.into() }
+        Self { place: place.to_owned(), detail: detail.into(), source: None }
+    }
+
+    pub(super) fn found_in(self, source: Option<&str>) -> Self {
+        Self { source: source.map(str::to_owned), ..self }
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.detail)
+        write!(f, "{}: {}", self.place, self.detail)?;
+        self.source.as_ref().map_or(Ok(()), |source| write!(f, " (in {source})"))
     }
 }
+
+/// Reads an address and a port. `localhost` is the loopback address of IPv4; no other name is looked up, since which of
+/// its addresses is meant would be a guess.
+pub fn listen_address(text: &str) -> Result<SocketAddr, NotAnAddress> {
+    let localhost = |(host, port): (&str, &str)| {
+        let port = port.parse().ok().filter(|_| host.eq_ignore_ascii_case("localhost"))?;
+        Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
+    };
+    let named = || text.rsplit_once(':').and_then(localhost);
+    text.parse().ok().or_else(named).ok_or_else(|| NotAnAddress(text.chars().take(80).collect()))
+}
+
+/// A text that names no address to listen on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is not an address and a port; write them like 127.0.0.1:8080, localhost:8080, [::1]:8080 or 0.0.0.0:8080"
+)]
+pub struct NotAnAddress(String);
 
 /// The merged layers, whose types the layers have checked, and the mistakes found so far.
 pub(super) struct Reader {
-    table: Table,
-    errors: Vec<ConfigError>,
+    layers: Layers,
 }
 
 impl Reader {
-    pub(super) fn new(table: Table, errors: Vec<ConfigError>) -> Self {
-        Self { table, errors }
+    pub(super) fn new(layers: Layers) -> Self {
+        Self { layers }
     }
 
-    pub(super) fn into_errors(self) -> Vec<ConfigError> {
-        self.errors
+    /// The mistakes, and what is odd and was not used.
+    pub(super) fn into_findings(self) -> (Vec<ConfigError>, Vec<ConfigError>) {
+        (self.layers.errors, self.layers.unused)
     }
 
     pub(super) fn refuse(&mut self, name: &str, detail: impl Into<String>) {
-        self.errors.push(ConfigError::new(name, detail));
+        let source = self.layers.source(name);
+        let error = ConfigError::new(name, detail).found_in(source);
+        self.layers.errors.push(error);
     }
 
     fn value(&self, name: &str) -> &Value {
         let (section, key) = name.split_once('.').expect("keys are named section.key");
-        let value = self.table.get(section).and_then(|s| s.get(key));
+        let value = self.layers.table.get(section).and_then(|s| s.get(key));
         value.expect("the compiled-in file holds every key; a test reads them all")
     }
 
@@ -107,12 +136,12 @@ impl Reader {
         usize::try_from(number).expect("no range goes below zero")
     }
 
-    /// Milliseconds within a range.
     /// A number in a second; zero is none.
     pub(super) fn rate(&mut self, name: &str) -> Option<NonZeroU32> {
         u32::try_from(self.number(name, 0..=1_000_000_000)).ok().and_then(NonZeroU32::new)
     }
 
+    /// Milliseconds within a range.
     pub(super) fn duration(&mut self, name: &str, range: RangeInclusive<i64>) -> Duration {
         Duration::from_millis(self.number(name, range) as u64)
     }
@@ -120,8 +149,8 @@ impl Reader {
     /// A socket address.
     pub(super) fn address(&mut self, name: &str) -> SocketAddr {
         let text = self.text(name);
-        text.parse().unwrap_or_else(|_| {
-            self.refuse(name, format!("{text:?} is not an address and a port, such as 127.0.0.1:8080"));
+        listen_address(&text).unwrap_or_else(|error| {
+            self.refuse(name, error.to_string());
             SocketAddr::from(([127, 0, 0, 1], 0))
         })
     }
@@ -138,5 +167,30 @@ impl Reader {
             self.refuse(name, format!("{text:?} is not known; write one of {}", words.join(", ")));
             words[0]
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_to_listen_on() {
+        for (text, expected) in [
+            ("127.0.0.1:9000", Some("127.0.0.1:9000")),
+            ("localhost:9000", Some("127.0.0.1:9000")),
+            ("LocalHost:0", Some("127.0.0.1:0")),
+            ("[::1]:8080", Some("[::1]:8080")),
+            ("9000", None),
+            ("localhost", None),
+            ("localhost:70000", None),
+            ("example.com:80", None),
+            (":9000", None),
+            ("", None),
+        ] {
+            let read = listen_address(text);
+            assert_eq!(read.clone().ok().map(|address| address.to_string()).as_deref(), expected, "{text}");
+            assert!(read.is_ok() || read.expect_err("checked").to_string().contains("localhost:8080"), "{text}");
+        }
     }
 }

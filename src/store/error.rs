@@ -2,12 +2,13 @@
 //! part of a URL that may hold a password.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::{Kind, Revision};
 use crate::config::StoreUrlError;
 use crate::model::id::{TemplateId, TriggerId};
 use crate::model::quotas::Quota;
-use crate::redis::AddressError;
+use crate::redis::{AddressError, Cause};
 
 /// Why a call was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,14 +71,22 @@ pub enum OpenError {
     #[error(transparent)]
     Address(#[from] AddressError),
     /// Redis did not respond.
-    #[error("Redis at {place} could not be reached within {waited_s} s ({detail}); start it, or correct store.url")]
+    #[error("Redis at {place} could not be reached within {waited:?} ({detail}); start it, or correct store.url")]
     Unreachable {
         /// Its address.
         place: String,
         /// How long the node tried.
-        waited_s: u64,
+        waited: Duration,
         /// The last error.
         detail: String,
+    },
+    /// The settings name something else than there is.
+    #[error("Redis at {place} can't be used: {cause}")]
+    Misdirected {
+        /// Its address.
+        place: String,
+        /// Why, and what to correct.
+        cause: Cause,
     },
     /// Redis responds and refuses this node.
     #[error(
