@@ -1,5 +1,5 @@
-//! Presets: working templates for known receivers, which customers copy and change. The shipped ones are
-//! compiled in; an operator's own are files of the same shape in a folder.
+//! Presets: ready-made templates for known receivers, which customers copy and change. The shipped ones are compiled
+//! in; an operator's own are files of the same form in a folder.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,10 +30,10 @@ pub struct Presets {
     presets: Vec<Preset>,
 }
 
-/// A working template for a known receiver, with what its trigger needs.
+/// A ready-made template for a known receiver, with what its trigger needs.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Preset {
-    /// Its name: that of its file.
+    /// Its name, which is its file's name.
     pub name: String,
     #[serde(flatten)]
     content: Content,
@@ -48,17 +48,17 @@ struct Content {
     description: String,
     /// Where the receiver documents its format.
     documentation: String,
-    /// The events that it is made for.
+    /// The events that it is for.
     event: String,
     /// The template's format.
     #[schema(value_type = String)]
     format: String,
-    /// The template's `content_type`, where it is not the format's.
+    /// The template's `content_type`, if it differs from the format's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     content_type: Option<String>,
-    /// The shape of the receiver's URL, with made-up parts.
+    /// The form of the receiver's URL, with invented parts.
     url: String,
-    /// Headers that the receiver wants, with made-up values.
+    /// Headers that the receiver requires, with invented values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     headers: BTreeMap<String, String>,
     /// The template's body.
@@ -76,27 +76,27 @@ impl Preset {
         &self.content.body
     }
 
-    /// The template's format, once its preset was checked.
+    /// The template's format. `Some` once the preset was checked.
     pub fn format(&self) -> Option<Format> {
         self.content.format.parse().ok()
     }
 
-    /// The events that it is made for, once its preset was checked.
+    /// The events that it is for. `Some` once the preset was checked.
     pub fn event(&self) -> Option<EventPattern> {
         EventPattern::new(&self.content.event).ok()
     }
 
     fn read(name: &str, text: &str) -> Result<Self, String> {
         let mut content: Content = toml::from_str(text).map_err(|error| error.message().to_owned())?;
-        // The line break that ends a file's last line is not the template's.
+        // The line break at the end of the file does not belong to the template.
         content.body.truncate(content.body.trim_end_matches('\n').len());
         Ok(Self { name: name.to_owned(), content })
     }
 
-    /// The first mistake: it is saved as a template by those who copy it.
+    /// The first mistake: whoever copies the preset saves it as a template, so it must be valid.
     fn mistake(&self, dictionary: &Dictionary, limits: &Limits) -> Option<String> {
-        let Some(format) = self.format() else { return Some("`format` is json, xml, form or text".to_owned()) };
-        let Some(event) = self.event() else { return Some("`event` is no event pattern".to_owned()) };
+        let Some(format) = self.format() else { return Some("`format` must be json, xml, form or text".to_owned()) };
+        let Some(event) = self.event() else { return Some("`event` is not an event pattern".to_owned()) };
         let content_type = self.content.content_type.as_deref();
         let setting = Setting { event: Some(&event), content_type, ..Setting::of(dictionary) };
         let found = compile_in(format, &self.content.body, &setting, limits).diagnostics;
@@ -106,7 +106,7 @@ impl Preset {
 }
 
 impl Presets {
-    /// The shipped presets that the dictionary can name everything for, and those of the operator's folder.
+    /// The shipped presets whose tags are all in the dictionary, and those of the operator's folder.
     pub fn load(dictionary: &Dictionary, dir: Option<&Path>, limits: &Limits) -> Result<Self, Vec<DictionaryError>> {
         let mut presets = Vec::new();
         for (name, text) in SHIPPED {
@@ -134,7 +134,7 @@ impl Presets {
         if errors.is_empty() { Ok(Self { presets }) } else { Err(errors) }
     }
 
-    /// All of them: the shipped ones first.
+    /// All presets, the shipped ones first.
     pub fn iter(&self) -> impl Iterator<Item = &Preset> {
         self.presets.iter()
     }
@@ -153,7 +153,7 @@ mod tests {
     use crate::json::Document;
     use crate::templating::{About, Data, compile};
 
-    /// A JSON Pointer, with a type or a constant, and the most characters or elements.
+    /// A JSON Pointer, with a type or a constant, and the greatest number of characters or elements.
     type Required = (&'static str, &'static str, usize);
 
     /// What a receiver's documentation requires of a body.
@@ -175,7 +175,7 @@ mod tests {
         }
     }
 
-    /// The bodies for the dictionary's sample, the same with hostile texts, and no data.
+    /// The bodies for the dictionary's sample, for the same with hostile texts, and without data.
     fn bodies(name: &str) -> Vec<String> {
         let dictionary = Dictionary::shipped();
         let presets = Presets::load(&dictionary, None, &Limits::default()).expect("shipped");
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn forms_xml_and_text_are_what_their_receivers_read() {
+    fn forms_xml_and_text_are_valid_for_their_receivers() {
         for body in bodies("sms-twilio") {
             let pairs = pairs(&body);
             assert_eq!(pairs.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["From", "To", "Body"]);
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_s_presets_are_read_and_replace_shipped_ones() {
+    fn an_operators_presets_are_read_and_replace_shipped_ones() {
         let folder = tempfile::tempdir().expect("a folder");
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
         let head =

@@ -1,6 +1,6 @@
-//! Panics on demand, for tests that each stage lives on after one. In a build that is not a test it does nothing.
+//! Panics on demand, for tests that each stage survives one. Does nothing in other builds.
 
-/// Where a panic can be asked for.
+/// Where a panic can be requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Reading the events of a request.
@@ -20,13 +20,13 @@ thread_local! {
     static PANICS: std::cell::Cell<Option<Stage>> = const { std::cell::Cell::new(None) };
 }
 
-/// The next call of [`point`] for this stage on this thread panics.
+/// Makes the next call of [`point`] for this stage on this thread panic.
 #[cfg(test)]
 pub(crate) fn panic_at(stage: Stage) {
     PANICS.set(Some(stage));
 }
 
-/// Panics where it was asked for.
+/// Panics if [`panic_at`] requested it.
 #[inline]
 pub fn point(stage: Stage) {
     #[cfg(test)]
@@ -38,8 +38,8 @@ pub fn point(stage: Stage) {
     let _ = stage;
 }
 
-/// Ends the process as `kill -9` would, at the call that the environment variable says: for drills with the built
-/// program. Only in builds with debug assertions.
+/// Ends the process like `kill -9`, at the call whose number the environment variable gives: for crash tests with the
+/// built program. Only in builds with debug assertions.
 #[inline]
 pub fn end_process_at(variable: &str) {
     #[cfg(debug_assertions)]

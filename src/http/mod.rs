@@ -1,5 +1,5 @@
 //! The HTTP interface, version 1. `routes.rs` has the table of all calls; one file for each kind of resource handles
-//! them. What a request means is decided behind this module, and it sends nothing itself.
+//! them. The modules below this layer decide about records and events; it sends no deliveries itself.
 
 mod activity;
 mod auth;

@@ -1,5 +1,5 @@
-//! Headers that tell a browser what it may do with a response. The defaults are for data: nothing of it may run, be
-//! framed, guessed at or kept. The console's files set their own policy.
+//! Headers that tell a browser what it may do with a response. The defaults are for data: it may not be run, framed,
+//! sniffed or cached. The console's files set their own policy.
 
 use actix_web::http::header;
 use actix_web::middleware::DefaultHeaders;

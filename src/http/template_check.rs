@@ -1,4 +1,4 @@
-//! A template is judged before it is saved: all that is wrong with it, and what it would send.
+//! Checks a template before it is saved: all that is wrong with it, and what it would send.
 
 use std::sync::Arc;
 
@@ -21,14 +21,14 @@ use crate::model::id::AccountId;
 use crate::model::template::{Format, Template};
 use crate::templating::{self, Checked, Compiled, Data, Diagnostic, Setting, Severity};
 
-/// What is said of a template.
+/// The result of a check.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Verdict {
-    /// It may be saved.
+    /// Whether it may be saved.
     ok: bool,
-    /// Everything that is wrong or worth a look.
+    /// All errors and warnings.
     diagnostics: Vec<Diagnostic>,
-    /// What it sends for the data given, or for the dictionary's examples.
+    /// What it sends for the given data or the dictionary's examples.
     #[serde(skip_serializing_if = "Option::is_none")]
     preview: Option<Preview>,
 }
@@ -52,7 +52,7 @@ pub(super) fn calls() -> Vec<Call> {
         || {
             Operation::new("check_template", "templates", "Check a template, and see what it sends")
                 .body(Shape::of::<TemplateQuestion>())
-                .json(200, "What is wrong with it or worth a look", Shape::of::<Verdict>())
+                .json(200, "Its errors and warnings", Shape::of::<Verdict>())
         },
     )]
 }
@@ -91,14 +91,13 @@ fn wrong_content_type(error: FieldError) -> Diagnostic {
 pub(super) struct Asked {
     /// The events it is for.
     pub(super) event: Option<EventPattern>,
-    /// Data that it is tried with.
+    /// Data for the preview.
     pub(super) data: Option<Map<String, Value>>,
-    /// What it is sent as, where that is not its format's.
+    /// Its content type, if it is not the default of its format.
     pub(super) content_type: Option<String>,
 }
 
-/// Compiles a body beside the threads that take events in: a hostile one may take a tenth of a
-/// second.
+/// Compiles a body on a thread pool: a hostile template may take a tenth of a second.
 pub(super) async fn compile(format: Format, body: String, asked: Asked, state: &AppState) -> Result<Checked, Problem> {
     let (dictionary, limits) = (Arc::clone(&state.dictionary), state.config.templates.clone());
     let compiling = move || {
@@ -112,12 +111,12 @@ pub(super) async fn compile(format: Format, body: String, asked: Asked, state: &
         templating::compile_in(format, &body, &setting, &limits)
     };
     web::block(compiling).await.map_err(|_| {
-        let detail = "the check of this template failed; that is a fault of the engine, not yours";
+        let detail = "the check failed with an internal error; the template is not the cause";
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", detail)
     })
 }
 
-/// Reads a template, saved or not, with what it is tried with.
+/// Reads a template, saved or not, with the data for the preview.
 fn read(mut document: Value) -> Result<Question, Vec<FieldError>> {
     let mut rest = Map::new();
     if let Some(members) = document.as_object_mut() {
@@ -132,7 +131,7 @@ fn read(mut document: Value) -> Result<Question, Vec<FieldError>> {
         None => None,
         Some(Value::Object(members)) => Some(members),
         Some(other) => {
-            fields.refuse("/data", "wrong_type", format!("`data` is an object, not {}", kind(&other)));
+            fields.refuse("/data", "wrong_type", format!("`data` must be an object, not {}", kind(&other)));
             None
         }
     };
@@ -145,8 +144,8 @@ fn read(mut document: Value) -> Result<Question, Vec<FieldError>> {
     }
 }
 
-/// Renders by the code that renders deliveries. Data that gives no body is the template's problem
-/// only with this data, but one worth an error while somebody looks.
+/// Renders with the code that renders deliveries. Data that yields no body is not an error of the template in general,
+/// but it is reported as one here.
 pub(super) fn preview(compiled: &Compiled, event: Event, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
     let (rendered, unusable) = compiled.preview(&Data::of(event));
     diagnostics.extend(unusable);
@@ -158,13 +157,13 @@ pub(super) fn preview(compiled: &Compiled, event: Event, diagnostics: &mut Vec<D
         code: "preview_failed",
         line: 1,
         column: 1,
-        message: format!("With this data nothing would be sent: {reason}."),
+        message: format!("Nothing would be sent for this data: {reason}."),
         suggestion: None,
     };
     body.map_err(|reason| diagnostics.push(refuse(reason))).ok()
 }
 
-/// An event like those that the pattern means, with the data given or the dictionary's examples.
+/// An event that matches the pattern, with the given data or the dictionary's examples.
 pub(super) fn sample_event(
     account: AccountId,
     pattern: Option<&EventPattern>,

@@ -9,7 +9,7 @@ use crate::json::{Document, Malformed, Parsed};
 use crate::model::event::Event;
 use crate::model::id::AccountId;
 
-/// The good events of a request, and what is wrong with the others.
+/// The valid events of a request, and the mistakes of the others.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Batch {
     pub(super) events: Vec<Event>,
@@ -28,7 +28,7 @@ impl<'a> BatchReader<'a> {
         Self { only_account, members: Members::default(), batch: Batch::default() }
     }
 
-    /// The events that were added, if there is a good one.
+    /// The events that were added, if at least one is valid.
     pub(super) fn finish(self) -> Result<Batch, Refusal> {
         let batch = self.batch;
         match (batch.events.len(), batch.rejected.len()) {
@@ -38,7 +38,7 @@ impl<'a> BatchReader<'a> {
         }
     }
 
-    /// Adds one event, or notes the mistake at its position.
+    /// Adds one event, or records the mistake at its position.
     pub(super) fn add<T>(&mut self, read: impl FnOnce(&mut Self, T) -> Result<Event, Mistake>, item: T) {
         match read(self, item).and_then(|event| self.check_account(event)) {
             Ok(event) => self.batch.events.push(event),
@@ -49,11 +49,11 @@ impl<'a> BatchReader<'a> {
         }
     }
 
-    /// Passes the event on if its account is one that the sender may post for.
+    /// Returns the event if the sender may post for its account.
     fn check_account(&self, event: Event) -> Result<Event, Mistake> {
         match self.only_account {
             Some(own) if *own != event.account => {
-                let detail = format!("this key posts events of the account {own} only, not of {}", event.account);
+                let detail = format!("this key may post events of the account {own} only, not of {}", event.account);
                 Err(("account_not_allowed", detail))
             }
             _ => Ok(event),
@@ -61,7 +61,7 @@ impl<'a> BatchReader<'a> {
     }
 }
 
-/// Parses JSON. The error has line and column, and never a part of the text.
+/// Parses JSON. The error has a line and a column but no part of the text.
 pub(super) fn parse(text: &Bytes) -> Result<Document, Malformed> {
     Document::read(utf8(text)?)
 }
@@ -71,12 +71,12 @@ pub(super) fn parse_each(text: &Bytes) -> Result<Parsed, Refusal> {
     utf8(text).and_then(Document::read_each).map_err(refusal)
 }
 
-/// The whole request is refused because of this.
+/// The refusal of the whole request for this mistake.
 pub(super) fn refusal(malformed: Malformed) -> Refusal {
     Refusal::Malformed(malformed.to_string())
 }
 
-/// The text, without the byte order mark that some clients write before it.
+/// The text, without the byte order mark that some clients send.
 fn utf8(text: &Bytes) -> Result<ByteString, Malformed> {
     const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
     let text = if text.starts_with(BYTE_ORDER_MARK) { text.slice(BYTE_ORDER_MARK.len()..) } else { text.clone() };
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_is_kept_and_the_rest_is_made() {
+    fn given_members_are_kept_and_the_rest_is_generated() {
         let body =
             r#"{"type":"a.b","account":"acme","id":"7","time":"2026-07-01T15:00:00+02:00","data":{"z":1.10,"a":2}}"#;
         let event = json(body).expect("an event").events.remove(0);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_malformed_and_never_repeated() {
+    fn invalid_json_is_malformed_and_never_quoted() {
         let deep = "[".repeat(10_000);
         for body in ["", "{", "{\"type\":\"a\",\"da", "\u{1}secret", &deep, "{}{}", "{\"a\":01}"] {
             match json(body) {
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_line_costs_that_line() {
+    fn a_bad_line_rejects_that_line_only() {
         let body = b"{\"type\":\"a\",\"data\":{}}\r\n\n{\"type\"\n  \n{\"type\":\"c\",\"data\":{}}";
         let batch = read_as("application/x-ndjson", body, None).expect("some are good");
         assert_eq!((batch.events.len(), batch.rejected.len()), (2, 1));

@@ -1,6 +1,6 @@
 //! What is live: the triggers, templates and keys that events and requests are checked against, as one immutable
-//! [`Index`] that is replaced as a whole. Readers never wait and never see half of a change. The store passes changes
-//! on; nothing here writes to it.
+//! [`Index`] that is replaced as a whole. Readers never wait and never see half a change. The store passes changes on;
+//! nothing here writes to the store.
 
 mod index;
 
@@ -24,13 +24,13 @@ use crate::store::{Change, ChangeSink, Snapshot};
 use crate::telemetry::metrics::Metrics;
 use crate::templating::{self, Expressions, Limits, Setting};
 
-/// Called with how many records of a snapshot were read, and how many there are.
+/// Called with the number of records of a snapshot that were read, and their total.
 pub type Progress = Box<dyn Fn(usize, usize) + Send + Sync>;
 
 /// Holds the current index and builds the next one from each change.
 pub struct Live {
     index: ArcSwap<Index>,
-    /// One change at a time; readers do not take it.
+    /// Serializes changes. Readers do not take it.
     writing: Mutex<()>,
     catalogue: Arc<Dictionary>,
     limits: Limits,
@@ -48,7 +48,7 @@ impl fmt::Debug for Live {
 }
 
 impl Live {
-    /// Nothing is live yet.
+    /// Starts with nothing live.
     pub fn new(
         catalogue: Arc<Dictionary>,
         limits: Limits,
@@ -70,28 +70,28 @@ impl Live {
         }
     }
 
-    /// The same, and triggers that are over these quotas fire nothing.
+    /// Sets quotas. Triggers over these quotas fire nothing.
     pub fn with_quotas(self, quotas: Quotas) -> Self {
         Self { quotas: Some(quotas), ..self }
     }
 
-    /// The same, with a callback for the progress of snapshots.
+    /// Sets a callback for the progress of snapshots.
     pub fn with_progress(self, progress: Option<Progress>) -> Self {
         Self { progress, ..self }
     }
 
-    /// What matching may cost.
+    /// The limits of matching.
     pub fn matching(&self) -> &matching::Limits {
         &self.matching
     }
 
-    /// The current index. Hold it for one piece of work only: it does not change.
+    /// The current index. It does not change; hold it for one piece of work only.
     pub fn index(&self) -> Guard<Arc<Index>> {
         self.index.load()
     }
 
-    /// Where a trigger sends; or why what it fires is dropped, where it breaks a rule that came after it was
-    /// saved, or names a tag that the dictionary no longer has.
+    /// Where a trigger sends, or why its firings are dropped: it breaks a rule that is newer than the trigger, or names
+    /// a tag that the dictionary no longer has.
     fn target(&self, account: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, Dropped> {
         let refuse = |member: &str, reason: Dropped| {
             tracing::warn!(
@@ -158,7 +158,7 @@ impl ChangeSink for Live {
     }
 
     fn apply(&self, changes: Vec<Change>) {
-        // A panic in another change leaves the whole old index, which is valid.
+        // A poisoned lock is still valid: a panic leaves the whole old index in place.
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut index = Index::clone(&self.index.load());
         self.change(&mut index, changes);

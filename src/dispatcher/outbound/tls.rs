@@ -1,5 +1,5 @@
-//! TLS towards receivers: 1.2 or later, HTTP/1.1 only, the public certificate authorities and those that the
-//! operator trusts besides, and the node's own certificate where it has one.
+//! TLS towards receivers: version 1.2 or later, HTTP/1.1 only, the public certificate authorities and those that the
+//! operator adds, and the node's own certificate if it has one.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub enum TlsError {
     /// A file of certificate authorities.
     #[error("dispatch.ca_file: {}: {detail}", file.display())]
     Authorities {
-        /// Which.
+        /// The file.
         file: PathBuf,
         /// What is wrong with it.
         detail: String,
@@ -28,12 +28,12 @@ pub enum TlsError {
     /// The node's own certificate or its key.
     #[error("dispatch.client_certificate: {}: {detail}", file.display())]
     ClientCertificate {
-        /// Which.
+        /// The file.
         file: PathBuf,
         /// What is wrong with it.
         detail: String,
     },
-    /// The library.
+    /// An error of the TLS library.
     #[error("TLS can't be set up: {0}")]
     Library(#[from] rustls::Error),
 }
@@ -77,13 +77,13 @@ fn own_certificate(file: &Path) -> Result<(Vec<CertificateDer<'static>>, Private
     Ok((certificates(file)?, key))
 }
 
-/// Makes the handshake; an error is one of TLS, or of the connection meanwhile.
+/// Makes the handshake. The error is one of TLS, or of the connection during the handshake.
 pub(super) async fn handshake(
     config: &Arc<ClientConfig>,
     destination: &Destination,
     tcp: TcpStream,
 ) -> Result<Socket, ()> {
-    // A certificate names a host without the dot at its end.
+    // Certificates name a host without the dot at its end.
     let host = destination.bare_host().trim_end_matches('.').to_owned();
     let name = ServerName::try_from(host).map_err(|_| ())?;
     let connected = TlsConnector::from(Arc::clone(config)).connect(name, tcp).await;

@@ -17,12 +17,12 @@ use super::format::{u32_at, u64_at};
 
 const ACCEPTED_BYTES: usize = 40;
 const FIRED_BYTES: usize = 32;
-/// Bytes of a firing before its trigger's id.
+/// Bytes of a firing in addition to its trigger's id.
 const FIRING_BYTES: usize = 14;
 /// Bytes of one item of a begun record.
 pub(super) const ITEM_BYTES: usize = 16;
 
-/// The attempt number of all firings today.
+/// The attempt number of all firings in this version.
 pub(super) const FIRST_ATTEMPT: u16 = 1;
 
 const ID_GIVEN: u8 = 1;
@@ -37,35 +37,35 @@ mod tag {
     pub(super) const FIRINGS: u8 = 7;
 }
 
-/// One firing of an entry, as it stands in a record.
+/// One firing of an entry, as a record holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Listing<'a> {
-    /// Its number within the entry.
+    /// Its index within the entry.
     pub(super) index: u32,
-    /// Tells whether its trigger still sends to where it sent then.
+    /// The fingerprint of its destination, which shows whether the trigger still has the same one.
     pub(super) destination: u64,
     /// Its trigger's id.
     pub(super) trigger: &'a str,
 }
 
-/// An event as it is kept.
+/// An event in a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct EventFields<'a> {
     /// When it was accepted, Unix milliseconds.
     pub(super) accepted_ms: u64,
-    /// How many deliveries of ours it has come through.
+    /// How many deliveries of this project it has come through.
     pub(super) hops: u8,
-    /// Whether its id is the producer's own.
+    /// Whether the producer chose its id.
     pub(super) id_given: bool,
-    /// Whose triggers it fires.
+    /// The account whose triggers it fires.
     pub(super) account: &'a str,
-    /// What kind of thing happened.
+    /// Its type.
     pub(super) event_type: &'a str,
     /// Its id.
     pub(super) id: &'a str,
-    /// Where it happened; may be empty.
+    /// Its source; may be empty.
     pub(super) source: &'a str,
-    /// When it happened.
+    /// Its time.
     pub(super) time: &'a str,
     /// Its data, as JSON.
     pub(super) data: &'a str,
@@ -169,7 +169,8 @@ fn length(bytes: usize) -> [u8; 4] {
     u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes()
 }
 
-/// Reads an accepted record's body; `None` where it is none. Its checksum was right, so that is a fault of the writer.
+/// Reads an accepted record's body; `None` if it is malformed. Its checksum was right, so that would be a mistake of
+/// the writer.
 pub(super) fn read_accepted(body: &[u8]) -> Option<Accepted<'_>> {
     let mut rest = body.get(ACCEPTED_BYTES..)?;
     let mut event = EventFields {
@@ -270,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_of_a_later_version_is_passed_over() {
+    fn a_field_of_a_later_version_is_skipped() {
         let mut body = Vec::new();
         let event = EventFields { account: "acme", data: "{}", ..EventFields::default() };
         let firing = Listing { index: 0, destination: 7, trigger: "t" };

@@ -1,5 +1,6 @@
-//! Hands what was found at a start to the renderer, as if it had just been matched: charged to its accounts, admitted
-//! by the gate, and paced by both. Accounts are fed side by side, each in the order in which its events were accepted.
+//! Hands the deliveries that were found at a start to the renderer, like newly matched ones: charged to their accounts,
+//! admitted by the gate, and paced by both. Accounts are fed side by side, each in the order in which its events were
+//! accepted.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -31,12 +32,12 @@ use crate::model::id::{AccountId, TriggerId};
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
 
-/// How long who finds no room waits before it tries again.
+/// The pause before the next try if there is no room.
 const AGAIN_AFTER: Duration = Duration::from_millis(5);
-/// The log says how far it is this often.
+/// The interval of log lines about the progress.
 const SAID_EVERY: Duration = Duration::from_secs(5);
 
-/// Is told how many deliveries were handed on, and how many there are.
+/// Called with how many deliveries were handed on, and their total.
 pub type FeedProgress = Box<dyn Fn(usize, usize) + Send + Sync>;
 
 /// What a start has found.
@@ -46,16 +47,16 @@ pub struct Recovered {
     pub(super) age_max: Duration,
 }
 
-/// Where recovered firings go.
+/// What is needed to hand on recovered firings.
 #[derive(Debug, Clone)]
 pub struct Feed {
-    /// Tells what triggers and templates are now.
+    /// The current triggers and templates.
     pub live: Arc<Live>,
     /// Admits them.
     pub gate: Arc<Gate>,
     /// Counts what is dropped.
     pub metrics: Arc<Metrics>,
-    /// Takes them.
+    /// Receives them.
     pub renderer: Recipient<FiringsMatched>,
 }
 
@@ -79,7 +80,7 @@ impl Recovered {
         self.found.is_empty()
     }
 
-    /// Hands all of them on. Ends early where the node stops: what is left stays in the journal.
+    /// Hands all of them on. Ends early if the node stops: the rest stays in the journal.
     pub async fn feed(self, feed: Feed, progress: Option<FeedProgress>) {
         let all = self.len();
         let feeding = Feeding {
@@ -116,7 +117,7 @@ impl Feeding {
         }
     }
 
-    /// Hands the firings of one event on; `None` where the node stops.
+    /// Hands the firings of one event on; `None` if the node stops.
     async fn entry(&self, id: &AccountId, account: &Arc<Account>, entry: &Arc<Entry<File>>) -> Option<()> {
         let Some(read) = read(entry, id) else {
             self.unreadable(entry);
@@ -148,13 +149,13 @@ impl Feeding {
             accepted_at,
             admission: Some(admission),
         };
-        // A renderer that has ended is one of a node that stops.
+        // The renderer has only ended if the node stops.
         self.feed.renderer.try_send(message).ok()
     }
 
     async fn admitted(&self, account: &Arc<Account>) -> Option<Admission> {
         loop {
-            // Nobody waits for the response; the admission only paces.
+            // No one waits for the response; the admission only paces.
             let (reply, _) = oneshot::channel();
             let receipt = Receipt { accepted: 1, rejected: Vec::new(), rejected_more: Default::default() };
             match self.feed.gate.admit(&[(Arc::clone(account), 1)], Ok(receipt), reply) {
@@ -183,7 +184,7 @@ impl Feeding {
 
     fn unreadable(&self, entry: &Arc<Entry<File>>) {
         let dropped = entry.cancel();
-        tracing::error!(deliveries = dropped, "an entry of the journal can't be read; what it fired is dropped");
+        tracing::error!(deliveries = dropped, "an entry of the journal can't be read; its deliveries are dropped");
         self.feed.metrics.deliveries.dropped.inc_by(Dropped::JournalDamaged, dropped);
     }
 
@@ -201,11 +202,11 @@ impl Feeding {
     }
 }
 
-/// An entry as it was read back.
+/// An entry that was read back.
 struct Read {
     event: Event,
     accepted_ms: u64,
-    /// Each with the fingerprint of where its trigger sent.
+    /// Each with the fingerprint of its trigger's destination at that time.
     firings: Vec<(TriggerId, u64, Kept)>,
 }
 
@@ -234,7 +235,7 @@ fn read(entry: &Arc<Entry<File>>, account: &AccountId) -> Option<Read> {
     Some(Read { event, accepted_ms: kept.accepted_ms, firings })
 }
 
-/// The firings of one event, with the triggers and templates as they are now.
+/// The firings of one event, with the current triggers and templates.
 #[derive(Debug)]
 struct Recovering {
     account: AccountId,

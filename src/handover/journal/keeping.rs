@@ -1,4 +1,4 @@
-//! The journal as the stages see it: see [`crate::flow::keep`].
+//! The journal's implementation of [`crate::flow::keep`].
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -21,11 +21,11 @@ use crate::flow::keep::{Begin, Keep, KeepPart, KeepRequest, Keeping, Kept, KeptE
 use crate::flow::refusal::{Full, Refusal};
 use crate::model::id::AccountId;
 
-/// Bytes of a record beside what stands in it: an estimate for an account's share.
+/// Bytes of a record in addition to its fields: an estimate for an account's share.
 const RECORD_BYTES: usize = 128;
-/// Bytes of a firing in a record beside its trigger's id.
+/// Bytes of a firing in a record in addition to its trigger's id.
 const FIRING_BYTES: usize = 16;
-/// After a write that failed the same is tried again so much later.
+/// The pause before a failed write is tried again.
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// The journal, for the threads that use it.
@@ -59,7 +59,7 @@ impl Keeping for Handle {
     }
 }
 
-/// Keeps what one thread accepts. The lock is that thread's; only a request to close an old segment comes from another.
+/// Keeps what one thread accepts. Only that thread takes the lock, except for a request to close an old segment.
 #[derive(Debug, Clone)]
 struct Accepting {
     acceptor: Arc<Mutex<Acceptor<Disk>>>,
@@ -81,7 +81,7 @@ struct AcceptedRequest {
 }
 
 impl AcceptedRequest {
-    /// What the parts take of their accounts' shares, or that one of them is over its share.
+    /// Charges the parts to their accounts' shares of the journal, or refuses.
     fn charge(&self, parts: &[KeepPart<'_>]) -> Result<Vec<Taken>, Refusal> {
         let charge = |part: &KeepPart<'_>| {
             let account = AccountId::new(part.account).map_err(|_| Refusal::Panic)?;
@@ -159,7 +159,7 @@ impl KeptEntry for Entry<File> {
     }
 }
 
-/// Notes which attempts begin on one thread: those of about the same moment together.
+/// Records the attempts that begin on one thread: those of about the same moment together.
 #[derive(Debug)]
 struct Beginning {
     beginner: Arc<Mutex<Beginner<Disk>>>,
@@ -175,7 +175,7 @@ struct BeginHandle(Rc<Beginning>);
 impl Begin for BeginHandle {
     fn begin(&self, kept: Kept) -> oneshot::Receiver<()> {
         let (ready, may_begin) = oneshot::channel();
-        // Every kept firing is one of this journal.
+        // Every kept firing belongs to this journal.
         let firing = kept.take().and_then(|(entry, index)| Some((entry.downcast::<Entry<File>>().ok()?, index)));
         if let Some(firing) = firing {
             self.0.push(vec![(firing, ready)]);
@@ -198,11 +198,11 @@ impl Beginning {
         }
     }
 
-    /// Writes what has come together when all else on the thread that could run has done so.
+    /// Writes the collected firings once all other ready tasks of the thread have run.
     async fn write(self: Rc<Self>) {
         tokio::task::yield_now().await;
         let (mut firings, mut ready): (Vec<Firing<File>>, Vec<_>) = self.waiting.take().into_iter().unzip();
-        // Another task may have taken all of it with what it tries again.
+        // Another task may have taken all of them for its own retry.
         while !firings.is_empty() {
             let begun = lock(&self.beginner).begin(firings, now_ms());
             match begun {
@@ -211,7 +211,7 @@ impl Beginning {
                     return self.shared.ready(begun, ready, &self.again);
                 }
                 Err(failed) => {
-                    // Without its record no attempt begins; they wait until there is room on the disk.
+                    // Without its record no attempt begins; they wait until the disk has room.
                     self.shared.failed(&failed.error);
                     firings = failed.firings;
                 }
@@ -224,7 +224,7 @@ impl Beginning {
     }
 }
 
-/// Attempts whose record could not be synced get another.
+/// Attempts whose record could not be synced get another record.
 async fn again_from(own: std::rc::Weak<Beginning>, mut failed: mpsc::UnboundedReceiver<Begins>) {
     while let Some(begins) = failed.recv().await {
         let Some(own) = own.upgrade() else { return };

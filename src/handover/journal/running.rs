@@ -1,4 +1,4 @@
-//! A journal that runs: opened, recovered, and with its threads.
+//! A running journal: opened, recovered, and with its threads.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,9 +18,9 @@ use crate::flow::keep::Keeping;
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
 
-/// Settled records may take twice as many bytes as unsettled ones before they are removed.
+/// The journal may take this many times the bytes of its unsettled records.
 const DISK_PER_UNSETTLED: usize = 3;
-/// A segment is this part of all.
+/// A segment is this fraction of the whole.
 const SEGMENTS: usize = 64;
 const SEGMENT_BYTES_MIN: usize = 64 << 10;
 const SEGMENT_BYTES_MAX: usize = 16 << 20;
@@ -28,13 +28,13 @@ const SEGMENT_BYTES_MAX: usize = 16 << 20;
 /// Why a journal did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// Its folder can't be had.
+    /// Its folder can't be used.
     #[error("the journal: {0}")]
     Folder(#[from] DiskError),
-    /// What a run before left can't be read.
+    /// What an earlier run left can't be read.
     #[error("the journal in {0}: {1}")]
     Open(PathBuf, OpenError),
-    /// Its threads can't be started.
+    /// A thread can't be started.
     #[error("the journal's threads: {0}")]
     Threads(std::io::Error),
 }
@@ -47,7 +47,8 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal beside an embedded store's file, with what it holds; `None` where nothing is to be kept.
+    /// Opens the journal beside an embedded store's file, and returns it with what it holds; `None` if nothing has to
+    /// be kept.
     pub async fn open(
         config: &Config,
         gate: &Arc<Gate>,
@@ -55,7 +56,7 @@ impl Journal {
     ) -> Result<Option<(Self, Recovered)>, JournalError> {
         let Ok(StoreKind::File(path)) = config.store.kind() else { return Ok(None) };
         let (settings, gate, metrics) = (config.journal.clone(), Arc::clone(gate), Arc::clone(metrics));
-        // It reads files, and this thread hears signals.
+        // It reads files, and this thread handles signals.
         let opened = tokio::task::spawn_blocking(move || Self::start(&path, &settings, &gate, &metrics)).await;
         opened.unwrap_or_else(|error| Err(JournalError::Threads(std::io::Error::other(error))))
     }
@@ -79,7 +80,7 @@ impl Journal {
         tell(&path, &opened.report, metrics);
         let accounts = Arc::new(Pool::new((settings.bytes_max / DISK_PER_UNSETTLED).max(1), ACCOUNT_WEIGHT));
         for found in &opened.found {
-            // What is there was accepted, whatever the shares are now.
+            // These deliveries were accepted already, whatever the shares are now.
             if let Ok(account) = crate::model::id::AccountId::new(&found.account) {
                 found.entry.charge(accounts.share(&account).take_over(found.entry.bytes()));
             }
@@ -92,13 +93,13 @@ impl Journal {
         Ok(Some((Self { handle: Arc::new(handle), threads }, recovered)))
     }
 
-    /// For the stages.
+    /// The journal as the stages use it.
     pub fn keeping(&self) -> Arc<dyn Keeping> {
         Arc::clone(&self.handle) as _
     }
 
-    /// The node stops: what ends without an attempt from now on stays, and is sent after the next start. How many
-    /// deliveries that is.
+    /// The node is stopping: firings that end without an attempt from now on stay in the journal and are sent after the
+    /// next start. Returns how many deliveries those are.
     pub fn close(&self) -> usize {
         self.handle.shared.journal.unsettled.close();
         self.handle.shared.journal.left()
@@ -119,7 +120,7 @@ pub fn folder(store: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Says once what was found, and counts what is dropped of it.
+/// Logs what was found, and counts what is dropped of it.
 fn tell(path: &Path, report: &Report, metrics: &Metrics) {
     for (segment, damage) in &report.damage {
         tracing::error!(segment, offset = damage.offset, bytes = damage.bytes, "the journal is damaged");
@@ -130,14 +131,14 @@ fn tell(path: &Path, report: &Report, metrics: &Metrics) {
     if report.lost > 0 {
         tracing::warn!(
             deliveries = report.lost,
-            "the machine has started anew since: deliveries that may have been sent are dropped; \
+            "the machine was restarted since: deliveries that may have been sent are dropped; \
              store.survives = \"power\" keeps them"
         );
     }
     if report.doubtful > 0 {
         tracing::error!(
             deliveries = report.doubtful,
-            "a damaged part of the journal may have said that they were sent: they are dropped"
+            "a damaged part of the journal may have recorded that these deliveries were sent: they are dropped"
         );
     }
     if report.unsettled > 0 || report.uncommitted > 0 {

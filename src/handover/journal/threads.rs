@@ -1,5 +1,5 @@
-//! The threads of a journal: one that removes and rewrites segments, and where the level is `power` one that syncs what
-//! was accepted and one that syncs what begins. No thread that serves requests or sends waits for a disk.
+//! The threads of a journal: one removes and rewrites segments; with the level `power`, one syncs accepted records and
+//! one syncs begun records. No thread that serves requests or sends waits for a disk.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -22,9 +22,9 @@ use super::registry::Journal;
 use crate::flow::gate::Gate;
 use crate::telemetry::metrics::Metrics;
 
-/// How often segments are looked at where nobody asks.
+/// The interval of the keeper's rounds if no one asks for one.
 const ROUND: Duration = Duration::from_millis(200);
-/// How often what waits for a failed sync is looked at.
+/// The interval at which waiters for a failed sync are checked.
 const STUCK: Duration = Duration::from_millis(10);
 
 /// What all threads that use the journal share.
@@ -40,26 +40,26 @@ pub(super) struct Shared {
     /// Writes that failed.
     failures: AtomicUsize,
     wake: Mutex<Sender<Wake>>,
-    /// In `power`: to the threads that sync.
+    /// With `power`: to the threads that sync.
     answers: Option<Mutex<Sender<Waiting>>>,
     begins: Option<Mutex<Sender<Waiting>>>,
 }
 
-/// Said to the thread that keeps the journal.
+/// A message to the keeper's thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wake {
     Look,
     Stop,
 }
 
-/// Firings whose attempts wait, each with where it is told that it may begin.
+/// Firings whose attempts wait, each with the sender that allows it to begin.
 pub(super) type Begins = Vec<(Firing<File>, oneshot::Sender<()>)>;
 
 /// What waits for a sync.
 pub(super) enum Waiting {
-    /// A response: released when all these places are durable.
+    /// A response: released when all these positions are durable.
     Answer { ends: Vec<(Arc<Segment<File>>, u32)>, release: Box<dyn Any + Send> },
-    /// Attempts; where the sync fails they go back to their thread.
+    /// Attempts; if the sync fails they go back to their thread.
     Begin { begun: Begun<File>, ready: Vec<oneshot::Sender<()>>, again: mpsc::UnboundedSender<Begins> },
     /// The journal ends.
     Stop,
@@ -114,7 +114,7 @@ impl Threads {
         Ok(Self { shared, threads })
     }
 
-    /// A last round, and the end of all threads.
+    /// Runs a last round and ends all threads.
     pub(super) fn stop(self) {
         for sender in [&self.shared.answers, &self.shared.begins].into_iter().flatten() {
             let _ = lock(sender).send(Waiting::Stop);
@@ -122,7 +122,7 @@ impl Threads {
         self.shared.tell(Wake::Stop);
         drop(self.shared);
         for thread in self.threads {
-            // One that a panic ended has nothing left to stop.
+            // A thread that has panicked is not running any more.
             let _ = thread.join();
         }
     }
@@ -134,11 +134,11 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHand
 
 impl Shared {
     fn tell(&self, wake: Wake) {
-        // A thread that ended has nothing to look at.
+        // A thread that has ended needs no wake.
         let _ = lock(&self.wake).send(wake);
     }
 
-    /// A write failed: nothing is accepted until one succeeds, which is tried soon.
+    /// A write failed: nothing is accepted until one succeeds. The keeper tries soon.
     pub(super) fn failed(&self, error: &io::Error) {
         self.is_unwritable(error);
         self.tell(Wake::Look);
@@ -153,7 +153,7 @@ impl Shared {
         }
     }
 
-    /// A round went well that began when so many writes had failed. One that failed meanwhile says more.
+    /// A round succeeded that began after this many failures. Failures since then count as newer.
     fn is_writable(&self, failures: usize) {
         let is_latest = failures == self.failures.load(Ordering::SeqCst);
         if is_latest && self.unwritable.load(Ordering::SeqCst) && !self.journal.is_failed() {
@@ -164,14 +164,14 @@ impl Shared {
         }
     }
 
-    /// Has a response wait until these places are durable, where the level says so; else it is released at once.
+    /// Holds a response until these positions are durable, if the level demands it; otherwise releases it at once.
     pub(super) fn release(&self, ends: Vec<(Arc<Segment<File>>, u32)>, release: Box<dyn Any + Send>) {
         if let Some(answers) = &self.answers {
             let _ = lock(answers).send(Waiting::Answer { ends, release });
         }
     }
 
-    /// Lets attempts begin when their record is as durable as the level says.
+    /// Lets attempts begin once their record is as durable as the level demands.
     pub(super) fn ready(
         &self,
         begun: Begun<File>,
@@ -187,7 +187,7 @@ impl Shared {
         }
     }
 
-    /// Says how many bytes are unsettled.
+    /// Reports the unsettled bytes.
     pub(super) fn report_bytes(&self) {
         let unsettled = self.journal.unsettled.bytes();
         self.metrics.journal.bytes.set(i64::try_from(unsettled).unwrap_or(i64::MAX));
@@ -199,11 +199,11 @@ impl Shared {
     }
 }
 
-/// Marked before it is told: what begins is settled.
+/// Marked before the attempt is allowed: from then on the firing is settled.
 fn begin(begun: Begun<File>, ready: Vec<oneshot::Sender<()>>) {
     begun.mark();
     for one in ready {
-        // A thread that has ended sends nothing.
+        // A thread that has ended makes no attempts.
         let _ = one.send(());
     }
 }
@@ -228,7 +228,7 @@ fn keep(mut keeper: Keeper<Disk>, shared: &Weak<Shared>, woken: &Receiver<Wake>)
                 unreadable = round.unreadable;
                 shared.is_writable(failures);
             }
-            // The next round comes in its time: a disk that is full is not asked all the while.
+            // The next round is made at the usual interval, so that a full disk is not written to all the time.
             Err(error) => shared.is_unwritable(&error),
         }
         shared.report();
@@ -238,7 +238,7 @@ fn keep(mut keeper: Keeper<Disk>, shared: &Weak<Shared>, woken: &Receiver<Wake>)
     }
 }
 
-/// Syncs the segments of all that waits, one sync for all that waits for the same.
+/// Syncs segments, with one sync for all that wait for the same one.
 fn sync(shared: &Weak<Shared>, incoming: &Receiver<Waiting>) {
     let mut waiting: Vec<Waiting> = Vec::new();
     loop {
@@ -285,12 +285,13 @@ fn segments(waiting: &[Waiting]) -> BTreeMap<u64, Arc<Segment<File>>> {
     segments
 }
 
-/// Lets go of what is durable; what is not yet waits on.
+/// Releases what is durable and returns what is not yet.
 fn settle(waiting: Waiting) -> Option<Waiting> {
     let is_durable = |segment: &Segment<File>, end: u32| segment.synced.load(Ordering::SeqCst) >= end;
     match waiting {
         Waiting::Answer { ends, release } => {
-            // What stood in a segment whose sync failed is durable when it was written anew, which leaves it dead.
+            // Records in a segment whose sync failed are durable once they are rewritten, which leaves that segment
+            // unneeded.
             let is_safe = ends.iter().all(|(segment, end)| is_durable(segment, *end) || segment.is_dead());
             (!is_safe).then_some(Waiting::Answer { ends, release })
         }

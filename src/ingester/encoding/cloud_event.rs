@@ -1,5 +1,5 @@
 //! CloudEvents 1.0 in structured content mode: one event in the JSON event format. Extension attributes other than
-//! `account` are legal and are not read.
+//! `account` are valid and ignored.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -28,7 +28,7 @@ pub(super) fn event_schema() -> Value {
 /// Reads an event of the JSON event format.
 pub(super) fn structured(batch: &mut BatchReader<'_>, document: Document) -> Result<Event, Mistake> {
     let Some(object) = document.object() else {
-        return Err(("wrong_type", format!("a CloudEvent is a JSON object, not {}", document.root().kind())));
+        return Err(("wrong_type", format!("a CloudEvent must be a JSON object, not {}", document.root().kind())));
     };
     let json = text("datacontenttype", object.get("datacontenttype"))?.is_none_or(is_json);
     let apart = match (object.get("data"), object.get("data_base64")) {
@@ -46,11 +46,11 @@ pub(super) fn structured(batch: &mut BatchReader<'_>, document: Document) -> Res
     Ok(Event { data: body, ..event })
 }
 
-/// All of the event but its data.
+/// All attributes of the event, without its data.
 pub(super) fn attributes<'a>(members: &mut Members, take: impl Fn(&str) -> Option<Json<'a>>) -> Result<Event, Mistake> {
     match text("specversion", take("specversion"))? {
         Some("1.0") => {}
-        Some(_) => return Err(("bad_specversion", "`specversion` is 1.0".into())),
+        Some(_) => return Err(("bad_specversion", "`specversion` must be 1.0".into())),
         None => return Err(missing("specversion")),
     }
     let source = text("source", take("source"))?.filter(|source| !source.is_empty());

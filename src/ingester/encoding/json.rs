@@ -26,11 +26,10 @@ pub(super) fn event_schema() -> Value {
     json!({"$ref": "#/components/schemas/EventDocument"})
 }
 
-/// Reads one event. A member that is not known is a mistake, since a misspelt `account` would fire another
-/// customer's triggers.
+/// Reads one event. An unknown member is a mistake, since a misspelt `account` would fire another customer's triggers.
 pub(super) fn event(batch: &mut BatchReader<'_>, document: Document) -> Result<Event, Mistake> {
     let Some(object) = document.object() else {
-        return Err(("wrong_type", format!("an event is a JSON object, not {}", document.root().kind())));
+        return Err(("wrong_type", format!("an event must be a JSON object, not {}", document.root().kind())));
     };
     let take = |name| object.get(name).filter(|value| *value != Json::Null);
     if take("specversion").is_some() {

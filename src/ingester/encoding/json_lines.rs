@@ -1,4 +1,4 @@
-//! NDJSON: one event object a line. A line that is not JSON costs that line. Blank lines don't count.
+//! NDJSON: one event object per line. A line that is not JSON is rejected alone. Blank lines are not counted.
 
 use bytes::Bytes;
 use serde_json::json;
@@ -11,7 +11,7 @@ use crate::model::event::Event;
 pub(super) static JSON_LINES: Encoding = Encoding {
     media_types: &["application/x-ndjson", "application/ndjson", "application/jsonl"],
     reads_headers: false,
-    schema: || Some(json!({"type": "string", "description": "One event object a line"})),
+    schema: || Some(json!({"type": "string", "description": "One event object per line"})),
     read: |batch, source| {
         let body = &source.body;
         let mut start = 0;
