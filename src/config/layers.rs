@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
-use super::reader::ConfigError;
+use super::error::ConfigError;
 use crate::templating::nearest::{edits, likely};
 
 /// The compiled-in file, which holds every key.

@@ -1,8 +1,7 @@
 //! Reads keys out of the merged layers. A key that can't be used is reported and replaced by a value within its
 //! bounds, so that one reading finds every mistake.
 
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -10,53 +9,9 @@ use std::time::Duration;
 
 use toml::Value;
 
+use super::error::ConfigError;
 use super::layers::Layers;
-
-/// One mistake in the settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigError {
-    /// The key, `section.key`, or the file.
-    pub place: String,
-    /// What is wrong and what to write instead.
-    pub detail: String,
-    /// The file or the environment variable that says so; `None` where it is the default.
-    pub source: Option<String>,
-}
-
-impl ConfigError {
-    pub(super) fn new(place: &str, detail: impl Into<String>) -> Self {
-        Self { place: place.to_owned(), detail: detail.into(), source: None }
-    }
-
-    pub(super) fn found_in(self, source: Option<&str>) -> Self {
-        Self { source: source.map(str::to_owned), ..self }
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.detail)?;
-        self.source.as_ref().map_or(Ok(()), |source| write!(f, " (in {source})"))
-    }
-}
-
-/// Reads an address and a port. `localhost` is the loopback address of IPv4; no other name is looked up, since which of
-/// its addresses is meant would be a guess.
-pub fn listen_address(text: &str) -> Result<SocketAddr, NotAnAddress> {
-    let localhost = |(host, port): (&str, &str)| {
-        let port = port.parse().ok().filter(|_| host.eq_ignore_ascii_case("localhost"))?;
-        Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
-    };
-    let named = || text.rsplit_once(':').and_then(localhost);
-    text.parse().ok().or_else(named).ok_or_else(|| NotAnAddress(text.chars().take(80).collect()))
-}
-
-/// A text that names no address to listen on.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} is not an address and a port; write them like 127.0.0.1:8080, localhost:8080, [::1]:8080 or 0.0.0.0:8080"
-)]
-pub struct NotAnAddress(String);
+use super::listen::listen_address;
 
 /// The merged layers, whose types the layers have checked, and the mistakes found so far.
 pub(super) struct Reader {
@@ -167,30 +122,5 @@ impl Reader {
             self.refuse(name, format!("{text:?} is not known; write one of {}", words.join(", ")));
             words[0]
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_to_listen_on() {
-        for (text, expected) in [
-            ("127.0.0.1:9000", Some("127.0.0.1:9000")),
-            ("localhost:9000", Some("127.0.0.1:9000")),
-            ("LocalHost:0", Some("127.0.0.1:0")),
-            ("[::1]:8080", Some("[::1]:8080")),
-            ("9000", None),
-            ("localhost", None),
-            ("localhost:70000", None),
-            ("example.com:80", None),
-            (":9000", None),
-            ("", None),
-        ] {
-            let read = listen_address(text);
-            assert_eq!(read.clone().ok().map(|address| address.to_string()).as_deref(), expected, "{text}");
-            assert!(read.is_ok() || read.expect_err("checked").to_string().contains("localhost:8080"), "{text}");
-        }
     }
 }
