@@ -14,11 +14,11 @@ use super::layers::Layers;
 use super::listen::listen_address;
 
 /// The merged layers, whose types the layers have checked, and the mistakes found so far.
-pub(super) struct Reader {
+pub(super) struct SettingsReader {
     layers: Layers,
 }
 
-impl Reader {
+impl SettingsReader {
     pub(super) fn new(layers: Layers) -> Self {
         Self { layers }
     }

@@ -40,7 +40,7 @@ pub const ATTRIBUTES_MAX: usize = 8_192;
 pub const EVENTS_MAX: usize = 4_096;
 
 /// What Posthaste itself puts into every template's data, whatever the dictionary contains.
-pub const ENGINE_PATHS: [&str; 3] = ["event.type", "event.id", "event.time"];
+pub use crate::templating::EVENT_PATHS as ENGINE_PATHS;
 
 /// The dictionary, checked and indexed.
 #[derive(Debug, Clone, PartialEq)]

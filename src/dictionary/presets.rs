@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::{Dictionary, DictionaryError, load};
 use crate::model::event::EventPattern;
 use crate::model::template::Format;
-use crate::templating::{Limits, Setting, Severity, compile_in};
+use crate::templating::{Setting, Severity, TemplateLimits, compile_in};
 
 const SHIPPED: [(&str, &str); 9] = [
     ("slack", include_str!("../../config/presets/slack.toml")),
@@ -86,15 +86,15 @@ impl Preset {
         EventPattern::new(&self.content.event).ok()
     }
 
-    fn read(name: &str, text: &str) -> Result<Self, String> {
-        let mut content: Content = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+    fn read(name: &str, text: &str) -> Result<Self, toml::de::Error> {
+        let mut content: Content = toml::from_str(text)?;
         // The line break at the end of the file does not belong to the template.
         content.body.truncate(content.body.trim_end_matches('\n').len());
         Ok(Self { name: name.to_owned(), content })
     }
 
     /// The first mistake: whoever copies the preset saves it as a template, so it must be valid.
-    fn mistake(&self, dictionary: &Dictionary, limits: &Limits) -> Option<String> {
+    fn mistake(&self, dictionary: &Dictionary, limits: &TemplateLimits) -> Option<String> {
         let Some(format) = self.format() else { return Some("`format` must be json, xml, form or text".to_owned()) };
         let Some(event) = self.event() else { return Some("`event` is not an event pattern".to_owned()) };
         let content_type = self.content.content_type.as_deref();
@@ -107,7 +107,11 @@ impl Preset {
 
 impl Presets {
     /// The shipped presets whose tags are all in the dictionary, and those of the operator's folder.
-    pub fn load(dictionary: &Dictionary, dir: Option<&Path>, limits: &Limits) -> Result<Self, Vec<DictionaryError>> {
+    pub fn load(
+        dictionary: &Dictionary,
+        dir: Option<&Path>,
+        limits: &TemplateLimits,
+    ) -> Result<Self, Vec<DictionaryError>> {
         let mut presets = Vec::new();
         for (name, text) in SHIPPED {
             presets.extend(Preset::read(name, text).ok().filter(|preset| preset.mistake(dictionary, limits).is_none()));
@@ -116,19 +120,18 @@ impl Presets {
         let (texts, mut errors) = load::read_folder(dir, "presets.dir");
         for (file, text) in texts {
             let name = Path::new(&file).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            let read = Preset::read(&name, &text).and_then(|preset| match preset.mistake(dictionary, limits) {
-                Some(mistake) => Err(mistake),
-                None => Ok(preset),
-            });
-            match read {
+            let mistake = match Preset::read(&name, &text) {
                 Ok(preset) => {
+                    let mistake = preset.mistake(dictionary, limits);
                     presets.retain(|shipped: &Preset| shipped.name != name);
                     presets.push(preset);
+                    mistake
                 }
-                Err(what) => {
-                    let instead = "correct it; `posthaste preset` shows the shipped ones".to_owned();
-                    errors.push(DictionaryError { file, line: None, what, instead });
-                }
+                Err(error) => Some(error.message().to_owned()),
+            };
+            if let Some(what) = mistake {
+                let instead = "correct it; `posthaste preset` shows the shipped ones".to_owned();
+                errors.push(DictionaryError { file, line: None, what, instead });
             }
         }
         if errors.is_empty() { Ok(Self { presets }) } else { Err(errors) }
@@ -178,14 +181,20 @@ mod tests {
     /// The bodies for the dictionary's sample, for the same with hostile texts, and without data.
     fn bodies(name: &str) -> Vec<String> {
         let dictionary = Dictionary::shipped();
-        let presets = Presets::load(&dictionary, None, &Limits::default()).expect("shipped");
+        let presets = Presets::load(&dictionary, None, &TemplateLimits::default()).expect("shipped");
         let preset = presets.find(name).expect(name);
         let format = preset.format().expect("a format");
         let event = preset.event();
-        let checked = compile(format, preset.body(), &dictionary, event.as_ref(), &Limits::default());
+        let checked = compile(format, preset.body(), &dictionary, event.as_ref(), &TemplateLimits::default());
         assert_eq!(checked.diagnostics, [], "{name}");
         let compiled = checked.compiled.expect("accepted");
-        let about = About { event_type: "booking.confirmed", id: "e1", time: "2026-05-07T22:30:00Z", account: "acme" };
+        let about = About {
+            event_type: "booking.confirmed",
+            id: "e1",
+            time: "2026-05-07T22:30:00Z",
+            account: "acme",
+            ..About::default()
+        };
         let sample = Value::Object(dictionary.sample(dictionary.sample_type(event.as_ref()).as_str()));
         let mut wild = sample.clone();
         hostile(&mut wild);
@@ -198,7 +207,7 @@ mod tests {
 
     #[test]
     fn every_shipped_preset_sends_what_its_receiver_documents() {
-        let presets = Presets::load(&Dictionary::shipped(), None, &Limits::default()).expect("shipped");
+        let presets = Presets::load(&Dictionary::shipped(), None, &TemplateLimits::default()).expect("shipped");
         let names: Vec<_> = presets.iter().map(|preset| preset.name.as_str()).collect();
         assert_eq!(names, SHIPPED.map(|(name, _)| name));
         for (name, required) in REQUIRED {
@@ -258,7 +267,7 @@ mod tests {
         let preset = |body: &str| format!("{head}body = {body:?}\n");
         write("slack.toml", &preset("{\"own\": 1}"));
         write("ours.toml", &preset("[]"));
-        let load = || Presets::load(&Dictionary::shipped(), Some(folder.path()), &Limits::default());
+        let load = || Presets::load(&Dictionary::shipped(), Some(folder.path()), &TemplateLimits::default());
         let presets = load().expect("read");
         assert_eq!(presets.find("slack").map(Preset::body), Some("{\"own\": 1}"));
         assert_eq!((presets.find("ours").map(Preset::title), presets.iter().count()), (Some("T"), SHIPPED.len() + 1));

@@ -16,7 +16,7 @@ use super::state::AppState;
 use super::template_check::{Asked, compile, preview, sample_event};
 use super::{body, expressions, path, triggers};
 use crate::json::{Document, kind};
-use crate::matching::{Limits, Pattern, Steps, Subject};
+use crate::matching::{FilterLimits, Pattern, Steps, Subject};
 use crate::model::event::Event;
 use crate::model::field::FieldError;
 use crate::model::id::AccountId;
@@ -177,7 +177,7 @@ async fn judge(
 }
 
 /// Whether an event passes a filter. A filter that costs too much is not passed.
-pub(super) fn passes(pattern: Option<&Pattern>, event: &Event, limits: &Limits) -> bool {
+pub(super) fn passes(pattern: Option<&Pattern>, event: &Event, limits: &FilterLimits) -> bool {
     let (Some(pattern), Some(data)) = (pattern, event.data.object()) else { return true };
     let mut steps = Steps::new(limits.steps_per_trigger_max);
     pattern.matches(&mut Subject::new(data), &mut steps).unwrap_or(false)

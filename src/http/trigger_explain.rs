@@ -15,7 +15,7 @@ use super::state::AppState;
 use super::{body, paging, path};
 use crate::json::{Document, kind};
 use crate::live::{Index, LiveTrigger};
-use crate::matching::{Limits, Steps, Subject, TooCostly};
+use crate::matching::{FilterLimits, Steps, Subject, TooCostly};
 use crate::model::event::EventType;
 use crate::model::field::Fields;
 use crate::model::id::{AccountId, TriggerId};
@@ -143,7 +143,7 @@ fn page(
     account: &AccountId,
     ids: &[TriggerId],
     question: &Question,
-    limits: &Limits,
+    limits: &FilterLimits,
 ) -> Result<(Vec<Explanation>, Option<String>), Problem> {
     let Some(data) = question.data.object() else { return Ok((Vec::new(), None)) };
     let mut subject = Subject::new(data);

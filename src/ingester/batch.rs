@@ -1,7 +1,6 @@
 //! Reads the events of a request. Pure: bytes in, events and mistakes out.
 
 use bytes::Bytes;
-use bytestring::ByteString;
 
 use super::members::{Members, Mistake};
 use crate::flow::refusal::{Refusal, Rejections};
@@ -49,6 +48,15 @@ impl<'a> BatchReader<'a> {
         }
     }
 
+    /// Adds an event whose document may not be JSON.
+    pub(super) fn add_read(
+        &mut self,
+        read: impl FnOnce(&mut Self, Document) -> Result<Event, Mistake>,
+        item: Result<Document, Malformed>,
+    ) {
+        self.add(|own, item| read(own, Result::map_err(item, mistake)?), item);
+    }
+
     /// Returns the event if the sender may post for its account.
     fn check_account(&self, event: Event) -> Result<Event, Mistake> {
         match self.only_account {
@@ -61,14 +69,9 @@ impl<'a> BatchReader<'a> {
     }
 }
 
-/// Parses JSON. The error has a line and a column but no part of the text.
-pub(super) fn parse(text: &Bytes) -> Result<Document, Malformed> {
-    Document::read(utf8(text)?)
-}
-
 /// Parses JSON whose array elements are documents of their own.
 pub(super) fn parse_each(text: &Bytes) -> Result<Parsed, Refusal> {
-    utf8(text).and_then(Document::read_each).map_err(refusal)
+    Document::read_each(text).map_err(refusal)
 }
 
 /// The refusal of the whole request for this mistake.
@@ -76,21 +79,19 @@ pub(super) fn refusal(malformed: Malformed) -> Refusal {
     Refusal::Malformed(malformed.to_string())
 }
 
-/// The text, without the byte order mark that some clients send.
-fn utf8(text: &Bytes) -> Result<ByteString, Malformed> {
-    const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-    let text = if text.starts_with(BYTE_ORDER_MARK) { text.slice(BYTE_ORDER_MARK.len()..) } else { text.clone() };
-    ByteString::try_from(text.clone()).map_err(|error| Malformed::not_utf8(&text, error.valid_up_to()))
+/// The mistake of one event that is not JSON.
+pub(super) fn mistake(malformed: Malformed) -> Mistake {
+    ("malformed_json", malformed.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ingester::encoding::{Encoding, Source};
+    use crate::ingester::encoding::{Encoding, RequestContent};
 
     fn read_as(media_type: &str, body: &[u8], only_account: Option<&AccountId>) -> Result<Batch, Refusal> {
         let encoding = Encoding::select(Some(media_type), false).expect("an encoding");
-        encoding.read(&Source { body: Bytes::copy_from_slice(body), headers: Vec::new() }, only_account)
+        encoding.read(&RequestContent { body: Bytes::copy_from_slice(body), headers: Vec::new() }, only_account)
     }
 
     fn json(body: &str) -> Result<Batch, Refusal> {

@@ -27,14 +27,14 @@ use crate::model::event::Event;
 use crate::model::id::AccountId;
 use crate::telemetry::metrics::Metrics;
 use batch::Batch;
-use encoding::{Encoding, Source};
+use encoding::{Encoding, RequestContent};
 
 /// A request with events, as it was received.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct EventsReceived {
     /// The body, and the headers that belong to the events.
-    pub source: Source,
+    pub source: RequestContent,
     /// The charge of the body's bytes.
     pub body: Taken,
     /// The encoding of the events.
@@ -99,7 +99,7 @@ impl Handler<EventsReceived> for Ingester {
         batch.events.iter_mut().for_each(|event| event.hops = hops);
         batch.rejected.count(&self.ingesting.metrics);
         // The parsed events can be many times larger than the body.
-        let read = batch.events.iter().map(|event| event.data.heap_bytes()).sum();
+        let read = batch.events.iter().map(Event::heap_bytes).sum();
         if !body.grow(read) {
             // If this sender has no other request, sending it again would not help.
             if body.share().taken() > body.units() {
@@ -196,7 +196,7 @@ mod tests {
     async fn post(ingester: &actix::Addr<Ingester>, body: &'static str) -> crate::flow::response::EventsResponse {
         let (reply, answer) = oneshot::channel();
         ingester.do_send(EventsReceived {
-            source: Source { body: Bytes::from_static(body.as_bytes()), headers: Vec::new() },
+            source: RequestContent { body: Bytes::from_static(body.as_bytes()), headers: Vec::new() },
             body: body_taken(),
             encoding: encoding::ALL[0],
             only_account: None,
@@ -213,7 +213,7 @@ mod tests {
         let ingester = Ingester::new(Arc::clone(&gate), Arc::default(), None, probe, 16).start();
         let (reply, mut answer) = oneshot::channel();
         ingester.do_send(EventsReceived {
-            source: Source {
+            source: RequestContent {
                 body: Bytes::from_static(
                     b"[{\"type\":\"a\",\"data\":{}},{\"type\":\"b\"},{\"type\":\"c\",\"data\":{}}]",
                 ),

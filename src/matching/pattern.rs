@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::alternatives::Alternatives;
 use super::error::PatternError;
 use super::program::{Below, Op, Text, small};
-use super::read::{Body, Item, Leaf, Level, Reader};
+use super::read::{Body, Item, Leaf, Level, PatternReader};
 
 /// A filter. One that exists is valid.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl Pattern {
 
     /// The same; of what is refused, each member's first mistake.
     pub fn examine(source: &Value) -> Result<Self, Vec<PatternError>> {
-        let mut reader = Reader::default();
+        let mut reader = PatternReader::default();
         let level = reader.read(source)?;
         let level = Alternatives::default().separate(level).map_err(|error| vec![error])?;
         let mut layout = Layout { reader: &reader, operations: Vec::new() };
@@ -62,7 +62,7 @@ impl Pattern {
 
 /// Writes operations in pre-order.
 struct Layout<'r> {
-    reader: &'r Reader,
+    reader: &'r PatternReader,
     operations: Vec<Op>,
 }
 

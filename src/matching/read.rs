@@ -78,7 +78,7 @@ pub(super) struct Leaf {
 
 /// What was read of a pattern, and the state of the reading.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
+pub(super) struct PatternReader {
     pub(super) texts: Texts,
     pub(super) names: Vec<Span>,
     pub(super) leaves: Vec<Leaf>,
@@ -91,7 +91,7 @@ pub(super) struct Reader {
     pub(super) scalars: VecDeque<Span>,
 }
 
-impl Reader {
+impl PatternReader {
     /// Reads a whole pattern, or says every mistake.
     pub(super) fn read(&mut self, source: &Value) -> Result<Level, Vec<PatternError>> {
         let read = match source {

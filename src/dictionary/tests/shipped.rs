@@ -24,7 +24,7 @@ const TAGS: [(&str, &str, &str); 8] = [
     ("CONTRACT", "DATE", "ID STATUS"),
     ("MESSAGE", "", "TEXT SENT_AT"),
     ("CHANNEL", "", "NAME REASON"),
-    ("EVENT", "", "NAME ID TIME"),
+    ("EVENT", "", "NAME ID TIME SOURCE SUBJECT"),
 ];
 
 const OWN: &str = "(Posthaste's own name.)";

@@ -16,7 +16,7 @@ pub(super) static CLOUD_EVENT_BATCH: Encoding = Encoding {
         let Parsed::Many(items) = parse_each(&source.body)? else {
             return Err(Refusal::Malformed("a batch of CloudEvents must be a JSON array".to_owned()));
         };
-        items.into_iter().for_each(|item| batch.add(structured, item));
+        items.into_iter().for_each(|item| batch.add_read(structured, item));
         Ok(())
     },
 };

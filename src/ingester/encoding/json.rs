@@ -6,6 +6,7 @@ use super::Encoding;
 use crate::ingester::batch::{BatchReader, parse_each};
 use crate::ingester::members::{Mistake, data, event_id, missing};
 use crate::json::{Document, Json, Parsed};
+use crate::model::attributes::Attributes;
 use crate::model::event::Event;
 use crate::model::id::new_event_id;
 
@@ -15,7 +16,7 @@ pub(super) static JSON: Encoding = Encoding {
     schema: || Some(json!({"oneOf": [event_schema(), {"type": "array", "items": event_schema()}]})),
     read: |batch, source| {
         match parse_each(&source.body)? {
-            Parsed::Many(items) => items.into_iter().for_each(|item| batch.add(event, item)),
+            Parsed::Many(items) => items.into_iter().for_each(|item| batch.add_read(event, item)),
             Parsed::One(one) => batch.add(event, one),
         }
         Ok(())
@@ -56,5 +57,6 @@ pub(super) fn event(batch: &mut BatchReader<'_>, document: Document) -> Result<E
     }
     let source = members.no_source();
     let data = document.into_member("data").ok_or_else(|| missing("data"))?;
-    Ok(Event { account, event_type, id, id_given, source, time, hops: 0, data })
+    let attributes = Attributes::default();
+    Ok(Event { account, event_type, id, id_given, source, time, attributes, hops: 0, data })
 }

@@ -24,16 +24,15 @@ pub struct Encoding {
     pub reads_headers: bool,
     /// The JSON schema of a body; `None` if the body is any JSON value.
     pub schema: fn() -> Option<Value>,
-    read: fn(&mut BatchReader<'_>, &Source) -> Result<(), Refusal>,
+    read: fn(&mut BatchReader<'_>, &RequestContent) -> Result<(), Refusal>,
 }
 
-/// The content of a request: its body and, if the encoding reads headers, those that begin with `ce-`, unchanged but
-/// without that prefix.
+/// The content of a request: its body and, if the encoding reads headers, those that carry attributes of a CloudEvent.
 #[derive(Debug, Clone, Default)]
-pub struct Source {
+pub struct RequestContent {
     /// The body.
     pub body: Bytes,
-    /// Names in lower case, and values.
+    /// Names of attributes in lower case, and their values unchanged.
     pub headers: Vec<(String, Bytes)>,
 }
 
@@ -52,7 +51,7 @@ pub struct Unsupported(pub String);
 
 impl Encoding {
     /// Reads a request's events. The sender may post only for `only_account`, if that is given.
-    pub(super) fn read(&self, source: &Source, only_account: Option<&AccountId>) -> Result<Batch, Refusal> {
+    pub(super) fn read(&self, source: &RequestContent, only_account: Option<&AccountId>) -> Result<Batch, Refusal> {
         let mut reader = BatchReader::new(only_account);
         (self.read)(&mut reader, source)?;
         reader.finish()

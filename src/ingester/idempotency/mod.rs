@@ -164,6 +164,7 @@ mod tests {
 
     fn event(account: &str, source: &str, id: &str, id_given: bool) -> Event {
         Event {
+            attributes: Default::default(),
             hops: 0,
             account: AccountId::new(account).expect("a name"),
             event_type: EventType::new("a").expect("a type"),

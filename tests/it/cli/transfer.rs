@@ -1,5 +1,5 @@
-//! `posthaste export` and `posthaste import`: what goes out of one store comes into another, secrets
-//! too, or nothing does.
+//! `posthaste export` and `posthaste import`: all records of one store are imported into another, with their secrets,
+//! or none.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -39,7 +39,7 @@ fn a_round_trip_keeps_everything() {
     assert_eq!((code, stdout.as_str()), (0, told), "{stderr}");
     assert!(stderr.contains("a new one was made") && stderr.contains("from.redb"), "{stderr}");
 
-    // A file that is there already, and readable for all, is replaced by one that is not.
+    // An existing file that everyone can read is replaced by one that only its owner can read.
     let (code, stdout, stderr) = run(&home, &["export", "--all-accounts", "--output", "all.json"], FROM);
     assert_eq!(code, 0);
     assert!(stderr.lines().count() == 1 && stderr.contains("the store was there already"), "{stderr}");
@@ -68,7 +68,7 @@ fn a_round_trip_keeps_everything() {
 }
 
 #[test]
-fn one_mistake_keeps_everything_out() {
+fn one_mistake_prevents_the_whole_import() {
     let home = home();
     let good = json!({"account": "good", "templates": [template("a")], "triggers": []});
     let mut bad_url = trigger("url", "a");
@@ -138,7 +138,7 @@ fn what_this_node_would_not_save_is_imported_with_a_warning() {
 }
 
 #[test]
-fn a_store_in_use_is_told_and_left_alone() {
+fn a_store_in_use_is_refused_and_not_changed() {
     let home = home();
     let mut serve = command(&home, &["serve"]);
     serve.envs(FROM.iter().copied()).env("POSTHASTE_SERVER__LISTEN", "127.0.0.1:0");
@@ -165,7 +165,7 @@ fn a_store_that_keeps_nothing_is_refused() {
 }
 
 #[test]
-fn thousands_are_written_in_a_moment() {
+fn thousands_of_records_are_imported() {
     let home = home();
     let triggers: Vec<Value> = (0..3_000).map(|number| trigger(&format!("t{number:05}"), "a")).collect();
     let document = export(&json!([{"account": "default", "templates": [template("a")], "triggers": triggers}]));
