@@ -1,5 +1,7 @@
 //! Why a pattern is refused.
 
+const TOO_LARGE: &str = "pattern_too_large";
+
 /// Where, what kind of mistake, and which shape is wanted instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{pointer}: {detail}")]
@@ -24,6 +26,11 @@ impl PatternError {
 
     /// It is more than a pattern may have.
     pub(super) fn too_large(pointer: &str, detail: impl Into<String>) -> Self {
-        Self::new(pointer, "pattern_too_large", detail)
+        Self::new(pointer, TOO_LARGE, detail)
+    }
+
+    /// Whether the pattern is too large, so that no more of it is read.
+    pub(super) fn is_of_size(&self) -> bool {
+        self.code == TOO_LARGE
     }
 }

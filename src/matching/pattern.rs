@@ -18,9 +18,14 @@ pub struct Pattern {
 impl Pattern {
     /// Reads a pattern. What earlier versions accepted is read, too; see [`Pattern::complaint`].
     pub fn new(source: &Value) -> Result<Self, PatternError> {
+        Self::examine(source).map_err(|errors| errors.into_iter().next().expect("what is refused has a mistake"))
+    }
+
+    /// The same; of what is refused, each member's first mistake.
+    pub fn examine(source: &Value) -> Result<Self, Vec<PatternError>> {
         let mut reader = PatternReader::default();
         let level = reader.read(source)?;
-        let level = Alternatives::default().separate(level)?;
+        let level = Alternatives::default().separate(level).map_err(|error| vec![error])?;
         let mut layout = Layout { reader: &reader, operations: Vec::new() };
         layout.level(&level);
         let operations = layout.operations.into();

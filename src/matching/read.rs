@@ -10,6 +10,8 @@ use super::program::{Op, Span, Texts};
 
 /// The deepest nesting of objects in a pattern.
 const DEPTH_MAX: usize = 32;
+/// The most mistakes that are told of one pattern.
+const MISTAKES_MAX: usize = 20;
 /// The most values in one pattern, as they were written.
 const VALUES_MAX: usize = 1_000;
 
@@ -82,6 +84,7 @@ pub(super) struct PatternReader {
     pub(super) leaves: Vec<Leaf>,
     /// The first thing that earlier versions accepted and that a pattern must not have when it is saved.
     pub(super) complaint: Option<PatternError>,
+    mistakes: Vec<PatternError>,
     numbers_of_names: HashMap<String, u32>,
     values: usize,
     /// Where the strings and numbers of the list that is being read stand in the source, in their order.
@@ -89,16 +92,34 @@ pub(super) struct PatternReader {
 }
 
 impl PatternReader {
-    /// Reads a whole pattern.
-    pub(super) fn read(&mut self, source: &Value) -> Result<Level, PatternError> {
-        match source {
+    /// Reads a whole pattern, or says every mistake.
+    pub(super) fn read(&mut self, source: &Value) -> Result<Level, Vec<PatternError>> {
+        let read = match source {
             Value::Object(members) => self.level(members, "", 1, false),
             other => {
                 let detail =
                     format!("a pattern is an object, such as {{\"status\": [\"confirmed\"]}}, not {}", kind(other));
                 Err(PatternError::shape("", detail))
             }
+        };
+        let mut mistakes = std::mem::take(&mut self.mistakes);
+        match read {
+            Ok(level) if mistakes.is_empty() => Ok(level),
+            Ok(_) => Err(mistakes),
+            Err(last) => {
+                mistakes.push(last);
+                Err(mistakes)
+            }
         }
+    }
+
+    /// Notes a mistake, so that the reading goes on; one after which it can't is returned.
+    fn refuse(&mut self, error: PatternError) -> Result<(), PatternError> {
+        if error.is_of_size() || self.mistakes.len() + 1 >= MISTAKES_MAX {
+            return Err(error);
+        }
+        self.mistakes.push(error);
+        Ok(())
     }
 
     fn level(
@@ -120,33 +141,42 @@ impl PatternReader {
             if place > 0 {
                 self.texts.source.push(',');
             }
-            let at = crate::json::pointer(at, name);
-            let span = self.string(name);
-            self.texts.source.push(':');
-            if name == "$or" {
-                let branches = self.branches(value, &at, depth)?;
-                items.push(Item::Or { at, branches });
-                continue;
+            match self.member(name, value, &crate::json::pointer(at, name), (depth, in_or)) {
+                Ok(item) => items.push(item),
+                Err(error) => self.refuse(error)?,
             }
-            if in_or && RESERVED.contains(&name.as_str()) {
-                let detail = format!("`{name}` can't name a field within `$or`; {OR_SHAPE}");
-                return Err(PatternError::shape(&at, detail));
-            }
-            let body = match value {
-                Value::Object(inner) => Body::Level(self.level(inner, &at, depth + 1, in_or)?),
-                Value::Array(list) => Body::Leaf(self.leaf(list, &at)?),
-                other => {
-                    let shown: String = other.to_string().chars().take(80).collect();
-                    let detail =
-                        format!("a field takes a list of values or an object, not {}; write [{shown}]", kind(other));
-                    return Err(PatternError::shape(&at, detail));
-                }
-            };
-            let name = self.name(name, span);
-            items.push(Item::Field(name, body));
         }
         self.texts.source.push('}');
         Ok(items)
+    }
+
+    fn member(
+        &mut self,
+        name: &str,
+        value: &Value,
+        at: &str,
+        (depth, in_or): (usize, bool),
+    ) -> Result<Item, PatternError> {
+        let span = self.string(name);
+        self.texts.source.push(':');
+        if name == "$or" {
+            return Ok(Item::Or { at: at.to_owned(), branches: self.branches(value, at, depth)? });
+        }
+        if in_or && RESERVED.contains(&name) {
+            let detail = format!("`{name}` can't name a field within `$or`; {OR_SHAPE}");
+            return Err(PatternError::shape(at, detail));
+        }
+        let body = match value {
+            Value::Object(inner) => Body::Level(self.level(inner, at, depth + 1, in_or)?),
+            Value::Array(list) => Body::Leaf(self.leaf(list, at)?),
+            other => {
+                let shown: String = other.to_string().chars().take(80).collect();
+                let detail =
+                    format!("a field takes a list of values or an object, not {}; write [{shown}]", kind(other));
+                return Err(PatternError::shape(at, detail));
+            }
+        };
+        Ok(Item::Field(self.name(name, span), body))
     }
 
     fn branches(&mut self, value: &Value, at: &str, depth: usize) -> Result<Vec<Level>, PatternError> {
@@ -161,10 +191,14 @@ impl PatternReader {
                 self.texts.source.push(',');
             }
             let at = format!("{at}/{place}");
-            let Value::Object(members) = branch else {
-                return Err(PatternError::shape(&at, OR_SHAPE));
+            let read = match branch {
+                Value::Object(members) => self.level(members, &at, depth + 1, true),
+                _ => Err(PatternError::shape(&at, OR_SHAPE)),
             };
-            branches.push(self.level(members, &at, depth + 1, true)?);
+            match read {
+                Ok(level) => branches.push(level),
+                Err(error) => self.refuse(error)?,
+            }
         }
         self.texts.source.push(']');
         Ok(branches)

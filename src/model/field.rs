@@ -117,9 +117,8 @@ impl Fields {
         }
     }
 
-    /// Ends the reading: members that nothing took are mistakes too. `value` is what was read;
-    /// it can be `None` only where a mistake was noted.
-    pub fn finish<T>(mut self, value: Option<T>) -> Result<T, Vec<FieldError>> {
+    /// Ends the reading: members that nothing took are mistakes too.
+    pub fn end(mut self) -> Vec<FieldError> {
         for name in self.members.keys() {
             self.errors.push(FieldError::new(
                 pointer("", name),
@@ -131,9 +130,15 @@ impl Fields {
                 ),
             ));
         }
+        self.errors
+    }
+
+    /// The same, with what was read; `value` can be `None` only where a mistake was noted.
+    pub fn finish<T>(self, value: Option<T>) -> Result<T, Vec<FieldError>> {
+        let errors = self.end();
         match value {
-            Some(value) if self.errors.is_empty() => Ok(value),
-            _ => Err(self.errors),
+            Some(value) if errors.is_empty() => Ok(value),
+            _ => Err(errors),
         }
     }
 }

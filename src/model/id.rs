@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub const NAME_BYTES_MAX: usize = 128;
 /// What a name is, as a regular expression for the documents of the interface.
 pub const NAME_PATTERN: &str = "^[A-Za-z0-9_.~:@-]+$";
+/// A name that stands in a document for one that can't be read, so that it hides no other mistake.
+pub(super) const UNREADABLE: &str = "unreadable";
 
 /// Why a text can't be a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::model::field::{FieldError, Fields};
-use crate::model::id::TemplateId;
+use crate::model::id::{TemplateId, UNREADABLE};
 use crate::model::media_type::MediaType;
 use crate::model::trigger::display_name;
 
@@ -81,7 +81,17 @@ impl Template {
     /// Reads a template as the HTTP interface and the store write it. What its body means is not
     /// looked at here.
     pub fn from_json(document: Value) -> Result<Self, Vec<FieldError>> {
-        let mut fields = Fields::new(document, "a template")?;
+        let (template, errors) = Self::examine(document);
+        template.filter(|_| errors.is_empty()).ok_or(errors)
+    }
+
+    /// The same for a caller that goes on after a mistake: something harmless replaces what is wrong. `None` only where
+    /// the document is no object.
+    pub fn examine(document: Value) -> (Option<Self>, Vec<FieldError>) {
+        let mut fields = match Fields::new(document, "a template") {
+            Ok(fields) => fields,
+            Err(errors) => return (None, errors),
+        };
         let id = fields.required_text("id");
         let id = fields.parse("id", "bad_name", id, TemplateId::new);
         let name = display_name(&mut fields);
@@ -90,11 +100,14 @@ impl Template {
         let body = fields.required_text("body");
         let content_type = fields.text("content_type");
         let content_type = fields.parse("content_type", "bad_content_type", content_type, parse_content_type);
-        let template = match (id, format, body) {
-            (Some(id), Some(format), Some(body)) => Some(Self { id, name, format, body, content_type }),
-            _ => None,
+        let template = Self {
+            id: id.unwrap_or_else(|| TemplateId::new(UNREADABLE).expect("this can be a name")),
+            name,
+            format: format.unwrap_or(Format::Text),
+            body: body.unwrap_or_default(),
+            content_type,
         };
-        fields.finish(template)
+        (Some(template), fields.end())
     }
 
     /// The rule that the template breaks, where it was saved before that was one: its body is UTF-8.

@@ -63,6 +63,11 @@ impl TriggerUrl {
         }
     }
 
+    /// A URL that stands in a document for one that can't be read, so that it hides no other mistake.
+    pub(crate) fn placeholder() -> Self {
+        Self::plain("https://unreadable.invalid/").expect("this is a URL")
+    }
+
     /// The scheme, host and port as written, and what follows, where that holds expressions.
     pub fn expressions(&self) -> Option<(&str, &str)> {
         split(&self.written).ok().flatten()

@@ -4,6 +4,7 @@
 
 mod address;
 mod authorities;
+mod cause;
 mod code;
 mod connection;
 pub(crate) mod rights;
@@ -20,6 +21,7 @@ pub(crate) use ::redis::{
 
 use address::Address;
 pub use address::AddressError;
+pub use cause::Cause;
 pub(crate) use code::Code;
 pub(crate) use connection::Connection;
 

@@ -8,7 +8,7 @@ use crate::config::StoreUrlError;
 use crate::model::duration_text::DurationText;
 use crate::model::id::{TemplateId, TriggerId};
 use crate::model::quotas::Quota;
-use crate::redis::AddressError;
+use crate::redis::{AddressError, Cause};
 
 /// Why a call was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +79,14 @@ pub enum OpenError {
         waited: DurationText,
         /// The last error.
         detail: String,
+    },
+    /// The settings name something else than there is.
+    #[error("Redis at {place} can't be used: {cause}")]
+    Misdirected {
+        /// Its address.
+        place: String,
+        /// Why, and what to correct.
+        cause: Cause,
     },
     /// Redis responds and refuses this node.
     #[error(

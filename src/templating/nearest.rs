@@ -19,12 +19,16 @@ impl Nearest<'_> {
     }
 }
 
+/// How many letters must be added, removed, replaced or swapped with the next to make one name the other.
+pub fn edits(name: &str, other: &str) -> usize {
+    strsim::osa_distance(name, other)
+}
+
 /// The candidate with the fewest edits from the name, whatever the case. Of equals the first.
 pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<Nearest<'c>> {
     let letters = |name: &str| name.to_lowercase().chars().take(NAME_CHARS_MAX).collect::<String>();
     let wanted = letters(name);
-    let edits = |candidate: &str| strsim::osa_distance(&wanted, &letters(candidate));
-    let found = candidates.into_iter().map(|candidate| (edits(candidate), candidate));
+    let found = candidates.into_iter().map(|candidate| (edits(&wanted, &letters(candidate)), candidate));
     let (edits, name) = found.min_by_key(|&(edits, _)| edits)?;
     // A third of the letters: past that, a suggestion puzzles more than it helps.
     Some(Nearest { name, likely: edits <= (wanted.chars().count() / 3).max(1) })

@@ -38,6 +38,9 @@ fn check_settings(settings: &Settings, findings: &mut Findings) -> Config {
     for error in errors {
         findings.error("settings: ", &error.to_string());
     }
+    for unused in &config.unused {
+        findings.warning("settings: ", &visible_line(&unused.to_string()));
+    }
     // Reads the file of certificates.
     if let Err(error) = Outbound::new(&config.dispatch, OwnAddresses::default()) {
         findings.error("settings: ", &error.to_string());

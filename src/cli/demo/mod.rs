@@ -99,7 +99,7 @@ async fn perform(
     }
     say(&tour::summary(&totals));
     if !keep {
-        say(NEXT);
+        say(&next());
         return Ok(());
     }
     tour::put(&calls, more::setups(&format!("http://{receiver}"), &unused_address()?)).await?;
@@ -110,10 +110,27 @@ async fn perform(
     Ok(())
 }
 
-const NEXT: &str = "
-Next: posthaste demo --keep    the same, and stays up for you to try with curl
-      posthaste serve          a node of your own; posthaste receive prints what it sends
-      posthaste --help         the rest";
+fn next() -> String {
+    let program = called();
+    let commands = [
+        ("demo --keep", "the same, and stays up for you to try with curl"),
+        ("serve", "a node of your own"),
+        ("receive", "prints what the node sends"),
+        ("--help", "the rest"),
+    ];
+    let lines = commands.map(|(words, what)| {
+        format!("\n  {:width$}  {what}", format!("{program} {words}"), width = program.len() + 12)
+    });
+    format!("\nNext:{}", lines.concat())
+}
+
+/// This program as the shell finds it from here: the way in which it was called, quoted where the shell needs that.
+fn called() -> String {
+    let called = std::env::args_os().next().map(|name| name.to_string_lossy().into_owned());
+    let called = called.unwrap_or_else(|| "posthaste".to_owned());
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%".contains(c);
+    if called.chars().all(plain) { called } else { format!("'{}'", called.replace('\'', "'\\''")) }
+}
 
 /// An address of this machine on which no server listens.
 fn unused_address() -> Result<String, TourError> {

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::matching::Pattern;
 use crate::model::event::EventPattern;
 use crate::model::field::{FieldError, Fields};
-use crate::model::id::{TemplateId, TriggerId};
+use crate::model::id::{TemplateId, TriggerId, UNREADABLE};
 use crate::model::secret::Secret;
 use crate::model::target::Target;
 use crate::model::url::TriggerUrl;
@@ -54,36 +54,40 @@ pub struct Trigger {
 impl Trigger {
     /// Reads a trigger as the HTTP interface and the store write it.
     pub fn from_json(document: Value) -> Result<Self, Vec<FieldError>> {
-        let mut fields = Fields::new(document, "a trigger")?;
+        let (trigger, errors) = Self::examine(document);
+        trigger.filter(|_| errors.is_empty()).ok_or(errors)
+    }
+
+    /// The same for a caller that goes on after a mistake: something harmless replaces what is wrong. `None` only where
+    /// the document is no object.
+    pub fn examine(document: Value) -> (Option<Self>, Vec<FieldError>) {
+        let mut fields = match Fields::new(document, "a trigger") {
+            Ok(fields) => fields,
+            Err(errors) => return (None, errors),
+        };
         let id = fields.required_text("id");
         let id = fields.parse("id", "bad_name", id, TriggerId::new);
         let name = display_name(&mut fields);
         let event = fields.required_text("event");
         let event = fields.parse("event", "bad_event_pattern", event, EventPattern::new);
-        let pattern = fields.take("where").map(|source| Pattern::new(&source));
-        let pattern = match pattern {
-            Some(Err(error)) => {
-                fields.refuse(format!("/where{}", error.pointer), error.code, error.detail);
-                None
-            }
-            Some(Ok(pattern)) => Some(Arc::new(pattern)),
-            None => None,
-        };
+        let pattern = parts::read_filter(&mut fields);
         let template = fields.required_text("template");
         let template = fields.parse("template", "bad_name", template, TemplateId::new);
         let url = fields.required_text("url");
-        let url = fields.parse("url", "bad_url", url, |text| TriggerUrl::new(text).map(Box::new));
-        let headers = parts::read_headers(&mut fields);
-        let secrets = parts::read_secrets(&mut fields);
-        let rate_per_s = parts::read_rate(&mut fields);
-        let enabled = fields.flag("enabled").unwrap_or(true);
-        let trigger = match (id, event, template, url) {
-            (Some(id), Some(event), Some(template), Some(url)) => {
-                Some(Self { id, name, event, pattern, template, url, headers, secrets, rate_per_s, enabled })
-            }
-            _ => None,
+        let url = fields.parse("url", "bad_url", url, TriggerUrl::new);
+        let trigger = Self {
+            id: id.unwrap_or_else(|| TriggerId::new(UNREADABLE).expect("this can be a name")),
+            name,
+            event: event.unwrap_or(EventPattern::Any),
+            pattern,
+            template: template.unwrap_or_else(|| TemplateId::new(UNREADABLE).expect("this can be a name")),
+            url: Box::new(url.unwrap_or_else(TriggerUrl::placeholder)),
+            headers: parts::read_headers(&mut fields),
+            secrets: parts::read_secrets(&mut fields),
+            rate_per_s: parts::read_rate(&mut fields),
+            enabled: fields.flag("enabled").unwrap_or(true),
         };
-        fields.finish(trigger)
+        (Some(trigger), fields.end())
     }
 
     /// The trigger as the HTTP interface shows it: a header's name with `null` for its value, a secret's id

@@ -1,11 +1,13 @@
 //! Reads and writes the headers and the secrets of a trigger's document.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::json::kind;
+use crate::matching::Pattern;
 use crate::model::field::Fields;
 use crate::model::headers::header;
 use crate::model::secret::{SECRETS_MAX, Secret};
@@ -16,6 +18,19 @@ pub(super) const VALUE_REQUIRED: &str = "header_value_required";
 /// The JSON Pointer of a header.
 pub fn header_pointer(name: &str) -> String {
     crate::json::pointer("/headers", name)
+}
+
+/// Reads `where`.
+pub(super) fn read_filter(fields: &mut Fields) -> Option<Arc<Pattern>> {
+    match Pattern::examine(&fields.take("where")?) {
+        Ok(pattern) => Some(Arc::new(pattern)),
+        Err(errors) => {
+            for error in errors {
+                fields.refuse(format!("/where{}", error.pointer), error.code, error.detail);
+            }
+            None
+        }
+    }
 }
 
 pub(super) fn read_headers(fields: &mut Fields) -> Vec<(String, String)> {

@@ -88,6 +88,11 @@ impl Follower {
                     return Err(OpenError::OtherSharedFormat { place, found, known: scripts::FORMAT });
                 }
                 Trouble::Redis(error) if is_refusal(error) => return Err(OpenError::Refused { place, detail }),
+                Trouble::Redis(error) => {
+                    if let Some(cause) = self.shared.link.cause(error).await {
+                        return Err(OpenError::Misdirected { place, cause });
+                    }
+                }
                 _ => {}
             }
             if begun.elapsed() >= within {
@@ -202,6 +207,7 @@ impl Follower {
         }
         let (position, records) = super::snapshot::take(&self.shared, connection).await?;
         tracing::info!(
+            place = self.shared.link.place(),
             records,
             version = position.version,
             seconds = begun.elapsed().as_secs_f64(),

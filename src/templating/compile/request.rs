@@ -8,8 +8,10 @@ use super::diagnostic::{Diagnostic, Severity};
 use super::place::url::segments;
 use super::shape::Shape;
 use super::{Setting, finish, program};
+use crate::model::field::FieldError;
 use crate::model::headers::{HEADERS_BYTES_MAX, sent};
 use crate::model::target::Target;
+use crate::model::trigger::header_pointer;
 use crate::model::url::TriggerUrl;
 use crate::templating::limits::TemplateLimits;
 use crate::templating::program::Nodes;
@@ -158,9 +160,15 @@ pub(crate) fn has_expressions(text: &str) -> bool {
     text.contains("{{") || text.contains("*|")
 }
 
-/// A finding as a sentence of an error.
-pub fn sentence(diagnostic: &Diagnostic) -> String {
-    format!("column {}: {}", diagnostic.column, diagnostic.message)
+impl RequestFinding {
+    /// The finding as a mistake in the trigger's document.
+    pub fn mistake(&self) -> FieldError {
+        let detail = format!("column {}: {}", self.diagnostic.column, self.diagnostic.message);
+        match &self.header {
+            None => FieldError::new("/url", "bad_url", format!("`url`: {detail}")),
+            Some(name) => FieldError::new(header_pointer(name), "bad_header", format!("`{name}`: {detail}")),
+        }
+    }
 }
 
 /// Whether a finding is an error.
