@@ -10,7 +10,7 @@ use crate::json::Json;
 
 /// Numbers with more digits than this, with their exponent written out, are not numbers here.
 const DIGITS_MAX: usize = 400;
-/// The significant digits of a quotient that has no end.
+/// The significant digits of a quotient without a finite expansion.
 const QUOTIENT_DIGITS: i64 = 20;
 
 /// An exact decimal number: `digits` divided by 10 to the power of `scale`. The last digit of a
@@ -21,7 +21,7 @@ pub(crate) struct Decimal {
     scale: usize,
 }
 
-/// How a number is cut to fewer decimals.
+/// How a number is rounded to fewer decimals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rounding {
     /// To the nearest; a half away from zero.
@@ -67,7 +67,7 @@ impl Decimal {
         })
     }
 
-    /// The number that a value is, or that its text says.
+    /// The number in a value or its text.
     pub(crate) fn of(value: &Datum<'_>) -> Option<Self> {
         match value {
             Datum::Data(Json::Number(digits)) => Self::read(digits),
