@@ -15,7 +15,7 @@ const DEFAULTS: &str = include_str!("../../config/posthaste.toml");
 /// What the names of our environment variables begin with.
 const PREFIX: &str = "POSTHASTE_";
 
-/// So many letters may differ between a variable and the one that was meant, apart from underscores.
+/// How many letters of a variable may differ from the one that was meant, apart from underscores.
 const SLIPS_MAX: usize = 2;
 
 /// What an environment variable's text should have been.

@@ -177,7 +177,7 @@ pub(super) fn split(value: &[u8]) -> (u64, &[u8]) {
     revision.map_or((0, &[]), |revision| (revision, &value[blank + 1..]))
 }
 
-/// A list of exactly so many items.
+/// A list of exactly this many items.
 pub(super) fn items<const N: usize>(answer: Value) -> Result<[Value; N], Trouble> {
     list(answer)?.try_into().map_err(|_| Trouble::Answer)
 }

@@ -126,7 +126,7 @@ impl Decimal {
         if other.is_zero() {
             return None;
         }
-        // So many digits behind the point give the quotient 20 or 21 significant ones.
+        // This many digits after the point give the quotient 20 or 21 significant ones.
         let size = |number: &Self| digit_count(&number.digits) - i64::try_from(number.scale).unwrap_or(i64::MAX);
         let scale = QUOTIENT_DIGITS - (size(self) - size(other));
         // The guess is one off where the quotient, or its rounding, has one more digit.
@@ -160,7 +160,7 @@ impl Decimal {
         Self { digits: a % b, scale }.bounded()
     }
 
-    /// The number with at most so many decimals.
+    /// The number with at most this many decimals.
     pub(crate) fn rounded(self, decimals: usize, rounding: Rounding) -> Self {
         if self.scale <= decimals {
             return self;

@@ -69,7 +69,7 @@ pub(crate) struct Complaint {
     pub(crate) message: String,
 }
 
-/// Renders a program. The first buffer has so many bytes.
+/// Renders a program. The first buffer has this many bytes.
 pub(crate) fn render<'a>(
     nodes: &'a Nodes,
     root: Json<'a>,

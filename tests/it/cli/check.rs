@@ -107,7 +107,7 @@ fn a_variable_that_almost_names_a_setting_is_a_warning() {
     let home = home();
     let variables = [("POSTHASTE_STORE_URL", "memory:"), ("POSTHASTE_SERVICE_HOST", "10.0.0.1")];
     let (code, stdout, stderr) = run(&home, &["check"], &variables);
-    assert_eq!((code, stdout.as_str()), (0, "ok: the settings, the catalogue, with 1 warning\n"));
+    assert_eq!((code, stdout.as_str()), (0, "ok: the settings, the dictionary, with 1 warning\n"));
     let expected = "settings: warning: POSTHASTE_STORE_URL: this environment variable is not used; did you mean \
                     POSTHASTE_STORE__URL?\n";
     assert_eq!(stderr, expected);
