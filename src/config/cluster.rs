@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 
 /// `[cluster]`.
 #[derive(Debug, Clone)]
@@ -17,12 +17,12 @@ pub struct Cluster {
     pub backlog_max: usize,
     /// Deliveries that one sending thread reads before their attempts begin.
     pub take_max: usize,
-    /// A node without a heartbeat for so long counts as dead.
+    /// A node without a heartbeat for this time counts as dead.
     pub claim_after: Duration,
 }
 
 impl Cluster {
-    pub(super) fn read(reader: &mut Reader) -> Self {
+    pub(super) fn read(reader: &mut SettingsReader) -> Self {
         let roles = reader.texts("cluster.roles");
         for (number, role) in roles.iter().enumerate() {
             if !["ingest", "dispatch"].contains(&role.as_str()) {

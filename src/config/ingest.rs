@@ -1,9 +1,9 @@
-//! `[ingest]`: what may come in.
+//! `[ingest]`: limits of incoming events.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 
 /// `[ingest]`.
 #[derive(Debug, Clone)]
@@ -20,12 +20,12 @@ pub struct Ingest {
     pub rate_per_account_s: Option<NonZeroU32>,
     /// How long an event's id is remembered; zero: not at all.
     pub duplicate_window: Duration,
-    /// Ids remembered in memory, where there is no Redis.
+    /// Ids that are remembered in memory, without Redis.
     pub duplicate_ids_max: usize,
 }
 
 impl Ingest {
-    pub(super) fn read(reader: &mut Reader) -> Self {
+    pub(super) fn read(reader: &mut SettingsReader) -> Self {
         Self {
             body_bytes_max: reader.number("ingest.body_bytes_max", 1..=1 << 30),
             bodies_bytes_max: reader.number("ingest.bodies_bytes_max", 1..=1 << 40),

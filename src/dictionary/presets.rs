@@ -1,5 +1,5 @@
-//! Presets: working templates for known receivers, which customers copy and change. The shipped ones are
-//! compiled in; an operator's own are files of the same shape in a folder.
+//! Presets: ready-made templates for known receivers, which customers copy and change. The shipped ones are compiled
+//! in; an operator's own are files of the same form in a folder.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::{Dictionary, DictionaryError, load};
 use crate::model::event::EventPattern;
 use crate::model::template::Format;
-use crate::templating::{Limits, Setting, Severity, compile_in};
+use crate::templating::{Setting, Severity, TemplateLimits, compile_in};
 
 const SHIPPED: [(&str, &str); 9] = [
     ("slack", include_str!("../../config/presets/slack.toml")),
@@ -30,10 +30,10 @@ pub struct Presets {
     presets: Vec<Preset>,
 }
 
-/// A working template for a known receiver, with what its trigger needs.
+/// A ready-made template for a known receiver, with what its trigger needs.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Preset {
-    /// Its name: that of its file.
+    /// Its name, which is its file's name.
     pub name: String,
     #[serde(flatten)]
     content: Content,
@@ -48,17 +48,17 @@ struct Content {
     description: String,
     /// Where the receiver documents its format.
     documentation: String,
-    /// The events that it is made for.
+    /// The events that it is for.
     event: String,
     /// The template's format.
     #[schema(value_type = String)]
     format: String,
-    /// The template's `content_type`, where it is not the format's.
+    /// The template's `content_type`, if it differs from the format's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     content_type: Option<String>,
-    /// The shape of the receiver's URL, with made-up parts.
+    /// The form of the receiver's URL, with invented parts.
     url: String,
-    /// Headers that the receiver wants, with made-up values.
+    /// Headers that the receiver requires, with invented values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     headers: BTreeMap<String, String>,
     /// The template's body.
@@ -76,27 +76,27 @@ impl Preset {
         &self.content.body
     }
 
-    /// The template's format, once its preset was checked.
+    /// The template's format. `Some` once the preset was checked.
     pub fn format(&self) -> Option<Format> {
         self.content.format.parse().ok()
     }
 
-    /// The events that it is made for, once its preset was checked.
+    /// The events that it is for. `Some` once the preset was checked.
     pub fn event(&self) -> Option<EventPattern> {
         EventPattern::new(&self.content.event).ok()
     }
 
-    fn read(name: &str, text: &str) -> Result<Self, String> {
-        let mut content: Content = toml::from_str(text).map_err(|error| error.message().to_owned())?;
-        // The line break that ends a file's last line is not the template's.
+    fn read(name: &str, text: &str) -> Result<Self, toml::de::Error> {
+        let mut content: Content = toml::from_str(text)?;
+        // The line break at the end of the file does not belong to the template.
         content.body.truncate(content.body.trim_end_matches('\n').len());
         Ok(Self { name: name.to_owned(), content })
     }
 
-    /// The first mistake: it is saved as a template by those who copy it.
-    fn mistake(&self, dictionary: &Dictionary, limits: &Limits) -> Option<String> {
-        let Some(format) = self.format() else { return Some("`format` is json, xml, form or text".to_owned()) };
-        let Some(event) = self.event() else { return Some("`event` is no event pattern".to_owned()) };
+    /// The first mistake: whoever copies the preset saves it as a template, so it must be valid.
+    fn mistake(&self, dictionary: &Dictionary, limits: &TemplateLimits) -> Option<String> {
+        let Some(format) = self.format() else { return Some("`format` must be json, xml, form or text".to_owned()) };
+        let Some(event) = self.event() else { return Some("`event` is not an event pattern".to_owned()) };
         let content_type = self.content.content_type.as_deref();
         let setting = Setting { event: Some(&event), content_type, ..Setting::of(dictionary) };
         let found = compile_in(format, &self.content.body, &setting, limits).diagnostics;
@@ -106,8 +106,12 @@ impl Preset {
 }
 
 impl Presets {
-    /// The shipped presets that the dictionary can name everything for, and those of the operator's folder.
-    pub fn load(dictionary: &Dictionary, dir: Option<&Path>, limits: &Limits) -> Result<Self, Vec<DictionaryError>> {
+    /// The shipped presets whose tags are all in the dictionary, and those of the operator's folder.
+    pub fn load(
+        dictionary: &Dictionary,
+        dir: Option<&Path>,
+        limits: &TemplateLimits,
+    ) -> Result<Self, Vec<DictionaryError>> {
         let mut presets = Vec::new();
         for (name, text) in SHIPPED {
             presets.extend(Preset::read(name, text).ok().filter(|preset| preset.mistake(dictionary, limits).is_none()));
@@ -116,25 +120,24 @@ impl Presets {
         let (texts, mut errors) = load::read_folder(dir, "presets.dir");
         for (file, text) in texts {
             let name = Path::new(&file).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            let read = Preset::read(&name, &text).and_then(|preset| match preset.mistake(dictionary, limits) {
-                Some(mistake) => Err(mistake),
-                None => Ok(preset),
-            });
-            match read {
+            let mistake = match Preset::read(&name, &text) {
                 Ok(preset) => {
+                    let mistake = preset.mistake(dictionary, limits);
                     presets.retain(|shipped: &Preset| shipped.name != name);
                     presets.push(preset);
+                    mistake
                 }
-                Err(what) => {
-                    let instead = "correct it; `posthaste preset` shows the shipped ones".to_owned();
-                    errors.push(DictionaryError { file, line: None, what, instead });
-                }
+                Err(error) => Some(error.message().to_owned()),
+            };
+            if let Some(what) = mistake {
+                let instead = "correct it; `posthaste preset` shows the shipped ones".to_owned();
+                errors.push(DictionaryError { file, line: None, what, instead });
             }
         }
         if errors.is_empty() { Ok(Self { presets }) } else { Err(errors) }
     }
 
-    /// All of them: the shipped ones first.
+    /// All presets, the shipped ones first.
     pub fn iter(&self) -> impl Iterator<Item = &Preset> {
         self.presets.iter()
     }
@@ -153,7 +156,7 @@ mod tests {
     use crate::json::Document;
     use crate::templating::{About, Data, compile};
 
-    /// A JSON Pointer, with a type or a constant, and the most characters or elements.
+    /// A JSON Pointer, with a type or a constant, and the greatest number of characters or elements.
     type Required = (&'static str, &'static str, usize);
 
     /// What a receiver's documentation requires of a body.
@@ -175,17 +178,23 @@ mod tests {
         }
     }
 
-    /// The bodies for the dictionary's sample, the same with hostile texts, and no data.
+    /// The bodies for the dictionary's sample, for the same with hostile texts, and without data.
     fn bodies(name: &str) -> Vec<String> {
         let dictionary = Dictionary::shipped();
-        let presets = Presets::load(&dictionary, None, &Limits::default()).expect("shipped");
+        let presets = Presets::load(&dictionary, None, &TemplateLimits::default()).expect("shipped");
         let preset = presets.find(name).expect(name);
         let format = preset.format().expect("a format");
         let event = preset.event();
-        let checked = compile(format, preset.body(), &dictionary, event.as_ref(), &Limits::default());
+        let checked = compile(format, preset.body(), &dictionary, event.as_ref(), &TemplateLimits::default());
         assert_eq!(checked.diagnostics, [], "{name}");
         let compiled = checked.compiled.expect("accepted");
-        let about = About { event_type: "booking.confirmed", id: "e1", time: "2026-05-07T22:30:00Z", account: "acme" };
+        let about = About {
+            event_type: "booking.confirmed",
+            id: "e1",
+            time: "2026-05-07T22:30:00Z",
+            account: "acme",
+            ..About::default()
+        };
         let sample = Value::Object(dictionary.sample(dictionary.sample_type(event.as_ref()).as_str()));
         let mut wild = sample.clone();
         hostile(&mut wild);
@@ -198,7 +207,7 @@ mod tests {
 
     #[test]
     fn every_shipped_preset_sends_what_its_receiver_documents() {
-        let presets = Presets::load(&Dictionary::shipped(), None, &Limits::default()).expect("shipped");
+        let presets = Presets::load(&Dictionary::shipped(), None, &TemplateLimits::default()).expect("shipped");
         let names: Vec<_> = presets.iter().map(|preset| preset.name.as_str()).collect();
         assert_eq!(names, SHIPPED.map(|(name, _)| name));
         for (name, required) in REQUIRED {
@@ -224,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn forms_xml_and_text_are_what_their_receivers_read() {
+    fn forms_xml_and_text_are_valid_for_their_receivers() {
         for body in bodies("sms-twilio") {
             let pairs = pairs(&body);
             assert_eq!(pairs.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["From", "To", "Body"]);
@@ -250,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_s_presets_are_read_and_replace_shipped_ones() {
+    fn an_operators_presets_are_read_and_replace_shipped_ones() {
         let folder = tempfile::tempdir().expect("a folder");
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
         let head =
@@ -258,7 +267,7 @@ mod tests {
         let preset = |body: &str| format!("{head}body = {body:?}\n");
         write("slack.toml", &preset("{\"own\": 1}"));
         write("ours.toml", &preset("[]"));
-        let load = || Presets::load(&Dictionary::shipped(), Some(folder.path()), &Limits::default());
+        let load = || Presets::load(&Dictionary::shipped(), Some(folder.path()), &TemplateLimits::default());
         let presets = load().expect("read");
         assert_eq!(presets.find("slack").map(Preset::body), Some("{\"own\": 1}"));
         assert_eq!((presets.find("ours").map(Preset::title), presets.iter().count()), (Some("T"), SHIPPED.len() + 1));

@@ -1,7 +1,7 @@
 //! The step before the first byte of a delivery, which guarantees at most one attempt.
 
 use crate::flow::in_flight::InFlight;
-use crate::flow::keep::Begin;
+use crate::flow::keep::{Begin, Turn};
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
 
@@ -19,5 +19,10 @@ pub(super) async fn may_begin(begin: Option<&dyn Begin>, metrics: &Metrics, mut 
         queued.drop_unsent(metrics, Dropped::Expired);
         return None;
     }
-    begin.begin(kept).await.ok().map(|()| queued)
+    let mut turn = begin.begin(kept);
+    while let Turn::Later(next) = turn.await.ok()? {
+        queued.permit = None;
+        turn = next;
+    }
+    Some(queued)
 }

@@ -1,6 +1,9 @@
 //! The queue of one destination and its workers. The only place that decides what happens to a delivery that can't be
 //! sent or has failed: it is dropped and counted.
 
+mod expiring;
+mod fetching;
+
 use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -15,7 +18,7 @@ use super::bounds::Bounds;
 use super::connections::Connections;
 use super::outbound::Outlet;
 use super::pace::Pace;
-use super::parked::{self, Fetch, Parked};
+use super::parked::{self, Parked};
 use super::tally::Tally;
 use super::waiting::{Attempt, Waiting};
 use crate::flow::destination_state::{DestinationState, Trouble};
@@ -45,6 +48,8 @@ pub(super) struct Queue {
     /// See [`Queue::watch`].
     stalled: Cell<bool>,
     watched: Cell<bool>,
+    /// See [`Queue::start_expiring`].
+    expiring: Cell<bool>,
     /// Attempts that ended.
     ended: Cell<u64>,
     last_active: Cell<Instant>,
@@ -74,6 +79,7 @@ impl Queue {
             workers: Cell::new(0),
             stalled: Cell::new(false),
             watched: Cell::new(false),
+            expiring: Cell::new(false),
             ended: Cell::new(0),
             last_active: Cell::new(Instant::now()),
         })
@@ -160,6 +166,7 @@ impl Queue {
         }
         self.metrics.deliveries.queued(queued.delivery.body.len());
         waiting.push(now, queued);
+        self.start_expiring();
         if !self.stalled.get() && !self.watched.replace(true) {
             actix_rt::spawn(Rc::clone(self).watch());
         }
@@ -283,6 +290,7 @@ impl Queue {
         let passed = self.waiting.borrow_mut().push_over_rate(now, queued);
         if passed.is_none() {
             self.metrics.deliveries.queued(bytes);
+            self.start_expiring();
             self.start_pacing();
         }
         passed
@@ -366,32 +374,5 @@ impl Queue {
             None => self.tally.dropped(Instant::now(), reason),
         }
         parked::turn_away(&self.metrics, reason, queued);
-    }
-
-    /// Fetches parked deliveries if there are any and half of the room for them is free. Called whenever that may have
-    /// changed.
-    fn fetch_parked(self: &Rc<Self>) {
-        if self.parked.may_fetch()
-            && let Some(fetch) = self.parked.begin(self.room())
-        {
-            actix_rt::spawn(Rc::clone(self).fetch(fetch));
-        }
-    }
-
-    async fn fetch(self: Rc<Self>, fetch: Fetch) {
-        let fetched = fetch.claims.fetch(&self.destination, fetch.number, fetch.bytes).await;
-        let queues = self.parked.finish(&fetch, fetched.more);
-        if fetched.deliveries.is_empty() || !queues {
-            return;
-        }
-        let mut all = true;
-        for queued in fetched.deliveries {
-            all &= self.take_one(Instant::now(), queued);
-        }
-        if all {
-            self.fetch_parked();
-        } else {
-            self.parked.set_too_large();
-        }
     }
 }

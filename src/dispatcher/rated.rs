@@ -84,14 +84,14 @@ impl Rated {
         out
     }
 
-    /// Takes the deliveries that have a claim.
-    pub(super) fn take_claimed(&mut self) -> Vec<InFlight> {
+    /// Takes the deliveries that `is_taken` selects.
+    pub(super) fn extract(&mut self, is_taken: impl Fn(&InFlight) -> bool) -> Vec<InFlight> {
         let mut out = Vec::new();
         for trigger in self.triggers.values_mut() {
-            let (claimed, kept): (VecDeque<_>, VecDeque<_>) =
-                std::mem::take(&mut trigger.waiting).into_iter().partition(|queued| queued.claim.is_some());
+            let (taken, kept): (VecDeque<_>, VecDeque<_>) =
+                std::mem::take(&mut trigger.waiting).into_iter().partition(&is_taken);
             trigger.waiting = kept;
-            out.extend(claimed);
+            out.extend(taken);
         }
         self.len -= out.len();
         out

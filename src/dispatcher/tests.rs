@@ -372,3 +372,4 @@ async fn a_dispatcher_that_panicked_is_replaced() {
 }
 
 mod fair;
+mod kept;

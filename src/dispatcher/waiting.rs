@@ -3,7 +3,7 @@
 //! them. Plain code: time is an argument, and it sends nothing.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::bounds::Bounds;
 use super::rated::Rated;
@@ -210,9 +210,18 @@ impl Waiting {
 
     /// Takes the deliveries that have a claim.
     pub(super) fn take_claimed(&mut self) -> Vec<InFlight> {
-        let out = self.queue.extract(|(_, queued)| queued.claim.is_some());
+        self.extract(|queued| queued.claim.is_some())
+    }
+
+    /// Takes out what is kept in a journal and was accepted so long ago.
+    pub(super) fn take_expired(&mut self, now: Instant, age_max: Duration) -> Vec<InFlight> {
+        self.extract(|queued| queued.kept.is_some() && now.saturating_duration_since(queued.accepted_at) > age_max)
+    }
+
+    fn extract(&mut self, is_taken: impl Fn(&InFlight) -> bool) -> Vec<InFlight> {
+        let out = self.queue.extract(|(_, queued)| is_taken(queued));
         let out = out.into_iter().map(|(_, queued)| queued);
-        let out: Vec<InFlight> = out.chain(self.rated.take_claimed()).collect();
+        let out: Vec<InFlight> = out.chain(self.rated.extract(is_taken)).collect();
         out.iter().for_each(|queued| self.count_out(queued));
         out
     }

@@ -1,4 +1,5 @@
-//! Panics on demand, for tests that each stage survives one. Does nothing in other builds.
+//! Faults on demand. Panics, for tests that each stage survives one; and, in builds with debug assertions, the end of the
+//! process and waits, for drills with the built program. Does nothing in other builds.
 
 /// Where a panic can be requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,3 +55,21 @@ pub fn end_process_at(variable: &str) {
     #[cfg(not(debug_assertions))]
     let _ = variable;
 }
+
+/// Whether the file exists that the environment variable names. The caller waits until it is removed. Only in builds with
+/// debug assertions.
+#[inline]
+pub fn is_held(variable: &str) -> bool {
+    #[cfg(debug_assertions)]
+    {
+        std::env::var_os(variable).is_some_and(|path| std::path::Path::new(&path).exists())
+    }
+    #[cfg(not(debug_assertions))]
+    {
+        let _ = variable;
+        false
+    }
+}
+
+/// The interval at which a waiting caller checks [`is_held`].
+pub const HELD_CHECKED_EVERY: std::time::Duration = std::time::Duration::from_millis(5);

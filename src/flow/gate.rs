@@ -63,13 +63,33 @@ impl Gate {
         response: A,
         reply: oneshot::Sender<A>,
     ) -> Result<Admitted<A>, (Refusal, oneshot::Sender<A>)> {
+        self.admit_where(events, response, reply, |number| self.pass(events, number))
+    }
+
+    /// The same for events that were accepted before the last start: their account's rate was charged then.
+    pub fn admit_again<A>(
+        self: &Arc<Self>,
+        events: &[(Arc<Account>, usize)],
+        response: A,
+        reply: oneshot::Sender<A>,
+    ) -> Result<Admitted<A>, (Refusal, oneshot::Sender<A>)> {
+        self.admit_where(events, response, reply, |_| Ok(()))
+    }
+
+    fn admit_where<A>(
+        self: &Arc<Self>,
+        events: &[(Arc<Account>, usize)],
+        response: A,
+        reply: oneshot::Sender<A>,
+        passes: impl FnOnce(usize) -> Result<(), Refusal>,
+    ) -> Result<Admitted<A>, (Refusal, oneshot::Sender<A>)> {
         let number = events.iter().map(|(_, events)| events).sum();
         // Counts first and decides then: a stop that closes the gate and sees no events in flight can be sure that none
         // follows.
         self.events.fetch_add(number, Ordering::SeqCst);
         let charged = match self.refusal() {
             Some(refusal) => Err(refusal),
-            None => self.pass(events, number).and_then(|()| charge(events).ok_or(Refusal::Full(Full::Events(number)))),
+            None => passes(number).and_then(|()| charge(events).ok_or(Refusal::Full(Full::Events(number)))),
         };
         match charged {
             Ok(charges) => Ok(Admitted {
@@ -345,6 +365,17 @@ mod tests {
         assert!(answer.try_recv().is_err(), "a piece of work is still under way");
         drop(copy);
         assert_eq!((answer.try_recv(), gate.events()), (Ok("taken"), 0));
+    }
+
+    #[test]
+    fn what_was_accepted_before_is_not_charged_to_a_rate_again() {
+        let events_per_s = std::num::NonZeroU32::new(1);
+        let gate = Gate::new(Bounds { events: 9, deliveries: 9, bytes: 9, events_per_s }, 1);
+        let one = [(gate.account(&AccountId::default_account()), 1)];
+        for _ in 0..5 {
+            gate.admit_again(&one, (), oneshot::channel().0).expect("room");
+        }
+        assert!((0..5).any(|_| gate.admit(&one, (), oneshot::channel().0).is_err()), "new ones have a rate");
     }
 
     #[actix_rt::test]

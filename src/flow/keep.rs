@@ -62,6 +62,8 @@ pub struct KeepEvent {
     pub time: Arc<str>,
     /// Its data, as JSON.
     pub data: crate::json::Source,
+    /// What else a CloudEvent says of itself, as JSON; may be empty.
+    pub attributes: String,
     /// Whether the producer chose its id.
     pub id_given: bool,
     /// How many deliveries of this project it has come through.
@@ -105,10 +107,20 @@ impl Drop for Kept {
     }
 }
 
+/// Whether an attempt may begin.
+#[derive(Debug)]
+pub enum Turn {
+    /// It may begin.
+    Now,
+    /// Its record can't be written now, for example because the disk is full. The receiver gets the next turn. The
+    /// producer need not wait meanwhile: its event is kept.
+    Later(oneshot::Receiver<Turn>),
+}
+
 /// Records the attempts that begin on one thread.
 pub trait Begin: fmt::Debug {
-    /// The attempt may begin when the response arrives. It never arrives if the thread ends.
-    fn begin(&self, kept: Kept) -> oneshot::Receiver<()>;
+    /// Receives the attempt's turn. It never arrives if the thread ends.
+    fn begin(&self, kept: Kept) -> oneshot::Receiver<Turn>;
 
     /// A delivery that has waited longer than this is dropped.
     fn age_max(&self) -> Duration;

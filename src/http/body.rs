@@ -12,16 +12,22 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use serde_json::Value;
 
+use super::gzip::{self, Unreadable};
 use super::payer::Payer;
 use super::problem::Problem;
 use super::state::AppState;
 use crate::flow::fairness::Taken;
 use crate::flow::refusal::{Full, Refusal};
+use crate::json;
+use crate::model::duration_text::DurationText;
 use crate::model::media_type::MediaType;
 
 /// The longest body other than events. It fits a template of the greatest size, written as JSON with every byte
 /// escaped, and a trigger of the greatest size.
-const DOCUMENT_BYTES_MAX: usize = 1 << 20;
+pub(super) const DOCUMENT_BYTES_MAX: usize = 1 << 20;
+
+/// The most characters of a header that a message repeats.
+const CODINGS_SHOWN: usize = 80;
 
 /// A body that was read. Until it is dropped it counts against the bound on all bodies together.
 pub(super) struct Body {
@@ -42,13 +48,70 @@ pub(super) async fn read(
     state: &AppState,
     max: usize,
 ) -> Result<Body, Problem> {
+    if coding(request)?.is_some() {
+        return Err(unsupported_coding(request, "send it as it is"));
+    }
+    read_as_it_comes(request, payload, state, max).await
+}
+
+/// The same for a body that may be compressed with gzip. What it holds is bounded and counted, and not its length.
+pub(super) async fn read_decompressed(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    state: &AppState,
+    max: usize,
+) -> Result<Body, Problem> {
+    let is_gzip = match coding(request)? {
+        None => false,
+        Some(coding) if ["gzip", "x-gzip"].iter().any(|own| coding.eq_ignore_ascii_case(own)) => true,
+        Some(_) => return Err(unsupported_coding(request, "send it as it is, or compressed with gzip")),
+    };
+    let body = read_as_it_comes(request, payload, state, max).await?;
+    if !is_gzip {
+        return Ok(body);
+    }
+    let mut taken = body.taken.share().take_some(0);
+    let plain = gzip::decompress(&body.bytes, max, |bytes| taken.grow(bytes));
+    let bytes = plain.map_err(|unreadable| match unreadable {
+        Unreadable::TooLarge => too_large(max),
+        Unreadable::NoRoom => Refusal::Full(Full::Bodies).into(),
+        Unreadable::NotGzip => {
+            let detail = "the body is not gzip, or not all of it, and its `content-encoding` says that it is";
+            Problem::new(StatusCode::BAD_REQUEST, "bad_gzip", detail)
+        }
+    })?;
+    Ok(Body { bytes, taken })
+}
+
+/// The coding of the body (RFC 9110, section 8.4); `None` where it is as it is.
+fn coding(request: &HttpRequest) -> Result<Option<&str>, Problem> {
+    let mut codings = request.headers().get_all(CONTENT_ENCODING);
+    let Some(coding) = codings.next() else { return Ok(None) };
+    // Several were applied one after the other.
+    let only = coding.to_str().ok().filter(|_| codings.next().is_none()).map(str::trim);
+    let only = only.ok_or_else(|| unsupported_coding(request, "send it as it is"))?;
+    Ok(Some(only).filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity")))
+}
+
+fn unsupported_coding(request: &HttpRequest, instead: &str) -> Problem {
+    let codings: Vec<_> = request.headers().get_all(CONTENT_ENCODING).map(HeaderValue::as_bytes).collect();
+    let codings: String = String::from_utf8_lossy(&codings.join(&b", "[..])).chars().take(CODINGS_SHOWN).collect();
+    let detail = format!("the body's coding {codings:?} is not supported; {instead}");
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_content_coding", detail)
+}
+
+async fn read_as_it_comes(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    state: &AppState,
+    max: usize,
+) -> Result<Body, Problem> {
     let within = state.config.server.body_timeout;
     let mut taken = state.bodies.share(&Payer::of(request)).take_some(0);
     match in_time(within, read_whole(request, payload, &mut taken, max)).await {
         Some(read) => Ok(Body { bytes: read?, taken }),
         None => {
-            let detail =
-                format!("the body did not arrive within {} ms; no part of it was accepted", within.as_millis());
+            let detail = format!("the body did not arrive within {}; no part of it was accepted", DurationText(within));
             let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail);
             Err(problem.with_header(CONNECTION, HeaderValue::from_static("close")))
         }
@@ -73,10 +136,6 @@ async fn read_whole(
     taken: &mut Taken,
     max: usize,
 ) -> Result<Bytes, Problem> {
-    if let Some(coding) = request.headers().get(CONTENT_ENCODING).filter(|c| *c != "identity") {
-        let detail = format!("the content coding {coding:?} is not supported; send the body uncompressed");
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_content_coding", detail));
-    }
     let length = request.headers().get(CONTENT_LENGTH).and_then(|l| l.to_str().ok()?.parse().ok());
     if length.is_some_and(|length: u64| length > max as u64) {
         return Err(too_large(max));
@@ -151,7 +210,7 @@ async fn read_document(request: &HttpRequest, payload: &mut web::Payload, state:
 fn parse(text: &[u8]) -> Result<Value, Problem> {
     let malformed =
         |error| Problem::new(StatusCode::BAD_REQUEST, "malformed_body", format!("the body is not JSON: {error}"));
-    serde_json::from_slice(text).map_err(malformed)
+    json::read_value(text).map_err(malformed)
 }
 
 /// The media type in lower case, without parameters. Text in a character set other than UTF-8 is refused here, so that
@@ -177,7 +236,7 @@ pub(super) fn unsupported(taken: &str) -> Problem {
     Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
 }
 
-fn too_large(max: usize) -> Problem {
+pub(super) fn too_large(max: usize) -> Problem {
     let detail = format!("the body is longer than {max} bytes; no part of it was accepted, send it in parts");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
 }

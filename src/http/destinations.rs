@@ -16,6 +16,7 @@ use super::problem::Problem;
 use super::state::AppState;
 use super::{activity, paging};
 use crate::flow::destination_state::{DestinationState, DestinationsAsked, Survey};
+use crate::model::duration_text::DurationText;
 
 /// How long a dispatch thread may take to report its destinations. If one takes longer, the response is a 503 problem.
 const TOLD_WITHIN: Duration = Duration::from_secs(2);
@@ -84,7 +85,7 @@ async fn list(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpRe
 }
 
 fn unresponsive() -> Problem {
-    let detail = format!("a dispatch thread did not respond within {} s", TOLD_WITHIN.as_secs());
+    let detail = format!("a dispatch thread did not respond within {}", DurationText(TOLD_WITHIN));
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "dispatch_unresponsive", detail).with_retry_after(1)
 }
 

@@ -17,12 +17,15 @@ use super::state::{AppState, Pipeline};
 use crate::flow::refusal::{Full, Refusal};
 use crate::flow::response::{EventsResponse, Receipt};
 use crate::ingester::EventsReceived;
-use crate::ingester::encoding::{self, Encoding, Source, Unsupported};
+use crate::ingester::encoding::{self, Encoding, RequestContent, Unsupported};
 use crate::model::delivery::{HOPS, HOPS_MAX};
 use crate::model::key::Scope;
 
+/// Where events are posted.
+pub(super) const PATH: &str = "/v1/events";
+
 pub(super) fn calls() -> Vec<Call> {
-    vec![Call::post("/v1/events", || web::route().to(post), described)]
+    vec![Call::post(PATH, || web::route().to(post), described)]
 }
 
 fn described() -> Operation {
@@ -85,9 +88,9 @@ async fn hand_over(
     if state.gate.is_full() {
         return Err(Refusal::Full(Full::Node).into());
     }
-    let body = body::read(request, payload, state, state.config.ingest.body_bytes_max).await?;
+    let body = body::read_decompressed(request, payload, state, state.config.ingest.body_bytes_max).await?;
     let headers = if encoding.reads_headers { attributes(request) } else { Vec::new() };
-    let source = Source { body: body.bytes, headers };
+    let source = RequestContent { body: body.bytes, headers };
     let (reply, response) = oneshot::channel();
     let received = EventsReceived { source, body: body.taken, encoding, only_account, hops, reply };
     pipeline.ingester.try_send(received).map_err(|_| Refusal::Full(Full::Node))?;
@@ -108,10 +111,15 @@ fn hops(request: &HttpRequest) -> Result<u8, Problem> {
     if hops >= HOPS_MAX { Err(Refusal::Loop.into()) } else { Ok(hops) }
 }
 
-/// The headers that carry a CloudEvent's attributes.
+/// The headers that carry a CloudEvent's attributes (HTTP protocol binding, section 3.1): `content-type` is
+/// `datacontenttype`, the others begin with `ce-`.
 fn attributes(request: &HttpRequest) -> Vec<(String, Bytes)> {
     let headers = request.headers().iter();
-    let attributes = headers.filter_map(|(name, value)| Some((name.as_str().strip_prefix("ce-")?, value)));
+    let attributes = headers.filter_map(|(name, value)| match name.as_str() {
+        "content-type" => Some(("datacontenttype", value)),
+        "ce-datacontenttype" => None,
+        name => Some((name.strip_prefix("ce-")?, value)),
+    });
     attributes.map(|(name, value)| (name.to_owned(), Bytes::copy_from_slice(value.as_bytes()))).collect()
 }
 

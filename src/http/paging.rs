@@ -51,7 +51,7 @@ pub(super) fn limit(request: &HttpRequest) -> Result<usize, Problem> {
 fn read_limit(text: Option<&str>) -> Result<usize, Problem> {
     let Some(text) = text else { return Ok(LIMIT_DEFAULT) };
     let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
-    let detail = || format!("`limit` is a number from 1 to {LIMIT_MAX}");
+    let detail = || format!("`limit` must be a number from 1 to {LIMIT_MAX}");
     limit.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "bad_limit", detail()))
 }
 

@@ -247,7 +247,7 @@ fn object<T: Resource>(document: Value) -> Result<Map<String, Value>, Problem> {
     match document {
         Value::Object(members) => Ok(members),
         other => {
-            let detail = format!("a {} is a JSON object, not {}", T::NAME, crate::json::kind(&other));
+            let detail = format!("a {} must be a JSON object, not {}", T::NAME, crate::json::kind(&other));
             Err(Problem::invalid(T::INVALID, T::NAME, vec![FieldError::new("", "wrong_type", detail)]))
         }
     }

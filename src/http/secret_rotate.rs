@@ -125,7 +125,7 @@ fn grace(document: Option<Value>) -> Result<SignedDuration, Vec<FieldError>> {
             let seconds = value.as_u64().filter(|seconds| *seconds <= GRACE_S_MAX);
             if seconds.is_none() {
                 let given = if value.is_number() { value.to_string() } else { kind(&value).to_owned() };
-                let detail = format!("`grace_s` is a whole number from 0 to {GRACE_S_MAX}, not {given}");
+                let detail = format!("`grace_s` must be a whole number from 0 to {GRACE_S_MAX}, not {given}");
                 fields.refuse("/grace_s", "out_of_range", detail);
             }
             seconds

@@ -15,11 +15,16 @@ use super::problem::Problem;
 use super::state::AppState;
 use super::{body, path};
 use crate::json::{Document, kind};
+use crate::model::attributes::Attributes;
 use crate::model::event::{Event, EventPattern};
 use crate::model::field::{FieldError, Fields};
 use crate::model::id::AccountId;
 use crate::model::template::{Format, Template};
 use crate::templating::{self, Checked, Compiled, Data, Diagnostic, Setting, Severity};
+
+/// Attributes of the sample event, for a template that names them. The author's own are used instead of them.
+const SAMPLE_SOURCE: &str = "https://example.com/pms";
+const SAMPLE_ATTRIBUTES: [(&str, &str); 2] = [("subject", "guests/7"), ("datacontenttype", "application/json")];
 
 /// The result of a check.
 #[derive(Debug, Serialize, ToSchema)]
@@ -131,7 +136,7 @@ fn read(mut document: Value) -> Result<Question, Vec<FieldError>> {
         None => None,
         Some(Value::Object(members)) => Some(members),
         Some(other) => {
-            fields.refuse("/data", "wrong_type", format!("`data` is an object, not {}", kind(&other)));
+            fields.refuse("/data", "wrong_type", format!("`data` must be an object, not {}", kind(&other)));
             None
         }
     };
@@ -171,14 +176,24 @@ pub(super) fn sample_event(
     state: &AppState,
 ) -> Event {
     let event_type = state.dictionary.sample_type(pattern);
+    let data = data.unwrap_or_else(|| state.dictionary.sample(event_type.as_str()));
+    // An author who writes attributes into the data's `event` tries the template with those.
+    let own = data.get("event").and_then(Value::as_object);
+    let is_free = |name: &str| own.is_none_or(|own| !own.contains_key(name));
+    let mut attributes = Attributes::default();
+    for (name, value) in SAMPLE_ATTRIBUTES.into_iter().filter(|(name, _)| is_free(name)) {
+        // There are few.
+        let _ = attributes.add(name, value.into());
+    }
     Event {
         hops: 0,
         account,
         id: crate::model::id::new_event_id(),
         id_given: false,
-        source: "".into(),
+        source: if is_free("source") { SAMPLE_SOURCE } else { "" }.into(),
+        attributes,
         time: jiff::Timestamp::now().to_string().into(),
-        data: data.unwrap_or_else(|| state.dictionary.sample(event_type.as_str())).into(),
+        data: data.into(),
         event_type,
     }
 }

@@ -16,7 +16,7 @@ use super::state::AppState;
 use super::template_check::{Asked, compile, preview, sample_event};
 use super::{body, expressions, path, triggers};
 use crate::json::{Document, kind};
-use crate::matching::{Limits, Pattern, Steps, Subject};
+use crate::matching::{FilterLimits, Pattern, Steps, Subject};
 use crate::model::event::Event;
 use crate::model::field::FieldError;
 use crate::model::id::AccountId;
@@ -81,7 +81,8 @@ async fn check(
     let account = path::account(&request, &state)?;
     let (document, text) = body::read_json_text(&request, &mut payload, &state).await?;
     let Value::Object(mut members) = document else {
-        let error = FieldError::new("", "wrong_type", format!("a trigger is a JSON object, not {}", kind(&document)));
+        let error =
+            FieldError::new("", "wrong_type", format!("a trigger must be a JSON object, not {}", kind(&document)));
         return Ok(HttpResponse::Ok().json(TriggerVerdict::refused(vec![error])));
     };
     let mut errors = Trigger::repeated(&text);
@@ -89,7 +90,11 @@ async fn check(
         None | Some(Value::Null) => None,
         Some(Value::Object(data)) => Some(data),
         Some(other) => {
-            errors.push(FieldError::new("/data", "wrong_type", format!("`data` is an object, not {}", kind(&other))));
+            errors.push(FieldError::new(
+                "/data",
+                "wrong_type",
+                format!("`data` must be an object, not {}", kind(&other)),
+            ));
             None
         }
     };
@@ -172,7 +177,7 @@ async fn judge(
 }
 
 /// Whether an event passes a filter. A filter that costs too much is not passed.
-pub(super) fn passes(pattern: Option<&Pattern>, event: &Event, limits: &Limits) -> bool {
+pub(super) fn passes(pattern: Option<&Pattern>, event: &Event, limits: &FilterLimits) -> bool {
     let (Some(pattern), Some(data)) = (pattern, event.data.object()) else { return true };
     let mut steps = Steps::new(limits.steps_per_trigger_max);
     pattern.matches(&mut Subject::new(data), &mut steps).unwrap_or(false)

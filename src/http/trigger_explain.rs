@@ -15,7 +15,7 @@ use super::state::AppState;
 use super::{body, paging, path};
 use crate::json::{Document, kind};
 use crate::live::{Index, LiveTrigger};
-use crate::matching::{Limits, Steps, Subject, TooCostly};
+use crate::matching::{FilterLimits, Steps, Subject, TooCostly};
 use crate::model::event::EventType;
 use crate::model::field::Fields;
 use crate::model::id::{AccountId, TriggerId};
@@ -143,7 +143,7 @@ fn page(
     account: &AccountId,
     ids: &[TriggerId],
     question: &Question,
-    limits: &Limits,
+    limits: &FilterLimits,
 ) -> Result<(Vec<Explanation>, Option<String>), Problem> {
     let Some(data) = question.data.object() else { return Ok((Vec::new(), None)) };
     let mut subject = Subject::new(data);
@@ -222,7 +222,7 @@ fn read(document: Value) -> Result<Question, Problem> {
             Map::new()
         }
         Some(other) => {
-            fields.refuse("/data", "wrong_type", format!("`data` is an object, not {}", kind(&other)));
+            fields.refuse("/data", "wrong_type", format!("`data` must be an object, not {}", kind(&other)));
             Map::new()
         }
     };
@@ -236,7 +236,7 @@ fn read(document: Value) -> Result<Question, Problem> {
             Some(read.into_iter().flatten().collect())
         }
         Some(_) => {
-            fields.refuse("/triggers", "wrong_type", format!("`triggers` is a list of at most {LIMIT_MAX} ids"));
+            fields.refuse("/triggers", "wrong_type", format!("`triggers` must be a list of at most {LIMIT_MAX} ids"));
             None
         }
     };
@@ -245,7 +245,7 @@ fn read(document: Value) -> Result<Question, Problem> {
         Some(given) => {
             given.as_u64().and_then(|n| usize::try_from(n).ok()).filter(|n| (1..=LIMIT_MAX).contains(n)).unwrap_or_else(
                 || {
-                    fields.refuse("/limit", "bad_limit", format!("`limit` is a number from 1 to {LIMIT_MAX}"));
+                    fields.refuse("/limit", "bad_limit", format!("`limit` must be a number from 1 to {LIMIT_MAX}"));
                     LIMIT_DEFAULT
                 },
             )

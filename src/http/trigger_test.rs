@@ -124,7 +124,7 @@ async fn sample_data(
         None => Some(None),
         Some(Value::Object(data)) => Some(Some(data)),
         Some(other) => {
-            fields.refuse("/data", "wrong_type", format!("`data` is an object, not {}", kind(&other)));
+            fields.refuse("/data", "wrong_type", format!("`data` must be an object, not {}", kind(&other)));
             None
         }
     };

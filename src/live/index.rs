@@ -47,7 +47,7 @@ type Candidates = Bucket<LiveTrigger>;
 
 /// What is live in one account.
 #[derive(Debug, Clone, Default)]
-pub struct Account {
+pub struct LiveAccount {
     triggers: Map<TriggerId, Arc<LiveTrigger>>,
     /// Enabled triggers by what they listen to: one type, all types below a prefix, all types.
     exactly: Map<EventType, Candidates>,
@@ -60,7 +60,7 @@ pub struct Account {
 /// All that is live.
 #[derive(Debug, Clone, Default)]
 pub struct Index {
-    accounts: Map<AccountId, Account>,
+    accounts: Map<AccountId, LiveAccount>,
     keys: Map<KeyHash, Arc<Key>>,
     hashes: Map<KeyId, KeyHash>,
     triggers: usize,
@@ -70,7 +70,7 @@ pub struct Index {
 
 impl Index {
     /// What is live in an account; `None` if that is nothing.
-    pub fn account(&self, account: &AccountId) -> Option<&Account> {
+    pub fn account(&self, account: &AccountId) -> Option<&LiveAccount> {
         self.accounts.get(account)
     }
 
@@ -170,9 +170,9 @@ impl Index {
     }
 
     /// What is live in an account, for changes in place: only what an older index shares with this one is copied.
-    fn entry(&mut self, account: &AccountId) -> &mut Account {
+    fn entry(&mut self, account: &AccountId) -> &mut LiveAccount {
         if !self.accounts.contains_key(account) {
-            self.accounts.insert_mut(account.clone(), Account::default());
+            self.accounts.insert_mut(account.clone(), LiveAccount::default());
         }
         self.accounts.get_mut(account).expect("it was inserted if it was missing")
     }
@@ -185,7 +185,7 @@ impl Index {
     }
 }
 
-impl Account {
+impl LiveAccount {
     /// The enabled triggers whose event pattern covers this type.
     pub fn listeners<'a, 't>(
         &'a self,
@@ -278,7 +278,7 @@ mod tests {
     use super::*;
     use crate::json::Document;
     use crate::matching::index::Search;
-    use crate::matching::{Limits, Subject};
+    use crate::matching::{FilterLimits, Subject};
     use serde_json::json;
 
     fn account(name: &str) -> AccountId {
@@ -302,7 +302,7 @@ mod tests {
         let mut subject = Subject::new(document.object().expect("an object"));
         let account = account(of);
         let buckets = index.account(&account).into_iter().flat_map(|account| account.listeners(&event_type));
-        let mut search = Search::new(buckets, &mut subject, &Limits::default());
+        let mut search = Search::new(buckets, &mut subject, &FilterLimits::default());
         search.run(&mut subject, |trigger| {
             ids.push(trigger.id.to_string());
             true

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 
-pub use index::{Account, Index, LiveTrigger};
+pub use index::{Index, LiveAccount, LiveTrigger};
 
 use crate::dictionary::Dictionary;
 use crate::flow::messages::{LiveTarget, LiveTemplate};
@@ -22,10 +22,10 @@ use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 use crate::store::{Change, ChangeSink, Snapshot};
 use crate::telemetry::metrics::Metrics;
-use crate::templating::{self, Expressions, Limits, Setting};
+use crate::templating::{self, Expressions, Setting, TemplateLimits};
 
 /// Called with the number of records of a snapshot that were read, and their total.
-pub type Progress = Box<dyn Fn(usize, usize) + Send + Sync>;
+pub type SnapshotProgress = Box<dyn Fn(usize, usize) + Send + Sync>;
 
 /// Holds the current index and builds the next one from each change.
 pub struct Live {
@@ -33,12 +33,12 @@ pub struct Live {
     /// Serializes changes. Readers do not take it.
     writing: Mutex<()>,
     catalogue: Arc<Dictionary>,
-    limits: Limits,
-    matching: matching::Limits,
+    limits: TemplateLimits,
+    matching: matching::FilterLimits,
     egress: EgressRules,
     metrics: Arc<Metrics>,
     quotas: Option<Quotas>,
-    progress: Option<Progress>,
+    progress: Option<SnapshotProgress>,
 }
 
 impl fmt::Debug for Live {
@@ -51,8 +51,8 @@ impl Live {
     /// Starts with nothing live.
     pub fn new(
         catalogue: Arc<Dictionary>,
-        limits: Limits,
-        matching: matching::Limits,
+        limits: TemplateLimits,
+        matching: matching::FilterLimits,
         egress: EgressRules,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -76,12 +76,12 @@ impl Live {
     }
 
     /// Sets a callback for the progress of snapshots.
-    pub fn with_progress(self, progress: Option<Progress>) -> Self {
+    pub fn with_progress(self, progress: Option<SnapshotProgress>) -> Self {
         Self { progress, ..self }
     }
 
     /// The limits of matching.
-    pub fn matching(&self) -> &matching::Limits {
+    pub fn matching(&self) -> &matching::FilterLimits {
         &self.matching
     }
 

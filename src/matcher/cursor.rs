@@ -14,8 +14,8 @@ use crate::flow::drill;
 use crate::flow::keep::{Keep, Kept};
 use crate::flow::messages::{EventData, Firing, Firings, LiveTemplate, Step};
 use crate::live::{Live, LiveTrigger};
-use crate::matching::index::{Bucket, Ended, Search};
-use crate::matching::{Limits, Subject};
+use crate::matching::index::{Bucket, Search, SearchEnd};
+use crate::matching::{FilterLimits, Subject};
 use crate::model::event::{Event, EventType};
 use crate::model::id::TemplateId;
 use crate::model::outcome::Dropped;
@@ -217,7 +217,7 @@ impl Cursor {
 
 impl Matching {
     /// Continues the search over some more candidates.
-    fn some(mut self, buckets: &[Bucket<LiveTrigger>], limits: &Limits) -> Self {
+    fn some(mut self, buckets: &[Bucket<LiveTrigger>], limits: &FilterLimits) -> Self {
         drill::point(drill::Stage::Matcher);
         let Some(data) = self.event.data.object() else {
             self.is_over = true;
@@ -230,8 +230,8 @@ impl Matching {
             self.fired.push(Arc::clone(trigger));
             self.fired.len() < end
         });
-        self.is_over = ended != Ended::Paused;
-        self.too_costly = search.too_costly() + usize::from(ended == Ended::TooCostly);
+        self.is_over = ended != SearchEnd::Paused;
+        self.too_costly = search.too_costly() + usize::from(ended == SearchEnd::TooCostly);
         self.search = Some(search);
         self
     }

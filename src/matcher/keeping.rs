@@ -29,6 +29,7 @@ pub(super) fn event_of(event: &Event) -> KeepEvent {
         time: Arc::clone(&event.time),
         // Only the data of a CloudEvent without data has no source text.
         data: event.data.source().unwrap_or_else(|| Source::from_static("{}")),
+        attributes: event.attributes.to_text(),
         id_given: event.id_given,
         hops: event.hops,
     }

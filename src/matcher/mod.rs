@@ -191,8 +191,15 @@ impl Matching {
 impl EventData {
     /// The event as templates read it. Made once, however many triggers it fires.
     pub fn of(event: Event) -> Self {
-        let Event { account, event_type, id, source, time, hops, data, .. } = event;
-        let about = About { event_type: event_type.as_str(), id: &id, time: &time, account: account.as_str() };
+        let Event { account, event_type, id, source, time, attributes, hops, data, .. } = event;
+        let about = About {
+            event_type: event_type.as_str(),
+            id: &id,
+            time: &time,
+            account: account.as_str(),
+            source: &source,
+            attributes: Some(&attributes),
+        };
         let data = Data::with(data, about);
         Self { identity: Arc::new(EventIdentity { account, event_type, source, id }), hops, data }
     }

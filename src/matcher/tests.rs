@@ -75,6 +75,7 @@ impl Alone {
         let receipt = Receipt { accepted: events.len(), rejected: Vec::new(), rejected_more: Default::default() };
         let admission = Arc::new(self.gate.admit_default(events.len(), Ok(receipt), tell).expect("room"));
         let events = events.iter().map(|(event_type, data)| Event {
+            attributes: Default::default(),
             hops: 0,
             account: account(),
             event_type: EventType::new(event_type).expect("a type"),

@@ -1,5 +1,5 @@
 //! `cidr`: networks of IPv4 and IPv6 addresses. An IPv4 address in IPv6 form (`::ffff:10.0.0.1`) is that IPv4 address.
-//! Addresses are read strictly: `010.0.0.1` and `1.2.3.4 ` are none.
+//! The parser is strict: `010.0.0.1` and `1.2.3.4 ` are not addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -8,13 +8,26 @@ const MAPPED_BITS: u8 = 96;
 /// The longest text of an address.
 const ADDRESS_BYTES_MAX: usize = 45;
 
-/// A network, its host bits cleared. IPv4 addresses stand in the last four bytes.
+/// A network, with its host bits cleared. IPv4 addresses are in the last four bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Network {
     is_v4: bool,
-    /// How many leading bits tell it apart, of 32 or 128.
+    /// The length of the prefix, of 32 or 128 bits.
     length: u8,
     bytes: [u8; 16],
+}
+
+/// Why a text is not a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NetworkError {
+    #[error("a network is an address and a length, such as 10.0.0.0/8 or 2001:db8::/32")]
+    Form,
+    #[error("the length must be a number without leading zeros")]
+    Length,
+    #[error("the length of an IPv4 network must be 0 to 32")]
+    LengthV4,
+    #[error("the length of an IPv6 network must be 0 to 128")]
+    LengthV6,
 }
 
 /// An address in the form in which networks are compared.
@@ -25,7 +38,7 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Reads an address; `None`: the text is none.
+    /// Reads an address; `None` if the text is not one.
     pub(super) fn new(text: &str) -> Option<Self> {
         let first = *text.as_bytes().first()?;
         if text.len() > ADDRESS_BYTES_MAX || !(first.is_ascii_hexdigit() || first == b':') {
@@ -38,7 +51,7 @@ impl Address {
         })
     }
 
-    /// The network of this length that it is in; `None`: there is none of the length or kind.
+    /// The network of this length that contains it; `None` if the length or kind does not fit.
     pub(super) fn network(self, is_v4: bool, length: u8) -> Option<Network> {
         let width = if self.is_v4 { 32 } else { 128 };
         if self.is_v4 != is_v4 || length > width {
@@ -52,24 +65,23 @@ impl Address {
 
 impl Network {
     /// Reads `10.0.0.0/8` or `2001:db8::/32`.
-    pub(super) fn new(text: &str) -> Result<Self, &'static str> {
-        const SHAPE: &str = "a network is an address and a length, such as 10.0.0.0/8 or 2001:db8::/32";
-        let (address, length) = text.split_once('/').ok_or(SHAPE)?;
+    pub(super) fn new(text: &str) -> Result<Self, NetworkError> {
+        let (address, length) = text.split_once('/').ok_or(NetworkError::Form)?;
         let plain = length.bytes().all(|byte| byte.is_ascii_digit()) && (length.len() == 1 || !length.starts_with('0'));
-        let length: u8 = length.parse().ok().filter(|_| plain).ok_or("the length is a number without leading zeros")?;
+        let length: u8 = length.parse().ok().filter(|_| plain).ok_or(NetworkError::Length)?;
         if let Ok(v4) = address.parse::<Ipv4Addr>() {
             let address = Address { is_v4: true, bits: u32::from(v4).into() };
-            return address.network(true, length).ok_or("the length of an IPv4 network is 0 to 32");
+            return address.network(true, length).ok_or(NetworkError::LengthV4);
         }
-        let v6: Ipv6Addr = address.parse().map_err(|_| SHAPE)?;
+        let v6: Ipv6Addr = address.parse().map_err(|_| NetworkError::Form)?;
         match v6.to_ipv4_mapped() {
             Some(v4) if (MAPPED_BITS..=128).contains(&length) => {
                 let address = Address { is_v4: true, bits: u32::from(v4).into() };
-                address.network(true, length - MAPPED_BITS).ok_or(SHAPE)
+                address.network(true, length - MAPPED_BITS).ok_or(NetworkError::Form)
             }
             _ => {
                 let address = Address { is_v4: false, bits: v6.into() };
-                address.network(false, length).ok_or("the length of an IPv6 network is 0 to 128")
+                address.network(false, length).ok_or(NetworkError::LengthV6)
             }
         }
     }
@@ -79,7 +91,7 @@ impl Network {
         address.network(self.is_v4, self.length) == Some(self)
     }
 
-    /// What tells it apart: whether it is of IPv4, its length, its bits.
+    /// Its identity: whether it is IPv4, its length, its bits.
     pub(super) fn parts(&self) -> (bool, u8, &[u8; 16]) {
         (self.is_v4, self.length, &self.bytes)
     }

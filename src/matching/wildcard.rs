@@ -1,21 +1,28 @@
-//! `wildcard`: pieces of text with anything between them. The first piece must begin the value and the last one end it;
-//! each of the others is found as early as it can be, so that matching takes one pass.
+//! `wildcard`: pieces of text with any text between them. The value must begin with the first piece and end with the
+//! last one; each of the others is found as early as possible, so that matching needs one pass.
 
 use memchr::memmem;
 
+/// Why a text is not a wildcard pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum WildcardError {
+    #[error("two wildcards in a row mean the same as one; write one * (or \\* for the character)")]
+    Repeated,
+    #[error("a backslash may only precede * or \\; write \\\\ for the character")]
+    Escape,
+}
+
 /// Splits at each `*`; `\*` and `\\` stand for the characters themselves. One piece: there is no wildcard.
-pub(super) fn pieces(text: &str) -> Result<Vec<String>, &'static str> {
+pub(super) fn pieces(text: &str) -> Result<Vec<String>, WildcardError> {
     let mut pieces = vec![String::new()];
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
-            '*' if chars.peek() == Some(&'*') => {
-                return Err("two wildcards in a row mean no more than one; write one * (or \\* for the character)");
-            }
+            '*' if chars.peek() == Some(&'*') => return Err(WildcardError::Repeated),
             '*' => pieces.push(String::new()),
             '\\' => match chars.next() {
                 Some(escaped @ ('*' | '\\')) => push(&mut pieces, escaped),
-                _ => return Err("a backslash stands before * or \\ only; write \\\\ for the character"),
+                _ => return Err(WildcardError::Escape),
             },
             c => push(&mut pieces, c),
         }
@@ -29,7 +36,7 @@ fn push(pieces: &mut [String], c: char) {
     }
 }
 
-/// Whether the text is these pieces with anything between them; there are two at least.
+/// Whether the text consists of these pieces, at least two, with any text between them.
 pub(super) fn matches<'p>(text: &str, mut pieces: impl DoubleEndedIterator<Item = &'p str>) -> bool {
     let (Some(first), Some(last)) = (pieces.next(), pieces.next_back()) else {
         return false;

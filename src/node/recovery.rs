@@ -1,4 +1,5 @@
-//! What the journal holds at a start goes to a renderer of its own, beside what is accepted meanwhile.
+//! Hands the deliveries that the journal holds at a start to a separate renderer, beside the events that are accepted
+//! meanwhile.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,19 +12,19 @@ use crate::dispatcher::Dispatchers;
 use crate::flow::pressure::Pressure;
 use crate::handover::journal::{Feed, FeedProgress, Recovered};
 use crate::http::AppState;
-use crate::live::Progress;
+use crate::live::SnapshotProgress;
 use crate::renderer::Renderer;
 
-/// Who wants to see how a long start goes on.
+/// Callbacks for the progress of a long start.
 #[derive(Default)]
 pub struct Watch {
-    /// How the store is read.
-    pub store: Option<Progress>,
-    /// How what the journal holds is handed on.
+    /// The progress of reading the store.
+    pub store: Option<SnapshotProgress>,
+    /// The progress of handing on the journal's deliveries.
     pub journal: Option<FeedProgress>,
 }
 
-/// Hands all of it on, on this thread. `/readyz` says so until that is done.
+/// Hands on all of them, on this thread. `/readyz` reports it until the rest only waits for room of its own accounts.
 pub(super) fn start(
     recovered: Recovered,
     shared: &Arc<AppState>,
@@ -38,8 +39,6 @@ pub(super) fn start(
     let feed = Feed { live: Arc::clone(&shared.live), gate, metrics, renderer: renderer.start().recipient() };
     shared.recovering.store(true, Ordering::SeqCst);
     let shared = Arc::clone(shared);
-    actix_rt::spawn(async move {
-        recovered.feed(feed, progress).await;
-        shared.recovering.store(false, Ordering::SeqCst);
-    });
+    let ready = Box::new(move || shared.recovering.store(false, Ordering::SeqCst));
+    actix_rt::spawn(recovered.feed(feed, progress, ready));
 }

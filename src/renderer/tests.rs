@@ -70,6 +70,7 @@ fn template(format: Format, body: &str) -> Option<Arc<LiveTemplate>> {
 fn firing(id: &str, host: &str, n: &serde_json::Value, template: Option<Arc<LiveTemplate>>) -> Firing {
     let target = Target::read(&format!("http://{host}/"), &[], Vec::new()).expect("a target");
     let event = Event {
+        attributes: Default::default(),
         hops: 0,
         account: AccountId::default_account(),
         event_type: EventType::new("a").expect("a type"),

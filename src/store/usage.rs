@@ -31,7 +31,7 @@ impl Usage {
         Self { quotas, accounts: HashMap::new(), before: Vec::new() }
     }
 
-    /// Forgets everything, to be counted anew.
+    /// Clears all counts before a recount.
     pub(super) fn clear(&mut self) {
         self.accounts.clear();
         self.before.clear();

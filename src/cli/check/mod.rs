@@ -12,10 +12,10 @@ use crate::config::Config;
 use crate::dictionary::DictionaryError;
 use crate::dispatcher::{Outbound, OwnAddresses};
 use crate::model::event::EventPattern;
-use crate::templating::{self, Diagnostic, Limits, Severity, TagLookup};
+use crate::templating::{self, Diagnostic, Severity, TagLookup, TemplateLimits};
 use files::TemplateFile;
 
-/// Checks all there is.
+/// Checks everything.
 pub(super) fn run(words: &Check) -> ExitCode {
     let mut findings = Findings::default();
     let config = check_settings(&words.settings, &mut findings);
@@ -38,6 +38,9 @@ fn check_settings(settings: &Settings, findings: &mut Findings) -> Config {
     for error in errors {
         findings.error("settings: ", &error.to_string());
     }
+    for unused in &config.unused {
+        findings.warning("settings: ", &visible_line(&unused.to_string()));
+    }
     // Reads the file of certificates.
     if let Err(error) = Outbound::new(&config.dispatch, OwnAddresses::default()) {
         findings.error("settings: ", &error.to_string());
@@ -58,7 +61,7 @@ fn check_catalogue(config: &Config, findings: &mut Findings) -> Box<dyn TagLooku
     }
 }
 
-fn check_template(file: &TemplateFile, dictionary: &dyn TagLookup, limits: &Limits, findings: &mut Findings) {
+fn check_template(file: &TemplateFile, dictionary: &dyn TagLookup, limits: &TemplateLimits, findings: &mut Findings) {
     let path = shown(&file.path);
     let body = match file.read(limits.body_bytes_max) {
         Ok(body) => body,
@@ -129,7 +132,7 @@ impl Findings {
             0 => String::new(),
             templates => format!(" and {}", counted(templates, "template")),
         };
-        say(&format!("ok: the settings, the catalogue{templates}{warnings}"));
+        say(&format!("ok: the settings, the dictionary{templates}{warnings}"));
         ExitCode::SUCCESS
     }
 }

@@ -1,12 +1,12 @@
-//! The day that the demo shows: three triggers with their templates, and the events of a holiday rental from morning
-//! to evening. Plain data; the people are made up. The names and notes are chosen to break bodies that are
-//! concatenated without care.
+//! The day that the demo shows: three triggers with their templates, and the events of a holiday rental from morning to
+//! evening. Plain data; the people are invented. The names and notes contain characters that break carelessly
+//! concatenated bodies.
 
 use serde_json::{Value, json};
 
-/// The account that all of it belongs to.
+/// The account of all of it.
 pub(super) const ACCOUNT: &str = "casa-lavanda";
-/// Signs what the first trigger sends. It is printed nowhere and worth nothing.
+/// The secret that signs the first trigger's deliveries. It is never printed and protects nothing.
 const SECRET: &str = "whsec_cG9zdGhhc3RlLWRlbW8tb25seS1ub3QtYS1zZWNyZXQ=";
 
 const CHAT: &str = r#"{
@@ -39,36 +39,43 @@ pub(super) struct Setup {
     pub(super) trigger: Value,
 }
 
+impl Setup {
+    /// `format` and `body` are the template's; `trigger` is what the trigger has besides its name and template.
+    pub(super) fn new(
+        (id, name, told): (&'static str, &str, &'static str),
+        (format, body): (&str, &str),
+        mut trigger: Value,
+    ) -> Self {
+        trigger["name"] = name.into();
+        trigger["template"] = id.into();
+        Self { id, told, template: json!({"name": name, "format": format, "body": body}), trigger }
+    }
+}
+
 /// The triggers, with their URLs at this receiver.
 pub(super) fn setups(receiver: &str) -> [Setup; 3] {
     let url = |path: &str| format!("{receiver}/{path}");
     [
-        Setup {
-            id: "team-chat",
-            told: "every event, as JSON, signed",
-            template: json!({"name": "Team chat", "format": "json", "body": CHAT}),
-            trigger: json!({"name": "Team chat", "event": "*", "template": "team-chat", "url": url("team-chat"),
-                            "secret": SECRET}),
-        },
-        Setup {
-            id: "housekeeping",
-            told: "confirmed bookings above 1000, as XML",
-            template: json!({"name": "Housekeeping", "format": "xml", "body": HOUSEKEEPING}),
-            trigger: json!({"name": "Housekeeping", "event": "booking.confirmed", "template": "housekeeping",
-                            "where": {"inquiry": {"cost": [{"numeric": [">", 1000]}]}},
-                            "url": url("housekeeping"), "headers": {"X-Team": "linen and keys"}}),
-        },
-        Setup {
-            id: "bookkeeping",
-            told: "paid invoices, as a form",
-            template: json!({"name": "Bookkeeping", "format": "form", "body": BOOKKEEPING}),
-            trigger: json!({"name": "Bookkeeping", "event": "invoice.paid", "template": "bookkeeping",
-                            "url": url("bookkeeping")}),
-        },
+        Setup::new(
+            ("team-chat", "Team chat", "every event, as JSON, signed"),
+            ("json", CHAT),
+            json!({"event": "*", "url": url("team-chat"), "secret": SECRET}),
+        ),
+        Setup::new(
+            ("housekeeping", "Housekeeping", "confirmed bookings above 1000, as XML"),
+            ("xml", HOUSEKEEPING),
+            json!({"event": "booking.confirmed", "where": {"inquiry": {"cost": [{"numeric": [">", 1000]}]}},
+                   "url": url("housekeeping"), "headers": {"X-Team": "linen and keys"}}),
+        ),
+        Setup::new(
+            ("bookkeeping", "Bookkeeping", "paid invoices, as a form"),
+            ("form", BOOKKEEPING),
+            json!({"event": "invoice.paid", "url": url("bookkeeping")}),
+        ),
     ]
 }
 
-/// Something that happens.
+/// An event of the day.
 pub(super) struct Happening {
     /// Its description.
     pub(super) told: &'static str,
@@ -103,7 +110,7 @@ pub(super) fn happenings() -> Vec<Happening> {
             &["team-chat"],
         ),
         happening(
-            "The guest is added; no rental is set yet, and its place stays empty",
+            "The guest is added; no rental is set yet, so its value is empty",
             "guest.created",
             json!({"guest": zoe(), "inquiry": short(&stay)}),
             &["team-chat"],
@@ -115,7 +122,7 @@ pub(super) fn happenings() -> Vec<Happening> {
             &["team-chat", "housekeeping"],
         ),
         happening(
-            "Another one is confirmed; housekeeping's filter does not let it through",
+            "Another one is confirmed; it does not pass housekeeping's filter",
             "booking.confirmed",
             json!({"guest": max(), "rental": casa(), "inquiry": weekend}),
             &["team-chat"],
@@ -148,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_setups_are_valid_and_fire_as_told() {
+    fn the_setups_are_valid_and_fire_as_described() {
         let triggers = setups("http://127.0.0.1:9").map(|setup| {
             Template::from_json(with_id(setup.template, setup.id)).expect("a template");
             Trigger::from_json(with_id(setup.trigger, setup.id)).expect("a trigger")
@@ -160,7 +167,7 @@ mod tests {
             let named: Vec<&str> = triggers.iter().filter(|t| named(&t.event)).map(|t| t.id.as_str()).collect();
             assert!(happening.fires.iter().all(|id| named.contains(id)), "{}", happening.told);
             let filtered = named.len() - happening.fires.len();
-            assert_eq!(filtered, usize::from(happening.told.contains("does not let it through")));
+            assert_eq!(filtered, usize::from(happening.told.contains("does not pass")));
         }
     }
 

@@ -14,4 +14,4 @@ mod start_times;
 pub use deficit::DeficitQueue;
 pub use pool::{Pool, Share, Taken, within};
 pub use schedule::{Progress, Schedule, Slice};
-pub use start_times::{StartTimes, Turn};
+pub use start_times::{StartTimes, StartedTurn};

@@ -26,7 +26,7 @@ pub struct StartTimes<K> {
 
 /// A turn that has begun.
 #[derive(Debug)]
-pub struct Turn<K> {
+pub struct StartedTurn<K> {
     /// The member whose turn it is.
     pub member: K,
     start: u64,
@@ -50,14 +50,14 @@ impl<K: Ord + Hash + Clone> StartTimes<K> {
     }
 
     /// Begins the next turn. The member is not ready until [`StartTimes::end`] is called.
-    pub fn begin(&mut self) -> Option<Turn<K>> {
+    pub fn begin(&mut self) -> Option<StartedTurn<K>> {
         let Reverse((start, _, member)) = self.ready.pop()?;
         self.virtual_time = self.virtual_time.max(start);
-        Some(Turn { member, start })
+        Some(StartedTurn { member, start })
     }
 
     /// Ends a turn of this cost. `again`: the member has more work.
-    pub fn end(&mut self, turn: Turn<K>, cost: u64, again: bool) {
+    pub fn end(&mut self, turn: StartedTurn<K>, cost: u64, again: bool) {
         if self.ends.len() >= TAGS_SWEPT_AT && !self.ends.contains_key(&turn.member) {
             let past = self.virtual_time;
             self.ends.retain(|_, end| *end > past);

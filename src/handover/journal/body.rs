@@ -6,12 +6,12 @@
 //! | fired | entry 8, request 8, due 8, attempt 2, zero 6; then firings |
 //! | begun | items of 16 bytes: entry 8, index 4, attempt 2, zero 2 |
 //!
-//! A field is a tag of 1 byte, a length of 4 and so many bytes: 1 account, 2 type, 3 id, 4 source, 5 time, 6 data,
-//! 7 firings. Unknown tags are passed over, so fields can be added. A firing is its index within the entry (4), a hash of
+//! A field is a tag of 1 byte, a length of 4 and that many bytes: 1 account, 2 type, 3 id, 4 source, 5 time, 6 data,
+//! 7 firings, 8 attributes as JSON (left out where there are none). Unknown tags are passed over, so fields can be added. A firing is its index within the entry (4), a hash of
 //! its destination (8), the length of its trigger's id (2) and the id. Numbers are little-endian.
 //!
 //! An *entry* is an event that fired something. Its id is unique in the journal, also over restarts. The index of a
-//! firing stays when the entry is written anew.
+//! firing stays when the entry is rewritten.
 
 use super::format::{u32_at, u64_at};
 
@@ -35,6 +35,7 @@ mod tag {
     pub(super) const TIME: u8 = 5;
     pub(super) const DATA: u8 = 6;
     pub(super) const FIRINGS: u8 = 7;
+    pub(super) const ATTRIBUTES: u8 = 8;
 }
 
 /// One firing of an entry, as a record holds it.
@@ -69,6 +70,8 @@ pub(super) struct EventFields<'a> {
     pub(super) time: &'a str,
     /// Its data, as JSON.
     pub(super) data: &'a str,
+    /// What else a CloudEvent says of itself, as JSON; may be empty.
+    pub(super) attributes: &'a str,
 }
 
 /// An accepted record's body.
@@ -120,8 +123,9 @@ pub(super) fn write_accepted<'a>(
         (tag::SOURCE, event.source),
         (tag::TIME, event.time),
         (tag::DATA, event.data),
+        (tag::ATTRIBUTES, event.attributes),
     ];
-    for (tag, value) in fields {
+    for (tag, value) in fields.into_iter().filter(|(tag, value)| *tag != tag::ATTRIBUTES || !value.is_empty()) {
         out.push(tag);
         out.extend_from_slice(&length(value.len()));
         out.extend_from_slice(value.as_bytes());
@@ -194,6 +198,7 @@ pub(super) fn read_accepted(body: &[u8]) -> Option<Accepted<'_>> {
             tag::SOURCE => &mut event.source,
             tag::TIME => &mut event.time,
             tag::DATA => &mut event.data,
+            tag::ATTRIBUTES => &mut event.attributes,
             _ => continue,
         };
         *place = std::str::from_utf8(value).ok()?;
@@ -243,13 +248,13 @@ mod tests {
         #[test]
         fn what_was_written_is_read(
             entry: u64, request: u64, accepted_ms: u64, hops: u8, id_given: bool,
-            texts in prop::collection::vec("\\PC{0,20}", 6),
+            texts in prop::collection::vec("\\PC{0,20}", 7),
             triggers in prop::collection::vec((any::<u32>(), any::<u64>(), "[a-z]{1,9}"), 0..5),
         ) {
             let event = EventFields {
                 accepted_ms, hops, id_given,
                 account: &texts[0], event_type: &texts[1], id: &texts[2],
-                source: &texts[3], time: &texts[4], data: &texts[5],
+                source: &texts[3], time: &texts[4], data: &texts[5], attributes: &texts[6],
             };
             let firings: Vec<Listing<'_>> =
                 triggers.iter().map(|(index, destination, id)| Listing { index: *index, destination: *destination, trigger: id }).collect();

@@ -9,6 +9,7 @@ use rustix::fs::{FallocateFlags, fallocate};
 
 use super::folder::{Folder, SegmentFile};
 use super::format::BootId;
+use crate::flow::drill;
 
 /// The file whose lock marks the folder as in use.
 const LOCK: &str = "lock";
@@ -100,6 +101,9 @@ impl SegmentFile for File {
     }
 
     fn sync(&self) -> io::Result<()> {
+        while drill::is_held("POSTHASTE_DRILL_HOLD_SYNC") {
+            std::thread::sleep(drill::HELD_CHECKED_EVERY);
+        }
         self.sync_data()
     }
 

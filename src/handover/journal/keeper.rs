@@ -20,7 +20,7 @@ use super::folder::{Folder, SegmentFile, read_up_to};
 use super::format::{Level, RecordHeader, RecordKind, SegmentKind};
 use super::lane::Lane;
 use super::ledger::Firing;
-use super::ledger::{Bits, Entry, Place, Segment, lock};
+use super::ledger::{Bits, Entry, RecordPosition, Segment, lock};
 use super::registry::Journal;
 
 /// Records are rewritten in groups of about this many bytes.
@@ -226,7 +226,12 @@ impl<D: Folder> Keeper<D> {
     }
 
     /// Adds the current record of an entry; false if its records can't be read any more.
-    fn add(&mut self, entry: &Entry<D::File>, places: &[Place<D::File>], unsettled: &Bits) -> io::Result<bool> {
+    fn add(
+        &mut self,
+        entry: &Entry<D::File>,
+        places: &[RecordPosition<D::File>],
+        unsettled: &Bits,
+    ) -> io::Result<bool> {
         let mut records = Vec::with_capacity(places.len());
         for place in places {
             records.push(read_up_to(&place.segment.file, u64::from(place.offset), place.bytes)?);
@@ -240,13 +245,13 @@ impl<D: Folder> Keeper<D> {
     }
 }
 
-fn bytes_of<F>(places: &[Place<F>]) -> usize {
+fn bytes_of<F>(places: &[RecordPosition<F>]) -> usize {
     places.iter().map(|place| place.bytes).sum()
 }
 
 /// An entry's event, and all firings that its records list.
 pub(super) fn join<'a, F: SegmentFile>(
-    places: &[Place<F>],
+    places: &[RecordPosition<F>],
     records: &'a [Vec<u8>],
 ) -> Option<(Accepted<'a>, Vec<Listing<'a>>)> {
     let (mut accepted, mut listings) = (None, Vec::new());

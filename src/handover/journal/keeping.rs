@@ -14,10 +14,10 @@ use super::begin::Beginner;
 use super::body::EventFields;
 use super::disk::Disk;
 use super::ledger::{Entry, Firing, lock};
-use super::threads::{Begins, Shared, now_ms};
+use super::threads::{Begins, JournalContext, now_ms};
 use crate::flow::drill;
 use crate::flow::fairness::{Pool, Taken};
-use crate::flow::keep::{Begin, Keep, KeepPart, KeepRequest, Keeping, Kept, KeptEntry};
+use crate::flow::keep::{Begin, Keep, KeepEvent, KeepPart, KeepRequest, Keeping, Kept, KeptEntry, Turn};
 use crate::flow::refusal::{Full, Refusal};
 use crate::model::id::AccountId;
 
@@ -31,7 +31,7 @@ const AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// The journal, for the threads that use it.
 #[derive(Debug)]
 pub(super) struct Handle {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<JournalContext>,
     pub(super) accounts: Arc<Pool<AccountId>>,
     pub(super) age_max: Duration,
 }
@@ -63,7 +63,7 @@ impl Keeping for Handle {
 #[derive(Debug, Clone)]
 struct Accepting {
     acceptor: Arc<Mutex<Acceptor<Disk>>>,
-    shared: Arc<Shared>,
+    shared: Arc<JournalContext>,
     accounts: Arc<Pool<AccountId>>,
 }
 
@@ -103,13 +103,15 @@ fn record_of<'a>(part: &'a KeepPart<'a>, accepted_ms: u64) -> Part<'a> {
         source: part.source,
         time: &part.event.time,
         data: &part.event.data,
+        attributes: &part.event.attributes,
     };
     Part { event, triggers: part.firings, is_more: part.is_more }
 }
 
 fn bytes_of(part: &KeepPart<'_>) -> usize {
     let firings: usize = part.firings.iter().map(|(_, trigger)| FIRING_BYTES + trigger.len()).sum();
-    let event = if part.is_more { 0 } else { part.event.data.len() + part.id.len() + part.source.len() };
+    let KeepEvent { data, attributes, .. } = part.event;
+    let event = if part.is_more { 0 } else { data.len() + attributes.len() + part.id.len() + part.source.len() };
     RECORD_BYTES + event + firings
 }
 
@@ -163,7 +165,7 @@ impl KeptEntry for Entry<File> {
 #[derive(Debug)]
 struct Beginning {
     beginner: Arc<Mutex<Beginner<Disk>>>,
-    shared: Arc<Shared>,
+    shared: Arc<JournalContext>,
     waiting: RefCell<Begins>,
     again: mpsc::UnboundedSender<Begins>,
     age_max: Duration,
@@ -173,14 +175,14 @@ struct Beginning {
 struct BeginHandle(Rc<Beginning>);
 
 impl Begin for BeginHandle {
-    fn begin(&self, kept: Kept) -> oneshot::Receiver<()> {
-        let (ready, may_begin) = oneshot::channel();
+    fn begin(&self, kept: Kept) -> oneshot::Receiver<Turn> {
+        let (ready, turn) = oneshot::channel();
         // Every kept firing belongs to this journal.
         let firing = kept.take().and_then(|(entry, index)| Some((entry.downcast::<Entry<File>>().ok()?, index)));
         if let Some(firing) = firing {
             self.0.push(vec![(firing, ready)]);
         }
-        may_begin
+        turn
     }
 
     fn age_max(&self) -> Duration {
@@ -201,6 +203,9 @@ impl Beginning {
     /// Writes the collected firings once all other ready tasks of the thread have run.
     async fn write(self: Rc<Self>) {
         tokio::task::yield_now().await;
+        while drill::is_held("POSTHASTE_DRILL_HOLD_BEGUN") {
+            tokio::time::sleep(drill::HELD_CHECKED_EVERY).await;
+        }
         let (mut firings, mut ready): (Vec<Firing<File>>, Vec<_>) = self.waiting.take().into_iter().unzip();
         // Another task may have taken all of them for its own retry.
         while !firings.is_empty() {
@@ -214,6 +219,7 @@ impl Beginning {
                     // Without its record no attempt begins; they wait until the disk has room.
                     self.shared.failed(&failed.error);
                     firings = failed.firings;
+                    ready = ready.into_iter().map(later).collect();
                 }
             }
             tokio::time::sleep(AGAIN_AFTER).await;
@@ -222,6 +228,14 @@ impl Beginning {
             ready.extend(more_ready);
         }
     }
+}
+
+/// Tells an attempt to wait longer; returns the sender of its next turn.
+fn later(ready: oneshot::Sender<Turn>) -> oneshot::Sender<Turn> {
+    let (next, turn) = oneshot::channel();
+    // The thread may have ended.
+    let _ = ready.send(Turn::Later(turn));
+    next
 }
 
 /// Attempts whose record could not be synced get another record.

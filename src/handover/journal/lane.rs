@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::folder::{Folder, write_all};
 use super::format::{BODY_BYTES_MAX, RECORD_HEADER_BYTES, RecordHeader, RecordKind, SEGMENT_HEADER_BYTES, SegmentKind};
-use super::ledger::{Place, Segment, small};
+use super::ledger::{RecordPosition, Segment, small};
 use super::registry::Journal;
 
 /// Writes one segment after the other. Belongs to one thread.
@@ -49,9 +49,9 @@ pub(super) struct Written<F> {
 }
 
 impl<F> Written<F> {
-    pub(super) fn place(&self, record: usize) -> Place<F> {
+    pub(super) fn place(&self, record: usize) -> RecordPosition<F> {
         let (offset, bytes) = self.records[record];
-        Place { segment: Arc::clone(&self.segment), offset, bytes }
+        RecordPosition { segment: Arc::clone(&self.segment), offset, bytes }
     }
 }
 

@@ -144,13 +144,13 @@ impl<F: SegmentFile> Segment<F> {
 
 /// Where a record of an entry is.
 #[derive(Debug)]
-pub(super) struct Place<F> {
+pub(super) struct RecordPosition<F> {
     pub(super) segment: Arc<Segment<F>>,
     pub(super) offset: u32,
     pub(super) bytes: usize,
 }
 
-impl<F> Clone for Place<F> {
+impl<F> Clone for RecordPosition<F> {
     fn clone(&self) -> Self {
         Self { segment: Arc::clone(&self.segment), offset: self.offset, bytes: self.bytes }
     }
@@ -173,7 +173,7 @@ struct State<F> {
     next: u32,
     /// Whether all of its firings are listed and its request is committed.
     complete: bool,
-    places: Vec<Place<F>>,
+    places: Vec<RecordPosition<F>>,
     all: Arc<Unsettled<F>>,
     /// Its part of its account's share, until it is settled.
     shares: Vec<Taken>,
@@ -226,7 +226,7 @@ impl<F: SegmentFile> Entry<F> {
     }
 
     /// Adds these firings, whose record is at this position.
-    pub(super) fn list(self: &Arc<Self>, firings: impl Iterator<Item = u32>, place: Place<F>) {
+    pub(super) fn list(self: &Arc<Self>, firings: impl Iterator<Item = u32>, place: RecordPosition<F>) {
         place.segment.hold(self, place.bytes);
         let mut state = lock(&self.state);
         for index in firings {
@@ -299,13 +299,13 @@ impl<F: SegmentFile> Entry<F> {
     }
 
     /// Where its records are and which firings are unsettled, if all firings are listed and some are unsettled.
-    pub(super) fn unsettled(&self) -> Option<(Vec<Place<F>>, Bits)> {
+    pub(super) fn unsettled(&self) -> Option<(Vec<RecordPosition<F>>, Bits)> {
         let state = lock(&self.state);
         (state.complete && state.left > 0).then(|| (state.places.clone(), state.unsettled.clone()))
     }
 
     /// Its unsettled firings are at this position now.
-    pub(super) fn move_to(self: &Arc<Self>, place: Place<F>) {
+    pub(super) fn move_to(self: &Arc<Self>, place: RecordPosition<F>) {
         let mut state = lock(&self.state);
         // If it was settled meanwhile, the new record is not needed.
         if state.left == 0 {
@@ -327,7 +327,7 @@ impl<F: SegmentFile> State<F> {
         }
     }
 
-    fn let_go(&self, places: Vec<Place<F>>) {
+    fn let_go(&self, places: Vec<RecordPosition<F>>) {
         for place in places {
             self.all.bytes.fetch_sub(place.bytes as u64, Ordering::SeqCst);
             place.segment.let_go(place.bytes);

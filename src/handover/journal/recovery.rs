@@ -9,13 +9,13 @@ use super::folder::{Folder, SegmentFile, read_up_to};
 use super::format::{
     BootId, HeaderFault, Level, RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentKind, SegmentName, VERSION,
 };
-use super::ledger::{Entry, Place, Segment, Unsettled, small};
+use super::ledger::{Entry, RecordPosition, Segment, Unsettled, small};
 use super::registry::{Journal, RUN_SHIFT, Settings};
 use super::scan::{Damage, Order, Record, Scan, scan};
 
 /// Why a journal can't be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub enum RecoveryError {
     /// An error of the file system.
     #[error("{0}: {1}")]
     System(String, io::Error),
@@ -68,7 +68,7 @@ pub(super) struct Opened<D: Folder> {
 }
 
 /// Opens the journal in a folder: reads what earlier runs left, and begins a new run.
-pub(super) fn open<D: Folder>(folder: D, settings: Settings, now_ms: u64) -> Result<Opened<D>, OpenError> {
+pub(super) fn open<D: Folder>(folder: D, settings: Settings, now_ms: u64) -> Result<Opened<D>, RecoveryError> {
     let old = list(&folder)?;
     let headers = || old.iter().filter_map(|segment| segment.header.ok());
     let (runs, untrusted) = (headers().map(|header| header.run).max().unwrap_or(0), untrusted(headers(), &settings));
@@ -86,7 +86,7 @@ pub(super) fn open<D: Folder>(folder: D, settings: Settings, now_ms: u64) -> Res
     let journal = Journal::new(folder, settings, run, next_number, Arc::clone(&reading.unsettled));
     let (found, report) = reading.finish(&journal);
     let marked = journal.mark_run(now_ms);
-    marked.map_err(|error| OpenError::System("the journal can't begin a segment".to_owned(), error))?;
+    marked.map_err(|error| RecoveryError::System("the journal can't begin a segment".to_owned(), error))?;
     Ok(Opened { journal: Arc::new(journal), found, report })
 }
 
@@ -108,12 +108,12 @@ struct Old<F> {
     header: Result<SegmentHeader, HeaderFault>,
 }
 
-fn system(name: impl ToString) -> impl FnOnce(io::Error) -> OpenError {
-    move |error| OpenError::System(name.to_string(), error)
+fn system(name: impl ToString) -> impl FnOnce(io::Error) -> RecoveryError {
+    move |error| RecoveryError::System(name.to_string(), error)
 }
 
 /// The segments of a folder, by number.
-fn list<D: Folder>(folder: &D) -> Result<Vec<Old<D::File>>, OpenError> {
+fn list<D: Folder>(folder: &D) -> Result<Vec<Old<D::File>>, RecoveryError> {
     let names = folder.list().map_err(system("the journal's folder can't be read"))?;
     let mut names: Vec<SegmentName> = names.iter().filter_map(|name| SegmentName::parse(name)).collect();
     names.sort_unstable();
@@ -122,7 +122,7 @@ fn list<D: Folder>(folder: &D) -> Result<Vec<Old<D::File>>, OpenError> {
         let bytes = read_up_to(&file, 0, SEGMENT_HEADER_BYTES).map_err(system(name))?;
         let header = SegmentHeader::decode(&bytes, name.number, name.kind);
         if let Err(HeaderFault::Version(found)) = header {
-            return Err(OpenError::Version { name: name.to_string(), found });
+            return Err(RecoveryError::Version { name: name.to_string(), found });
         }
         Ok(Old { name, file, header })
     };
@@ -164,7 +164,7 @@ impl<F: SegmentFile> Reading<F> {
         }
     }
 
-    fn begun_segment(&mut self, old: Old<F>) -> Result<(), OpenError> {
+    fn begun_segment(&mut self, old: Old<F>) -> Result<(), RecoveryError> {
         let bytes = self.read(&old)?;
         let found = self.scan(&old, &bytes);
         self.doubt |= !found.damage.is_empty();
@@ -180,7 +180,7 @@ impl<F: SegmentFile> Reading<F> {
         Ok(())
     }
 
-    fn accepted_segment(&mut self, old: Old<F>, is_trusted: bool) -> Result<(), OpenError> {
+    fn accepted_segment(&mut self, old: Old<F>, is_trusted: bool) -> Result<(), RecoveryError> {
         let bytes = self.read(&old)?;
         let found = self.scan(&old, &bytes);
         let is_unfinished = old.header == Err(HeaderFault::Unfinished);
@@ -210,7 +210,7 @@ impl<F: SegmentFile> Reading<F> {
         Ok(())
     }
 
-    fn accepted_record(&mut self, read: &Accepted<'_>, commits: bool, place: Option<Place<F>>) {
+    fn accepted_record(&mut self, read: &Accepted<'_>, commits: bool, place: Option<RecordPosition<F>>) {
         let entry = read.entry;
         self.entries_max = self.entries_max.max(entry);
         self.request(read.request, entry, commits, place.is_some());
@@ -245,7 +245,7 @@ impl<F: SegmentFile> Reading<F> {
         (entry, request): (u64, u64),
         firings: &[Listing<'_>],
         commits: bool,
-        place: Option<Place<F>>,
+        place: Option<RecordPosition<F>>,
     ) {
         self.request(request, entry, commits, place.is_some());
         let unsettled = self.not_begun(entry, firings);
@@ -270,7 +270,7 @@ impl<F: SegmentFile> Reading<F> {
         indexes.filter(|index| !self.begun.contains(&(entry, *index))).collect()
     }
 
-    fn read(&self, old: &Old<F>) -> Result<Vec<u8>, OpenError> {
+    fn read(&self, old: &Old<F>) -> Result<Vec<u8>, RecoveryError> {
         let length = old.file.length().map_err(system(old.name))?;
         let mut bytes =
             read_up_to(&old.file, 0, usize::try_from(length).unwrap_or(usize::MAX)).map_err(system(old.name))?;
@@ -292,7 +292,7 @@ impl<F: SegmentFile> Reading<F> {
         found
     }
 
-    fn keep(&mut self, old: Old<F>, end: usize) -> Result<Arc<Segment<F>>, OpenError> {
+    fn keep(&mut self, old: Old<F>, end: usize) -> Result<Arc<Segment<F>>, RecoveryError> {
         let capacity = old.file.length().map_err(system(old.name))?;
         let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
         let SegmentName { number, kind } = old.name;
@@ -335,6 +335,6 @@ impl<F: SegmentFile> Reading<F> {
     }
 }
 
-fn place<F>(segment: &Arc<Segment<F>>, record: &Record<'_>) -> Place<F> {
-    Place { segment: Arc::clone(segment), offset: small(record.offset), bytes: record.header.stride() }
+fn place<F>(segment: &Arc<Segment<F>>, record: &Record<'_>) -> RecordPosition<F> {
+    RecordPosition { segment: Arc::clone(segment), offset: small(record.offset), bytes: record.header.stride() }
 }

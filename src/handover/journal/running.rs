@@ -7,10 +7,10 @@ use super::disk::{self, Disk, DiskError};
 use super::feed::Recovered;
 use super::format::Level;
 use super::keeping::Handle;
-use super::recovery::{self, OpenError, Report};
+use super::recovery::{self, RecoveryError, Report};
 use super::registry::Settings;
 use super::threads::{Threads, now_ms};
-use crate::config::{Config, JournalSettings, StoreKind, Survives};
+use crate::config::{Config, JournalSettings, Survives};
 use crate::flow::account::ACCOUNT_WEIGHT;
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
@@ -20,9 +20,11 @@ use crate::telemetry::metrics::Metrics;
 
 /// The journal may take this many times the bytes of its unsettled records.
 const DISK_PER_UNSETTLED: usize = 3;
-/// A segment is this fraction of the whole.
-const SEGMENTS: usize = 64;
-const SEGMENT_BYTES_MIN: usize = 64 << 10;
+/// Open segments besides those of the threads: two of the keeper, and one spare of each kind.
+const SEGMENTS_OPEN: usize = 4;
+/// Open segments take at most this fraction of the bytes.
+const OPEN_PART: usize = 8;
+const SEGMENT_BYTES_MIN: usize = 16 << 10;
 const SEGMENT_BYTES_MAX: usize = 16 << 20;
 
 /// Why a journal did not start.
@@ -33,10 +35,29 @@ pub enum JournalError {
     Folder(#[from] DiskError),
     /// What an earlier run left can't be read.
     #[error("the journal in {0}: {1}")]
-    Open(PathBuf, OpenError),
+    Open(PathBuf, RecoveryError),
     /// A thread can't be started.
     #[error("the journal's threads: {0}")]
     Threads(std::io::Error),
+}
+
+/// How `journal.bytes_max` is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sizes {
+    /// Bytes of a segment.
+    segment: usize,
+    /// Bytes of unsettled records, all accounts together.
+    unsettled: usize,
+}
+
+impl Sizes {
+    /// Sizes with which all files together take at most `bytes_max`.
+    fn of(bytes_max: usize, threads: usize) -> Self {
+        let open = threads + SEGMENTS_OPEN;
+        let segment = (bytes_max / OPEN_PART / open).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+        let unsettled = bytes_max.saturating_sub(open * segment) / DISK_PER_UNSETTLED;
+        Self { segment, unsettled: unsettled.max(1) }
+    }
 }
 
 /// The journal of a node.
@@ -54,16 +75,19 @@ impl Journal {
         gate: &Arc<Gate>,
         metrics: &Arc<Metrics>,
     ) -> Result<Option<(Self, Recovered)>, JournalError> {
-        let Ok(StoreKind::File(path)) = config.store.kind() else { return Ok(None) };
+        let Some(path) = config.store.local_file() else { return Ok(None) };
+        // Each thread that accepts and each that sends has one segment open.
+        let sizes = Sizes::of(config.journal.bytes_max, config.server.workers + config.dispatch.threads);
         let (settings, gate, metrics) = (config.journal.clone(), Arc::clone(gate), Arc::clone(metrics));
         // It reads files, and this thread handles signals.
-        let opened = tokio::task::spawn_blocking(move || Self::start(&path, &settings, &gate, &metrics)).await;
+        let opened = tokio::task::spawn_blocking(move || Self::start(&path, &settings, sizes, &gate, &metrics)).await;
         opened.unwrap_or_else(|error| Err(JournalError::Threads(std::io::Error::other(error))))
     }
 
     fn start(
         store: &Path,
         settings: &JournalSettings,
+        sizes: Sizes,
         gate: &Arc<Gate>,
         metrics: &Arc<Metrics>,
     ) -> Result<Option<(Self, Recovered)>, JournalError> {
@@ -73,12 +97,12 @@ impl Journal {
             Survives::Power => Level::Power,
         };
         let path = folder(store);
-        let segment_bytes = (settings.bytes_max / SEGMENTS).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+        let segment_bytes = sizes.segment;
         let disk = Disk::open(&path)?;
         let opened = recovery::open(disk, Settings { level, boot: disk::boot_id(), segment_bytes }, now_ms());
         let opened = opened.map_err(|error| JournalError::Open(path.clone(), error))?;
         tell(&path, &opened.report, metrics);
-        let accounts = Arc::new(Pool::new((settings.bytes_max / DISK_PER_UNSETTLED).max(1), ACCOUNT_WEIGHT));
+        let accounts = Arc::new(Pool::new(sizes.unsettled, ACCOUNT_WEIGHT));
         for found in &opened.found {
             // These deliveries were accepted already, whatever the shares are now.
             if let Ok(account) = crate::model::id::AccountId::new(&found.account) {
@@ -157,6 +181,18 @@ mod tests {
     #[test]
     fn the_journal_is_beside_its_store() {
         assert_eq!(folder(Path::new("data/x.redb")), Path::new("data/x.redb.journal"));
+    }
+
+    #[test]
+    fn what_is_open_and_what_is_unsettled_fit_into_the_bytes() {
+        for (bytes_max, threads) in [(1 << 20, 2), (1 << 30, 3), (1 << 30, 96), (1 << 40, 400)] {
+            let Sizes { segment, unsettled } = Sizes::of(bytes_max, threads);
+            let open = (threads + SEGMENTS_OPEN) * segment;
+            assert!(open <= bytes_max / OPEN_PART, "{bytes_max} {threads}");
+            assert!(open + unsettled * DISK_PER_UNSETTLED <= bytes_max);
+            assert!(unsettled >= bytes_max / 4);
+        }
+        assert!(Sizes::of(1 << 20, 200).unsettled > 0);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use super::keeper::Keeper;
 use super::ledger::{Firing, Segment, lock};
 use super::registry::Journal;
 use crate::flow::gate::Gate;
+use crate::flow::keep::Turn;
 use crate::telemetry::metrics::Metrics;
 
 /// The interval of the keeper's rounds if no one asks for one.
@@ -29,7 +30,7 @@ const STUCK: Duration = Duration::from_millis(10);
 
 /// What all threads that use the journal share.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct JournalContext {
     pub(super) journal: Arc<Journal<Disk>>,
     pub(super) acceptors: Mutex<Vec<Weak<Mutex<Acceptor<Disk>>>>>,
     pub(super) beginners: Mutex<Vec<Weak<Mutex<Beginner<Disk>>>>>,
@@ -53,14 +54,14 @@ enum Wake {
 }
 
 /// Firings whose attempts wait, each with the sender that allows it to begin.
-pub(super) type Begins = Vec<(Firing<File>, oneshot::Sender<()>)>;
+pub(super) type Begins = Vec<(Firing<File>, oneshot::Sender<Turn>)>;
 
 /// What waits for a sync.
 pub(super) enum Waiting {
     /// A response: released when all these positions are durable.
     Answer { ends: Vec<(Arc<Segment<File>>, u32)>, release: Box<dyn Any + Send> },
     /// Attempts; if the sync fails they go back to their thread.
-    Begin { begun: Begun<File>, ready: Vec<oneshot::Sender<()>>, again: mpsc::UnboundedSender<Begins> },
+    Begin { begun: Begun<File>, ready: Vec<oneshot::Sender<Turn>>, again: mpsc::UnboundedSender<Begins> },
     /// The journal ends.
     Stop,
 }
@@ -68,7 +69,7 @@ pub(super) enum Waiting {
 /// The threads of a running journal.
 #[derive(Debug)]
 pub(super) struct Threads {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<JournalContext>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -89,7 +90,7 @@ impl Threads {
         let (answers, begins) = (syncs.then(channel), syncs.then(channel));
         let keeper = Keeper::new(Arc::clone(&journal));
         let sender = |pair: &Option<(Sender<Waiting>, _)>| pair.as_ref().map(|(sender, _)| Mutex::new(sender.clone()));
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(JournalContext {
             journal,
             acceptors: Mutex::default(),
             beginners: Mutex::default(),
@@ -132,7 +133,7 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHand
     std::thread::Builder::new().name(name.to_owned()).spawn(run)
 }
 
-impl Shared {
+impl JournalContext {
     fn tell(&self, wake: Wake) {
         // A thread that has ended needs no wake.
         let _ = lock(&self.wake).send(wake);
@@ -175,7 +176,7 @@ impl Shared {
     pub(super) fn ready(
         &self,
         begun: Begun<File>,
-        ready: Vec<oneshot::Sender<()>>,
+        ready: Vec<oneshot::Sender<Turn>>,
         again: &mpsc::UnboundedSender<Begins>,
     ) {
         match &self.begins {
@@ -200,15 +201,15 @@ impl Shared {
 }
 
 /// Marked before the attempt is allowed: from then on the firing is settled.
-fn begin(begun: Begun<File>, ready: Vec<oneshot::Sender<()>>) {
+fn begin(begun: Begun<File>, ready: Vec<oneshot::Sender<Turn>>) {
     begun.mark();
     for one in ready {
         // A thread that has ended makes no attempts.
-        let _ = one.send(());
+        let _ = one.send(Turn::Now);
     }
 }
 
-fn keep(mut keeper: Keeper<Disk>, shared: &Weak<Shared>, woken: &Receiver<Wake>) {
+fn keep(mut keeper: Keeper<Disk>, shared: &Weak<JournalContext>, woken: &Receiver<Wake>) {
     let mut unreadable = 0;
     loop {
         let stops = match woken.recv_timeout(ROUND) {
@@ -239,7 +240,7 @@ fn keep(mut keeper: Keeper<Disk>, shared: &Weak<Shared>, woken: &Receiver<Wake>)
 }
 
 /// Syncs segments, with one sync for all that wait for the same one.
-fn sync(shared: &Weak<Shared>, incoming: &Receiver<Waiting>) {
+fn sync(shared: &Weak<JournalContext>, incoming: &Receiver<Waiting>) {
     let mut waiting: Vec<Waiting> = Vec::new();
     loop {
         let first = match waiting.is_empty() {

@@ -198,7 +198,7 @@ impl Clerk {
         let fetched = AssertUnwindSafe(self.fetched(&fetch)).catch_unwind().await;
         let fetched = fetched.unwrap_or_else(|_| {
             tracing::error!(self.source.partition, "a panic ended the reading of parked deliveries");
-            self.source.begin_anew();
+            self.source.renew_name();
             Fetched { deliveries: Vec::new(), more: true }
         });
         // The requester may have panicked: its deliveries are given back.
@@ -217,7 +217,7 @@ impl Clerk {
                 self.refused(&error);
                 if is_broken(&error) {
                     // Entries whose response was lost are claimed from the old name.
-                    self.source.begin_anew();
+                    self.source.renew_name();
                 }
                 Fetched { deliveries: Vec::new(), more: true }
             }

@@ -172,7 +172,7 @@ impl Consumers {
             // The stream is read again after a panic too; the old name gets no more heartbeats.
             let taken = AssertUnwindSafe(self.follow(&source, &claims, &consumer, &mut stopping)).catch_unwind().await;
             if !*stopping.borrow() {
-                source.begin_anew();
+                source.renew_name();
             }
             match taken {
                 Ok(Ok(())) => continue,

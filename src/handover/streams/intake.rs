@@ -46,7 +46,7 @@ impl Source {
     }
 
     /// Gives up the name; it gets no more heartbeats.
-    pub(super) fn begin_anew(&self) {
+    pub(super) fn renew_name(&self) {
         self.consumer.take();
     }
 }

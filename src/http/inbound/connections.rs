@@ -36,7 +36,7 @@ pub(super) struct Bounds {
 
 /// What the threads of a server share.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct ServerContext {
     pub(super) bounds: Bounds,
     open: AtomicUsize,
     /// Connections that were told to end and have not closed yet.
@@ -47,7 +47,7 @@ pub(super) struct Shared {
     stopping: watch::Receiver<bool>,
 }
 
-impl Shared {
+impl ServerContext {
     pub(super) fn new(bounds: Bounds, metrics: Arc<Metrics>, stopping: watch::Receiver<bool>) -> Arc<Self> {
         let (open, ending, head_bytes, response_bytes) = Default::default();
         Arc::new(Self { bounds, open, ending, head_bytes, response_bytes, metrics, stopping })
@@ -60,7 +60,7 @@ impl Shared {
 
 /// The connections of one thread.
 pub(super) struct Connections {
-    shared: Arc<Shared>,
+    shared: Arc<ServerContext>,
     open: RefCell<HashMap<u64, Rc<Connection>>>,
     next: Cell<u64>,
 }
@@ -76,7 +76,7 @@ pub(super) enum HeadRefused {
 pub(super) struct Connection {
     key: u64,
     peer: IpAddr,
-    shared: Arc<Shared>,
+    shared: Arc<ServerContext>,
     /// Requests that are served, or whose responses are not written yet.
     requests: Cell<u32>,
     /// When it was accepted, or its last request ended.
@@ -96,7 +96,7 @@ pub(super) struct Connection {
 
 impl Connections {
     /// The connections of this thread, and the task that checks them while there are any.
-    pub(super) fn start(shared: &Arc<Shared>) -> Rc<Self> {
+    pub(super) fn start(shared: &Arc<ServerContext>) -> Rc<Self> {
         let own = Rc::new(Self { shared: Arc::clone(shared), open: RefCell::default(), next: Cell::new(0) });
         actix_rt::spawn(watch(Rc::downgrade(&own)));
         own
@@ -201,7 +201,7 @@ async fn watch(connections: Weak<Connections>) {
 }
 
 impl Connection {
-    fn new(key: u64, peer: IpAddr, shared: &Arc<Shared>) -> Self {
+    fn new(key: u64, peer: IpAddr, shared: &Arc<ServerContext>) -> Self {
         Self {
             key,
             peer,

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_http::{HttpService, KeepAlive};
+use actix_http::{HttpService, KeepAlive, Request};
 use actix_rt::net::TcpStream;
 use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::body::BoxBody;
@@ -25,11 +25,11 @@ use actix_web::{App, Error, ResponseError as _, web};
 use futures_util::future::Either;
 use tokio::sync::watch;
 
+use super::expect;
 use super::problem::Problem;
 use super::security::security_headers;
-use crate::config;
-use crate::telemetry::metrics::Metrics;
-use connections::{Bounds, Connection, Connections, HeadRefused, Shared};
+use super::state::AppState;
+use connections::{Bounds, Connection, Connections, HeadRefused, ServerContext};
 use framing::{HeadLimits, HeadTooLarge};
 use policy::Timeouts;
 use response::{ResponseBody, Served};
@@ -72,16 +72,12 @@ pub fn over_budget(connections_max: usize) -> usize {
 
 impl Inbound {
     /// Serves. `configure` is called once on each thread and sets up the routes.
-    pub fn serve<F, C>(
-        self,
-        settings: &config::Server,
-        metrics: &Arc<Metrics>,
-        configure: F,
-    ) -> io::Result<InboundServer>
+    pub fn serve<F, C>(self, state: &Arc<AppState>, configure: F) -> io::Result<InboundServer>
     where
         F: Fn() -> C + Send + Clone + 'static,
         C: FnOnce(&mut web::ServiceConfig) + 'static,
     {
+        let settings = &state.config.server;
         let bounds = Bounds {
             connections: self.connections_max,
             head_bytes: settings.head_bytes_max,
@@ -95,7 +91,8 @@ impl Inbound {
         // The standard library uses 128: a burst of connections would be lost before it is accepted.
         rustix::net::listen(&self.listener, BACKLOG)?;
         let (stopping, told) = watch::channel(false);
-        let shared = Shared::new(bounds, Arc::clone(metrics), told);
+        let shared = ServerContext::new(bounds, Arc::clone(&state.metrics), told);
+        let state = Arc::clone(state);
         let server = Server::build()
             .workers(self.workers)
             .max_concurrent_connections(self.connections_max + over_budget(self.connections_max))
@@ -112,6 +109,11 @@ impl Inbound {
                 });
                 let app = App::new().configure(configure()).wrap_fn(serve_one).wrap(security_headers());
                 let app = map_config(app, |()| AppConfig::default());
+                let state = Arc::clone(&state);
+                let expected = fn_service(move |request: Request| {
+                    let refused = expect::refused(request.head(), &state);
+                    std::future::ready(refused.map_or(Ok(request), Err))
+                });
                 let http = HttpService::build()
                     // These times are checked by `connections`, without a timer for each request.
                     .keep_alive(KeepAlive::Os)
@@ -120,6 +122,7 @@ impl Inbound {
                     .on_connect_ext(|stream: &InboundStream, data| {
                         data.insert(Rc::clone(stream.connection()));
                     })
+                    .expect(expected)
                     .h1(app);
                 accept.and_then(http)
             })?

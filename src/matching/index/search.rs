@@ -1,5 +1,5 @@
-//! Finds the listeners in some buckets that an event fires. First the event's data are walked and what may be found is
-//! noted; then the candidates are evaluated, each once. It can be broken off after any of them and resumed.
+//! Finds the listeners in some buckets that an event fires. First the event's data is walked and candidates are
+//! collected; then each candidate is evaluated once. A search can be paused after any of them and resumed.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,28 +11,28 @@ use super::paths::{PathChild, PathNode, address};
 use super::tree::Entry;
 use crate::json::{Json, Object};
 use crate::matching::evaluate::Subject;
-use crate::matching::limits::Limits;
+use crate::matching::limits::FilterLimits;
 use crate::matching::network::Address;
 use crate::matching::steps::{Steps, TooCostly};
 
-/// Steps of a pattern that matches which the event's budget is not charged with: what an event costs depends on what
-/// it fires.
+/// Steps of a matching pattern that are not charged to the event's budget: the cost of an event depends on what it
+/// fires.
 const FREE_STEPS: usize = 100;
 /// Before all entries of a source.
 const FIRST: (i64, usize, u32) = (i64::MIN, 0, 0);
 
-/// How a search came to its end.
+/// How a search ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum SearchEnd {
     /// Every listener that the event fires was found.
     Complete,
-    /// Whoever was told of one wanted no more; [`Search::run`] goes on after it.
+    /// The caller wanted no more listeners for now; [`Search::run`] continues after this one.
     Paused,
-    /// The event's steps were used up; what else it might fire is not known.
+    /// The event's steps were used up; what else it would fire is unknown.
     TooCostly,
 }
 
-/// A search for what one event fires. It holds the buckets as they were when it began.
+/// A search for the listeners that one event fires. It holds the buckets as they were at its start.
 #[derive(Debug)]
 pub struct Search<T> {
     buckets: Vec<Bucket<T>>,
@@ -40,36 +40,40 @@ pub struct Search<T> {
     state: State,
 }
 
-/// How far a search is.
+/// The progress of a search.
 #[derive(Debug)]
 struct State {
-    /// Which source is next, and from which of its entries on.
+    /// The next source, and the next of its entries.
     source: usize,
     from: (i64, usize, u32),
     steps: Steps,
     steps_per_listener_max: usize,
-    /// Listeners whose patterns took more steps than one may.
+    /// Listeners whose patterns needed more steps than one may.
     too_costly: usize,
-    /// Who was evaluated, where that could be more than once. It stays empty for most events.
+    /// Listeners that were evaluated and could be found again. Empty for most events.
     evaluated: HashSet<usize, foldhash::fast::FixedState>,
-    /// The walk of the data was given up.
+    /// The walk of the data was abandoned.
     given_up: bool,
 }
 
-/// Candidates.
+/// A source of candidates.
 #[derive(Debug)]
 enum Source<T> {
-    /// All of a bucket, by its place.
+    /// All listeners of a bucket, by its index.
     Few(usize),
-    /// Those of a bucket under a hash.
+    /// The listeners of a bucket with this hash.
     Postings { bucket: usize, hash: u64 },
-    /// Those with a range that holds a number; `repeated`: there may be other numbers.
+    /// Listeners whose range contains a number; `repeated`: there may be further numbers.
     Ranges { node: Arc<PathNode<T>>, number: i64, repeated: bool },
 }
 
 impl<T: Listener> Search<T> {
     /// A search in some buckets.
-    pub fn new<'b>(buckets: impl IntoIterator<Item = &'b Bucket<T>>, subject: &mut Subject<'_>, limits: &Limits) -> Self
+    pub fn new<'b>(
+        buckets: impl IntoIterator<Item = &'b Bucket<T>>,
+        subject: &mut Subject<'_>,
+        limits: &FilterLimits,
+    ) -> Self
     where
         T: 'b,
     {
@@ -111,14 +115,14 @@ impl<T: Listener> Search<T> {
 
     /// Calls `found` with each listener that the event fires, as long as it wants more. The subject is of the same data
     /// at each call.
-    pub fn run(&mut self, subject: &mut Subject<'_>, mut found: impl FnMut(&Arc<T>) -> bool) -> Ended {
+    pub fn run(&mut self, subject: &mut Subject<'_>, mut found: impl FnMut(&Arc<T>) -> bool) -> SearchEnd {
         while let Some(source) = self.sources.get(self.state.source) {
             match self.state.run(source, &self.buckets, subject, &mut found) {
-                Ended::Complete => (self.state.source, self.state.from) = (self.state.source + 1, FIRST),
+                SearchEnd::Complete => (self.state.source, self.state.from) = (self.state.source + 1, FIRST),
                 ended => return ended,
             }
         }
-        if self.state.given_up { Ended::TooCostly } else { Ended::Complete }
+        if self.state.given_up { SearchEnd::TooCostly } else { SearchEnd::Complete }
     }
 }
 
@@ -129,28 +133,28 @@ impl State {
         buckets: &[Bucket<T>],
         subject: &mut Subject<'_>,
         found: &mut impl FnMut(&Arc<T>) -> bool,
-    ) -> Ended {
-        let mut ended = Ended::Complete;
+    ) -> SearchEnd {
+        let mut ended = SearchEnd::Complete;
         match source {
             Source::Few(bucket) => {
-                let Held::Few(few) = &buckets[*bucket].0 else { return Ended::Complete };
+                let Held::Few(few) = &buckets[*bucket].0 else { return SearchEnd::Complete };
                 for (place, listener) in few.iter().enumerate().skip(self.from.1) {
                     self.from.1 = place + 1;
                     ended = self.evaluate(listener, subject, found);
-                    if ended != Ended::Complete {
+                    if ended != SearchEnd::Complete {
                         break;
                     }
                 }
             }
             Source::Postings { bucket, hash } => {
-                let Held::Many(many) = &buckets[*bucket].0 else { return Ended::Complete };
+                let Held::Many(many) = &buckets[*bucket].0 else { return SearchEnd::Complete };
                 many.postings.walk((*hash, self.from.1), i64::MIN, |posting| {
                     if posting.hash != *hash {
                         return false;
                     }
                     self.from.1 = address(&posting.listener) + 1;
                     ended = self.candidate(&posting.listener, subject, found);
-                    ended == Ended::Complete
+                    ended == SearchEnd::Complete
                 });
             }
             Source::Ranges { node, number, repeated } => {
@@ -161,14 +165,14 @@ impl State {
                     let (low, address, place) = range.key();
                     self.from = (low, address, place + 1);
                     if self.steps.take(1).is_err() {
-                        ended = Ended::TooCostly;
+                        ended = SearchEnd::TooCostly;
                     } else if range.high >= *number && (!repeated || self.evaluated.insert(address)) {
                         ended = match repeated {
                             true => self.evaluate(&range.listener, subject, found),
                             false => self.candidate(&range.listener, subject, found),
                         };
                     }
-                    ended == Ended::Complete
+                    ended == SearchEnd::Complete
                 });
             }
         }
@@ -181,12 +185,12 @@ impl State {
         listener: &Arc<T>,
         subject: &mut Subject<'_>,
         found: &mut impl FnMut(&Arc<T>) -> bool,
-    ) -> Ended {
+    ) -> SearchEnd {
         let in_several = listener.filing().0.get().is_some_and(|filed| filed.places().len() > 1);
         if in_several && !self.evaluated.insert(address(listener)) {
             return match self.steps.take(1) {
-                Ok(()) => Ended::Complete,
-                Err(TooCostly) => Ended::TooCostly,
+                Ok(()) => SearchEnd::Complete,
+                Err(TooCostly) => SearchEnd::TooCostly,
             };
         }
         self.evaluate(listener, subject, found)
@@ -197,9 +201,9 @@ impl State {
         listener: &Arc<T>,
         subject: &mut Subject<'_>,
         found: &mut impl FnMut(&Arc<T>) -> bool,
-    ) -> Ended {
+    ) -> SearchEnd {
         let Some(pattern) = listener.pattern() else {
-            return if found(listener) { Ended::Complete } else { Ended::Paused };
+            return if found(listener) { SearchEnd::Complete } else { SearchEnd::Paused };
         };
         let given = self.steps_per_listener_max.min(self.steps.left());
         let mut steps = Steps::new(given);
@@ -208,13 +212,13 @@ impl State {
         let charged = if matches == Ok(true) { used.saturating_sub(FREE_STEPS) } else { used.max(1) };
         let out_of_steps = self.steps.take(charged).is_err();
         match matches {
-            Ok(true) if !found(listener) => Ended::Paused,
-            Ok(_) if out_of_steps => Ended::TooCostly,
-            Ok(_) => Ended::Complete,
-            Err(TooCostly) if self.steps.left() == 0 => Ended::TooCostly,
+            Ok(true) if !found(listener) => SearchEnd::Paused,
+            Ok(_) if out_of_steps => SearchEnd::TooCostly,
+            Ok(_) => SearchEnd::Complete,
+            Err(TooCostly) if self.steps.left() == 0 => SearchEnd::TooCostly,
             Err(TooCostly) => {
                 self.too_costly += 1;
-                Ended::Complete
+                SearchEnd::Complete
             }
         }
     }

@@ -1,20 +1,20 @@
-//! The last step of compiling: neighbouring texts become one, a form's text is encoded, and the
-//! length of bodies is guessed, so that rendering finds as little to do as can be.
+//! The last step of compiling: joins neighbouring texts, encodes a form's text, and estimates the length of bodies, so
+//! that rendering has as little to do as possible.
 
 use super::findings::Findings;
 use super::origin::Origins;
-use crate::templating::program::{Node, Nodes};
+use crate::templating::program::{Nodes, TemplateNode};
 use crate::templating::render::escape::percent;
 
-/// What a value is taken to be long, in bytes, for the first buffer.
+/// The assumed length of a value in bytes, for the first buffer.
 const VALUE_BYTES: usize = 24;
-/// How many elements a list is taken to have.
+/// The assumed number of elements of a list.
 const ELEMENTS: usize = 4;
 
-/// Says where the author's text becomes something else in a form: that is hardly meant.
+/// Warns of text that changes its meaning in a form, which is probably a mistake.
 pub(crate) fn warn_of_form_text(nodes: &Nodes, origins: &Origins<'_>, findings: &mut Findings<'_>) {
     for node in nodes {
-        if let Node::Text(text) = node {
+        if let TemplateNode::Text(text) = node {
             let find =
                 |byte: u8| memchr::memchr(byte, text.content.as_bytes()).map(|byte| origins.offset(text.id, byte));
             if let Some(at) = find(b'\n') {
@@ -34,10 +34,10 @@ pub(crate) fn warn_of_form_text(nodes: &Nodes, origins: &Origins<'_>, findings: 
     }
 }
 
-/// Encodes what can't stand in a form or a URL, in the author's text.
+/// Encodes the characters of the template's text that are not allowed in a form or a URL.
 pub(crate) fn encode(nodes: &mut Nodes) {
     for node in nodes {
-        if let Node::Text(text) = node {
+        if let TemplateNode::Text(text) = node {
             text.content = percent::constant(&text.content).into();
         }
         if let Some(separator) = node.separator_mut() {
@@ -49,7 +49,7 @@ pub(crate) fn encode(nodes: &mut Nodes) {
     }
 }
 
-/// Makes one text of those that stand side by side.
+/// Joins texts that stand side by side.
 pub(crate) fn join(nodes: Nodes) -> Nodes {
     let mut joined: Nodes = Vec::with_capacity(nodes.len());
     for mut node in nodes {
@@ -57,7 +57,7 @@ pub(crate) fn join(nodes: Nodes) -> Nodes {
             *inner = join(std::mem::take(inner));
         }
         match (joined.last_mut(), node) {
-            (Some(Node::Text(before)), Node::Text(text)) => {
+            (Some(TemplateNode::Text(before)), TemplateNode::Text(text)) => {
                 before.content = format!("{}{}", before.content, text.content).into();
             }
             (_, node) => joined.push(node),
@@ -66,15 +66,15 @@ pub(crate) fn join(nodes: Nodes) -> Nodes {
     joined
 }
 
-/// How long a body is likely to be.
+/// The estimated length of a body.
 pub(crate) fn bytes_expected(nodes: &Nodes) -> usize {
-    let bytes = |node: &Node| match node {
-        Node::Text(text) => text.content.len(),
-        Node::Write(_) => VALUE_BYTES,
-        Node::If(chosen) => bytes_expected(&chosen.then).max(bytes_expected(&chosen.otherwise)),
-        Node::Each(each) => ELEMENTS * bytes_expected(&each.body),
-        Node::With(with) => bytes_expected(&with.body),
-        Node::Parts(parts) => parts.parts.iter().map(bytes_expected).sum(),
+    let bytes = |node: &TemplateNode| match node {
+        TemplateNode::Text(text) => text.content.len(),
+        TemplateNode::Write(_) => VALUE_BYTES,
+        TemplateNode::If(chosen) => bytes_expected(&chosen.then).max(bytes_expected(&chosen.otherwise)),
+        TemplateNode::Each(each) => ELEMENTS * bytes_expected(&each.body),
+        TemplateNode::With(with) => bytes_expected(&with.body),
+        TemplateNode::Parts(parts) => parts.parts.iter().map(bytes_expected).sum(),
     };
     nodes.iter().map(bytes).sum()
 }

@@ -1,12 +1,11 @@
-//! Compiles a body: scan, parse, and the proof that every expression stands where a value may.
-//! What comes out is a program, which needs none of this to be rendered.
+//! Compiles a body: scan, parse, and the proof that every expression is where a value is allowed. The result is a
+//! program, which is rendered without any of this.
 
 mod advice;
 pub(crate) mod diagnostic;
 mod findings;
 mod finish;
-mod known;
-mod look_alikes;
+pub(super) mod known;
 mod origin;
 mod parse;
 mod paths;
@@ -22,11 +21,11 @@ use bytes::Bytes;
 use self::diagnostic::Diagnostic;
 use self::findings::Findings;
 use self::known::Known;
-use self::parse::Parsed;
+use self::parse::ParsedTemplate;
 use self::scan::Scanned;
 use self::shape::Shape;
 use self::tag_lookup::TagLookup;
-use super::limits::Limits;
+use super::limits::TemplateLimits;
 use super::program::Nodes;
 use super::render::data::Data;
 use super::render::run;
@@ -40,34 +39,34 @@ use crate::model::template::Format;
 pub struct Compiled {
     format: Format,
     nodes: Nodes,
-    limits: Limits,
+    limits: TemplateLimits,
     bytes_expected: usize,
 }
 
-/// What compiling a body came to.
+/// The result of compiling a body.
 #[derive(Debug)]
 pub struct Checked {
     /// The template, unless an error was found.
     pub compiled: Option<Compiled>,
-    /// All that was found, in the order of the body.
+    /// All findings, in the order of the body.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// What is known where a template is checked.
+/// The information that a template is checked with.
 #[derive(Clone, Copy)]
 pub struct Setting<'a> {
     /// The tags, and what events carry.
     pub dictionary: &'a dyn TagLookup,
-    /// Which events will be rendered with the template, so that paths they don't carry are pointed out.
+    /// The events that it will be rendered for, so that paths they don't carry are reported.
     pub event: Option<&'a EventPattern>,
-    /// Data that it is tried with: what they have is known, too.
+    /// Data for the preview: its members count as known too.
     pub data: Option<Json<'a>>,
-    /// The `content-type` that the body is sent as, where it is not the format's.
+    /// The `content-type` that the body is sent with, if it is not the format's default.
     pub content_type: Option<&'a str>,
 }
 
 impl<'a> Setting<'a> {
-    /// Nothing is known but the dictionary.
+    /// Only the dictionary.
     pub fn of(dictionary: &'a dyn TagLookup) -> Self {
         Self { dictionary, event: None, data: None, content_type: None }
     }
@@ -79,14 +78,14 @@ pub fn compile(
     body: &str,
     dictionary: &dyn TagLookup,
     event: Option<&EventPattern>,
-    limits: &Limits,
+    limits: &TemplateLimits,
 ) -> Checked {
     compile_in(format, body, &Setting { event, ..Setting::of(dictionary) }, limits)
 }
 
-/// Compiles and checks a body, with what is known where it is used.
-pub fn compile_in(format: Format, body: &str, setting: &Setting<'_>, limits: &Limits) -> Checked {
-    // Editors put a byte order mark before a text; nobody means to send it.
+/// Compiles and checks a body with this information.
+pub fn compile_in(format: Format, body: &str, setting: &Setting<'_>, limits: &TemplateLimits) -> Checked {
+    // Editors put a byte order mark before a text; it is never meant to be sent.
     let body = body.strip_prefix('\u{feff}').unwrap_or(body);
     // A file ends with a line break, which would become a part of the last value.
     let body = if format == Format::Form { body.trim_end_matches(['\r', '\n']) } else { body };
@@ -101,7 +100,12 @@ pub fn compile_in(format: Format, body: &str, setting: &Setting<'_>, limits: &Li
 }
 
 /// The program of a text, unless an error was found, and all that was found.
-fn program(shape: Shape, text: &str, setting: &Setting<'_>, limits: &Limits) -> (Option<Nodes>, Vec<Diagnostic>) {
+fn program(
+    shape: Shape,
+    text: &str,
+    setting: &Setting<'_>,
+    limits: &TemplateLimits,
+) -> (Option<Nodes>, Vec<Diagnostic>) {
     let mut findings = Findings::of(text);
     let Some(scanned) = scan::scan(text, limits, &mut findings) else {
         return (None, findings.into_list());
@@ -115,11 +119,12 @@ fn prepare(
     shape: Shape,
     scanned: &Scanned,
     setting: &Setting<'_>,
-    limits: &Limits,
+    limits: &TemplateLimits,
     findings: &mut Findings<'_>,
 ) -> Option<Nodes> {
     let known = Known::new(setting.dictionary, setting.event, setting.data);
-    let Parsed { mut nodes, origins, writes } = parse::parse(scanned, shape.escapes(), &known, limits, findings)?;
+    let ParsedTemplate { mut nodes, origins, writes } =
+        parse::parse(scanned, shape.escapes(), &known, limits, findings)?;
     place::place(shape, &mut nodes, writes, &origins, findings);
     if let (Shape::Body(format), false) = (shape, findings.has_error()) {
         advice::warn(&nodes, format, setting.content_type, &origins, findings);
@@ -141,7 +146,7 @@ impl Compiled {
         run::render(&self.nodes, data.root(), &self.limits, self.bytes_expected).map(Bytes::from)
     }
 
-    /// Writes the body for one event, and says as warnings which values its helpers could not use.
+    /// Writes the body for one event, and returns warnings about values that its helpers could not use.
     pub fn preview(&self, data: &Data) -> (Result<Bytes, Unrendered>, Vec<Diagnostic>) {
         let (body, complaints) = run::preview(&self.nodes, data.root(), &self.limits);
         (body.map(Bytes::from), complaints.into_iter().map(Diagnostic::from).collect())

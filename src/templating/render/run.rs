@@ -1,6 +1,5 @@
-//! Walks a program once, with one event's data, into one buffer. Every part costs steps, so that
-//! no template runs long, and the buffer is bounded. It never looks at the author's text again:
-//! that was proved when the template was saved.
+//! Walks a program once, with one event's data, into one buffer. Every part costs steps, so that no template runs long,
+//! and the buffer is bounded. It never checks the template's text again: that was proved when the template was saved.
 
 use std::borrow::Cow;
 
@@ -10,15 +9,17 @@ use super::stop::{Blamed, Stop, Unrendered, Unusable};
 use super::value::Datum;
 use super::write::write;
 use crate::json::Json;
-use crate::templating::limits::Limits;
-use crate::templating::program::{Call, Each, Expression, If, LocalName, Node, Nodes, Parts, Path, Text, With};
+use crate::templating::limits::TemplateLimits;
+use crate::templating::program::{
+    Call, DataPath, Each, Expression, If, LocalName, Nodes, Parts, TemplateNode, Text, With,
+};
 
 /// The most complaints of one preview.
 const COMPLAINTS_MAX: usize = 100;
 /// The most characters of a value that a complaint shows.
 const SHOWN_CHARACTERS_MAX: usize = 60;
 
-/// A rendering under way.
+/// A rendering in progress.
 pub(crate) struct Run<'a> {
     out: Vec<u8>,
     output_bytes_max: usize,
@@ -26,7 +27,7 @@ pub(crate) struct Run<'a> {
     root: Json<'a>,
     /// The open `each` and `with` blocks, from the outside.
     scopes: Vec<Scope<'a>>,
-    /// What helpers could not use, where somebody wants to know.
+    /// Values that helpers could not use, for a preview.
     complaints: Option<Vec<Complaint>>,
 }
 
@@ -68,11 +69,11 @@ pub(crate) struct Complaint {
     pub(crate) message: String,
 }
 
-/// Renders a program. The first buffer has so many bytes.
+/// Renders a program. The first buffer has this many bytes.
 pub(crate) fn render<'a>(
     nodes: &'a Nodes,
     root: Json<'a>,
-    limits: &Limits,
+    limits: &TemplateLimits,
     bytes_expected: usize,
 ) -> Result<Vec<u8>, Unrendered> {
     let mut run = Run::new(root, limits, bytes_expected);
@@ -84,7 +85,7 @@ pub(crate) fn render<'a>(
 pub(crate) fn preview<'a>(
     nodes: &'a Nodes,
     root: Json<'a>,
-    limits: &Limits,
+    limits: &TemplateLimits,
 ) -> (Result<Vec<u8>, Unrendered>, Vec<Complaint>) {
     let mut run = Run::new(root, limits, 0);
     run.complaints = Some(Vec::new());
@@ -112,7 +113,7 @@ impl<'a> Evaluator<'a> for Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(root: Json<'a>, limits: &Limits, bytes_expected: usize) -> Self {
+    fn new(root: Json<'a>, limits: &TemplateLimits, bytes_expected: usize) -> Self {
         Self {
             out: Vec::with_capacity(bytes_expected.min(limits.output_bytes_max)),
             output_bytes_max: limits.output_bytes_max,
@@ -127,16 +128,16 @@ impl<'a> Run<'a> {
         for node in nodes {
             self.spend(1)?;
             match node {
-                Node::Text(text) => self.out.extend_from_slice(text.content.as_bytes()),
-                Node::Write(part) => {
+                TemplateNode::Text(text) => self.out.extend_from_slice(text.content.as_bytes()),
+                TemplateNode::Write(part) => {
                     let value = self.value(&part.value)?;
                     let bytes = write(&mut self.out, part.place, &value)?;
                     self.spend(bytes / BYTES_PER_STEP)?;
                 }
-                Node::If(chosen) => self.chosen(chosen)?,
-                Node::Each(each) => self.each(each)?,
-                Node::With(with) => self.with(with)?,
-                Node::Parts(parts) => self.parts(parts)?,
+                TemplateNode::If(chosen) => self.chosen(chosen)?,
+                TemplateNode::Each(each) => self.each(each)?,
+                TemplateNode::With(with) => self.with(with)?,
+                TemplateNode::Parts(parts) => self.parts(parts)?,
             }
             if self.out.len() > self.output_bytes_max {
                 return Err(Unrendered::TooLarge);
@@ -150,7 +151,7 @@ impl<'a> Run<'a> {
         if holds == chosen.negated { self.nodes(&chosen.otherwise) } else { self.nodes(&chosen.then) }
     }
 
-    /// Whether an expression's value holds. A number is gone through digit by digit, at its price.
+    /// Whether an expression's value counts as true. A number is read digit by digit, at its cost.
     fn holds(&mut self, expression: &'a Expression, include_zero: bool) -> Result<bool, Unrendered> {
         let value = self.value(expression)?;
         self.truth(&value, include_zero)
@@ -209,7 +210,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Writes a part, with the separator before it unless it is the first. One that is blank leaves nothing.
+    /// Writes a part, with the separator before it unless it is the first. A blank part writes nothing.
     fn joined(&mut self, part: &'a Nodes, joint: &mut Joint<'a>) -> Result<(), Unrendered> {
         let Some(separator) = joint.separator else { return self.nodes(part) };
         let start = self.out.len();
@@ -234,7 +235,7 @@ impl<'a> Run<'a> {
         done
     }
 
-    /// What an expression comes to.
+    /// The value of an expression.
     fn value(&mut self, expression: &'a Expression) -> Result<Datum<'a>, Unrendered> {
         Ok(match expression {
             Expression::Path(path) => return self.path(path),
@@ -255,7 +256,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn path(&mut self, path: &'a Path) -> Result<Datum<'a>, Unrendered> {
+    fn path(&mut self, path: &'a DataPath) -> Result<Datum<'a>, Unrendered> {
         self.spend(path.bytes / BYTES_PER_STEP)?;
         let start = match path.scope.checked_sub(1) {
             None => Datum::Data(self.root),
@@ -268,7 +269,7 @@ impl<'a> Run<'a> {
         Ok(path.steps.iter().fold(start, |value, step| value.step(&step.name, step.index)))
     }
 
-    /// Calls a helper. Given a value that it can't use, it gives a missing one.
+    /// Calls a helper. A helper that can't use a value returns a missing one.
     fn call(&mut self, call: &'a Call) -> Result<Datum<'a>, Unrendered> {
         self.spend(1)?;
         let helper = helpers::get(call.helper);
@@ -284,7 +285,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Keeps what a helper could not use. What is missing or empty is no mistake of the template's.
+    /// Records a value that a helper could not use. A missing or empty value is not a mistake of the template.
     fn complain(&mut self, call: &'a Call, unusable: Unusable) -> Result<(), Unrendered> {
         let expression = match unusable.value {
             Blamed::Argument(place) => call.arguments.get(place),

@@ -10,7 +10,7 @@ use super::super::body::{EventFields, Listing};
 use super::super::format::{BootId, Level};
 use super::super::keeper::{Keeper, join};
 use super::super::ledger::Firing;
-use super::super::recovery::{self, OpenError, Report};
+use super::super::recovery::{self, RecoveryError, Report};
 use super::super::registry::{Journal, Settings};
 use super::disk_model::{DiskModel, ModelFile};
 
@@ -75,18 +75,18 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn start(disk: DiskModel, level: Level, boot: BootId) -> Result<Self, OpenError> {
+    pub(crate) fn start(disk: DiskModel, level: Level, boot: BootId) -> Result<Self, RecoveryError> {
         Self::start_with(disk, Settings { level, boot, segment_bytes: SEGMENT_BYTES })
     }
 
-    pub(crate) fn start_with(disk: DiskModel, settings: Settings) -> Result<Self, OpenError> {
+    pub(crate) fn start_with(disk: DiskModel, settings: Settings) -> Result<Self, RecoveryError> {
         let opened = recovery::open(disk.clone(), settings, 1_000)?;
         let journal = opened.journal;
         let mut queued = Vec::new();
         let mut fates = BTreeMap::new();
         for found in opened.found {
             let (places, unsettled) = found.entry.unsettled().expect("unsettled");
-            let read = |place: &super::super::ledger::Place<ModelFile>| {
+            let read = |place: &super::super::ledger::RecordPosition<ModelFile>| {
                 super::super::folder::read_up_to(&place.segment.file, u64::from(place.offset), place.bytes)
                     .expect("read")
             };

@@ -1,7 +1,6 @@
-//! Leads a format's machine along every way through a template's blocks. Conditions are independent of
-//! one another, except that a loop knows its first and its last element and its index, and that the same
-//! condition comes out the same. The states that the machine can be in after a part are a set; a loop is
-//! walked until the set grows no more.
+//! Leads a format's state machine along every path through a template's blocks. Conditions are independent of one
+//! another, except that a loop knows its first and its last element and its index, and that the same condition has the
+//! same result. The possible states after a part are a set; a loop is repeated until the set stops growing.
 
 mod loops;
 
@@ -13,50 +12,50 @@ use super::ends::Ends;
 use super::{Blame, Fault, Machine};
 use crate::templating::compile::findings::Findings;
 use crate::templating::compile::origin::Origins;
-use crate::templating::program::{If, Node, Nodes, Place, Text, Write};
+use crate::templating::program::{EscapeContext, If, Nodes, TemplateNode, Text, ValueNode};
 
-/// The most states at one point. Most templates have two or three; a tag with eight attributes,
-/// each left out on a condition of its own, has these.
+/// The most states at one point. Most templates have two or three; a tag with eight attributes, each optional on its
+/// own condition, reaches this number.
 const STATES_MAX: usize = 256;
-/// The most characters and parts to read, all ways together: about a tenth of a second.
+/// The most characters and parts to read, on all paths together: about a tenth of a second.
 const WORK_MAX: usize = 4_000_000;
 
-/// A state, and what is shown when it can't go on.
+/// A state, and what is reported if it can't continue.
 #[derive(Debug, Clone, Copy)]
 struct Live<S> {
     state: S,
-    /// For each separator around, the innermost highest: whether its part has anything but white space.
+    /// For each separator around, the innermost highest: whether its part has anything but white space so far.
     filled: u64,
-    /// For each separator around: whether a part before had anything but white space.
+    /// For each separator around: whether an earlier part had anything but white space.
     earlier: u64,
-    /// What conditions came to on the way here.
+    /// The results of conditions on this path.
     decided: Decided,
     /// The last character that the machine marked.
     mark: Surroundings,
-    /// The last block that was passed by.
+    /// The last block that was skipped.
     passed: Option<usize>,
 }
 
 type States<S> = Vec<Live<S>>;
 
-/// What a text makes of a state, and the mark that it leaves.
+/// The state after a text, and the mark that it leaves.
 type Read<S> = (S, Option<usize>);
 
-/// The walk can't go on; why is among the findings.
+/// The walk can't continue; the findings say why.
 struct Stopped;
 
 struct Walk<'w, 'p, M: Machine> {
     machine: &'w mut M,
     origins: &'w Origins<'w>,
     findings: &'w mut Findings<'p>,
-    places: Vec<Option<Place>>,
+    places: Vec<Option<EscapeContext>>,
     conditions: &'w Conditions,
     ends: Ends,
-    /// The blocks round the part that is read: each with whether it is a loop.
+    /// The blocks around the current part: each with whether it is a loop.
     around: Vec<(usize, bool)>,
     /// How many separators are around.
     level: usize,
-    /// Whether the text that is read is a separator between parts.
+    /// Whether the current text is a separator between parts.
     separating: bool,
     /// What a text makes of a state, and the mark it leaves.
     read: HashMap<(usize, M::State), Read<M::State>>,
@@ -70,14 +69,14 @@ pub(super) fn walk<M: Machine>(
     writes: usize,
     origins: &Origins<'_>,
     findings: &mut Findings<'_>,
-) -> Vec<Option<Place>> {
+) -> Vec<Option<EscapeContext>> {
     let conditions = Conditions::of(nodes);
     let before = findings.count();
     let places = attempt(&mut machine, &conditions, nodes, writes, origins, findings);
     if conditions.is_empty() || !findings.has("too_intricate") {
         return places;
     }
-    // Kept apart, the conditions make too many ways. Without them there are fewer, and less is proved.
+    // Distinguishing the conditions makes too many paths. Without it there are fewer, and less is proved.
     findings.forget(before);
     attempt(&mut machine, &Conditions::default(), nodes, writes, origins, findings)
 }
@@ -89,7 +88,7 @@ fn attempt<M: Machine>(
     writes: usize,
     origins: &Origins<'_>,
     findings: &mut Findings<'_>,
-) -> Vec<Option<Place>> {
+) -> Vec<Option<EscapeContext>> {
     let start = Live {
         state: machine.start(),
         filled: 0,
@@ -125,30 +124,30 @@ impl<M: Machine> Walk<'_, '_, M> {
     fn nodes(&mut self, nodes: &Nodes, mut states: States<M::State>) -> Result<States<M::State>, Stopped> {
         for node in nodes {
             states = match node {
-                Node::Text(text) => self.text(text, states)?,
-                Node::Write(write) => self.write(write, states)?,
-                Node::If(chosen) => self.chosen(chosen, states)?,
-                Node::Each(each) => self.each(each, states)?,
-                Node::With(with) => self.with(with, states)?,
-                Node::Parts(parts) => self.parts(parts, states)?,
+                TemplateNode::Text(text) => self.text(text, states)?,
+                TemplateNode::Write(write) => self.write(write, states)?,
+                TemplateNode::If(chosen) => self.chosen(chosen, states)?,
+                TemplateNode::Each(each) => self.each(each, states)?,
+                TemplateNode::With(with) => self.with(with, states)?,
+                TemplateNode::Parts(parts) => self.parts(parts, states)?,
             };
             self.spend(states.len(), node)?;
         }
         Ok(states)
     }
 
-    fn spend(&mut self, work: usize, node: &Node) -> Result<(), Stopped> {
+    fn spend(&mut self, work: usize, node: &TemplateNode) -> Result<(), Stopped> {
         self.work += work;
         if self.work <= WORK_MAX && work <= STATES_MAX {
             return Ok(());
         }
         let at = match node {
-            Node::Text(text) => self.origins.offset(text.id, 0),
-            Node::Write(write) => write.at,
-            Node::If(chosen) => chosen.at,
-            Node::Each(each) => each.at,
-            Node::With(with) => with.at,
-            Node::Parts(parts) => parts.at,
+            TemplateNode::Text(text) => self.origins.offset(text.id, 0),
+            TemplateNode::Write(write) => write.at,
+            TemplateNode::If(chosen) => chosen.at,
+            TemplateNode::Each(each) => each.at,
+            TemplateNode::With(with) => with.at,
+            TemplateNode::Parts(parts) => parts.at,
         };
         self.intricate(at)
     }
@@ -208,14 +207,14 @@ impl<M: Machine> Walk<'_, '_, M> {
         Ok((live.state, mark))
     }
 
-    fn write(&mut self, write: &Write, states: States<M::State>) -> Result<States<M::State>, Stopped> {
+    fn write(&mut self, write: &ValueNode, states: States<M::State>) -> Result<States<M::State>, Stopped> {
         let levels = self.levels();
         let mut after = Vec::with_capacity(states.len());
         for live in states {
             let mut may_be_blank = true;
             let state = match self.machine.value(live.state) {
                 Ok((place, state)) => {
-                    may_be_blank = !matches!(place, Place::JsonValue { .. });
+                    may_be_blank = !matches!(place, EscapeContext::JsonValue { .. });
                     self.found(write, place);
                     state
                 }
@@ -233,12 +232,12 @@ impl<M: Machine> Walk<'_, '_, M> {
         Ok(after)
     }
 
-    /// Keeps an expression's place; it has to be the same on every way.
-    fn found(&mut self, write: &Write, place: Place) {
+    /// Records an expression's context, which must be the same on every path.
+    fn found(&mut self, write: &ValueNode, place: EscapeContext) {
         let known = &mut self.places[write.id];
         *known = Some(match (*known, place) {
-            (Some(Place::JsonValue { depth: a }), Place::JsonValue { depth: b }) => {
-                Place::JsonValue { depth: a.max(b) }
+            (Some(EscapeContext::JsonValue { depth: a }), EscapeContext::JsonValue { depth: b }) => {
+                EscapeContext::JsonValue { depth: a.max(b) }
             }
             (Some(known), place) if known != place => {
                 self.findings.error("place_varies", write.at, "For some data this expression stands inside quotes and for others outside them (or in text and in a tag). Let each block hold the quotes on both sides.");
@@ -341,12 +340,12 @@ impl<M: Machine> Walk<'_, '_, M> {
 
 const SEPARATED: &str = "The separator can't stand between two parts here. In {{#each}} each element is a part; in {{#parts}} each block directly inside is one, and so is the text between two blocks. Put what belongs together, such as a key and its value, into one part.";
 
-/// Whether a text is nothing but white space, so that a separator passes over it.
+/// Whether a text is only white space, so that no separator is written for it.
 fn is_blank(text: &str) -> bool {
     text.chars().all(char::is_whitespace)
 }
 
-/// Adds a state unless it is there; says whether it was not.
+/// Adds a state unless it is in the set; returns whether it was added.
 fn add<S: Copy + Eq>(states: &mut States<S>, live: Live<S>) -> bool {
     let same = |known: &Live<S>| {
         (known.state, known.filled, known.earlier, known.decided)
