@@ -32,6 +32,4 @@ pub(super) use outlet::{Outlet, Outlets};
 pub use own::OwnAddresses;
 pub(super) use post::Post;
 pub use resolve::ResolverError;
-#[cfg(test)]
-pub(super) use resolve::Resolver;
 pub(super) use resolve::system_resolver;

@@ -13,8 +13,8 @@ use actix_service::Service;
 use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
 use awc::http::Uri;
 use futures_util::future::LocalBoxFuture;
-use http::{HeaderName, HeaderValue};
 use http::header::HOST;
+use http::{HeaderName, HeaderValue};
 use tokio::sync::Semaphore;
 
 use super::consent::{Consent, Consents, Next};

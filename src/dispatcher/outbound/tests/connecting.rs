@@ -9,10 +9,11 @@ use futures_util::future::LocalBoxFuture;
 
 use super::receiver::Receiver;
 use super::{Scripted, outlet, post, settings, target};
+use crate::dispatcher::outbound::Outbound;
 use crate::dispatcher::outbound::own::OwnAddresses;
 use crate::dispatcher::outbound::race::Addresses;
+use crate::dispatcher::outbound::resolve::Resolver;
 use crate::dispatcher::outbound::resolve::{Family, Resolve};
-use crate::dispatcher::outbound::{Outbound, Resolver};
 use crate::model::outcome::Outcome;
 
 use super::plan::{Numbers, Plan};

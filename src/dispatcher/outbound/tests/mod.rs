@@ -16,8 +16,8 @@ use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use http::HeaderValue;
 
-use super::resolve::{Family, Resolve};
-use super::{Outbound, Outlet, OwnAddresses, Resolver};
+use super::resolve::{Family, Resolve, Resolver};
+use super::{Outbound, Outlet, OwnAddresses};
 use crate::config::{Config, Dispatch};
 use crate::dispatcher::attempt::attempt;
 use crate::model::delivery::Delivery;
