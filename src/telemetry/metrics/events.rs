@@ -11,7 +11,7 @@ subject! {
         pub accepted: IntCounter = "posthaste_events_accepted_total",
         /// Events and requests with events that were rejected, by code.
         pub rejected: RejectedByCode = "posthaste_events_rejected_total",
-        /// Events whose id was seen before: answered as accepted, and fired nothing.
+        /// Events whose id was seen before: accepted, but fired nothing.
         pub duplicates: IntCounter = "posthaste_duplicates_total",
         /// Triggers that an event fired.
         pub firings_matched: IntCounter = "posthaste_firings_matched_total",
