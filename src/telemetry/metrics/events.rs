@@ -17,7 +17,7 @@ subject! {
         pub firings_matched: IntCounter = "posthaste_firings_matched_total",
         /// Events accepted and not yet handed to their destinations' workers.
         pub in_flight: IntGauge = "posthaste_events_in_flight",
-        /// Bytes of requests' bodies, and of what was read of them, until their work is handed over.
+        /// Bytes of requests' bodies and of the events parsed from them, until their work is handed over.
         pub body_bytes: IntGauge = "posthaste_body_bytes",
     }
 }
