@@ -128,7 +128,8 @@ async fn receive(listener: TcpListener, results: Rc<Results>) {
             let first_byte = Cell::new(None);
             while read_message(&mut stream, &mut buffer, |time| first_byte.set(Some(time))).await.is_some() {
                 let text = String::from_utf8_lossy(&buffer);
-                let number = text.find(MARK).and_then(|at| text.get(at + MARK.len()..)?.get(..9)?.parse::<usize>().ok());
+                let number =
+                    text.find(MARK).and_then(|at| text.get(at + MARK.len()..)?.get(..9)?.parse::<usize>().ok());
                 if let Some(number) = number {
                     results.arrived.borrow_mut()[number] = first_byte.take();
                 }
