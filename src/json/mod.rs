@@ -14,7 +14,7 @@ use bytestring::ByteString;
 
 pub use names::{Type, kind, pointer, pointer_part};
 pub use read::{Malformed, Parsed};
-pub use repeated::repeated_member;
+pub use repeated::repeated_members;
 pub use view::{Array, Json, Object};
 
 /// The text of a value as it came. Copies share it.

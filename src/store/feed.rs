@@ -1,5 +1,5 @@
-//! Passes what a backend reads and writes to the sink that keeps it live. Templates are compiled on the way, before
-//! any lock. A record that can't be read stops nothing: it is named in the log, without its content, and counted.
+//! Passes what a backend reads and writes to the sink that keeps it live. Templates, and the URLs and headers of
+//! triggers, are compiled on the way, before any lock. A record that can't be read stops nothing: it is named in the log, without its content, and counted.
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::backend::Location;
-use super::change::{Change, ChangeSink, SavedTemplate, Snapshot};
+use super::change::{Change, ChangeSink, SavedTemplate, SavedTrigger, Snapshot};
 use super::{Kind, Record};
 use crate::model::field::FieldError;
-use crate::model::id::{AccountId, TemplateId};
+use crate::model::id::AccountId;
 use crate::model::key::Key;
+use crate::model::outcome::Dropped;
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 use crate::telemetry::metrics::Metrics;
@@ -22,10 +23,26 @@ pub enum Saved {
     /// It needs no more work.
     Ready(Change),
     /// A template that must be compiled.
-    Uncompiled(AccountId, TemplateId, Template),
+    Template(AccountId, Template),
+    /// A trigger whose URL and headers must be compiled.
+    Trigger(AccountId, Trigger),
 }
 
-/// What a backend found at a location, or did there. `R` is [`Saved`] before templates are compiled, and [`Change`]
+/// Records that need no long work are compiled in parallel from twice this number on: less is not worth a thread.
+const QUICK_PER_THREAD: usize = 100;
+
+impl Saved {
+    /// Whether compiling may take long, and must not happen on a thread that others wait for.
+    pub(super) fn is_slow(&self) -> bool {
+        match self {
+            Self::Ready(_) => false,
+            Self::Template(..) => true,
+            Self::Trigger(_, trigger) => trigger.has_expressions(),
+        }
+    }
+}
+
+/// What a backend found at a location, or did there. `R` is [`Saved`] before it is compiled, and [`Change`]
 /// after it.
 #[derive(Debug)]
 pub(super) enum Observed<R> {
@@ -38,9 +55,9 @@ pub(super) enum Observed<R> {
 }
 
 impl Observed<Saved> {
-    /// Whether compiling is needed, which must not happen on a thread that others wait for.
-    pub(super) fn is_uncompiled(&self) -> bool {
-        matches!(self, Self::Record(Saved::Uncompiled(..)))
+    /// See [`Saved::is_slow`].
+    pub(super) fn is_slow(&self) -> bool {
+        matches!(self, Self::Record(saved) if saved.is_slow())
     }
 }
 
@@ -85,6 +102,10 @@ fn decode(location: &Location, json: &[u8]) -> Result<Saved, Undecodable> {
 
 fn decode_as<T: Record>(location: &Location, json: &[u8]) -> Result<Saved, Undecodable> {
     let document = serde_json::from_slice(json).map_err(|_| Undecodable::NotJson)?;
+    let repeated = T::repeated(json);
+    if !repeated.is_empty() {
+        return Err(Undecodable::Invalid(repeated));
+    }
     let value = T::from_json(document).map_err(Undecodable::Invalid)?;
     if value.id() != location.id {
         return Err(Undecodable::OtherId);
@@ -115,8 +136,9 @@ impl Feed {
 
     /// Compiles what needs it, in parallel. The order stays.
     pub(super) fn compile(&self, observed: Vec<Observed<Saved>>) -> Vec<Observed<Change>> {
-        let uncompiled = observed.iter().filter(|one| one.is_uncompiled()).count();
-        let threads = thread::available_parallelism().map_or(1, usize::from).min(uncompiled);
+        let slow = observed.iter().filter(|one| one.is_slow()).count();
+        let worth = slow.max(observed.len() / QUICK_PER_THREAD);
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(worth);
         if threads < 2 {
             return observed.into_iter().map(|one| self.compile_observed(one)).collect();
         }
@@ -139,13 +161,19 @@ impl Feed {
         }
     }
 
-    /// Compiles a template. A panic over it makes this one unusable and stops nothing else.
+    /// Compiles a record. A panic over it makes this one unusable and stops nothing else.
     pub(super) fn compile_one(&self, saved: Saved) -> Change {
         match saved {
             Saved::Ready(change) => change,
-            Saved::Uncompiled(account, id, template) => {
-                let live = catch_unwind(AssertUnwindSafe(|| self.sink.compile(&template))).unwrap_or_default();
-                Change::Template(account, id, Some(SavedTemplate { template, live }))
+            Saved::Template(account, template) => {
+                let compile = AssertUnwindSafe(|| self.sink.compile(&account, &template));
+                let live = catch_unwind(compile).unwrap_or_default();
+                Change::Template(account, template.id.clone(), Some(SavedTemplate { template, live }))
+            }
+            Saved::Trigger(account, trigger) => {
+                let compile = AssertUnwindSafe(|| self.sink.target(&account, &trigger));
+                let target = catch_unwind(compile).unwrap_or(Err(Dropped::Panic));
+                Change::Trigger(account, trigger.id.clone(), Some(SavedTrigger { trigger, target }))
             }
         }
     }
@@ -249,14 +277,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::flow::messages::{LiveTarget, LiveTemplate};
 
-    /// Panics over some templates, can't use others, and remembers the order of what it is told.
+    /// Panics over some templates and triggers, can't use others, and remembers the order of what it is told.
     struct Picky(Mutex<Vec<String>>);
 
     impl ChangeSink for Picky {
-        fn compile(&self, template: &Template) -> Option<Arc<crate::flow::messages::LiveTemplate>> {
+        fn compile(&self, _: &AccountId, template: &Template) -> Option<Arc<LiveTemplate>> {
             assert!(!template.body.contains("panic"), "as it was asked to");
             None
+        }
+
+        fn target(&self, _: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, Dropped> {
+            assert!(!trigger.name.contains("panic"), "as it was asked to");
+            Err(Dropped::UrlRefused)
         }
 
         fn apply(&self, changes: Vec<Change>) {

@@ -13,7 +13,7 @@ use crate::model::field::{FieldError, Fields};
 use crate::model::id::{AccountId, TemplateId};
 use crate::model::quotas::Quotas;
 use crate::model::template::Template;
-use crate::model::trigger::Trigger;
+use crate::model::trigger::{self, Trigger};
 use crate::store::{Kind, Record};
 
 /// What is in the file.
@@ -67,6 +67,9 @@ pub(super) fn read(
         None => return Err(NotAnExport::NoMark(MARK)),
     }
     let mut reader = ExportReader { quotas: quotas.clone(), document: Document::default(), mistakes: Vec::new() };
+    // The document does not show it: of a repeated name it holds the last.
+    let repeated = trigger::repeated(text, &["accounts", "*", "triggers", "*"]);
+    reader.refuse((0, 0, 0), "", Some(repeated), "");
     let accounts = reader.read_top(document);
     let accounts = chosen(accounts, into)?;
     for account in accounts {

@@ -90,6 +90,9 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 /// Applies the checks of the HTTP interface to a template.
 fn judge(entry: &Entry<Template>, dictionary: &dyn TagLookup, config: &Config, mistakes: &mut Vec<Mistake>) {
+    for broken in entry.value.broken_rules() {
+        mistakes.push(entry.mistake(&broken.pointer, broken.code, &broken.detail));
+    }
     let Template { format, body, .. } = &entry.value;
     let checked = templating::compile(*format, body, dictionary, None, &config.templates);
     for found in checked.diagnostics.into_iter().filter(|found| found.severity == Severity::Error) {

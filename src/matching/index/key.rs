@@ -21,10 +21,6 @@ pub(super) const PART_MAX: usize = 4;
 /// How a value is looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    /// All listeners without a pattern.
-    Always,
-    /// Those that no lookup finds.
-    Unfiled,
     /// Any scalar is there.
     Present,
     Literal,

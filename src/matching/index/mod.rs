@@ -4,13 +4,14 @@
 //! Up to [`FEW`] listeners are a list, and each is evaluated. Beyond that each pattern is filed under a *witness*
 //! (`witness`): a condition that holds of every event which the pattern matches, the most selective that can be
 //! looked up. The data of an event is walked beside the paths of the witnesses (`paths`), each value there is looked
-//! up in one sorted set of postings (`tree`), and what is found is evaluated once. Array consistency, `anything-but`
+//! up among the postings (`postings`), and what is found is evaluated once. Array consistency, `anything-but`
 //! and absence are left to that evaluation. Which witness a listener is filed under is kept with it ([`Filing`]), so
 //! that taking it out finds exactly the postings that were put in: nothing is left behind, and nothing is rebuilt.
 
 mod bucket;
 mod key;
 mod paths;
+mod postings;
 mod search;
 #[cfg(test)]
 mod tests;

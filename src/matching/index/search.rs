@@ -8,6 +8,7 @@ use super::Listener;
 use super::bucket::{Bucket, Held, Many};
 use super::key::{Kind, Path};
 use super::paths::{PathChild, PathNode, address};
+use super::postings::Member;
 use super::tree::Entry;
 use crate::json::{Json, Object};
 use crate::matching::evaluate::Subject;
@@ -61,7 +62,9 @@ struct State {
 enum Source<T> {
     /// All of a bucket, by its place.
     Few(usize),
-    /// Those of a bucket under a hash.
+    /// Those of a bucket that no lookup finds.
+    Everyone(usize),
+    /// Those of a bucket under a hash; there are some.
     Postings { bucket: usize, hash: u64 },
     /// Those with a range that holds a number; `repeated`: there may be other numbers.
     Ranges { node: Arc<PathNode<T>>, number: i64, repeated: bool },
@@ -86,12 +89,14 @@ impl<T: Listener> Search<T> {
         for bucket in buckets {
             let place = held.len();
             match &bucket.0 {
+                Held::Few(few) if few.is_empty() => continue,
                 Held::Few(_) => sources.push(Source::Few(place)),
                 Held::Many(many) => {
-                    let everyone = Many::<T>::unfiled();
-                    sources.extend(everyone.map(|hash| Source::Postings { bucket: place, hash }));
-                    let mut walk = Walk::new(place, &mut sources, &mut state.steps, subject);
-                    state.given_up |= walk.all(&many.paths).is_err();
+                    if !many.everyone.is_empty() {
+                        sources.push(Source::Everyone(place));
+                    }
+                    let mut walk = Walk::new(many, place, &mut sources, &mut state.steps, subject);
+                    state.given_up |= walk.all().is_err();
                 }
             }
             held.push(bucket.clone());
@@ -142,14 +147,20 @@ impl State {
                     }
                 }
             }
+            Source::Everyone(bucket) => {
+                let Held::Many(many) = &buckets[*bucket].0 else { return Ended::Complete };
+                many.everyone.walk(self.from.1, i64::MIN, |Member(listener)| {
+                    self.from.1 = address(listener) + 1;
+                    ended = self.evaluate(listener, subject, found);
+                    ended == Ended::Complete
+                });
+            }
             Source::Postings { bucket, hash } => {
                 let Held::Many(many) = &buckets[*bucket].0 else { return Ended::Complete };
-                many.postings.walk((*hash, self.from.1), i64::MIN, |posting| {
-                    if posting.hash != *hash {
-                        return false;
-                    }
-                    self.from.1 = address(&posting.listener) + 1;
-                    ended = self.candidate(&posting.listener, subject, found);
+                let Some(listeners) = many.postings.get(*hash) else { return Ended::Complete };
+                listeners.walk(self.from.1, |listener| {
+                    self.from.1 = address(listener) + 1;
+                    ended = self.candidate(listener, subject, found);
                     ended == Ended::Complete
                 });
             }
@@ -222,6 +233,7 @@ impl State {
 
 /// Walks the data of an event beside the paths of a bucket, and notes what may be found.
 struct Walk<'s, 'd, T> {
+    many: &'s Many<T>,
     bucket: usize,
     sources: &'s mut Vec<Source<T>>,
     steps: &'s mut Steps,
@@ -233,13 +245,18 @@ struct Walk<'s, 'd, T> {
 }
 
 impl<'s, 'd, T: Listener> Walk<'s, 'd, T> {
-    fn new(bucket: usize, sources: &'s mut Vec<Source<T>>, steps: &'s mut Steps, subject: &'s mut Subject<'d>) -> Self {
-        Self { bucket, sources, steps, subject, repeated: false, looked_up: HashSet::default() }
+    fn new(
+        many: &'s Many<T>,
+        bucket: usize,
+        sources: &'s mut Vec<Source<T>>,
+        steps: &'s mut Steps,
+        subject: &'s mut Subject<'d>,
+    ) -> Self {
+        Self { many, bucket, sources, steps, subject, repeated: false, looked_up: HashSet::default() }
     }
 
-    fn all(&mut self, paths: &PathNode<T>) -> Result<(), TooCostly> {
-        let Json::Object(members) = Json::Object(self.subject.data) else { return Ok(()) };
-        self.members(paths, Path::ROOT, members)
+    fn all(&mut self) -> Result<(), TooCostly> {
+        self.members(&self.many.paths, Path::ROOT, self.subject.data)
     }
 
     fn value(&mut self, child: &PathChild<T>, value: Json<'d>) -> Result<(), TooCostly> {
@@ -358,16 +375,15 @@ impl<'s, 'd, T: Listener> Walk<'s, 'd, T> {
     }
 
     fn look_up(&mut self, hash: u64) {
-        if self.repeated { self.look_up_repeated(hash) } else { self.note(hash) }
-    }
-
-    fn look_up_repeated(&mut self, hash: u64) {
-        if self.looked_up.insert(hash) {
-            self.note(hash);
+        if self.many.postings.get(hash).is_some() && (!self.repeated || self.looked_up.insert(hash)) {
+            self.sources.push(Source::Postings { bucket: self.bucket, hash });
         }
     }
 
-    fn note(&mut self, hash: u64) {
-        self.sources.push(Source::Postings { bucket: self.bucket, hash });
+    /// Where the same lookup may come again within one text.
+    fn look_up_repeated(&mut self, hash: u64) {
+        if self.many.postings.get(hash).is_some() && self.looked_up.insert(hash) {
+            self.sources.push(Source::Postings { bucket: self.bucket, hash });
+        }
     }
 }

@@ -250,7 +250,7 @@ fn a_listener_whose_filter_costs_too_much_takes_no_other_along() {
 /// quamina #518: memory. What a listener takes in the index, beside itself.
 #[test]
 fn postings_are_small() {
-    assert_eq!(size_of::<super::bucket::Posting<Waiting>>(), 16);
+    assert_eq!(size_of::<super::postings::Posting<Waiting>>(), 24);
     assert_eq!(size_of::<super::paths::InRange<Waiting>>(), 32);
     assert!(size_of::<Filing>() <= 32, "{}", size_of::<Filing>());
 }

@@ -106,22 +106,6 @@ impl<E: Entry> Tree<E> {
         }
     }
 
-    /// How many have a lesser key.
-    pub(super) fn rank(&self, key: E::Key) -> usize {
-        let (mut node, mut before) = (self.root.as_deref(), 0);
-        while let Some(own) = node {
-            match own {
-                Node::Leaf(leaf) => return before + leaf.partition_point(|entry| entry.key() < key),
-                Node::Inner(children) => {
-                    let at = below(children, key);
-                    before += children[..at].iter().map(|child| child.count).sum::<usize>();
-                    node = Some(&children[at].node);
-                }
-            }
-        }
-        before
-    }
-
     /// The entries from this key on (without it, where `after`), in their order, as long as `wanted` says so; nodes
     /// whose greatest top is below `top` are skipped. `wanted` ends the walk with `false`. Says whether all were walked.
     pub(super) fn walk<'t>(&'t self, from: E::Key, top: i64, mut wanted: impl FnMut(&'t E) -> bool) -> bool {
@@ -315,7 +299,6 @@ mod tests {
                     walked.retain(|entry| entry.1 >= 5);
                     let expected: Vec<_> = model.range(probe..).map(|(k, v)| (*k, *v)).filter(|e| e.1 >= 5).collect();
                     prop_assert_eq!(walked, expected);
-                    prop_assert_eq!(tree.rank(probe), model.range(..probe).count());
                     prop_assert_eq!(tree.get(probe).copied(), model.get(&probe).map(|top| (probe, *top)));
                 }
                 let mut all = Vec::new();

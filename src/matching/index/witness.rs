@@ -32,18 +32,20 @@ pub(super) struct Witness {
 /// Where in a pattern the witnesses of a listener stand.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Filed {
-    /// It has no pattern.
-    Always,
-    /// Its pattern has no witness.
+    /// It has no pattern, or one without a witness.
     Nowhere,
     One(u32),
     Several(Box<[u32]>),
 }
 
 impl Filed {
+    pub(super) fn is_nowhere(&self) -> bool {
+        matches!(self, Self::Nowhere)
+    }
+
     pub(super) fn places(&self) -> &[u32] {
         match self {
-            Self::Always | Self::Nowhere => &[],
+            Self::Nowhere => &[],
             Self::One(place) => std::slice::from_ref(place),
             Self::Several(places) => places,
         }

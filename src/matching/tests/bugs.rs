@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::{Pattern, matches, steps, verdict};
+use crate::json::Document;
 
 fn check(cases: &[(Value, Value, bool)]) {
     for (pattern, data, expected) in cases {
@@ -66,6 +67,24 @@ fn addresses_and_what_is_none() {
         (json!({"a": [{"anything-but": ["x", "y"]}]}), json!({"a": ["x", "y"]}), false),
         (json!({"a": [{"anything-but": ["x", "y"]}]}), json!({"a": ["x", "z"]}), true),
     ]);
+}
+
+/// hypermatch #9: values that are not UTF-8 were equal to one another, as each was read as U+FFFD. Here none is a value:
+/// neither bytes nor half a surrogate pair, in an event or in a pattern.
+#[test]
+fn what_is_no_text_equals_nothing() {
+    check(&[
+        (json!({"a": ["\u{fffd}"]}), json!({"a": "\u{fffd}"}), true),
+        (json!({"a": ["\u{fffd}"]}), json!({"a": "\u{fffd}\u{fffd}"}), false),
+        (json!({"a": [{"equals-ignore-case": "\u{fffd}"}]}), json!({"a": "\u{fffe}"}), false),
+    ]);
+    for text in [r#"{"a":"\ud800"}"#, r#"{"a":"\udc00x"}"#, r#"{"a":"\ud800\ud800"}"#, r#"{"\udfff":1}"#] {
+        assert!(Document::read(text.to_owned().into()).is_err(), "{text}");
+        assert!(serde_json::from_str::<Value>(text).is_err(), "{text}");
+    }
+    for bytes in [&b"{\"a\":\"\xff\"}"[..], b"{\"a\":\"\xc3\"}", b"{\"a\":\"\xed\xa0\x80\"}"] {
+        assert!(serde_json::from_slice::<Value>(bytes).is_err() && std::str::from_utf8(bytes).is_err());
+    }
 }
 
 /// event-ruler #101: an exact text and a folded one shared a state.

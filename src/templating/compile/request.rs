@@ -10,7 +10,7 @@ use super::shape::Shape;
 use super::{Setting, finish, program};
 use crate::model::headers::{HEADERS_BYTES_MAX, sent};
 use crate::model::target::Target;
-use crate::model::url::TriggerUrl;
+use crate::model::url::{TriggerUrl, has_expressions};
 use crate::templating::limits::Limits;
 use crate::templating::program::Nodes;
 use crate::templating::render::data::Data;
@@ -151,11 +151,6 @@ fn vanishes(segment: &str) -> bool {
 fn text(nodes: &Nodes, data: &Data, limits: &Limits) -> Result<String, Unsendable> {
     let bytes = run::render(nodes, data.root(), limits, finish::bytes_expected(nodes))?;
     Ok(String::from_utf8(bytes).map_err(|_| Unrendered::Failed)?)
-}
-
-/// Whether a text of a trigger holds expressions or tags.
-pub(crate) fn has_expressions(text: &str) -> bool {
-    text.contains("{{") || text.contains("*|")
 }
 
 /// A finding as a sentence of an error.

@@ -91,6 +91,28 @@ fn one_mistake_keeps_everything_out() {
     assert_eq!(serde_json::from_str::<Value>(&stdout).expect("JSON"), export(&json!([])));
 }
 
+/// What a reader of JSON would leave out in silence, and what the HTTP interface refuses.
+#[test]
+fn repeated_names_and_texts_that_are_sent_as_json_are_mistakes() {
+    let home = home();
+    let mut text = template("text");
+    (text["format"], text["content_type"]) = ("text".into(), "application/json".into());
+    let account = json!({"account": "a", "templates": [text, template("a")], "triggers": [trigger("one", "a"), trigger("two", "a")]});
+    let document = export(&json!([account])).to_string();
+    let (begin, end) = document.split_once(r#""id":"two""#).expect("it is there");
+    let repeated = end.replace(r#"{"rental":{"id":["r1"]}}"#, r#"{"rental":{"id":["r1"]},"rental":{"id":["r2"]}}"#);
+    fs::write(home.path().join("x.json"), format!(r#"{begin}"id":"two"{repeated}"#)).expect("a file");
+    let (code, _, stderr) = run(&home, &["import", "x.json"], INTO);
+    assert_eq!(code, 1);
+    for part in [
+        "x.json: a/template/text: /accounts/0/templates/0/content_type: ",
+        "x.json: /accounts/0/triggers/1/where/rental: this name stands twice in its object",
+        "posthaste: 2 mistakes in the file; nothing was imported",
+    ] {
+        assert!(stderr.lines().any(|line| line.starts_with(part)), "{part} is not in\n{stderr}");
+    }
+}
+
 #[test]
 fn a_store_in_use_is_told_and_left_alone() {
     let home = home();

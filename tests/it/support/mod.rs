@@ -21,6 +21,8 @@ use std::time::Duration;
 
 /// How long a test waits for what must come.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+/// Between two looks at a condition that is waited for.
+pub(crate) const POLL: Duration = Duration::from_millis(5);
 
 /// Runs a program to its end, which must be a good one.
 pub(crate) fn run(command: &mut Command) -> String {
