@@ -122,6 +122,8 @@ fn read(mut document: Value) -> Result<Question, Vec<FieldError>> {
     let mut rest = Map::new();
     if let Some(members) = document.as_object_mut() {
         rest.extend(["event", "data"].into_iter().filter_map(|name| members.shift_remove_entry(name)));
+        // What a PUT answers can be sent as it is.
+        members.shift_remove("warnings");
         members.entry("id").or_insert("check".into());
     }
     let template = Template::from_json(document);

@@ -304,17 +304,24 @@ mod tests {
     }
 
     #[test]
-    fn templates_are_compiled_in_parallel_in_order_and_a_panic_over_one_ends_none() {
+    fn records_are_compiled_in_parallel_in_order_and_a_panic_over_one_ends_none() {
         let sink = Arc::new(Picky(Mutex::default()));
         let feed = Feed::new(Arc::clone(&sink) as _, Arc::new(Metrics::new()));
         let account = AccountId::new("acme").expect("a name");
         let ids: Vec<String> = (0..100).map(|number| format!("t{number}")).collect();
         let observed = ids.iter().enumerate().map(|(number, id)| {
             let body = if number % 7 == 0 { "panic" } else { "{}" };
-            let document = json!({"id": id, "format": "text", "body": body}).to_string();
-            let location = Location { kind: Kind::Template, account: Some(account.clone()), id: id.clone() };
+            let (kind, document) = if number % 2 == 0 {
+                (Kind::Template, json!({"id": id, "format": "text", "body": body}))
+            } else {
+                (
+                    Kind::Trigger,
+                    json!({"id": id, "name": body, "event": "*", "template": "w", "url": "https://h/{{a}}"}),
+                )
+            };
+            let location = Location { kind, account: Some(account.clone()), id: id.clone() };
             // Every fifth is deleted.
-            if number % 5 == 0 { Observed::Deleted(location) } else { read(location, document.as_bytes()) }
+            if number % 5 == 0 { Observed::Deleted(location) } else { read(location, document.to_string().as_bytes()) }
         });
         feed.apply(feed.compile(observed.collect()));
         assert_eq!(*sink.0.lock().expect("no panic"), ids);

@@ -151,15 +151,20 @@ fn what_is_emptied_holds_nothing() {
     }
 }
 
-/// event-ruler #255/#259: deleting one of two rules that share a wildcard left a ghost, or broke the other.
+/// event-ruler #255/#259: deleting one of two rules that share a wildcard, also in `anything-but`, left a ghost or broke
+/// the other; with rules that differ elsewhere, and with copies under another name.
 #[test]
 fn one_of_two_that_share_a_wildcard_can_be_deleted() {
-    for shared in ["*hello*", "hello*", "*hello", "h*o"] {
-        let pattern = json!({"a": [{"wildcard": shared}], "b": [1]});
-        let (one, two) = (waiting("one", pattern), waiting("two", json!({"a": [{"wildcard": shared}], "b": [2]})));
-        let mut bucket = filled(&[&one, &two]);
+    let wildcards = ["*hello*", "hello*", "*hello", "h*o"].map(|shared| json!({"wildcard": shared}));
+    let others = ["*bye*", "bye*", "*bye"].map(|shared| json!({"anything-but": {"wildcard": shared}}));
+    for shared in wildcards.into_iter().chain(others) {
+        let waiting_for = |name, b: u32| waiting(name, json!({"a": [shared], "b": [b]}));
+        let (one, two, copy) = (waiting_for("one", 1), waiting_for("two", 2), waiting_for("copy", 2));
+        let mut bucket = filled(&[&one, &two, &copy]);
         bucket.remove(&one);
         assert_eq!(found(&bucket, json!({"a": "hello", "b": 1})), [""; 0], "a ghost of {shared}");
+        assert_eq!(found(&bucket, json!({"a": "hello", "b": 2})), ["copy", "two"], "{shared}");
+        bucket.remove(&copy);
         assert_eq!(found(&bucket, json!({"a": "hello", "b": 2})), ["two"], "{shared}");
     }
 }

@@ -128,6 +128,22 @@ fn no_pattern_explodes_when_it_is_read_or_matched() {
     assert!(begun.elapsed().as_secs() < 10, "linear work takes milliseconds");
 }
 
+/// event-ruler #152 and #226: what stands for a shape that is not accepted is answered with the one that is.
+#[test]
+fn errors_show_the_shape_that_is_wanted() {
+    for (pattern, code, shape) in [
+        (json!({"a": {"b": true}}), "bad_pattern", "[true]"),
+        (
+            json!({"a": [{"anything-but": [{"wildcard": "*x*"}]}]}),
+            "bad_pattern",
+            "{\"anything-but\": {\"prefix\": \"a\"}}",
+        ),
+    ] {
+        let error = Pattern::new(&pattern).expect_err("refused");
+        assert!(error.code == code && error.detail.contains(shape), "{pattern}: {error}");
+    }
+}
+
 /// event-ruler #246/#247: quadratic on large arrays.
 #[test]
 fn the_cost_of_a_list_grows_with_its_length() {
