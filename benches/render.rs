@@ -10,7 +10,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use handlebars::{Context, Handlebars};
 use posthaste::model::event::EventPattern;
 use posthaste::model::template::Format;
-use posthaste::templating::{About, Compiled, Data, Limits, TagLookup, compile};
+use posthaste::templating::{About, Compiled, Data, TagLookup, TemplateLimits, compile};
 use serde_json::{Value, json};
 
 struct Nothing;
@@ -156,11 +156,17 @@ struct Pair {
 
 fn pairs() -> Vec<Pair> {
     let Value::Object(members) = data() else { unreachable!("an object") };
-    let about = About { event_type: "guest.created", id: "evt_1", time: "2026-01-01T00:00:00Z", account: "acme" };
+    let about = About {
+        event_type: "guest.created",
+        id: "evt_1",
+        time: "2026-01-01T00:00:00Z",
+        account: "acme",
+        ..About::default()
+    };
     let mut told = data();
     told["event"] = json!({"type": "guest.created", "id": "evt_1", "time": "2026-01-01T00:00:00Z", "account": "acme"});
     let pair = |&(name, blocks, format, body): &(&'static str, bool, Format, &str)| {
-        let checked = compile(format, body, &Nothing, None, &Limits::default());
+        let checked = compile(format, body, &Nothing, None, &TemplateLimits::default());
         let ours = checked.compiled.unwrap_or_else(|| panic!("{name}: {:?}", checked.diagnostics));
         let mut plain = Handlebars::new();
         plain.register_escape_fn(handlebars::no_escape);
@@ -214,7 +220,7 @@ fn render(criterion: &mut Criterion) {
     }
     println!();
     for (name, format, body) in HELPERS {
-        let checked = compile(format, body, &Nothing, None, &Limits::default());
+        let checked = compile(format, body, &Nothing, None, &TemplateLimits::default());
         let ours = checked.compiled.unwrap_or_else(|| panic!("{name}: {:?}", checked.diagnostics));
         let time = best(|| ours.render(black_box(&pairs[0].data)).expect("within bounds").len());
         println!("{name:<14}{:>12}", format!("{time:?}"));
@@ -228,7 +234,7 @@ fn render(criterion: &mut Criterion) {
 fn compiling(criterion: &mut Criterion) {
     let (_, _, format, body) = BODIES[1];
     criterion.bench_function("compile json nested", |bencher| {
-        bencher.iter(|| compile(format, black_box(body), &Nothing, None, &Limits::default()));
+        bencher.iter(|| compile(format, black_box(body), &Nothing, None, &TemplateLimits::default()));
     });
 }
 

@@ -327,7 +327,7 @@ fn serve(
         stop_within_s: RESPONSES_TAKEN_WITHIN_S,
     };
     let own = Arc::clone(shared);
-    inbound.serve(settings, &shared.metrics, move || {
+    inbound.serve(shared, move || {
         let pipeline = web::Data::new(start_pipeline(&own, &hand_over, duplicates.clone(), keeping.as_ref()));
         let shared = web::Data::from(Arc::clone(&own));
         move |config: &mut web::ServiceConfig| {
@@ -348,7 +348,7 @@ fn serve_admin(shared: &Arc<AppState>, listener: std::net::TcpListener) -> io::R
         stop_within_s: RESPONSES_TAKEN_WITHIN_S,
     };
     let own = Arc::clone(shared);
-    let server = inbound.serve(&shared.config.server, &shared.metrics, move || {
+    let server = inbound.serve(shared, move || {
         let shared = web::Data::from(Arc::clone(&own));
         move |config: &mut web::ServiceConfig| {
             config.app_data(shared);

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::print::counted;
 use crate::dictionary::DictionaryError;
+use crate::model::duration_text::DurationText;
 use crate::model::id::AccountId;
 use crate::node::StartError;
 use crate::store::{Kind, OpenError, StoreError};
@@ -74,8 +75,8 @@ pub(super) enum TourError {
     NoResponse { call: String, detail: String },
     #[error("the node responded to {call} with {status}: {body}")]
     Refused { call: String, status: u16, body: String },
-    #[error("the POST of the trigger {trigger} did not arrive within {seconds} s")]
-    Missing { trigger: &'static str, seconds: u64 },
+    #[error("the POST of the trigger {trigger} did not arrive within {within}")]
+    Missing { trigger: &'static str, within: DurationText },
     #[error("no port is free: {0}")]
     NoPort(io::Error),
     #[error("a POST arrived that no trigger should have sent: {0}")]

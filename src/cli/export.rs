@@ -47,8 +47,8 @@ pub(super) fn run(words: &Export) -> ExitCode {
 
 async fn export(words: &Export, config: &Config) -> Result<ExitCode, CommandError> {
     // Opening the file would create a new store, which would look like an empty one.
-    if let Some(path) = config.store.url.strip_prefix("file:").filter(|path| !Path::new(path).exists()) {
-        return Err(CommandError::NoStore(path.to_owned()));
+    if let Some(path) = config.store.local_file().filter(|path| !path.exists()) {
+        return Err(CommandError::NoStore(path.display().to_string()));
     }
     let store = transfer::open(config).await?;
     let stored = store.accounts().await?;

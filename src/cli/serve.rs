@@ -11,7 +11,7 @@ use super::notify::{State, notify};
 use super::print::{complain, progress_bar, say};
 use super::signals::StopSignals;
 use crate::config::Config;
-use crate::live::Progress;
+use crate::live::SnapshotProgress;
 use crate::node::{Node, Stopped, Watch};
 use crate::telemetry::log;
 
@@ -63,7 +63,7 @@ pub(super) fn run(config: Config) -> ExitCode {
 }
 
 /// Draws the progress of reading a store, at a terminal, if it takes long.
-fn progress() -> Progress {
+fn progress() -> SnapshotProgress {
     let bar: Mutex<Option<ProgressBar>> = Mutex::new(None);
     let begun = Instant::now();
     Box::new(move |read, records| {

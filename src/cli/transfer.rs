@@ -53,7 +53,7 @@ impl Snapshot for Indifferent {
 
 /// Opens the store that the settings name.
 pub(super) async fn open(config: &Config) -> Result<Store, CommandError> {
-    if config.store.url == "memory:" {
+    if !config.store.capabilities().persistent {
         return Err(CommandError::MemoryStore);
     }
     Ok(Store::open(&config.store, Arc::new(Indifferent), Arc::new(Metrics::new())).await?)

@@ -1,6 +1,6 @@
 //! `[activity]`: who may watch firings end, and how much of it.
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 
 /// `[activity]`.
 #[derive(Debug, Clone)]
@@ -14,7 +14,7 @@ pub struct ActivitySettings {
 }
 
 impl ActivitySettings {
-    pub(super) fn read(reader: &mut Reader) -> Self {
+    pub(super) fn read(reader: &mut SettingsReader) -> Self {
         Self {
             for_accounts: reader.flag("activity.for_accounts"),
             subscribers_max: reader.number("activity.subscribers_max", 0..=1_000),

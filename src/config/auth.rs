@@ -1,6 +1,6 @@
 //! `[auth]`: the operator's key. All other keys are kept in the store.
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 
 /// `[auth]`.
 #[derive(Debug, Clone)]
@@ -10,7 +10,7 @@ pub struct Auth {
 }
 
 impl Auth {
-    pub(super) fn read(reader: &mut Reader) -> Self {
+    pub(super) fn read(reader: &mut SettingsReader) -> Self {
         let key = reader.text("auth.operator_key");
         if (1..16).contains(&key.len()) {
             reader.refuse("auth.operator_key", "a key has 16 characters or more");

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::layers;
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use crate::dictionary::{Dictionary, DictionaryError};
 
 /// `[catalogue]`.
@@ -16,7 +16,7 @@ pub enum DictionarySource {
 }
 
 impl DictionarySource {
-    pub(super) fn read(reader: &Reader) -> Self {
+    pub(super) fn read(reader: &SettingsReader) -> Self {
         let dir = reader.text("catalogue.dir");
         let defaults = layers::defaults();
         let default = defaults["catalogue"]["dir"].as_str();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 
 /// `[cluster]`.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    pub(super) fn read(reader: &mut Reader) -> Self {
+    pub(super) fn read(reader: &mut SettingsReader) -> Self {
         let roles = reader.texts("cluster.roles");
         for (number, role) in roles.iter().enumerate() {
             if !["ingest", "dispatch"].contains(&role.as_str()) {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 
 /// `[console]`.
 #[derive(Debug, Clone)]
@@ -14,7 +14,7 @@ pub struct Console {
 }
 
 impl Console {
-    pub(super) fn read(reader: &mut Reader) -> Self {
+    pub(super) fn read(reader: &mut SettingsReader) -> Self {
         let texts = reader.texts("console.frame_ancestors");
         let mut frame_ancestors = Vec::with_capacity(texts.len());
         for text in texts {

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use super::{egress, processors};
 use crate::model::egress::{EgressRules, HostPattern};
 
@@ -63,7 +63,7 @@ pub struct Handshake {
 }
 
 impl Dispatch {
-    pub(super) fn read(reader: &mut Reader) -> Self {
+    pub(super) fn read(reader: &mut SettingsReader) -> Self {
         Self {
             threads: match reader.number("dispatch.threads", 0..=1_024) {
                 0 => processors().div_ceil(2),

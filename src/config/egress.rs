@@ -2,10 +2,10 @@
 
 use ipnet::IpNet;
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use crate::model::egress::{EgressRules, HostPattern, can_be_allowed};
 
-pub(super) fn read(reader: &mut Reader) -> EgressRules {
+pub(super) fn read(reader: &mut SettingsReader) -> EgressRules {
     let mut allow_networks = Vec::new();
     for text in reader.texts("dispatch.allow_networks") {
         match text.parse::<IpNet>() {
@@ -29,7 +29,7 @@ pub(super) fn read(reader: &mut Reader) -> EgressRules {
 }
 
 /// The hosts whose consent is asked for, and the name that they are asked under.
-pub(super) fn read_handshake(reader: &mut Reader) -> (Vec<HostPattern>, String) {
+pub(super) fn read_handshake(reader: &mut SettingsReader) -> (Vec<HostPattern>, String) {
     let (hosts, origin) = (hosts(reader, "dispatch.handshake_hosts"), reader.text("dispatch.handshake_origin"));
     let is_name = |text: &str| matches!(url::Host::parse(text), Ok(url::Host::Domain(name)) if name == text);
     if !hosts.is_empty() && !is_name(&origin) {
@@ -39,7 +39,7 @@ pub(super) fn read_handshake(reader: &mut Reader) -> (Vec<HostPattern>, String) 
     (hosts, origin)
 }
 
-fn hosts(reader: &mut Reader, key: &str) -> Vec<HostPattern> {
+fn hosts(reader: &mut SettingsReader, key: &str) -> Vec<HostPattern> {
     let mut hosts = Vec::new();
     for text in reader.texts(key) {
         match HostPattern::new(&text) {

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 
 /// `[ingest]`.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    pub(super) fn read(reader: &mut Reader) -> Self {
+    pub(super) fn read(reader: &mut SettingsReader) -> Self {
         Self {
             body_bytes_max: reader.number("ingest.body_bytes_max", 1..=1 << 30),
             bodies_bytes_max: reader.number("ingest.bodies_bytes_max", 1..=1 << 40),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use super::store::StoreKind;
 
 /// What accepted events survive.
@@ -29,23 +29,22 @@ pub struct JournalSettings {
 
 impl JournalSettings {
     /// `kind` is the store's; `None` where its URL is wrong, which was said.
-    pub(super) fn read(reader: &mut Reader, kind: Option<&StoreKind>) -> Self {
-        let own = match kind {
-            Some(StoreKind::File(_)) => Survives::Process,
-            _ => Survives::Stop,
-        };
-        let survives = match (reader.text("store.survives").as_str(), kind) {
+    pub(super) fn read(reader: &mut SettingsReader, kind: Option<&StoreKind>) -> Self {
+        let has_journal = kind.is_some_and(|kind| kind.local_file().is_some());
+        let own = if has_journal { Survives::Process } else { Survives::Stop };
+        let survives = match (reader.text("store.survives").as_str(), kind.map(StoreKind::capabilities)) {
             ("", _) | (_, None) => own,
             ("stop", _) => Survives::Stop,
-            ("process" | "power", Some(StoreKind::Memory)) => {
-                let detail = "memory: is gone with the process; write \"stop\", or keep the store in a file";
-                reader.refuse("store.survives", detail);
+            ("process", _) if has_journal => Survives::Process,
+            ("power", _) if has_journal => Survives::Power,
+            ("process" | "power", Some(can)) => {
+                // Where the store carries deliveries, they are kept in it.
+                if !can.streams {
+                    let detail = "memory: is gone with the process; write \"stop\", or keep the store in a file";
+                    reader.refuse("store.survives", detail);
+                }
                 own
             }
-            // Deliveries are in Redis then.
-            ("process" | "power", Some(StoreKind::Redis)) => own,
-            ("process", _) => Survives::Process,
-            ("power", _) => Survives::Power,
             (other, _) => {
                 reader.refuse("store.survives", format!("{other:?} is not known; write stop, process or power"));
                 own
@@ -62,27 +61,34 @@ impl JournalSettings {
 #[cfg(test)]
 mod tests {
     use super::super::Config;
+    use super::super::reader::ConfigError;
     use super::*;
 
-    fn survives(url: &str, survives: &str) -> Result<Survives, String> {
+    fn survives(url: &str, survives: &str) -> Result<Survives, Vec<ConfigError>> {
         let variables = [("POSTHASTE_STORE__URL", url), ("POSTHASTE_STORE__SURVIVES", survives)];
         let config = Config::from_layers(None, variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        config.map(|config| config.journal.survives).map_err(|errors| errors[0].place.clone())
+        config.map(|config| config.journal.survives)
     }
 
     #[test]
     fn each_store_has_its_levels() {
         for (url, word, expected) in [
-            ("file:x", "", Ok(Survives::Process)),
-            ("file:x", "stop", Ok(Survives::Stop)),
-            ("file:x", "power", Ok(Survives::Power)),
-            ("file:x", "crash", Err("store.survives".to_owned())),
-            ("memory:", "", Ok(Survives::Stop)),
-            ("memory:", "stop", Ok(Survives::Stop)),
-            ("memory:", "process", Err("store.survives".to_owned())),
-            ("redis://127.0.0.1", "power", Ok(Survives::Stop)),
+            ("file:x", "", Some(Survives::Process)),
+            ("file:x", "stop", Some(Survives::Stop)),
+            ("file:x", "power", Some(Survives::Power)),
+            ("file:x", "crash", None),
+            ("memory:", "", Some(Survives::Stop)),
+            ("memory:", "stop", Some(Survives::Stop)),
+            ("memory:", "process", None),
+            ("redis://127.0.0.1", "power", Some(Survives::Stop)),
         ] {
-            assert_eq!(survives(url, word), expected, "{url} {word}");
+            match survives(url, word) {
+                Ok(level) => assert_eq!(Some(level), expected, "{url} {word}"),
+                Err(errors) => {
+                    let places: Vec<&str> = errors.iter().map(|error| error.place.as_str()).collect();
+                    assert_eq!((places, expected), (vec!["store.survives"], None), "{url} {word}");
+                }
+            }
         }
     }
 }

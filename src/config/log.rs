@@ -1,6 +1,6 @@
 //! `[log]`: the log's format and level.
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 
 /// `[log]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Log {
 }
 
 impl Log {
-    pub(super) fn read(reader: &mut Reader) -> Self {
+    pub(super) fn read(reader: &mut SettingsReader) -> Self {
         let json = reader.word("log.format", &["text", "json"]) == "json";
         let level = reader.text("log.level").parse().unwrap_or_else(|_| {
             reader.refuse("log.level", "write one of error, warn, info, debug, trace");

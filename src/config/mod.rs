@@ -38,7 +38,7 @@ pub use store::{Capabilities, StoreKind, StoreSettings, StoreUrlError};
 use crate::dictionary::{Dictionary, DictionaryError, Presets};
 use crate::matching as filters;
 use crate::templating;
-use reader::Reader;
+use reader::SettingsReader;
 
 /// All settings.
 #[derive(Debug, Clone)]
@@ -56,9 +56,9 @@ pub struct Config {
     /// What may come in.
     pub ingest: Ingest,
     /// Bounds of filters and their evaluation.
-    pub matching: filters::Limits,
+    pub matching: filters::FilterLimits,
     /// Bounds of templates and their rendering.
-    pub templates: templating::Limits,
+    pub templates: templating::TemplateLimits,
     /// How deliveries are sent.
     pub dispatch: Dispatch,
     /// Where the dictionary is.
@@ -119,13 +119,13 @@ impl Config {
             layers::lay_file(&mut table, name, text, &mut errors);
         }
         layers::lay_environment(&mut table, variables.into_iter(), &mut errors);
-        let mut reader = Reader::new(table, errors);
+        let mut reader = SettingsReader::new(table, errors);
         let config = Self::read(&mut reader);
         config.check_together(&mut reader);
         (config, reader.into_errors())
     }
 
-    fn read(reader: &mut Reader) -> Self {
+    fn read(reader: &mut SettingsReader) -> Self {
         let store = StoreSettings::read(reader);
         let kind = store.kind().ok();
         Self {
@@ -157,7 +157,7 @@ impl Config {
     }
 
     /// Checks what depends on more than one section.
-    fn check_together(&self, reader: &mut Reader) {
+    fn check_together(&self, reader: &mut SettingsReader) {
         if self.auth.operator_key.is_none() && !self.server.listen.ip().is_loopback() {
             let detail = format!(
                 "{} can be reached from other machines, and without `auth.operator_key` any client may do anything; \
@@ -204,7 +204,7 @@ mod tests {
         let config = Config::from_layers(None, []).expect("valid");
         assert_eq!(config.dispatch.attempt_timeout, Duration::from_secs(10));
         assert_eq!(config.auth.operator_key, None);
-        assert_eq!(config.templates, templating::Limits::default(), "one set of defaults");
+        assert_eq!(config.templates, templating::TemplateLimits::default(), "one set of defaults");
         let text = include_str!("../../config/posthaste.toml");
         let mut commented = false;
         for line in text.lines().filter(|line| !line.starts_with('[')) {

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 
 /// The folder of the operator's presets, if there is one.
-pub(super) fn read(reader: &Reader) -> Option<PathBuf> {
+pub(super) fn read(reader: &SettingsReader) -> Option<PathBuf> {
     let dir = reader.text("presets.dir");
     (!dir.is_empty()).then(|| dir.into())
 }

@@ -1,11 +1,11 @@
 //! `[quotas]`: what one account may keep.
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use crate::model::headers::HEADERS_MAX;
 use crate::model::quotas::Quotas;
 use crate::model::secret::SECRETS_MAX;
 
-pub(super) fn read(reader: &mut Reader) -> Quotas {
+pub(super) fn read(reader: &mut SettingsReader) -> Quotas {
     Quotas {
         triggers: reader.number("quotas.triggers_per_account", 0..=100_000_000),
         templates: reader.number("quotas.templates_per_account", 0..=100_000_000),

@@ -32,12 +32,12 @@ impl fmt::Display for ConfigError {
 }
 
 /// The merged layers, whose types the layers have checked, and the mistakes found so far.
-pub(super) struct Reader {
+pub(super) struct SettingsReader {
     table: Table,
     errors: Vec<ConfigError>,
 }
 
-impl Reader {
+impl SettingsReader {
     pub(super) fn new(table: Table, errors: Vec<ConfigError>) -> Self {
         Self { table, errors }
     }

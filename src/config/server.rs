@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::processors;
-use super::reader::Reader;
+use super::reader::SettingsReader;
 
 /// `[server]`.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ pub struct Server {
 }
 
 impl Server {
-    pub(super) fn read(reader: &mut Reader) -> Self {
+    pub(super) fn read(reader: &mut SettingsReader) -> Self {
         Self {
             listen: reader.address("server.listen"),
             admin_listen: reader.optional_address("server.admin_listen"),

@@ -2,10 +2,10 @@
 //! checked as they are read, by the functions that use them later, without connecting. A mistake never repeats
 //! what may hold a password.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use crate::model::quotas::Quotas;
 use crate::redis;
 
@@ -42,14 +42,25 @@ pub struct Capabilities {
     pub streams: bool,
     /// It can remember the ids of events for all nodes.
     pub event_ids: bool,
+    /// What it holds outlives the process.
+    pub persistent: bool,
 }
 
 impl StoreKind {
     /// What it can do.
     pub fn capabilities(&self) -> Capabilities {
         match self {
-            Self::Memory | Self::File(_) => Capabilities::default(),
-            Self::Redis => Capabilities { shared: true, streams: true, event_ids: true },
+            Self::Memory => Capabilities::default(),
+            Self::File(_) => Capabilities { persistent: true, ..Capabilities::default() },
+            Self::Redis => Capabilities { shared: true, streams: true, event_ids: true, persistent: true },
+        }
+    }
+
+    /// The file of this machine that holds it. Where there is one, a journal can stand beside it.
+    pub fn local_file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Memory | Self::Redis => None,
         }
     }
 }
@@ -66,7 +77,7 @@ pub enum StoreUrlError {
 }
 
 impl StoreSettings {
-    pub(super) fn read(reader: &mut Reader) -> Self {
+    pub(super) fn read(reader: &mut SettingsReader) -> Self {
         let settings = Self {
             url: reader.text("store.url"),
             ca_file: reader.path("store.ca_file"),
@@ -101,6 +112,11 @@ impl StoreSettings {
     /// What the store that the URL names can do; nothing where it names none.
     pub fn capabilities(&self) -> Capabilities {
         self.kind().map(|kind| kind.capabilities()).unwrap_or_default()
+    }
+
+    /// See [`StoreKind::local_file`].
+    pub fn local_file(&self) -> Option<PathBuf> {
+        self.kind().ok()?.local_file().map(Path::to_owned)
     }
 }
 

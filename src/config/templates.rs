@@ -1,10 +1,10 @@
 //! `[templates]`: bounds of templates and their rendering.
 
-use super::reader::Reader;
-use crate::templating::Limits;
+use super::reader::SettingsReader;
+use crate::templating::TemplateLimits;
 
-pub(super) fn read(reader: &mut Reader) -> Limits {
-    Limits {
+pub(super) fn read(reader: &mut SettingsReader) -> TemplateLimits {
+    TemplateLimits {
         body_bytes_max: reader.number("templates.body_bytes_max", 1..=16 << 20),
         // The parser's stack was measured to hold about a thousand on two megabytes.
         nesting_max: reader.number("templates.nesting_max", 1..=128),

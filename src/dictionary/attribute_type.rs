@@ -1,5 +1,5 @@
-//! The types of attributes: what a customer may expect to find at a path. They describe; no
-//! event is ever refused because its data is of another type.
+//! The types of attributes: what a customer may expect to find at a path. They are descriptions; an event is never
+//! refused because its data has another type.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -17,11 +17,11 @@ pub enum AttributeType {
     Integer,
     /// `true` or `false`.
     Boolean,
-    /// A day of the calendar, `2026-08-14`.
+    /// A calendar date, `2026-08-14`.
     Date,
     /// A time of the day, `16:00` or `16:00:00`.
     Time,
-    /// A moment, RFC 3339: `2026-05-06T09:30:00Z`.
+    /// A time with a date, RFC 3339: `2026-05-06T09:30:00Z`.
     DateTime,
     /// An `http` or `https` URL.
     Url,
@@ -46,12 +46,12 @@ impl AttributeType {
         Self::List,
     ];
 
-    /// The type that a word names.
+    /// The type of this name.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
-    /// The type's word in files and interfaces.
+    /// The type's name in files and interfaces.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::String => "string",
@@ -67,7 +67,7 @@ impl AttributeType {
         }
     }
 
-    /// How a catalogue's file writes an example of it.
+    /// How a dictionary file writes an example of this type.
     pub(super) fn example_form(self) -> &'static str {
         match self {
             Self::String => "a text in quotes",
@@ -91,7 +91,7 @@ impl AttributeType {
             | (Self::Boolean, Value::Bool(_))
             | (Self::Object, Value::Object(_))
             | (Self::List, Value::Array(_)) => true,
-            // Numbers keep their digits, so 7.0 is told from 7.
+            // Numbers keep their digits, so 7.0 differs from 7.
             (Self::Integer, Value::Number(number)) => !number.to_string().contains(['.', 'e', 'E']),
             (Self::Date, Value::String(text)) => is_date(text),
             (Self::Time, Value::String(text)) => is_time(text),
@@ -102,8 +102,8 @@ impl AttributeType {
     }
 }
 
-// jiff reads more forms than the catalogue promises (`20260814`, `16`, a space for the `T`), so
-// the shape is checked first.
+// jiff accepts more forms than the dictionary documents (`20260814`, `16`, a space for the `T`), so the form is checked
+// first.
 
 fn has_shape(text: &str, shape: &str) -> bool {
     text.len() == shape.len()

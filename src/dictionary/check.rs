@@ -1,5 +1,4 @@
-//! Compares what the files of a catalogue say with one another, and makes the catalogue of it.
-//! Never reads a file.
+//! Compares the contents of a dictionary's files with one another and builds the dictionary. Never reads a file.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,10 +8,10 @@ use super::error::{DictionaryError, SourcePosition, shown};
 use super::{ATTRIBUTES_MAX, AttributeEntry, Dictionary, ENGINE_PATHS, EVENTS_MAX, EntityEntry, EventEntry};
 use crate::templating::nearest::likely as nearest;
 
-/// The member of a template's data that is the engine's.
+/// The member of a template's data that Posthaste itself fills.
 const ENGINE_MEMBER: &str = "event";
 
-/// Makes the catalogue, or says everything that keeps it from being one.
+/// Builds the dictionary, or returns all of its mistakes.
 pub(super) fn build(draft: Draft, mut errors: Vec<DictionaryError>) -> Result<Dictionary, Vec<DictionaryError>> {
     check_bounds(&draft, &mut errors);
     check_names(&draft, &mut errors);
@@ -27,21 +26,21 @@ pub(super) fn build(draft: Draft, mut errors: Vec<DictionaryError>) -> Result<Di
     }
 }
 
-/// There is something, and not too much.
+/// The dictionary is not empty and not too large.
 fn check_bounds(draft: &Draft, errors: &mut Vec<DictionaryError>) {
-    let instead = "leave out what templates don't name; a path works without being in the catalogue";
+    let instead = "leave out what templates don't name; a path works without being in the dictionary";
     let mut attributes = draft.entities.iter().flat_map(|entity| &entity.attributes);
     if let Some(over) = attributes.nth(ATTRIBUTES_MAX) {
-        let what = format!("the catalogue has more than {ATTRIBUTES_MAX} attributes");
+        let what = format!("the dictionary has more than {ATTRIBUTES_MAX} attributes");
         errors.push(over.place.error(what, instead));
     }
     if let Some(over) = draft.events.get(EVENTS_MAX) {
-        let what = format!("the catalogue has more than {EVENTS_MAX} event types");
+        let what = format!("the dictionary has more than {EVENTS_MAX} event types");
         errors.push(over.place.error(what, instead));
     }
 }
 
-/// Event types, entities, and the tags within an entity are each there once.
+/// Each event type, each entity, and each tag within an entity is unique.
 fn check_names(draft: &Draft, errors: &mut Vec<DictionaryError>) {
     let mut events = HashMap::new();
     for event in &draft.events {
@@ -62,7 +61,7 @@ fn check_names(draft: &Draft, errors: &mut Vec<DictionaryError>) {
     }
 }
 
-/// Notes a word that was there before, in the same case or another.
+/// Records a word; reports one that was there before, in the same case or another.
 fn once<'a>(
     seen: &mut HashMap<String, (&'a str, &'a SourcePosition)>,
     (word, place): (&'a str, &'a SourcePosition),
@@ -92,7 +91,7 @@ fn check_references(draft: &Draft, errors: &mut Vec<DictionaryError>) {
         let mut seen = HashMap::new();
         for name in &event.entities {
             once(&mut seen, (&name.value, &name.place), "entity", errors);
-            // Where an entity was lost to a mistake, that mistake is the one to mend.
+            // If an entity could not be read because of a mistake, only that mistake is reported.
             if draft.incomplete || known.contains(&name.value.to_ascii_uppercase()) {
                 continue;
             }
@@ -107,14 +106,14 @@ fn check_references(draft: &Draft, errors: &mut Vec<DictionaryError>) {
     }
 }
 
-/// Paths don't contradict one another, and `event` is left to the engine.
+/// Paths don't contradict one another, and `event` is reserved.
 fn check_paths(draft: &Draft, errors: &mut Vec<DictionaryError>) {
     let mut by_path: HashMap<&str, (&DraftEntity, &DraftAttribute)> = HashMap::new();
     for entity in &draft.entities {
         for attribute in &entity.attributes {
             check_owner(entity, attribute, errors);
             let (owner, first) = *by_path.entry(&attribute.path).or_insert((entity, attribute));
-            // A second tag for a path is fine: customers may know it by two names.
+            // A path may have a second tag: customers may know it by two names.
             if (first.attribute_type, &first.example) != (attribute.attribute_type, &attribute.example) {
                 let what = format!(
                     "the path {} has another type or example than {}:{} at {}",
@@ -152,12 +151,12 @@ fn check_owner(entity: &DraftEntity, attribute: &DraftAttribute, errors: &mut Ve
     let path = attribute.path.as_str();
     if entity.from_engine {
         if !ENGINE_PATHS.contains(&path) {
-            let what = format!("the engine has nothing at {path}");
+            let what = format!("Posthaste fills nothing at {path}");
             let instead = format!("write one of {}, or take `from_engine` from the entity", ENGINE_PATHS.join(", "));
             errors.push(attribute.place.error(what, instead));
         }
     } else if path.split('.').next() == Some(ENGINE_MEMBER) {
-        let what = format!("the path {path} is the engine's: it puts `{ENGINE_MEMBER}` into every template's data");
+        let what = format!("the path {path} is reserved: Posthaste puts `{ENGINE_MEMBER}` into every template's data");
         let instead = "write another path, or `from_engine = true` in the entity";
         errors.push(attribute.place.error(what, instead));
     }
@@ -194,8 +193,8 @@ fn entity_entry(draft: DraftEntity) -> EntityEntry {
     }
 }
 
-/// An event with the entities it names, in its order and their own spelling, and then the
-/// engine's, whether it names them or not.
+/// An event with the entities that it names, in its order and in their own spelling, followed by Posthaste's own
+/// entities.
 fn event_entry(draft: DraftEvent, own: &HashMap<String, &str>, engine: &[String]) -> EventEntry {
     let named = draft.entities.iter();
     let named = named.filter_map(|name| own.get(&name.value.to_ascii_uppercase()));

@@ -1,5 +1,5 @@
-//! Reads one file of a catalogue into drafts: events, entities and attributes that are each
-//! well written. Never compares one with another; [`super::check`] does.
+//! Reads one dictionary file into drafts: events, entities and attributes that are each valid on their own. Never
+//! compares them with one another; [`super::check`] does.
 
 use serde_json::Value;
 use toml::Spanned;
@@ -13,18 +13,17 @@ use crate::templating::nearest::likely as nearest;
 
 /// The longest name of an entity or tag, in bytes.
 pub const TAG_BYTES_MAX: usize = 64;
-/// The longest path, in bytes.
+/// The longest path in bytes.
 pub const PATH_BYTES_MAX: usize = 255;
 /// The most words of a path.
 pub const PATH_WORDS_MAX: usize = 16;
 
-/// What was read of all files so far.
+/// What was read from all files so far.
 #[derive(Default)]
 pub(super) struct Draft {
     pub(super) events: Vec<DraftEvent>,
     pub(super) entities: Vec<DraftEntity>,
-    /// Whether an entity may have been lost to a mistake, so that a name nobody knows proves
-    /// nothing.
+    /// Whether an entity may be missing because of a mistake, so that unknown names can't be reported.
     pub(super) incomplete: bool,
 }
 
@@ -63,21 +62,21 @@ impl Draft {
         self.events.is_empty() && self.entities.is_empty()
     }
 
-    /// Adds what a file says, and its mistakes to `errors`.
+    /// Adds the contents of a file, and its mistakes to `errors`.
     pub(super) fn read(&mut self, file: &str, text: &str, errors: &mut Vec<DictionaryError>) {
         let source = Source::new(file, text);
         let (table, faults) = DeTable::parse_recoverable(text);
         if !faults.is_empty() {
-            // What could be read beside the faults would only lead to mistakes that are none.
+            // The rest of an unreadable file would only lead to false reports.
             self.incomplete = true;
             errors.extend(faults.iter().map(|fault| {
                 let place = source.place(fault.span().map_or(0, |span| span.start));
-                let what = format!("this is no TOML: {}", fault.message());
+                let what = format!("this is not TOML: {}", fault.message());
                 place.error(what, "write `key = value`, with texts in quotes")
             }));
             return;
         }
-        let mut members = Members::new(&source, errors, table, "a catalogue's file");
+        let mut members = Members::new(&source, errors, table, "a dictionary file");
         let events = members.tables("event", "write [[event]] above each event type");
         let entities = members.tables("entity", "write [[entity]] above each entity");
         members.finish();
@@ -151,7 +150,7 @@ fn read_attribute(
     let path = path.and_then(|path| match path_mistake(&path.value) {
         None => Some(path.value),
         Some(mistake) => {
-            let what = format!("{} is no path: {mistake}", shown(&path.value));
+            let what = format!("{} is not a path: {mistake}", shown(&path.value));
             let instead = "write words of letters, digits and _ with single dots between them, such as guest.name";
             members.refuse(&path.place, what, instead);
             None
@@ -191,13 +190,13 @@ fn read_type(members: &mut Members<'_, '_>) -> Option<AttributeType> {
             Some(word) => format!("did you mean {word:?}?"),
             None => instead,
         };
-        let what = format!("{} is no type", shown(&text.value));
+        let what = format!("{} is not a type", shown(&text.value));
         members.refuse(&text.place, what, instead);
     }
     found
 }
 
-/// Takes a word that can stand in a tag.
+/// Reads a word that may be part of a tag.
 fn word(members: &mut Members<'_, '_>, name: &'static str, instead: &str) -> Option<String> {
     let text = members.text(name, instead)?;
     let mistake = if text.value.len() > TAG_BYTES_MAX {
@@ -208,7 +207,7 @@ fn word(members: &mut Members<'_, '_>, name: &'static str, instead: &str) -> Opt
         return Some(text.value);
     };
     let what = format!("`{name}` can't be {}: {mistake}", shown(&text.value));
-    members.refuse(&text.place, what, "letters a to z, digits and _ are taken");
+    members.refuse(&text.place, what, "write letters a to z, digits and _ only");
     None
 }
 

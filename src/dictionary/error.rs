@@ -1,15 +1,15 @@
-//! What is wrong with a catalogue's files, for the operator who wrote them. Never holds more of
-//! a file than the word that is wrong.
+//! The mistakes in a dictionary's files, for the operator who wrote them. They never quote more of a file than the
+//! wrong word.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// One mistake in a catalogue.
+/// One mistake in a dictionary.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub struct DictionaryError {
-    /// The file, or the folder, that it is in.
+    /// The file or the folder.
     pub file: String,
-    /// The line, from 1, where one is known.
+    /// The line, from 1, if it is known.
     pub line: Option<usize>,
     /// What is wrong.
     pub what: String,
@@ -27,17 +27,17 @@ impl fmt::Display for DictionaryError {
     }
 }
 
-/// Where something stands in the catalogue's files.
+/// A position in the dictionary's files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SourcePosition {
-    /// The file's name, shared by all that stands in it.
+    /// The file's name, shared by all positions in it.
     pub(super) file: Arc<str>,
     /// The line, from 1.
     pub(super) line: usize,
 }
 
 impl SourcePosition {
-    /// A mistake here.
+    /// A mistake at this position.
     pub(super) fn error(&self, what: impl Into<String>, instead: impl Into<String>) -> DictionaryError {
         DictionaryError {
             file: self.file.to_string(),
@@ -54,7 +54,7 @@ impl fmt::Display for SourcePosition {
     }
 }
 
-/// A word of a file as a message shows it: quoted, without line breaks, and short.
+/// A word of a file, as a message shows it: quoted, without line breaks, and short.
 pub(super) fn shown(word: &str) -> String {
     const SHOWN_CHARS_MAX: usize = 80;
     let mut cut: String = word.chars().take(SHOWN_CHARS_MAX).collect();

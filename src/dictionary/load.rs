@@ -1,5 +1,5 @@
-//! Reads the files of a catalogue's folder, within bounds. Knows folders and sizes; never what
-//! the files say, and never goes into a folder below.
+//! Reads the files of a dictionary's folder, within bounds. Knows nothing of their contents, and never reads
+//! subfolders.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 
 use super::error::DictionaryError;
 
-/// The most files of one catalogue.
+/// The most files of one dictionary.
 pub const FILES_MAX: usize = 256;
 /// The largest file, in bytes.
 pub const FILE_BYTES_MAX: usize = 1024 * 1024;
 
-/// A file's name as messages show it, and its text.
+/// A file's name, as messages show it, and its text.
 pub(super) type FileText = (String, String);
 
-/// The text of every `*.toml` file of the folder that a setting names, in the order of their names, and a
-/// mistake for each that can't be read.
+/// The text of every `*.toml` file in the folder that a setting names, sorted by name, and a mistake for each file that
+/// can't be read.
 pub(super) fn read_folder(dir: &Path, setting: &str) -> (Vec<FileText>, Vec<DictionaryError>) {
     let paths = match list(dir) {
         Ok(paths) => paths,
@@ -46,13 +46,13 @@ pub(super) fn read_folder(dir: &Path, setting: &str) -> (Vec<FileText>, Vec<Dict
     (texts, errors)
 }
 
-/// The folder's `*.toml` files by name; one past the bound where there are more.
+/// The folder's `*.toml` files, sorted by name; one more than the bound if there are more.
 fn list(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let path = entry.path();
-        // Editors keep locks and drafts beside a file, under a name that begins with a dot.
+        // Editors keep locks and drafts beside a file, with names that begin with a dot.
         let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
         if hidden || path.extension().is_none_or(|ending| ending != "toml") {
             continue;
@@ -69,17 +69,17 @@ fn list(dir: &Path) -> io::Result<Vec<PathBuf>> {
 fn read(path: &Path) -> Result<String, DictionaryError> {
     let unreadable = |error: io::Error| {
         let what = format!("the file can't be read: {error}");
-        mistake(path, what, "let the engine's user read it, or take it away")
+        mistake(path, what, "make it readable for the user of this process, or remove it")
     };
-    // Asked before it is opened: opening a pipe would wait for its writer.
+    // Checked before opening: opening a pipe would wait for its writer.
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
         let what = "this is not a file".to_owned();
-        return Err(mistake(path, what, "give it another ending than .toml"));
+        return Err(mistake(path, what, "give its name another ending than .toml"));
     }
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| {
-            // One byte past the bound tells a file that is too large, however much it grows.
+            // Reading one byte past the bound detects a file that is too large, even if it grows.
             file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)
         })
         .map_err(unreadable)?;

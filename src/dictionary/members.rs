@@ -1,5 +1,5 @@
-//! Takes the members of one TOML table out, one by one, and says of every mistake where it is
-//! and what to write instead. Knows TOML's values; never what a catalogue means by them.
+//! Takes the members of a TOML table one by one, and reports for every mistake its position and what to write instead.
+//! Knows TOML's values but not what a dictionary means by them.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::error::{DictionaryError, SourcePosition, shown};
 use crate::templating::nearest::likely as nearest;
 
-/// One file's text, which tells the line of a byte.
+/// One file's text, which finds the line of a byte.
 pub(super) struct Source {
     file: Arc<str>,
     line_starts: Vec<usize>,
@@ -22,19 +22,19 @@ impl Source {
         Self { file: file.into(), line_starts: std::iter::once(0).chain(starts).collect() }
     }
 
-    /// Where a byte of the text stands.
+    /// The position of a byte of the text.
     pub(super) fn place(&self, byte: usize) -> SourcePosition {
         SourcePosition { file: self.file.clone(), line: self.line_starts.partition_point(|start| *start <= byte) }
     }
 }
 
-/// A value and where it stands.
+/// A value and its position.
 pub(super) struct Located<T> {
     pub(super) value: T,
     pub(super) place: SourcePosition,
 }
 
-/// The members of one table; what is left at the end was not known.
+/// The members of one table. Those that are left at the end are unknown.
 pub(super) struct Members<'a, 'i> {
     source: &'a Source,
     errors: &'a mut Vec<DictionaryError>,
@@ -46,7 +46,7 @@ pub(super) struct Members<'a, 'i> {
 }
 
 impl<'a, 'i> Members<'a, 'i> {
-    /// Begins with a table; `what` names it in messages.
+    /// Starts with a table; `what` names it in messages.
     pub(super) fn new(
         source: &'a Source,
         errors: &'a mut Vec<DictionaryError>,
@@ -63,7 +63,7 @@ impl<'a, 'i> Members<'a, 'i> {
         }
     }
 
-    /// Notes a mistake.
+    /// Records a mistake.
     pub(super) fn refuse(&mut self, place: &SourcePosition, what: String, instead: impl Into<String>) {
         self.errors.push(place.error(what, instead));
     }
@@ -74,7 +74,7 @@ impl<'a, 'i> Members<'a, 'i> {
         Some(Located { place: self.source.place(value.span().start), value: value.into_inner() })
     }
 
-    /// Takes a member that must be there.
+    /// Takes a required member.
     fn required(&mut self, name: &'static str, instead: &str) -> Option<Located<DeValue<'i>>> {
         let member = self.take(name);
         if member.is_none() {
@@ -84,7 +84,7 @@ impl<'a, 'i> Members<'a, 'i> {
         member
     }
 
-    /// Takes a text that must be there and not be empty.
+    /// Takes a required text that must not be empty.
     pub(super) fn text(&mut self, name: &'static str, instead: &str) -> Option<Located<String>> {
         let Located { value, place } = self.required(name, instead)?;
         match value {
@@ -94,14 +94,14 @@ impl<'a, 'i> Members<'a, 'i> {
                 None
             }
             other => {
-                let what = format!("`{name}` is a text in quotes, not {}", kind(&other));
+                let what = format!("`{name}` must be a text in quotes, not {}", kind(&other));
                 self.refuse(&place, what, instead);
                 None
             }
         }
     }
 
-    /// Takes a list of texts that must be there, and may be empty.
+    /// Takes a required list of texts, which may be empty.
     pub(super) fn texts(&mut self, name: &'static str, instead: &str) -> Vec<Located<String>> {
         match self.required(name, instead) {
             Some(list) => self.list(name, list, instead),
@@ -109,7 +109,7 @@ impl<'a, 'i> Members<'a, 'i> {
         }
     }
 
-    /// Takes a list of texts that may be absent.
+    /// Takes an optional list of texts.
     pub(super) fn texts_if_any(&mut self, name: &'static str, instead: &str) -> Vec<Located<String>> {
         match self.take(name) {
             Some(list) => self.list(name, list, instead),
@@ -120,7 +120,7 @@ impl<'a, 'i> Members<'a, 'i> {
     fn list(&mut self, name: &str, list: Located<DeValue<'_>>, instead: &str) -> Vec<Located<String>> {
         let Located { value, place } = list;
         let DeValue::Array(items) = value else {
-            let what = format!("`{name}` is a list of texts, not {}", kind(&value));
+            let what = format!("`{name}` must be a list of texts, not {}", kind(&value));
             self.refuse(&place, what, instead);
             return Vec::new();
         };
@@ -130,7 +130,7 @@ impl<'a, 'i> Members<'a, 'i> {
             match item.into_inner() {
                 DeValue::String(text) => texts.push(Located { value: text.into_owned(), place }),
                 other => {
-                    let what = format!("`{name}` is a list of texts; one is {}", kind(&other));
+                    let what = format!("`{name}` must be a list of texts; one is {}", kind(&other));
                     self.refuse(&place, what, instead);
                 }
             }
@@ -138,20 +138,20 @@ impl<'a, 'i> Members<'a, 'i> {
         texts
     }
 
-    /// Takes a `true` or `false` that may be absent.
+    /// Takes an optional `true` or `false`.
     pub(super) fn flag(&mut self, name: &'static str) -> bool {
         match self.take(name) {
             None => false,
             Some(Located { value: DeValue::Boolean(flag), .. }) => flag,
             Some(Located { value, place }) => {
-                let what = format!("`{name}` is true or false, not {}", kind(&value));
+                let what = format!("`{name}` must be true or false, not {}", kind(&value));
                 self.refuse(&place, what, "write it without quotes, or leave it out");
                 false
             }
         }
     }
 
-    /// Takes any value that must be there, as JSON.
+    /// Takes a required value of any type, as JSON.
     pub(super) fn json(&mut self, name: &'static str, instead: &str) -> Option<Located<Value>> {
         let Located { value, place } = self.required(name, instead)?;
         match to_json(value) {
@@ -163,7 +163,7 @@ impl<'a, 'i> Members<'a, 'i> {
         }
     }
 
-    /// Takes the tables under `[[name]]`, which may be absent.
+    /// Takes the tables under `[[name]]`, if any.
     pub(super) fn tables(&mut self, name: &'static str, instead: &str) -> Vec<Spanned<DeTable<'i>>> {
         let Some(Located { value, place }) = self.take(name) else {
             return Vec::new();
@@ -187,7 +187,7 @@ impl<'a, 'i> Members<'a, 'i> {
         tables
     }
 
-    /// Ends the reading: members that nothing took are mistakes.
+    /// Ends the reading: all other members are mistakes.
     pub(super) fn finish(self) {
         for (key, _) in self.table {
             let place = self.source.place(key.span().start);
@@ -201,7 +201,7 @@ impl<'a, 'i> Members<'a, 'i> {
     }
 }
 
-/// Why a TOML value is none that an event can carry.
+/// Why an event can't carry a TOML value.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 enum NotJson {
     #[error("is a number that is not decimal")]
@@ -212,7 +212,7 @@ enum NotJson {
     Time,
 }
 
-/// A TOML value as the JSON that an event would carry; numbers keep their digits.
+/// A TOML value as the JSON that an event would carry. Numbers keep their digits.
 fn to_json(value: DeValue<'_>) -> Result<Value, NotJson> {
     Ok(match value {
         DeValue::String(text) => Value::String(text.into_owned()),
@@ -239,7 +239,7 @@ fn number(text: &str) -> Result<Value, NotJson> {
     text.trim_start_matches('+').parse::<Number>().map(Value::Number).map_err(|_| NotJson::NotANumber)
 }
 
-/// The word for a value's type, with its article.
+/// The name of a value's type, with its article.
 fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",

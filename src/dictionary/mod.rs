@@ -1,6 +1,6 @@
-//! The dictionary: which event types there are, which entities their data carries, and which
-//! path each tag stands for. It helps people write templates; it never decides which events or
-//! paths are allowed, and never changes once it is read.
+//! The dictionary: the known event types, the entities that their data carries, and the path that each tag stands for.
+//! It helps people write templates. It never decides which events or paths are allowed, and never changes after it was
+//! read.
 
 mod attribute_type;
 mod check;
@@ -33,14 +33,14 @@ use self::draft::Draft;
 use self::load::FileText;
 use crate::model::event::{EventPattern, EventType};
 
-/// The most attributes of one catalogue: a suggestion looks at every tag, and `GET
-/// /v1/dictionary` shows them all.
+/// The most attributes of one dictionary: a suggestion compares every tag, and `GET /v1/dictionary` returns all of
+/// them.
 pub const ATTRIBUTES_MAX: usize = 8_192;
-/// The most event types of one catalogue.
+/// The most event types of one dictionary.
 pub const EVENTS_MAX: usize = 4_096;
 
-/// What the engine itself puts into every template's data, whatever the catalogue says.
-pub const ENGINE_PATHS: [&str; 3] = ["event.type", "event.id", "event.time"];
+/// What Posthaste itself puts into every template's data, whatever the dictionary contains.
+pub use crate::templating::EVENT_PATHS as ENGINE_PATHS;
 
 /// The dictionary, checked and indexed.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +50,7 @@ pub struct Dictionary {
     event_index: HashMap<EventType, usize>,
     /// By upper-case name.
     entity_index: HashMap<String, usize>,
-    /// By upper-case tag: the paths.
+    /// Paths by upper-case tag.
     tag_index: HashMap<String, String>,
 }
 
@@ -59,9 +59,9 @@ pub struct Dictionary {
 pub struct EventEntry {
     /// The type.
     pub event_type: EventType,
-    /// When it is raised.
+    /// When it happens.
     pub description: String,
-    /// The names of the entities that its data may carry, the engine's last.
+    /// The names of the entities that its data may carry, Posthaste's own last.
     pub entities: Vec<String>,
 }
 
@@ -72,11 +72,11 @@ pub struct EntityEntry {
     pub name: String,
     /// What it is.
     pub description: String,
-    /// Whether the engine fills it, for every event, and no producer posts it.
+    /// Whether Posthaste fills it for every event, so that no producer posts it.
     pub from_engine: bool,
-    /// Other words by which people look for it.
+    /// Other words that people use for it.
     pub aliases: Vec<String>,
-    /// What is known of it.
+    /// Its attributes.
     pub attributes: Vec<AttributeEntry>,
 }
 
@@ -85,7 +85,7 @@ pub struct EntityEntry {
 pub struct AttributeEntry {
     /// Entity and attribute, `GUEST:NAME`.
     pub tag: String,
-    /// Where the value is in a template's data, `guest.name`.
+    /// The path of the value in a template's data, `guest.name`.
     pub path: String,
     /// What kind of value it is.
     pub attribute_type: AttributeType,
@@ -93,18 +93,18 @@ pub struct AttributeEntry {
     pub description: String,
     /// A value of its type.
     pub example: Value,
-    /// Other words by which people look for it.
+    /// Other words that people use for it.
     pub aliases: Vec<String>,
 }
 
 impl Dictionary {
-    /// Reads every `*.toml` file of a folder; all mistakes at once, by file and line.
+    /// Reads every `*.toml` file of a folder; returns all mistakes at once, by file and line.
     pub fn load(dir: &Path) -> Result<Self, Vec<DictionaryError>> {
         let (texts, errors) = load::read_folder(dir, "catalogue.dir");
         Self::from_texts(&texts, errors)
     }
 
-    /// Reads texts beside which these mistakes were found already.
+    /// Reads these texts; `errors` are mistakes that were found before.
     fn from_texts(texts: &[FileText], mut errors: Vec<DictionaryError>) -> Result<Self, Vec<DictionaryError>> {
         let mut draft = Draft { incomplete: !errors.is_empty(), ..Draft::default() };
         for (file, text) in texts {
@@ -117,14 +117,14 @@ impl Dictionary {
             errors.push(DictionaryError {
                 file: file.clone(),
                 line: None,
-                what: "the catalogue has no event type and no entity".to_owned(),
+                what: "the dictionary has no event type and no entity".to_owned(),
                 instead: "write [[event]] and [[entity]] tables into its files".to_owned(),
             });
         }
         check::build(draft, errors)
     }
 
-    /// Indexes entries that [`check`] found to agree.
+    /// Indexes entries that [`check`] found to be consistent.
     fn new(events: Vec<EventEntry>, entities: Vec<EntityEntry>) -> Self {
         let attributes = entities.iter().flat_map(|entity| &entity.attributes);
         let tags = attributes.map(|a| (a.tag.to_ascii_uppercase(), a.path.clone()));
@@ -149,13 +149,13 @@ impl Dictionary {
         self.entities.iter()
     }
 
-    /// An event type; `None` where the catalogue doesn't know it, which is no mistake.
+    /// An event type; `None` if the dictionary doesn't have it, which is not a mistake.
     pub fn event(&self, event_type: &str) -> Option<&EventEntry> {
         let event_type = EventType::new(event_type).ok()?;
         Some(&self.events[*self.event_index.get(&event_type)?])
     }
 
-    /// The path that a tag stands for, in whatever case its parts are written.
+    /// The path that a tag stands for, in upper or lower case.
     pub fn tag_path(&self, entity: &str, attribute: &str) -> Option<&str> {
         let tag = format!("{entity}:{attribute}").to_ascii_uppercase();
         self.tag_index.get(&tag).map(String::as_str)
@@ -167,7 +167,7 @@ impl Dictionary {
         attributes.map(|attribute| attribute.tag.clone()).collect()
     }
 
-    /// The tag that is meant by other words for its entity or attribute: `INQUIRY:COST` by `BOOKING:PRICE`.
+    /// The tag that is meant by other words for its entity or attribute: `INQUIRY:COST` for `BOOKING:PRICE`.
     pub fn tag_meant(&self, entity: &str, attribute: &str) -> Option<&str> {
         let called = |name: &str, aliases: &[String], word: &str| {
             name.eq_ignore_ascii_case(word) || aliases.iter().any(|alias| alias.eq_ignore_ascii_case(word))
@@ -181,15 +181,14 @@ impl Dictionary {
         found.map(|attribute| attribute.tag.as_str())
     }
 
-    /// The tag that a misspelt one, `GUEST:NMAE`, was meant to be.
+    /// The tag that is spelled most like a wrong one: `GUEST:NAME` for `GUEST:NMAE`.
     pub fn nearest(&self, tag: &str) -> Option<&str> {
         let attributes = self.entities.iter().flat_map(|entity| &entity.attributes);
         crate::templating::nearest::likely(tag, attributes.map(|attribute| attribute.tag.as_str()))
     }
 
-    /// The paths, each once, that events of a pattern's types may carry, and
-    /// [`ENGINE_PATHS`]; all paths where there is no pattern. `None` where the pattern names
-    /// none but unknown types: nothing can be said of their data.
+    /// The distinct paths that events of a pattern's types may carry, and [`ENGINE_PATHS`]; all paths without a
+    /// pattern. `None` if the pattern covers only unknown types: nothing is known of their data.
     pub fn paths(&self, event: Option<&EventPattern>) -> Option<Vec<String>> {
         let entities: Vec<&EntityEntry> = match event {
             None => self.entities.iter().collect(),
@@ -207,8 +206,8 @@ impl Dictionary {
         Some(paths.map(str::to_owned).collect())
     }
 
-    /// Data that an event of this type could be posted with, made of examples; of all entities
-    /// where the type is unknown. Without `event`, which the engine adds.
+    /// Sample data for an event of this type, made of the examples; of all entities if the type is unknown. Without
+    /// `event`, which Posthaste adds.
     pub fn sample(&self, event_type: &str) -> Map<String, Value> {
         let entities: Vec<&EntityEntry> = match self.event(event_type) {
             Some(event) => self.entities_of(event).collect(),
@@ -216,7 +215,7 @@ impl Dictionary {
         };
         let entities = entities.into_iter().filter(|entity| !entity.from_engine);
         let mut attributes: Vec<&AttributeEntry> = entities.flat_map(|entity| &entity.attributes).collect();
-        // An object's own example goes in before the attributes below it, which may refine it.
+        // An object's own example is inserted before the attributes below it, which may refine it.
         attributes.sort_by_key(|attribute| attribute.path.matches('.').count());
         let mut data = Map::new();
         for attribute in attributes {
@@ -225,7 +224,7 @@ impl Dictionary {
         data
     }
 
-    /// A type of event that the pattern means: itself where it means one, else the first known one.
+    /// An event type that the pattern covers: the pattern itself if it is one type, otherwise the first known one.
     pub fn sample_type(&self, pattern: Option<&EventPattern>) -> EventType {
         if let Some(EventPattern::Exactly(event_type)) = pattern {
             return event_type.clone();
@@ -251,7 +250,7 @@ impl Dictionary {
     }
 }
 
-/// Puts a value at a dotted path; what is on the way becomes an object.
+/// Inserts a value at a dotted path and creates the objects on the way.
 fn insert(data: &mut Map<String, Value>, path: &str, value: Value) {
     match path.split_once('.') {
         None => {

@@ -1,5 +1,5 @@
-//! Presets: working templates for known receivers, which customers copy and change. The shipped ones are
-//! compiled in; an operator's own are files of the same shape in a folder.
+//! Presets: ready-made templates for known receivers, which customers copy and change. The shipped ones are compiled
+//! in; an operator's own are files of the same form in a folder.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::{Dictionary, DictionaryError, load};
 use crate::model::event::EventPattern;
 use crate::model::template::Format;
-use crate::templating::{Limits, Setting, Severity, compile_in};
+use crate::templating::{Setting, Severity, TemplateLimits, compile_in};
 
 const SHIPPED: [(&str, &str); 9] = [
     ("slack", include_str!("../../config/presets/slack.toml")),
@@ -30,10 +30,10 @@ pub struct Presets {
     presets: Vec<Preset>,
 }
 
-/// A working template for a known receiver, with what its trigger needs.
+/// A ready-made template for a known receiver, with what its trigger needs.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Preset {
-    /// Its name: that of its file.
+    /// Its name, which is its file's name.
     pub name: String,
     #[serde(flatten)]
     content: Content,
@@ -48,28 +48,21 @@ struct Content {
     description: String,
     /// Where the receiver documents its format.
     documentation: String,
-    /// The events that it is made for.
+    /// The events that it is for.
     event: String,
     /// The template's format.
     #[schema(value_type = String)]
     format: String,
-    /// The template's `content_type`, where it is not the format's.
+    /// The template's `content_type`, if it differs from the format's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     content_type: Option<String>,
-    /// The shape of the receiver's URL, with made-up parts.
+    /// The form of the receiver's URL, with invented parts.
     url: String,
-    /// Headers that the receiver wants, with made-up values.
+    /// Headers that the receiver requires, with invented values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     headers: BTreeMap<String, String>,
     /// The template's body.
     body: String,
-}
-
-/// Why a file is no preset.
-#[derive(Debug)]
-struct PresetError {
-    line: Option<usize>,
-    what: String,
 }
 
 impl Preset {
@@ -83,45 +76,42 @@ impl Preset {
         &self.content.body
     }
 
-    /// The template's format, once its preset was checked.
+    /// The template's format. `Some` once the preset was checked.
     pub fn format(&self) -> Option<Format> {
         self.content.format.parse().ok()
     }
 
-    /// The events that it is made for, once its preset was checked.
+    /// The events that it is for. `Some` once the preset was checked.
     pub fn event(&self) -> Option<EventPattern> {
         EventPattern::new(&self.content.event).ok()
     }
 
-    fn read(name: &str, text: &str) -> Result<Self, PresetError> {
-        let mut content: Content = toml::from_str(text).map_err(|error| {
-            let before = error.span().and_then(|span| text.get(..span.start));
-            PresetError {
-                line: before.map(|before| before.matches('\n').count() + 1),
-                what: error.message().to_owned(),
-            }
-        })?;
-        // The line break that ends a file's last line is not the template's.
+    fn read(name: &str, text: &str) -> Result<Self, toml::de::Error> {
+        let mut content: Content = toml::from_str(text)?;
+        // The line break at the end of the file does not belong to the template.
         content.body.truncate(content.body.trim_end_matches('\n').len());
         Ok(Self { name: name.to_owned(), content })
     }
 
-    /// The first mistake: it is saved as a template by those who copy it.
-    fn mistake(&self, dictionary: &Dictionary, limits: &Limits) -> Option<PresetError> {
-        let whole = |what: &str| Some(PresetError { line: None, what: what.to_owned() });
-        let Some(format) = self.format() else { return whole("`format` is json, xml, form or text") };
-        let Some(event) = self.event() else { return whole("`event` is no event pattern") };
+    /// The first mistake: whoever copies the preset saves it as a template, so it must be valid.
+    fn mistake(&self, dictionary: &Dictionary, limits: &TemplateLimits) -> Option<String> {
+        let Some(format) = self.format() else { return Some("`format` must be json, xml, form or text".to_owned()) };
+        let Some(event) = self.event() else { return Some("`event` is not an event pattern".to_owned()) };
         let content_type = self.content.content_type.as_deref();
         let setting = Setting { event: Some(&event), content_type, ..Setting::of(dictionary) };
         let found = compile_in(format, &self.content.body, &setting, limits).diagnostics;
         let error = found.into_iter().find(|found| found.severity == Severity::Error)?;
-        whole(&format!("`body`, line {}, column {}: {}", error.line, error.column, error.message))
+        Some(format!("`body`, line {}, column {}: {}", error.line, error.column, error.message))
     }
 }
 
 impl Presets {
-    /// The shipped presets that the dictionary can name everything for, and those of the operator's folder.
-    pub fn load(dictionary: &Dictionary, dir: Option<&Path>, limits: &Limits) -> Result<Self, Vec<DictionaryError>> {
+    /// The shipped presets whose tags are all in the dictionary, and those of the operator's folder.
+    pub fn load(
+        dictionary: &Dictionary,
+        dir: Option<&Path>,
+        limits: &TemplateLimits,
+    ) -> Result<Self, Vec<DictionaryError>> {
         let mut presets = Vec::new();
         for (name, text) in SHIPPED {
             presets.extend(Preset::read(name, text).ok().filter(|preset| preset.mistake(dictionary, limits).is_none()));
@@ -130,25 +120,29 @@ impl Presets {
         let (texts, mut errors) = load::read_folder(dir, "presets.dir");
         for (file, text) in texts {
             let name = Path::new(&file).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            let read = Preset::read(&name, &text).and_then(|preset| match preset.mistake(dictionary, limits) {
-                Some(mistake) => Err(mistake),
-                None => Ok(preset),
-            });
-            match read {
+            let mut line = None;
+            let mistake = match Preset::read(&name, &text) {
                 Ok(preset) => {
+                    let mistake = preset.mistake(dictionary, limits);
                     presets.retain(|shipped: &Preset| shipped.name != name);
                     presets.push(preset);
+                    mistake
                 }
-                Err(PresetError { line, what }) => {
-                    let instead = "correct it; `posthaste preset` shows the shipped ones".to_owned();
-                    errors.push(DictionaryError { file, line, what, instead });
+                Err(error) => {
+                    let before = error.span().and_then(|span| text.get(..span.start));
+                    line = before.map(|before| before.matches('\n').count() + 1);
+                    Some(error.message().to_owned())
                 }
+            };
+            if let Some(what) = mistake {
+                let instead = "correct it; `posthaste preset` shows the shipped ones".to_owned();
+                errors.push(DictionaryError { file, line, what, instead });
             }
         }
         if errors.is_empty() { Ok(Self { presets }) } else { Err(errors) }
     }
 
-    /// All of them: the shipped ones first.
+    /// All presets, the shipped ones first.
     pub fn iter(&self) -> impl Iterator<Item = &Preset> {
         self.presets.iter()
     }

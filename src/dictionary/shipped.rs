@@ -1,5 +1,4 @@
-//! The catalogue that ships with the engine, compiled in from `config/catalogue/`. The only
-//! place of the code that knows there are holiday rentals.
+//! The shipped dictionary, compiled in from `config/catalogue/`. The only code that knows of holiday rentals.
 
 use super::Dictionary;
 
@@ -14,9 +13,9 @@ const FILES: [(&str, &str); 6] =
     files!["billing.toml", "events.toml", "guests.toml", "rentals.toml", "stays.toml", "system.toml",];
 
 impl Dictionary {
-    /// The shipped catalogue.
+    /// The shipped dictionary.
     pub fn shipped() -> Self {
         let files = FILES.map(|(name, text)| (name.to_owned(), text.to_owned()));
-        Self::from_texts(&files, Vec::new()).expect("a test reads the shipped catalogue, which is compiled in")
+        Self::from_texts(&files, Vec::new()).expect("a test checks the compiled-in files")
     }
 }

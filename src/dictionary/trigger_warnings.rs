@@ -1,5 +1,5 @@
-//! Warns of triggers that can never fire, as far as the dictionary knows. It stays open: an event type or a path that
-//! it does not know is a warning and never a mistake.
+//! Warns of triggers that can never fire, as far as the dictionary knows. An event type or a path that the dictionary
+//! does not have is a warning and never a mistake.
 
 use std::collections::HashMap;
 
@@ -12,18 +12,18 @@ use crate::model::event::EventPattern;
 use crate::model::trigger::Trigger;
 use crate::templating::nearest::likely;
 
-/// What is worth a look before a trigger is relied on.
+/// A reason why a trigger may not work as intended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TriggerWarning {
     /// Always `warning`.
     pub severity: &'static str,
-    /// What kind; stable.
+    /// The kind of warning. Stable.
     pub code: &'static str,
     /// Where: a JSON Pointer into the trigger.
     pub pointer: String,
     /// What may be wrong, for a person.
     pub message: String,
-    /// What was perhaps meant.
+    /// What was probably meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<String>,
 }
@@ -76,7 +76,7 @@ impl Dictionary {
         Some(TriggerWarning::new("unknown_event", "/event".to_owned(), message, nearest.as_deref()))
     }
 
-    /// What events of the pattern's types carry as their producers post them; `None`: none of the types is known.
+    /// What events of the pattern's types carry, as their producers post them; `None`: no type is known.
     fn data_paths(&self, event: &EventPattern) -> Option<HashMap<&str, AttributeType>> {
         let mut events = self.events().filter(|known| event.matches(&known.event_type)).peekable();
         events.peek()?;
@@ -103,7 +103,7 @@ fn judge(condition: &Condition<'_>, paths: &HashMap<&str, AttributeType>) -> Opt
         return wrong_type(condition, paths.get(path.as_str()).copied(), pointer());
     }
     let is_below = |known: &&&str| known.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('.'));
-    // The first in order: a map has none of its own, and the same trigger must get the same advice.
+    // The first one in sorted order: a map has no order of its own, and the same trigger must get the same advice.
     if let Some(below) = paths.keys().filter(is_below).min() {
         let message =
             format!("`{path}` is an object, which no value equals; name one of its members, such as `{below}`.");
@@ -115,7 +115,7 @@ fn judge(condition: &Condition<'_>, paths: &HashMap<&str, AttributeType>) -> Opt
     Some(TriggerWarning::new("unknown_path", pointer(), message, likely(&path, known)))
 }
 
-/// A number is never equal to a text, nor the other way round.
+/// A number never equals a text.
 fn wrong_type(condition: &Condition<'_>, known: Option<AttributeType>, pointer: String) -> Option<TriggerWarning> {
     let is_number = match known? {
         AttributeType::Number | AttributeType::Integer => true,
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_never_fire_is_told_with_what_was_meant() {
+    fn a_trigger_that_can_never_fire_gets_a_warning_and_a_suggestion() {
         let one = |code, pointer: &str, meant: Option<&str>| vec![(code, pointer.to_owned(), meant.map(str::to_owned))];
         let exists = json!([{"exists": true}]);
         for (event, pattern, expected) in [

@@ -1,5 +1,4 @@
-//! The dictionary as the HTTP interface shows it: `GET /v1/dictionary` and
-//! `GET /v1/dictionary/{event}`. Shapes only; what they hold is the catalogue's.
+//! The dictionary as the HTTP interface returns it: `GET /v1/dictionary` and `GET /v1/dictionary/{event}`.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -10,7 +9,7 @@ use super::{AttributeEntry, AttributeType, Dictionary, EntityEntry, EventEntry};
 /// The whole dictionary.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct DictionaryView {
-    /// The known event types. An event of another type is taken all the same.
+    /// The known event types. Events of other types are accepted too.
     pub events: Vec<EventView>,
     /// The entities that events carry.
     pub entities: Vec<EntityView>,
@@ -23,7 +22,7 @@ pub struct EventView {
     #[serde(rename = "type")]
     #[schema(example = "guest.created")]
     pub event_type: String,
-    /// When it is raised.
+    /// When it happens.
     pub description: String,
     /// The names of the entities that its data may carry.
     #[schema(example = json!(["GUEST", "EVENT"]))]
@@ -42,16 +41,16 @@ pub struct EntityView {
     pub tags: Vec<TagView>,
 }
 
-/// One tag, which stands for a path.
+/// One tag and the path that it stands for.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct TagView {
     /// The tag, as a template writes it.
     #[schema(example = "*|GUEST:NAME|*")]
     pub tag: String,
-    /// The path it stands for, which a template may write in its place.
+    /// The path that the tag stands for; a template may use it instead of the tag.
     #[schema(example = "guest.name")]
     pub path: String,
-    /// What kind of value is there.
+    /// The type of the value.
     #[serde(rename = "type")]
     pub attribute_type: AttributeType,
     /// What it is.
@@ -61,21 +60,21 @@ pub struct TagView {
     pub example: Value,
 }
 
-/// One event type with all that a template for it may name.
+/// One event type with everything that a template for it may name.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct EventDetailView {
-    /// The type and what it carries.
+    /// The type and its entities.
     #[serde(flatten)]
     pub event: EventView,
     /// The tags of all entities that it carries.
     pub tags: Vec<TagView>,
-    /// Data such an event could be posted with, made of the tags' examples.
+    /// Sample data for such an event, made of the tags' examples.
     #[schema(value_type = Object)]
     pub sample: Map<String, Value>,
 }
 
 impl Dictionary {
-    /// The answer to `GET /v1/dictionary`.
+    /// The response to `GET /v1/dictionary`.
     pub fn view(&self) -> DictionaryView {
         DictionaryView {
             events: self.events().map(EventView::of).collect(),
@@ -83,8 +82,7 @@ impl Dictionary {
         }
     }
 
-    /// The answer to `GET /v1/dictionary/{event}`; `None` where the catalogue doesn't know the
-    /// type.
+    /// The response to `GET /v1/dictionary/{event}`; `None` if the dictionary doesn't have the type.
     pub fn event_view(&self, event_type: &str) -> Option<EventDetailView> {
         let event = self.event(event_type)?;
         let entities = self.entities_of(event);

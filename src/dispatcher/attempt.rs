@@ -1,5 +1,5 @@
-//! One attempt: the POST of one delivery, from its headers to what the receiver made of it. There is no
-//! second one. What becomes of a failed attempt is decided in [`super::queue`], not here.
+//! One attempt: the POST of one delivery, from its headers to its outcome. It is made once only. [`super::queue`]
+//! decides what follows a failed attempt.
 
 use std::time::SystemTime;
 
@@ -18,12 +18,12 @@ const HOPS: HeaderName = HeaderName::from_static(delivery::HOPS);
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("posthaste/", env!("CARGO_PKG_VERSION")));
 const ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
 
-/// Makes the attempt, as soon as the receiver allows it.
+/// Makes the attempt once the receiver's consent and rate allow it.
 pub(super) async fn attempt(outlet: &Outlet, delivery: &Delivery) -> (Outcome, Option<u16>) {
     if let Err(ended) = outlet.await_consent(&delivery.target).await {
         return ended;
     }
-    // The time that the attempt says it was made at.
+    // The time of the attempt, for its signature.
     let unix_seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let request = request(outlet, delivery, unix_seconds);
     outlet.exchange(request.send_body(delivery.body.clone())).await
@@ -33,7 +33,7 @@ fn request(outlet: &Outlet, delivery: &Delivery, unix_seconds: u64) -> awc::Clie
     let target = &delivery.target;
     let mut request = outlet.post(&target.uri);
     let headers = request.headers_mut();
-    // Those below.
+    // The headers that are added below.
     headers.reserve(8 + target.headers.len());
     headers.insert(HOST, target.host.clone());
     headers.insert(CONTENT_TYPE, delivery.content_type.clone());

@@ -1,13 +1,13 @@
-//! What comes before the first byte of a delivery, so that there is one attempt at most.
+//! The step before the first byte of a delivery, which guarantees at most one attempt.
 
 use crate::flow::in_flight::InFlight;
-use crate::flow::keep::Begin;
+use crate::flow::keep::{Begin, Turn};
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
 
-/// Waits until the attempt may begin: until this node has won the delivery, where other nodes may hold it too, or until
-/// the journal names it as begun, where it is kept in one. `None` where another node has won it, where it is too old, or
-/// where the thread ends, which leaves it in the journal.
+/// Waits until the attempt may begin: the claim is redeemed, if other nodes may hold the delivery too, and the journal
+/// has recorded it, if there is one. `None` if another node redeemed the claim, if the delivery is too old, or if the
+/// thread ends; the latter leaves the delivery in the journal.
 pub(super) async fn may_begin(begin: Option<&dyn Begin>, metrics: &Metrics, mut queued: InFlight) -> Option<InFlight> {
     if let Some(claim) = queued.claim.take()
         && !claim.redeem().await
@@ -19,5 +19,10 @@ pub(super) async fn may_begin(begin: Option<&dyn Begin>, metrics: &Metrics, mut 
         queued.drop_unsent(metrics, Dropped::Expired);
         return None;
     }
-    begin.begin(kept).await.ok().map(|()| queued)
+    let mut turn = begin.begin(kept);
+    while let Turn::Later(next) = turn.await.ok()? {
+        queued.permit = None;
+        turn = next;
+    }
+    Some(queued)
 }

@@ -5,29 +5,29 @@ use std::time::Duration;
 
 use crate::config::Dispatch;
 
-/// The most bytes of bodies that wait before a destination that is behind and lie in a stream as well.
+/// The most bytes of bodies that a stalled destination's queue keeps of deliveries that are also in a stream.
 const KEPT_BYTES_MAX: usize = 4 << 20;
 
-/// Bounds of one destination.
+/// The bounds of one destination.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     pub(super) connections: usize,
     pub(super) waiting_max: usize,
-    /// How many wait, of those that lie in a stream, before a destination that is behind or has some parked:
+    /// How many deliveries from streams are queued at most while the destination is stalled or has parked deliveries:
     /// enough to keep its connections busy while more are fetched.
     pub(super) kept_max: usize,
     pub(super) waiting_bytes_max: usize,
-    /// How many bytes of such.
+    /// The bytes of those deliveries.
     pub(super) kept_bytes_max: usize,
     pub(super) stalled_after: Duration,
     pub(super) behind_after: Duration,
-    /// Attempts that begin in a second.
+    /// How many attempts may begin per second.
     pub(super) rate_per_s: Option<NonZeroU32>,
 }
 
 impl Bounds {
-    /// Those of a node's settings. Of what lies in streams no more waits than the node takes: what it holds,
-    /// no other can send.
+    /// From a node's settings. At most `takes_max` deliveries from streams are queued: no other node can send what this
+    /// one holds.
     pub(super) fn new(config: &Dispatch, takes_max: Option<usize>) -> Self {
         let waiting_max = takes_max.unwrap_or(usize::MAX).min(config.queue_per_destination);
         Self {

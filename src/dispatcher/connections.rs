@@ -1,43 +1,43 @@
-//! The connections of one destination, out of those that the process may have. Each destination that is live has one
-//! for itself, so that it can always begin; what is left is shared by dynamic thresholds. A connection that is open and
-//! idle counts: only the end of the destination's client frees it.
+//! The connections of one destination, out of those that the process may have. Each live destination has one of its
+//! own, so that it can always begin; the rest is shared by dynamic thresholds. An open, idle connection counts too:
+//! only the end of the destination's HTTP client frees it.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use crate::flow::fairness::{Pool, Taken};
 
-/// A destination that wants more connections may hold as many as are free: `n` such destinations hold `1 / (n + 1)` of
-/// all, and as much is free for the next one.
+/// A destination may hold as many shared connections as are free: `n` busy destinations hold `1 / (n + 1)` of them
+/// each, and as many are left for the next one.
 pub(super) const WEIGHT: usize = 1;
 
-/// What one destination holds.
+/// The connections that one destination holds.
 pub(super) struct Connections {
     held: RefCell<Taken>,
-    /// The most that the settings allow one destination.
+    /// The most connections that the settings allow one destination.
     most: usize,
-    /// The most attempts at a time since then.
+    /// The highest number of concurrent attempts since then.
     peak: Cell<usize>,
     since: Cell<Instant>,
-    /// After which connections that were not needed are closed.
+    /// Connections that were not needed for this long are closed.
     keep_alive: Duration,
 }
 
 impl Connections {
-    /// The first connection of a destination.
+    /// Starts with the destination's own connection.
     pub(super) fn new(pool: &Pool<()>, most: usize, keep_alive: Duration) -> Self {
         let held = RefCell::new(pool.apart().take_over(1));
         Self { held, most, peak: Cell::new(0), since: Cell::new(Instant::now()), keep_alive }
     }
 
-    /// Whether one more attempt may begin beside so many.
+    /// Whether one more attempt may begin beside `attempts` others.
     pub(super) fn may_begin(&self, attempts: usize) -> bool {
         let mut held = self.held.borrow_mut();
         attempts < self.most && (attempts < held.units() || held.grow(1))
     }
 
-    /// Whether a worker whose attempt has ended may begin another. `attempts` counts the one that ended. Where others
-    /// want connections and this destination holds more than its share, it gives one back.
+    /// Whether a worker whose attempt has ended may begin another. `attempts` includes the ended one. If others want
+    /// connections and this destination holds more than its share, it gives one back.
     pub(super) fn may_go_on(&self, attempts: usize, now: Instant) -> bool {
         let mut held = self.held.borrow_mut();
         self.peak.set(self.peak.get().max(attempts));
@@ -61,13 +61,13 @@ mod tests {
 
     const KEEP_ALIVE: Duration = Duration::from_secs(3);
 
-    /// As many attempts as may begin.
+    /// Begins attempts until no more may begin; returns how many there are.
     fn begin_all(connections: &Connections) -> usize {
         (0..).take_while(|attempts| connections.may_begin(*attempts)).count()
     }
 
     #[test]
-    fn one_more_destination_always_has_its_first_and_the_others_make_room() {
+    fn a_new_destination_always_gets_one_connection_and_others_give_some_back() {
         let pool = Pool::new(1_000, WEIGHT);
         let now = Instant::now();
         let hogs: Vec<_> = (0..400).map(|_| Connections::new(&pool, 64, KEEP_ALIVE)).collect();
@@ -75,7 +75,7 @@ mod tests {
         assert!(attempts.iter().all(|own| *own >= 1) && pool.taken() <= 1_000, "{attempts:?}");
         let newcomer = Connections::new(&pool, 64, KEEP_ALIVE);
         assert!(begin_all(&newcomer) >= 1 && pool.taken() <= 1_001);
-        // The first to come hold most. As attempts end, they give back what is more than their share to those that ask.
+        // The first destinations hold most. As their attempts end, they give back what exceeds their share.
         assert!(attempts[0] > 50, "{attempts:?}");
         for _ in 0..200 {
             for (hog, own) in hogs.iter().zip(&mut attempts) {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_that_were_not_needed_for_long_are_given_back() {
+    fn connections_that_are_unused_for_long_are_given_back() {
         let pool = Pool::new(1_000, WEIGHT);
         let lone = Connections::new(&pool, 64, KEEP_ALIVE);
         let begun = Instant::now();

@@ -1,6 +1,6 @@
-//! The last stage: one `Dispatcher` for each destination, with a queue, connections and a client
-//! of its own, so that a dead, slow or hostile one costs the others nothing. [`Dispatchers`], one
-//! for each dispatch thread, starts them on demand and lets idle ones go.
+//! The last stage: one `Dispatcher` for each destination, with its own queue, connections and HTTP client, so that a
+//! dead, slow or hostile destination affects no other. [`Dispatchers`], one for each dispatch thread, starts them on
+//! demand and stops idle ones.
 
 mod attempt;
 mod begin;
@@ -29,29 +29,28 @@ use crate::flow::messages::DeliveriesRouted;
 use crate::model::destination::Destination;
 use queue::Queue;
 
-/// Said by a Dispatcher that has had nothing to do for a while.
+/// From a Dispatcher that has been idle for a while, to its parent.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 struct Idle {
     destination: Destination,
-    /// Which Dispatcher of that destination.
+    /// Distinguishes it from other Dispatchers of the same destination.
     generation: u64,
-    /// How many messages it has had. Where its parent has sent more, one is on its way.
+    /// How many messages it has received. If its parent has sent more, one is on its way.
     received: u64,
 }
 
-/// Said at a stop: lets go of the deliveries whose attempts have not begun and that other nodes may
-/// make.
+/// At a stop: give back the deliveries whose attempts have not begun and that other nodes may make.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct LetGo;
 
-/// Deliveries for this Dispatcher's destination are parked; the claims of their stream can fetch them.
+/// Deliveries to this Dispatcher's destination are parked; they can be fetched through the claims of their stream.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 struct ParkedFor(StreamClaims);
 
-/// Said to a Dispatcher that may stop.
+/// Tells an idle Dispatcher to stop.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 struct Stop;
@@ -67,8 +66,8 @@ struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Starts it with a mailbox that has its size from the first message on: once the actor runs would be too
-    /// late for a burst that comes with the first delivery.
+    /// Starts it with a mailbox of the final size. Setting the size when the actor runs would be too late for a burst
+    /// that follows the first delivery.
     fn start_with(self, mailbox_capacity: usize) -> Addr<Self> {
         Self::create(|context| {
             context.set_mailbox_capacity(mailbox_capacity);
@@ -76,7 +75,7 @@ impl Dispatcher {
         })
     }
 
-    /// Looks again when it could have been idle for long enough.
+    /// Checks again at the earliest time at which it could have been idle for long enough.
     fn look_again(&self, context: &mut Context<Self>, after: Duration) {
         context.run_later(after, |own, context| {
             match own.queue.idle_for(Instant::now()) {

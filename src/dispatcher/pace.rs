@@ -10,9 +10,9 @@ use crate::flow::rate::Rate;
 #[derive(Debug)]
 pub(super) struct Pace {
     rate: Option<Rate>,
-    /// When the destination's rate allows the next attempt, where it is used up.
+    /// When the destination's rate allows the next attempt, if it does not allow one now.
     due: Cell<Option<Instant>>,
-    /// Whether the task that waits for rates is there.
+    /// Whether the task that waits for rates is running.
     working: Cell<bool>,
 }
 
@@ -26,7 +26,7 @@ impl Pace {
         self.rate.is_some()
     }
 
-    /// Whether an attempt may begin now. Else notes when it may.
+    /// Whether an attempt may begin now. If not, remembers when one may.
     pub(super) fn pass(&self, now: Instant) -> bool {
         let Some(Err(wait)) = self.rate.as_ref().map(|rate| rate.pass(now)) else { return true };
         self.due.set(Some(now + wait));
@@ -37,12 +37,12 @@ impl Pace {
         self.due.get()
     }
 
-    /// What has come is due no more.
+    /// Clears a due time that has passed.
     pub(super) fn forget_due(&self, now: Instant) {
         self.due.set(self.due.get().filter(|at| *at > now));
     }
 
-    /// Whether the task that waits is to be started.
+    /// Whether the waiting task has to be started.
     pub(super) fn begin(&self) -> bool {
         !self.working.replace(true)
     }

@@ -1,5 +1,8 @@
-//! The line of deliveries before one destination, and those who send from it. The one permit that
-//! decides what becomes of a delivery that can't be sent or failed: it is dropped and counted.
+//! The queue of one destination and its workers. The only place that decides what happens to a delivery that can't be
+//! sent or has failed: it is dropped and counted.
+
+mod expiring;
+mod fetching;
 
 use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
@@ -15,7 +18,7 @@ use super::bounds::Bounds;
 use super::connections::Connections;
 use super::outbound::Outlet;
 use super::pace::Pace;
-use super::parked::{self, Fetch, Parked};
+use super::parked::{self, Parked};
 use super::tally::Tally;
 use super::waiting::{Attempt, Waiting};
 use crate::flow::destination_state::{DestinationState, Trouble};
@@ -40,11 +43,13 @@ pub(super) struct Queue {
     tally: Tally,
     waiting: RefCell<Waiting>,
     pace: Pace,
-    /// Tasks that send; each has one attempt under way.
+    /// Worker tasks; each has one attempt in flight.
     workers: Cell<usize>,
     /// See [`Queue::watch`].
     stalled: Cell<bool>,
     watched: Cell<bool>,
+    /// See [`Queue::start_expiring`].
+    expiring: Cell<bool>,
     /// Attempts that ended.
     ended: Cell<u64>,
     last_active: Cell<Instant>,
@@ -74,12 +79,13 @@ impl Queue {
             workers: Cell::new(0),
             stalled: Cell::new(false),
             watched: Cell::new(false),
+            expiring: Cell::new(false),
             ended: Cell::new(0),
             last_active: Cell::new(Instant::now()),
         })
     }
 
-    /// How the destination is doing.
+    /// The state of the destination.
     pub(super) fn state(&self, now: Instant) -> DestinationState {
         let waiting = self.waiting.borrow();
         DestinationState {
@@ -94,7 +100,7 @@ impl Queue {
         }
     }
 
-    /// How long there has been nothing to do; `None` while there is.
+    /// How long there has been nothing to do; `None` if there is something.
     pub(super) fn idle_for(&self, now: Instant) -> Option<Duration> {
         self.is_idle().then(|| now.saturating_duration_since(self.last_active.get()))
     }
@@ -103,13 +109,13 @@ impl Queue {
         self.workers.get() == 0 && self.waiting.borrow().is_empty() && !self.parked.is_being_fetched()
     }
 
-    /// Takes deliveries in: each is sent at once where a connection is free, waits where there is
-    /// room, and is parked or dropped where there is none.
+    /// Takes deliveries: each is sent at once if a connection is free, queued if there is room, and otherwise parked or
+    /// dropped.
     pub(super) fn take(self: &Rc<Self>, deliveries: Vec<InFlight>) {
         let now = Instant::now();
         self.last_active.set(now);
         for queued in deliveries {
-            // What came before it and is parked has its turn first.
+            // Parked deliveries are older and come first.
             if self.parked.is_known() && queued.claim.is_some() {
                 self.turn_away(Dropped::QueueFull, queued);
             } else {
@@ -119,7 +125,7 @@ impl Queue {
         self.fetch_parked();
     }
 
-    /// Whether it was sent or waits.
+    /// Whether it was sent or queued.
     fn take_one(self: &Rc<Self>, now: Instant, mut queued: InFlight) -> bool {
         if queued.delivery.target.rate.is_some() {
             if let Err(reason) = self.has_room(&queued) {
@@ -160,33 +166,34 @@ impl Queue {
         }
         self.metrics.deliveries.queued(queued.delivery.body.len());
         waiting.push(now, queued);
+        self.start_expiring();
         if !self.stalled.get() && !self.watched.replace(true) {
             actix_rt::spawn(Rc::clone(self).watch());
         }
         true
     }
 
-    /// Whether one more may wait; else the bound that it is past.
+    /// Whether one more may be queued; the error is the exceeded bound.
     fn has_room(&self, queued: &InFlight) -> Result<(), Dropped> {
         let is_kept = queued.claim.is_some() && (self.stalled.get() || self.parked.is_known());
         self.waiting.borrow().has_room(queued, &self.bounds, is_kept)
     }
 
-    /// How many of what is parked, and how many bytes of it, can be sent at once or wait, when half of that could;
-    /// until then none, so that many come at a time.
+    /// How many parked deliveries, and how many bytes of them, can be sent or queued at once. Zero until half of the
+    /// room is free, so that many are fetched at a time.
     fn room(&self) -> (usize, usize) {
         let connections = self.bounds.connections - self.workers.get();
         let Some((wait, bytes)) = self.waiting.borrow().room_for_parked(&self.bounds) else { return (0, 0) };
-        // Where the last did not fit, bodies are too large to wait.
+        // If the last one did not fit, bodies are too large to be queued.
         (connections + if self.parked.is_too_large() { 0 } else { wait }, bytes)
     }
 
-    /// What has waited longest, for a sender whose last attempt took so long.
+    /// The oldest delivery, for a worker whose last attempt took `took`.
     fn next(self: &Rc<Self>, took: Duration) -> Option<InFlight> {
         self.fetch_parked();
         let (since, queued) = self.pop()?;
-        // A destination that was behind for a moment, and now works its line off, paces producers
-        // again. Else they would keep the line full, and most of what they post would be dropped.
+        // A destination that was stalled for a moment, and now works its queue off, paces producers again. Otherwise
+        // they would keep the queue full, and most of their events would be dropped.
         if self.stalled.get() && took < self.bounds.stalled_after && since.elapsed() < self.patience() / 2 {
             self.stalled.set(false);
         }
@@ -194,7 +201,7 @@ impl Queue {
         Some(queued)
     }
 
-    /// Drops what waits and has a claim, which gives it back to all nodes.
+    /// Drops queued deliveries that have a claim, which gives them back to all nodes.
     pub(super) fn let_go(&self) {
         let let_go = self.waiting.borrow_mut().take_claimed();
         for queued in let_go {
@@ -203,16 +210,15 @@ impl Queue {
         self.parked.end();
     }
 
-    /// Looks, while deliveries wait, whether the destination is behind: whether no attempt ends any
-    /// more, or one has waited too long. Then it lets go of the events' permits: until its line is
-    /// empty, or is worked off quickly again, the destination holds up nobody but itself.
+    /// Runs while deliveries are queued and checks whether the destination is stalled: no attempt ends any more, or one
+    /// delivery has waited too long. A stalled destination releases the events' permits: until its queue is empty, or
+    /// moves quickly again, it delays no producer.
     async fn watch(self: Rc<Self>) {
         let (mut ended, mut unchanged) = (self.ended.get(), 0);
         loop {
             tokio::time::sleep(self.bounds.stalled_after / 2).await;
             let Some(since) = self.waiting.borrow().oldest() else { break };
-            // Looked at twice, since after a pause of this thread the first look comes before the
-            // ends that wait to be noticed.
+            // Checked twice: after a pause of this thread, the first check runs before ended attempts are noticed.
             unchanged = if self.ended.get() == ended { unchanged + 1 } else { 0 };
             ended = self.ended.get();
             if unchanged >= 2 || since.elapsed() >= self.patience() {
@@ -223,12 +229,12 @@ impl Queue {
         self.watched.set(false);
     }
 
-    /// What waits holds no permits any more; of what lies in a stream little is kept, as other nodes could send it
-    /// and it costs memory here.
+    /// Releases the permits of queued deliveries, and gives back most of those from streams: other nodes could send
+    /// them, and they cost memory here.
     fn become_stalled(&self) {
         self.stalled.set(true);
         let mut waiting = self.waiting.borrow_mut();
-        // Where one lies in a stream, all do.
+        // Either all deliveries come from streams or none.
         let parked = if waiting.is_in_stream() { waiting.keep(self.bounds.kept_max) } else { Vec::new() };
         waiting.release_permits();
         drop(waiting);
@@ -238,12 +244,12 @@ impl Queue {
         }
     }
 
-    /// How long a delivery may wait before its destination is behind.
+    /// How long a delivery may wait before its destination counts as stalled.
     fn patience(&self) -> Duration {
         if self.gate.is_half_full() { self.bounds.stalled_after } else { self.bounds.behind_after }
     }
 
-    /// Sends this one and then what waits, until nothing does.
+    /// Sends this delivery and then queued ones, until the queue is empty.
     async fn work_from(self: Rc<Self>, first: InFlight, attempt: Attempt) {
         let mut next = Some((first, attempt));
         while let Some((queued, attempt)) = next {
@@ -261,7 +267,7 @@ impl Queue {
         self.fetch_parked();
     }
 
-    /// The next that may begin, where the destination's rate allows one.
+    /// The next delivery that may begin, if the destination's rate allows one.
     fn pop(self: &Rc<Self>) -> Option<(Instant, InFlight)> {
         if self.pace.is_rated() && !(self.waiting.borrow().is_ready() && self.passes_rate(Instant::now())) {
             return None;
@@ -269,7 +275,7 @@ impl Queue {
         self.waiting.borrow_mut().pop()
     }
 
-    /// Whether the destination's rate allows an attempt. Else it is tried again when it does.
+    /// Whether the destination's rate allows an attempt now. If not, schedules another try.
     fn passes_rate(self: &Rc<Self>, now: Instant) -> bool {
         let passes = self.pace.pass(now);
         if !passes {
@@ -278,18 +284,19 @@ impl Queue {
         passes
     }
 
-    /// Has a delivery wait that is over its trigger's rate; else passes it on. It holds up no producer.
+    /// Holds back a delivery that exceeds its trigger's rate, or returns it. A held delivery delays no producer.
     fn wait_for_rate(self: &Rc<Self>, now: Instant, queued: InFlight) -> Option<InFlight> {
         let bytes = queued.delivery.body.len();
         let passed = self.waiting.borrow_mut().push_over_rate(now, queued);
         if passed.is_none() {
             self.metrics.deliveries.queued(bytes);
+            self.start_expiring();
             self.start_pacing();
         }
         passed
     }
 
-    /// Starts the task that goes on when a rate allows it.
+    /// Starts the task that continues when a rate allows it.
     fn start_pacing(self: &Rc<Self>) {
         if self.pace.begin() {
             let own = Rc::clone(self);
@@ -306,7 +313,8 @@ impl Queue {
         }
     }
 
-    /// Starts workers for what may begin now: the end of an attempt moves every account's share of the connections.
+    /// Starts workers for deliveries that may begin now: the end of an attempt changes every account's share of the
+    /// connections.
     fn start_more(self: &Rc<Self>) {
         while self.connections.may_begin(self.workers.get()) {
             let Some((_, queued)) = self.pop() else { break };
@@ -315,11 +323,11 @@ impl Queue {
         }
     }
 
-    /// How long the attempt took; of one that was not made, nothing can be told by that.
+    /// Returns how long the attempt took; `Duration::MAX` if none was made, as its speed is unknown.
     async fn send(&self, queued: InFlight) -> Duration {
         let Some(queued) = may_begin(self.begin.as_deref(), &self.metrics, queued).await else { return Duration::MAX };
         let InFlight { is_test, delivery, accepted_at, permit, mut outstanding, report, .. } = queued;
-        // Whoever asked for a test has stopped waiting for it.
+        // The client has stopped waiting for the result of this test.
         if is_test && report.as_ref().is_some_and(tokio::sync::oneshot::Sender::is_closed) {
             self.metrics.deliveries.dropped.inc(Dropped::QueueFull);
             return Duration::MAX;
@@ -330,7 +338,7 @@ impl Queue {
         drop(permit);
         outstanding.add_over(delivery.body.len());
         let attempt = attempt(&self.outlet, &delivery);
-        // A panic over one delivery must not strand those behind it.
+        // A panic over one delivery must not end the worker: others are queued behind it.
         let attempt = async {
             drill::point(drill::Stage::Dispatcher);
             attempt.await
@@ -353,45 +361,18 @@ impl Queue {
         duration
     }
 
-    /// Some deliveries are parked, by this node or another.
+    /// Deliveries are parked, by this node or another.
     pub(super) fn report_parked(self: &Rc<Self>, claims: &StreamClaims) {
         self.parked.report(claims);
         self.fetch_parked();
     }
 
-    /// Turns a delivery away, and knows of it if it is parked.
+    /// Parks or drops a delivery, and remembers that some are parked.
     fn turn_away(&self, reason: Dropped, queued: InFlight) {
         match &queued.claim {
             Some(claim) => self.parked.report(claim.claims()),
             None => self.tally.dropped(Instant::now(), reason),
         }
         parked::turn_away(&self.metrics, reason, queued);
-    }
-
-    /// Fetches parked deliveries where there are some and half of the room for them is free. Called whenever that may
-    /// have become so.
-    fn fetch_parked(self: &Rc<Self>) {
-        if self.parked.may_fetch()
-            && let Some(fetch) = self.parked.begin(self.room())
-        {
-            actix_rt::spawn(Rc::clone(self).fetch(fetch));
-        }
-    }
-
-    async fn fetch(self: Rc<Self>, fetch: Fetch) {
-        let fetched = fetch.claims.fetch(&self.destination, fetch.number, fetch.bytes).await;
-        let queues = self.parked.finish(&fetch, fetched.more);
-        if fetched.deliveries.is_empty() || !queues {
-            return;
-        }
-        let mut all = true;
-        for queued in fetched.deliveries {
-            all &= self.take_one(Instant::now(), queued);
-        }
-        if all {
-            self.fetch_parked();
-        } else {
-            self.parked.set_too_large();
-        }
     }
 }

@@ -1,5 +1,5 @@
-//! Deliveries of triggers that have a rate: those over it wait here until their time comes, and then in the
-//! destination's queue with the others. Plain code: time is an argument.
+//! Deliveries of triggers that have a rate. Those that exceed it wait here until they are due and then join the
+//! destination's queue. Plain code: time is an argument.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -9,7 +9,7 @@ use crate::flow::in_flight::InFlight;
 use crate::flow::rate::Rate;
 use crate::model::id::{AccountId, TriggerId};
 
-/// Triggers whose rate is remembered before those that have nothing waiting are forgotten.
+/// At this number of known triggers, those without waiting deliveries are forgotten.
 const TRIGGERS_SWEPT_AT: usize = 1_024;
 
 type Key = (AccountId, TriggerId);
@@ -18,7 +18,7 @@ type Key = (AccountId, TriggerId);
 #[derive(Debug, Default)]
 pub(super) struct Rated {
     triggers: HashMap<Key, Trigger>,
-    /// When the first that waits for each trigger may go on.
+    /// When the first waiting delivery of each trigger is due.
     due: BinaryHeap<Reverse<(Instant, Key)>>,
     len: usize,
 }
@@ -35,7 +35,7 @@ impl Rated {
         self.len
     }
 
-    /// Passes a delivery on, or keeps it until its trigger's rate allows it.
+    /// Returns a delivery, or keeps it until its trigger's rate allows it.
     pub(super) fn admit(&mut self, queued: InFlight, now: Instant) -> Option<InFlight> {
         let Some((trigger, per_s)) = queued.delivery.target.rate.clone().filter(|_| !queued.is_test) else {
             return Some(queued);
@@ -56,18 +56,18 @@ impl Rated {
                 Err(wait) => self.due.push(Reverse((now + wait, key))),
             }
         }
-        // It holds up no producer: the rate does, and that is its owner's.
+        // It delays no producer: its owner chose the rate.
         trigger.waiting.push_back(InFlight { permit: None, ..queued });
         self.len += 1;
         None
     }
 
-    /// When the next may go on.
+    /// When the next one is due.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.due.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Takes out those whose time has come.
+    /// Takes the deliveries that are due.
     pub(super) fn due(&mut self, now: Instant) -> Vec<InFlight> {
         let mut out = Vec::new();
         while let Some(Reverse((_, key))) = self.due.pop_if_due(now) {
@@ -84,21 +84,21 @@ impl Rated {
         out
     }
 
-    /// Takes out what has a claim.
-    pub(super) fn take_claimed(&mut self) -> Vec<InFlight> {
+    /// Takes the deliveries that `is_taken` selects.
+    pub(super) fn extract(&mut self, is_taken: impl Fn(&InFlight) -> bool) -> Vec<InFlight> {
         let mut out = Vec::new();
         for trigger in self.triggers.values_mut() {
-            let (claimed, kept): (VecDeque<_>, VecDeque<_>) =
-                std::mem::take(&mut trigger.waiting).into_iter().partition(|queued| queued.claim.is_some());
+            let (taken, kept): (VecDeque<_>, VecDeque<_>) =
+                std::mem::take(&mut trigger.waiting).into_iter().partition(&is_taken);
             trigger.waiting = kept;
-            out.extend(claimed);
+            out.extend(taken);
         }
         self.len -= out.len();
         out
     }
 }
 
-/// Takes the first out of a heap once its time has come.
+/// Takes the first entry of a heap if it is due.
 trait PopIfDue {
     type Item;
     fn pop_if_due(&mut self, now: Instant) -> Option<Self::Item>;

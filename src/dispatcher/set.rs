@@ -1,6 +1,6 @@
-//! The Dispatchers of one thread: who they are, which generation, and how many messages each was
-//! sent. It owns the only address of each, so a Dispatcher that says it has had them all has none
-//! on its way, and nothing is lost when it stops.
+//! The Dispatchers of one thread: their addresses, their generations, and how many messages each was sent. It owns the
+//! only address of each. So a Dispatcher that reports as many messages as were sent has none on its way, and can stop
+//! without a loss.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -25,29 +25,29 @@ use crate::model::destination::Destination;
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
 
-/// What every dispatch thread is told.
+/// What every dispatch thread needs.
 #[derive(Debug, Clone)]
 pub struct DispatchSettings {
     /// How deliveries go out.
     pub config: Arc<Dispatch>,
-    /// What clients have in common.
+    /// What all HTTP clients share.
     pub outbound: Outbound,
-    /// Where it is counted.
+    /// The metrics that it counts in.
     pub metrics: Arc<Metrics>,
-    /// How much the node holds.
+    /// Counts what the node holds.
     pub gate: Arc<Gate>,
     /// The connections to destinations that the process may have.
     pub connections: Arc<Pool<()>>,
-    /// Messages that a mailbox holds.
+    /// The capacity of a Dispatcher's mailbox.
     pub mailbox_capacity: usize,
-    /// Where deliveries come from streams, how many of them the node takes.
+    /// How many deliveries the node takes from streams, if it reads streams.
     pub takes_max: Option<usize>,
-    /// The journal that deliveries are kept in.
+    /// The journal, if there is one.
     pub keeping: Option<Arc<dyn Keeping>>,
 }
 
 impl DispatchSettings {
-    /// As many destinations as the settings say, and as leave a quarter of all connections to be shared.
+    /// At most as many destinations as the settings allow, and few enough that a quarter of all connections is shared.
     fn destinations_max(&self) -> usize {
         self.config.destinations_max.min(self.connections.capacity() / 4 * 3).max(1)
     }
@@ -71,7 +71,7 @@ pub struct Dispatchers {
 }
 
 impl Dispatchers {
-    /// Starts the Dispatchers of the arbiter's thread. An error says why names can't be resolved.
+    /// Starts the Dispatchers of the arbiter's thread. The error says why names can't be resolved.
     pub fn start_on(thread: &ArbiterHandle, settings: DispatchSettings) -> Result<Addr<Self>, ResolverError> {
         let resolver = system_resolver()?;
         Ok(Self::start_in_arbiter(thread, move |_| {
@@ -85,7 +85,7 @@ impl Dispatchers {
 
     fn route(&mut self, destination: &Destination, deliveries: Vec<InFlight>, context: &mut Context<Self>) {
         let mut message = DeliveriesRouted(deliveries);
-        // A second try, for a Dispatcher that a fault has ended: a new one takes its permit.
+        // A second try, for a Dispatcher that ended in a panic: a new one replaces it.
         for _ in 0..2 {
             let Some(child) = self.child(destination, context) else {
                 return self.turn_away(Dropped::DestinationsFull, message);
@@ -145,8 +145,8 @@ impl Dispatchers {
         Some(child)
     }
 
-    /// Ends deliveries that there is no Dispatcher for. Those that lie in a stream are parked: another node
-    /// has one, or this one later.
+    /// Ends deliveries that have no Dispatcher. Those from a stream are parked: another node has a Dispatcher, or this
+    /// one will.
     fn turn_away(&self, reason: Dropped, message: DeliveriesRouted) {
         for queued in message.0 {
             parked::turn_away(&self.settings.metrics, reason, queued);
@@ -167,7 +167,7 @@ impl Handler<DeliveriesRendered> for Dispatchers {
 
     fn handle(&mut self, message: DeliveriesRendered, context: &mut Self::Context) {
         let mut deliveries = message.0.into_iter().peekable();
-        // Neighbours in a message mostly go the same way, and travel on as one.
+        // Consecutive deliveries in a message often have the same destination; they are passed on together.
         while let Some(first) = deliveries.next() {
             let target = Arc::clone(&first.delivery.target);
             let destination = &target.destination;
@@ -185,7 +185,7 @@ impl Handler<DeliveriesParked> for Dispatchers {
 
     fn handle(&mut self, message: DeliveriesParked, context: &mut Self::Context) {
         for (destination, claims) in message.0 {
-            // Where this node has as many destinations as it may, another has room. It is said again.
+            // If this node has reached its bound of destinations, another has room. The report is repeated.
             if let Some(child) = self.child(&destination, context)
                 && child.address.try_send(ParkedFor(claims)).is_ok()
             {
@@ -230,7 +230,8 @@ impl Handler<Idle> for Dispatchers {
     }
 }
 
-/// Asks for a destination's Dispatcher, so that a test can end it behind its parent's back, as a fault would.
+/// Asks for the address of a destination's Dispatcher, so that a test can end it without its parent's knowledge, as a
+/// panic would.
 #[cfg(test)]
 #[derive(Debug, actix::Message)]
 #[rtype(result = "()")]

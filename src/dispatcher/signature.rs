@@ -9,10 +9,10 @@ use sha2::Sha256;
 use crate::model::delivery::Delivery;
 use crate::model::secret::Secret;
 
-/// `v1,` and the base64 of 32 bytes, and the blank before the next.
+/// `v1,`, the base64 of 32 bytes, and the space before the next one.
 const SIGNATURE_BYTES: usize = 3 + 44 + 1;
 
-/// One signature for each secret that is valid at this time, separated by blanks; `None` without any.
+/// One signature for each secret that is valid at this time, separated by spaces; `None` if there is none.
 pub(super) fn signatures(secrets: &[Secret], delivery: &Delivery, unix_seconds: u64) -> Option<HeaderValue> {
     let mut text = String::with_capacity(secrets.len() * SIGNATURE_BYTES);
     for secret in secrets.iter().filter(|secret| secret.is_valid_at(unix_seconds)) {
@@ -22,10 +22,10 @@ pub(super) fn signatures(secrets: &[Secret], delivery: &Delivery, unix_seconds: 
         text.push_str("v1,");
         BASE64.encode_string(sign(secret, delivery, unix_seconds), &mut text);
     }
-    (!text.is_empty()).then(|| HeaderValue::try_from(text).expect("base64, commas and blanks are visible ASCII"))
+    (!text.is_empty()).then(|| HeaderValue::try_from(text).expect("base64, commas and spaces are visible ASCII"))
 }
 
-/// Over `id.timestamp.body`.
+/// Signs `id.timestamp.body`.
 fn sign(secret: &Secret, delivery: &Delivery, unix_seconds: u64) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
     mac.update(delivery.webhook_id.as_bytes());
@@ -66,9 +66,9 @@ mod tests {
         Some(value.to_str().expect("ASCII").to_owned())
     }
 
-    /// The example that the specification's libraries test themselves with.
+    /// The test vector of the specification's libraries.
     #[test]
-    fn the_specification_s_vector() {
+    fn the_test_vector_of_the_specification() {
         let delivery = delivery("msg_p5jXN8AQM9LWM0D4loKWxJek", "{\"test\": 2432232314}", &[(ONE, None)]);
         let expected = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
         assert_eq!(signed(&delivery, 1_614_265_330).as_deref(), Some(expected));
@@ -78,7 +78,7 @@ mod tests {
     fn each_valid_secret_signs_and_the_official_library_agrees() {
         let delivery = delivery("msg_1", "{\"a\": \"ü\"}", &[(ONE, Some(1_700_000_000)), (TWO, None)]);
         let oracle = |secret: &str, time: i64| {
-            let webhook = standardwebhooks::Webhook::new(secret).expect("the oracle accepts it");
+            let webhook = standardwebhooks::Webhook::new(secret).expect("a valid secret");
             webhook.sign("msg_1", time, &delivery.body).expect("signed")
         };
         let both = format!("{} {}", oracle(ONE, 1_699_999_999), oracle(TWO, 1_699_999_999));

@@ -1,5 +1,5 @@
-//! What became of one destination's deliveries, for the operator. A few kinds of ends each, so they are found by
-//! looking through them.
+//! Counts how one destination's deliveries ended, for the operator. There are few kinds, so each is found by a linear
+//! search.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use crate::flow::destination_state::Trouble;
 use crate::model::outcome::{Dropped, Outcome};
 
-/// How long a dropped delivery is a trouble of now.
+/// How long a drop counts as current trouble.
 const DROPPED_LATELY: Duration = Duration::from_secs(60);
 
-/// The ends of one destination's deliveries since its Dispatcher started.
+/// How deliveries of one destination ended since its Dispatcher started.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     attempts: RefCell<Vec<(Outcome, u64)>>,
@@ -40,7 +40,7 @@ impl Tally {
         self.dropped.borrow().clone()
     }
 
-    /// The worst that the ends tell of.
+    /// The worst trouble among recent ends.
     pub(super) fn trouble(&self, now: Instant) -> Trouble {
         let lately = |at: Instant| now.saturating_duration_since(at) < DROPPED_LATELY;
         match self.last_attempt.get() {
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_end_says_what_is_wrong_now() {
+    fn the_last_end_determines_the_current_trouble() {
         let (tally, begin) = (Tally::default(), Instant::now());
         assert_eq!(tally.trouble(begin), Trouble::None);
         tally.attempted(Outcome::TimeoutResponse);

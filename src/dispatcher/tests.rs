@@ -1,5 +1,5 @@
-//! The last stage alone: one Dispatcher with a probe in its parent's permit, and Dispatchers without the
-//! stages before them. What stands behind them is a socket that answers when the test says so.
+//! The last stage alone: one Dispatcher with a probe as its parent, and Dispatchers without the stages before them.
+//! Behind them is a socket that responds when the test says so.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::telemetry::metrics::Metrics;
 use bounds::Bounds;
 use connections::Connections;
 
-/// The defaults with loopback allowed and this changed.
+/// The default settings, with loopback allowed and this change.
 fn config(change: impl FnOnce(&mut Dispatch)) -> Dispatch {
     let mut config = Config::from_layers(None, []).expect("the defaults").dispatch;
     config.threads = 1;
@@ -34,7 +34,7 @@ fn config(change: impl FnOnce(&mut Dispatch)) -> Dispatch {
     config
 }
 
-/// A receiver: takes one request at a time, and answers when it is told to.
+/// A receiver: reads one request at a time and responds when it is told to.
 struct Port(TcpListener);
 
 impl Port {
@@ -63,7 +63,7 @@ impl Port {
     }
 }
 
-/// Reads a request whose body is one word, which `!` ends.
+/// Reads a request whose body is one word that ends with `!`.
 async fn next_request(stream: &TcpStream) -> String {
     let mut request = Vec::new();
     while !request.ends_with(b"!") {
@@ -151,7 +151,7 @@ impl Alone {
         (InFlight { account, is_test, delivery, accepted_at, permit, claim, kept, outstanding, report }, reported)
     }
 
-    /// An event's permit, and who hears that it was given back.
+    /// An event's permit, and the receiver that is told when it is released.
     fn admission(&self) -> (Admission, oneshot::Receiver<crate::flow::response::EventsResponse>) {
         let (tell, answer) = oneshot::channel();
         let receipt = Receipt { accepted: 1, rejected: Vec::new(), rejected_more: Default::default() };
@@ -167,7 +167,7 @@ fn outcome(report: Report) -> Outcome {
 }
 
 #[actix_rt::test]
-async fn a_dispatcher_sends_at_once_and_tells_how_it_went() {
+async fn a_dispatcher_sends_at_once_and_reports_the_outcome() {
     let (alone, port) = (Alone::new(), Port::open().await);
     let (dispatcher, _said) = alone.dispatcher(&port, &config(|_| {}));
     let (mut queued, reported) = alone.queued(&port, "one");
@@ -176,7 +176,7 @@ async fn a_dispatcher_sends_at_once_and_tells_how_it_went() {
     dispatcher.send(DeliveriesRouted(vec![queued])).await.expect("it lives");
     let (stream, body) = port.request().await;
     assert_eq!(body, "one!");
-    assert!(soon(answered).await.is_ok(), "the permit is given back when the attempt begins, not when it ends");
+    assert!(soon(answered).await.is_ok(), "the permit is released when the attempt begins, not when it ends");
     assert_eq!(
         (alone.gate.events(), alone.gate.deliveries(), alone.metrics.deliveries.attempts_in_flight.get()),
         (0, 1, 1)
@@ -187,9 +187,9 @@ async fn a_dispatcher_sends_at_once_and_tells_how_it_went() {
     assert_eq!(alone.metrics.deliveries.attempts.get(Outcome::Delivered), 1);
 }
 
-/// What waits behind attempts that don't end holds no permits of events any more.
+/// Deliveries that are queued behind attempts that don't end hold no permits.
 #[actix_rt::test]
-async fn a_destination_that_is_behind_holds_up_nobody_else() {
+async fn a_stalled_destination_delays_no_producer() {
     let (alone, port) = (Alone::new(), Port::open().await);
     let config = config(|own| {
         own.connections_per_destination = 1;
@@ -208,9 +208,9 @@ async fn a_destination_that_is_behind_holds_up_nobody_else() {
     assert_eq!(next_request(&stream).await, "second!");
 }
 
-/// Once it works its line off quickly, it paces producers again, although the line is not empty.
+/// Once its queue moves quickly, it paces producers again, although the queue is not empty.
 #[actix_rt::test]
-async fn a_destination_that_was_behind_for_a_moment_catches_up() {
+async fn a_destination_that_stalled_for_a_moment_catches_up() {
     let (alone, port) = (Alone::new(), Port::open().await);
     let config = config(|own| {
         own.connections_per_destination = 1;
@@ -229,22 +229,22 @@ async fn a_destination_that_was_behind_for_a_moment_catches_up() {
     let late = queued.pop().expect("four");
     dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
     let (stream, _) = port.request().await;
-    assert!(soon(&mut answers[2]).await.is_ok(), "it stalls, and holds up nobody");
+    assert!(soon(&mut answers[2]).await.is_ok(), "a stalled destination delays no producer");
     answer(&stream, 200).await;
     assert_eq!(next_request(&stream).await, "second!");
     answer(&stream, 200).await;
     assert_eq!(next_request(&stream).await, "third!");
     dispatcher.send(DeliveriesRouted(vec![late])).await.expect("it lives");
-    assert_eq!(alone.gate.events(), 1, "what waits now holds its permit");
+    assert_eq!(alone.gate.events(), 1, "the queued delivery holds its permit");
     answer(&stream, 200).await;
     assert_eq!(next_request(&stream).await, "fourth!");
     assert!(soon(&mut answers[3]).await.is_ok());
 }
 
-/// It says how many messages it has had, so that its parent knows whether one is on its way, and
-/// works on until it is told to go.
+/// It reports how many messages it received, so that its parent knows whether one is on its way, and works until it is
+/// told to stop.
 #[actix_rt::test]
-async fn an_idle_dispatcher_says_so_and_waits_to_be_told() {
+async fn an_idle_dispatcher_reports_it_and_waits_for_the_stop() {
     let (alone, port) = (Alone::new(), Port::open().await);
     let (dispatcher, mut said) =
         alone.dispatcher(&port, &config(|own| own.idle_destination = Duration::from_millis(1)));
@@ -257,7 +257,7 @@ async fn an_idle_dispatcher_says_so_and_waits_to_be_told() {
     answer(&stream, 200).await;
     soon(reported).await.expect("a report");
     let idle = soon(said.recv()).await.expect("said");
-    assert_eq!(idle.received, 1, "said while it worked");
+    assert_eq!(idle.received, 1, "one message was received");
     dispatcher.send(Stop).await.expect("it lives");
     let gone = async {
         while dispatcher.connected() {
@@ -292,9 +292,9 @@ async fn dispatchers_keep_one_for_each_destination_up_to_their_bound() {
     }
 }
 
-/// The Dispatcher that the first of them makes has not run yet when the others come.
+/// When the others arrive, the Dispatcher that the first one starts has not run yet.
 #[actix_rt::test]
-async fn a_burst_to_a_new_destination_is_taken_whole() {
+async fn a_burst_to_a_new_destination_is_queued_completely() {
     const BURST: usize = 100;
     let (alone, port) = (Alone::new(), Port::open().await);
     let dispatchers = alone.dispatchers(config(|own| own.connections_per_destination = 1), BURST);
@@ -316,10 +316,9 @@ async fn a_burst_to_a_new_destination_is_taken_whole() {
     }
 }
 
-/// A child's word that it is idle counts only if it has had all that it was sent, and if it is the
-/// one that is there now.
+/// A report of idleness counts only if the child has received all that it was sent, and is of the current generation.
 #[actix_rt::test]
-async fn dispatchers_let_go_of_one_that_has_had_all_and_of_no_other() {
+async fn only_a_dispatcher_that_received_everything_is_stopped() {
     let (alone, port) = (Alone::new(), Port::open().await);
     let dispatchers = alone.dispatchers(config(|_| {}), 16);
     let (queued, reported) = alone.queued(&port, "one");
@@ -333,11 +332,11 @@ async fn dispatchers_let_go_of_one_that_has_had_all_and_of_no_other() {
         dispatchers.send(idle).await.expect("they live");
         assert_eq!(alone.metrics.deliveries.destinations.get(), left, "generation {generation}, {received} received");
     }
-    // Its socket went with it.
+    // Its socket was closed with it.
     let mut part = [0; 16];
     soon(stream.readable()).await.expect("told");
     assert_eq!(stream.try_read(&mut part).expect("the end"), 0);
-    // The next one is new, and has had nothing yet.
+    // The next one is new and has received nothing.
     let (queued, reported) = alone.queued(&port, "two");
     dispatchers.send(DeliveriesRendered(vec![queued])).await.expect("they live");
     let (stream, body) = port.request().await;
@@ -346,9 +345,9 @@ async fn dispatchers_let_go_of_one_that_has_had_all_and_of_no_other() {
     assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
 }
 
-/// What a fault has ended is replaced by the next delivery, which is sent.
+/// A Dispatcher that ended in a panic is replaced at the next delivery, which is sent.
 #[actix_rt::test]
-async fn dispatchers_replace_one_that_a_fault_has_ended() {
+async fn a_dispatcher_that_panicked_is_replaced() {
     let (alone, port) = (Alone::new(), Port::open().await);
     let dispatchers = alone.dispatchers(config(|_| {}), 16);
     for word in ["one", "two"] {
@@ -373,3 +372,4 @@ async fn dispatchers_replace_one_that_a_fault_has_ended() {
 }
 
 mod fair;
+mod kept;

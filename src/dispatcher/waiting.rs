@@ -1,9 +1,9 @@
-//! What waits for one destination and what is being sent to it, by account: accounts are served in turn, and each has
-//! a share of the queue, of the connections and of the node's bytes that grows to nearly all when nobody else is there.
-//! Plain code: time is an argument, and it sends nothing.
+//! The queued deliveries and the attempts of one destination, by account. Accounts are served in turn. Each has a share
+//! of the queue, of the connections and of the node's bytes; the share grows to nearly all if no other account uses
+//! them. Plain code: time is an argument, and it sends nothing.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::bounds::Bounds;
 use super::rated::Rated;
@@ -13,26 +13,26 @@ use crate::flow::in_flight::InFlight;
 use crate::model::id::AccountId;
 use crate::model::outcome::Dropped;
 
-/// Tests of triggers that wait for one destination.
+/// How many tests of triggers may be queued for one destination.
 const TESTS_MAX: usize = 16;
 
-/// Who takes turns: an account, and its tests apart from the rest, so that they don't wait behind it.
+/// Members take turns: an account, and apart from it its tests, so that they don't wait behind its deliveries.
 type Member = (bool, AccountId);
 
-/// Deliveries of one destination.
+/// The deliveries of one destination.
 #[derive(Debug)]
 pub(super) struct Waiting {
     connections: usize,
-    /// Each with the time since which it waits.
+    /// Each with the time since which it is queued.
     queue: DeficitQueue<Member, (Instant, InFlight)>,
-    /// Those over their trigger's rate, which have no turn yet.
+    /// Deliveries that exceed their trigger's rate; they have no turn yet.
     rated: Rated,
     bytes: usize,
     held: HashMap<AccountId, Held>,
     attempts: usize,
 }
 
-/// What one account holds of the destination.
+/// What one account holds at the destination.
 #[derive(Debug, Default)]
 struct Held {
     waiting: usize,
@@ -46,7 +46,7 @@ impl Held {
     }
 }
 
-/// An attempt that is being made. It is given back to [`Waiting::end`].
+/// An attempt in flight. It must be passed to [`Waiting::end`].
 #[derive(Debug)]
 pub(super) struct Attempt {
     account: AccountId,
@@ -73,22 +73,22 @@ impl Waiting {
         self.len() == 0
     }
 
-    /// Bytes of the bodies that wait.
+    /// Bytes of the queued bodies.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Since when the one waits that has waited longest.
+    /// When the oldest queued delivery was queued.
     pub(super) fn oldest(&self) -> Option<Instant> {
         self.queue.firsts().map(|(since, _)| *since).min()
     }
 
-    /// Whether any of it lies in a stream.
+    /// Whether any queued delivery is also in a stream.
     pub(super) fn is_in_stream(&self) -> bool {
         self.queue.firsts().any(|(_, queued)| queued.claim.is_some())
     }
 
-    /// Whether the account may have one more connection. A delivery never overtakes those of its account that wait.
+    /// Whether the account may have one more connection. A delivery never overtakes queued ones of its account.
     pub(super) fn may_begin(&self, queued: &InFlight) -> bool {
         self.queue.len_of(&member(queued)) == 0 && self.has_connection(&queued.account.id)
     }
@@ -98,8 +98,8 @@ impl Waiting {
         within(self.connections, self.attempts, own, ACCOUNT_WEIGHT)
     }
 
-    /// Whether one more may wait; else the bound that it is past. `is_kept`: it lies in a stream, where others wait as
-    /// well.
+    /// Whether one more may be queued; the error is the exceeded bound. `is_kept`: it is also in a stream, where it can
+    /// wait.
     pub(super) fn has_room(&self, queued: &InFlight, bounds: &Bounds, is_kept: bool) -> Result<(), Dropped> {
         if !self.has_place(queued, if is_kept { bounds.kept_max } else { bounds.waiting_max }) {
             return Err(Dropped::QueueFull);
@@ -111,14 +111,14 @@ impl Waiting {
         Ok(())
     }
 
-    /// How many more of what is parked, and how many bytes of it, may wait, where half of that is free; until then none,
-    /// so that many come at a time.
+    /// How many more parked deliveries, and how many bytes of them, may be queued, if half of that room is free.
+    /// Otherwise `None`, so that many are fetched at a time.
     pub(super) fn room_for_parked(&self, bounds: &Bounds) -> Option<(usize, usize)> {
         let is_half_free = self.len() <= bounds.kept_max / 2 && self.bytes <= bounds.kept_bytes_max / 2;
         is_half_free.then(|| (bounds.kept_max - self.len(), bounds.kept_bytes_max - self.bytes))
     }
 
-    /// Whether the account may have one more delivery wait in a queue of so many.
+    /// Whether the account may queue one more delivery, if the queue has `places` entries.
     fn has_place(&self, queued: &InFlight, places: usize) -> bool {
         if queued.is_test {
             return self.queue.len_of(&member(queued)) < TESTS_MAX;
@@ -127,11 +127,10 @@ impl Waiting {
         within(places, self.len(), own, ACCOUNT_WEIGHT)
     }
 
-    /// Whether the destination may hold one more delivery of the account, as far as the node's bytes go: those that
-    /// wait for an account's destinations or are being sent may have half of what the account may have, and of
-    /// that each destination as much as is left.
+    /// Whether the node's bytes allow the destination one more delivery of the account. All queued and sent deliveries
+    /// of an account may have half of the account's bytes, and each destination a share of what is left of that half.
     pub(super) fn has_bytes(&self, queued: &InFlight) -> bool {
-        // While it is being sent, its body is in its connection's buffer as well.
+        // While it is being sent, its body is also in its connection's buffer.
         let copy = queued.delivery.body.len();
         let left = queued.account.queued_bytes_left(copy);
         match self.held.get(&queued.account.id) {
@@ -145,7 +144,7 @@ impl Waiting {
         self.queue.push(&member(&queued), 1, (since, queued));
     }
 
-    /// Has a delivery wait that is over its trigger's rate; else passes it on.
+    /// Holds back a delivery that exceeds its trigger's rate, or returns it.
     pub(super) fn push_over_rate(&mut self, now: Instant, queued: InFlight) -> Option<InFlight> {
         self.count_in(&queued);
         let passed = self.rated.admit(queued, now);
@@ -155,19 +154,19 @@ impl Waiting {
         passed
     }
 
-    /// When the next of those over their trigger's rate gets a turn.
+    /// When the next delivery over its trigger's rate is due.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.rated.next_due()
     }
 
-    /// Gives those a turn whose time has come.
+    /// Queues the deliveries that are due.
     pub(super) fn release_due(&mut self, now: Instant) {
         for queued in self.rated.due(now) {
             self.queue.push(&member(&queued), 1, (now, queued));
         }
     }
 
-    /// Whether a delivery waits that may begin.
+    /// Whether a queued delivery may begin.
     pub(super) fn is_ready(&self) -> bool {
         self.queue.members().any(|(_, account)| self.has_connection(account))
     }
@@ -179,7 +178,7 @@ impl Waiting {
         held.bytes += cost(queued);
     }
 
-    /// The one whose turn it is, of an account that may have one more connection.
+    /// The delivery whose turn it is, of an account that may have one more connection.
     pub(super) fn pop(&mut self) -> Option<(Instant, InFlight)> {
         let Self { connections, queue, held, attempts, .. } = self;
         let may_begin = |(_, account): &Member| {
@@ -191,7 +190,7 @@ impl Waiting {
         Some((since, queued))
     }
 
-    /// Takes out all but so many, in turn, of those that lie in a stream.
+    /// Takes, in turn, all but `number` of the deliveries that are also in a stream.
     pub(super) fn keep(&mut self, number: usize) -> Vec<InFlight> {
         let mut kept = DeficitQueue::new(1);
         while kept.len() < number
@@ -209,23 +208,32 @@ impl Waiting {
         out
     }
 
-    /// Takes out what has a claim.
+    /// Takes the deliveries that have a claim.
     pub(super) fn take_claimed(&mut self) -> Vec<InFlight> {
-        let out = self.queue.extract(|(_, queued)| queued.claim.is_some());
+        self.extract(|queued| queued.claim.is_some())
+    }
+
+    /// Takes out what is kept in a journal and was accepted so long ago.
+    pub(super) fn take_expired(&mut self, now: Instant, age_max: Duration) -> Vec<InFlight> {
+        self.extract(|queued| queued.kept.is_some() && now.saturating_duration_since(queued.accepted_at) > age_max)
+    }
+
+    fn extract(&mut self, is_taken: impl Fn(&InFlight) -> bool) -> Vec<InFlight> {
+        let out = self.queue.extract(|(_, queued)| is_taken(queued));
         let out = out.into_iter().map(|(_, queued)| queued);
-        let out: Vec<InFlight> = out.chain(self.rated.take_claimed()).collect();
+        let out: Vec<InFlight> = out.chain(self.rated.extract(is_taken)).collect();
         out.iter().for_each(|queued| self.count_out(queued));
         out
     }
 
-    /// What waits holds no permits any more.
+    /// Releases the permits of all queued deliveries.
     pub(super) fn release_permits(&mut self) {
         self.queue.iter_mut().for_each(|(_, queued)| queued.permit = None);
     }
 
-    /// Counts a delivery that is being sent.
+    /// Counts an attempt that begins.
     pub(super) fn begin(&mut self, queued: &InFlight) -> Attempt {
-        // With the copy of the body in the connection's buffer.
+        // Includes the copy of the body in the connection's buffer.
         let bytes = cost(queued) + queued.delivery.body.len();
         let attempt = Attempt { account: queued.account.id.clone(), bytes };
         let held = self.held.entry(attempt.account.clone()).or_default();
@@ -235,7 +243,7 @@ impl Waiting {
         attempt
     }
 
-    /// Counts it out again.
+    /// Ends the counting of an attempt.
     pub(super) fn end(&mut self, attempt: Attempt) {
         self.attempts -= 1;
         self.change(&attempt.account, |held| {

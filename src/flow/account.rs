@@ -1,5 +1,5 @@
-//! What each account holds of the node: events, deliveries and bytes, each a share of a pool that all accounts use.
-//! A request's work is measured here before anything of it is accepted. `docs/fairness.md` has the arithmetic.
+//! What each account uses on the node: events, deliveries and bytes. Each is a share of a pool that all accounts use. A
+//! request is measured here before any part of it is accepted. `docs/fairness.md` has the arithmetic.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -13,28 +13,29 @@ use super::fairness::{Pool, Share, Taken};
 use super::rate::AccountRates;
 use crate::model::id::AccountId;
 
-/// How many times what is free one account may hold.
+/// An account may hold at most this many times what is free.
 pub const ACCOUNT_WEIGHT: usize = 8;
-/// The same for what waits for its destinations or is being sent: half of it, so that an account whose destinations
-/// hold as much as they may can still render for the others.
+/// The same for deliveries that are queued or being sent. It is half of the above: an account whose destinations hold
+/// all they may can still render for other destinations.
 pub const QUEUED_WEIGHT: usize = ACCOUNT_WEIGHT / 2;
-/// Bytes that a delivery costs beside its body: its entry in queues, its task, its connection's buffers in part.
+/// Bytes that a delivery costs in addition to its body: its entry in queues, its task, its part of the connection's
+/// buffers.
 pub const DELIVERY_BYTES: usize = 512;
-/// How long who waits for a share lets more become free.
+/// A waiting account tries again after this time, so that it gets several units at once.
 const TRIED_EVERY: Duration = Duration::from_millis(1);
-/// Accounts that are remembered before those that hold nothing are looked for and forgotten.
+/// At this number of known accounts, those that hold nothing are forgotten.
 const ACCOUNTS_SWEPT_AT: usize = 1_024;
 
-/// Bounds of a node.
+/// The bounds of a node.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
     /// Events in flight.
     pub events: usize,
     /// Deliveries that are matched and whose attempts have not begun.
     pub deliveries: usize,
-    /// Bytes of deliveries from their rendering to their end.
+    /// Bytes of deliveries, from rendering until the delivery ends.
     pub bytes: usize,
-    /// Events of one account in a second; `None`: as many as there are.
+    /// Events of one account per second; `None`: no limit.
     pub events_per_s: Option<NonZeroU32>,
 }
 
@@ -55,7 +56,7 @@ struct Known {
     swept_at: usize,
 }
 
-/// Wakes whoever waits for a share to become free.
+/// Wakes the tasks that wait for a share to become free.
 #[derive(Debug, Default)]
 struct Freed {
     waiting: AtomicUsize,
@@ -70,15 +71,15 @@ pub struct Account {
     pub(super) events: Share,
     deliveries: Share,
     bytes: Share,
-    /// Deliveries of requests that are being measured; part of `deliveries`.
+    /// Deliveries of requests that are being measured; included in `deliveries`.
     tentative: AtomicUsize,
-    /// A request that is over the account's bound by itself is being worked off.
+    /// Whether a request that alone exceeds the account's bound is in progress.
     paced: AtomicBool,
     freed: Arc<Freed>,
 }
 
 impl Accounts {
-    /// Nobody holds anything.
+    /// No account holds anything yet.
     pub(super) fn new(bounds: Bounds) -> Self {
         Self {
             events: Pool::new(bounds.events, ACCOUNT_WEIGHT),
@@ -113,29 +114,29 @@ impl Accounts {
         account
     }
 
-    /// Bytes of deliveries from their rendering to their end.
+    /// Bytes of deliveries, from rendering until the delivery ends.
     pub(super) fn bytes(&self) -> usize {
         self.bytes.taken()
     }
 
-    /// Wakes all who wait.
+    /// Wakes all waiting tasks.
     pub(super) fn wake(&self) {
         self.freed.wake();
     }
 
-    /// Tries until it is done, and waits meanwhile for shares to become free.
+    /// Calls `is_done` until it is true. Between the calls it waits for a share to become free.
     pub(super) async fn freed(&self, mut is_done: impl FnMut() -> bool) {
         let _waiting = Waiting::new(&self.freed);
         loop {
             let freed = self.freed.notify.notified();
             tokio::pin!(freed);
-            // Registered before the try, so that what becomes free meanwhile is not missed.
+            // Registered before the call, so that no release in between is missed.
             freed.as_mut().enable();
             if is_done() {
                 return;
             }
             freed.await;
-            // Shares become free one by one; who waits goes on with what has become free in a while.
+            // Shares become free one by one. The waiting task continues with all that became free in this time.
             tokio::time::sleep(TRIED_EVERY).await;
         }
     }
@@ -165,18 +166,18 @@ impl Drop for Waiting<'_> {
 }
 
 impl Account {
-    /// Begins to measure the deliveries of a request.
+    /// Starts to measure the deliveries of a request.
     pub fn measure(self: &Arc<Self>) -> Measured {
         let taken = self.deliveries.take_some(0);
         Measured { reserved: Reserved { taken, account: Arc::clone(self), paced: None }, is_tentative: true }
     }
 
-    /// Charges one delivery before it is rendered, but for the bytes of its body. `None`: the account has to wait.
+    /// Charges one delivery before it is rendered, without the bytes of its body. `None`: the account has to wait.
     pub fn charge_bytes(self: &Arc<Self>) -> Option<Charge> {
         self.bytes.take(DELIVERY_BYTES).map(|taken| self.charge(taken))
     }
 
-    /// Charges a delivery that is in memory already.
+    /// Charges a delivery that is already in memory.
     pub fn charge_bytes_over(self: &Arc<Self>, bytes: usize) -> Charge {
         self.charge(self.bytes.take_over(DELIVERY_BYTES + bytes))
     }
@@ -185,40 +186,40 @@ impl Account {
         Charge { taken: Some(taken), freed: Arc::clone(&self.freed) }
     }
 
-    /// How many more bytes all that waits for the account's destinations, or is being sent, may have, once `more` bytes
-    /// are charged to it: they are fewer to have and fewer free.
+    /// How many more bytes may be queued or sent for the account's destinations, once `more` bytes are charged to it.
+    /// Those bytes reduce both what is free and what the account may still hold.
     pub fn queued_bytes_left(&self, more: usize) -> usize {
         self.bytes.left(QUEUED_WEIGHT).saturating_sub((QUEUED_WEIGHT + 1).saturating_mul(more))
     }
 
-    /// Whether nothing of the account is being worked on but what is being measured.
+    /// Whether the account has no work except what is being measured.
     fn is_idle(&self) -> bool {
         self.deliveries.taken() <= self.tentative.load(Ordering::SeqCst)
     }
 }
 
-/// The deliveries of a request, as far as it is measured. Nothing of the request is accepted yet.
+/// The deliveries of a request, as far as they are measured. No event of the request is accepted yet.
 #[derive(Debug)]
 pub struct Measured {
     reserved: Reserved,
     is_tentative: bool,
 }
 
-/// Deliveries that were charged to an account and not yet rendered.
+/// Deliveries that are charged to an account and not yet rendered.
 #[derive(Debug)]
 pub struct Reserved {
     taken: Taken,
     account: Arc<Account>,
-    /// There are more than the account may hold: they are charged one by one as it has room.
+    /// Set where there are more deliveries than the account may hold: they are charged one by one, as it has room.
     paced: Option<Paced>,
 }
 
-/// The one request of an account that may be over its bound.
+/// The only request of an account that may exceed the account's bound.
 #[derive(Debug)]
 struct Paced(Arc<Account>);
 
 impl Measured {
-    /// Charges so many more deliveries. False: the account may not hold as many.
+    /// Charges this many more deliveries. False: the account may not hold them.
     pub fn add(&mut self, deliveries: usize) -> bool {
         let account = &self.reserved.account;
         account.tentative.fetch_add(deliveries, Ordering::SeqCst);
@@ -229,14 +230,14 @@ impl Measured {
         added
     }
 
-    /// The account may hold all of them.
+    /// The account may hold all measured deliveries.
     pub fn accept(mut self) -> Reserved {
         self.settle();
         self.into_reserved()
     }
 
-    /// The account may not hold all of them. Where nothing else of it is being worked on, they may be worked off one
-    /// after the other, so that trying again always helps.
+    /// The account may not hold all measured deliveries. If it has no other work, they are worked off one after the
+    /// other, so that a request of any size succeeds when it is sent again.
     pub fn pace(mut self) -> Option<Reserved> {
         let account = Arc::clone(&self.reserved.account);
         if !account.is_idle() || account.paced.swap(true, Ordering::SeqCst) {
@@ -267,12 +268,12 @@ impl Drop for Measured {
 }
 
 impl Reserved {
-    /// Whose they are.
+    /// The account that they are charged to.
     pub fn account(&self) -> &Arc<Account> {
         &self.account
     }
 
-    /// Takes one out. `None`: the account has to wait until others of its deliveries have begun.
+    /// Takes one delivery. `None`: the account has to wait until others of its deliveries have begun.
     pub fn take_one(&mut self) -> Option<Charge> {
         let one = match self.taken.split(1) {
             None if self.paced.is_some() => self.account.deliveries.take(1),
@@ -294,16 +295,16 @@ impl Drop for Paced {
     }
 }
 
-/// Units that a delivery is charged. When they are given back, whoever waits for them is woken.
+/// The units that a delivery is charged. Dropping it gives them back and wakes the tasks that wait for them.
 #[derive(Debug)]
 pub struct Charge {
-    /// `None` only while it is dropped.
+    /// `None` only during the drop.
     taken: Option<Taken>,
     freed: Arc<Freed>,
 }
 
 impl Charge {
-    /// Charges the bytes of the body as well, which is in memory already.
+    /// Charges the bytes of the body too. The body is already in memory.
     pub fn add_over(&mut self, bytes: usize) {
         if let Some(taken) = &mut self.taken {
             taken.grow_over(bytes);
@@ -316,7 +317,7 @@ impl Drop for Charge {
         let Some(taken) = self.taken.take() else { return };
         let share = taken.share().clone();
         drop(taken);
-        // Not for every unit: who was refused goes on with a number of them at once.
+        // Not for each unit: a waiting task continues with several at once.
         if share.has_eased() {
             self.freed.wake();
         }
@@ -342,21 +343,21 @@ mod tests {
         let mut first = account.measure();
         assert!(first.add(50) && !first.add(50));
         let mut second = account.measure();
-        assert!(!second.add(50), "both together are over it");
-        let mut paced = first.pace().expect("nothing else is outstanding");
-        assert!(second.pace().is_none(), "now something is");
+        assert!(!second.add(50), "both together exceed the bound");
+        let mut paced = first.pace().expect("the account has no other work");
+        assert!(second.pace().is_none(), "now it has other work");
         let charges: Vec<Charge> = std::iter::from_fn(|| paced.take_one()).collect();
         assert!((79..=81).contains(&charges.len()), "{}", charges.len());
         drop(charges);
-        assert!(paced.take_one().is_some(), "what has begun makes room for more");
+        assert!(paced.take_one().is_some(), "a begun delivery frees its share");
         drop(paced);
         assert_eq!((accounts.deliveries.taken(), account.tentative.load(Ordering::SeqCst)), (0, 0));
         let mut third = account.measure();
-        assert!(third.add(50) && !third.add(50) && third.pace().is_some(), "trying again helps");
+        assert!(third.add(50) && !third.add(50) && third.pace().is_some(), "a second try succeeds");
     }
 
     #[test]
-    fn what_is_accepted_is_there_to_be_taken_out() {
+    fn accepted_deliveries_can_be_taken_one_by_one() {
         let accounts = accounts(20);
         let mut measured = accounts.get(&id("a")).measure();
         assert!(measured.add(3));
@@ -371,7 +372,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn who_waits_is_woken_when_there_is_room() {
+    async fn a_waiting_task_is_woken_when_there_is_room() {
         let accounts = Arc::new(accounts(2));
         let account = accounts.get(&id("a"));
         let mut measured = account.measure();

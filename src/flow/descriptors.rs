@@ -1,34 +1,33 @@
-//! The budget of file descriptors: the process's limit, divided between connections of clients,
-//! connections to destinations, and all else, so that neither kind of connection can use up what the
-//! other needs. Knows no socket.
+//! The budget of file descriptors. The process's limit is divided between incoming connections, outgoing connections,
+//! and all other uses, so that no kind of connection can use up what another needs. Knows no socket.
 
 use rustix::process::{Resource, getrlimit};
 
-/// The least that is kept for all else: the store's files, Redis, name servers, standard streams.
+/// The least that is reserved for other uses: the store's files, Redis, name servers, standard streams.
 const RESERVE_MIN: usize = 64;
-/// The most that is kept for it. A node with the most streams and threads uses fewer.
+/// The most that is reserved. Nodes with the most streams and threads use fewer.
 const RESERVE_MAX: usize = 1_536;
 
 /// How many descriptors each use may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Descriptors {
-    /// Connections of clients.
+    /// Connections from clients.
     pub incoming: usize,
     /// Connections to destinations.
     pub outgoing: usize,
-    /// All else.
+    /// All other uses.
     pub reserve: usize,
 }
 
 impl Descriptors {
-    /// Divides this process's limit of open files; see [`Self::divide`].
+    /// Divides this process's limit of open files. See [`Self::divide`].
     pub fn of_process(connections_max: usize) -> Self {
         let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         Self::divide(usize::try_from(limit).unwrap_or(usize::MAX), connections_max)
     }
 
-    /// Divides a limit. An eighth, within bounds, is the reserve. Clients have as many connections as the
-    /// settings say and at most half of the rest; destinations have what is left.
+    /// Divides a limit. The reserve is one eighth, within its bounds. Clients get at most `connections_max` and at most
+    /// half of the rest; destinations get what is left.
     pub fn divide(limit: usize, connections_max: usize) -> Self {
         let reserve = (limit / 8).clamp(RESERVE_MIN, RESERVE_MAX);
         let rest = limit.saturating_sub(reserve);
@@ -49,7 +48,7 @@ mod tests {
             (1_024, 10_000, 448, 448, 128),
             (1_048_576, 10_000, 10_000, 1_037_040, 1_536),
             (256, 8, 8, 184, 64),
-            // Too few for anything: each may still have one.
+            // Too few for all uses: each still gets one.
             (10, 10_000, 1, 1, 64),
         ] {
             let expected = Descriptors { incoming, outgoing, reserve };

@@ -1,4 +1,4 @@
-//! How one destination is doing on this node, as the operator is told.
+//! The state of one destination on this node, as the console and the HTTP interface show it.
 
 use std::time::Duration;
 
@@ -7,59 +7,60 @@ use actix::Message;
 use crate::model::destination::Destination;
 use crate::model::outcome::{Dropped, Outcome};
 
-/// Asks the Dispatchers of one thread how their destinations are doing: the most troubled first, so many at most.
+/// Asks the Dispatchers of one thread for the states of their destinations: the `limit` most troubled.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Survey")]
 pub struct DestinationsAsked {
-    /// At most so many.
+    /// How many destinations to return at most.
     pub limit: usize,
 }
 
 /// The destinations of one thread.
 #[derive(Debug, Default)]
 pub struct Survey {
-    /// The most troubled, as many as were asked for, in no order.
+    /// The most troubled ones, in no order.
     pub destinations: Vec<DestinationState>,
-    /// How many there are.
+    /// How many destinations the thread has.
     pub total: usize,
 }
 
-/// What is wrong with a destination, the worst last.
+/// What is wrong with a destination, from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trouble {
-    /// Nothing that is known of.
+    /// No known trouble.
     None,
-    /// The last attempt was not a delivery.
+    /// The last attempt did not succeed.
     Failing,
-    /// Deliveries were dropped because too much waits.
+    /// Deliveries were dropped because the queue was full.
     Dropping,
-    /// It is so slow that what waits for it is no longer counted against producers.
+    /// It is so slow that its queued deliveries no longer hold permits.
     Stalled,
 }
 
-/// One destination. Its numbers count since its Dispatcher started; an idle one stops and forgets them.
+/// The state of one destination. Its numbers count from the start of its Dispatcher; an idle Dispatcher stops and
+/// forgets them.
 #[derive(Debug, Clone)]
 pub struct DestinationState {
-    /// Which.
+    /// The destination.
     pub destination: Destination,
     /// What is wrong with it.
     pub trouble: Trouble,
-    /// Deliveries that wait.
+    /// Queued deliveries.
     pub queued: usize,
     /// Bytes of their bodies.
     pub queued_bytes: usize,
     /// Attempts under way.
     pub in_flight: usize,
-    /// How long the oldest delivery has waited; `None` where none does.
+    /// How long the oldest queued delivery has waited; `None` if the queue is empty.
     pub oldest_wait: Option<Duration>,
     /// Attempts that ended, by outcome.
     pub attempts: Vec<(Outcome, u64)>,
-    /// Deliveries that were dropped, by reason.
+    /// Dropped deliveries, by reason.
     pub dropped: Vec<(Dropped, u64)>,
 }
 
 impl Trouble {
-    /// Its word; stable.
+    /// The word for it in the HTTP interface. Stable.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -71,7 +72,7 @@ impl Trouble {
 }
 
 impl Survey {
-    /// Leaves only the most troubled, in no order.
+    /// Keeps only the most troubled ones, in no order.
     pub fn keep(&mut self, limit: usize) {
         if limit < self.destinations.len() {
             self.destinations.select_nth_unstable_by(limit, |one, other| other.rank().cmp(&one.rank()));
@@ -81,7 +82,7 @@ impl Survey {
 }
 
 impl DestinationState {
-    /// What it is sorted by: the kind of trouble, then the longest wait, drops, the queue and attempts under way.
+    /// The sort key: trouble, then the longest wait, drops, queue and attempts in flight.
     pub fn rank(&self) -> (Trouble, Duration, u64, usize, usize) {
         let dropped = self.dropped.iter().map(|(_, number)| number).sum();
         (self.trouble, self.oldest_wait.unwrap_or_default(), dropped, self.queued, self.in_flight)

@@ -1,6 +1,7 @@
-//! Panics on demand, for tests that each stage lives on after one. In a build that is not a test it does nothing.
+//! Faults on demand. Panics, for tests that each stage survives one; and, in builds with debug assertions, the end of the
+//! process and waits, for drills with the built program. Does nothing in other builds.
 
-/// Where a panic can be asked for.
+/// Where a panic can be requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Reading the events of a request.
@@ -20,13 +21,13 @@ thread_local! {
     static PANICS: std::cell::Cell<Option<Stage>> = const { std::cell::Cell::new(None) };
 }
 
-/// The next call of [`point`] for this stage on this thread panics.
+/// Makes the next call of [`point`] for this stage on this thread panic.
 #[cfg(test)]
 pub(crate) fn panic_at(stage: Stage) {
     PANICS.set(Some(stage));
 }
 
-/// Panics where it was asked for.
+/// Panics if [`panic_at`] requested it.
 #[inline]
 pub fn point(stage: Stage) {
     #[cfg(test)]
@@ -38,8 +39,8 @@ pub fn point(stage: Stage) {
     let _ = stage;
 }
 
-/// Ends the process as `kill -9` would, at the call that the environment variable says: for drills with the built
-/// program. Only in builds with debug assertions.
+/// Ends the process like `kill -9`, at the call whose number the environment variable gives: for crash tests with the
+/// built program. Only in builds with debug assertions.
 #[inline]
 pub fn end_process_at(variable: &str) {
     #[cfg(debug_assertions)]
@@ -54,3 +55,21 @@ pub fn end_process_at(variable: &str) {
     #[cfg(not(debug_assertions))]
     let _ = variable;
 }
+
+/// Whether the file exists that the environment variable names. The caller waits until it is removed. Only in builds with
+/// debug assertions.
+#[inline]
+pub fn is_held(variable: &str) -> bool {
+    #[cfg(debug_assertions)]
+    {
+        std::env::var_os(variable).is_some_and(|path| std::path::Path::new(&path).exists())
+    }
+    #[cfg(not(debug_assertions))]
+    {
+        let _ = variable;
+        false
+    }
+}
+
+/// The interval at which a waiting caller checks [`is_held`].
+pub const HELD_CHECKED_EVERY: std::time::Duration = std::time::Duration::from_millis(5);

@@ -1,6 +1,6 @@
-//! What is in flight on the node, and whether events are admitted. Events are charged to their accounts as they are
-//! admitted, deliveries and bytes as they come about; see [`super::account`]. Knows nothing of what an event or a
-//! delivery is.
+//! Counts what is in flight on the node and decides whether events are admitted. Events are charged to their accounts
+//! when they are admitted, deliveries and bytes when they are created; see [`super::account`]. Knows nothing of the
+//! content of events and deliveries.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -18,21 +18,21 @@ pub struct Gate {
     events: AtomicUsize,
     deliveries: AtomicUsize,
     accounts: Accounts,
-    /// Permits for deliveries that were accepted elsewhere and are taken from the streams.
+    /// Permits for deliveries that another node accepted and this one reads from the streams.
     takes: Arc<Semaphore>,
     takes_max: usize,
-    /// Accepted work could not be kept now.
+    /// Whether accepted work can't be kept at the moment.
     unavailable: AtomicBool,
     /// The node does not have the role `ingest`.
     not_ingest: AtomicBool,
-    /// How many more deliveries may wait behind the node.
+    /// How many more deliveries may wait in the streams.
     room: AtomicUsize,
     closed: AtomicBool,
     emptied: Notify,
 }
 
 impl Gate {
-    /// An open gate with these bounds, and `takes_max` permits for deliveries that were taken from the streams and
+    /// An open gate with these bounds, and with `takes_max` permits for deliveries that are read from the streams and
     /// wait for their attempts.
     pub fn new(bounds: Bounds, takes_max: usize) -> Arc<Self> {
         Arc::new(Self {
@@ -54,22 +54,42 @@ impl Gate {
         self.accounts.get(id)
     }
 
-    /// Admits all of these events or none, so many of each account. The response goes out when the last piece of work
-    /// made of them has been handed over; see [`Admitted`]. More events than an account may hold are admitted where it
-    /// holds none: they are in memory anyway, as part of their request's body, and are worked off in turn.
+    /// Admits all of these events or none; `events` says how many each account has. The response is sent when
+    /// the last piece of work of the request has been handed over; see [`Admitted`]. An account that holds nothing may
+    /// exceed its bound: its events are in memory anyway, as part of the request's body, and are worked off in turn.
     pub fn admit<A>(
         self: &Arc<Self>,
         events: &[(Arc<Account>, usize)],
         response: A,
         reply: oneshot::Sender<A>,
     ) -> Result<Admitted<A>, (Refusal, oneshot::Sender<A>)> {
+        self.admit_where(events, response, reply, |number| self.pass(events, number))
+    }
+
+    /// The same for events that were accepted before the last start: their account's rate was charged then.
+    pub fn admit_again<A>(
+        self: &Arc<Self>,
+        events: &[(Arc<Account>, usize)],
+        response: A,
+        reply: oneshot::Sender<A>,
+    ) -> Result<Admitted<A>, (Refusal, oneshot::Sender<A>)> {
+        self.admit_where(events, response, reply, |_| Ok(()))
+    }
+
+    fn admit_where<A>(
+        self: &Arc<Self>,
+        events: &[(Arc<Account>, usize)],
+        response: A,
+        reply: oneshot::Sender<A>,
+        passes: impl FnOnce(usize) -> Result<(), Refusal>,
+    ) -> Result<Admitted<A>, (Refusal, oneshot::Sender<A>)> {
         let number = events.iter().map(|(_, events)| events).sum();
-        // Counted first and judged then: a stop that closes the gate and sees no events in
-        // flight can be sure that none comes after.
+        // Counts first and decides then: a stop that closes the gate and sees no events in flight can be sure that none
+        // follows.
         self.events.fetch_add(number, Ordering::SeqCst);
         let charged = match self.refusal() {
             Some(refusal) => Err(refusal),
-            None => self.pass(events, number).and_then(|()| charge(events).ok_or(Refusal::Full(Full::Events(number)))),
+            None => passes(number).and_then(|()| charge(events).ok_or(Refusal::Full(Full::Events(number)))),
         };
         match charged {
             Ok(charges) => Ok(Admitted {
@@ -87,7 +107,7 @@ impl Gate {
         }
     }
 
-    /// Whether each account may post so many events now.
+    /// Whether each account may post this many events now.
     fn pass(&self, events: &[(Arc<Account>, usize)], number: usize) -> Result<(), Refusal> {
         let Some(rates) = &self.accounts.rates else { return Ok(()) };
         events.iter().try_for_each(|(account, events)| rates.pass(&account.id, *events)).map_err(|wait| {
@@ -96,24 +116,25 @@ impl Gate {
         })
     }
 
-    /// Waits for so many permits. More than there can ever be waits for all.
+    /// Waits for this many permits. A number above the total waits for all of them.
     pub async fn take(&self, permits: usize) -> StreamPermit {
         let permits = u32::try_from(permits.min(self.takes_max)).unwrap_or(u32::MAX);
         let permit = Arc::clone(&self.takes).acquire_many_owned(permits).await;
         StreamPermit(permit.expect("the semaphore is never closed"))
     }
 
-    /// Says whether accepted work can be kept now. While it can't, nothing is admitted.
+    /// Sets whether accepted work can't be kept at the moment. While it can't, no event is admitted.
     pub fn set_unavailable(&self, unavailable: bool) {
         self.unavailable.store(unavailable, Ordering::Relaxed);
     }
 
-    /// Says that the node does not have the role `ingest`.
+    /// Sets that the node does not have the role `ingest`.
     pub fn set_not_ingest(&self) {
         self.not_ingest.store(true, Ordering::Relaxed);
     }
 
-    /// Why no event at all would be admitted now, whatever its size. A hint, to refuse before a body is read.
+    /// Why no event at all would be admitted now, of whatever size. A hint, to refuse a request before its body is
+    /// read.
     pub fn refusal(&self) -> Option<Refusal> {
         if !self.is_open() {
             Some(Refusal::Stopping)
@@ -128,8 +149,8 @@ impl Gate {
         }
     }
 
-    /// Says how many more deliveries may wait behind the node. Those that are charged to accounts and not yet there
-    /// count against it.
+    /// Sets how many more deliveries may wait in the streams. Deliveries that are charged to accounts and not yet in a
+    /// stream count against it.
     pub fn set_room(&self, deliveries: usize) {
         let before = self.room.swap(deliveries, Ordering::Relaxed);
         self.accounts.deliveries.set_ceiling(deliveries);
@@ -138,33 +159,33 @@ impl Gate {
         }
     }
 
-    /// Tries until it is done, and waits meanwhile for an account's share to become free.
+    /// Calls `is_done` until it is true. Between the calls it waits for an account's share to become free.
     pub async fn freed(&self, is_done: impl FnMut() -> bool) {
         self.accounts.freed(is_done).await;
     }
 
-    /// Counts one delivery until what is returned is dropped, with the bytes that it is charged.
+    /// Counts one delivery, and the bytes that it is charged, until the returned value is dropped.
     pub fn delivery(self: &Arc<Self>, bytes: Option<Charge>) -> Outstanding {
         self.deliveries.fetch_add(1, Ordering::SeqCst);
         Outstanding { gate: Arc::clone(self), bytes }
     }
 
-    /// From now on nothing is admitted.
+    /// Stops admitting events.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
     }
 
-    /// Whether events are taken at all.
+    /// Whether events are accepted at all.
     pub fn is_open(&self) -> bool {
         !self.closed.load(Ordering::SeqCst)
     }
 
-    /// Whether no account could have another event admitted now. A hint, to refuse before a body is read.
+    /// Whether no account could have another event admitted now. A hint, to refuse a request before its body is read.
     pub fn is_full(&self) -> bool {
         self.accounts.events.is_full()
     }
 
-    /// Whether half of the permits are taken: time to let go of those that only pace a producer.
+    /// Whether half of the permits are in use: time to release those that only pace a producer.
     pub fn is_half_full(&self) -> bool {
         let half = |pool: &super::fairness::Pool<AccountId>| pool.taken() >= pool.capacity().div_ceil(2);
         half(&self.accounts.events)
@@ -172,7 +193,7 @@ impl Gate {
             || self.takes.available_permits() < self.takes_max / 2
     }
 
-    /// Bytes of deliveries from their rendering to their end.
+    /// Bytes of deliveries, from rendering until the delivery ends.
     pub fn delivery_bytes(&self) -> usize {
         self.accounts.bytes()
     }
@@ -182,23 +203,23 @@ impl Gate {
         self.events.load(Ordering::SeqCst)
     }
 
-    /// Deliveries that wait or are being attempted.
+    /// Deliveries that are queued or being attempted.
     pub fn deliveries(&self) -> usize {
         self.deliveries.load(Ordering::SeqCst)
     }
 
-    /// What would be lost if the node ended now: the deliveries, or where there are more, the events, as
-    /// one that holds a permit has deliveries that count or is yet to be matched.
+    /// What would be lost if the node ended now: the deliveries or, if there are more, the events. An event that holds
+    /// a permit either has deliveries that are counted or is not matched yet.
     pub fn unsent(&self) -> usize {
         self.events().max(self.deliveries())
     }
 
-    /// Waits until nothing is under way. Of use only once the gate is closed.
+    /// Waits until nothing is in flight. Only useful once the gate is closed.
     pub async fn emptied(&self) {
         loop {
             let emptied = self.emptied.notified();
             tokio::pin!(emptied);
-            // Registered before the counts are read, so that a release in between is not missed.
+            // Registered before the counts are read, so that no release in between is missed.
             emptied.as_mut().enable();
             if self.events() == 0 && self.deliveries() == 0 {
                 return;
@@ -214,7 +235,7 @@ impl Gate {
     }
 }
 
-/// Charges events to their accounts; `None` where one of them may not hold its part.
+/// Charges events to their accounts; `None` if one of the accounts may not hold its part.
 fn charge(events: &[(Arc<Account>, usize)]) -> Option<Vec<Taken>> {
     let charge = |(account, events): &(Arc<Account>, usize)| {
         let share = &account.events;
@@ -224,9 +245,9 @@ fn charge(events: &[(Arc<Account>, usize)]) -> Option<Vec<Taken>> {
     events.iter().map(charge).collect()
 }
 
-/// A request's admitted events. It travels, shared, with every piece of work made of them; the
-/// last to let go of it gives their permits back and sends the response. So a producer in a closed
-/// loop is paced by what the node can send, and whatever loses work, a panic too, frees the permits.
+/// The admitted events of a request. Every piece of work that they lead to shares it. When the last one drops it, their
+/// permits are released and the response is sent. So a producer that waits for responses is paced by what the node can
+/// send, and every loss of work, by a panic too, releases its permits.
 #[derive(Debug)]
 pub struct Admitted<A> {
     gate: Arc<Gate>,
@@ -238,12 +259,12 @@ pub struct Admitted<A> {
 }
 
 impl<A> Admitted<A> {
-    /// Holds what the request's body counts for as well: events are parts of it.
+    /// Keeps what the request's body is charged until the events end: they are parts of it.
     pub fn hold(&mut self, body: Taken) {
         self.body = Some(body);
     }
 
-    /// Sends another response in its stead; for work that could not be handed on. The first such response counts.
+    /// Replaces the response, for work that could not be handed on. The first replacement counts.
     pub fn answer_instead(&self, other: A) {
         let _ = self.instead.set(other);
     }
@@ -255,24 +276,24 @@ impl<A> Drop for Admitted<A> {
         self.body = None;
         self.gate.release(&self.gate.events, self.events);
         if let Some((response, reply)) = self.response.take() {
-            // Nobody waits where the client has closed its connection.
+            // Fails if the client has closed its connection: no one waits for the response.
             let _ = reply.send(self.instead.take().unwrap_or(response));
         }
     }
 }
 
-/// Permits of deliveries that were taken from the streams; dropped when their attempts begin.
+/// Permits of deliveries that were read from the streams. Dropped when their attempts begin.
 #[derive(Debug)]
 pub struct StreamPermit(OwnedSemaphorePermit);
 
 impl StreamPermit {
-    /// Parts so many permits from the rest; `None` where no more are left.
+    /// Splits off this many permits; `None` if there are fewer.
     pub fn split(&mut self, permits: usize) -> Option<Self> {
         if self.0.num_permits() <= permits { None } else { self.0.split(permits).map(Self) }
     }
 }
 
-/// One delivery that waits or is being attempted, and the bytes that it is charged.
+/// One delivery that is queued or being attempted, and the bytes that it is charged.
 #[derive(Debug)]
 pub struct Outstanding {
     gate: Arc<Gate>,
@@ -280,7 +301,7 @@ pub struct Outstanding {
 }
 
 impl Outstanding {
-    /// Charges so many more bytes: the body is also in its connection's buffer while it is being sent.
+    /// Charges this many more bytes: while a body is being sent it is also in its connection's buffer.
     pub fn add_over(&mut self, bytes: usize) {
         if let Some(charge) = &mut self.bytes {
             charge.add_over(bytes);
@@ -296,7 +317,7 @@ impl Drop for Outstanding {
 
 #[cfg(test)]
 impl Gate {
-    /// A gate for so many events, with room for everything else.
+    /// A gate for this many events, without any other bound.
     pub(crate) fn for_events(events: usize) -> Arc<Self> {
         Self::new(Bounds { events, deliveries: 1_000_000, bytes: 1 << 40, events_per_s: None }, 100)
     }
@@ -335,15 +356,26 @@ mod tests {
             let (tell, _) = oneshot::channel();
             gate.admit(&[(gate.account(&AccountId::new(name).expect("a name")), 2)], "taken", tell)
         };
-        let paced = admit_other("other").expect("it holds nothing, and one place is left");
+        let paced = admit_other("other").expect("it holds nothing, and one permit is free");
         assert_eq!((gate.events(), gate.is_full()), (4, true));
-        assert_eq!(admit_other("third").expect_err("no place is left").0, Refusal::Full(Full::Events(2)));
+        assert_eq!(admit_other("third").expect_err("no permit is free").0, Refusal::Full(Full::Events(2)));
         drop(paced);
         let copy = Arc::clone(&admitted);
         drop(admitted);
         assert!(answer.try_recv().is_err(), "a piece of work is still under way");
         drop(copy);
         assert_eq!((answer.try_recv(), gate.events()), (Ok("taken"), 0));
+    }
+
+    #[test]
+    fn what_was_accepted_before_is_not_charged_to_a_rate_again() {
+        let events_per_s = std::num::NonZeroU32::new(1);
+        let gate = Gate::new(Bounds { events: 9, deliveries: 9, bytes: 9, events_per_s }, 1);
+        let one = [(gate.account(&AccountId::default_account()), 1)];
+        for _ in 0..5 {
+            gate.admit_again(&one, (), oneshot::channel().0).expect("room");
+        }
+        assert!((0..5).any(|_| gate.admit(&one, (), oneshot::channel().0).is_err()), "new ones have a rate");
     }
 
     #[actix_rt::test]

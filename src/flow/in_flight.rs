@@ -1,6 +1,6 @@
-//! A delivery in flight and what it holds: the permit of its event, the claim on its stream entry, and who hears of its
-//! end. Many nodes may hold the same entry; the claim decides which of them may make the attempt. Nothing here knows
-//! Redis.
+//! A delivery in flight and what it holds: the permit of its event, the claim on its stream entry, and the channel for
+//! the report of its end. Several nodes may hold the same entry; the claim decides which of them may make the attempt.
+//! Knows nothing of Redis.
 
 use std::fmt;
 use std::sync::Arc;
@@ -37,15 +37,15 @@ impl fmt::Display for EntryId {
     }
 }
 
-/// Sends requests to the worker that serves the claims of one stream. The channel holds at most one request for each
-/// delivery held and one for each destination.
+/// Sends requests to the worker that redeems the claims of one stream. The channel holds at most one request for each
+/// delivery in flight and one for each destination.
 #[derive(Debug, Clone)]
 pub struct StreamClaims(mpsc::UnboundedSender<Request>);
 
 /// A request to the worker of a stream's claims.
 #[derive(Debug)]
 pub enum Request {
-    /// The holder of a claim wants to use it or to give it up.
+    /// The holder of a claim redeems it or gives it up.
     Redeem(ClaimRequest),
     /// A queue has room for parked deliveries.
     Fetch(Fetch),
@@ -54,11 +54,11 @@ pub enum Request {
 /// A claim and what its holder wants.
 #[derive(Debug)]
 pub struct ClaimRequest {
-    /// The claimed entry.
+    /// The entry that it is for.
     pub entry: EntryId,
-    /// What its holder wants.
+    /// What the holder wants.
     pub action: ClaimAction,
-    /// Counts the delivery until that is done.
+    /// Counts the delivery until the request is done.
     pub outstanding: Outstanding,
 }
 
@@ -67,11 +67,12 @@ pub struct ClaimRequest {
 pub enum ClaimAction {
     /// Make the attempt. The response says whether this node may.
     Attempt(oneshot::Sender<bool>),
-    /// End the delivery without an attempt. Its permit is held until that is done.
+    /// End the delivery without an attempt. Its permit is held until that is recorded.
     Drop(Dropped, Option<Permit>),
-    /// Park it in its stream until a node has room for its destination. Its permit is held until that is done.
+    /// Park the delivery in its stream until a node has room for its destination. Its permit is held until that is
+    /// recorded.
     Park(Destination, Option<Permit>),
-    /// Leave it to any node.
+    /// Give the delivery back: any node may read it.
     GiveBack,
 }
 
@@ -80,13 +81,13 @@ pub enum ClaimAction {
 pub struct Fetch {
     /// The destination.
     pub destination: Destination,
-    /// How many at most.
+    /// How many deliveries at most.
     pub number: usize,
-    /// Bytes of their bodies. The last one may exceed them, so that one of any size can be fetched.
+    /// How many bytes of bodies at most. The last delivery may exceed it, so that a body of any size can be fetched.
     pub bytes: usize,
-    /// Where they are sent.
+    /// Where the deliveries are sent.
     pub response: oneshot::Sender<Fetched>,
-    /// Serves the claims that come with them.
+    /// Redeems their claims.
     pub claims: StreamClaims,
 }
 
@@ -100,13 +101,14 @@ pub struct Fetched {
 }
 
 impl StreamClaims {
-    /// The sender of requests, and the receiver for the worker. The receiver ends when no sender is left.
+    /// The sending half, and the receiving half for the worker. The latter ends when all senders are dropped.
     pub fn open() -> (Self, mpsc::UnboundedReceiver<Request>) {
         let (requests, received) = mpsc::unbounded_channel();
         (Self(requests), received)
     }
 
-    /// Fetches up to `number` parked deliveries of a destination with `bytes` bytes; none while Redis is unavailable.
+    /// Fetches up to `number` parked deliveries of a destination, of `bytes` bytes. Returns none while Redis is
+    /// unavailable.
     pub async fn fetch(&self, destination: &Destination, number: usize, bytes: usize) -> Fetched {
         let (response, received) = oneshot::channel();
         let destination = destination.clone();
@@ -115,40 +117,40 @@ impl StreamClaims {
     }
 
     fn send(&self, request: Request) {
-        // A closed channel means that the worker's thread has stopped: nothing is attempted any more.
+        // A closed channel means that the worker's thread has stopped: no further attempt is made.
         let _ = self.0.send(request);
     }
 }
 
-/// The claim to the one attempt of a delivery that lies in a stream and that other nodes may hold as well. Only the node
-/// whose claim is won may make the attempt. Dropping a claim gives the delivery back to all nodes.
+/// The claim to the only attempt of a delivery in a stream, which other nodes may hold as well. Only the node that
+/// redeems the claim first may make the attempt. Dropping the claim gives the delivery back to all nodes.
 #[derive(Debug)]
 pub struct Claim {
     entry: EntryId,
     claims: StreamClaims,
-    /// Counts the delivery; `None` once the claim was handed in.
+    /// Counts the delivery; `None` once the claim was redeemed or given up.
     outstanding: Option<Outstanding>,
 }
 
 impl Claim {
-    /// A claim on an entry, served by `claims`.
+    /// A claim on an entry, redeemed through `claims`.
     pub fn new(entry: EntryId, claims: StreamClaims, outstanding: Outstanding) -> Self {
         Self { entry, claims, outstanding: Some(outstanding) }
     }
 
-    /// Serves it.
+    /// The channel that it is redeemed through.
     pub fn claims(&self) -> &StreamClaims {
         &self.claims
     }
 
-    /// Whether this node may make the attempt. Waits until Redis has responded.
+    /// Redeems it. True: this node may make the attempt. Waits for the response of Redis.
     pub async fn redeem(mut self) -> bool {
         let (response, received) = oneshot::channel();
         self.hand_in(ClaimAction::Attempt(response));
         received.await.unwrap_or(false)
     }
 
-    /// Ends the delivery without an attempt, unless another node has won it.
+    /// Ends the delivery without an attempt, unless another node has redeemed its claim.
     pub fn discard(mut self, reason: Dropped, permit: Option<Permit>) {
         self.hand_in(ClaimAction::Drop(reason, permit));
     }
@@ -174,12 +176,12 @@ impl Drop for Claim {
 /// The permits that a request's events hold.
 pub type Admission = Arc<Admitted<EventsResponse>>;
 
-/// A delivery in flight, with what it releases and whom it tells when it ends.
+/// A delivery in flight: what it releases and whom it reports to when it ends.
 #[derive(Debug)]
 pub struct InFlight {
-    /// Whose it is.
+    /// The account that it belongs to.
     pub account: Arc<Account>,
-    /// Whether it is the sample of a trigger's test, which does not wait behind its account's deliveries.
+    /// Whether it is the test of a trigger. A test does not wait behind its account's deliveries.
     pub is_test: bool,
     /// The POST to make.
     pub delivery: Delivery,
@@ -187,9 +189,9 @@ pub struct InFlight {
     pub accepted_at: Instant,
     /// Its permit; released when the attempt begins.
     pub permit: Option<Permit>,
-    /// Must be redeemed before the attempt begins; `None` where no other node can hold the delivery.
+    /// Must be redeemed before the attempt begins; `None` if no other node can hold the delivery.
     pub claim: Option<Claim>,
-    /// Must be said to begin before the attempt does; `None` where it is not kept in a journal.
+    /// The journal must record the attempt before it begins; `None` without a journal.
     pub kept: Option<Kept>,
     /// Counts it until it ends.
     pub outstanding: Outstanding,
@@ -200,21 +202,21 @@ pub struct InFlight {
 /// The bound that a waiting delivery counts against.
 #[derive(Debug)]
 pub enum Permit {
-    /// The permits of the request that it came with, and its own place among its account's deliveries.
+    /// The permits of the request that it came with, and its own charge to its account.
     Request(Admission, Charge),
-    /// A permit of its own: another node accepted it, and it was read from a stream.
+    /// A permit of its own: another node accepted it, and this node read it from a stream.
     Stream(StreamPermit),
 }
 
 impl InFlight {
-    /// Ends it without an attempt.
+    /// Ends the delivery without an attempt.
     pub fn drop_unsent(self, metrics: &Metrics, reason: Dropped) {
         let Delivery { firing, target, .. } = &self.delivery;
         drop_unsent(metrics, reason, firing.as_ref(), Some(&target.destination), self.report);
     }
 }
 
-/// Counts what ends without an attempt, and tells whoever wants to hear of it.
+/// Counts a delivery that ends without an attempt, and reports it.
 pub fn drop_unsent(
     metrics: &Metrics,
     reason: Dropped,

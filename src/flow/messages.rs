@@ -1,7 +1,6 @@
-//! What the stages say to one another, in the order in which it is said. Each message is named for
-//! the state its data is in. Every queue of messages is bounded by what they carry: from
-//! [`EventsAdmitted`] to [`FiringsMatched`] by the events that the gate admits, from there on by the deliveries and
-//! bytes that are charged to accounts.
+//! The messages between the stages, in the order of the pipeline. Each is named for the state of its data. Every queue
+//! of messages is bounded by what the messages carry: from [`EventsAdmitted`] to [`FiringsMatched`] by the events that
+//! the gate admits, after that by the deliveries and bytes that are charged to accounts.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,7 +22,7 @@ use crate::model::target::Target;
 use crate::model::template::Template;
 use crate::templating::{self, Expressions};
 
-/// Events of a request that the gate has admitted, to the Matcher. They are accepted when their work is measured.
+/// The events of a request that the gate has admitted, to the Matcher. They are accepted once their work is measured.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct EventsAdmitted {
@@ -39,32 +38,32 @@ pub struct EventsAdmitted {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct FiringsMatched {
-    /// Whose they are.
+    /// The account that they belong to.
     pub account: Arc<Account>,
     /// What the events of one account in one request fire.
     pub firings: Box<dyn Firings>,
     /// When the events were accepted.
     pub accepted_at: Instant,
-    /// Held until the deliveries are handed over; none for a test.
+    /// Held until the deliveries are handed over; `None` for a test.
     pub admission: Option<Admission>,
 }
 
-/// Firings that come about one after the other, so that never more of them are in memory than may be.
+/// Firings that are produced one by one, so that few of them are in memory at a time.
 pub trait Firings: Send + fmt::Debug {
-    /// Does one bounded unit of work. It does not panic.
+    /// Does one bounded unit of work. Must not panic.
     fn step(&mut self) -> Step;
 }
 
-/// What one unit of work on firings led to.
+/// The result of one unit of work on firings.
 #[derive(Debug)]
 pub enum Step {
     /// A firing.
     Fired(Firing),
-    /// None yet.
+    /// No firing yet.
     Worked,
-    /// None until the account has room for one more delivery.
+    /// No firing until the account has room for one more delivery.
     Blocked,
-    /// There are no more.
+    /// There are no more firings.
     Done,
 }
 
@@ -81,9 +80,9 @@ impl Firings for OneFiring {
 /// Where a trigger sends.
 #[derive(Debug)]
 pub struct LiveTarget {
-    /// What all its deliveries have in common.
+    /// What all its deliveries share.
     pub target: Arc<Target>,
-    /// What each delivery has of its own in the URL and the headers.
+    /// The parts of the URL and the headers that each delivery computes.
     pub expressions: Option<Expressions>,
 }
 
@@ -92,22 +91,22 @@ pub struct LiveTarget {
 pub struct Firing {
     /// The event, shared by all that it fired.
     pub event: Arc<EventData>,
-    /// Which trigger.
+    /// The trigger.
     pub trigger: TriggerId,
-    /// Where it sends; or why it sends nothing.
+    /// Where it sends, or why it is dropped.
     pub target: Result<Arc<LiveTarget>, Dropped>,
-    /// What it sends; `None` where the template can't be used.
+    /// What it sends; `None` if the template is unusable.
     pub template: Option<Arc<LiveTemplate>>,
-    /// Its place among its account's deliveries; none for a test.
+    /// Its charge to its account; `None` for a test.
     pub charge: Option<Charge>,
-    /// It is kept in the journal; `None` for a test, and where there is no journal.
+    /// Its entry in the journal; `None` for a test, and without a journal.
     pub kept: Option<Kept>,
     /// Receives the report of its end.
     pub report: Option<oneshot::Sender<Report>>,
 }
 
 impl Firing {
-    /// Its names.
+    /// Its event and trigger.
     pub fn id(&self) -> FiringId {
         FiringId { event: Arc::clone(&self.event.identity), trigger: self.trigger.clone() }
     }
@@ -116,11 +115,11 @@ impl Firing {
 /// An event in the form that templates read.
 #[derive(Debug)]
 pub struct EventData {
-    /// Tells the event apart from all others.
+    /// Distinguishes the event from all others.
     pub identity: Arc<EventIdentity>,
     /// How many deliveries in a row led to the event.
     pub hops: u8,
-    /// What templates see.
+    /// The data that templates read.
     pub data: templating::Data,
 }
 
@@ -134,29 +133,29 @@ pub struct LiveTemplate {
 }
 
 impl LiveTemplate {
-    /// Of a compiled template; `None` where its content type can't be sent.
+    /// For a compiled template; `None` if its content type is not a valid header value.
     pub fn new(template: &Template, compiled: templating::Compiled) -> Option<Arc<Self>> {
         let content_type = match &template.content_type {
             Some(own) => HeaderValue::from_str(own).ok()?,
-            // A constant has no reference count, which threads would write to by turns.
+            // A constant has no reference count that several threads would write to.
             None => HeaderValue::from_static(template.format.content_type()),
         };
         Some(Arc::new(Self { compiled, content_type }))
     }
 }
 
-/// Deliveries for destinations of one thread, to that thread's Dispatchers.
+/// Deliveries to the destinations of one thread, for that thread's Dispatchers.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct DeliveriesRendered(pub Vec<InFlight>);
 
-/// Deliveries for one destination, to its Dispatcher.
+/// Deliveries to one destination, for its Dispatcher.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct DeliveriesRouted(pub Vec<InFlight>);
 
-/// Destinations of one thread that have parked deliveries, to that thread's Dispatchers, each with the stream's claims,
-/// which can fetch them.
+/// Destinations of one thread that have parked deliveries, for that thread's Dispatchers. Each comes with the claims of
+/// its stream, through which the deliveries can be fetched.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct DeliveriesParked(pub Vec<(Destination, StreamClaims)>);

@@ -14,7 +14,7 @@ pub struct Pressure {
 }
 
 impl Pressure {
-    /// No bytes yet. From `high` bytes on, the earlier stage waits.
+    /// Starts at zero bytes. From `high` bytes on, the earlier stage waits.
     pub fn new(high: usize) -> Self {
         Self { bytes: Cell::new(0), high, eased: Notify::new() }
     }
@@ -37,9 +37,9 @@ impl Pressure {
         self.bytes.get() >= self.high
     }
 
-    /// Waits until it no longer should.
+    /// Waits until the count is low.
     pub async fn eased(&self) {
-        // On one thread nothing can come between the look and the wait.
+        // On one thread nothing can happen between the check and the wait.
         while self.is_high() {
             self.eased.notified().await;
         }
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[actix_rt::test]
-    async fn who_waits_goes_on_when_it_is_less() {
+    async fn a_waiting_stage_continues_when_the_count_is_low() {
         let pressure = Rc::new(Pressure::new(10));
         pressure.add(9);
         crate::flow::probe::soon(pressure.eased()).await;

@@ -1,17 +1,17 @@
-//! An actor that stands behind the one under test and passes on what it hears, and the patience of a
-//! test that waits for it.
+//! Test helpers: an actor that takes the place of the next stage and passes its messages to the test, and a wait with a
+//! deadline.
 
 use std::time::Duration;
 
 use actix::{Actor, ActorContext as _, Context, Handler, Message, Recipient};
 use tokio::sync::mpsc;
 
-/// Waits for what must come; a test fails that waits in vain.
+/// Waits for a future; panics after the deadline.
 pub(crate) async fn soon<F: Future>(coming: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(20), coming).await.expect("it did not come")
+    tokio::time::timeout(Duration::from_secs(20), coming).await.expect("the future did not complete in time")
 }
 
-/// Hears messages of one kind.
+/// Receives messages of one kind.
 #[derive(Debug)]
 pub(crate) struct Probe<M>(mpsc::UnboundedSender<M>);
 
@@ -22,7 +22,7 @@ impl<M: Message<Result = ()> + Send + Unpin + 'static> Probe<M> {
         (Self(heard).start().recipient(), hear)
     }
 
-    /// The address of one that has ended.
+    /// The address of an actor that has ended.
     pub(crate) async fn gone() -> Recipient<M> {
         let (heard, _) = mpsc::unbounded_channel();
         let gone = Self(heard).start().recipient();
@@ -37,7 +37,7 @@ impl<M: Unpin + 'static> Actor for Probe<M> {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        // There is nobody to pass anything on to.
+        // The test no longer listens.
         if self.0.is_closed() {
             context.stop();
         }

@@ -1,5 +1,5 @@
-//! Rate limits: how many may pass in a second, with a second's worth at once (the generic cell rate algorithm). The
-//! only file that names the crate for it.
+//! Rate limits: this many per second, with a burst of one second's worth (the generic cell rate algorithm). The only
+//! file that names the crate for it.
 
 use std::cell::Cell;
 use std::fmt;
@@ -15,17 +15,17 @@ use governor::{Quota, RateLimiter};
 
 use crate::model::id::AccountId;
 
-/// Accounts that are remembered before those that have used nothing for a second are forgotten.
+/// At this number of known accounts, those that have used nothing for a second are forgotten.
 const ACCOUNTS_SWEPT_AT: usize = 4_096;
 
-/// A rate that one thread keeps. Time is an argument.
+/// A rate limit of one thread. Time is an argument.
 pub struct Rate {
     limiter: RateLimiter<NotKeyed, InMemoryState, Given, NoOpMiddleware<Duration>>,
     given: Given,
     epoch: Instant,
 }
 
-/// A clock that is told the time.
+/// A clock that returns the given time.
 #[derive(Debug, Clone, Default)]
 struct Given(Rc<Cell<Duration>>);
 
@@ -38,14 +38,14 @@ impl Clock for Given {
 }
 
 impl Rate {
-    /// So many in a second from now on.
+    /// A limit of `per_s` per second, from now on.
     pub fn new(per_s: NonZeroU32, now: Instant) -> Self {
         let given = Given::default();
         let limiter = RateLimiter::direct_with_clock(Quota::per_second(per_s), given.clone());
         Self { limiter, given, epoch: now }
     }
 
-    /// Lets one pass; else says how long it has to wait.
+    /// Lets one pass, or returns how long it has to wait.
     pub fn pass(&self, now: Instant) -> Result<(), Duration> {
         self.given.0.set(now.saturating_duration_since(self.epoch));
         self.limiter.check().map_err(|not_until| not_until.wait_time_from(self.given.0.get()))
@@ -65,15 +65,15 @@ pub struct AccountRates {
 }
 
 impl AccountRates {
-    /// So many events in a second.
+    /// A limit of this many events per second.
     pub fn new(per_s: NonZeroU32) -> Self {
         let state = HashMapStateStore::default();
         let limiter = RateLimiter::new(Quota::per_second(per_s), state, MonotonicClock);
         Self { limiter, burst: per_s.get() }
     }
 
-    /// Lets so many events of an account pass; else says how long it has to wait. More than a second's worth count as
-    /// that, so that trying again always helps.
+    /// Lets this many events of an account pass, or returns how long they have to wait. A number above a second's worth
+    /// counts as a second's worth, so that a request of any size passes when it is sent again.
     pub fn pass(&self, account: &AccountId, events: usize) -> Result<(), Duration> {
         if self.limiter.len() >= ACCOUNTS_SWEPT_AT {
             self.limiter.retain_recent();
@@ -82,7 +82,7 @@ impl AccountRates {
         let Some(events) = NonZeroU32::new(events) else { return Ok(()) };
         match self.limiter.check_key_n(account, events) {
             Ok(passed) => passed.map_err(|not_until| not_until.wait_time_from(MonotonicClock.now())),
-            // Never: no more than the burst is asked for.
+            // Can't happen: the number is at most the burst.
             Err(_) => Ok(()),
         }
     }
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(wait, Duration::from_millis(100));
         assert!(rate.pass(begun + wait).is_ok() && rate.pass(begun + wait).is_err());
         let later = begun + Duration::from_secs(60);
-        assert_eq!((0..20).filter(|_| rate.pass(later).is_ok()).count(), 10, "nothing more is saved up");
+        assert_eq!((0..20).filter(|_| rate.pass(later).is_ok()).count(), 10, "no more than one burst is saved up");
     }
 
     #[test]
@@ -115,7 +115,7 @@ mod tests {
         let rates = AccountRates::new(NonZeroU32::new(1_000).expect("not zero"));
         let [a, b] = ["a", "b"].map(|name| AccountId::new(name).expect("a name"));
         assert!(rates.pass(&a, 1_000_000).is_ok());
-        let wait = rates.pass(&a, 900).expect_err("it has used all");
+        let wait = rates.pass(&a, 900).expect_err("the account has used its burst");
         assert!(wait <= Duration::from_secs(1), "{wait:?}");
         assert!(rates.pass(&b, 900).is_ok());
     }

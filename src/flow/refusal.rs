@@ -1,5 +1,5 @@
-//! Why no event of a request was accepted. Each refusal has one code, one HTTP status, one advice when to try again,
-//! and is counted in one way, all of it here.
+//! Why no event of a request was accepted. The code, HTTP status, `Retry-After` and counting of each refusal are
+//! defined here.
 
 use std::collections::BTreeMap;
 
@@ -8,34 +8,34 @@ use utoipa::ToSchema;
 
 use crate::telemetry::metrics::Metrics;
 
-/// Seconds after which a producer may try again: a full node has room again in less.
+/// Seconds after which a producer may try again. A full node usually has room sooner.
 pub const RETRY_AFTER_S: u64 = 1;
 
 /// An event that was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Rejected {
-    /// Its position in the request, from 0. Blank lines don't count.
+    /// Its position in the request, from 0. Blank lines are not counted.
     pub index: usize,
-    /// What kind of mistake. Stable.
+    /// The kind of mistake. Stable.
     pub code: &'static str,
     /// What is wrong and what to write instead.
     pub detail: String,
 }
 
-/// How many events a response names that were not accepted. The others are counted by their code.
+/// How many rejected events a response names. The others are counted by their code.
 pub const REJECTED_LISTED_MAX: usize = 100;
 
-/// The events of a request that were not accepted.
+/// The events of a request that were rejected.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Rejections {
     /// The first of them, each with its position.
     pub listed: Vec<Rejected>,
-    /// How many more there are, by code.
+    /// How many more were rejected, by code.
     pub more: BTreeMap<&'static str, usize>,
 }
 
 impl Rejections {
-    /// Adds one.
+    /// Adds one rejected event.
     pub fn push(&mut self, index: usize, code: &'static str, detail: String) {
         if self.listed.len() < REJECTED_LISTED_MAX {
             self.listed.push(Rejected { index, code, detail });
@@ -44,22 +44,22 @@ impl Rejections {
         }
     }
 
-    /// How many there are.
+    /// How many events were rejected.
     pub fn len(&self) -> usize {
         self.listed.len() + self.more.values().sum::<usize>()
     }
 
-    /// Whether there is none.
+    /// Whether no event was rejected.
     pub fn is_empty(&self) -> bool {
         self.listed.is_empty()
     }
 
-    /// The only one, where there is one.
+    /// The rejected event, if there is exactly one.
     fn only(&self) -> Option<&Rejected> {
         self.listed.first().filter(|_| self.len() == 1)
     }
 
-    /// Counts each by its code.
+    /// Counts each rejected event by its code.
     pub fn count(&self, metrics: &Metrics) {
         for one in &self.listed {
             metrics.events.rejected.inc_by(one.code, 1);
@@ -69,7 +69,7 @@ impl Rejections {
         }
     }
 
-    /// Whether all have one code.
+    /// Whether all rejected events have this code.
     fn are_all(&self, code: &str) -> bool {
         self.listed.iter().all(|one| one.code == code) && self.more.keys().all(|own| *own == code)
     }
@@ -88,35 +88,34 @@ pub enum Refusal {
     Full(Full),
     /// An account has posted more events than it may in a second.
     RateLimited {
-        /// How many good events the request holds.
+        /// How many valid events the request holds.
         events: usize,
         /// After how many seconds the request may be accepted.
         retry_after_s: u64,
     },
-    /// What is accepted could not be kept now: Redis is unavailable, full or a replica, or the journal can't be
-    /// written. Where that happened while the
-    /// request was being handed over, some of its deliveries may have been added.
+    /// Accepted work can't be kept at the moment: Redis is unavailable, full or a replica, or the journal can't be
+    /// written. If that happened while the request was being handed over, some of its deliveries may have been added.
     Unavailable,
     /// The node does not have the role `ingest`.
     NotIngest,
     /// The node is stopping.
     Stopping,
-    /// The events came through more deliveries in a row than any chain of systems has.
+    /// The events came through more deliveries in a row than any chain of systems plausibly has.
     Loop,
-    /// A panic; the log has it.
+    /// A panic; the log has its message.
     Panic,
 }
 
 /// Which bound is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Full {
-    /// Events in flight. The request holds so many good ones.
+    /// Events in flight. Holds the number of valid events in the request.
     Events(usize),
-    /// Deliveries of an account. The request holds so many good events.
+    /// Deliveries of an account. Holds the number of valid events in the request.
     Deliveries(usize),
-    /// Events in flight, seen before the body was read.
+    /// Events in flight, checked before the body was read.
     Node,
-    /// Deliveries that wait in the streams.
+    /// Deliveries in the streams.
     Backlog,
     /// Bytes of the bodies of all requests together.
     Bodies,
@@ -125,7 +124,7 @@ pub enum Full {
 }
 
 impl Refusal {
-    /// The word for it in problem documents and metrics. Stable.
+    /// Its code in problem documents and metrics. Stable.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Malformed(_) => "malformed_body",
@@ -154,7 +153,7 @@ impl Refusal {
         }
     }
 
-    /// After how many seconds the same request may be accepted; `None` where waiting does not help.
+    /// After how many seconds the same request may be accepted; `None` if waiting does not help.
     pub fn retry_after_s(&self) -> Option<u64> {
         match self {
             Self::RateLimited { retry_after_s, .. } => Some(*retry_after_s),
@@ -179,7 +178,7 @@ impl Refusal {
             },
             Self::Full(full) => return full.detail(),
             Self::RateLimited { .. } => {
-                "the account has posted as many events as it may in a second; no event of this request was accepted"
+                "the account has reached its limit of events per second; no event of this request was accepted"
             }
             Self::Unavailable => {
                 "the store is unavailable or accepts no writes, so accepted events could not be kept; send the request again later"
@@ -189,15 +188,15 @@ impl Refusal {
                 "this node is stopping; no event of this request was accepted, send it to another node or later"
             }
             Self::Loop => {
-                "a delivery came back as an event, again and again: the triggers that it fires lead back to Posthaste; \
+                "these events came through too many deliveries in a row: their triggers lead back to Posthaste;  \
                  no event of this request was accepted"
             }
-            Self::Panic => "an error of the engine; no event of this request was accepted",
+            Self::Panic => "an internal error; no event of this request was accepted",
         };
         text.to_owned()
     }
 
-    /// Counts it: each event of a request that is well-formed, else the request.
+    /// Counts the valid events of the request or, where those are unknown, the request.
     pub fn count(&self, metrics: &Metrics) {
         match self {
             Self::NoGoodEvent(rejected) => rejected.count(metrics),
@@ -212,17 +211,15 @@ impl Refusal {
 impl Full {
     fn detail(self) -> String {
         let reason = match self {
-            Self::Events(events) => format!("the engine has no room for {events} more events now"),
+            Self::Events(events) => format!("this node has no room for {events} more events at the moment"),
             Self::Deliveries(_) => {
-                "what the request fires is more than its account may have in flight beside what it has already"
+                "the request fires more deliveries than its account may have in flight, with those it already has"
                     .to_owned()
             }
-            Self::Node => "the engine is full".to_owned(),
-            Self::Backlog => "as many deliveries wait as may".to_owned(),
-            Self::Journal => {
-                "what its account has accepted and not yet sent takes all of its share of the journal".to_owned()
-            }
-            Self::Bodies => "the bodies of other requests take all the room".to_owned(),
+            Self::Node => "this node is full".to_owned(),
+            Self::Backlog => "the backlog of deliveries is full".to_owned(),
+            Self::Journal => "the accepted and unsent events of the account fill its share of the journal".to_owned(),
+            Self::Bodies => "the bodies of other requests fill the memory for bodies".to_owned(),
         };
         format!("{reason}; no event of this request was accepted")
     }

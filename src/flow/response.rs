@@ -1,4 +1,4 @@
-//! What the producer of events is answered.
+//! The response that a producer of events gets.
 
 use std::collections::BTreeMap;
 
@@ -15,9 +15,9 @@ pub type EventsResponse = Result<Receipt, Refusal>;
 pub struct Receipt {
     /// How many events were accepted.
     pub accepted: usize,
-    /// The others, each with its position; the first hundred.
+    /// The rejected events, each with its position; at most the first hundred.
     pub rejected: Vec<Rejected>,
-    /// How many more were not accepted than `rejected` lists, by code.
+    /// How many more events were rejected than `rejected` lists, by code.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub rejected_more: BTreeMap<&'static str, usize>,
 }

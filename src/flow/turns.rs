@@ -1,6 +1,6 @@
-//! How a stage shares its thread: it works for a slice of time, lets others on the thread have their turn, and goes on.
-//! Within a slice the members that have jobs take turns; see [`super::fairness::Schedule`]. A panic costs the unit of
-//! work that it is in.
+//! How a stage shares its thread: it works for a slice of time, yields to other tasks of the thread, and continues.
+//! Within a slice the members that have jobs take turns; see [`super::fairness::Schedule`]. A panic costs only the unit
+//! of work in which it happens.
 
 use std::cell::{Cell, RefCell};
 use std::hash::Hash;
@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 use super::fairness::{Progress, Schedule, Slice};
 use super::gate::Gate;
 
-/// With two such stages on a thread a request on it waits for twice the length and two units of work.
+/// With two such stages on a thread, a request waits at most two slices and two units of work.
 const SLICE: Slice = Slice { length: Duration::from_millis(1), turn: Duration::from_micros(100) };
 
 /// What a stage does with its jobs.
 pub trait Worker: 'static {
-    /// Whose jobs take turns.
+    /// Identifies whose jobs take turns.
     type Member: Ord + Hash + Clone + 'static;
-    /// One piece of work, done in units.
+    /// A piece of work that is done in units.
     type Job: 'static;
 
     /// Does one bounded unit of a job.
@@ -36,7 +36,7 @@ pub trait Worker: 'static {
         true
     }
 
-    /// Waits for that.
+    /// Waits until the next stage has room.
     fn ready(&self) -> impl Future<Output = ()> {
         std::future::ready(())
     }
@@ -48,15 +48,15 @@ pub struct Turns<W: Worker> {
     worker: W,
     gate: Arc<Gate>,
     schedule: RefCell<Schedule<W::Member, W::Job>>,
-    /// Whether the task that works is there.
+    /// Whether the task that does the work exists.
     working: Cell<bool>,
     pushed: tokio::sync::Notify,
-    /// Slices begin now.
+    /// Times of slices are relative to this.
     epoch: Instant,
 }
 
 impl<W: Worker> Turns<W> {
-    /// No jobs yet.
+    /// Starts without jobs.
     pub fn new(worker: W, gate: Arc<Gate>) -> Rc<Self> {
         Rc::new(Self {
             worker,
@@ -68,7 +68,7 @@ impl<W: Worker> Turns<W> {
         })
     }
 
-    /// Adds a job. Where nothing else is to be done, it begins at once.
+    /// Adds a job. If there is no other job, it begins at once.
     pub fn push(self: &Rc<Self>, member: W::Member, job: W::Job) {
         self.schedule.borrow_mut().push(member, job);
         if self.working.get() {
@@ -95,7 +95,7 @@ impl<W: Worker> Turns<W> {
         self.working.set(false);
     }
 
-    /// Waits until a blocked job has gone on, or there is another.
+    /// Waits until a blocked job has continued or another job arrives.
     async fn blocked(&self) {
         let tried = self.gate.freed(|| {
             self.schedule.borrow_mut().unblock();

@@ -1,5 +1,5 @@
-//! Firings as they end, as Server-Sent Events (HTML Living Standard, section 9.2). A line names a firing and says how
-//! it ended; it never holds a body, a header or a URL's path or query.
+//! Sends ended firings as Server-Sent Events (HTML Living Standard, section 9.2). A line names a firing and its
+//! outcome; it never holds a body, a header or a URL's path or query.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -26,15 +26,15 @@ use crate::model::key::Scope;
 use crate::model::outcome::Report;
 use crate::telemetry::activity::{ActivityFilter, Batch, Ended, Subscription, TooManySubscribers};
 
-/// Lines are sent together at most so often: a person sees no difference, and the node wakes seldom.
+/// The interval at which collected lines are sent: short for a person, and long enough that the node seldom wakes.
 pub const SENT_EVERY: Duration = Duration::from_millis(100);
-/// Without a line for so long, a comment is sent: what lies between keeps the connection, and a client that is gone
-/// is noticed.
+/// Without lines for this time a comment is sent: it keeps proxies from closing the connection, and a disconnected
+/// client is noticed.
 const KEPT_ALIVE_EVERY: Duration = Duration::from_secs(15);
 /// How long a client waits before it connects again.
 const RECONNECT_MS: u64 = 2_000;
 
-/// What a request may ask for.
+/// The query of a request.
 #[derive(Debug, Deserialize)]
 struct Query {
     account: Option<String>,
@@ -47,10 +47,10 @@ struct Query {
 struct Line<'a> {
     /// The node that the firing ended on.
     node: &'a str,
-    /// When it ended, RFC 3339.
+    /// When the firing ended, RFC 3339.
     #[schema(format = DateTime)]
     time: String,
-    /// Whose event it was.
+    /// The account of the event.
     account: &'a str,
     /// The event's type.
     event_type: &'a str,
@@ -58,17 +58,17 @@ struct Line<'a> {
     event_id: &'a str,
     /// The trigger's id.
     trigger: &'a str,
-    /// Scheme, host and port of the URL; `null` where the trigger's URL can't be used.
+    /// Scheme, host and port of the URL; `null` if the trigger's URL is unusable.
     #[schema(example = "https://example.com:443")]
     destination: Option<String>,
-    /// How the attempt ended; `dropped` where none was made.
+    /// The outcome of the attempt; `dropped` if none was made.
     #[schema(example = "delivered")]
     outcome: &'static str,
-    /// Why no attempt was made; `null` where one was.
+    /// Why no attempt was made; `null` if one was made.
     reason: Option<&'static str>,
-    /// The status that the receiver responded with.
+    /// The status of the receiver's response.
     status: Option<u16>,
-    /// Milliseconds from the begin of the attempt to its end.
+    /// Milliseconds from the start of the attempt to its end.
     duration_ms: Option<u64>,
 }
 
@@ -79,15 +79,15 @@ pub(super) fn calls() -> Vec<Call> {
         || {
             let summary = "Firings of this node as they end, as Server-Sent Events: `event: firing` with one, \
                            `event: skipped` with how many a slow client missed";
-            let outcomes = "Outcomes and reasons, with commas between them; also `failed` and `dropped`";
+            let outcomes = "Outcomes and reasons, separated by commas; also `failed` and `dropped`";
             Operation::new("watch_activity", "activity", summary)
-                .parameter("query", "account", "Only those of this account", name_schema())
-                .parameter("query", "trigger", "Only those of triggers with this id", name_schema())
+                .parameter("query", "account", "Only firings of this account", name_schema())
+                .parameter("query", "trigger", "Only firings of triggers with this id", name_schema())
                 .parameter("query", "outcome", outcomes, json!({"type": "string"}))
-                .content(200, "A stream without an end", "text/event-stream", json!({"type": "string"}))
+                .content(200, "An endless stream", "text/event-stream", json!({"type": "string"}))
                 .shape(Shape::of::<Line<'_>>())
                 .problem(400, "The query can't be read")
-                .problem(429, "As many clients watch as may")
+                .problem(429, "The limit of watching clients is reached")
         },
     )]
 }
@@ -106,7 +106,7 @@ async fn activity(request: HttpRequest, state: web::Data<AppState>) -> Result<Ht
     let chunks = stream::unfold(first, next_chunk);
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/event-stream"))
-        // What lies between must pass each line on as it comes.
+        // Proxies must pass each line on as it comes.
         .insert_header((header::CACHE_CONTROL, "no-store, no-transform"))
         .insert_header(("x-accel-buffering", "no"))
         .streaming(chunks))
@@ -120,12 +120,12 @@ fn read_filter(request: &HttpRequest) -> Result<ActivityFilter, Problem> {
     let account = account.filter(|text| !text.is_empty()).map(|text| AccountId::new(&text)).transpose();
     let trigger = trigger.filter(|text| !text.is_empty()).map(|text| TriggerId::new(&text)).transpose();
     let mut filter = ActivityFilter::default();
-    filter.account = account.map_err(|error| bad("bad_name", format!("`account` can't be used: {error}")))?;
-    filter.trigger = trigger.map_err(|error| bad("bad_name", format!("`trigger` can't be used: {error}")))?;
+    filter.account = account.map_err(|error| bad("bad_name", format!("`account` is not valid: {error}")))?;
+    filter.trigger = trigger.map_err(|error| bad("bad_name", format!("`trigger` is not valid: {error}")))?;
     filter.with_outcomes(&outcome.unwrap_or_default()).map_err(|error| bad("bad_outcome", error.to_string()))
 }
 
-/// What a key may watch: the operator's all, an account's its own where the operator allows it.
+/// What a key may watch: the operator everything, an account its own firings if the operator allows it.
 fn scoped(
     scope: &Scope,
     mut filter: ActivityFilter,
@@ -141,16 +141,18 @@ fn scoped(
             filter.account = Some(own.clone());
             Ok((Some(own.clone()), filter))
         }
-        Scope::Account(_) => Err(forbidden("activity is for the operator here; `activity.for_accounts` changes that")),
+        Scope::Account(_) => {
+            Err(forbidden("only the operator may watch activity on this node; `activity.for_accounts` changes that"))
+        }
         Scope::Producer { .. } => Err(forbidden("a key with the scope `producer` may not watch activity")),
     }
 }
 
-/// A stream under way.
+/// An open stream.
 struct Watched {
     subscription: Subscription,
     node: Arc<str>,
-    /// What is sent first, so that the client knows that it is watching.
+    /// Sent first, so that the client knows that it is connected.
     hello: Option<String>,
     sent_at: Option<Instant>,
 }
@@ -160,7 +162,7 @@ async fn next_chunk(mut watched: Watched) -> Option<(Result<Bytes, Infallible>, 
         return Some((Ok(hello.into()), watched));
     }
     if let Some(sent_at) = watched.sent_at {
-        // Only so many lines can wait, so this also bounds how many are sent.
+        // The buffer of waiting lines is bounded, so this also bounds how many are sent.
         tokio::time::sleep(SENT_EVERY.saturating_sub(sent_at.elapsed())).await;
     }
     let chunk = match tokio::time::timeout(KEPT_ALIVE_EVERY, watched.subscription.next()).await {
@@ -175,7 +177,7 @@ fn text(batch: &Batch, node: &str) -> String {
     let mut text = String::with_capacity(batch.lines.len() * 320 + 64);
     for ended in &batch.lines {
         let line = serde_json::to_string(&Line::of(ended, node)).expect("strings and numbers are JSON");
-        // JSON has no line break but in an escape, so one line is one field.
+        // JSON text has no raw line break, so one line is one field.
         let _ = write!(text, "event: firing\ndata: {line}\n\n");
     }
     if batch.skipped > 0 {

@@ -1,6 +1,5 @@
-//! Who may do what. A key comes as `Authorization: Bearer …`; what is kept of it is a hash. Without
-//! an operator's key in the settings the node listens on loopback only, and a request without a key
-//! is the operator's.
+//! Decides who may do what. A key is sent as `Authorization: Bearer …`; only its hash is stored. Without an operator's
+//! key in the settings the node listens on loopback only, and a request without a key has the operator's rights.
 
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
@@ -17,15 +16,15 @@ use crate::model::key::{KeyHash, Scope};
 pub(super) enum Want<'a> {
     /// Post events.
     PostEvents,
-    /// Work on what an account has.
+    /// Read or change an account's records.
     Account(&'a AccountId),
-    /// Read what every customer may know.
+    /// Read what every customer may read.
     Read,
-    /// Work on keys.
+    /// Manage keys.
     Operate,
 }
 
-/// Lets the request pass or says why not. What is let pass is told its scope.
+/// Admits the request and returns its scope, or returns why not.
 pub(super) fn authorize(request: &HttpRequest, state: &AppState, want: Want<'_>) -> Result<Scope, Problem> {
     let scope = scope_of(request, state)?;
     let may = match (&scope, want) {
@@ -53,7 +52,7 @@ fn scope_of(request: &HttpRequest, state: &AppState) -> Result<Scope, Problem> {
     let Some(key) = key else {
         return Err(unauthorized("key_malformed", "a key is sent as: Authorization: Bearer …"));
     };
-    // Equal or not, the comparison takes the same time, so it tells nothing of the key.
+    // A comparison in constant time reveals nothing of the key.
     if operator_key.is_some_and(|own| own.as_bytes().ct_eq(key.as_bytes()).into()) {
         return Ok(Scope::Operator);
     }

@@ -1,4 +1,4 @@
-//! Reads requests' bodies, never more of one than may come, and never waits longer than it may take.
+//! Reads requests' bodies, within bounds of size and time.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -12,18 +12,24 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use serde_json::Value;
 
+use super::gzip::{self, Unreadable};
 use super::payer::Payer;
 use super::problem::Problem;
 use super::state::AppState;
 use crate::flow::fairness::Taken;
 use crate::flow::refusal::{Full, Refusal};
+use crate::json;
+use crate::model::duration_text::DurationText;
 use crate::model::media_type::MediaType;
 
-/// The longest body of what is not events: a template of the greatest size, written as JSON with
-/// every byte escaped, and a trigger of the greatest size, fit.
-const DOCUMENT_BYTES_MAX: usize = 1 << 20;
+/// The longest body other than events. It fits a template of the greatest size, written as JSON with every byte
+/// escaped, and a trigger of the greatest size.
+pub(super) const DOCUMENT_BYTES_MAX: usize = 1 << 20;
 
-/// A body that was read. While it is held it counts against the bound on all bodies together.
+/// The most characters of a header that a message repeats.
+const CODINGS_SHOWN: usize = 80;
+
+/// A body that was read. Until it is dropped it counts against the bound on all bodies together.
 pub(super) struct Body {
     pub(super) bytes: Bytes,
     pub(super) taken: Taken,
@@ -34,9 +40,67 @@ fn charge(taken: &mut Taken, bytes: usize) -> Result<(), Problem> {
     if taken.grow(bytes) { Ok(()) } else { Err(Refusal::Full(Full::Bodies).into()) }
 }
 
-/// Reads a body of `max` bytes at most. One that says it is longer is not read at all, and one that
-/// dribbles in does not hold its connection for ever.
+/// Reads a body of at most `max` bytes. A body that announces more is not read at all, and one that arrives too slowly
+/// is refused after a time.
 pub(super) async fn read(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    state: &AppState,
+    max: usize,
+) -> Result<Body, Problem> {
+    if coding(request)?.is_some() {
+        return Err(unsupported_coding(request, "send it as it is"));
+    }
+    read_as_it_comes(request, payload, state, max).await
+}
+
+/// The same for a body that may be compressed with gzip. What it holds is bounded and counted, and not its length.
+pub(super) async fn read_decompressed(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    state: &AppState,
+    max: usize,
+) -> Result<Body, Problem> {
+    let is_gzip = match coding(request)? {
+        None => false,
+        Some(coding) if ["gzip", "x-gzip"].iter().any(|own| coding.eq_ignore_ascii_case(own)) => true,
+        Some(_) => return Err(unsupported_coding(request, "send it as it is, or compressed with gzip")),
+    };
+    let body = read_as_it_comes(request, payload, state, max).await?;
+    if !is_gzip {
+        return Ok(body);
+    }
+    let mut taken = body.taken.share().take_some(0);
+    let plain = gzip::decompress(&body.bytes, max, |bytes| taken.grow(bytes));
+    let bytes = plain.map_err(|unreadable| match unreadable {
+        Unreadable::TooLarge => too_large(max),
+        Unreadable::NoRoom => Refusal::Full(Full::Bodies).into(),
+        Unreadable::NotGzip => {
+            let detail = "the body is not gzip, or not all of it, and its `content-encoding` says that it is";
+            Problem::new(StatusCode::BAD_REQUEST, "bad_gzip", detail)
+        }
+    })?;
+    Ok(Body { bytes, taken })
+}
+
+/// The coding of the body (RFC 9110, section 8.4); `None` where it is as it is.
+fn coding(request: &HttpRequest) -> Result<Option<&str>, Problem> {
+    let mut codings = request.headers().get_all(CONTENT_ENCODING);
+    let Some(coding) = codings.next() else { return Ok(None) };
+    // Several were applied one after the other.
+    let only = coding.to_str().ok().filter(|_| codings.next().is_none()).map(str::trim);
+    let only = only.ok_or_else(|| unsupported_coding(request, "send it as it is"))?;
+    Ok(Some(only).filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity")))
+}
+
+fn unsupported_coding(request: &HttpRequest, instead: &str) -> Problem {
+    let codings: Vec<_> = request.headers().get_all(CONTENT_ENCODING).map(HeaderValue::as_bytes).collect();
+    let codings: String = String::from_utf8_lossy(&codings.join(&b", "[..])).chars().take(CODINGS_SHOWN).collect();
+    let detail = format!("the body's coding {codings:?} is not supported; {instead}");
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_content_coding", detail)
+}
+
+async fn read_as_it_comes(
     request: &HttpRequest,
     payload: &mut web::Payload,
     state: &AppState,
@@ -47,14 +111,14 @@ pub(super) async fn read(
     match in_time(within, read_whole(request, payload, &mut taken, max)).await {
         Some(read) => Ok(Body { bytes: read?, taken }),
         None => {
-            let detail = format!("the body did not arrive within {} ms; nothing of it was taken", within.as_millis());
+            let detail = format!("the body did not arrive within {}; no part of it was accepted", DurationText(within));
             let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail);
             Err(problem.with_header(CONNECTION, HeaderValue::from_static("close")))
         }
     }
 }
 
-/// Most bodies come with their heads, and are there at a second look, which is cheaper than a timer.
+/// Most bodies arrive with their heads and are complete at the second poll, which is cheaper than a timer.
 async fn in_time<T>(within: Duration, reading: impl Future<Output = T>) -> Option<T> {
     let mut reading = pin!(reading);
     for _ in 0..2 {
@@ -72,21 +136,17 @@ async fn read_whole(
     taken: &mut Taken,
     max: usize,
 ) -> Result<Bytes, Problem> {
-    if let Some(coding) = request.headers().get(CONTENT_ENCODING).filter(|c| *c != "identity") {
-        let detail = format!("the body's coding {coding:?} is not taken; send it as it is");
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_content_coding", detail));
-    }
     let length = request.headers().get(CONTENT_LENGTH).and_then(|l| l.to_str().ok()?.parse().ok());
     if length.is_some_and(|length: u64| length > max as u64) {
         return Err(too_large(max));
     }
     let broken = |error: actix_web::error::PayloadError| {
-        Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", format!("the body did not arrive whole: {error}"))
+        Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", format!("the body is incomplete: {error}"))
     };
     let Some(first) = payload.next().await.transpose().map_err(broken)? else {
         return Ok(Bytes::new());
     };
-    // Most bodies come in one piece, and need no copy.
+    // Most bodies come in one piece and need no copy.
     if first.len() > max {
         return Err(too_large(max));
     }
@@ -94,7 +154,7 @@ async fn read_whole(
     let Some(second) = payload.next().await.transpose().map_err(broken)? else {
         return Ok(first);
     };
-    // In one piece where the length is known: a buffer that doubles takes up to twice the bytes that are counted.
+    // One allocation if the length is known: a buffer that doubles takes up to twice the bytes that are counted.
     let mut body = BytesMut::with_capacity(length.map_or(first.len(), |length| length as usize));
     body.extend_from_slice(&first);
     drop(first);
@@ -119,7 +179,7 @@ pub(super) async fn read_json(
     parse(&read_document(request, payload, state).await?.bytes)
 }
 
-/// Reads a JSON document where there is one: an empty body is none.
+/// Reads an optional JSON document: an empty body is `None`.
 pub(super) async fn read_optional_json(
     request: &HttpRequest,
     payload: &mut web::Payload,
@@ -129,7 +189,7 @@ pub(super) async fn read_optional_json(
     if body.bytes.is_empty() { Ok(None) } else { parse(&body.bytes).map(Some) }
 }
 
-/// Reads a JSON document, and its text for a caller to whom it matters how something is written.
+/// Reads a JSON document and returns its text too, for a caller that needs the original notation.
 pub(super) async fn read_json_text(
     request: &HttpRequest,
     payload: &mut web::Payload,
@@ -150,16 +210,16 @@ async fn read_document(request: &HttpRequest, payload: &mut web::Payload, state:
 fn parse(text: &[u8]) -> Result<Value, Problem> {
     let malformed =
         |error| Problem::new(StatusCode::BAD_REQUEST, "malformed_body", format!("the body is not JSON: {error}"));
-    serde_json::from_slice(text).map_err(malformed)
+    json::read_value(text).map_err(malformed)
 }
 
-/// The media type in lower case, without parameters. Text in another character set than UTF-8 is refused here, not
-/// misread later.
+/// The media type in lower case, without parameters. Text in a character set other than UTF-8 is refused here, so that
+/// it is not misread later.
 pub(super) fn media_type(request: &HttpRequest) -> Result<Option<String>, Problem> {
     let Some(value) = request.headers().get(CONTENT_TYPE) else {
         return Ok(None);
     };
-    // What is not a media type is one that nothing reads.
+    // An invalid media type is treated as one that no encoding reads.
     let Some(media) = value.to_str().ok().and_then(MediaType::parse) else {
         return Ok(Some(String::new()));
     };
@@ -176,7 +236,7 @@ pub(super) fn unsupported(taken: &str) -> Problem {
     Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
 }
 
-fn too_large(max: usize) -> Problem {
+pub(super) fn too_large(max: usize) -> Problem {
     let detail = format!("the body is longer than {max} bytes; no part of it was accepted, send it in parts");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
 }

@@ -1,4 +1,4 @@
-//! A call of the interface: where it is, what handles it, and what the OpenAPI document says of it.
+//! A call of the interface: its path, its handler, and its description in the OpenAPI document.
 
 use actix_web::Route;
 use actix_web::http::Method;
@@ -10,7 +10,7 @@ use super::openapi::operation::Operation;
 pub(super) struct Call {
     pub(super) method: Method,
     pub(super) path: &'static str,
-    /// Makes a route to the handler, for each HTTP thread.
+    /// Makes a route to the handler; called on each HTTP thread.
     pub(super) handler: fn() -> Route,
     pub(super) operation: fn() -> Operation,
 }

@@ -1,4 +1,4 @@
-//! How the destinations of this node are doing, the most troubled first.
+//! The states of this node's destinations, the most troubled first.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,9 +16,9 @@ use super::problem::Problem;
 use super::state::AppState;
 use super::{activity, paging};
 use crate::flow::destination_state::{DestinationState, DestinationsAsked, Survey};
+use crate::model::duration_text::DurationText;
 
-/// How long a dispatch thread may take to say how its destinations are doing. One that is busy for longer is a
-/// trouble of its own, which the response then names.
+/// How long a dispatch thread may take to report its destinations. If one takes longer, the response is a 503 problem.
 const TOLD_WITHIN: Duration = Duration::from_secs(2);
 
 /// The destinations of this node.
@@ -28,11 +28,11 @@ struct Destinations {
     node: String,
     /// The most troubled first.
     items: Vec<DestinationView>,
-    /// How many there are.
+    /// How many destinations there are.
     total: usize,
 }
 
-/// One destination. Its numbers count since the first of its deliveries after it was idle.
+/// One destination. Its numbers count since the first delivery after it was idle.
 #[derive(Debug, Serialize, ToSchema)]
 struct DestinationView {
     /// Scheme, host and port.
@@ -41,17 +41,17 @@ struct DestinationView {
     /// What is wrong: `none`, `failing` (the last attempt was not delivered), `dropping` (deliveries were dropped
     /// within the last minute) or `stalled` (so slow that it no longer paces producers).
     trouble: &'static str,
-    /// Deliveries that wait.
+    /// Queued deliveries.
     queued: usize,
     /// Bytes of their bodies.
     queued_bytes: usize,
     /// Attempts in flight.
     in_flight: usize,
-    /// Milliseconds that the oldest delivery has waited; `null` where none does.
+    /// Milliseconds that the oldest queued delivery has waited; `null` if the queue is empty.
     oldest_ms: Option<u64>,
     /// Attempts that ended, by outcome.
     attempts: BTreeMap<&'static str, u64>,
-    /// Deliveries that were dropped, by reason.
+    /// Dropped deliveries, by reason.
     dropped: BTreeMap<&'static str, u64>,
 }
 
@@ -85,7 +85,7 @@ async fn list(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpRe
 }
 
 fn unresponsive() -> Problem {
-    let detail = format!("a dispatch thread did not respond within {} s", TOLD_WITHIN.as_secs());
+    let detail = format!("a dispatch thread did not respond within {}", DurationText(TOLD_WITHIN));
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "dispatch_unresponsive", detail).with_retry_after(1)
 }
 

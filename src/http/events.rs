@@ -1,5 +1,5 @@
-//! Events come in: `POST /v1/events`. The response is held until the events' deliveries are handed to their
-//! destinations, which paces a producer that posts in a closed loop.
+//! `POST /v1/events`: receives events. The response is held until the events' deliveries are handed to their
+//! destinations, which paces a producer that waits for responses.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -17,26 +17,29 @@ use super::state::{AppState, Pipeline};
 use crate::flow::refusal::{Full, Refusal};
 use crate::flow::response::{EventsResponse, Receipt};
 use crate::ingester::EventsReceived;
-use crate::ingester::encoding::{self, Encoding, Source, Unsupported};
+use crate::ingester::encoding::{self, Encoding, RequestContent, Unsupported};
 use crate::model::delivery::{HOPS, HOPS_MAX};
 use crate::model::key::Scope;
 
+/// Where events are posted.
+pub(super) const PATH: &str = "/v1/events";
+
 pub(super) fn calls() -> Vec<Call> {
-    vec![Call::post("/v1/events", || web::route().to(post), described)]
+    vec![Call::post(PATH, || web::route().to(post), described)]
 }
 
 fn described() -> Operation {
     let summary = "Post events: one object or an array, NDJSON, or CloudEvents 1.0 (structured, batched, binary)";
     Operation::new("post_events", "events", summary)
         .bodies(request_body(), &[Shape::of::<EventDocument>(), Shape::of::<CloudEventDocument>()])
-        .json(202, "Events were accepted; each that was not is named", Shape::of::<Receipt>())
+        .json(202, "Events were accepted; each rejected event is named", Shape::of::<Receipt>())
         .problem(422, "No event is valid")
-        .problem(429, "The engine is full; no event was accepted. `Retry-After` says when to try again")
+        .problem(429, "The node is full; no event was accepted. `Retry-After` says when to try again")
         .problem(508, "The header `posthaste-hops` says that deliveries lead back here in a loop")
         .problem(503, "The node is stopping, or does not have the role `ingest`: no event was accepted. Or Redis is unavailable: send the request again later")
 }
 
-/// The bodies that the encodings take.
+/// The bodies that the encodings accept.
 fn request_body() -> Value {
     let taken = encoding::ALL.iter().filter_map(|one| Some((*one.media_types.first()?, (one.schema)()?)));
     let content: serde_json::Map<String, Value> =
@@ -55,15 +58,14 @@ async fn post(
     state: web::Data<AppState>,
     pipeline: web::Data<Pipeline>,
 ) -> Result<HttpResponse, Problem> {
-    // What the Ingester refuses it counts; this is what never reaches it.
+    // The Ingester counts its own refusals; the others are counted here.
     let handed_over = hand_over(&request, &mut payload, &state, &pipeline).await;
     let response = handed_over.inspect_err(|problem| state.metrics.events.rejected.inc_by(problem.code, 1))?;
     let receipt = response.await.unwrap_or(Err(Refusal::Stopping))?;
     Ok(HttpResponse::Accepted().json(receipt))
 }
 
-/// Reads the request and hands it to the Ingester, with what its body counts for. What is returned receives the
-/// response.
+/// Reads the request and hands it to the Ingester, with the charge of its body. Returns the receiver of the response.
 async fn hand_over(
     request: &HttpRequest,
     payload: &mut web::Payload,
@@ -79,40 +81,45 @@ async fn hand_over(
     let has_attributes = request.headers().contains_key("ce-specversion");
     let encoding = Encoding::select(media_type.as_deref(), has_attributes)
         .map_err(|Unsupported(supported)| body::unsupported(&supported))?;
-    // Refused before its body is read, a request costs next to nothing.
+    // Refused before its body is read, a request is very cheap.
     if let Some(refusal) = state.gate.refusal() {
         return Err(refusal.into());
     }
     if state.gate.is_full() {
         return Err(Refusal::Full(Full::Node).into());
     }
-    let body = body::read(request, payload, state, state.config.ingest.body_bytes_max).await?;
+    let body = body::read_decompressed(request, payload, state, state.config.ingest.body_bytes_max).await?;
     let headers = if encoding.reads_headers { attributes(request) } else { Vec::new() };
-    let source = Source { body: body.bytes, headers };
+    let source = RequestContent { body: body.bytes, headers };
     let (reply, response) = oneshot::channel();
     let received = EventsReceived { source, body: body.taken, encoding, only_account, hops, reply };
     pipeline.ingester.try_send(received).map_err(|_| Refusal::Full(Full::Node))?;
     Ok(response)
 }
 
-/// How many deliveries in a row led to the request: none where the header is missing.
+/// The number of deliveries that led to the request: zero if the header is missing.
 fn hops(request: &HttpRequest) -> Result<u8, Problem> {
     let mut values = request.headers().get_all(HOPS);
     let Some(value) = values.next() else { return Ok(0) };
     let number = value.to_str().ok().filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
     let Some(number) = number.filter(|_| values.next().is_none()) else {
-        let detail = format!("the header {HOPS} is one whole number; send back what a delivery had, or leave it out");
+        let detail = format!("the header {HOPS} is one whole number; copy it from the delivery, or leave it out");
         return Err(Problem::new(StatusCode::BAD_REQUEST, "bad_hops", detail));
     };
-    // What is too large for a number is past the bound as well.
+    // A number too large to parse exceeds the bound as well.
     let hops = number.parse().unwrap_or(u8::MAX);
     if hops >= HOPS_MAX { Err(Refusal::Loop.into()) } else { Ok(hops) }
 }
 
-/// The headers that hold a CloudEvent's attributes.
+/// The headers that carry a CloudEvent's attributes (HTTP protocol binding, section 3.1): `content-type` is
+/// `datacontenttype`, the others begin with `ce-`.
 fn attributes(request: &HttpRequest) -> Vec<(String, Bytes)> {
     let headers = request.headers().iter();
-    let attributes = headers.filter_map(|(name, value)| Some((name.as_str().strip_prefix("ce-")?, value)));
+    let attributes = headers.filter_map(|(name, value)| match name.as_str() {
+        "content-type" => Some(("datacontenttype", value)),
+        "ce-datacontenttype" => None,
+        name => Some((name.strip_prefix("ce-")?, value)),
+    });
     attributes.map(|(name, value)| (name.to_owned(), Bytes::copy_from_slice(value.as_bytes()))).collect()
 }
 

@@ -1,5 +1,5 @@
-//! Requests that hold much memory or a processor for long: lists, checks, and writes that compile a template. Accounts
-//! share how many there may be at a time.
+//! Bounds the requests that need much memory or processor time: lists, checks, and writes that compile a template.
+//! Accounts share the number of concurrent ones.
 
 use actix_web::http::StatusCode;
 
@@ -8,12 +8,12 @@ use crate::flow::fairness::{Pool, Taken};
 use crate::flow::refusal::RETRY_AFTER_S;
 use crate::model::id::AccountId;
 
-/// Such requests at a time. Each holds a few megabytes at most, for some milliseconds.
+/// The most such requests at a time. Each needs at most a few megabytes, for some milliseconds.
 const REQUESTS_MAX: usize = 64;
-/// A lone account may have half of them, and each of several an equal part.
+/// A lone account may have half of them, and each of several accounts an equal part.
 const WEIGHT: usize = 1;
 
-/// How many such requests there may be.
+/// Counts such requests.
 pub struct Expensive(Pool<AccountId>);
 
 impl Default for Expensive {
@@ -23,10 +23,11 @@ impl Default for Expensive {
 }
 
 impl Expensive {
-    /// Begins one; it ends when what is returned is dropped.
+    /// Begins one; it ends when the returned value is dropped.
     pub(super) fn begin(&self, account: &AccountId) -> Result<Taken, Problem> {
         let refused = || {
-            let detail = "this account has as many lists and checks under way as it may; send the request again later";
+            let detail =
+                "this account has reached its limit of concurrent lists and checks; send the request again later";
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "engine_full", detail).with_retry_after(RETRY_AFTER_S)
         };
         self.0.share(account).take(1).ok_or_else(refused)

@@ -1,4 +1,4 @@
-//! The expressions in the URL and the headers of a trigger, as they are judged when it is saved.
+//! Checks the expressions in the URL and the headers of a trigger when it is saved.
 
 use super::state::AppState;
 use crate::json::Document;
@@ -6,7 +6,7 @@ use crate::model::field::FieldError;
 use crate::model::trigger::{Trigger, header_pointer};
 use crate::templating::{self, Data, Diagnostic, Expressions, RequestFinding, Setting, Unsendable};
 
-/// Says what is odd, with the place that is meant; or all that is wrong. What `data` has is known.
+/// Returns the warnings, each with its location, or all errors. The members of `data` are known from the dictionary.
 pub(super) fn judge(
     trigger: &Trigger,
     data: Option<&Document>,
@@ -21,7 +21,7 @@ pub(super) fn judge(
     }
 }
 
-/// What the trigger sends with these data: the URL and the values of the headers.
+/// What the trigger sends for this data: the URL and the values of the headers.
 pub(super) fn preview(
     trigger: &Trigger,
     data: &Data,
@@ -35,7 +35,7 @@ pub(super) fn preview(
             Unsendable::Header => ("/headers", "header_refused"),
             Unsendable::Url | Unsendable::Rendering(_) => ("/url", "url_refused"),
         };
-        FieldError::new(pointer, code, format!("with this data nothing would be sent: {reason}"))
+        FieldError::new(pointer, code, format!("nothing would be sent for this data: {reason}"))
     })?;
     let values = target.headers.iter().map(|(_, value)| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let names = trigger.headers.iter().map(|(name, _)| name.clone());

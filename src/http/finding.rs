@@ -1,4 +1,4 @@
-//! What is worth a look in a record that may be saved.
+//! Warnings about a record that may be saved.
 
 use serde::Serialize;
 use utoipa::ToSchema;

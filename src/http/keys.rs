@@ -1,4 +1,4 @@
-//! Keys: made, listed and deleted by the operator. The key itself is in one answer, once.
+//! Keys: the operator creates, lists and deletes them. The key itself is shown in one response only.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -40,9 +40,9 @@ pub(super) fn calls() -> Vec<Call> {
             "/v1/keys/{id}",
             || web::route().to(delete),
             || {
-                Operation::new("delete_key", "keys", "Delete a key; from then on it opens nothing")
+                Operation::new("delete_key", "keys", "Delete a key; from then on it is refused")
                     .empty(204, "Deleted")
-                    .problem(404, "There is no such key")
+                    .problem(404, "The key does not exist")
             },
         ),
     ]
@@ -62,7 +62,7 @@ async fn create(
     let (name, scope) = fields.finish(scope.map(|scope| (name, scope))).map_err(invalid)?;
     let (key, shown) = Key::make(name, scope, Timestamp::now()).map_err(|error| {
         tracing::error!(%error, "the system gives no randomness");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "a fault of the engine; no key was made")
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "an internal error; no key was created")
     })?;
     state.store.put(None, &key, Precondition::Absent).await?;
     let mut view = key.to_json();

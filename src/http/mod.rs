@@ -1,5 +1,5 @@
 //! The HTTP interface, version 1. `routes.rs` has the table of all calls; one file for each kind of resource handles
-//! them. What a request means is decided behind this module, and it sends nothing itself.
+//! them. The modules below this layer decide about records and events; it sends no deliveries itself.
 
 mod activity;
 mod auth;
@@ -9,9 +9,11 @@ mod console;
 mod destinations;
 mod dictionary;
 mod events;
+mod expect;
 mod expensive;
 mod expressions;
 mod finding;
+mod gzip;
 pub mod inbound;
 mod keys;
 mod openapi;

@@ -1,5 +1,5 @@
-//! What the operator's tools ask: alive, ready, metrics, and the OpenAPI document. Open without a key: they hold numbers
-//! and fixed words only.
+//! The calls for the operator's tools: health, readiness, metrics, and the OpenAPI document. They need no key: they
+//! return numbers and fixed words only.
 
 use std::sync::atomic::Ordering;
 
@@ -17,7 +17,7 @@ use crate::flow::refusal::Refusal;
 use crate::store::StoreState;
 use crate::telemetry::metrics::Metrics;
 
-/// Gives the OpenAPI document.
+/// The type that serves the OpenAPI document.
 #[derive(Clone, Copy)]
 pub(super) struct OpenApi(pub(super) fn() -> &'static Value);
 
@@ -47,15 +47,15 @@ pub(super) fn calls() -> Vec<Call> {
         Call::get(
             "/healthz",
             || web::route().to(alive),
-            || operation("is_alive", "Whether the process is alive").json(200, "It is", Shape::of::<Alive>()),
+            || operation("is_alive", "Whether the process is alive").json(200, "It is alive", Shape::of::<Alive>()),
         ),
         Call::get(
             "/readyz",
             || web::route().to(ready),
             || {
-                operation("is_ready", "Whether the node is ready for what its roles say")
+                operation("is_ready", "Whether the node is ready to act in its roles")
                     .json(200, "It is ready", Shape::of::<Ready>())
-                    .problem(503, "It is stopping; or what it accepts can't be kept: Redis is unavailable, or the journal can't be written; or it still hands on what the journal held")
+                    .problem(503, "It is not ready: it is stopping, Redis is unavailable, the journal can't be written, or deliveries of the journal are still being handed on")
             },
         ),
     ]
@@ -73,18 +73,18 @@ struct Alive {
     status: &'static str,
 }
 
-/// What the node is ready for.
+/// The node's readiness.
 #[derive(Debug, Serialize, ToSchema)]
 struct Ready {
     /// True.
     ready: bool,
     /// `ingest`: it accepts events; `dispatch`: it sends deliveries.
     roles: Vec<&'static str>,
-    /// True where events are refused with 429 now, since as many are in flight as may be.
+    /// True while events are refused with 429 because a bound is reached.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     full: bool,
-    /// Where triggers, templates and keys can't be changed now, why: `unreachable` or `read_only` (a full disk). What is
-    /// live stays live.
+    /// Why triggers, templates and keys can't be changed at the moment: `unreachable` or `read_only` (a full disk).
+    /// Live records stay live.
     #[serde(skip_serializing_if = "Option::is_none")]
     store: Option<&'static str>,
 }

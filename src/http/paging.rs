@@ -1,4 +1,4 @@
-//! Lists come in pages: `limit` records, after `cursor`.
+//! Pages of lists: `limit` records after `cursor`.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
@@ -10,19 +10,19 @@ use serde_json::{Map, Value, json};
 use super::openapi::operation::Operation;
 use super::problem::Problem;
 
-/// Records of a page where the request does not say.
+/// Records of a page by default.
 const LIMIT_DEFAULT: usize = 100;
-/// Records of a page at most.
+/// The most records of a page.
 const LIMIT_MAX: usize = 1_000;
 
-/// What a list may be asked for.
+/// The query of a list.
 #[derive(Debug, Deserialize)]
 struct Paging {
     limit: Option<String>,
     cursor: Option<String>,
 }
 
-/// What a request asks for: the id to begin after, and how many records.
+/// The requested page: the id to begin after, and the number of records.
 pub(super) fn paging(request: &HttpRequest) -> Result<(Option<String>, usize), Problem> {
     let bad = "the query can't be read; it takes limit and cursor";
     let paging = web::Query::<Paging>::from_query(request.query_string())
@@ -31,19 +31,19 @@ pub(super) fn paging(request: &HttpRequest) -> Result<(Option<String>, usize), P
     Ok((paging.cursor.as_deref().map(read_cursor).transpose()?, limit))
 }
 
-/// The id that a cursor stands for.
+/// The id that a cursor contains.
 pub(super) fn read_cursor(cursor: &str) -> Result<String, Problem> {
     let decoded = BASE64.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let detail = "`cursor` is the text that the page before gave";
+    let detail = "`cursor` is the one that the previous page returned";
     decoded.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "bad_cursor", detail))
 }
 
-/// The cursor of what follows an id.
+/// The cursor for the records after an id.
 pub(super) fn cursor(id: &str) -> String {
     BASE64.encode(id)
 }
 
-/// How many records a request asks for, where there are no more pages than one.
+/// The requested number of records, for a list of a single page.
 pub(super) fn limit(request: &HttpRequest) -> Result<usize, Problem> {
     paging(request).map(|(_, limit)| limit)
 }
@@ -51,11 +51,11 @@ pub(super) fn limit(request: &HttpRequest) -> Result<usize, Problem> {
 fn read_limit(text: Option<&str>) -> Result<usize, Problem> {
     let Some(text) = text else { return Ok(LIMIT_DEFAULT) };
     let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
-    let detail = || format!("`limit` is a number from 1 to {LIMIT_MAX}");
+    let detail = || format!("`limit` must be a number from 1 to {LIMIT_MAX}");
     limit.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "bad_limit", detail()))
 }
 
-/// A page of a list: `items`, and a `cursor` where there are more.
+/// A page of a list: `items`, and a `cursor` if there are more.
 pub(super) fn page(items: Vec<Value>, next: Option<String>) -> Value {
     let mut document = Map::new();
     document.insert("items".into(), items.into());
@@ -67,7 +67,12 @@ pub(super) fn page(items: Vec<Value>, next: Option<String>) -> Value {
 
 /// Adds the parameters of a list to its description.
 pub(super) fn paged(operation: Operation) -> Operation {
-    limited(operation).parameter("query", "cursor", "The cursor of the page before", json!({"type": "string"}))
+    limited(operation).parameter(
+        "query",
+        "cursor",
+        "The cursor that the previous page returned",
+        json!({"type": "string"}),
+    )
 }
 
 /// Adds the parameter `limit` to a description.

@@ -1,4 +1,4 @@
-//! The parts of a path that name what a request is about.
+//! Reads the parameters of a path.
 
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
@@ -8,7 +8,7 @@ use super::problem::Problem;
 use super::state::AppState;
 use crate::model::id::AccountId;
 
-/// The account that the path names, if the request may work on it.
+/// The account in the path, if the request may access it.
 pub(super) fn account(request: &HttpRequest, state: &AppState) -> Result<AccountId, Problem> {
     let name = request.match_info().get("account").unwrap_or_default();
     let account = AccountId::new(name)
@@ -17,7 +17,7 @@ pub(super) fn account(request: &HttpRequest, state: &AppState) -> Result<Account
     Ok(account)
 }
 
-/// The id that the path names.
+/// The id in the path.
 pub(super) fn id(request: &HttpRequest) -> String {
     request.match_info().get("id").unwrap_or_default().to_owned()
 }

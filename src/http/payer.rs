@@ -1,5 +1,5 @@
-//! Whose share of the node a request uses before anything of it is read: its key's, or where it has none, its peer
-//! address's.
+//! Decides whose share of the node a request uses before anything of it is read: the share of its key or, without one,
+//! of its peer address.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
@@ -8,20 +8,20 @@ use std::sync::LazyLock;
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
 
-/// Of keys only a hash is kept, which nobody outside can choose.
+/// Keys are hashed with a random seed, so that no client can choose the hash.
 static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
-/// Who uses a share.
+/// The holder of a share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Payer {
     /// Requests with this key.
     Key(u64),
-    /// Requests without a key from this address; of IPv6 the first 64 bits, which one customer commonly has.
+    /// Requests without a key from this address; for IPv6 from its first 64 bits, which usually belong to one customer.
     Peer(Option<IpAddr>),
 }
 
 impl Payer {
-    /// The one of a request.
+    /// The holder for a request.
     pub fn of(request: &HttpRequest) -> Self {
         match request.headers().get(AUTHORIZATION) {
             Some(key) => Self::Key(KEYS.hash_one(key.as_bytes())),
@@ -43,7 +43,7 @@ mod tests {
     use actix_web::test::TestRequest;
 
     #[test]
-    fn a_key_counts_and_else_the_network() {
+    fn a_request_without_a_key_counts_for_its_network() {
         let request = |key: Option<&str>, peer: &str| {
             let request = TestRequest::default().peer_addr(format!("{peer}:1").parse().expect("an address"));
             let request = key.into_iter().fold(request, |request, key| request.insert_header(("authorization", key)));

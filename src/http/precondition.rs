@@ -7,7 +7,7 @@ use actix_web::http::header::{IF_MATCH, IF_NONE_MATCH};
 use super::problem::Problem;
 use crate::store::{Precondition, Revision};
 
-/// What must hold for a write of this request to be done.
+/// The precondition of this request's write.
 pub(super) fn of(request: &HttpRequest) -> Result<Precondition, Problem> {
     let text = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default().trim());
     match (text(&IF_MATCH), text(&IF_NONE_MATCH)) {
@@ -15,12 +15,12 @@ pub(super) fn of(request: &HttpRequest) -> Result<Precondition, Problem> {
         (Some("*"), None) => Ok(Precondition::Exists),
         (Some(tags), None) => Ok(Precondition::Is(tags.split(',').filter_map(revision).collect())),
         (None, Some("*")) => Ok(Precondition::Absent),
-        (None, Some(_)) => Err(unsupported("If-None-Match is taken with * on a write")),
-        (Some(_), Some(_)) => Err(unsupported("If-Match and If-None-Match are not taken together")),
+        (None, Some(_)) => Err(unsupported("a write supports If-None-Match only with the value *")),
+        (Some(_), Some(_)) => Err(unsupported("send either If-Match or If-None-Match, not both")),
     }
 }
 
-/// Whether a reader has the record at this revision already.
+/// Whether the client already has this revision of the record.
 pub(super) fn not_modified(request: &HttpRequest, current: Revision) -> bool {
     let tags = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     tags.is_some_and(|tags| {
@@ -28,7 +28,7 @@ pub(super) fn not_modified(request: &HttpRequest, current: Revision) -> bool {
     })
 }
 
-/// A tag that is not one of ours matches nothing; a weak one neither, as the comparison is strong.
+/// An unknown tag matches nothing. A weak one neither, as the comparison is strong.
 fn revision(tag: &str) -> Option<Revision> {
     let digits = tag.trim().strip_prefix('"')?.strip_suffix('"')?;
     digits.parse().ok().map(Revision)

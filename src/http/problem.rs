@@ -1,5 +1,5 @@
-//! Errors as problem documents (RFC 9457), each with a stable `code`. Never a stack, never a value
-//! out of a customer's data.
+//! Errors as problem documents (RFC 9457), each with a stable `code`. They never contain a stack trace or a value of a
+//! customer's data.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::templating::Diagnostic;
 /// The media type of a problem document.
 const CONTENT_TYPE: &str = "application/problem+json";
 
-/// Why a request was not done.
+/// Why a request failed.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Problem {
     /// The HTTP status.
@@ -27,18 +27,18 @@ pub struct Problem {
     /// The status in words.
     #[schema(example = "Unprocessable Entity")]
     pub title: &'static str,
-    /// What kind of problem; stable.
+    /// The kind of problem. Stable.
     #[schema(example = "invalid_trigger")]
     pub code: &'static str,
-    /// What is wrong and what instead, for a person.
+    /// What is wrong and what to do instead, for a person.
     pub detail: String,
     /// Each mistake of a document.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
-    /// Each event that was not accepted.
+    /// Each rejected event.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rejected: Vec<Rejected>,
-    /// How many more were not accepted than `rejected` lists, by code.
+    /// How many more events were rejected than `rejected` lists, by code.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub rejected_more: BTreeMap<&'static str, usize>,
     /// What is wrong with a template.
@@ -77,12 +77,12 @@ impl Problem {
         Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail) }
     }
 
-    /// The client may try again after so many seconds.
+    /// Tells the client to try again after this many seconds.
     pub(super) fn with_retry_after(self, seconds: u64) -> Self {
         self.with_header(header::RETRY_AFTER, seconds)
     }
 
-    /// The connection ends with this response.
+    /// Closes the connection after this response.
     pub(super) fn closing(self) -> Self {
         self.with_header(header::CONNECTION, HeaderValue::from_static("close"))
     }
@@ -110,10 +110,10 @@ impl From<StoreError> for Problem {
             StoreError::Misplaced(_) => (StatusCode::NOT_FOUND, "not_found"),
             StoreError::OverQuota { .. } => (StatusCode::CONFLICT, "quota_exceeded"),
             StoreError::ReadOnly => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
-            // A library's words, which the store writes to the log, are nothing to a client.
+            // The store logs the library's message; a client can't use it.
             StoreError::Unavailable(_) => {
                 let detail =
-                    "the store is not available now; whether a change was made is not known, read it again later";
+                    "the store is unavailable; it is unknown whether the change was made, read the record again later";
                 let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail);
                 return problem.with_header(header::RETRY_AFTER, RETRY_AFTER_S);
             }

@@ -1,5 +1,5 @@
-//! Triggers and templates of an account: the same five calls over both, since they differ in what
-//! a document may say and not in what is done with it.
+//! Triggers and templates of an account. Both have the same five calls: they differ in their documents, not in how they
+//! are stored.
 
 use std::sync::Arc;
 
@@ -23,33 +23,33 @@ use crate::model::id::{AccountId, new_id};
 use crate::model::template::Template;
 use crate::store::{Precondition, Record, StoreError, Stored, Written};
 
-/// How often a write is tried that keeps a part of a record which others change at the same time.
+/// How often a write is tried if it keeps a part of a record that others change at the same time.
 const WRITES_MAX: u32 = 8;
 
 /// What the calls need to know of a kind of record.
 pub(super) trait Resource: Record + 'static {
-    /// Its word in texts.
+    /// Its name in messages.
     const NAME: &'static str;
     /// The code of a document with mistakes.
     const INVALID: &'static str;
-    /// The path of all of an account's records, and of one.
+    /// The path of an account's records of this kind.
     const COLLECTION: &'static str;
-    /// See `COLLECTION`.
+    /// The path of one record.
     const MEMBER: &'static str;
-    /// The names of the calls in a generated client: list, create, read, replace, delete.
+    /// The operation ids of the calls: list, create, read, replace, delete.
     const IDS: [&'static str; 5];
     /// The group of its calls in the OpenAPI document.
     const TAG: &'static str;
-    /// What a 409 to a deletion means.
+    /// The meaning of a 409 response to a deletion.
     const KEPT: &'static str;
 
-    /// The document of one record, and of a page.
+    /// The schemas of one record and of a page.
     fn shapes() -> (Shape, Shape);
 
-    /// As a reader sees it.
+    /// The document that a client reads.
     fn view(&self) -> Value;
 
-    /// Puts into a document what it leaves to the record that it replaces. Says whether there was any.
+    /// Adds to a document what it leaves out and the old record has. Returns whether there was any.
     fn complete(_document: &mut Map<String, Value>, _old: &Self) -> Result<bool, Vec<FieldError>> {
         Ok(false)
     }
@@ -57,12 +57,12 @@ pub(super) trait Resource: Record + 'static {
     /// The rules of this node that the record breaks.
     fn broken_rules(&self, state: &AppState) -> Vec<FieldError>;
 
-    /// Which parts of a document are larger than the quotas allow.
+    /// The parts of a document that exceed the quotas.
     fn over_quota(_: &Map<String, Value>, _: &AppState) -> Vec<FieldError> {
         Vec::new()
     }
 
-    /// Judges it together with what else there is.
+    /// Checks it together with the account's other records.
     fn judge(&self, account: &AccountId, state: &AppState) -> impl Future<Output = Result<Judged, Problem>>;
 }
 
@@ -70,52 +70,52 @@ pub(super) trait Resource: Record + 'static {
 #[derive(Default)]
 pub(super) struct Judged {
     pub(super) warnings: Vec<Finding>,
-    /// What a template compiles to, so that it is compiled once.
+    /// The compiled template, so that it is compiled only once.
     pub(super) live: Option<Arc<LiveTemplate>>,
 }
 
-/// What the OpenAPI document says of the five calls.
+/// The descriptions of the five calls in the OpenAPI document.
 trait Described: Resource {
     fn operation(call: usize, summary: &'static str) -> Operation {
         Operation::new(Self::IDS[call], Self::TAG, summary)
     }
 
     fn describe_list() -> Operation {
-        let operation = Self::operation(0, "List them, in the order of their ids");
+        let operation = Self::operation(0, "List them, ordered by id");
         paging::paged(operation.json(200, "A page", Self::shapes().1))
     }
 
     fn describe_create() -> Operation {
-        Self::operation(1, "Create one; the id is generated unless it is given")
+        Self::operation(1, "Create one; an id is generated if it is left out")
             .body(Self::shapes().0)
             .json(201, "Created", Self::shapes().0)
             .header(&[201], "ETag", "Its entity tag")
             .header(&[201], "Location", "Its path")
-            .problem(409, "There is one with this id, or the account has reached a quota")
+            .problem(409, "The id is in use, or the account has reached a quota")
             .problem(422, "The document has mistakes; `errors` or `diagnostics` names each")
     }
 
     fn describe_read() -> Operation {
         Self::operation(2, "Read one")
-            .parameter("header", "If-None-Match", "Only if its entity tag is another", json!({"type": "string"}))
+            .parameter("header", "If-None-Match", "Only if its entity tag differs", json!({"type": "string"}))
             .json(200, "It", Self::shapes().0)
-            .empty(304, "Its entity tag is still this")
+            .empty(304, "Its entity tag has not changed")
             .header(&[200, 304], "ETag", "Its entity tag")
-            .problem(404, "There is none")
-            .problem(409, "What is stored can't be read")
+            .problem(404, "It does not exist")
+            .problem(409, "The stored record can't be read")
     }
 
     fn describe_replace() -> Operation {
         Self::operation(3, "Create or replace one")
             .parameter("header", "If-Match", "Only if it has this entity tag", json!({"type": "string"}))
-            .parameter("header", "If-None-Match", "`*`: only if there is none", json!({"const": "*"}))
+            .parameter("header", "If-None-Match", "`*`: only if it does not exist", json!({"const": "*"}))
             .body(Self::shapes().0)
             .json(200, "Replaced", Self::shapes().0)
             .json(201, "Created", Self::shapes().0)
             .header(&[200, 201], "ETag", "Its entity tag")
             .header(&[201], "Location", "Its path")
-            .problem(409, "What is stored of its template can't be read, or the account has reached a quota")
-            .problem(412, "It has another entity tag")
+            .problem(409, "Its stored template can't be read, or the account has reached a quota")
+            .problem(412, "Its entity tag differs")
             .problem(422, "The document has mistakes; `errors` or `diagnostics` names each")
     }
 
@@ -123,9 +123,9 @@ trait Described: Resource {
         Self::operation(4, "Delete one")
             .parameter("header", "If-Match", "Only if it has this entity tag", json!({"type": "string"}))
             .empty(204, "Deleted")
-            .problem(404, "There is none")
+            .problem(404, "It does not exist")
             .problem(409, Self::KEPT)
-            .problem(412, "It has another entity tag")
+            .problem(412, "Its entity tag differs")
     }
 }
 
@@ -213,7 +213,7 @@ async fn create<T: Resource>(
         "precondition_failed" => Problem::new(
             StatusCode::CONFLICT,
             "id_taken",
-            format!("there is a {} with this id already; PUT replaces it", T::NAME),
+            format!("a {} with this id exists; PUT replaces it", T::NAME),
         ),
         _ => problem,
     })
@@ -231,7 +231,7 @@ async fn replace<T: Resource>(
     let id = path::id(&request);
     if members.get("id").is_some_and(|own| *own != id.as_str()) {
         let error =
-            FieldError::new("/id", "id_mismatch", format!("the path says `{id}`; leave `id` out or say the same"));
+            FieldError::new("/id", "id_mismatch", format!("the path says `{id}`; leave `id` out or send the same one"));
         return Err(Problem::invalid(T::INVALID, T::NAME, vec![error]));
     }
     members.insert("id".into(), id.into());
@@ -242,7 +242,7 @@ fn object<T: Resource>(document: Value) -> Result<Map<String, Value>, Problem> {
     match document {
         Value::Object(members) => Ok(members),
         other => {
-            let detail = format!("a {} is a JSON object, not {}", T::NAME, crate::json::kind(&other));
+            let detail = format!("a {} must be a JSON object, not {}", T::NAME, crate::json::kind(&other));
             Err(Problem::invalid(T::INVALID, T::NAME, vec![FieldError::new("", "wrong_type", detail)]))
         }
     }
@@ -259,10 +259,10 @@ async fn save<T: Resource>(
     if !repeated.is_empty() {
         return Err(Problem::invalid(T::INVALID, T::NAME, repeated));
     }
-    // What a PUT answers can be put again.
+    // Makes a response to PUT valid as the document of the next PUT.
     members.shift_remove("warnings");
     let _one = state.expensive.begin(account)?;
-    // Before anything is made of the document.
+    // Checked before the document is processed.
     let over = T::over_quota(&members, state);
     if !over.is_empty() {
         return Err(Problem::invalid(T::INVALID, T::NAME, over));
@@ -280,7 +280,7 @@ async fn save<T: Resource>(
     Ok(response.insert_header((ETAG, etag(written.revision))).json(view))
 }
 
-/// Reads the document, with what it leaves to the record that it replaces, judges it and puts it.
+/// Reads the document, completes it from the record that it replaces, checks it and writes it.
 async fn write<T: Resource>(
     account: &AccountId,
     members: &Map<String, Value>,
@@ -298,7 +298,7 @@ async fn write<T: Resource>(
         {
             let kept = T::complete(&mut members, &old.value);
             let kept = kept.map_err(|errors| Problem::invalid(T::INVALID, T::NAME, errors))?;
-            // What is kept must be that of the record which this one replaces, and of no earlier one.
+            // The kept part must be that of the replaced record, not of an earlier revision.
             if kept && matches!(precondition, Precondition::None | Precondition::Exists) {
                 precondition = Precondition::Is(vec![old.revision]);
                 kept_of_another = true;
@@ -318,7 +318,7 @@ async fn write<T: Resource>(
     }
 }
 
-/// The record that a document would replace. One that can't be read is replaced whole.
+/// The record that a document would replace. An unreadable record is replaced completely.
 pub(super) async fn replaced<T: Resource>(
     account: &AccountId,
     members: &Map<String, Value>,

@@ -1,5 +1,5 @@
-//! The one table of calls. The routes of the server, the `Allow` header of a 405 response and the OpenAPI document
-//! follow from it.
+//! The only table of calls. It determines the routes of the server, the `Allow` header of a 405 response, and the
+//! OpenAPI document.
 
 use std::sync::LazyLock;
 
@@ -18,7 +18,7 @@ use super::{
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 
-/// All calls, in the order of the documents.
+/// All calls, in the order of the OpenAPI document.
 fn table() -> Vec<Call> {
     [
         events::calls(),
@@ -57,7 +57,7 @@ fn lower(method: &Method) -> &'static str {
         Method::PUT => "put",
         Method::POST => "post",
         Method::DELETE => "delete",
-        _ => unreachable!("the table has no other method: a test reads it"),
+        _ => unreachable!("a test checks that the table has no other method"),
     }
 }
 
@@ -79,7 +79,7 @@ pub fn admin_routes(config: &mut web::ServiceConfig) {
 fn serve(calls: &[Call], config: &mut web::ServiceConfig) {
     config.app_data(web::Data::new(operations::OpenApi(openapi_document)));
     let mut paths: Vec<&str> = calls.iter().map(|call| call.path).collect();
-    // A literal path before one with parameters that it would match as well.
+    // A literal path comes before a path with parameters that would match it too.
     paths.sort_by_key(|path| (path.matches('{').count(), *path));
     paths.dedup();
     for path in paths {
@@ -88,15 +88,15 @@ fn serve(calls: &[Call], config: &mut web::ServiceConfig) {
     config.default_service(web::to(not_found));
 }
 
-/// A path and the calls on it.
+/// A path and its calls.
 struct Resource<'a> {
     pattern: String,
     calls: Vec<&'a Call>,
 }
 
 impl<'a> Resource<'a> {
-    /// A literal path such as `templates/check` is also what `templates/{id}` means for that id: the methods that the
-    /// literal path does not have are those of the other.
+    /// A literal path such as `templates/check` also matches `templates/{id}`: methods that the literal path does not
+    /// have are handled by the other path.
     fn at(path: &str, calls: &'a [Call]) -> Self {
         let mut own: Vec<&Call> = calls.iter().filter(|call| call.path == path).collect();
         let mut pattern = path.to_owned();
@@ -113,7 +113,7 @@ impl<'a> Resource<'a> {
         Self { pattern, calls: own }
     }
 
-    /// Its methods, as the header `Allow` lists them (RFC 9110, section 10.2.1).
+    /// Its methods, as in the header `Allow` (RFC 9110, section 10.2.1).
     fn allow(&self) -> String {
         let has = |method: &Method| self.calls.iter().any(|call| call.method == *method);
         let all = [Method::GET, Method::HEAD, Method::PUT, Method::POST, Method::DELETE];
@@ -132,7 +132,7 @@ impl<'a> Resource<'a> {
     }
 }
 
-/// Where a path has one parameter, and is otherwise these parts: which part, and its name.
+/// If a path equals these parts but for one parameter: the index of that part, and the parameter's name.
 fn stands_for<'p>(path: &'p str, parts: &[&str]) -> Option<(usize, &'p str)> {
     let other: Vec<&str> = path.split('/').collect();
     if other.len() != parts.len() {
@@ -144,7 +144,7 @@ fn stands_for<'p>(path: &'p str, parts: &[&str]) -> Option<(usize, &'p str)> {
     (differ.next().is_none() && !own.starts_with('{')).then_some((at, name))
 }
 
-/// `GET` serves `HEAD` too: the same without the body (RFC 9110, section 9.3.2), which the server leaves out.
+/// `GET` serves `HEAD` too: the server leaves the body out (RFC 9110, section 9.3.2).
 fn guarded(call: &Call) -> Route {
     let route = (call.handler)();
     match call.method {
@@ -154,12 +154,12 @@ fn guarded(call: &Call) -> Route {
 }
 
 async fn not_found() -> Result<HttpResponse, Problem> {
-    let detail = "there is nothing at this path; /v1/openapi.json lists what there is";
+    let detail = "this path does not exist; /v1/openapi.json lists all paths";
     Err(Problem::new(StatusCode::NOT_FOUND, "no_such_path", detail))
 }
 
 fn method_not_allowed(allow: &str) -> Result<HttpResponse, Problem> {
-    let detail = format!("this path takes {allow}");
+    let detail = format!("this path supports {allow}");
     let allow = HeaderValue::from_str(allow).expect("the names of methods are visible ASCII");
     Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).with_header(header::ALLOW, allow))
 }

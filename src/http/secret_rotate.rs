@@ -1,5 +1,5 @@
-//! A trigger gets a new signing secret, and the others end after a while in which both sign: the receiver
-//! changes to the new one meanwhile.
+//! Adds a new signing secret to a trigger. The others expire after a time in which all of them sign, so that the
+//! receiver can change to the new one.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
@@ -20,21 +20,21 @@ use crate::model::secret::{SECRETS_MAX, Secret};
 use crate::model::trigger::Trigger;
 use crate::store::{Precondition, StoreError};
 
-/// How long the other secrets stay valid where the request does not say, and at most: a day and a week.
+/// How long the other secrets stay valid by default, and at most: a day and a week.
 const GRACE_S: u64 = 86_400;
 const GRACE_S_MAX: u64 = 604_800;
-/// How often a rotation is tried beside other changes of the same trigger.
+/// How often a rotation is tried if others change the same trigger at the same time.
 const WRITES_MAX: u32 = 8;
 
 /// How long the other secrets stay valid.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it only describes")]
+#[expect(dead_code, reason = "it is only a schema")]
 struct RotationDocument {
-    /// Seconds; 86400 where it is left out, 604800 at most.
+    /// Seconds; 86400 by default, at most 604800.
     grace_s: Option<u64>,
 }
 
-/// The new secret. Its key is shown this once.
+/// The new secret. Its key is shown in this response only.
 #[derive(Debug, Serialize, ToSchema)]
 struct Rotated {
     /// Its name in `secrets` of the trigger.
@@ -50,14 +50,14 @@ pub(super) fn calls() -> Vec<Call> {
 }
 
 fn described() -> Operation {
-    let summary = "Make a new signing secret; the others of the trigger end after `grace_s`";
+    let summary = "Make a new signing secret; the trigger's others expire after `grace_s`";
     Operation::new("rotate_secret", "triggers", summary)
         .parameter("header", "If-Match", "Only if the trigger has this entity tag", json!({"type": "string"}))
         .body(Shape::of::<RotationDocument>())
         .json(200, "The new secret", Shape::of::<Rotated>())
-        .problem(404, "There is no such trigger")
-        .problem(409, "Too many secrets are valid, or what is stored can't be read")
-        .problem(412, "The trigger has another entity tag")
+        .problem(404, "The trigger does not exist")
+        .problem(409, "Too many secrets are valid, or the stored trigger can't be read")
+        .problem(412, "The trigger's entity tag differs")
         .problem(422, "The document has mistakes")
 }
 
@@ -72,7 +72,7 @@ async fn rotate(
     let grace = grace(document).map_err(|errors| Problem::invalid("invalid_rotation", "a rotation", errors))?;
     let secret = Secret::make().map_err(|error| {
         tracing::error!(%error, "the system gives no randomness");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "an error of the engine; no secret was made")
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "an internal error; no secret was created")
     })?;
     let id = path::id(&request);
     let mut attempts = 0;
@@ -88,7 +88,7 @@ async fn rotate(
             return Err(too_many());
         }
         trigger.secrets.insert(0, secret.clone());
-        // Nobody else's secret is lost: what was read is what is replaced.
+        // Replaces only the revision that was read, so that no concurrent change is lost.
         let only = Precondition::Is(vec![stored.revision]);
         match state.store.put(Some(&account), &trigger, only).await {
             Err(StoreError::PreconditionFailed { .. }) if attempts < WRITES_MAX => {}
@@ -103,18 +103,17 @@ async fn rotate(
     Ok(response.json(Rotated { id: secret.id(), key: secret.to_text() }))
 }
 
-/// Those that have ended already are left out.
+/// Expired secrets are left out.
 fn end_others(secrets: &mut Vec<Secret>, now: Timestamp, grace: SignedDuration) {
-    // Past the last time that can be written there is no end.
+    // A time past the last representable one means that the secret does not expire.
     let end = now.checked_add(grace).unwrap_or(Timestamp::MAX);
     secrets.iter_mut().for_each(|secret| secret.end_by(end));
     secrets.retain(|secret| secret.until.is_none_or(|until| until > now));
 }
 
 fn too_many() -> Problem {
-    let detail = format!(
-        "{SECRETS_MAX} secrets are valid, as many as a trigger may have; take one away, or rotate with a shorter `grace_s`"
-    );
+    let detail =
+        format!("{SECRETS_MAX} secrets are valid, which is the limit; remove one, or rotate with a shorter `grace_s`");
     Problem::new(StatusCode::CONFLICT, "too_many_secrets", detail)
 }
 
@@ -126,7 +125,7 @@ fn grace(document: Option<Value>) -> Result<SignedDuration, Vec<FieldError>> {
             let seconds = value.as_u64().filter(|seconds| *seconds <= GRACE_S_MAX);
             if seconds.is_none() {
                 let given = if value.is_number() { value.to_string() } else { kind(&value).to_owned() };
-                let detail = format!("`grace_s` is a whole number from 0 to {GRACE_S_MAX}, not {given}");
+                let detail = format!("`grace_s` must be a whole number from 0 to {GRACE_S_MAX}, not {given}");
                 fields.refuse("/grace_s", "out_of_range", detail);
             }
             seconds

@@ -1,15 +1,25 @@
-//! Headers that tell a browser what it may do with a response. The defaults are for data: nothing of it may run, be
-//! framed, guessed at or kept. The console's files set their own policy.
+//! Headers that tell a browser what it may do with a response. The defaults are for data: it may not be run, framed,
+//! sniffed or cached. The console's files set their own policy.
 
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::DefaultHeaders;
+
+const HEADERS: [(HeaderName, &str); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
+    (header::CACHE_CONTROL, "no-store"),
+];
 
 /// Adds the headers that a response does not have.
 pub(super) fn security_headers() -> DefaultHeaders {
-    DefaultHeaders::new()
-        .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .add((header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
-        .add((header::REFERRER_POLICY, "no-referrer"))
-        .add((header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"))
-        .add((header::CACHE_CONTROL, "no-store"))
+    HEADERS.into_iter().fold(DefaultHeaders::new(), DefaultHeaders::add)
+}
+
+/// Adds the headers to a response that is made outside of the application.
+pub(super) fn add_headers(headers: &mut HeaderMap) {
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
 }

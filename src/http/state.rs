@@ -1,4 +1,4 @@
-//! What the handlers of requests share.
+//! What the request handlers share.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -26,23 +26,23 @@ pub struct AppState {
     pub config: Config,
     /// What is in flight.
     pub gate: Arc<Gate>,
-    /// Bytes of requests' bodies, and of what was read of them, until their work is handed over.
+    /// Bytes of requests' bodies and of what was parsed from them, until their work is handed over.
     pub bodies: Pool<Payer>,
     /// What is live.
     pub live: Arc<Live>,
-    /// Where triggers, templates and keys are kept.
+    /// The store of triggers, templates and keys.
     pub store: Store,
     /// The dictionary.
     pub dictionary: Arc<Dictionary>,
-    /// Working templates for known receivers.
+    /// Ready-made templates for known receivers.
     pub presets: Arc<Presets>,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// What a start has found in the journal is being handed on.
+    /// Whether deliveries that the journal held at the start are still being handed on.
     pub recovering: AtomicBool,
-    /// Lists and checks under way.
+    /// Counts concurrent lists and checks.
     pub expensive: Expensive,
-    /// What sends, one for each dispatch thread; asked how destinations are doing.
+    /// The dispatch threads, which report the states of their destinations.
     pub dispatchers: Vec<Recipient<DestinationsAsked>>,
 }
 

@@ -1,4 +1,4 @@
-//! A template is judged before it is saved: all that is wrong with it, and what it would send.
+//! Checks a template before it is saved: all that is wrong with it, and what it would send.
 
 use std::sync::Arc;
 
@@ -15,20 +15,25 @@ use super::problem::Problem;
 use super::state::AppState;
 use super::{body, path};
 use crate::json::{Document, kind};
+use crate::model::attributes::Attributes;
 use crate::model::event::{Event, EventPattern};
 use crate::model::field::{FieldError, Fields};
 use crate::model::id::AccountId;
 use crate::model::template::{Format, Template};
 use crate::templating::{self, Checked, Compiled, Data, Diagnostic, Setting, Severity};
 
-/// What is said of a template.
+/// Attributes of the sample event, for a template that names them. The author's own are used instead of them.
+const SAMPLE_SOURCE: &str = "https://example.com/pms";
+const SAMPLE_ATTRIBUTES: [(&str, &str); 2] = [("subject", "guests/7"), ("datacontenttype", "application/json")];
+
+/// The result of a check.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Verdict {
-    /// It may be saved.
+    /// Whether it may be saved.
     ok: bool,
-    /// Everything that is wrong or worth a look.
+    /// All errors and warnings.
     diagnostics: Vec<Diagnostic>,
-    /// What it sends for the data given, or for the dictionary's examples.
+    /// What it sends for the given data or the dictionary's examples.
     #[serde(skip_serializing_if = "Option::is_none")]
     preview: Option<Preview>,
 }
@@ -52,7 +57,7 @@ pub(super) fn calls() -> Vec<Call> {
         || {
             Operation::new("check_template", "templates", "Check a template, and see what it sends")
                 .body(Shape::of::<TemplateQuestion>())
-                .json(200, "What is wrong with it or worth a look", Shape::of::<Verdict>())
+                .json(200, "Its errors and warnings", Shape::of::<Verdict>())
         },
     )]
 }
@@ -91,14 +96,13 @@ fn wrong_content_type(error: FieldError) -> Diagnostic {
 pub(super) struct Asked {
     /// The events it is for.
     pub(super) event: Option<EventPattern>,
-    /// Data that it is tried with.
+    /// Data for the preview.
     pub(super) data: Option<Map<String, Value>>,
-    /// What it is sent as, where that is not its format's.
+    /// Its content type, if it is not the default of its format.
     pub(super) content_type: Option<String>,
 }
 
-/// Compiles a body beside the threads that take events in: a hostile one may take a tenth of a
-/// second.
+/// Compiles a body on a thread pool: a hostile template may take a tenth of a second.
 pub(super) async fn compile(format: Format, body: String, asked: Asked, state: &AppState) -> Result<Checked, Problem> {
     let (dictionary, limits) = (Arc::clone(&state.dictionary), state.config.templates.clone());
     let compiling = move || {
@@ -112,12 +116,12 @@ pub(super) async fn compile(format: Format, body: String, asked: Asked, state: &
         templating::compile_in(format, &body, &setting, &limits)
     };
     web::block(compiling).await.map_err(|_| {
-        let detail = "the check of this template failed; that is a fault of the engine, not yours";
+        let detail = "the check failed with an internal error; the template is not the cause";
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", detail)
     })
 }
 
-/// Reads a template, saved or not, with what it is tried with.
+/// Reads a template, saved or not, with the data for the preview.
 fn read(mut document: Value) -> Result<Question, Vec<FieldError>> {
     let mut rest = Map::new();
     if let Some(members) = document.as_object_mut() {
@@ -134,7 +138,7 @@ fn read(mut document: Value) -> Result<Question, Vec<FieldError>> {
         None => None,
         Some(Value::Object(members)) => Some(members),
         Some(other) => {
-            fields.refuse("/data", "wrong_type", format!("`data` is an object, not {}", kind(&other)));
+            fields.refuse("/data", "wrong_type", format!("`data` must be an object, not {}", kind(&other)));
             None
         }
     };
@@ -147,8 +151,8 @@ fn read(mut document: Value) -> Result<Question, Vec<FieldError>> {
     }
 }
 
-/// Renders by the code that renders deliveries. Data that gives no body is the template's problem
-/// only with this data, but one worth an error while somebody looks.
+/// Renders with the code that renders deliveries. Data that yields no body is not an error of the template in general,
+/// but it is reported as one here.
 pub(super) fn preview(compiled: &Compiled, event: Event, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
     let (rendered, unusable) = compiled.preview(&Data::of(event));
     diagnostics.extend(unusable);
@@ -160,13 +164,13 @@ pub(super) fn preview(compiled: &Compiled, event: Event, diagnostics: &mut Vec<D
         code: "preview_failed",
         line: 1,
         column: 1,
-        message: format!("With this data nothing would be sent: {reason}."),
+        message: format!("Nothing would be sent for this data: {reason}."),
         suggestion: None,
     };
     body.map_err(|reason| diagnostics.push(refuse(reason))).ok()
 }
 
-/// An event like those that the pattern means, with the data given or the dictionary's examples.
+/// An event that matches the pattern, with the given data or the dictionary's examples.
 pub(super) fn sample_event(
     account: AccountId,
     pattern: Option<&EventPattern>,
@@ -174,14 +178,24 @@ pub(super) fn sample_event(
     state: &AppState,
 ) -> Event {
     let event_type = state.dictionary.sample_type(pattern);
+    let data = data.unwrap_or_else(|| state.dictionary.sample(event_type.as_str()));
+    // An author who writes attributes into the data's `event` tries the template with those.
+    let own = data.get("event").and_then(Value::as_object);
+    let is_free = |name: &str| own.is_none_or(|own| !own.contains_key(name));
+    let mut attributes = Attributes::default();
+    for (name, value) in SAMPLE_ATTRIBUTES.into_iter().filter(|(name, _)| is_free(name)) {
+        // There are few.
+        let _ = attributes.add(name, value.into());
+    }
     Event {
         hops: 0,
         account,
         id: crate::model::id::new_event_id(),
         id_given: false,
-        source: "".into(),
+        source: if is_free("source") { SAMPLE_SOURCE } else { "" }.into(),
+        attributes,
         time: jiff::Timestamp::now().to_string().into(),
-        data: data.unwrap_or_else(|| state.dictionary.sample(event_type.as_str())).into(),
+        data: data.into(),
         event_type,
     }
 }

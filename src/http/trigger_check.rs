@@ -1,5 +1,5 @@
-//! A trigger is judged before it is saved: every mistake, what is worth a look, whether an event fires it, and what it
-//! would send. Nothing is saved and nothing is sent.
+//! Checks a trigger before it is saved: every mistake, warnings, whether an event fires it, and what it would send.
+//! Nothing is saved and nothing is sent.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -16,7 +16,7 @@ use super::state::AppState;
 use super::template_check::{Asked, compile, preview, sample_event};
 use super::{body, expressions, path, triggers};
 use crate::json::{Document, kind};
-use crate::matching::{Limits, Pattern, Steps, Subject};
+use crate::matching::{FilterLimits, Pattern, Steps, Subject};
 use crate::model::event::Event;
 use crate::model::field::FieldError;
 use crate::model::id::AccountId;
@@ -25,23 +25,23 @@ use crate::model::trigger::{self, Trigger};
 use crate::store::Stored;
 use crate::templating::{Data, Diagnostic, Severity};
 
-/// Stands in for the id of a trigger that has none yet.
+/// Used as the id of a trigger that has none yet.
 const ID: &str = "check";
 
-/// What is said of a trigger.
+/// The result of a check.
 #[derive(Serialize, ToSchema)]
 pub(super) struct TriggerVerdict {
-    /// It may be saved.
+    /// Whether it may be saved.
     ok: bool,
     /// Each mistake.
     errors: Vec<FieldError>,
-    /// What is worth a look.
+    /// Warnings.
     warnings: Vec<Finding>,
-    /// Whether an event with the data given, or with the dictionary's examples, passes its filter; left out where the
+    /// Whether an event with the given data, or with the dictionary's examples, passes its filter; left out if the
     /// filter has a mistake.
     #[serde(skip_serializing_if = "Option::is_none")]
     fires: Option<bool>,
-    /// What it sends for those data; left out where there is a mistake.
+    /// What it sends for that data; left out if there is a mistake.
     #[serde(skip_serializing_if = "Option::is_none")]
     preview: Option<TriggerPreview>,
 }
@@ -50,7 +50,7 @@ pub(super) struct TriggerVerdict {
 #[derive(Serialize, ToSchema)]
 struct TriggerPreview {
     url: String,
-    /// `null` stands for a value that is saved and was not sent along.
+    /// `null` stands for a saved value that the request left out.
     #[schema(value_type = std::collections::BTreeMap<String, Option<String>>)]
     headers: Map<String, Value>,
     content_type: String,
@@ -66,7 +66,7 @@ pub(super) fn calls() -> Vec<Call> {
                 "Check a trigger, and see whether an event fires it and what it sends; saves and sends nothing";
             Operation::new("check_trigger", "triggers", summary).body(Shape::of::<TriggerQuestion>()).json(
                 200,
-                "What is wrong with it or worth a look",
+                "Its errors and warnings",
                 Shape::of::<TriggerVerdict>(),
             )
         },
@@ -81,7 +81,8 @@ async fn check(
     let account = path::account(&request, &state)?;
     let (document, text) = body::read_json_text(&request, &mut payload, &state).await?;
     let Value::Object(mut members) = document else {
-        let error = FieldError::new("", "wrong_type", format!("a trigger is a JSON object, not {}", kind(&document)));
+        let error =
+            FieldError::new("", "wrong_type", format!("a trigger must be a JSON object, not {}", kind(&document)));
         return Ok(HttpResponse::Ok().json(TriggerVerdict::refused(vec![error])));
     };
     let mut errors = trigger::repeated(&text, &[]);
@@ -89,7 +90,11 @@ async fn check(
         None | Some(Value::Null) => None,
         Some(Value::Object(data)) => Some(data),
         Some(other) => {
-            errors.push(FieldError::new("/data", "wrong_type", format!("`data` is an object, not {}", kind(&other))));
+            errors.push(FieldError::new(
+                "/data",
+                "wrong_type",
+                format!("`data` must be an object, not {}", kind(&other)),
+            ));
             None
         }
     };
@@ -110,7 +115,7 @@ async fn check(
     Ok(HttpResponse::Ok().json(verdict))
 }
 
-/// Reads the document, with what it leaves to the trigger that it would replace.
+/// Reads the document and completes it from the trigger that it would replace.
 async fn read(
     account: &AccountId,
     mut members: Map<String, Value>,
@@ -144,7 +149,7 @@ async fn judge(
     }
     let template = state.store.get::<Template>(Some(account), trigger.template.as_str()).await?;
     let Some(Stored { value: template, .. }) = template else {
-        let detail = format!("there is no template `{}` in the account; save it first", trigger.template);
+        let detail = format!("the account has no template `{}`; save it first", trigger.template);
         errors.push(FieldError::new("/template", "unknown_template", detail));
         return Ok(TriggerVerdict { ok: false, errors, warnings, fires: Some(fires), preview: None });
     };
@@ -173,8 +178,8 @@ async fn judge(
     Ok(TriggerVerdict { ok, errors, warnings, fires: Some(fires), preview })
 }
 
-/// Whether an event passes a filter. One that costs too much does not.
-pub(super) fn passes(pattern: Option<&Pattern>, event: &Event, limits: &Limits) -> bool {
+/// Whether an event passes a filter. A filter that costs too much is not passed.
+pub(super) fn passes(pattern: Option<&Pattern>, event: &Event, limits: &FilterLimits) -> bool {
     let (Some(pattern), Some(data)) = (pattern, event.data.object()) else { return true };
     let mut steps = Steps::new(limits.steps_per_trigger_max);
     pattern.matches(&mut Subject::new(data), &mut steps).unwrap_or(false)

@@ -1,4 +1,5 @@
-//! Why an event does not fire a trigger: for each trigger of an account, by the code that matches. Nothing is sent.
+//! Explains for each trigger of an account why an event does not fire it, with the code that matches events. Nothing is
+//! sent.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -14,36 +15,36 @@ use super::state::AppState;
 use super::{body, paging, path};
 use crate::json::{Document, kind};
 use crate::live::{Index, LiveTrigger};
-use crate::matching::{Limits, Steps, Subject, TooCostly};
+use crate::matching::{FilterLimits, Steps, Subject, TooCostly};
 use crate::model::event::EventType;
 use crate::model::field::Fields;
 use crate::model::id::{AccountId, TriggerId};
 use crate::model::outcome::Dropped;
 use crate::model::trigger::Trigger;
 
-/// Triggers of a page where the request does not say, and at most.
+/// Triggers of a page by default, and at most.
 const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 1_000;
 
-/// An event, as it might be posted, and whom it is asked of.
+/// An event as it might be posted, and the triggers to explain.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it only describes; the reading is `read`")]
+#[expect(dead_code, reason = "it is only a schema; `read` reads the document")]
 pub(super) struct ExplainQuestion {
     /// The event's type.
     #[schema(example = "guest.created")]
     r#type: String,
-    /// What is known of it.
+    /// Its data.
     #[schema(value_type = Object)]
     data: Value,
-    /// Of no effect on filters.
+    /// Not used by filters.
     id: Option<String>,
-    /// Of no effect on filters.
+    /// Not used by filters.
     time: Option<String>,
-    /// Only these triggers; all of the account where it is left out.
+    /// Only these triggers; by default all of the account.
     triggers: Option<Vec<String>>,
-    /// How many triggers a page holds: 100, and at most 1,000. It may hold fewer, as its work is bounded.
+    /// The most triggers of a page: 100 by default, at most 1,000. A page may hold fewer, as its work is bounded.
     limit: Option<u32>,
-    /// The cursor of the page before.
+    /// The cursor that the previous page returned.
     cursor: Option<String>,
 }
 
@@ -51,7 +52,7 @@ pub(super) struct ExplainQuestion {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Explained {
     triggers: Vec<Explanation>,
-    /// Where there are more.
+    /// Present if there are more.
     #[serde(skip_serializing_if = "Option::is_none")]
     cursor: Option<String>,
 }
@@ -61,17 +62,18 @@ pub(super) struct Explained {
 pub(super) struct Explanation {
     id: String,
     fires: bool,
-    /// Why not: `disabled`, `event`, `filter`, `filter_too_costly`, `template_unusable`, or why what it fires is dropped.
+    /// Why not: `disabled`, `event`, `filter`, `filter_too_costly`, `template_unusable`, or the reason why its firings
+    /// are dropped.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
-    /// Of `filter`: the JSON Pointer into `data` of the first condition that failed.
+    /// For `filter`: the JSON Pointer into `data` of the first failed condition.
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
     /// That condition, as it was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Value>>)]
     condition: Option<Box<RawValue>>,
-    /// The value there; left out where there is none, or where it is longer than a kilobyte.
+    /// The value there; left out if there is none, or if it exceeds a kilobyte.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Value>)]
     value: Option<Box<RawValue>>,
@@ -109,7 +111,7 @@ async fn explain(
     let document = body::read_json(&request, &mut payload, &state).await?;
     let question = read(document)?;
     let after = question.cursor.as_deref().map(paging::read_cursor).transpose()?;
-    // In the order of their ids; the store has them in it.
+    // In the order of their ids, as the store keeps them.
     let (ids, next) = match &question.triggers {
         Some(ids) => named(ids, after.as_deref(), question.limit),
         None => {
@@ -123,7 +125,7 @@ async fn explain(
     Ok(HttpResponse::Ok().json(Explained { triggers, cursor }))
 }
 
-/// A page of the ids that were asked for.
+/// A page of the requested ids.
 fn named(ids: &[TriggerId], after: Option<&str>, limit: usize) -> (Vec<TriggerId>, Option<String>) {
     let mut ids: Vec<TriggerId> =
         ids.iter().filter(|id| after.is_none_or(|after| id.as_str() > after)).cloned().collect();
@@ -135,13 +137,13 @@ fn named(ids: &[TriggerId], after: Option<&str>, limit: usize) -> (Vec<TriggerId
     (ids, next)
 }
 
-/// Explains triggers until the steps of one event are used up; then also the id of the last one.
+/// Explains triggers until the matching steps of one event are used up; then also returns the last id.
 fn page(
     index: &Index,
     account: &AccountId,
     ids: &[TriggerId],
     question: &Question,
-    limits: &Limits,
+    limits: &FilterLimits,
 ) -> Result<(Vec<Explanation>, Option<String>), Problem> {
     let Some(data) = question.data.object() else { return Ok((Vec::new(), None)) };
     let mut subject = Subject::new(data);
@@ -154,7 +156,7 @@ fn page(
         }
         let Some(trigger) = index.trigger(account, id) else {
             if question.triggers.is_some() {
-                let detail = format!("there is no trigger `{id}` here");
+                let detail = format!("the account has no trigger `{id}`");
                 return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", detail));
             }
             continue;
@@ -220,7 +222,7 @@ fn read(document: Value) -> Result<Question, Problem> {
             Map::new()
         }
         Some(other) => {
-            fields.refuse("/data", "wrong_type", format!("`data` is an object, not {}", kind(&other)));
+            fields.refuse("/data", "wrong_type", format!("`data` must be an object, not {}", kind(&other)));
             Map::new()
         }
     };
@@ -229,12 +231,12 @@ fn read(document: Value) -> Result<Question, Problem> {
         Some(Value::Array(ids)) if ids.len() <= LIMIT_MAX => {
             let read: Vec<_> = ids.iter().map(|id| id.as_str().and_then(|id| TriggerId::new(id).ok())).collect();
             if let Some(place) = read.iter().position(Option::is_none) {
-                fields.refuse(format!("/triggers/{place}"), "bad_name", "an id of a trigger belongs here");
+                fields.refuse(format!("/triggers/{place}"), "bad_name", "this is not a valid trigger id");
             }
             Some(read.into_iter().flatten().collect())
         }
         Some(_) => {
-            fields.refuse("/triggers", "wrong_type", format!("`triggers` is a list of at most {LIMIT_MAX} ids"));
+            fields.refuse("/triggers", "wrong_type", format!("`triggers` must be a list of at most {LIMIT_MAX} ids"));
             None
         }
     };
@@ -243,7 +245,7 @@ fn read(document: Value) -> Result<Question, Problem> {
         Some(given) => {
             given.as_u64().and_then(|n| usize::try_from(n).ok()).filter(|n| (1..=LIMIT_MAX).contains(n)).unwrap_or_else(
                 || {
-                    fields.refuse("/limit", "bad_limit", format!("`limit` is a number from 1 to {LIMIT_MAX}"));
+                    fields.refuse("/limit", "bad_limit", format!("`limit` must be a number from 1 to {LIMIT_MAX}"));
                     LIMIT_DEFAULT
                 },
             )

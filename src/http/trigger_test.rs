@@ -1,5 +1,5 @@
-//! A trigger is tried: one sample through the real path, and how it went. Never what the receiver
-//! answered beyond its status, which would make Posthaste a window into networks.
+//! Tests a trigger: sends one sample through all stages and returns the outcome. Of the receiver's response only the
+//! status is returned; anything more would let customers read other networks through the node.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,20 +27,20 @@ use crate::model::field::Fields;
 use crate::model::id::TriggerId;
 use crate::model::outcome::{Dropped, Outcome};
 
-/// How a test went.
+/// The result of a test.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TestResult {
-    /// The receiver answered 2xx.
+    /// The response was 2xx.
     delivered: bool,
-    /// The sample passes the trigger's filter. It is sent either way.
+    /// Whether the sample passes the trigger's filter. It is sent either way.
     fires: bool,
-    /// What it answered.
+    /// The status of the response.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
     /// Why it was not delivered.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
-    /// Milliseconds from the begin of the attempt to its end; of the whole test where none was made.
+    /// Milliseconds from the start of the attempt to its end; of the whole test if no attempt was made.
     duration_ms: u64,
 }
 
@@ -53,15 +53,15 @@ pub(super) fn calls() -> Vec<Call> {
             let summary = "Send one sample of a trigger, also of a disabled one, whether or not it passes the filter";
             Operation::new("test_trigger", "triggers", summary)
                 .bodies(json!({"required": false, "content": {"application/json": {"schema": sample_schema()}}}), &[])
-                .json(200, "How it went", Shape::of::<TestResult>())
-                .problem(404, "There is no such trigger")
+                .json(200, "The outcome", Shape::of::<TestResult>())
+                .problem(404, "The trigger does not exist")
                 .problem(504, "No node reported the outcome in time; the sample may still be sent")
         },
     )]
 }
 
 fn sample_schema() -> Value {
-    let data = "In place of the dictionary's sample";
+    let data = "Replaces the dictionary's sample";
     json!({"type": "object", "properties": {"data": {"type": "object", "description": data}}, "additionalProperties": false})
 }
 
@@ -100,18 +100,18 @@ async fn test(
     let message =
         FiringsMatched { account: state.gate.account(&account), firings, accepted_at: begun, admission: None };
     pipeline.renderer.try_send(message).map_err(|_| Refusal::Stopping)?;
-    // Without a report the work was lost to a stop, or Redis has lost it.
+    // Without a report the delivery was lost: the node is stopping, or Redis has lost it.
     let lost = |_| if state.gate.is_open() { unanswered() } else { Refusal::Stopping.into() };
     let report = match tokio::time::timeout(patience(&state.config), ended).await {
         Ok(ended) => ended.map_err(lost)?,
-        // Dropping the receiver ends the test: a worker that reaches it makes no attempt.
+        // Dropping the receiver ends the test: a worker that reaches the delivery makes no attempt.
         Err(_) if state.config.delivers_through_streams() => return Err(unanswered()),
         Err(_) => Report::Dropped(Dropped::QueueFull),
     };
     Ok(HttpResponse::Ok().json(TestResult::of(report, fires, begun)))
 }
 
-/// The data that the request gives in place of the dictionary's sample. The body may be left out.
+/// The data in the request, which replaces the dictionary's sample. The body is optional.
 async fn sample_data(
     request: &HttpRequest,
     payload: &mut web::Payload,
@@ -124,23 +124,23 @@ async fn sample_data(
         None => Some(None),
         Some(Value::Object(data)) => Some(Some(data)),
         Some(other) => {
-            fields.refuse("/data", "wrong_type", format!("`data` is an object, not {}", kind(&other)));
+            fields.refuse("/data", "wrong_type", format!("`data` must be an object, not {}", kind(&other)));
             None
         }
     };
     fields.finish(data).map_err(invalid)
 }
 
-/// How long a test waits for its outcome: for a connection of its destination, which another attempt has for at most
-/// as long as an attempt may take, and for its own attempt. Through Redis a node that dies in between is waited for.
+/// How long a test waits for its outcome: for a connection, which another attempt may occupy for the longest time of an
+/// attempt, and for its own attempt. With Redis, also for the takeover from a dead node.
 fn patience(config: &Config) -> Duration {
     let attempts = config.dispatch.attempt_timeout * 2;
     if config.delivers_through_streams() { attempts + config.cluster.claim_after * 3 } else { attempts }
 }
 
-/// Nobody said how it went: no node sends, or the one that had the sample died.
+/// No outcome arrived: no node sends, or the node that had the sample died.
 fn unanswered() -> Problem {
-    let detail = "no node has told how the test went in the time of an attempt; is one with the role dispatch running? \
+    let detail = "no node reported the outcome in time; is a node with the role dispatch running?  \
                   The sample may still be sent";
     Problem::new(StatusCode::GATEWAY_TIMEOUT, "test_unanswered", detail)
 }

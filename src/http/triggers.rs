@@ -1,4 +1,4 @@
-//! Triggers as records of the interface: what a document may say beside what every trigger holds.
+//! Triggers as records of the interface: the members of their documents that need special care.
 
 use serde_json::{Map, Value};
 
@@ -24,7 +24,7 @@ impl Resource for Trigger {
     const IDS: [&'static str; 5] =
         ["list_triggers", "create_trigger", "read_trigger", "replace_trigger", "delete_trigger"];
     const TAG: &'static str = "triggers";
-    const KEPT: &'static str = "What is stored can't be read";
+    const KEPT: &'static str = "The stored trigger can't be read";
 
     fn shapes() -> (Shape, Shape) {
         (Shape::of::<TriggerDocument>(), Shape::of::<TriggerList>())
@@ -49,8 +49,8 @@ impl Resource for Trigger {
         broken.chain(complaint).collect()
     }
 
-    /// Warns where the trigger can never fire, and where the template names what its events don't carry. Whether the
-    /// template is there is the store's to say, together with the write.
+    /// Warns if the trigger can never fire, or if the template names paths that its events don't have. The store checks
+    /// that the template exists, in the same transaction as the write.
     async fn judge(&self, account: &AccountId, state: &AppState) -> Result<Judged, Problem> {
         if let Some(error) = unselective(self, account, state) {
             return Err(Problem::invalid(Self::INVALID, Self::NAME, vec![error]));
@@ -69,7 +69,7 @@ impl Resource for Trigger {
     }
 }
 
-/// A filter that no lookup can exclude costs every event of its account an evaluation, so there may only be some.
+/// Every event of the account evaluates a filter that no lookup can exclude, so their number is bounded.
 pub(super) fn unselective(trigger: &Trigger, account: &AccountId, state: &AppState) -> Option<FieldError> {
     let counts = |enabled: bool, is_selective: Option<bool>| enabled && is_selective == Some(false);
     if !counts(trigger.enabled, trigger.pattern.as_ref().map(|pattern| pattern.is_selective())) {
@@ -84,7 +84,7 @@ pub(super) fn unselective(trigger: &Trigger, account: &AccountId, state: &AppSta
     });
     (others - usize::from(own) >= max).then(|| {
         let detail = format!(
-            "no field that nearly every event has tells this filter from others, and {max} such triggers listen to \
+            "this filter requires no value that an index can look up, and {max} such triggers listen to \
              `{}` already; name a value, a beginning, an end or a range of some field",
             trigger.event
         );

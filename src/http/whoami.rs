@@ -1,4 +1,4 @@
-//! What a key may do, for a client that has only the key.
+//! The rights of a key, for a client that has only the key.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -12,12 +12,12 @@ use super::state::AppState;
 use crate::model::id::AccountId;
 use crate::model::key::Scope;
 
-/// What the request's key may do.
+/// The rights of the request's key.
 #[derive(Debug, Serialize, ToSchema)]
 struct Whoami {
     /// `operator`, `producer` or `account`.
     scope: &'static str,
-    /// The account of a key that has one.
+    /// The account, if the key belongs to one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     account: Option<AccountId>,
@@ -34,7 +34,7 @@ pub(super) fn calls() -> Vec<Call> {
         "/v1/whoami",
         || web::route().to(whoami),
         || {
-            Operation::new("whoami", "keys", "What the request's key may do").json(
+            Operation::new("whoami", "keys", "The rights of the request's key").json(
                 200,
                 "The key's scope",
                 Shape::of::<Whoami>(),

@@ -1,7 +1,6 @@
 //! Reads the events of a request. Pure: bytes in, events and mistakes out.
 
 use bytes::Bytes;
-use bytestring::ByteString;
 
 use super::members::{Members, Mistake};
 use crate::flow::refusal::{Refusal, Rejections};
@@ -9,7 +8,7 @@ use crate::json::{Document, Malformed, Parsed};
 use crate::model::event::Event;
 use crate::model::id::AccountId;
 
-/// The good events of a request, and what is wrong with the others.
+/// The valid events of a request, and the mistakes of the others.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Batch {
     pub(super) events: Vec<Event>,
@@ -28,7 +27,7 @@ impl<'a> BatchReader<'a> {
         Self { only_account, members: Members::default(), batch: Batch::default() }
     }
 
-    /// The events that were added, if there is a good one.
+    /// The events that were added, if at least one is valid.
     pub(super) fn finish(self) -> Result<Batch, Refusal> {
         let batch = self.batch;
         match (batch.events.len(), batch.rejected.len()) {
@@ -38,7 +37,7 @@ impl<'a> BatchReader<'a> {
         }
     }
 
-    /// Adds one event, or notes the mistake at its position.
+    /// Adds one event, or records the mistake at its position.
     pub(super) fn add<T>(&mut self, read: impl FnOnce(&mut Self, T) -> Result<Event, Mistake>, item: T) {
         match read(self, item).and_then(|event| self.check_account(event)) {
             Ok(event) => self.batch.events.push(event),
@@ -49,11 +48,20 @@ impl<'a> BatchReader<'a> {
         }
     }
 
-    /// Passes the event on if its account is one that the sender may post for.
+    /// Adds an event whose document may not be JSON.
+    pub(super) fn add_read(
+        &mut self,
+        read: impl FnOnce(&mut Self, Document) -> Result<Event, Mistake>,
+        item: Result<Document, Malformed>,
+    ) {
+        self.add(|own, item| read(own, Result::map_err(item, mistake)?), item);
+    }
+
+    /// Returns the event if the sender may post for its account.
     fn check_account(&self, event: Event) -> Result<Event, Mistake> {
         match self.only_account {
             Some(own) if *own != event.account => {
-                let detail = format!("this key posts events of the account {own} only, not of {}", event.account);
+                let detail = format!("this key may post events of the account {own} only, not of {}", event.account);
                 Err(("account_not_allowed", detail))
             }
             _ => Ok(event),
@@ -61,36 +69,29 @@ impl<'a> BatchReader<'a> {
     }
 }
 
-/// Parses JSON. The error has line and column, and never a part of the text.
-pub(super) fn parse(text: &Bytes) -> Result<Document, Malformed> {
-    Document::read(utf8(text)?)
-}
-
 /// Parses JSON whose array elements are documents of their own.
 pub(super) fn parse_each(text: &Bytes) -> Result<Parsed, Refusal> {
-    utf8(text).and_then(Document::read_each).map_err(refusal)
+    Document::read_each(text).map_err(refusal)
 }
 
-/// The whole request is refused because of this.
+/// The refusal of the whole request for this mistake.
 pub(super) fn refusal(malformed: Malformed) -> Refusal {
     Refusal::Malformed(malformed.to_string())
 }
 
-/// The text, without the byte order mark that some clients write before it.
-fn utf8(text: &Bytes) -> Result<ByteString, Malformed> {
-    const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-    let text = if text.starts_with(BYTE_ORDER_MARK) { text.slice(BYTE_ORDER_MARK.len()..) } else { text.clone() };
-    ByteString::try_from(text.clone()).map_err(|error| Malformed::not_utf8(&text, error.valid_up_to()))
+/// The mistake of one event that is not JSON.
+pub(super) fn mistake(malformed: Malformed) -> Mistake {
+    ("malformed_json", malformed.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ingester::encoding::{Encoding, Source};
+    use crate::ingester::encoding::{Encoding, RequestContent};
 
     fn read_as(media_type: &str, body: &[u8], only_account: Option<&AccountId>) -> Result<Batch, Refusal> {
         let encoding = Encoding::select(Some(media_type), false).expect("an encoding");
-        encoding.read(&Source { body: Bytes::copy_from_slice(body), headers: Vec::new() }, only_account)
+        encoding.read(&RequestContent { body: Bytes::copy_from_slice(body), headers: Vec::new() }, only_account)
     }
 
     fn json(body: &str) -> Result<Batch, Refusal> {
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_is_kept_and_the_rest_is_made() {
+    fn given_members_are_kept_and_the_rest_is_generated() {
         let body =
             r#"{"type":"a.b","account":"acme","id":"7","time":"2026-07-01T15:00:00+02:00","data":{"z":1.10,"a":2}}"#;
         let event = json(body).expect("an event").events.remove(0);
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_malformed_and_never_repeated() {
+    fn invalid_json_is_malformed_and_never_quoted() {
         let deep = "[".repeat(10_000);
         for body in ["", "{", "{\"type\":\"a\",\"da", "\u{1}secret", &deep, "{}{}", "{\"a\":01}"] {
             match json(body) {
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_line_costs_that_line() {
+    fn a_bad_line_rejects_that_line_only() {
         let body = b"{\"type\":\"a\",\"data\":{}}\r\n\n{\"type\"\n  \n{\"type\":\"c\",\"data\":{}}";
         let batch = read_as("application/x-ndjson", body, None).expect("some are good");
         assert_eq!((batch.events.len(), batch.rejected.len()), (2, 1));

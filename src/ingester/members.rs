@@ -1,5 +1,5 @@
-//! Reads the members that events have in whatever form they come. What the events of one request
-//! have in common is made once.
+//! Reads the members that events have in every encoding. Values that several events of one request have in common are
+//! created once.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use crate::json::Json;
 use crate::model::event::{EVENT_ID_BYTES_MAX, EventType};
 use crate::model::id::AccountId;
 
-/// What is wrong with one event: a stable code, and a sentence.
+/// What is wrong with one event: a stable code and a sentence.
 pub(super) type Mistake = (&'static str, String);
 
-/// What the last event of the request had: the next one mostly has the same.
+/// The values of the request's previous event: the next one usually has the same.
 #[derive(Debug, Default)]
 pub(super) struct Members {
     event_type: Option<EventType>,
@@ -47,7 +47,7 @@ impl Members {
         Ok(self.account.insert(read).clone())
     }
 
-    /// The producer's own text where it is a time, else now, to the millisecond.
+    /// The producer's own text if it is a valid time, otherwise the current time in milliseconds.
     pub(super) fn time(&mut self, value: Option<Json<'_>>) -> Result<Arc<str>, Mistake> {
         let Some(text) = text("time", value)? else {
             let now = self.now.get_or_insert_with(|| {
@@ -58,11 +58,11 @@ impl Members {
         };
         match text.parse::<Timestamp>() {
             Ok(_) if is_rfc_3339(text) => Ok(text.into()),
-            _ => Err(("bad_time", "`time` is a time as RFC 3339 writes it, such as 2026-07-01T15:00:00Z".into())),
+            _ => Err(("bad_time", "`time` must be an RFC 3339 time, such as 2026-07-01T15:00:00Z".into())),
         }
     }
 
-    /// The source of an event that names none.
+    /// The source of an event without one.
     pub(super) fn no_source(&mut self) -> Arc<str> {
         Arc::clone(self.no_source.get_or_insert_with(|| "".into()))
     }
@@ -71,14 +71,14 @@ impl Members {
 pub(super) fn event_id(value: Json<'_>) -> Result<Arc<str>, Mistake> {
     let id = text("id", Some(value))?.unwrap_or_default();
     if id.is_empty() || id.len() > EVENT_ID_BYTES_MAX {
-        let detail = format!("`id` has {} bytes; 1 to {EVENT_ID_BYTES_MAX} are taken", id.len());
+        let detail = format!("`id` has {} bytes; it must have 1 to {EVENT_ID_BYTES_MAX}", id.len());
         return Err(("bad_id", detail));
     }
     Ok(id.into())
 }
 
-/// Whether the text has the shape of RFC 3339, section 5.6. The parser takes more of ISO 8601, which
-/// receivers that the text is passed on to need not.
+/// Whether the text has the form of RFC 3339, section 5.6. The parser accepts more of ISO 8601, but the receivers of
+/// the text may not.
 fn is_rfc_3339(text: &str) -> bool {
     let shaped = |text: &[u8], shape: &str| {
         text.len() == shape.len()
@@ -98,11 +98,11 @@ fn is_rfc_3339(text: &str) -> bool {
     shaped(moment, "0000-00-00T00:00:00") && fraction.len() != 1 && zone
 }
 
-/// Lets pass what templates can look into.
+/// Accepts data that templates can read.
 pub(super) fn data(value: Json<'_>) -> Result<(), Mistake> {
     match value {
         Json::Object(_) => Ok(()),
-        other => Err(("wrong_type", format!("`data` is a JSON object, not {}", other.kind()))),
+        other => Err(("wrong_type", format!("`data` must be a JSON object, not {}", other.kind()))),
     }
 }
 
@@ -110,7 +110,7 @@ pub(super) fn text<'a>(name: &str, value: Option<Json<'a>>) -> Result<Option<&'a
     match value {
         None | Some(Json::Null) => Ok(None),
         Some(Json::String(text)) => Ok(Some(text)),
-        Some(other) => Err(("wrong_type", format!("`{name}` is a string, not {}", other.kind()))),
+        Some(other) => Err(("wrong_type", format!("`{name}` must be a string, not {}", other.kind()))),
     }
 }
 
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_events_have_in_common_is_made_once_and_never_mixed_up() {
+    fn common_values_are_created_once_and_never_mixed_up() {
         let mut members = Members::default();
         let mut account = |name: Option<&'static str>| members.account(name.map(Json::String)).expect("a name");
         let named: Vec<AccountId> =

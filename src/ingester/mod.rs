@@ -1,5 +1,5 @@
-//! The first stage: makes events of a request's body, asks the gate to let them in, answers the
-//! producer, and passes them on. It never looks at triggers.
+//! The first stage: reads the events in a request's body, has the gate admit them, sends the producer its response, and
+//! passes the events on. It never looks at triggers.
 
 mod batch;
 pub mod encoding;
@@ -27,27 +27,27 @@ use crate::model::event::Event;
 use crate::model::id::AccountId;
 use crate::telemetry::metrics::Metrics;
 use batch::Batch;
-use encoding::{Encoding, Source};
+use encoding::{Encoding, RequestContent};
 
-/// A request with events, as it came.
+/// A request with events, as it was received.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct EventsReceived {
-    /// The body, and the headers that belong to it.
-    pub source: Source,
-    /// What the body counts for.
+    /// The body, and the headers that belong to the events.
+    pub source: RequestContent,
+    /// The charge of the body's bytes.
     pub body: Taken,
-    /// How it holds events.
+    /// The encoding of the events.
     pub encoding: &'static Encoding,
-    /// The one account that the sender may post for; `None`: all.
+    /// The only account that the sender may post for; `None`: all accounts.
     pub only_account: Option<AccountId>,
     /// How many deliveries in a row led to the request.
     pub hops: u8,
-    /// Where the response goes.
+    /// Where the response is sent.
     pub reply: oneshot::Sender<EventsResponse>,
 }
 
-/// Takes requests' bodies in; one for each thread that serves HTTP.
+/// Reads requests' bodies; one for each thread that serves HTTP.
 pub struct Ingester {
     ingesting: Rc<Ingesting>,
     mailbox_capacity: usize,
@@ -61,9 +61,8 @@ struct Ingesting {
 }
 
 impl Ingester {
-    /// An Ingester that passes events on to `matcher`. Its mailbox holds as many requests as
-    /// events may be in flight, since each that is of use holds one at least. What `duplicates` has
-    /// seen is not passed on.
+    /// An Ingester that passes events on to `matcher`. Its mailbox holds as many requests as events may be in flight,
+    /// since each valid request has at least one. Events that `duplicates` has seen are not passed on.
     pub fn new(
         gate: Arc<Gate>,
         metrics: Arc<Metrics>,
@@ -88,7 +87,7 @@ impl Handler<EventsReceived> for Ingester {
 
     fn handle(&mut self, request: EventsReceived, _: &mut Self::Context) {
         let EventsReceived { source, mut body, encoding, only_account, hops, reply } = request;
-        // A fault in the reading must cost this request only, not the thread's Ingester.
+        // A panic while reading must cost only this request, not the thread's Ingester.
         let read = catch_unwind(AssertUnwindSafe(|| {
             drill::point(drill::Stage::Ingester);
             encoding.read(&source, only_account.as_ref())
@@ -99,17 +98,17 @@ impl Handler<EventsReceived> for Ingester {
         };
         batch.events.iter_mut().for_each(|event| event.hops = hops);
         batch.rejected.count(&self.ingesting.metrics);
-        // What was read of a body can be many times as large.
-        let read = batch.events.iter().map(|event| event.data.heap_bytes()).sum();
+        // The parsed events can be many times larger than the body.
+        let read = batch.events.iter().map(Event::heap_bytes).sum();
         if !body.grow(read) {
-            // Where its sender has no other, trying again would not help.
+            // If this sender has no other request, sending it again would not help.
             if body.share().taken() > body.units() {
                 return self.ingesting.refuse(reply, Refusal::Full(Full::Bodies));
             }
             body.grow_over(read);
         }
         match &self.ingesting.duplicates {
-            // As many of these tasks as connections, each of which waits for its answer.
+            // There are at most as many of these tasks as connections, each of which waits for its response.
             Some(duplicates) if batch.events.iter().any(|event| event.id_given) => {
                 actix_rt::spawn(Rc::clone(&self.ingesting).admit_once(duplicates.clone(), batch, body, reply));
             }
@@ -119,8 +118,8 @@ impl Handler<EventsReceived> for Ingester {
 }
 
 impl Ingesting {
-    /// Admits what was not seen before, and notes it as seen once it is accepted: before its producer
-    /// hears so.
+    /// Admits the events that were not seen before, and marks them as seen once they are accepted, before the producer
+    /// gets the response.
     async fn admit_once(
         self: Rc<Self>,
         duplicates: IdempotencyWindow,
@@ -142,7 +141,7 @@ impl Ingesting {
         let _ = reply.send(answer);
     }
 
-    /// Has the events admitted, and passes them on; `known` more that were accepted before need no admission.
+    /// Has the events admitted and passes them on. `known` more events were accepted before and need no admission.
     fn admit(&self, batch: Batch, body: Taken, known: usize, reply: oneshot::Sender<EventsResponse>) {
         let events = batch.events.len();
         let receipt =
@@ -158,7 +157,7 @@ impl Ingesting {
         let message =
             EventsAdmitted { events: batch.events, accepted_at: Instant::now(), admission: Arc::new(admission) };
         if let Err(error) = self.matcher.try_send(message) {
-            // Nobody is behind: not accepted, and the producer must hear so.
+            // The Matcher has ended: the events are not accepted, and the producer's response must say so.
             error.into_inner().admission.answer_instead(Err(Refusal::Stopping));
             Refusal::Stopping.count(&self.metrics);
         }
@@ -179,7 +178,7 @@ impl Ingesting {
 
     fn refuse(&self, reply: oneshot::Sender<EventsResponse>, refusal: Refusal) {
         refusal.count(&self.metrics);
-        // Nobody waits where the client has closed its connection.
+        // Fails if the client has closed its connection: no one waits for the response.
         let _ = reply.send(Err(refusal));
     }
 }
@@ -197,7 +196,7 @@ mod tests {
     async fn post(ingester: &actix::Addr<Ingester>, body: &'static str) -> crate::flow::response::EventsResponse {
         let (reply, answer) = oneshot::channel();
         ingester.do_send(EventsReceived {
-            source: Source { body: Bytes::from_static(body.as_bytes()), headers: Vec::new() },
+            source: RequestContent { body: Bytes::from_static(body.as_bytes()), headers: Vec::new() },
             body: body_taken(),
             encoding: encoding::ALL[0],
             only_account: None,
@@ -214,7 +213,7 @@ mod tests {
         let ingester = Ingester::new(Arc::clone(&gate), Arc::default(), None, probe, 16).start();
         let (reply, mut answer) = oneshot::channel();
         ingester.do_send(EventsReceived {
-            source: Source {
+            source: RequestContent {
                 body: Bytes::from_static(
                     b"[{\"type\":\"a\",\"data\":{}},{\"type\":\"b\"},{\"type\":\"c\",\"data\":{}}]",
                 ),
@@ -228,7 +227,7 @@ mod tests {
         });
         let message: EventsAdmitted = soon(passed.recv()).await.expect("passed on");
         assert_eq!(message.events.len(), 2);
-        assert!(answer.try_recv().is_err(), "answered before the work was handed over");
+        assert!(answer.try_recv().is_err(), "no response before the work is handed over");
 
         let refused = post(&ingester, "{\"type\":\"d\",\"data\":{}}").await;
         assert_eq!(refused, Err(Refusal::Full(Full::Events(1))));
@@ -240,7 +239,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn with_nobody_behind_it_nothing_is_taken() {
+    async fn without_a_next_stage_nothing_is_accepted() {
         let (gate, metrics) = (Gate::for_events(2), Arc::new(Metrics::new()));
         let ingester = Ingester::new(Arc::clone(&gate), Arc::clone(&metrics), None, Probe::gone().await, 16).start();
         assert_eq!(post(&ingester, "{\"type\":\"d\",\"data\":{}}").await, Err(Refusal::Stopping));
@@ -248,7 +247,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn a_closed_gate_takes_nothing() {
+    async fn a_closed_gate_admits_nothing() {
         let gate = Gate::for_events(2);
         let (probe, _passed) = Probe::<EventsAdmitted>::start();
         let ingester = Ingester::new(Arc::clone(&gate), Arc::default(), None, probe, 16).start();

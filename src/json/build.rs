@@ -5,21 +5,42 @@ use serde_json::{Map, Value};
 
 use super::{Document, MADE, MEMBERS_UNORDERED_MAX, Member, Node, Ordered, Row, Span, small};
 
+/// A value that is put into a document.
+#[derive(Debug, Clone, Copy)]
+pub enum Put<'v> {
+    /// A string.
+    Text(&'v str),
+    /// Any value.
+    Value(&'v Value),
+}
+
+impl Put<'_> {
+    fn text(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Value(value) => value.as_str().unwrap_or_default(),
+        }
+    }
+}
+
 impl Document {
-    /// Sets members, all of them strings, in the object that the root has under `name`, replacing another value
-    /// there. No effect where the root is not an object.
-    pub fn set_below(&mut self, name: &str, strings: &[(&str, &str)]) {
+    /// Sets members in the object that the root has under `name`, replacing another value there. No effect where the
+    /// root is not an object.
+    pub fn set_below<'v>(&mut self, name: &str, members: impl Iterator<Item = (&'v str, Put<'v>)> + Clone) {
         self.source = None;
         let mut below = match self.object().and_then(|object| object.node(name)) {
             Some(Node::Object(row)) => self.row(row).to_vec(),
             Some(Node::Ordered(place)) => self.row(self.ordered[place as usize].row).to_vec(),
-            _ => Vec::with_capacity(strings.len()),
+            _ => Vec::with_capacity(members.size_hint().0),
         };
-        let bytes: usize = strings.iter().map(|(name, text)| name.len() + text.len()).sum();
+        let bytes: usize = members.clone().map(|(name, put)| name.len() + put.text().len()).sum();
         self.made.reserve(name.len() + bytes);
-        for (name, text) in strings {
-            let value = Node::String(self.make(text));
-            match below.iter().position(|member| self.text_of(member.name) == *name) {
+        for (name, put) in members {
+            let value = match put {
+                Put::Text(text) => Node::String(self.make(text)),
+                Put::Value(value) => self.value(value),
+            };
+            match below.iter().position(|member| self.text_of(member.name) == name) {
                 Some(place) => below[place].value = value,
                 None => {
                     let name = self.make(name);

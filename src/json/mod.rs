@@ -3,6 +3,10 @@
 //! bounded cost whatever its object holds. It knows nothing of events, templates or patterns.
 
 mod build;
+mod elements;
+mod encoding;
+mod look_alikes;
+mod malformed;
 mod names;
 mod read;
 mod repeated;
@@ -10,10 +14,16 @@ mod repeated;
 mod tests;
 mod view;
 
+use bytes::Bytes;
 use bytestring::ByteString;
+use serde_json::Value;
 
+pub use build::Put;
+pub use elements::Parsed;
+pub use encoding::is_wide;
+pub use look_alikes::LookAlike;
+pub use malformed::Malformed;
 pub use names::{Type, kind, pointer, pointer_part};
-pub use read::{Malformed, Parsed};
 pub use repeated::repeated_members;
 pub use view::{Array, Json, Object};
 
@@ -94,9 +104,18 @@ impl Document {
         read::document(text)
     }
 
-    /// Reads a text; of an array each element becomes a document of its own.
-    pub fn read_each(text: ByteString) -> Result<Parsed, Malformed> {
-        read::each(text)
+    /// Reads a text as it was received.
+    pub fn read_bytes(bytes: &Bytes) -> Result<Self, Malformed> {
+        let text = bytes.slice(encoding::begin(bytes)?..);
+        match ByteString::try_from(text.clone()) {
+            Ok(text) => Self::read(text),
+            Err(error) => Err(encoding::not_utf8(&text, error.valid_up_to())),
+        }
+    }
+
+    /// Reads a text as it was received; of an array each element becomes a document of its own.
+    pub fn read_each(bytes: &Bytes) -> Result<Parsed, Malformed> {
+        elements::each(bytes)
     }
 
     /// An object without members.
@@ -177,6 +196,16 @@ impl PartialEq for Document {
     fn eq(&self, other: &Self) -> bool {
         self.root() == other.root()
     }
+}
+
+/// Reads a text as it was received into a tree, for documents that are taken apart and changed.
+pub fn read_value(bytes: &[u8]) -> Result<Value, Malformed> {
+    let text = encoding::text(bytes)?;
+    // The messages are those of the one reader, wherever JSON is read.
+    serde_json::from_str(text).map_err(|error| match Document::read(text.into()) {
+        Err(malformed) => malformed,
+        Ok(_) => Malformed::of(&error),
+    })
 }
 
 fn small(number: usize) -> u32 {

@@ -1,40 +1,9 @@
-//! Parses JSON text (RFC 8259), strictly, in one pass. Strings without escapes are not copied. An error names its
-//! position and kind, never the text around it.
+//! Parses JSON text (RFC 8259), strictly, in one pass. Strings without escapes are not copied.
 
 use bytestring::ByteString;
 
+use super::malformed::{Fault, Malformed};
 use super::{BYTES_MAX, DEPTH_MAX, Document, MADE, Member, Node, Span, small};
-
-/// Why and where a text is not JSON.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} at line {line} column {column}")]
-pub struct Malformed {
-    what: &'static str,
-    line: usize,
-    column: usize,
-}
-
-/// What a text holds.
-#[derive(Debug)]
-pub enum Parsed {
-    /// A value that is no array.
-    One(Document),
-    /// An array's elements.
-    Many(Vec<Document>),
-}
-
-impl Malformed {
-    /// The text is not UTF-8 from this byte on.
-    pub fn not_utf8(text: &[u8], at: usize) -> Self {
-        Self::at(text, at, "this is not UTF-8,")
-    }
-
-    fn at(text: &[u8], at: usize, what: &'static str) -> Self {
-        let before = &text[..at.min(text.len())];
-        let line_start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
-        Self { what, line: 1 + memchr::memchr_iter(b'\n', before).count(), column: 1 + before.len() - line_start }
-    }
-}
 
 pub(super) fn document(text: ByteString) -> Result<Document, Malformed> {
     bounded(&text)?;
@@ -46,45 +15,10 @@ pub(super) fn document(text: ByteString) -> Result<Document, Malformed> {
     Ok(reader.finish(root))
 }
 
-pub(super) fn each(text: ByteString) -> Result<Parsed, Malformed> {
-    bounded(&text)?;
-    let mut reader = JsonReader::new(&text);
-    reader.blank();
-    if reader.peek() != Some(b'[') {
-        return document(text).map(Parsed::One);
-    }
-    reader.at += 1;
-    let mut elements = Vec::new();
-    loop {
-        let stack = std::mem::take(&mut reader.stack);
-        let mut element = JsonReader { at: reader.at, stack, top: 1, ..JsonReader::new(&text) };
-        if elements.is_empty() {
-            element.blank();
-            if element.peek() == Some(b']') {
-                reader.at = element.at + 1;
-                break;
-            }
-        }
-        let root = element.value(1).map_err(|what| element.malformed(what))?;
-        let more = element.more(b']').map_err(|what| element.malformed(what))?;
-        reader.at = element.at;
-        reader.stack = std::mem::take(&mut element.stack);
-        elements.push(element.finish(root));
-        if !more {
-            break;
-        }
-    }
-    reader.end().map_err(|what| reader.malformed(what))?;
-    Ok(Parsed::Many(elements))
-}
-
-fn bounded(text: &str) -> Result<(), Malformed> {
+pub(super) fn bounded(text: &str) -> Result<(), Malformed> {
     let whole = text.as_bytes();
     if whole.len() > BYTES_MAX { Err(Malformed::at(whole, BYTES_MAX, "the JSON text is too long,")) } else { Ok(()) }
 }
-
-/// What is wrong at the current position.
-type Fault = &'static str;
 
 const ENDS: Fault = "the JSON text ends too early,";
 const VALUE: Fault = "a JSON value belongs here,";
@@ -115,23 +49,28 @@ const BYTES_PER_MEMBER: usize = 16;
 /// which there may be many without a member.
 const MEMBERS_EXPECTED_MAX: usize = 64;
 
-struct JsonReader<'t> {
+pub(super) struct JsonReader<'t> {
     text: &'t str,
-    at: usize,
+    pub(super) at: usize,
     document: Document,
     /// Members of what is open, the innermost ones last.
-    stack: Vec<Member>,
+    pub(super) stack: Vec<Member>,
     /// The depth of the root.
     top: usize,
 }
 
 impl<'t> JsonReader<'t> {
-    fn new(text: &'t ByteString) -> Self {
+    pub(super) fn new(text: &'t ByteString) -> Self {
         let document = Document { text: text.clone(), ..Document::default() };
         Self { text, at: 0, document, stack: Vec::new(), top: 0 }
     }
 
-    fn finish(mut self, root: Node) -> Document {
+    /// Reads an element of an array from `at` on. `stack` is an empty one of earlier elements.
+    pub(super) fn element(text: &'t ByteString, at: usize, stack: Vec<Member>) -> Self {
+        Self { at, stack, top: 1, ..Self::new(text) }
+    }
+
+    pub(super) fn finish(mut self, root: Node) -> Document {
         self.document.root = root;
         self.document
     }
@@ -140,22 +79,22 @@ impl<'t> JsonReader<'t> {
         Malformed::at(self.text.as_bytes(), self.at, what)
     }
 
-    fn peek(&self) -> Option<u8> {
+    pub(super) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn blank(&mut self) {
+    pub(super) fn blank(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
         }
     }
 
-    fn end(&mut self) -> Result<(), Fault> {
+    pub(super) fn end(&mut self) -> Result<(), Fault> {
         self.blank();
         if self.peek().is_none() { Ok(()) } else { Err(REST) }
     }
 
-    fn value(&mut self, depth: usize) -> Result<Node, Fault> {
+    pub(super) fn value(&mut self, depth: usize) -> Result<Node, Fault> {
         self.blank();
         match self.peek().ok_or(ENDS)? {
             b'"' => self.string().map(Node::String),
@@ -253,7 +192,7 @@ impl<'t> JsonReader<'t> {
     }
 
     /// Whether another follows before the bracket that ends the row.
-    fn more(&mut self, end: u8) -> Result<bool, Fault> {
+    pub(super) fn more(&mut self, end: u8) -> Result<bool, Fault> {
         self.blank();
         let byte = self.peek().ok_or(ENDS)?;
         if byte != b',' && byte != end {

@@ -1,5 +1,5 @@
-//! The index that events are matched against. Its maps share what did not change with the index
-//! before, so a change costs a path through them and not a copy.
+//! The index that events are matched against. It shares all unchanged parts with the index before it, so a change
+//! copies one path through the maps and not the whole.
 
 use std::sync::Arc;
 
@@ -19,17 +19,17 @@ use crate::store::SavedTrigger;
 pub struct LiveTrigger {
     /// Its name.
     pub id: TriggerId,
-    /// Which events it listens to.
+    /// The events that it listens to.
     pub event: EventPattern,
-    /// Which of them fire it.
+    /// The filter that they must pass.
     pub pattern: Option<Arc<Pattern>>,
     /// What it sends.
     pub template: TemplateId,
-    /// Where to; or why all that it fires is dropped.
+    /// Where it sends, or why all its firings are dropped.
     pub target: Result<Arc<LiveTarget>, Dropped>,
-    /// A disabled one is kept for tests of it and fires at nothing.
+    /// A disabled trigger is kept so that it can be tested; it never fires.
     pub enabled: bool,
-    /// Where the filter index has it.
+    /// Its position in the filter index.
     filing: Filing,
 }
 
@@ -47,20 +47,20 @@ type Candidates = Bucket<LiveTrigger>;
 
 /// What is live in one account.
 #[derive(Debug, Clone, Default)]
-pub struct Account {
+pub struct LiveAccount {
     triggers: Map<TriggerId, Arc<LiveTrigger>>,
-    /// Enabled triggers by what they listen to: one type, all below some words, everything.
+    /// Enabled triggers by what they listen to: one type, all types below a prefix, all types.
     exactly: Map<EventType, Candidates>,
     below: Map<EventType, Candidates>,
     any: Candidates,
-    /// `None` where a template is saved and can't be used.
+    /// `None` for a saved template that is unusable.
     templates: Map<TemplateId, Option<Arc<LiveTemplate>>>,
 }
 
 /// All that is live.
 #[derive(Debug, Clone, Default)]
 pub struct Index {
-    accounts: Map<AccountId, Account>,
+    accounts: Map<AccountId, LiveAccount>,
     keys: Map<KeyHash, Arc<Key>>,
     hashes: Map<KeyId, KeyHash>,
     triggers: usize,
@@ -69,17 +69,17 @@ pub struct Index {
 }
 
 impl Index {
-    /// What is live in an account; `None`: it has nothing.
-    pub fn account(&self, account: &AccountId) -> Option<&Account> {
+    /// What is live in an account; `None` if that is nothing.
+    pub fn account(&self, account: &AccountId) -> Option<&LiveAccount> {
         self.accounts.get(account)
     }
 
-    /// A trigger, also a disabled one.
+    /// A trigger, enabled or not.
     pub fn trigger(&self, account: &AccountId, id: &TriggerId) -> Option<&Arc<LiveTrigger>> {
         self.accounts.get(account)?.triggers.get(id)
     }
 
-    /// A template that can be used.
+    /// A usable template.
     pub fn template(&self, account: &AccountId, id: &TemplateId) -> Option<Arc<LiveTemplate>> {
         self.accounts.get(account)?.templates.get(id)?.clone()
     }
@@ -89,7 +89,7 @@ impl Index {
         self.keys.get(hash)
     }
 
-    /// How many triggers are live, disabled ones too.
+    /// How many triggers are live, including disabled ones.
     pub fn triggers(&self) -> usize {
         self.triggers
     }
@@ -99,7 +99,7 @@ impl Index {
         self.templates
     }
 
-    /// How many templates and triggers are saved and can't be used.
+    /// How many saved templates and triggers are unusable.
     pub(super) fn unusable(&self) -> usize {
         self.unusable
     }
@@ -163,16 +163,15 @@ impl Index {
         }
     }
 
-    /// What is live in an account, to be changed where it is: only what an index before shares with
-    /// this one is copied.
-    fn entry(&mut self, account: &AccountId) -> &mut Account {
+    /// What is live in an account, for changes in place: only what an older index shares with this one is copied.
+    fn entry(&mut self, account: &AccountId) -> &mut LiveAccount {
         if !self.accounts.contains_key(account) {
-            self.accounts.insert_mut(account.clone(), Account::default());
+            self.accounts.insert_mut(account.clone(), LiveAccount::default());
         }
-        self.accounts.get_mut(account).expect("it was put there if it was missing")
+        self.accounts.get_mut(account).expect("it was inserted if it was missing")
     }
 
-    /// An account exists by what is in it.
+    /// An empty account is removed.
     fn tidy(&mut self, account: &AccountId) {
         if self.accounts.get(account).is_some_and(|entry| entry.triggers.is_empty() && entry.templates.is_empty()) {
             self.accounts.remove_mut(account);
@@ -180,8 +179,8 @@ impl Index {
     }
 }
 
-impl Account {
-    /// The enabled triggers whose event pattern means this type.
+impl LiveAccount {
+    /// The enabled triggers whose event pattern covers this type.
     pub fn listeners<'a, 't>(
         &'a self,
         event_type: &'t EventType,
@@ -192,12 +191,12 @@ impl Account {
         self.exactly.get(event_type).into_iter().chain(below).chain([&self.any])
     }
 
-    /// A template that can be used.
+    /// A usable template.
     pub fn template(&self, id: &TemplateId) -> Option<Arc<LiveTemplate>> {
         self.templates.get(id)?.clone()
     }
 
-    /// The enabled triggers that listen to exactly the events of this pattern.
+    /// The enabled triggers with exactly this event pattern.
     fn bucket(&self, event: &EventPattern) -> Option<&Candidates> {
         match event {
             EventPattern::Exactly(words) => self.exactly.get(words),
@@ -206,13 +205,12 @@ impl Account {
         }
     }
 
-    /// How many enabled triggers listen to the events of this pattern with a filter that no lookup can exclude.
+    /// How many enabled triggers with this event pattern have a filter that no lookup can exclude.
     pub fn unselective(&self, event: &EventPattern) -> usize {
         self.bucket(event).map_or(0, Bucket::unselective)
     }
 
-    /// The same event pattern, with the words that others here have already: a million triggers
-    /// listen to some dozens of types.
+    /// The same event pattern, sharing the text of an equal one: a million triggers listen to a few dozen types.
     fn shared_event(&self, event: EventPattern) -> EventPattern {
         let shared = |map: &Map<EventType, Candidates>, words: EventType| {
             map.get_key_value(&words).map_or_else(|| words.clone(), |(own, _)| own.clone())
@@ -224,7 +222,7 @@ impl Account {
         }
     }
 
-    /// The same name, as the template has it.
+    /// The same id, sharing the text of the template's own.
     fn shared_template(&self, template: TemplateId) -> TemplateId {
         self.templates.get_key_value(&template).map_or_else(|| template.clone(), |(own, _)| own.clone())
     }
@@ -234,7 +232,7 @@ impl Account {
             return;
         }
         let put = |map: &mut Map<EventType, Candidates>, words: &EventType| {
-            // Changed in its place where no other index shares it.
+            // Changed in place if no other index shares it.
             match map.get_mut(words) {
                 Some(triggers) => triggers.add(trigger),
                 None => {
@@ -274,7 +272,7 @@ mod tests {
     use super::*;
     use crate::json::Document;
     use crate::matching::index::Search;
-    use crate::matching::{Limits, Subject};
+    use crate::matching::{FilterLimits, Subject};
     use crate::model::trigger::Trigger;
     use serde_json::json;
 
@@ -300,7 +298,7 @@ mod tests {
         let mut subject = Subject::new(document.object().expect("an object"));
         let account = account(of);
         let buckets = index.account(&account).into_iter().flat_map(|account| account.listeners(&event_type));
-        let mut search = Search::new(buckets, &mut subject, &Limits::default());
+        let mut search = Search::new(buckets, &mut subject, &FilterLimits::default());
         search.run(&mut subject, |trigger| {
             ids.push(trigger.id.to_string());
             true
@@ -331,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_takes_the_old_place_away_and_leaves_the_index_before_as_it_was() {
+    fn a_change_removes_the_old_entry_and_leaves_the_older_index_unchanged() {
         let mut index = Index::default();
         set(&mut index, "a", trigger("t", "guest.created", true));
         let before = index.clone();

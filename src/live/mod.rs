@@ -1,6 +1,6 @@
 //! What is live: the triggers, templates and keys that events and requests are checked against, as one immutable
-//! [`Index`] that is replaced as a whole. Readers never wait and never see half of a change. The store passes changes
-//! on; nothing here writes to it.
+//! [`Index`] that is replaced as a whole. Readers never wait and never see half a change. The store passes changes on;
+//! nothing here writes to the store.
 
 mod index;
 
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 
-pub use index::{Account, Index, LiveTrigger};
+pub use index::{Index, LiveAccount, LiveTrigger};
 
 use crate::dictionary::Dictionary;
 use crate::flow::messages::{LiveTarget, LiveTemplate};
@@ -22,23 +22,23 @@ use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 use crate::store::{Change, ChangeSink, Snapshot};
 use crate::telemetry::metrics::Metrics;
-use crate::templating::{self, Expressions, Limits, Setting};
+use crate::templating::{self, Expressions, Setting, TemplateLimits};
 
-/// Called with how many records of a snapshot were read, and how many there are.
-pub type Progress = Box<dyn Fn(usize, usize) + Send + Sync>;
+/// Called with the number of records of a snapshot that were read, and their total.
+pub type SnapshotProgress = Box<dyn Fn(usize, usize) + Send + Sync>;
 
 /// Holds the current index and builds the next one from each change.
 pub struct Live {
     index: ArcSwap<Index>,
-    /// One change at a time; readers do not take it.
+    /// Serializes changes. Readers do not take it.
     writing: Mutex<()>,
     catalogue: Arc<Dictionary>,
-    limits: Limits,
-    matching: matching::Limits,
+    limits: TemplateLimits,
+    matching: matching::FilterLimits,
     egress: EgressRules,
     metrics: Arc<Metrics>,
     quotas: Option<Quotas>,
-    progress: Option<Progress>,
+    progress: Option<SnapshotProgress>,
 }
 
 impl fmt::Debug for Live {
@@ -48,11 +48,11 @@ impl fmt::Debug for Live {
 }
 
 impl Live {
-    /// Nothing is live yet.
+    /// Starts with nothing live.
     pub fn new(
         catalogue: Arc<Dictionary>,
-        limits: Limits,
-        matching: matching::Limits,
+        limits: TemplateLimits,
+        matching: matching::FilterLimits,
         egress: EgressRules,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -70,22 +70,22 @@ impl Live {
         }
     }
 
-    /// The same, and triggers that are over these quotas fire nothing.
+    /// Sets quotas. Triggers over these quotas fire nothing.
     pub fn with_quotas(self, quotas: Quotas) -> Self {
         Self { quotas: Some(quotas), ..self }
     }
 
-    /// The same, with a callback for the progress of snapshots.
-    pub fn with_progress(self, progress: Option<Progress>) -> Self {
+    /// Sets a callback for the progress of snapshots.
+    pub fn with_progress(self, progress: Option<SnapshotProgress>) -> Self {
         Self { progress, ..self }
     }
 
-    /// What matching may cost.
-    pub fn matching(&self) -> &matching::Limits {
+    /// The limits of matching.
+    pub fn matching(&self) -> &matching::FilterLimits {
         &self.matching
     }
 
-    /// The current index. Hold it for one piece of work only: it does not change.
+    /// The current index. It does not change; hold it for one piece of work only.
     pub fn index(&self) -> Guard<Arc<Index>> {
         self.index.load()
     }
@@ -120,8 +120,8 @@ impl ChangeSink for Live {
         live
     }
 
-    /// A trigger's firings are dropped where it breaks a rule that came after it was saved, or names a tag that the
-    /// dictionary no longer has.
+    /// Where a trigger sends, or why its firings are dropped: it breaks a rule that is newer than the trigger, or names
+    /// a tag that the dictionary no longer has.
     fn target(&self, account: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, Dropped> {
         let refuse = |member: &str, reason: Dropped| {
             tracing::warn!(
@@ -146,7 +146,7 @@ impl ChangeSink for Live {
     }
 
     fn apply(&self, changes: Vec<Change>) {
-        // A panic in another change leaves the whole old index, which is valid.
+        // A poisoned lock is still valid: a panic leaves the whole old index in place.
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut index = Index::clone(&self.index.load());
         change(&mut index, changes);

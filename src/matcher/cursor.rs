@@ -1,7 +1,7 @@
-//! The events of one account in one request on their way to firings. A cursor stands at one candidate of one event and
-//! can be resumed there: each step is a bounded piece of work. First it is measured how many deliveries there are to
-//! be, which charges them to the account, then they are handed out one by one. Where there are more than the account
-//! may hold, the rest is matched only as it has room.
+//! Turns the events of one account in one request into firings. A cursor stands at one candidate of one event and can
+//! be resumed there, so that each step is a bounded piece of work. First it counts the deliveries and charges them to
+//! the account; then it hands out the firings one by one. If there are more than the account may hold, the rest is
+//! matched only as the account has room.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,14 +14,14 @@ use crate::flow::drill;
 use crate::flow::keep::{Keep, Kept};
 use crate::flow::messages::{EventData, Firing, Firings, LiveTemplate, Step};
 use crate::live::{Live, LiveTrigger};
-use crate::matching::index::{Bucket, Ended, Search};
-use crate::matching::{Limits, Subject};
+use crate::matching::index::{Bucket, Search, SearchEnd};
+use crate::matching::{FilterLimits, Subject};
 use crate::model::event::{Event, EventType};
 use crate::model::id::TemplateId;
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
 
-/// Triggers that are found in one step. What is looked at besides is bounded by the event's steps of matching.
+/// Triggers that are found in one step. Other candidates are bounded by the event's matching steps.
 const FOUND_AT_ONCE: usize = 32;
 
 /// What all cursors of a thread need.
@@ -33,20 +33,20 @@ pub(super) struct Context {
     pub(super) keep: Option<Arc<dyn Keep>>,
 }
 
-/// Events of one account, not all of them matched.
+/// Events of one account, some of them not matched yet.
 #[derive(Debug)]
 pub(super) struct Cursor {
     context: Arc<Context>,
     account: Arc<Account>,
     charged: Charged,
     events: std::vec::IntoIter<Event>,
-    /// Of the event type that was looked up last: most events of a request have it in common.
+    /// The listeners of the event type that was looked up last: most events of a request have the same type.
     listeners: Option<(EventType, Vec<Bucket<LiveTrigger>>)>,
     /// The template that was looked up last.
     template: Option<(TemplateId, Option<Arc<LiveTemplate>>)>,
     matching: Option<Matching>,
     fired: VecDeque<Fired>,
-    /// Where it will find more than was found when its request was accepted, and that is to be kept.
+    /// Set if more will be found than at the time of acceptance, and is to be kept in the journal.
     unfinished: Option<Unfinished>,
 }
 
@@ -54,30 +54,30 @@ pub(super) struct Cursor {
 enum Charged {
     Measured(Measured),
     Reserved(Reserved),
-    /// Between the two.
+    /// No event is being matched.
     Nothing,
 }
 
-/// An event whose candidates are being looked at.
+/// An event whose candidates are being checked.
 #[derive(Debug)]
 struct Matching {
     event: Event,
-    /// `None`: it has not begun.
+    /// `None`: not begun.
     search: Option<Search<LiveTrigger>>,
     is_over: bool,
-    /// Triggers that can't be decided within their steps.
+    /// Triggers that could not be decided within their steps.
     too_costly: usize,
     fired: Vec<Arc<LiveTrigger>>,
 }
 
-/// How far a cursor is with its measuring.
+/// The result of one step of measuring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Measure {
     /// There are more candidates.
     More,
-    /// The account may not hold as many deliveries.
+    /// The account may not hold that many deliveries.
     Over,
-    /// All of them are charged.
+    /// All deliveries are charged.
     Done,
 }
 
@@ -100,12 +100,12 @@ impl Cursor {
         &self.account
     }
 
-    /// Whether it fires nothing. Of use once it is measured.
+    /// Whether the events fire nothing. Only meaningful once it is measured.
     pub(super) fn is_empty(&self) -> bool {
         self.fired.is_empty() && self.matching.is_none() && self.events.len() == 0
     }
 
-    /// Looks at some candidates, and charges what they fire.
+    /// Checks some candidates and charges what they fire.
     pub(super) fn measure(&mut self) -> Measure {
         let before = self.fired.len();
         if !self.advance() {
@@ -118,14 +118,14 @@ impl Cursor {
         }
     }
 
-    /// All of it may be worked off.
+    /// All deliveries may be made.
     pub(super) fn accept(&mut self) {
         if let Charged::Measured(measured) = std::mem::replace(&mut self.charged, Charged::Nothing) {
             self.charged = Charged::Reserved(measured.accept());
         }
     }
 
-    /// It is over its account's bound. False: and may not be worked off as the account has room.
+    /// The account's bound is exceeded. True: the deliveries may be made as the account has room.
     pub(super) fn pace(&mut self) -> bool {
         if let Charged::Measured(measured) = std::mem::replace(&mut self.charged, Charged::Nothing) {
             self.charged = measured.pace().map_or(Charged::Nothing, Charged::Reserved);
@@ -133,7 +133,7 @@ impl Cursor {
         matches!(self.charged, Charged::Reserved(_))
     }
 
-    /// Looks at some candidates of one event. False: there are no more events.
+    /// Checks some candidates of one event. False: there are no more events.
     fn advance(&mut self) -> bool {
         let Some(matching) = self.matching.take().or_else(|| self.begin()) else {
             if let Some(unfinished) = self.unfinished.take() {
@@ -158,14 +158,14 @@ impl Cursor {
         true
     }
 
-    /// An event was matched. Where its request is accepted already, it is kept before it is handed on.
+    /// An event is matched. If its request is accepted already, the event is kept before its firings are handed on.
     fn push(&mut self, mut fired: Fired) {
         if let Some(unfinished) = &self.unfinished {
             match unfinished.add(&fired) {
                 Ok(kept) => fired.kept = kept.collect(),
                 Err(refusal) => {
                     refusal.count(&self.context.metrics);
-                    // The rest of the request goes with it: its producer is told that it was not accepted.
+                    // The rest of the request is dropped too: its producer gets the response that it was not accepted.
                     self.unfinished = None;
                     self.events = Vec::new().into_iter();
                     return;
@@ -175,7 +175,7 @@ impl Cursor {
         self.fired.push_back(fired);
     }
 
-    /// Whether it will find more.
+    /// Whether it may find more.
     pub(super) fn is_unfinished(&self) -> bool {
         self.matching.is_some() || self.events.len() > 0
     }
@@ -185,7 +185,7 @@ impl Cursor {
         self.fired.iter()
     }
 
-    /// What it has found is kept: each firing gets its handle.
+    /// The firings found so far are kept: each gets its handle.
     pub(super) fn kept(&mut self, kept: &mut impl Iterator<Item = Kept>, unfinished: Option<&Unfinished>) {
         for fired in &mut self.fired {
             fired.keep = None;
@@ -216,8 +216,8 @@ impl Cursor {
 }
 
 impl Matching {
-    /// The same after some more candidates.
-    fn some(mut self, buckets: &[Bucket<LiveTrigger>], limits: &Limits) -> Self {
+    /// Continues the search over some more candidates.
+    fn some(mut self, buckets: &[Bucket<LiveTrigger>], limits: &FilterLimits) -> Self {
         drill::point(drill::Stage::Matcher);
         let Some(data) = self.event.data.object() else {
             self.is_over = true;
@@ -230,8 +230,8 @@ impl Matching {
             self.fired.push(Arc::clone(trigger));
             self.fired.len() < end
         });
-        self.is_over = ended != Ended::Paused;
-        self.too_costly = search.too_costly() + usize::from(ended == Ended::TooCostly);
+        self.is_over = ended != SearchEnd::Paused;
+        self.too_costly = search.too_costly() + usize::from(ended == SearchEnd::TooCostly);
         self.search = Some(search);
         self
     }

@@ -1,4 +1,4 @@
-//! What an event fires, between its matching and the handing out of its firings.
+//! What an event fires, between matching and handing out.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use crate::live::LiveTrigger;
 pub(super) struct Fired {
     pub(super) event: Arc<EventData>,
     pub(super) triggers: std::vec::IntoIter<Arc<LiveTrigger>>,
-    /// What the journal needs until it is written.
+    /// What the journal needs, until it is written.
     pub(super) keep: Option<KeepEvent>,
-    /// A handle for each that is written.
+    /// A handle for each firing that is written.
     pub(super) kept: VecDeque<Kept>,
 }
 
@@ -27,7 +27,7 @@ impl Fired {
         self.keep.as_ref()
     }
 
-    /// What fires, each with the fingerprint of where it sends.
+    /// The triggers that fire, each with the fingerprint of its destination.
     pub(super) fn triggers(&self) -> Vec<(u64, &str)> {
         let of = |trigger: &Arc<LiveTrigger>| {
             trigger.target.as_ref().map_or(0, |target| target.target.destination.fingerprint())

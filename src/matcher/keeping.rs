@@ -1,5 +1,5 @@
-//! Writes what a request fires to the journal: all that is known when it is accepted, and the rest of a request that is
-//! worked off bit by bit as it is found.
+//! Writes the firings of a request to the journal: all that are known when the request is accepted, and the rest of a
+//! paced request as it is found.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,32 +10,33 @@ use crate::flow::refusal::Refusal;
 use crate::json::Source;
 use crate::model::event::Event;
 
-/// A request of which some is not found yet, shared by its cursors.
+/// A request whose firings are not all found yet, shared by its cursors.
 #[derive(Debug, Clone)]
 pub(super) struct Unfinished(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
     request: Box<dyn KeepRequest>,
-    /// Cursors that are not at their end.
+    /// Cursors that are not finished.
     cursors: usize,
     admission: Admission,
 }
 
-/// What is kept of an event, as it came.
+/// The event as the journal keeps it.
 pub(super) fn event_of(event: &Event) -> KeepEvent {
     KeepEvent {
         event_type: event.event_type.clone(),
         time: Arc::clone(&event.time),
-        // Only the data of a CloudEvent that has none was not in the text.
+        // Only the data of a CloudEvent without data has no source text.
         data: event.data.source().unwrap_or_else(|| Source::from_static("{}")),
+        attributes: event.attributes.to_text(),
         id_given: event.id_given,
         hops: event.hops,
     }
 }
 
-/// Writes what was found of a request, before anything of it is handed on. `cursors` of its cursors will find more.
-/// Returned is what those need, and a handle for each firing, in order.
+/// Writes the firings found so far, before any of them is handed on. `cursors` of the request's cursors will find more.
+/// Returns what those need, and a handle for each firing, in order.
 pub(super) fn keep<'a>(
     keep: &dyn Keep,
     fired: impl Iterator<Item = &'a Fired>,
@@ -70,14 +71,14 @@ fn add<'a>(
 }
 
 impl Unfinished {
-    /// Writes one more event. Where that fails, the producer hears so, and nothing of the request is kept.
+    /// Writes one more event. On failure the producer's response says so, and nothing of the request is kept.
     pub(super) fn add(&self, fired: &Fired) -> Result<std::vec::IntoIter<Kept>, Refusal> {
         let mut state = self.state();
         let added = add(state.request.as_mut(), std::iter::once(fired), false);
         added.inspect_err(|refusal| state.admission.answer_instead(Err(refusal.clone())))
     }
 
-    /// One of the cursors is at its end. The last one commits the request.
+    /// One cursor is finished. The last one commits the request.
     pub(super) fn finish(&self) {
         let mut state = self.state();
         state.cursors -= 1;
@@ -93,7 +94,7 @@ impl Unfinished {
         }
     }
 
-    /// What a panic left behind is whole: a request that is not committed is not kept.
+    /// A poisoned lock is still valid: a request that is not committed is not kept.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,6 +1,6 @@
-//! The second stage: finds the triggers that an event fires. It measures what a request fires before anything of it is
-//! accepted, and refuses the request where its account may not hold as much. It reads the live index and never waits
-//! for a change to it; it never looks at templates' bodies.
+//! The second stage: finds the triggers that an event fires. It measures what a request fires before any of it is
+//! accepted, and refuses the request if its account may not hold that much. It reads the live index, never waits for a
+//! change to it, and never reads templates' bodies.
 
 mod cursor;
 mod fired;
@@ -48,9 +48,9 @@ struct Matching {
 /// A request that is being measured.
 #[derive(Debug)]
 struct Request {
-    /// One for each account.
+    /// One cursor for each account.
     cursors: Vec<Cursor>,
-    /// The one that is being measured.
+    /// The cursor that is being measured.
     at: usize,
     events: usize,
     accepted_at: Instant,
@@ -58,8 +58,8 @@ struct Request {
 }
 
 impl Matcher {
-    /// A Matcher that passes firings on to `renderer`. Each message it gets carries an admitted
-    /// event at least, so a mailbox for as many as may be in flight is never full.
+    /// A Matcher that passes firings on to `renderer`. Each message carries at least one admitted event, so a mailbox
+    /// for `events_in_flight_max` messages is never full.
     pub fn new(
         live: Arc<Live>,
         gate: Arc<Gate>,
@@ -160,14 +160,14 @@ impl Matching {
                 accepted_at: request.accepted_at,
                 admission: Some(Arc::clone(&request.admission)),
             });
-            // It is connected, and its mailbox has room for all events that may be in flight.
+            // The Renderer is connected, and its mailbox has room for all events that may be in flight.
             if sent.is_err() {
                 self.metrics.deliveries.dropped.inc(Dropped::Panic);
             }
         }
     }
 
-    /// Where there is a journal, writes what was found to it.
+    /// Writes the firings found so far to the journal, if there is one.
     fn keep(&self, request: &mut Request) -> Result<(), Refusal> {
         let Some(keep) = &self.keep else { return Ok(()) };
         let unfinished = request.cursors.iter().filter(|cursor| cursor.is_unfinished()).count();
@@ -189,10 +189,17 @@ impl Matching {
 }
 
 impl EventData {
-    /// The event in the form that templates read; made once, however many triggers it fires.
+    /// The event as templates read it. Made once, however many triggers it fires.
     pub fn of(event: Event) -> Self {
-        let Event { account, event_type, id, source, time, hops, data, .. } = event;
-        let about = About { event_type: event_type.as_str(), id: &id, time: &time, account: account.as_str() };
+        let Event { account, event_type, id, source, time, attributes, hops, data, .. } = event;
+        let about = About {
+            event_type: event_type.as_str(),
+            id: &id,
+            time: &time,
+            account: account.as_str(),
+            source: &source,
+            attributes: Some(&attributes),
+        };
         let data = Data::with(data, about);
         Self { identity: Arc::new(EventIdentity { account, event_type, source, id }), hops, data }
     }

@@ -36,7 +36,7 @@ fn template_change(id: &str) -> Change {
     Change::Template(account(), template.id.clone(), Some(SavedTemplate { template, live: None }))
 }
 
-/// What a store does before it passes a change on.
+/// Compiles the change, as a store does before it passes the change on.
 fn compiled(live: &Live, mut change: Change) -> Change {
     if let Change::Template(_, _, Some(saved)) = &mut change {
         saved.live = live.compile(&account(), &saved.template);
@@ -73,12 +73,13 @@ impl Alone {
         Self { gate, live, metrics, matcher }
     }
 
-    /// Gives it one request's events; what is returned hears the answer.
+    /// Gives it the events of one request. Returns the receiver of the response.
     async fn give(&self, events: &[(&str, Value)]) -> oneshot::Receiver<EventsResponse> {
         let (tell, answer) = oneshot::channel();
         let receipt = Receipt { accepted: events.len(), rejected: Vec::new(), rejected_more: Default::default() };
         let admission = Arc::new(self.gate.admit_default(events.len(), Ok(receipt), tell).expect("room"));
         let events = events.iter().map(|(event_type, data)| Event {
+            attributes: Default::default(),
             hops: 0,
             account: account(),
             event_type: EventType::new(event_type).expect("a type"),
@@ -135,13 +136,13 @@ async fn firings_go_on_together_with_what_they_need() {
     let templates: Vec<bool> = fired.iter().map(|firing| firing.template.is_some()).collect();
     assert_eq!(templates, [true, true, false]);
     assert_eq!(alone.metrics.events.firings_matched.get(), 3);
-    assert!(answer.try_recv().is_err() && alone.gate.events() == 4, "their places are held until the work is done");
+    assert!(answer.try_recv().is_err() && alone.gate.events() == 4, "their permits are held until the work is done");
     drop(message);
     assert_eq!(soon(answer).await.expect("an answer").expect("a receipt").accepted, 4);
 }
 
 #[actix_rt::test]
-async fn events_that_fire_nothing_end_here() {
+async fn events_that_fire_nothing_end_in_this_stage() {
     let (alone, mut passed) =
         Alone::start(vec![template_change("w"), trigger_change("t", json!({"event": "guest.created"}))]);
     let answer = alone.give(&[("guest.left", json!({})), ("guest", json!({}))]).await;
@@ -151,7 +152,7 @@ async fn events_that_fire_nothing_end_here() {
 }
 
 #[actix_rt::test]
-async fn a_change_counts_from_the_next_event_on() {
+async fn a_change_applies_from_the_next_event_on() {
     let (alone, mut passed) = Alone::start(vec![template_change("w")]);
     alone.give(&[("a", json!({}))]).await;
     alone.live.apply(vec![trigger_change("t", json!({"event": "a"}))]);
@@ -162,7 +163,7 @@ async fn a_change_counts_from_the_next_event_on() {
 }
 
 #[actix_rt::test]
-async fn with_nobody_behind_it_nothing_is_accepted() {
+async fn without_a_next_stage_nothing_is_accepted() {
     let changes = vec![template_change("w"), trigger_change("t", json!({"event": "a"}))];
     let alone = Alone::start_before(changes, Probe::gone().await);
     let answer = alone.give(&[("a", json!({})), ("a", json!({}))]).await;

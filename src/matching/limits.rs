@@ -2,7 +2,7 @@
 
 /// What matching may cost, and how many filters may be evaluated on every event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+pub struct FilterLimits {
     /// Steps that the filter of one trigger may take on one event.
     pub steps_per_trigger_max: usize,
     /// Steps that one event may take over all triggers that it does not fire.
@@ -11,7 +11,7 @@ pub struct Limits {
     pub unselective_filters_max: usize,
 }
 
-impl Default for Limits {
+impl Default for FilterLimits {
     fn default() -> Self {
         Self { steps_per_trigger_max: 50_000, steps_per_event_max: 500_000, unselective_filters_max: 1_000 }
     }

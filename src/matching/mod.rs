@@ -28,6 +28,6 @@ pub use conditions::{Condition, conditions, excluding};
 pub use error::PatternError;
 pub use evaluate::Subject;
 pub use explain::Mismatch;
-pub use limits::Limits;
+pub use limits::FilterLimits;
 pub use pattern::Pattern;
 pub use steps::{Steps, TooCostly};

@@ -17,6 +17,19 @@ pub(super) struct Network {
     bytes: [u8; 16],
 }
 
+/// Why a text is not a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NetworkError {
+    #[error("a network is an address and a length, such as 10.0.0.0/8 or 2001:db8::/32")]
+    Form,
+    #[error("the length must be a number without leading zeros")]
+    Length,
+    #[error("the length of an IPv4 network must be 0 to 32")]
+    LengthV4,
+    #[error("the length of an IPv6 network must be 0 to 128")]
+    LengthV6,
+}
+
 /// An address in the form in which networks are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Address {
@@ -52,24 +65,23 @@ impl Address {
 
 impl Network {
     /// Reads `10.0.0.0/8` or `2001:db8::/32`.
-    pub(super) fn new(text: &str) -> Result<Self, &'static str> {
-        const SHAPE: &str = "a network is an address and a length, such as 10.0.0.0/8 or 2001:db8::/32";
-        let (address, length) = text.split_once('/').ok_or(SHAPE)?;
+    pub(super) fn new(text: &str) -> Result<Self, NetworkError> {
+        let (address, length) = text.split_once('/').ok_or(NetworkError::Form)?;
         let plain = length.bytes().all(|byte| byte.is_ascii_digit()) && (length.len() == 1 || !length.starts_with('0'));
-        let length: u8 = length.parse().ok().filter(|_| plain).ok_or("the length is a number without leading zeros")?;
+        let length: u8 = length.parse().ok().filter(|_| plain).ok_or(NetworkError::Length)?;
         if let Ok(v4) = address.parse::<Ipv4Addr>() {
             let address = Address { is_v4: true, bits: u32::from(v4).into() };
-            return address.network(true, length).ok_or("the length of an IPv4 network is 0 to 32");
+            return address.network(true, length).ok_or(NetworkError::LengthV4);
         }
-        let v6: Ipv6Addr = address.parse().map_err(|_| SHAPE)?;
+        let v6: Ipv6Addr = address.parse().map_err(|_| NetworkError::Form)?;
         match v6.to_ipv4_mapped() {
             Some(v4) if (MAPPED_BITS..=128).contains(&length) => {
                 let address = Address { is_v4: true, bits: u32::from(v4).into() };
-                address.network(true, length - MAPPED_BITS).ok_or(SHAPE)
+                address.network(true, length - MAPPED_BITS).ok_or(NetworkError::Form)
             }
             _ => {
                 let address = Address { is_v4: false, bits: v6.into() };
-                address.network(false, length).ok_or("the length of an IPv6 network is 0 to 128")
+                address.network(false, length).ok_or(NetworkError::LengthV6)
             }
         }
     }

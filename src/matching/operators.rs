@@ -6,7 +6,7 @@ use super::error::PatternError;
 use super::folding::folded;
 use super::network::Network;
 use super::program::{Comparison, Number, Op, Span, small};
-use super::read::{Reader, kind};
+use super::read::{PatternReader, kind};
 use super::wildcard;
 
 const OPERATORS: &str = "prefix, suffix, equals-ignore-case, wildcard, anything-but, numeric, exists and cidr";
@@ -35,7 +35,7 @@ fn wrong(at: &str, name: &str, found: &Value) -> PatternError {
     PatternError::shape(at, format!("`{name}` does not take {} here; write {}", kind(found), shape(name)))
 }
 
-impl Reader {
+impl PatternReader {
     /// Reads one test of a list.
     pub(super) fn test(&mut self, item: &Value, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
         self.count(1, at)?;
@@ -77,7 +77,8 @@ impl Reader {
             "cidr" => {
                 let Value::String(text) = argument else { return Err(wrong(&at, name, argument)) };
                 self.scalar();
-                let network = Network::new(text).map_err(|detail| PatternError::new(&at, "bad_cidr", detail))?;
+                let network =
+                    Network::new(text).map_err(|error| PatternError::new(&at, "bad_cidr", error.to_string()))?;
                 tests.push(Op::Within(network));
                 Ok(())
             }
@@ -118,7 +119,8 @@ impl Reader {
     }
 
     fn wildcard(&mut self, text: &str, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
-        let pieces = wildcard::pieces(text).map_err(|detail| PatternError::new(at, "bad_wildcard", detail))?;
+        let pieces =
+            wildcard::pieces(text).map_err(|error| PatternError::new(at, "bad_wildcard", error.to_string()))?;
         if let [whole] = pieces.as_slice() {
             let span = self.texts.make(whole);
             tests.push(Op::Text(span));

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::alternatives::Alternatives;
 use super::error::PatternError;
 use super::program::{Below, Op, Text, small};
-use super::read::{Body, Item, Leaf, Level, Reader};
+use super::read::{Body, Item, Leaf, Level, PatternReader};
 
 /// A filter. One that exists is valid.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub struct Pattern {
 impl Pattern {
     /// Reads a pattern. What earlier versions accepted is read, too; see [`Pattern::complaint`].
     pub fn new(source: &Value) -> Result<Self, PatternError> {
-        let mut reader = Reader::default();
+        let mut reader = PatternReader::default();
         let level = reader.read(source)?;
         let level = Alternatives::default().separate(level)?;
         let mut layout = Layout { reader: &reader, operations: Vec::new() };
@@ -57,7 +57,7 @@ impl Pattern {
 
 /// Writes operations in pre-order.
 struct Layout<'r> {
-    reader: &'r Reader,
+    reader: &'r PatternReader,
     operations: Vec<Op>,
 }
 

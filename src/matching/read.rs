@@ -76,7 +76,7 @@ pub(super) struct Leaf {
 
 /// What was read of a pattern, and the state of the reading.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
+pub(super) struct PatternReader {
     pub(super) texts: Texts,
     pub(super) names: Vec<Span>,
     pub(super) leaves: Vec<Leaf>,
@@ -88,7 +88,7 @@ pub(super) struct Reader {
     pub(super) scalars: VecDeque<Span>,
 }
 
-impl Reader {
+impl PatternReader {
     /// Reads a whole pattern.
     pub(super) fn read(&mut self, source: &Value) -> Result<Level, PatternError> {
         match source {

@@ -3,19 +3,26 @@
 
 use memchr::memmem;
 
+/// Why a text is not a wildcard pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum WildcardError {
+    #[error("two wildcards in a row mean the same as one; write one * (or \\* for the character)")]
+    Repeated,
+    #[error("a backslash may only precede * or \\; write \\\\ for the character")]
+    Escape,
+}
+
 /// Splits at each `*`; `\*` and `\\` stand for the characters themselves. One piece: there is no wildcard.
-pub(super) fn pieces(text: &str) -> Result<Vec<String>, &'static str> {
+pub(super) fn pieces(text: &str) -> Result<Vec<String>, WildcardError> {
     let mut pieces = vec![String::new()];
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
-            '*' if chars.peek() == Some(&'*') => {
-                return Err("two wildcards in a row mean no more than one; write one * (or \\* for the character)");
-            }
+            '*' if chars.peek() == Some(&'*') => return Err(WildcardError::Repeated),
             '*' => pieces.push(String::new()),
             '\\' => match chars.next() {
                 Some(escaped @ ('*' | '\\')) => push(&mut pieces, escaped),
-                _ => return Err("a backslash stands before * or \\ only; write \\\\ for the character"),
+                _ => return Err(WildcardError::Escape),
             },
             c => push(&mut pieces, c),
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::json::Document;
+use crate::model::attributes::Attributes;
 use crate::model::id::AccountId;
 
 /// The longest event type, in bytes.
@@ -144,10 +145,19 @@ pub struct Event {
     pub source: Arc<str>,
     /// When it happened, RFC 3339, as the producer wrote it.
     pub time: Arc<str>,
+    /// What else a CloudEvent says of itself.
+    pub attributes: Attributes,
     /// How many deliveries in a row led to it.
     pub hops: u8,
     /// What is known of it: an object.
     pub data: Document,
+}
+
+impl Event {
+    /// Bytes that it needs beside the text that it was read from.
+    pub fn heap_bytes(&self) -> usize {
+        self.data.heap_bytes() + self.attributes.heap_bytes()
+    }
 }
 
 #[cfg(test)]

@@ -40,9 +40,11 @@ impl Fields {
     pub fn new(document: Value, what: &str) -> Result<Self, Vec<FieldError>> {
         match document {
             Value::Object(members) => Ok(Self { members, known: Vec::new(), errors: Vec::new() }),
-            other => {
-                Err(vec![FieldError::new("", "wrong_type", format!("{what} is a JSON object, not {}", kind(&other)))])
-            }
+            other => Err(vec![FieldError::new(
+                "",
+                "wrong_type",
+                format!("{what} must be a JSON object, not {}", kind(&other)),
+            )]),
         }
     }
 
@@ -63,7 +65,11 @@ impl Fields {
         match self.take(name)? {
             Value::String(text) => Some(text),
             other => {
-                self.refuse(format!("/{name}"), "wrong_type", format!("`{name}` is a string, not {}", kind(&other)));
+                self.refuse(
+                    format!("/{name}"),
+                    "wrong_type",
+                    format!("`{name}` must be a string, not {}", kind(&other)),
+                );
                 None
             }
         }
@@ -87,7 +93,7 @@ impl Fields {
                 self.refuse(
                     format!("/{name}"),
                     "wrong_type",
-                    format!("`{name}` is true or false, not {}", kind(&other)),
+                    format!("`{name}` must be true or false, not {}", kind(&other)),
                 );
                 None
             }

@@ -1,8 +1,10 @@
 //! Plain data: what customers and producers create, and what becomes of it. A value that exists is valid. Nothing here
 //! knows a stage or a framework.
 
+pub mod attributes;
 pub mod delivery;
 pub mod destination;
+pub mod duration_text;
 pub mod egress;
 pub mod event;
 pub mod field;
@@ -14,6 +16,7 @@ pub mod media_type;
 pub mod outcome;
 pub mod quotas;
 pub mod secret;
+
 pub mod target;
 pub mod template;
 pub mod trigger;

@@ -11,19 +11,19 @@ use crate::dispatcher::Dispatchers;
 use crate::flow::pressure::Pressure;
 use crate::handover::journal::{Feed, FeedProgress, Recovered};
 use crate::http::AppState;
-use crate::live::Progress;
+use crate::live::SnapshotProgress;
 use crate::renderer::Renderer;
 
 /// Who wants to see how a long start goes on.
 #[derive(Default)]
 pub struct Watch {
     /// How the store is read.
-    pub store: Option<Progress>,
+    pub store: Option<SnapshotProgress>,
     /// How what the journal holds is handed on.
     pub journal: Option<FeedProgress>,
 }
 
-/// Hands all of it on, on this thread. `/readyz` says so until that is done.
+/// Hands all of it on, on this thread. `/readyz` says so until what is left only waits for its own account's room.
 pub(super) fn start(
     recovered: Recovered,
     shared: &Arc<AppState>,
@@ -38,8 +38,6 @@ pub(super) fn start(
     let feed = Feed { live: Arc::clone(&shared.live), gate, metrics, renderer: renderer.start().recipient() };
     shared.recovering.store(true, Ordering::SeqCst);
     let shared = Arc::clone(shared);
-    actix_rt::spawn(async move {
-        recovered.feed(feed, progress).await;
-        shared.recovering.store(false, Ordering::SeqCst);
-    });
+    let ready = Box::new(move || shared.recovering.store(false, Ordering::SeqCst));
+    actix_rt::spawn(recovered.feed(feed, progress, ready));
 }

@@ -1,6 +1,6 @@
-//! The third stage: writes the body of each firing and hands it to the thread of its destination. Accounts take turns,
-//! and nothing is rendered for one that may not hold more. It never waits for a destination, and never works for long
-//! at a stretch: the thread it runs on takes requests in as well.
+//! The third stage: renders the body of each firing and hands it to the thread of its destination. Accounts take turns,
+//! and nothing is rendered for an account at its bound. It never waits for a destination, and yields often: its thread
+//! also reads requests.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -40,30 +40,30 @@ struct Rendering {
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
     dispatchers: Vec<Recipient<DeliveriesRendered>>,
-    /// Of what was handed over and is not passed on; nothing is rendered while it is high.
+    /// Bytes that were handed over and not passed on yet. Nothing is rendered while they are too many.
     pressure: Rc<Pressure>,
-    /// What this slice has rendered, for each dispatch thread.
+    /// Deliveries of the current slice, for each dispatch thread.
     rendered: RefCell<Vec<Vec<InFlight>>>,
 }
 
-/// Firings of one account, of which some may be done.
+/// The firings of one account; some may be done already.
 #[derive(Debug)]
 struct Work {
     account: Arc<Account>,
     firings: Box<dyn Firings>,
     accepted_at: Instant,
     admission: Option<Admission>,
-    /// For the next delivery.
+    /// The charge of the next delivery.
     bytes: Option<Charge>,
     /// The firing that is being rendered.
     firing: Option<FiringId>,
-    /// Who wants to hear the end of it.
+    /// Where the end of that firing is reported.
     report: Option<oneshot::Sender<Report>>,
 }
 
 impl Renderer {
-    /// A Renderer that hands deliveries to `dispatchers`, one for each dispatch thread, and waits while
-    /// `pressure`, which they may count up, is high. Its mailbox holds what the Matcher's does.
+    /// A Renderer that hands deliveries to `dispatchers`, one for each dispatch thread. It waits while `pressure`,
+    /// which they may increase, is high. Its mailbox holds as much as the Matcher's.
     pub fn new(
         gate: Arc<Gate>,
         metrics: Arc<Metrics>,
@@ -103,7 +103,7 @@ impl Worker for Rendering {
 
     fn step(&self, work: &mut Work) -> Progress {
         if work.bytes.is_none() {
-            // One that is tested is rendered whatever its account holds: there is one for each connection at most.
+            // A test is rendered whatever its account holds: there is at most one for each connection.
             let over = || work.admission.is_none().then(|| work.account.charge_bytes_over(0));
             work.bytes = work.account.charge_bytes().or_else(over);
         }
@@ -224,12 +224,12 @@ fn unrendered(error: &Unrendered) -> Dropped {
     }
 }
 
-/// The same for the same event and trigger, on every node and after every restart, and of no use
-/// to guess what it was made of.
+/// The same for the same event and trigger, on every node and after every restart. It does not reveal what it is made
+/// of.
 fn webhook_id(FiringId { event, trigger }: &FiringId) -> HeaderValue {
     let mut hash = Sha256::new();
     for part in [event.account.as_str(), &event.source, &event.id, trigger.as_str()] {
-        // With its length, so that no two lists of parts make the same bytes.
+        // With the length of each part, so that different lists of parts never hash the same bytes.
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());
     }

@@ -1,4 +1,4 @@
-//! The Renderer alone: firings before it, a probe for each dispatch thread behind it.
+//! The Renderer alone: given firings before it, a probe for each dispatch thread behind it.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::model::target::Target;
 use crate::model::template::Format;
 use crate::templating;
 
-/// Firings that are there.
+/// A given list of firings.
 #[derive(Debug)]
 struct Given(std::vec::IntoIter<Firing>);
 
@@ -70,6 +70,7 @@ fn template(format: Format, body: &str) -> Option<Arc<LiveTemplate>> {
 fn firing(id: &str, host: &str, n: &serde_json::Value, template: Option<Arc<LiveTemplate>>) -> Firing {
     let target = Target::read(&format!("http://{host}/"), &[], Vec::new()).expect("a target");
     let event = Event {
+        attributes: Default::default(),
         hops: 0,
         account: AccountId::default_account(),
         event_type: EventType::new("a").expect("a type"),
@@ -109,13 +110,13 @@ async fn a_firing_becomes_a_body_that_is_ready_to_send() {
     let id = queued.delivery.webhook_id.to_str().expect("ASCII").to_owned();
     assert!(id.len() == 36 && id.starts_with("msg_"), "{id}");
     assert_eq!((alone.gate.deliveries(), alone.metrics.deliveries.rendered.get()), (1, 1));
-    assert!(answer.try_recv().is_err(), "the producer is answered when the attempt begins");
+    assert!(answer.try_recv().is_err(), "the producer gets its response when the attempt begins");
     drop(queued);
     assert!(soon(answer).await.is_ok());
     assert_eq!((alone.gate.events(), alone.gate.deliveries()), (0, 0));
 }
 
-/// Else a small event could fill the memory with large bodies, faster than they are taken.
+/// Otherwise small events could fill the memory with large bodies faster than those are sent.
 #[actix_rt::test]
 async fn nothing_is_rendered_while_too_much_waits_behind() {
     let (alone, mut passed) = Alone::start();
@@ -129,7 +130,7 @@ async fn nothing_is_rendered_while_too_much_waits_behind() {
     assert_eq!(soon(passed.recv()).await.expect("deliveries").0.len(), 1);
 }
 
-/// Known from outside: the same on every node and in every version.
+/// The id is public: it must be the same on every node and in every version.
 #[actix_rt::test]
 async fn an_events_webhook_id_never_changes() {
     let (alone, mut passed) = Alone::start();
@@ -137,7 +138,7 @@ async fn an_events_webhook_id_never_changes() {
     alone.give(ids.into(), None).await;
     let DeliveriesRendered(deliveries) = soon(passed.recv()).await.expect("deliveries");
     let ids: Vec<_> = deliveries.iter().map(|queued| queued.delivery.webhook_id.to_str().expect("ASCII")).collect();
-    // Of the SHA-256 over default, no source, 1 and t, each after its length as eight bytes.
+    // From the SHA-256 of `default`, no source, `1` and `t`, each preceded by its length in eight bytes.
     assert_eq!(ids[..2], ["msg_e286032f6ece548322ce397661d38dfc"; 2]);
     assert_ne!(ids[2], ids[0]);
 }
@@ -177,13 +178,13 @@ async fn accounts_take_turns_by_time_and_each_keeps_its_order() {
         ids.extend(bodies.map(|body| body.expect("UTF-8")));
     }
     let quick: Vec<usize> = ["a", "b", "c"].iter().filter_map(|id| ids.iter().position(|own| own == id)).collect();
-    assert!(quick[2] <= 5 && quick.is_sorted(), "who is quick waits for two units of the other: {ids:?}");
+    assert!(quick[2] <= 5 && quick.is_sorted(), "the quick account waits for at most two units of the other: {ids:?}");
     ids.retain(|id| id.parse::<u8>().is_ok());
     assert_eq!(ids, ["1", "2", "3", "4", "5", "6"]);
 }
 
 #[actix_rt::test]
-async fn a_panic_costs_its_firing_and_the_next_goes_on() {
+async fn a_panic_costs_its_firing_only() {
     let (alone, mut passed) = Alone::start();
     let text = template(Format::Text, "{{event.id}}");
     let (report, reported) = oneshot::channel();
@@ -197,9 +198,9 @@ async fn a_panic_costs_its_firing_and_the_next_goes_on() {
     assert_eq!((alone.metrics.deliveries.dropped.get(Dropped::Panic), alone.gate.deliveries()), (1, 1));
 }
 
-/// What is not begun yet is charged; what is over its account's bytes waits, and others go on.
+/// Deliveries that have not begun are charged. Deliveries over the account's bytes wait; other accounts continue.
 #[actix_rt::test]
-async fn an_account_over_its_bytes_waits_and_others_go_on() {
+async fn an_account_over_its_bytes_waits_and_others_continue() {
     let (probe, mut passed) = Probe::start();
     let bounds = Bounds { events: 10, deliveries: 10_000, bytes: 90_000, events_per_s: None };
     let (gate, metrics) = (Gate::new(bounds, 1), Arc::new(Metrics::new()));
@@ -225,7 +226,7 @@ async fn an_account_over_its_bytes_waits_and_others_go_on() {
     while !held.iter().any(|queued| queued.account.id.as_str() == "other") {
         held.extend(soon(passed.recv()).await.expect("deliveries").0);
     }
-    // 8 of 9 parts, at 512 bytes and a body of one each.
+    // 8 of 9 parts, at 512 bytes and a body of one byte each.
     assert!((150..=157).contains(&held.len()), "{}", held.len());
     assert!(gate.delivery_bytes() <= 90_000, "{}", gate.delivery_bytes());
     let mut all = 0;
@@ -237,7 +238,7 @@ async fn an_account_over_its_bytes_waits_and_others_go_on() {
 }
 
 #[actix_rt::test]
-async fn what_gives_no_body_is_dropped_and_counted_and_the_next_goes_on() {
+async fn a_firing_without_a_body_is_dropped_and_counted() {
     let (alone, mut passed) = Alone::start();
     let text = template(Format::Text, "{{n}}");
     let (report, reported) = oneshot::channel();
@@ -278,7 +279,7 @@ async fn a_destination_has_one_thread() {
 }
 
 #[actix_rt::test]
-async fn with_nobody_behind_it_deliveries_are_counted_as_dropped() {
+async fn without_a_next_stage_deliveries_are_counted_as_dropped() {
     let alone = Alone::start_before(vec![Probe::gone().await]);
     let (report, reported) = oneshot::channel();
     let mut one = firing("1", "h", &json!(1), template(Format::Text, "x"));

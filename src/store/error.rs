@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::{Kind, Revision};
 use crate::config::StoreUrlError;
+use crate::model::duration_text::DurationText;
 use crate::model::id::{TemplateId, TriggerId};
 use crate::model::quotas::Quota;
 use crate::redis::AddressError;
@@ -70,12 +71,12 @@ pub enum OpenError {
     #[error(transparent)]
     Address(#[from] AddressError),
     /// Redis did not respond.
-    #[error("Redis at {place} could not be reached within {waited_s} s ({detail}); start it, or correct store.url")]
+    #[error("Redis at {place} could not be reached within {waited} ({detail}); start it, or correct store.url")]
     Unreachable {
         /// Its address.
         place: String,
         /// How long the node tried.
-        waited_s: u64,
+        waited: DurationText,
         /// The last error.
         detail: String,
     },

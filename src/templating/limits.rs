@@ -3,7 +3,7 @@
 
 /// How much a template may be, and how much one rendering of it may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+pub struct TemplateLimits {
     /// The longest body, in bytes, as the customer wrote it.
     pub body_bytes_max: usize,
     /// How deep blocks, and parentheses in one expression, may stand in one another. It is
@@ -18,7 +18,7 @@ pub struct Limits {
     pub output_bytes_max: usize,
 }
 
-impl Default for Limits {
+impl Default for TemplateLimits {
     fn default() -> Self {
         Self {
             // Ten screens of text; the largest bodies seen in the field are under 8 KiB.

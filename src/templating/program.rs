@@ -5,15 +5,15 @@
 use crate::json::{Document, Json};
 
 /// What stands in a row.
-pub(crate) type Nodes = Vec<Node>;
+pub(crate) type Nodes = Vec<TemplateNode>;
 
 /// One part of a template.
 #[derive(Debug)]
-pub(crate) enum Node {
+pub(crate) enum TemplateNode {
     /// The author's own text.
     Text(Text),
     /// A value.
-    Write(Write),
+    Write(ValueNode),
     /// One of two parts.
     If(Box<If>),
     /// A part for each element.
@@ -24,7 +24,7 @@ pub(crate) enum Node {
     Parts(Box<Parts>),
 }
 
-impl Node {
+impl TemplateNode {
     /// What stands inside.
     pub(crate) fn inner(&self) -> Vec<&Nodes> {
         match self {
@@ -67,10 +67,10 @@ pub(crate) struct Text {
 
 /// A value that is written.
 #[derive(Debug)]
-pub(crate) struct Write {
+pub(crate) struct ValueNode {
     pub(crate) value: Expression,
     /// How it is written. Known once the text around it was gone through.
-    pub(crate) place: Place,
+    pub(crate) place: EscapeContext,
     /// Which of the writes this is, in the order of the body.
     pub(crate) id: usize,
     /// Where the expression begins.
@@ -121,7 +121,7 @@ pub(crate) struct With {
 
 /// Where an expression stands, which says how its value is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Place {
+pub(crate) enum EscapeContext {
     /// Plain text, as it is.
     Text,
     /// In a JSON string.
@@ -144,7 +144,7 @@ pub(crate) enum Place {
 #[derive(Debug)]
 pub(crate) enum Expression {
     /// A value of the data.
-    Path(Path),
+    Path(DataPath),
     /// What a loop knows of its element.
     Local(Local),
     /// A value written in the template.
@@ -155,30 +155,30 @@ pub(crate) enum Expression {
 
 /// A way through the data.
 #[derive(Debug)]
-pub(crate) struct Path {
+pub(crate) struct DataPath {
     /// The block whose `this` it starts from; 0 is the root, 1 the outermost `each` or `with`.
     pub(crate) scope: usize,
-    pub(crate) steps: Box<[Step]>,
+    pub(crate) steps: Box<[PathStep]>,
     /// How many bytes its names have together: what following it may cost.
     pub(crate) bytes: usize,
 }
 
-impl Path {
+impl DataPath {
     pub(crate) fn new(scope: usize, names: &[String]) -> Self {
-        let steps = names.iter().map(|name| Step::new(name)).collect();
+        let steps = names.iter().map(|name| PathStep::new(name)).collect();
         Self { scope, steps, bytes: names.iter().map(String::len).sum() }
     }
 }
 
 /// One name of a path.
 #[derive(Debug)]
-pub(crate) struct Step {
+pub(crate) struct PathStep {
     pub(crate) name: Box<str>,
     /// The name as an index of a list, if it is one.
     pub(crate) index: Option<usize>,
 }
 
-impl Step {
+impl PathStep {
     fn new(name: &str) -> Self {
         Self { name: name.into(), index: name.parse().ok() }
     }
@@ -187,7 +187,7 @@ impl Step {
 /// What a loop knows of its element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Local {
-    /// The loop, numbered like [`Path::scope`].
+    /// The loop, numbered like [`DataPath::scope`].
     pub(crate) scope: usize,
     pub(crate) what: LocalName,
 }

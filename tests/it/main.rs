@@ -2,6 +2,7 @@
 
 mod activity;
 mod cli;
+mod cloud_events;
 mod deliveries;
 mod documents;
 mod expressions;

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::dictionary::DictionaryError;
 use crate::dispatcher::{Outbound, OwnAddresses};
 use crate::model::event::EventPattern;
-use crate::templating::{self, Diagnostic, Limits, Severity, TagLookup};
+use crate::templating::{self, Diagnostic, Severity, TagLookup, TemplateLimits};
 use files::TemplateFile;
 
 /// Checks all there is.
@@ -66,7 +66,7 @@ fn check_files(config: &Config, findings: &mut Findings) -> Box<dyn TagLookup> {
     }
 }
 
-fn check_template(file: &TemplateFile, dictionary: &dyn TagLookup, limits: &Limits, findings: &mut Findings) {
+fn check_template(file: &TemplateFile, dictionary: &dyn TagLookup, limits: &TemplateLimits, findings: &mut Findings) {
     let path = shown(&file.path);
     let body = match file.read(limits.body_bytes_max) {
         Ok(body) => body,

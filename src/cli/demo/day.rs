@@ -39,32 +39,39 @@ pub(super) struct Setup {
     pub(super) trigger: Value,
 }
 
+impl Setup {
+    /// `format` and `body` are the template's; `trigger` is what the trigger has besides its name and template.
+    pub(super) fn new(
+        (id, name, told): (&'static str, &str, &'static str),
+        (format, body): (&str, &str),
+        mut trigger: Value,
+    ) -> Self {
+        trigger["name"] = name.into();
+        trigger["template"] = id.into();
+        Self { id, told, template: json!({"name": name, "format": format, "body": body}), trigger }
+    }
+}
+
 /// The triggers, with their URLs at this receiver.
 pub(super) fn setups(receiver: &str) -> [Setup; 3] {
     let url = |path: &str| format!("{receiver}/{path}");
     [
-        Setup {
-            id: "team-chat",
-            told: "every event, as JSON, signed",
-            template: json!({"name": "Team chat", "format": "json", "body": CHAT}),
-            trigger: json!({"name": "Team chat", "event": "*", "template": "team-chat", "url": url("team-chat"),
-                            "secret": SECRET}),
-        },
-        Setup {
-            id: "housekeeping",
-            told: "confirmed bookings above 1000, as XML",
-            template: json!({"name": "Housekeeping", "format": "xml", "body": HOUSEKEEPING}),
-            trigger: json!({"name": "Housekeeping", "event": "booking.confirmed", "template": "housekeeping",
-                            "where": {"inquiry": {"cost": [{"numeric": [">", 1000]}]}},
-                            "url": url("housekeeping"), "headers": {"X-Team": "linen and keys"}}),
-        },
-        Setup {
-            id: "bookkeeping",
-            told: "paid invoices, as a form",
-            template: json!({"name": "Bookkeeping", "format": "form", "body": BOOKKEEPING}),
-            trigger: json!({"name": "Bookkeeping", "event": "invoice.paid", "template": "bookkeeping",
-                            "url": url("bookkeeping")}),
-        },
+        Setup::new(
+            ("team-chat", "Team chat", "every event, as JSON, signed"),
+            ("json", CHAT),
+            json!({"event": "*", "url": url("team-chat"), "secret": SECRET}),
+        ),
+        Setup::new(
+            ("housekeeping", "Housekeeping", "confirmed bookings above 1000, as XML"),
+            ("xml", HOUSEKEEPING),
+            json!({"event": "booking.confirmed", "where": {"inquiry": {"cost": [{"numeric": [">", 1000]}]}},
+                   "url": url("housekeeping"), "headers": {"X-Team": "linen and keys"}}),
+        ),
+        Setup::new(
+            ("bookkeeping", "Bookkeeping", "paid invoices, as a form"),
+            ("form", BOOKKEEPING),
+            json!({"event": "invoice.paid", "url": url("bookkeeping")}),
+        ),
     ]
 }
 

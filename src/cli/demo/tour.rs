@@ -12,6 +12,7 @@ use super::day::{self, Happening, Setup};
 use crate::cli::error::TourError;
 use crate::cli::print::{ASIDE, EVENT, HEADING, POST, counted, indented, say};
 use crate::cli::receive::Receipt;
+use crate::model::duration_text::DurationText;
 
 /// How long a POST may take. It takes a millisecond or so; a machine may be very busy.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(10);
@@ -80,7 +81,7 @@ async fn await_posts(
     while let Some(next) = missing.first() {
         let receipt = tokio::time::timeout_at(deadline, arrived.recv()).await;
         let receipt = receipt.ok().flatten();
-        let receipt = receipt.ok_or(TourError::Missing { trigger: next, seconds: ARRIVES_WITHIN.as_secs() })?;
+        let receipt = receipt.ok_or(TourError::Missing { trigger: next, within: DurationText(ARRIVES_WITHIN) })?;
         let trigger = receipt.path.trim_start_matches('/').to_owned();
         let index = missing.iter().position(|id| *id == trigger);
         missing.remove(index.ok_or_else(|| TourError::Unexpected(trigger.clone()))?);

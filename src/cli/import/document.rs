@@ -223,7 +223,7 @@ fn take_list(fields: &mut Fields, name: &'static str) -> Vec<Value> {
         None => Vec::new(),
         Some(Value::Array(items)) => items,
         Some(other) => {
-            fields.refuse(format!("/{name}"), "wrong_type", format!("`{name}` is a list, not {}", kind(&other)));
+            fields.refuse(format!("/{name}"), "wrong_type", format!("`{name}` must be a list, not {}", kind(&other)));
             Vec::new()
         }
     }

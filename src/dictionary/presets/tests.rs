@@ -82,14 +82,20 @@ fn hostile(value: &mut Value) {
 /// The bodies for the dictionary's sample, the same with hostile texts, and no data.
 fn bodies(name: &str) -> Vec<String> {
     let dictionary = Dictionary::shipped();
-    let presets = Presets::load(&dictionary, None, &Limits::default()).expect("shipped");
+    let presets = Presets::load(&dictionary, None, &TemplateLimits::default()).expect("shipped");
     let preset = presets.find(name).expect(name);
     let format = preset.format().expect("a format");
     let event = preset.event();
-    let checked = compile(format, preset.body(), &dictionary, event.as_ref(), &Limits::default());
+    let checked = compile(format, preset.body(), &dictionary, event.as_ref(), &TemplateLimits::default());
     assert_eq!(checked.diagnostics, [], "{name}");
     let compiled = checked.compiled.expect("accepted");
-    let about = About { event_type: "booking.confirmed", id: "e1", time: "2026-05-07T22:30:00Z", account: "acme" };
+    let about = About {
+        event_type: "booking.confirmed",
+        id: "e1",
+        time: "2026-05-07T22:30:00Z",
+        account: "acme",
+        ..About::default()
+    };
     let sample = Value::Object(dictionary.sample(dictionary.sample_type(event.as_ref()).as_str()));
     let mut wild = sample.clone();
     hostile(&mut wild);
@@ -102,7 +108,7 @@ fn bodies(name: &str) -> Vec<String> {
 
 #[test]
 fn every_shipped_preset_sends_what_its_receiver_documents() {
-    let presets = Presets::load(&Dictionary::shipped(), None, &Limits::default()).expect("shipped");
+    let presets = Presets::load(&Dictionary::shipped(), None, &TemplateLimits::default()).expect("shipped");
     let names: Vec<_> = presets.iter().map(|preset| preset.name.as_str()).collect();
     assert_eq!(names, SHIPPED.map(|(name, _)| name));
     for (name, schema) in SCHEMAS {
@@ -179,7 +185,7 @@ fn an_operator_s_presets_are_read_and_replace_shipped_ones() {
     let preset = |body: &str| format!("{head}body = {body:?}\n");
     write("slack.toml", &preset("{\"own\": 1}"));
     write("ours.toml", &preset("[]"));
-    let load = || Presets::load(&Dictionary::shipped(), Some(folder.path()), &Limits::default());
+    let load = || Presets::load(&Dictionary::shipped(), Some(folder.path()), &TemplateLimits::default());
     let presets = load().expect("read");
     assert_eq!(presets.find("slack").map(Preset::body), Some("{\"own\": 1}"));
     assert_eq!((presets.find("ours").map(Preset::title), presets.iter().count()), (Some("T"), SHIPPED.len() + 1));

@@ -1,4 +1,4 @@
-//! What is read of a folder, and which folders and files are refused.
+//! Which files of a folder are read, and which folders and files are refused.
 
 use std::fs;
 
@@ -27,12 +27,12 @@ fn only_toml_files_of_the_folder_itself_are_read() {
     let dir = folder(&[("a.toml", EVENT.as_bytes()), ("b.txt", b"nonsense"), (".#a.toml", b"nonsense")]);
     fs::create_dir(dir.path().join("below")).expect("a folder");
     fs::write(dir.path().join("below/c.toml"), "nonsense").expect("a file");
-    let catalogue = Dictionary::load(dir.path()).expect("a catalogue");
-    assert_eq!(catalogue.events().count(), 1);
+    let dictionary = Dictionary::load(dir.path()).expect("a dictionary");
+    assert_eq!(dictionary.events().count(), 1);
 }
 
 #[test]
-fn a_folder_that_is_not_there_or_empty_is_refused() {
+fn a_missing_or_empty_folder_is_refused() {
     let dir = folder(&[("readme.md", b"hello")]);
     assert!(messages(dir.path())[0].contains("the folder has no file *.toml; copy the shipped"));
     let missing = dir.path().join("missing");
@@ -48,14 +48,14 @@ fn every_file_that_cannot_be_read_is_named() {
         ("z.toml", b"[[event]]\ntype = 1\ndescription = \"A.\"\nentities = [\"LOST\"]\n"),
     ]);
     fs::create_dir(dir.path().join("folder.toml")).expect("a folder");
-    // LOST may stand in one of the files that could not be read, so it is not complained of.
+    // LOST may be in one of the files that could not be read, so it is not reported.
     assert_eq!(
         messages(dir.path()),
         [
-            "folder.toml: this is not a file; give it another ending than .toml",
+            "folder.toml: this is not a file; give its name another ending than .toml",
             "large.toml: the file has more than 1048576 bytes; split it",
             "latin.toml:2: the file is not UTF-8; save it as UTF-8",
-            "z.toml:2: `type` is a text in quotes, not a number; write one such as \"guest.created\"",
+            "z.toml:2: `type` must be a text in quotes, not a number; write one such as \"guest.created\"",
         ]
     );
     let largest = vec![b'#'; FILE_BYTES_MAX - EVENT.len() - 1];
@@ -96,5 +96,5 @@ fn the_bounds_hold() {
     }
     let errors = read(&[("a.toml", &events), ("b.toml", &attributes)]).expect_err("refused");
     let what: Vec<&str> = errors.iter().map(|error| error.what.as_str()).collect();
-    assert_eq!(what, ["the catalogue has more than 4096 event types", "the catalogue has more than 8192 attributes"]);
+    assert_eq!(what, ["the dictionary has more than 4096 event types", "the dictionary has more than 8192 attributes"]);
 }

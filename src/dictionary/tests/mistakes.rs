@@ -1,8 +1,8 @@
-//! Every mistake is found, with its line and a cure, and all of them at once.
+//! Every mistake is reported with its line and its cure, and all of them at once.
 
 use super::*;
 
-/// An entity whose attribute is right but for `change`, from line 1.
+/// An entity with a valid attribute except for `change`, from line 1.
 fn attribute(change: (&str, &str)) -> String {
     let text = "[[entity]]\nname = \"GUEST\"\ndescription = \"G.\"\n[[entity.attribute]]\ntag = \"NAME\"\n\
         path = \"guest.name\"\ntype = \"string\"\ndescription = \"N.\"\nexample = \"Nora\"\n";
@@ -10,7 +10,7 @@ fn attribute(change: (&str, &str)) -> String {
     text.replacen(change.0, change.1, 1)
 }
 
-/// The same, for an event that carries nothing.
+/// The same, for an event without entities.
 fn event(change: (&str, &str)) -> String {
     let text = "[[event]]\ntype = \"guest.created\"\ndescription = \"G.\"\nentities = []\n";
     assert!(text.contains(change.0), "{}", change.0);
@@ -28,20 +28,20 @@ fn each_mistake_is_named_with_its_line_and_cure() {
     let second = attribute(nothing);
     let two = |a: &str, b: &str| format!("{a}{b}");
     for (text, expected) in [
-        ("".into(), "the catalogue has no event type and no entity; write [[event]]"),
+        ("".into(), "the dictionary has no event type and no entity; write [[event]]"),
         (event(("guest.created", "guest created")), "f:2: \"guest created\" is no event type"),
         (event(("guest.created", "")), "f:2: `type` is empty; write one such as"),
         (event(("type", "typ")), "f:1: an event has no `type`; write one such as"),
         (event(("entities = []", "")), "f:1: an event has no `entities`; write the names"),
-        (event(("[]", "\"GUEST\"")), "f:4: `entities` is a list of texts, not a text; write"),
-        (event(("[]", "[1]")), "f:4: `entities` is a list of texts; one is a number; write"),
+        (event(("[]", "\"GUEST\"")), "f:4: `entities` must be a list of texts, not a text; write"),
+        (event(("[]", "[1]")), "f:4: `entities` must be a list of texts; one is a number; write"),
         (
             event(("[]", "[\"GUEST\"]")),
             "f:4: guest.created carries the entity \"GUEST\", which no file describes; describe it",
         ),
         (event(("description = \"G.\"", "")), "f:1: an event has no `description`; say in a sentence"),
         (event(("[[event]]", "[event]")), "f:1: `event` is a table; write [[event]]"),
-        (event(("[[event]]", "[[evnt]]")), "f:1: a catalogue's file has no member \"evnt\"; did you mean `event`?"),
+        (event(("[[event]]", "[[evnt]]")), "f:1: a dictionary file has no member \"evnt\"; did you mean `event`?"),
         (two(&event(nothing), &event(nothing)), "f:5: the event type guest.created is also at f:1; keep one"),
         (
             two(&attribute(nothing), &event(("[]", "[\"GEUST\"]"))),
@@ -64,36 +64,39 @@ fn each_mistake_is_named_with_its_line_and_cure() {
             two(&attribute(nothing), &second[second.find("[[entity.").expect("it")..].replace("NAME", "name")),
             "f:10: the tag name differs only by case from NAME at f:4",
         ),
-        (attribute(("GUEST", "GUE:ST")), "f:2: `name` can't be \"GUE:ST\": it has the character ':'; letters"),
-        (attribute(("NAME", "FIRST NAME")), "f:5: `tag` can't be \"FIRST NAME\": it has the character ' '; letters"),
-        (attribute(("NAME", "NÄME")), "f:5: `tag` can't be \"NÄME\": it has the character 'Ä'; letters"),
-        (attribute(("NAME", &"N".repeat(65))), "it is longer than 64 bytes; letters"),
-        (attribute(("guest.name", "guest..name")), "f:6: \"guest..name\" is no path: a word is empty; write"),
+        (attribute(("GUEST", "GUE:ST")), "f:2: `name` can't be \"GUE:ST\": it has the character ':'; write letters"),
+        (
+            attribute(("NAME", "FIRST NAME")),
+            "f:5: `tag` can't be \"FIRST NAME\": it has the character ' '; write letters",
+        ),
+        (attribute(("NAME", "NÄME")), "f:5: `tag` can't be \"NÄME\": it has the character 'Ä'; write letters"),
+        (attribute(("NAME", &"N".repeat(65))), "it is longer than 64 bytes; write letters"),
+        (attribute(("guest.name", "guest..name")), "f:6: \"guest..name\" is not a path: a word is empty; write"),
         (
             attribute(("guest.name", "guest.0")),
-            "f:6: \"guest.0\" is no path: the word \"0\" begins with a digit; write",
+            "f:6: \"guest.0\" is not a path: the word \"0\" begins with a digit; write",
         ),
         (
             attribute(("guest.name", "guest.first-name")),
-            "f:6: \"guest.first-name\" is no path: it has the character '-'; write",
+            "f:6: \"guest.first-name\" is not a path: it has the character '-'; write",
         ),
         (attribute(("guest.name", &"g.".repeat(200))), "it is longer than 255 bytes; write"),
         (attribute(("guest.name", "a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a")), "it has more than 16 words; write"),
         (
             attribute(("guest.name", "event.name")),
-            "f:4: the path event.name is the engine's: it puts `event` into every template's data; write another path",
+            "f:4: the path event.name is reserved: Posthaste puts `event` into every template's data; write another path",
         ),
-        (attribute(("guest.name", "event")), "f:4: the path event is the engine's"),
+        (attribute(("guest.name", "event")), "f:4: the path event is reserved"),
         (
             attribute(("[[entity.", "from_engine = true\n[[entity.")),
-            "f:5: the engine has nothing at guest.name; write one of event.type",
+            "f:5: Posthaste fills nothing at guest.name; write one of event.type",
         ),
         (
             attribute(("[[entity.", "from_engine = \"yes\"\n[[entity.")),
-            "f:4: `from_engine` is true or false, not a text; write it",
+            "f:4: `from_engine` must be true or false, not a text; write it",
         ),
-        (attribute(("\"string\"", "\"sting\"")), "f:7: \"sting\" is no type; did you mean \"string\"?"),
-        (attribute(("\"string\"", "\"money\"")), "f:7: \"money\" is no type; write one of string, number,"),
+        (attribute(("\"string\"", "\"sting\"")), "f:7: \"sting\" is not a type; did you mean \"string\"?"),
+        (attribute(("\"string\"", "\"money\"")), "f:7: \"money\" is not a type; write one of string, number,"),
         (attribute(("\"string\"", "\"date\"")), "f:9: the example is not of the type date; write a date in quotes"),
         (
             attribute(("\"Nora\"", "2026-08-14")),
@@ -107,8 +110,8 @@ fn each_mistake_is_named_with_its_line_and_cure() {
             attribute(("[[entity.attribute]]", "colour = 1\n[[entity.attribute]]")),
             "f:4: an entity has no member \"colour\"; known are name,",
         ),
-        (attribute(("\"Nora\"", "Nora")), "f:9: this is no TOML: "),
-        (attribute(("tag = \"NAME\"", "tag = \"NAME\"\ntag = \"B\"")), "f:6: this is no TOML: duplicate key; write"),
+        (attribute(("\"Nora\"", "Nora")), "f:9: this is not TOML: "),
+        (attribute(("tag = \"NAME\"", "tag = \"NAME\"\ntag = \"B\"")), "f:6: this is not TOML: duplicate key; write"),
     ] {
         let found = messages(&[("f", &text)]);
         assert!(found.iter().any(|message| message.contains(expected)), "{expected}\n{found:#?}");
@@ -148,7 +151,7 @@ fn all_files_are_read_and_mistakes_come_by_file_and_line() {
             .into_iter()
             .map(|error| (error.file, error.line))
             .collect();
-    // Nothing of c.toml: the entity that it names stands in a file that could not be read.
+    // Nothing of c.toml: the entity that it names may be in a file that could not be read.
     let expected = [("a.toml", 1), ("b.toml", 2), ("b.toml", 5), ("b.toml", 6)];
     assert_eq!(lines, expected.map(|(f, l)| (f.to_owned(), Some(l))));
 }

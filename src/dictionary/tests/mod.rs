@@ -1,4 +1,4 @@
-//! Tests of the catalogue: what it answers, what ships, and what it refuses.
+//! Tests of the dictionary: look-ups, shipped files, and mistakes.
 
 mod folder;
 mod mistakes;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// Two events, two entities of which one is the engine's, and every way a path can lie.
+/// Two events, two entities, one of them Posthaste's own, and every form of path.
 const SMALL: &str = r#"
 [[event]]
 type = "order.placed"
@@ -87,12 +87,12 @@ fn read(texts: &[(&str, &str)]) -> Result<Dictionary, Vec<DictionaryError>> {
 }
 
 fn small() -> Dictionary {
-    read(&[("small.toml", SMALL)]).expect("a catalogue")
+    read(&[("small.toml", SMALL)]).expect("a dictionary")
 }
 
 #[test]
 fn a_tag_is_found_in_any_case() {
-    let catalogue = small();
+    let dictionary = small();
     for (entity, attribute, path) in [
         ("ORDER", "TOTAL", Some("order.total")),
         ("order", "Total", Some("order.total")),
@@ -103,12 +103,12 @@ fn a_tag_is_found_in_any_case() {
         ("order:total", "", None),
         ("", "", None),
     ] {
-        assert_eq!(catalogue.tag_path(entity, attribute), path, "{entity}:{attribute}");
+        assert_eq!(dictionary.tag_path(entity, attribute), path, "{entity}:{attribute}");
     }
     let tags = ["Order:TOTAL", "Order:SUM", "Order:STREET", "Order:SHIP", "NOTE:TEXT", "META:KIND"];
-    assert_eq!(catalogue.tags(), tags);
-    assert_eq!(catalogue.nearest("ORDER:TOTLA"), Some("Order:TOTAL"));
-    assert_eq!(catalogue.nearest("WEATHER:TODAY"), None);
+    assert_eq!(dictionary.tags(), tags);
+    assert_eq!(dictionary.nearest("ORDER:TOTLA"), Some("Order:TOTAL"));
+    assert_eq!(dictionary.nearest("WEATHER:TODAY"), None);
     let shipped = Dictionary::shipped();
     for (entity, attribute, meant) in [
         ("INQUIRY", "ID", Some("INQUIRY:INQUIRY_ID")),
@@ -124,7 +124,7 @@ fn a_tag_is_found_in_any_case() {
 
 #[test]
 fn paths_are_those_of_the_events_that_the_pattern_names() {
-    let catalogue = small();
+    let dictionary = small();
     let order = ["order.total", "order.ship.to.street", "order.ship"];
     for (pattern, own) in [
         ("order.placed", Some(order.to_vec())),
@@ -136,22 +136,22 @@ fn paths_are_those_of_the_events_that_the_pattern_names() {
         ("weather.*", None),
     ] {
         let pattern = EventPattern::new(pattern).expect("a pattern");
-        let mut found = catalogue.paths(Some(&pattern));
+        let mut found = dictionary.paths(Some(&pattern));
         let mut expected = own.map(|own| [own.as_slice(), &ENGINE_PATHS].concat());
-        // The order is not promised; that each is there once, is.
+        // The order is undefined; each path must be there once.
         found.iter_mut().for_each(|paths| paths.sort());
         expected.iter_mut().for_each(|paths| paths.sort());
         let expected = expected.map(|e| e.into_iter().map(str::to_owned).collect());
         assert_eq!(found, expected, "{pattern}");
     }
-    let all = catalogue.paths(None).expect("all paths");
+    let all = dictionary.paths(None).expect("all paths");
     assert_eq!(all.len(), 4 + ENGINE_PATHS.len(), "{all:?}");
 }
 
 #[test]
-fn a_sample_is_made_of_examples_and_leaves_the_engine_its_member() {
-    let catalogue = small();
-    // Read from text and not written with `json!`, which would make 100.0 of 100.00.
+fn a_sample_is_made_of_examples_and_leaves_out_the_reserved_member() {
+    let dictionary = small();
+    // Parsed from text and not written with `json!`, which would turn 100.00 into 100.0.
     let read = |text: &str| -> Value { serde_json::from_str(text).expect("JSON") };
     let order =
         r#"{"order": {"ship": {"fast": true, "to": {"city": "Ghent", "street": "1 Long Road"}}, "total": 100.00}}"#;
@@ -164,30 +164,30 @@ fn a_sample_is_made_of_examples_and_leaves_the_engine_its_member() {
         ("nobody.knows", everything.clone()),
         ("no type", everything),
     ] {
-        let sample = Value::Object(catalogue.sample(event_type));
+        let sample = Value::Object(dictionary.sample(event_type));
         assert_eq!(sample, expected, "{event_type}");
     }
 }
 
 #[test]
-fn an_event_carries_the_engines_entity_once_and_last() {
-    let catalogue = small();
+fn an_event_carries_posthastes_entity_once_and_last() {
+    let dictionary = small();
     for (event_type, entities) in [
         ("order.placed", vec!["Order", "META"]),
         ("order.note.added", vec!["NOTE", "META"]),
         ("shop.closed", vec!["META"]),
     ] {
-        let event = catalogue.event(event_type).expect("a known type");
+        let event = dictionary.event(event_type).expect("a known type");
         assert_eq!(event.entities, entities, "{event_type}");
     }
-    assert!(catalogue.event("nobody.knows").is_none());
-    assert!(catalogue.event("no type").is_none());
+    assert!(dictionary.event("nobody.knows").is_none());
+    assert!(dictionary.event("no type").is_none());
 }
 
 #[test]
-fn the_views_have_the_shapes_of_the_interface() {
-    let catalogue = small();
-    let view = serde_json::to_value(catalogue.view()).expect("JSON");
+fn the_views_have_the_form_of_the_interface() {
+    let dictionary = small();
+    let view = serde_json::to_value(dictionary.view()).expect("JSON");
     assert_eq!(
         view["events"][1],
         json!({"type": "order.note.added", "description": "A note was added.", "entities": ["NOTE", "META"]})
@@ -198,14 +198,14 @@ fn the_views_have_the_shapes_of_the_interface() {
             {"tag": "*|NOTE:TEXT|*", "path": "note", "type": "string", "description": "Its text.", "example": "hi"},
         ]})
     );
-    let event = catalogue.event_view("order.note.added").expect("known");
+    let event = dictionary.event_view("order.note.added").expect("known");
     let event = serde_json::to_value(event).expect("JSON");
     let members: Vec<&String> = event.as_object().expect("an object").keys().collect();
     let expected = ["type", "description", "entities", "tags", "sample"];
     assert_eq!(members, expected);
     assert_eq!(event["sample"], json!({"note": "hi"}));
     assert_eq!(event["tags"][1]["tag"], "*|META:KIND|*");
-    assert!(catalogue.event_view("nobody.knows").is_none());
+    assert!(dictionary.event_view("nobody.knows").is_none());
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The shipped catalogue has every event type and tag that holiday-rental hosts know, and its
-//! examples tell of one stay.
+//! The shipped dictionary has every event type and tag that holiday-rental hosts know, and its examples describe one
+//! stay.
 
 use super::*;
 
@@ -24,21 +24,21 @@ const TAGS: [(&str, &str, &str); 8] = [
     ("CONTRACT", "DATE", "ID STATUS"),
     ("MESSAGE", "", "TEXT SENT_AT"),
     ("CHANNEL", "", "NAME REASON"),
-    ("EVENT", "", "NAME ID TIME"),
+    ("EVENT", "", "NAME ID TIME SOURCE SUBJECT"),
 ];
 
 const OWN: &str = "(Posthaste's own name.)";
 
 #[test]
-fn every_type_and_tag_of_the_list_is_there() {
-    let catalogue = Dictionary::shipped();
+fn every_type_and_tag_of_the_list_is_present() {
+    let dictionary = Dictionary::shipped();
     for event_type in TYPES.split_whitespace() {
-        assert!(catalogue.event(event_type).is_some(), "{event_type}");
+        assert!(dictionary.event(event_type).is_some(), "{event_type}");
     }
-    assert_eq!(catalogue.events().count(), TYPES.split_whitespace().count());
+    assert_eq!(dictionary.events().count(), TYPES.split_whitespace().count());
     for (entity, known, own) in TAGS {
         for attribute in known.split_whitespace().chain(own.split_whitespace()) {
-            assert!(catalogue.tag_path(entity, attribute).is_some(), "{entity}:{attribute}");
+            assert!(dictionary.tag_path(entity, attribute).is_some(), "{entity}:{attribute}");
         }
     }
 }
@@ -49,8 +49,8 @@ fn our_own_names_say_so_and_no_others() {
         .iter()
         .flat_map(|(entity, known, _)| known.split_whitespace().map(move |attribute| format!("{entity}:{attribute}")))
         .collect();
-    let catalogue = Dictionary::shipped();
-    for entity in catalogue.entities() {
+    let dictionary = Dictionary::shipped();
+    for entity in dictionary.entities() {
         for attribute in &entity.attributes {
             let says = attribute.description.ends_with(OWN);
             assert_eq!(says, !known.contains(&attribute.tag), "{}", attribute.tag);
@@ -60,7 +60,7 @@ fn our_own_names_say_so_and_no_others() {
 
 #[test]
 fn paths_that_others_rely_on_stay() {
-    let catalogue = Dictionary::shipped();
+    let dictionary = Dictionary::shipped();
     for (entity, attribute, path) in [
         ("GUEST", "NAME", "guest.name"),
         ("INQUIRY", "NIGHTS", "inquiry.nights"),
@@ -71,28 +71,28 @@ fn paths_that_others_rely_on_stay() {
         ("EVENT", "ID", "event.id"),
         ("EVENT", "TIME", "event.time"),
     ] {
-        assert_eq!(catalogue.tag_path(entity, attribute), Some(path));
+        assert_eq!(dictionary.tag_path(entity, attribute), Some(path));
     }
 }
 
 #[test]
 fn every_event_has_a_sample_and_every_entity_an_event() {
-    let catalogue = Dictionary::shipped();
+    let dictionary = Dictionary::shipped();
     let mut carried = HashSet::new();
-    for event in catalogue.events() {
-        let sample = catalogue.sample(event.event_type.as_str());
+    for event in dictionary.events() {
+        let sample = dictionary.sample(event.event_type.as_str());
         assert!(!sample.is_empty(), "{}", event.event_type);
         assert!(!sample.contains_key("event"), "{}", event.event_type);
         assert_eq!(event.entities.last().map(String::as_str), Some("EVENT"));
         carried.extend(event.entities.iter().cloned());
     }
-    for entity in catalogue.entities() {
+    for entity in dictionary.entities() {
         assert!(carried.contains(&entity.name), "{}", entity.name);
     }
 }
 
 #[test]
-fn the_examples_tell_of_one_stay() {
+fn the_examples_describe_one_stay() {
     let sample = Value::Object(Dictionary::shipped().sample("unknown.type"));
     let text = |pointer: &str| sample.pointer(pointer).map(Value::to_string).expect(pointer);
     let date = |pointer: &str| -> jiff::civil::Date { text(pointer).trim_matches('"').parse().expect(pointer) };

@@ -1,5 +1,5 @@
-//! What the HTTP client is told of a response: a head of a few bytes that it parses in no time. It never
-//! sees the receiver's own.
+//! The response as the HTTP client sees it: a short head that is cheap to parse. The client never sees the receiver's
+//! own head.
 
 use std::fmt::Write as _;
 
@@ -7,9 +7,9 @@ use tokio::io::ReadBuf;
 
 use super::response::AllowedOrigin;
 
-/// The head for the client, and how much of it is taken.
+/// The head for the client, and how many of its bytes were read.
 pub(super) enum Answer {
-    /// `HTTP/1.1 200 ` and an end.
+    /// `HTTP/1.1 200 ` and the end of the head.
     Short([u8; 17], usize),
     /// The same with fields.
     Long(Vec<u8>, usize),
@@ -18,8 +18,8 @@ pub(super) enum Answer {
 const LINE: [u8; 17] = *b"HTTP/1.1 000 \r\n\r\n";
 
 impl Answer {
-    /// A response with this status, after which the client closes the connection or not. `allowed` is passed
-    /// on where the client's caller waits for it.
+    /// A response with this status. `closes`: the client closes the connection after it. `allowed` is included for a
+    /// request for consent.
     pub(super) fn new(status: u16, closes: bool, allowed: Option<&AllowedOrigin>) -> Self {
         let mut line = LINE;
         let mut rest = status;
@@ -43,7 +43,7 @@ impl Answer {
         Self::Long(head.into_bytes(), 0)
     }
 
-    /// Gives as much as there is room for; true once all is given.
+    /// Copies as much as fits; true once everything was copied.
     pub(super) fn give(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
         let (bytes, given) = match self {
             Self::Short(line, given) => (line.as_slice(), given),

@@ -1,6 +1,6 @@
-//! The CloudEvents webhook handshake, as its sender: before the first delivery to a destination the receiver is
-//! asked by OPTIONS whether it consents, and its allowed rate is kept to (HTTP 1.1 Web Hooks for Event
-//! Delivery, section 4: abuse protection). What it answered is remembered by the node. Pure but for the memory.
+//! The sender's part of the CloudEvents webhook handshake. Before the first delivery to a destination, the receiver is
+//! asked by OPTIONS whether it consents; its allowed rate is respected (HTTP 1.1 Web Hooks for Event Delivery, section
+//! 4: abuse protection). The node remembers its response. Pure except for that memory.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,19 +12,19 @@ use super::response::AllowedOrigin;
 use crate::config::Handshake;
 use crate::model::destination::Destination;
 
-/// How long a receiver's consent counts.
+/// How long a receiver's consent is valid.
 const GRANTED_FOR: Duration = Duration::from_secs(86_400);
-/// How long it is not asked again after a refusal: somebody may be about to set it up.
+/// How long it is not asked again after a refusal: its operator may be about to set it up.
 const REFUSED_FOR: Duration = Duration::from_secs(60);
-/// Destinations that are remembered; past it all are forgotten, and asked again.
+/// How many destinations are remembered. At this number all are forgotten, and asked again.
 const REMEMBERED_MAX: usize = 100_000;
 
-/// What a receiver said, and until when it counts.
+/// A receiver's response, and until when it is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Consent {
-    /// It takes deliveries, with this time between two of them at least.
+    /// It accepts deliveries, with at least this time between two of them.
     Granted(Option<Duration>),
-    /// It does not.
+    /// It refuses deliveries.
     Refused,
 }
 
@@ -32,11 +32,11 @@ pub(super) enum Consent {
 struct Remembered {
     consent: Consent,
     until: Instant,
-    /// When the next delivery may go.
+    /// When the next delivery may be sent.
     next: Instant,
 }
 
-/// Who is asked, and what they said; one for the node.
+/// Which receivers are asked, and their responses; one for the node.
 #[derive(Debug)]
 pub(super) struct Consents {
     hosts: Handshake,
@@ -44,31 +44,31 @@ pub(super) struct Consents {
     remembered: Mutex<HashMap<Destination, Remembered>>,
 }
 
-/// What comes before the next delivery.
+/// What has to happen before the next delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
-    /// The receiver is asked.
+    /// Ask the receiver.
     Ask,
-    /// It goes at this time.
+    /// Wait until this time, then send.
     At(Instant),
-    /// It is not made.
+    /// Don't send.
     Refused,
 }
 
 impl Consents {
-    /// `None` where nobody is asked.
+    /// `None` if no receiver is to be asked.
     pub(super) fn new(hosts: &Handshake) -> Option<Arc<Self>> {
         let origin = HeaderValue::from_str(&hosts.origin).ok()?;
         let remembered = Mutex::default();
         (!hosts.hosts.is_empty()).then(|| Arc::new(Self { hosts: hosts.clone(), origin, remembered }))
     }
 
-    /// Whether the destination's receiver is asked at all.
+    /// Whether the destination's receiver has to be asked.
     pub(super) fn concern(&self, destination: &Destination) -> bool {
         self.hosts.hosts.iter().any(|pattern| pattern.matches(&destination.host))
     }
 
-    /// What comes before the next delivery; the time of one that goes is taken.
+    /// What has to happen before the next delivery. A returned time is reserved for that delivery.
     pub(super) fn next(&self, destination: &Destination, now: Instant) -> Next {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = remembered.get_mut(destination).filter(|known| known.until > now) else { return Next::Ask };
@@ -91,7 +91,7 @@ impl Consents {
         remembered.insert(destination.clone(), Remembered { consent, until: now + counts_for, next: now });
     }
 
-    /// What a response to the request for consent means.
+    /// Interprets the response to a request for consent.
     pub(super) fn judge(&self, status: u16, allowed: &AllowedOrigin) -> Consent {
         let origin = allowed.origin.as_deref().unwrap_or_default();
         let ours = self.hosts.origin.as_str();
@@ -99,7 +99,7 @@ impl Consents {
         if !granted {
             return Consent::Refused;
         }
-        // Requests a minute; no number, as `*`, is no bound.
+        // Requests per minute. A value that is no number, such as `*`, is no bound.
         let rate = allowed.rate.as_deref().and_then(|rate| rate.parse::<u32>().ok());
         match rate {
             Some(0) => Consent::Refused,
@@ -116,7 +116,7 @@ mod tests {
 
     fn consents() -> Arc<Consents> {
         let hosts = vec![HostPattern::new("*.example").expect("a pattern")];
-        Consents::new(&Handshake { hosts, origin: "posthaste.example".into() }).expect("somebody is asked")
+        Consents::new(&Handshake { hosts, origin: "posthaste.example".into() }).expect("one receiver is asked")
     }
 
     fn destination(url: &str) -> Destination {
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_remembered_for_its_time_and_its_rate_is_kept_to() {
+    fn a_response_is_remembered_for_its_time_and_its_rate_is_respected() {
         let (consents, begun) = (consents(), Instant::now());
         let (one, other) = (destination("https://a.example/"), destination("https://b.example/"));
         assert!(consents.concern(&one) && !consents.concern(&destination("https://example.com/")));

@@ -1,5 +1,5 @@
-//! The HTTP client of one destination, and the exchange that an attempt is. It never follows a redirect, and
-//! never sends anything twice.
+//! The HTTP client of one destination, and one exchange over it. It never follows a redirect and never sends a request
+//! twice.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -35,12 +35,12 @@ const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-orig
 const ALLOWED_ORIGIN: &str = "webhook-allowed-origin";
 const ALLOWED_RATE: &str = "webhook-allowed-rate";
 
-/// Longer than any connection is kept: the stream itself says when it is over.
+/// Longer than any connection is kept: the stream itself decides when to close.
 const CLIENT_KEEPS: Duration = Duration::from_secs(86_400);
-/// How long a TLS connection has to be closed in due form.
+/// How long an orderly close of a TLS connection may take.
 const CLOSED_WITHIN: Duration = Duration::from_secs(1);
 
-/// What all outlets of the node have in common.
+/// What all outlets of the node share.
 #[derive(Debug, Clone)]
 pub struct Outbound {
     dialling: Arc<Dialling>,
@@ -57,13 +57,13 @@ pub enum OutboundError {
     /// TLS can't be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The proxy's address is none.
+    /// The proxy's address is not valid.
     #[error(transparent)]
     Proxy(#[from] ProxyError),
 }
 
 impl Outbound {
-    /// Prepares what connections need. `own` are the addresses that the node itself listens on.
+    /// Prepares what connections need. `own`: the addresses that the node itself listens on.
     pub fn new(config: &Dispatch, own: OwnAddresses) -> Result<Self, OutboundError> {
         let proxy = config.proxy.as_deref().map(Proxy::new).transpose()?;
         let dialling = Dialling { egress: config.egress.clone(), own, tls: tls::config(config)?, proxy };
@@ -77,8 +77,8 @@ impl Outbound {
         })
     }
 
-    /// An outlet of its own for a destination: the client's limit of connections and its idle sockets belong
-    /// to a client, and only its end frees them.
+    /// An outlet for a destination. It has its own HTTP client: limits of connections and idle sockets belong to a
+    /// client, and only its end frees them.
     pub(in crate::dispatcher) fn outlet(&self, resolver: &Resolver, destination: &Destination) -> Outlet {
         let consents = self.consents.clone().filter(|consents| consents.concern(destination));
         let peer = Peer::new(
@@ -94,7 +94,7 @@ impl Outbound {
             .limit(self.connections)
             .conn_keep_alive(CLIENT_KEEPS)
             .disconnect_timeout(if destination.secure { CLOSED_WITHIN } else { Duration::ZERO })
-            // The attempt's own deadline is the one that counts.
+            // Never reached: the attempt has its own, shorter deadline.
             .timeout(CLIENT_KEEPS);
         let client =
             awc::Client::builder().connector(connector).disable_timeout().disable_redirects().no_default_headers();
@@ -103,7 +103,7 @@ impl Outbound {
     }
 }
 
-/// Sends to one destination.
+/// Sends requests to one destination.
 pub(in crate::dispatcher) struct Outlet {
     client: awc::Client,
     peer: Rc<Peer>,
@@ -111,21 +111,22 @@ pub(in crate::dispatcher) struct Outlet {
     asking: Option<Asking>,
 }
 
-/// For a receiver that is asked for its consent.
+/// The handshake with a receiver that has to be asked for its consent.
 struct Asking {
     consents: Arc<Consents>,
-    /// One request asks; the others wait for what it hears.
+    /// One request asks; the others wait for its result.
     one: Semaphore,
 }
 
 impl Outlet {
-    /// A POST to be sent with [`Self::exchange`].
+    /// A POST, to be sent with [`Self::exchange`].
     pub(in crate::dispatcher) fn post(&self, uri: &Uri) -> awc::ClientRequest {
         let request = self.client.post(uri);
         if self.peer.uses_once(Instant::now()) { request.force_close() } else { request }
     }
 
-    /// Waits until the receiver consents to the delivery and its rate allows one more; else how the attempt ends.
+    /// Waits until the receiver consents to the delivery and its rate allows one more. The error is the outcome of the
+    /// attempt.
     pub(in crate::dispatcher) async fn await_consent(&self, target: &Target) -> Result<(), (Outcome, Option<u16>)> {
         let Some(Asking { consents, one }) = &self.asking else { return Ok(()) };
         loop {
@@ -142,7 +143,7 @@ impl Outlet {
         }
     }
 
-    /// Asks the receiver. What can't be heard is no refusal, and is asked again.
+    /// Asks the receiver. A failed request is not a refusal: the receiver is asked again.
     async fn ask(&self, consents: &Consents, target: &Target) -> Result<(), (Outcome, Option<u16>)> {
         let mut request = self.client.options(&target.uri);
         let headers = request.headers_mut();
@@ -162,7 +163,7 @@ impl Outlet {
         if consent == Consent::Refused { Err((Outcome::HandshakeRefused, Some(status))) } else { Ok(()) }
     }
 
-    /// Sends a request and waits for the response, under one deadline over all of it.
+    /// Sends a request and waits for the response, under one deadline for both.
     pub(in crate::dispatcher) async fn exchange(&self, sent: impl Future) -> (Outcome, Option<u16>) {
         let progress = Cell::new(Progress::BEGUN);
         let tracked = Tracked { current: &self.peer.current, progress: &progress, exchange: pin!(sent) };
@@ -171,7 +172,7 @@ impl Outlet {
     }
 }
 
-/// Makes the connections of a client.
+/// Makes the connections of an HTTP client.
 #[derive(Clone)]
 struct Connect(Rc<Peer>);
 

@@ -1,5 +1,4 @@
-//! The addresses that the node itself listens on. A delivery to one of them would come back as an event, and
-//! fire again.
+//! The addresses that the node itself listens on. A delivery to one of them would come back as an event and fire again.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
@@ -15,14 +14,14 @@ impl OwnAddresses {
             let listened = own.ip().to_canonical();
             own.port() == port
                 && (listened == address
-                    // The system connects to this machine where no address is given.
+                    // The system connects an unspecified address to this machine.
                     || (address.is_unspecified() && is_local(listened))
                     || (listened.is_unspecified() && is_local(address)))
         })
     }
 }
 
-/// Whether the address is one of this machine: nothing else can be bound to.
+/// Whether the address belongs to this machine: a socket can be bound to no other.
 fn is_local(address: IpAddr) -> bool {
     address.is_unspecified() || UdpSocket::bind((address, 0)).is_ok()
 }
@@ -32,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_node_finds_itself_under_every_name_it_has() {
+    fn the_node_recognizes_all_of_its_addresses() {
         let own = |text: &str| OwnAddresses(vec![text.parse().expect("an address")]);
         for (listened, dialled, port, expected) in [
             ("127.0.0.1:8080", "127.0.0.1", 8080, true),

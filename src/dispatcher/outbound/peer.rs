@@ -1,5 +1,5 @@
-//! What the connections to one destination have in common: how they are made, what may be dialled, and what
-//! the receiver has shown of itself.
+//! What all connections to one destination share: how they are made, which addresses may be dialled, and what was
+//! observed of the receiver.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -21,7 +21,7 @@ use crate::model::destination::Destination;
 use crate::model::egress::EgressRules;
 use crate::model::outcome::Outcome;
 
-/// What all connections of the node have in common.
+/// What all connections of the node share.
 #[derive(Debug)]
 pub(super) struct Dialling {
     pub(super) egress: EgressRules,
@@ -30,7 +30,7 @@ pub(super) struct Dialling {
     pub(super) proxy: Option<Proxy>,
 }
 
-/// A destination, as its connections know it.
+/// A destination, as its connections see it.
 pub(super) struct Peer {
     pub(super) destination: Destination,
     dialling: Arc<Dialling>,
@@ -38,7 +38,7 @@ pub(super) struct Peer {
     habit: Cell<Habit>,
     pub(super) current: Current,
     pub(super) answer_bytes_max: usize,
-    /// The receiver is asked for its consent, and what it says of that is passed on.
+    /// Whether the receiver is asked for its consent, and its response to that is passed on.
     pub(super) asks_for_consent: bool,
 }
 
@@ -55,7 +55,7 @@ impl Peer {
         Rc::new(Self { destination, dialling, resolver, habit, current, answer_bytes_max, asks_for_consent })
     }
 
-    /// Makes a connection over which a request can be written.
+    /// Makes a connection that is ready for a request.
     pub(super) async fn connect(self: Rc<Self>) -> Result<Socket, Outcome> {
         self.current.enter(Phase::Resolve);
         self.dialling.egress.judge(&self.destination).map_err(|_| Outcome::AddressRefused)?;
@@ -70,7 +70,7 @@ impl Peer {
         tls::handshake(&self.dialling.tls, &self.destination, tcp).await.map_err(|()| Outcome::Tls)
     }
 
-    /// Each address is judged between its look-up and the connection to it, and not looked up again.
+    /// Each address is checked between its look-up and the connection to it, and not looked up again.
     async fn dial(&self) -> Result<TcpStream, Outcome> {
         let mut addresses = self.addresses(&self.destination).await?;
         let (dialling, destination) = (Arc::clone(&self.dialling), self.destination.clone());
@@ -84,7 +84,7 @@ impl Peer {
         self.connect_to(addresses, self.destination.port).await
     }
 
-    /// The proxy is the operator's, and may be anywhere.
+    /// The proxy is the operator's own; its address is not checked.
     async fn tunnel(&self, proxy: &Proxy) -> Result<TcpStream, Outcome> {
         let addresses = self.addresses(&proxy.destination).await?;
         let mut tcp = self.connect_to(addresses, proxy.destination.port).await?;
@@ -106,24 +106,24 @@ impl Peer {
             std::io::ErrorKind::TimedOut => Outcome::TimeoutConnect,
             _ => Outcome::Connect,
         })?;
-        // A small request must not wait for the response to the one before.
+        // A small request must not wait for the acknowledgement of the one before.
         tcp.set_nodelay(true).map_err(|_| Outcome::Connect)?;
         Ok(tcp)
     }
 
-    /// The receiver closed a connection without a word that had been idle for so long.
+    /// The receiver closed a connection, which was idle for this long, without an announcement.
     pub(super) fn closed_after(&self, idle: Duration) {
         let mut habit = self.habit.get();
         habit.closed_after(idle, Instant::now());
         self.habit.set(habit);
     }
 
-    /// For how long an idle connection can be used again; `said` is what the receiver says of that.
+    /// How long an idle connection can be used again; `said` is the receiver's own announcement.
     pub(super) fn reuse_within(&self, said: Option<Duration>, now: Instant) -> Duration {
         self.habit.get().reuse_within(said, now)
     }
 
-    /// Whether connections carry one request only.
+    /// Whether each connection carries only one request.
     pub(super) fn uses_once(&self, now: Instant) -> bool {
         self.habit.get().uses_once(now)
     }

@@ -1,6 +1,5 @@
-//! How far an attempt has come. The HTTP client stands between the attempt and the connection and tells
-//! neither of the other, so both leave word here: while the attempt's future is polled, its progress lies
-//! with the peer, where the connection finds it.
+//! How far an attempt has come. The HTTP client stands between the attempt and the connection and does not connect the
+//! two. So while the attempt's future is polled, its progress is stored with the peer, where the connection updates it.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -9,7 +8,7 @@ use std::task::{Context, Poll};
 
 use crate::model::outcome::Outcome;
 
-/// What an attempt is doing: a deadline that passes is named for it.
+/// What an attempt is doing. A missed deadline is named for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Resolve,
@@ -42,9 +41,9 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) const BEGUN: Self = Self { phase: Phase::Resolve, status: None, failure: None };
 
-    /// How an attempt ended that has come so far, and the status that was received.
+    /// The outcome of an attempt that ends in this state, and the status that was received.
     pub(super) fn outcome(self, deadline_passed: bool) -> (Outcome, Option<u16>) {
-        // What the receiver said counts, also where the rest of its response broke or dribbled on.
+        // A received status counts, even if the rest of the response broke off or was too slow.
         let outcome = match (self.status, self.failure) {
             (Some(status), _) => outcome_of_status(status),
             (None, Some(failure)) => failure,
@@ -65,7 +64,7 @@ fn outcome_of_status(status: u16) -> Outcome {
     }
 }
 
-/// Where the progress of the attempt lies that is polled at the moment.
+/// Holds the progress of the attempt that is being polled.
 #[derive(Debug)]
 pub(super) struct Current(Cell<Progress>);
 
@@ -89,7 +88,7 @@ impl Current {
     }
 }
 
-/// An exchange whose progress is kept apart from that of others, which are polled in turn with it.
+/// An exchange whose progress is kept apart from the other exchanges that are polled in turn with it.
 pub(super) struct Tracked<'a, F> {
     pub(super) current: &'a Current,
     pub(super) progress: &'a Cell<Progress>,

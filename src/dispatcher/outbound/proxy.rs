@@ -1,6 +1,6 @@
-//! The proxy through which connections go where the operator names one (`dispatch.proxy`): a tunnel by HTTP
-//! CONNECT (RFC 9110, section 9.3.6). Names are then resolved by the proxy, so the node judges names, ports
-//! and literal addresses only, and the proxy must refuse what is not public.
+//! The proxy that connections go through if `dispatch.proxy` is set: a tunnel by HTTP CONNECT (RFC 9110, section
+//! 9.3.6). The proxy resolves names, so the node checks names, ports and literal addresses only, and the proxy itself
+//! must refuse addresses that are not public.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use super::response::Response;
 use crate::model::destination::Destination;
 
-/// Where the proxy is, and what it is told.
+/// The proxy's address and credentials.
 #[derive(Debug, Clone)]
 pub(super) struct Proxy {
     pub(super) destination: Destination,
@@ -37,7 +37,7 @@ impl Proxy {
         Ok(Self { destination: Destination::of(&url).ok_or(ProxyError)?, authorization })
     }
 
-    /// Asks for a tunnel to the destination; false where the proxy refuses or breaks off.
+    /// Requests a tunnel to the destination; false if the proxy refuses or closes the connection.
     pub(super) async fn open(&self, tcp: &mut TcpStream, to: &Destination) -> bool {
         let authority = format!("{}:{}", to.host, to.port);
         let mut request = format!("CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n");
@@ -50,7 +50,7 @@ impl Proxy {
         }
         let mut response = Response::new(0);
         let mut byte = [0];
-        // The head is read to its end and no further: what follows belongs to the receiver.
+        // Read exactly to the end of the head: what follows belongs to the receiver.
         while response.status().is_none() {
             match tcp.read(&mut byte).await {
                 Ok(1) if response.feed(&byte).is_ok() => {}

@@ -1,5 +1,5 @@
-//! Happy eyeballs (RFC 8305): the addresses of both families are looked up at the same time, sorted by turns,
-//! and tried one after another with a short delay between, until the first connection stands.
+//! Happy eyeballs (RFC 8305): addresses of both families are looked up at the same time, interleaved, and tried one
+//! after the other with a short delay between them, until the first connection is made.
 
 use std::collections::VecDeque;
 use std::future::{Future, pending};
@@ -13,17 +13,17 @@ use futures_util::stream::FuturesUnordered;
 
 use super::resolve::{Family, Resolve};
 
-/// How long the addresses of one family wait for the other (section 8: Resolution Delay).
+/// How long the addresses of one family wait for the other family (section 8: Resolution Delay).
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
-/// How long an attempt has before the next address is tried beside it (section 8: Connection Attempt Delay).
+/// How long an attempt runs before the next address is tried beside it (section 8: Connection Attempt Delay).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
-/// Addresses of one family that are tried: a name with more would only delay the outcome.
+/// How many addresses of one family are tried: more would only delay the outcome.
 const FAMILY_MAX: usize = 8;
 
-/// The addresses of a name, as far as they are known.
+/// The addresses of a name that are known so far.
 pub(super) struct Addresses {
     known: VecDeque<IpAddr>,
-    /// The family that is still looked up.
+    /// The family that is still being looked up.
     late: Option<LocalBoxFuture<'static, Vec<IpAddr>>>,
 }
 
@@ -32,7 +32,7 @@ impl Addresses {
         Self { known: VecDeque::from([address]), late: None }
     }
 
-    /// Looks up both families. Where one is found, the other has a moment to come.
+    /// Looks up both families. Once one is found, the other gets a short time to follow.
     pub(super) async fn of(resolver: &dyn Resolve, host: &str) -> Self {
         let mut v6 = resolver.lookup(host, Family::V6);
         let mut v4 = resolver.lookup(host, Family::V4);
@@ -56,8 +56,8 @@ impl Addresses {
         self.known.is_empty()
     }
 
-    /// Keeps those that may be dialled, also of the family that is still looked up. True where some were known
-    /// and none is left.
+    /// Keeps the addresses that may be dialled, also of the family that is still being looked up. True if some were
+    /// known and none is left.
     pub(super) fn permit(&mut self, permits: impl Fn(IpAddr) -> bool + 'static) -> bool {
         let some = !self.known.is_empty();
         self.known.retain(|address| permits(*address));
@@ -71,7 +71,7 @@ impl Addresses {
         some && self.known.is_empty() && self.late.is_none()
     }
 
-    /// The first connection that stands; else the error of the last attempt.
+    /// The first connection that is made, or the error of the last attempt.
     pub(super) async fn connect<T, F>(self, connect: impl Fn(IpAddr) -> F) -> io::Result<T>
     where
         F: Future<Output = io::Result<T>>,
@@ -91,7 +91,7 @@ impl Addresses {
             } else if attempts.is_empty() && self.late.is_none() {
                 return Err(last);
             }
-            // Until one fails, its delay is over, or there is another address to try.
+            // Until an attempt fails, its delay is over, or another address is known.
             let has_more = !self.known.is_empty();
             tokio::select! {
                 biased;
@@ -116,7 +116,7 @@ async fn arrive(late: &mut Option<LocalBoxFuture<'static, Vec<IpAddr>>>) -> Vec<
     }
 }
 
-/// By turns, IPv6 first (section 4).
+/// Interleaved, IPv6 first (section 4).
 fn sorted(v6: Vec<IpAddr>, v4: Vec<IpAddr>) -> VecDeque<IpAddr> {
     let (mut v6, mut v4) = (v6.into_iter().take(FAMILY_MAX), v4.into_iter().take(FAMILY_MAX));
     let mut sorted = VecDeque::new();

@@ -1,5 +1,5 @@
-//! Names to addresses, one family at a time, so that a name server that is slow or silent about one family
-//! does not hold up the other.
+//! Resolves names to addresses, one family at a time, so that a name server that is slow for one family does not delay
+//! the other.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
@@ -16,16 +16,16 @@ pub(in crate::dispatcher) enum Family {
     V6,
 }
 
-/// Finds the addresses of a name. None are found where the name has none, and where nobody answers.
+/// Finds the addresses of a name. Returns none if the name has none, and if no name server responds.
 pub(in crate::dispatcher) trait Resolve {
     /// The addresses of one family.
     fn lookup(&self, host: &str, family: Family) -> LocalBoxFuture<'static, Vec<IpAddr>>;
 }
 
-/// Resolves for the thread that made it.
+/// Resolves names for one thread.
 pub(in crate::dispatcher) type Resolver = Rc<dyn Resolve>;
 
-/// Asks the hosts file and the system's name servers, and keeps answers as long as they say.
+/// Uses the hosts file and the system's name servers, and caches responses for as long as they allow.
 pub(in crate::dispatcher) struct SystemResolver {
     v4: TokioResolver,
     v6: TokioResolver,
@@ -40,7 +40,7 @@ pub struct ResolverError(String);
 pub(in crate::dispatcher) fn system_resolver() -> Result<SystemResolver, ResolverError> {
     let of = |strategy| {
         let mut builder = TokioResolver::builder_tokio().unwrap_or_else(|error| {
-            // As the C library does where there is no resolv.conf.
+            // The C library does the same without a resolv.conf.
             tracing::warn!(%error, "no name servers are configured; using the one on this machine");
             let local = NameServerConfig::udp_and_tcp(IpAddr::V4(Ipv4Addr::LOCALHOST));
             let config = ResolverConfig::from_parts(None, Vec::new(), vec![local]);

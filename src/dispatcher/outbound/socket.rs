@@ -1,4 +1,4 @@
-//! A connected socket, plain or inside TLS, and what can be learned of it without waiting.
+//! A connected socket, plain or with TLS, and what can be learned of it without waiting.
 
 use std::io;
 use std::pin::Pin;
@@ -15,22 +15,22 @@ pub(super) enum Socket {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// What is on a connection that should be silent.
+/// The state of an idle connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Silence {
-    /// Nothing.
+    /// Nothing has arrived.
     Kept,
     /// The receiver has closed it.
     Closed,
-    /// Something that was not asked for.
+    /// Data that was not requested has arrived.
     Broken,
-    /// An alert of TLS: under TLS 1.3 the receiver refuses the node's certificate, or that there is none, after the
-    /// handshake is over for the node.
+    /// A TLS alert: with TLS 1.3 the receiver can refuse the node's certificate, or its absence, after the node's
+    /// handshake is complete.
     Alert,
 }
 
 impl Socket {
-    /// Looks at what has arrived. The runtime may not have heard of it yet, so the system is asked itself.
+    /// Checks what has arrived. The runtime may not know of it yet, so the system is asked directly.
     pub(super) fn silence(&mut self) -> Silence {
         match self {
             Self::Plain(tcp) => match receive(tcp, &mut [0]) {
@@ -43,7 +43,7 @@ impl Socket {
         }
     }
 
-    /// Whether an error of a write means that no byte was taken. Inside TLS a record may have gone out.
+    /// Whether a failed write means that no byte was written. With TLS, a record may have been sent.
     pub(super) fn writes_all_or_nothing(&self) -> bool {
         matches!(self, Self::Plain(_))
     }
@@ -52,7 +52,7 @@ impl Socket {
         match self {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buffer),
             Self::Tls(tls) => match ready!(Pin::new(&mut **tls).poll_read(cx, buffer)) {
-                // Many servers end the connection without ending TLS; HTTP has its own end.
+                // Many servers close the connection without a TLS close; HTTP has its own end.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
                 read => Poll::Ready(read),
             },
@@ -81,7 +81,7 @@ impl Socket {
     }
 }
 
-/// Reads what the system has, without the runtime's knowledge of it.
+/// Reads what the system holds, bypassing the runtime.
 fn receive(tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(recv(tcp, buffer, RecvFlags::DONTWAIT)?.0)
 }
@@ -94,7 +94,7 @@ impl io::Read for Raw<'_> {
     }
 }
 
-/// Session tickets may come at any time and mean nothing; data and alerts do.
+/// Session tickets may arrive at any time and are ignored; data and alerts are not.
 fn tls_silence(tls: &mut TlsStream<TcpStream>) -> Silence {
     let (tcp, session) = tls.get_mut();
     loop {

@@ -1,9 +1,9 @@
-//! The stream beneath the HTTP client. The client sees plain HTTP and short responses: a status and whether
-//! the connection goes on. The connection itself, TLS, what the receiver sent in full, and the judgement
-//! whether another request may be written, are here.
+//! The stream beneath the HTTP client. The client sees plain HTTP and short responses: a status, and whether the
+//! connection stays open. The real connection, TLS, the receiver's complete response, and the decision whether another
+//! request may be written are handled here.
 //!
-//! A request is written once. Before its first byte the connection is looked at; one that is closed or holds
-//! something unread is replaced by a new one. After its first byte it is never written again.
+//! A request is written once. Before its first byte the connection is checked; a closed one, or one with unread data,
+//! is replaced by a new one. After its first byte the request is never written again.
 
 use std::fmt;
 use std::io;
@@ -24,35 +24,35 @@ use super::response::{Fed, Response, Reuse};
 use super::socket::{Silence, Socket};
 use crate::model::outcome::Outcome;
 
-/// Bytes that one read takes: most responses are shorter.
+/// The buffer of one read: most responses are shorter.
 const READ_BYTES: usize = 8_192;
 
 type Connecting = LocalBoxFuture<'static, Result<Socket, Outcome>>;
 
 enum State {
-    /// No request is under way.
+    /// No request is in flight.
     Idle,
-    /// The connection was found unusable before a byte was written, and a new one is made.
+    /// The connection was found unusable before a byte was written; a new one is being made.
     Replacing(Connecting),
-    /// The request is written; `begun` once a byte of it may have left.
+    /// The request is being written; `begun` once a byte of it may have been sent.
     Sending { begun: bool },
-    /// The response is read. What the client has not written yet of the request is not sent any more.
+    /// The response is being read. The rest of the request, if any, is discarded.
     Receiving,
-    /// The response is over, and the client takes what it is told of it.
+    /// The response is complete; the client is reading its short form.
     Answering(Answer),
 }
 
-/// A connection that carries one request after another.
+/// A connection that carries one request after the other.
 pub(super) struct Stream {
     peer: Rc<Peer>,
     socket: Socket,
     state: State,
     response: Response,
-    /// When the last response ended; `None` where there was none on this connection.
+    /// When the last response ended; `None` if there was none on this connection.
     idle_since: Option<Instant>,
-    /// How long it was idle before the request that is under way.
+    /// How long it was idle before the current request.
     idle_for: Option<Duration>,
-    /// For how long it may be idle and be used again.
+    /// How long it may be idle and still be used again.
     usable_for: Duration,
 }
 
@@ -69,12 +69,12 @@ impl Stream {
         Self { peer, socket, state: State::Idle, response, idle_since, idle_for, usable_for }
     }
 
-    /// Looks at the connection before the first byte of a request.
+    /// Checks the connection before the first byte of a request.
     fn begin(&mut self) -> io::Result<()> {
         let now = Instant::now();
         self.idle_for = self.idle_since.map(|since| now.saturating_duration_since(since));
         self.response.reset();
-        // What was not asked for would be taken for the response to this request.
+        // Data that was not requested would be read as the response to this request.
         self.state = match (self.socket.silence(), self.idle_for) {
             (Silence::Kept, _) => State::Sending { begun: false },
             (_, Some(idle)) => {
@@ -104,11 +104,11 @@ impl Stream {
         Poll::Ready(Ok(()))
     }
 
-    /// What a write that did not go through means: the receiver may have said why. Ready once the state says how
-    /// to go on.
+    /// Handles a failed write: the receiver may have responded with the reason. Ready once the state says how to
+    /// continue.
     fn poll_unsent(&mut self, begun: bool, error: Option<io::Error>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(error) = error else {
-            // It does not read on. It may have responded already, and wait for nothing more.
+            // The receiver does not read on. It may have responded already and expect nothing more.
             if begun && self.poll_receive(cx)?.is_ready() {
                 return Poll::Ready(Ok(()));
             }
@@ -129,7 +129,7 @@ impl Stream {
         }
     }
 
-    /// Reads until the response is over.
+    /// Reads until the response is complete.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut storage = [MaybeUninit::<u8>::uninit(); READ_BYTES];
         while !self.response.is_over() {
@@ -162,7 +162,7 @@ impl Stream {
         Poll::Ready(Ok(()))
     }
 
-    /// The response is over: says so to the client.
+    /// The response is complete: prepares its short form for the client.
     fn answer(&mut self, whole_request_sent: bool) {
         let now = Instant::now();
         let status = self.response.status().unwrap_or_default();
@@ -175,9 +175,9 @@ impl Stream {
         self.state = State::Answering(Answer::new(status, self.usable_for.is_zero(), allowed));
     }
 
-    /// The connection broke while a response was waited for.
+    /// The connection broke before the response was complete.
     fn lose(&mut self, outcome: Outcome) -> io::Error {
-        // Not a byte came back on a connection that was kept: the receiver had closed it.
+        // No byte arrived on a reused connection: the receiver had closed it.
         if let (Some(idle), false, Outcome::ConnectionLostAfterSend) =
             (self.idle_for, self.response.has_begun(), outcome)
         {
@@ -192,8 +192,8 @@ impl Stream {
     }
 }
 
-/// An alert of TLS says more than that the connection broke: under TLS 1.3 a receiver refuses the client's
-/// certificate, or that there is none, after the handshake is over for the client.
+/// A TLS alert is more specific than a broken connection: with TLS 1.3 a receiver can refuse the client's certificate,
+/// or its absence, after the client's handshake is complete.
 fn outcome_of(error: &io::Error, lost: Outcome) -> Outcome {
     let is_tls = error.get_ref().is_some_and(|cause| cause.is::<rustls::Error>());
     if is_tls { Outcome::Tls } else { lost }
@@ -221,7 +221,7 @@ impl AsyncWrite for Stream {
                         own.answer(false);
                     }
                 }
-                // The receiver wants no more of it.
+                // The receiver reads no more of the request.
                 State::Receiving | State::Answering(_) => return Poll::Ready(Ok(bytes.len())),
             }
         }
@@ -252,7 +252,7 @@ impl AsyncRead for Stream {
         let own = self.get_mut();
         loop {
             match &mut own.state {
-                // The client looks whether it may use the connection: an end means that it may not.
+                // The client checks whether it may use the connection: an end of file means that it may not.
                 State::Idle => {
                     let usable = own.idle_since.is_none_or(|since| since.elapsed() < own.usable_for);
                     return if usable { Poll::Pending } else { Poll::Ready(Ok(())) };

@@ -1,5 +1,5 @@
-//! TLS towards receivers: 1.2 or later, HTTP/1.1 only, the public certificate authorities and those that the
-//! operator trusts besides, and the node's own certificate where it has one.
+//! TLS towards receivers: version 1.2 or later, HTTP/1.1 only, the public certificate authorities and those that the
+//! operator adds, and the node's own certificate if it has one.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,31 +18,48 @@ use crate::model::destination::Destination;
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file of certificate authorities.
-    #[error("dispatch.ca_file: {}: {detail}", file.display())]
+    #[error("dispatch.ca_file: {}: {source}", file.display())]
     Authorities {
-        /// Which.
+        /// The file.
         file: PathBuf,
         /// What is wrong with it.
-        detail: String,
+        source: CertificateError,
     },
     /// The node's own certificate or its key.
-    #[error("dispatch.client_certificate: {}: {detail}", file.display())]
+    #[error("dispatch.client_certificate: {}: {source}", file.display())]
     ClientCertificate {
-        /// Which.
+        /// The file.
         file: PathBuf,
         /// What is wrong with it.
-        detail: String,
+        source: CertificateError,
     },
-    /// The library.
+    /// An error of the TLS library.
     #[error("TLS can't be set up: {0}")]
     Library(#[from] rustls::Error),
+}
+
+/// Why a file of certificates can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// It is not PEM, or can't be read.
+    #[error(transparent)]
+    Pem(#[from] rustls::pki_types::pem::Error),
+    /// It has no certificate.
+    #[error("it holds no certificate")]
+    Empty,
+    /// It has no private key.
+    #[error("no private key: {0}")]
+    NoKey(rustls::pki_types::pem::Error),
+    /// A certificate or the key is not valid.
+    #[error(transparent)]
+    Invalid(#[from] rustls::Error),
 }
 
 /// Prepares TLS for all connections of the node.
 pub(super) fn config(settings: &Dispatch) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(file) = &settings.ca_file {
-        add_roots(&mut roots, file).map_err(|detail| TlsError::Authorities { file: file.clone(), detail })?;
+        add_roots(&mut roots, file).map_err(|source| TlsError::Authorities { file: file.clone(), source })?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
@@ -50,40 +67,39 @@ pub(super) fn config(settings: &Dispatch) -> Result<Arc<ClientConfig>, TlsError>
     let mut tls = match &settings.client_certificate {
         None => builder.with_no_client_auth(),
         Some(file) => {
-            let refused = |detail| TlsError::ClientCertificate { file: file.clone(), detail };
+            let refused = |source| TlsError::ClientCertificate { file: file.clone(), source };
             let (chain, key) = own_certificate(file).map_err(refused)?;
-            builder.with_client_auth_cert(chain, key).map_err(|error| refused(error.to_string()))?
+            builder.with_client_auth_cert(chain, key).map_err(|error| refused(error.into()))?
         }
     };
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(tls))
 }
 
-fn add_roots(roots: &mut RootCertStore, file: &Path) -> Result<(), String> {
+fn add_roots(roots: &mut RootCertStore, file: &Path) -> Result<(), CertificateError> {
     for certificate in certificates(file)? {
-        roots.add(certificate).map_err(|e| e.to_string())?;
+        roots.add(certificate)?;
     }
     Ok(())
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let certificates = CertificateDer::pem_file_iter(file).map_err(|e| e.to_string())?;
-    let certificates = certificates.collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
-    if certificates.is_empty() { Err("it holds no certificate".into()) } else { Ok(certificates) }
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    let certificates = CertificateDer::pem_file_iter(file)?.collect::<Result<Vec<_>, _>>()?;
+    if certificates.is_empty() { Err(CertificateError::Empty) } else { Ok(certificates) }
 }
 
-fn own_certificate(file: &Path) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), String> {
-    let key = PrivateKeyDer::from_pem_file(file).map_err(|e| format!("no private key: {e}"))?;
+fn own_certificate(file: &Path) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), CertificateError> {
+    let key = PrivateKeyDer::from_pem_file(file).map_err(CertificateError::NoKey)?;
     Ok((certificates(file)?, key))
 }
 
-/// Makes the handshake; an error is one of TLS, or of the connection meanwhile.
+/// Makes the handshake. The error is one of TLS, or of the connection during the handshake.
 pub(super) async fn handshake(
     config: &Arc<ClientConfig>,
     destination: &Destination,
     tcp: TcpStream,
 ) -> Result<Socket, ()> {
-    // A certificate names a host without the dot at its end.
+    // Certificates name a host without the dot at its end.
     let host = destination.bare_host().trim_end_matches('.').to_owned();
     let name = ServerName::try_from(host).map_err(|_| ())?;
     let connected = TlsConnector::from(Arc::clone(config)).connect(name, tcp).await;

@@ -1,4 +1,4 @@
-//! What a destination holds at most, and how accounts share it.
+//! The bounds of a destination, and how accounts share it.
 
 use super::*;
 use crate::flow::account::Bounds as AccountBounds;
@@ -12,7 +12,7 @@ impl Alone {
     }
 }
 
-/// Answers so many requests on a connection that is open, and says their bodies.
+/// Responds to this many requests on an open connection and returns their bodies.
 async fn served(stream: &TcpStream, number: usize) -> Vec<String> {
     let mut bodies = Vec::new();
     for _ in 0..number {
@@ -38,9 +38,13 @@ async fn accounts_take_turns_at_a_destination_and_each_has_room_in_its_queue() {
         queued
     });
     dispatcher.send(DeliveriesRouted(queued.collect())).await.expect("it lives");
-    assert_eq!(alone.metrics.deliveries.dropped.get(Dropped::QueueFull), 11, "one is sent, eight of nine places");
+    assert_eq!(
+        alone.metrics.deliveries.dropped.get(Dropped::QueueFull),
+        11,
+        "one is sent, eight of nine may be queued"
+    );
     dispatcher.send(DeliveriesRouted(vec![other])).await.expect("it lives");
-    assert_eq!(alone.metrics.deliveries.dropped.get(Dropped::QueueFull), 11, "a place is left for another account");
+    assert_eq!(alone.metrics.deliveries.dropped.get(Dropped::QueueFull), 11, "another account has room");
     let (stream, first) = port.request().await;
     let bodies = served(&stream, 9).await;
     assert_eq!((first.as_str(), &bodies[..3]), ("0!", &["1!", "other!", "2!"].map(str::to_owned)[..]), "{bodies:?}");
@@ -63,9 +67,9 @@ async fn a_connection_is_left_for_another_account() {
     assert_eq!(port.request().await.1, "other!");
 }
 
-/// A test neither waits behind its account's deliveries nor takes a place of theirs.
+/// A test neither waits behind its account's deliveries nor takes room from them.
 #[actix_rt::test]
-async fn a_test_has_a_turn_of_its_own_and_says_when_there_is_no_room() {
+async fn a_test_has_its_own_turn_and_reports_a_full_queue() {
     let (alone, port) = (Alone::new(), Port::open().await);
     let config = config(|own| {
         own.connections_per_destination = 1;
@@ -87,7 +91,7 @@ async fn a_test_has_a_turn_of_its_own_and_says_when_there_is_no_room() {
 }
 
 #[actix_rt::test]
-async fn a_panic_costs_its_attempt_and_the_next_goes_on() {
+async fn a_panic_costs_its_attempt_only() {
     let (alone, port) = (Alone::new(), Port::open().await);
     let (dispatcher, _said) = alone.dispatcher(&port, &config(|own| own.connections_per_destination = 1));
     let (first, reported) = alone.of("own", &port, "first");
@@ -99,7 +103,7 @@ async fn a_panic_costs_its_attempt_and_the_next_goes_on() {
     assert_eq!(alone.metrics.deliveries.attempts.get(Outcome::Panic), 1);
 }
 
-/// What is being sent counts as what waits does: destinations that never answer leave room for others.
+/// Deliveries being sent count like queued ones: destinations that never respond leave room for others.
 #[actix_rt::test]
 async fn bodies_in_flight_count_and_leave_room_for_other_destinations() {
     let mut alone = Alone::new();
@@ -125,7 +129,7 @@ async fn bodies_in_flight_count_and_leave_room_for_other_destinations() {
 }
 
 #[actix_rt::test]
-async fn past_its_connections_it_queues_in_order_and_past_its_queue_it_drops() {
+async fn without_a_free_connection_it_queues_and_with_a_full_queue_it_drops() {
     let (alone, port) = (Alone::new(), Port::open().await);
     let config = config(|own| {
         own.connections_per_destination = 1;
@@ -145,7 +149,7 @@ async fn past_its_connections_it_queues_in_order_and_past_its_queue_it_drops() {
     );
     answer(&stream, 200).await;
     for word in ["secnd!", "third!"] {
-        assert_eq!(next_request(&stream).await, word, "on the connection that is there already");
+        assert_eq!(next_request(&stream).await, word, "on the open connection");
         answer(&stream, 500).await;
     }
     let mut outcomes = Vec::new();
@@ -163,9 +167,9 @@ async fn past_its_connections_it_queues_in_order_and_past_its_queue_it_drops() {
     );
 }
 
-/// Over its trigger's rate a delivery waits, without a permit; those of other triggers go on.
+/// A delivery that exceeds its trigger's rate waits without a permit; other triggers are not affected.
 #[actix_rt::test]
-async fn a_trigger_has_a_rate_and_what_is_over_it_waits() {
+async fn deliveries_over_a_triggers_rate_wait() {
     let (alone, port) = (Alone::new(), Port::open().await);
     let (dispatcher, _said) = alone.dispatcher(&port, &config(|own| own.connections_per_destination = 1));
     let rate = Some((crate::model::id::TriggerId::new("t").expect("a name"), 20.try_into().expect("not zero")));
@@ -182,7 +186,7 @@ async fn a_trigger_has_a_rate_and_what_is_over_it_waits() {
     queued[24].permit = Some(Permit::Request(admission, alone.gate.charge_default()));
     queued.push(alone.of("own", &port, "other").0);
     dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
-    assert!(answered.try_recv().is_ok(), "it holds up no producer");
+    assert!(answered.try_recv().is_ok(), "it delays no producer");
     let (stream, first) = port.request().await;
     let mut bodies = vec![first];
     bodies.extend(served(&stream, 25).await);
@@ -190,7 +194,7 @@ async fn a_trigger_has_a_rate_and_what_is_over_it_waits() {
     assert!(place("other!") <= 20, "it waited for another trigger's rate: {bodies:?}");
     let rated: Vec<&String> = bodies.iter().filter(|body| *body != "other!").collect();
     assert!(rated.iter().enumerate().all(|(number, body)| **body == format!("{number}!")), "{bodies:?}");
-    // A second's worth at once, and five at 20 in a second.
+    // One second's worth is sent at once, then five at 20 per second.
     assert!(begun.elapsed() >= Duration::from_millis(250), "{:?}", begun.elapsed());
 }
 

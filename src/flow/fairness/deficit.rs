@@ -1,9 +1,9 @@
 //! A queue that serves its members in turn by deficit round robin (Shreedhar and Varghese, 1995).
 //!
-//! Each member has a first-in, first-out queue of its own. In its turn a member is credited one quantum and is served
-//! while its credit covers the cost of its next item. What remains of the credit is kept for its next turn, and lost
-//! when its queue is empty. Of two members that always have something waiting, neither gets more than the other by
-//! more than a quantum and the cost of the largest item.
+//! Each member has its own first-in, first-out queue. At its turn a member is credited one quantum and is served while
+//! its credit covers the cost of its next item. The rest of the credit is kept for the member's next turn, and lost
+//! when its queue becomes empty. If two members always have items queued, neither gets more than the other by more than
+//! a quantum and the cost of the largest item.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -13,7 +13,7 @@ use std::hash::Hash;
 pub struct DeficitQueue<K, T> {
     quantum: usize,
     members: HashMap<K, Member<T>>,
-    /// Members with something waiting, the one whose turn it is first.
+    /// Members that have items, in the order of their turns.
     turns: VecDeque<K>,
     len: usize,
 }
@@ -25,27 +25,27 @@ struct Member<T> {
 }
 
 impl<K: Eq + Hash + Clone, T> DeficitQueue<K, T> {
-    /// An empty queue. With the quantum at the cost of a usual item or above, a turn serves one item at least.
+    /// An empty queue. If the quantum is at least the usual cost of an item, each turn serves at least one item.
     pub fn new(quantum: usize) -> Self {
         Self { quantum: quantum.max(1), members: HashMap::new(), turns: VecDeque::new(), len: 0 }
     }
 
-    /// Items of all members.
+    /// The number of items of all members.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether nothing waits.
+    /// Whether there is no item.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Items of one member.
+    /// The number of items of one member.
     pub fn len_of(&self, member: &K) -> usize {
         self.members.get(member).map_or(0, |member| member.items.len())
     }
 
-    /// Members with something waiting.
+    /// Members that have items.
     pub fn members(&self) -> impl Iterator<Item = &K> {
         self.members.keys()
     }
@@ -63,12 +63,12 @@ impl<K: Eq + Hash + Clone, T> DeficitQueue<K, T> {
         }
     }
 
-    /// Takes out the item whose turn it is.
+    /// Takes the item whose turn it is.
     pub fn pop(&mut self) -> Option<T> {
         self.pop_where(|_| true)
     }
 
-    /// The same, past members that can't be served now. They lose their turn and no credit.
+    /// The same, but skips members that can't be served now. They lose their turn and keep their credit.
     pub fn pop_where(&mut self, mut can_be_served: impl FnMut(&K) -> bool) -> Option<T> {
         let mut passed = 0;
         loop {
@@ -97,12 +97,12 @@ impl<K: Eq + Hash + Clone, T> DeficitQueue<K, T> {
         }
     }
 
-    /// Every item, in no order of importance.
+    /// Every item, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.members.values().flat_map(|member| member.items.iter().map(|(_, item)| item))
     }
 
-    /// The same, to be changed.
+    /// Every item, mutable, in no particular order.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.members.values_mut().flat_map(|member| member.items.iter_mut().map(|(_, item)| item))
     }
@@ -112,7 +112,7 @@ impl<K: Eq + Hash + Clone, T> DeficitQueue<K, T> {
         self.members.values().filter_map(|member| member.items.front().map(|(_, item)| item))
     }
 
-    /// Takes out the items that `is_taken` names. The others keep their order.
+    /// Takes the items that `is_taken` selects. The others keep their order.
     pub fn extract(&mut self, mut is_taken: impl FnMut(&T) -> bool) -> Vec<T> {
         let mut taken = Vec::new();
         for member in self.members.values_mut() {
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn who_cannot_be_served_is_passed() {
+    fn a_member_that_cannot_be_served_is_skipped() {
         let mut queue = DeficitQueue::new(1);
         for member in [1, 1, 2, 3, 3] {
             queue.push(&member, 1, member);
@@ -164,8 +164,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// While two members both have something waiting, what they were served differs by a quantum and the
-        /// largest cost at most. Each member's items come in their order, and all of them come.
+        /// While two members both have items, the difference in what they were served is at most a quantum and the
+        /// largest cost. The items of each member come out in order, and all of them come out.
         #[test]
         fn backlogged_members_get_the_same(
             quantum in 1_usize..20, costs in proptest::collection::vec(proptest::collection::vec(0_usize..30, 0..40), 1..5)

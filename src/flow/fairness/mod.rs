@@ -1,5 +1,5 @@
-//! Fair shares of what a node has only once: plain arithmetic that knows no actor, no clock and nothing of what is
-//! shared. `docs/fairness.md` explains it and lists each pool with its weights.
+//! Fair shares of limited resources: plain arithmetic that knows no actor, no clock and nothing of what is shared.
+//! `docs/fairness.md` explains it and lists each pool with its weights.
 //!
 //! - [`Pool`]: memory and counts. Dynamic thresholds.
 //! - [`DeficitQueue`]: work whose cost is known before it is done. Deficit round robin.
@@ -14,4 +14,4 @@ mod start_times;
 pub use deficit::DeficitQueue;
 pub use pool::{Pool, Share, Taken, within};
 pub use schedule::{Progress, Schedule, Slice};
-pub use start_times::{StartTimes, Turn};
+pub use start_times::{StartTimes, StartedTurn};

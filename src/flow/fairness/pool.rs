@@ -1,12 +1,12 @@
 //! A pool of equal units, such as bytes, that members share by dynamic thresholds (Choudhury and Hahne, 1998).
 //!
 //! A member may hold at most `weight` times what is free. A lone member therefore reaches `weight / (weight + 1)` of
-//! the pool, `n` busy members reach `weight / (n * weight + 1)` each, and in every case something is left for one more
-//! member. Nothing is taken back: as others take, what is free shrinks, and a member over its threshold gets nothing
+//! the pool, and `n` busy members reach `weight / (n * weight + 1)` each; in both cases something is left for one more
+//! member. Nothing is revoked: as other members take units, less is free, and a member above its threshold gets nothing
 //! until it is below it again.
 //!
-//! Invariants: the members together hold exactly what the pool counts as taken. [`Share::take`] never takes the pool
-//! past its capacity.
+//! Invariants: the members together hold exactly what the pool counts as taken. [`Share::take`] never takes more than
+//! the pool's capacity.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,10 +14,10 @@ use std::hash::Hash;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Members that are remembered before those that hold nothing are looked for and forgotten.
+/// At this number of known members, those that hold nothing are forgotten.
 const MEMBERS_SWEPT_AT: usize = 1_024;
 
-/// A pool whose members are named by `K`.
+/// A pool whose members are identified by `K`.
 pub struct Pool<K> {
     units: Arc<Units>,
     members: Mutex<Members<K>>,
@@ -28,17 +28,17 @@ struct Members<K> {
     swept_at: usize,
 }
 
-/// What a pool has, and how much of it is taken.
+/// The capacity of a pool, and how much of it is taken.
 #[derive(Debug)]
 struct Units {
     capacity: usize,
     weight: usize,
     taken: AtomicUsize,
-    /// A second, changing bound; `usize::MAX` where there is none.
+    /// A second bound, which changes; `usize::MAX` if there is none.
     ceiling: AtomicUsize,
 }
 
-/// One member's share of a pool. Copies are the same share.
+/// One member's share of a pool. Clones refer to the same share.
 #[derive(Clone)]
 pub struct Share(Arc<Member>);
 
@@ -47,21 +47,21 @@ struct Member {
     taken: AtomicUsize,
 }
 
-/// Units that a member holds. They are given back when it is dropped.
+/// Units that a member holds. Dropping it gives them back.
 #[derive(Debug)]
 pub struct Taken {
     share: Share,
     units: usize,
 }
 
-/// The same arithmetic for a pool that one thread keeps: whether a member that holds `own` of the `taken` units may
-/// take one more of `capacity`.
+/// The same arithmetic for a pool that belongs to one thread: whether a member that holds `own` of the `taken` units
+/// may take one more of `capacity`.
 pub fn within(capacity: usize, taken: usize, own: usize, weight: usize) -> bool {
     taken < capacity && own < weight.saturating_mul(capacity - taken)
 }
 
 impl<K: Eq + Hash + Clone> Pool<K> {
-    /// A pool of so many units. `weight` is how many times what is free one member may hold.
+    /// A pool of `capacity` units. A member may hold at most `weight` times what is free.
     pub fn new(capacity: usize, weight: usize) -> Self {
         let units = Units { capacity, weight, taken: AtomicUsize::new(0), ceiling: AtomicUsize::new(usize::MAX) };
         let members = Members { shares: HashMap::new(), swept_at: MEMBERS_SWEPT_AT };
@@ -75,7 +75,7 @@ impl<K: Eq + Hash + Clone> Pool<K> {
             return share.clone();
         }
         if members.shares.len() >= members.swept_at {
-            // A share that nobody else has a copy of holds nothing.
+            // A share without another clone holds nothing.
             members.shares.retain(|_, share| Arc::strong_count(&share.0) > 1);
             members.swept_at = MEMBERS_SWEPT_AT.max(2 * members.shares.len());
         }
@@ -84,29 +84,29 @@ impl<K: Eq + Hash + Clone> Pool<K> {
         share
     }
 
-    /// The share of a member that has no name.
+    /// The share of an anonymous member.
     pub fn apart(&self) -> Share {
         Share(Arc::new(Member { units: Arc::clone(&self.units), taken: AtomicUsize::new(0) }))
     }
 }
 
 impl<K> Pool<K> {
-    /// Units that are taken.
+    /// How many units are taken.
     pub fn taken(&self) -> usize {
         self.units.taken.load(Ordering::SeqCst)
     }
 
-    /// Units that the pool has.
+    /// How many units the pool has.
     pub fn capacity(&self) -> usize {
         self.units.capacity
     }
 
-    /// Whether nothing is free.
+    /// Whether no unit is free.
     pub fn is_full(&self) -> bool {
         self.units.free(self.taken()) == 0
     }
 
-    /// Sets how many units may be taken at most for now, where that is less than the capacity.
+    /// Limits the units that may be taken for now, below the capacity.
     pub fn set_ceiling(&self, units: usize) {
         self.units.ceiling.store(units, Ordering::SeqCst);
     }
@@ -117,8 +117,8 @@ impl Units {
         self.capacity.min(self.ceiling.load(Ordering::SeqCst)).saturating_sub(taken)
     }
 
-    /// The most that a member may hold when so many units are taken. A small pool is not lost to rounding: the unit
-    /// that begins counts as free.
+    /// The most that a member may hold while this many units are taken. The first free unit counts fully, so that a
+    /// small pool is not lost to rounding.
     fn threshold(&self, taken: usize) -> usize {
         self.weight.saturating_mul(self.free(taken).saturating_add(1))
     }
@@ -129,14 +129,14 @@ impl Units {
 }
 
 impl Share {
-    /// Takes so many units, or none where that would be past the member's threshold.
+    /// Takes this many units, or none if the member would exceed its threshold.
     pub fn take(&self, units: usize) -> Option<Taken> {
         self.reserve(units).then(|| Taken { share: self.clone(), units })
     }
 
     fn reserve(&self, units: usize) -> bool {
         let Member { units: pool, taken } = &*self.0;
-        // Counted first and judged then, so that two threads never take the same unit.
+        // Counts first and decides then, so that two threads never take the same unit.
         let own = taken.fetch_add(units, Ordering::SeqCst) + units;
         let all = pool.taken.fetch_add(units, Ordering::SeqCst) + units;
         let is_within = !pool.is_over(all) && own <= pool.threshold(all);
@@ -146,10 +146,10 @@ impl Share {
         is_within
     }
 
-    /// Takes as many of these units as the threshold allows; perhaps none.
+    /// Takes as many of these units as the threshold allows, possibly none.
     pub fn take_some(&self, units: usize) -> Taken {
         let mut taken = Taken { share: self.clone(), units: 0 };
-        // By halves: the threshold moves with what is taken.
+        // In halving steps: the threshold changes with what is taken.
         let mut step = units;
         while step > 0 && taken.units < units {
             if !taken.grow(step.min(units - taken.units)) {
@@ -159,26 +159,26 @@ impl Share {
         taken
     }
 
-    /// Takes so many units whatever the thresholds say: they are in use already.
+    /// Takes this many units whatever the threshold is: they are in use already.
     pub fn take_over(&self, units: usize) -> Taken {
         self.0.taken.fetch_add(units, Ordering::SeqCst);
         self.0.units.taken.fetch_add(units, Ordering::SeqCst);
         Taken { share: self.clone(), units }
     }
 
-    /// Units that the member holds.
+    /// How many units the member holds.
     pub fn taken(&self) -> usize {
         self.0.taken.load(Ordering::SeqCst)
     }
 
-    /// How many more units the member could hold if `weight` were its weight; a part of the member, such as one of
-    /// several queues, may hold as many as are left beside all of them.
+    /// How many more units the member could hold if its weight were `weight`. A part of a member, such as one of its
+    /// queues, may hold that many in addition to the other parts.
     pub fn left(&self, weight: usize) -> usize {
         let all = self.0.units.taken.load(Ordering::SeqCst);
         weight.saturating_mul(self.0.units.free(all)).saturating_sub(self.taken())
     }
 
-    /// Whether what the member holds is well below its threshold: time to try again for whoever was refused.
+    /// Whether the member is well below its threshold: time for a refused request to try again.
     pub fn has_eased(&self) -> bool {
         let all = self.0.units.taken.load(Ordering::SeqCst);
         self.taken() <= self.0.units.threshold(all) / 8 * 7
@@ -191,30 +191,30 @@ impl Share {
 }
 
 impl Taken {
-    /// How many units.
+    /// How many units it holds.
     pub fn units(&self) -> usize {
         self.units
     }
 
-    /// Whose they are.
+    /// The share that holds them.
     pub fn share(&self) -> &Share {
         &self.share
     }
 
-    /// Takes so many more, or none where that would be past the threshold.
+    /// Takes this many more, or none if the member would exceed its threshold.
     pub fn grow(&mut self, units: usize) -> bool {
         let grown = self.share.reserve(units);
         self.units += if grown { units } else { 0 };
         grown
     }
 
-    /// Takes so many more whatever the thresholds say.
+    /// Takes this many more, whatever the threshold is.
     pub fn grow_over(&mut self, units: usize) {
         let mut more = self.share.take_over(units);
         self.units += std::mem::take(&mut more.units);
     }
 
-    /// Parts so many units from the rest; `None` where it has fewer.
+    /// Splits off this many units; `None` if it has fewer.
     pub fn split(&mut self, units: usize) -> Option<Self> {
         self.units = self.units.checked_sub(units)?;
         Some(Self { share: self.share.clone(), units })

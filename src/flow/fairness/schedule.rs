@@ -1,5 +1,5 @@
-//! Jobs that share a thread. Each is done in units of bounded work; a slice of time is parted between the members that
-//! have jobs by start-time fair queueing, and a member's jobs are done in the order in which they came. Time is an
+//! Jobs that share a thread. Each is done in units of bounded work. A slice of time is divided between the members that
+//! have jobs by start-time fair queueing; each member's jobs are done in the order of their arrival. Time is an
 //! argument.
 
 use std::collections::{HashMap, VecDeque};
@@ -8,23 +8,23 @@ use std::time::Duration;
 
 use super::start_times::StartTimes;
 
-/// What one unit of work led to.
+/// The result of one unit of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
     /// There is more to do.
     More,
-    /// There is more to do, and it can't be done until [`Schedule::unblock`].
+    /// There is more to do, but not before [`Schedule::unblock`].
     Blocked,
     /// The job is done.
     Done,
 }
 
-/// How long members work.
+/// The lengths of time that members work.
 #[derive(Debug, Clone, Copy)]
 pub struct Slice {
-    /// All of them, before others on the thread have their turn.
+    /// All members together, before other tasks of the thread get their turn.
     pub length: Duration,
-    /// One of them, while another has something to do.
+    /// One member, while another has work.
     pub turn: Duration,
 }
 
@@ -44,7 +44,7 @@ impl<K: Ord, J> Default for Schedule<K, J> {
 }
 
 impl<K: Ord + Hash + Clone, J> Schedule<K, J> {
-    /// Whether there is no job at all.
+    /// Whether there is no job.
     pub fn is_empty(&self) -> bool {
         self.jobs.is_empty()
     }
@@ -54,7 +54,7 @@ impl<K: Ord + Hash + Clone, J> Schedule<K, J> {
         self.turns.is_ready()
     }
 
-    /// Whether a job waits for [`Schedule::unblock`].
+    /// Whether a job is blocked until [`Schedule::unblock`].
     pub fn is_blocked(&self) -> bool {
         !self.blocked.is_empty()
     }
@@ -75,7 +75,7 @@ impl<K: Ord + Hash + Clone, J> Schedule<K, J> {
         self.blocked.drain(..).for_each(|member| self.turns.enter(member));
     }
 
-    /// Works for one slice, by the clock `now`. `work` does one unit of a job.
+    /// Works for one slice, measured by the clock `now`. `work` does one unit of a job.
     pub fn work(&mut self, slice: Slice, mut now: impl FnMut() -> Duration, mut work: impl FnMut(&mut J) -> Progress) {
         let begun = now();
         let mut time = begun;
@@ -120,7 +120,7 @@ mod tests {
 
     const SLICE: Slice = Slice { length: Duration::from_millis(1), turn: Duration::from_micros(100) };
 
-    /// A clock that each unit of work moves on.
+    /// A clock that each unit of work advances.
     #[derive(Default)]
     struct Clock(Cell<Duration>);
 
@@ -134,7 +134,7 @@ mod tests {
     fn a_slice_ends_by_time_and_members_take_turns() {
         let (mut schedule, clock) = (Schedule::default(), Clock::default());
         let mut done = HashMap::new();
-        // Jobs of so many units, each of 13 ms and of 10 µs.
+        // One member's jobs have units of 13 ms, the other's of 10 µs.
         schedule.push("slow", ("slow", 100, 13_000));
         schedule.push("quick", ("quick", 1_000, 10));
         for _ in 0..50 {
@@ -152,11 +152,11 @@ mod tests {
             let took = clock.0.get() - begun;
             assert!(took < SLICE.length + Duration::from_millis(13), "{took:?}");
         }
-        assert_eq!(done["quick"], 10_000, "it waited for the other's time: {done:?}");
+        assert_eq!(done["quick"], 10_000, "it waited for the other member: {done:?}");
     }
 
     #[test]
-    fn a_blocked_member_holds_nobody_up_and_goes_on_with_the_same_job() {
+    fn a_blocked_member_delays_no_other_and_resumes_the_same_job() {
         let (mut schedule, clock) = (Schedule::default(), Clock::default());
         for job in ["a1", "a2", "b1"] {
             schedule.push(&job[..1], job);
@@ -189,8 +189,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Each member's jobs are done in their order and all of them, and while two members have work, the time that
-        /// they have had differs by a turn and a unit of each at most.
+        /// Each member's jobs are done in order and completely. While two members have work, the times that they got
+        /// differ by at most a turn and a unit of each.
         #[test]
         fn members_have_the_same_time(
             members in proptest::collection::vec(proptest::collection::vec((1_u32..20, 1_u64..300), 1..10), 1..5)

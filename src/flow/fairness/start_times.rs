@@ -1,33 +1,33 @@
-//! Whose turn it is where the cost of a turn is known only after it, by start-time fair queueing (Goyal, Vin and
+//! Decides whose turn it is if the cost of a turn is known only after it: start-time fair queueing (Goyal, Vin and
 //! Cheng, 1996).
 //!
-//! Each member that has work has a start tag, and the one with the least is next. Virtual time is the start tag of the
-//! turn that is served. A turn of cost `c` that began at the tag `s` ends at the tag `s + c`, which is where the
-//! member's next turn starts, or at virtual time where that is later: time that a member did not use is not saved up.
-//! Of two members that always have work, neither gets more than the other by more than the cost of one turn of each.
+//! Each member that has work has a start tag; the member with the least tag is next. Virtual time is the start tag of
+//! the turn that is being served. A turn of cost `c` that began at the tag `s` ends at the tag `s + c`. The member's
+//! next turn starts there, or at virtual time if that is later: unused time is not saved up. If two members always have
+//! work, neither gets more than the other by more than the cost of one turn of each.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::hash::Hash;
 
-/// Tags that are remembered before those of the past are forgotten.
+/// At this number of known tags, those in the past are forgotten.
 const TAGS_SWEPT_AT: usize = 1_024;
 
 /// The members that have work, in the order of their turns.
 #[derive(Debug)]
 pub struct StartTimes<K> {
     virtual_time: u64,
-    /// With a number that breaks ties by age.
+    /// The number breaks ties by age.
     ready: BinaryHeap<Reverse<(u64, u64, K)>>,
     entered: u64,
-    /// Where each member's last turn ended, for as long as that is not in the past.
+    /// Where each member's last turn ended, while that is not in the past.
     ends: HashMap<K, u64>,
 }
 
 /// A turn that has begun.
 #[derive(Debug)]
-pub struct Turn<K> {
-    /// Whose it is.
+pub struct StartedTurn<K> {
+    /// The member whose turn it is.
     pub member: K,
     start: u64,
 }
@@ -49,15 +49,15 @@ impl<K: Ord + Hash + Clone> StartTimes<K> {
         self.ready.push(Reverse((start, self.entered, member)));
     }
 
-    /// Begins the next turn. The member is not ready until [`StartTimes::end`] says so.
-    pub fn begin(&mut self) -> Option<Turn<K>> {
+    /// Begins the next turn. The member is not ready until [`StartTimes::end`] is called.
+    pub fn begin(&mut self) -> Option<StartedTurn<K>> {
         let Reverse((start, _, member)) = self.ready.pop()?;
         self.virtual_time = self.virtual_time.max(start);
-        Some(Turn { member, start })
+        Some(StartedTurn { member, start })
     }
 
-    /// Ends a turn that had this cost. `again`: the member has more work.
-    pub fn end(&mut self, turn: Turn<K>, cost: u64, again: bool) {
+    /// Ends a turn of this cost. `again`: the member has more work.
+    pub fn end(&mut self, turn: StartedTurn<K>, cost: u64, again: bool) {
         if self.ends.len() >= TAGS_SWEPT_AT && !self.ends.contains_key(&turn.member) {
             let past = self.virtual_time;
             self.ends.retain(|_, end| *end > past);
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_comes_back_has_saved_nothing_up_and_owes_what_it_used() {
+    fn a_returning_member_has_no_savings_and_keeps_its_debt() {
         let mut turns = StartTimes::default();
         turns.enter("busy");
         for _ in 0..100 {
@@ -96,7 +96,7 @@ mod tests {
             turns.end(turn, 10, true);
         }
         assert_eq!(order.iter().filter(|member| **member == "new").count(), 3, "{order:?}");
-        // One that leaves after a long turn waits for the others when it is back.
+        // A member that leaves after a long turn waits for the others when it returns.
         let turn = turns.begin().expect("a turn");
         let (long, other) = if turn.member == "new" { ("new", "busy") } else { ("busy", "new") };
         turns.end(turn, 50, false);
@@ -123,7 +123,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Members that always have work get the same, but for the cost of one turn of each.
+        /// Members that always have work get the same, except for the cost of one turn of each.
         #[test]
         fn backlogged_members_get_the_same(
             members in 1_usize..6, costs in proptest::collection::vec(1_u64..100, 1..200)

@@ -1,5 +1,5 @@
-//! Writes what a request's events fired, on the thread that accepted them. One request may come in several parts; its
-//! producer is answered after the last of them is written.
+//! Writes the firings of a request on the thread that accepted it. A request may come in several parts; its producer
+//! gets its response after the last part is written.
 
 use std::io;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::ledger::Firing;
 use super::ledger::{Entry, Segment};
 use super::registry::Journal;
 
-/// So many entries' ids are drawn at a time, so that threads seldom share the counter.
+/// How many ids of entries are drawn at a time, so that threads seldom share the counter.
 const IDS: usize = 1_024;
 
 /// Writes accepted and fired records; one for each thread that accepts events.
@@ -23,12 +23,12 @@ pub(super) struct Acceptor<D: Folder> {
     ids: std::ops::Range<u64>,
 }
 
-/// A request that is being accepted.
+/// A request that is being written.
 #[derive(Debug)]
 pub(super) struct Request<F> {
     id: Option<u64>,
     entries: Vec<Arc<Entry<F>>>,
-    /// Where its records end, in each segment that has some.
+    /// Where its records end, in each segment that holds some.
     ends: Vec<(Arc<Segment<F>>, u32)>,
 }
 
@@ -39,19 +39,19 @@ impl<F> Default for Request<F> {
 }
 
 impl<F> Request<F> {
-    /// What must be durable before its producer is answered.
+    /// What must be durable before its producer gets the response.
     pub(super) fn ends(&self) -> &[(Arc<Segment<F>>, u32)] {
         &self.ends
     }
 }
 
-/// An event with triggers that it fired.
+/// An event with some of the triggers that it fired.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part<'a> {
     pub(super) event: EventFields<'a>,
     /// Each trigger with a hash of its destination.
     pub(super) triggers: &'a [(u64, &'a str)],
-    /// Whether the event is the one that the request's last part ended with, which fired more.
+    /// Whether the event is the last one of the request's previous part, with more firings.
     pub(super) is_more: bool,
 }
 
@@ -61,8 +61,8 @@ impl<D: Folder> Acceptor<D> {
         Self { journal, lane, ids: 0..0 }
     }
 
-    /// Writes parts of a request, or none of them; the last time with `commits`. Each firing's handle is returned, in
-    /// order. After an error the request must be abandoned.
+    /// Writes parts of a request, or none of them; the last call has `commits`. Returns each firing's handle, in order.
+    /// After an error the request must be abandoned.
     pub(super) fn accept(
         &mut self,
         request: &mut Request<D::File>,
@@ -71,7 +71,7 @@ impl<D: Folder> Acceptor<D> {
         now_ms: u64,
     ) -> io::Result<Vec<Firing<D::File>>> {
         if self.journal.is_failed() {
-            return Err(io::Error::other("what a failed sync left is not written anew yet"));
+            return Err(io::Error::other("records of a failed sync are not rewritten yet"));
         }
         if parts.is_empty() {
             return self.commit(request, now_ms).map(|()| Vec::new());
@@ -128,7 +128,7 @@ impl<D: Folder> Acceptor<D> {
         }
     }
 
-    /// Nothing of the request is kept: its producer is told that it was not accepted.
+    /// Forgets the request: its producer gets the response that it was not accepted.
     pub(super) fn abandon(&mut self, request: &mut Request<D::File>) {
         self.lane.discard();
         for entry in request.entries.drain(..) {
@@ -136,7 +136,7 @@ impl<D: Folder> Acceptor<D> {
         }
     }
 
-    /// Called now and then, so that a thread without requests keeps no old segment open.
+    /// Called regularly, so that a thread without requests keeps no old segment open.
     pub(super) fn roll_if_asked(&mut self) {
         self.lane.roll_if_asked();
     }

@@ -1,5 +1,5 @@
-//! Writes which attempts are about to begin, on the thread that sends. All that begin at about the same time share one
-//! record.
+//! Writes which attempts are about to begin, on the thread that sends. Attempts that begin at about the same time share
+//! one record.
 
 use std::io;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub(super) struct Beginner<D: Folder> {
     lane: Lane<D>,
 }
 
-/// Firings whose begun record could not be written; they wait.
+/// Firings whose begun record could not be written. Their attempts must wait.
 #[derive(Debug)]
 pub(super) struct NotBegun<F> {
     pub(super) error: io::Error,
@@ -39,7 +39,7 @@ impl<D: Folder> Beginner<D> {
         Self { lane: Lane::new(journal, SegmentKind::Begun) }
     }
 
-    /// Writes the record of these firings, or gives them back.
+    /// Writes the record of these firings, or returns them with the error.
     pub(super) fn begin(
         &mut self,
         firings: Vec<Firing<D::File>>,
@@ -57,14 +57,14 @@ impl<D: Folder> Beginner<D> {
         }
     }
 
-    /// Called now and then, so that a thread that sends nothing keeps no old segment open.
+    /// Called regularly, so that a thread that sends nothing keeps no old segment open.
     pub(super) fn roll_if_asked(&mut self) {
         self.lane.roll_if_asked();
     }
 }
 
 impl<F: super::folder::SegmentFile> Begun<F> {
-    /// The record is written, and where the level is `power` synced: the attempts may begin.
+    /// The record is written and, with the level `power`, synced: the attempts may begin.
     pub(super) fn mark(self) {
         for (entry, index) in &self.firings {
             entry.settle(*index);
@@ -72,9 +72,9 @@ impl<F: super::folder::SegmentFile> Begun<F> {
         self.segment.marked(self.firings.len());
     }
 
-    /// The sync of the record failed: its firings are named again in another segment.
+    /// The sync of the record failed: its firings must be recorded again, in another segment.
     pub(super) fn fail(self) -> Vec<Firing<F>> {
-        // The segment keeps its number open; it is removed after the next start.
+        // The segment is never sealed; it is removed after the next start.
         self.firings
     }
 }

@@ -7,7 +7,7 @@
 //! | begun | items of 16 bytes: entry 8, index 4, attempt 2, zero 2 |
 //!
 //! A field is a tag of 1 byte, a length of 4 and so many bytes: 1 account, 2 type, 3 id, 4 source, 5 time, 6 data,
-//! 7 firings. Unknown tags are passed over, so fields can be added. A firing is its index within the entry (4), a hash of
+//! 7 firings, 8 attributes as JSON (left out where there are none). Unknown tags are passed over, so fields can be added. A firing is its index within the entry (4), a hash of
 //! its destination (8), the length of its trigger's id (2) and the id. Numbers are little-endian.
 //!
 //! An *entry* is an event that fired something. Its id is unique in the journal, also over restarts. The index of a
@@ -17,12 +17,12 @@ use super::format::{u32_at, u64_at};
 
 const ACCEPTED_BYTES: usize = 40;
 const FIRED_BYTES: usize = 32;
-/// Bytes of a firing before its trigger's id.
+/// Bytes of a firing in addition to its trigger's id.
 const FIRING_BYTES: usize = 14;
 /// Bytes of one item of a begun record.
 pub(super) const ITEM_BYTES: usize = 16;
 
-/// The attempt number of all firings today.
+/// The attempt number of all firings in this version.
 pub(super) const FIRST_ATTEMPT: u16 = 1;
 
 const ID_GIVEN: u8 = 1;
@@ -35,40 +35,43 @@ mod tag {
     pub(super) const TIME: u8 = 5;
     pub(super) const DATA: u8 = 6;
     pub(super) const FIRINGS: u8 = 7;
+    pub(super) const ATTRIBUTES: u8 = 8;
 }
 
-/// One firing of an entry, as it stands in a record.
+/// One firing of an entry, as a record holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Listing<'a> {
-    /// Its number within the entry.
+    /// Its index within the entry.
     pub(super) index: u32,
-    /// Tells whether its trigger still sends to where it sent then.
+    /// The fingerprint of its destination, which shows whether the trigger still has the same one.
     pub(super) destination: u64,
     /// Its trigger's id.
     pub(super) trigger: &'a str,
 }
 
-/// An event as it is kept.
+/// An event in a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct EventFields<'a> {
     /// When it was accepted, Unix milliseconds.
     pub(super) accepted_ms: u64,
-    /// How many deliveries of ours it has come through.
+    /// How many deliveries of this project it has come through.
     pub(super) hops: u8,
-    /// Whether its id is the producer's own.
+    /// Whether the producer chose its id.
     pub(super) id_given: bool,
-    /// Whose triggers it fires.
+    /// The account whose triggers it fires.
     pub(super) account: &'a str,
-    /// What kind of thing happened.
+    /// Its type.
     pub(super) event_type: &'a str,
     /// Its id.
     pub(super) id: &'a str,
-    /// Where it happened; may be empty.
+    /// Its source; may be empty.
     pub(super) source: &'a str,
-    /// When it happened.
+    /// Its time.
     pub(super) time: &'a str,
     /// Its data, as JSON.
     pub(super) data: &'a str,
+    /// What else a CloudEvent says of itself, as JSON; may be empty.
+    pub(super) attributes: &'a str,
 }
 
 /// An accepted record's body.
@@ -120,8 +123,9 @@ pub(super) fn write_accepted<'a>(
         (tag::SOURCE, event.source),
         (tag::TIME, event.time),
         (tag::DATA, event.data),
+        (tag::ATTRIBUTES, event.attributes),
     ];
-    for (tag, value) in fields {
+    for (tag, value) in fields.into_iter().filter(|(tag, value)| *tag != tag::ATTRIBUTES || !value.is_empty()) {
         out.push(tag);
         out.extend_from_slice(&length(value.len()));
         out.extend_from_slice(value.as_bytes());
@@ -169,7 +173,8 @@ fn length(bytes: usize) -> [u8; 4] {
     u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes()
 }
 
-/// Reads an accepted record's body; `None` where it is none. Its checksum was right, so that is a fault of the writer.
+/// Reads an accepted record's body; `None` if it is malformed. Its checksum was right, so that would be a mistake of
+/// the writer.
 pub(super) fn read_accepted(body: &[u8]) -> Option<Accepted<'_>> {
     let mut rest = body.get(ACCEPTED_BYTES..)?;
     let mut event = EventFields {
@@ -193,6 +198,7 @@ pub(super) fn read_accepted(body: &[u8]) -> Option<Accepted<'_>> {
             tag::SOURCE => &mut event.source,
             tag::TIME => &mut event.time,
             tag::DATA => &mut event.data,
+            tag::ATTRIBUTES => &mut event.attributes,
             _ => continue,
         };
         *place = std::str::from_utf8(value).ok()?;
@@ -242,13 +248,13 @@ mod tests {
         #[test]
         fn what_was_written_is_read(
             entry: u64, request: u64, accepted_ms: u64, hops: u8, id_given: bool,
-            texts in prop::collection::vec("\\PC{0,20}", 6),
+            texts in prop::collection::vec("\\PC{0,20}", 7),
             triggers in prop::collection::vec((any::<u32>(), any::<u64>(), "[a-z]{1,9}"), 0..5),
         ) {
             let event = EventFields {
                 accepted_ms, hops, id_given,
                 account: &texts[0], event_type: &texts[1], id: &texts[2],
-                source: &texts[3], time: &texts[4], data: &texts[5],
+                source: &texts[3], time: &texts[4], data: &texts[5], attributes: &texts[6],
             };
             let firings: Vec<Listing<'_>> =
                 triggers.iter().map(|(index, destination, id)| Listing { index: *index, destination: *destination, trigger: id }).collect();
@@ -270,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_of_a_later_version_is_passed_over() {
+    fn a_field_of_a_later_version_is_skipped() {
         let mut body = Vec::new();
         let event = EventFields { account: "acme", data: "{}", ..EventFields::default() };
         let firing = Listing { index: 0, destination: 7, trigger: "t" };

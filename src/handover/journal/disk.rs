@@ -1,4 +1,4 @@
-//! The journal's folder on a real disk. Only one process has it at a time.
+//! The journal's folder on a real disk. Only one process at a time may use it.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -9,11 +9,12 @@ use rustix::fs::{FallocateFlags, fallocate};
 
 use super::folder::{Folder, SegmentFile};
 use super::format::BootId;
+use crate::flow::drill;
 
-/// The file whose lock says that a process has the folder.
+/// The file whose lock marks the folder as in use.
 const LOCK: &str = "lock";
 
-/// A folder that this process has for itself.
+/// A folder that this process has locked.
 #[derive(Debug)]
 pub(super) struct Disk {
     path: PathBuf,
@@ -23,19 +24,19 @@ pub(super) struct Disk {
     _lock: File,
 }
 
-/// Why a folder can't be had.
+/// Why a folder can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
-    /// Another process has it.
+    /// Another process uses it.
     #[error("{0} is in use by another process")]
     Locked(PathBuf),
-    /// The file system refused.
+    /// An error of the file system.
     #[error("{0}: {1}")]
     System(PathBuf, io::Error),
 }
 
 impl Disk {
-    /// Makes the folder where there is none, and locks it.
+    /// Creates the folder if it does not exist, and locks it.
     pub(super) fn open(path: &Path) -> Result<Self, DiskError> {
         let system = |error| DiskError::System(path.to_owned(), error);
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(system)?;
@@ -67,7 +68,7 @@ impl Folder for Disk {
         let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path)?;
         match fallocate(&file, FallocateFlags::empty(), 0, bytes) {
             Ok(()) => Ok(file),
-            // A file system that can't allocate ahead: a full disk is met when a record is written.
+            // The file system can't allocate ahead: a full disk is noticed when a record is written.
             Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => file.set_len(bytes).map(|()| file),
             Err(error) => {
                 // Best effort: recovery removes a file without a header.
@@ -100,6 +101,9 @@ impl SegmentFile for File {
     }
 
     fn sync(&self) -> io::Result<()> {
+        while drill::is_held("POSTHASTE_DRILL_HOLD_SYNC") {
+            std::thread::sleep(drill::HELD_CHECKED_EVERY);
+        }
         self.sync_data()
     }
 
@@ -108,7 +112,7 @@ impl SegmentFile for File {
     }
 }
 
-/// Which boot of the kernel this is; unknown where the system does not say.
+/// The current boot of the kernel; unknown if the system does not tell.
 pub(super) fn boot_id() -> BootId {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     text.trim().parse::<uuid::Uuid>().map_or(BootId::default(), |id| BootId(id.into_bytes()))

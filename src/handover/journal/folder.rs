@@ -12,7 +12,7 @@ pub(super) trait Folder: Debug + Send + Sync + 'static {
     /// The names of all files.
     fn list(&self) -> io::Result<Vec<String>>;
 
-    /// Makes a new file with room for so many bytes, all of them zero.
+    /// Creates a file with room for this many bytes, all zero.
     fn create(&self, name: &str, bytes: u64) -> io::Result<Self::File>;
 
     /// Opens a file to read it.
@@ -33,14 +33,14 @@ pub(super) trait SegmentFile: Debug + Send + Sync + 'static {
     /// Reads from this offset; 0 at the end of the file.
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
 
-    /// Makes what was written durable.
+    /// Makes all writes so far durable.
     fn sync(&self) -> io::Result<()>;
 
     /// The file's length.
     fn length(&self) -> io::Result<u64>;
 }
 
-/// Writes all of the bytes, or says why not. What was written up to then stays.
+/// Writes all of the bytes, or returns why not. Bytes written before an error stay.
 pub(super) fn write_all<F: SegmentFile>(file: &F, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
     while !bytes.is_empty() {
         match file.write_at(bytes, offset) {
@@ -56,7 +56,7 @@ pub(super) fn write_all<F: SegmentFile>(file: &F, mut bytes: &[u8], mut offset: 
     Ok(())
 }
 
-/// Reads so many bytes, or fewer where the file ends.
+/// Reads this many bytes, or fewer at the end of the file.
 pub(super) fn read_up_to<F: SegmentFile>(file: &F, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
     let mut buffer = vec![0; bytes];
     let mut filled = 0;

@@ -1,11 +1,11 @@
-//! The frame of segments and records: headers and checksums. What a record's body means is in [`super::body`].
+//! The frame of segments and records: headers and checksums. [`super::body`] describes the bodies of records.
 
 use std::fmt;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 const MAGIC: [u8; 8] = *b"PHJRNL\x1a\n";
-/// The version that is written; a later one is refused.
+/// The version that is written. Later versions are refused.
 pub(super) const VERSION: u16 = 1;
 /// Bytes of a segment's header.
 pub(super) const SEGMENT_HEADER_BYTES: usize = 64;
@@ -13,17 +13,17 @@ pub(super) const SEGMENT_HEADER_BYTES: usize = 64;
 pub(super) const RECORD_HEADER_BYTES: usize = 24;
 /// Records begin at multiples of this.
 pub(super) const ALIGN: usize = 8;
-/// The most bytes of a body. A request's events and what each fires are bounded far below it.
+/// The most bytes of a body. A request's events and their firings are bounded far below it.
 pub(super) const BODY_BYTES_MAX: usize = 1 << 30;
 
 const COMMITS: u8 = 1;
 
-/// What a crash must not lose.
+/// Which crashes lose nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
-    /// `kill -9`: what the kernel has been given.
+    /// `kill -9`: all that was passed to the kernel is kept.
     Process = 1,
-    /// A power cut: what the disk has confirmed.
+    /// A power cut: all that the disk has confirmed is kept.
     Power = 2,
 }
 
@@ -39,20 +39,20 @@ pub(super) enum SegmentKind {
 /// What a record holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RecordKind {
-    /// An event and triggers that it fired.
+    /// An event and some of the triggers that it fired.
     Accepted = 1,
     /// More triggers that it fired.
     Fired = 2,
-    /// Firings that are not to be sent any more.
+    /// Firings that must not be sent again.
     Begun = 3,
 }
 
-/// Tells one boot of a kernel from another.
+/// Identifies one boot of a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct BootId(pub(super) [u8; 16]);
 
 impl BootId {
-    /// Whether the page cache of `other` is this one's. An unknown boot is never the same.
+    /// Whether the page cache of `other` is still there in this boot. An unknown boot is never the same.
     pub(super) fn is_same(self, other: Self) -> bool {
         self == other && self != Self::default()
     }
@@ -72,7 +72,7 @@ pub(super) struct SegmentHeader {
 /// Why a segment's header can't be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HeaderFault {
-    /// Its write was not finished: the segment was being made when the crash came, and nothing in it was promised.
+    /// Its write was not finished: the crash came while the segment was created, and nothing in it was promised.
     Unfinished,
     /// A later version wrote it.
     Version(u16),
@@ -96,12 +96,12 @@ impl SegmentHeader {
         bytes
     }
 
-    /// Reads the header of the segment whose name says this number and kind.
+    /// Reads the header of the segment with this number and kind.
     pub(super) fn decode(bytes: &[u8], number: u64, kind: SegmentKind) -> Result<Self, HeaderFault> {
         let Some(bytes) = bytes.get(..SEGMENT_HEADER_BYTES) else { return Err(HeaderFault::Unfinished) };
         let check = xxh3_64_with_seed(&bytes[..56], number).to_le_bytes();
         if bytes[..8] != MAGIC || bytes[56..] != check {
-            // Written from its begin on, so what is missing is the end, and zero.
+            // It is written from its start on, so the missing part is at its end, and zero.
             let written = 8 - bytes[56..].iter().rev().take_while(|byte| **byte == 0).count();
             let is_unfinished = bytes[56..56 + written] == check[..written];
             return Err(if is_unfinished { HeaderFault::Unfinished } else { HeaderFault::Damaged });
@@ -133,7 +133,7 @@ pub(super) struct SegmentName {
 }
 
 impl SegmentName {
-    /// Reads a name; `None` where it is none of a segment's.
+    /// Reads a name; `None` if it is not the name of a segment.
     pub(super) fn parse(name: &str) -> Option<Self> {
         let (number, kind) = name.split_once('.')?;
         let kind = match kind {
@@ -167,12 +167,12 @@ pub(super) struct RecordHeader {
 }
 
 impl RecordHeader {
-    /// Bytes from the record's begin to the next record's.
+    /// Bytes from the start of the record to the start of the next.
     pub(super) fn stride(&self) -> usize {
         (RECORD_HEADER_BYTES + self.length).next_multiple_of(ALIGN)
     }
 
-    /// Writes the header into the first bytes of a record whose body stands behind them, for this place.
+    /// Writes the header into the first bytes of a record, in front of its body, for this position.
     pub(super) fn seal(&self, record: &mut [u8], number: u64, offset: u64) {
         record[8..12].copy_from_slice(&u32::try_from(self.length).unwrap_or(u32::MAX).to_le_bytes());
         record[12] = self.kind as u8;
@@ -185,7 +185,7 @@ impl RecordHeader {
         record[..8].copy_from_slice(&check.to_le_bytes());
     }
 
-    /// Reads the record at the begin of these bytes, which stand at this place; `None` where it is not valid.
+    /// Reads the record at the start of these bytes, which are at this position; `None` if it is not valid.
     pub(super) fn open(bytes: &[u8], number: u64, offset: u64) -> Option<(Self, &[u8])> {
         let header = bytes.get(..RECORD_HEADER_BYTES)?;
         let length = u32_at(header, 8) as usize;
@@ -212,14 +212,15 @@ impl RecordHeader {
     }
 }
 
-/// The check of a header alone. Where a damaged part is searched for the next record, it spares the sum over a length
-/// that stands in what a customer wrote.
+/// The checksum of a header alone. In a search for the next record after damage, it avoids a checksum over a length
+/// that is part of a customer's data.
 fn header_check(header: &[u8], number: u64, offset: u64) -> [u8; 4] {
     let sum = checksum(&header[8..20], number, offset).to_le_bytes();
     [sum[0], sum[1], sum[2], sum[3]]
 }
 
-/// The checksum of a record at a place. The place is mixed so that a near offset of a near segment is another seed.
+/// The checksum of a record at a position. The position is mixed so that near offsets of near segments have different
+/// seeds.
 fn checksum(bytes: &[u8], number: u64, offset: u64) -> u64 {
     let seed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31) ^ offset.wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
     xxh3_64_with_seed(bytes, seed)
@@ -233,7 +234,7 @@ pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(array_at(bytes, at))
 }
 
-/// Zeros where the bytes end before: callers have checked the length.
+/// Zeros for bytes past the end: callers have checked the length.
 fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     bytes.get(at..at + N).and_then(|part| part.try_into().ok()).unwrap_or([0; N])
 }
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_read_back_and_others_are_none() {
+    fn names_are_read_back_and_others_are_refused() {
         let name = SegmentName { number: 0x1f, kind: SegmentKind::Accepted };
         assert_eq!(name.to_string(), "000000000000001f.accepted");
         assert_eq!(SegmentName::parse(&name.to_string()), Some(name));
@@ -276,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_valid_at_its_own_place_only_and_every_byte_counts() {
+    fn a_record_is_valid_at_its_own_position_and_every_byte_counts() {
         let mut record = vec![0; RECORD_HEADER_BYTES];
         record.extend_from_slice(b"hello");
         let header = RecordHeader { kind: RecordKind::Fired, commits: true, epoch: 2, durable: 64, length: 5 };

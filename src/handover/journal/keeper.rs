@@ -1,15 +1,15 @@
-//! Keeps the journal small: removes segments that hold nothing unsettled, and writes anew what keeps others alive.
-//! Runs on a thread of its own; nothing here is on an event's way.
+//! Keeps the journal small: removes segments without unsettled firings, and rewrites the records that keep other
+//! segments alive. Runs on its own thread and delays no event.
 //!
-//! A begun segment is needed as long as an accepted one exists that lists a firing it names. To know that without
-//! looking at firings, a number is drawn when all that a closed begun segment names is marked as settled, and it is
-//! removed when no accepted segment with a lower number exists. An accepted segment with a higher number lists no
-//! firing of it: what was accepted later is another firing, and what is written anew is chosen after the number of its
-//! segment was drawn, when the firing was marked already.
+//! A begun segment is needed while an accepted segment lists a firing that it names. To decide that without comparing
+//! firings, the begun segment is *sealed*: when it is closed and all firings that it names are marked as settled, a
+//! number is drawn. It is removed when no accepted segment with a lower number exists. An accepted segment with a
+//! higher number lists none of its firings: later events have other firings, and a rewrite chooses its firings after
+//! the number of its segment was drawn, when these were marked as settled.
 //!
-//! An accepted segment is written anew where less than half of it is unsettled, and where the begun segments that it
-//! keeps alive outgrow what is unsettled. So the folder takes at most about three times the unsettled bytes, and each
-//! byte that is accepted or begun is written about once more.
+//! An accepted segment is rewritten when less than half of it is unsettled, and when the begun segments that it keeps
+//! alive outgrow the unsettled records. So the folder takes at most about three times the unsettled bytes, and each
+//! accepted or begun byte is written about twice.
 
 use std::io;
 use std::sync::Arc;
@@ -20,25 +20,26 @@ use super::folder::{Folder, SegmentFile, read_up_to};
 use super::format::{Level, RecordHeader, RecordKind, SegmentKind};
 use super::lane::Lane;
 use super::ledger::Firing;
-use super::ledger::{Bits, Entry, Place, Segment, lock};
+use super::ledger::{Bits, Entry, RecordPosition, Segment, lock};
 use super::registry::Journal;
 
-/// Records are written anew in groups of about this many bytes.
+/// Records are rewritten in groups of about this many bytes.
 const GROUP_BYTES: usize = 1 << 20;
-/// Begun segments may take so many segments' bytes before accepted ones are written anew for them.
+/// Begun segments may take the bytes of this many segments before accepted ones are rewritten to release them.
 const BEGUN_SEGMENTS_FREE: u64 = 4;
 
 /// Removes and rewrites segments.
 #[derive(Debug)]
 pub(super) struct Keeper<D: Folder> {
     journal: Arc<Journal<D>>,
-    /// For what is written anew. Never takes a spare: its segments' numbers are drawn when they are needed.
+    /// For rewritten records. Never takes a spare segment: its segments' numbers must be drawn at the moment they are
+    /// needed.
     accepted: Lane<D>,
     /// For firings that end without an attempt.
     begun: Lane<D>,
 }
 
-/// What one round did.
+/// The result of one round.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Round {
     pub(super) removed: usize,
@@ -54,7 +55,7 @@ impl<D: Folder> Keeper<D> {
         Self { journal, accepted, begun }
     }
 
-    /// One round. An error of the file system ends it; the next begins anew.
+    /// One round. An error of the file system ends it; the next round starts over.
     pub(super) fn round(&mut self, now_ms: u64) -> io::Result<Round> {
         let mut round = Round::default();
         self.settle_dropped(now_ms)?;
@@ -83,7 +84,7 @@ impl<D: Folder> Keeper<D> {
         Ok(round)
     }
 
-    /// Writes begun records for what was dropped.
+    /// Writes begun records for dropped firings.
     pub(super) fn settle_dropped(&mut self, now_ms: u64) -> io::Result<()> {
         loop {
             let mut dropped = {
@@ -107,7 +108,7 @@ impl<D: Folder> Keeper<D> {
         });
         let written = self.begun.write(now_ms)?;
         written.segment.written(firings.len());
-        // Marked also where the sync fails: a firing that was dropped and is recovered is sent once at most.
+        // They are marked even if the sync fails: a dropped firing that is recovered is sent at most once.
         let synced = self.sync(&written.segment);
         firings.iter().for_each(|(entry, index)| entry.settle(*index));
         written.segment.marked(firings.len());
@@ -129,7 +130,7 @@ impl<D: Folder> Keeper<D> {
         }
     }
 
-    /// Removes accepted segments that are dead, and then the begun ones that no accepted segment needs.
+    /// Removes settled accepted segments, and then the begun segments that no accepted segment needs.
     fn remove(&self, round: &mut Round) -> io::Result<()> {
         let all = self.journal.all();
         let dead: Vec<_> = all.iter().filter(|segment| segment.is_accepted() && segment.is_dead()).collect();
@@ -137,7 +138,7 @@ impl<D: Folder> Keeper<D> {
             self.remove_one(segment, round)?;
         }
         if !dead.is_empty() {
-            // Else a power cut could bring them back without the begun segments that belong to them.
+            // Without this sync a power cut could bring them back without their begun segments.
             self.journal.folder.sync()?;
         }
         let remaining = self.journal.all();
@@ -162,7 +163,7 @@ impl<D: Folder> Keeper<D> {
         Ok(())
     }
 
-    /// Whether begun segments that only wait for old accepted ones have outgrown what is unsettled.
+    /// Whether begun segments that only wait for old accepted segments have outgrown the unsettled records.
     fn begun_is_outgrown(&self) -> bool {
         let all = self.journal.all();
         let waiting: u64 = all.iter().filter(|segment| segment.sealed_at().is_some()).map(|s| s.capacity as u64).sum();
@@ -170,7 +171,7 @@ impl<D: Folder> Keeper<D> {
         waiting > self.journal.unsettled.bytes().max(free)
     }
 
-    /// Writes anew all that is unsettled in closed segments, and asks lanes to close theirs.
+    /// Rewrites all unsettled records of closed segments, and asks lanes to close their segments.
     fn rewrite_all(&mut self, now_ms: u64, round: &mut Round) -> io::Result<()> {
         self.accepted.close();
         for segment in self.journal.all() {
@@ -183,11 +184,11 @@ impl<D: Folder> Keeper<D> {
         Ok(())
     }
 
-    /// Writes what is unsettled in a segment into another.
+    /// Rewrites a segment's unsettled records into another one.
     fn rewrite(&mut self, segment: &Arc<Segment<D::File>>, now_ms: u64, round: &mut Round) -> io::Result<()> {
         let mut entries = segment.unsettled().into_iter().peekable();
         while entries.peek().is_some() {
-            // Before it is known what is unsettled, the segment that takes it has its number.
+            // The new segment must have its number before the unsettled firings are determined.
             let largest = entries.peek().and_then(|e| e.unsettled()).map_or(0, |(places, _)| bytes_of(&places));
             let room = self.accepted.make_room(largest, now_ms, false)?.min(GROUP_BYTES.max(largest));
             let mut moved = Vec::new();
@@ -224,8 +225,13 @@ impl<D: Folder> Keeper<D> {
         Ok(())
     }
 
-    /// Adds the record of an entry as it is now; false where its records can't be read any more.
-    fn add(&mut self, entry: &Entry<D::File>, places: &[Place<D::File>], unsettled: &Bits) -> io::Result<bool> {
+    /// Adds the current record of an entry; false if its records can't be read any more.
+    fn add(
+        &mut self,
+        entry: &Entry<D::File>,
+        places: &[RecordPosition<D::File>],
+        unsettled: &Bits,
+    ) -> io::Result<bool> {
         let mut records = Vec::with_capacity(places.len());
         for place in places {
             records.push(read_up_to(&place.segment.file, u64::from(place.offset), place.bytes)?);
@@ -239,13 +245,13 @@ impl<D: Folder> Keeper<D> {
     }
 }
 
-fn bytes_of<F>(places: &[Place<F>]) -> usize {
+fn bytes_of<F>(places: &[RecordPosition<F>]) -> usize {
     places.iter().map(|place| place.bytes).sum()
 }
 
-/// An entry's event, and all that its records list.
+/// An entry's event, and all firings that its records list.
 pub(super) fn join<'a, F: SegmentFile>(
-    places: &[Place<F>],
+    places: &[RecordPosition<F>],
     records: &'a [Vec<u8>],
 ) -> Option<(Accepted<'a>, Vec<Listing<'a>>)> {
     let (mut accepted, mut listings) = (None, Vec::new());

@@ -1,4 +1,4 @@
-//! The journal as the stages see it: see [`crate::flow::keep`].
+//! The journal's implementation of [`crate::flow::keep`].
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -14,24 +14,24 @@ use super::begin::Beginner;
 use super::body::EventFields;
 use super::disk::Disk;
 use super::ledger::{Entry, Firing, lock};
-use super::threads::{Begins, Shared, now_ms};
+use super::threads::{Begins, JournalContext, now_ms};
 use crate::flow::drill;
 use crate::flow::fairness::{Pool, Taken};
-use crate::flow::keep::{Begin, Keep, KeepPart, KeepRequest, Keeping, Kept, KeptEntry};
+use crate::flow::keep::{Begin, Keep, KeepEvent, KeepPart, KeepRequest, Keeping, Kept, KeptEntry, Turn};
 use crate::flow::refusal::{Full, Refusal};
 use crate::model::id::AccountId;
 
-/// Bytes of a record beside what stands in it: an estimate for an account's share.
+/// Bytes of a record in addition to its fields: an estimate for an account's share.
 const RECORD_BYTES: usize = 128;
-/// Bytes of a firing in a record beside its trigger's id.
+/// Bytes of a firing in a record in addition to its trigger's id.
 const FIRING_BYTES: usize = 16;
-/// After a write that failed the same is tried again so much later.
+/// The pause before a failed write is tried again.
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// The journal, for the threads that use it.
 #[derive(Debug)]
 pub(super) struct Handle {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<JournalContext>,
     pub(super) accounts: Arc<Pool<AccountId>>,
     pub(super) age_max: Duration,
 }
@@ -59,11 +59,11 @@ impl Keeping for Handle {
     }
 }
 
-/// Keeps what one thread accepts. The lock is that thread's; only a request to close an old segment comes from another.
+/// Keeps what one thread accepts. Only that thread takes the lock, except for a request to close an old segment.
 #[derive(Debug, Clone)]
 struct Accepting {
     acceptor: Arc<Mutex<Acceptor<Disk>>>,
-    shared: Arc<Shared>,
+    shared: Arc<JournalContext>,
     accounts: Arc<Pool<AccountId>>,
 }
 
@@ -81,7 +81,7 @@ struct AcceptedRequest {
 }
 
 impl AcceptedRequest {
-    /// What the parts take of their accounts' shares, or that one of them is over its share.
+    /// Charges the parts to their accounts' shares of the journal, or refuses.
     fn charge(&self, parts: &[KeepPart<'_>]) -> Result<Vec<Taken>, Refusal> {
         let charge = |part: &KeepPart<'_>| {
             let account = AccountId::new(part.account).map_err(|_| Refusal::Panic)?;
@@ -103,13 +103,15 @@ fn record_of<'a>(part: &'a KeepPart<'a>, accepted_ms: u64) -> Part<'a> {
         source: part.source,
         time: &part.event.time,
         data: &part.event.data,
+        attributes: &part.event.attributes,
     };
     Part { event, triggers: part.firings, is_more: part.is_more }
 }
 
 fn bytes_of(part: &KeepPart<'_>) -> usize {
     let firings: usize = part.firings.iter().map(|(_, trigger)| FIRING_BYTES + trigger.len()).sum();
-    let event = if part.is_more { 0 } else { part.event.data.len() + part.id.len() + part.source.len() };
+    let KeepEvent { data, attributes, .. } = part.event;
+    let event = if part.is_more { 0 } else { data.len() + attributes.len() + part.id.len() + part.source.len() };
     RECORD_BYTES + event + firings
 }
 
@@ -159,11 +161,11 @@ impl KeptEntry for Entry<File> {
     }
 }
 
-/// Notes which attempts begin on one thread: those of about the same moment together.
+/// Records the attempts that begin on one thread: those of about the same moment together.
 #[derive(Debug)]
 struct Beginning {
     beginner: Arc<Mutex<Beginner<Disk>>>,
-    shared: Arc<Shared>,
+    shared: Arc<JournalContext>,
     waiting: RefCell<Begins>,
     again: mpsc::UnboundedSender<Begins>,
     age_max: Duration,
@@ -173,14 +175,14 @@ struct Beginning {
 struct BeginHandle(Rc<Beginning>);
 
 impl Begin for BeginHandle {
-    fn begin(&self, kept: Kept) -> oneshot::Receiver<()> {
-        let (ready, may_begin) = oneshot::channel();
-        // Every kept firing is one of this journal.
+    fn begin(&self, kept: Kept) -> oneshot::Receiver<Turn> {
+        let (ready, turn) = oneshot::channel();
+        // Every kept firing belongs to this journal.
         let firing = kept.take().and_then(|(entry, index)| Some((entry.downcast::<Entry<File>>().ok()?, index)));
         if let Some(firing) = firing {
             self.0.push(vec![(firing, ready)]);
         }
-        may_begin
+        turn
     }
 
     fn age_max(&self) -> Duration {
@@ -198,11 +200,14 @@ impl Beginning {
         }
     }
 
-    /// Writes what has come together when all else on the thread that could run has done so.
+    /// Writes the collected firings once all other ready tasks of the thread have run.
     async fn write(self: Rc<Self>) {
         tokio::task::yield_now().await;
+        while drill::is_held("POSTHASTE_DRILL_HOLD_BEGUN") {
+            tokio::time::sleep(drill::HELD_CHECKED_EVERY).await;
+        }
         let (mut firings, mut ready): (Vec<Firing<File>>, Vec<_>) = self.waiting.take().into_iter().unzip();
-        // Another task may have taken all of it with what it tries again.
+        // Another task may have taken all of them for its own retry.
         while !firings.is_empty() {
             let begun = lock(&self.beginner).begin(firings, now_ms());
             match begun {
@@ -211,9 +216,10 @@ impl Beginning {
                     return self.shared.ready(begun, ready, &self.again);
                 }
                 Err(failed) => {
-                    // Without its record no attempt begins; they wait until there is room on the disk.
+                    // Without its record no attempt begins; they wait until the disk has room.
                     self.shared.failed(&failed.error);
                     firings = failed.firings;
+                    ready = ready.into_iter().map(later).collect();
                 }
             }
             tokio::time::sleep(AGAIN_AFTER).await;
@@ -224,7 +230,15 @@ impl Beginning {
     }
 }
 
-/// Attempts whose record could not be synced get another.
+/// Tells an attempt to wait longer; returns the sender of its next turn.
+fn later(ready: oneshot::Sender<Turn>) -> oneshot::Sender<Turn> {
+    let (next, turn) = oneshot::channel();
+    // The thread may have ended.
+    let _ = ready.send(Turn::Later(turn));
+    next
+}
+
+/// Attempts whose record could not be synced get another record.
 async fn again_from(own: std::rc::Weak<Beginning>, mut failed: mpsc::UnboundedReceiver<Begins>) {
     while let Some(begins) = failed.recv().await {
         let Some(own) = own.upgrade() else { return };

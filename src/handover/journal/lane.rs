@@ -1,4 +1,4 @@
-//! One thread's part of the journal: the segment that it writes, and the records that it writes there together.
+//! One thread's part of the journal: the segment that it writes, and the records that it writes together.
 
 use std::io;
 use std::sync::Arc;
@@ -6,16 +6,16 @@ use std::sync::atomic::Ordering;
 
 use super::folder::{Folder, write_all};
 use super::format::{BODY_BYTES_MAX, RECORD_HEADER_BYTES, RecordHeader, RecordKind, SEGMENT_HEADER_BYTES, SegmentKind};
-use super::ledger::{Place, Segment, small};
+use super::ledger::{RecordPosition, Segment, small};
 use super::registry::Journal;
 
-/// Writes one segment after another; owned by one thread.
+/// Writes one segment after the other. Belongs to one thread.
 #[derive(Debug)]
 pub(super) struct Lane<D: Folder> {
     journal: Arc<Journal<D>>,
     kind: SegmentKind,
     open: Option<Open<D>>,
-    /// The records that are written next, each with room for its header and padded.
+    /// The records of the next write, each with room for its header and padded.
     buffer: Vec<u8>,
     records: Vec<Pending>,
 }
@@ -44,14 +44,14 @@ pub(super) struct Written<F> {
     pub(super) segment: Arc<Segment<F>>,
     /// Where they end.
     pub(super) end: u32,
-    /// Where each stands, and its bytes.
+    /// The offset and the length of each.
     pub(super) records: Vec<(u32, usize)>,
 }
 
 impl<F> Written<F> {
-    pub(super) fn place(&self, record: usize) -> Place<F> {
+    pub(super) fn place(&self, record: usize) -> RecordPosition<F> {
         let (offset, bytes) = self.records[record];
-        Place { segment: Arc::clone(&self.segment), offset, bytes }
+        RecordPosition { segment: Arc::clone(&self.segment), offset, bytes }
     }
 }
 
@@ -60,7 +60,7 @@ impl<D: Folder> Lane<D> {
         Self { journal, kind, open: None, buffer: Vec::new(), records: Vec::new() }
     }
 
-    /// Adds a record to those that are written next; `write` appends its body.
+    /// Adds a record to the next write; `write` appends its body.
     pub(super) fn push(&mut self, kind: RecordKind, commits: bool, write: impl FnOnce(&mut Vec<u8>)) {
         let at = self.buffer.len();
         self.buffer.resize(at + RECORD_HEADER_BYTES, 0);
@@ -71,19 +71,19 @@ impl<D: Folder> Lane<D> {
         self.records.push(pending);
     }
 
-    /// How many bytes are to be written.
+    /// The size of the next write.
     pub(super) fn pending_bytes(&self) -> usize {
         self.buffer.len()
     }
 
-    /// Nothing of what was added is written.
+    /// Discards the next write.
     pub(super) fn discard(&mut self) {
         self.buffer.clear();
         self.buffer.shrink_to(BUFFER_KEPT_BYTES);
         self.records.clear();
     }
 
-    /// Writes what was added, with one call of the system, or nothing of it.
+    /// Writes all added records with one system call, or none of them.
     pub(super) fn write(&mut self, now_ms: u64) -> io::Result<Written<D::File>> {
         let written = self.try_write(now_ms);
         self.discard();
@@ -107,7 +107,7 @@ impl<D: Folder> Lane<D> {
             records.push((small(offset), header.stride()));
         }
         if let Err(error) = write_all(&segment.file, &self.buffer, open.at as u64) {
-            // What a part of it left in the file is told from what comes next by the epoch.
+            // The epoch distinguishes a partly written record from those that follow.
             match open.epoch.checked_add(1) {
                 Some(epoch) if error.kind() == io::ErrorKind::StorageFull => open.epoch = epoch,
                 _ => self.close(),
@@ -119,8 +119,8 @@ impl<D: Folder> Lane<D> {
         Ok(Written { segment, end: small(open.at), records })
     }
 
-    /// Makes sure that so many bytes of records fit into the open segment, and says how many do. Whether that may be one
-    /// that was made before is up to the caller.
+    /// Makes sure that this many bytes of records fit into the open segment, and returns how many do. `spare`: a
+    /// segment that was created ahead may be used.
     pub(super) fn make_room(&mut self, bytes: usize, now_ms: u64, spare: bool) -> io::Result<usize> {
         if self.open.as_ref().is_some_and(|open| open.must_end(bytes)) {
             self.close();
@@ -135,14 +135,14 @@ impl<D: Folder> Lane<D> {
         Ok(open.segment.capacity - open.at)
     }
 
-    /// Ends the segment where its journal asks for it. Called now and then where nothing is written.
+    /// Closes the segment if the journal asks for it. Called regularly, also if nothing is written.
     pub(super) fn roll_if_asked(&mut self) {
         if self.open.as_ref().is_some_and(|open| open.segment.roll.load(Ordering::SeqCst)) {
             self.close();
         }
     }
 
-    /// Ends the segment; the next record begins a new one.
+    /// Closes the segment; the next record starts a new one.
     pub(super) fn close(&mut self) {
         if let Some(open) = self.open.take() {
             open.segment.close();

@@ -1,6 +1,6 @@
-//! What is unsettled, in memory: entries, which of their firings are settled, and the segments that hold them. A
-//! firing is settled when a begun record names it. Threads that accept and threads that send share this; each lock is
-//! for one entry or one segment and is held for a few instructions.
+//! The unsettled records in memory: entries, which of their firings are settled, and the segments that hold them. A
+//! firing is settled when a begun record names it. Threads that accept and threads that send share this; each lock
+//! covers one entry or one segment and is held for a few instructions.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use crate::flow::fairness::Taken;
 /// The `sealed_at` of a segment that is not sealed.
 const OPEN: u64 = 0;
 
-/// A segment that exists.
+/// An existing segment.
 #[derive(Debug)]
 pub(super) struct Segment<F> {
     pub(super) header: SegmentHeader,
@@ -23,22 +23,22 @@ pub(super) struct Segment<F> {
     pub(super) end: AtomicU32,
     /// Bytes known to be on the disk.
     pub(super) synced: AtomicU32,
-    /// A lane has written to it, or may.
+    /// A lane has written to it or may have.
     used: AtomicBool,
     /// No lane writes to it any more.
     closed: AtomicBool,
-    /// Of a begun segment: the number drawn after it was closed and all that it names was marked as settled.
+    /// For a begun segment: the number drawn when it was closed and all firings that it names were marked as settled.
     sealed_at: AtomicU64,
-    /// Of a begun segment: items written and not yet marked as settled.
+    /// For a begun segment: items written and not yet marked as settled.
     unmarked: AtomicUsize,
-    /// A sync failed: nothing can be said of what was not synced before.
+    /// A sync failed: all that was not synced before may be lost.
     pub(super) failed: AtomicBool,
-    /// Its lane should go on in a new segment.
+    /// Asks its lane to continue in a new segment.
     pub(super) roll: AtomicBool,
-    /// Entries that it holds and that are not settled.
+    /// The number of its unsettled entries.
     live: AtomicUsize,
     live_bytes: AtomicU64,
-    /// Entries that it holds; settled ones are removed now and then.
+    /// Its entries; settled ones are removed at intervals.
     entries: Mutex<Vec<Arc<Entry<F>>>>,
 }
 
@@ -82,7 +82,7 @@ impl<F: SegmentFile> Segment<F> {
         self.used.load(Ordering::SeqCst)
     }
 
-    /// Its lane writes to another from now on.
+    /// Its lane writes to another segment from now on.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
     }
@@ -91,17 +91,17 @@ impl<F: SegmentFile> Segment<F> {
         self.closed.load(Ordering::SeqCst)
     }
 
-    /// So many items were written to it.
+    /// This many items were written to it.
     pub(super) fn written(&self, items: usize) {
         self.unmarked.fetch_add(items, Ordering::SeqCst);
     }
 
-    /// So many of them are marked as settled.
+    /// This many of its items are marked as settled.
     pub(super) fn marked(&self, items: usize) {
         self.unmarked.fetch_sub(items, Ordering::SeqCst);
     }
 
-    /// Whether a closed begun segment can get the number that says when it was sealed.
+    /// Whether a closed begun segment can be sealed.
     pub(super) fn can_be_sealed(&self) -> bool {
         self.is_closed() && self.unmarked.load(Ordering::SeqCst) == 0 && self.sealed_at().is_none()
     }
@@ -114,7 +114,7 @@ impl<F: SegmentFile> Segment<F> {
         Some(self.sealed_at.load(Ordering::SeqCst)).filter(|number| *number != OPEN)
     }
 
-    /// Whether all that it lists is settled and nothing more will be listed.
+    /// Whether all entries that it lists are settled and no more will be added.
     pub(super) fn is_dead(&self) -> bool {
         self.is_closed() && self.live.load(Ordering::SeqCst) == 0
     }
@@ -123,7 +123,7 @@ impl<F: SegmentFile> Segment<F> {
         self.live_bytes.load(Ordering::SeqCst)
     }
 
-    /// The entries that it holds and that are not settled.
+    /// Its unsettled entries.
     pub(super) fn unsettled(&self) -> Vec<Arc<Entry<F>>> {
         let mut entries = lock(&self.entries);
         entries.retain(|entry| !entry.is_settled());
@@ -142,21 +142,21 @@ impl<F: SegmentFile> Segment<F> {
     }
 }
 
-/// Where a record of an entry stands.
+/// Where a record of an entry is.
 #[derive(Debug)]
-pub(super) struct Place<F> {
+pub(super) struct RecordPosition<F> {
     pub(super) segment: Arc<Segment<F>>,
     pub(super) offset: u32,
     pub(super) bytes: usize,
 }
 
-impl<F> Clone for Place<F> {
+impl<F> Clone for RecordPosition<F> {
     fn clone(&self) -> Self {
         Self { segment: Arc::clone(&self.segment), offset: self.offset, bytes: self.bytes }
     }
 }
 
-/// An event that fired something and is kept.
+/// An event that fired something and is in the journal.
 #[derive(Debug)]
 pub(super) struct Entry<F> {
     pub(super) id: u64,
@@ -167,28 +167,28 @@ pub(super) struct Entry<F> {
 struct State<F> {
     /// The firings that no begun record names.
     unsettled: Bits,
-    /// How many those are.
+    /// How many they are.
     left: u32,
     /// The index of the next firing.
     next: u32,
-    /// Whether all that it fired is listed and its request committed.
+    /// Whether all of its firings are listed and its request is committed.
     complete: bool,
-    places: Vec<Place<F>>,
+    places: Vec<RecordPosition<F>>,
     all: Arc<Unsettled<F>>,
-    /// What it holds of its account's share until it is settled.
+    /// Its part of its account's share, until it is settled.
     shares: Vec<Taken>,
 }
 
-/// A firing that is kept.
+/// A firing in the journal.
 pub(super) type Firing<F> = (Arc<Entry<F>>, u32);
 
-/// What all unsettled entries have in common.
+/// What all unsettled entries share.
 #[derive(Debug)]
 pub(super) struct Unsettled<F> {
     bytes: AtomicU64,
     /// Firings that ended without an attempt and that no begun record names yet.
     pub(super) dropped: Mutex<Vec<Firing<F>>>,
-    /// The node stops: what is dropped now stays and is sent after the next start.
+    /// The node is stopping: firings that are dropped now stay in the journal and are sent after the next start.
     closing: AtomicBool,
 }
 
@@ -204,7 +204,7 @@ impl<F> Unsettled<F> {
         self.bytes.load(Ordering::SeqCst)
     }
 
-    /// What ends without an attempt from now on stays.
+    /// From now on, firings that end without an attempt stay in the journal.
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
     }
@@ -218,15 +218,15 @@ impl<F> Unsettled<F> {
 }
 
 impl<F: SegmentFile> Entry<F> {
-    /// An entry that lists nothing yet.
+    /// An entry without firings.
     pub(super) fn new(id: u64, all: Arc<Unsettled<F>>) -> Arc<Self> {
         let (unsettled, places, shares) = (Bits::default(), Vec::with_capacity(1), Vec::new());
         let state = State { unsettled, left: 0, next: 0, complete: false, places, all, shares };
         Arc::new(Self { id, state: Mutex::new(state) })
     }
 
-    /// Lists these firings, whose record stands at this place.
-    pub(super) fn list(self: &Arc<Self>, firings: impl Iterator<Item = u32>, place: Place<F>) {
+    /// Adds these firings, whose record is at this position.
+    pub(super) fn list(self: &Arc<Self>, firings: impl Iterator<Item = u32>, place: RecordPosition<F>) {
         place.segment.hold(self, place.bytes);
         let mut state = lock(&self.state);
         for index in firings {
@@ -237,7 +237,7 @@ impl<F: SegmentFile> Entry<F> {
         state.places.push(place);
     }
 
-    /// Holds a part of its account's share until it is settled.
+    /// Keeps a part of its account's share until it is settled.
     pub(super) fn charge(&self, share: Taken) {
         lock(&self.state).shares.push(share);
     }
@@ -248,12 +248,12 @@ impl<F: SegmentFile> Entry<F> {
         all.dropped((self, index));
     }
 
-    /// The index that its next firing gets.
+    /// The index of its next firing.
     pub(super) fn next(&self) -> u32 {
         lock(&self.state).next
     }
 
-    /// All that it fired is listed, and its request is committed.
+    /// All of its firings are listed, and its request is committed.
     pub(super) fn complete(&self) {
         let mut state = lock(&self.state);
         state.complete = true;
@@ -269,7 +269,7 @@ impl<F: SegmentFile> Entry<F> {
         }
     }
 
-    /// Nothing of it is kept any more: its request was refused. How many firings were not settled.
+    /// Discards it: its request was refused. Returns how many firings were unsettled.
     pub(super) fn cancel(&self) -> usize {
         let mut state = lock(&self.state);
         let left = std::mem::take(&mut state.left);
@@ -283,12 +283,12 @@ impl<F: SegmentFile> Entry<F> {
         lock(&self.state).places.iter().map(|place| place.bytes).sum()
     }
 
-    /// Whether this firing is not settled.
+    /// Whether this firing is unsettled.
     pub(super) fn has(&self, index: u32) -> bool {
         lock(&self.state).unsettled.has(index)
     }
 
-    /// Firings that are not settled.
+    /// The number of unsettled firings.
     pub(super) fn left(&self) -> usize {
         lock(&self.state).left as usize
     }
@@ -298,16 +298,16 @@ impl<F: SegmentFile> Entry<F> {
         state.left == 0 && state.complete
     }
 
-    /// Where its records stand and which firings are not settled, if all of it is listed and some are left.
-    pub(super) fn unsettled(&self) -> Option<(Vec<Place<F>>, Bits)> {
+    /// Where its records are and which firings are unsettled, if all firings are listed and some are unsettled.
+    pub(super) fn unsettled(&self) -> Option<(Vec<RecordPosition<F>>, Bits)> {
         let state = lock(&self.state);
         (state.complete && state.left > 0).then(|| (state.places.clone(), state.unsettled.clone()))
     }
 
-    /// What it had unsettled stands at this place now.
-    pub(super) fn move_to(self: &Arc<Self>, place: Place<F>) {
+    /// Its unsettled firings are at this position now.
+    pub(super) fn move_to(self: &Arc<Self>, place: RecordPosition<F>) {
         let mut state = lock(&self.state);
-        // Where it was settled meanwhile, the new record is dead where it stands.
+        // If it was settled meanwhile, the new record is not needed.
         if state.left == 0 {
             return;
         }
@@ -327,7 +327,7 @@ impl<F: SegmentFile> State<F> {
         }
     }
 
-    fn let_go(&self, places: Vec<Place<F>>) {
+    fn let_go(&self, places: Vec<RecordPosition<F>>) {
         for place in places {
             self.all.bytes.fetch_sub(place.bytes as u64, Ordering::SeqCst);
             place.segment.let_go(place.bytes);
@@ -343,7 +343,7 @@ pub(super) struct Bits {
 }
 
 impl Bits {
-    /// Adds a number; false where it was there.
+    /// Adds a number; false if it was in the set.
     pub(super) fn set(&mut self, number: u32) -> bool {
         let word = (number / 64) as usize;
         if self.more.len() < word {
@@ -355,7 +355,7 @@ impl Bits {
         is_new
     }
 
-    /// Takes a number away; false where it was not there.
+    /// Removes a number; false if it was not in the set.
     pub(super) fn clear(&mut self, number: u32) -> bool {
         let Some((word, bit)) = self.word(number) else { return false };
         let was_there = *word & bit != 0;
@@ -376,12 +376,12 @@ impl Bits {
     }
 }
 
-/// What a panic left behind is whole: each change is a few assignments.
+/// A poisoned lock is still valid: each change is a few assignments.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// An offset in a segment. Segments are far smaller than 4 GiB.
+/// Converts an offset in a segment. Segments are far smaller than 4 GiB.
 pub(super) fn small(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! Reads the folder at a start: which entries have firings that no begun record names, and what of that may be sent.
+//! Reads the folder at a start: which entries have firings that no begun record names, and which of those may be sent.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -9,14 +9,14 @@ use super::folder::{Folder, SegmentFile, read_up_to};
 use super::format::{
     BootId, HeaderFault, Level, RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentKind, SegmentName, VERSION,
 };
-use super::ledger::{Entry, Place, Segment, Unsettled, small};
+use super::ledger::{Entry, RecordPosition, Segment, Unsettled, small};
 use super::registry::{Journal, RUN_SHIFT, Settings};
 use super::scan::{Damage, Order, Record, Scan, scan};
 
 /// Why a journal can't be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The file system refused.
+pub enum RecoveryError {
+    /// An error of the file system.
     #[error("{0}: {1}")]
     System(String, io::Error),
     /// A later version wrote it.
@@ -31,20 +31,20 @@ pub enum OpenError {
     },
 }
 
-/// What was found at a start.
+/// The findings of a start.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Report {
     /// Firings to send.
     pub(super) unsettled: usize,
-    /// Firings that are dropped because the machine has started anew since and what was begun is not known.
+    /// Firings that are dropped because the machine was restarted and what had begun is unknown.
     pub(super) lost: usize,
     /// Firings that are dropped because a damaged begun record may have named them.
     pub(super) doubtful: usize,
-    /// Firings whose event stood in a damaged record.
+    /// Firings whose event was in a damaged record.
     pub(super) orphaned: usize,
-    /// Firings of requests that were never answered.
+    /// Firings of requests whose producers got no response.
     pub(super) uncommitted: usize,
-    /// Parts of segments that were written and hold no valid record.
+    /// Written parts of segments that hold no valid record.
     pub(super) damage: Vec<(String, Damage)>,
 }
 
@@ -52,9 +52,9 @@ pub(super) struct Report {
 #[derive(Debug)]
 pub(super) struct Found<F> {
     pub(super) entry: Arc<Entry<F>>,
-    /// When it was accepted.
+    /// When its event was accepted.
     pub(super) accepted_ms: u64,
-    /// Whose it is.
+    /// Its account.
     pub(super) account: Arc<str>,
 }
 
@@ -62,13 +62,13 @@ pub(super) struct Found<F> {
 #[derive(Debug)]
 pub(super) struct Opened<D: Folder> {
     pub(super) journal: Arc<Journal<D>>,
-    /// In the order in which they were accepted.
+    /// In the order of acceptance.
     pub(super) found: Vec<Found<D::File>>,
     pub(super) report: Report,
 }
 
-/// Opens the journal of a folder: reads what runs before left, and begins a new run.
-pub(super) fn open<D: Folder>(folder: D, settings: Settings, now_ms: u64) -> Result<Opened<D>, OpenError> {
+/// Opens the journal in a folder: reads what earlier runs left, and begins a new run.
+pub(super) fn open<D: Folder>(folder: D, settings: Settings, now_ms: u64) -> Result<Opened<D>, RecoveryError> {
     let old = list(&folder)?;
     let headers = || old.iter().filter_map(|segment| segment.header.ok());
     let (runs, untrusted) = (headers().map(|header| header.run).max().unwrap_or(0), untrusted(headers(), &settings));
@@ -86,34 +86,34 @@ pub(super) fn open<D: Folder>(folder: D, settings: Settings, now_ms: u64) -> Res
     let journal = Journal::new(folder, settings, run, next_number, Arc::clone(&reading.unsettled));
     let (found, report) = reading.finish(&journal);
     let marked = journal.mark_run(now_ms);
-    marked.map_err(|error| OpenError::System("the journal can't begin a segment".to_owned(), error))?;
+    marked.map_err(|error| RecoveryError::System("the journal can't begin a segment".to_owned(), error))?;
     Ok(Opened { journal: Arc::new(journal), found, report })
 }
 
-/// The highest run of which it is not known what it began: it did not sync, and its page cache is gone. What was
-/// accepted up to it may have been sent. Later runs synced, or have their page cache. A run's mark is on the disk
-/// before the run does anything, and stays as long as anything older does.
+/// The latest run whose begun records may be missing: it did not sync, and its page cache is gone. Events accepted up
+/// to it may have been sent. Later runs synced or still have their page cache. A run's mark is on the disk before the
+/// run does anything, and stays as long as anything older.
 pub(super) fn untrusted(headers: impl Iterator<Item = SegmentHeader>, settings: &Settings) -> Option<u64> {
     let is_gone = |header: &SegmentHeader| header.level == Level::Process && !header.boot.is_same(settings.boot);
     headers.filter(is_gone).map(|header| header.run).max()
 }
 
-/// Zeros, to compare with.
+/// A block of zeros, for comparison.
 const BLOCK: [u8; 4_096] = [0; 4_096];
 
-/// A segment that a run before has left.
+/// A segment of an earlier run.
 struct Old<F> {
     name: SegmentName,
     file: F,
     header: Result<SegmentHeader, HeaderFault>,
 }
 
-fn system(name: impl ToString) -> impl FnOnce(io::Error) -> OpenError {
-    move |error| OpenError::System(name.to_string(), error)
+fn system(name: impl ToString) -> impl FnOnce(io::Error) -> RecoveryError {
+    move |error| RecoveryError::System(name.to_string(), error)
 }
 
 /// The segments of a folder, by number.
-fn list<D: Folder>(folder: &D) -> Result<Vec<Old<D::File>>, OpenError> {
+fn list<D: Folder>(folder: &D) -> Result<Vec<Old<D::File>>, RecoveryError> {
     let names = folder.list().map_err(system("the journal's folder can't be read"))?;
     let mut names: Vec<SegmentName> = names.iter().filter_map(|name| SegmentName::parse(name)).collect();
     names.sort_unstable();
@@ -122,25 +122,25 @@ fn list<D: Folder>(folder: &D) -> Result<Vec<Old<D::File>>, OpenError> {
         let bytes = read_up_to(&file, 0, SEGMENT_HEADER_BYTES).map_err(system(name))?;
         let header = SegmentHeader::decode(&bytes, name.number, name.kind);
         if let Err(HeaderFault::Version(found)) = header {
-            return Err(OpenError::Version { name: name.to_string(), found });
+            return Err(RecoveryError::Version { name: name.to_string(), found });
         }
         Ok(Old { name, file, header })
     };
     names.into_iter().map(read).collect()
 }
 
-/// What the segments read so far hold.
+/// The contents of the segments read so far.
 struct Reading<F> {
     boot: BootId,
     unsettled: Arc<Unsettled<F>>,
     begun: HashSet<(u64, u32)>,
-    /// A begun record is damaged, and what it named is not known.
+    /// A begun record is damaged, so that its firings are unknown.
     doubt: bool,
     entries: HashMap<u64, Found<F>>,
     entries_max: u64,
-    /// The entries of requests whose committing record was not read yet.
+    /// Entries of requests whose committing record was not read yet.
     pending: HashMap<u64, Vec<u64>>,
-    /// Unsettled firings in segments that are not trusted.
+    /// Unsettled firings in untrusted segments.
     lost: HashSet<(u64, u32)>,
     segments: Vec<Arc<Segment<F>>>,
     accounts: HashSet<Arc<str>>,
@@ -164,7 +164,7 @@ impl<F: SegmentFile> Reading<F> {
         }
     }
 
-    fn begun_segment(&mut self, old: Old<F>) -> Result<(), OpenError> {
+    fn begun_segment(&mut self, old: Old<F>) -> Result<(), RecoveryError> {
         let bytes = self.read(&old)?;
         let found = self.scan(&old, &bytes);
         self.doubt |= !found.damage.is_empty();
@@ -180,7 +180,7 @@ impl<F: SegmentFile> Reading<F> {
         Ok(())
     }
 
-    fn accepted_segment(&mut self, old: Old<F>, is_trusted: bool) -> Result<(), OpenError> {
+    fn accepted_segment(&mut self, old: Old<F>, is_trusted: bool) -> Result<(), RecoveryError> {
         let bytes = self.read(&old)?;
         let found = self.scan(&old, &bytes);
         let is_unfinished = old.header == Err(HeaderFault::Unfinished);
@@ -210,7 +210,7 @@ impl<F: SegmentFile> Reading<F> {
         Ok(())
     }
 
-    fn accepted_record(&mut self, read: &Accepted<'_>, commits: bool, place: Option<Place<F>>) {
+    fn accepted_record(&mut self, read: &Accepted<'_>, commits: bool, place: Option<RecordPosition<F>>) {
         let entry = read.entry;
         self.entries_max = self.entries_max.max(entry);
         self.request(read.request, entry, commits, place.is_some());
@@ -218,7 +218,7 @@ impl<F: SegmentFile> Reading<F> {
         let Some(place) = place else {
             return self.lost.extend(unsettled.into_iter().map(|index| (entry, index)));
         };
-        // One that was being written anew at the crash stands in two segments, and both list the same.
+        // An entry that was being rewritten at the crash is in two segments, with the same firings.
         let is_over = unsettled.is_empty() && commits;
         if is_over || self.entries.contains_key(&entry) {
             return;
@@ -230,7 +230,7 @@ impl<F: SegmentFile> Reading<F> {
         self.entries.insert(entry, found);
     }
 
-    /// The name of an account, of which there are far fewer than of entries.
+    /// The shared name of an account: there are far fewer accounts than entries.
     fn account(&mut self, name: &str) -> Arc<str> {
         if let Some(known) = self.accounts.get(name) {
             return Arc::clone(known);
@@ -245,7 +245,7 @@ impl<F: SegmentFile> Reading<F> {
         (entry, request): (u64, u64),
         firings: &[Listing<'_>],
         commits: bool,
-        place: Option<Place<F>>,
+        place: Option<RecordPosition<F>>,
     ) {
         self.request(request, entry, commits, place.is_some());
         let unsettled = self.not_begun(entry, firings);
@@ -256,7 +256,7 @@ impl<F: SegmentFile> Reading<F> {
         }
     }
 
-    /// Notes whether the request that a record belongs to is committed.
+    /// Records whether the request of a record is committed.
     fn request(&mut self, request: u64, entry: u64, commits: bool, is_trusted: bool) {
         if commits {
             self.pending.remove(&request);
@@ -270,11 +270,11 @@ impl<F: SegmentFile> Reading<F> {
         indexes.filter(|index| !self.begun.contains(&(entry, *index))).collect()
     }
 
-    fn read(&self, old: &Old<F>) -> Result<Vec<u8>, OpenError> {
+    fn read(&self, old: &Old<F>) -> Result<Vec<u8>, RecoveryError> {
         let length = old.file.length().map_err(system(old.name))?;
         let mut bytes =
             read_up_to(&old.file, 0, usize::try_from(length).unwrap_or(usize::MAX)).map_err(system(old.name))?;
-        // Most of it is room that was never written.
+        // Most of a segment was never written.
         let blocks = bytes.chunks(BLOCK.len()).rposition(|block| *block != BLOCK[..block.len()]);
         // A record may end with some zeros.
         bytes.truncate(blocks.map_or(0, |last| (last + 2) * BLOCK.len()));
@@ -292,12 +292,12 @@ impl<F: SegmentFile> Reading<F> {
         found
     }
 
-    fn keep(&mut self, old: Old<F>, end: usize) -> Result<Arc<Segment<F>>, OpenError> {
+    fn keep(&mut self, old: Old<F>, end: usize) -> Result<Arc<Segment<F>>, RecoveryError> {
         let capacity = old.file.length().map_err(system(old.name))?;
         let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
         let SegmentName { number, kind } = old.name;
         let (level, boot) = (Level::Process, BootId::default());
-        // Of one without a header only its name is needed, to remove it.
+        // Of a segment without a header only the name is needed, to remove it.
         let unknown = SegmentHeader { kind, level, number, run: 0, boot, created_ms: 0 };
         let segment = Segment::new(old.header.unwrap_or(unknown), old.file, capacity, end);
         segment.synced.store(small(end), std::sync::atomic::Ordering::SeqCst);
@@ -315,7 +315,7 @@ impl<F: SegmentFile> Reading<F> {
             report.uncommitted += entries.get(&entry).map_or(0, |found| found.entry.cancel());
         }
         if report.damage.is_empty() {
-            // The disk kept a later record of a request and not its first: it was never answered.
+            // The disk kept a later record of a request but not the first one: its producer got no response.
             report.uncommitted += std::mem::take(&mut report.orphaned);
         }
         let is_kept = |entry: &u64, index: &u32| entries.get(entry).is_some_and(|found| found.entry.has(*index));
@@ -335,6 +335,6 @@ impl<F: SegmentFile> Reading<F> {
     }
 }
 
-fn place<F>(segment: &Arc<Segment<F>>, record: &Record<'_>) -> Place<F> {
-    Place { segment: Arc::clone(segment), offset: small(record.offset), bytes: record.header.stride() }
+fn place<F>(segment: &Arc<Segment<F>>, record: &Record<'_>) -> RecordPosition<F> {
+    RecordPosition { segment: Arc::clone(segment), offset: small(record.offset), bytes: record.header.stride() }
 }

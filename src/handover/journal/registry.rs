@@ -1,4 +1,4 @@
-//! What the lanes of a journal share: the folder, the segments that exist, and the numbers that are given.
+//! What the lanes of a journal share: the folder, the segments, and the numbers.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,15 +9,15 @@ use super::folder::{Folder, SegmentFile as _, write_all};
 use super::format::{BootId, Level, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentKind, SegmentName};
 use super::ledger::{Segment, Unsettled, lock, small};
 
-/// Bits of an entry's id below the run that it was made in.
+/// Bits of an entry's id below the number of the run that created it.
 pub(super) const RUN_SHIFT: u32 = 40;
 
 /// How a journal is kept.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
-    /// What must not lose anything.
+    /// Which crashes lose nothing.
     pub(super) level: Level,
-    /// Which boot of the kernel this is.
+    /// The current boot of the kernel.
     pub(super) boot: BootId,
     /// Bytes of a segment.
     pub(super) segment_bytes: usize,
@@ -34,16 +34,16 @@ pub(super) struct Journal<D: Folder> {
     numbers: AtomicU64,
     entries: AtomicU64,
     pub(super) segments: Mutex<BTreeMap<u64, Arc<Segment<D::File>>>>,
-    /// One segment of each kind that is made before it is needed.
+    /// One segment of each kind that is created ahead.
     spares: [Spare<D::File>; 2],
-    /// What all unsettled entries have in common.
+    /// What all unsettled entries share.
     pub(super) unsettled: Arc<Unsettled<D::File>>,
-    /// A segment whose sync failed may hold what is not written anew.
+    /// A segment whose sync failed may hold records that are not rewritten yet.
     failed: AtomicBool,
 }
 
 impl<D: Folder> Journal<D> {
-    /// A journal with no segments yet, whose next segment and run have these numbers.
+    /// A journal without segments, whose next segment and run have these numbers.
     pub(super) fn new(
         folder: D,
         settings: Settings,
@@ -68,12 +68,12 @@ impl<D: Folder> Journal<D> {
         self.numbers.fetch_add(1, Ordering::SeqCst)
     }
 
-    /// So many ids for entries, the first of them.
+    /// Reserves this many ids for entries and returns the first.
     pub(super) fn draw_entries(&self, count: usize) -> u64 {
         self.entries.fetch_add(count as u64, Ordering::SeqCst)
     }
 
-    /// A segment with room for so many bytes, for a lane. Where `spare` says so, it may be one that was made before.
+    /// A segment with room for this many bytes, for a lane. `spare`: one that was created ahead may be used.
     pub(super) fn make_segment(
         &self,
         kind: SegmentKind,
@@ -91,7 +91,7 @@ impl<D: Folder> Journal<D> {
         Ok(segment)
     }
 
-    /// Makes the segment of a kind that the next lane takes, where there is none.
+    /// Creates the spare segment of a kind if there is none.
     pub(super) fn make_spare(&self, kind: SegmentKind, now_ms: u64) -> io::Result<()> {
         if lock(self.spare(kind)).is_none() {
             let segment = self.create(kind, self.settings.segment_bytes, now_ms)?;
@@ -120,7 +120,7 @@ impl<D: Folder> Journal<D> {
         Ok(segment)
     }
 
-    /// Makes what a segment holds, and that it exists, durable. A failure is final for the segment.
+    /// Makes a segment's content and its existence durable. A failure is final for the segment.
     pub(super) fn sync(&self, segment: &Segment<D::File>) -> io::Result<()> {
         let end = segment.end.load(Ordering::SeqCst);
         if segment.synced.load(Ordering::SeqCst) >= end {
@@ -143,8 +143,7 @@ impl<D: Folder> Journal<D> {
         done
     }
 
-    /// Begins the run: a begun segment and its name are made durable, so that a power cut cannot hide that there was
-    /// one.
+    /// Begins the run: a begun segment and its name are made durable, so that a power cut can't hide the run.
     pub(super) fn mark_run(&self, now_ms: u64) -> io::Result<()> {
         self.make_spare(SegmentKind::Begun, now_ms)?;
         let mark = lock(self.spare(SegmentKind::Begun)).clone();
@@ -156,23 +155,23 @@ impl<D: Folder> Journal<D> {
         lock(&self.segments).values().cloned().collect()
     }
 
-    /// A segment that a run before has left.
+    /// Adds a segment of an earlier run.
     pub(super) fn adopt(&self, segment: Arc<Segment<D::File>>) {
         segment.take_into_use();
         segment.close();
         if !segment.is_accepted() {
-            // What it names is settled, and what this run makes lists nothing of it.
+            // The firings that it names are settled, and no segment of this run lists them.
             segment.seal(self.draw_number());
         }
         lock(&self.segments).insert(segment.number(), segment);
     }
 
-    /// Whether a segment whose sync failed may hold what is not written anew. Nothing is accepted then.
+    /// Whether a segment whose sync failed may hold records that are not rewritten yet. If so, nothing is accepted.
     pub(super) fn is_failed(&self) -> bool {
         self.failed.load(Ordering::SeqCst)
     }
 
-    /// Looks whether all that a failed sync put at risk is written anew.
+    /// Checks whether all records of a failed sync are rewritten.
     pub(super) fn look_at_failed(&self) {
         // Cleared first: a sync that fails meanwhile sets it again.
         self.failed.store(false, Ordering::SeqCst);
@@ -182,7 +181,7 @@ impl<D: Folder> Journal<D> {
         }
     }
 
-    /// Firings that are not settled.
+    /// The number of unsettled firings.
     pub(super) fn left(&self) -> usize {
         let segments = self.all();
         let mut entries: BTreeMap<u64, usize> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! A journal that runs: opened, recovered, and with its threads.
+//! A running journal: opened, recovered, and with its threads.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use super::disk::{self, Disk, DiskError};
 use super::feed::Recovered;
 use super::format::Level;
 use super::keeping::Handle;
-use super::recovery::{self, OpenError, Report};
+use super::recovery::{self, RecoveryError, Report};
 use super::registry::Settings;
 use super::threads::{Threads, now_ms};
-use crate::config::{Config, JournalSettings, StoreKind, Survives};
+use crate::config::{Config, JournalSettings, Survives};
 use crate::flow::account::ACCOUNT_WEIGHT;
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
@@ -18,25 +18,46 @@ use crate::flow::keep::Keeping;
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
 
-/// Settled records may take twice as many bytes as unsettled ones before they are removed.
+/// The journal may take this many times the bytes of its unsettled records.
 const DISK_PER_UNSETTLED: usize = 3;
-/// A segment is this part of all.
-const SEGMENTS: usize = 64;
-const SEGMENT_BYTES_MIN: usize = 64 << 10;
+/// Open segments besides those of the threads: two of the keeper, and one spare of each kind.
+const SEGMENTS_OPEN: usize = 4;
+/// Open segments take at most this fraction of the bytes.
+const OPEN_PART: usize = 8;
+const SEGMENT_BYTES_MIN: usize = 16 << 10;
 const SEGMENT_BYTES_MAX: usize = 16 << 20;
 
 /// Why a journal did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// Its folder can't be had.
+    /// Its folder can't be used.
     #[error("the journal: {0}")]
     Folder(#[from] DiskError),
-    /// What a run before left can't be read.
+    /// What an earlier run left can't be read.
     #[error("the journal in {0}: {1}")]
-    Open(PathBuf, OpenError),
-    /// Its threads can't be started.
+    Open(PathBuf, RecoveryError),
+    /// A thread can't be started.
     #[error("the journal's threads: {0}")]
     Threads(std::io::Error),
+}
+
+/// How `journal.bytes_max` is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sizes {
+    /// Bytes of a segment.
+    segment: usize,
+    /// Bytes of unsettled records, all accounts together.
+    unsettled: usize,
+}
+
+impl Sizes {
+    /// Sizes with which all files together take at most `bytes_max`.
+    fn of(bytes_max: usize, threads: usize) -> Self {
+        let open = threads + SEGMENTS_OPEN;
+        let segment = (bytes_max / OPEN_PART / open).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+        let unsettled = bytes_max.saturating_sub(open * segment) / DISK_PER_UNSETTLED;
+        Self { segment, unsettled: unsettled.max(1) }
+    }
 }
 
 /// The journal of a node.
@@ -47,22 +68,26 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal beside an embedded store's file, with what it holds; `None` where nothing is to be kept.
+    /// Opens the journal beside an embedded store's file, and returns it with what it holds; `None` if nothing has to
+    /// be kept.
     pub async fn open(
         config: &Config,
         gate: &Arc<Gate>,
         metrics: &Arc<Metrics>,
     ) -> Result<Option<(Self, Recovered)>, JournalError> {
-        let Ok(StoreKind::File(path)) = config.store.kind() else { return Ok(None) };
+        let Some(path) = config.store.local_file() else { return Ok(None) };
+        // Each thread that accepts and each that sends has one segment open.
+        let sizes = Sizes::of(config.journal.bytes_max, config.server.workers + config.dispatch.threads);
         let (settings, gate, metrics) = (config.journal.clone(), Arc::clone(gate), Arc::clone(metrics));
-        // It reads files, and this thread hears signals.
-        let opened = tokio::task::spawn_blocking(move || Self::start(&path, &settings, &gate, &metrics)).await;
+        // It reads files, and this thread handles signals.
+        let opened = tokio::task::spawn_blocking(move || Self::start(&path, &settings, sizes, &gate, &metrics)).await;
         opened.unwrap_or_else(|error| Err(JournalError::Threads(std::io::Error::other(error))))
     }
 
     fn start(
         store: &Path,
         settings: &JournalSettings,
+        sizes: Sizes,
         gate: &Arc<Gate>,
         metrics: &Arc<Metrics>,
     ) -> Result<Option<(Self, Recovered)>, JournalError> {
@@ -72,14 +97,14 @@ impl Journal {
             Survives::Power => Level::Power,
         };
         let path = folder(store);
-        let segment_bytes = (settings.bytes_max / SEGMENTS).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+        let segment_bytes = sizes.segment;
         let disk = Disk::open(&path)?;
         let opened = recovery::open(disk, Settings { level, boot: disk::boot_id(), segment_bytes }, now_ms());
         let opened = opened.map_err(|error| JournalError::Open(path.clone(), error))?;
         tell(&path, &opened.report, metrics);
-        let accounts = Arc::new(Pool::new((settings.bytes_max / DISK_PER_UNSETTLED).max(1), ACCOUNT_WEIGHT));
+        let accounts = Arc::new(Pool::new(sizes.unsettled, ACCOUNT_WEIGHT));
         for found in &opened.found {
-            // What is there was accepted, whatever the shares are now.
+            // These deliveries were accepted already, whatever the shares are now.
             if let Ok(account) = crate::model::id::AccountId::new(&found.account) {
                 found.entry.charge(accounts.share(&account).take_over(found.entry.bytes()));
             }
@@ -92,13 +117,13 @@ impl Journal {
         Ok(Some((Self { handle: Arc::new(handle), threads }, recovered)))
     }
 
-    /// For the stages.
+    /// The journal as the stages use it.
     pub fn keeping(&self) -> Arc<dyn Keeping> {
         Arc::clone(&self.handle) as _
     }
 
-    /// The node stops: what ends without an attempt from now on stays, and is sent after the next start. How many
-    /// deliveries that is.
+    /// The node is stopping: firings that end without an attempt from now on stay in the journal and are sent after the
+    /// next start. Returns how many deliveries those are.
     pub fn close(&self) -> usize {
         self.handle.shared.journal.unsettled.close();
         self.handle.shared.journal.left()
@@ -119,7 +144,7 @@ pub fn folder(store: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Says once what was found, and counts what is dropped of it.
+/// Logs what was found, and counts what is dropped of it.
 fn tell(path: &Path, report: &Report, metrics: &Metrics) {
     for (segment, damage) in &report.damage {
         tracing::error!(segment, offset = damage.offset, bytes = damage.bytes, "the journal is damaged");
@@ -130,14 +155,14 @@ fn tell(path: &Path, report: &Report, metrics: &Metrics) {
     if report.lost > 0 {
         tracing::warn!(
             deliveries = report.lost,
-            "the machine has started anew since: deliveries that may have been sent are dropped; \
+            "the machine was restarted since: deliveries that may have been sent are dropped; \
              store.survives = \"power\" keeps them"
         );
     }
     if report.doubtful > 0 {
         tracing::error!(
             deliveries = report.doubtful,
-            "a damaged part of the journal may have said that they were sent: they are dropped"
+            "a damaged part of the journal may have recorded that these deliveries were sent: they are dropped"
         );
     }
     if report.unsettled > 0 || report.uncommitted > 0 {
@@ -156,6 +181,18 @@ mod tests {
     #[test]
     fn the_journal_is_beside_its_store() {
         assert_eq!(folder(Path::new("data/x.redb")), Path::new("data/x.redb.journal"));
+    }
+
+    #[test]
+    fn what_is_open_and_what_is_unsettled_fit_into_the_bytes() {
+        for (bytes_max, threads) in [(1 << 20, 2), (1 << 30, 3), (1 << 30, 96), (1 << 40, 400)] {
+            let Sizes { segment, unsettled } = Sizes::of(bytes_max, threads);
+            let open = (threads + SEGMENTS_OPEN) * segment;
+            assert!(open <= bytes_max / OPEN_PART, "{bytes_max} {threads}");
+            assert!(open + unsettled * DISK_PER_UNSETTLED <= bytes_max);
+            assert!(unsettled >= bytes_max / 4);
+        }
+        assert!(Sizes::of(1 << 20, 200).unsettled > 0);
     }
 
     #[test]

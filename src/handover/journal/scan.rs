@@ -1,4 +1,4 @@
-//! Reads a segment's records, and tells a torn tail from damage.
+//! Reads a segment's records and distinguishes a torn tail from damage.
 
 use super::format::{ALIGN, RECORD_HEADER_BYTES, RecordHeader, SEGMENT_HEADER_BYTES};
 
@@ -10,34 +10,34 @@ pub(super) struct Record<'a> {
     pub(super) body: &'a [u8],
 }
 
-/// A part of a segment that holds no valid record although it was written.
+/// A part of a segment that was written but holds no valid record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Damage {
-    /// Where it begins.
+    /// Its offset.
     pub(super) offset: usize,
-    /// How many bytes are passed over.
+    /// Its length.
     pub(super) bytes: usize,
 }
 
-/// What a segment holds.
+/// The contents of a segment.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Scan<'a> {
     pub(super) records: Vec<Record<'a>>,
     pub(super) damage: Vec<Damage>,
     /// Where the last valid record ends.
     pub(super) end: usize,
-    /// Whether there is something behind the end that is not zero: a write that was not finished.
+    /// Whether bytes after the end are not zero: an unfinished write.
     pub(super) torn: bool,
 }
 
-/// Which gaps between valid records are damage. Where the page cache survived, records reached the file in their
-/// order, so each gap is. Where only the disk's content did, a gap is damage below what a later record knew to be
-/// durable; above that, the disk kept a later write and not an earlier one, which was never answered.
+/// Decides which gaps between valid records are damage. If the page cache survived, records reached the file in order,
+/// so each gap is damage. If only the disk's content survived, a gap is damage below the offset that a later record
+/// knew to be durable. Above it, the disk kept a later write and not an earlier one, whose producer got no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
-    /// Writes are there in their order.
+    /// All writes are present, in order.
     Kept,
-    /// Writes after the last sync may be there in any order.
+    /// Writes after the last sync may be missing, in any combination.
     Lost,
 }
 
@@ -62,11 +62,11 @@ pub(super) fn scan(bytes: &[u8], number: u64, order: Order) -> Scan<'_> {
     found
 }
 
-/// The next valid record at this offset or behind it. A record of an earlier epoch is the rest of a failed write.
+/// The next valid record from this offset on. A record of an earlier epoch is the remainder of a failed write.
 fn next(bytes: &[u8], number: u64, from: usize, epoch: u16) -> Option<Record<'_>> {
     let mut at = from;
     while at + RECORD_HEADER_BYTES <= bytes.len() {
-        // Zeros are what most of a segment is; they are no record.
+        // Most of a segment is zeros; they are no record.
         if bytes[at + 12] == 0 {
             let zeros = bytes[at..].iter().take_while(|byte| **byte == 0).count();
             at += (zeros / ALIGN * ALIGN).max(ALIGN);
@@ -86,7 +86,7 @@ mod tests {
     use super::super::format::RecordKind;
     use super::*;
 
-    /// A segment with records of these epochs and durable offsets, and where each begins.
+    /// A segment with records of these epochs and durable offsets, and the offset of each.
     fn segment(records: &[(u16, u32)]) -> (Vec<u8>, Vec<usize>) {
         let (mut bytes, mut places) = (vec![1; SEGMENT_HEADER_BYTES], Vec::new());
         for (number, (epoch, durable)) in records.iter().enumerate() {
@@ -128,7 +128,7 @@ mod tests {
             let kept: Vec<usize> =
                 places.iter().enumerate().filter(|(n, _)| padding || *n != hit).map(|(_, place)| *place).collect();
             assert_eq!(offsets(&found), kept, "damage at {at}");
-            // Nothing tells damage of the last record from a torn tail.
+            // Damage of the last record can't be told from a torn tail.
             let expected = usize::from(!padding && hit != 2);
             assert_eq!(found.damage.len(), expected, "damage at {at}");
             assert!(found.damage.iter().all(|damage| damage.offset == places[hit]));
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_power_cut_only_what_was_durable_can_be_damaged() {
+    fn after_a_power_cut_only_durable_records_can_be_damaged() {
         let (mut bytes, places) = segment(&[(0, 0), (0, 64), (0, 64)]);
         bytes[places[1] + 30] ^= 1;
         assert_eq!(scan(&bytes, 9, Order::Lost).damage, [], "never synced");

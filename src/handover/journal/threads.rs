@@ -1,5 +1,5 @@
-//! The threads of a journal: one that removes and rewrites segments, and where the level is `power` one that syncs what
-//! was accepted and one that syncs what begins. No thread that serves requests or sends waits for a disk.
+//! The threads of a journal: one removes and rewrites segments; with the level `power`, one syncs accepted records and
+//! one syncs begun records. No thread that serves requests or sends waits for a disk.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -20,16 +20,17 @@ use super::keeper::Keeper;
 use super::ledger::{Firing, Segment, lock};
 use super::registry::Journal;
 use crate::flow::gate::Gate;
+use crate::flow::keep::Turn;
 use crate::telemetry::metrics::Metrics;
 
-/// How often segments are looked at where nobody asks.
+/// The interval of the keeper's rounds if no one asks for one.
 const ROUND: Duration = Duration::from_millis(200);
-/// How often what waits for a failed sync is looked at.
+/// The interval at which waiters for a failed sync are checked.
 const STUCK: Duration = Duration::from_millis(10);
 
 /// What all threads that use the journal share.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct JournalContext {
     pub(super) journal: Arc<Journal<Disk>>,
     pub(super) acceptors: Mutex<Vec<Weak<Mutex<Acceptor<Disk>>>>>,
     pub(super) beginners: Mutex<Vec<Weak<Mutex<Beginner<Disk>>>>>,
@@ -40,27 +41,27 @@ pub(super) struct Shared {
     /// Writes that failed.
     failures: AtomicUsize,
     wake: Mutex<Sender<Wake>>,
-    /// In `power`: to the threads that sync.
+    /// With `power`: to the threads that sync.
     answers: Option<Mutex<Sender<Waiting>>>,
     begins: Option<Mutex<Sender<Waiting>>>,
 }
 
-/// Said to the thread that keeps the journal.
+/// A message to the keeper's thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wake {
     Look,
     Stop,
 }
 
-/// Firings whose attempts wait, each with where it is told that it may begin.
-pub(super) type Begins = Vec<(Firing<File>, oneshot::Sender<()>)>;
+/// Firings whose attempts wait, each with the sender that allows it to begin.
+pub(super) type Begins = Vec<(Firing<File>, oneshot::Sender<Turn>)>;
 
 /// What waits for a sync.
 pub(super) enum Waiting {
-    /// A response: released when all these places are durable.
+    /// A response: released when all these positions are durable.
     Answer { ends: Vec<(Arc<Segment<File>>, u32)>, release: Box<dyn Any + Send> },
-    /// Attempts; where the sync fails they go back to their thread.
-    Begin { begun: Begun<File>, ready: Vec<oneshot::Sender<()>>, again: mpsc::UnboundedSender<Begins> },
+    /// Attempts; if the sync fails they go back to their thread.
+    Begin { begun: Begun<File>, ready: Vec<oneshot::Sender<Turn>>, again: mpsc::UnboundedSender<Begins> },
     /// The journal ends.
     Stop,
 }
@@ -68,7 +69,7 @@ pub(super) enum Waiting {
 /// The threads of a running journal.
 #[derive(Debug)]
 pub(super) struct Threads {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<JournalContext>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -89,7 +90,7 @@ impl Threads {
         let (answers, begins) = (syncs.then(channel), syncs.then(channel));
         let keeper = Keeper::new(Arc::clone(&journal));
         let sender = |pair: &Option<(Sender<Waiting>, _)>| pair.as_ref().map(|(sender, _)| Mutex::new(sender.clone()));
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(JournalContext {
             journal,
             acceptors: Mutex::default(),
             beginners: Mutex::default(),
@@ -114,7 +115,7 @@ impl Threads {
         Ok(Self { shared, threads })
     }
 
-    /// A last round, and the end of all threads.
+    /// Runs a last round and ends all threads.
     pub(super) fn stop(self) {
         for sender in [&self.shared.answers, &self.shared.begins].into_iter().flatten() {
             let _ = lock(sender).send(Waiting::Stop);
@@ -122,7 +123,7 @@ impl Threads {
         self.shared.tell(Wake::Stop);
         drop(self.shared);
         for thread in self.threads {
-            // One that a panic ended has nothing left to stop.
+            // A thread that has panicked is not running any more.
             let _ = thread.join();
         }
     }
@@ -132,13 +133,13 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHand
     std::thread::Builder::new().name(name.to_owned()).spawn(run)
 }
 
-impl Shared {
+impl JournalContext {
     fn tell(&self, wake: Wake) {
-        // A thread that ended has nothing to look at.
+        // A thread that has ended needs no wake.
         let _ = lock(&self.wake).send(wake);
     }
 
-    /// A write failed: nothing is accepted until one succeeds, which is tried soon.
+    /// A write failed: nothing is accepted until one succeeds. The keeper tries soon.
     pub(super) fn failed(&self, error: &io::Error) {
         self.is_unwritable(error);
         self.tell(Wake::Look);
@@ -153,7 +154,7 @@ impl Shared {
         }
     }
 
-    /// A round went well that began when so many writes had failed. One that failed meanwhile says more.
+    /// A round succeeded that began after this many failures. Failures since then count as newer.
     fn is_writable(&self, failures: usize) {
         let is_latest = failures == self.failures.load(Ordering::SeqCst);
         if is_latest && self.unwritable.load(Ordering::SeqCst) && !self.journal.is_failed() {
@@ -164,18 +165,18 @@ impl Shared {
         }
     }
 
-    /// Has a response wait until these places are durable, where the level says so; else it is released at once.
+    /// Holds a response until these positions are durable, if the level demands it; otherwise releases it at once.
     pub(super) fn release(&self, ends: Vec<(Arc<Segment<File>>, u32)>, release: Box<dyn Any + Send>) {
         if let Some(answers) = &self.answers {
             let _ = lock(answers).send(Waiting::Answer { ends, release });
         }
     }
 
-    /// Lets attempts begin when their record is as durable as the level says.
+    /// Lets attempts begin once their record is as durable as the level demands.
     pub(super) fn ready(
         &self,
         begun: Begun<File>,
-        ready: Vec<oneshot::Sender<()>>,
+        ready: Vec<oneshot::Sender<Turn>>,
         again: &mpsc::UnboundedSender<Begins>,
     ) {
         match &self.begins {
@@ -187,7 +188,7 @@ impl Shared {
         }
     }
 
-    /// Says how many bytes are unsettled.
+    /// Reports the unsettled bytes.
     pub(super) fn report_bytes(&self) {
         let unsettled = self.journal.unsettled.bytes();
         self.metrics.journal.bytes.set(i64::try_from(unsettled).unwrap_or(i64::MAX));
@@ -199,16 +200,16 @@ impl Shared {
     }
 }
 
-/// Marked before it is told: what begins is settled.
-fn begin(begun: Begun<File>, ready: Vec<oneshot::Sender<()>>) {
+/// Marked before the attempt is allowed: from then on the firing is settled.
+fn begin(begun: Begun<File>, ready: Vec<oneshot::Sender<Turn>>) {
     begun.mark();
     for one in ready {
-        // A thread that has ended sends nothing.
-        let _ = one.send(());
+        // A thread that has ended makes no attempts.
+        let _ = one.send(Turn::Now);
     }
 }
 
-fn keep(mut keeper: Keeper<Disk>, shared: &Weak<Shared>, woken: &Receiver<Wake>) {
+fn keep(mut keeper: Keeper<Disk>, shared: &Weak<JournalContext>, woken: &Receiver<Wake>) {
     let mut unreadable = 0;
     loop {
         let stops = match woken.recv_timeout(ROUND) {
@@ -228,7 +229,7 @@ fn keep(mut keeper: Keeper<Disk>, shared: &Weak<Shared>, woken: &Receiver<Wake>)
                 unreadable = round.unreadable;
                 shared.is_writable(failures);
             }
-            // The next round comes in its time: a disk that is full is not asked all the while.
+            // The next round is made at the usual interval, so that a full disk is not written to all the time.
             Err(error) => shared.is_unwritable(&error),
         }
         shared.report();
@@ -238,8 +239,8 @@ fn keep(mut keeper: Keeper<Disk>, shared: &Weak<Shared>, woken: &Receiver<Wake>)
     }
 }
 
-/// Syncs the segments of all that waits, one sync for all that waits for the same.
-fn sync(shared: &Weak<Shared>, incoming: &Receiver<Waiting>) {
+/// Syncs segments, with one sync for all that wait for the same one.
+fn sync(shared: &Weak<JournalContext>, incoming: &Receiver<Waiting>) {
     let mut waiting: Vec<Waiting> = Vec::new();
     loop {
         let first = match waiting.is_empty() {
@@ -285,12 +286,13 @@ fn segments(waiting: &[Waiting]) -> BTreeMap<u64, Arc<Segment<File>>> {
     segments
 }
 
-/// Lets go of what is durable; what is not yet waits on.
+/// Releases what is durable and returns what is not yet.
 fn settle(waiting: Waiting) -> Option<Waiting> {
     let is_durable = |segment: &Segment<File>, end: u32| segment.synced.load(Ordering::SeqCst) >= end;
     match waiting {
         Waiting::Answer { ends, release } => {
-            // What stood in a segment whose sync failed is durable when it was written anew, which leaves it dead.
+            // Records in a segment whose sync failed are durable once they are rewritten, which leaves that segment
+            // unneeded.
             let is_safe = ends.iter().all(|(segment, end)| is_durable(segment, *end) || segment.is_dead());
             (!is_safe).then_some(Waiting::Answer { ends, release })
         }

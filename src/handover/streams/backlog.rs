@@ -1,6 +1,6 @@
-//! Watches the streams on every node: how many deliveries wait, what is parked, and whether Redis accepts writes. So
-//! an ingest node accepts no more than may wait and nothing that could not be kept, and a dispatch node learns what
-//! is parked.
+//! Watches the streams on every node: how many deliveries wait, how many are parked, and whether Redis accepts writes.
+//! So an ingest node accepts no more than the streams may hold and nothing that Redis would refuse, and a dispatch node
+//! learns what is parked.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -19,18 +19,18 @@ use crate::model::destination::Destination;
 use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value};
 use crate::telemetry::metrics::Metrics;
 
-/// The interval of polls. Between two polls a node counts only what it adds itself.
+/// The interval of polls. Between two polls a node only counts what it adds itself.
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
 /// Every Nth poll probes whether Redis accepts writes.
 const TRIED_EVERY: u64 = 10;
-/// How many partitions are probed at a time on a cluster: enough to reach each master soon, few enough to cost
-/// nothing. A single server has one probe for all.
+/// How many partitions are probed at a time on a cluster: enough to reach each master soon, and few enough to be cheap.
+/// On a single server one probe covers all.
 const TRIED_AT_ONCE: usize = 16;
 /// How long a probe's key lives, in milliseconds.
 const TRIAL_KEPT_FOR: &str = "10000";
 /// A destination may have parked up to this many times what all parked deliveries leave free.
 const SHARE: usize = 4;
-/// One in this many may always be parked for a destination, also when an outage left too many for others.
+/// One in this many may always be parked for a destination, even if an outage left too many for others.
 const ALWAYS_ONE_OF: usize = 1_000;
 
 /// Returns the length of a stream, the id of its oldest entry, how many are pending, and the consumers with parked
@@ -70,9 +70,9 @@ pub struct Backlog {
 /// Why no event is accepted.
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
-    #[error("Redis is away: {0}")]
+    #[error("Redis is unavailable: {0}")]
     Away(#[from] RedisError),
-    #[error("Redis takes nothing in: {0}")]
+    #[error("Redis accepts no writes: {0}")]
     Refuses(String),
     #[error(transparent)]
     Disagrees(#[from] StreamsError),
@@ -84,10 +84,10 @@ struct Seen {
     length: usize,
     /// Milliseconds since the Unix epoch.
     oldest_since: Option<u64>,
-    /// How many are held by a node or parked.
+    /// How many entries a node holds or has parked.
     pending: usize,
     parked: Vec<(Destination, usize)>,
-    /// Why its server accepts no writes; empty where it does, or was not probed.
+    /// Why its server accepts no writes; empty if it does, or was not probed.
     refused: String,
 }
 
@@ -127,14 +127,14 @@ impl Backlog {
             let tries = number.is_multiple_of(TRIED_EVERY) || self.away.load(Ordering::Relaxed);
             let looked = self.look(&streams, &look, tries.then(|| tried.clone())).await;
             if tries && tried_at_once > 1 && looked.is_ok() {
-                // Others next time; one that refuses is asked until it does not.
+                // The next poll probes other partitions; one that refuses is probed until it accepts.
                 let first = if tried.end < streams.partitions { tried.end } else { 0 };
                 tried = first..(first + tried_at_once).min(streams.partitions);
             }
             match looked {
                 Ok(()) if self.away.swap(false, Ordering::Relaxed) => tracing::info!("Redis accepts deliveries again"),
                 Err(trouble) if !self.away.swap(true, Ordering::Relaxed) => {
-                    tracing::warn!(%trouble, "no events are taken until Redis accepts deliveries again");
+                    tracing::warn!(%trouble, "no events are accepted until Redis accepts deliveries again");
                 }
                 _ => {}
             }
@@ -147,31 +147,31 @@ impl Backlog {
         let agrees = tries.is_some();
         let tries = tries.filter(|_| self.ingest).unwrap_or_default();
         let seen = see(streams, look, &tries).await.inspect_err(|_| {
-            // Before anything is taken again, all know that their connections are of no use.
+            // Before anything is accepted again, all connections are marked as unusable.
             streams.breaks.fetch_add(1, Ordering::Relaxed);
         })?;
         let refused = seen.iter().map(|seen| &seen.refused).find(|refused| !refused.is_empty()).cloned();
         self.update(streams, seen);
         if let Some(reason) = refused {
-            // A master that became a replica says so for ever over this connection.
+            // A master that became a replica refuses all writes on this connection.
             streams.breaks.fetch_add(1, Ordering::Relaxed);
             streams.link.renew().await;
             return Err(Trouble::Refuses(reason));
         }
         if agrees {
-            // Gone where Redis has lost its data, and else a node of other settings would be let in.
+            // Missing if Redis has lost its data; without it a node with other settings could join.
             streams.agree().await?;
         }
         Ok(())
     }
 
-    /// Whether a delivery may be added for a destination: not where it has reached its share of parked ones.
+    /// Whether a delivery may be added for a destination: not if it has reached its share of parked ones.
     pub(super) fn has_room_for(&self, destination: &Destination) -> bool {
         let laden = || self.laden.read().unwrap_or_else(PoisonError::into_inner).contains(destination);
         !(self.any_laden.load(Ordering::Relaxed) && laden())
     }
 
-    /// Notes the length of a stream.
+    /// Sets the length of a stream.
     pub(super) fn set(&self, partition: usize, length: usize) {
         self.lengths[partition].store(length, Ordering::Relaxed);
         self.limit();
@@ -199,9 +199,9 @@ impl Backlog {
         self.metrics.streams.backlog_oldest_age.set(age as f64 / 1_000.0);
     }
 
-    /// Half of the streams is for deliveries that nodes hold or have parked. The more destinations share that half,
-    /// the less each may have, and a part is always left for one more. After an outage has left more than that, a few
-    /// of each are accepted while it shrinks, and none above three quarters.
+    /// Half of the streams is for deliveries that nodes hold or have parked. The more destinations share that half, the
+    /// fewer each may have, and a part is always left for one more. If an outage has left more than that, a few of each
+    /// are accepted while it shrinks, and none above three quarters.
     fn burden(&self, all: &[Parked], pending: usize) {
         let share = (self.max / 2).saturating_sub(pending).saturating_mul(SHARE);
         let always = if pending < self.max / 4 * 3 { self.max / ALWAYS_ONE_OF } else { 0 };

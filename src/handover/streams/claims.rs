@@ -1,6 +1,6 @@
-//! Redeems claims for one stream, so an unreachable cluster node delays only its own streams. Redis acknowledges an
-//! entry once, whoever asks and whoever holds it, and says for each request whether this was the time. Only that
-//! response permits an attempt; silence does not.
+//! Redeems claims for one stream, so that an unreachable cluster node delays only its own streams. Redis acknowledges
+//! an entry once, whoever asks and whoever holds it, and each response says whether this was the time. Only that
+//! response permits an attempt; a missing response does not.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -19,14 +19,14 @@ use crate::flow::in_flight::{ClaimAction, ClaimRequest, Fetch, Fetched, Request}
 use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value, has_code, is_broken};
 use crate::telemetry::metrics::Redeemed;
 
-/// The consumer that holds what was given back. It has no heartbeat, so any node takes over from it.
+/// The consumer that holds returned entries. It has no heartbeat, so any node takes over from it.
 const RETURNED: &str = "returned";
 
-/// The most claims redeemed in one request for a stream: Redis does nothing else meanwhile.
+/// The most claims redeemed in one request for a stream: Redis runs nothing else meanwhile.
 const GROUP_MAX: usize = 256;
-/// The pause between two requests to a Redis that does not respond.
+/// The pause before the next request if Redis does not respond.
 const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(50);
-/// The idle time given to entries that are left to others, in milliseconds: longer than `cluster.claim_after_ms` may
+/// The idle time given to entries that are left to others, in milliseconds: longer than `cluster.claim_after_ms` can
 /// be.
 const LEFT_FOR: &str = "3600000";
 
@@ -67,12 +67,12 @@ return {#pending == tonumber(ARGV[4]) and 1 or 0, entries}";
 pub(super) struct Clerk {
     source: Rc<Source>,
     intake: Rc<Intake>,
-    /// The key of its last response.
+    /// The key of the last response.
     answer: String,
     question: Cell<u64>,
     redeem: Code,
     fetch: Code,
-    /// Whether the log says that Redis does not move entries; logged once, until it does.
+    /// Whether it was logged that Redis does not move entries; logged once until Redis does.
     refused: Cell<bool>,
 }
 
@@ -80,7 +80,7 @@ pub(super) struct Clerk {
 #[derive(Default)]
 struct Batch {
     redeemed: Vec<ClaimRequest>,
-    /// By the consumer that receives them.
+    /// By the receiving consumer.
     left: BTreeMap<String, Vec<ClaimRequest>>,
     fetches: Vec<Fetch>,
 }
@@ -93,8 +93,8 @@ impl Clerk {
         Self { source, intake, answer, question: Cell::new(0), redeem, fetch, refused: Cell::new(false) }
     }
 
-    /// Serves the requests, all that arrived during one round trip together. Entries that could not be left to others
-    /// are retried later and delay nothing.
+    /// Serves requests: all that arrived during one round trip together. Entries that could not be left to others are
+    /// retried later and delay nothing.
     pub(super) async fn serve(self: Rc<Self>, mut asked: mpsc::UnboundedReceiver<Request>) {
         let mut batch = Batch::default();
         let mut requests = Vec::with_capacity(GROUP_MAX);
@@ -111,15 +111,15 @@ impl Clerk {
             }
             requests.drain(..).for_each(|request| batch.add(request));
             join(self.redeem_all(std::mem::take(&mut batch.redeemed)), self.leave_all(&mut batch.left)).await;
-            // What a Dispatcher has parked before it asked is there now; nothing else waits for its answer.
+            // Deliveries that a Dispatcher parked before this fetch are there now; nothing else waits for the response.
             for fetch in batch.fetches.drain(..) {
                 actix_rt::spawn(Rc::clone(&self).fetch(fetch));
             }
         }
     }
 
-    /// Repeats the request until there is a response for each. An entry is lost if Redis acknowledged it and forgot
-    /// the response; so none is requested before its attempt is about to begin.
+    /// Repeats the request until there is a response for each entry. An entry is lost if Redis acknowledged it and the
+    /// response was forgotten; so an entry is only requested when its attempt is about to begin.
     async fn redeem_all(&self, claims: Vec<ClaimRequest>) {
         if claims.is_empty() {
             return;
@@ -134,7 +134,7 @@ impl Clerk {
             let answer = self.intake.streams.link.code(&self.redeem, &self.source.stream, &words).await;
             match answer.and_then(each_won) {
                 Ok(won) if won.len() == claims.len() => break won,
-                Ok(won) => tracing::error!(answers = won.len(), "Redis answered for another number of entries"),
+                Ok(won) => tracing::error!(answers = won.len(), "Redis responded for another number of entries"),
                 Err(error) if !std::mem::replace(&mut said, true) => {
                     tracing::warn!(%error, deliveries = claims.len(), "Redis does not redeem claims; their deliveries wait");
                 }
@@ -151,7 +151,7 @@ impl Clerk {
         self.intake.metrics.streams.redeemed.inc(if won { Redeemed::Won } else { Redeemed::Lost });
         match claim.action {
             ClaimAction::Attempt(answer) => {
-                // Who asked was ended by a fault; the delivery ends with it, as an attempt would.
+                // The requester has panicked; the delivery ends with it, as an attempt would.
                 let _ = answer.send(won);
             }
             ClaimAction::Drop(reason, _place) if won => self.intake.metrics.deliveries.dropped.inc(reason),
@@ -159,7 +159,7 @@ impl Clerk {
         }
     }
 
-    /// Moves entries to other consumers with a long idle time. Where Redis can't, they stay in `left`.
+    /// Moves entries to other consumers with a long idle time. If Redis can't, they stay in `left`.
     async fn leave_all(&self, left: &mut BTreeMap<String, Vec<ClaimRequest>>) {
         let tried = std::mem::take(left).into_iter().map(async |(consumer, claims)| {
             let done = self.leave(&consumer, &claims).await;
@@ -184,7 +184,7 @@ impl Clerk {
         }
         xclaim.arg(&["IDLE", LEFT_FOR, "JUSTID"]);
         match self.intake.streams.link.query::<Value>(&xclaim).await {
-            // Where somebody has removed the group nothing is pending.
+            // If the group was removed, nothing is pending.
             Err(error) if !has_code(&error, "NOGROUP") => Err(error),
             _ => {
                 self.refused.set(false);
@@ -194,14 +194,14 @@ impl Clerk {
     }
 
     async fn fetch(self: Rc<Self>, fetch: Fetch) {
-        // A fault of ours must not leave entries under a name that lives and that no claim is for.
+        // A panic must not leave entries with a live consumer that has no claim for them.
         let fetched = AssertUnwindSafe(self.fetched(&fetch)).catch_unwind().await;
         let fetched = fetched.unwrap_or_else(|_| {
             tracing::error!(self.source.partition, "a panic ended the reading of parked deliveries");
             self.source.begin_anew();
             Fetched { deliveries: Vec::new(), more: true }
         });
-        // Who asked may have been ended by a fault: its deliveries are given back.
+        // The requester may have panicked: its deliveries are given back.
         let _ = fetch.response.send(fetched);
     }
 
@@ -216,7 +216,7 @@ impl Clerk {
             Err(error) => {
                 self.refused(&error);
                 if is_broken(&error) {
-                    // What it gave and we did not hear is claimed from the old name.
+                    // Entries whose response was lost are claimed from the old name.
                     self.source.begin_anew();
                 }
                 Fetched { deliveries: Vec::new(), more: true }
@@ -248,7 +248,7 @@ impl Batch {
     }
 }
 
-/// Reads the response of the script: whether each claim was won.
+/// Reads the response of the script: which claims were won.
 fn each_won(answer: Value) -> RedisResult<Vec<bool>> {
     match answer {
         Value::Int(all) => Ok(vec![true; usize::try_from(all).unwrap_or_default()]),

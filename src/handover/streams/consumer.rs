@@ -1,7 +1,7 @@
 //! Reads deliveries from the streams and passes them to the Dispatchers of its thread: one consumer for each stream,
-//! over a connection of its own, so that one thread gets all deliveries of a destination. It reads no more than the
-//! node has permits for, and takes over what dead nodes held. It never acknowledges an entry: redeeming the claim
-//! does that.
+//! each with its own connection, so that one thread gets all deliveries of a destination. It reads no more than the
+//! node has permits for, and takes over entries of dead nodes. It never acknowledges an entry: redeeming the claim does
+//! that.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -26,14 +26,14 @@ use crate::model::destination::Destination;
 use crate::redis::{ANSWER_WITHIN, Code, Connection, RedisResult, Value, has_code, within};
 use crate::telemetry::metrics::Metrics;
 
-/// How Redis' error begins when it is full: it accepts no writes and still returns entries.
+/// The start of Redis's error when it is full: it accepts no writes but still returns entries.
 const FULL: &str = "OOM";
-/// How long `XREADGROUP` blocks; also how long a stop may have to wait.
+/// How long `XREADGROUP` blocks; a stop may have to wait as long.
 const ASKED_FOR: Duration = Duration::from_millis(250);
 /// The pause between two attempts to reach Redis.
 const TRIED_AGAIN_AFTER: Duration = Duration::from_millis(200);
-/// The fewest and the most entries read at a time. Many cost Redis less; few are what an idle stream keeps of the
-/// node's permits.
+/// The fewest and the most entries read at a time. Large reads are cheaper for Redis; the minimum is how many of the
+/// node's permits an idle stream occupies.
 const TAKEN_AT_ONCE: std::ops::RangeInclusive<usize> = 8..=64;
 /// Heartbeats within `cluster.claim_after_ms`, and checks for dead consumers.
 const SIGNS_OF_LIFE: u32 = 4;
@@ -69,11 +69,11 @@ return claimed";
 pub struct Sink {
     /// Receives the deliveries.
     pub deliveries: Recipient<DeliveriesRendered>,
-    /// Receives what is parked.
+    /// Receives the reports of parked deliveries.
     pub parked: Recipient<DeliveriesParked>,
 }
 
-/// The consumers of one thread, and what they share.
+/// The consumers of one thread and what they share.
 pub struct Consumers {
     intake: Rc<Intake>,
     sink: Sink,
@@ -85,8 +85,7 @@ pub struct Consumers {
 }
 
 impl Consumers {
-    /// Starts the consumers of every stream whose number is `share` modulo `shares`, on the thread
-    /// whose Dispatchers are given.
+    /// Starts the consumers of the streams whose number is `share` modulo `shares`, on the thread of these Dispatchers.
     pub fn start_on(
         thread: &ArbiterHandle,
         streams: &Streams,
@@ -121,8 +120,8 @@ impl Consumers {
     /// Writes heartbeats, also while there is nothing to read or no permit for it.
     async fn live(self: Rc<Self>) {
         loop {
-            // All at once: one after the other, the last of many would come too late. Where Redis is away
-            // nobody else can claim either; the next sign is soon.
+            // All at once: in sequence, the last of many would be late. While Redis is unavailable no other node can
+            // claim either, and the next heartbeat follows soon.
             join_all(self.sources.values().map(|(source, _)| async {
                 match source.consumer() {
                     Some(consumer) => self.sign(source, &consumer).await,
@@ -134,8 +133,8 @@ impl Consumers {
         }
     }
 
-    /// A full Redis accepts no heartbeat and still returns entries: other nodes may then take them over from their
-    /// readers.
+    /// A full Redis accepts no heartbeat but still returns entries: other nodes may then take entries over from live
+    /// consumers.
     async fn sign(&self, source: &Source, consumer: &str) -> RedisResult<()> {
         let key = format!("{}{consumer}", alive_prefix(source.partition));
         let life = self.claim_after().as_millis().to_string();
@@ -149,13 +148,13 @@ impl Consumers {
         self.intake.streams.cluster.claim_after
     }
 
-    /// Passes on what is parked in the streams of this thread, after each poll.
+    /// Passes on, after each poll, what is parked in the streams of this thread.
     async fn tell_of_parked(self: Rc<Self>, mut parked: watch::Receiver<Vec<Parked>>) {
         while parked.changed().await.is_ok() {
             let told: Vec<_> =
                 parked.borrow_and_update().iter().filter_map(|parked| self.with_claims(parked)).collect();
             if !told.is_empty() && !self.intake.streams.is_stopping() {
-                // Refused where the Dispatchers have much to do or have stopped; it is said again.
+                // Refused if the Dispatchers are busy or have stopped; the report is repeated.
                 drop(self.sink.parked.try_send(DeliveriesParked(told)));
             }
         }
@@ -170,7 +169,7 @@ impl Consumers {
     async fn take_from(self: Rc<Self>, source: Rc<Source>, claims: StreamClaims, mut stopping: watch::Receiver<bool>) {
         while !*stopping.borrow() {
             let consumer = crate::model::id::new_id();
-            // After a fault of ours too the stream is taken from, and the old name gives no heartbeat.
+            // The stream is read again after a panic too; the old name gets no more heartbeats.
             let taken = AssertUnwindSafe(self.follow(&source, &claims, &consumer, &mut stopping)).catch_unwind().await;
             if !*stopping.borrow() {
                 source.begin_anew();
@@ -205,12 +204,12 @@ impl Consumers {
             tracing::info!("Redis returns deliveries again");
         }
         let mut looked: Option<Instant> = None;
-        // So many that they are likely to have no more bytes than as many permits.
+        // Few enough that their permits are likely to cover their bytes.
         let mut count = self.taken_at_once.min(*TAKEN_AT_ONCE.start());
         while !*stopping.borrow() && source.is_consumer(consumer) {
             let more = if looked.is_none_or(|at| at.elapsed() >= self.claim_after() / SIGNS_OF_LIFE) {
                 let claimed = self.claim(source, consumer, count).await?;
-                // Where there was as much as could be had, there may be more.
+                // If all that was available was returned, there may be more.
                 looked = (claimed.len() < count).then(Instant::now);
                 self.intake.metrics.streams.claimed.inc_by(claimed.len() as u64);
                 claimed
@@ -233,8 +232,8 @@ impl Consumers {
         Ok(entries(self.intake.streams.link.code(&self.claim, &source.stream, &words).await?))
     }
 
-    /// Passes entries to the Dispatchers once there is a permit for each. Their claims give back what can't be passed
-    /// on.
+    /// Passes entries to the Dispatchers once each has its permits. Entries that can't be passed on are given back by
+    /// their claims.
     async fn pass_on(
         &self,
         source: &Source,
@@ -249,13 +248,13 @@ impl Consumers {
         let is_stopping = permits.is_none();
         let deliveries = self.intake.unpack(source.partition, claims, entries, permits);
         if !is_stopping {
-            // Refused only where the Dispatchers have stopped.
+            // Refused only if the Dispatchers have stopped.
             drop(self.sink.deliveries.try_send(DeliveriesRendered(deliveries)));
         }
     }
 }
 
-/// A stream whose claims are served.
+/// A stream, with a worker for its claims.
 fn source(partition: usize, intake: &Rc<Intake>) -> (Rc<Source>, StreamClaims) {
     let source = Rc::new(Source::new(partition));
     let (claims, asked) = StreamClaims::open();
@@ -276,17 +275,17 @@ fn alive_prefix(partition: usize) -> String {
     format!("{{posthaste:{partition}}}:alive:")
 }
 
-/// Creates the consumer group where it is missing. It starts with the oldest entry.
+/// Creates the consumer group if it is missing. It starts with the oldest entry.
 async fn make_group(connection: &mut Connection, source: &Source) -> RedisResult<()> {
     let make = command("XGROUP", &["CREATE", &source.stream, GROUP, "0", "MKSTREAM"]);
     match within(ANSWER_WITHIN, make.query_async::<Value>(connection)).await {
-        // A full Redis says nothing about the group; where there is none, the first question will say so.
+        // A full Redis reports nothing about the group; if it is missing, the first read says so.
         Err(error) if !has_code(&error, "BUSYGROUP") && !has_code(&error, FULL) => Err(error),
         _ => Ok(()),
     }
 }
 
-/// The entries in a response about one stream, in either version of Redis' protocol.
+/// The entries in a response about one stream, in either version of the Redis protocol.
 fn of_one_stream(answer: Value) -> Vec<Entry> {
     let of_pair = |parts: Vec<Value>| parts.into_iter().nth(1).map(entries).unwrap_or_default();
     match answer {

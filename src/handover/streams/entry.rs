@@ -1,5 +1,5 @@
-//! A delivery as an entry of a stream, and back. Any program can write entries, so they are validated like a trigger
-//! that is saved.
+//! Converts deliveries to entries of a stream and back. Any program can write entries, so they are validated like a
+//! trigger that is saved.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use crate::model::firing::{EventIdentity, FiringId};
 use crate::model::id::{AccountId, TriggerId};
 use crate::redis::Value;
 
-/// The most targets that are cached, so that a busy trigger's URL and headers are parsed once. Past it the cache is
-/// emptied.
+/// The most targets that are cached, so that a busy trigger's URL and headers are parsed once. At this number the cache
+/// is emptied.
 const TARGETS_MAX: usize = 4_096;
 
 /// The names of an entry's fields.
@@ -26,8 +26,8 @@ const WEBHOOK_ID: &str = "webhook-id";
 const BODY: &str = "body";
 const REPLY: &str = "reply";
 const HOPS: &str = "hops";
-/// What the delivery is of, as JSON: account, event type, event source, event id, trigger; empty where that is not
-/// known. Earlier versions do not write it.
+/// What fired, as JSON: account, event type, event source, event id, trigger; empty if unknown. Earlier versions do not
+/// write it.
 const FIRING: &str = "firing";
 
 /// An entry as it was read.
@@ -48,7 +48,7 @@ impl Entry {
         self.body.as_ref().map_or(0, Vec::len)
     }
 
-    /// The slot of a field's value; the last of two counts. Other programs may add other fields.
+    /// The slot of a field's value; the last of two equal fields counts. Other programs may add other fields.
     fn field(&mut self, name: &[u8]) -> Option<&mut Option<Vec<u8>>> {
         let fields = [
             (TARGET, &mut self.target),
@@ -62,18 +62,18 @@ impl Entry {
     }
 }
 
-/// What an entry says.
+/// The content of an entry.
 #[derive(Debug)]
 pub(super) struct Read {
     pub(super) account: AccountId,
     pub(super) delivery: Delivery,
     /// When Redis received it.
     pub(super) accepted_at: Instant,
-    /// Who waits for the outcome.
+    /// The list for the outcome, if someone waits for it.
     pub(super) reply: Option<String>,
 }
 
-/// Writes entries, and caches the target that it wrote last: most neighbours share it.
+/// Writes entries, and caches the target that it wrote last: consecutive deliveries usually share it.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     last: Option<(Known, Vec<u8>)>,
@@ -91,7 +91,7 @@ impl Writer {
         field(TARGET, self.target(account, delivery));
         field(WEBHOOK_ID, delivery.webhook_id.as_bytes());
         field(BODY, &delivery.body);
-        // One is what an entry without the field has, as those of earlier versions.
+        // Entries without the field, such as those of earlier versions, have one.
         if delivery.hops != 1 {
             field(HOPS, delivery.hops.to_string().as_bytes());
         }
@@ -120,7 +120,7 @@ fn firing_text(FiringId { event, trigger }: &FiringId) -> Vec<u8> {
     serde_json::to_vec(&names).expect("a list of strings is JSON")
 }
 
-/// `None` where it is missing or does not name a firing: the delivery is sent all the same, and not told of.
+/// `None` if it is missing or names no firing: the delivery is sent but does not appear in the activity.
 fn read_firing(text: &[u8]) -> Option<FiringId> {
     let [account, event_type, source, id, trigger]: [String; 5] = serde_json::from_slice(text).ok()?;
     let event = EventIdentity {
@@ -132,7 +132,7 @@ fn read_firing(text: &[u8]) -> Option<FiringId> {
     Some(FiringId { event: Arc::new(event), trigger: TriggerId::new(&trigger).ok()? })
 }
 
-/// Reads the list of entries that `XREADGROUP` returns for one stream, and `XCLAIM` returns at all. An entry that was
+/// Reads a list of entries, as `XREADGROUP` returns it for one stream and `XCLAIM` as a whole. An entry that was
 /// deleted meanwhile is left out.
 pub(super) fn entries(value: Value) -> Vec<Entry> {
     let Value::Array(items) = value else { return Vec::new() };
@@ -162,11 +162,11 @@ pub(super) fn unix_millis() -> u64 {
     now.as_millis() as u64
 }
 
-/// Reads entries, and remembers the targets that it has read.
+/// Reads entries, and caches the targets that it has read.
 #[derive(Debug, Default)]
 pub(super) struct EntryReader {
     targets: HashMap<Vec<u8>, Known>,
-    /// The target read last, and its text: most neighbours share it.
+    /// The last target and its text: consecutive deliveries usually share it.
     last: Option<(Vec<u8>, Known)>,
 }
 
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_delivery_is_refused_in_words_of_ours() {
+    fn an_invalid_entry_is_refused_with_a_fixed_text() {
         let mut reader = EntryReader::default();
         let whole = written(&delivery(), None);
         for (name, value) in [
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_remembers_no_more_than_what_is_the_same() {
+    fn a_writer_caches_only_what_is_equal() {
         let given = delivery();
         let mut others = [given.clone(), given.clone(), given.clone()];
         others[1].content_type = HeaderValue::from_static("text/html");

@@ -15,7 +15,7 @@ use crate::flow::in_flight::{InFlight, Permit};
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
 
-/// A delivery needs one permit for each so many bytes of its body, rounded up, so that permits bound memory too.
+/// A delivery needs one permit for each started block of this many bytes of its body, so that permits bound memory too.
 pub(super) const PLACE_BYTES: usize = 65_536;
 
 /// A stream that this node reads.
@@ -64,8 +64,8 @@ impl Intake {
         Self { streams, gate, metrics, reader: RefCell::default() }
     }
 
-    /// Each entry with its claim, and a part of the permits where there are any. Entries that are not deliveries are
-    /// removed from the stream.
+    /// Returns each entry with its claim and, if `permits` is given, a part of the permits. Entries that are not
+    /// deliveries are removed from the stream.
     pub(super) fn unpack(
         &self,
         partition: usize,
@@ -87,7 +87,7 @@ impl Intake {
                 }
             }
         }
-        // One line for all of them: there may be as many as a stream holds.
+        // One log line for all of them: there may be as many as a stream holds.
         if let Some((entries, reason)) = unreadable {
             tracing::warn!(partition, entries, %reason, "entries of a stream are not deliveries and are removed");
         }
@@ -96,7 +96,7 @@ impl Intake {
 
     fn in_flight(&self, partition: usize, read: Read, claim: Claim, permit: Option<StreamPermit>) -> InFlight {
         let account = self.gate.account(&read.account);
-        // It is in memory already; whether there is room for it is decided before its destination.
+        // The body is in memory already; whether there is room for it is decided at its destination.
         let bytes = account.charge_bytes_over(read.delivery.body.len());
         let report = read.reply.filter(|key| reply::is_key(partition, key)).map(|key| {
             let (report, reported) = oneshot::channel();

@@ -1,7 +1,7 @@
-//! The handover of deliveries through Redis: a [`Publisher`] adds them to streams, and the [`consumers`](Consumers)
-//! of every dispatch node read them as one consumer group and pass them to that node's Dispatchers. Streams are
-//! partitioned by destination, and each has a slot of its own, so a Redis Cluster spreads them. An entry stays in its
-//! stream until its one attempt begins. `docs/redis.md` describes the keys, `docs/delivery-protocol.md` why no
+//! The handover of deliveries through Redis: a [`Publisher`] adds them to streams, and the [`consumers`](Consumers) of
+//! every dispatch node read them as one consumer group and pass them to that node's Dispatchers. Streams are
+//! partitioned by destination, and each has its own hash slot, so a Redis Cluster spreads them. An entry stays in its
+//! stream until its only attempt begins. `docs/redis.md` describes the keys, `docs/delivery-protocol.md` why no
 //! delivery is attempted twice.
 
 mod backlog;
@@ -62,24 +62,24 @@ struct Parked {
 /// Why the streams can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamsError {
-    /// The URL.
+    /// The URL is not valid.
     #[error(transparent)]
     Address(#[from] crate::redis::AddressError),
     /// Redis refused, or could not be reached.
     #[error("the streams of deliveries can't be used: Redis at {0}: {1}")]
     Redis(String, String),
-    /// The user of Redis lacks commands.
+    /// The Redis user lacks commands.
     #[error(
         "the streams of deliveries can't be used: at {place} the user of store.url may not use {missing}; give it what \
          docs/redis.md lists"
     )]
     Rights {
-        /// Where Redis is.
+        /// The address of Redis.
         place: String,
-        /// The commands.
+        /// The missing commands.
         missing: String,
     },
-    /// This node would use other streams than the others.
+    /// This node and the others have different numbers of partitions.
     #[error(
         "`cluster.partitions` is {own} here, and the nodes on this Redis have agreed on {agreed}; write {agreed}, or stop all \
          nodes, wait until the streams are empty, and delete the key {PARTITIONS}"
@@ -111,7 +111,7 @@ impl Streams {
         Ok(own)
     }
 
-    /// Finds out whether the user may use every command, before any delivery needs one.
+    /// Checks that the user may use every command, before any delivery needs one.
     async fn check_rights(&self) -> Result<(), StreamsError> {
         let failed =
             |error: crate::redis::RedisError| StreamsError::Redis(self.link.place().to_owned(), error.to_string());
@@ -123,11 +123,11 @@ impl Streams {
         Err(StreamsError::Rights { place: self.link.place().to_owned(), missing: missing.join(", ") })
     }
 
-    /// Agrees with the other nodes on the number of partitions, where that is not done yet.
+    /// Agrees with the other nodes on the number of partitions, unless that was done.
     async fn agree(&self) -> Result<(), StreamsError> {
         let failed =
             |error: crate::redis::RedisError| StreamsError::Redis(self.link.place().to_owned(), error.to_string());
-        // Asked for first: a Redis that is full refuses even what it would not do.
+        // Read first: a full Redis refuses even a write that would change nothing.
         let ask = command("GET", &[PARTITIONS]);
         let agreed: Option<usize> = self.link.query(&ask).await.map_err(failed)?;
         let agreed = match agreed {
@@ -163,7 +163,7 @@ impl Streams {
 
 /// The partition of a destination: the same on all nodes, of whatever version.
 fn partition_of(destination: &Destination, partitions: usize) -> usize {
-    // FNV-1a, 64 bits: fixed for good, other than the standard library's hashes.
+    // FNV-1a, 64 bits: it never changes, unlike the standard library's hashes.
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut mix = |bytes: &[u8]| {
         for byte in bytes {
@@ -179,12 +179,12 @@ fn partition_of(destination: &Destination, partitions: usize) -> usize {
 /// The prefix of consumers that hold parked entries. They have no heartbeat.
 const PARKED: &str = "parked:";
 
-/// The consumer that holds what is parked for a destination.
+/// The consumer that holds the parked entries of a destination.
 fn parked_name(destination: &Destination) -> String {
     format!("{PARKED}{destination}")
 }
 
-/// The destination in such a name.
+/// The destination that a consumer name contains.
 fn parked_for(consumer: &str) -> Option<Destination> {
     Destination::of(&url::Url::parse(consumer.strip_prefix(PARKED)?).ok()?)
 }
@@ -207,9 +207,9 @@ fn command(name: &str, words: &[&str]) -> Cmd {
 mod tests {
     use super::*;
 
-    /// Nodes of all versions must agree, so these never change.
+    /// Nodes of all versions must agree, so these values never change.
     #[test]
-    fn a_destination_has_its_partition_for_good() {
+    fn the_partition_of_a_destination_never_changes() {
         for (url, partition) in [
             ("https://example.com/a", 11),
             ("https://example.com:443/b", 11),

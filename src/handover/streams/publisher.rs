@@ -1,5 +1,5 @@
-//! The stage after the Renderer when deliveries go through Redis: adds them to their streams, and releases them, and
-//! with them their producers' responses, once Redis has them. It never sends a POST and never adds a delivery twice.
+//! The stage after the Renderer if deliveries go through Redis: adds them to their streams, and releases them, and so
+//! their producers' responses, once Redis has them. It never sends a POST and never adds a delivery twice.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use crate::model::outcome::Dropped;
 use crate::redis::{Code, FromRedisValue as _, RedisResult};
 use crate::telemetry::metrics::Metrics;
 
-/// The most deliveries added to a stream in one script: Redis does nothing else meanwhile.
+/// The most deliveries added to a stream in one script: Redis runs nothing else meanwhile.
 const GROUP_MAX: usize = 256;
 /// A group ends with the body that reaches this size.
 const GROUP_BYTES_MAX: usize = 1 << 20;
@@ -53,20 +53,20 @@ struct Batcher {
     /// Deliveries that arrived while others were being added. Each holds a permit of its event.
     waiting: RefCell<Vec<InFlight>>,
     working: Cell<bool>,
-    /// How many breaks there were when the connection was made.
+    /// The number of breaks when the connection was made.
     breaks: Cell<u64>,
-    /// Its name in the key of its last group, and the number of that group.
+    /// Its name, used in the key of its last group, and the number of that group.
     name: String,
     group: Cell<u64>,
     add: Code,
     writer: RefCell<Writer>,
-    /// Whether the log says that Redis accepts no deliveries; logged once, until it does.
+    /// Whether it was logged that Redis accepts no deliveries; logged once until Redis does.
     refused: Cell<bool>,
 }
 
 impl Publisher {
-    /// A Publisher with a connection of its own. It counts in `pressure` what Redis has not accepted yet. Its mailbox
-    /// has the Renderer's capacity.
+    /// A Publisher with its own connection. It counts in `pressure` the bytes that Redis has not accepted yet. Its
+    /// mailbox has the Renderer's capacity.
     pub fn new(
         streams: &Streams,
         backlog: Arc<Backlog>,
@@ -114,19 +114,19 @@ impl Handler<DeliveriesRendered> for Publisher {
 }
 
 impl Batcher {
-    /// Adds what waits: all that arrived during one round trip together.
+    /// Adds the waiting deliveries: all that arrived during one round trip together.
     async fn work(self: Rc<Self>) {
         loop {
             let waiting = self.waiting.take();
             if waiting.is_empty() {
                 break;
             }
-            // A write into a connection that has broken meanwhile would be refused to its producer.
+            // On a broken connection the write would fail and its producer would get an error.
             let breaks = self.streams.breaks.load(Ordering::Relaxed);
             if self.breaks.replace(breaks) != breaks {
                 self.streams.link.renew().await;
             }
-            // Apart where somebody waits for the outcome: those entries have a word more than others.
+            // Separate groups for deliveries whose outcome is awaited: those entries have one more field.
             let mut groups: BTreeMap<(usize, bool), Vec<InFlight>> = BTreeMap::new();
             for queued in waiting {
                 if !self.backlog.has_room_for(&queued.delivery.target.destination) {
@@ -141,7 +141,7 @@ impl Batcher {
         self.working.set(false);
     }
 
-    /// Ends a delivery for a destination that has reached its share of parked ones, so that the others have room.
+    /// Drops a delivery for a destination that has reached its share of parked ones, so that others have room.
     fn drop_delivery(&self, queued: InFlight) {
         self.pressure.sub(queued.delivery.body.len());
         queued.drop_unsent(&self.metrics, Dropped::QueueFull);
@@ -160,8 +160,8 @@ impl Batcher {
         }
     }
 
-    /// Adds some deliveries of as many fields each, all or none. If Redis does not respond, it is not known whether
-    /// they were added: the producer gets an error, as they may be lost.
+    /// Adds some deliveries with the same number of fields each, all or none. If Redis does not respond, it is unknown
+    /// whether they were added: the producer gets an error, as they may be lost.
     async fn add(&self, partition: usize, deliveries: Vec<InFlight>) {
         let replies: Vec<Option<String>> =
             deliveries.iter().map(|queued| queued.report.as_ref().map(|_| reply::key(partition))).collect();
@@ -186,8 +186,8 @@ impl Batcher {
         }
     }
 
-    /// Returns the length of the stream. One script adds all of them or, where a server refuses, none, so what was
-    /// refused can be sent again.
+    /// Returns the length of the stream. One script adds all of them or, if a server refuses, none, so a refused group
+    /// can be sent again.
     async fn write(&self, partition: usize, deliveries: &[InFlight], replies: &[Option<String>]) -> RedisResult<usize> {
         let (mut bytes, mut ends) = (Vec::new(), Vec::new());
         for (queued, reply) in deliveries.iter().zip(replies) {
@@ -199,7 +199,7 @@ impl Batcher {
             });
         }
         self.group.set(self.group.get() + 1);
-        // Two groups of one stream may be under way: those with replies and those without.
+        // Two groups of one stream may be in flight: those with replies and those without.
         let kind = if replies[0].is_some() { "replies" } else { "plain" };
         let key = format!("{{posthaste:{partition}}}:added:{}:{kind}", self.name);
         let head = [key, self.group.get().to_string(), (ends.len() / deliveries.len()).to_string()];

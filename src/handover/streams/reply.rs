@@ -11,10 +11,10 @@ use crate::flow::in_flight::Report;
 use crate::model::outcome::{Dropped, Outcome};
 use crate::redis::{RedisResult, Value};
 
-/// How long an outcome waits to be read.
+/// How long an outcome is kept for its requester.
 const KEPT_FOR: Duration = Duration::from_secs(60);
-/// How long the requester waits beyond the longest attempt and the time until another node takes over from a dead
-/// one: for a queue before it.
+/// How long the requester waits in addition to the longest attempt and the takeover from a dead node: time for queued
+/// deliveries before it.
 const WAITED_FOR: Duration = Duration::from_secs(5);
 
 #[derive(Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub(super) fn key(partition: usize) -> String {
     prefix(partition) + &crate::model::id::new_id()
 }
 
-/// Whether a key can be such a list: any program can write entries, and no entry may make a node write to other keys.
+/// Whether a key can be such a list. Any program can write entries, and no entry may make a node write to other keys.
 pub(super) fn is_key(partition: usize, key: &str) -> bool {
     key.starts_with(&prefix(partition))
 }
@@ -76,7 +76,7 @@ fn text_of(report: Report) -> OutcomeText {
     }
 }
 
-/// `None` where a node of another version uses a word that this one does not know.
+/// `None` if a node of another version uses an unknown word.
 fn report_of(report_text: OutcomeText) -> Option<Report> {
     Some(match report_text {
         OutcomeText::Attempted { outcome, status, duration_us } => Report::Attempted {

@@ -1,9 +1,9 @@
-//! The commands that the streams need of a user of Redis; docs/redis.md lists them too.
+//! The commands that the streams require of a Redis user; docs/redis.md lists them too.
 
 use crate::model::id::new_id;
 use crate::redis::{Connection, RedisResult, rights};
 
-/// In this order they leave nothing behind.
+/// In this order they leave no keys behind.
 const NEEDED: [&str; 21] = [
     "DEL @",
     "SET @ 1 PX 1000",
@@ -28,7 +28,7 @@ const NEEDED: [&str; 21] = [
     "DEL @",
 ];
 
-/// Those that the user may not use.
+/// The commands that the user may not use.
 pub(super) async fn missing(connection: &mut Connection) -> RedisResult<Vec<String>> {
     let key = format!("{{posthaste:0}}:try:{}", new_id());
     let mut missing = rights::missing(connection, &key, &NEEDED).await?;

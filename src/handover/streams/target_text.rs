@@ -1,5 +1,5 @@
-//! The field `target` of an entry: what the deliveries of a trigger have in common, as JSON. What is read may come
-//! from anywhere, and from earlier versions.
+//! The field `target` of an entry: what the deliveries of a trigger share, as JSON. It may come from any program, and
+//! from earlier versions.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -11,24 +11,24 @@ use crate::model::id::{AccountId, TriggerId};
 use crate::model::secret::Secret;
 use crate::model::target::Target;
 
-/// What the deliveries of a trigger have in common, as `target` says it in JSON: one value, since each
-/// costs Redis and both nodes more than its bytes do.
+/// What the deliveries of a trigger share, as JSON in one field: each additional field costs Redis and both nodes more
+/// than its bytes.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct TargetText {
-    /// Whose deliveries they are. Entries of older versions do not say so and share one turn.
+    /// Their account. Entries of older versions do not have it and share one turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     account: Option<String>,
     url: String,
     content_type: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     headers: Vec<(String, String)>,
-    /// The one secret, where it has no end: entries of earlier versions have no other form.
+    /// The only secret, if it has no end: entries of earlier versions have no other form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     secrets: Vec<SecretText>,
-    /// The trigger's rate, with the trigger's name.
+    /// The trigger's rate, and the trigger's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rate: Option<(TriggerId, NonZeroU32)>,
 }
@@ -51,7 +51,7 @@ impl SecretText {
     }
 }
 
-/// A target with the content type of what goes there, and whose it is.
+/// A target with the content type of its deliveries, and its account.
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     pub(super) account: AccountId,
@@ -61,7 +61,7 @@ pub(super) struct Known {
 
 /// Writes the field.
 pub(super) fn target_text(account: &AccountId, target: &Target, content_type: &HeaderValue) -> Vec<u8> {
-    // All of them were text when the trigger and the template were saved.
+    // All of them were checked to be text when the trigger and the template were saved.
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = target.headers.iter();
     let short = match &*target.secrets {
@@ -80,7 +80,7 @@ pub(super) fn target_text(account: &AccountId, target: &Target, content_type: &H
     serde_json::to_vec(&written).expect("strings and lists of them are JSON")
 }
 
-/// Why an entry is not a delivery. The words hold nothing of the entry.
+/// Why an entry is not a delivery. The message contains nothing of the entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotADelivery {
     #[error("`target` is missing")]
@@ -103,7 +103,7 @@ pub(super) enum NotADelivery {
     NoBody,
 }
 
-/// Reads the field; an error says, in words that hold nothing of it, why it is none.
+/// Reads the field. The message of an error contains nothing of the field.
 pub(super) fn read_target(text: &[u8]) -> Result<Known, NotADelivery> {
     let text: TargetText = serde_json::from_slice(text).map_err(|_| NotADelivery::TargetJson)?;
     let short = text.secret.map(|key| SecretText { key, until: None });

@@ -1,4 +1,4 @@
-//! The console's files: those compiled in, or those of a folder while somebody works on the page.
+//! The console's files: those compiled in, or those of a folder during development of the page.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use flate2::read::GzDecoder;
 use sha2::{Digest as _, Sha256};
 
-/// By name, compressed with gzip; empty where the console was not built.
+/// By name, compressed with gzip; empty if the console was not built.
 static COMPILED_IN: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/console_files.rs"));
 
 static BUILT: LazyLock<Vec<(&'static str, File)>> =
@@ -19,18 +19,18 @@ static BUILT: LazyLock<Vec<(&'static str, File)>> =
 /// One file.
 #[derive(Debug, Clone)]
 pub(super) struct File {
-    /// Changes with what the file holds.
+    /// Depends on the content of the file.
     pub(super) etag: String,
     pub(super) gzip: Option<Bytes>,
     plain: Option<Bytes>,
 }
 
-/// A file that was compiled in.
+/// A file that is compiled in.
 pub(super) fn built(name: &str) -> Option<File> {
     BUILT.iter().find(|(own, _)| *own == name).map(|(_, file)| file.clone())
 }
 
-/// A file of a folder, read anew each time. `name` is one of the route table, never a path.
+/// A file of a folder, read each time. `name` is a name of the route table, never a path.
 pub(super) fn read(dir: &Path, name: &str) -> Option<File> {
     std::fs::read(dir.join(name)).ok().map(File::of)
 }
@@ -40,12 +40,12 @@ impl File {
         Self { etag: etag(gzip), gzip: Some(Bytes::from_static(gzip)), plain: None }
     }
 
-    /// A file that is sent as it is.
+    /// A file that is sent uncompressed.
     pub(super) fn of(plain: Vec<u8>) -> Self {
         Self { etag: etag(&plain), gzip: None, plain: Some(plain.into()) }
     }
 
-    /// What the file holds, for a client that does not take gzip.
+    /// The content of the file, for a client that does not accept gzip.
     pub(super) fn plain(&self) -> Bytes {
         let inflated = || {
             let mut plain = Vec::new();

@@ -1,5 +1,5 @@
-//! The web console: a page and its few files, which use the public interface like any other client. They are compiled
-//! in, compressed, by `build.rs` out of what `scripts/console` builds from `page/`.
+//! The web console: a page and a few files, which use the public interface like any other client. `scripts/console`
+//! builds them from `page/`; `build.rs` compresses them and compiles them in.
 
 mod files;
 
@@ -14,10 +14,10 @@ use super::problem::Problem;
 use super::state::AppState;
 use files::File;
 
-/// The page's own file.
+/// The HTML file.
 const INDEX: &str = "index.html";
 
-/// What is served where the console was not built.
+/// Served if the console was not built.
 const NOT_BUILT: &str = "<!doctype html>
 <html lang=\"en\">
 <meta charset=\"utf-8\">
@@ -48,9 +48,9 @@ fn handler() -> Route {
 fn describe(id: &'static str, summary: &'static str, media_type: &str) -> Operation {
     Operation::new(id, "console", summary)
         .open()
-        .parameter("header", "If-None-Match", "Only if its entity tag is another", json!({"type": "string"}))
+        .parameter("header", "If-None-Match", "Only if its entity tag differs", json!({"type": "string"}))
         .content(200, "The file", media_type, json!({"type": "string"}))
-        .empty(304, "Its entity tag is still this")
+        .empty(304, "Its entity tag has not changed")
         .header(&[200, 304], "ETag", "Its entity tag")
         .problem(404, "The console was not built into this binary")
 }
@@ -92,7 +92,7 @@ fn respond(request: &HttpRequest, name: &str, file: &File, frame_ancestors: &[St
     }
 }
 
-/// Everything from the node and nothing else; no script or style that is not a file.
+/// Everything from the node and nothing else; all scripts and styles are files.
 fn policy(frame_ancestors: &[String]) -> String {
     let ancestors = if frame_ancestors.is_empty() { "'none'".to_owned() } else { frame_ancestors.join(" ") };
     format!(

@@ -1,6 +1,6 @@
-//! The open connections of one thread: what each is doing, and which end so that others can be served.
-//! The count of all threads has one bound. A timer for each request would cost more than the request's
-//! parsing, so one task looks at all connections several times a second.
+//! The open connections of one thread: their states, and which of them end so that others can be served. All threads
+//! share one bound. A timer for each request would cost more than parsing the request, so one task checks all
+//! connections several times a second.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -17,29 +17,29 @@ use super::framing::HeadTooLarge;
 use super::policy::{self, End, Phase, Timeouts};
 use crate::telemetry::metrics::{ConnectionEnd, ConnectionMetrics, Metrics};
 
-/// Connections end in parts of this size of the budget, so that a flood of new ones costs few looks at all.
+/// This fraction of the budget ends at a time, so that a flood of new connections causes few checks.
 const GIVE_WAY_PART: usize = 128;
-/// The longest time between two looks at all connections.
+/// The longest time between two checks of all connections.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// The bounds of a server's connections, over all its threads.
+/// The bounds of a server's connections, for all its threads together.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     /// Open connections.
     pub(super) connections: usize,
-    /// Bytes of heads that are not complete.
+    /// Bytes of incomplete heads.
     pub(super) head_bytes: usize,
-    /// Bytes of responses that clients do not take.
+    /// Bytes of responses that clients have not read.
     pub(super) response_bytes: usize,
     pub(super) timeouts: Timeouts,
 }
 
-/// What the threads of a server have in common.
+/// What the threads of a server share.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct ServerContext {
     pub(super) bounds: Bounds,
     open: AtomicUsize,
-    /// Those of them that were told to end and have not closed yet.
+    /// Connections that were told to end and have not closed yet.
     ending: AtomicUsize,
     head_bytes: AtomicUsize,
     response_bytes: AtomicUsize,
@@ -47,7 +47,7 @@ pub(super) struct Shared {
     stopping: watch::Receiver<bool>,
 }
 
-impl Shared {
+impl ServerContext {
     pub(super) fn new(bounds: Bounds, metrics: Arc<Metrics>, stopping: watch::Receiver<bool>) -> Arc<Self> {
         let (open, ending, head_bytes, response_bytes) = Default::default();
         Arc::new(Self { bounds, open, ending, head_bytes, response_bytes, metrics, stopping })
@@ -60,49 +60,49 @@ impl Shared {
 
 /// The connections of one thread.
 pub(super) struct Connections {
-    shared: Arc<Shared>,
+    shared: Arc<ServerContext>,
     open: RefCell<HashMap<u64, Rc<Connection>>>,
     next: Cell<u64>,
 }
 
-/// What a head met that is not passed on.
+/// Why a head was not passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HeadRefused {
     TooLarge(HeadTooLarge),
     Timeout,
 }
 
-/// One connection, as its stream, its requests and the look at all connections know it.
+/// One connection, as its stream, its requests and the regular check see it.
 pub(super) struct Connection {
     key: u64,
     peer: IpAddr,
-    shared: Arc<Shared>,
+    shared: Arc<ServerContext>,
     /// Requests that are served, or whose responses are not written yet.
     requests: Cell<u32>,
     /// When it was accepted, or its last request ended.
     since: Cell<Instant>,
-    /// It had a request.
+    /// Whether it has had a request.
     used: Cell<bool>,
     head_since: Cell<Option<Instant>>,
     head_bytes: Cell<usize>,
     owing_since: Cell<Option<Instant>>,
     response_bytes: Cell<usize>,
     end: Cell<Option<End>>,
-    /// It was told to end.
+    /// Whether it was told to end.
     told: Cell<bool>,
     refused: Cell<Option<HeadRefused>>,
     waker: RefCell<Option<Waker>>,
 }
 
 impl Connections {
-    /// Those of this thread, and the task that looks at them as long as they are there.
-    pub(super) fn start(shared: &Arc<Shared>) -> Rc<Self> {
+    /// The connections of this thread, and the task that checks them while there are any.
+    pub(super) fn start(shared: &Arc<ServerContext>) -> Rc<Self> {
         let own = Rc::new(Self { shared: Arc::clone(shared), open: RefCell::default(), next: Cell::new(0) });
         actix_rt::spawn(watch(Rc::downgrade(&own)));
         own
     }
 
-    /// Counts a connection that was accepted. Where there are too many, others end.
+    /// Counts an accepted connection. If there are too many, others end.
     pub(super) fn accept(&self, peer: IpAddr) -> Rc<Connection> {
         let key = self.next.replace(self.next.get() + 1);
         let connection = Rc::new(Connection::new(key, peer, &self.shared));
@@ -113,7 +113,7 @@ impl Connections {
         connection
     }
 
-    /// Forgets a connection whose socket is closed.
+    /// Removes a connection whose socket is closed.
     pub(super) fn closed(&self, connection: &Connection) {
         if self.open.borrow_mut().remove(&connection.key).is_some() {
             self.shared.metrics().open.dec();
@@ -124,7 +124,7 @@ impl Connections {
         connection.hold_response(0);
     }
 
-    /// Ends the client whose head or response has taken longest, where their bytes are over the bound.
+    /// If their bytes exceed the bound, ends the client whose head or response has taken longest.
     pub(super) fn bound_bytes(&self) {
         let bounds = &self.shared.bounds;
         let open = self.open.borrow();
@@ -140,7 +140,7 @@ impl Connections {
         }
     }
 
-    /// Ends idle connections where there are more than the budget has.
+    /// Ends idle connections if there are more than the budget allows.
     fn give_way(&self, now: Instant) {
         let budget = self.shared.bounds.connections;
         let stays = |all: usize| all.saturating_sub(self.shared.ending.load(Ordering::Relaxed));
@@ -158,7 +158,7 @@ impl Connections {
         }
     }
 
-    /// Looks at all connections once.
+    /// Checks all connections once.
     fn look(&self, now: Instant) {
         let stopping = *self.shared.stopping.borrow();
         for connection in self.open.borrow().values().filter(|one| one.end.get().is_none()) {
@@ -178,7 +178,7 @@ impl Connections {
     }
 }
 
-/// Looks at all connections several times a second, and when the server stops.
+/// Checks all connections several times a second, and when the server stops.
 async fn watch(connections: Weak<Connections>) {
     let Some((every, mut stopping)) = connections.upgrade().map(|own| {
         let Timeouts { head, keep_alive, response } = own.shared.bounds.timeouts;
@@ -190,7 +190,7 @@ async fn watch(connections: Weak<Connections>) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(every) => {}
-            // Without a sender nothing is ever told, and the sleep is waited for.
+            // If the sender is gone there is no stop to wait for; only the timer counts.
             Ok(()) = stopping.changed() => {}
         }
         match connections.upgrade() {
@@ -201,7 +201,7 @@ async fn watch(connections: Weak<Connections>) {
 }
 
 impl Connection {
-    fn new(key: u64, peer: IpAddr, shared: &Arc<Shared>) -> Self {
+    fn new(key: u64, peer: IpAddr, shared: &Arc<ServerContext>) -> Self {
         Self {
             key,
             peer,
@@ -231,12 +231,12 @@ impl Connection {
         }
     }
 
-    /// A moment of a connection that is not ending yet.
+    /// A time of a connection that is not ending yet.
     fn ending_since(&self, since: &Cell<Option<Instant>>) -> Option<Instant> {
         since.get().filter(|_| self.end.get().is_none())
     }
 
-    /// Tells the stream to end; it does so when it is polled next.
+    /// Tells the stream to end; it ends when it is polled next.
     fn end(&self, end: End, reason: ConnectionEnd) {
         self.end.set(Some(end));
         let first = !self.told.replace(true);
@@ -247,17 +247,17 @@ impl Connection {
         }
     }
 
-    /// Whether the server stops: a response is then the connection's last.
+    /// Whether the server is stopping: each response is then the connection's last.
     pub(super) fn is_stopping(&self) -> bool {
         *self.shared.stopping.borrow()
     }
 
-    /// How the stream is to end, if it is.
+    /// How the stream has to end, if it has to.
     pub(super) fn ending(&self) -> Option<End> {
         self.end.get()
     }
 
-    /// Notes who polls the stream, to be woken when it is to end.
+    /// Stores the waker of the stream's task, to wake it when it has to end.
     pub(super) fn polled_by(&self, context: &Context<'_>) {
         let mut waker = self.waker.borrow_mut();
         if !waker.as_ref().is_some_and(|own| own.will_wake(context.waker())) {
@@ -265,25 +265,25 @@ impl Connection {
         }
     }
 
-    /// Notes how many bytes of an incomplete head are held; none: there is no such head.
+    /// Sets how many bytes of an incomplete head are held; zero: there is no such head.
     pub(super) fn hold_head(&self, bytes: usize) {
         replace(&self.shared.head_bytes, &self.head_bytes, bytes);
         self.head_since.set((bytes > 0).then(|| self.head_since.get().unwrap_or_else(Instant::now)));
     }
 
-    /// Notes how many bytes of responses are not written yet.
+    /// Sets how many bytes of responses are not written yet.
     pub(super) fn hold_response(&self, bytes: usize) {
         replace(&self.shared.response_bytes, &self.response_bytes, bytes);
     }
 
-    /// The client took nothing of what was to be written.
+    /// The client reads nothing of the response.
     pub(super) fn write_blocked(&self) {
         if self.owing_since.get().is_none() {
             self.owing_since.set(Some(Instant::now()));
         }
     }
 
-    /// The client took all that was to be written so far.
+    /// The client has read all that was written so far.
     pub(super) fn written(&self) {
         if self.owing_since.get().is_some() && self.response_bytes.get() == 0 {
             self.owing_since.set(None);
@@ -297,7 +297,7 @@ impl Connection {
         self.requests.set(self.requests.get() + 1);
     }
 
-    /// A request's response was handed to the stream, or is lost.
+    /// A request's response was handed to the stream, or was lost.
     pub(super) fn request_ends(&self) {
         self.requests.set(self.requests.get().saturating_sub(1));
         self.since.set(Instant::now());
@@ -310,18 +310,18 @@ impl Connection {
         }
         self.refused.set(Some(reason));
         self.since.set(Instant::now());
-        // It ends with its response; if the client does not close it then, it is told to end again.
+        // It ends with this response. If the client does not close it then, it is told to end again.
         self.end.set(None);
         self.hold_head(0);
     }
 
-    /// Why the connection's last head was not passed on, if it was not.
+    /// Why the last head of the connection was not passed on, if it was not.
     pub(super) fn refused(&self) -> Option<HeadRefused> {
         self.refused.get()
     }
 }
 
-/// Replaces a connection's part of what all hold.
+/// Replaces a connection's part of a common total.
 fn replace(all: &AtomicUsize, own: &Cell<usize>, bytes: usize) {
     let before = own.replace(bytes);
     if bytes > before {

@@ -1,18 +1,18 @@
-//! Where the heads and bodies of requests begin and end in the bytes of a connection (RFC 9112). It
-//! decides which bytes may be passed on: a head only when it is complete, so that the server behind
-//! parses each head once however it arrives. It changes no byte and judges no request: what it takes
-//! for a request that the server refuses ends with the connection anyway. Pure: no socket, no clock.
+//! Finds where the heads and bodies of requests begin and end in the bytes of a connection (RFC 9112). It decides which
+//! bytes may be passed on: a head only when it is complete, so that the server parses each head once, however it
+//! arrives. It changes no byte and rejects no request: the server refuses invalid ones and closes the connection. Pure:
+//! no socket, no clock.
 
 /// How large a request's head may be.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HeadLimits {
-    /// Bytes up to and with the empty line.
+    /// Bytes up to and including the empty line.
     pub(super) bytes: usize,
     /// Header fields.
     pub(super) fields: usize,
 }
 
-/// A head that is over a limit.
+/// A head that exceeds a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HeadTooLarge {
     Bytes,
@@ -29,26 +29,26 @@ pub(super) struct Framing {
 #[derive(Debug)]
 enum At {
     Head(Head),
-    /// This many bytes of a body are to come.
+    /// This many bytes of a body are left.
     Body(u64),
     Chunked(Chunked),
     /// All that follows belongs to one request: after CONNECT or an upgrade.
     Rest,
 }
 
-/// A head that is not complete yet.
+/// An incomplete head.
 #[derive(Debug, Default)]
 struct Head {
-    /// How many of its bytes were looked at.
+    /// How many of its bytes were scanned.
     scanned: usize,
-    /// Where the line begins that is not complete yet.
+    /// Where its incomplete line begins.
     line: usize,
     /// Complete lines: the request line and the fields.
     lines: usize,
     body: Body,
 }
 
-/// What a head says of its body.
+/// What a head says about its body.
 #[derive(Debug, Default)]
 struct Body {
     length: u64,
@@ -67,7 +67,7 @@ enum Chunked {
     Data(u64),
     /// The line end after a chunk's data.
     DataEnd,
-    /// The trailer, at a line with so many characters.
+    /// The trailer, in a line with this many characters.
     Trailer {
         line: usize,
     },
@@ -78,8 +78,8 @@ impl Framing {
         Self { limits, at: At::Head(Head::default()) }
     }
 
-    /// Says how many of these bytes may be passed on. `bytes` are all that were not passed on yet, so
-    /// those that were held back before come again, with more behind them; they are not looked at again.
+    /// Returns how many of these bytes may be passed on. `bytes` are all bytes that were not passed on yet: those that
+    /// were held back come again, followed by new ones; they are not scanned again.
     pub(super) fn advance(&mut self, bytes: &[u8]) -> Result<usize, HeadTooLarge> {
         let mut passed = 0;
         while passed < bytes.len() {
@@ -116,7 +116,7 @@ impl Framing {
 }
 
 impl Head {
-    /// Looks at what is new of the head that `bytes` begin with; says its length once it is complete.
+    /// Scans the new part of the head that `bytes` begin with; returns its length once it is complete.
     fn scan(&mut self, bytes: &[u8], limits: HeadLimits) -> Result<Option<usize>, HeadTooLarge> {
         while let Some(found) = memchr::memchr(b'\n', &bytes[self.scanned..]) {
             let end = self.scanned + found;
@@ -127,7 +127,7 @@ impl Head {
                 return Err(HeadTooLarge::Bytes);
             }
             match (self.lines, line.is_empty()) {
-                // Empty lines before a request line are passed over.
+                // Empty lines before a request line are skipped.
                 (0, true) => continue,
                 (0, false) => self.body.rest = line.starts_with(b"CONNECT "),
                 (_, true) => return Ok(Some(self.scanned)),
@@ -144,7 +144,7 @@ impl Head {
 }
 
 impl Body {
-    /// Reads a field's line, as far as it says how long the body is.
+    /// Reads a field line that determines the length of the body.
     fn read(&mut self, line: &[u8]) {
         let Some(colon) = memchr::memchr(b':', line) else {
             return;
@@ -171,7 +171,7 @@ impl Body {
 }
 
 impl Chunked {
-    /// Takes some bytes; says how many, and where it is then: `None` is the end of the body.
+    /// Consumes bytes; returns how many, and the next state: `None` is the end of the body.
     fn advance(self, bytes: &[u8]) -> (usize, Option<Self>) {
         let first = bytes[0];
         let next = match self {
@@ -205,7 +205,7 @@ mod tests {
 
     const LIMITS: HeadLimits = HeadLimits { bytes: 200, fields: 4 };
 
-    /// Passes a connection's bytes in these pieces; says what was passed on after each.
+    /// Passes a connection's bytes in these pieces; returns what was passed on after each.
     fn passed(pieces: &[&[u8]]) -> Result<Vec<usize>, HeadTooLarge> {
         let (mut framing, mut held, mut passed) = (Framing::new(LIMITS), Vec::new(), Vec::new());
         for piece in pieces {
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_is_passed_on_when_it_is_complete_and_a_body_as_it_comes() {
+    fn a_head_is_passed_on_once_complete_and_a_body_at_once() {
         for (pieces, expected) in [
             (&["GET / HTTP/1.1\r\n", "host: x\r\n", "\r", "\n"][..], &[0, 0, 0, 27][..]),
             (&["\r\n\r\nGET / HTTP/1.1\nhost: x\n\nGET"], &[28]),
@@ -244,12 +244,12 @@ mod tests {
         let fields = |number| format!("GET / HTTP/1.1\r\n{}", "a: b\r\n".repeat(number));
         assert_eq!(passed(&[fields(LIMITS.fields).as_bytes()]), Ok(vec![0]));
         assert_eq!(passed(&[fields(LIMITS.fields + 1).as_bytes()]), Err(HeadTooLarge::Fields));
-        // The limit is one for each head.
+        // The limit applies to each head.
         let short = "GET / HTTP/1.1\r\n\r\n".repeat(50);
         assert_eq!(passed(&[short.as_bytes()]), Ok(vec![short.len()]));
     }
 
-    /// One byte at a time, each byte is looked at once.
+    /// Byte by byte, each byte is scanned once.
     #[test]
     fn the_work_is_linear_in_what_arrives() {
         let mut framing = Framing::new(HeadLimits { bytes: 1 << 20, fields: 96 });
@@ -281,11 +281,11 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// However requests are cut into pieces: never a part of a head is passed on, all else at once.
+        /// However requests are cut into pieces: no part of a head is passed on, everything else at once.
         #[test]
         fn pieces_make_no_difference(requests in prop::collection::vec(request(), 1..5), cuts in prop::collection::vec(1_usize..40, 1..60)) {
             let text: String = requests.iter().map(|(text, _)| text.as_str()).collect();
-            // Up to where may be passed on when so many bytes are there.
+            // How much may be passed on when this many bytes have arrived.
             let may = |there: usize| {
                 let mut begin = 0;
                 for (text, head) in &requests {

@@ -1,6 +1,6 @@
-//! What stands between the sockets and the HTTP server: heads are bounded and passed on whole, so that
-//! the server parses each once; idle connections give way to new ones; a client that does not send its
-//! head or does not take its response is cut off. The accepting and HTTP itself are the server's.
+//! The layer between the sockets and the HTTP server. Heads are bounded and passed on complete, so that the server
+//! parses each once. Idle connections give way to new ones. A client that is too slow to send its head or to read its
+//! response is disconnected. The server does the accepting and HTTP itself.
 
 mod connections;
 mod framing;
@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_http::{HttpService, KeepAlive};
+use actix_http::{HttpService, KeepAlive, Request};
 use actix_rt::net::TcpStream;
 use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::body::BoxBody;
@@ -25,63 +25,59 @@ use actix_web::{App, Error, ResponseError as _, web};
 use futures_util::future::Either;
 use tokio::sync::watch;
 
+use super::expect;
 use super::problem::Problem;
 use super::security::security_headers;
-use crate::config;
-use crate::telemetry::metrics::Metrics;
-use connections::{Bounds, Connection, Connections, HeadRefused, Shared};
+use super::state::AppState;
+use connections::{Bounds, Connection, Connections, HeadRefused, ServerContext};
 use framing::{HeadLimits, HeadTooLarge};
 use policy::Timeouts;
 use response::{ResponseBody, Served};
 use stream::{InboundStream, REFUSED_PATH};
 
-/// The limits of a head. 96 fields are the most that the server's parser takes.
+/// The limits of a head. 96 fields are the most that the server's parser reads.
 const HEAD: HeadLimits = HeadLimits { bytes: 32 << 10, fields: 96 };
-/// How long the server waits for a client to close a connection whose request was not read to its end.
+/// How long the server waits for a client to close a connection whose request was not read completely.
 const DISCONNECT_WITHIN: Duration = Duration::from_secs(1);
 /// Connections that the system holds until they are accepted.
 const BACKLOG: i32 = 4_096;
-/// Connections past the budget that wait for idle ones to end: of each kind one part of the budget.
+/// This fraction of the budget may be exceeded by connections that wait for idle ones to end.
 const OVER_BUDGET_PART: usize = 16;
 
 /// Where and how to serve.
 pub struct Inbound {
-    /// The name of the server in its threads.
+    /// The server's name in the names of its threads.
     pub name: &'static str,
     /// The socket.
     pub listener: TcpListener,
     /// Its threads.
     pub workers: usize,
-    /// Connections over all threads, from the budget of descriptors.
+    /// Connections of all threads, from the budget of descriptors.
     pub connections_max: usize,
-    /// How long a stop waits for clients to take the responses that are ready for them.
+    /// How long a stop waits for clients to read the responses that are ready for them.
     pub stop_within_s: u64,
 }
 
-/// A server that runs.
+/// A running server.
 pub struct InboundServer {
     handle: ServerHandle,
     serving: actix_rt::task::JoinHandle<io::Result<()>>,
     stopping: watch::Sender<bool>,
 }
 
-/// How many connections past the budget there may be for a moment: they are accepted, and idle ones end.
+/// How far the budget may be exceeded for a moment: new connections are accepted while idle ones end.
 pub fn over_budget(connections_max: usize) -> usize {
     (connections_max / OVER_BUDGET_PART).clamp(16, 256)
 }
 
 impl Inbound {
-    /// Serves. `configure` is called once on each thread, and says what is served there.
-    pub fn serve<F, C>(
-        self,
-        settings: &config::Server,
-        metrics: &Arc<Metrics>,
-        configure: F,
-    ) -> io::Result<InboundServer>
+    /// Serves. `configure` is called once on each thread and sets up the routes.
+    pub fn serve<F, C>(self, state: &Arc<AppState>, configure: F) -> io::Result<InboundServer>
     where
         F: Fn() -> C + Send + Clone + 'static,
         C: FnOnce(&mut web::ServiceConfig) + 'static,
     {
+        let settings = &state.config.server;
         let bounds = Bounds {
             connections: self.connections_max,
             head_bytes: settings.head_bytes_max,
@@ -92,10 +88,11 @@ impl Inbound {
                 response: settings.response_timeout,
             },
         };
-        // The standard library asks for 128: a burst of connections would be lost before it is accepted.
+        // The standard library uses 128: a burst of connections would be lost before it is accepted.
         rustix::net::listen(&self.listener, BACKLOG)?;
         let (stopping, told) = watch::channel(false);
-        let shared = Shared::new(bounds, Arc::clone(metrics), told);
+        let shared = ServerContext::new(bounds, Arc::clone(&state.metrics), told);
+        let state = Arc::clone(state);
         let server = Server::build()
             .workers(self.workers)
             .max_concurrent_connections(self.connections_max + over_budget(self.connections_max))
@@ -112,14 +109,20 @@ impl Inbound {
                 });
                 let app = App::new().configure(configure()).wrap_fn(serve_one).wrap(security_headers());
                 let app = map_config(app, |()| AppConfig::default());
+                let state = Arc::clone(&state);
+                let expected = fn_service(move |request: Request| {
+                    let refused = expect::refused(request.head(), &state);
+                    std::future::ready(refused.map_or(Ok(request), Err))
+                });
                 let http = HttpService::build()
-                    // Those times are watched here, without a timer for each request.
+                    // These times are checked by `connections`, without a timer for each request.
                     .keep_alive(KeepAlive::Os)
                     .client_request_timeout(Duration::ZERO)
                     .client_disconnect_timeout(DISCONNECT_WITHIN)
                     .on_connect_ext(|stream: &InboundStream, data| {
                         data.insert(Rc::clone(stream.connection()));
                     })
+                    .expect(expected)
                     .h1(app);
                 accept.and_then(http)
             })?
@@ -129,7 +132,7 @@ impl Inbound {
 }
 
 impl InboundServer {
-    /// Accepts no more, ends idle connections, and waits a bounded time for the others.
+    /// Accepts no more connections, ends idle ones, and waits a bounded time for the others.
     pub async fn stop(self) {
         self.stopping.send_replace(true);
         self.handle.stop(true).await;
@@ -139,7 +142,7 @@ impl InboundServer {
     }
 }
 
-/// Serves one request, and knows its connection as busy until its response is written.
+/// Serves one request, and marks its connection as busy until its response is written.
 fn serve_one<S>(
     request: ServiceRequest,
     service: &S,
@@ -163,7 +166,7 @@ where
     }
 }
 
-/// What the sender of a refused head is told.
+/// The response to a refused head.
 fn refusal(reason: HeadRefused) -> Problem {
     let (status, code, detail) = match reason {
         HeadRefused::TooLarge(HeadTooLarge::Bytes) => (

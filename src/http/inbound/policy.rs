@@ -1,5 +1,5 @@
-//! Which connections end so that others can be served: by time, and where a bound is reached. Plain
-//! decisions over what is known of each connection; time is an argument. Nothing here ends one.
+//! Decides which connections end so that others can be served: by time, and when a bound is reached. Pure: it works on
+//! the states of connections, and time is an argument. It ends nothing itself.
 
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::hash::Hash;
@@ -12,29 +12,29 @@ pub(super) struct Timeouts {
     pub(super) head: Duration,
     /// Between two requests.
     pub(super) keep_alive: Duration,
-    /// For a response, from when the client first did not take it.
+    /// For reading a response, from the first time that it was not read.
     pub(super) response: Duration,
 }
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Nothing was received yet, since the acceptance.
+    /// Nothing was received since the connection was accepted, at this time.
     New(Instant),
-    /// A part of a head was received, the first byte then.
+    /// A part of a head was received; its first byte at this time.
     Head(Instant),
-    /// Between two requests.
+    /// Between two requests, since this time.
     Idle(Instant),
     /// A request is being served.
     Serving,
-    /// The client does not take a response, since then.
+    /// The client has not been reading its response, since this time.
     Owing(Instant),
-    /// Its last response is written, and the client has not closed it, since then.
+    /// Its last response is written, and the client has not closed the connection, since this time.
     Lingering(Instant),
 }
 
-/// How long a client may take to close a connection whose last response it has: it needs to see that
-/// response before its own bytes are refused.
+/// How long a client may take to close a connection after its last response: it must be able to read that response
+/// before its own bytes are refused.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// How a connection is to end.
@@ -42,13 +42,13 @@ const LINGER: Duration = Duration::from_secs(2);
 pub(super) enum End {
     /// After a response that says that the head took too long.
     HeadTimeout,
-    /// Without a word: it is between two requests.
+    /// Without a response: it is between two requests.
     Close,
     /// At once, in the middle of a response.
     Abort,
 }
 
-/// Whether a connection's time is over.
+/// Whether a connection has exceeded its time.
 pub(super) fn overdue(phase: Phase, now: Instant, timeouts: &Timeouts) -> Option<End> {
     let over = |since: Instant, limit: Duration| now.saturating_duration_since(since) >= limit;
     match phase {
@@ -60,12 +60,12 @@ pub(super) fn overdue(phase: Phase, now: Instant, timeouts: &Timeouts) -> Option
     }
 }
 
-/// How long a new connection may take until it is one that waits: its request is on its way.
+/// How long a new connection may take before it counts as waiting: its request may be on its way.
 const ARRIVING: Duration = Duration::from_millis(50);
 
-/// Chooses up to `number` connections that can give way to new ones: those without a request, from the
-/// peer that holds the most connections first, and of one peer the one that has waited longest. So a
-/// peer has the whole budget while nobody else wants it, and an equal share of it when all do.
+/// Chooses up to `number` connections to end: those without a request, from the peer with the most connections first,
+/// and of that peer the one that has waited longest. So a peer may use the whole budget while no other needs it, and
+/// gets an equal share of it when all do.
 pub(super) fn give_way<P, K>(all: impl IntoIterator<Item = (P, K, Phase)>, number: usize, now: Instant) -> Vec<K>
 where
     P: Copy + Eq + Hash + Ord,
@@ -94,7 +94,7 @@ where
     while chosen.len() < number
         && let Some((held, peer)) = heap.pop()
     {
-        // A peer without a waiting connection is out.
+        // A peer without a waiting connection is skipped.
         if let Some((_, key)) = waiting_of.get_mut(&peer).and_then(VecDeque::pop_front) {
             chosen.push(key);
             heap.push((held - 1, peer));
@@ -103,7 +103,7 @@ where
     chosen
 }
 
-/// Chooses the connection whose client has kept a bounded resource longest without going on.
+/// Chooses the connection whose client has held a bounded resource longest without progress.
 pub(super) fn longest<K>(all: impl IntoIterator<Item = (K, Option<Instant>)>) -> Option<K> {
     let since = all.into_iter().filter_map(|(key, since)| Some((since?, key)));
     since.min_by_key(|(since, _)| *since).map(|(_, key)| key)
@@ -168,7 +168,7 @@ mod tests {
             };
             prop_assert!(chosen.iter().all(|key| waits(*key)));
             prop_assert_eq!(chosen.len(), number.min((0..all.len()).filter(|key| waits(*key)).count()));
-            // One after the other: no peer with a waiting connection holds more than the one that loses one.
+            // Invariant after each step: no peer with a waiting connection holds more than the one that loses one.
             let mut left: Vec<bool> = vec![true; all.len()];
             for key in chosen {
                 let held = |peer: u8| (0..all.len()).filter(|other| left[*other] && all[*other].0 == peer).count();

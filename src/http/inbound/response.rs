@@ -1,5 +1,5 @@
-//! The bodies of responses on their way to a connection: handed over in parts, so that what a client
-//! does not take is held once, and counted for as long as it is held.
+//! The bodies of responses on their way to a connection: handed over in parts, so that what a client does not read is
+//! held once and counted while it is held.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -10,10 +10,10 @@ use bytes::Bytes;
 
 use super::connections::Connection;
 
-/// Handed over at a time: less than what the server buffers before it writes.
+/// The size of a part: less than what the server buffers before it writes.
 const PART_BYTES: usize = 16 << 10;
 
-/// A request that is being served. Its end is the end of its response.
+/// A request that is being served. It ends when its response ends.
 pub(super) struct Served(Rc<Connection>);
 
 impl Served {
@@ -40,9 +40,9 @@ pub(super) struct ResponseBody {
 }
 
 enum Content {
-    /// All of it is there. What is left of it counts as held.
+    /// Complete in memory. What is left of it counts as held.
     Whole(Bytes),
-    /// It is made as it is sent, or small.
+    /// Produced while it is sent, or small.
     Other(BoxBody),
 }
 

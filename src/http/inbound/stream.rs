@@ -1,6 +1,6 @@
-//! The stream under the HTTP server: it passes on whole heads only, ends when its connection is told
-//! to, and says when the client does not take what is written. It changes no byte of a request; a head
-//! that is refused is replaced by a short request of ours, whose response is the connection's last.
+//! The stream beneath the HTTP server. It passes on complete heads only, ends when its connection is told to, and
+//! reports when the client does not read. It changes no byte of a request; a refused head is replaced by a short
+//! request of our own, whose response is the connection's last.
 
 use std::io;
 use std::pin::Pin;
@@ -15,24 +15,24 @@ use super::connections::{Connection, Connections, HeadRefused};
 use super::framing::{Framing, HeadLimits};
 use super::policy::End;
 
-/// The path of the request that stands in for a refused head.
+/// The path of the request that replaces a refused head.
 pub(super) const REFUSED_PATH: &str = "/-/refused-head";
 const REFUSED_REQUEST: &[u8] = b"GET /-/refused-head HTTP/1.1\r\nhost: -\r\nconnection: close\r\n\r\n";
-/// Read at a time, where a part of a head is held.
+/// The size of a read while a part of a head is held.
 const READ_BYTES: usize = 4_096;
-/// Bytes that are discarded after a refused head, so that the client reads the response before it
-/// hears that its bytes were not read (a reset, RFC 9112, section 9.6).
+/// How many bytes are discarded after a refused head, so that the client reads the response before it learns that its
+/// bytes were not read (a reset, RFC 9112, section 9.6).
 const DISCARDED_MAX: usize = 1 << 20;
 
 /// A connection's bytes.
 pub(super) struct InboundStream {
     socket: TcpStream,
     framing: Framing,
-    /// What was read and not passed on.
+    /// Bytes that were read and not passed on.
     held: BytesMut,
     /// How many of the bytes held may be passed on.
     ready: usize,
-    /// A head was refused, and so many bytes were discarded since.
+    /// Set after a refused head: how many bytes were discarded since.
     discarded: Option<usize>,
     connection: Rc<Connection>,
     connections: Rc<Connections>,
@@ -67,7 +67,7 @@ impl InboundStream {
         self.discarded = Some(0);
     }
 
-    /// Passes on what may be of what is held.
+    /// Passes on the held bytes that may be passed on.
     fn pass(&mut self, out: &mut ReadBuf<'_>) {
         let part = self.ready.min(out.remaining());
         out.put_slice(&self.held[..part]);
@@ -78,7 +78,7 @@ impl InboundStream {
         }
     }
 
-    /// Notes what of a head is held back.
+    /// Records how many bytes of a head are held back.
     fn note_head(&self) {
         let held = self.held.len() - self.ready;
         self.connection.hold_head(if self.discarded.is_none() { held } else { 0 });
@@ -87,7 +87,7 @@ impl InboundStream {
         }
     }
 
-    /// Reads straight into `out`, and holds back the begin of a head.
+    /// Reads directly into `out`, and holds back an incomplete head.
     fn read_through(&mut self, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
         let before = out.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(context, out))?;
@@ -108,7 +108,7 @@ impl InboundStream {
         Poll::Ready(Ok(length))
     }
 
-    /// Reads behind the part of a head that is held.
+    /// Reads more bytes after a held part of a head.
     fn read_behind(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut room = [0; READ_BYTES];
         let mut read = ReadBuf::new(&mut room);
@@ -122,7 +122,7 @@ impl InboundStream {
         Poll::Ready(Ok(read.filled().len()))
     }
 
-    /// Reads and throws away what a client sends after its head was refused. `Ready`: it has ended.
+    /// Reads and discards what a client sends after its head was refused. `Ready`: it has ended.
     fn poll_discard(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let mut room = [0; READ_BYTES];
         while self.discarded.is_some_and(|discarded| discarded < DISCARDED_MAX) {

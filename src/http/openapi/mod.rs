@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document, generated from the route table: each call brings its description, each description the
+//! The OpenAPI 3.1 document, generated from the route table: each call has a description, and each description the
 //! schemas that it refers to.
 
 pub(super) mod operation;
@@ -10,14 +10,14 @@ use operation::{Operation, Schemas, Shape, problem};
 
 use super::problem::Problem;
 
-/// A call as the document needs it.
+/// A call, as the document needs it.
 pub(super) struct Described {
     pub(super) path: &'static str,
     pub(super) method: &'static str,
     pub(super) operation: Operation,
 }
 
-/// The document of these calls, in their order. `allow` says which methods a path has.
+/// The document of these calls, in their order. `allow` returns the methods of a path.
 pub(super) fn document(calls: Vec<Described>, allow: impl Fn(&str) -> String) -> Value {
     let mut schemas = Schemas::new();
     Shape::of::<Problem>().collect(&mut schemas);
@@ -27,7 +27,7 @@ pub(super) fn document(calls: Vec<Described>, allow: impl Fn(&str) -> String) ->
             shape.collect(&mut schemas);
         }
         let mut described = operation.document(path);
-        described["responses"]["405"] = problem(405, &format!("This path takes {}", allow(path)));
+        described["responses"]["405"] = problem(405, &format!("This path supports {}", allow(path)));
         let item = paths.entry(path).or_insert_with(|| json!({}));
         item[method] = described;
     }

@@ -1,5 +1,5 @@
-//! What the OpenAPI document says of one call. A handler's file describes its calls with this builder, beside the
-//! handler; what all calls of a kind have in common is added here.
+//! The description of one call in the OpenAPI document. A handler's file describes its calls with this builder, beside
+//! the handler; what all calls of a kind share is added here.
 
 use std::collections::BTreeMap;
 
@@ -57,55 +57,56 @@ pub(in crate::http) struct Operation {
 }
 
 impl Operation {
-    /// `id` is the name of the call in a generated client.
+    /// `id` is the name of the call in generated clients.
     pub(in crate::http) fn new(id: &'static str, tag: &'static str, summary: &'static str) -> Self {
         let (parameters, responses) = (Vec::new(), BTreeMap::new());
         Self { id, tag, summary, parameters, body: None, responses, shapes: Vec::new(), open: false }
     }
 
-    /// No key is needed.
+    /// The call needs no key.
     pub(in crate::http) fn open(mut self) -> Self {
         self.open = true;
         self
     }
 
-    /// Takes a JSON document.
+    /// The request is a JSON document.
     pub(in crate::http) fn body(mut self, shape: Shape) -> Self {
         self.shapes.push(shape);
         self.body = Some(json!({"required": true, "content": {"application/json": {"schema": shape.reference()}}}));
         self
     }
 
-    /// Takes a body of other kinds: a request body object (OpenAPI 3.1, section 4.8.13) that refers to these shapes.
+    /// The request has a body of other kinds: a request body object (OpenAPI 3.1, section 4.8.13) that refers to these
+    /// shapes.
     pub(in crate::http) fn bodies(mut self, body: Value, shapes: &[Shape]) -> Self {
         self.body = Some(body);
         self.shapes.extend(shapes);
         self
     }
 
-    /// Answers a JSON document.
+    /// A response with a JSON document.
     pub(in crate::http) fn json(mut self, status: u16, what: &str, shape: Shape) -> Self {
         self.shapes.push(shape);
         self.respond(status, what, Some(("application/json", shape.reference())))
     }
 
-    /// Answers a JSON value that no type of the code describes, or a text.
+    /// A response with a JSON value that no type describes, or with text.
     pub(in crate::http) fn content(self, status: u16, what: &str, media_type: &str, schema: Value) -> Self {
         self.respond(status, what, Some((media_type, schema)))
     }
 
-    /// The document describes this type too, which a text holds.
+    /// A type that the document also describes, because a text contains it.
     pub(in crate::http) fn shape(mut self, shape: Shape) -> Self {
         self.shapes.push(shape);
         self
     }
 
-    /// Answers without a body.
+    /// A response without a body.
     pub(in crate::http) fn empty(self, status: u16, what: &str) -> Self {
         self.respond(status, what, None)
     }
 
-    /// Answers a problem document.
+    /// A response with a problem document.
     pub(in crate::http) fn problem(mut self, status: u16, what: &str) -> Self {
         self.responses.insert(status, problem(status, what));
         self
@@ -120,7 +121,7 @@ impl Operation {
         self
     }
 
-    /// These responses carry this header.
+    /// A header of these responses.
     pub(in crate::http) fn header(mut self, statuses: &[u16], name: &str, what: &str) -> Self {
         for status in statuses {
             if let Some(response) = self.responses.get_mut(status) {
@@ -130,7 +131,7 @@ impl Operation {
         self
     }
 
-    /// Takes a query parameter or a header; `location` is `query` or `header`.
+    /// A query parameter or a request header; `location` is `query` or `header`.
     pub(in crate::http) fn parameter(mut self, location: &str, name: &str, what: &str, schema: Value) -> Self {
         self.parameters.push(json!({"name": name, "in": location, "description": what, "schema": schema}));
         self
@@ -141,8 +142,8 @@ impl Operation {
         &self.shapes
     }
 
-    /// Its operation object (OpenAPI 3.1, section 4.8.10), with the path's parameters and the responses that all
-    /// calls of its kind have in common.
+    /// Its operation object (OpenAPI 3.1, section 4.8.10), with the path's parameters and the responses that all calls
+    /// of its kind share.
     pub(in crate::http) fn document(mut self, path: &str) -> Value {
         self.add_common_responses(path);
         let mut parameters: Vec<Value> = path_parameters(path).collect();
@@ -171,13 +172,13 @@ impl Operation {
         let stored = by_account || path.starts_with("/v1/keys") || path == "/v1/events";
         for (applies, status, what) in [
             (keyed && reads, 400, "The path, the query, a header or the body can't be read"),
-            (keyed, 401, "There is no key, or none that is known"),
-            (keyed && !path.starts_with("/v1/dictionary"), 403, "The key's scope does not reach here"),
+            (keyed, 401, "The key is missing or unknown"),
+            (keyed && !path.starts_with("/v1/dictionary"), 403, "The key's scope does not allow this"),
             (has_body, 408, "The body did not arrive in time"),
             (has_body, 413, "The body is too large; nothing was done"),
             (has_body, 415, "The content type is not supported"),
             (has_body, 422, "The document has mistakes; `errors` names each"),
-            (has_body, 500, "An error of the engine; nothing was done"),
+            (has_body, 500, "An internal error; nothing was done"),
             (
                 keyed && stored,
                 503,

@@ -1,14 +1,14 @@
-//! CloudEvents 1.0 in structured content mode: one event in the JSON event format. Extension attributes other than
-//! `account` are legal and are not read.
+//! CloudEvents 1.0 in structured content mode: one event in the JSON event format.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use super::{Encoding, is_json};
-use crate::ingester::batch::{BatchReader, parse, refusal};
+use crate::ingester::batch::{BatchReader, refusal};
 use crate::ingester::members::{Members, Mistake, data, event_id, missing, text};
 use crate::json::{Document, Json};
+use crate::model::attributes::{Attributes, TooManyAttributes};
 use crate::model::event::Event;
 
 pub(super) static CLOUD_EVENT: Encoding = Encoding {
@@ -16,7 +16,7 @@ pub(super) static CLOUD_EVENT: Encoding = Encoding {
     reads_headers: false,
     schema: || Some(event_schema()),
     read: |batch, source| {
-        batch.add(structured, parse(&source.body).map_err(refusal)?);
+        batch.add(structured, Document::read_bytes(&source.body).map_err(refusal)?);
         Ok(())
     },
 };
@@ -28,7 +28,7 @@ pub(super) fn event_schema() -> Value {
 /// Reads an event of the JSON event format.
 pub(super) fn structured(batch: &mut BatchReader<'_>, document: Document) -> Result<Event, Mistake> {
     let Some(object) = document.object() else {
-        return Err(("wrong_type", format!("a CloudEvent is a JSON object, not {}", document.root().kind())));
+        return Err(("wrong_type", format!("a CloudEvent must be a JSON object, not {}", document.root().kind())));
     };
     let json = text("datacontenttype", object.get("datacontenttype"))?.is_none_or(is_json);
     let apart = match (object.get("data"), object.get("data_base64")) {
@@ -40,17 +40,20 @@ pub(super) fn structured(batch: &mut BatchReader<'_>, document: Document) -> Res
         (None, Some(_)) => return Err(not_json()),
         (None, None) => Some(Document::empty_object()),
     };
-    let event = attributes(&mut batch.members, |name| object.get(name))?;
+    let mut event = attributes(&mut batch.members, |name| object.get(name))?;
+    for (name, value) in object.iter().filter(|(name, value)| is_own(name) && *value != Json::Null) {
+        event.attributes.add(name, scalar(name, value)?).map_err(too_many)?;
+    }
     let body = apart.or_else(|| document.into_member("data")).ok_or_else(|| missing("data"))?;
     data(body.root())?;
     Ok(Event { data: body, ..event })
 }
 
-/// All of the event but its data.
+/// All attributes of the event, without its data.
 pub(super) fn attributes<'a>(members: &mut Members, take: impl Fn(&str) -> Option<Json<'a>>) -> Result<Event, Mistake> {
     match text("specversion", take("specversion"))? {
         Some("1.0") => {}
-        Some(_) => return Err(("bad_specversion", "`specversion` is 1.0".into())),
+        Some(_) => return Err(("bad_specversion", "`specversion` must be 1.0".into())),
         None => return Err(missing("specversion")),
     }
     let source = text("source", take("source"))?.filter(|source| !source.is_empty());
@@ -62,14 +65,39 @@ pub(super) fn attributes<'a>(members: &mut Members, take: impl Fn(&str) -> Optio
         id_given: true,
         source: source.ok_or_else(|| missing("source"))?.into(),
         time: members.time(take("time"))?,
+        attributes: Attributes::default(),
         data: Document::empty_object(),
     })
+}
+
+/// Whether an attribute has no place of its own in an event: `subject`, `datacontenttype` and extension attributes.
+pub(super) fn is_own(name: &str) -> bool {
+    !matches!(name, "specversion" | "type" | "source" | "id" | "time" | "account" | "data" | "data_base64")
+}
+
+/// The value of an attribute (CloudEvents 1.0, section 3.2): all types but these two are strings in JSON.
+fn scalar(name: &str, value: Json<'_>) -> Result<Value, Mistake> {
+    match (name, value) {
+        (_, Json::String(text)) => Ok(text.into()),
+        ("subject" | "datacontenttype", _) => text(name, Some(value)).map(Value::from),
+        (_, Json::Bool(truth)) => Ok(truth.into()),
+        (_, Json::Number(digits)) => Ok(digits.parse().map_or(Value::Null, Value::Number)),
+        (_, other) => {
+            let name: String = name.chars().take(80).collect();
+            let detail = format!("the attribute {name:?} is a string, a number, true or false, not {}", other.kind());
+            Err(("wrong_type", detail))
+        }
+    }
+}
+
+pub(super) fn too_many(error: TooManyAttributes) -> Mistake {
+    ("too_many_attributes", error.to_string())
 }
 
 fn decode(encoded: Json<'_>) -> Result<Document, Mistake> {
     let encoded = text("data_base64", Some(encoded))?.unwrap_or_default();
     let bytes = BASE64.decode(encoded).map_err(|_| ("bad_data", "`data_base64` is not base64".to_owned()))?;
-    parse(&bytes.into()).map_err(|_| not_json())
+    Document::read_bytes(&bytes.into()).map_err(|_| not_json())
 }
 
 fn not_json() -> Mistake {
@@ -94,7 +122,11 @@ mod tests {
         let mut document = minimal();
         document["account"] = "acme".into();
         document["comexampleextension"] = 7.into();
+        document["subject"] = "guests/7".into();
+        document["dataschema"] = Value::Null;
         let event = structured(document).expect("an event");
+        let attributes: Vec<_> = event.attributes.iter().collect();
+        assert_eq!(attributes, [("comexampleextension", &json!(7)), ("subject", &json!("guests/7"))]);
         assert_eq!((event.account.as_str(), &*event.source, &*event.id), ("acme", "/pms", "1"));
         assert_eq!(event.data, Document::from(&json!({"a": 1})));
     }
@@ -122,6 +154,8 @@ mod tests {
             ("time", json!("x"), "bad_time"),
             ("data", json!("text"), "wrong_type"),
             ("account", json!(7), "wrong_type"),
+            ("subject", json!(7), "wrong_type"),
+            ("traceparent", json!({}), "wrong_type"),
         ] {
             let mut document = minimal();
             document[member] = value;

@@ -14,9 +14,9 @@ pub(super) static CLOUD_EVENT_BATCH: Encoding = Encoding {
     schema: || Some(json!({"type": "array", "items": event_schema()})),
     read: |batch, source| {
         let Parsed::Many(items) = parse_each(&source.body)? else {
-            return Err(Refusal::Malformed("a batch of CloudEvents is a JSON array".to_owned()));
+            return Err(Refusal::Malformed("a batch of CloudEvents must be a JSON array".to_owned()));
         };
-        items.into_iter().for_each(|item| batch.add(structured, item));
+        items.into_iter().for_each(|item| batch.add_read(structured, item));
         Ok(())
     },
 };

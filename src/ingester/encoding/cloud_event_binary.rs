@@ -1,13 +1,13 @@
 //! CloudEvents 1.0 in binary content mode (HTTP protocol binding, section 3.1): the attributes are headers that begin
-//! with `ce-`, the body is the event's data.
+//! with `ce-`, and `datacontenttype` is `content-type`; the body is the event's data.
 
 use bytes::Bytes;
 use percent_encoding::percent_decode;
 
 use super::Encoding;
-use super::cloud_event::attributes;
+use super::cloud_event::{attributes, is_own, too_many};
 use crate::flow::refusal::Refusal;
-use crate::ingester::batch::{BatchReader, parse, refusal};
+use crate::ingester::batch::{BatchReader, refusal};
 use crate::ingester::members::{Mistake, data};
 use crate::json::{Document, Json};
 use crate::model::event::Event;
@@ -17,8 +17,11 @@ pub(super) static CLOUD_EVENT_BINARY: Encoding = Encoding {
     reads_headers: true,
     schema: || None,
     read: |batch, source| {
-        let body =
-            if source.body.is_empty() { Document::empty_object() } else { parse(&source.body).map_err(refusal)? };
+        let body = if source.body.is_empty() {
+            Document::empty_object()
+        } else {
+            Document::read_bytes(&source.body).map_err(refusal)?
+        };
         let headers = source.headers.iter().map(|(name, value)| Ok((name.clone(), header_text(name, value)?)));
         let headers = headers.collect::<Result<Vec<_>, Refusal>>()?;
         batch.add(|batch, body| event(batch, &headers, body), body);
@@ -28,7 +31,10 @@ pub(super) static CLOUD_EVENT_BINARY: Encoding = Encoding {
 
 fn event(batch: &mut BatchReader<'_>, headers: &[(String, String)], body: Document) -> Result<Event, Mistake> {
     let find = |name: &str| headers.iter().find(|(own, _)| own == name);
-    let event = attributes(&mut batch.members, |name| find(name).map(|(_, value)| Json::String(value)))?;
+    let mut event = attributes(&mut batch.members, |name| find(name).map(|(_, value)| Json::String(value)))?;
+    for (name, value) in headers.iter().filter(|(name, _)| is_own(name)) {
+        event.attributes.add(name, value.as_str().into()).map_err(too_many)?;
+    }
     data(body.root())?;
     Ok(Event { data: body, ..event })
 }
@@ -54,12 +60,12 @@ mod tests {
     use super::*;
     use crate::flow::refusal::Refusal;
     use crate::ingester::batch::Batch;
-    use crate::ingester::encoding::Source;
+    use crate::ingester::encoding::RequestContent;
 
     fn read_event(headers: &[(&str, &str)], body: &'static [u8]) -> Result<Batch, Refusal> {
         let headers =
             headers.iter().map(|(name, value)| ((*name).to_owned(), Bytes::copy_from_slice(value.as_bytes())));
-        let source = Source { body: Bytes::from_static(body), headers: headers.collect() };
+        let source = RequestContent { body: Bytes::from_static(body), headers: headers.collect() };
         CLOUD_EVENT_BINARY.read(&source, None)
     }
 

@@ -6,6 +6,7 @@ use super::Encoding;
 use crate::ingester::batch::{BatchReader, parse_each};
 use crate::ingester::members::{Mistake, data, event_id, missing};
 use crate::json::{Document, Json, Parsed};
+use crate::model::attributes::Attributes;
 use crate::model::event::Event;
 use crate::model::id::new_event_id;
 
@@ -15,7 +16,7 @@ pub(super) static JSON: Encoding = Encoding {
     schema: || Some(json!({"oneOf": [event_schema(), {"type": "array", "items": event_schema()}]})),
     read: |batch, source| {
         match parse_each(&source.body)? {
-            Parsed::Many(items) => items.into_iter().for_each(|item| batch.add(event, item)),
+            Parsed::Many(items) => items.into_iter().for_each(|item| batch.add_read(event, item)),
             Parsed::One(one) => batch.add(event, one),
         }
         Ok(())
@@ -26,11 +27,10 @@ pub(super) fn event_schema() -> Value {
     json!({"$ref": "#/components/schemas/EventDocument"})
 }
 
-/// Reads one event. A member that is not known is a mistake, since a misspelt `account` would fire another
-/// customer's triggers.
+/// Reads one event. An unknown member is a mistake, since a misspelt `account` would fire another customer's triggers.
 pub(super) fn event(batch: &mut BatchReader<'_>, document: Document) -> Result<Event, Mistake> {
     let Some(object) = document.object() else {
-        return Err(("wrong_type", format!("an event is a JSON object, not {}", document.root().kind())));
+        return Err(("wrong_type", format!("an event must be a JSON object, not {}", document.root().kind())));
     };
     let take = |name| object.get(name).filter(|value| *value != Json::Null);
     if take("specversion").is_some() {
@@ -57,5 +57,6 @@ pub(super) fn event(batch: &mut BatchReader<'_>, document: Document) -> Result<E
     }
     let source = members.no_source();
     let data = document.into_member("data").ok_or_else(|| missing("data"))?;
-    Ok(Event { account, event_type, id, id_given, source, time, hops: 0, data })
+    let attributes = Attributes::default();
+    Ok(Event { account, event_type, id, id_given, source, time, attributes, hops: 0, data })
 }

@@ -1,19 +1,25 @@
-//! NDJSON: one event object a line. A line that is not JSON costs that line. Blank lines don't count.
+//! NDJSON: one event object per line. A line that is not JSON is rejected alone. Blank lines are not counted.
 
 use bytes::Bytes;
 use serde_json::json;
 
 use super::{Encoding, json};
-use crate::ingester::batch::{BatchReader, parse};
+use crate::flow::refusal::Refusal;
+use crate::ingester::batch::{BatchReader, mistake};
 use crate::ingester::members::Mistake;
+use crate::json::{Document, is_wide};
 use crate::model::event::Event;
 
 pub(super) static JSON_LINES: Encoding = Encoding {
     media_types: &["application/x-ndjson", "application/ndjson", "application/jsonl"],
     reads_headers: false,
-    schema: || Some(json!({"type": "string", "description": "One event object a line"})),
+    schema: || Some(json!({"type": "string", "description": "One event object per line"})),
     read: |batch, source| {
         let body = &source.body;
+        // Its line breaks have more bytes than one.
+        if is_wide(body) {
+            return Err(Refusal::Malformed("the lines are UTF-16 or UTF-32; send them as UTF-8".to_owned()));
+        }
         let mut start = 0;
         while start < body.len() {
             let end = memchr::memchr(b'\n', &body[start..]).map_or(body.len(), |length| start + length);
@@ -28,6 +34,5 @@ pub(super) static JSON_LINES: Encoding = Encoding {
 };
 
 fn line(batch: &mut BatchReader<'_>, text: Bytes) -> Result<Event, Mistake> {
-    let document = parse(&text).map_err(|malformed| ("malformed_json", malformed.to_string()))?;
-    json::event(batch, document)
+    json::event(batch, Document::read_bytes(&text).map_err(mistake)?)
 }

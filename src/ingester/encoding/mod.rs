@@ -1,5 +1,5 @@
-//! The encodings of a request's events, one file for each: its media types, how it is read, and what the OpenAPI
-//! document says of it. To add one, write its file and list it in [`ALL`].
+//! The encodings of a request's events, one file for each: its media types, its reader, and its description in the
+//! OpenAPI document. To add one, write its file and list it in [`ALL`].
 
 mod cloud_event;
 mod cloud_event_batch;
@@ -15,25 +15,24 @@ use crate::flow::refusal::Refusal;
 use crate::model::id::AccountId;
 use crate::model::media_type::MediaType;
 
-/// One way in which a request holds events.
+/// A way to encode the events of a request.
 #[derive(Debug)]
 pub struct Encoding {
-    /// Its media types in small letters. The first is the one that documents name.
+    /// Its media types in lower case. Documents name the first one.
     pub media_types: &'static [&'static str],
-    /// Whether a part of the event comes in headers whose names begin with `ce-`.
+    /// Whether a part of the event is sent in headers whose names begin with `ce-`.
     pub reads_headers: bool,
-    /// The JSON schema of a body; `None` where the body is any JSON value.
+    /// The JSON schema of a body; `None` if the body is any JSON value.
     pub schema: fn() -> Option<Value>,
-    read: fn(&mut BatchReader<'_>, &Source) -> Result<(), Refusal>,
+    read: fn(&mut BatchReader<'_>, &RequestContent) -> Result<(), Refusal>,
 }
 
-/// What a request holds: its body, and where the encoding reads headers, those that begin with `ce-`, without that
-/// prefix and as they came.
+/// The content of a request: its body and, if the encoding reads headers, those that carry attributes of a CloudEvent.
 #[derive(Debug, Clone, Default)]
-pub struct Source {
+pub struct RequestContent {
     /// The body.
     pub body: Bytes,
-    /// Names in small letters, and values.
+    /// Names of attributes in lower case, and their values unchanged.
     pub headers: Vec<(String, Bytes)>,
 }
 
@@ -46,20 +45,20 @@ pub static ALL: [&Encoding; 5] = [
     &cloud_event_binary::CLOUD_EVENT_BINARY,
 ];
 
-/// A media type that no encoding has; the text says which ones can be sent.
+/// A media type that no encoding has; the text lists those that are supported.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Unsupported(pub String);
 
 impl Encoding {
-    /// Reads a request's events. `only_account` is the one that its sender may post for.
-    pub(super) fn read(&self, source: &Source, only_account: Option<&AccountId>) -> Result<Batch, Refusal> {
+    /// Reads a request's events. The sender may post only for `only_account`, if that is given.
+    pub(super) fn read(&self, source: &RequestContent, only_account: Option<&AccountId>) -> Result<Batch, Refusal> {
         let mut reader = BatchReader::new(only_account);
         (self.read)(&mut reader, source)?;
         reader.finish()
     }
 
-    /// The encoding of a request by its media type, in small letters and without parameters. `has_attributes` says that
-    /// it has the header `ce-specversion`, and so that it may be a CloudEvent in binary mode.
+    /// The encoding of a request, from its media type in lower case and without parameters. `has_attributes`: it has
+    /// the header `ce-specversion`, and so may be a CloudEvent in binary mode.
     pub fn select(media_type: Option<&str>, has_attributes: bool) -> Result<&'static Self, Unsupported> {
         let by_type = media_type.and_then(|own| ALL.into_iter().find(|one| one.media_types.contains(&own)));
         match by_type {
@@ -78,7 +77,7 @@ impl Encoding {
     }
 }
 
-/// Whether a media type, with or without parameters, says JSON.
+/// Whether a media type, with or without parameters, is JSON.
 fn is_json(media_type: &str) -> bool {
     MediaType::parse(media_type.trim()).is_some_and(|media_type| media_type.is_json())
 }

@@ -1,5 +1,5 @@
-//! Ids in this process' memory: for an embedded store, whose node has no other beside it. They are
-//! gone when it ends.
+//! Ids in this process's memory, for an embedded store: its node has no other beside it. They are lost when the process
+//! ends.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +18,7 @@ pub(super) struct MemoryWindow {
 #[derive(Default)]
 struct Ids {
     known: HashMap<Mark, Known>,
-    /// In the order in which they were accepted, so that the oldest are forgotten first.
+    /// In the order of acceptance, so that the oldest are forgotten first.
     accepted: VecDeque<(Instant, Mark)>,
 }
 
@@ -28,14 +28,14 @@ enum Known {
 }
 
 impl MemoryWindow {
-    /// Remembers ids for `window`, at most `max` of them: past it the oldest is forgotten early.
+    /// Remembers ids for `window`, at most `max` of them: at that number the oldest is forgotten early.
     pub(super) fn new(window: Duration, max: usize) -> Self {
         Self { window, max, ids: Mutex::default() }
     }
 
-    /// With all forgotten whose time is over.
+    /// The ids, without those whose time is over.
     fn ids(&self, now: Instant) -> std::sync::MutexGuard<'_, Ids> {
-        // What a panic left behind is whole: each change is one insertion or removal.
+        // A poisoned lock is still valid: each change is one insertion or removal.
         let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some((since, mark)) = ids.accepted.front().copied()
             && (now.duration_since(since) >= self.window || ids.accepted.len() > self.max)
@@ -102,7 +102,7 @@ mod tests {
         }
         assert_eq!(claim(&memory, 2).await, Standing::Seen);
         assert_eq!(claim(&memory, 1).await, Standing::Seen);
-        assert_eq!(claim(&memory, 0).await, Standing::Claimed, "past the bound");
+        assert_eq!(claim(&memory, 0).await, Standing::Claimed, "forgotten at the bound");
         let later = Instant::now() + Duration::from_secs(3_601);
         let ids = memory.ids(later);
         assert!(ids.accepted.is_empty() && ids.known.len() == 1, "the claim is still open");

@@ -1,6 +1,6 @@
-//! Events whose id was seen before in the same account: they are answered as if they were taken, and
-//! fire nothing. An id counts as seen once its event was accepted; while that is open, a second
-//! request with it waits for the first, so that no refused event is taken for one that was accepted.
+//! The idempotency window: an event whose id was seen before in the same account gets the response of an accepted
+//! event, but fires nothing. An id is seen once its event was accepted. Until that is decided, a second request with
+//! the same id waits for the first, so that a refused event never counts as accepted.
 
 mod memory;
 mod shared;
@@ -20,31 +20,30 @@ pub use shared::AddressError;
 
 use crate::config::{Ingest, StoreSettings};
 
-/// How long an id is kept for a request that has not said how it went: one whose node died. A
-/// request is answered well within it.
+/// How long an id stays claimed by a request that has not reported its result because its node died. A request normally
+/// ends well within this time.
 const CLAIMED_FOR: Duration = Duration::from_secs(10);
 /// How long a request waits for another one with the same id.
 const WAITED_FOR: Duration = Duration::from_secs(5);
 const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
-/// What tells an event apart from all others: a hash of account, source and id, so that what is kept
-/// of each is small and says nothing of it.
+/// Identifies an event: a hash of account, source and id. It is small, and does not reveal what it is made of.
 type Mark = [u8; 16];
 
-/// What is known of an id.
+/// The state of an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
-    /// It was not known, and is now claimed for whoever asked.
+    /// It was unknown, and is now claimed for this request.
     Claimed,
     /// Its event was accepted.
     Seen,
-    /// It is claimed for somebody else.
+    /// It is claimed by another request.
     Open,
 }
 
-/// Where ids are kept.
+/// Stores ids.
 trait Keeper: Send + Sync {
-    /// Claims what is not known.
+    /// Claims the unknown ones.
     fn claim<'a>(&'a self, marks: &'a [Mark], claimant: &'a str) -> BoxFuture<'a, Result<Vec<Standing>, Unavailable>>;
     /// Ends a claim: the events were accepted, or were not.
     fn settle<'a>(
@@ -55,7 +54,7 @@ trait Keeper: Send + Sync {
     ) -> BoxFuture<'a, Result<(), Unavailable>>;
 }
 
-/// Why nothing can be said of ids.
+/// Why ids can't be checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unavailable {
     /// Redis is unavailable.
@@ -64,13 +63,13 @@ pub enum Unavailable {
     Open,
 }
 
-/// Knows the ids of a window of time.
+/// The ids that were seen within a window of time.
 #[derive(Clone)]
 pub struct IdempotencyWindow {
     keeper: Arc<dyn Keeper>,
 }
 
-/// Ids that were claimed for one request.
+/// The ids that are claimed for one request.
 pub struct Claims {
     keeper: Arc<dyn Keeper>,
     claimant: String,
@@ -78,8 +77,8 @@ pub struct Claims {
 }
 
 impl IdempotencyWindow {
-    /// Prepares what the settings want; `None` where every event is to fire. On Redis all nodes have
-    /// the ids in common; elsewhere they are in memory and end with the process.
+    /// Creates what the settings demand; `None` if every event is to fire. With Redis all nodes share the ids;
+    /// otherwise they are in memory and end with the process.
     pub fn new(ingest: &Ingest, store: &StoreSettings) -> Result<Option<Self>, AddressError> {
         let window = ingest.duplicate_window;
         if window.is_zero() {
@@ -92,8 +91,8 @@ impl IdempotencyWindow {
         Ok(Some(Self { keeper }))
     }
 
-    /// Takes the events out whose id was seen, also those that come twice among these, and claims
-    /// the ids of the others. Says how many were taken out. Only ids that the producer gave count.
+    /// Removes the events whose id was seen, and those that are repeated in the request, and claims the ids of the
+    /// others. Returns how many were removed. Only ids chosen by the producer count.
     pub async fn sift(&self, events: &mut Vec<Event>) -> Result<(usize, Claims), Unavailable> {
         let before = events.len();
         let mut own = HashSet::new();
@@ -109,7 +108,7 @@ impl IdempotencyWindow {
         Ok((before - events.len(), claims))
     }
 
-    /// Claims all or waits: two requests that each hold an id of the other's must not wait for ever.
+    /// Claims all or none: two requests that each hold an id of the other must not wait for ever.
     async fn claim(&self, marks: &[Mark], claimant: &str) -> Result<Vec<Standing>, Unavailable> {
         let begun = Instant::now();
         loop {
@@ -123,7 +122,7 @@ impl IdempotencyWindow {
             if begun.elapsed() >= WAITED_FOR {
                 return Err(Unavailable::Open);
             }
-            // Not in step with the other request.
+            // Different for each request, so that two of them do not retry in step.
             let uneven = u32::from(claimant.bytes().last().unwrap_or_default() % 16);
             tokio::time::sleep(ASKED_AGAIN_AFTER + Duration::from_millis(1) * uneven).await;
         }
@@ -131,8 +130,7 @@ impl IdempotencyWindow {
 }
 
 impl Claims {
-    /// The events were accepted: their ids are seen from now on. Or they were not, and may come
-    /// again.
+    /// Reports whether the events were accepted. If so, their ids are seen from now on; if not, they may be sent again.
     pub async fn settle(self, accepted: bool) {
         if self.keeper.settle(&self.marks, &self.claimant, accepted).await.is_err() {
             tracing::warn!(
@@ -147,7 +145,7 @@ impl Claims {
 fn mark(event: &Event) -> Mark {
     let mut hash = Sha256::new();
     for part in [event.account.as_str(), &event.source, &event.id] {
-        // With its length, so that no two lists of parts make the same bytes.
+        // With the length of each part, so that different lists of parts never hash the same bytes.
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());
     }
@@ -166,6 +164,7 @@ mod tests {
 
     fn event(account: &str, source: &str, id: &str, id_given: bool) -> Event {
         Event {
+            attributes: Default::default(),
             hops: 0,
             account: AccountId::new(account).expect("a name"),
             event_type: EventType::new("a").expect("a type"),
@@ -192,13 +191,13 @@ mod tests {
         let duplicates = duplicates(60_000);
         let same = || vec![event("a", "", "1", true), event("a", "", "1", true), event("a", "", "made", false)];
         let (new, known, claims) = fresh(&duplicates, same()).await;
-        assert_eq!((new, known), (2, 1), "twice among themselves");
+        assert_eq!((new, known), (2, 1), "one is repeated in the request");
         claims.settle(false).await;
         let (new, known, claims) = fresh(&duplicates, same()).await;
-        assert_eq!((new, known), (2, 1), "what was refused may come again");
+        assert_eq!((new, known), (2, 1), "a refused event may be sent again");
         claims.settle(true).await;
         let (new, known, claims) = fresh(&duplicates, same()).await;
-        assert_eq!((new, known), (1, 2), "an id that was made is never known");
+        assert_eq!((new, known), (1, 2), "a generated id never counts");
         claims.settle(true).await;
         for other in [event("b", "", "1", true), event("a", "s", "1", true), event("a", "", "2", true)] {
             assert_eq!(fresh(&duplicates, vec![other]).await.0, 1);
@@ -214,7 +213,7 @@ mod tests {
             let duplicates = duplicates.clone();
             async move { fresh(&duplicates, vec![event("a", "", "2", true), event("a", "", "1", true)]).await.0 }
         });
-        // It has asked at least once, and holds nothing meanwhile.
+        // By now it has asked at least once, and holds no claim.
         tokio::task::yield_now().await;
         let (new, _, third) = fresh(&duplicates, vec![event("a", "", "2", true)]).await;
         assert_eq!(new, 1);

@@ -1,4 +1,4 @@
-//! Ids in Redis, which all nodes have in common: a key for each, which goes away by itself.
+//! Ids in Redis, shared by all nodes: one key for each, which expires.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::redis::{Cmd, Code, Link, Pipeline, RedisError, RedisResult, Value};
 
 pub use crate::redis::AddressError;
 
-/// The value of an id whose event was accepted. No claimant is called so.
+/// The value of an id whose event was accepted. No claimant has this name.
 const SEEN: &str = "seen";
-/// The most ids asked for at a time: Redis does nothing else meanwhile.
+/// The most ids per request: Redis runs nothing else meanwhile.
 const GROUP_MAX: usize = 256;
 
-/// Frees an id, if it is still claimed for who asks.
+/// Releases an id if this claimant still holds it.
 const FREE: &str = r"
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0";
@@ -32,7 +32,7 @@ impl RedisWindow {
         Ok(Self { link, window, free: Code::new(FREE) })
     }
 
-    /// Asks for each id; on a cluster one by one, as each has a slot of its own.
+    /// Asks for each id; on a cluster one by one, as each has its own hash slot.
     async fn ask(&self, marks: &[Mark], question: impl Fn(&Mark, &mut Pipeline)) -> RedisResult<Vec<Value>> {
         let at_once = if self.link.is_cluster() { 1 } else { GROUP_MAX };
         let groups = marks.chunks(at_once).map(|group| {
@@ -84,8 +84,8 @@ impl Keeper for RedisWindow {
     }
 }
 
-/// What the answers to `SET … NX` and `GET` say. A claim that was asked for again, because the first
-/// answer did not come, is found to be ours by its value.
+/// Interprets the responses to `SET … NX` and `GET`. A claim that was requested again, because the first response was
+/// lost, is recognized as our own by its value.
 fn standing(answer: &[Value], claimant: &str) -> Standing {
     match answer {
         [Value::Okay, _] => Standing::Claimed,

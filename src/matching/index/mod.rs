@@ -21,7 +21,7 @@ mod witness;
 use std::sync::OnceLock;
 
 pub use bucket::Bucket;
-pub use search::{Ended, Search};
+pub use search::{Search, SearchEnd};
 
 use super::pattern::Pattern;
 use witness::Filed;

@@ -12,7 +12,7 @@ use super::postings::Member;
 use super::tree::Entry;
 use crate::json::{Json, Object};
 use crate::matching::evaluate::Subject;
-use crate::matching::limits::Limits;
+use crate::matching::limits::FilterLimits;
 use crate::matching::network::Address;
 use crate::matching::steps::{Steps, TooCostly};
 
@@ -24,7 +24,7 @@ const FIRST: (i64, usize, u32) = (i64::MIN, 0, 0);
 
 /// How a search came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum SearchEnd {
     /// Every listener that the event fires was found.
     Complete,
     /// Whoever was told of one wanted no more; [`Search::run`] goes on after it.
@@ -72,7 +72,11 @@ enum Source<T> {
 
 impl<T: Listener> Search<T> {
     /// A search in some buckets.
-    pub fn new<'b>(buckets: impl IntoIterator<Item = &'b Bucket<T>>, subject: &mut Subject<'_>, limits: &Limits) -> Self
+    pub fn new<'b>(
+        buckets: impl IntoIterator<Item = &'b Bucket<T>>,
+        subject: &mut Subject<'_>,
+        limits: &FilterLimits,
+    ) -> Self
     where
         T: 'b,
     {
@@ -116,14 +120,14 @@ impl<T: Listener> Search<T> {
 
     /// Calls `found` with each listener that the event fires, as long as it wants more. The subject is of the same data
     /// at each call.
-    pub fn run(&mut self, subject: &mut Subject<'_>, mut found: impl FnMut(&Arc<T>) -> bool) -> Ended {
+    pub fn run(&mut self, subject: &mut Subject<'_>, mut found: impl FnMut(&Arc<T>) -> bool) -> SearchEnd {
         while let Some(source) = self.sources.get(self.state.source) {
             match self.state.run(source, &self.buckets, subject, &mut found) {
-                Ended::Complete => (self.state.source, self.state.from) = (self.state.source + 1, FIRST),
+                SearchEnd::Complete => (self.state.source, self.state.from) = (self.state.source + 1, FIRST),
                 ended => return ended,
             }
         }
-        if self.state.given_up { Ended::TooCostly } else { Ended::Complete }
+        if self.state.given_up { SearchEnd::TooCostly } else { SearchEnd::Complete }
     }
 }
 
@@ -134,34 +138,34 @@ impl State {
         buckets: &[Bucket<T>],
         subject: &mut Subject<'_>,
         found: &mut impl FnMut(&Arc<T>) -> bool,
-    ) -> Ended {
-        let mut ended = Ended::Complete;
+    ) -> SearchEnd {
+        let mut ended = SearchEnd::Complete;
         match source {
             Source::Few(bucket) => {
-                let Held::Few(few) = &buckets[*bucket].0 else { return Ended::Complete };
+                let Held::Few(few) = &buckets[*bucket].0 else { return SearchEnd::Complete };
                 for (place, listener) in few.iter().enumerate().skip(self.from.1) {
                     self.from.1 = place + 1;
                     ended = self.evaluate(listener, subject, found);
-                    if ended != Ended::Complete {
+                    if ended != SearchEnd::Complete {
                         break;
                     }
                 }
             }
             Source::Everyone(bucket) => {
-                let Held::Many(many) = &buckets[*bucket].0 else { return Ended::Complete };
+                let Held::Many(many) = &buckets[*bucket].0 else { return SearchEnd::Complete };
                 many.everyone.walk(self.from.1, i64::MIN, |Member(listener)| {
                     self.from.1 = address(listener) + 1;
                     ended = self.evaluate(listener, subject, found);
-                    ended == Ended::Complete
+                    ended == SearchEnd::Complete
                 });
             }
             Source::Postings { bucket, hash } => {
-                let Held::Many(many) = &buckets[*bucket].0 else { return Ended::Complete };
-                let Some(listeners) = many.postings.get(*hash) else { return Ended::Complete };
+                let Held::Many(many) = &buckets[*bucket].0 else { return SearchEnd::Complete };
+                let Some(listeners) = many.postings.get(*hash) else { return SearchEnd::Complete };
                 listeners.walk(self.from.1, |listener| {
                     self.from.1 = address(listener) + 1;
                     ended = self.candidate(listener, subject, found);
-                    ended == Ended::Complete
+                    ended == SearchEnd::Complete
                 });
             }
             Source::Ranges { node, number, repeated } => {
@@ -172,14 +176,14 @@ impl State {
                     let (low, address, place) = range.key();
                     self.from = (low, address, place + 1);
                     if self.steps.take(1).is_err() {
-                        ended = Ended::TooCostly;
+                        ended = SearchEnd::TooCostly;
                     } else if range.high >= *number && (!repeated || self.evaluated.insert(address)) {
                         ended = match repeated {
                             true => self.evaluate(&range.listener, subject, found),
                             false => self.candidate(&range.listener, subject, found),
                         };
                     }
-                    ended == Ended::Complete
+                    ended == SearchEnd::Complete
                 });
             }
         }
@@ -192,12 +196,12 @@ impl State {
         listener: &Arc<T>,
         subject: &mut Subject<'_>,
         found: &mut impl FnMut(&Arc<T>) -> bool,
-    ) -> Ended {
+    ) -> SearchEnd {
         let in_several = listener.filing().0.get().is_some_and(|filed| filed.places().len() > 1);
         if in_several && !self.evaluated.insert(address(listener)) {
             return match self.steps.take(1) {
-                Ok(()) => Ended::Complete,
-                Err(TooCostly) => Ended::TooCostly,
+                Ok(()) => SearchEnd::Complete,
+                Err(TooCostly) => SearchEnd::TooCostly,
             };
         }
         self.evaluate(listener, subject, found)
@@ -208,9 +212,9 @@ impl State {
         listener: &Arc<T>,
         subject: &mut Subject<'_>,
         found: &mut impl FnMut(&Arc<T>) -> bool,
-    ) -> Ended {
+    ) -> SearchEnd {
         let Some(pattern) = listener.pattern() else {
-            return if found(listener) { Ended::Complete } else { Ended::Paused };
+            return if found(listener) { SearchEnd::Complete } else { SearchEnd::Paused };
         };
         let given = self.steps_per_listener_max.min(self.steps.left());
         let mut steps = Steps::new(given);
@@ -219,13 +223,13 @@ impl State {
         let charged = if matches == Ok(true) { used.saturating_sub(FREE_STEPS) } else { used.max(1) };
         let out_of_steps = self.steps.take(charged).is_err();
         match matches {
-            Ok(true) if !found(listener) => Ended::Paused,
-            Ok(_) if out_of_steps => Ended::TooCostly,
-            Ok(_) => Ended::Complete,
-            Err(TooCostly) if self.steps.left() == 0 => Ended::TooCostly,
+            Ok(true) if !found(listener) => SearchEnd::Paused,
+            Ok(_) if out_of_steps => SearchEnd::TooCostly,
+            Ok(_) => SearchEnd::Complete,
+            Err(TooCostly) if self.steps.left() == 0 => SearchEnd::TooCostly,
             Err(TooCostly) => {
                 self.too_costly += 1;
-                Ended::Complete
+                SearchEnd::Complete
             }
         }
     }
@@ -360,7 +364,7 @@ impl<'s, 'd, T: Listener> Walk<'s, 'd, T> {
             Kind::Part => {
                 for part in text.as_bytes().windows(length) {
                     self.steps.take(1)?;
-                    self.look_up_repeated(path.bytes(kind, length, part));
+                    self.look_up_once(path.bytes(kind, length, part), true);
                 }
             }
             Kind::NetworkV4 | Kind::NetworkV6 => {
@@ -375,14 +379,12 @@ impl<'s, 'd, T: Listener> Walk<'s, 'd, T> {
     }
 
     fn look_up(&mut self, hash: u64) {
-        if self.many.postings.get(hash).is_some() && (!self.repeated || self.looked_up.insert(hash)) {
-            self.sources.push(Source::Postings { bucket: self.bucket, hash });
-        }
+        self.look_up_once(hash, self.repeated);
     }
 
-    /// Where the same lookup may come again within one text.
-    fn look_up_repeated(&mut self, hash: u64) {
-        if self.many.postings.get(hash).is_some() && self.looked_up.insert(hash) {
+    /// Notes who is filed under a hash; once, where the same lookup may be repeated.
+    fn look_up_once(&mut self, hash: u64, repeated: bool) {
+        if self.many.postings.get(hash).is_some() && (!repeated || self.looked_up.insert(hash)) {
             self.sources.push(Source::Postings { bucket: self.bucket, hash });
         }
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::bucket::Held;
 use super::*;
 use crate::json::Document;
-use crate::matching::{Limits, Pattern, Subject};
+use crate::matching::{FilterLimits, Pattern, Subject};
 
 #[derive(Debug)]
 struct Waiting {
@@ -41,7 +41,7 @@ fn filled(with: &[&Arc<Waiting>]) -> Bucket<Waiting> {
     bucket
 }
 
-fn search(bucket: &Bucket<Waiting>, data: &Value, limits: &Limits) -> (Vec<String>, Ended, usize, usize) {
+fn search(bucket: &Bucket<Waiting>, data: &Value, limits: &FilterLimits) -> (Vec<String>, SearchEnd, usize, usize) {
     let document = Document::from(data);
     let mut subject = Subject::new(document.object().expect("an object"));
     let mut search = Search::new([bucket], &mut subject, limits);
@@ -55,8 +55,8 @@ fn search(bucket: &Bucket<Waiting>, data: &Value, limits: &Limits) -> (Vec<Strin
 }
 
 fn found(bucket: &Bucket<Waiting>, data: Value) -> Vec<String> {
-    let (names, ended, too_costly, _) = search(bucket, &data, &Limits::default());
-    assert_eq!((ended, too_costly), (Ended::Complete, 0));
+    let (names, ended, too_costly, _) = search(bucket, &data, &FilterLimits::default());
+    assert_eq!((ended, too_costly), (SearchEnd::Complete, 0));
     names
 }
 
@@ -178,7 +178,7 @@ fn the_rarest_condition_is_the_witness() {
         bucket.add(&waiting(number, pattern));
     }
     let data = json!({"status": "confirmed", "rental": {"id": "r777"}, "paid": true});
-    let (names, _, _, steps) = search(&bucket, &data, &Limits::default());
+    let (names, _, _, steps) = search(&bucket, &data, &FilterLimits::default());
     assert_eq!(names, ["777"]);
     assert!(steps < 100, "{steps} steps for one of a thousand");
 }
@@ -203,8 +203,8 @@ fn the_cost_does_not_grow_with_what_does_not_fire() {
     let steps = |listeners: usize| {
         let mut bucket = Bucket::default();
         (0..listeners).for_each(|number| bucket.add(&waiting(number, patterns(number))));
-        let (names, ended, _, steps) = search(&bucket, &data, &Limits::default());
-        assert_eq!((names, ended), (["37", "40", "41", "43", "44"].map(str::to_owned).to_vec(), Ended::Complete));
+        let (names, ended, _, steps) = search(&bucket, &data, &FilterLimits::default());
+        assert_eq!((names, ended), (["37", "40", "41", "43", "44"].map(str::to_owned).to_vec(), SearchEnd::Complete));
         steps
     };
     let (few, many) = (steps(100), steps(10_000));
@@ -217,8 +217,8 @@ fn a_list_of_the_same_value_is_looked_up_once() {
     (0..100).for_each(|number| bucket.add(&waiting(number, json!({"a": ["x"], "b": [number]}))));
     (0..100).for_each(|number| bucket.add(&waiting(number, json!({"n": [{"numeric": [">", 1]}], "c": [number]}))));
     let data = json!({"a": vec!["x"; 1_000], "n": vec![7; 1_000]});
-    let (_, ended, _, steps) = search(&bucket, &data, &Limits::default());
-    assert_eq!(ended, Ended::Complete);
+    let (_, ended, _, steps) = search(&bucket, &data, &FilterLimits::default());
+    assert_eq!(ended, SearchEnd::Complete);
     assert!(steps < 20_000, "{steps}");
 }
 
@@ -227,14 +227,14 @@ fn an_event_has_a_budget_that_what_fires_is_not_charged_to() {
     let mut bucket = Bucket::default();
     (0..2_000)
         .for_each(|number| bucket.add(&waiting(number, json!({"a": [{"exists": true}], "b": [{"exists": false}]}))));
-    let limits = Limits { steps_per_event_max: 1_000, ..Limits::default() };
+    let limits = FilterLimits { steps_per_event_max: 1_000, ..FilterLimits::default() };
     let (names, ended, too_costly, _) = search(&bucket, &json!({"a": 1}), &limits);
-    assert_eq!((names.len(), ended, too_costly), (2_000, Ended::Complete, 0));
+    assert_eq!((names.len(), ended, too_costly), (2_000, SearchEnd::Complete, 0));
     let (names, ended, too_costly, steps) = search(&bucket, &json!({"a": 1, "b": 1}), &limits);
-    assert_eq!((names.len(), ended, too_costly, steps), (0, Ended::TooCostly, 0, 1_000));
+    assert_eq!((names.len(), ended, too_costly, steps), (0, SearchEnd::TooCostly, 0, 1_000));
     // The walk of the data counts, too.
     let (_, ended, _, steps) = search(&bucket, &json!({"a": vec![json!([]); 5_000]}), &limits);
-    assert_eq!((ended, steps), (Ended::TooCostly, 1_000));
+    assert_eq!((ended, steps), (SearchEnd::TooCostly, 1_000));
     assert_eq!(bucket.unselective(), 2_000);
 }
 
@@ -247,9 +247,9 @@ fn a_listener_whose_filter_costs_too_much_takes_no_other_along() {
         &waiting("all", Value::Null),
     ]);
     let data = json!({"n": (0..500).collect::<Vec<_>>(), "z": 1});
-    let limits = Limits { steps_per_trigger_max: 10_000, ..Limits::default() };
+    let limits = FilterLimits { steps_per_trigger_max: 10_000, ..FilterLimits::default() };
     let (names, ended, too_costly, _) = search(&bucket, &data, &limits);
-    assert_eq!((names, ended, too_costly), (vec!["all".to_owned(), "cheap".to_owned()], Ended::Complete, 1));
+    assert_eq!((names, ended, too_costly), (vec!["all".to_owned(), "cheap".to_owned()], SearchEnd::Complete, 1));
 }
 
 /// quamina #518: memory. What a listener takes in the index, beside itself.

@@ -23,7 +23,7 @@ pub(super) fn read_headers(fields: &mut Fields) -> Vec<(String, String)> {
         None => return Vec::new(),
         Some(Value::Object(members)) => members,
         Some(other) => {
-            let detail = format!("`headers` is an object of strings, not {}", kind(&other));
+            let detail = format!("`headers` must be an object of strings, not {}", kind(&other));
             fields.refuse("/headers", "wrong_type", detail);
             return Vec::new();
         }
@@ -39,7 +39,7 @@ pub(super) fn read_headers(fields: &mut Fields) -> Vec<(String, String)> {
                 continue;
             }
             other => {
-                let detail = format!("a header's value is a string, not {}", kind(&other));
+                let detail = format!("a header's value must be a string, not {}", kind(&other));
                 fields.refuse(pointer, "wrong_type", detail);
                 continue;
             }
@@ -65,7 +65,7 @@ pub(super) fn read_secrets(fields: &mut Fields) -> Vec<Secret> {
         None => return short.into_iter().collect(),
         Some(Value::Array(list)) => list,
         Some(other) => {
-            let detail = format!("`secrets` is a list of objects, not {}", kind(&other));
+            let detail = format!("`secrets` must be a list of objects, not {}", kind(&other));
             fields.refuse("/secrets", "wrong_type", detail);
             return Vec::new();
         }

@@ -12,6 +12,7 @@ use super::position::Position;
 use super::rights;
 use super::scripts::{self, Changes, Entry, LOG, LogValue, Trouble};
 use super::state::SharedState;
+use crate::model::duration_text::DurationText;
 use crate::redis::{ANSWER_WITHIN, Cmd, Connection, Value, is_refusal};
 use crate::store::OpenError;
 use crate::store::feed::{self, Observed, Saved};
@@ -90,7 +91,7 @@ impl Follower {
                 _ => {}
             }
             if begun.elapsed() >= within {
-                return Err(OpenError::Unreachable { place, waited_s: within.as_secs(), detail });
+                return Err(OpenError::Unreachable { place, waited: DurationText(within), detail });
             }
             if said.is_none_or(|said| said.elapsed() >= SAID_AGAIN_AFTER) {
                 said = Some(Instant::now());

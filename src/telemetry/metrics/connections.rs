@@ -2,7 +2,7 @@
 
 use prometheus::IntGauge;
 
-use super::kind::{CounterBy, Label, subject};
+use super::kind::{CounterBy, label, subject};
 
 subject! {
     /// The connections of clients.
@@ -14,54 +14,24 @@ subject! {
     }
 }
 
-/// Why the node ended a client's connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConnectionEnd {
-    /// It was idle for `server.keep_alive_ms`.
-    Idle,
-    /// It was idle, and others wanted to connect.
-    GaveWay,
-    /// A head was not sent within `server.head_timeout_ms`.
-    HeadTimeout,
-    /// A head was over a limit.
-    HeadTooLarge,
-    /// Its head was incomplete for longest when all such heads had `server.head_bytes_max`.
-    HeadBytes,
-    /// A response was not taken within `server.response_timeout_ms`.
-    ResponseTimeout,
-    /// Its response was not taken for longest when all such responses had `server.response_bytes_max`.
-    ResponseBytes,
-    /// The node stops.
-    Stopping,
-}
-
-impl Label for ConnectionEnd {
-    const NAME: &'static str = "reason";
-    const ALL: &'static [Self] = &[
-        Self::Idle,
-        Self::GaveWay,
-        Self::HeadTimeout,
-        Self::HeadTooLarge,
-        Self::HeadBytes,
-        Self::ResponseTimeout,
-        Self::ResponseBytes,
-        Self::Stopping,
-    ];
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Idle => "idle",
-            Self::GaveWay => "gave_way",
-            Self::HeadTimeout => "head_timeout",
-            Self::HeadTooLarge => "head_too_large",
-            Self::HeadBytes => "head_bytes",
-            Self::ResponseTimeout => "response_timeout",
-            Self::ResponseBytes => "response_bytes",
-            Self::Stopping => "stopping",
-        }
-    }
-
-    fn index(self) -> usize {
-        self as usize
+label! {
+    /// Why the node ended a client's connection.
+    pub enum ConnectionEnd = "reason" {
+        /// It was idle for `server.keep_alive_ms`.
+        Idle = "idle",
+        /// It was idle, and others wanted to connect.
+        GaveWay = "gave_way",
+        /// A head was not sent within `server.head_timeout_ms`.
+        HeadTimeout = "head_timeout",
+        /// A head was over a limit.
+        HeadTooLarge = "head_too_large",
+        /// Its head was incomplete for longest when all such heads had `server.head_bytes_max`.
+        HeadBytes = "head_bytes",
+        /// A response was not taken within `server.response_timeout_ms`.
+        ResponseTimeout = "response_timeout",
+        /// Its response was not taken for longest when all such responses had `server.response_bytes_max`.
+        ResponseBytes = "response_bytes",
+        /// The node stops.
+        Stopping = "stopping",
     }
 }

@@ -23,11 +23,12 @@ subject! {
 }
 
 /// Why events and requests with events are rejected: the codes that a producer receives.
-const CODES: [&str; 31] = [
+const CODES: [&str; 33] = [
     "account_not_allowed",
     "bad_account",
     "bad_data",
     "bad_event_type",
+    "bad_gzip",
     "bad_hops",
     "bad_id",
     "bad_specversion",
@@ -50,6 +51,7 @@ const CODES: [&str; 31] = [
     "rate_limited",
     "stopping",
     "store_unavailable",
+    "too_many_attributes",
     "unknown_member",
     "unsupported_charset",
     "unsupported_content_coding",

@@ -115,4 +115,32 @@ macro_rules! subject {
     };
 }
 
-pub(super) use subject;
+/// Defines a label: its values with their words, each written once.
+macro_rules! label {
+    ($(#[doc = $about:literal])+ pub enum $label:ident = $name:literal {
+        $($(#[doc = $meaning:literal])+ $value:ident = $word:literal,)+
+    }) => {
+        $(#[doc = $about])+
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $label {
+            $($(#[doc = $meaning])+ $value,)+
+        }
+
+        impl super::kind::Label for $label {
+            const NAME: &'static str = $name;
+            const ALL: &'static [Self] = &[$(Self::$value,)+];
+
+            fn word(self) -> &'static str {
+                match self {
+                    $(Self::$value => $word,)+
+                }
+            }
+
+            fn index(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+
+pub(super) use {label, subject};

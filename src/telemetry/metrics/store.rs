@@ -2,7 +2,7 @@
 
 use prometheus::{IntCounter, IntGauge};
 
-use super::kind::{CounterBy, Label, subject};
+use super::kind::{CounterBy, label, subject};
 
 subject! {
     /// The store and what is live.
@@ -26,36 +26,18 @@ subject! {
     }
 }
 
-/// Why all of the store in Redis is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SnapshotReason {
-    /// The node starts.
-    Start,
-    /// It is another store: emptied, or restored from a backup.
-    Epoch,
-    /// It is behind what was read before.
-    Behind,
-    /// It has another history than the one read before.
-    History,
-    /// Its log no longer reaches back to what was read before.
-    Gap,
-}
-
-impl Label for SnapshotReason {
-    const NAME: &'static str = "reason";
-    const ALL: &'static [Self] = &[Self::Start, Self::Epoch, Self::Behind, Self::History, Self::Gap];
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Start => "start",
-            Self::Epoch => "epoch",
-            Self::Behind => "behind",
-            Self::History => "history",
-            Self::Gap => "gap",
-        }
-    }
-
-    fn index(self) -> usize {
-        self as usize
+label! {
+    /// Why all of the store in Redis is read.
+    pub enum SnapshotReason = "reason" {
+        /// The node starts.
+        Start = "start",
+        /// It is another store: emptied, or restored from a backup.
+        Epoch = "epoch",
+        /// It is behind what was read before.
+        Behind = "behind",
+        /// It has another history than the one read before.
+        History = "history",
+        /// Its log no longer reaches back to what was read before.
+        Gap = "gap",
     }
 }

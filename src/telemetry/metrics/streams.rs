@@ -2,7 +2,7 @@
 
 use prometheus::{Gauge, IntCounter, IntGauge};
 
-use super::kind::{CounterBy, Label, subject};
+use super::kind::{CounterBy, label, subject};
 
 subject! {
     /// The streams that carry deliveries between nodes.
@@ -20,27 +20,12 @@ subject! {
     }
 }
 
-/// Which node won a claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Redeemed {
-    /// This node.
-    Won,
-    /// Another node.
-    Lost,
-}
-
-impl Label for Redeemed {
-    const NAME: &'static str = "result";
-    const ALL: &'static [Self] = &[Self::Won, Self::Lost];
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Won => "won",
-            Self::Lost => "lost",
-        }
-    }
-
-    fn index(self) -> usize {
-        self as usize
+label! {
+    /// Which node won a claim.
+    pub enum Redeemed = "result" {
+        /// This node.
+        Won = "won",
+        /// Another node.
+        Lost = "lost",
     }
 }

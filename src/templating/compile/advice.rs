@@ -4,7 +4,7 @@
 use super::findings::Findings;
 use super::origin::Origins;
 use crate::model::template::Format;
-use crate::templating::program::{Call, Expression, Node, Nodes, Place, Write};
+use crate::templating::program::{Call, EscapeContext, Expression, Nodes, TemplateNode, ValueNode};
 use crate::templating::render::helpers::{self, Gives};
 
 /// Warns of values that are hardly meant so.
@@ -27,16 +27,18 @@ pub(crate) fn warn(
 /// JSON written by hand where only text stands: a value in its quotes is not escaped for it.
 fn by_hand(nodes: &Nodes, quote: &str, origins: &Origins<'_>, findings: &mut Findings<'_>) {
     for three in nodes.windows(3) {
-        let [Node::Text(before), Node::Write(write), Node::Text(after)] = three else { continue };
+        let [TemplateNode::Text(before), TemplateNode::Write(write), TemplateNode::Text(after)] = three else {
+            continue;
+        };
         let begins = |text: &str| {
             let before_quote = text.strip_suffix(quote).map(str::trim_end);
             before_quote.is_some_and(|text| text.ends_with([':', ',', '[', '{', '=']))
         };
-        let in_json = write.place != Place::JsonString || before.content.contains(quote);
+        let in_json = write.place != EscapeContext::JsonString || before.content.contains(quote);
         if in_json
             && begins(&before.content)
             && after.content.starts_with(quote)
-            && write.place != (Place::JsonValue { depth: 0 })
+            && write.place != (EscapeContext::JsonValue { depth: 0 })
         {
             let at = origins.offset(before.id, before.content.len() - quote.len());
             findings.warning("json_by_hand", at, format!("This is JSON inside of text: a quote or line break in the value would break it. Write {{{{json x}}}} in place of {quote}{{{{x}}}}{quote}."));
@@ -50,7 +52,7 @@ fn by_hand(nodes: &Nodes, quote: &str, origins: &Origins<'_>, findings: &mut Fin
 }
 
 /// A value in a `text` template that is sent as HTML or CSV, and not escaped for it.
-fn unescaped(write: &Write, content_type: Option<&str>, findings: &mut Findings<'_>) {
+fn unescaped(write: &ValueNode, content_type: Option<&str>, findings: &mut Findings<'_>) {
     let media_type = content_type.map(|text| text.split(';').next().unwrap_or(text).trim().to_ascii_lowercase());
     let (helper, gives) = match media_type.as_deref() {
         Some("text/html") => ("html", Gives::Html),
@@ -74,9 +76,9 @@ fn unescaped(write: &Write, content_type: Option<&str>, findings: &mut Findings<
     }
 }
 
-fn each_write(nodes: &Nodes, look: &mut impl FnMut(&Write)) {
+fn each_write(nodes: &Nodes, look: &mut impl FnMut(&ValueNode)) {
     for node in nodes {
-        if let Node::Write(write) = node {
+        if let TemplateNode::Write(write) = node {
             look(write);
         }
         for inner in node.inner() {
@@ -86,8 +88,8 @@ fn each_write(nodes: &Nodes, look: &mut impl FnMut(&Write)) {
 }
 
 /// Where a JSON value stands, `number`, `money` and a date in seconds write a text in quotes.
-fn number_as_text(write: &Write, findings: &mut Findings<'_>) {
-    let (Place::JsonValue { .. }, Expression::Call(call)) = (write.place, &write.value) else { return };
+fn number_as_text(write: &ValueNode, findings: &mut Findings<'_>) {
+    let (EscapeContext::JsonValue { .. }, Expression::Call(call)) = (write.place, &write.value) else { return };
     let helper = helpers::get(call.helper);
     let instead = match helper.gives {
         Gives::Figures => "{{to_number x}} or {{round x 2}}",

@@ -3,7 +3,7 @@
 
 use super::findings::Findings;
 use super::origin::Origins;
-use crate::templating::program::{Node, Nodes};
+use crate::templating::program::{Nodes, TemplateNode};
 use crate::templating::render::escape::percent;
 
 /// What a value is taken to be long, in bytes, for the first buffer.
@@ -14,7 +14,7 @@ const ELEMENTS: usize = 4;
 /// Says where the author's text becomes something else in a form: that is hardly meant.
 pub(crate) fn warn_of_form_text(nodes: &Nodes, origins: &Origins<'_>, findings: &mut Findings<'_>) {
     for node in nodes {
-        if let Node::Text(text) = node {
+        if let TemplateNode::Text(text) = node {
             let find =
                 |byte: u8| memchr::memchr(byte, text.content.as_bytes()).map(|byte| origins.offset(text.id, byte));
             if let Some(at) = find(b'\n') {
@@ -37,7 +37,7 @@ pub(crate) fn warn_of_form_text(nodes: &Nodes, origins: &Origins<'_>, findings: 
 /// Encodes what can't stand in a form or a URL, in the author's text.
 pub(crate) fn encode(nodes: &mut Nodes) {
     for node in nodes {
-        if let Node::Text(text) = node {
+        if let TemplateNode::Text(text) = node {
             text.content = percent::constant(&text.content).into();
         }
         if let Some(separator) = node.separator_mut() {
@@ -57,7 +57,7 @@ pub(crate) fn join(nodes: Nodes) -> Nodes {
             *inner = join(std::mem::take(inner));
         }
         match (joined.last_mut(), node) {
-            (Some(Node::Text(before)), Node::Text(text)) => {
+            (Some(TemplateNode::Text(before)), TemplateNode::Text(text)) => {
                 before.content = format!("{}{}", before.content, text.content).into();
             }
             (_, node) => joined.push(node),
@@ -68,13 +68,13 @@ pub(crate) fn join(nodes: Nodes) -> Nodes {
 
 /// How long a body is likely to be.
 pub(crate) fn bytes_expected(nodes: &Nodes) -> usize {
-    let bytes = |node: &Node| match node {
-        Node::Text(text) => text.content.len(),
-        Node::Write(_) => VALUE_BYTES,
-        Node::If(chosen) => bytes_expected(&chosen.then).max(bytes_expected(&chosen.otherwise)),
-        Node::Each(each) => ELEMENTS * bytes_expected(&each.body),
-        Node::With(with) => bytes_expected(&with.body),
-        Node::Parts(parts) => parts.parts.iter().map(bytes_expected).sum(),
+    let bytes = |node: &TemplateNode| match node {
+        TemplateNode::Text(text) => text.content.len(),
+        TemplateNode::Write(_) => VALUE_BYTES,
+        TemplateNode::If(chosen) => bytes_expected(&chosen.then).max(bytes_expected(&chosen.otherwise)),
+        TemplateNode::Each(each) => ELEMENTS * bytes_expected(&each.body),
+        TemplateNode::With(with) => bytes_expected(&with.body),
+        TemplateNode::Parts(parts) => parts.parts.iter().map(bytes_expected).sum(),
     };
     nodes.iter().map(bytes).sum()
 }

@@ -11,10 +11,13 @@ use super::tag_lookup::TagLookup;
 use super::tags;
 use crate::json::Json;
 use crate::model::event::EventPattern;
-use crate::templating::nearest::{Nearest, nearest};
+use crate::templating::nearest::{Nearest, likely, nearest};
 
-/// Paths that every event has.
-const EVENT_PATHS: [&str; 5] = ["event", "event.type", "event.id", "event.time", "event.account"];
+/// What the engine itself puts into every template's data.
+pub const EVENT_PATHS: [&str; 7] =
+    ["event.type", "event.id", "event.time", "event.account", "event.source", "event.subject", "event.datacontenttype"];
+/// Names that a CloudEvent has for something else than an attribute that templates see.
+const NO_ATTRIBUTES: [&str; 3] = ["data", "database64", "specversion"];
 
 /// The most bytes of a name that a message repeats.
 const SHOWN_BYTES_MAX: usize = 100;
@@ -111,7 +114,9 @@ impl<'d> Known<'d> {
     }
 
     fn carries(&self, path: &str) -> bool {
-        EVENT_PATHS.contains(&path)
+        path == "event"
+            || EVENT_PATHS.contains(&path)
+            || is_extension(path)
             || self.data_has(path)
             || self.carried().is_none_or(|carried| carried.all.contains(path))
             // `length` is how many elements a list has.
@@ -143,6 +148,18 @@ impl<'d> Known<'d> {
         };
         self.carried.get_or_init(ask).as_ref()
     }
+}
+
+/// Whether a path is that of an extension attribute, which a CloudEvent may have (CloudEvents 1.0, section 3.1). One
+/// that is a letter or two away from what every event has was most likely meant to be that.
+fn is_extension(path: &str) -> bool {
+    let is_attribute = |name: &str| {
+        let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        !name.is_empty() && name.chars().all(letters) && !NO_ATTRIBUTES.contains(&name)
+    };
+    let Some(name) = path.strip_prefix("event.").filter(|name| is_attribute(name)) else { return false };
+    let known = EVENT_PATHS.iter().filter_map(|known| known.strip_prefix("event."));
+    likely(name, known).is_none()
 }
 
 /// A name of the author's, as a message repeats it.

@@ -5,8 +5,7 @@ mod advice;
 pub(crate) mod diagnostic;
 mod findings;
 mod finish;
-mod known;
-mod look_alikes;
+pub(super) mod known;
 mod origin;
 mod parse;
 mod paths;
@@ -22,11 +21,11 @@ use bytes::Bytes;
 use self::diagnostic::Diagnostic;
 use self::findings::Findings;
 use self::known::Known;
-use self::parse::Parsed;
+use self::parse::ParsedTemplate;
 use self::scan::Scanned;
 use self::shape::Shape;
 use self::tag_lookup::TagLookup;
-use super::limits::Limits;
+use super::limits::TemplateLimits;
 use super::program::Nodes;
 use super::render::data::Data;
 use super::render::run;
@@ -40,7 +39,7 @@ use crate::model::template::Format;
 pub struct Compiled {
     format: Format,
     nodes: Nodes,
-    limits: Limits,
+    limits: TemplateLimits,
     bytes_expected: usize,
 }
 
@@ -79,13 +78,13 @@ pub fn compile(
     body: &str,
     dictionary: &dyn TagLookup,
     event: Option<&EventPattern>,
-    limits: &Limits,
+    limits: &TemplateLimits,
 ) -> Checked {
     compile_in(format, body, &Setting { event, ..Setting::of(dictionary) }, limits)
 }
 
 /// Compiles and checks a body, with what is known where it is used.
-pub fn compile_in(format: Format, body: &str, setting: &Setting<'_>, limits: &Limits) -> Checked {
+pub fn compile_in(format: Format, body: &str, setting: &Setting<'_>, limits: &TemplateLimits) -> Checked {
     // Editors put a byte order mark before a text; nobody means to send it.
     let body = body.strip_prefix('\u{feff}').unwrap_or(body);
     // A file ends with a line break, which would become a part of the last value.
@@ -101,7 +100,12 @@ pub fn compile_in(format: Format, body: &str, setting: &Setting<'_>, limits: &Li
 }
 
 /// The program of a text, unless an error was found, and all that was found.
-fn program(shape: Shape, text: &str, setting: &Setting<'_>, limits: &Limits) -> (Option<Nodes>, Vec<Diagnostic>) {
+fn program(
+    shape: Shape,
+    text: &str,
+    setting: &Setting<'_>,
+    limits: &TemplateLimits,
+) -> (Option<Nodes>, Vec<Diagnostic>) {
     let mut findings = Findings::of(text);
     let Some(scanned) = scan::scan(text, limits, &mut findings) else {
         return (None, findings.into_list());
@@ -115,11 +119,12 @@ fn prepare(
     shape: Shape,
     scanned: &Scanned,
     setting: &Setting<'_>,
-    limits: &Limits,
+    limits: &TemplateLimits,
     findings: &mut Findings<'_>,
 ) -> Option<Nodes> {
     let known = Known::new(setting.dictionary, setting.event, setting.data);
-    let Parsed { mut nodes, origins, writes } = parse::parse(scanned, shape.escapes(), &known, limits, findings)?;
+    let ParsedTemplate { mut nodes, origins, writes } =
+        parse::parse(scanned, shape.escapes(), &known, limits, findings)?;
     place::place(shape, &mut nodes, writes, &origins, findings);
     if let (Shape::Body(format), false) = (shape, findings.has_error()) {
         advice::warn(&nodes, format, setting.content_type, &origins, findings);

@@ -3,7 +3,7 @@
 
 /// A path's parts.
 #[derive(Debug, PartialEq, Eq, Default)]
-pub(crate) struct Written {
+pub(crate) struct PathParts {
     /// `@root…`
     pub(crate) root: bool,
     /// `@…`: something a loop knows.
@@ -16,8 +16,8 @@ pub(crate) struct Written {
 }
 
 /// Reads a path that the parser has taken for one.
-pub(crate) fn read(text: &str) -> Written {
-    let mut written = Written::default();
+pub(crate) fn read(text: &str) -> PathParts {
+    let mut written = PathParts::default();
     let mut rest = text;
     for prefix in ["this.", "this/", "./"] {
         if let Some(after) = rest.strip_prefix(prefix) {
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn every_form_of_a_path() {
         let steps = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-        let plain = |names| Written { steps: steps(names), ..Written::default() };
+        let plain = |names| PathParts { steps: steps(names), ..PathParts::default() };
         for (text, expected) in [
             ("a", plain(&["a"])),
             ("a.b/c", plain(&["a", "b", "c"])),
@@ -79,17 +79,17 @@ mod tests {
             ("a.this", plain(&["a"])),
             ("[this]", plain(&["this"])),
             ("thistle", plain(&["thistle"])),
-            ("this", Written { explicit: true, ..plain(&[]) }),
-            ("this.a", Written { explicit: true, ..plain(&["a"]) }),
-            ("./a", Written { explicit: true, ..plain(&["a"]) }),
-            ("../a", Written { ups: 1, ..plain(&["a"]) }),
-            ("../../a.b", Written { ups: 2, ..plain(&["a", "b"]) }),
-            ("../this", Written { ups: 1, ..plain(&[]) }),
-            ("@root", Written { root: true, ..plain(&[]) }),
-            ("@root.a", Written { root: true, ..plain(&["a"]) }),
-            ("@rooted", Written { local: true, ..plain(&["rooted"]) }),
-            ("@index", Written { local: true, ..plain(&["index"]) }),
-            ("@../first", Written { local: true, ups: 1, ..plain(&["first"]) }),
+            ("this", PathParts { explicit: true, ..plain(&[]) }),
+            ("this.a", PathParts { explicit: true, ..plain(&["a"]) }),
+            ("./a", PathParts { explicit: true, ..plain(&["a"]) }),
+            ("../a", PathParts { ups: 1, ..plain(&["a"]) }),
+            ("../../a.b", PathParts { ups: 2, ..plain(&["a", "b"]) }),
+            ("../this", PathParts { ups: 1, ..plain(&[]) }),
+            ("@root", PathParts { root: true, ..plain(&[]) }),
+            ("@root.a", PathParts { root: true, ..plain(&["a"]) }),
+            ("@rooted", PathParts { local: true, ..plain(&["rooted"]) }),
+            ("@index", PathParts { local: true, ..plain(&["index"]) }),
+            ("@../first", PathParts { local: true, ups: 1, ..plain(&["first"]) }),
         ] {
             assert_eq!(read(text), expected, "{text}");
         }

@@ -11,7 +11,7 @@ use super::{Setting, finish, program};
 use crate::model::headers::{HEADERS_BYTES_MAX, sent};
 use crate::model::target::Target;
 use crate::model::url::{TriggerUrl, has_expressions};
-use crate::templating::limits::Limits;
+use crate::templating::limits::TemplateLimits;
 use crate::templating::program::Nodes;
 use crate::templating::render::data::Data;
 use crate::templating::render::run;
@@ -26,7 +26,7 @@ pub struct Expressions {
     url: Option<UrlExpressions>,
     /// The headers with expressions, by their place among the trigger's.
     headers: Vec<(usize, Nodes)>,
-    limits: Limits,
+    limits: TemplateLimits,
 }
 
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Expressions {
         url: &TriggerUrl,
         headers: &[(String, String)],
         setting: &Setting<'_>,
-        limits: &Limits,
+        limits: &TemplateLimits,
     ) -> (Option<Self>, Vec<RequestFinding>) {
         let mut found = Vec::new();
         let mut failed = false;
@@ -129,7 +129,7 @@ impl Expressions {
 }
 
 impl UrlExpressions {
-    fn render(&self, data: &Data, limits: &Limits) -> Result<TriggerUrl, Unsendable> {
+    fn render(&self, data: &Data, limits: &TemplateLimits) -> Result<TriggerUrl, Unsendable> {
         let rest = text(&self.path_and_query, data, limits)?;
         let path = rest.split('?').next().unwrap_or("");
         let mut segments = path.split('/');
@@ -148,7 +148,7 @@ fn vanishes(segment: &str) -> bool {
     matches!(plain.as_str(), "" | "." | "..")
 }
 
-fn text(nodes: &Nodes, data: &Data, limits: &Limits) -> Result<String, Unsendable> {
+fn text(nodes: &Nodes, data: &Data, limits: &TemplateLimits) -> Result<String, Unsendable> {
     let bytes = run::render(nodes, data.root(), limits, finish::bytes_expected(nodes))?;
     Ok(String::from_utf8(bytes).map_err(|_| Unrendered::Failed)?)
 }

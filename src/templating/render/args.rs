@@ -31,7 +31,7 @@ pub(crate) struct Args<'r, 'a> {
 }
 
 /// What a helper comes to.
-pub(crate) type Outcome<'a> = Result<Datum<'a>, Stop>;
+pub(crate) type HelperResult<'a> = Result<Datum<'a>, Stop>;
 
 impl<'r, 'a> Args<'r, 'a> {
     pub(crate) fn new(run: &'r mut (dyn Evaluator<'a> + 'r), call: &'a Call) -> Self {
@@ -133,7 +133,7 @@ impl<'r, 'a> Args<'r, 'a> {
     }
 
     /// A text that the helper made. Its length is paid for and bounded.
-    pub(crate) fn made(&mut self, text: String) -> Outcome<'a> {
+    pub(crate) fn made(&mut self, text: String) -> HelperResult<'a> {
         self.fits(text.len())?;
         self.spend_bytes(text.len())?;
         Ok(Datum::Text(text.into()))

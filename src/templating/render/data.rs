@@ -1,8 +1,12 @@
 //! The data that templates see: one per event, shared by all its renderings. It never changes
 //! once made.
 
-use crate::json::{Document, Json};
+use crate::json::{Document, Json, Put};
+use crate::model::attributes::Attributes;
 use crate::model::event::Event;
+
+/// What every event has.
+const REQUIRED: [&str; 4] = ["type", "id", "time", "account"];
 
 /// An event's data with what is known of the event itself under `event`.
 #[derive(Debug, Clone)]
@@ -11,7 +15,7 @@ pub struct Data {
 }
 
 /// What a template sees of the event beside its data.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct About<'a> {
     /// `event.type`
     pub event_type: &'a str,
@@ -21,6 +25,10 @@ pub struct About<'a> {
     pub time: &'a str,
     /// `event.account`
     pub account: &'a str,
+    /// `event.source`; missing where it is empty.
+    pub source: &'a str,
+    /// `event.subject`, `event.datacontenttype`, and `event.` with the name of an extension attribute.
+    pub attributes: Option<&'a Attributes>,
 }
 
 impl Data {
@@ -31,16 +39,23 @@ impl Data {
             id: &event.id,
             time: &event.time,
             account: event.account.as_str(),
+            source: &event.source,
+            attributes: Some(&event.attributes),
         };
         Self::with(event.data, about)
     }
 
-    /// Data for a preview. The four members of `event` are set in the data's own `event` where
-    /// that is an object, and stand in its place where it is anything else.
+    /// Data for a preview. What is known of the event is set in the data's own `event` where that is an object, and
+    /// stands in its place where it is anything else.
     pub fn with(data: impl Into<Document>, about: About<'_>) -> Self {
         let mut document = data.into();
-        let told = [("type", about.event_type), ("id", about.id), ("time", about.time), ("account", about.account)];
-        document.set_below("event", &told);
+        let required = REQUIRED.into_iter().zip([about.event_type, about.id, about.time, about.account]);
+        let source = (!about.source.is_empty()).then_some(("source", about.source));
+        let texts = required.chain(source).map(|(name, text)| (name, Put::Text(text)));
+        let attributes = about.attributes.into_iter().flat_map(Attributes::iter);
+        // What every event has is never another's to say.
+        let attributes = attributes.filter(|(name, _)| !REQUIRED.contains(name) && *name != "source");
+        document.set_below("event", texts.chain(attributes.map(|(name, value)| (name, Put::Value(value)))));
         Self { document }
     }
 
@@ -58,7 +73,13 @@ mod tests {
 
     #[test]
     fn the_event_is_told_beside_its_data() {
-        let about = About { event_type: "guest.created", id: "1", time: "2026-01-02T03:04:05Z", account: "acme" };
+        let about = About {
+            event_type: "guest.created",
+            id: "1",
+            time: "2026-01-02T03:04:05Z",
+            account: "acme",
+            ..About::default()
+        };
         let told = json!({"type": "guest.created", "id": "1", "time": "2026-01-02T03:04:05Z", "account": "acme"});
         for (own, expected) in [
             (json!({}), told.clone()),
@@ -72,5 +93,19 @@ mod tests {
             let expected = Document::from(&json!({"event": expected}));
             assert_eq!(Data::with(&own, about).root(), expected.root());
         }
+    }
+
+    #[test]
+    fn attributes_are_told_and_take_no_other_place() {
+        let mut attributes = Attributes::default();
+        for (name, value) in
+            [("subject", json!("7")), ("n", json!(1.50)), ("id", json!("other")), ("flag", json!(true))]
+        {
+            attributes.add(name, value).expect("room");
+        }
+        let about = About { id: "1", source: "/pms", attributes: Some(&attributes), ..About::default() };
+        let told = json!({"event": {"type": "", "id": "1", "time": "", "account": "", "source": "/pms", "subject": "7",
+            "n": 1.50, "flag": true}});
+        assert_eq!(Data::with(&json!({}), about).root(), Document::from(&told).root());
     }
 }

@@ -14,7 +14,7 @@ use crate::json::Json;
 
 /// What a value says of time.
 #[derive(Debug, Clone)]
-pub(crate) enum Told {
+pub(crate) enum TimeValue {
     /// A point in time, and the zone it was told in.
     Moment(Timestamp, TimeZone),
     /// A day and a time of day, with no word of where.
@@ -44,7 +44,7 @@ impl Unit {
 /// From so many digits on a number counts milliseconds: seconds reach 11 digits in the year 5138.
 const MILLISECOND_DIGITS: usize = 12;
 
-impl Told {
+impl TimeValue {
     /// Reads a value. `from` is the pattern it is written in, `unit` what a number counts.
     pub(crate) fn read(value: &Datum<'_>, from: Option<&str>, unit: Option<Unit>) -> Option<Self> {
         match value {
@@ -82,7 +82,7 @@ pub(crate) fn find_zone(name: &str) -> Option<TimeZone> {
     (name.len() <= 64).then(|| TimeZone::get(name).ok())?
 }
 
-fn text(text: &str, from: Option<&str>, unit: Option<Unit>) -> Option<Told> {
+fn text(text: &str, from: Option<&str>, unit: Option<Unit>) -> Option<TimeValue> {
     if let Some(pattern) = from {
         return by_pattern(pattern, text);
     }
@@ -94,11 +94,11 @@ fn text(text: &str, from: Option<&str>, unit: Option<Unit>) -> Option<Told> {
     }
     iso(text).or_else(|| {
         let zoned = rfc2822::parse(text).ok()?;
-        Some(Told::Moment(zoned.timestamp(), zoned.time_zone().clone()))
+        Some(TimeValue::Moment(zoned.timestamp(), zoned.time_zone().clone()))
     })
 }
 
-fn since_1970(number: &Decimal, unit: Option<Unit>) -> Option<Told> {
+fn since_1970(number: &Decimal, unit: Option<Unit>) -> Option<TimeValue> {
     let (whole, _) = number.parts();
     let milliseconds = match unit {
         Some(unit) => unit == Unit::Milliseconds,
@@ -109,29 +109,29 @@ fn since_1970(number: &Decimal, unit: Option<Unit>) -> Option<Told> {
     let rest = seconds.subtract(&whole)?.multiply(&Decimal::from(1_000_000_000_i64))?;
     let nanoseconds = i32::try_from(rest.rounded(0, Rounding::Down).to_whole()?).ok()?;
     let moment = Timestamp::new(whole.to_whole()?, nanoseconds).ok()?;
-    Some(Told::Moment(moment, TimeZone::UTC))
+    Some(TimeValue::Moment(moment, TimeZone::UTC))
 }
 
-fn iso(text: &str) -> Option<Told> {
+fn iso(text: &str) -> Option<TimeValue> {
     let pieces = Pieces::parse(text).ok()?;
-    let Some(time) = pieces.time() else { return Some(Told::Day(pieces.date())) };
+    let Some(time) = pieces.time() else { return Some(TimeValue::Day(pieces.date())) };
     let local = pieces.date().to_datetime(time);
     let Some(offset) = pieces.to_numeric_offset() else {
-        return Some(Told::Local(local));
+        return Some(TimeValue::Local(local));
     };
     let moment = offset.to_timestamp(local).ok()?;
     // RFC 3339's `Z` says nothing of where: the zone is UTC all the same.
-    Some(Told::Moment(moment, TimeZone::fixed(offset)))
+    Some(TimeValue::Moment(moment, TimeZone::fixed(offset)))
 }
 
-fn by_pattern(pattern: &str, text: &str) -> Option<Told> {
+fn by_pattern(pattern: &str, text: &str) -> Option<TimeValue> {
     let read: BrokenDownTime = strtime::parse(pattern, text).ok()?;
     if let Ok(moment) = read.to_timestamp() {
-        return Some(Told::Moment(moment, read.offset().map_or(TimeZone::UTC, TimeZone::fixed)));
+        return Some(TimeValue::Moment(moment, read.offset().map_or(TimeZone::UTC, TimeZone::fixed)));
     }
     let day = read.to_date().ok()?;
     match read.hour() {
-        Some(_) => Some(Told::Local(day.to_datetime(read.to_time().ok()?))),
-        None => Some(Told::Day(day)),
+        Some(_) => Some(TimeValue::Local(day.to_datetime(read.to_time().ok()?))),
+        None => Some(TimeValue::Day(day)),
     }
 }

@@ -10,8 +10,10 @@ use super::stop::{Blamed, Stop, Unrendered, Unusable};
 use super::value::Datum;
 use super::write::write;
 use crate::json::Json;
-use crate::templating::limits::Limits;
-use crate::templating::program::{Call, Each, Expression, If, LocalName, Node, Nodes, Parts, Path, Text, With};
+use crate::templating::limits::TemplateLimits;
+use crate::templating::program::{
+    Call, DataPath, Each, Expression, If, LocalName, Nodes, Parts, TemplateNode, Text, With,
+};
 
 /// The most complaints of one preview.
 const COMPLAINTS_MAX: usize = 100;
@@ -72,7 +74,7 @@ pub(crate) struct Complaint {
 pub(crate) fn render<'a>(
     nodes: &'a Nodes,
     root: Json<'a>,
-    limits: &Limits,
+    limits: &TemplateLimits,
     bytes_expected: usize,
 ) -> Result<Vec<u8>, Unrendered> {
     let mut run = Run::new(root, limits, bytes_expected);
@@ -84,7 +86,7 @@ pub(crate) fn render<'a>(
 pub(crate) fn preview<'a>(
     nodes: &'a Nodes,
     root: Json<'a>,
-    limits: &Limits,
+    limits: &TemplateLimits,
 ) -> (Result<Vec<u8>, Unrendered>, Vec<Complaint>) {
     let mut run = Run::new(root, limits, 0);
     run.complaints = Some(Vec::new());
@@ -112,7 +114,7 @@ impl<'a> Evaluator<'a> for Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(root: Json<'a>, limits: &Limits, bytes_expected: usize) -> Self {
+    fn new(root: Json<'a>, limits: &TemplateLimits, bytes_expected: usize) -> Self {
         Self {
             out: Vec::with_capacity(bytes_expected.min(limits.output_bytes_max)),
             output_bytes_max: limits.output_bytes_max,
@@ -127,16 +129,16 @@ impl<'a> Run<'a> {
         for node in nodes {
             self.spend(1)?;
             match node {
-                Node::Text(text) => self.out.extend_from_slice(text.content.as_bytes()),
-                Node::Write(part) => {
+                TemplateNode::Text(text) => self.out.extend_from_slice(text.content.as_bytes()),
+                TemplateNode::Write(part) => {
                     let value = self.value(&part.value)?;
                     let bytes = write(&mut self.out, part.place, &value)?;
                     self.spend(bytes / BYTES_PER_STEP)?;
                 }
-                Node::If(chosen) => self.chosen(chosen)?,
-                Node::Each(each) => self.each(each)?,
-                Node::With(with) => self.with(with)?,
-                Node::Parts(parts) => self.parts(parts)?,
+                TemplateNode::If(chosen) => self.chosen(chosen)?,
+                TemplateNode::Each(each) => self.each(each)?,
+                TemplateNode::With(with) => self.with(with)?,
+                TemplateNode::Parts(parts) => self.parts(parts)?,
             }
             if self.out.len() > self.output_bytes_max {
                 return Err(Unrendered::TooLarge);
@@ -255,7 +257,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn path(&mut self, path: &'a Path) -> Result<Datum<'a>, Unrendered> {
+    fn path(&mut self, path: &'a DataPath) -> Result<Datum<'a>, Unrendered> {
         self.spend(path.bytes / BYTES_PER_STEP)?;
         let start = match path.scope.checked_sub(1) {
             None => Datum::Data(self.root),

@@ -7,9 +7,9 @@ use super::escape::json::TooDeep;
 /// Why a rendering was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Unrendered {
-    /// The body would be longer than [`Limits::output_bytes_max`](super::super::Limits::output_bytes_max).
+    /// The body would be longer than [`TemplateLimits::output_bytes_max`](super::super::TemplateLimits::output_bytes_max).
     TooLarge,
-    /// It would take more than [`Limits::steps_max`](super::super::Limits::steps_max).
+    /// It would take more than [`TemplateLimits::steps_max`](super::super::TemplateLimits::steps_max).
     TooManySteps,
     /// The body would be nested so deep that strict parsers refuse it.
     Malformed,

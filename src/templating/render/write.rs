@@ -3,23 +3,23 @@
 use super::escape::json::TooDeep;
 use super::escape::{json, percent, xml};
 use super::value::Datum;
-use crate::templating::program::Place;
+use crate::templating::program::EscapeContext;
 
 /// Writes a value in its place, and says how many bytes it went through.
-pub(crate) fn write(out: &mut Vec<u8>, place: Place, value: &Datum<'_>) -> Result<usize, TooDeep> {
-    if let Place::JsonValue { depth } = place {
+pub(crate) fn write(out: &mut Vec<u8>, place: EscapeContext, value: &Datum<'_>) -> Result<usize, TooDeep> {
+    if let EscapeContext::JsonValue { depth } = place {
         let before = out.len();
         value.write_json(out, usize::from(depth))?;
         return Ok(out.len() - before);
     }
     let text = value.text()?;
     match place {
-        Place::Text => out.extend_from_slice(text.as_bytes()),
-        Place::JsonString => json::escaped(out, &text),
-        Place::XmlText => xml::escaped(out, &text, xml::In::Text),
-        Place::XmlAttribute => xml::escaped(out, &text, xml::In::Attribute),
-        Place::Form | Place::UrlPath | Place::UrlQuery => percent::encode(out, &text),
-        Place::JsonValue { .. } => unreachable!("returned above"),
+        EscapeContext::Text => out.extend_from_slice(text.as_bytes()),
+        EscapeContext::JsonString => json::escaped(out, &text),
+        EscapeContext::XmlText => xml::escaped(out, &text, xml::In::Text),
+        EscapeContext::XmlAttribute => xml::escaped(out, &text, xml::In::Attribute),
+        EscapeContext::Form | EscapeContext::UrlPath | EscapeContext::UrlQuery => percent::encode(out, &text),
+        EscapeContext::JsonValue { .. } => unreachable!("returned above"),
     }
     Ok(text.len())
 }
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
     use crate::json::{Document, Json};
 
-    const VALUE: Place = Place::JsonValue { depth: 0 };
+    const VALUE: EscapeContext = EscapeContext::JsonValue { depth: 0 };
 
     #[test]
     fn the_table_of_places() {
@@ -38,23 +38,23 @@ mod tests {
         let list = Document::read("[\"a\", 1]".into()).expect("JSON");
         let (list, null) = (list.root(), Json::Null);
         for (place, value, expected) in [
-            (Place::Text, Datum::Data(hostile), "\"&<\n"),
-            (Place::Text, Datum::Data(list), "[\"a\",1]"),
-            (Place::JsonString, Datum::Data(hostile), "\\\"&<\\n"),
-            (Place::JsonString, Datum::Data(list), "[\\\"a\\\",1]"),
-            (Place::JsonString, Datum::Data(null), ""),
-            (Place::JsonString, Datum::Missing, ""),
+            (EscapeContext::Text, Datum::Data(hostile), "\"&<\n"),
+            (EscapeContext::Text, Datum::Data(list), "[\"a\",1]"),
+            (EscapeContext::JsonString, Datum::Data(hostile), "\\\"&<\\n"),
+            (EscapeContext::JsonString, Datum::Data(list), "[\\\"a\\\",1]"),
+            (EscapeContext::JsonString, Datum::Data(null), ""),
+            (EscapeContext::JsonString, Datum::Missing, ""),
             (VALUE, Datum::Data(hostile), "\"\\\"&<\\n\""),
             (VALUE, Datum::Data(price), "100.00"),
             (VALUE, Datum::Data(list), "[\"a\",1]"),
             (VALUE, Datum::Data(null), "null"),
             (VALUE, Datum::Missing, "null"),
             (VALUE, Datum::Truth(true), "true"),
-            (Place::XmlText, Datum::Data(hostile), "\"&amp;&lt;\n"),
-            (Place::XmlAttribute, Datum::Data(hostile), "&quot;&amp;&lt;&#10;"),
-            (Place::XmlAttribute, Datum::Missing, ""),
-            (Place::Form, Datum::Data(hostile), "%22%26%3C%0A"),
-            (Place::Form, Datum::Data(price), "100.00"),
+            (EscapeContext::XmlText, Datum::Data(hostile), "\"&amp;&lt;\n"),
+            (EscapeContext::XmlAttribute, Datum::Data(hostile), "&quot;&amp;&lt;&#10;"),
+            (EscapeContext::XmlAttribute, Datum::Missing, ""),
+            (EscapeContext::Form, Datum::Data(hostile), "%22%26%3C%0A"),
+            (EscapeContext::Form, Datum::Data(price), "100.00"),
         ] {
             let mut out = Vec::new();
             write(&mut out, place, &value).expect("shallow");

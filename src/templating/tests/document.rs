@@ -9,7 +9,7 @@ use crate::model::event::EventPattern;
 use crate::model::template::Format;
 use crate::templating::compile::diagnostic::CODES;
 use crate::templating::render::helpers;
-use crate::templating::{About, Data, Limits, compile};
+use crate::templating::{About, Data, TemplateLimits, compile};
 
 const DOCUMENT: &str = include_str!("../../../docs/templates.md");
 const SETTINGS: &str = include_str!("../../../config/posthaste.toml");
@@ -57,10 +57,15 @@ fn the_examples_are_sent_as_they_say() {
     let examples = examples();
     assert_eq!(examples.len(), 10);
     for Example { title, event, format, template, data, sent } in examples {
-        let checked = compile(format, template, &catalogue, Some(&event), &Limits::default());
+        let checked = compile(format, template, &catalogue, Some(&event), &TemplateLimits::default());
         assert_eq!(checked.diagnostics, [], "{title}");
-        let about =
-            About { event_type: "booking.confirmed", id: "evt-1", time: "2026-05-07T22:30:00Z", account: "acme" };
+        let about = About {
+            event_type: "booking.confirmed",
+            id: "evt-1",
+            time: "2026-05-07T22:30:00Z",
+            account: "acme",
+            ..About::default()
+        };
         let data = Data::with(Document::read(data.into()).expect("JSON"), about);
         let body = checked.compiled.expect("taken").render(&data).expect("within bounds");
         assert_eq!(String::from_utf8_lossy(&body), sent, "{title}");
@@ -96,7 +101,7 @@ fn every_helper_is_told_with_its_options() {
 fn the_examples_of_helpers_give_what_they_say() {
     let section = section("Helpers");
     let (data, _) = block(section, "json");
-    let about = About { event_type: "t", id: "i", time: "2026-05-07T22:30:00Z", account: "a" };
+    let about = About { event_type: "t", id: "i", time: "2026-05-07T22:30:00Z", account: "a", ..About::default() };
     let data = Data::with(Document::read(data.into()).expect("JSON"), about);
     let mut shown = BTreeSet::new();
     let mut failed = Vec::new();
@@ -104,7 +109,7 @@ fn the_examples_of_helpers_give_what_they_say() {
         let Some((call, rest)) = part.split_once("}}` → `") else { continue };
         let expected = rest.split("` |").next().unwrap_or(rest).split("`; ").next().unwrap_or(rest);
         let checked =
-            compile(Format::Text, &format!("{{{{{call}}}}}"), &Dictionary::shipped(), None, &Limits::default());
+            compile(Format::Text, &format!("{{{{{call}}}}}"), &Dictionary::shipped(), None, &TemplateLimits::default());
         let compiled = checked.compiled.unwrap_or_else(|| panic!("{call}: {:?}", checked.diagnostics));
         let body = compiled.render(&data).expect("within bounds");
         if body != expected {
@@ -121,7 +126,7 @@ fn the_calls_in_messages_can_be_written() {
     for signature in helpers::all() {
         let end = if signature.example.starts_with("{{#if") { "{{/if}}" } else { "" };
         let body = format!("{}{end}", signature.example);
-        let checked = compile(Format::Text, &body, &Dictionary::shipped(), None, &Limits::default());
+        let checked = compile(Format::Text, &body, &Dictionary::shipped(), None, &TemplateLimits::default());
         assert!(checked.compiled.is_some(), "{body}: {:?}", checked.diagnostics);
     }
 }
@@ -130,7 +135,7 @@ fn the_calls_in_messages_can_be_written() {
 fn every_limit_is_told_with_its_default() {
     let settings: toml::Table = SETTINGS.parse().expect("TOML");
     let limits = settings["templates"].as_table().expect("a section");
-    let rows = section("Limits").lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    let rows = section("TemplateLimits").lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
     let told: BTreeSet<_> =
         rows.map(|(name, rest)| (name.to_owned(), rest.split(' ').next().unwrap_or(rest).to_owned())).collect();
     assert_eq!(told, limits.iter().map(|(name, value)| (name.clone(), value.to_string())).collect());

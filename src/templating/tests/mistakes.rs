@@ -5,7 +5,7 @@ use crate::model::event::EventPattern;
 use crate::model::template::Format;
 use crate::model::template::Format::{Form, Json, Text, Xml};
 use crate::templating::compile::diagnostic::CODES;
-use crate::templating::{Limits, Setting, Severity, compile, compile_in};
+use crate::templating::{Setting, Severity, TemplateLimits, compile, compile_in};
 
 /// The cure of a comma that is missing depends on what follows: another value of one member, or another member.
 #[test]
@@ -186,7 +186,7 @@ const ODD: &[(Format, &str, Option<&str>, Option<&str>)] = &[
 fn odd_things_are_warned_of() {
     let event = EventPattern::new("guest.created").expect("a pattern");
     for (format, body, code, suggestion) in ODD {
-        let checked = compile(*format, body, &Small, Some(&event), &Limits::default());
+        let checked = compile(*format, body, &Small, Some(&event), &TemplateLimits::default());
         assert!(checked.compiled.is_some(), "{body}: {:?}", checked.diagnostics);
         let found = checked.diagnostics.first();
         assert_eq!(found.map(|found| found.code), *code, "{body}: {:?}", checked.diagnostics);
@@ -251,7 +251,8 @@ fn every_code_is_provoked_by_a_test() {
 fn many_warnings_hide_no_error() {
     let warned: String = (0..150).map(|n| format!("{{{{guest.n{n}}}}}\n")).collect();
     let event = EventPattern::new("guest.created").expect("a pattern");
-    let checked = compile(Text, &(warned + "*|GUEST:NMAE|* {{uper x}}"), &Small, Some(&event), &Limits::default());
+    let checked =
+        compile(Text, &(warned + "*|GUEST:NMAE|* {{uper x}}"), &Small, Some(&event), &TemplateLimits::default());
     let errors = checked.diagnostics.iter().filter(|found| found.severity == Severity::Error);
     assert_eq!(errors.map(|found| found.code).collect::<Vec<_>>(), ["unknown_tag", "unknown_helper"]);
 }
@@ -299,7 +300,7 @@ fn a_path_is_pointed_out_once_and_not_where_the_data_has_it() {
     let data = crate::json::Document::from(&serde_json::json!({"own": {"x": 1, "list": [1]}}));
     let found = |body: &str, data| {
         let setting = Setting { event: Some(&event), data, ..Setting::of(&Small) };
-        let diagnostics = compile_in(Text, body, &setting, &Limits::default()).diagnostics;
+        let diagnostics = compile_in(Text, body, &setting, &TemplateLimits::default()).diagnostics;
         diagnostics.into_iter().map(|found| (found.code, found.column)).collect::<Vec<_>>()
     };
     assert_eq!(found("{{own.x}}{{own.x}}{{own.y}}", None), [("unknown_path", 1), ("unknown_path", 19)]);
@@ -311,7 +312,7 @@ fn a_path_is_pointed_out_once_and_not_where_the_data_has_it() {
 fn values_in_html_and_csv_are_escaped_for_it() {
     let found = |content_type: &str, body: &str| {
         let setting = Setting { content_type: Some(content_type), ..Setting::of(&Small) };
-        let diagnostics = compile_in(Text, body, &setting, &Limits::default()).diagnostics;
+        let diagnostics = compile_in(Text, body, &setting, &TemplateLimits::default()).diagnostics;
         diagnostics.into_iter().map(|found| (found.code, found.column)).collect::<Vec<_>>()
     };
     let body = "{{guest.name}}{{html guest.name}}{{csv guest.name}}{{round guest.age}}{{upper guest.name}}";

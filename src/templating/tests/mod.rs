@@ -39,12 +39,18 @@ impl TagLookup for Small {
 }
 
 fn check(format: Format, body: &str) -> Checked {
-    compile(format, body, &Small, None, &Limits::default())
+    compile(format, body, &Small, None, &TemplateLimits::default())
 }
 
 fn data(value: Value) -> Data {
     let Value::Object(data) = value else { panic!("data are an object") };
-    let about = About { event_type: "guest.created", id: "e1", time: "2026-07-01T10:00:00Z", account: "acme" };
+    let about = About {
+        event_type: "guest.created",
+        id: "e1",
+        time: "2026-07-01T10:00:00Z",
+        account: "acme",
+        ..About::default()
+    };
     Data::with(data, about)
 }
 

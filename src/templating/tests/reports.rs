@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{Small, check, render};
 use crate::model::template::Format::{self, Form, Json, Text, Xml};
 use crate::model::template::Template;
-use crate::templating::{Checked, Limits, Setting, compile_in};
+use crate::templating::{Checked, Setting, TemplateLimits, compile_in};
 
 struct Report {
     name: String,
@@ -43,7 +43,7 @@ fn reports() -> Vec<Report> {
 
 fn checked(report: &Report) -> Checked {
     let setting = Setting { content_type: report.content_type.as_deref(), ..Setting::of(&Small) };
-    compile_in(report.format, &report.body, &setting, &Limits::default())
+    compile_in(report.format, &report.body, &setting, &TemplateLimits::default())
 }
 
 /// Whether the template's document breaks a rule of its own.

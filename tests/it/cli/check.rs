@@ -1,4 +1,4 @@
-//! `posthaste check`: one run names every mistake, wherever it is.
+//! `posthaste check`: one run reports every mistake.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use super::{home, run};
 use crate::support::free_port;
 
 #[test]
-fn nothing_wrong_is_ok() {
+fn valid_settings_are_ok() {
     let home = home();
     assert_eq!(run(&home, &["check"], &[]), (0, "ok: the settings, the catalogue\n".to_owned(), String::new()));
     fs::create_dir(home.path().join("t")).expect("a folder");
@@ -24,7 +24,7 @@ fn nothing_wrong_is_ok() {
 }
 
 #[test]
-fn every_mistake_is_named_at_once() {
+fn all_mistakes_are_reported_at_once() {
     let home = home();
     let write = |name: &str, text: &str| fs::write(home.path().join(name), text).expect("a file");
     fs::create_dir(home.path().join("words")).expect("a folder");
@@ -75,7 +75,7 @@ fn presets_are_checked_with_the_dictionary() {
 }
 
 #[test]
-fn a_misspelt_tag_is_told_with_its_place_and_the_nearest() {
+fn a_misspelt_tag_is_reported_with_its_position_and_the_nearest_tag() {
     let home = home();
     fs::write(home.path().join("a.json"), "{\n  \"a\": \"*|GUEST:NMAE|*\"\n}").expect("a file");
     let (code, _, stderr) = run(&home, &["check", "a.json"], &[]);
@@ -86,10 +86,10 @@ fn a_misspelt_tag_is_told_with_its_place_and_the_nearest() {
 }
 
 #[test]
-fn a_store_that_serve_could_not_use_is_named_and_not_asked() {
+fn an_invalid_store_is_reported_without_connecting() {
     let home = home();
     fs::write(home.path().join("junk.pem"), "hunter2").expect("a file");
-    // Nobody listens there: what can't be judged without asking is no mistake.
+    // No server listens there: what can't be checked without connecting is no mistake.
     let away = format!("rediss://user:hunter2@127.0.0.1:{}/1", free_port());
     for (variables, expected) in [
         (&[("URL", away.as_str())][..], &[][..]),
@@ -119,7 +119,7 @@ fn a_store_that_serve_could_not_use_is_named_and_not_asked() {
         for (line, begin) in found.iter().zip(expected) {
             assert!(line.starts_with(&format!("settings: error: {begin}")), "{line}");
         }
-        // What `serve` says is the same.
+        // `serve` reports the same.
         let (code, _, stderr) = run(&home, &["serve"], &variables);
         let served: Vec<_> = stderr.lines().map(|line| line.replacen("posthaste: ", "settings: error: ", 1)).collect();
         assert_eq!((code, served), (1, found.iter().map(|line| (*line).to_owned()).collect()), "{variables:?}");

@@ -1,5 +1,5 @@
-//! The commands with a store in Redis: the way there from an embedded one and back, as docs/redis.md
-//! tells it, and a Redis that is not there.
+//! The commands with a store in Redis: the documented way there from an embedded store and back, and an unreachable
+//! Redis.
 
 use std::fs;
 use std::process::Command;
@@ -52,7 +52,7 @@ fn the_documented_way_to_redis_and_back_keeps_everything() {
     let (_, stdout, _) = run(&home, &["export", "--all-accounts"], &back);
     assert!(serde_json::from_str::<Value>(&stdout).expect("JSON") == everything, "and back again");
 
-    // While nodes run, too, and they hear of it.
+    // Running nodes receive the changes too.
     let mut serve = command(&home, &["serve"]);
     serve.envs(redis).env("POSTHASTE_SERVER__LISTEN", "127.0.0.1:0");
     let serve = Running::start(serve);
@@ -66,7 +66,7 @@ fn the_documented_way_to_redis_and_back_keeps_everything() {
 }
 
 #[test]
-fn a_node_whose_redis_is_not_there_ends_with_1_and_says_what_to_do() {
+fn a_node_without_its_redis_exits_with_1_and_a_reason() {
     let home = home();
     let url = format!("redis://user:hunter2@127.0.0.1:{}", free_port());
     let variables = [("POSTHASTE_STORE__URL", url.as_str()), ("POSTHASTE_STORE__START_WITHIN_MS", "300")];
@@ -83,7 +83,7 @@ fn a_node_whose_redis_is_not_there_ends_with_1_and_says_what_to_do() {
     }
 }
 
-/// The start waits for ten minutes here, and the test for much less.
+/// The start waits for ten minutes, and the test for much less.
 #[test]
 fn a_signal_ends_the_wait_for_redis() {
     let home = home();

@@ -1,5 +1,5 @@
-//! `posthaste export` and `posthaste import`: what goes out of one store comes into another, secrets
-//! too, or nothing does.
+//! `posthaste export` and `posthaste import`: all records of one store are imported into another, with their secrets,
+//! or none.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -38,7 +38,7 @@ fn a_round_trip_keeps_everything() {
     let told = "imported 3 templates (3 created, 0 replaced) and 2 triggers (2 created, 0 replaced) into 2 accounts\n";
     assert_eq!((code, stdout.as_str(), stderr.as_str()), (0, told, ""));
 
-    // A file that is there already, and readable for all, is replaced by one that is not.
+    // An existing file that everyone can read is replaced by one that only its owner can read.
     let (code, stdout, stderr) = run(&home, &["export", "--all-accounts", "--output", "all.json"], FROM);
     assert_eq!((code, stderr.as_str()), (0, ""));
     assert!(stdout.starts_with("exported 3 templates and 2 triggers of 2 accounts to all.json"), "{stdout}");
@@ -66,7 +66,7 @@ fn a_round_trip_keeps_everything() {
 }
 
 #[test]
-fn one_mistake_keeps_everything_out() {
+fn one_mistake_prevents_the_whole_import() {
     let home = home();
     let good = json!({"account": "good", "templates": [template("a")], "triggers": []});
     let mut bad_url = trigger("url", "a");
@@ -114,7 +114,7 @@ fn repeated_names_and_texts_that_are_sent_as_json_are_mistakes() {
 }
 
 #[test]
-fn a_store_in_use_is_told_and_left_alone() {
+fn a_store_in_use_is_refused_and_not_changed() {
     let home = home();
     let mut serve = command(&home, &["serve"]);
     serve.envs(FROM.iter().copied()).env("POSTHASTE_SERVER__LISTEN", "127.0.0.1:0");
@@ -141,7 +141,7 @@ fn a_store_that_keeps_nothing_is_refused() {
 }
 
 #[test]
-fn thousands_are_written_in_a_moment() {
+fn thousands_of_records_are_imported() {
     let home = home();
     let triggers: Vec<Value> = (0..3_000).map(|number| trigger(&format!("t{number:05}"), "a")).collect();
     let document = export(&json!([{"account": "default", "templates": [template("a")], "triggers": triggers}]));

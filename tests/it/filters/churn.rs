@@ -1,11 +1,11 @@
-//! Listeners come and go between events: the bucket finds those whose patterns match, and no others.
+//! Listeners are added and removed between events: the bucket finds those whose patterns match, and no others.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use posthaste::json::Document;
-use posthaste::matching::index::{Bucket, Ended, Filing, Listener, Search};
-use posthaste::matching::{Limits, Pattern, Subject};
+use posthaste::matching::index::{Bucket, Filing, Listener, Search, SearchEnd};
+use posthaste::matching::{FilterLimits, Pattern, Subject};
 
 use super::generate::{self, Random};
 use super::{cases, matches, random};
@@ -37,9 +37,10 @@ fn listener(random: &mut Random, number: usize) -> Arc<Waiting> {
     Arc::new(Waiting { number, pattern, filing: Filing::default() })
 }
 
-/// What is found, with a pause after each few.
+/// The listeners that are found, with a pause after every few.
 fn found(bucket: &Bucket<Waiting>, data: &Document, pause_after: usize) -> Vec<usize> {
-    let limits = Limits { steps_per_trigger_max: usize::MAX, steps_per_event_max: usize::MAX, ..Limits::default() };
+    let limits =
+        FilterLimits { steps_per_trigger_max: usize::MAX, steps_per_event_max: usize::MAX, ..FilterLimits::default() };
     let mut subject = Subject::new(data.object().expect("an object"));
     let mut search = Search::new([bucket], &mut subject, &limits);
     let mut numbers = Vec::new();
@@ -49,9 +50,9 @@ fn found(bucket: &Bucket<Waiting>, data: &Document, pause_after: usize) -> Vec<u
             numbers.len() % pause_after != 0
         });
         match ended {
-            Ended::Complete => break,
-            Ended::Paused => {}
-            Ended::TooCostly => panic!("there is no bound"),
+            SearchEnd::Complete => break,
+            SearchEnd::Paused => {}
+            SearchEnd::TooCostly => panic!("there is no bound"),
         }
     }
     assert_eq!(search.too_costly(), 0);
@@ -71,7 +72,7 @@ fn the_index_finds_what_matches_while_listeners_come_and_go() {
     let mut copies = Vec::new();
     let mut hits = 0;
     for case in 0..cases() {
-        // Up to some hundreds, and down to none again.
+        // Grows to some hundreds, and shrinks to none again.
         let grows = (case / 400) % 2 == 0;
         for _ in 0..random.below(4) {
             let number = random.below(300);

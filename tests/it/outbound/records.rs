@@ -41,9 +41,9 @@ async fn a_text_that_was_saved_as_json_does_not_fire() {
     assert_eq!(receiver.wait_for(1).await[0].text(), "<a>&lt;</a>");
 }
 
-/// A trigger that the operator's settings of yesterday allowed is read, reported, and fires nothing.
+/// A trigger that earlier settings of the operator allowed is read, reported, and fires nothing.
 #[actix_rt::test]
-async fn what_breaks_a_stricter_rule_loads_and_does_not_fire() {
+async fn a_trigger_that_breaks_a_stricter_rule_loads_and_does_not_fire() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = format!("file:{}", folder.path().join("s.redb").display());
     let receiver = Receiver::start();

@@ -1,8 +1,7 @@
-//! What the checker takes, it has proved: properties of generated templates with generated, hostile
-//! data. The judges are parsers that are not ours.
+//! What the checker accepts, it has proved: properties of generated templates with generated, hostile data, judged by
+//! independent parsers.
 //!
-//! `POSTHASTE_CASES` sets how many cases each property gets, `POSTHASTE_SEED` the first of their
-//! random numbers.
+//! `POSTHASTE_CASES` sets how many cases each property gets, `POSTHASTE_SEED` the first of their random numbers.
 
 mod data;
 mod form;
@@ -16,7 +15,7 @@ mod xml;
 
 use posthaste::model::event::EventPattern;
 use posthaste::model::template::Format;
-use posthaste::templating::{About, Compiled, Data, Limits, TagLookup, compile};
+use posthaste::templating::{About, Compiled, Data, TagLookup, TemplateLimits, compile};
 use proptest::test_runner::{Config, RngSeed};
 use serde_json::{Map, Value};
 
@@ -51,16 +50,16 @@ fn config() -> Config {
 }
 
 fn compiled(format: Format, body: &str) -> Result<Compiled, String> {
-    let checked = compile(format, body, &Members, None, &Limits::default());
+    let checked = compile(format, body, &Members, None, &TemplateLimits::default());
     checked.compiled.ok_or_else(|| format!("{body:?}: {:?}", checked.diagnostics))
 }
 
 fn data_of(members: &Map<String, Value>) -> Data {
-    let about = About { event_type: "t", id: "i", time: "2026-01-01T00:00:00Z", account: "a" };
+    let about = About { event_type: "t", id: "i", time: "2026-01-01T00:00:00Z", account: "a", ..About::default() };
     Data::with(members.clone(), about)
 }
 
-/// The body for these data; none where a bound stopped it.
+/// The body for this data; `None` if a bound stopped it.
 fn body(compiled: &Compiled, members: &Map<String, Value>) -> Option<Vec<u8>> {
     compiled.render(&data_of(members)).ok().map(|body| body.to_vec())
 }

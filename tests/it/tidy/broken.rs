@@ -65,6 +65,32 @@ fn an_unwrap_is_found_where_it_is_code() {
 }
 
 #[test]
+fn a_text_as_an_error_is_found() {
+    for line in
+        ["fn f() -> Result<Option<(u8, u8)>, Broken> {", "fn f() -> Result<(String, Vec<(u8, String)>), Broken> {"]
+    {
+        assert_eq!(count(&text::text_errors(&[Source::new("src/a.rs", line)])), 0, "{line}");
+    }
+    for line in [
+        "fn f() -> Result<(), String> {",
+        "f: fn(&[u8]) -> Result<Vec<(u8, u8)>, &'static str>,",
+        "Result<\n    u8,\n    &str,\n>",
+    ] {
+        assert_eq!(count(&text::text_errors(&[Source::new("src/a.rs", line)])), 1, "{line}");
+    }
+}
+
+#[test]
+fn a_name_of_two_types_is_found() {
+    let one = || Source::new("src/a.rs", "pub struct Name<T>(T);\n");
+    let inner = Source::new("src/b.rs", "pub(super) struct Name;\nstruct Other;\n// pub enum Name {\n");
+    assert_eq!(count(&text::shared_names(&[one(), inner])), 0);
+    for code in ["pub(crate) enum Name {\n", "    pub type Name = u8;\n"] {
+        assert_eq!(count(&text::shared_names(&[one(), Source::new("src/b.rs", code)])), 1, "{code}");
+    }
+}
+
+#[test]
 fn a_banned_word_is_found_wherever_it_stands() {
     assert_eq!(count(&text::banned_words(&[Source::new("docs/a.md", "standby and bystander\n")])), 0);
     for line in ["What is to be had.", "by and by it ends", "left to Whoever comes"] {

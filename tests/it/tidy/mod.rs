@@ -96,6 +96,16 @@ fn nothing_unwraps() {
 }
 
 #[test]
+fn errors_are_types() {
+    holds(text::text_errors(&rust()));
+}
+
+#[test]
+fn a_name_means_one_type() {
+    holds(text::shared_names(&rust()));
+}
+
+#[test]
 fn words_are_those_of_the_field() {
     let roots =
         ["src", "tests/it", "benches", "docs", "config", "scripts", "README.md", "ARCHITECTURE.md", "CHANGELOG.md"];

@@ -1,5 +1,7 @@
 //! What a file's text may hold.
 
+use std::collections::BTreeMap;
+
 use super::Source;
 
 /// A longer file has more than one subject.
@@ -58,6 +60,61 @@ fn function(line: &str) -> Option<&str> {
 pub(super) fn unwraps(sources: &[Source]) -> Vec<String> {
     let found = sources.iter().filter(|source| !source.is_test() && source.code().contains(".unwrap()"));
     found.map(|source| format!("{} unwraps", source.path)).collect()
+}
+
+/// An error is a type: its caller can tell one from another, and its text is written once.
+pub(super) fn text_errors(sources: &[Source]) -> Vec<String> {
+    let mut violations = Vec::new();
+    for source in sources {
+        for (at, opening) in source.text.match_indices("Result<") {
+            let error = last_argument(&source.text[at + opening.len()..]);
+            if matches!(error, Some("String" | "&str" | "&'static str" | "Box<str>")) {
+                let line = source.text[..at].lines().count();
+                violations.push(format!("{}:{line}: an error is a text; make it a type", source.path));
+            }
+        }
+    }
+    violations
+}
+
+/// The last of two or more generic arguments, the first of which begins here.
+fn last_argument(arguments: &str) -> Option<&str> {
+    let (mut depth, mut last) = (0_usize, None);
+    let mut before = ' ';
+    for (at, c) in arguments.char_indices() {
+        match c {
+            '<' | '(' | '[' => depth += 1,
+            '>' if before == '-' => {}
+            '>' if depth == 0 => return last.map(|begin: usize| arguments[begin..at].trim().trim_end_matches(',')),
+            '>' | ')' | ']' => depth = depth.checked_sub(1)?,
+            ',' if depth == 0 && !arguments[at + 1..].trim_start().starts_with('>') => last = Some(at + 1),
+            _ => {}
+        }
+        before = c;
+    }
+    None
+}
+
+/// One name means one thing: no two types that other folders can see share a name.
+pub(super) fn shared_names(sources: &[Source]) -> Vec<String> {
+    let mut homes: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for source in sources.iter().filter(|source| !source.is_test()) {
+        for name in source.code().lines().filter_map(public_type) {
+            homes.entry(name.to_owned()).or_default().push(&source.path);
+        }
+    }
+    let shared = homes.into_iter().filter(|(_, files)| files.len() > 1);
+    shared.map(|(name, files)| format!("{name} is a type in {}; rename one", files.join(" and "))).collect()
+}
+
+/// The type that this line makes visible outside its folder.
+fn public_type(line: &str) -> Option<&str> {
+    let begin = line.trim_start();
+    let rest = begin.strip_prefix("pub ").or_else(|| begin.strip_prefix("pub(crate) "))?;
+    let kinds = ["struct ", "enum ", "trait ", "type "];
+    let name = kinds.iter().find_map(|kind| rest.strip_prefix(kind))?;
+    // A macro's `$name` is no name yet.
+    name.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().filter(|name| !name.is_empty())
 }
 
 pub(super) fn banned_words(sources: &[Source]) -> Vec<String> {

@@ -3,22 +3,22 @@
 use super::NoResponse;
 use super::head::{Head, Transfer};
 
-/// How a body stands after some bytes.
+/// The state of a body after some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Skipped {
-    /// It goes on.
+    /// More follows.
     More,
     /// It is complete.
     End,
-    /// It is longer than is read, or its framing is broken: where it ends is not found out.
+    /// It exceeds the bound, or its framing is broken: its end is not determined.
     Unusable,
 }
 
-/// A body that is skipped.
+/// A body that is read and discarded.
 #[derive(Debug)]
 pub(super) struct Body {
     framing: Framing,
-    /// How many bytes more are read.
+    /// How many more bytes may be read.
     left: usize,
 }
 
@@ -35,20 +35,20 @@ enum Framing {
 enum Chunk {
     /// Digits of a chunk's size.
     Size { size: u64, digits: u8 },
-    /// What stands behind the size, to the end of the line.
+    /// The chunk extension, to the end of the line.
     Extension { size: u64 },
     /// This many bytes of data.
     Data(u64),
-    /// The end of the line behind the data.
+    /// The line end after the data.
     DataEnd,
-    /// A line of the trailer section, of which something has come or not.
+    /// A line of the trailer section, which may be empty so far.
     Trailer { is_empty: bool },
 }
 
 const SIZE: Chunk = Chunk::Size { size: 0, digits: 0 };
 
 impl Body {
-    /// The body that follows the head of a final response to a POST. An error: its length can't be told.
+    /// The body after the head of a final response to a POST. An error: its length can't be determined.
     pub(super) fn of(head: &Head, bytes_max: usize) -> Result<Self, NoResponse> {
         let framing = match (head.status(), head.transfer, head.content_length) {
             (204 | 304, ..) => Framing::Length(0),
@@ -67,7 +67,7 @@ impl Body {
 
     /// Skips what belongs to the body.
     pub(super) fn skip(&mut self, rest: &mut &[u8]) -> Skipped {
-        // A body that says it is longer than is read is not waited for.
+        // A body whose announced length exceeds the bound is not read.
         if matches!(self.framing, Framing::Length(length) if length > self.left as u64) {
             return Skipped::Unusable;
         }
@@ -109,7 +109,7 @@ fn fitting(rest: &[u8], bytes: u64) -> usize {
 }
 
 impl Chunk {
-    /// Reads on in bytes that are not empty, and says how many it took; `None`: the first one ends the body.
+    /// Reads on in bytes that are not empty and returns how many it used; `None`: the body ends before the first one.
     fn step(&mut self, rest: &[u8]) -> Result<Option<usize>, NoResponse> {
         let byte = rest[0];
         *self = match *self {

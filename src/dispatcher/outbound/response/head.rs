@@ -1,14 +1,14 @@
-//! The head of a response (RFC 9112, sections 2 to 5), line by line. Only the fields that decide about the
-//! message and the connection are kept; any number of others is passed over.
+//! The head of a response (RFC 9112, sections 2 to 5), line by line. Only the fields that affect the message's framing
+//! and the connection are kept; any number of others is skipped.
 
 use std::time::Duration;
 
 use super::{HEAD_BYTES_MAX, NoResponse, Reuse};
 
-/// Cuts bytes into lines. A line that comes in one piece is not copied.
+/// Splits bytes into lines. A line that arrives in one piece is not copied.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    /// The begin of a line whose end has not come.
+    /// The start of a line whose end has not arrived.
     begun: Vec<u8>,
     is_whole: bool,
     bytes: usize,
@@ -20,7 +20,7 @@ impl Lines {
         (self.is_whole, self.bytes) = (false, 0);
     }
 
-    /// The next line without its end, if that has come; else all of `rest` is kept.
+    /// The next line without its end, if that has arrived; otherwise stores all of `rest`.
     pub(super) fn next<'a, 'b: 'a>(&'a mut self, rest: &mut &'b [u8]) -> Result<Option<&'a [u8]>, NoResponse> {
         let end = memchr::memchr(b'\n', rest);
         let taken = end.map_or(rest.len(), |end| end + 1);
@@ -45,7 +45,7 @@ impl Lines {
         Ok(Some(line.strip_suffix(b"\r").unwrap_or(line)))
     }
 
-    /// The line has been read.
+    /// Discards the line that was read.
     pub(super) fn consumed(&mut self) {
         if self.is_whole {
             self.begun.clear();
@@ -54,21 +54,21 @@ impl Lines {
     }
 }
 
-/// What `Transfer-Encoding` says of where the body ends.
+/// What `Transfer-Encoding` says about the end of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Transfer {
     /// The last coding is `chunked`.
     Chunked,
-    /// It is another one, which ends with the connection.
+    /// Another coding, which ends with the connection.
     Other,
 }
 
-/// What a response says of the CloudEvents handshake: `WebHook-Allowed-Origin` and `WebHook-Allowed-Rate`.
+/// The response to a CloudEvents handshake: `WebHook-Allowed-Origin` and `WebHook-Allowed-Rate`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::dispatcher::outbound) struct AllowedOrigin {
-    /// Who may send.
+    /// Which origin may send.
     pub(in crate::dispatcher::outbound) origin: Option<String>,
-    /// How often a minute, or `*`.
+    /// How many requests per minute, or `*`.
     pub(in crate::dispatcher::outbound) rate: Option<String>,
 }
 
@@ -98,13 +98,13 @@ impl Field {
     }
 }
 
-/// What is known of a head.
+/// What is known of the head so far.
 #[derive(Debug, Default)]
 pub(super) struct Head {
     status: Option<u16>,
     is_1_0: bool,
     has_field: bool,
-    /// The field whose line may be continued by the next.
+    /// The field whose line the next line may continue.
     open: Option<Field>,
     value: Vec<u8>,
     pub(super) content_length: Option<u64>,
@@ -127,10 +127,10 @@ impl Head {
         self.status.unwrap_or_default()
     }
 
-    /// Reads a line; true where it ends the head.
+    /// Reads a line; true if it ends the head.
     pub(super) fn line(&mut self, line: &[u8]) -> Result<bool, NoResponse> {
         if self.status.is_none() {
-            // Some servers end a body with a line break that is not part of it.
+            // Some servers end a body with a line break that does not belong to it.
             if !line.is_empty() {
                 self.status_line(line)?;
             }
@@ -143,7 +143,7 @@ impl Head {
         }
     }
 
-    /// `HTTP/1.1 200 OK` (RFC 9112, section 4); the reason may be missing with the blank before it.
+    /// `HTTP/1.1 200 OK` (RFC 9112, section 4). The reason and the space before it may be missing.
     fn status_line(&mut self, line: &[u8]) -> Result<(), NoResponse> {
         let (b"HTTP/1.", [minor @ b'0'..=b'9', b' ', code @ ..]) = line.split_at_checked(7).ok_or(NoResponse)? else {
             return Err(NoResponse);
@@ -176,7 +176,7 @@ impl Head {
         Ok(())
     }
 
-    /// A folded line (RFC 9112, section 5.2) stands for a blank and what it holds.
+    /// A folded line (RFC 9112, section 5.2) continues the field after a space.
     fn continue_field(&mut self, line: &[u8]) -> Result<(), NoResponse> {
         if !self.has_field || !is_text(line) {
             return Err(NoResponse);
@@ -205,7 +205,7 @@ impl Head {
                 }
             }
             Field::ContentLength => {
-                // The same number more than once is that number (RFC 9112, section 6.3).
+                // If the same length is repeated, it is that length (RFC 9112, section 6.3).
                 for length in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
                     let length = number(length).ok_or(NoResponse)?;
                     if self.content_length.replace(length).is_some_and(|before| before != length) {
@@ -215,7 +215,7 @@ impl Head {
             }
             Field::KeepAlive => self.keep_alive(value),
             Field::TransferEncoding => {
-                // `identity` is what earlier versions of HTTP called no coding.
+                // `identity` is the name for no coding in earlier versions of HTTP.
                 for coding in list(value).filter(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
                     let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
                     self.transfer = Some(if is_chunked { Transfer::Chunked } else { Transfer::Other });
@@ -239,7 +239,7 @@ impl Head {
         }
     }
 
-    /// What the head says of the connection, where the body does not end with it.
+    /// What the head says about reusing the connection, if the body does not end with it.
     pub(super) fn reuse(&self) -> Reuse {
         let framed_twice = self.transfer.is_some() && self.content_length.is_some();
         if self.closes || self.no_more || framed_twice || (self.is_1_0 && !self.keeps) {
@@ -249,13 +249,13 @@ impl Head {
         }
     }
 
-    /// Whether the receiver says that the message ends with the connection.
+    /// Whether the receiver says that the connection closes after the message.
     pub(super) fn ends_connection(&self) -> bool {
         self.closes || self.is_1_0
     }
 
-    /// A message of HTTP/1.0 has no transfer codings; one that names some can't be trusted to end anywhere
-    /// else than with its connection (RFC 9112, section 6.1).
+    /// HTTP/1.0 has no transfer codings. If such a message names some, only the end of the connection reliably ends it
+    /// (RFC 9112, section 6.1).
     pub(super) fn is_misframed(&self) -> bool {
         self.is_1_0 && self.transfer.is_some()
     }
@@ -265,7 +265,7 @@ fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|item| !item.is_empty())
 }
 
-/// Digits only: no sign, no white space inside, nothing that overflows.
+/// Digits only: no sign, no inner white space, no overflow.
 fn number(digits: &[u8]) -> Option<u64> {
     if !digits.iter().all(u8::is_ascii_digit) {
         return None;
@@ -281,7 +281,7 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// No control characters but tabs: a bare CR or a NUL would be read differently by others.
+/// No control characters except tabs: other parsers may treat a bare CR or a NUL differently.
 fn is_text(value: &[u8]) -> bool {
     value.iter().all(|byte| !matches!(byte, 0..=8 | 10..=31 | 127))
 }

@@ -1,6 +1,6 @@
-//! Reads the responses of one connection as their bytes come, each byte once: interim responses are
-//! skipped, of the final one the head is read and the body is counted and dropped. It says when the
-//! response is over and whether the connection can carry another request. Pure: it reads no socket.
+//! Reads the responses of one connection as their bytes arrive, each byte once. Interim responses are skipped. Of the
+//! final response the head is read, and the body is counted and discarded. Reports when the response is complete and
+//! whether the connection can carry another request. Pure: it reads no socket.
 
 mod body;
 mod head;
@@ -14,21 +14,21 @@ use head::{Head, Lines};
 
 pub(super) use head::AllowedOrigin;
 
-/// Bytes of one head. Common servers send at most 8 kB.
+/// The most bytes of a head. Common servers send at most 8 kB.
 const HEAD_BYTES_MAX: usize = 65_536;
-/// Interim responses before the final one. A server that processes for long sends one every few seconds.
+/// The most interim responses before the final one. A server that works for long sends one every few seconds.
 const INTERIM_MAX: usize = 64;
 
-/// Why what came is no response of HTTP/1.
+/// The received bytes are no HTTP/1 response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NoResponse;
 
-/// How a response stands after some bytes.
+/// The state of a response after some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fed {
-    /// It goes on.
+    /// More follows.
     More,
-    /// It is over.
+    /// It is complete.
     Over,
 }
 
@@ -37,7 +37,7 @@ pub(super) enum Fed {
 pub(super) enum Reuse {
     /// It can't.
     No,
-    /// It can, for this long where the receiver says how long it waits.
+    /// It can; for this long, if the receiver says how long it waits.
     Within(Option<Duration>),
 }
 
@@ -62,8 +62,8 @@ pub(super) struct Response {
 }
 
 impl Response {
-    /// Of a body at most `body_bytes_max` bytes are read; a longer one ends the response, and the
-    /// connection can't be used again.
+    /// At most `body_bytes_max` bytes of a body are read. A longer body ends the response, and the connection is not
+    /// used again.
     pub(super) fn new(body_bytes_max: usize) -> Self {
         Self {
             stage: Stage::Head,
@@ -77,7 +77,7 @@ impl Response {
         }
     }
 
-    /// Begins with the next response.
+    /// Prepares for the next response.
     pub(super) fn reset(&mut self) {
         self.stage = Stage::Head;
         self.lines.reset();
@@ -90,7 +90,7 @@ impl Response {
         self.status
     }
 
-    /// Whether any byte has come.
+    /// Whether any byte has arrived.
     pub(super) fn has_begun(&self) -> bool {
         self.begun
     }
@@ -99,23 +99,23 @@ impl Response {
         matches!(self.stage, Stage::Over)
     }
 
-    /// Whether all that a receiver owes has come, although more could. A response without a length ends with its
-    /// connection, and a receiver that does not say that it closes that may never do so.
+    /// Whether the response is complete enough, although more bytes could follow. A response without a length ends with
+    /// its connection, but a receiver that does not announce a close may never close it.
     pub(super) fn may_end_here(&self) -> bool {
         matches!(&self.stage, Stage::Body(body) if body.ends_with_connection()) && !self.head.ends_connection()
     }
 
-    /// What the response says of the connection, once it is over.
+    /// What the response says about the connection, once it is complete.
     pub(super) fn reuse(&self) -> Reuse {
         self.reuse
     }
 
-    /// What the final response says of the CloudEvents handshake.
+    /// The final response's fields of the CloudEvents handshake.
     pub(super) fn allowed_origin(&self) -> &AllowedOrigin {
         &self.head.allowed
     }
 
-    /// Takes bytes as they come.
+    /// Reads bytes as they arrive.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Fed, NoResponse> {
         self.begun |= !bytes.is_empty();
         let mut rest = bytes;
@@ -137,7 +137,7 @@ impl Response {
                 },
                 Stage::Over => {
                     if !rest.is_empty() {
-                        // Nobody asked for more.
+                        // These bytes were not requested.
                         self.reuse = Reuse::No;
                     }
                     return Ok(Fed::Over);
@@ -146,7 +146,7 @@ impl Response {
         }
     }
 
-    /// The receiver has ended its side. True where that ends a response whose status is known.
+    /// The receiver has closed its side. True if that completes a response whose status is known.
     pub(super) fn end(&mut self) -> bool {
         self.give_up();
         self.status.is_some()
@@ -160,7 +160,7 @@ impl Response {
     fn end_head(&mut self) -> Result<(), NoResponse> {
         let status = self.head.status();
         if status < 200 {
-            // Nothing was asked to be upgraded, and what would follow is not HTTP.
+            // No upgrade was requested, and what would follow is not HTTP.
             if status == 101 || self.interim >= INTERIM_MAX {
                 return Err(NoResponse);
             }

@@ -7,15 +7,15 @@ const CAP: usize = 100;
 /// How a response ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// With this status, and what it says of the connection.
+    /// Complete, with this status and connection state.
     Over(u16, Reuse),
-    /// More was waited for.
+    /// Incomplete; the status, if it was known.
     More(Option<u16>),
-    /// It was none.
+    /// Not a response.
     None,
 }
 
-/// Feeds the text in pieces of these sizes, by turns; an empty list: in one piece.
+/// Feeds the text in pieces of these sizes, repeated; an empty list: in one piece.
 fn read(text: &[u8], sizes: &[usize]) -> End {
     let mut response = Response::new(CAP);
     let mut sizes = sizes.iter().copied().filter(|size| *size > 0).cycle();
@@ -25,7 +25,7 @@ fn read(text: &[u8], sizes: &[usize]) -> End {
         match response.feed(&rest[..piece]) {
             Err(NoResponse) => return End::None,
             Ok(Fed::More) => {}
-            // What comes after it lies on the connection.
+            // The rest of the text stays on the connection.
             Ok(Fed::Over) => {
                 let leftover = response.feed(&rest[piece..]);
                 assert_eq!(leftover, Ok(Fed::Over));
@@ -186,7 +186,7 @@ fn consent_is_read() {
     assert_eq!(response.allowed_origin(), &AllowedOrigin::default());
 }
 
-/// Parts of which responses are made, good and bad ones.
+/// Parts that responses are made of, valid and invalid ones.
 fn part() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
         "HTTP/1.1 200 OK\r\n",
@@ -212,7 +212,7 @@ fn part() -> impl Strategy<Value = &'static str> {
 }
 
 proptest! {
-    /// Where a response is cut into pieces changes nothing.
+    /// The result does not depend on how a response is cut into pieces.
     #[test]
     fn pieces_make_no_difference(
         parts in prop::collection::vec(part(), 0..12),
@@ -222,7 +222,7 @@ proptest! {
         prop_assert_eq!(read(text.as_bytes(), &sizes), read(text.as_bytes(), &[]), "{:?}", text);
     }
 
-    /// What the HTTP client's own parser takes as a whole response with a length is read with that status.
+    /// If the HTTP client's own parser accepts a response with a length, this reader finds the same status.
     #[test]
     fn an_independent_parser_agrees(
         status in 200_u16..600,

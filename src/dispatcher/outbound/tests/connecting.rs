@@ -1,4 +1,4 @@
-//! From a name to a connection: what may be dialled, look-ups that change their answer, and the race.
+//! From a name to a connection: refused addresses, look-ups whose result changes, and the race.
 
 use std::cell::RefCell;
 use std::io;
@@ -17,15 +17,15 @@ use crate::model::outcome::Outcome;
 
 use super::plan::{Numbers, Plan};
 
-/// A plan that just responds.
+/// A plan that only responds.
 fn plain(number: usize) -> Plan {
     (1..).map(|seed| Plan::new(&mut Numbers::new(seed), number)).find(Plan::is_plain).expect("one of them")
 }
 
-/// The name leads inside, then to the receiver, then inside again: each connection goes where its own look-up
-/// led, and nowhere else.
+/// The name resolves to an internal address, then to the receiver, then to an internal address again: each connection
+/// uses the result of its own look-up only.
 #[actix_rt::test]
-async fn an_answer_that_changes_is_judged_each_time() {
+async fn a_lookup_that_changes_is_checked_each_time() {
     let (receiver, _done) = Receiver::start().await;
     let url = receiver.url().replace("127.0.0.1", "receiver.example");
     let inside: &[&str] = &["10.0.0.1", "169.254.169.254"];
@@ -34,7 +34,7 @@ async fn an_answer_that_changes_is_judged_each_time() {
     let answers = [inside, outside, inside, mixed, &[][..], outside];
     let resolver = Scripted::new(&answers.map(Some));
     let target = target(&url);
-    // No connection is used again.
+    // No connection is reused.
     let settings = settings(|own| own.keep_alive = std::time::Duration::ZERO);
     let outlet = outlet(&settings, &resolver, &target);
     let expected = [
@@ -55,7 +55,7 @@ async fn an_answer_that_changes_is_judged_each_time() {
 }
 
 #[actix_rt::test]
-async fn the_node_s_own_addresses_are_refused_and_ports_too() {
+async fn own_addresses_and_refused_ports_are_not_dialled() {
     let (receiver, _done) = Receiver::start().await;
     let target_of_own = target(&receiver.url());
     let port = target_of_own.destination.port;
@@ -75,7 +75,7 @@ fn addresses(texts: &[&str]) -> Vec<IpAddr> {
     texts.iter().map(|text| text.parse().expect("an address")).collect()
 }
 
-/// Each family has its answer after so many turns of the runtime, or never.
+/// Each family resolves after this many polls of the runtime, or never.
 struct Turns {
     v6: (Option<usize>, Vec<IpAddr>),
     v4: (Option<usize>, Vec<IpAddr>),
@@ -94,7 +94,7 @@ impl Resolve for Turns {
     }
 }
 
-/// Tries what a resolver finds: addresses that end with 1 connect, with 2 refuse, with 3 hang.
+/// Races the resolved addresses: those that end with 1 connect, with 2 refuse, with 3 hang.
 async fn race(resolver: Turns) -> (Result<IpAddr, io::ErrorKind>, Vec<IpAddr>) {
     let tried = Rc::new(RefCell::new(Vec::new()));
     let noted = Rc::clone(&tried);

@@ -1,4 +1,4 @@
-//! Single exchanges: deadlines by what was under way, connections that are kept and that are not.
+//! Single exchanges: which deadline is reported, and which connections are reused.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::{Scripted, outlet, post, settings, target};
 use crate::model::outcome::Outcome;
 
-/// A receiver that treats each connection so.
+/// A receiver that handles each connection with this function.
 async fn serve<F: Future<Output = ()> + 'static>(each: impl Fn(TcpStream) -> F + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("bound").port();
@@ -20,7 +20,7 @@ async fn serve<F: Future<Output = ()> + 'static>(each: impl Fn(TcpStream) -> F +
     format!("http://127.0.0.1:{port}/")
 }
 
-/// Reads one small request; `None` where the connection ended.
+/// Reads one small request; `None` if the connection ended.
 async fn request(connection: &mut TcpStream) -> Option<String> {
     let mut bytes = Vec::new();
     while !bytes.ends_with(b"!") {
@@ -32,7 +32,7 @@ async fn request(connection: &mut TcpStream) -> Option<String> {
 }
 
 #[actix_rt::test]
-async fn a_deadline_is_named_for_what_was_under_way() {
+async fn a_deadline_is_named_for_its_phase() {
     let short = settings(|own| own.attempt_timeout = Duration::from_millis(150));
     let silent = serve(|connection| async move {
         let _connection = connection;
@@ -52,7 +52,7 @@ async fn a_deadline_is_named_for_what_was_under_way() {
     }
 }
 
-/// A listener whose backlog is full drops what would connect.
+/// A listener whose backlog is full drops new connections.
 #[actix_rt::test]
 async fn a_connection_that_is_never_made_passes_its_deadline() {
     use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
@@ -73,7 +73,7 @@ async fn a_connection_that_is_never_made_passes_its_deadline() {
 }
 
 #[actix_rt::test]
-async fn who_speaks_first_or_hangs_up_at_once_is_no_receiver_of_the_request() {
+async fn a_peer_that_sends_first_or_closes_at_once_gets_no_request() {
     let talker = serve(|mut connection| async move {
         let _ = connection.write_all(b"HTTP/1.1 204 X\r\n\r\n").await;
         let _ = request(&mut connection).await;
@@ -87,17 +87,17 @@ async fn who_speaks_first_or_hangs_up_at_once_is_no_receiver_of_the_request() {
         let target = target(&url);
         let outlet = outlet(&settings(|_| {}), &Scripted::new(&[None]), &target);
         for _ in 0..20 {
-            // What arrives between the look at the connection and the first byte can't be told from a response.
+            // Data that arrives between the check of the connection and the first byte can't be told from a response.
             let (outcome, _) = post(&outlet, &target, "!").await;
             assert!(expected.contains(&outcome), "{outcome:?}");
         }
     }
 }
 
-/// It closes right after its response, without a word: what is lost is lost before that is known, and then
-/// each connection carries one request, which says so.
+/// It closes after its response without an announcement. Requests are lost until that is observed; then each connection
+/// carries one request and announces it.
 #[actix_rt::test]
-async fn a_receiver_that_closes_silently_is_found_out() {
+async fn a_receiver_that_closes_silently_is_detected() {
     let url = serve(|mut connection| async move {
         if let Some(request) = request(&mut connection).await {
             let status = if request.contains("connection: close") { 201 } else { 200 };
@@ -117,9 +117,9 @@ async fn a_receiver_that_closes_silently_is_found_out() {
     assert!(ends[5..].iter().all(|end| *end == (Outcome::Delivered, Some(201))), "{ends:?}");
 }
 
-/// A receiver that counts connections and says how long it keeps them.
+/// A receiver that counts connections and announces how long it keeps them.
 #[actix_rt::test]
-async fn what_a_receiver_says_of_its_connections_is_heeded() {
+async fn a_receivers_keep_alive_is_respected() {
     for (fields, connections) in
         [("", 1), ("keep-alive: timeout=60\r\n", 1), ("keep-alive: timeout=0\r\n", 10), ("connection: close\r\n", 10)]
     {
@@ -146,9 +146,9 @@ async fn what_a_receiver_says_of_its_connections_is_heeded() {
     }
 }
 
-/// A response without a length from a receiver that keeps the connection does not hold up the attempt.
+/// A response without a length does not delay the attempt if the receiver keeps the connection open.
 #[actix_rt::test]
-async fn a_response_without_an_end_is_over_with_its_head() {
+async fn a_response_without_a_length_ends_with_its_head() {
     let url = serve(|mut connection| async move {
         while request(&mut connection).await.is_some() {
             let _ = connection.write_all(b"HTTP/1.1 200 X\r\n\r\n").await;

@@ -1,4 +1,4 @@
-//! The outlet against receivers that are scripted to the byte. All of them are on loopback.
+//! The outlet against receivers that are scripted byte by byte. All of them are on loopback.
 
 mod connecting;
 mod exchanges;
@@ -24,10 +24,10 @@ use crate::model::delivery::Delivery;
 use crate::model::outcome::Outcome;
 use crate::model::target::Target;
 
-/// Longer than anything takes on a busy machine.
+/// Longer than anything takes, even on a busy machine.
 const LONG: Duration = Duration::from_secs(30);
 
-/// The defaults with loopback allowed and this changed.
+/// The default settings, with loopback allowed and this change.
 fn settings(change: impl FnOnce(&mut Dispatch)) -> Dispatch {
     let mut settings = Config::from_layers(None, []).expect("the defaults").dispatch;
     settings.egress.allow_networks = vec!["127.0.0.0/8".parse().expect("a network")];
@@ -36,10 +36,10 @@ fn settings(change: impl FnOnce(&mut Dispatch)) -> Dispatch {
     settings
 }
 
-/// What one look-up finds: addresses, or nothing for ever.
+/// The result of one look-up: addresses, or `None` if it never ends.
 type Found = Option<Vec<IpAddr>>;
 
-/// A resolver whose answers change from one look-up to the next.
+/// A resolver whose results change from one look-up to the next.
 #[derive(Default)]
 struct Scripted {
     v4: RefCell<Vec<Found>>,
@@ -47,7 +47,7 @@ struct Scripted {
 }
 
 impl Scripted {
-    /// The answers for IPv4 in their order; the last one stays. IPv6 has none.
+    /// The results for IPv4, in order; the last one is repeated. IPv6 has none.
     fn new(answers: &[Option<&[&str]>]) -> Rc<Self> {
         let read = |addresses: &[&str]| addresses.iter().map(|text| text.parse().expect("an address")).collect();
         let mut v4: Vec<Found> = answers.iter().map(|answer| answer.map(read)).collect();

@@ -1,8 +1,8 @@
-//! What a receiver does with one request, made of random numbers, and what must come of it.
+//! What a receiver does with one request, generated from random numbers, and which outcomes it allows.
 
 use crate::model::outcome::Outcome;
 
-/// A source of numbers that is the same for the same seed.
+/// A source of numbers, determined by its seed.
 pub(super) struct Numbers(u64);
 
 impl Numbers {
@@ -23,16 +23,16 @@ impl Numbers {
     }
 }
 
-/// What happens to the connection once the response, or the part of it that is sent, is sent.
+/// What happens to the connection after the sent part of the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum After {
     /// The next request is read.
     Next,
-    /// Something follows that nobody asked for, in the same piece as the response's end.
+    /// Data that was not requested follows, in the same write as the response's end.
     Leftover,
-    /// The same a moment later.
+    /// The same data follows a moment later.
     LeftoverLater,
-    /// The connection is closed without a word before.
+    /// The connection is closed without an announcement.
     Close,
     /// Only the receiver's side is closed.
     HalfClose,
@@ -43,23 +43,23 @@ pub(super) enum After {
 /// What a receiver does with one request.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
-    /// It responds once the head of the request is there, and reads the rest after.
+    /// It responds after the head of the request, and reads the rest later.
     pub(super) is_early: bool,
-    /// All that it sends for a response.
+    /// The whole response.
     pub(super) response: Vec<u8>,
-    /// Where in it the head of the final response ends.
+    /// Where the head of the final response ends.
     head_end: usize,
     status: u16,
-    /// How much of it is sent at a time, by turns.
+    /// The sizes of the pieces in which it is sent, repeated.
     pub(super) pieces: Vec<usize>,
-    /// Only so much of it is sent, and then the connection ends.
+    /// Only this many bytes are sent, then the connection ends.
     pub(super) cut: Option<usize>,
     pub(super) after: After,
-    /// The receiver said that the connection ends, or what it sent can only end with it.
+    /// The receiver announced a close, or its response can only end with the connection.
     pub(super) ends: bool,
 }
 
-/// Statuses tell requests apart: the class is the receiver's choice, the rest the request's number.
+/// A status that identifies its request: the receiver chooses the class, the rest is the request's number.
 pub(super) fn status_of(class: u16, number: usize) -> u16 {
     class * 100 + 10 + (number % 80) as u16
 }
@@ -129,7 +129,7 @@ impl Plan {
         }
     }
 
-    /// Whether it does nothing but to respond with success.
+    /// Whether it only responds with success.
     pub(super) fn is_plain(&self) -> bool {
         !self.is_early && !self.ends && self.after == After::Next && self.status / 100 == 2
     }
@@ -139,7 +139,7 @@ impl Plan {
         self.cut.unwrap_or(self.response.len())
     }
 
-    /// Whether an attempt may end so.
+    /// Whether an attempt may end with this outcome and status.
     pub(super) fn allows(&self, outcome: Outcome, status: Option<u16>) -> bool {
         let is_lost = (outcome, status) == (Outcome::ConnectionLostAfterSend, None);
         let is_told = status == Some(self.status)
@@ -153,8 +153,8 @@ impl Plan {
         if self.sent() < self.head_end {
             return is_lost;
         }
-        // A reset takes away what was sent and not yet read. The system resets a connection that is closed with
-        // something unread on it.
+        // A reset discards what was sent and not yet read. The system resets a connection that is closed with unread
+        // data.
         let is_reset = self.after == After::Reset || (self.is_early && self.after != After::Next);
         is_told || (is_reset && is_lost)
     }

@@ -1,4 +1,4 @@
-//! A receiver that follows plans, and notes which requests it read.
+//! A receiver that follows plans and records which requests it read.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::plan::{After, Plan};
 
-/// What nobody asked for: a whole response.
+/// A whole response that was not requested.
 const LEFTOVER: &[u8] = b"HTTP/1.1 299 Left over\r\ncontent-length: 0\r\n\r\n";
 
 /// Listens on loopback.
@@ -21,10 +21,10 @@ pub(super) struct Receiver {
 
 struct State {
     plans: RefCell<HashMap<usize, Plan>>,
-    /// How often each request was read, in full or in part, and on which connection.
+    /// How often each request was read, completely or in part, and on which connection.
     read: RefCell<HashMap<usize, usize>>,
     connections: RefCell<usize>,
-    /// Says which request is done with.
+    /// Reports each request that is finished.
     done: mpsc::UnboundedSender<usize>,
 }
 
@@ -63,7 +63,7 @@ impl Receiver {
     }
 }
 
-/// The head of a request and what has come of its body: `number!` and padding.
+/// The head of a request and what has arrived of its body: `number!` and padding.
 async fn read_head(connection: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<(usize, usize)> {
     loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -91,11 +91,11 @@ async fn serve(mut connection: TcpStream, state: Rc<State>) {
     while let Some(()) = serve_one(&mut connection, &state).await {}
 }
 
-/// `None` where the connection has ended.
+/// `None` if the connection has ended.
 async fn serve_one(connection: &mut TcpStream, state: &State) -> Option<()> {
     let mut bytes = Vec::new();
     let (begin, length) = read_head(connection, &mut bytes).await?;
-    // The number stands at the begin of the body.
+    // The body begins with the number.
     while !bytes[begin..].contains(&b'!') {
         let more = bytes.len() + 1;
         read_until(connection, &mut bytes, more).await?;
@@ -115,7 +115,7 @@ async fn serve_one(connection: &mut TcpStream, state: &State) -> Option<()> {
     goes_on.then_some(())
 }
 
-/// False where the plan ends the connection.
+/// False if the plan ends the connection.
 async fn respond(connection: &mut TcpStream, plan: &Plan) -> bool {
     let mut bytes = plan.response[..plan.sent()].to_vec();
     if plan.after == After::Leftover {
@@ -126,7 +126,7 @@ async fn respond(connection: &mut TcpStream, plan: &Plan) -> bool {
         if rest.is_empty() {
             break;
         }
-        // The last piece holds the leftover as a whole.
+        // The last piece holds the whole of the extra data.
         let keep = if plan.after == After::Leftover { LEFTOVER.len() + 1 } else { 0 };
         let size = if rest.len() <= size + keep { rest.len() } else { *size };
         if connection.write_all(&rest[..size]).await.is_err() {

@@ -1,12 +1,12 @@
-//! Generated sequences of requests: whatever the receiver does, what is counted is what it did, no request is
-//! read twice, and no response is credited to another request.
+//! Generated sequences of requests. Whatever the receiver does, the outcome matches it, no request is read twice, and
+//! no response is credited to another request.
 
 use super::plan::{Numbers, Plan};
 use super::receiver::Receiver;
 use super::{LONG, Scripted, outlet, post, settings, target};
 use crate::model::outcome::Outcome;
 
-/// Requests of one sequence.
+/// The number of requests in a sequence.
 const REQUESTS: usize = 8;
 
 async fn run(seed: u64) {
@@ -23,16 +23,16 @@ async fn run(seed: u64) {
         assert_eq!(receiver.read(number), 1, "read once: {}", at());
         assert!(plan.allows(outcome, status), "{}", at());
         assert_eq!(outcome == Outcome::Delivered, status.is_some_and(|status| status / 100 == 2), "{}", at());
-        // What the receiver does after its response is done before the next request: both orders are possible, and
-        // only in this one it can be told what must come of it.
+        // The receiver finishes its plan before the next request is sent. Without that order the expected outcome could
+        // not be determined.
         let told = tokio::time::timeout(LONG, done.recv()).await.unwrap_or_else(|_| panic!("not in time: {}", at()));
         assert_eq!(told, Some(number), "{}", at());
     }
 }
 
-/// Some hundred of them here, and as many as it is told to in `scripts/fuzz`.
+/// A few hundred sequences here; `scripts/fuzz` runs more.
 #[actix_rt::test]
-async fn what_is_counted_is_what_the_receiver_did() {
+async fn outcomes_match_what_the_receiver_did() {
     let variable = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let first = variable("POSTHASTE_SEQUENCES_FROM").unwrap_or(1);
     let sequences = variable("POSTHASTE_SEQUENCES").unwrap_or(300);

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Each of so many members takes one unit after the other, in turn, until none gets more.
+/// Each of this many members takes one unit after the other, in turn, until none gets more.
 fn filled(capacity: usize, weight: usize, members: usize) -> (Pool<usize>, Vec<Vec<Taken>>) {
     let pool = Pool::new(capacity, weight);
     let shares: Vec<Share> = (0..members).map(|member| pool.share(&member)).collect();
@@ -39,8 +39,8 @@ fn busy_members_have_equal_parts_and_something_is_left() {
 fn a_member_over_its_threshold_gets_nothing_until_it_is_below() {
     let (pool, mut held) = filled(900, 8, 1);
     let own = pool.share(&0);
-    let other = pool.share(&1).take(50).expect("what is left is for others");
-    // 800 are held; with 50 taken by another, 756 and the rounding are the threshold.
+    let other = pool.share(&1).take(50).expect("the rest is for others");
+    // 800 units are held. With 50 taken by another member, the threshold is 756 and the rounding.
     assert!(own.take(1).is_none() && !own.has_eased());
     drop(held[0].drain(..30));
     assert!(own.take(1).is_none());
@@ -119,8 +119,8 @@ fn act() -> impl Strategy<Value = Act> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Against a model: a take is granted exactly where the arithmetic of the documentation says so, and what is
-    /// counted is what is held.
+    /// Against a model: a take succeeds exactly if the documented arithmetic allows it, and the counts match what is
+    /// held.
     #[test]
     fn a_pool_counts_what_its_members_hold(
         capacity in 0_usize..1_000, weight in 1_usize..10, acts in proptest::collection::vec(act(), 0..200)

@@ -1,4 +1,4 @@
-//! Every crash point of short histories: what was promised is found, and what was sent is not.
+//! Every crash point of short histories: promised firings are found, and sent ones are not.
 
 use std::collections::BTreeSet;
 
@@ -8,14 +8,14 @@ use super::world::{BOOT, OTHER_BOOT, Step, World, check};
 
 use Step::*;
 
-/// Histories that end in the midst of work: small requests and large ones, in parts, slow and fast firings, rounds that
-/// remove and write anew, threads that take turns.
+/// Histories that end in the middle of work: small and large requests, in parts; slow and fast firings; rounds of the
+/// keeper; several threads.
 fn histories() -> Vec<Vec<Step>> {
     vec![
         vec![Accept(0, 1, 1), Sync, Begin(0, 1), Sync],
         vec![Accept(0, 2, 2), Accept(1, 1, 1), Sync, Begin(0, 3), Sync, Round, Begin(1, 1), Sync],
         vec![AcceptInParts(0, 3), Sync, Begin(0, 2), Accept(0, 1, 1), Sync, Begin(0, 1), Sync],
-        // Segments fill, and one slow firing keeps each.
+        // Segments fill up, and one slow firing keeps each alive.
         vec![
             Accept(0, 6, 1),
             Accept(0, 6, 1),
@@ -49,7 +49,7 @@ fn histories() -> Vec<Vec<Step>> {
             Accept(0, 1, 1),
             Sync,
         ],
-        // Begun segments outgrow what is unsettled.
+        // Begun segments outgrow the unsettled records.
         vec![
             Accept(0, 1, 1),
             Accept(1, 1, 130),
@@ -81,14 +81,14 @@ fn played(level: Level, disk: DiskModel, steps: &[Step]) -> World {
 }
 
 #[test]
-fn after_a_kill_at_any_operation_and_any_byte_nothing_is_lost_and_nothing_sent_twice() {
+fn a_kill_at_any_operation_and_byte_loses_nothing_and_sends_nothing_twice() {
     let mut states = 0;
     for (history, steps) in histories().iter().enumerate() {
         for level in [Level::Process, Level::Power] {
             let world = played(level, DiskModel::default(), steps);
             for operation in 0..=world.disk.operations() {
                 let length = world.disk.write_length(operation).unwrap_or(1);
-                // All bytes of small writes; of large ones the first, the last and some between.
+                // All bytes of small writes; of large ones the first, the last and some in between.
                 let torn =
                     (0..length).filter(|byte| length < 200 || byte % 37 == 0 || *byte < 40 || byte + 40 > length);
                 for torn in torn {
@@ -103,7 +103,7 @@ fn after_a_kill_at_any_operation_and_any_byte_nothing_is_lost_and_nothing_sent_t
     assert!(states > 5_000, "{states}");
 }
 
-/// The set of operations that a power cut undoes: all where there are few, else some drawn from a fixed sequence.
+/// The sets of operations that a power cut undoes: all subsets if there are few operations, otherwise a fixed sample.
 fn subsets(at_risk: &[usize], seed: u64) -> Vec<BTreeSet<usize>> {
     let pick = |mask: u64| at_risk.iter().enumerate().filter(|(n, _)| mask >> n & 1 == 1).map(|(_, o)| *o).collect();
     if at_risk.len() <= 6 {
@@ -119,11 +119,11 @@ fn subsets(at_risk: &[usize], seed: u64) -> Vec<BTreeSet<usize>> {
 }
 
 #[test]
-fn after_a_power_cut_with_writes_lost_and_reordered_power_loses_nothing_and_sends_nothing_twice() {
+fn with_power_a_power_cut_loses_nothing_and_sends_nothing_twice() {
     let mut states = 0;
     for (history, steps) in histories().iter().enumerate() {
         let world = played(Level::Power, DiskModel::default(), steps);
-        // The start makes the folder ready before anything is promised.
+        // Nothing is promised before the start has prepared the folder.
         for operation in 0..=world.disk.operations() {
             let at_risk = world.disk.at_risk(operation);
             for undone in subsets(&at_risk, operation as u64) {
@@ -147,13 +147,13 @@ fn after_a_power_cut_with_writes_lost_and_reordered_power_loses_nothing_and_send
 }
 
 #[test]
-fn after_a_power_cut_process_sends_nothing_again_and_says_how_many_it_drops() {
+fn with_process_a_power_cut_sends_nothing_twice_and_counts_drops() {
     for (history, steps) in histories().iter().enumerate() {
         let world = played(Level::Process, DiskModel::default(), steps);
         for operation in 0..=world.disk.operations() {
             for undone in subsets(&world.disk.at_risk(operation), operation as u64) {
                 let left = DiskModel::with(world.disk.after_power_cut(operation, &undone, None));
-                // Also where the level was raised since.
+                // Also if the level was raised since.
                 let level = if operation % 2 == 0 { Level::Process } else { Level::Power };
                 let after = World::start(left, level, OTHER_BOOT).expect("a journal");
                 assert_eq!(after.found().len(), 0, "{history} {operation} {undone:?}");
@@ -167,7 +167,7 @@ fn after_a_power_cut_process_sends_nothing_again_and_says_how_many_it_drops() {
     }
 }
 
-/// A second run goes on with what the first left, and ends by a crash too: at any operation of it.
+/// A second run continues after the first crash and crashes too, at any operation.
 #[test]
 fn a_second_crash_loses_nothing_and_sends_nothing_twice() {
     let second =
@@ -200,7 +200,7 @@ fn a_second_crash_loses_nothing_and_sends_nothing_twice() {
                         let case = format!("{case} without {undone:?}");
                         match (first, level) {
                             (Level::Power, Level::Power) => check(&again, &after, operation, &case),
-                            // Of a run that does not sync nothing is known after a power cut.
+                            // After a power cut nothing is known of a run that does not sync.
                             _ => none_twice(&again, &after, operation, &case),
                         }
                     }

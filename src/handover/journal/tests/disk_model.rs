@@ -1,7 +1,7 @@
-//! A file system that remembers every operation, so that a test can ask what a crash at any of them leaves. After the
-//! end of the process all operations before are there, and the last may be there in part. After a power cut only what
-//! was synced is sure: of the rest each write and each change of the folder is there or not, in any combination, and a
-//! write may be there in part.
+//! A file system that records every operation, so that a test can ask what a crash at any of them leaves. After the end
+//! of the process all earlier operations are present, and the last one may be partial. After a power cut only synced
+//! operations are certain: of the others each write and each change of the folder is present or not, in any
+//! combination, and one write may be partial.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex};
 use super::super::folder::{Folder, SegmentFile};
 use super::super::ledger::lock;
 
-/// What was done to the folder.
+/// An operation on the folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Operation {
     Create(String, usize, usize),
     Write(usize, usize, Vec<u8>),
     SyncFile(usize),
-    /// What was written before is never sure: a later sync says nothing of it.
+    /// Earlier writes stay uncertain: a later sync does not confirm them.
     SyncFailed(usize),
     Remove(String),
     SyncFolder,
@@ -29,15 +29,15 @@ struct State {
     names: BTreeMap<String, usize>,
     files: Vec<Vec<u8>>,
     log: Vec<Operation>,
-    /// Errors that are to come: the kind of operation and how many of it succeed before.
+    /// Errors to come: the kind of operation and how many of it succeed before.
     faults: Vec<Fault>,
 }
 
-/// An error that is to come.
+/// An error to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) at: Point,
-    /// How many succeed before.
+    /// How many operations succeed before it.
     pub(crate) after: usize,
     pub(crate) error: io::ErrorKind,
 }
@@ -45,7 +45,7 @@ pub(crate) struct Fault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Point {
     Create,
-    /// So many bytes are written before the error.
+    /// This many bytes are written before the error.
     Write(usize),
     SyncFile,
 }
@@ -102,7 +102,7 @@ impl DiskModel {
         self.files().values().map(Vec::len).sum()
     }
 
-    /// What the end of the process leaves after so many operations, and so many bytes of the next where it is a write.
+    /// The files after the process ended: this many operations, and this many bytes of the next one if it is a write.
     pub(crate) fn after_kill(&self, operations: usize, torn: usize) -> BTreeMap<String, Vec<u8>> {
         let state = lock(&self.0);
         let done = |number: usize| (number < operations, if number == operations { torn } else { usize::MAX });
@@ -113,7 +113,7 @@ impl DiskModel {
         })
     }
 
-    /// The operations up to this one that a power cut may undo.
+    /// The operations before this one that a power cut may undo.
     pub(crate) fn at_risk(&self, operations: usize) -> Vec<usize> {
         let log = &lock(&self.0).log[..operations];
         let is_safe = |number: usize, operation: &Operation| {
@@ -132,7 +132,7 @@ impl DiskModel {
         changes.filter(|(number, operation)| !is_safe(*number, operation)).map(|(number, _)| number).collect()
     }
 
-    /// What a power cut after so many operations leaves where these are undone, and one write is there in part.
+    /// The files after a power cut: this many operations without these, and with one partial write.
     pub(crate) fn after_power_cut(
         &self,
         operations: usize,
@@ -163,7 +163,7 @@ impl DiskModel {
     }
 }
 
-/// The files after the operations for which `keep` says how many bytes of a write are there.
+/// The files after the operations; `keep` says how many bytes of each write are present.
 fn apply(state: &State, keep: impl Fn(usize, &Operation) -> Option<usize>) -> BTreeMap<String, Vec<u8>> {
     let mut contents: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
@@ -174,12 +174,12 @@ fn apply(state: &State, keep: impl Fn(usize, &Operation) -> Option<usize>) -> BT
     for (number, operation) in state.log.iter().enumerate() {
         let kept = keep(number, operation);
         match (operation, kept) {
-            // What was written to a file whose making is undone is nowhere.
+            // A write to a file whose creation is undone is lost.
             (Operation::Create(name, file, bytes), kept) => {
                 contents.insert(*file, vec![0; *bytes]);
                 match kept {
                     Some(usize::MAX) => drop(names.insert(name.clone(), *file)),
-                    // Made, and its room is not allocated.
+                    // Created, but without its allocated room.
                     Some(_) => {
                         names.insert(name.clone(), *file);
                         contents.insert(*file, Vec::new());

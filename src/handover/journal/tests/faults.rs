@@ -1,4 +1,4 @@
-//! Faults of the file system while the journal works, and damage that it finds at a start.
+//! Errors of the file system while the journal works, and damage that it finds at a start.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -16,7 +16,7 @@ fn world(level: Level) -> World {
 
 #[test]
 fn a_full_disk_in_the_middle_of_a_record_refuses_that_request_only_and_heals() {
-    // A record of 128 bytes, of which so many are written.
+    // A record of 128 bytes, of which this many are written.
     for written in (0..128).step_by(3) {
         let mut world = world(Level::Process);
         world.play(&[Accept(0, 2, 1), Begin(0, 1)]);
@@ -40,7 +40,7 @@ fn a_full_disk_in_the_middle_of_a_record_refuses_that_request_only_and_heals() {
 }
 
 #[test]
-fn where_no_segment_can_be_made_nothing_is_accepted_and_nothing_is_forgotten() {
+fn without_a_new_segment_nothing_is_accepted_and_nothing_is_forgotten() {
     let mut world = world(Level::Process);
     world.play(&[Accept(0, 3, 1)]);
     world.disk.fail(Fault { at: Point::Create, after: 0, error: ErrorKind::StorageFull });
@@ -71,8 +71,8 @@ fn a_failed_write_of_another_kind_ends_its_segment() {
     check(&world, &after, world.disk.operations(), "after the error");
 }
 
-/// What a failed sync put at risk is written anew before anything else is accepted, and a power cut at any operation
-/// loses nothing that was promised.
+/// All records of a failed sync are rewritten before anything else is accepted, and a power cut at any operation loses
+/// nothing that was promised.
 #[test]
 fn a_failed_sync_is_final_for_its_segment() {
     let steps = [Accept(0, 2, 1), Sync, Accept(0, 1, 1), Begin(0, 1)];
@@ -120,7 +120,7 @@ fn records(world: &World, kind: &str) -> Vec<(String, usize, usize)> {
 }
 
 #[test]
-fn damage_in_the_middle_is_told_with_its_place_and_costs_that_record_only() {
+fn damage_is_reported_with_its_position_and_costs_one_record() {
     let mut world = world(Level::Process);
     world.play(&[Accept(0, 1, 1), Accept(0, 1, 2), Accept(0, 1, 1)]);
     let (name, at, bytes) = records(&world, "accepted")[1].clone();
@@ -138,7 +138,7 @@ fn damage_in_the_middle_is_told_with_its_place_and_costs_that_record_only() {
 }
 
 #[test]
-fn where_a_begun_record_is_damaged_nothing_is_sent_that_it_may_have_named() {
+fn after_a_damaged_begun_record_nothing_is_sent_that_it_may_have_named() {
     let mut world = world(Level::Process);
     world.play(&[Accept(0, 4, 1), Begin(0, 1), Begin(0, 1)]);
     let (name, at, _) = records(&world, "begun")[0].clone();

@@ -1,4 +1,4 @@
-//! The folder stays small: what is settled goes away, and what is long unsettled keeps nothing else alive.
+//! The folder stays small: settled records are removed, and long unsettled ones keep no others alive.
 
 use super::super::format::Level;
 use super::disk_model::DiskModel;
@@ -6,7 +6,7 @@ use super::world::{BOOT, SEGMENT_BYTES, Step, World};
 
 use Step::*;
 
-/// Segments that lanes have open or in reserve: two that accept, two that begin, two of the keeper, two spares.
+/// Segments that lanes have open or in reserve: two for accepting, two for sending, two of the keeper, two spares.
 const OPEN: usize = 8;
 
 fn world() -> World {
@@ -25,10 +25,10 @@ fn when_all_is_settled_only_open_segments_are_left() {
     assert!(segments <= OPEN, "{segments}: {:?}", world.disk.files().keys());
 }
 
-/// One firing in ten goes to a dead destination and waits for ever; the rest is sent. What waits is written anew, so
-/// that the folder takes a small multiple of it.
+/// One firing in ten goes to a dead destination and waits for ever; the rest is sent. Waiting firings are rewritten, so
+/// that the folder takes a small multiple of them.
 #[test]
-fn what_waits_for_ever_keeps_only_itself() {
+fn a_firing_that_waits_for_ever_keeps_no_other_record() {
     let mut world = world();
     let mut waiting = 0;
     for _ in 0..200 {
@@ -45,10 +45,9 @@ fn what_waits_for_ever_keeps_only_itself() {
     assert_eq!(after.found().len(), 200);
 }
 
-/// A backlog that is wholly unsettled is not written anew for its own sake, and the begun segments of others' traffic
-/// do not pile up behind it.
+/// A completely unsettled backlog is not rewritten, and the begun segments of other traffic do not pile up behind it.
 #[test]
-fn a_backlog_does_not_keep_the_records_of_what_was_sent() {
+fn a_backlog_does_not_keep_the_records_of_sent_firings() {
     let mut world = world();
     world.play(&[Accept(1, 20, 1)]);
     for _ in 0..500 {
@@ -61,7 +60,7 @@ fn a_backlog_does_not_keep_the_records_of_what_was_sent() {
     assert_eq!(after.found(), world.found());
 }
 
-/// Over restarts too: what a run left is written anew by the next.
+/// Over restarts too: the next run rewrites what a run left.
 #[test]
 fn a_backlog_survives_many_starts_in_few_segments() {
     let mut world = world();

@@ -1,5 +1,5 @@
-//! Plays histories on a journal as the threads of a node do, and remembers after which operation of the file system
-//! each firing was promised, named as begun, and sent. So a test can say of any crash what must be found after it.
+//! Plays histories on a journal like the threads of a node, and records after which operation of the file system each
+//! firing was promised, named as begun, and sent. So for any crash a test knows what must be found after it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,47 +10,47 @@ use super::super::body::{EventFields, Listing};
 use super::super::format::{BootId, Level};
 use super::super::keeper::{Keeper, join};
 use super::super::ledger::Firing;
-use super::super::recovery::{self, OpenError, Report};
+use super::super::recovery::{self, RecoveryError, Report};
 use super::super::registry::{Journal, Settings};
 use super::disk_model::{DiskModel, ModelFile};
 
-/// A firing's name: its event's id and its trigger's.
+/// Identifies a firing: its event's id and its trigger's id.
 pub(crate) type Name = (String, String);
 
 pub(crate) const BOOT: BootId = BootId([1; 16]);
 pub(crate) const OTHER_BOOT: BootId = BootId([2; 16]);
-/// Small, so that short histories fill some.
+/// Small, so that short histories fill some segments.
 pub(crate) const SEGMENT_BYTES: usize = 1_024;
 
 /// A step of a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// A request on a thread: events, and triggers that each fires.
+    /// A request on a thread: a number of events, and of triggers that each fires.
     Accept(usize, usize, usize),
-    /// A request with one event on a thread, whose triggers are found in parts of one each.
+    /// A request with one event on a thread, whose triggers arrive in parts of one each.
     AcceptInParts(usize, usize),
-    /// So many of the oldest unsettled firings begin together, on a sending thread.
+    /// This many of the oldest unsettled firings begin together, on a sending thread.
     Begin(usize, usize),
-    /// So many of the newest.
+    /// This many of the newest.
     BeginNewest(usize, usize),
-    /// One ends without an attempt.
+    /// One firing ends without an attempt.
     Drop,
     /// A round of the keeper.
     Round,
-    /// What `power` has written is synced; in `process` nothing happens.
+    /// Syncs what `power` has written; no effect with `process`.
     Sync,
 }
 
-/// What is known of a firing; each number is an operation of the file system.
+/// The history of a firing; each number is an operation of the file system.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fate {
     /// The event's data.
     pub(crate) data: String,
-    /// Its producer was told so after this many operations.
+    /// Its producer got the response after this many operations.
     pub(crate) promised: Option<usize>,
     /// The first operation that may have named it as begun.
     pub(crate) named: Option<usize>,
-    /// The POST was made after this many.
+    /// The POST was made after this many operations.
     pub(crate) sent: Option<usize>,
     /// Its request was refused.
     pub(crate) refused: bool,
@@ -66,7 +66,7 @@ pub(crate) struct World {
     pub(crate) fates: BTreeMap<Name, Fate>,
     /// Unsettled firings, as the queues of the dispatchers hold them.
     pub(crate) queued: Vec<(Name, Firing<ModelFile>)>,
-    /// In `power`: what waits for a sync.
+    /// With `power`: requests that wait for a sync.
     unanswered: Vec<(Request<ModelFile>, Vec<Name>)>,
     unsent: Vec<(Begun<ModelFile>, Vec<Name>)>,
     level: Level,
@@ -75,18 +75,18 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn start(disk: DiskModel, level: Level, boot: BootId) -> Result<Self, OpenError> {
+    pub(crate) fn start(disk: DiskModel, level: Level, boot: BootId) -> Result<Self, RecoveryError> {
         Self::start_with(disk, Settings { level, boot, segment_bytes: SEGMENT_BYTES })
     }
 
-    pub(crate) fn start_with(disk: DiskModel, settings: Settings) -> Result<Self, OpenError> {
+    pub(crate) fn start_with(disk: DiskModel, settings: Settings) -> Result<Self, RecoveryError> {
         let opened = recovery::open(disk.clone(), settings, 1_000)?;
         let journal = opened.journal;
         let mut queued = Vec::new();
         let mut fates = BTreeMap::new();
         for found in opened.found {
             let (places, unsettled) = found.entry.unsettled().expect("unsettled");
-            let read = |place: &super::super::ledger::Place<ModelFile>| {
+            let read = |place: &super::super::ledger::RecordPosition<ModelFile>| {
                 super::super::folder::read_up_to(&place.segment.file, u64::from(place.offset), place.bytes)
                     .expect("read")
             };
@@ -227,7 +227,7 @@ impl World {
                     self.send();
                 }
             }
-            // They wait, and are tried again.
+            // They wait and are tried again.
             Err(failed) => self.queued.extend(names.into_iter().zip(failed.firings)),
         }
     }
@@ -242,14 +242,14 @@ impl World {
         }
     }
 
-    /// Answers the requests whose records are as durable as the level says.
+    /// Sends the responses whose records are as durable as the level demands.
     fn answer(&mut self) {
         let (level, operations) = (self.level, self.disk.operations());
         let is_safe = |(segment, end): &(Arc<super::super::ledger::Segment<ModelFile>>, u32)| {
             level == Level::Process || segment.synced.load(std::sync::atomic::Ordering::SeqCst) >= *end
         };
         for (request, names) in std::mem::take(&mut self.unanswered) {
-            // What a failed sync put at risk is safe once it is written anew and nothing of it is left.
+            // Records of a failed sync are safe once they are rewritten and the segment holds nothing else.
             let rescued =
                 request.ends().iter().all(|(segment, end)| is_safe(&(Arc::clone(segment), *end)) || segment.is_dead());
             if rescued {
@@ -284,7 +284,7 @@ impl World {
     }
 }
 
-/// What a start after a crash at this operation may find, and must.
+/// Checks what a start after a crash at this operation finds.
 pub(crate) fn check(before: &World, after: &World, operation: usize, case: &str) {
     let found = after.found();
     for (name, fate) in &before.fates {

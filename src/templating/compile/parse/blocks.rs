@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::scopes::Scope;
 use super::{Parsing, refused};
 use crate::templating::compile::origin::Origin;
-use crate::templating::program::{Each, Expression, If, Node, Nodes, Parts, Text, With};
+use crate::templating::program::{Each, Expression, If, Nodes, Parts, TemplateNode, Text, With};
 
 /// The longest separator, in bytes.
 const SEPARATOR_BYTES_MAX: usize = 100;
@@ -93,14 +93,14 @@ impl Parsing<'_, '_, '_, '_> {
                 let otherwise = self.part(block.inverse.as_ref());
                 let negated = name == "unless";
                 let include_zero = options.include_zero;
-                Node::If(Box::new(If { condition: value, negated, include_zero, then, otherwise, at }))
+                TemplateNode::If(Box::new(If { condition: value, negated, include_zero, then, otherwise, at }))
             }
         };
         vec![node]
     }
 
     /// Each block directly inside is a part, and so is what stands between two blocks.
-    fn parts(&mut self, block: &HelperTemplate, at: usize) -> Node {
+    fn parts(&mut self, block: &HelperTemplate, at: usize) -> TemplateNode {
         if !block.params.is_empty() || block.block_param.is_some() || block.inverse.is_some() {
             self.findings.error("block_values", at, PARTS);
         }
@@ -109,7 +109,7 @@ impl Parsing<'_, '_, '_, '_> {
         let mut parts: Vec<Nodes> = Vec::new();
         let mut between = Nodes::new();
         for node in self.part(block.template.as_ref()) {
-            if matches!(node, Node::Text(_) | Node::Write(_)) {
+            if matches!(node, TemplateNode::Text(_) | TemplateNode::Write(_)) {
                 between.push(node);
             } else {
                 parts.push(std::mem::take(&mut between));
@@ -117,9 +117,9 @@ impl Parsing<'_, '_, '_, '_> {
             }
         }
         parts.push(between);
-        let is_blank = |node: &Node| matches!(node, Node::Text(text) if text.content.trim().is_empty());
+        let is_blank = |node: &TemplateNode| matches!(node, TemplateNode::Text(text) if text.content.trim().is_empty());
         parts.retain(|part| !part.iter().all(is_blank));
-        Node::Parts(Box::new(Parts { parts, separator, at }))
+        TemplateNode::Parts(Box::new(Parts { parts, separator, at }))
     }
 
     fn separator(&mut self, text: &str, at: usize) -> Text {
@@ -134,7 +134,7 @@ impl Parsing<'_, '_, '_, '_> {
         (value_name, place_name): (Option<String>, Option<String>),
         separator: Option<Text>,
         at: usize,
-    ) -> Node {
+    ) -> TemplateNode {
         if self.scopes.loops() >= self.each_depth_max {
             self.findings.error(
                 "each_too_deep",
@@ -145,7 +145,7 @@ impl Parsing<'_, '_, '_, '_> {
         let scope = Scope { is_loop: true, path: None, value_name, place_name };
         let body = self.inside(scope, block.template.as_ref());
         let otherwise = self.part(block.inverse.as_ref());
-        Node::Each(Box::new(Each { list, body, otherwise, separator, at }))
+        TemplateNode::Each(Box::new(Each { list, body, otherwise, separator, at }))
     }
 
     fn with(
@@ -155,14 +155,14 @@ impl Parsing<'_, '_, '_, '_> {
         path: Option<Vec<String>>,
         (value_name, place_name): (Option<String>, Option<String>),
         at: usize,
-    ) -> Node {
+    ) -> TemplateNode {
         if place_name.is_some() {
             self.findings.error("block_values", at, "{{#with … as |name|}} gives one name.");
         }
         let scope = Scope { is_loop: false, path, value_name, place_name: None };
         let body = self.inside(scope, block.template.as_ref());
         let otherwise = self.part(block.inverse.as_ref());
-        Node::With(Box::new(With { value, body, otherwise, at }))
+        TemplateNode::With(Box::new(With { value, body, otherwise, at }))
     }
 
     fn inside(&mut self, scope: Scope, template: Option<&Template>) -> Nodes {

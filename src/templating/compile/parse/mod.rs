@@ -18,12 +18,12 @@ use super::origin::{Origin, Origins};
 use super::scan::Scanned;
 use super::tags;
 use crate::json::Document;
-use crate::templating::limits::Limits;
-use crate::templating::program::{Expression, Node, Nodes, Place, Text, Write};
+use crate::templating::limits::TemplateLimits;
+use crate::templating::program::{EscapeContext, Expression, Nodes, TemplateNode, Text, ValueNode};
 use crate::templating::render::helpers;
 
 /// A template without the parser's tree.
-pub(crate) struct Parsed<'s> {
+pub(crate) struct ParsedTemplate<'s> {
     pub(crate) nodes: Nodes,
     pub(crate) origins: Origins<'s>,
     /// How many values it writes.
@@ -36,9 +36,9 @@ pub(crate) fn parse<'s>(
     scanned: &'s Scanned,
     escaping: bool,
     known: &Known<'_>,
-    limits: &Limits,
+    limits: &TemplateLimits,
     findings: &mut Findings<'_>,
-) -> Option<Parsed<'s>> {
+) -> Option<ParsedTemplate<'s>> {
     let template = tree(&scanned.text, findings)?;
     let mut parsing = Parsing {
         escaping,
@@ -51,7 +51,7 @@ pub(crate) fn parse<'s>(
         writes: 0,
     };
     let nodes = parsing.nodes(&template);
-    Some(Parsed { nodes, origins: parsing.origins, writes: parsing.writes })
+    Some(ParsedTemplate { nodes, origins: parsing.origins, writes: parsing.writes })
 }
 
 fn tree(text: &str, findings: &mut Findings<'_>) -> Option<Template> {
@@ -141,18 +141,18 @@ impl Parsing<'_, '_, '_, '_> {
     fn plain(&mut self, text: &str, origin: &Origin, start: usize, nodes: &mut Nodes) {
         if !text.is_empty() {
             let id = self.origins.add(origin.part(start, text.len()));
-            nodes.push(Node::Text(Text { content: text.into(), id }));
+            nodes.push(TemplateNode::Text(Text { content: text.into(), id }));
         }
     }
 
-    fn written(&mut self, value: Expression, at: usize) -> Node {
+    fn written(&mut self, value: Expression, at: usize) -> TemplateNode {
         let id = self.writes;
         self.writes += 1;
-        Node::Write(Write { value, place: Place::Text, id, at })
+        TemplateNode::Write(ValueNode { value, place: EscapeContext::Text, id, at })
     }
 
     /// `{{…}}`: a path, or a helper with what it is given.
-    fn expression(&mut self, helper: &HelperTemplate, at: usize) -> Option<Node> {
+    fn expression(&mut self, helper: &HelperTemplate, at: usize) -> Option<TemplateNode> {
         let bare = helper.params.is_empty() && helper.hash.is_empty();
         let value = match &helper.name {
             Parameter::Subexpression(inner) if bare => self.call_of(inner, at),

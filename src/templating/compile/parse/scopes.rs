@@ -5,7 +5,7 @@ use super::super::known::Known;
 use super::super::paths;
 use super::super::tags::{self, TAG_CLOSE, TAG_OPEN};
 use super::{Parsing, refused};
-use crate::templating::program::{Expression, Local, LocalName, Path};
+use crate::templating::program::{DataPath, Expression, Local, LocalName};
 
 /// One block that changes what `this` is.
 #[derive(Debug, Default)]
@@ -126,7 +126,7 @@ impl Parsing<'_, '_, '_, '_> {
     }
 
     /// `@index` and its like.
-    fn local(&mut self, written: &paths::Written, at: usize) -> Expression {
+    fn local(&mut self, written: &paths::PathParts, at: usize) -> Expression {
         let what = match written.steps.as_slice() {
             [name] => match name.as_str() {
                 "first" => Some(LocalName::First),
@@ -166,5 +166,5 @@ fn check(known: &Known<'_>, path: &[String], at: usize, findings: &mut Findings<
 }
 
 fn path_of(scope: usize, names: &[String]) -> Expression {
-    Expression::Path(Path::new(scope, names))
+    Expression::Path(DataPath::new(scope, names))
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use crate::templating::program::{Expression, If, Node, Nodes};
+use crate::templating::program::{Expression, If, Nodes, TemplateNode};
 use crate::templating::render::helpers;
 
 /// The most conditions that are kept apart.
@@ -138,7 +138,7 @@ type Asked = HashMap<String, (usize, usize, usize)>;
 
 fn collect(nodes: &Nodes, asked: &mut Asked) {
     for node in nodes {
-        if let Node::If(chosen) = node {
+        if let TemplateNode::If(chosen) = node {
             ask(&chosen.condition, chosen.include_zero, chosen.at, asked);
         }
         for inner in node.inner() {

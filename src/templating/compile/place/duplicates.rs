@@ -10,14 +10,14 @@ use super::ends::{Ends, Position};
 use super::json::{Json, State};
 use crate::templating::compile::findings::Findings;
 use crate::templating::compile::origin::Origins;
-use crate::templating::program::{Each, If, Node, Nodes, Text};
+use crate::templating::program::{Each, If, Nodes, TemplateNode, Text};
 
 /// The most characters and keys to go over; beyond it nothing is said.
 const WORK_MAX: usize = 2_000_000;
 
 /// What was read on the way here.
 #[derive(Clone)]
-struct Reader {
+struct KeyReader {
     state: State,
     /// The constant keys of each open bracket, from the outside.
     keys: Vec<HashSet<String>>,
@@ -35,26 +35,26 @@ struct Walk<'w, 'p> {
 /// Warns of keys that are twice in one object.
 pub(super) fn warn(nodes: &Nodes, origins: &Origins<'_>, findings: &mut Findings<'_>) {
     let mut walk = Walk { origins, findings, ends: Ends::default(), work: 0 };
-    let mut reader = Reader { state: Json.start(), keys: Vec::new(), key: None };
+    let mut reader = KeyReader { state: Json.start(), keys: Vec::new(), key: None };
     // Where it can't go on, there is nothing more to say.
     let _: Option<()> = walk.nodes(nodes, &mut reader);
 }
 
 impl Walk<'_, '_> {
-    fn nodes(&mut self, nodes: &Nodes, reader: &mut Reader) -> Option<()> {
+    fn nodes(&mut self, nodes: &Nodes, reader: &mut KeyReader) -> Option<()> {
         for node in nodes {
             match node {
-                Node::Text(text) => self.text(text, reader)?,
-                Node::Write(_) => {
+                TemplateNode::Text(text) => self.text(text, reader)?,
+                TemplateNode::Write(_) => {
                     reader.state = Json.value(reader.state).ok()?.1;
                     if let Some((_, text)) = &mut reader.key {
                         *text = None;
                     }
                 }
-                Node::If(chosen) => self.chosen(chosen, reader)?,
-                Node::With(with) => self.either(&with.body, &with.otherwise, true, reader)?,
-                Node::Each(each) => self.each(each, reader)?,
-                Node::Parts(parts) => {
+                TemplateNode::If(chosen) => self.chosen(chosen, reader)?,
+                TemplateNode::With(with) => self.either(&with.body, &with.otherwise, true, reader)?,
+                TemplateNode::Each(each) => self.each(each, reader)?,
+                TemplateNode::Parts(parts) => {
                     for (i, part) in parts.parts.iter().enumerate() {
                         if i > 0 {
                             self.text(&parts.separator, reader)?;
@@ -72,7 +72,7 @@ impl Walk<'_, '_> {
         (self.work <= WORK_MAX).then_some(())
     }
 
-    fn chosen(&mut self, chosen: &If, reader: &mut Reader) -> Option<()> {
+    fn chosen(&mut self, chosen: &If, reader: &mut KeyReader) -> Option<()> {
         match self.ends.taken(chosen, &Conditions::default(), Decided::default()) {
             Some(true) => self.nodes(&chosen.then, reader),
             Some(false) => self.nodes(&chosen.otherwise, reader),
@@ -81,7 +81,7 @@ impl Walk<'_, '_> {
     }
 
     /// Goes on behind the first part, with the keys of both.
-    fn either(&mut self, one: &Nodes, other: &Nodes, scoped: bool, reader: &mut Reader) -> Option<()> {
+    fn either(&mut self, one: &Nodes, other: &Nodes, scoped: bool, reader: &mut KeyReader) -> Option<()> {
         self.spend(reader.keys.iter().map(HashSet::len).sum())?;
         let mut second = reader.clone();
         if scoped {
@@ -99,7 +99,7 @@ impl Walk<'_, '_> {
         Some(())
     }
 
-    fn each(&mut self, each: &Each, reader: &mut Reader) -> Option<()> {
+    fn each(&mut self, each: &Each, reader: &mut KeyReader) -> Option<()> {
         let first = Position { from: 0, to: Some(1), last: false };
         let last = Position { from: 1, to: None, last: true };
         for position in [first, last] {
@@ -114,7 +114,7 @@ impl Walk<'_, '_> {
         Some(())
     }
 
-    fn text(&mut self, text: &Text, reader: &mut Reader) -> Option<()> {
+    fn text(&mut self, text: &Text, reader: &mut KeyReader) -> Option<()> {
         self.spend(text.content.len())?;
         for (byte, c) in text.content.char_indices() {
             let before = reader.state;
@@ -138,7 +138,7 @@ impl Walk<'_, '_> {
     }
 
     /// A key has ended; what was read of it lacks the closing quote.
-    fn key(&mut self, at: usize, key: Option<String>, reader: &mut Reader) {
+    fn key(&mut self, at: usize, key: Option<String>, reader: &mut KeyReader) {
         let Some(key) = key.and_then(|key| serde_json::from_str::<String>(&(key + "\"")).ok()) else {
             return;
         };

@@ -2,7 +2,7 @@
 //! `@index`, and those that were decided on the way here.
 
 use super::conditions::{Conditions, Decided};
-use crate::templating::program::{Call, Expression, If, LocalName, Node, Nodes};
+use crate::templating::program::{Call, Expression, If, LocalName, Nodes, TemplateNode};
 use crate::templating::render::helpers;
 
 /// A comparison of an index with a number.
@@ -146,7 +146,7 @@ pub(super) fn classes(body: &Nodes, scope: usize) -> Vec<(usize, Option<usize>)>
 
 fn collect(nodes: &Nodes, scope: usize, boundaries: &mut Vec<usize>) {
     for node in nodes {
-        if let Node::If(chosen) = node {
+        if let TemplateNode::If(chosen) = node {
             numbers(&chosen.condition, scope, boundaries);
         }
         for inner in node.inner() {

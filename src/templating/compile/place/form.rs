@@ -2,7 +2,7 @@
 //! what is proved here is that values can't make or lose pairs.
 
 use super::{Blame, Fault, Machine, Misplaced};
-use crate::templating::program::Place;
+use crate::templating::program::EscapeContext;
 
 /// The machine; all it knows is in its states.
 pub(super) struct Form;
@@ -36,12 +36,12 @@ impl Machine for Form {
         Ok((next, false))
     }
 
-    fn value(&mut self, state: State) -> Result<(Place, State), Misplaced<State>> {
+    fn value(&mut self, state: State) -> Result<(EscapeContext, State), Misplaced<State>> {
         let next = match state {
             State::Begin => State::KeyOfValues,
             same => same,
         };
-        Ok((Place::Form, next))
+        Ok((EscapeContext::Form, next))
     }
 
     fn end(&self, state: State) -> Result<(), Fault> {

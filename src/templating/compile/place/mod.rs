@@ -20,7 +20,7 @@ use super::findings::Findings;
 use super::origin::Origins;
 use super::shape::Shape;
 use crate::model::template::Format;
-use crate::templating::program::{Node, Nodes, Place};
+use crate::templating::program::{EscapeContext, Nodes, TemplateNode};
 
 /// A format's reader: where in a document it is, after each character.
 trait Machine {
@@ -41,7 +41,7 @@ trait Machine {
     fn step(&mut self, state: Self::State, c: char) -> Result<(Self::State, bool), Fault>;
 
     /// Goes over any value.
-    fn value(&mut self, state: Self::State) -> Result<(Place, Self::State), Misplaced<Self::State>>;
+    fn value(&mut self, state: Self::State) -> Result<(EscapeContext, Self::State), Misplaced<Self::State>>;
 
     /// Whether the document may end here.
     fn end(&self, state: Self::State) -> Result<(), Fault>;
@@ -106,7 +106,7 @@ pub(crate) fn place(
             url::check_blocks(nodes, origins, findings);
             walk::walk(url::Url, nodes, writes, origins, findings)
         }
-        Shape::Body(Format::Text) | Shape::Header => vec![Some(Place::Text); writes],
+        Shape::Body(Format::Text) | Shape::Header => vec![Some(EscapeContext::Text); writes],
     };
     if findings.has_error() {
         return;
@@ -117,9 +117,9 @@ pub(crate) fn place(
     }
 }
 
-fn set(nodes: &mut Nodes, places: &[Option<Place>]) {
+fn set(nodes: &mut Nodes, places: &[Option<EscapeContext>]) {
     for node in nodes {
-        if let Node::Write(write) = node {
+        if let TemplateNode::Write(write) = node {
             // One that no way leads to is never written, so any place will do.
             write.place = places[write.id].unwrap_or(write.place);
         }

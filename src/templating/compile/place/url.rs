@@ -5,7 +5,7 @@
 use super::{Fault, Machine, Misplaced};
 use crate::templating::compile::findings::Findings;
 use crate::templating::compile::origin::Origins;
-use crate::templating::program::{Node, Nodes, Place};
+use crate::templating::program::{EscapeContext, Nodes, TemplateNode};
 
 /// The machine; all it knows is in its states.
 pub(super) struct Url;
@@ -68,10 +68,10 @@ impl Machine for Url {
         Ok((next, false))
     }
 
-    fn value(&mut self, state: State) -> Result<(Place, State), Misplaced<State>> {
+    fn value(&mut self, state: State) -> Result<(EscapeContext, State), Misplaced<State>> {
         Ok(match state {
-            State::Segment { text, .. } => (Place::UrlPath, State::Segment { values: true, text }),
-            State::Query => (Place::UrlQuery, State::Query),
+            State::Segment { text, .. } => (EscapeContext::UrlPath, State::Segment { values: true, text }),
+            State::Query => (EscapeContext::UrlQuery, State::Query),
         })
     }
 
@@ -89,7 +89,7 @@ impl Machine for Url {
 /// Refuses blocks of the path that hold a `/` or a `?`: with them the path would have more or fewer segments.
 pub(super) fn check_blocks(nodes: &Nodes, origins: &Origins<'_>, findings: &mut Findings<'_>) {
     for node in nodes {
-        if let Node::Text(text) = node
+        if let TemplateNode::Text(text) = node
             && text.content.contains('?')
         {
             return;
@@ -102,7 +102,7 @@ pub(super) fn check_blocks(nodes: &Nodes, origins: &Origins<'_>, findings: &mut 
 
 fn check_inside(nodes: &Nodes, origins: &Origins<'_>, findings: &mut Findings<'_>) {
     for node in nodes {
-        if let Node::Text(text) = node
+        if let TemplateNode::Text(text) = node
             && let Some(byte) = text.content.find(['/', '?'])
         {
             findings.error("url_shape", origins.offset(text.id, byte), "The path has the same parts whatever the data holds: a block can't hold a / or a ?. Put a block inside one part, or into the query.");
@@ -118,7 +118,7 @@ pub(crate) fn segments(nodes: &Nodes) -> Vec<bool> {
     let mut depends = vec![false];
     for node in nodes {
         match node {
-            Node::Text(text) => {
+            TemplateNode::Text(text) => {
                 let path = text.content.split('?').next().unwrap_or("");
                 depends.extend(path.matches('/').map(|_| false));
                 if path.len() < text.content.len() {

@@ -9,9 +9,9 @@ mod foreign;
 
 use self::blocks::Open;
 use super::findings::Findings;
-use super::look_alikes;
 use super::tags::{self, TAG_CLOSE, TAG_OPEN};
-use crate::templating::limits::Limits;
+use crate::json::LookAlike;
+use crate::templating::limits::TemplateLimits;
 
 /// The most expressions in one body: the parser finds each one's line by counting from the top,
 /// so that time grows with the square. These take it a tenth of a second in the longest body.
@@ -28,7 +28,7 @@ pub(crate) struct Scanned {
 }
 
 /// Scans a body. Nothing comes back where it was refused; the findings say why.
-pub(crate) fn scan(body: &str, limits: &Limits, findings: &mut Findings<'_>) -> Option<Scanned> {
+pub(crate) fn scan(body: &str, limits: &TemplateLimits, findings: &mut Findings<'_>) -> Option<Scanned> {
     if body.len() > limits.body_bytes_max {
         findings.error(
             "too_long",
@@ -190,8 +190,8 @@ impl<'b> Scanner<'b, '_, '_> {
                     return Some((i + length, &body[at + 2..i]));
                 }
                 other => {
-                    if let Some(message) = look_alikes::message(other) {
-                        return self.refuse("look_alike", i, message);
+                    if let Some(found) = LookAlike::of(other) {
+                        return self.refuse("look_alike", i, format!("This is {found}."));
                     }
                     other.len_utf8()
                 }

@@ -1,7 +1,7 @@
 //! `add`, `subtract`, `multiply`, `divide`, `modulo`, `round`, `floor`, `ceil`, `abs`, `min`, `max`:
 //! exact decimals. A number may come as text.
 
-use super::super::args::{Args, Outcome};
+use super::super::args::{Args, HelperResult};
 use super::super::decimal::{Decimal, Rounding};
 use super::super::stop::Stop;
 use super::{Gives, Helper};
@@ -14,7 +14,7 @@ const fn number(
     name: &'static str,
     values: (usize, usize),
     example: &'static str,
-    run: for<'a> fn(&mut Args<'_, 'a>) -> Outcome<'a>,
+    run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 ) -> Helper {
     Helper::new(name, values, Gives::Number, example, run)
 }
@@ -36,7 +36,7 @@ pub(super) static HELPERS: &[Helper] = &[
 const TOO_LONG: &str = "small enough: the result would have more than 400 digits";
 const ZERO: &str = "usable as a divisor: nothing can be divided by zero";
 
-fn fold<'a>(args: &mut Args<'_, 'a>, apply: fn(&Decimal, &Decimal) -> Option<Decimal>) -> Outcome<'a> {
+fn fold<'a>(args: &mut Args<'_, 'a>, apply: fn(&Decimal, &Decimal) -> Option<Decimal>) -> HelperResult<'a> {
     let mut result = args.number(0)?;
     for place in 1..args.count() {
         let next = args.number(place)?;
@@ -45,13 +45,13 @@ fn fold<'a>(args: &mut Args<'_, 'a>, apply: fn(&Decimal, &Decimal) -> Option<Dec
     Ok(Args::made_number(&result))
 }
 
-fn divide<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn divide<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let (a, b) = (args.number(0)?, args.number(1)?);
     let expected = if b.is_zero() { ZERO } else { TOO_LONG };
     a.divide(&b).map(|quotient| Args::made_number(&quotient)).ok_or(Stop::argument(1, expected))
 }
 
-fn modulo<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn modulo<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let (a, b) = (args.number(0)?, args.number(1)?);
     a.remainder(&b).map(|remainder| Args::made_number(&remainder)).ok_or(Stop::argument(1, ZERO))
 }
@@ -61,7 +61,7 @@ fn check_divisor(call: &Call) -> Option<&'static str> {
     zero.then_some("Nothing can be divided by zero.")
 }
 
-fn round<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn round<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let number = args.number(0)?;
     let decimals = if args.count() > 1 { args.whole(1)? } else { 0 };
     let usable = usize::try_from(decimals).ok().filter(|_| decimals <= DECIMALS_MAX);
@@ -69,12 +69,12 @@ fn round<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
     Ok(Args::made_number(&number.rounded(decimals, Rounding::Nearest)))
 }
 
-fn cut<'a>(args: &mut Args<'_, 'a>, rounding: Rounding) -> Outcome<'a> {
+fn cut<'a>(args: &mut Args<'_, 'a>, rounding: Rounding) -> HelperResult<'a> {
     Ok(Args::made_number(&args.number(0)?.rounded(0, rounding)))
 }
 
 /// The smallest or largest of the values, or of a list's elements.
-fn extreme<'a>(args: &mut Args<'_, 'a>, better: fn(&Decimal, &Decimal) -> bool) -> Outcome<'a> {
+fn extreme<'a>(args: &mut Args<'_, 'a>, better: fn(&Decimal, &Decimal) -> bool) -> HelperResult<'a> {
     let mut best: Option<Decimal> = None;
     let mut consider = |number: Decimal| {
         if best.as_ref().is_none_or(|best| better(&number, best)) {

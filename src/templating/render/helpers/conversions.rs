@@ -1,6 +1,6 @@
 //! `default`, `lookup`, `json`, and conversions between kinds: `to_number`, `to_string`, `to_boolean`.
 
-use super::super::args::{Args, Outcome};
+use super::super::args::{Args, HelperResult};
 use super::super::decimal::Decimal;
 use super::super::stop::Stop;
 use super::super::value::Datum;
@@ -17,7 +17,7 @@ pub(super) static HELPERS: &[Helper] = &[
 ];
 
 /// The first value that is there, or the last.
-fn default<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn default<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let mut value = Datum::Missing;
     for place in 0..args.count() {
         value = args.value(place)?;
@@ -29,14 +29,14 @@ fn default<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
 }
 
 /// A member of an object by its name, or an element of a list by its place.
-fn lookup<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn lookup<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let within = args.value(0)?;
     let name = args.value(1)?;
     Ok(name.into_text().map_or(Datum::Missing, |name| within.member(&name)))
 }
 
 /// The value as JSON, wherever it is written.
-fn json<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn json<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     Ok(match args.value(0)? {
         Datum::Data(data) => Datum::Json(data),
         Datum::Text(text) => Datum::JsonText(text),
@@ -46,7 +46,7 @@ fn json<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
 }
 
 /// The digits stay as they are written, where JSON can write them so.
-fn to_number<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn to_number<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let value = args.value(0)?;
     let number = Decimal::of(&value).ok_or(Stop::argument(0, "a number"))?;
     let text = value.into_text().ok_or(Stop::argument(0, "a number"))?;
@@ -55,12 +55,12 @@ fn to_number<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
     Ok(Datum::Number(if as_written { text.to_owned().into() } else { number.to_string().into() }))
 }
 
-fn to_string<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn to_string<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let text = args.value(0)?.text()?.into_owned();
     args.made(text)
 }
 
-fn to_boolean<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn to_boolean<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let value = args.value(0)?;
     if let Datum::Truth(truth) | Datum::Data(Json::Bool(truth)) = value {
         return Ok(Datum::Truth(truth));

@@ -3,9 +3,9 @@
 use jiff::civil::DateTime;
 use jiff::fmt::strtime::{self, BrokenDownTime};
 
-use super::super::args::{Args, Outcome};
+use super::super::args::{Args, HelperResult};
 use super::super::locale::Locale;
-use super::super::moment::{Told, Unit, find_zone};
+use super::super::moment::{TimeValue, Unit, find_zone};
 use super::super::stop::Stop;
 use super::numbers::{check_locale, locale};
 use super::{Gives, Helper};
@@ -68,12 +68,12 @@ fn sample() -> jiff::ZonedDateTime {
 }
 
 /// What the value at a place says of time.
-pub(super) fn told(args: &mut Args<'_, '_>, place: usize, unit: Option<Unit>) -> Result<Told, Stop> {
+pub(super) fn told(args: &mut Args<'_, '_>, place: usize, unit: Option<Unit>) -> Result<TimeValue, Stop> {
     const EXPECTED: &str = "a date that is recognized; say how it is written with from=\"%d/%m/%Y\"";
     const UNLIKE: &str = "a date written as from= says";
     let from = args.option_text("from")?;
     let value = args.value(place)?;
-    let told = Told::read(&value, from.as_deref(), unit);
+    let told = TimeValue::read(&value, from.as_deref(), unit);
     told.ok_or(Stop::argument(place, if from.is_some() { UNLIKE } else { EXPECTED }))
 }
 
@@ -83,7 +83,7 @@ pub(super) fn zone(args: &mut Args<'_, '_>) -> Result<Option<jiff::tz::TimeZone>
     find_zone(&name).map(Some).ok_or(Stop::option("tz", "a time zone that is known, like \"Europe/Rome\""))
 }
 
-fn date<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn date<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let unit = args.option_text("unit")?.and_then(|name| Unit::find(&name));
     let told = told(args, 0, unit)?;
     let pattern = if args.count() > 1 { args.text(1)? } else { PATTERN.into() };

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
-use super::super::args::{Args, Outcome};
+use super::super::args::{Args, HelperResult};
 use super::super::escape::percent;
 use super::{Gives, Helper};
 
@@ -14,7 +14,7 @@ const fn encoding(
     name: &'static str,
     gives: Gives,
     example: &'static str,
-    run: for<'a> fn(&mut Args<'_, 'a>) -> Outcome<'a>,
+    run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 ) -> Helper {
     Helper::new(name, (1, 1), gives, example, run)
 }
@@ -32,7 +32,7 @@ pub(super) static HELPERS: &[Helper] = &[
 ];
 
 /// Applies an encoding that makes at most six bytes of one.
-fn map<'a>(args: &mut Args<'_, 'a>, make: fn(&str) -> String) -> Outcome<'a> {
+fn map<'a>(args: &mut Args<'_, 'a>, make: fn(&str) -> String) -> HelperResult<'a> {
     let text = args.text(0)?;
     args.spend_bytes(text.len())?;
     args.made(make(&text))

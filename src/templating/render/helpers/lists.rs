@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::super::args::{Args, Outcome};
+use super::super::args::{Args, HelperResult};
 use super::super::decimal::Decimal;
 use super::super::stop::Stop;
 use super::super::value::Datum;
@@ -17,7 +17,7 @@ const fn list(
     name: &'static str,
     values: (usize, usize),
     example: &'static str,
-    run: for<'a> fn(&mut Args<'_, 'a>) -> Outcome<'a>,
+    run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 ) -> Helper {
     Helper::new(name, values, Gives::List, example, run)
 }
@@ -49,7 +49,7 @@ fn field<'a>(element: &Datum<'a>, path: &str) -> Datum<'a> {
     path.split('.').fold(element.clone(), |value, name| value.member(name))
 }
 
-fn length<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn length<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let length = match args.value(0)? {
         Datum::Data(Json::Array(list)) => list.len(),
         Datum::Data(Json::Object(members)) => members.len(),
@@ -59,7 +59,7 @@ fn length<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
     Ok(Datum::Index(length))
 }
 
-fn slice<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn slice<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let list = args.list(0)?;
     let (skip, take) = range(args, || list.len())?;
     Ok(Args::made_list(list.into_iter().skip(skip).take(take).collect()))
@@ -79,7 +79,7 @@ fn keyed<'a>(args: &mut Args<'_, 'a>) -> Result<Vec<(Datum<'a>, Datum<'a>)>, Sto
 }
 
 /// Numbers by size, then texts by their letters, then the rest as it was, what is missing last.
-fn sort<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn sort<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let list = keyed(args)?;
     // A comparison for each element and each halving.
     let rounds = usize::try_from(list.len().max(1).ilog2()).unwrap_or(0);
@@ -91,7 +91,7 @@ fn sort<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
 }
 
 /// Numbers are the same by size, all else by its JSON.
-fn unique<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn unique<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let mut seen = HashSet::new();
     let mut kept = Vec::new();
     for (key, element) in keyed(args)? {
@@ -107,13 +107,13 @@ fn unique<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
     Ok(Args::made_list(kept))
 }
 
-fn pluck<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn pluck<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     args.text(1)?;
     Ok(Args::made_list(keyed(args)?.into_iter().map(|(key, _)| key).collect()))
 }
 
 /// The elements whose field has the value; without a value, whose field holds as a condition.
-fn matching<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn matching<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     args.text(1)?;
     let wanted = if args.count() > 2 { Some(args.value(2)?) } else { None };
     let mut kept = Vec::new();
@@ -126,7 +126,7 @@ fn matching<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
 }
 
 /// What is missing or null counts nothing; anything else that is no number makes the sum unusable.
-fn sum<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn sum<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let mut total = Decimal::from(0_usize);
     for (key, _) in keyed(args)? {
         if key.is_blank() {
@@ -138,7 +138,7 @@ fn sum<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
     Ok(Args::made_number(&total))
 }
 
-fn contains<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn contains<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let within = args.value(0)?;
     let wanted = args.value(1)?;
     if let Some(elements) = args.elements(&within)? {
@@ -149,7 +149,7 @@ fn contains<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
     Ok(Datum::Truth(text.contains(&*wanted)))
 }
 
-fn join<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn join<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let value = args.value(0)?;
     let separator = if args.count() > 1 { args.text(1)? } else { Cow::Borrowed(", ") };
     let Some(elements) = args.elements(&value)? else {
@@ -167,7 +167,7 @@ fn join<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
 }
 
 /// An empty separator splits into characters; an empty text is an empty list.
-fn split<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn split<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let (text, separator) = (args.text(0)?, args.text(1)?);
     let count = if separator.is_empty() { text.chars().count() } else { text.matches(&*separator).count() };
     args.spend_elements(count)?;

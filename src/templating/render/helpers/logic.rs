@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::super::args::{Args, Outcome};
+use super::super::args::{Args, HelperResult};
 use super::super::value::Datum;
 use super::compare::{equal, order};
 use super::{Gives, Helper};
@@ -11,7 +11,7 @@ const fn condition(
     name: &'static str,
     values: (usize, usize),
     example: &'static str,
-    run: for<'a> fn(&mut Args<'_, 'a>) -> Outcome<'a>,
+    run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 ) -> Helper {
     Helper::new(name, values, Gives::Boolean, example, run)
 }
@@ -33,12 +33,12 @@ pub(super) static HELPERS: &[Helper] = &[
 ];
 
 /// Values that have no order don't compare: the result is false.
-fn compared<'a>(args: &mut Args<'_, 'a>, holds: fn(Ordering) -> bool) -> Outcome<'a> {
+fn compared<'a>(args: &mut Args<'_, 'a>, holds: fn(Ordering) -> bool) -> HelperResult<'a> {
     Ok(Datum::Truth(order(&args.value(0)?, &args.value(1)?).is_some_and(holds)))
 }
 
 /// `and`, `or`: settled by the first value that is `settles`.
-fn junction<'a>(args: &mut Args<'_, 'a>, settles: bool) -> Outcome<'a> {
+fn junction<'a>(args: &mut Args<'_, 'a>, settles: bool) -> HelperResult<'a> {
     for place in 0..args.count() {
         if args.holds(place)? == settles {
             return Ok(Datum::Truth(settles));

@@ -14,7 +14,7 @@ mod moments;
 mod numbers;
 mod texts;
 
-use super::args::{Args, Outcome};
+use super::args::{Args, HelperResult};
 use crate::templating::program::{Call, HelperId};
 
 /// A helper: how it is called, and what it does.
@@ -31,7 +31,7 @@ pub(crate) struct Helper {
     pub(crate) example: &'static str,
     /// What is wrong with the constants of a call, if anything.
     pub(crate) check: fn(&Call) -> Option<&'static str>,
-    run: for<'a> fn(&mut Args<'_, 'a>) -> Outcome<'a>,
+    run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 }
 
 /// The kind of a helper's results.
@@ -57,7 +57,7 @@ impl Helper {
         values: (usize, usize),
         gives: Gives,
         example: &'static str,
-        run: for<'a> fn(&mut Args<'_, 'a>) -> Outcome<'a>,
+        run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
     ) -> Self {
         Self { name, values, options: &[], gives, example, check: |_| None, run }
     }
@@ -71,7 +71,7 @@ impl Helper {
     }
 
     /// Calls the helper.
-    pub(crate) fn run<'a>(&self, args: &mut Args<'_, 'a>) -> Outcome<'a> {
+    pub(crate) fn run<'a>(&self, args: &mut Args<'_, 'a>) -> HelperResult<'a> {
         (self.run)(args)
     }
 }

@@ -5,9 +5,9 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Span, Unit, ZonedDateTime};
 
-use super::super::args::{Args, Outcome};
+use super::super::args::{Args, HelperResult};
 use super::super::decimal::Decimal;
-use super::super::moment::{Told, Unit as Counted};
+use super::super::moment::{TimeValue, Unit as Counted};
 use super::super::stop::Stop;
 use super::dates::{check_reading, told, zone};
 use super::{Gives, Helper};
@@ -62,16 +62,16 @@ fn find_unit(name: &str) -> Option<Unit> {
 
 /// The date as far away as the options say, written as it was told: a day stays a day unless hours are
 /// added, a moment is RFC 3339.
-fn date_add<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn date_add<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let told = told(args, 0, None)?;
     let (spans, within_day) = spans(args)?;
     let zone = zone(args)?;
     let added = match (&told, zone) {
-        (Told::Day(day), _) if !within_day => {
+        (TimeValue::Day(day), _) if !within_day => {
             let day = spans.into_iter().try_fold(*day, |day, span| day.checked_add(span));
             day.map(|day| day.to_string())
         }
-        (Told::Day(_) | Told::Local(_), None) => {
+        (TimeValue::Day(_) | TimeValue::Local(_), None) => {
             let local = spans.into_iter().try_fold(told.local(), |local, span| local.checked_add(span));
             local.map(local_text)
         }
@@ -120,16 +120,16 @@ fn moment_text(zoned: &ZonedDateTime) -> String {
 }
 
 /// The second date minus the first, in whole units, towards zero.
-fn date_diff<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn date_diff<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let unit = args.option_text("unit")?;
     let expected = Stop::option("unit", "years, months, weeks, days, hours, minutes or seconds");
     let unit = unit.map_or(Some(Unit::Day), |name| find_unit(&name)).ok_or(expected)?;
     let (a, b) = (told(args, 0, None)?, told(args, 1, None)?);
     let zone = zone(args)?;
-    let any_moment = matches!(a, Told::Moment(..)) || matches!(b, Told::Moment(..));
+    let any_moment = matches!(a, TimeValue::Moment(..)) || matches!(b, TimeValue::Moment(..));
     let span = if any_moment || zone.is_some() {
-        let own = |told: &Told| match told {
-            Told::Moment(_, zone) => Some(zone.clone()),
+        let own = |told: &TimeValue| match told {
+            TimeValue::Moment(_, zone) => Some(zone.clone()),
             _ => None,
         };
         let zone = zone.or_else(|| own(&a)).or_else(|| own(&b));
@@ -154,7 +154,7 @@ fn date_diff<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
 }
 
 /// Whole seconds, or milliseconds, since 1970.
-fn unix<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn unix<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     const NEEDS_ZONE: &str = "a moment; say where the day or the time is told with tz=\"Europe/Rome\"";
     let unit = args.option_text("unit")?;
     let unit = unit.map_or(Some(Counted::Seconds), |name| Counted::find(&name));

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use iso_currency::Currency as Iso;
 
-use super::super::args::{Args, Outcome};
+use super::super::args::{Args, HelperResult};
 use super::super::figures::{Separators, is_negative, unsigned};
 use super::super::locale::{Currency, Locale};
 use super::super::stop::Stop;
@@ -95,7 +95,7 @@ fn decimals(args: &mut Args<'_, '_>) -> Result<Option<usize>, Stop> {
     Ok(args.option_whole("decimals")?.and_then(|decimals| usize::try_from(decimals).ok()))
 }
 
-fn number<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn number<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let number = args.number(0)?;
     let locale = locale(args)?.map(Locale::separators);
     let decimals = decimals(args)?;
@@ -106,7 +106,7 @@ fn number<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
 
 /// An amount with the decimals of its currency, and the currency's code after it, or its sign where the
 /// locale puts it.
-fn money<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn money<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let number = args.number(0)?;
     let code = if args.count() > 1 { args.value(1)?.into_text() } else { None };
     let code = code.unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::super::args::{Args, Outcome};
+use super::super::args::{Args, HelperResult};
 use super::super::stop::Stop;
 use super::super::value::Datum;
 use super::{Gives, Helper};
@@ -16,7 +16,7 @@ const fn text(
     name: &'static str,
     values: (usize, usize),
     example: &'static str,
-    run: for<'a> fn(&mut Args<'_, 'a>) -> Outcome<'a>,
+    run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 ) -> Helper {
     Helper::new(name, values, Gives::Text, example, run)
 }
@@ -24,7 +24,7 @@ const fn text(
 const fn condition(
     name: &'static str,
     example: &'static str,
-    run: for<'a> fn(&mut Args<'_, 'a>) -> Outcome<'a>,
+    run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 ) -> Helper {
     Helper::new(name, (2, 2), Gives::Boolean, example, run)
 }
@@ -48,7 +48,7 @@ pub(super) static HELPERS: &[Helper] = &[
     }),
 ];
 
-fn map<'a>(args: &mut Args<'_, 'a>, make: fn(&str) -> String) -> Outcome<'a> {
+fn map<'a>(args: &mut Args<'_, 'a>, make: fn(&str) -> String) -> HelperResult<'a> {
     let text = args.text(0)?;
     args.made(make(&text))
 }
@@ -67,7 +67,7 @@ fn titled(text: &str) -> String {
 }
 
 /// At most so many characters. A text that is cut ends with `end`, which counts.
-fn truncate<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn truncate<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let text = args.text(0)?;
     let characters = usize::try_from(args.whole(1)?).map_err(|_| Stop::argument(1, "a count of characters"))?;
     let end = match args.option("end")? {
@@ -91,7 +91,7 @@ fn check_truncate(call: &Call) -> Option<&'static str> {
     (call.option("end").is_some() && call.constant_option("end").is_none()).then_some("end is a text in quotes.")
 }
 
-fn substring<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn substring<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let text = args.text(0)?;
     let (skip, take) = range(args, || text.chars().count())?;
     args.made(text.chars().skip(skip).take(take).collect())
@@ -107,7 +107,7 @@ pub(super) fn range(args: &mut Args<'_, '_>, length: impl FnOnce() -> usize) -> 
     Ok((if from < 0 { length().saturating_sub(distance) } else { distance }, count))
 }
 
-fn replace<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
+fn replace<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let (text, from, to) = (args.text(0)?, args.text(1)?, args.text(2)?);
     if from.is_empty() {
         return Err(Stop::argument(1, "a text to look for: it is empty"));
@@ -117,7 +117,7 @@ fn replace<'a>(args: &mut Args<'_, 'a>) -> Outcome<'a> {
     args.made(text.replace(&*from, &to))
 }
 
-fn pad<'a>(args: &mut Args<'_, 'a>, start: bool) -> Outcome<'a> {
+fn pad<'a>(args: &mut Args<'_, 'a>, start: bool) -> HelperResult<'a> {
     let text = args.text(0)?;
     let width = args.whole(1)?;
     let width = usize::try_from(width).ok().filter(|_| width <= WIDTH_MAX);

@@ -6,8 +6,8 @@ mod tokens;
 use self::faults::{bracket, comma_missing, trailing_comma, value_missing, word_fault};
 use self::tokens::{InNumber, InString, is_whole, number, string};
 use super::{Blame, Fault, Machine, Misplaced};
-use crate::templating::compile::look_alikes;
-use crate::templating::program::Place;
+use crate::json::LookAlike;
+use crate::templating::program::EscapeContext;
 
 /// The deepest nesting of a template's own brackets; what values add is bounded when they are
 /// written.
@@ -128,11 +128,11 @@ impl Machine for Json {
         }
     }
 
-    fn value(&mut self, state: State) -> Result<(Place, State), Misplaced<State>> {
+    fn value(&mut self, state: State) -> Result<(EscapeContext, State), Misplaced<State>> {
         let inside = |message, onward| Err(Misplaced::new("expression_in_token", message, onward));
         match state.mode {
-            Mode::String(_, InString::Plain) => Ok((Place::JsonString, state)),
-            Mode::Value(_) | Mode::First => Ok((Place::JsonValue { depth: state.depth }, state.done())),
+            Mode::String(_, InString::Plain) => Ok((EscapeContext::JsonString, state)),
+            Mode::Value(_) | Mode::First => Ok((EscapeContext::JsonValue { depth: state.depth }, state.done())),
             Mode::FirstKey | Mode::Key => Err(Misplaced::new(
                 "json_key_unquoted",
                 "A key stands in quotes: write \"{{…}}\": before its value.",
@@ -187,8 +187,8 @@ fn between(state: State, c: char) -> Stepped {
     if matches!(c, ' ' | '\t' | '\r' | '\n') {
         return Ok((state, false));
     }
-    if let Some(message) = look_alikes::message(c) {
-        return Err(Fault::here("look_alike", message));
+    if let Some(found) = LookAlike::of(c) {
+        return Err(Fault::here("look_alike", format!("This is {found}.")));
     }
     let marked = |state| Ok((state, true));
     match (state.mode, c) {

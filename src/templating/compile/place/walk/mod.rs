@@ -13,7 +13,7 @@ use super::ends::Ends;
 use super::{Blame, Fault, Machine};
 use crate::templating::compile::findings::Findings;
 use crate::templating::compile::origin::Origins;
-use crate::templating::program::{If, Node, Nodes, Place, Text, Write};
+use crate::templating::program::{EscapeContext, If, Nodes, TemplateNode, Text, ValueNode};
 
 /// The most states at one point. Most templates have two or three; a tag with eight attributes,
 /// each left out on a condition of its own, has these.
@@ -49,7 +49,7 @@ struct Walk<'w, 'p, M: Machine> {
     machine: &'w mut M,
     origins: &'w Origins<'w>,
     findings: &'w mut Findings<'p>,
-    places: Vec<Option<Place>>,
+    places: Vec<Option<EscapeContext>>,
     conditions: &'w Conditions,
     ends: Ends,
     /// The blocks round the part that is read: each with whether it is a loop.
@@ -70,7 +70,7 @@ pub(super) fn walk<M: Machine>(
     writes: usize,
     origins: &Origins<'_>,
     findings: &mut Findings<'_>,
-) -> Vec<Option<Place>> {
+) -> Vec<Option<EscapeContext>> {
     let conditions = Conditions::of(nodes);
     let before = findings.count();
     let places = attempt(&mut machine, &conditions, nodes, writes, origins, findings);
@@ -89,7 +89,7 @@ fn attempt<M: Machine>(
     writes: usize,
     origins: &Origins<'_>,
     findings: &mut Findings<'_>,
-) -> Vec<Option<Place>> {
+) -> Vec<Option<EscapeContext>> {
     let start = Live {
         state: machine.start(),
         filled: 0,
@@ -125,30 +125,30 @@ impl<M: Machine> Walk<'_, '_, M> {
     fn nodes(&mut self, nodes: &Nodes, mut states: States<M::State>) -> Result<States<M::State>, Stopped> {
         for node in nodes {
             states = match node {
-                Node::Text(text) => self.text(text, states)?,
-                Node::Write(write) => self.write(write, states)?,
-                Node::If(chosen) => self.chosen(chosen, states)?,
-                Node::Each(each) => self.each(each, states)?,
-                Node::With(with) => self.with(with, states)?,
-                Node::Parts(parts) => self.parts(parts, states)?,
+                TemplateNode::Text(text) => self.text(text, states)?,
+                TemplateNode::Write(write) => self.write(write, states)?,
+                TemplateNode::If(chosen) => self.chosen(chosen, states)?,
+                TemplateNode::Each(each) => self.each(each, states)?,
+                TemplateNode::With(with) => self.with(with, states)?,
+                TemplateNode::Parts(parts) => self.parts(parts, states)?,
             };
             self.spend(states.len(), node)?;
         }
         Ok(states)
     }
 
-    fn spend(&mut self, work: usize, node: &Node) -> Result<(), Stopped> {
+    fn spend(&mut self, work: usize, node: &TemplateNode) -> Result<(), Stopped> {
         self.work += work;
         if self.work <= WORK_MAX && work <= STATES_MAX {
             return Ok(());
         }
         let at = match node {
-            Node::Text(text) => self.origins.offset(text.id, 0),
-            Node::Write(write) => write.at,
-            Node::If(chosen) => chosen.at,
-            Node::Each(each) => each.at,
-            Node::With(with) => with.at,
-            Node::Parts(parts) => parts.at,
+            TemplateNode::Text(text) => self.origins.offset(text.id, 0),
+            TemplateNode::Write(write) => write.at,
+            TemplateNode::If(chosen) => chosen.at,
+            TemplateNode::Each(each) => each.at,
+            TemplateNode::With(with) => with.at,
+            TemplateNode::Parts(parts) => parts.at,
         };
         self.intricate(at)
     }
@@ -208,14 +208,14 @@ impl<M: Machine> Walk<'_, '_, M> {
         Ok((live.state, mark))
     }
 
-    fn write(&mut self, write: &Write, states: States<M::State>) -> Result<States<M::State>, Stopped> {
+    fn write(&mut self, write: &ValueNode, states: States<M::State>) -> Result<States<M::State>, Stopped> {
         let levels = self.levels();
         let mut after = Vec::with_capacity(states.len());
         for live in states {
             let mut may_be_blank = true;
             let state = match self.machine.value(live.state) {
                 Ok((place, state)) => {
-                    may_be_blank = !matches!(place, Place::JsonValue { .. });
+                    may_be_blank = !matches!(place, EscapeContext::JsonValue { .. });
                     self.found(write, place);
                     state
                 }
@@ -234,11 +234,11 @@ impl<M: Machine> Walk<'_, '_, M> {
     }
 
     /// Keeps an expression's place; it has to be the same on every way.
-    fn found(&mut self, write: &Write, place: Place) {
+    fn found(&mut self, write: &ValueNode, place: EscapeContext) {
         let known = &mut self.places[write.id];
         *known = Some(match (*known, place) {
-            (Some(Place::JsonValue { depth: a }), Place::JsonValue { depth: b }) => {
-                Place::JsonValue { depth: a.max(b) }
+            (Some(EscapeContext::JsonValue { depth: a }), EscapeContext::JsonValue { depth: b }) => {
+                EscapeContext::JsonValue { depth: a.max(b) }
             }
             (Some(known), place) if known != place => {
                 self.findings.error("place_varies", write.at, "For some data this expression stands inside quotes and for others outside them (or in text and in a tag). Let each block hold the quotes on both sides.");

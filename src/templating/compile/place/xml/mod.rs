@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use self::content::{around, bang, cdata, comment, content};
 use self::names::{Id, Lists};
 use super::{Blame, Fault, Machine, Misplaced};
-use crate::templating::program::Place;
+use crate::templating::program::EscapeContext;
 use crate::templating::render::escape::xml::is_allowed;
 
 /// The machine, with the names it has read.
@@ -139,11 +139,11 @@ impl Machine for Xml {
         next.map(|next| (next, false))
     }
 
-    fn value(&mut self, state: State) -> Result<(Place, State), Misplaced<State>> {
+    fn value(&mut self, state: State) -> Result<(EscapeContext, State), Misplaced<State>> {
         let (code, message, onward) = match state.mode {
             // The value may end with `]]`, behind which `>` can't stand.
-            Mode::Content(_) => return Ok((Place::XmlText, state.to(Mode::Content(2)))),
-            Mode::Value { declares: false, .. } => return Ok((Place::XmlAttribute, state)),
+            Mode::Content(_) => return Ok((EscapeContext::XmlText, state.to(Mode::Content(2)))),
+            Mode::Value { declares: false, .. } => return Ok((EscapeContext::XmlAttribute, state)),
             Mode::Value { .. } => ("xml_namespace", "A namespace can't come from the data: write it out.", Some(state)),
             Mode::Start | Mode::Before | Mode::Behind => (
                 "xml_outside_root",

@@ -97,12 +97,29 @@ pub(super) fn split(name: &str) -> Option<(Option<&str>, &str)> {
     }
 }
 
-/// What is wrong with the names in a tag, if anything: prefixes must be declared, on the tag or
-/// on one round it, and no two attributes may mean the same.
-pub(super) fn check(lists: &Lists, name: Id, attributes: Id, stack: Id) -> Result<(), String> {
+/// What is wrong with the names in a tag.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NameError {
+    #[error("The prefix {0:?} is not declared: write xmlns:{0}=\"…\" in this tag or in one round it.")]
+    Undeclared(String),
+    #[error("In the name {0:?} a colon stands wrong: before it goes a prefix, after it the name.")]
+    Colon(String),
+    #[error("A tag's prefix can't be xmlns.")]
+    TagXmlns,
+    #[error("Two attributes named {0:?} are of the same namespace.")]
+    Repeated(String),
+    #[error("The prefixes xml and xmlns, and their namespaces, can't be declared.")]
+    Reserved,
+    #[error("{0} can't be empty.")]
+    Empty(String),
+}
+
+/// Checks the names in a tag: prefixes must be declared, on the tag or on one around it, and no two attributes may have
+/// the same name in the same namespace.
+pub(super) fn check(lists: &Lists, name: Id, attributes: Id, stack: Id) -> Result<(), NameError> {
     let own: Vec<(String, String)> =
         lists.backwards(attributes).map(|(name, value)| (lists.text(name), lists.text(value))).collect();
-    let namespace = |prefix: &str| -> Result<String, String> {
+    let namespace = |prefix: &str| {
         if prefix == "xml" {
             return Ok(RESERVED[0].to_owned());
         }
@@ -112,27 +129,21 @@ pub(super) fn check(lists: &Lists, name: Id, attributes: Id, stack: Id) -> Resul
             let mut declared = lists.backwards(stack).flat_map(|(_, attributes)| lists.backwards(attributes));
             declared.find(|&(name, _)| lists.text(name) == declaration).map(|(_, value)| lists.text(value))
         };
-        own.or_else(around).ok_or_else(|| {
-            format!("The prefix {prefix:?} is not declared: write xmlns:{prefix}=\"…\" in this tag or in one round it.")
-        })
+        own.or_else(around).ok_or_else(|| NameError::Undeclared(prefix.to_owned()))
     };
     let names = std::iter::once(lists.text(name)).chain(own.iter().map(|(name, _)| name.clone()));
     let mut qualified: Vec<(String, String)> = Vec::new();
     for (place, name) in names.enumerate() {
-        let Some((prefix, local)) = split(&name) else {
-            return Err(format!(
-                "In the name {name:?} a colon stands wrong: before it goes a prefix, after it the name."
-            ));
-        };
+        let Some((prefix, local)) = split(&name) else { return Err(NameError::Colon(name)) };
         match prefix {
-            Some("xmlns") if place == 0 => return Err("A tag's prefix can't be xmlns.".to_owned()),
+            Some("xmlns") if place == 0 => return Err(NameError::TagXmlns),
             Some("xmlns") | None => {}
             Some(prefix) => {
                 // Parsers make one blank of white space in a value; here more are taken for equal, never fewer.
                 let namespace: Vec<String> = namespace(prefix)?.split_whitespace().map(str::to_owned).collect();
                 let meant = (namespace.join(" "), local.to_owned());
                 if place > 0 && qualified.contains(&meant) {
-                    return Err(format!("Two attributes named {local:?} are of the same namespace."));
+                    return Err(NameError::Repeated(meant.1));
                 }
                 if place > 0 {
                     qualified.push(meant);
@@ -146,17 +157,17 @@ pub(super) fn check(lists: &Lists, name: Id, attributes: Id, stack: Id) -> Resul
 const RESERVED: [&str; 2] = ["http://www.w3.org/XML/1998/namespace", "http://www.w3.org/2000/xmlns/"];
 
 /// Whether an attribute, if it declares a namespace, may declare this one.
-fn declaration(name: &str, value: &str) -> Result<(), String> {
+fn declaration(name: &str, value: &str) -> Result<(), NameError> {
     let prefix = match name.strip_prefix("xmlns") {
         Some("") => None,
         Some(prefix) if prefix.starts_with(':') => Some(&prefix[1..]),
         _ => return Ok(()),
     };
     if matches!(prefix, Some("xml" | "xmlns")) || RESERVED.contains(&value) {
-        return Err("The prefixes xml and xmlns, and their namespaces, can't be declared.".to_owned());
+        return Err(NameError::Reserved);
     }
     if prefix.is_some() && value.is_empty() {
-        return Err(format!("{name} can't be empty."));
+        return Err(NameError::Empty(name.to_owned()));
     }
     Ok(())
 }

@@ -64,7 +64,7 @@ impl Xml {
 
     pub(super) fn tag_ends(&mut self, state: State, empty: bool) -> Stepped {
         names::check(&self.lists, state.name, state.attributes, state.stack)
-            .map_err(|message| fault("xml_namespace", message))?;
+            .map_err(|error| fault("xml_namespace", error.to_string()))?;
         if empty {
             return Ok(State::outside(state.stack));
         }

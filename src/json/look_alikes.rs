@@ -1,7 +1,30 @@
 //! Characters that can't be seen, or that look like others: word processors, chats and web pages put them
 //! in place of blanks and quotes.
 
-/// What a character is, and what stands in its place.
+use std::fmt;
+
+/// A character that can't be seen, or that looks like another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LookAlike {
+    found: char,
+    name: &'static str,
+    instead: &'static str,
+}
+
+impl LookAlike {
+    /// What the character is; `None` where it is none of these.
+    pub fn of(found: char) -> Option<Self> {
+        named(found).map(|(name, instead)| Self { found, name, instead })
+    }
+}
+
+/// Says what it is, and what to write in its place.
+impl fmt::Display for LookAlike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (U+{:04X}): {}", self.name, u32::from(self.found), self.instead)
+    }
+}
+
 fn named(c: char) -> Option<(&'static str, &'static str)> {
     Some(match c {
         '\u{feff}' => ("a byte order mark, which can't be seen", "remove it"),
@@ -25,10 +48,4 @@ fn named(c: char) -> Option<(&'static str, &'static str)> {
         '\u{ff5b}' | '\u{ff5d}' | '\u{ff3b}' | '\u{ff3d}' => ("another kind of bracket", "write the plain one"),
         _ => return None,
     })
-}
-
-/// The message for a character that stands where the one that it looks like was meant.
-pub(crate) fn message(c: char) -> Option<String> {
-    let (name, instead) = named(c)?;
-    Some(format!("This is {name} (U+{:04X}): {instead}.", u32::from(c)))
 }

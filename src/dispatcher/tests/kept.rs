@@ -1,0 +1,103 @@
+//! Deliveries that are kept in a journal, of which there is none here: each test says itself when attempts may begin.
+
+use std::any::Any;
+use std::sync::Mutex;
+
+use super::*;
+use crate::flow::keep::{Begin, Kept, KeptEntry, Turn};
+
+/// Lets the test say when attempts begin.
+#[derive(Debug)]
+struct Asked {
+    asked: mpsc::UnboundedSender<oneshot::Sender<Turn>>,
+    age_max: Duration,
+}
+
+impl Begin for Asked {
+    fn begin(&self, kept: Kept) -> oneshot::Receiver<Turn> {
+        kept.take();
+        let (say, turn) = oneshot::channel();
+        self.asked.send(say).expect("the test lives");
+        turn
+    }
+
+    fn age_max(&self) -> Duration {
+        self.age_max
+    }
+}
+
+/// Remembers which of its firings have ended without an attempt.
+#[derive(Debug, Default)]
+struct Entry(Mutex<Vec<u32>>);
+
+impl KeptEntry for Entry {
+    fn ended(self: Arc<Self>, index: u32) {
+        self.0.lock().expect("whole").push(index);
+    }
+
+    fn own(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}
+
+/// A queue with one connection.
+fn queue(alone: &Alone, port: &Port, age_max: Duration) -> (Rc<Queue>, mpsc::UnboundedReceiver<oneshot::Sender<Turn>>) {
+    let config = config(|own| own.connections_per_destination = 1);
+    let resolver: Resolver = Rc::new(system_resolver().expect("a resolver"));
+    let outlet = Outbound::new(&config, OwnAddresses::default()).expect("TLS").outlet(&resolver, &port.destination());
+    let connections = Connections::new(&Pool::new(10, 1), 1, config.keep_alive);
+    let (asked, asks) = mpsc::unbounded_channel();
+    let (metrics, gate) = (Arc::clone(&alone.metrics), Arc::clone(&alone.gate));
+    let begin: Rc<dyn Begin> = Rc::new(Asked { asked, age_max });
+    let bounds = Bounds::new(&config, None);
+    (Queue::new(port.destination(), bounds, (outlet, connections), metrics, gate, Some(begin)), asks)
+}
+
+/// Where the disk is full its producer is answered, and it is sent when there is room.
+#[actix_rt::test]
+async fn an_attempt_whose_record_cannot_be_written_holds_up_no_producer() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let (queue, mut asks) = queue(&alone, &port, Duration::from_secs(60));
+    let entry = Arc::new(Entry::default());
+    let (admission, mut answered) = alone.admission();
+    let (mut queued, reported) = alone.queued(&port, "one");
+    queued.permit = Some(Permit::Request(admission, alone.gate.charge_default()));
+    queued.kept = Some(Kept::new(Arc::clone(&entry) as _, 3));
+    queue.take(vec![queued]);
+    let turn = soon(asks.recv()).await.expect("asked");
+    assert!(answered.try_recv().is_err(), "it is about to begin");
+    let (say, next) = oneshot::channel();
+    turn.send(Turn::Later(next)).expect("it waits");
+    assert!(soon(answered).await.is_ok());
+    assert_eq!(alone.metrics.deliveries.attempts_in_flight.get(), 0);
+    say.send(Turn::Now).expect("it waits");
+    let (stream, body) = port.request().await;
+    assert_eq!(body, "one!");
+    answer(&stream, 200).await;
+    assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
+    assert_eq!(*entry.0.lock().expect("whole"), Vec::<u32>::new());
+}
+
+/// The first attempt does not end; what waits behind it and is too old does.
+#[actix_rt::test]
+async fn what_waits_too_long_ends_without_an_attempt() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let (queue, mut asks) = queue(&alone, &port, Duration::from_secs(60));
+    let entry = Arc::new(Entry::default());
+    let old = Instant::now().checked_sub(Duration::from_secs(61)).expect("the machine runs for longer");
+    let kept = |word: &str, index: u32, accepted_at: Instant| {
+        let (mut queued, reported) = alone.queued(&port, word);
+        (queued.accepted_at, queued.kept) = (accepted_at, Some(Kept::new(Arc::clone(&entry) as _, index)));
+        (queued, reported)
+    };
+    let (first, _first) = kept("first", 0, Instant::now());
+    let (second, second_reported) = kept("second", 1, old);
+    let (third, mut third_reported) = kept("third", 2, Instant::now());
+    queue.take(vec![first, second, third]);
+    let _turn = soon(asks.recv()).await.expect("asked");
+    let ended = soon(second_reported).await.expect("a report");
+    assert!(matches!(ended, Report::Dropped(Dropped::Expired)), "{ended:?}");
+    assert_eq!(*entry.0.lock().expect("whole"), [1]);
+    assert!(third_reported.try_recv().is_err());
+    assert_eq!(alone.metrics.deliveries.queue_depth.get(), 1);
+}

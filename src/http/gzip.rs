@@ -1,0 +1,127 @@
+//! Bodies that are compressed (RFC 9110, section 8.4.1.3). Nothing is read of one past the bound of what it may hold, so
+//! a small body that would become a large one costs no more than a body of the greatest size.
+
+use std::io::{Error, ErrorKind, Write};
+
+use bytes::Bytes;
+use flate2::write::MultiGzDecoder;
+
+/// Decompressed at a time, before it is charged.
+const STEP_BYTES: usize = 16 << 10;
+
+/// Why a body can't be decompressed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    /// It is not gzip, or not all of it.
+    NotGzip,
+    /// It holds more than it may.
+    TooLarge,
+    /// There is no room for what it holds.
+    NoRoom,
+}
+
+/// What the body holds. `charge` says for so many bytes more whether there is room.
+pub(super) fn decompress(gzip: &[u8], max: usize, charge: impl FnMut(usize) -> bool) -> Result<Bytes, Unreadable> {
+    let plain = Plain { bytes: Vec::new(), max, charge, refused: None };
+    let mut decoder = MultiGzDecoder::new(plain);
+    let mut read = Ok(());
+    for step in gzip.chunks(STEP_BYTES) {
+        read = read.and_then(|()| decoder.write_all(step));
+    }
+    let ended = read.and_then(|()| decoder.try_finish());
+    // Its end is in its last bytes, and one without any is no gzip.
+    let is_whole = ended.is_ok() && !gzip.is_empty();
+    let plain = decoder.get_mut();
+    match plain.refused.take() {
+        Some(refused) => Err(refused),
+        None if is_whole => Ok(std::mem::take(&mut plain.bytes).into()),
+        None => Err(Unreadable::NotGzip),
+    }
+}
+
+/// Receives what is decompressed, until it is too much.
+struct Plain<C> {
+    bytes: Vec<u8>,
+    max: usize,
+    charge: C,
+    refused: Option<Unreadable>,
+}
+
+impl<C: FnMut(usize) -> bool> Write for Plain<C> {
+    fn write(&mut self, part: &[u8]) -> Result<usize, Error> {
+        if self.bytes.len() + part.len() > self.max {
+            self.refused = Some(Unreadable::TooLarge);
+        } else if !(self.charge)(part.len()) {
+            self.refused = Some(Unreadable::NoRoom);
+        }
+        if self.refused.is_some() {
+            return Err(ErrorKind::OutOfMemory.into());
+        }
+        self.bytes.extend_from_slice(part);
+        Ok(part.len())
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use flate2::Compression;
+    use flate2::read::GzEncoder;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn gzip(plain: &[u8]) -> Vec<u8> {
+        let mut gzip = Vec::new();
+        GzEncoder::new(plain, Compression::best()).read_to_end(&mut gzip).expect("compressed");
+        gzip
+    }
+
+    #[test]
+    fn what_is_too_much_is_not_made() {
+        let bomb = gzip(&vec![b' '; 32 << 20]);
+        assert!(bomb.len() < 100 << 10);
+        let mut charged = 0;
+        let refused = decompress(&bomb, 1 << 20, |bytes| {
+            charged += bytes;
+            true
+        });
+        assert_eq!(refused, Err(Unreadable::TooLarge));
+        assert!(charged <= 1 << 20, "{charged}");
+        assert_eq!(decompress(&bomb, usize::MAX, |_| false), Err(Unreadable::NoRoom));
+    }
+
+    #[test]
+    fn what_is_not_whole_is_refused() {
+        let whole = gzip(b"{\"type\":\"a\",\"data\":{}}");
+        for end in 0..whole.len() {
+            assert_eq!(decompress(&whole[..end], 1_000, |_| true), Err(Unreadable::NotGzip), "{end}");
+        }
+        for at in [0, 1, 2, whole.len() - 1, whole.len() - 5] {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0xff;
+            assert_eq!(decompress(&damaged, 1_000, |_| true), Err(Unreadable::NotGzip), "{at}");
+        }
+    }
+
+    proptest! {
+        /// A body may consist of several parts (RFC 1952, section 2.2).
+        #[test]
+        fn what_was_compressed_is_read(parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..500), 1..4)) {
+            let plain = parts.concat();
+            let body: Vec<u8> = parts.iter().flat_map(|part| gzip(part)).collect();
+            let mut charged = 0;
+            let read = decompress(&body, plain.len(), |bytes| { charged += bytes; true });
+            prop_assert_eq!(read.as_deref(), Ok(plain.as_slice()));
+            prop_assert_eq!(charged, plain.len());
+            if !plain.is_empty() {
+                prop_assert_eq!(decompress(&body, plain.len() - 1, |_| true), Err(Unreadable::TooLarge));
+            }
+        }
+    }
+}

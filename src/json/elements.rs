@@ -1,0 +1,274 @@
+//! Reads an array whose elements are documents of their own. A fault costs the element that it is in where the array's
+//! structure can be followed past it: where strings end and brackets close is beyond doubt. Where it is not, what looks
+//! like the next element could be a part of this one's data, and the whole text is refused.
+
+use bytes::{Bytes, BytesMut};
+use bytestring::ByteString;
+
+use super::malformed::{Fault, Lines, Malformed};
+use super::read::{JsonReader, bounded};
+use super::{Document, encoding};
+
+/// What a text holds.
+#[derive(Debug)]
+pub enum Parsed {
+    /// A value that is no array.
+    One(Document),
+    /// An array's elements, or what is wrong with them.
+    Many(Vec<Result<Document, Malformed>>),
+}
+
+/// Stands in place of a byte that is not UTF-8: no JSON has it, in a string or between values.
+const NO_TEXT: u8 = 1;
+
+pub(super) fn each(bytes: &Bytes) -> Result<Parsed, Malformed> {
+    let bytes = bytes.slice(encoding::begin(bytes)?..);
+    let text = ByteString::try_from(bytes.clone()).unwrap_or_else(|_| masked(&bytes));
+    bounded(&text)?;
+    let mut reader = JsonReader::new(&text);
+    reader.blank();
+    if reader.peek() == Some(b'[') {
+        let elements = Elements { text: &text, bytes: &bytes, lines: Lines::default(), at: reader.at + 1 };
+        return elements.read().map(Parsed::Many);
+    }
+    let text = ByteString::try_from(bytes.clone());
+    let text = text.map_err(|error| encoding::not_utf8(&bytes, error.valid_up_to()))?;
+    Document::read(text).map(Parsed::One)
+}
+
+/// The text, with its positions, where each byte that is not UTF-8 is one that JSON never has.
+fn masked(bytes: &[u8]) -> ByteString {
+    let mut text = BytesMut::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.extend_from_slice(chunk.valid().as_bytes());
+        text.resize(text.len() + chunk.invalid().len(), NO_TEXT);
+    }
+    ByteString::try_from(text.freeze()).expect("what was not UTF-8 is replaced by ASCII")
+}
+
+struct Elements<'t> {
+    text: &'t ByteString,
+    /// The same as it came.
+    bytes: &'t Bytes,
+    lines: Lines,
+    /// Where the next element begins.
+    at: usize,
+}
+
+impl Elements<'_> {
+    fn read(mut self) -> Result<Vec<Result<Document, Malformed>>, Malformed> {
+        let (mut elements, mut stack) = (Vec::new(), Vec::new());
+        loop {
+            let mut reader = JsonReader::element(self.text, self.at, stack);
+            reader.blank();
+            if elements.is_empty() && reader.peek() == Some(b']') {
+                self.at = reader.at + 1;
+                break;
+            }
+            let read = reader.value(1).and_then(|root| Ok((root, reader.more(b']')?)));
+            stack = std::mem::take(&mut reader.stack);
+            let more = match read {
+                Ok((root, more)) => {
+                    self.at = reader.at;
+                    elements.push(Ok(reader.finish(root)));
+                    more
+                }
+                Err(fault) => {
+                    stack.clear();
+                    let malformed = self.malformed(reader.at, fault);
+                    let Some(end) = follow(self.text, self.at) else { return Err(malformed) };
+                    elements.push(Err(malformed));
+                    self.at = end + 1;
+                    self.text.as_bytes()[end] == b','
+                }
+            };
+            if !more {
+                break;
+            }
+        }
+        let mut rest = JsonReader::element(self.text, self.at, Vec::new());
+        match rest.end() {
+            Ok(()) => Ok(elements),
+            Err(fault) => Err(self.malformed(rest.at, fault)),
+        }
+    }
+
+    fn malformed(&mut self, at: usize, fault: Fault) -> Malformed {
+        let is_text = self.bytes.get(at) == self.text.as_bytes().get(at);
+        self.lines.malformed(self.bytes, at, if is_text { fault } else { encoding::NOT_UTF8 })
+    }
+}
+
+/// What stands before a position, as far as it says what may follow.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// A value may begin.
+    Open,
+    /// A value or a name has ended.
+    Value,
+}
+
+/// The comma or bracket that ends the element which begins at `start`: `None` where that is in doubt. Brackets must
+/// match, and nothing may follow a value but what separates it from the next: a quote that is missing, or one too many,
+/// puts two values side by side.
+fn follow(text: &str, start: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let (mut at, mut open, mut before) = (start, Vec::new(), Before::Open);
+    while let Some(&byte) = bytes.get(at) {
+        let length = match byte {
+            b' ' | b'\t' | b'\n' | b'\r' => 1,
+            0x80.. if let Some(blank) = text[at..].chars().next().filter(|c| is_blank(*c)) => blank.len_utf8(),
+            b',' | b']' if open.is_empty() => return Some(at),
+            b',' | b':' if !open.is_empty() => {
+                before = Before::Open;
+                1
+            }
+            b']' | b'}' => {
+                before = Before::Value;
+                open.pop().filter(|closed| *closed == byte).map(|_| 1)?
+            }
+            _ if before == Before::Value => return None,
+            b'[' | b'{' => {
+                open.push(if byte == b'[' { b']' } else { b'}' });
+                1
+            }
+            _ => {
+                before = Before::Value;
+                if byte == b'"' { string(&bytes[at..])? } else { word(&text[at..])? }
+            }
+        };
+        at += length;
+    }
+    None
+}
+
+/// Whether a character separates others, though JSON may not know it.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
+}
+
+/// The length of a string with its quotes, whatever is in it.
+fn string(bytes: &[u8]) -> Option<usize> {
+    let mut at = 1;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        if bytes[at] == b'"' {
+            return Some(at + 1);
+        }
+        at += 2;
+    }
+}
+
+/// The length of what stands in place of a value. Other quotes may have anything between them, so it has none.
+fn word(text: &str) -> Option<usize> {
+    let ends = |c: char| is_blank(c) || matches!(c, '"' | ',' | ':' | '[' | ']' | '{' | '}');
+    let length = text.find(ends).unwrap_or(text.len());
+    let is_quote = |c| matches!(c, '\'' | '`' | '\\' | '\u{2018}'..='\u{201f}' | '«' | '»' | '\u{ff02}' | '\u{ff07}');
+    let in_doubt = length == 0 || text[..length].contains(is_quote);
+    (!in_doubt).then_some(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// For each element whether it was read, or why the whole text was not.
+    fn read(text: &[u8]) -> Result<Vec<bool>, Malformed> {
+        match each(&Bytes::copy_from_slice(text)) {
+            Ok(Parsed::Many(elements)) => Ok(elements.iter().map(Result::is_ok).collect()),
+            Ok(Parsed::One(_)) => panic!("an array"),
+            Err(malformed) => Err(malformed),
+        }
+    }
+
+    #[test]
+    fn a_fault_costs_its_element_where_the_structure_can_be_followed() {
+        let deep = format!(r#"[1,{}{},3]"#, "[".repeat(10_000), "]".repeat(10_000));
+        for bad in [
+            r#"[1,{"a":"\ud83d"},3]"#,
+            r#"[1,{"a":"\x","b":["]","}"]},3]"#,
+            "[1,{\"a\":\"\u{1}\\\"\"},3]",
+            r#"[1,{"a":NaN},3]"#,
+            r#"[1,{"a":01},3]"#,
+            r#"[1,{"a":},3]"#,
+            r#"[1,{"a":1,},3]"#,
+            r#"[1,{a:1},3]"#,
+            r#"[1,,3]"#,
+            "[1,{\u{a0}\"a\":1},3]",
+            r#"[1,undefined,3]"#,
+            &deep,
+        ] {
+            assert_eq!(read(bad.as_bytes()), Ok(vec![true, false, true]), "{bad:.60}");
+        }
+        assert_eq!(read(b"[1,{\"a\":\"\xff\"},3]"), Ok(vec![true, false, true]));
+        assert_eq!(read(b"[{\"a\":\"\xc3\"},{\"a\":\"\xc3\xa4\"}]"), Ok(vec![false, true]));
+    }
+
+    #[test]
+    fn where_it_is_in_doubt_the_whole_text_is_refused() {
+        for bad in [
+            r#"[1,{"a":"say "hi, you""},3]"#,
+            r#"[1,{"a":"x},{"b":"y"},3]"#,
+            r#"[1,{"a" "b":1},3]"#,
+            r#"[1,{"a":'x, y'},3]"#,
+            "[1,{\u{201c}a\u{201d}:1},3]",
+            r#"[1,{"a":[1},3]"#,
+            r#"[1,{"a":1,3]"#,
+            r#"[1,{"a":1}},3]"#,
+            r#"[1 2,3]"#,
+            r#"[1,{"a":"\ud83d"}"#,
+            r#"[1,{"a":"\ud83d"},3"#,
+            r#"[1,{"a":"\ud83d"},3]]"#,
+            r#"[1,"\ud83d"#,
+            r#"[1,"\"#,
+            r#"[1,/* 2, */3]"#,
+            "[",
+        ] {
+            assert!(read(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn each_fault_has_its_position() {
+        let text = b"[\n {\"a\":1},\n  {\"a\":\"\\ud83d\"}, {\"b\":x},\n\"\xff\"]";
+        let Ok(Parsed::Many(elements)) = each(&Bytes::copy_from_slice(text)) else { panic!("an array") };
+        let faults: Vec<String> = elements.into_iter().filter_map(|e| e.err().map(|e| e.to_string())).collect();
+        assert_eq!(
+            faults,
+            [
+                "half of a surrogate pair stands here, at line 3 column 15",
+                "a JSON value belongs here, at line 3 column 24",
+                "this is not UTF-8, at line 4 column 2",
+            ]
+        );
+    }
+
+    /// What is read of an array with faults is what is read of the elements alone.
+    #[test]
+    fn elements_are_what_they_are_alone() {
+        use proptest::prelude::*;
+        let good = || {
+            prop_oneof![
+                Just(r#"{"a":[1,"]",{"b":"}"}]}"#),
+                Just("7"),
+                Just(r#""\\""#),
+                Just("{}"),
+                Just(r#"[ [ ] , "\"" ]"#),
+            ]
+        };
+        let bad = || prop_oneof![Just(r#"{"a":"\ud83d"}"#), Just("[01,{}]"), Just(r#"["\q]", "}"]"#), Just("tru")];
+        let element = prop_oneof![good().prop_map(|text| (text, true)), bad().prop_map(|text| (text, false))];
+        proptest!(|(elements in prop::collection::vec(element, 1..8), blank in "[ \n\t\r]{0,3}")| {
+            let texts: Vec<&str> = elements.iter().map(|(text, _)| *text).collect();
+            let text = format!("{blank}[{blank}{}{blank}]", texts.join(&format!("{blank},{blank}")));
+            let Ok(Parsed::Many(read)) = each(&Bytes::from(text)) else { panic!("an array") };
+            prop_assert_eq!(read.len(), elements.len());
+            for (read, (text, is_good)) in read.into_iter().zip(elements) {
+                match read {
+                    Ok(document) => prop_assert_eq!(document, Document::read(text.into()).expect("JSON")),
+                    Err(_) => prop_assert!(!is_good, "{}", text),
+                }
+            }
+        });
+    }
+}

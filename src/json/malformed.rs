@@ -1,0 +1,69 @@
+//! Why and where a text is not JSON. An error names its position and kind, never the text around it; of the text only a
+//! character that can't be seen, or that looks like one of JSON's own, is named.
+
+use std::fmt;
+
+use super::look_alikes::LookAlike;
+
+/// What is wrong at a position.
+pub(super) type Fault = &'static str;
+
+/// Why and where a text is not JSON.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Malformed {
+    what: Fault,
+    found: Option<LookAlike>,
+    line: usize,
+    column: usize,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at line {} column {}", self.what, self.line, self.column)?;
+        match self.found {
+            Some(found) => write!(f, "; this is {found}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Malformed {
+    /// At a byte of the text.
+    pub(super) fn at(text: &[u8], at: usize, what: Fault) -> Self {
+        Lines::default().malformed(text, at, what)
+    }
+
+    /// What another reader of JSON found where this one finds nothing.
+    pub(super) fn of(error: &serde_json::Error) -> Self {
+        Self { what: "this JSON can't be read,", found: None, line: error.line(), column: error.column() }
+    }
+}
+
+/// Counts the lines of a text, each once, for positions that follow one another.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    /// How many line breaks were passed.
+    passed: usize,
+    /// Where the current line begins.
+    start: usize,
+    at: usize,
+}
+
+impl Lines {
+    /// A fault at a position that is not before the last one.
+    pub(super) fn malformed(&mut self, text: &[u8], at: usize, what: Fault) -> Malformed {
+        let at = at.min(text.len());
+        for newline in memchr::memchr_iter(b'\n', &text[self.at..at]) {
+            (self.passed, self.start) = (self.passed + 1, self.at + newline + 1);
+        }
+        self.at = at;
+        let found = first_char(&text[at..]).and_then(LookAlike::of);
+        Malformed { what, found, line: 1 + self.passed, column: 1 + at - self.start }
+    }
+}
+
+/// The character that the bytes begin with.
+fn first_char(bytes: &[u8]) -> Option<char> {
+    let some = &bytes[..bytes.len().min(4)];
+    some.utf8_chunks().next()?.valid().chars().next()
+}

@@ -1,0 +1,83 @@
+//! What a CloudEvent says of itself beside what every event has: `subject`, `datacontenttype` and extension attributes
+//! (CloudEvents 1.0, sections 3.1 and 3.3).
+
+use serde_json::{Map, Value};
+
+/// The most of them that an event may have. The specification asks producers for few, and each is looked up by name.
+pub const ATTRIBUTES_MAX: usize = 64;
+
+/// Bytes of one, beside its name and value.
+const ATTRIBUTE_BYTES: usize = 128;
+
+/// Names and values: strings, numbers, true and false. Most events have none, which takes no room.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Attributes(Option<Box<Map<String, Value>>>);
+
+/// An event has more than [`ATTRIBUTES_MAX`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an event has at most {ATTRIBUTES_MAX} attributes of its own; put the others into its data")]
+pub struct TooManyAttributes;
+
+impl Attributes {
+    /// Sets one that is not set yet.
+    pub fn add(&mut self, name: &str, value: Value) -> Result<(), TooManyAttributes> {
+        let own = self.0.get_or_insert_default();
+        if own.len() >= ATTRIBUTES_MAX && !own.contains_key(name) {
+            return Err(TooManyAttributes);
+        }
+        own.entry(name).or_insert(value);
+        Ok(())
+    }
+
+    /// Each, in the order in which they came.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> + Clone {
+        self.0.iter().flat_map(|own| own.iter()).map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// As JSON, to be kept; empty where there is none.
+    pub fn to_text(&self) -> String {
+        self.0.as_ref().map(|own| serde_json::to_string(own).unwrap_or_default()).unwrap_or_default()
+    }
+
+    /// Reads what was kept.
+    pub fn from_text(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Self::default());
+        }
+        serde_json::from_str(text).ok().map(|own| Self(Some(own)))
+    }
+
+    /// Bytes that they need: no less than they take.
+    pub fn heap_bytes(&self) -> usize {
+        let text = |value: &Value| match value {
+            Value::Number(number) => number.as_str().len(),
+            value => value.as_str().map_or(0, str::len),
+        };
+        self.iter().map(|(name, value)| ATTRIBUTE_BYTES + name.len() + text(value)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn they_are_kept_as_they_are_and_bounded() {
+        assert_eq!(
+            (Attributes::default().to_text(), Attributes::from_text("")),
+            ("".into(), Some(Attributes::default()))
+        );
+        let mut attributes = Attributes::default();
+        for n in 0..ATTRIBUTES_MAX {
+            assert_eq!(attributes.add(&format!("a{n}"), json!(n)), Ok(()));
+        }
+        assert_eq!(attributes.add("more", json!(true)), Err(TooManyAttributes));
+        assert_eq!(attributes.add("a0", json!("the first stays")), Ok(()));
+        assert_eq!(attributes.iter().next(), Some(("a0", &json!(0))));
+        assert_eq!(Attributes::from_text(&attributes.to_text()), Some(attributes.clone()));
+        assert!(attributes.heap_bytes() >= attributes.to_text().len());
+        assert_eq!(Attributes::from_text("[]"), None);
+    }
+}
