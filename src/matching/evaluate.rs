@@ -7,21 +7,15 @@
 use std::collections::HashMap;
 
 use super::decimal::Decimal;
-use super::folding;
-use super::network::Address;
+use super::operators::{self, Scalar};
 use super::pattern::Pattern;
 use super::program::{Below, Op};
-use super::steps::{Steps, TooCostly};
-use super::wildcard;
+use super::steps::{BYTES_PER_STEP, Steps, TooCostly};
 use crate::json::{Json, Object};
 
 /// Numbers with a longer text are remembered, so that it is read once for an event; a shorter one is read as fast as
 /// it would be found.
 const NUMBER_BYTES_UNREMEMBERED: usize = 32;
-/// Bytes of a text that are searched, or of a number that is read, in the time of a step.
-const BYTES_PER_STEP: usize = 64;
-/// Bytes of a text that are folded in the time of a step.
-const FOLDED_BYTES_PER_STEP: usize = 8;
 
 /// The data of an event while patterns are evaluated on it.
 #[derive(Debug)]
@@ -251,52 +245,13 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
     }
 
     fn test(&mut self, at: usize, value: Scalar<'d>) -> Decided {
-        let text_of = |span| self.pattern.text.get(span);
-        Ok(match (self.pattern.operations[at], value) {
-            (Op::AnythingBut { operations }, value) => {
+        match self.pattern.operations[at] {
+            Op::AnythingBut { operations } => {
                 let first = at + 1;
-                !self.some_test(first, first + operations as usize, value)?
+                Ok(!self.some_test(first, first + operations as usize, value)?)
             }
-            (Op::Null, Scalar::Null) => true,
-            (Op::Bool(own), Scalar::Bool(truth)) => own == truth,
-            (Op::Number(own), Scalar::Number(number)) => {
-                self.steps.take(number.tail.len() / BYTES_PER_STEP)?;
-                self.pattern.text.decimal(own) == number
-            }
-            (Op::Range { bounds }, Scalar::Number(number)) => {
-                self.steps.take(number.tail.len() / BYTES_PER_STEP)?;
-                let bounds = &self.pattern.operations[at + 1..][..usize::from(bounds)];
-                bounds.iter().all(|bound| match bound {
-                    Op::Bound(comparison, own) => comparison.holds(number, self.pattern.text.decimal(*own)),
-                    _ => false,
-                })
-            }
-            (Op::Text(own), Scalar::Text(text)) => text_of(own) == text,
-            (Op::Prefix(own), Scalar::Text(text)) => text.starts_with(text_of(own)),
-            (Op::Suffix(own), Scalar::Text(text)) => text.ends_with(text_of(own)),
-            (Op::EqualFolded(own), Scalar::Text(text)) => {
-                let own = text_of(own);
-                self.steps.take(own.len() / FOLDED_BYTES_PER_STEP)?;
-                folding::equal(text, own)
-            }
-            (Op::PrefixFolded(own), Scalar::Text(text)) => {
-                let own = text_of(own);
-                self.steps.take(own.len() / FOLDED_BYTES_PER_STEP)?;
-                folding::begins(text, own)
-            }
-            (Op::SuffixFolded(own), Scalar::Text(text)) => {
-                let own = text_of(own);
-                self.steps.take(own.len() / FOLDED_BYTES_PER_STEP)?;
-                folding::ends(text, own)
-            }
-            (Op::Wildcard(pieces), Scalar::Text(text)) => {
-                self.steps.take(pieces as usize + text.len() / BYTES_PER_STEP)?;
-                let pieces = &self.pattern.operations[at + 1..][..pieces as usize];
-                wildcard::matches(text, pieces.iter().map(|piece| self.pattern.piece(piece)))
-            }
-            (Op::Within(network), Scalar::Text(text)) => Address::new(text).is_some_and(|a| network.holds(a)),
-            _ => false,
-        })
+            op => operators::holds(op, &self.pattern.operations[at + 1..], &self.pattern.text, value, self.steps),
+        }
     }
 
     /// Lists of tests of a member, and what must hold below it: all in the same element, where it is a list.
@@ -368,22 +323,4 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
         }
         Ok(pending)
     }
-}
-
-impl Pattern {
-    fn piece(&self, op: &Op) -> &str {
-        match op {
-            Op::Piece(span) => self.text.get(*span),
-            _ => "",
-        }
-    }
-}
-
-/// A value that tests are asked of.
-#[derive(Clone, Copy)]
-enum Scalar<'d> {
-    Null,
-    Bool(bool),
-    Number(Decimal<'d>),
-    Text(&'d str),
 }

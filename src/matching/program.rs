@@ -158,6 +158,14 @@ impl Text {
     pub(super) fn decimal(&self, number: Number) -> Decimal<'_> {
         number.decimal(self.get(number.tail))
     }
+
+    /// The text of a piece of a wildcard.
+    pub(super) fn piece(&self, op: &Op) -> &str {
+        match op {
+            Op::Piece(span) => self.get(*span),
+            _ => "",
+        }
+    }
 }
 
 impl Comparison {

@@ -5,6 +5,11 @@
 #[error("the filter needs more steps than it may take")]
 pub struct TooCostly;
 
+/// How many bytes of a text are searched, or of a number are read, in the time of one step.
+pub(super) const BYTES_PER_STEP: usize = 64;
+/// How many bytes of a text are folded in the time of one step.
+pub(super) const FOLDED_BYTES_PER_STEP: usize = 8;
+
 /// Steps that are left. One is about the work of comparing two short texts, some nanoseconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Steps(usize);
