@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Listener;
 use super::bucket::{Bucket, Held, Many};
 use super::key::{Kind, Path};
-use super::paths::{PathChild, PathNode, address};
+use super::paths::{PathChild, PathNode, Probe, address};
 use super::postings::Member;
 use super::tree::Entry;
 use crate::json::{Json, Object};
@@ -307,12 +307,11 @@ impl<'s, 'd, T: Listener> Walk<'s, 'd, T> {
     fn scalar(&mut self, node: &Arc<PathNode<T>>, path: Path, value: Json<'d>) -> Result<(), TooCostly> {
         for probe in &node.probes {
             self.steps.take(1)?;
-            let length = usize::from(probe.length);
             match (probe.kind, value) {
                 (Kind::Present, _) => self.look_up(path.bare(Kind::Present)),
                 (Kind::Literal, Json::Null) => self.look_up(path.literal(None)),
                 (Kind::Literal, Json::Bool(truth)) => self.look_up(path.literal(Some(truth))),
-                (_, Json::String(text)) => self.text(path, probe.kind, length, text)?,
+                (_, Json::String(text)) => self.text(path, probe, text)?,
                 _ => {}
             }
         }
@@ -339,7 +338,9 @@ impl<'s, 'd, T: Listener> Walk<'s, 'd, T> {
         Ok(())
     }
 
-    fn text(&mut self, path: Path, kind: Kind, length: usize, text: &str) -> Result<(), TooCostly> {
+    fn text(&mut self, path: Path, probe: &Probe, text: &str) -> Result<(), TooCostly> {
+        let (kind, length) = (probe.kind, usize::from(probe.length));
+        let may_hold = |affix: &str| probe.may_hold(affix.as_bytes());
         match kind {
             Kind::Text => {
                 self.steps.take(text.len() / 64)?;
@@ -349,11 +350,16 @@ impl<'s, 'd, T: Listener> Walk<'s, 'd, T> {
                 self.steps.take(text.len() / 8)?;
                 self.look_up(path.folded(kind, 0, text.chars()));
             }
-            Kind::Prefix if text.is_char_boundary(length) && length <= text.len() => {
-                self.look_up(path.text(kind, length, &text[..length]));
+            Kind::Prefix => {
+                if let Some(affix) = text.get(..length).filter(|affix| may_hold(affix)) {
+                    self.look_up(path.text(kind, length, affix));
+                }
             }
-            Kind::Suffix if length <= text.len() && text.is_char_boundary(text.len() - length) => {
-                self.look_up(path.text(kind, length, &text[text.len() - length..]));
+            Kind::Suffix => {
+                let affix = text.len().checked_sub(length).and_then(|start| text.get(start..));
+                if let Some(affix) = affix.filter(|affix| may_hold(affix)) {
+                    self.look_up(path.text(kind, length, affix));
+                }
             }
             Kind::PrefixFolded if text.chars().take(length).count() == length => {
                 self.look_up(path.folded(kind, length, text.chars().take(length)));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::bucket::Held;
+use super::key::Path;
 use super::*;
 use crate::json::Document;
 use crate::matching::{FilterLimits, Pattern, Subject};
@@ -250,6 +251,21 @@ fn a_listener_whose_filter_costs_too_much_takes_no_other_along() {
     let limits = FilterLimits { steps_per_trigger_max: 10_000, ..FilterLimits::default() };
     let (names, ended, too_costly, _) = search(&bucket, &data, &limits);
     assert_eq!((names, ended, too_costly), (vec!["all".to_owned(), "cheap".to_owned()], SearchEnd::Complete, 1));
+}
+
+/// Texts of another shape than the affixes that are filed are told apart before a lookup, and taking one out counts.
+#[test]
+fn only_affixes_that_may_be_filed_are_looked_up() {
+    let [one, two] = ["ab-1", "xy-9"].map(|prefix| waiting(prefix, json!({"a": [{"prefix": prefix}]})));
+    let mut bucket = filled(&[&one, &two]);
+    let may_hold = |bucket: &Bucket<Waiting>, text: &str| {
+        let Held::Many(many) = &bucket.0 else { panic!("few listeners") };
+        let child = many.paths.children.get(Path::ROOT.member("a")).expect("somebody is filed there");
+        child.node.probes.iter().any(|probe| probe.may_hold(text.as_bytes()))
+    };
+    assert_eq!(["ab-1", "xy-9", "mn-5"].map(|text| may_hold(&bucket, text)), [true, true, false]);
+    bucket.remove(&one);
+    assert_eq!(["ab-1", "xy-9"].map(|text| may_hold(&bucket, text)), [false, true]);
 }
 
 /// quamina #518: memory. What a listener takes in the index, beside itself.
