@@ -85,7 +85,7 @@ async fn check(
             FieldError::new("", "wrong_type", format!("a trigger must be a JSON object, not {}", kind(&document)));
         return Ok(HttpResponse::Ok().json(TriggerVerdict::refused(vec![error])));
     };
-    let mut errors = trigger::repeated(&text, &[]);
+    let mut errors = trigger::repeated(&text);
     let data = match members.shift_remove("data") {
         None | Some(Value::Null) => None,
         Some(Value::Object(data)) => Some(data),

@@ -1,5 +1,5 @@
-//! Finds members that an object has twice. Readers of JSON take the last one in silence; where a person writes the
-//! text, it is a mistake.
+//! Finds repeated members of an object. JSON readers silently take the last one; in a text that a person writes, it is
+//! a mistake.
 
 use std::collections::HashSet;
 use std::fmt;

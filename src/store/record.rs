@@ -72,7 +72,7 @@ impl Record for Trigger {
         self.to_stored_json()
     }
     fn repeated(text: &[u8]) -> Vec<FieldError> {
-        trigger::repeated(text, &[])
+        trigger::repeated(text)
     }
     fn template(&self) -> Option<&TemplateId> {
         Some(&self.template)

@@ -57,7 +57,7 @@
 //!    A record with a lower epoch than the one before is the remains of a failed write and ends the segment.
 //! 7. An invalid record that lies below the `durable` of a later one, or in `process` mode before a valid one, is
 //!    damage, and is reported with its place. Any other is a torn tail: it was never answered. See `scan`.
-//! 8. A failed sync is final for its segment. What it holds unsettled is written anew to a fresh segment before
+//! 8. A failed sync is final for its segment. Its unsettled records are rewritten to a new segment before
 //!    anything else is accepted.
 
 mod accept;

@@ -42,7 +42,7 @@ pub(super) enum Trouble {
     #[error("the answer of a script makes no sense")]
     Answer,
     /// It went on for too long.
-    #[error("it did not answer in time")]
+    #[error("it did not respond in time")]
     Silence,
 }
 
@@ -177,7 +177,7 @@ pub(super) fn split(value: &[u8]) -> (u64, &[u8]) {
     revision.map_or((0, &[]), |revision| (revision, &value[blank + 1..]))
 }
 
-/// A list of exactly so many items.
+/// A list of exactly this many items.
 pub(super) fn items<const N: usize>(answer: Value) -> Result<[Value; N], Trouble> {
     list(answer)?.try_into().map_err(|_| Trouble::Answer)
 }

@@ -8,7 +8,7 @@ use crate::support::free_port;
 #[test]
 fn valid_settings_are_ok() {
     let home = home();
-    assert_eq!(run(&home, &["check"], &[]), (0, "ok: the settings, the catalogue\n".to_owned(), String::new()));
+    assert_eq!(run(&home, &["check"], &[]), (0, "ok: the settings, the dictionary\n".to_owned(), String::new()));
     fs::create_dir(home.path().join("t")).expect("a folder");
     for (name, body) in [
         ("a.json", r#"{"guest": "*|GUEST:NAME|*"}"#),
@@ -20,7 +20,7 @@ fn valid_settings_are_ok() {
         fs::write(home.path().join("t").join(name), body).expect("a file");
     }
     let (code, stdout, stderr) = run(&home, &["check", "t"], &[]);
-    assert_eq!((code, stdout.as_str()), (0, "ok: the settings, the catalogue and 4 templates\n"), "{stderr}");
+    assert_eq!((code, stdout.as_str()), (0, "ok: the settings, the dictionary and 4 templates\n"), "{stderr}");
 }
 
 #[test]
@@ -123,5 +123,32 @@ fn an_invalid_store_is_reported_without_connecting() {
         let (code, _, stderr) = run(&home, &["serve"], &variables);
         let served: Vec<_> = stderr.lines().map(|line| line.replacen("posthaste: ", "settings: error: ", 1)).collect();
         assert_eq!((code, served), (1, found.iter().map(|line| (*line).to_owned()).collect()), "{variables:?}");
+    }
+}
+
+#[test]
+fn a_variable_that_almost_names_a_setting_is_a_warning() {
+    let home = home();
+    let variables = [("POSTHASTE_STORE_URL", "memory:"), ("POSTHASTE_SERVICE_HOST", "10.0.0.1")];
+    let (code, stdout, stderr) = run(&home, &["check"], &variables);
+    assert_eq!((code, stdout.as_str()), (0, "ok: the settings, the dictionary, with 1 warning\n"));
+    let expected = "settings: warning: POSTHASTE_STORE_URL: this environment variable is not used; did you mean \
+                    POSTHASTE_STORE__URL?\n";
+    assert_eq!(stderr, expected);
+}
+
+#[test]
+fn a_mistake_in_a_value_says_where_the_value_comes_from() {
+    let home = home();
+    fs::write(home.path().join("my.toml"), "[store]\nurl = \"\"\n[log]\nlevel = \"loud\"\n").expect("a file");
+    let variables = [("POSTHASTE_SERVER__LISTEN", "8080")];
+    let (code, _, stderr) = run(&home, &["check", "--config", "my.toml"], &variables);
+    assert_eq!(code, 1);
+    for (begin, end) in [
+        ("settings: error: store.url: it is empty; write file:data/posthaste.redb", "(in my.toml)"),
+        ("settings: error: log.level: ", "(in my.toml)"),
+        ("settings: error: server.listen: \"8080\" is not an address", "(in POSTHASTE_SERVER__LISTEN)"),
+    ] {
+        assert!(stderr.lines().any(|line| line.starts_with(begin) && line.ends_with(end)), "{begin} {end}\n{stderr}");
     }
 }

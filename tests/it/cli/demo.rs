@@ -27,6 +27,10 @@ fn the_tour_shows_three_formats_and_ends() {
     }
     assert_eq!(stdout.matches("POST /housekeeping  ").count(), 1, "the filter lets one booking through");
     assert_eq!(std::fs::read_dir(home.path()).expect("a folder").count(), 0, "something was left behind");
+    // The last lines name a program that the shell finds.
+    let help = stdout.lines().find_map(|line| line.trim_start().split_once(" --help")).expect("a way on").0.to_owned();
+    let helped = std::process::Command::new("sh").args(["-c", &format!("{help} --help")]).output().expect("a shell");
+    assert!(helped.status.success() && String::from_utf8_lossy(&helped.stdout).contains("Usage:"), "{helped:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Running, call, command, home, wait_for_line};
+use super::{Running, call, command, home, run, wait_for_line};
 
 /// Sends a request and returns the status of the response.
 fn send(address: &str, head: &str, body: &[u8]) -> u16 {
@@ -71,4 +71,19 @@ fn quiet_prints_only_the_number_of_requests() {
     running.signal("TERM");
     let (code, rest, _) = running.end();
     assert_eq!((code, rest), (Some(0), vec!["received 3 POSTs".to_owned()]));
+}
+
+#[test]
+fn localhost_is_an_address_and_what_is_none_gets_an_example() {
+    let home = home();
+    let running = Running::start(command(&home, &["receive", "--listen", "localhost:0"]));
+    let address = running.wait_for_line("listening on http://");
+    assert!(address.starts_with("127.0.0.1:"), "{address}");
+    assert_eq!(send(&address, "POST / HTTP/1.1", b""), 200);
+    running.signal("TERM");
+    assert_eq!(running.end().0, Some(0));
+    for words in ["9000", "localhost", "example.com:9000"] {
+        let (code, _, stderr) = run(&home, &["receive", "--listen", words], &[]);
+        assert!(code == 2 && stderr.contains("like 127.0.0.1:8080, localhost:8080"), "{stderr}");
+    }
 }

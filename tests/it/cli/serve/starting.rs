@@ -130,3 +130,18 @@ fn a_key_is_kept_as_a_hash_only() {
     second.signal("INT");
     assert_eq!(second.end().0, Some(0));
 }
+
+/// Started from another folder, a node has another, empty store: its operator must see that.
+#[test]
+fn the_first_lines_of_the_log_name_the_store_and_whether_it_was_made() {
+    let home = home();
+    let file = home.path().canonicalize().expect("a folder").join("data/posthaste.redb").display().to_string();
+    for made in ["there was no store at this path; a new one was made", "the store was there already"] {
+        let (node, _) = serve(&home, &[("POSTHASTE_STORE_ULR", "memory:")]);
+        node.signal("TERM");
+        let (code, _, log) = node.end();
+        assert_eq!(code, Some(0));
+        assert!(log[0].contains("POSTHASTE_STORE_ULR: ") && log[0].contains("POSTHASTE_STORE__URL?"), "{log:#?}");
+        assert!(log[1].contains(made) && log[1].contains(&file), "{log:#?}");
+    }
+}
