@@ -17,12 +17,12 @@ const SCHEMAS: [(&str, &str); 5] = [
 ];
 
 /// Holds a value against a schema of the keywords that are used here, and names the first place that does not fit.
-fn judge(schema: &Value, value: &Value, place: &str) -> Result<(), String> {
-    let wrong = |what: &str| Err(format!("{place}: {what}: {value}"));
+fn misfit(schema: &Value, value: &Value, place: &str) -> Option<String> {
+    let wrong = |what: &str| Some(format!("{place}: {what}: {value}"));
     let most = |keyword: &str| schema[keyword].as_u64().map_or(usize::MAX, |most| most as usize);
     if let Some(shapes) = schema["oneOf"].as_array() {
-        let fitting = shapes.iter().filter(|shape| judge(shape, value, place).is_ok()).count();
-        return if fitting == 1 { Ok(()) } else { wrong(&format!("{fitting} of the shapes fit")) };
+        let fitting = shapes.iter().filter(|shape| misfit(shape, value, place).is_none()).count();
+        return if fitting == 1 { None } else { wrong(&format!("{fitting} of the shapes fit")) };
     }
     if schema.get("const").is_some_and(|only| only != value) {
         return wrong("not the constant");
@@ -42,14 +42,14 @@ fn judge(schema: &Value, value: &Value, place: &str) -> Result<(), String> {
             if length > most("maxLength") || (length as u64) < schema["minLength"].as_u64().unwrap_or(0) {
                 return wrong("too long or too short");
             }
+            None
         }
         Value::Array(elements) => {
             if elements.len() > most("maxItems") || (elements.len() as u64) < schema["minItems"].as_u64().unwrap_or(0) {
                 return wrong("too many or too few");
             }
-            for (at, element) in elements.iter().enumerate() {
-                judge(&schema["items"], element, &format!("{place}/{at}"))?;
-            }
+            let mut elements = elements.iter().enumerate();
+            elements.find_map(|(at, element)| misfit(&schema["items"], element, &format!("{place}/{at}")))
         }
         Value::Object(members) => {
             for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
@@ -57,17 +57,14 @@ fn judge(schema: &Value, value: &Value, place: &str) -> Result<(), String> {
                     return wrong(&format!("{name} is missing"));
                 }
             }
-            for (name, member) in members {
-                match schema["properties"].get(name) {
-                    Some(schema) => judge(schema, member, &format!("{place}/{name}"))?,
-                    None if schema["additionalProperties"] == false => return wrong(&format!("{name} is not known")),
-                    None => {}
-                }
-            }
+            members.iter().find_map(|(name, member)| match schema["properties"].get(name) {
+                Some(schema) => misfit(schema, member, &format!("{place}/{name}")),
+                None if schema["additionalProperties"] == false => wrong(&format!("{name} is not known")),
+                None => None,
+            })
         }
-        _ => {}
+        _ => None,
     }
-    Ok(())
 }
 
 fn hostile(value: &mut Value) {
@@ -115,7 +112,7 @@ fn every_shipped_preset_sends_what_its_receiver_documents() {
         let schema: Value = serde_json::from_str(schema).expect(name);
         for body in bodies(name) {
             let body: Value = serde_json::from_str(&body).expect(name);
-            assert_eq!(judge(&schema, &body, name), Ok(()));
+            assert_eq!(misfit(&schema, &body, name), None);
         }
     }
 }
@@ -142,7 +139,7 @@ fn the_schemas_refuse_what_receivers_refuse() {
         let mut body: Value = sample(name);
         *body.pointer_mut(pointer).expect(pointer) = value;
         let schema: Value = schema(name).expect(name).expect("JSON");
-        assert!(judge(&schema, &body, name).is_err(), "{name} {pointer}");
+        assert!(misfit(&schema, &body, name).is_some(), "{name} {pointer}");
     }
 }
 
