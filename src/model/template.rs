@@ -53,11 +53,16 @@ impl Format {
     }
 }
 
+/// The text names no format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the formats are json, xml, form and text")]
+pub struct FormatError;
+
 impl FromStr for Format {
-    type Err = &'static str;
+    type Err = FormatError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL.into_iter().find(|f| f.as_str() == text);
-        found.ok_or("the formats are json, xml, form and text")
+        found.ok_or(FormatError)
     }
 }
 
