@@ -36,6 +36,8 @@ const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-orig
 const ALLOWED_ORIGIN: &str = "webhook-allowed-origin";
 const ALLOWED_RATE: &str = "webhook-allowed-rate";
 
+/// For the HTTP client's connector, whose destination is known without it.
+const DESTINATION: &str = "http://destination/";
 /// Longer than any connection is kept: the stream itself decides when to close.
 const CLIENT_KEEPS: Duration = Duration::from_secs(86_400);
 
@@ -111,7 +113,12 @@ impl Outlets {
                 // Never reached: the attempt has its own, shorter deadline.
                 .timeout(CLIENT_KEEPS)
         };
-        let pool = Pool::new(connector().finish(), destination.secure);
+        let making = connector().finish();
+        let connect = move || {
+            let connecting = making.call(awc::Connect { uri: Uri::from_static(DESTINATION), addr: None });
+            async move { connecting.await.ok() }
+        };
+        let pool = Pool::new(connect, destination.secure);
         let client = || {
             let client = awc::Client::builder().connector(connector());
             client.disable_timeout().disable_redirects().no_default_headers().finish()

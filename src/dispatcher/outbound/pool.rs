@@ -10,10 +10,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use actix_service::Service;
-use awc::Connect;
-use awc::error::ConnectError;
-use awc::http::Uri;
 use futures_util::future::LocalBoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
@@ -29,7 +25,7 @@ trait Carries: AsyncRead + AsyncWrite + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Unpin> Carries for T {}
 
 type Carrier = Box<dyn Carries>;
-type Connecting = LocalBoxFuture<'static, Result<Carrier, ConnectError>>;
+type Connecting = LocalBoxFuture<'static, Option<Carrier>>;
 
 /// The connections of one destination.
 pub(super) struct Pool {
@@ -40,16 +36,16 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// Makes connections with this connector of the HTTP client. `closes_orderly`: their end is announced, within
-    /// [`CLOSED_WITHIN`].
-    pub(super) fn new<S>(connector: S, closes_orderly: bool) -> Self
+    /// `connect` makes a connection, or none where the attempt's progress says why. `closes_orderly`: the end of each is
+    /// announced, within [`CLOSED_WITHIN`].
+    pub(super) fn new<F, C>(connect: impl Fn() -> F + 'static, closes_orderly: bool) -> Self
     where
-        S: Service<Connect, Error = ConnectError> + 'static,
-        S::Response: AsyncRead + AsyncWrite + Unpin,
+        F: Future<Output = Option<C>> + 'static,
+        C: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let connect = move || -> Connecting {
-            let connecting = connector.call(Connect { uri: Uri::from_static("http://destination/"), addr: None });
-            Box::pin(async move { Ok(Box::new(connecting.await?) as Carrier) })
+            let connecting = connect();
+            Box::pin(async move { Some(Box::new(connecting.await?) as Carrier) })
         };
         Self { connect: Box::new(connect), closes_orderly, idle: RefCell::default() }
     }
@@ -58,7 +54,7 @@ impl Pool {
     pub(super) async fn exchange(&self, closes: bool) -> io::Result<()> {
         let mut carrier = match self.take() {
             Some(carrier) => carrier,
-            None => (self.connect)().await.map_err(|_| io::ErrorKind::NotConnected)?,
+            None => (self.connect)().await.ok_or(io::ErrorKind::NotConnected)?,
         };
         carrier.write_all(PLACEHOLDER).await?;
         carrier.flush().await?;
