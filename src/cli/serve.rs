@@ -87,7 +87,7 @@ async fn end(node: Node, signals: &mut StopSignals) -> Stopped {
         stopped = node.stop() => stopped,
         signal = signals.next() => {
             tracing::warn!(signal, "a second signal: stopping without sending the rest");
-            // Nothing is settled any more, so what the journal keeps stays kept.
+            // The journal records no more ends, so that it keeps the unsent deliveries.
             Stopped { unsent: shared.gate.unsent(), kept: 0 }
         }
     }

@@ -15,7 +15,7 @@ const DEFAULTS: &str = include_str!("../../config/posthaste.toml");
 /// What the names of our environment variables begin with.
 const PREFIX: &str = "POSTHASTE_";
 
-/// So many letters may differ between a variable and the one that was meant, apart from underscores.
+/// How many letters of a variable may differ from the one that was meant, apart from underscores.
 const SLIPS_MAX: usize = 2;
 
 /// What an environment variable's text should have been.
@@ -33,16 +33,16 @@ enum Expected {
 pub(super) struct Layers {
     pub(super) table: Table,
     pub(super) errors: Vec<ConfigError>,
-    /// Environment variables that look like one of ours and are none.
+    /// Environment variables that resemble one of Posthaste's and are not.
     pub(super) unused: Vec<ConfigError>,
-    /// Who set a key, `section.key`, that is not the default.
+    /// The file or variable that set a key, `section.key`; none for defaults.
     sources: HashMap<String, String>,
 }
 
 impl Layers {
     /// The compiled-in settings.
     pub(super) fn defaults() -> Self {
-        let table = DEFAULTS.parse().expect("the compiled-in file is TOML; a test reads it");
+        let table = DEFAULTS.parse().expect("the compiled-in file is valid TOML; a test checks it");
         Self { table, errors: Vec::new(), unused: Vec::new(), sources: HashMap::new() }
     }
 

@@ -87,8 +87,8 @@ impl Config {
         if errors.is_empty() { Ok(config) } else { Err(errors) }
     }
 
-    /// The same for a caller that goes on after a mistake: a default or a number within its bounds replaces what
-    /// is wrong.
+    /// The same for a caller that continues after a mistake: a default, or a number within its bounds, replaces each
+    /// invalid value.
     pub fn examine(file: Option<&Path>) -> (Self, Vec<ConfigError>) {
         let mut errors = Vec::new();
         let text = file.map(|path| (path.display().to_string(), std::fs::read_to_string(path)));
@@ -167,7 +167,7 @@ impl Config {
     fn check_together(&self, reader: &mut SettingsReader) {
         if self.auth.operator_key.is_none() && !self.server.listen.ip().is_loopback() {
             let detail = format!(
-                "{} can be reached from other machines, and without `auth.operator_key` any client may do anything; \
+                "{} can be reached from other machines, and without `auth.operator_key` every client has the operator's rights; \
                  set a key or listen on 127.0.0.1",
                 self.server.listen
             );
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_node_could_not_start_with_is_refused_as_it_is_read() {
+    fn settings_that_no_node_could_start_with_are_refused() {
         let both = "[\"ingest\", \"dispatch\"]";
         for (url, roles, expected) in [
             ("redis://h", "[\"dispatch\"]", &[][..]),

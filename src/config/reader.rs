@@ -37,7 +37,7 @@ impl SettingsReader {
     fn value(&self, name: &str) -> &Value {
         let (section, key) = name.split_once('.').expect("keys are named section.key");
         let value = self.layers.table.get(section).and_then(|s| s.get(key));
-        value.expect("the compiled-in file holds every key; a test reads them all")
+        value.expect("the compiled-in file holds every key; a test checks them all")
     }
 
     /// A string; empty where nothing is set.

@@ -1,8 +1,8 @@
 //! Evaluates a pattern on the data of an event: without an allocation, within a budget of steps, and with an observer
-//! that explain uses and matching compiles away.
+//! that `explain` uses and that the compiler removes for matching.
 //!
-//! A list stands for one of its elements. A field that is looked for below a list is looked for in each of them, and
-//! all that a pattern says below one member has to hold in the same element.
+//! A list stands for one of its elements. A field below a list is looked up in each element, and all conditions below
+//! one member have to hold in the same element.
 
 use std::collections::HashMap;
 
@@ -13,11 +13,11 @@ use super::program::{Below, Op};
 use super::steps::{BYTES_PER_STEP, Steps, TooCostly};
 use crate::json::{Json, Object};
 
-/// Numbers with a longer text are remembered, so that it is read once for an event; a shorter one is read as fast as
-/// it would be found.
+/// Numbers with a longer text are cached, so that each is parsed once for an event. Parsing a shorter one is as fast as
+/// a look-up.
 const NUMBER_BYTES_UNREMEMBERED: usize = 32;
 
-/// The data of an event while patterns are evaluated on it.
+/// The data of an event during the evaluation of patterns.
 #[derive(Debug)]
 pub struct Subject<'d> {
     pub(super) data: Object<'d>,
@@ -31,7 +31,7 @@ impl<'d> Subject<'d> {
         Self { data, numbers: HashMap::default() }
     }
 
-    /// Reads a number, a long one once.
+    /// Parses a number; a long one only once.
     pub(super) fn number(&mut self, text: &'d str, steps: &mut Steps) -> Result<Decimal<'d>, TooCostly> {
         if text.len() <= NUMBER_BYTES_UNREMEMBERED {
             return Ok(Decimal::new(text));
@@ -47,14 +47,14 @@ impl<'d> Subject<'d> {
     }
 }
 
-/// Follows an evaluation. The defaults look away.
+/// Follows an evaluation. By default it does nothing.
 pub(super) trait Observer<'d> {
-    /// What to come back to.
+    /// A state to return to.
     type Mark: Copy;
     fn mark(&self) -> Self::Mark;
-    /// One of several ways begins, which share the mark.
+    /// One of several alternatives begins; they share the mark.
     fn retry(&mut self, _: Self::Mark) {}
-    /// One of the ways held, so that what failed since the mark does not count.
+    /// One of the alternatives held, so that failures since the mark do not count.
     fn forgive(&mut self, _: Self::Mark) {}
     fn enter(&mut self, _: &str) {}
     fn element(&mut self, _: usize) {}
@@ -71,7 +71,7 @@ impl Observer<'_> for Unobserved {
 }
 
 impl Pattern {
-    /// Whether an event with this data is meant.
+    /// Whether an event with this data matches.
     pub fn matches(&self, subject: &mut Subject<'_>, steps: &mut Steps) -> Result<bool, TooCostly> {
         self.observe(subject, steps, &mut Unobserved)
     }
@@ -98,7 +98,7 @@ struct Evaluation<'a, 'd, O> {
 }
 
 impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
-    /// Whether all operations from `at` to `end` hold of an object, or of what has no members.
+    /// Whether all operations from `at` to `end` hold for an object, or for a value without members.
     fn level(&mut self, mut at: usize, end: usize, value: Option<Json<'d>>) -> Decided {
         while at < end {
             let (holds, next) = match self.pattern.operations[at] {
@@ -142,7 +142,7 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
         Ok(false)
     }
 
-    /// Whether all operations hold below a member: in one and the same element, where it is a list.
+    /// Whether all operations hold below a member: in the same element, if it is a list.
     fn below(&mut self, at: usize, end: usize, value: Option<Json<'d>>) -> Decided {
         match value {
             Some(Json::Array(elements)) if !elements.is_empty() => {
@@ -164,7 +164,7 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
         }
     }
 
-    /// Whether one test of a leaf holds of a value, or of an element of a list.
+    /// Whether one test of a leaf holds for a value, or for an element of a list.
     fn leaf(&mut self, at: usize, value: Option<Json<'d>>) -> Decided {
         let holds = match self.existence(at, value)? {
             (true, _) => true,
@@ -194,7 +194,7 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
         Ok((false, at))
     }
 
-    /// Only a scalar exists: objects and empty lists hold none of their own.
+    /// Only scalars count as existing: objects and empty lists do not.
     fn has_scalar(&mut self, value: Json<'d>) -> Decided {
         self.steps.take(1)?;
         match value {
@@ -254,12 +254,12 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
         }
     }
 
-    /// Lists of tests of a member, and what must hold below it: all in the same element, where it is a list.
+    /// Lists of tests of a member, and conditions below it: all must hold in the same element, if it is a list.
     fn mixed(&mut self, at: usize, end: usize, value: Option<Json<'d>>) -> Decided {
         let mut pending = 0_u64;
         let (mut leaf, mut place) = (at, 0_u32);
         while leaf < end && matches!(self.pattern.operations[leaf], Op::Leaf { .. }) {
-            // Past what the set can hold, each list is judged by itself.
+            // Beyond the capacity of the set, each list is evaluated on its own.
             let next = self.pattern.next(leaf);
             if place >= u64::BITS {
                 if !self.leaf(leaf, value)? {
@@ -293,7 +293,7 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
                 for element in elements.iter().filter(is_scalar) {
                     pending = self.met(leaves, level, element, pending)?;
                 }
-                // A scalar has nothing below it, so that only what must be absent can hold there.
+                // A scalar has no members, so that only conditions of absence can hold below it.
                 let scalars = elements.iter().any(|element| is_scalar(&element));
                 if scalars && pending == 0 && self.level(level, end, None)? {
                     return Ok(true);
@@ -311,7 +311,7 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
         }
     }
 
-    /// Which lists of tests are still not met with this scalar.
+    /// Which lists of tests are still unmet after this scalar.
     fn met(&mut self, leaves: usize, level: usize, scalar: Json<'d>, mut pending: u64) -> Result<u64, TooCostly> {
         let (mut leaf, mut place) = (leaves, 0_u32);
         while leaf < level && place < u64::BITS {

@@ -15,7 +15,7 @@ use super::wildcard;
 
 const OPERATORS: &str = "prefix, suffix, equals-ignore-case, wildcard, anything-but, numeric, exists and cidr";
 
-/// What each operator takes.
+/// The form of each operator.
 fn shape(name: &str) -> &'static str {
     match name {
         "prefix" => "{\"prefix\": \"a\"} or {\"prefix\": {\"equals-ignore-case\": \"a\"}}",
@@ -71,7 +71,7 @@ impl PatternReader {
             "numeric" => self.numeric(argument, &at, tests),
             "anything-but" => self.anything_but(argument, &at, tests),
             "exists" => match argument {
-                // Asked once, before the elements of a list are looked at.
+                // Evaluated once, before the elements of a list.
                 Value::Bool(wanted) => {
                     tests.insert(0, Op::Exists(*wanted));
                     Ok(())
@@ -93,7 +93,7 @@ impl PatternReader {
         }
     }
 
-    /// The operators that take a text; `prefix` and `suffix` take one without case, too.
+    /// The operators with a text; `prefix` and `suffix` also have a form without case.
     fn text_test(&mut self, name: &str, argument: &Value, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
         if let (true, Value::Object(members)) = (matches!(name, "prefix" | "suffix"), argument) {
             let mut only = members.iter();
@@ -250,7 +250,7 @@ impl PatternReader {
         })
     }
 
-    /// Where the next string or number of the list stands.
+    /// The span of the next string or number of the list.
     fn scalar(&mut self) -> Span {
         self.scalars.pop_front().expect("each string and number of the list was noted when it was written")
     }
@@ -303,7 +303,7 @@ pub(super) fn holds(
     })
 }
 
-/// A text of the pattern, whose comparison without case is paid for.
+/// A text of the pattern, after charging its comparison without case.
 fn to_fold<'p>(own: &'p str, steps: &mut Steps) -> Result<&'p str, TooCostly> {
     steps.take(own.len() / FOLDED_BYTES_PER_STEP)?;
     Ok(own)

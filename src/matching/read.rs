@@ -1,5 +1,5 @@
-//! Reads a pattern: JSON into fields, `$or` and lists of tests. Each mistake is told with its place and the shape
-//! that is wanted.
+//! Parses a pattern: JSON into fields, `$or` and lists of tests. Each mistake is reported with its position and the
+//! required form.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -10,13 +10,13 @@ use super::program::{Op, Span, Texts};
 
 /// The deepest nesting of objects in a pattern.
 const DEPTH_MAX: usize = 32;
-/// The most mistakes that are told of one pattern.
+/// The most mistakes that are reported for one pattern.
 const MISTAKES_MAX: usize = 20;
-/// The most values in one pattern, as they were written.
+/// The most values in one pattern, as it was written.
 const VALUES_MAX: usize = 1_000;
 
-/// Names that event-ruler reserves within `$or`, since they are or may become operators: a branch such as
-/// `{"prefix": ["x"]}` is an operator in the wrong place, and would never match.
+/// Names that event-ruler reserves within `$or`, since they are or may become operators: a branch such as `{"prefix":
+/// ["x"]}` is a misplaced operator and would never match.
 const RESERVED: [&str; 24] = [
     "exactly",
     "equals-ignore-case",
@@ -47,7 +47,7 @@ const RESERVED: [&str; 24] = [
 const OR_SHAPE: &str = "`$or` takes a list of two or more patterns, one of which must match: \
                         \"$or\": [{\"nights\": [{\"numeric\": [\">\", 7]}]}, {\"guests\": [{\"numeric\": [\">\", 4]}]}]";
 
-/// All of it must hold.
+/// All items must hold.
 pub(super) type Level = Vec<Item>;
 
 /// A part of a pattern.
@@ -59,12 +59,12 @@ pub(super) enum Item {
     Or { at: String, branches: Vec<Level> },
 }
 
-/// What must hold of a member.
+/// The condition of a member.
 #[derive(Debug, Clone)]
 pub(super) enum Body {
     /// One of the tests of this leaf.
     Leaf(usize),
-    /// All of this, of an object.
+    /// All of this level, for an object.
     Level(Level),
 }
 
@@ -76,23 +76,23 @@ pub(super) struct Leaf {
     pub(super) tests: Vec<Op>,
 }
 
-/// What was read of a pattern, and the state of the reading.
+/// The contents of a pattern so far, and the state of the parser.
 #[derive(Debug, Default)]
 pub(super) struct PatternReader {
     pub(super) texts: Texts,
     pub(super) names: Vec<Span>,
     pub(super) leaves: Vec<Leaf>,
-    /// The first thing that earlier versions accepted and that a pattern must not have when it is saved.
+    /// The first construct that earlier versions accepted and that must not be saved again.
     pub(super) complaint: Option<PatternError>,
     mistakes: Vec<PatternError>,
     numbers_of_names: HashMap<String, u32>,
     values: usize,
-    /// Where the strings and numbers of the list that is being read stand in the source, in their order.
+    /// The spans of the strings and numbers of the current list in the source, in order.
     pub(super) scalars: VecDeque<Span>,
 }
 
 impl PatternReader {
-    /// Reads a whole pattern, or says every mistake.
+    /// Parses a whole pattern, or returns every mistake.
     pub(super) fn read(&mut self, source: &Value) -> Result<Level, Vec<PatternError>> {
         let read = match source {
             Value::Object(members) => self.level(members, "", 1, false),
@@ -113,7 +113,7 @@ impl PatternReader {
         }
     }
 
-    /// Notes a mistake, so that the reading goes on; one after which it can't is returned.
+    /// Records a mistake, so that parsing continues; returns one after which it can't.
     fn refuse(&mut self, error: PatternError) -> Result<(), PatternError> {
         if error.is_of_size() || self.mistakes.len() + 1 >= MISTAKES_MAX {
             return Err(error);
@@ -230,7 +230,7 @@ impl PatternReader {
         Ok(())
     }
 
-    /// Writes a string into the source, and says where its text stands.
+    /// Writes a string into the source and returns the span of its text.
     fn string(&mut self, text: &str) -> Span {
         let start = self.texts.source.len();
         self.texts.source.push_str(&Value::from(text).to_string());
@@ -252,7 +252,7 @@ impl PatternReader {
         self.texts.source.push(']');
     }
 
-    /// Writes a value into the source, and notes where the scalars in it stand.
+    /// Writes a value into the source and records the spans of its scalars.
     fn value(&mut self, value: &Value) {
         match value {
             Value::Null | Value::Bool(_) => self.texts.source.push_str(&value.to_string()),

@@ -11,7 +11,7 @@ use tracing_subscriber::{Layer as _, fmt};
 
 use crate::config::Log;
 
-/// A panic's message where it is constant. A formatted one may hold somebody's data.
+/// A panic's message if it is constant. A formatted one may contain customers' data.
 fn constant_words(payload: &(dyn Any + Send)) -> Option<&'static str> {
     payload.downcast_ref::<&'static str>().copied()
 }
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_tells_nothing_that_was_made_at_the_time() {
+    fn a_panics_formatted_message_is_not_logged() {
         let words = |fault: fn()| {
             let payload = std::panic::catch_unwind(fault).expect_err("a fault");
             constant_words(payload.as_ref())

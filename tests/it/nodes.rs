@@ -119,7 +119,7 @@ async fn an_unusable_record_is_counted_once_while_it_is_stored() {
 
     let usable = json!({"event": "*", "template": "w", "url": "https://h/"});
     assert!(node.put("/v1/accounts/default/triggers/t", &usable).await.status < 300);
-    assert_eq!(node.metric(UNUSABLE).await, 1.0, "one was written anew");
+    assert_eq!(node.metric(UNUSABLE).await, 1.0, "one was written again");
     assert_eq!(node.delete("/v1/accounts/default/templates/unclosed").await.status, 204);
     assert_eq!(node.metric(UNUSABLE).await, 0.0, "and the other deleted");
 

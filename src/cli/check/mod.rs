@@ -15,7 +15,7 @@ use crate::model::event::EventPattern;
 use crate::templating::{self, Diagnostic, Severity, TagLookup, TemplateLimits};
 use files::TemplateFile;
 
-/// Checks all there is.
+/// Checks everything.
 pub(super) fn run(words: &Check) -> ExitCode {
     let mut findings = Findings::default();
     let config = check_settings(&words.settings, &mut findings);
@@ -132,7 +132,7 @@ impl Findings {
             0 => String::new(),
             templates => format!(" and {}", counted(templates, "template")),
         };
-        say(&format!("ok: the settings, the catalogue{templates}{warnings}"));
+        say(&format!("ok: the settings, the dictionary{templates}{warnings}"));
         ExitCode::SUCCESS
     }
 }

@@ -23,7 +23,7 @@ use crate::node::Node;
 use crate::telemetry::log;
 use calls::Calls;
 
-/// What differs from the defaults. No other settings apply.
+/// The differences from the defaults. No other settings apply.
 const SETTINGS: &str = r#"
 [server]
 listen = "127.0.0.1:0"
@@ -37,7 +37,7 @@ allow_networks = ["127.0.0.0/8"]
 level = "warn"
 "#;
 
-/// Gives the tour.
+/// Runs the tour.
 pub(super) fn run(words: &Demo) -> ExitCode {
     let config = settings();
     log::start(&config.log);
@@ -53,7 +53,7 @@ pub(super) fn run(words: &Demo) -> ExitCode {
 fn settings() -> Config {
     let config = Config::from_layers(Some(("the demo", SETTINGS)), []);
     let mut config = config.expect("the demo's settings are constant; a test reads them");
-    // The dictionary that the day was written for, whatever is in this folder: no path, no folder.
+    // The dictionary of the demo, independent of the current folder: an empty path is no folder.
     config.catalogue = DictionarySource::Shipped(PathBuf::new());
     config
 }
@@ -73,7 +73,7 @@ async fn show(config: Config, keep: bool) -> Result<(), CommandError> {
     done.map_err(|what| CommandError::Tour { what, counted })
 }
 
-/// What the node counted of POSTs that were not sent or did not end well.
+/// What the node counted of POSTs that were not sent or failed.
 fn reasons(metrics: &str) -> String {
     let telling = |line: &&str| {
         let failed = line.starts_with("posthaste_dropped_total{") || line.starts_with("posthaste_attempts_total{");
@@ -132,7 +132,7 @@ fn called() -> String {
     if called.chars().all(plain) { called } else { format!("'{}'", called.replace('\'', "'\\''")) }
 }
 
-/// An address of this machine where nobody listens.
+/// An address of this machine on which no server listens.
 fn unused_address() -> Result<String, TourError> {
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
     let address = listener.and_then(|listener| listener.local_addr());

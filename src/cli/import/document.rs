@@ -16,16 +16,17 @@ use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 use crate::store::{Kind, Record};
 
-/// What is in the file.
+/// The content of the file.
 #[derive(Debug, Default)]
 pub(super) struct Document {
-    /// How many accounts it has something of.
+    /// The number of accounts with records.
     pub(super) accounts: usize,
     /// Templates of all accounts.
     pub(super) templates: Vec<Entry<Template>>,
     /// Triggers of all accounts.
     pub(super) triggers: Vec<Entry<Trigger>>,
-    /// Every template of the file, also those with mistakes: a trigger that names one has no mistake of its own.
+    /// Every template of the file, including those with mistakes: a trigger that names one of these has no mistake of
+    /// its own.
     named: Vec<(AccountId, TemplateId)>,
 }
 
@@ -33,7 +34,7 @@ pub(super) struct Document {
 /// written.
 #[derive(Debug)]
 pub(super) struct Entry<T> {
-    /// Into which account it goes.
+    /// The account that it is written to.
     pub(super) account: AccountId,
     /// The record.
     pub(super) value: T,
@@ -77,7 +78,7 @@ impl Document {
     }
 }
 
-/// Reads the file. With `into`, what it holds of one account goes there.
+/// Reads the file. With `into`, the records of one account are written to that account.
 pub(super) fn read(
     text: &[u8],
     into: Option<&AccountId>,
@@ -103,7 +104,7 @@ pub(super) fn read(
     Ok((reader.document, reader.mistakes))
 }
 
-/// An account of the file, its name read and its records not.
+/// An account of the file, with its name checked and its records unchecked.
 struct Account {
     index: usize,
     id: AccountId,
@@ -111,7 +112,7 @@ struct Account {
     triggers: Vec<Value>,
 }
 
-/// All of them, or the one that goes into `into`.
+/// All accounts, or the one that is written to `into`.
 fn chosen(mut accounts: Vec<Account>, into: Option<&AccountId>) -> Result<Vec<Account>, NotAnExport> {
     let Some(into) = into else {
         return Ok(accounts);
@@ -168,7 +169,7 @@ impl ExportReader {
             fields.finish(Some(()))
         });
         self.refuse((index, 0, 0), "", read.err(), &format!("/accounts/{index}"));
-        // A mistake in the name hides no other; nothing is ever written under this placeholder.
+        // A mistake in the name hides no other mistake; nothing is ever written under this placeholder.
         let id = id.unwrap_or_else(|| AccountId::new(&format!("unnamed-{index}")).expect("this can be a name"));
         Account { index, id, templates, triggers }
     }
@@ -189,7 +190,7 @@ impl ExportReader {
         self.document.triggers.extend(triggers);
     }
 
-    /// More records than an account may keep can't all be written.
+    /// An account with more records than its quota can't be imported.
     fn judge_number(&mut self, index: usize, account: &AccountId, member: &str, number: usize, most: usize) {
         if number > most {
             let detail = format!("{number} {member}; an account keeps at most {most} (`quotas.{member}_per_account`)");
@@ -293,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_export_is_refused() {
+    fn other_files_are_refused() {
         for (text, part) in [
             ("{", "not JSON"),
             ("[]", "not an export"),
@@ -306,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_named_with_its_place() {
+    fn every_mistake_is_reported_with_its_position() {
         let mut faulty = account("a");
         faulty["templates"][0]["format"] = "yaml".into();
         faulty["triggers"][0]["url"] = "ftp://x/".into();

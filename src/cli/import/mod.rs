@@ -116,7 +116,7 @@ async fn write(store: &Store, document: Document) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Writes many concurrently, since the store commits together what waits together.
+/// Writes many records concurrently, since the store commits waiting writes together.
 async fn put_all<T: Record>(store: &Store, entries: Vec<Entry<T>>, bar: &ProgressBar) -> Result<Tally, CommandError> {
     let puts = stream::iter(entries).map(|entry| async move {
         let written = store.put(Some(&entry.account), &entry.value, Precondition::None).await;

@@ -53,7 +53,7 @@ fn queue(alone: &Alone, port: &Port, age_max: Duration) -> (Rc<Queue>, mpsc::Unb
     (Queue::new(port.destination(), bounds, (outlet, connections), metrics, gate, Some(begin)), asks)
 }
 
-/// Where the disk is full its producer is answered, and it is sent when there is room.
+/// While the disk is full the producer still gets its response, and the delivery is sent once there is room.
 #[actix_rt::test]
 async fn an_attempt_whose_record_cannot_be_written_holds_up_no_producer() {
     let (alone, port) = (Alone::new(), Port::open().await);

@@ -1,6 +1,6 @@
-//! Triggers: an event pattern, an optional filter, a template and a URL. A [`Trigger`] that exists can be
-//! sent: its URL is one, its headers are headers, its secrets can sign. Whether it may be sent is told by
-//! [`Trigger::broken_rules`], since a trigger that was saved before a rule became stricter is still read.
+//! Triggers: an event pattern, an optional filter, a template and a URL. A [`Trigger`] that exists has a valid URL,
+//! valid headers and valid secrets. [`Trigger::broken_rules`] decides whether it may be sent, since a trigger that was
+//! saved before a rule became stricter can still be read.
 
 mod kept;
 mod parts;
@@ -26,28 +26,28 @@ pub use rules::BrokenRule;
 /// The longest display name of a trigger or template, in bytes.
 pub const DISPLAY_NAME_BYTES_MAX: usize = 256;
 
-/// What a customer set up: when such an event comes, send this there.
+/// What a customer set up: for such events, send this there.
 #[derive(Debug, Clone)]
 pub struct Trigger {
     /// The trigger's name in its account.
     pub id: TriggerId,
     /// What people call it.
     pub name: String,
-    /// Which events it listens to.
+    /// The events that it listens to.
     pub event: EventPattern,
-    /// Which of them fire it; `None`: all.
+    /// The filter that they must pass; `None`: all pass.
     pub pattern: Option<Arc<Pattern>>,
     /// What is sent.
     pub template: TemplateId,
-    /// Where to.
+    /// Where it is sent.
     pub url: Box<TriggerUrl>,
     /// Names and values of headers that are sent with it.
     pub headers: Vec<(String, String)>,
-    /// Sign what is sent.
+    /// They sign what is sent.
     pub secrets: Vec<Secret>,
-    /// How many of its deliveries may begin in a second, on each node that sends; `None`: as many as there are.
+    /// How many of its deliveries may begin per second, on each node that sends; `None`: no limit.
     pub rate_per_s: Option<NonZeroU32>,
-    /// A disabled trigger is kept, and never fires.
+    /// A disabled trigger is stored and never fires.
     pub enabled: bool,
 }
 
@@ -58,8 +58,8 @@ impl Trigger {
         trigger.filter(|_| errors.is_empty()).ok_or(errors)
     }
 
-    /// The same for a caller that goes on after a mistake: something harmless replaces what is wrong. `None` only where
-    /// the document is no object.
+    /// The same for a caller that continues after a mistake: a harmless value replaces each invalid one. `None` only if
+    /// the document is not an object.
     pub fn examine(document: Value) -> (Option<Self>, Vec<FieldError>) {
         let mut fields = match Fields::new(document, "a trigger") {
             Ok(fields) => fields,
@@ -101,7 +101,7 @@ impl Trigger {
         self.document(|value| value.into(), parts::stored_secrets)
     }
 
-    /// `header` makes what stands for a header's value, `secrets` the member that holds the secrets.
+    /// `header` returns what is written for a header's value, `secrets` the member with the secrets.
     fn document(&self, header: impl Fn(&str) -> Value, secrets: impl Fn(&[Secret]) -> (&'static str, Value)) -> Value {
         let mut members = Map::new();
         members.insert("id".into(), self.id.as_str().into());
@@ -127,7 +127,7 @@ impl Trigger {
         Value::Object(members)
     }
 
-    /// What the Dispatcher needs of it, made once and not per delivery.
+    /// What the Dispatcher needs of it; computed once and not per delivery.
     pub fn target(&self) -> Target {
         let target = Target::of(TriggerUrl::clone(&self.url), &self.headers, self.secrets.clone());
         let mut target = target.expect("a trigger's headers were read when it was");
@@ -143,7 +143,7 @@ pub fn display_name(fields: &mut Fields) -> String {
         fields.refuse(
             "/name",
             "too_long",
-            format!("`name` has {} bytes; at most {DISPLAY_NAME_BYTES_MAX} are taken", name.len()),
+            format!("`name` has {} bytes; at most {DISPLAY_NAME_BYTES_MAX} are accepted", name.len()),
         );
     }
     name

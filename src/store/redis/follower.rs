@@ -113,7 +113,7 @@ impl Follower {
         if !missing.is_empty() {
             return Ok(missing);
         }
-        self.begin_anew(&mut connection, SnapshotReason::Start).await?;
+        self.read_snapshot(&mut connection, SnapshotReason::Start).await?;
         self.catch_up(&mut connection).await?;
         Ok(missing)
     }
@@ -143,7 +143,7 @@ impl Follower {
         let mut turns = 0_u32;
         loop {
             let Some(position) = &self.position else {
-                self.begin_anew(connection, SnapshotReason::Start).await?;
+                self.read_snapshot(connection, SnapshotReason::Start).await?;
                 continue;
             };
             let read = scripts::run(connection, &scripts::CHANGES, &scripts::changes_after(position.version)).await?;
@@ -153,7 +153,7 @@ impl Follower {
                     // A log that can't be followed at all must not be read without pauses.
                     tokio::time::sleep(TRIED_AGAIN_AFTER * turns.min(25)).await;
                     turns += 1;
-                    self.begin_anew(connection, reason).await?;
+                    self.read_snapshot(connection, reason).await?;
                 }
                 Ok(()) => {
                     let version = read.version;
@@ -200,7 +200,7 @@ impl Follower {
     }
 
     /// Reads the whole store beside what is live, and then replaces it.
-    async fn begin_anew(&mut self, connection: &mut Connection, reason: SnapshotReason) -> Result<(), Trouble> {
+    async fn read_snapshot(&mut self, connection: &mut Connection, reason: SnapshotReason) -> Result<(), Trouble> {
         let begun = Instant::now();
         if reason != SnapshotReason::Start {
             tracing::warn!(reason = reason.word(), "the store's log is incomplete; reading the whole store");

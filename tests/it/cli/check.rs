@@ -8,7 +8,7 @@ use crate::support::free_port;
 #[test]
 fn valid_settings_are_ok() {
     let home = home();
-    assert_eq!(run(&home, &["check"], &[]), (0, "ok: the settings, the catalogue\n".to_owned(), String::new()));
+    assert_eq!(run(&home, &["check"], &[]), (0, "ok: the settings, the dictionary\n".to_owned(), String::new()));
     fs::create_dir(home.path().join("t")).expect("a folder");
     for (name, body) in [
         ("a.json", r#"{"guest": "*|GUEST:NAME|*"}"#),
@@ -20,7 +20,7 @@ fn valid_settings_are_ok() {
         fs::write(home.path().join("t").join(name), body).expect("a file");
     }
     let (code, stdout, stderr) = run(&home, &["check", "t"], &[]);
-    assert_eq!((code, stdout.as_str()), (0, "ok: the settings, the catalogue and 4 templates\n"), "{stderr}");
+    assert_eq!((code, stdout.as_str()), (0, "ok: the settings, the dictionary and 4 templates\n"), "{stderr}");
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_variable_that_almost_names_a_setting_is_a_warning() {
     let home = home();
     let variables = [("POSTHASTE_STORE_URL", "memory:"), ("POSTHASTE_SERVICE_HOST", "10.0.0.1")];
     let (code, stdout, stderr) = run(&home, &["check"], &variables);
-    assert_eq!((code, stdout.as_str()), (0, "ok: the settings, the catalogue, with 1 warning\n"));
+    assert_eq!((code, stdout.as_str()), (0, "ok: the settings, the dictionary, with 1 warning\n"));
     let expected = "settings: warning: POSTHASTE_STORE_URL: this environment variable is not used; did you mean \
                     POSTHASTE_STORE__URL?\n";
     assert_eq!(stderr, expected);

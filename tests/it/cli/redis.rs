@@ -85,7 +85,7 @@ fn a_node_without_its_redis_exits_with_1_and_a_reason() {
     }
 }
 
-/// A server of another kind: it answers whatever comes with these bytes, as long as it lives.
+/// A server of another kind: it responds to everything with these bytes, while it exists.
 fn stranger(answer: &'static [u8]) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();

@@ -199,7 +199,7 @@ fn after_a_reboot_unsettled_deliveries_are_dropped_and_reported_once() {
     assert!(receiver.arrived().len() <= 2, "{:?}", receiver.arrived());
     running.signal("TERM");
     let (_, _, log) = running.end();
-    let told = log.iter().filter(|line| line.contains("started anew") && line.contains("deliveries=4")).count();
+    let told = log.iter().filter(|line| line.contains("was restarted since") && line.contains("deliveries=4")).count();
     assert_eq!(told, 1, "{log:#?}");
 }
 

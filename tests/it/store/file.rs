@@ -260,6 +260,6 @@ async fn a_record_that_cannot_be_read_stops_nothing() {
     put.await.expect("written");
     assert!(get::<Trigger>(&store, Some(&acme), "t1").await.is_some());
     remove::<Trigger>(&store, &acme, "t5").await;
-    assert_eq!(store.unreadable(), 3, "one was written anew, one deleted");
+    assert_eq!(store.unreadable(), 3, "one was written again, one deleted");
     assert!(get::<Template>(&store, Some(&acme), "w").await.is_some());
 }

@@ -64,7 +64,7 @@ async fn a_redis_that_restarts_with_its_data_is_followed() {
 }
 
 #[tokio::test]
-async fn a_redis_that_restarts_without_its_data_is_read_anew() {
+async fn a_redis_that_restarts_without_its_data_is_read_again() {
     let mut server = RedisServer::start();
     let (one, two) = (Node::at(&server.url()).await, Node::at(&server.url()).await);
     one.put_template("a").await;

@@ -117,7 +117,7 @@ async fn two_nodes(url: &str) -> (Arc<Node>, Arc<Node>) {
 }
 
 /// How many snapshots a node has read after its start.
-fn read_anew(node: &Node) -> f64 {
+fn snapshots_read(node: &Node) -> f64 {
     ["gap", "history", "behind", "epoch"].map(|reason| node.snapshots(reason)).iter().sum()
 }
 
@@ -134,7 +134,7 @@ async fn connections_are_killed() {
     }
     writers.go_on_for(20).await;
     writers.end(begun, &[&one, &two]).await;
-    assert_eq!(read_anew(&one) + read_anew(&two), 0.0, "the log told everything");
+    assert_eq!(snapshots_read(&one) + snapshots_read(&two), 0.0, "the log told everything");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -150,7 +150,7 @@ async fn redis_restarts_with_its_data() {
     }
     writers.go_on_for(60).await;
     writers.end(begun, &[&one, &two]).await;
-    assert_eq!(read_anew(&one) + read_anew(&two), 0.0, "the log told everything");
+    assert_eq!(snapshots_read(&one) + snapshots_read(&two), 0.0, "the log told everything");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -189,7 +189,7 @@ async fn masters_of_a_cluster_are_killed() {
     cluster.run_all();
     writers.go_on_for(60).await;
     writers.end(begun, &[&one, &two]).await;
-    assert_eq!(read_anew(&one) + read_anew(&two), 0.0, "the log told everything");
+    assert_eq!(snapshots_read(&one) + snapshots_read(&two), 0.0, "the log told everything");
 }
 
 /// One node is disconnected while the log is trimmed; the other follows it meanwhile.
@@ -208,7 +208,7 @@ async fn the_log_is_trimmed() {
         writers.go_on_for(60).await;
         server.cli(&["XTRIM", "{posthaste}:log", "MAXLEN", "5"]);
         door.lead_to(server.port());
-        wait_until("it reads a snapshot", || read_anew(&two) >= f64::from(round)).await;
+        wait_until("it reads a snapshot", || snapshots_read(&two) >= f64::from(round)).await;
     }
     // While both follow it, to zero entries.
     for _ in 0..5 {
@@ -239,13 +239,13 @@ async fn a_failover_loses_changes() {
         let lost = master.cli(&["HGET", "{posthaste}:meta", "version"]).parse::<u64>().expect("a number") - kept;
         assert!(lost >= 60, "only {lost} are lost");
         put_many_directly(&replica, (0..others).map(|number| (format!("other{number}"), number)));
-        let read_before = [&one, &two].map(|node| read_anew(node));
+        let read_before = [&one, &two].map(|node| snapshots_read(node));
         door.lead_to(replica.port());
         since = Instant::now();
         master = replica;
         writers.go_on_for(60).await;
         for (node, before) in [&one, &two].into_iter().zip(read_before) {
-            wait_until("it reads a snapshot", || read_anew(node) > before).await;
+            wait_until("it reads a snapshot", || snapshots_read(node) > before).await;
         }
     }
     let stored = writers.end(since, &[&one, &two]).await;
