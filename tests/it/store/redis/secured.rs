@@ -36,7 +36,7 @@ async fn tls_and_a_user_with_the_documented_rights_are_enough() {
     // The public authorities do not know the certificate, nor does another private one, and a wrong password is
     // refused.
     let error = Node::open(&settings("posthaste:password", None)).await.map(drop).expect_err("not trusted");
-    assert!(matches!(error, OpenError::Unreachable { .. }), "{error}");
+    assert!(matches!(error, OpenError::Misdirected { .. }), "{error}");
     let error = Node::open(&settings("posthaste:wrong", Some("ca.pem"))).await.map(drop).expect_err("not let in");
     assert!(matches!(error, OpenError::Refused { .. }), "{error}");
     let error = Node::open(&settings("posthaste:password", Some("ca.key"))).await.map(drop).expect_err("no authority");
