@@ -58,6 +58,11 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
         422,
         "the trigger's destination changes, so kept header values must be sent again",
     ),
+    ProblemCode::new(
+        "host_not_allowed",
+        403,
+        "the node has no operator key, and the request names another host than the node's; see `server.hosts` ([keys.md](keys.md))",
+    ),
     ProblemCode::new("id_taken", 409, "there is a record with this id; `PUT` replaces it"),
     ProblemCode::new("internal_error", 500, "an internal error, which the log names; nothing was done"),
     ProblemCode::new("invalid_check", 422, "the document has mistakes; `errors` or `diagnostics` names each"),
@@ -79,6 +84,11 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
     ProblemCode::new("no_such_path", 404, "`/v1/openapi.json` lists the paths"),
     ProblemCode::new("not_an_ingest_node", 503, "post events to a node with the role `ingest`"),
     ProblemCode::new("not_found", 404, "there is no such record"),
+    ProblemCode::new(
+        "origin_not_allowed",
+        403,
+        "the node has no operator key, and the request comes from a page of another origin ([keys.md](keys.md))",
+    ),
     ProblemCode::new(
         "precondition_failed",
         412,
