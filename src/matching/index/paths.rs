@@ -179,10 +179,10 @@ impl<T> PathNode<T> {
 
     fn remove_here(&mut self, witness: &Witness, listener: &Arc<T>) {
         let (kind, length) = (witness.kind, witness.length);
-        if let Some(at) = self.probes.iter().position(|probe| (probe.kind, probe.length) == (kind, length)) {
-            if self.probes[at].remove(witness) {
-                self.probes.swap_remove(at);
-            }
+        if let Some(at) = self.probes.iter().position(|probe| (probe.kind, probe.length) == (kind, length))
+            && self.probes[at].remove(witness)
+        {
+            self.probes.swap_remove(at);
         }
         if let Key::Range { low, .. } = witness.key {
             self.ranges.remove((low, address(listener), witness.place));
