@@ -126,7 +126,11 @@ fn read(mut document: Value) -> Result<Question, Vec<FieldError>> {
     let mut rest = Map::new();
     if let Some(members) = document.as_object_mut() {
         rest.extend(["event", "data"].into_iter().filter_map(|name| members.shift_remove_entry(name)));
-        members.entry("id").or_insert("check".into());
+        // As a write returned it.
+        members.shift_remove("warnings");
+        if members.get("id").is_none_or(Value::is_null) {
+            members.insert("id".into(), "check".into());
+        }
     }
     let template = Template::from_json(document);
     let mut fields = Fields::new(Value::Object(rest), "a template to check")?;
