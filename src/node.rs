@@ -44,8 +44,8 @@ const ADMIN_CONNECTIONS_MAX: usize = 64;
 /// How long a stop waits for Redis to accept what this node gives back unsent. If it does not, other nodes take it
 /// over.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(2);
-/// Bytes of bodies that each thread may have rendered and Redis not yet taken: a small event can make a
-/// large body, many times.
+/// Bytes of bodies that each thread may have rendered and Redis not yet accepted: a small event can create large
+/// bodies, many times.
 const WAITING_BYTES_MAX: usize = 32 << 20;
 
 /// Why a node did not start.
@@ -72,7 +72,7 @@ pub enum StartError {
     /// Names can't be resolved.
     #[error(transparent)]
     Resolver(#[from] ResolverError),
-    /// The address can't be listened on.
+    /// The address can't be used.
     #[error("can't listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
     /// The HTTP server did not start.
@@ -80,7 +80,7 @@ pub enum StartError {
     Serve(io::Error),
 }
 
-/// A node that runs.
+/// A running node.
 pub struct Node {
     address: SocketAddr,
     drain: Duration,
@@ -105,8 +105,8 @@ enum HandOver {
 /// What a stop left behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped {
-    /// Deliveries and events that could not be sent within `dispatch.drain_ms`, nor given back for
-    /// other nodes to send, nor kept for the next start.
+    /// Deliveries and events that were neither sent within `dispatch.drain_ms`, nor given back for other nodes to send,
+    /// nor kept for the next start.
     pub unsent: usize,
     /// Deliveries that the journal keeps for the next start.
     pub kept: usize,
@@ -190,7 +190,7 @@ impl Node {
         Ok(Self { address, drain, shared, server, admin, threads, dispatchers, streams, journal })
     }
 
-    /// Where HTTP is served; the port that was taken where the settings say 0.
+    /// The address of the HTTP server, with the actual port if the settings say 0.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -245,14 +245,14 @@ impl Node {
     }
 }
 
-/// What waits for a subscriber is what it is sent at a time.
+/// As many lines may wait for a subscriber as are sent to it at a time.
 fn activity_bounds(config: &Config) -> ActivityBounds {
     let batches_per_s = Duration::from_secs(1).as_millis() / http::ACTIVITY_SENT_EVERY.as_millis();
     let lines = config.activity.lines_per_s_max / batches_per_s as usize;
     ActivityBounds { subscribers: config.activity.subscribers_max, lines }
 }
 
-/// What the machine is called, to tell nodes apart by.
+/// The machine's name, to distinguish nodes.
 fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     Some(name.trim()).filter(|name| !name.is_empty()).unwrap_or("localhost").to_owned()
@@ -278,8 +278,8 @@ fn start_consumers(
     }
 }
 
-/// Arbiters of their own: a destination's Dispatcher outlives the threads that take events in. A
-/// node that does not send has none.
+/// Separate arbiters: a destination's Dispatcher outlives the threads that accept events. A node that does not send has
+/// none.
 fn start_dispatchers(
     config: &Config,
     outbound: Outbound,
@@ -293,7 +293,8 @@ fn start_dispatchers(
         metrics: Arc::clone(metrics),
         gate: Arc::clone(gate),
         connections: Arc::new(Pool::new(Descriptors::of_process(config.server.connections_max).outgoing, 1)),
-        // As many messages as can be on their way: each carries a delivery that is charged, taken, or of a test.
+        // As many messages as can be under way: each carries a delivery that is charged, read from a stream, or of a
+        // test.
         mailbox_capacity: config.ingest.deliveries_in_flight_max
             + config.cluster.take_max
             + config.server.connections_max,
@@ -309,8 +310,8 @@ fn start_dispatchers(
     Ok((threads, dispatchers))
 }
 
-/// Each HTTP thread has a pipeline of its own: it accepts, matches and renders its events, so an event changes
-/// threads once, on its way to its destination.
+/// Each HTTP thread has its own pipeline: it accepts, matches and renders its events, so an event changes threads only
+/// once, on its way to its destination.
 fn serve(
     shared: &Arc<AppState>,
     hand_over: HandOver,

@@ -46,11 +46,11 @@ pub(super) enum CommandError {
     Receiver(io::Error),
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The tour did not go as it should.
+    /// The tour failed.
     #[error("{what}{counted}")]
     Tour {
         what: TourError,
-        /// What the node counted of POSTs that were not sent or did not end well.
+        /// What the node counted of POSTs that were not sent or failed.
         counted: String,
     },
 }

@@ -16,7 +16,6 @@ use crate::model::id::AccountId;
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 use crate::store::{Record, Store};
-use crate::telemetry::log;
 
 /// Records read at a time.
 const PAGE: usize = 1_000;
@@ -31,11 +30,10 @@ struct Written {
 
 /// Writes the file.
 pub(super) fn run(words: &Export) -> ExitCode {
-    let config = match words.settings.load() {
+    let config = match words.settings.begin() {
         Ok(config) => config,
         Err(code) => return code,
     };
-    log::start(&config.log);
     match actix_rt::System::new().block_on(export(words, &config)) {
         Ok(code) => code,
         Err(error) => {

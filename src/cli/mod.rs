@@ -21,8 +21,9 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::config::Config;
+use crate::config::{Config, listen_address};
 use crate::model::id::AccountId;
+use crate::telemetry::log;
 use print::complain;
 
 /// Events in over HTTP; each customer's own template rendered; one HTTP POST out.
@@ -181,6 +182,16 @@ impl Settings {
             ExitCode::FAILURE
         })
     }
+
+    /// The same, and starts the log with what looks like a setting and is none.
+    fn begin(&self) -> Result<Config, ExitCode> {
+        let config = self.load()?;
+        log::start(&config.log);
+        for unused in &config.unused {
+            tracing::warn!("{unused}");
+        }
+        Ok(config)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -193,7 +204,7 @@ struct Demo {
 #[derive(Debug, Args)]
 struct Receive {
     /// The address and port to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9000")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9000", value_parser = listen_address)]
     listen: SocketAddr,
     /// The status of every response.
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(200..=599))]
@@ -261,7 +272,7 @@ struct Import {
 /// Runs the command that this process was called with.
 pub fn run() -> ExitCode {
     match Call::parse().command {
-        Command::Serve(settings) => settings.load().map_or_else(|code| code, serve::run),
+        Command::Serve(settings) => settings.begin().map_or_else(|code| code, serve::run),
         Command::Demo(words) => demo::run(&words),
         Command::Receive(words) => receive::run(&words),
         Command::Check(words) => check::run(&words),
@@ -286,6 +297,7 @@ mod tests {
     fn words_that_are_taken_and_refused() {
         for good in [
             "receive",
+            "receive --listen localhost:9000",
             "receive --listen [::1]:0 --status 599 --delay-ms 1 --quiet --json",
             "demo --keep",
             "check",

@@ -4,7 +4,7 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-/// What is said.
+/// What is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     /// The start is complete.
@@ -22,7 +22,7 @@ impl State {
     }
 }
 
-/// Says it to whoever started this process, where that asked for it by `NOTIFY_SOCKET`.
+/// Reports it to the service manager that `NOTIFY_SOCKET` names, if there is one.
 pub(super) fn notify(state: State) {
     let Some(name) = std::env::var_os("NOTIFY_SOCKET") else { return };
     if let Err(error) = send(name.as_bytes(), state) {
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_service_manager_hears_it_by_path_and_by_abstract_name() {
+    fn a_service_manager_is_notified_by_path_and_by_abstract_name() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("notify");
         let abstract_name = format!("posthaste-{}", crate::model::id::new_id());

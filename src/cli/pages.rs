@@ -1,4 +1,4 @@
-//! What is generated from the definition of the command line: completions for shells, and manual pages.
+//! Generated from the definition of the command line: completions for shells, and manual pages.
 
 use std::io;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! `posthaste preset`: working templates for known receivers, to copy and change.
+//! `posthaste preset`: ready-made templates for known receivers, to copy and change.
 
 use std::process::ExitCode;
 

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// What a line is about.
+/// The subject of a line.
 pub(super) const HEADING: Style = Style::new().bold();
 /// Additional information.
 pub(super) const ASIDE: Style = Style::new().dimmed();
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_strangers_wrote_can_be_shown() {
+    fn text_from_outside_is_shown_safely() {
         for (bytes, shown) in [
             (&b"plain {\"a\": 1}\n\ttwo"[..], "plain {\"a\": 1}\n\ttwo"),
             ("Zoë 😀 €".as_bytes(), "Zoë 😀 €"),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_moved_in() {
+    fn lines_are_indented() {
         assert_eq!(indented("a\n\n b\n", 2), "  a\n\n   b");
         assert_eq!(counted(1, "template"), "1 template");
         assert_eq!(counted(0, "template"), "0 templates");

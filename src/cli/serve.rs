@@ -13,7 +13,6 @@ use super::signals::StopSignals;
 use crate::config::Config;
 use crate::live::SnapshotProgress;
 use crate::node::{Node, Stopped, Watch};
-use crate::telemetry::log;
 
 /// A start that takes less than this needs no progress bar. A store that is read again later is only logged.
 const SEEN_AFTER: Duration = Duration::from_millis(500);
@@ -24,7 +23,6 @@ const OPEN_FILES_FEW: u64 = 4_096;
 
 /// Runs the node.
 pub(super) fn run(config: Config) -> ExitCode {
-    log::start(&config.log);
     let open_files_max = raise_open_files();
     actix_rt::System::new().block_on(async {
         // Registered before anything is accepted, so that no signal has its default action.
@@ -89,7 +87,7 @@ async fn end(node: Node, signals: &mut StopSignals) -> Stopped {
         stopped = node.stop() => stopped,
         signal = signals.next() => {
             tracing::warn!(signal, "a second signal: stopping without sending the rest");
-            // Nothing is settled any more, so what the journal keeps stays kept.
+            // The journal records no more ends, so that it keeps the unsent deliveries.
             Stopped { unsent: shared.gate.unsent(), kept: 0 }
         }
     }

@@ -1,15 +1,15 @@
-//! `[activity]`: who may watch firings end, and how much of it.
+//! `[activity]`: who may watch ended firings, and at which rate.
 
 use super::reader::SettingsReader;
 
 /// `[activity]`.
 #[derive(Debug, Clone)]
 pub struct ActivitySettings {
-    /// Whether account keys see their own account's activity.
+    /// Whether account keys may watch their own account's activity.
     pub for_accounts: bool,
-    /// Subscribers at a time.
+    /// Concurrent subscribers.
     pub subscribers_max: usize,
-    /// Lines a second that one subscriber is sent.
+    /// Lines per second that one subscriber receives.
     pub lines_per_s_max: usize,
 }
 

@@ -18,7 +18,7 @@ pub enum DictionarySource {
 impl DictionarySource {
     pub(super) fn read(reader: &SettingsReader) -> Self {
         let dir = reader.text("catalogue.dir");
-        let defaults = layers::defaults();
+        let defaults = layers::Layers::defaults().table;
         let default = defaults["catalogue"]["dir"].as_str();
         if default == Some(&dir) { Self::Shipped(dir.into()) } else { Self::Folder(dir.into()) }
     }

@@ -17,7 +17,7 @@ pub struct Cluster {
     pub backlog_max: usize,
     /// Deliveries that one sending thread reads before their attempts begin.
     pub take_max: usize,
-    /// A node without a heartbeat for so long counts as dead.
+    /// A node without a heartbeat for this time counts as dead.
     pub claim_after: Duration,
 }
 

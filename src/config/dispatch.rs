@@ -31,9 +31,9 @@ pub struct Dispatch {
     pub idle_destination: Duration,
     /// How long an idle connection to a destination is kept.
     pub keep_alive: Duration,
-    /// A destination where no attempt ends for so long is stalled.
+    /// A destination where no attempt ends for this time is stalled.
     pub stalled_after: Duration,
-    /// A destination where a delivery waits for so long is stalled.
+    /// A destination where a delivery waits for this time is stalled.
     pub behind_after: Duration,
     /// Bytes of a response's body that are read to keep the connection.
     pub answer_bytes_max: usize,
@@ -43,13 +43,13 @@ pub struct Dispatch {
     pub ca_file: Option<PathBuf>,
     /// The node's own certificate with its key.
     pub client_certificate: Option<PathBuf>,
-    /// Whose consent is asked for before deliveries.
+    /// The receivers whose consent is requested before deliveries.
     pub handshake: Handshake,
-    /// The proxy that connections go through.
+    /// The proxy for connections to destinations.
     pub proxy: Option<String>,
-    /// Deliveries go through Redis, also from this node to itself.
+    /// Whether deliveries go through Redis, even from this node to itself.
     pub streams: bool,
-    /// How long a stop keeps sending.
+    /// How long a stop continues to send.
     pub drain: Duration,
 }
 
@@ -58,7 +58,7 @@ pub struct Dispatch {
 pub struct Handshake {
     /// Hosts whose receivers are asked.
     pub hosts: Vec<HostPattern>,
-    /// The name that the node asks under.
+    /// The origin that the node sends in the request.
     pub origin: String,
 }
 

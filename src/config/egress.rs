@@ -1,4 +1,4 @@
-//! The keys of `[dispatch]` that say what may be dialled.
+//! The keys of `[dispatch]` that restrict outgoing connections.
 
 use ipnet::IpNet;
 
@@ -20,7 +20,9 @@ pub(super) fn read(reader: &mut SettingsReader) -> EgressRules {
     let allow_ports = reader.ports("dispatch.allow_ports");
     for port in allow_ports.iter().filter(|port| !can_be_allowed(**port)) {
         let detail = match port {
-            1024.. => format!("port {port} needs no entry: from 1024 on all may be dialled but the bad ports of Fetch"),
+            1024.. => format!(
+                "port {port} needs no entry: all ports from 1024 on may be dialled, except the bad ports of Fetch"
+            ),
             _ => format!("port {port} is one of the bad ports of Fetch and is never dialled"),
         };
         reader.refuse("dispatch.allow_ports", detail);
@@ -28,12 +30,13 @@ pub(super) fn read(reader: &mut SettingsReader) -> EgressRules {
     EgressRules { allow_networks, allow_hosts, allow_ports }
 }
 
-/// The hosts whose consent is asked for, and the name that they are asked under.
+/// The hosts whose consent is requested, and the origin that is sent to them.
 pub(super) fn read_handshake(reader: &mut SettingsReader) -> (Vec<HostPattern>, String) {
     let (hosts, origin) = (hosts(reader, "dispatch.handshake_hosts"), reader.text("dispatch.handshake_origin"));
     let is_name = |text: &str| matches!(url::Host::parse(text), Ok(url::Host::Domain(name)) if name == text);
     if !hosts.is_empty() && !is_name(&origin) {
-        let detail = "the hosts in `dispatch.handshake_hosts` are asked under a name, such as events.example.com";
+        let detail =
+            "the handshake with the hosts in `dispatch.handshake_hosts` needs an origin, such as events.example.com";
         reader.refuse("dispatch.handshake_origin", detail);
     }
     (hosts, origin)

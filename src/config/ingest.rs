@@ -1,4 +1,4 @@
-//! `[ingest]`: what may come in.
+//! `[ingest]`: limits of incoming events.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub struct Ingest {
     pub rate_per_account_s: Option<NonZeroU32>,
     /// How long an event's id is remembered; zero: not at all.
     pub duplicate_window: Duration,
-    /// Ids remembered in memory, where there is no Redis.
+    /// Ids that are remembered in memory, without Redis.
     pub duplicate_ids_max: usize,
 }
 

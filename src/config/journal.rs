@@ -61,7 +61,7 @@ impl JournalSettings {
 #[cfg(test)]
 mod tests {
     use super::super::Config;
-    use super::super::reader::ConfigError;
+    use super::super::error::ConfigError;
     use super::*;
 
     fn survives(url: &str, survives: &str) -> Result<Survives, Vec<ConfigError>> {

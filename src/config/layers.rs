@@ -1,16 +1,22 @@
 //! The layers of settings: the compiled-in file, the operator's file, the environment; a later one overrides an
 //! earlier one. Names no key: the compiled-in file says which keys exist and what type each has.
 
+use std::collections::HashMap;
+
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
-use super::reader::ConfigError;
+use super::error::ConfigError;
+use crate::templating::nearest::{edits, likely};
 
 /// The compiled-in file, which holds every key.
 const DEFAULTS: &str = include_str!("../../config/posthaste.toml");
 
 /// What the names of our environment variables begin with.
 const PREFIX: &str = "POSTHASTE_";
+
+/// How many letters of a variable may differ from the one that was meant, apart from underscores.
+const SLIPS_MAX: usize = 2;
 
 /// What an environment variable's text should have been.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -23,48 +29,105 @@ enum Expected {
     List,
 }
 
-/// The compiled-in settings.
-pub(super) fn defaults() -> Table {
-    DEFAULTS.parse().expect("the compiled-in file is TOML; a test reads it")
+/// The merged layers.
+pub(super) struct Layers {
+    pub(super) table: Table,
+    pub(super) errors: Vec<ConfigError>,
+    /// Environment variables that resemble one of Posthaste's and are not.
+    pub(super) unused: Vec<ConfigError>,
+    /// The file or variable that set a key, `section.key`; none for defaults.
+    sources: HashMap<String, String>,
 }
 
-/// Merges a file's settings into `base`. A mistake is left out and reported.
-pub(super) fn lay_file(base: &mut Table, name: &str, text: &str, errors: &mut Vec<ConfigError>) {
-    let sections: Table = match text.parse() {
-        Ok(sections) => sections,
-        Err(error) => {
+impl Layers {
+    /// The compiled-in settings.
+    pub(super) fn defaults() -> Self {
+        let table = DEFAULTS.parse().expect("the compiled-in file is valid TOML; a test checks it");
+        Self { table, errors: Vec::new(), unused: Vec::new(), sources: HashMap::new() }
+    }
+
+    /// The file or the variable that set a key.
+    pub(super) fn source(&self, key: &str) -> Option<&str> {
+        self.sources.get(key).map(String::as_str)
+    }
+
+    /// Merges a file's settings. A mistake is left out and reported.
+    pub(super) fn lay_file(&mut self, name: &str, text: &str) {
+        let sections: Table = match text.parse() {
+            Ok(sections) => sections,
             // The message carries line, column and the line itself.
-            errors.push(ConfigError::new(name, error.to_string()));
-            return;
-        }
-    };
-    for (section, keys) in sections {
-        let Value::Table(keys) = keys else {
-            let detail = format!("is outside of a section; sections are {}", names(base));
-            errors.push(ConfigError::new(&section, detail));
-            continue;
+            Err(error) => return self.errors.push(ConfigError::new(name, error.to_string())),
         };
-        for (key, value) in keys {
-            lay(base, &section, &key, Ok(value), name, errors);
+        for (section, keys) in sections {
+            let Value::Table(keys) = keys else {
+                let detail = format!("is outside of a section; sections are {}", names(&self.table));
+                self.errors.push(ConfigError::new(&section, detail).found_in(Some(name)));
+                continue;
+            };
+            for (key, value) in keys {
+                self.lay(&section, &key, Ok(value), name);
+            }
+        }
+    }
+
+    /// Merges the environment's settings.
+    pub(super) fn lay_environment(&mut self, variables: impl Iterator<Item = (String, String)>) {
+        for (name, text) in variables {
+            let Some((section, key)) = name.strip_prefix(PREFIX).and_then(|n| n.split_once("__")) else {
+                self.unused.extend(near_miss(&name, &self.table));
+                continue;
+            };
+            let (section, key) = (section.to_lowercase(), key.to_lowercase());
+            let like = self.table.get(&section).and_then(|s| s.get(&key)).cloned();
+            let value = like.map_or(Ok(Value::String(text.clone())), |like| read(&text, &like));
+            self.lay(&section, &key, value, &name);
+        }
+    }
+
+    fn lay(&mut self, section: &str, key: &str, value: Result<Value, Expected>, source: &str) {
+        let name = format!("{section}.{key}");
+        let errors = &mut self.errors;
+        let mut refuse = |detail| errors.push(ConfigError::new(&name, detail).found_in(Some(source)));
+        let Some(keys) = self.table.get(section).and_then(Value::as_table) else {
+            let (known, meant) = (names(&self.table), meant(section, &self.table));
+            return refuse(format!("there is no section `{section}`;{meant} sections are {known}"));
+        };
+        let Some(place) = keys.get(key) else {
+            let (known, meant) = (names(keys), meant(key, keys));
+            return refuse(format!("there is no such key;{meant} `{section}` has {known}"));
+        };
+        match value {
+            Ok(value) if value.same_type(place) => {
+                self.table[section][key] = value;
+                self.sources.insert(name, source.to_owned());
+            }
+            Ok(value) => refuse(format!("expected {}, not {}", place.type_str(), value.type_str())),
+            Err(expected) => refuse(expected.to_string()),
         }
     }
 }
 
-/// Merges the environment's settings into `base`. Variables without a section (`POSTHASTE_X`) are not ours.
-pub(super) fn lay_environment(
-    base: &mut Table,
-    variables: impl Iterator<Item = (String, String)>,
-    errors: &mut Vec<ConfigError>,
-) {
-    for (name, text) in variables {
-        let Some((section, key)) = name.strip_prefix(PREFIX).and_then(|n| n.split_once("__")) else {
-            continue;
-        };
-        let (section, key) = (section.to_lowercase(), key.to_lowercase());
-        let like = base.get(&section).and_then(|s| s.get(&key)).cloned();
-        let value = like.map_or(Ok(Value::String(text.clone())), |like| read(&text, &like));
-        lay(base, &section, &key, value, &name, errors);
-    }
+/// What a variable that names no key most likely meant. A program of another kind may use names that begin as ours do
+/// (Kubernetes sets `POSTHASTE_SERVICE_HOST` beside a service of that name), so this is no mistake by itself.
+fn near_miss(name: &str, table: &Table) -> Option<ConfigError> {
+    let letters = |name: &str| name.chars().filter(|c| *c != '_').collect::<String>().to_uppercase();
+    let own = letters(name);
+    let keys = table.iter().flat_map(|(section, keys)| {
+        let keys = keys.as_table().into_iter().flatten();
+        keys.map(move |(key, _)| format!("{PREFIX}{section}__{key}").to_uppercase())
+    });
+    let near = keys.filter(|key| letters(key).len().abs_diff(own.len()) <= SLIPS_MAX);
+    let meant = near.map(|key| (edits(&own, &letters(&key)), key)).min()?;
+    (meant.0 <= SLIPS_MAX).then(|| {
+        let detail = format!("this environment variable is not used; did you mean {}?", meant.1);
+        ConfigError::new(&name.chars().take(80).collect::<String>(), detail)
+    })
+}
+
+/// The name that a misspelt one meant, as a part of a sentence.
+fn meant(name: &str, known: &Table) -> String {
+    let found = likely(name, known.keys().map(String::as_str));
+    found.map_or_else(String::new, |found| format!(" did you mean `{found}`?"))
 }
 
 /// Reads a variable's text as the type that the key has.
@@ -83,31 +146,6 @@ fn read(text: &str, like: &Value) -> Result<Value, Expected> {
 
 fn item(item: &Json) -> Option<Value> {
     item.as_str().map(Value::from).or_else(|| item.as_i64().map(Value::Integer))
-}
-
-fn lay(
-    base: &mut Table,
-    section: &str,
-    key: &str,
-    value: Result<Value, Expected>,
-    source: &str,
-    errors: &mut Vec<ConfigError>,
-) {
-    let name = format!("{section}.{key}");
-    let known_sections = names(base);
-    let mut refuse = |detail| errors.push(ConfigError::new(&name, format!("{detail} (in {source})")));
-    let Some(keys) = base.get_mut(section).and_then(Value::as_table_mut) else {
-        return refuse(format!("there is no section `{section}`; sections are {known_sections}"));
-    };
-    let known_keys = names(keys);
-    let Some(place) = keys.get_mut(key) else {
-        return refuse(format!("there is no such key; `{section}` has {known_keys}"));
-    };
-    match value {
-        Ok(value) if value.same_type(place) => *place = value,
-        Ok(value) => refuse(format!("expected {}, not {}", place.type_str(), value.type_str())),
-        Err(expected) => refuse(expected.to_string()),
-    }
 }
 
 fn names(table: &Table) -> String {

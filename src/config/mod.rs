@@ -8,9 +8,11 @@ mod cluster;
 mod console;
 mod dispatch;
 mod egress;
+mod error;
 mod ingest;
 mod journal;
 mod layers;
+mod listen;
 mod log;
 mod matching;
 mod presets;
@@ -28,16 +30,18 @@ pub use catalogue::DictionarySource;
 pub use cluster::Cluster;
 pub use console::Console;
 pub use dispatch::{Dispatch, Handshake};
+pub use error::ConfigError;
 pub use ingest::Ingest;
 pub use journal::{JournalSettings, Survives};
+pub use listen::{NotAnAddress, listen_address};
 pub use log::Log;
-pub use reader::ConfigError;
 pub use server::Server;
 pub use store::{Capabilities, StoreKind, StoreSettings, StoreUrlError};
 
 use crate::dictionary::{Dictionary, DictionaryError, Presets};
 use crate::matching as filters;
 use crate::templating;
+use layers::Layers;
 use reader::SettingsReader;
 
 /// All settings.
@@ -71,6 +75,8 @@ pub struct Config {
     pub console: Console,
     /// The log's format and level.
     pub log: Log,
+    /// What looks like a setting and is none, for the operator to look at.
+    pub unused: Vec<ConfigError>,
 }
 
 impl Config {
@@ -81,8 +87,8 @@ impl Config {
         if errors.is_empty() { Ok(config) } else { Err(errors) }
     }
 
-    /// The same for a caller that goes on after a mistake: a default or a number within its bounds replaces what
-    /// is wrong.
+    /// The same for a caller that continues after a mistake: a default, or a number within its bounds, replaces each
+    /// invalid value.
     pub fn examine(file: Option<&Path>) -> (Self, Vec<ConfigError>) {
         let mut errors = Vec::new();
         let text = file.map(|path| (path.display().to_string(), std::fs::read_to_string(path)));
@@ -113,16 +119,16 @@ impl Config {
         file: Option<(&str, &str)>,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> (Self, Vec<ConfigError>) {
-        let mut table = layers::defaults();
-        let mut errors = Vec::new();
+        let mut layers = Layers::defaults();
         if let Some((name, text)) = file {
-            layers::lay_file(&mut table, name, text, &mut errors);
+            layers.lay_file(name, text);
         }
-        layers::lay_environment(&mut table, variables.into_iter(), &mut errors);
-        let mut reader = SettingsReader::new(table, errors);
+        layers.lay_environment(variables.into_iter());
+        let mut reader = SettingsReader::new(layers);
         let config = Self::read(&mut reader);
         config.check_together(&mut reader);
-        (config, reader.into_errors())
+        let (errors, unused) = reader.into_findings();
+        (Self { unused, ..config }, errors)
     }
 
     fn read(reader: &mut SettingsReader) -> Self {
@@ -143,6 +149,7 @@ impl Config {
             activity: ActivitySettings::read(reader),
             console: Console::read(reader),
             log: Log::read(reader),
+            unused: Vec::new(),
         }
     }
 
@@ -160,7 +167,7 @@ impl Config {
     fn check_together(&self, reader: &mut SettingsReader) {
         if self.auth.operator_key.is_none() && !self.server.listen.ip().is_loopback() {
             let detail = format!(
-                "{} can be reached from other machines, and without `auth.operator_key` any client may do anything; \
+                "{} can be reached from other machines, and without `auth.operator_key` every client has the operator's rights; \
                  set a key or listen on 127.0.0.1",
                 self.server.listen
             );
@@ -259,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_node_could_not_start_with_is_refused_as_it_is_read() {
+    fn settings_that_no_node_could_start_with_are_refused() {
         let both = "[\"ingest\", \"dispatch\"]";
         for (url, roles, expected) in [
             ("redis://h", "[\"dispatch\"]", &[][..]),
@@ -267,7 +274,10 @@ mod tests {
             ("memory:", both, &[]),
             ("memory:", "[\"ingest\"]", &["cluster.roles: an embedded store belongs to one node"]),
             ("reddis://:hunter2@h", "[\"ingest\"]", &["store.url: the scheme `reddis:` is not known"]),
-            ("hunter2@h", both, &["store.url: the scheme `:` is not known"]),
+            ("hunter2@h", both, &["store.url: it names no kind of store"]),
+            ("data/x.redb", both, &["store.url: it names no kind of store; write file:"]),
+            ("", both, &["store.url: it is empty; write file:"]),
+            ("", "[\"ingest\"]", &["store.url: it is empty; write file:"]),
             ("file:", both, &["store.url: `file:` needs a path"]),
             ("redis://u:hunter2@h:abc", both, &["store.url: invalid port number"]),
             ("redis://h", "[\"ingest\",\"ingest\"]", &["cluster.roles: \"ingest\" is given twice"]),
@@ -276,9 +286,66 @@ mod tests {
             let errors = Config::from_layers(None, set).map_or_else(|errors| errors, |_| Vec::new());
             let errors: Vec<String> = errors.iter().map(ConfigError::to_string).collect();
             assert_eq!(errors.len(), expected.len(), "{url} {roles}: {errors:?}");
+            let sources = ["(in POSTHASTE_STORE__URL)", "(in POSTHASTE_CLUSTER__ROLES)"];
+            assert!(errors.iter().all(|error| sources.iter().any(|source| error.ends_with(source))), "{errors:?}");
             for (error, begin) in errors.iter().zip(expected) {
                 assert!(error.starts_with(begin) && !error.contains("hunter2"), "{error}");
             }
         }
+    }
+
+    #[test]
+    fn a_mistake_in_a_value_names_its_file_or_variable() {
+        let file = "[dispatch]\ndrain_ms = -1\ncolour = 1\n[server]\nlisten = \"nowhere\"\n[log]\nlevel = \"loud\"";
+        let set = variables(&[("POSTHASTE_LOG__LEVEL", "quiet"), ("POSTHASTE_INGEST__BODY_BYTES_MAX", "0")]);
+        let errors = Config::from_layers(Some(("/etc/p.toml", file)), set).expect_err("refused");
+        for (place, source) in [
+            ("dispatch.drain_ms", "/etc/p.toml"),
+            ("dispatch.colour", "/etc/p.toml"),
+            ("server.listen", "/etc/p.toml"),
+            ("log.level", "POSTHASTE_LOG__LEVEL"),
+            ("ingest.body_bytes_max", "POSTHASTE_INGEST__BODY_BYTES_MAX"),
+        ] {
+            let error = errors.iter().find(|error| error.place == place).expect(place).to_string();
+            assert!(error.ends_with(&format!("(in {source})")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_almost_names_a_setting_is_told_and_no_other_is() {
+        let meant = "POSTHASTE_STORE__URL";
+        for (name, expected) in [
+            ("POSTHASTE_STORE_URL", Some(meant)),
+            ("POSTHASTE_STOREURL", Some(meant)),
+            ("POSTHASE_STORE__URL", Some(meant)),
+            ("PostHaste_store__url", Some(meant)),
+            ("POST_HASTE_STORE_URL", Some(meant)),
+            ("POSTHASTE_STORE_ULR", Some(meant)),
+            ("POSTHASTE_DISPATCH_ALLOW_NETWORK", Some("POSTHASTE_DISPATCH__ALLOW_NETWORKS")),
+            // What Kubernetes and others set.
+            ("POSTHASTE_SERVICE_HOST", None),
+            ("POSTHASTE_SERVICE_PORT", None),
+            ("POSTHASTE_PORT", None),
+            ("POSTHASTE_PORT_8080_TCP_ADDR", None),
+            ("POSTHASTE_WRITE_DOCUMENTS", None),
+            ("POSTGRES_STORE__URL", None),
+            ("STORE__URL", None),
+            ("PATH", None),
+        ] {
+            let config = Config::from_layers(None, variables(&[(name, "memory:")])).expect("the defaults");
+            let told: Vec<String> = config.unused.iter().map(ConfigError::to_string).collect();
+            assert_eq!(told.len(), usize::from(expected.is_some()), "{name}: {told:?}");
+            let expected =
+                expected.map(|meant| format!("{name}: this environment variable is not used; did you mean {meant}?"));
+            assert_eq!(told.first().cloned(), expected);
+        }
+    }
+
+    #[test]
+    fn a_misspelt_key_is_told_with_the_one_that_was_meant() {
+        let set = variables(&[("POSTHASTE_STORE__ULR", "memory:"), ("POSTHASTE_STOER__URL", "memory:")]);
+        let errors = Config::from_layers(None, set).expect_err("refused");
+        assert!(errors[0].detail.contains("did you mean `url`?"), "{errors:?}");
+        assert!(errors[1].detail.contains("did you mean `store`?"), "{errors:?}");
     }
 }

@@ -1,59 +1,43 @@
 //! Reads keys out of the merged layers. A key that can't be used is reported and replaced by a value within its
 //! bounds, so that one reading finds every mistake.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use toml::{Table, Value};
+use toml::Value;
 
-/// One mistake in the settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigError {
-    /// The key, `section.key`, or the file.
-    pub place: String,
-    /// What is wrong and what to write instead.
-    pub detail: String,
-}
-
-impl ConfigError {
-    pub(super) fn new(place: &str, detail: impl Into<String>) -> Self {
-        Self { place: place.to_owned(), detail: detail.into() }
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.detail)
-    }
-}
+use super::error::ConfigError;
+use super::layers::Layers;
+use super::listen::listen_address;
 
 /// The merged layers, whose types the layers have checked, and the mistakes found so far.
 pub(super) struct SettingsReader {
-    table: Table,
-    errors: Vec<ConfigError>,
+    layers: Layers,
 }
 
 impl SettingsReader {
-    pub(super) fn new(table: Table, errors: Vec<ConfigError>) -> Self {
-        Self { table, errors }
+    pub(super) fn new(layers: Layers) -> Self {
+        Self { layers }
     }
 
-    pub(super) fn into_errors(self) -> Vec<ConfigError> {
-        self.errors
+    /// The mistakes, and what is odd and was not used.
+    pub(super) fn into_findings(self) -> (Vec<ConfigError>, Vec<ConfigError>) {
+        (self.layers.errors, self.layers.unused)
     }
 
     pub(super) fn refuse(&mut self, name: &str, detail: impl Into<String>) {
-        self.errors.push(ConfigError::new(name, detail));
+        let source = self.layers.source(name);
+        let error = ConfigError::new(name, detail).found_in(source);
+        self.layers.errors.push(error);
     }
 
     fn value(&self, name: &str) -> &Value {
         let (section, key) = name.split_once('.').expect("keys are named section.key");
-        let value = self.table.get(section).and_then(|s| s.get(key));
-        value.expect("the compiled-in file holds every key; a test reads them all")
+        let value = self.layers.table.get(section).and_then(|s| s.get(key));
+        value.expect("the compiled-in file holds every key; a test checks them all")
     }
 
     /// A string; empty where nothing is set.
@@ -107,12 +91,12 @@ impl SettingsReader {
         usize::try_from(number).expect("no range goes below zero")
     }
 
-    /// Milliseconds within a range.
     /// A number in a second; zero is none.
     pub(super) fn rate(&mut self, name: &str) -> Option<NonZeroU32> {
         u32::try_from(self.number(name, 0..=1_000_000_000)).ok().and_then(NonZeroU32::new)
     }
 
+    /// Milliseconds within a range.
     pub(super) fn duration(&mut self, name: &str, range: RangeInclusive<i64>) -> Duration {
         Duration::from_millis(self.number(name, range) as u64)
     }
@@ -120,8 +104,8 @@ impl SettingsReader {
     /// A socket address.
     pub(super) fn address(&mut self, name: &str) -> SocketAddr {
         let text = self.text(name);
-        text.parse().unwrap_or_else(|_| {
-            self.refuse(name, format!("{text:?} is not an address and a port, such as 127.0.0.1:8080"));
+        listen_address(&text).unwrap_or_else(|error| {
+            self.refuse(name, error.to_string());
             SocketAddr::from(([127, 0, 0, 1], 0))
         })
     }

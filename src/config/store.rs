@@ -68,6 +68,12 @@ impl StoreKind {
 /// Why a store's URL names nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreUrlError {
+    /// Nothing is set.
+    #[error("it is empty; write file:data/posthaste.redb, or memory:, or redis://127.0.0.1:6379")]
+    Empty,
+    /// A URL without a scheme. It may be a password, so it is not repeated.
+    #[error("it names no kind of store; write file:data/posthaste.redb, or memory:, or redis://127.0.0.1:6379")]
+    NoScheme,
     /// A URL of a kind that is not known.
     #[error("the scheme `{0}:` is not known; write file:PATH or memory:, or redis://HOST:PORT")]
     UnknownScheme(String),
@@ -98,13 +104,16 @@ impl StoreSettings {
 
     /// What the URL names.
     pub fn kind(&self) -> Result<StoreKind, StoreUrlError> {
-        let (scheme, rest) = self.url.split_once(':').unwrap_or((&self.url, ""));
+        if self.url.trim().is_empty() {
+            return Err(StoreUrlError::Empty);
+        }
+        let (scheme, rest) = self.url.split_once(':').ok_or(StoreUrlError::NoScheme)?;
         match (scheme, rest) {
             ("memory", "") => Ok(StoreKind::Memory),
             ("file", rest) => file_path(rest).map(StoreKind::File),
             ("redis" | "rediss" | "redis+cluster" | "rediss+cluster", _) => Ok(StoreKind::Redis),
             // What is no scheme may be a password whose scheme was forgotten.
-            _ if scheme.contains('@') => Err(StoreUrlError::UnknownScheme(String::new())),
+            _ if scheme.contains('@') => Err(StoreUrlError::NoScheme),
             _ => Err(StoreUrlError::UnknownScheme(scheme.chars().take(32).collect())),
         }
     }

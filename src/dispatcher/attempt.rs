@@ -1,52 +1,60 @@
-//! One attempt: the POST of one delivery, from its headers to its outcome. It is made once only. [`super::queue`]
-//! decides what follows a failed attempt.
+//! One attempt: the POST of one delivery, from its headers to what the receiver made of it. There is no
+//! second one. What becomes of a failed attempt is decided in [`super::queue`], not here.
 
+use std::io::Write as _;
 use std::time::SystemTime;
 
-use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
-use http::{HeaderName, HeaderValue};
+use http::header::ACCEPT;
 
-use super::outbound::Outlet;
+use super::outbound::{Outlet, Post};
 use super::signature::signatures;
-use crate::model::delivery::{self, Delivery};
+use crate::model::delivery::{Delivery, HOPS};
+use crate::model::headers::is_own;
 use crate::model::outcome::Outcome;
 
-const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
-const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
-const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
-const HOPS: HeaderName = HeaderName::from_static(delivery::HOPS);
-const AGENT: HeaderValue = HeaderValue::from_static(concat!("posthaste/", env!("CARGO_PKG_VERSION")));
-const ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
+const AGENT: &str = concat!("posthaste/", env!("CARGO_PKG_VERSION"));
+/// The bytes of a usual head without its URL and the trigger's own headers.
+const USUAL_HEAD_BYTES: usize = 384;
 
-/// Makes the attempt once the receiver's consent and rate allow it.
+/// Makes the attempt, as soon as the receiver allows it.
 pub(super) async fn attempt(outlet: &Outlet, delivery: &Delivery) -> (Outcome, Option<u16>) {
     if let Err(ended) = outlet.await_consent(&delivery.target).await {
         return ended;
     }
-    // The time of the attempt, for its signature.
+    // The time that the attempt says it was made at.
     let unix_seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let request = request(outlet, delivery, unix_seconds);
-    outlet.exchange(request.send_body(delivery.body.clone())).await
+    outlet.post(Post { fields: fields(delivery, unix_seconds), body: delivery.body.clone() }).await
 }
 
-fn request(outlet: &Outlet, delivery: &Delivery, unix_seconds: u64) -> awc::ClientRequest {
+/// The request line and the header fields, but for those that frame the request.
+fn fields(delivery: &Delivery, unix_seconds: u64) -> Vec<u8> {
     let target = &delivery.target;
-    let mut request = outlet.post(&target.uri);
-    let headers = request.headers_mut();
-    // The headers that are added below.
-    headers.reserve(8 + target.headers.len());
-    headers.insert(HOST, target.host.clone());
-    headers.insert(CONTENT_TYPE, delivery.content_type.clone());
-    headers.insert(USER_AGENT, AGENT);
-    headers.insert(ACCEPT, ANYTHING);
+    let path = target.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    let own = target.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    let mut head = Vec::with_capacity(USUAL_HEAD_BYTES + path.len() + own.sum::<usize>());
+    for part in [b"POST ", path.as_bytes(), b" HTTP/1.1\r\n"] {
+        head.extend_from_slice(part);
+    }
+    field(&mut head, "host", target.host.as_bytes());
+    field(&mut head, "content-type", delivery.content_type.as_bytes());
+    field(&mut head, "user-agent", AGENT.as_bytes());
+    if !target.headers.iter().any(|(name, _)| *name == ACCEPT) {
+        field(&mut head, "accept", b"*/*");
+    }
+    field(&mut head, "webhook-id", delivery.webhook_id.as_bytes());
+    let _ = write!(head, "webhook-timestamp: {unix_seconds}\r\n{HOPS}: {}\r\n", delivery.hops);
     if let Some(signatures) = signatures(&target.secrets, delivery, unix_seconds) {
-        headers.insert(WEBHOOK_SIGNATURE, signatures);
+        field(&mut head, "webhook-signature", signatures.as_bytes());
     }
-    headers.insert(WEBHOOK_ID, delivery.webhook_id.clone());
-    headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(unix_seconds));
-    headers.insert(HOPS, HeaderValue::from(u16::from(delivery.hops)));
-    for (name, value) in &target.headers {
-        headers.insert(name.clone(), value.clone());
+    // What another program wrote to a stream must not frame the request either.
+    for (name, value) in target.headers.iter().filter(|(name, _)| !is_own(name.as_str())) {
+        field(&mut head, name.as_str(), value.as_bytes());
     }
-    request
+    head
+}
+
+fn field(head: &mut Vec<u8>, name: &str, value: &[u8]) {
+    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+        head.extend_from_slice(part);
+    }
 }

@@ -11,7 +11,7 @@ use actix::{Actor, Addr, ArbiterHandle, AsyncContext as _, Context, Handler, Mes
 
 use super::bounds::Bounds;
 use super::connections::Connections;
-use super::outbound::{Outbound, Resolver, ResolverError, system_resolver};
+use super::outbound::{Outbound, Outlets, ResolverError, system_resolver};
 use super::queue::Queue;
 use super::{Dispatcher, Idle, LetGo, ParkedFor, Stop, parked};
 use crate::config::Dispatch;
@@ -63,7 +63,7 @@ struct Child {
 /// Routes the deliveries of one thread's destinations.
 pub struct Dispatchers {
     settings: DispatchSettings,
-    resolver: Resolver,
+    outlets: Outlets,
     begin: Option<Rc<dyn Begin>>,
     children: HashMap<Destination, Child>,
     generations: u64,
@@ -78,8 +78,8 @@ impl Dispatchers {
             // Each thread has its share of the destinations.
             let destinations_max = settings.destinations_max().div_ceil(settings.config.threads);
             let (begin, children) = (settings.keeping.as_ref().map(|keeping| keeping.begin()), HashMap::new());
-            let resolver: Resolver = Rc::new(resolver);
-            Self { settings, resolver, begin, children, generations: 0, destinations_max }
+            let outlets = settings.outbound.on_thread(Rc::new(resolver));
+            Self { settings, outlets, begin, children, generations: 0, destinations_max }
         }))
     }
 
@@ -121,7 +121,7 @@ impl Dispatchers {
 
     fn start(&mut self, destination: &Destination, context: &Context<Self>) -> Child {
         self.generations += 1;
-        let outlet = self.settings.outbound.outlet(&self.resolver, destination);
+        let outlet = self.outlets.outlet(destination);
         let own = &self.settings.config;
         let connections = Connections::new(&self.settings.connections, own.connections_per_destination, own.keep_alive);
         let bounds = Bounds::new(&self.settings.config, self.settings.takes_max);

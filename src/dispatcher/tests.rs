@@ -8,7 +8,7 @@ use http::HeaderValue;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
-use super::outbound::{OwnAddresses, Resolver, system_resolver};
+use super::outbound::{OwnAddresses, system_resolver};
 use super::*;
 use crate::config::{Config, Dispatch};
 use crate::flow::fairness::Pool;
@@ -96,9 +96,9 @@ impl Alone {
 
     fn dispatcher(&self, port: &Port, config: &Dispatch) -> (Addr<Dispatcher>, mpsc::UnboundedReceiver<Idle>) {
         let (parent, said) = Probe::start();
-        let resolver: Resolver = Rc::new(system_resolver().expect("a resolver"));
+        let resolver = Rc::new(system_resolver().expect("a resolver"));
         let outbound = Outbound::new(config, OwnAddresses::default()).expect("TLS");
-        let outlet = outbound.outlet(&resolver, &port.destination());
+        let outlet = outbound.on_thread(resolver).outlet(&port.destination());
         let (metrics, gate) = (Arc::clone(&self.metrics), Arc::clone(&self.gate));
         let pool = Pool::new(10_000, 1);
         let connections = Connections::new(&pool, config.connections_per_destination, config.keep_alive);

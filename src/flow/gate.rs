@@ -265,7 +265,7 @@ impl<A> Admitted<A> {
     }
 
     /// Replaces the response, for work that could not be handed on. The first replacement counts.
-    pub fn answer_instead(&self, other: A) {
+    pub fn replace_response(&self, other: A) {
         let _ = self.instead.set(other);
     }
 }

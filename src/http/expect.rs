@@ -1,5 +1,5 @@
-//! Requests whose client asks whether to send the body (`Expect: 100-continue`, RFC 9110, section 10.1.1). One that says
-//! it is longer than it may be is refused before any of it is sent.
+//! Requests with `Expect: 100-continue` (RFC 9110, section 10.1.1). A body that is announced as too large is refused
+//! before any of it is sent.
 
 use actix_web::ResponseError as _;
 use actix_web::body::BoxBody;
@@ -9,7 +9,7 @@ use actix_web::http::header::CONTENT_LENGTH;
 use super::state::AppState;
 use super::{body, events, security};
 
-/// The response to such a request; `None` where the client is to go on.
+/// The refusal of such a request; `None` if the client may send the body.
 pub(super) fn refused(head: &RequestHead, state: &AppState) -> Option<Response<BoxBody>> {
     let is_events = head.uri.path() == events::PATH;
     let max = if is_events { state.config.ingest.body_bytes_max } else { body::DOCUMENT_BYTES_MAX };

@@ -3,7 +3,7 @@
 use super::state::AppState;
 use crate::json::Document;
 use crate::model::field::FieldError;
-use crate::model::trigger::{Trigger, header_pointer};
+use crate::model::trigger::Trigger;
 use crate::templating::{self, Data, Diagnostic, Expressions, RequestFinding, Setting, Unsendable};
 
 /// Returns the warnings, each with its location, or all errors. The members of `data` are known from the dictionary.
@@ -17,7 +17,7 @@ pub(super) fn judge(
     if errors.is_empty() {
         Ok(warnings.into_iter().map(warning).collect())
     } else {
-        Err(errors.into_iter().map(error).collect())
+        Err(errors.iter().map(RequestFinding::mistake).collect())
     }
 }
 
@@ -51,12 +51,4 @@ fn compile(trigger: &Trigger, data: Option<&Document>, state: &AppState) -> (Opt
 fn warning(RequestFinding { header, diagnostic }: RequestFinding) -> Diagnostic {
     let place = header.map_or_else(|| "url".to_owned(), |name| format!("headers.{name}"));
     Diagnostic { message: format!("In `{place}`: {}", diagnostic.message), ..diagnostic }
-}
-
-fn error(RequestFinding { header, diagnostic }: RequestFinding) -> FieldError {
-    let detail = templating::sentence(&diagnostic);
-    match header {
-        None => FieldError::new("/url", "bad_url", format!("`url`: {detail}")),
-        Some(name) => FieldError::new(header_pointer(&name), "bad_header", format!("`{name}`: {detail}")),
-    }
 }

@@ -20,7 +20,7 @@ pub(super) enum Unreadable {
     NoRoom,
 }
 
-/// What the body holds. `charge` says for so many bytes more whether there is room.
+/// The decompressed body. `charge` charges each further number of bytes, or refuses it.
 pub(super) fn decompress(gzip: &[u8], max: usize, charge: impl FnMut(usize) -> bool) -> Result<Bytes, Unreadable> {
     let plain = Plain { bytes: Vec::new(), max, charge, refused: None };
     let mut decoder = MultiGzDecoder::new(plain);

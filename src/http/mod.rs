@@ -1,5 +1,6 @@
-//! The HTTP interface, version 1. `routes.rs` has the table of all calls; one file for each kind of resource handles
-//! them. The modules below this layer decide about records and events; it sends no deliveries itself.
+//! The HTTP interface, version 1. The table of all calls is here; one file for each kind of resource handles them. To
+//! add a call, write its handler with its description, and its line in the table. The modules below this layer decide
+//! about records and events; it sends no deliveries itself.
 
 mod activity;
 mod auth;
@@ -40,3 +41,31 @@ pub use activity::SENT_EVERY as ACTIVITY_SENT_EVERY;
 pub use problem::Problem;
 pub use routes::{admin_routes, openapi_document, routes};
 pub use state::{AppState, Pipeline};
+
+use call::Call;
+
+use crate::model::template::Template;
+use crate::model::trigger::Trigger;
+
+/// All calls, in the order of the OpenAPI document.
+fn table() -> Vec<Call> {
+    [
+        events::calls(),
+        records::calls::<Trigger>(),
+        trigger_check::calls(),
+        trigger_explain::calls(),
+        trigger_test::calls(),
+        secret_rotate::calls(),
+        records::calls::<Template>(),
+        template_check::calls(),
+        dictionary::calls(),
+        presets::calls(),
+        keys::calls(),
+        whoami::calls(),
+        activity::calls(),
+        destinations::calls(),
+        operations::calls(),
+        console::calls(),
+    ]
+    .concat()
+}

@@ -1,5 +1,5 @@
-//! The only table of calls. It determines the routes of the server, the `Allow` header of a 405 response, and the
-//! OpenAPI document.
+//! What follows from the table of calls in [`super`]: the routes of the server, the `Allow` header of a 405 response, and
+//! the OpenAPI document.
 
 use std::sync::LazyLock;
 
@@ -10,45 +10,17 @@ use serde_json::Value;
 
 use super::call::Call;
 use super::openapi::{self, Described};
+use super::operations;
 use super::problem::Problem;
-use super::{
-    activity, console, destinations, dictionary, events, keys, operations, presets, records, secret_rotate,
-    template_check, trigger_check, trigger_explain, trigger_test, whoami,
-};
-use crate::model::template::Template;
-use crate::model::trigger::Trigger;
-
-/// All calls, in the order of the OpenAPI document.
-fn table() -> Vec<Call> {
-    [
-        events::calls(),
-        records::calls::<Trigger>(),
-        trigger_check::calls(),
-        trigger_explain::calls(),
-        trigger_test::calls(),
-        secret_rotate::calls(),
-        records::calls::<Template>(),
-        template_check::calls(),
-        dictionary::calls(),
-        presets::calls(),
-        keys::calls(),
-        whoami::calls(),
-        activity::calls(),
-        destinations::calls(),
-        operations::calls(),
-        console::calls(),
-    ]
-    .concat()
-}
 
 /// The OpenAPI document, made once.
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
-    let described = table().into_iter().map(|call| Described {
+    let described = super::table().into_iter().map(|call| Described {
         path: call.path,
         method: lower(&call.method),
         operation: (call.operation)(),
     });
-    openapi::document(described.collect(), |path| Resource::at(path, &table()).allow())
+    openapi::document(described.collect(), |path| Resource::at(path, &super::table()).allow())
 });
 
 fn lower(method: &Method) -> &'static str {
@@ -68,7 +40,7 @@ pub fn openapi_document() -> &'static Value {
 
 /// Sets the routes up.
 pub fn routes(config: &mut web::ServiceConfig) {
-    serve(&table(), config);
+    serve(&super::table(), config);
 }
 
 /// Sets up the routes of the second server: health and metrics.

@@ -158,7 +158,7 @@ impl Ingesting {
             EventsAdmitted { events: batch.events, accepted_at: Instant::now(), admission: Arc::new(admission) };
         if let Err(error) = self.matcher.try_send(message) {
             // The Matcher has ended: the events are not accepted, and the producer's response must say so.
-            error.into_inner().admission.answer_instead(Err(Refusal::Stopping));
+            error.into_inner().admission.replace_response(Err(Refusal::Stopping));
             Refusal::Stopping.count(&self.metrics);
         }
     }

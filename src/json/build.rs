@@ -1,11 +1,11 @@
-//! Builds a document: rows of members are closed one by one, the inner ones first. A name that occurs twice has the
-//! last value at the first one's position, as in common parsers.
+//! Builds a document: rows of members are completed one by one, the inner ones first. A repeated name has its last
+//! value at its first position, as in common parsers.
 
 use serde_json::{Map, Value};
 
 use super::{Document, MADE, MEMBERS_UNORDERED_MAX, Member, Node, Ordered, Row, Span, small};
 
-/// A value that is put into a document.
+/// A value to add to a document.
 #[derive(Debug, Clone, Copy)]
 pub enum Put<'v> {
     /// A string.
@@ -24,7 +24,7 @@ impl Put<'_> {
 }
 
 impl Document {
-    /// Sets members in the object that the root has under `name`, replacing another value there. No effect where the
+    /// Sets members in the object that the root has under `name`, and replaces another value there. No effect if the
     /// root is not an object.
     pub fn set_below<'v>(&mut self, name: &str, members: impl Iterator<Item = (&'v str, Put<'v>)> + Clone) {
         self.source = None;
@@ -64,7 +64,7 @@ impl Document {
             self.members[row.first as usize + place].value = value;
             return;
         }
-        // A member can be appended to the last row only: another row moves there.
+        // A member can only be appended to the last row: another row is moved there.
         let mut members = self.row(row).to_vec();
         let name = self.make(name);
         members.push(Member { name, value });
@@ -77,12 +77,12 @@ impl Document {
         Span { start: small(start) | MADE, length: small(text.len()) }
     }
 
-    /// Takes the elements from `base` on off the stack.
+    /// Removes the elements from `base` on from the stack.
     pub(super) fn close_array(&mut self, stack: &mut Vec<Member>, base: usize) -> Node {
         Node::Array(self.close(stack, base))
     }
 
-    /// Takes the members from `base` on off the stack.
+    /// Removes the members from `base` on from the stack.
     pub(super) fn close_object(&mut self, stack: &mut Vec<Member>, base: usize) -> Node {
         if stack.len() - base <= MEMBERS_UNORDERED_MAX {
             self.unite_few(stack, base);
@@ -124,7 +124,7 @@ impl Document {
         }
     }
 
-    /// Unites what has the same name; `order` has them beside one another. Whether there was any.
+    /// Merges members of the same name, which `order` has side by side. Returns whether there were any.
     fn unite_many(&self, stack: &mut Vec<Member>, base: usize, order: &[u32]) -> bool {
         let name = |place: u32, stack: &[Member]| self.text_of(stack[base + place as usize].name);
         let mut gone = vec![false; order.len()];
@@ -146,7 +146,7 @@ impl Document {
         gone.contains(&true)
     }
 
-    /// Places by name, those of the same name as they came.
+    /// Indexes sorted by name; those of the same name in their order.
     fn order_of(&self, members: &[Member]) -> Vec<u32> {
         let mut order: Vec<u32> = (0..small(members.len())).collect();
         order.sort_by(|a, b| {
@@ -177,14 +177,14 @@ impl Document {
     }
 }
 
-/// One bit of 64, the same for the same name, that tells most names apart.
+/// One bit of 64, the same for the same name, which distinguishes most names.
 fn mark(name: &str) -> u64 {
     let bytes = name.as_bytes();
     let (first, last) = (bytes.first().copied().unwrap_or(0), bytes.last().copied().unwrap_or(0));
     1 << ((usize::from(first) * 7 + usize::from(last) * 3 + bytes.len()) % 64)
 }
 
-/// Documents that were not read from a request; none on the path of an event is.
+/// Documents that were not read from a request; never used on the path of an event.
 impl From<&Value> for Document {
     fn from(value: &Value) -> Self {
         let mut document = Self::default();

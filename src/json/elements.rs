@@ -1,6 +1,6 @@
-//! Reads an array whose elements are documents of their own. A fault costs the element that it is in where the array's
-//! structure can be followed past it: where strings end and brackets close is beyond doubt. Where it is not, what looks
-//! like the next element could be a part of this one's data, and the whole text is refused.
+//! Reads an array whose elements become separate documents. A mistake costs only its element if the array's structure
+//! can be followed past it, that is, if it is certain where strings end and brackets close. Otherwise the apparent next
+//! element could be a part of this one's data, and the whole text is refused.
 
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
@@ -9,16 +9,16 @@ use super::malformed::{Fault, Lines, Malformed};
 use super::read::{JsonReader, bounded};
 use super::{Document, encoding};
 
-/// What a text holds.
+/// The content of a text.
 #[derive(Debug)]
 pub enum Parsed {
-    /// A value that is no array.
+    /// A value that is not an array.
     One(Document),
-    /// An array's elements, or what is wrong with them.
+    /// An array's elements, or their mistakes.
     Many(Vec<Result<Document, Malformed>>),
 }
 
-/// Stands in place of a byte that is not UTF-8: no JSON has it, in a string or between values.
+/// Replaces a byte that is not UTF-8: it is invalid in JSON, in a string and between values.
 const NO_TEXT: u8 = 1;
 
 pub(super) fn each(bytes: &Bytes) -> Result<Parsed, Malformed> {
@@ -36,7 +36,7 @@ pub(super) fn each(bytes: &Bytes) -> Result<Parsed, Malformed> {
     Document::read(text).map(Parsed::One)
 }
 
-/// The text, with its positions, where each byte that is not UTF-8 is one that JSON never has.
+/// The text, with unchanged positions, in which each byte that is not UTF-8 is replaced by an invalid one.
 fn masked(bytes: &[u8]) -> ByteString {
     let mut text = BytesMut::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -48,7 +48,7 @@ fn masked(bytes: &[u8]) -> ByteString {
 
 struct Elements<'t> {
     text: &'t ByteString,
-    /// The same as it came.
+    /// The original bytes.
     bytes: &'t Bytes,
     lines: Lines,
     /// Where the next element begins.
@@ -99,7 +99,7 @@ impl Elements<'_> {
     }
 }
 
-/// What stands before a position, as far as it says what may follow.
+/// The token before a position, as far as it determines what may follow.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Before {
     /// A value may begin.
@@ -108,9 +108,8 @@ enum Before {
     Value,
 }
 
-/// The comma or bracket that ends the element which begins at `start`: `None` where that is in doubt. Brackets must
-/// match, and nothing may follow a value but what separates it from the next: a quote that is missing, or one too many,
-/// puts two values side by side.
+/// The comma or bracket that ends the element at `start`; `None` if that is uncertain. Brackets must match, and a value
+/// may only be followed by a separator: a missing quote, or an extra one, puts two values side by side.
 fn follow(text: &str, start: usize) -> Option<usize> {
     let bytes = text.as_bytes();
     let (mut at, mut open, mut before) = (start, Vec::new(), Before::Open);
@@ -142,12 +141,12 @@ fn follow(text: &str, start: usize) -> Option<usize> {
     None
 }
 
-/// Whether a character separates others, though JSON may not know it.
+/// Whether a character separates values, even if JSON does not allow it.
 fn is_blank(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
 }
 
-/// The length of a string with its quotes, whatever is in it.
+/// The length of a string with its quotes, whatever its content is.
 fn string(bytes: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {

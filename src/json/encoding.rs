@@ -1,12 +1,12 @@
-//! JSON text is UTF-8 (RFC 8259, section 8.1). A byte order mark before it is passed over, since some clients write one;
-//! the encodings that some write in its place are named.
+//! JSON text is UTF-8 (RFC 8259, section 8.1). A byte order mark before it is skipped, since some clients send one;
+//! other encodings are named in the error.
 
 use super::malformed::Malformed;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// Where the text begins: behind its byte order mark. Bytes in UTF-16 or UTF-32 are refused; those in anything else are
-/// not UTF-8 further on.
+/// Where the text begins: after its byte order mark. Bytes in UTF-16 or UTF-32 are refused; those in other encodings
+/// are found later as invalid UTF-8.
 pub(super) fn begin(bytes: &[u8]) -> Result<usize, Malformed> {
     if is_wide(bytes) {
         return Err(Malformed::at(bytes, 0, "this is UTF-16 or UTF-32; send the text as UTF-8,"));
@@ -27,8 +27,8 @@ pub(super) fn not_utf8(text: &[u8], at: usize) -> Malformed {
 
 pub(super) const NOT_UTF8: &str = "this is not UTF-8,";
 
-/// Whether these bytes are JSON in UTF-16 or UTF-32: they have its byte order mark, or begin with a character of ASCII,
-/// as every JSON text does, that has zeros beside it.
+/// Whether these bytes are JSON in UTF-16 or UTF-32: they have its byte order mark, or begin with an ASCII character,
+/// like every JSON text, with zeros beside it.
 pub fn is_wide(bytes: &[u8]) -> bool {
     match bytes {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 0, 0xfe, 0xff, ..] => true,

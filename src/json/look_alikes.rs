@@ -1,9 +1,9 @@
-//! Characters that can't be seen, or that look like others: word processors, chats and web pages put them
-//! in place of blanks and quotes.
+//! Invisible characters, and those that look like others: word processors, chats and web pages insert them instead of
+//! spaces and quotes.
 
 use std::fmt;
 
-/// A character that can't be seen, or that looks like another.
+/// A character that is invisible, or that looks like another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LookAlike {
     found: char,
@@ -12,13 +12,13 @@ pub struct LookAlike {
 }
 
 impl LookAlike {
-    /// What the character is; `None` where it is none of these.
+    /// The kind of character; `None` for all others.
     pub fn of(found: char) -> Option<Self> {
         named(found).map(|(name, instead)| Self { found, name, instead })
     }
 }
 
-/// Says what it is, and what to write in its place.
+/// Names the character, and says what to write instead.
 impl fmt::Display for LookAlike {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (U+{:04X}): {}", self.name, u32::from(self.found), self.instead)

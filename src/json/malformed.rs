@@ -1,5 +1,5 @@
-//! Why and where a text is not JSON. An error names its position and kind, never the text around it; of the text only a
-//! character that can't be seen, or that looks like one of JSON's own, is named.
+//! Why and where a text is not JSON. An error has a position and a kind, but never the text around it; only a character
+//! that is invisible, or that looks like one of JSON's own, is named.
 
 use std::fmt;
 
@@ -33,16 +33,16 @@ impl Malformed {
         Lines::default().malformed(text, at, what)
     }
 
-    /// What another reader of JSON found where this one finds nothing.
+    /// For a mistake that another JSON reader found and this one does not.
     pub(super) fn of(error: &serde_json::Error) -> Self {
         Self { what: "this JSON can't be read,", found: None, line: error.line(), column: error.column() }
     }
 }
 
-/// Counts the lines of a text, each once, for positions that follow one another.
+/// Counts the lines of a text, each once, for positions in ascending order.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    /// How many line breaks were passed.
+    /// How many line breaks are before the position.
     passed: usize,
     /// Where the current line begins.
     start: usize,
@@ -50,7 +50,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// A fault at a position that is not before the last one.
+    /// A mistake at a position that is not before the last one.
     pub(super) fn malformed(&mut self, text: &[u8], at: usize, what: Fault) -> Malformed {
         let at = at.min(text.len());
         for newline in memchr::memchr_iter(b'\n', &text[self.at..at]) {

@@ -27,13 +27,13 @@ pub use names::{Type, kind, pointer, pointer_part};
 pub use repeated::repeated_member;
 pub use view::{Array, Json, Object};
 
-/// The text of a value as it came. Copies share it.
+/// The original text of a value. Clones share it.
 pub type Source = ByteString;
 
 /// The most bytes of a text; more than a request's body may have.
 const BYTES_MAX: usize = 1 << 30;
-/// The deepest nesting, as in common parsers: parsing takes stack, and a receiver must be able to parse what was
-/// parsed here.
+/// The deepest nesting, as in common parsers: parsing needs stack, and receivers must be able to parse what was parsed
+/// here.
 const DEPTH_MAX: usize = 127;
 /// An object with more members than this is searched by a sorted index of its names.
 const MEMBERS_UNORDERED_MAX: usize = 16;
@@ -48,9 +48,9 @@ pub struct Document {
     members: Vec<Member>,
     ordered: Vec<Ordered>,
     root: Node,
-    /// Where the root stands in the text; `None` where it is not as it came.
+    /// The position of the root in the text; `None` if it was changed.
     source: Option<Span>,
-    /// Where the arrays and objects among the root's members stand in the text, with their names.
+    /// The positions of the arrays and objects among the root's members, with their names.
     sources: Vec<(Span, Span)>,
 }
 
@@ -64,7 +64,7 @@ enum Node {
     String(Span),
     Array(Row),
     Object(Row),
-    /// An object with an order of its names, by its place in [`Document::ordered`].
+    /// An object with a sorted index of its names, by its position in [`Document::ordered`].
     Ordered(u32),
 }
 
@@ -91,7 +91,7 @@ struct Row {
     count: u32,
 }
 
-/// A large object: its members as they came, and their places in the order of their names.
+/// A large object: its members in their order, and their positions sorted by name.
 #[derive(Debug, Clone)]
 struct Ordered {
     row: Row,
@@ -113,7 +113,7 @@ impl Document {
         }
     }
 
-    /// Reads a text as it was received; of an array each element becomes a document of its own.
+    /// Reads a text as it was received; each element of an array becomes a separate document.
     pub fn read_each(bytes: &Bytes) -> Result<Parsed, Malformed> {
         elements::each(bytes)
     }
@@ -123,18 +123,18 @@ impl Document {
         Self { root: Node::Object(Row::default()), ..Self::default() }
     }
 
-    /// Bytes that it needs beside its text.
+    /// The memory that it needs in addition to its text.
     pub fn heap_bytes(&self) -> usize {
         let ordered = self.ordered.iter().map(|ordered| size_of::<Ordered>() + ordered.order.len() * size_of::<u32>());
         self.made.capacity() + self.members.capacity() * size_of::<Member>() + ordered.sum::<usize>()
     }
 
-    /// The value that the document stands for.
+    /// The document's value.
     pub fn root(&self) -> Json<'_> {
         self.json(self.root)
     }
 
-    /// The root's members, where it is an object.
+    /// The root's members, if it is an object.
     pub fn object(&self) -> Option<Object<'_>> {
         match self.root() {
             Json::Object(object) => Some(object),
@@ -142,18 +142,18 @@ impl Document {
         }
     }
 
-    /// The document of a member of the root, which need not be copied.
+    /// The document of a member of the root, without a copy.
     pub fn into_member(mut self, name: &str) -> Option<Self> {
         self.root = self.object()?.node(name)?;
-        // Of a name that is there twice the last value counts.
+        // The last value of a repeated name counts.
         let source = self.sources.iter().rev().find(|(own, _)| self.text_of(*own) == name);
         self.source = source.map(|(_, value)| *value);
         self.sources = Vec::new();
         Some(self)
     }
 
-    /// The text of an array or object that is the root, as it came and without a copy; `None` where it was made or
-    /// changed here.
+    /// The original text of an array or object that is the root, without a copy; `None` if it was created or changed
+    /// here.
     pub fn source(&self) -> Option<Source> {
         let Span { start, length } = self.source?;
         let bytes = self.text.as_bytes().slice(start as usize..(start + length) as usize);
@@ -198,10 +198,10 @@ impl PartialEq for Document {
     }
 }
 
-/// Reads a text as it was received into a tree, for documents that are taken apart and changed.
+/// Reads a text as it was received into a tree, for documents that are changed.
 pub fn read_value(bytes: &[u8]) -> Result<Value, Malformed> {
     let text = encoding::text(bytes)?;
-    // The messages are those of the one reader, wherever JSON is read.
+    // All messages come from the one reader, wherever JSON is read.
     serde_json::from_str(text).map_err(|error| match Document::read(text.into()) {
         Err(malformed) => malformed,
         Ok(_) => Malformed::of(&error),

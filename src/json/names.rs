@@ -1,4 +1,4 @@
-//! How messages name a value's type, and where in a document it is.
+//! How messages name a value's type and its position in a document.
 
 use serde_json::Value;
 
@@ -50,7 +50,7 @@ pub fn kind(value: &Value) -> &'static str {
     Type::of(value).word()
 }
 
-/// A JSON Pointer (RFC 6901) to a member of what another pointer names.
+/// A JSON Pointer (RFC 6901) to a member of the value that another pointer names.
 pub fn pointer(base: &str, name: &str) -> String {
     format!("{base}/{}", pointer_part(name))
 }

@@ -1,17 +1,17 @@
-//! Finds members that an object has twice. Readers of JSON take the last one in silence; where a person writes the
-//! text, it is a mistake.
+//! Finds repeated members of an object. JSON readers silently take the last one; in a text that a person writes, it is
+//! a mistake.
 
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// The JSON Pointer of the first member below `below` (a JSON Pointer) that its object has twice; `None`: there is
-/// none, or the text is no JSON.
+/// The JSON Pointer of the first repeated member below `below` (a JSON Pointer); `None` if there is none, or if the
+/// text is not JSON.
 pub fn repeated_member(text: &[u8], below: &str) -> Option<String> {
     let mut search = Search { pointer: String::new(), below, found: None };
     let mut reader = serde_json::Deserializer::from_slice(text);
-    // Ends early with an error where one is found.
+    // Stops with an error at the first one.
     let _ = (&mut search).deserialize(&mut reader);
     search.found
 }
@@ -23,7 +23,7 @@ struct Search<'b> {
 }
 
 impl Search<'_> {
-    /// Whether the place is below the one that is looked at, or on the way to it.
+    /// Whether the position is below the searched one, or on the way to it.
     fn concerns(&self) -> bool {
         self.pointer.starts_with(self.below) || self.below.starts_with(&self.pointer)
     }

@@ -141,7 +141,7 @@ fn digits_and_order_stay() {
 }
 
 #[test]
-fn a_mistake_is_told_by_its_place() {
+fn a_mistake_is_reported_by_its_position() {
     for (text, expected) in [
         ("{\n \"a\": secret}", "a JSON value belongs here, at line 2 column 7"),
         ("[1", "the JSON text ends too early, at line 1 column 3"),
@@ -172,9 +172,9 @@ fn elements_become_documents() {
     assert!(matches!(too_deep, Ok(Parsed::Many(elements)) if elements[0].is_err()));
 }
 
-/// A body of many small elements must not take many times its own length.
+/// A body of many small elements must not need many times its own length.
 #[test]
-fn elements_take_no_more_room_than_their_members_need() {
+fn elements_need_no_more_memory_than_their_members() {
     let text = format!("[{}{{\"a\":[1,2]}}]", "{},".repeat(10_000));
     let Ok(Parsed::Many(elements)) = Document::read_each(&Bytes::copy_from_slice(text.as_bytes())) else {
         panic!("an array")

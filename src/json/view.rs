@@ -30,7 +30,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// A number, as near as 64 bits come to it.
+    /// A number, as close as 64 bits represent it.
     pub fn as_f64(self) -> Option<f64> {
         match self {
             Self::Number(digits) => digits.parse().ok().filter(|number: &f64| number.is_finite()),
@@ -118,7 +118,7 @@ impl PartialEq for Array<'_> {
 pub struct Object<'a> {
     document: &'a Document,
     members: &'a [Member],
-    /// Places in the order of the names; empty for a small object.
+    /// Positions sorted by name; empty for a small object.
     order: &'a [u32],
 }
 

@@ -29,7 +29,7 @@ const FOUND_AT_ONCE: usize = 32;
 pub(super) struct Context {
     pub(super) live: Arc<Live>,
     pub(super) metrics: Arc<Metrics>,
-    /// The journal, where there is one.
+    /// The journal, if there is one.
     pub(super) keep: Option<Arc<dyn Keep>>,
 }
 
@@ -54,7 +54,7 @@ pub(super) struct Cursor {
 enum Charged {
     Measured(Measured),
     Reserved(Reserved),
-    /// No event is being matched.
+    /// Only while one of the others replaces another.
     Nothing,
 }
 
@@ -144,7 +144,7 @@ impl Cursor {
         let buckets = self.listeners.as_ref().map_or(&[][..], |(_, buckets)| buckets);
         let limits = self.context.live.matching();
         // A panic over one event costs that event only.
-        match catch_unwind(AssertUnwindSafe(|| matching.some(buckets, limits))) {
+        match catch_unwind(AssertUnwindSafe(|| matching.search_some(buckets, limits))) {
             Ok(matching) if !matching.is_over => self.matching = Some(matching),
             Ok(matching) => {
                 self.context.metrics.deliveries.dropped.inc_by(Dropped::FilterTooCostly, matching.too_costly);
@@ -180,7 +180,7 @@ impl Cursor {
         self.matching.is_some() || self.events.len() > 0
     }
 
-    /// What it has found.
+    /// The matched events that fire something.
     pub(super) fn fired(&self) -> impl Iterator<Item = &Fired> {
         self.fired.iter()
     }
@@ -217,7 +217,7 @@ impl Cursor {
 
 impl Matching {
     /// Continues the search over some more candidates.
-    fn some(mut self, buckets: &[Bucket<LiveTrigger>], limits: &FilterLimits) -> Self {
+    fn search_some(mut self, buckets: &[Bucket<LiveTrigger>], limits: &FilterLimits) -> Self {
         drill::point(drill::Stage::Matcher);
         let Some(data) = self.event.data.object() else {
             self.is_over = true;

@@ -75,7 +75,7 @@ impl Unfinished {
     pub(super) fn add(&self, fired: &Fired) -> Result<std::vec::IntoIter<Kept>, Refusal> {
         let mut state = self.state();
         let added = add(state.request.as_mut(), std::iter::once(fired), false);
-        added.inspect_err(|refusal| state.admission.answer_instead(Err(refusal.clone())))
+        added.inspect_err(|refusal| state.admission.replace_response(Err(refusal.clone())))
     }
 
     /// One cursor is finished. The last one commits the request.
@@ -90,7 +90,7 @@ impl Unfinished {
                 let admission = Box::new(Arc::clone(&state.admission));
                 state.request.hold(admission);
             }
-            Err(refusal) => state.admission.answer_instead(Err(refusal)),
+            Err(refusal) => state.admission.replace_response(Err(refusal)),
         }
     }
 

@@ -139,7 +139,7 @@ impl Worker for Matching {
 
     fn panicked(&self, request: &mut Request) -> Progress {
         self.metrics.deliveries.dropped.inc(Dropped::Panic);
-        request.admission.answer_instead(Err(Refusal::Panic));
+        request.admission.replace_response(Err(Refusal::Panic));
         Progress::Done
     }
 }
@@ -184,7 +184,7 @@ impl Matching {
 
     fn refuse(&self, request: &Request, refusal: Refusal) {
         refusal.count(&self.metrics);
-        request.admission.answer_instead(Err(refusal));
+        request.admission.replace_response(Err(refusal));
     }
 }
 

@@ -1,7 +1,7 @@
-//! Array consistency across `$or`. Fields that must hold in the same element of a list have to be looked at together;
-//! a branch of `$or` that names a field below the same member as another part of the pattern is such a field. Where
-//! that is so, and only there, the parts that share a member become alternatives: each branch together with all that it
-//! shares a member with. After that the parts of a level can be judged one by one, each by itself.
+//! Array consistency across `$or`. Fields that must hold in the same element of a list have to be evaluated together.
+//! That concerns a branch of `$or` that names a field below the same member as another part of the pattern. In that
+//! case, and only then, the parts that share a member become alternatives: each branch combined with all parts that it
+//! shares a member with. After that, the parts of a level can be evaluated one by one.
 
 use std::collections::HashMap;
 
@@ -10,21 +10,21 @@ use super::read::{Body, Item, Level};
 
 /// The most alternatives of one pattern; event-ruler's limit, too.
 const ALTERNATIVES_MAX: usize = 1_000;
-/// The most lists of tests after that; what a pattern takes in memory is bounded by it.
+/// The most lists of tests afterwards; it bounds the memory of a pattern.
 const LEAVES_MAX: usize = 4_000;
 
-/// Rewrites levels, and counts what becomes of them.
+/// Rewrites levels, and counts the results.
 #[derive(Debug, Default)]
 pub(super) struct Alternatives {
     alternatives: usize,
     leaves: usize,
 }
 
-/// How a part of a level uses a member: only as a value, or also by what is below it.
+/// How a part of a level uses a member: only its value, or also members below it.
 type Uses = HashMap<u32, bool>;
 
 impl Alternatives {
-    /// The same level, with parts that share nothing.
+    /// An equivalent level whose parts share nothing.
     pub(super) fn separate(&mut self, level: Level) -> Result<Level, PatternError> {
         let mut separate = Vec::with_capacity(level.len());
         for group in groups(level) {
@@ -91,7 +91,7 @@ impl Alternatives {
     }
 }
 
-/// Parts of a level by what they share; the order stays as it was.
+/// Groups the parts of a level by shared members; the order is kept.
 fn groups(level: Level) -> Vec<Level> {
     let mut groups: Vec<(Uses, Level)> = Vec::with_capacity(level.len());
     for item in level {
@@ -115,7 +115,7 @@ fn groups(level: Level) -> Vec<Level> {
     groups.into_iter().map(|(_, items)| items).collect()
 }
 
-/// Two values of one member need not be of one element; what is below it does.
+/// Two values of one member may come from different elements; members below it must come from the same one.
 fn share(left: &Uses, right: &Uses) -> bool {
     left.iter().any(|(name, below)| right.get(name).is_some_and(|other| *below || *other))
 }

@@ -1,20 +1,20 @@
-//! The conditions of a pattern as they were written, for those who judge whether it can ever match.
+//! The conditions of a pattern as they were written, for checks whether it can ever match.
 
 use serde_json::{Map, Value};
 
 use super::pattern::Pattern;
 
-/// The most ways to match that are looked at for conditions that exclude each other.
+/// The most ways to match that are checked for conditions that exclude each other.
 const WAYS_MAX: usize = 1_000;
 
 /// One list of tests.
 #[derive(Debug, Clone)]
 pub struct Condition<'p> {
-    /// Where it stands: a JSON Pointer into the pattern.
+    /// Its position: a JSON Pointer into the pattern.
     pub pointer: String,
-    /// The names on the way to its field.
+    /// The names on the path to its field.
     pub path: Vec<&'p str>,
-    /// The tests, of which one must hold.
+    /// The tests, one of which must hold.
     pub tests: &'p [Value],
 }
 
@@ -53,8 +53,8 @@ fn walk<'p>(members: &'p Map<String, Value>, at: &str, path: &mut Vec<&'p str>, 
     }
 }
 
-/// Two conditions on one field of which no single value meets both, where no other way to match is left: the pointers
-/// of both. A list that holds two values could still meet them.
+/// The pointers of two conditions on one field that no single value meets, if there is no other way to match. A list
+/// with two values could still meet them.
 pub fn excluding(source: &Value) -> Option<(String, String)> {
     let Value::Object(members) = source else { return None };
     let ways = ways(members, "", &[])?;
@@ -70,7 +70,7 @@ pub fn excluding(source: &Value) -> Option<(String, String)> {
     first
 }
 
-/// The ways in which all of an object can match; `None`: there are too many to look at.
+/// The ways in which an object can match; `None` if there are too many to check.
 fn ways<'p>(members: &'p Map<String, Value>, at: &str, path: &[&'p str]) -> Option<Vec<Vec<Condition<'p>>>> {
     let mut whole = vec![Vec::new()];
     for (name, value) in members {
@@ -100,7 +100,7 @@ fn exclude(left: &[Value], right: &[Value]) -> bool {
     left.iter().all(|one| right.iter().all(|other| differ(one, other) || differ(other, one)))
 }
 
-/// Whether a value that meets the one test can't meet the other, as far as is easily seen.
+/// Whether a value that meets one test can't meet the other, as far as a simple check shows.
 fn differ(one: &Value, other: &Value) -> bool {
     let absent = |test: &Value| test.get("exists") == Some(&Value::Bool(false));
     match one {
@@ -109,7 +109,7 @@ fn differ(one: &Value, other: &Value) -> bool {
             (Some(_), Some(_)) => !within(one, other),
             _ => false,
         },
-        // A plain value: the other test is asked of it.
+        // A plain value: check it against the other test.
         value => !holds(other, value),
     }
 }
@@ -118,7 +118,7 @@ fn bounds(test: &Value) -> Option<&Value> {
     test.get("numeric")
 }
 
-/// Whether some number may lie within both ranges: one of the ends of either does, or lies open beside it.
+/// Whether a number can be in both ranges: one of the ends is in both, or is an open end beside it.
 fn within(one: &Value, other: &Value) -> bool {
     let numbers = |test: &Value| -> Vec<f64> {
         let words = test.get("numeric").and_then(Value::as_array);
@@ -143,7 +143,7 @@ fn within(one: &Value, other: &Value) -> bool {
     low <= other_high && other_low <= high
 }
 
-/// Whether a plain value meets a test, by the code that matches.
+/// Whether a plain value meets a test, with the code that matches events.
 fn holds(test: &Value, value: &Value) -> bool {
     let Ok(pattern) = Pattern::new(&serde_json::json!({"value": [test]})) else { return true };
     let document = crate::json::Document::from(&serde_json::json!({"value": value}));

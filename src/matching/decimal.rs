@@ -5,21 +5,21 @@ use std::cmp::Ordering;
 
 /// How many significant digits a [`Decimal`] holds as an integer; the digits after them stay text.
 const HEAD_DIGITS: u32 = 19;
-/// An exponent beyond this stands for all that are. A pattern's numbers stay below it, see [`EXPONENT_MAX`].
+/// The exponent for all numbers beyond it. A pattern's numbers stay below it, see [`EXPONENT_MAX`].
 const EXPONENT_CLAMP: i64 = 1 << 60;
-/// The greatest power of ten of a number in a pattern. Events may hold any: they compare as greater.
+/// The greatest power of ten of a number in a pattern. Events may have any: they compare as greater.
 pub(super) const EXPONENT_MAX: i64 = 1_000_000_000;
 
 /// A number: sign, power of ten of its first digit, and its significant digits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Decimal<'t> {
-    /// -1, 0 or 1. For 0 the rest means nothing.
+    /// -1, 0 or 1. For 0 the other fields have no meaning.
     pub(super) sign: i8,
     /// The power of ten of the first significant digit.
     pub(super) exponent: i64,
-    /// The first 19 significant digits, as if there were as many.
+    /// The first 19 significant digits, padded with zeros.
     pub(super) head: u64,
-    /// The text of the digits after those, perhaps with a point in it; empty where all are zero.
+    /// The text of the digits after those, which may contain a point; empty if all are zero.
     pub(super) tail: &'t str,
 }
 
@@ -75,11 +75,11 @@ impl<'t> Decimal<'t> {
         }
     }
 
-    /// A number that grows with this one, or stays the same: a coarse order for looking up.
+    /// An integer that never decreases as the number grows: a coarse order for look-ups.
     pub(super) fn coarse(self) -> i64 {
         const EXPONENT_COARSE: i64 = 1 << 11;
         let exponent = self.exponent.clamp(-EXPONENT_COARSE, EXPONENT_COARSE - 1) + EXPONENT_COARSE;
-        // At the ends of the clamp all numbers have to look alike.
+        // At the ends of the clamp all numbers must be equal.
         let head = match exponent {
             0 => 0,
             e if e == 2 * EXPONENT_COARSE - 1 => i64::MAX >> 13,
@@ -88,7 +88,7 @@ impl<'t> Decimal<'t> {
         i64::from(self.sign) * (exponent << 50 | (head & ((1 << 50) - 1)))
     }
 
-    /// The digits after the head, without the zeros at their end.
+    /// The digits after the head, without trailing zeros.
     pub(super) fn tail_digits(self) -> impl Iterator<Item = u8> + use<'t> {
         let significant = self.tail.trim_end_matches(['0', '.']);
         significant.bytes().filter(|byte| *byte != b'.')

@@ -1,14 +1,16 @@
 //! Why a pattern is refused.
 
-/// Where, what kind of mistake, and which shape is wanted instead.
+const TOO_LARGE: &str = "pattern_too_large";
+
+/// Where the mistake is, its kind, and the required form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{pointer}: {detail}")]
 pub struct PatternError {
-    /// Where: a JSON Pointer into the pattern.
+    /// A JSON Pointer into the pattern.
     pub pointer: String,
-    /// What kind of mistake; stable.
+    /// The kind of mistake. Stable.
     pub code: &'static str,
-    /// What is wrong and what instead.
+    /// What is wrong and what to write instead.
     pub detail: String,
 }
 
@@ -17,13 +19,18 @@ impl PatternError {
         Self { pointer: pointer.to_owned(), code, detail: detail.into() }
     }
 
-    /// The shape is wrong.
+    /// The form is wrong.
     pub(super) fn shape(pointer: &str, detail: impl Into<String>) -> Self {
         Self::new(pointer, "bad_pattern", detail)
     }
 
-    /// It is more than a pattern may have.
+    /// The pattern exceeds a bound.
     pub(super) fn too_large(pointer: &str, detail: impl Into<String>) -> Self {
-        Self::new(pointer, "pattern_too_large", detail)
+        Self::new(pointer, TOO_LARGE, detail)
+    }
+
+    /// Whether the pattern is too large, so that no more of it is read.
+    pub(super) fn is_of_size(&self) -> bool {
+        self.code == TOO_LARGE
     }
 }

@@ -1,29 +1,23 @@
 //! Evaluates a pattern on the data of an event: without an allocation, within a budget of steps, and with an observer
-//! that explain uses and matching compiles away.
+//! that `explain` uses and that the compiler removes for matching.
 //!
-//! A list stands for one of its elements. A field that is looked for below a list is looked for in each of them, and
-//! all that a pattern says below one member has to hold in the same element.
+//! A list stands for one of its elements. A field below a list is looked up in each element, and all conditions below
+//! one member have to hold in the same element.
 
 use std::collections::HashMap;
 
 use super::decimal::Decimal;
-use super::folding;
-use super::network::Address;
+use super::operators::{self, Scalar};
 use super::pattern::Pattern;
 use super::program::{Below, Op};
-use super::steps::{Steps, TooCostly};
-use super::wildcard;
+use super::steps::{BYTES_PER_STEP, Steps, TooCostly};
 use crate::json::{Json, Object};
 
-/// Numbers with a longer text are remembered, so that it is read once for an event; a shorter one is read as fast as
-/// it would be found.
+/// Numbers with a longer text are cached, so that each is parsed once for an event. Parsing a shorter one is as fast as
+/// a look-up.
 const NUMBER_BYTES_UNREMEMBERED: usize = 32;
-/// Bytes of a text that are searched, or of a number that is read, in the time of a step.
-const BYTES_PER_STEP: usize = 64;
-/// Bytes of a text that are folded in the time of a step.
-const FOLDED_BYTES_PER_STEP: usize = 8;
 
-/// The data of an event while patterns are evaluated on it.
+/// The data of an event during the evaluation of patterns.
 #[derive(Debug)]
 pub struct Subject<'d> {
     pub(super) data: Object<'d>,
@@ -37,7 +31,7 @@ impl<'d> Subject<'d> {
         Self { data, numbers: HashMap::default() }
     }
 
-    /// Reads a number, a long one once.
+    /// Parses a number; a long one only once.
     pub(super) fn number(&mut self, text: &'d str, steps: &mut Steps) -> Result<Decimal<'d>, TooCostly> {
         if text.len() <= NUMBER_BYTES_UNREMEMBERED {
             return Ok(Decimal::new(text));
@@ -53,14 +47,14 @@ impl<'d> Subject<'d> {
     }
 }
 
-/// Follows an evaluation. The defaults look away.
+/// Follows an evaluation. By default it does nothing.
 pub(super) trait Observer<'d> {
-    /// What to come back to.
+    /// A state to return to.
     type Mark: Copy;
     fn mark(&self) -> Self::Mark;
-    /// One of several ways begins, which share the mark.
+    /// One of several alternatives begins; they share the mark.
     fn retry(&mut self, _: Self::Mark) {}
-    /// One of the ways held, so that what failed since the mark does not count.
+    /// One of the alternatives held, so that failures since the mark do not count.
     fn forgive(&mut self, _: Self::Mark) {}
     fn enter(&mut self, _: &str) {}
     fn element(&mut self, _: usize) {}
@@ -77,7 +71,7 @@ impl Observer<'_> for Unobserved {
 }
 
 impl Pattern {
-    /// Whether an event with this data is meant.
+    /// Whether an event with this data matches.
     pub fn matches(&self, subject: &mut Subject<'_>, steps: &mut Steps) -> Result<bool, TooCostly> {
         self.observe(subject, steps, &mut Unobserved)
     }
@@ -104,7 +98,7 @@ struct Evaluation<'a, 'd, O> {
 }
 
 impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
-    /// Whether all operations from `at` to `end` hold of an object, or of what has no members.
+    /// Whether all operations from `at` to `end` hold for an object, or for a value without members.
     fn level(&mut self, mut at: usize, end: usize, value: Option<Json<'d>>) -> Decided {
         while at < end {
             let (holds, next) = match self.pattern.operations[at] {
@@ -148,7 +142,7 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
         Ok(false)
     }
 
-    /// Whether all operations hold below a member: in one and the same element, where it is a list.
+    /// Whether all operations hold below a member: in the same element, if it is a list.
     fn below(&mut self, at: usize, end: usize, value: Option<Json<'d>>) -> Decided {
         match value {
             Some(Json::Array(elements)) if !elements.is_empty() => {
@@ -170,7 +164,7 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
         }
     }
 
-    /// Whether one test of a leaf holds of a value, or of an element of a list.
+    /// Whether one test of a leaf holds for a value, or for an element of a list.
     fn leaf(&mut self, at: usize, value: Option<Json<'d>>) -> Decided {
         let holds = match self.existence(at, value)? {
             (true, _) => true,
@@ -200,7 +194,7 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
         Ok((false, at))
     }
 
-    /// Only a scalar exists: objects and empty lists hold none of their own.
+    /// Only scalars count as existing: objects and empty lists do not.
     fn has_scalar(&mut self, value: Json<'d>) -> Decided {
         self.steps.take(1)?;
         match value {
@@ -251,60 +245,21 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
     }
 
     fn test(&mut self, at: usize, value: Scalar<'d>) -> Decided {
-        let text_of = |span| self.pattern.text.get(span);
-        Ok(match (self.pattern.operations[at], value) {
-            (Op::AnythingBut { operations }, value) => {
+        match self.pattern.operations[at] {
+            Op::AnythingBut { operations } => {
                 let first = at + 1;
-                !self.some_test(first, first + operations as usize, value)?
+                Ok(!self.some_test(first, first + operations as usize, value)?)
             }
-            (Op::Null, Scalar::Null) => true,
-            (Op::Bool(own), Scalar::Bool(truth)) => own == truth,
-            (Op::Number(own), Scalar::Number(number)) => {
-                self.steps.take(number.tail.len() / BYTES_PER_STEP)?;
-                self.pattern.text.decimal(own) == number
-            }
-            (Op::Range { bounds }, Scalar::Number(number)) => {
-                self.steps.take(number.tail.len() / BYTES_PER_STEP)?;
-                let bounds = &self.pattern.operations[at + 1..][..usize::from(bounds)];
-                bounds.iter().all(|bound| match bound {
-                    Op::Bound(comparison, own) => comparison.holds(number, self.pattern.text.decimal(*own)),
-                    _ => false,
-                })
-            }
-            (Op::Text(own), Scalar::Text(text)) => text_of(own) == text,
-            (Op::Prefix(own), Scalar::Text(text)) => text.starts_with(text_of(own)),
-            (Op::Suffix(own), Scalar::Text(text)) => text.ends_with(text_of(own)),
-            (Op::EqualFolded(own), Scalar::Text(text)) => {
-                let own = text_of(own);
-                self.steps.take(own.len() / FOLDED_BYTES_PER_STEP)?;
-                folding::equal(text, own)
-            }
-            (Op::PrefixFolded(own), Scalar::Text(text)) => {
-                let own = text_of(own);
-                self.steps.take(own.len() / FOLDED_BYTES_PER_STEP)?;
-                folding::begins(text, own)
-            }
-            (Op::SuffixFolded(own), Scalar::Text(text)) => {
-                let own = text_of(own);
-                self.steps.take(own.len() / FOLDED_BYTES_PER_STEP)?;
-                folding::ends(text, own)
-            }
-            (Op::Wildcard(pieces), Scalar::Text(text)) => {
-                self.steps.take(pieces as usize + text.len() / BYTES_PER_STEP)?;
-                let pieces = &self.pattern.operations[at + 1..][..pieces as usize];
-                wildcard::matches(text, pieces.iter().map(|piece| self.pattern.piece(piece)))
-            }
-            (Op::Within(network), Scalar::Text(text)) => Address::new(text).is_some_and(|a| network.holds(a)),
-            _ => false,
-        })
+            op => operators::holds(op, &self.pattern.operations[at + 1..], &self.pattern.text, value, self.steps),
+        }
     }
 
-    /// Lists of tests of a member, and what must hold below it: all in the same element, where it is a list.
+    /// Lists of tests of a member, and conditions below it: all must hold in the same element, if it is a list.
     fn mixed(&mut self, at: usize, end: usize, value: Option<Json<'d>>) -> Decided {
         let mut pending = 0_u64;
         let (mut leaf, mut place) = (at, 0_u32);
         while leaf < end && matches!(self.pattern.operations[leaf], Op::Leaf { .. }) {
-            // Past what the set can hold, each list is judged by itself.
+            // Beyond the capacity of the set, each list is evaluated on its own.
             let next = self.pattern.next(leaf);
             if place >= u64::BITS {
                 if !self.leaf(leaf, value)? {
@@ -338,7 +293,7 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
                 for element in elements.iter().filter(is_scalar) {
                     pending = self.met(leaves, level, element, pending)?;
                 }
-                // A scalar has nothing below it, so that only what must be absent can hold there.
+                // A scalar has no members, so that only conditions of absence can hold below it.
                 let scalars = elements.iter().any(|element| is_scalar(&element));
                 if scalars && pending == 0 && self.level(level, end, None)? {
                     return Ok(true);
@@ -356,7 +311,7 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
         }
     }
 
-    /// Which lists of tests are still not met with this scalar.
+    /// Which lists of tests are still unmet after this scalar.
     fn met(&mut self, leaves: usize, level: usize, scalar: Json<'d>, mut pending: u64) -> Result<u64, TooCostly> {
         let (mut leaf, mut place) = (leaves, 0_u32);
         while leaf < level && place < u64::BITS {
@@ -368,22 +323,4 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
         }
         Ok(pending)
     }
-}
-
-impl Pattern {
-    fn piece(&self, op: &Op) -> &str {
-        match op {
-            Op::Piece(span) => self.text.get(*span),
-            _ => "",
-        }
-    }
-}
-
-/// A value that tests are asked of.
-#[derive(Clone, Copy)]
-enum Scalar<'d> {
-    Null,
-    Bool(bool),
-    Number(Decimal<'d>),
-    Text(&'d str),
 }

@@ -1,5 +1,5 @@
-//! Why a pattern does not match: the same evaluation, with an observer that notes where it failed. Where there were
-//! several ways to match (branches of `$or`, elements of a list), it tells of the one that came furthest.
+//! Why a pattern does not match: the same evaluation, with an observer that records where it failed. If there were
+//! several ways to match (branches of `$or`, elements of a list), it reports the one that got furthest.
 
 use serde_json::value::RawValue;
 
@@ -15,16 +15,16 @@ const VALUE_BYTES_MAX: usize = 1_024;
 /// The condition that failed.
 #[derive(Debug)]
 pub struct Mismatch {
-    /// Where its value is or would be: a JSON Pointer into the data.
+    /// The position of its value, present or not: a JSON Pointer into the data.
     pub path: String,
     /// The list of tests as it was written.
     pub condition: Box<RawValue>,
-    /// The value that was found, as JSON; `None`: there is none, or it is long.
+    /// The value that was found, as JSON; `None` if there is none, or if it is long.
     pub value: Option<String>,
 }
 
 impl Pattern {
-    /// Why an event with this data is not meant; `None`: it is.
+    /// Why an event with this data does not match; `None` if it matches.
     pub fn explain(&self, subject: &mut Subject<'_>, steps: &mut Steps) -> Result<Option<Mismatch>, TooCostly> {
         let mut trace = Trace::default();
         if self.observe(subject, steps, &mut trace)? {
@@ -43,7 +43,7 @@ impl Pattern {
     }
 }
 
-/// A value as JSON where it is short enough to be read.
+/// A value as JSON, if it is short enough.
 fn shown(value: Json<'_>) -> Option<String> {
     let mut json = String::new();
     write(value, &mut json)?;
@@ -83,9 +83,9 @@ struct Trace<'d> {
     path: String,
     /// Where the parts of the path begin.
     parts: Vec<usize>,
-    /// How many conditions held on the way that is tried.
+    /// How many conditions held in the current attempt.
     held: usize,
-    /// Failures, each further than the one before.
+    /// Failures, each further than the previous one.
     furthest: Vec<Failure<'d>>,
 }
 

@@ -1,10 +1,10 @@
-//! `equals-ignore-case`: two texts are equal if they are after Unicode simple case folding, character by
-//! character (CaseFolding.txt, statuses C and S). It is symmetric, and knows no language: ß equals ẞ but not ss, ς and Σ
-//! equal σ, the Kelvin sign equals k, ſ equals s, and İ and ı equal nothing but themselves.
+//! `equals-ignore-case`: two texts are equal if they are equal after Unicode simple case folding, character by
+//! character (CaseFolding.txt, statuses C and S). It is symmetric and independent of language: ß equals ẞ but not ss, ς
+//! and Σ equal σ, the Kelvin sign equals k, ſ equals s, and İ and ı equal only themselves.
 
 use icu_casemap::CaseMapper;
 
-/// What a character becomes.
+/// The folded character.
 pub(super) fn fold(c: char) -> char {
     if c.is_ascii() { c.to_ascii_lowercase() } else { CaseMapper::new().simple_fold(c) }
 }
@@ -14,18 +14,18 @@ pub(super) fn folded(text: &str) -> String {
     text.chars().map(fold).collect()
 }
 
-/// Whether a text equals one that is folded already.
+/// Whether a text equals one that is already folded.
 pub(super) fn equal(text: &str, folded: &str) -> bool {
     text.chars().map(fold).eq(folded.chars())
 }
 
-/// Whether a text begins with one that is folded already.
+/// Whether a text begins with one that is already folded.
 pub(super) fn begins(text: &str, folded: &str) -> bool {
     let mut chars = text.chars().map(fold);
     folded.chars().all(|own| chars.next() == Some(own))
 }
 
-/// Whether a text ends with one that is folded already.
+/// Whether a text ends with one that is already folded.
 pub(super) fn ends(text: &str, folded: &str) -> bool {
     let mut chars = text.chars().rev().map(fold);
     folded.chars().rev().all(|own| chars.next() == Some(own))

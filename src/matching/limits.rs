@@ -1,11 +1,11 @@
 //! Bounds of matching; `config/posthaste.toml` has their reasons.
 
-/// What matching may cost, and how many filters may be evaluated on every event.
+/// The cost limits of matching, and how many filters may be evaluated for every event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilterLimits {
-    /// Steps that the filter of one trigger may take on one event.
+    /// Steps that the filter of one trigger may need for one event.
     pub steps_per_trigger_max: usize,
-    /// Steps that one event may take over all triggers that it does not fire.
+    /// Steps that one event may need for all triggers that it does not fire.
     pub steps_per_event_max: usize,
     /// Enabled triggers of one account and event pattern whose filters no lookup can exclude.
     pub unselective_filters_max: usize,

@@ -1,7 +1,7 @@
-//! The filter of a trigger, `where`: the event-pattern language of Amazon EventBridge with the meaning that
-//! aws/event-ruler documents, and what docs/filters.md decides where that is silent. A pattern is read once, when its
-//! trigger is saved or loaded ([`Pattern`]), and evaluated on the borrowed data of an event within a step budget
-//! ([`Steps`]), without an allocation. [`index`] finds the patterns that an event can match among a million.
+//! The filter of a trigger, `where`: the event-pattern language of Amazon EventBridge, with the meaning that
+//! aws/event-ruler documents, and with the decisions of docs/filters.md where that is silent. A pattern is parsed once,
+//! when its trigger is saved or loaded ([`Pattern`]), and evaluated on the borrowed data of an event within a step
+//! budget ([`Steps`]), without an allocation. [`index`] finds the patterns that an event can match among a million.
 //!
 //! Nothing here knows triggers, accounts or event types.
 

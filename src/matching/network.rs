@@ -1,5 +1,5 @@
 //! `cidr`: networks of IPv4 and IPv6 addresses. An IPv4 address in IPv6 form (`::ffff:10.0.0.1`) is that IPv4 address.
-//! Addresses are read strictly: `010.0.0.1` and `1.2.3.4 ` are none.
+//! The parser is strict: `010.0.0.1` and `1.2.3.4 ` are not addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -8,11 +8,11 @@ const MAPPED_BITS: u8 = 96;
 /// The longest text of an address.
 const ADDRESS_BYTES_MAX: usize = 45;
 
-/// A network, its host bits cleared. IPv4 addresses stand in the last four bytes.
+/// A network, with its host bits cleared. IPv4 addresses are in the last four bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Network {
     is_v4: bool,
-    /// How many leading bits tell it apart, of 32 or 128.
+    /// The length of the prefix, of 32 or 128 bits.
     length: u8,
     bytes: [u8; 16],
 }
@@ -38,7 +38,7 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Reads an address; `None`: the text is none.
+    /// Reads an address; `None` if the text is not one.
     pub(super) fn new(text: &str) -> Option<Self> {
         let first = *text.as_bytes().first()?;
         if text.len() > ADDRESS_BYTES_MAX || !(first.is_ascii_hexdigit() || first == b':') {
@@ -51,7 +51,7 @@ impl Address {
         })
     }
 
-    /// The network of this length that it is in; `None`: there is none of the length or kind.
+    /// The network of this length that contains it; `None` if the length or kind does not fit.
     pub(super) fn network(self, is_v4: bool, length: u8) -> Option<Network> {
         let width = if self.is_v4 { 32 } else { 128 };
         if self.is_v4 != is_v4 || length > width {
@@ -91,7 +91,7 @@ impl Network {
         address.network(self.is_v4, self.length) == Some(self)
     }
 
-    /// What tells it apart: whether it is of IPv4, its length, its bits.
+    /// Its identity: whether it is IPv4, its length, its bits.
     pub(super) fn parts(&self) -> (bool, u8, &[u8; 16]) {
         (self.is_v4, self.length, &self.bytes)
     }

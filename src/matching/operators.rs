@@ -1,17 +1,21 @@
-//! Reads the tests of a list: plain values and operators such as `{"prefix": "a"}`.
+//! The tests of a list: plain values and operators such as `{"prefix": "a"}`. This file reads them and decides whether
+//! they hold. To add an operator, add its operation to [`Op`], and its form, its reading and its decision here. An
+//! index key for it, in `index/witness.rs`, is optional: without one, its filter is evaluated for every event.
 
 use serde_json::{Map, Value};
 
+use super::decimal::Decimal;
 use super::error::PatternError;
-use super::folding::folded;
-use super::network::Network;
-use super::program::{Comparison, Number, Op, Span, small};
+use super::folding::{self, folded};
+use super::network::{Address, Network};
+use super::program::{Comparison, Number, Op, Span, Text, small};
 use super::read::{PatternReader, kind};
+use super::steps::{BYTES_PER_STEP, FOLDED_BYTES_PER_STEP, Steps, TooCostly};
 use super::wildcard;
 
 const OPERATORS: &str = "prefix, suffix, equals-ignore-case, wildcard, anything-but, numeric, exists and cidr";
 
-/// What each operator takes.
+/// The form of each operator.
 fn shape(name: &str) -> &'static str {
     match name {
         "prefix" => "{\"prefix\": \"a\"} or {\"prefix\": {\"equals-ignore-case\": \"a\"}}",
@@ -67,7 +71,7 @@ impl PatternReader {
             "numeric" => self.numeric(argument, &at, tests),
             "anything-but" => self.anything_but(argument, &at, tests),
             "exists" => match argument {
-                // Asked once, before the elements of a list are looked at.
+                // Evaluated once, before the elements of a list.
                 Value::Bool(wanted) => {
                     tests.insert(0, Op::Exists(*wanted));
                     Ok(())
@@ -89,7 +93,7 @@ impl PatternReader {
         }
     }
 
-    /// The operators that take a text; `prefix` and `suffix` take one without case, too.
+    /// The operators with a text; `prefix` and `suffix` also have a form without case.
     fn text_test(&mut self, name: &str, argument: &Value, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
         if let (true, Value::Object(members)) = (matches!(name, "prefix" | "suffix"), argument) {
             let mut only = members.iter();
@@ -246,10 +250,63 @@ impl PatternReader {
         })
     }
 
-    /// Where the next string or number of the list stands.
+    /// The span of the next string or number of the list.
     fn scalar(&mut self) -> Span {
         self.scalars.pop_front().expect("each string and number of the list was noted when it was written")
     }
+}
+
+/// A value that is tested.
+#[derive(Clone, Copy)]
+pub(super) enum Scalar<'d> {
+    Null,
+    Bool(bool),
+    Number(Decimal<'d>),
+    Text(&'d str),
+}
+
+/// Whether a test holds for a value. `following` are the operations after it, the first of which may belong to it.
+#[inline]
+pub(super) fn holds(
+    op: Op,
+    following: &[Op],
+    texts: &Text,
+    value: Scalar<'_>,
+    steps: &mut Steps,
+) -> Result<bool, TooCostly> {
+    Ok(match (op, value) {
+        (Op::Null, Scalar::Null) => true,
+        (Op::Bool(own), Scalar::Bool(truth)) => own == truth,
+        (Op::Number(own), Scalar::Number(number)) => {
+            steps.take(number.tail.len() / BYTES_PER_STEP)?;
+            texts.decimal(own) == number
+        }
+        (Op::Range { bounds }, Scalar::Number(number)) => {
+            steps.take(number.tail.len() / BYTES_PER_STEP)?;
+            following[..usize::from(bounds)].iter().all(|bound| match bound {
+                Op::Bound(comparison, own) => comparison.holds(number, texts.decimal(*own)),
+                _ => false,
+            })
+        }
+        (Op::Text(own), Scalar::Text(text)) => texts.get(own) == text,
+        (Op::Prefix(own), Scalar::Text(text)) => text.starts_with(texts.get(own)),
+        (Op::Suffix(own), Scalar::Text(text)) => text.ends_with(texts.get(own)),
+        (Op::EqualFolded(own), Scalar::Text(text)) => folding::equal(text, to_fold(texts.get(own), steps)?),
+        (Op::PrefixFolded(own), Scalar::Text(text)) => folding::begins(text, to_fold(texts.get(own), steps)?),
+        (Op::SuffixFolded(own), Scalar::Text(text)) => folding::ends(text, to_fold(texts.get(own), steps)?),
+        (Op::Wildcard(pieces), Scalar::Text(text)) => {
+            steps.take(pieces as usize + text.len() / BYTES_PER_STEP)?;
+            wildcard::matches(text, following[..pieces as usize].iter().map(|piece| texts.piece(piece)))
+        }
+        (Op::Within(network), Scalar::Text(text)) => Address::new(text).is_some_and(|a| network.holds(a)),
+        _ => false,
+    })
+}
+
+/// A text of the pattern, after charging its comparison without case.
+fn to_fold<'p>(own: &'p str, steps: &mut Steps) -> Result<&'p str, TooCostly> {
+    steps.take(own.len() / FOLDED_BYTES_PER_STEP)?;
+    Ok(own)
 }
 
 impl Comparison {

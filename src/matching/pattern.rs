@@ -1,4 +1,4 @@
-//! A pattern that was read: what evaluates it and what the index files it by.
+//! A parsed pattern: the operations that are evaluated and that the index files it by.
 
 use serde_json::Value;
 
@@ -16,11 +16,16 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Reads a pattern. What earlier versions accepted is read, too; see [`Pattern::complaint`].
+    /// Reads a pattern. What earlier versions accepted is accepted; see [`Pattern::complaint`].
     pub fn new(source: &Value) -> Result<Self, PatternError> {
+        Self::examine(source).map_err(|errors| errors.into_iter().next().expect("what is refused has a mistake"))
+    }
+
+    /// The same; returns each member's first mistake.
+    pub fn examine(source: &Value) -> Result<Self, Vec<PatternError>> {
         let mut reader = PatternReader::default();
         let level = reader.read(source)?;
-        let level = Alternatives::default().separate(level)?;
+        let level = Alternatives::default().separate(level).map_err(|error| vec![error])?;
         let mut layout = Layout { reader: &reader, operations: Vec::new() };
         layout.level(&level);
         let operations = layout.operations.into();
@@ -28,22 +33,22 @@ impl Pattern {
         Ok(Self { text: reader.texts.finish(), operations, complaint })
     }
 
-    /// Why a pattern that is loaded must not be saved anew.
+    /// Why a loaded pattern must not be saved again.
     pub fn complaint(&self) -> Option<&PatternError> {
         self.complaint.as_deref()
     }
 
-    /// The pattern as it was written, without blanks.
+    /// The pattern as it was written, without white space.
     pub fn source(&self) -> Value {
         serde_json::from_str(self.text.source()).expect("the source was written as JSON")
     }
 
-    /// What it takes in memory, in bytes.
+    /// The memory that it needs, in bytes.
     pub fn bytes(&self) -> usize {
         size_of::<Self>() + self.text.bytes() + size_of_val(&*self.operations)
     }
 
-    /// The place of the operation beside this one.
+    /// The index of the operation after this one and all below it.
     pub(super) fn next(&self, at: usize) -> usize {
         match self.operations[at] {
             Op::Field { next, .. } | Op::Any { next } | Op::Branch { next } | Op::Leaf { next, .. } => next as usize,
@@ -65,7 +70,7 @@ impl Layout<'_> {
     fn level(&mut self, level: &Level) {
         for item in level {
             match item {
-                // Each list of tests of a member is judged by itself, unless something below it has to hold, too.
+                // Each list of tests of a member is evaluated on its own, unless conditions below it have to hold too.
                 Item::Field(name, body) => {
                     let of_name = |item: &&Item| matches!(item, Item::Field(other, _) if other == name);
                     let same: Vec<&Item> = level.iter().filter(of_name).collect();
@@ -101,7 +106,7 @@ impl Layout<'_> {
         };
         let name = self.reader.names[name as usize];
         let at = self.begin(Op::Field { name, next: 0, below });
-        // Tests first: the rest may have to look at every element of a list.
+        // Tests first: the others may have to visit every element of a list.
         for body in bodies {
             if let Body::Leaf(leaf) = body {
                 self.leaf(&self.reader.leaves[*leaf]);

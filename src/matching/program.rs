@@ -1,6 +1,6 @@
-//! A compiled pattern: its source text and one row of operations in pre-order, in which each operation says where
-//! the next one beside it stands. Texts are parts of the source wherever they stand there as they are meant, so that
-//! a pattern is two allocations.
+//! A compiled pattern: its source text and one array of operations in pre-order, in which each operation has the index
+//! of the next one beside it. Texts are parts of the source if they need no unescaping, so that a pattern is two
+//! allocations.
 
 use super::decimal::Decimal;
 use super::network::Network;
@@ -12,27 +12,27 @@ pub(super) struct Span {
     length: u32,
 }
 
-/// Marks a part of the texts that stand behind the source.
+/// Marks a part of the texts after the source.
 const MADE: u32 = 1 << 31;
 
-/// The source of a pattern, and behind it the texts that do not stand in it as they are meant.
+/// The source of a pattern, followed by the texts that differ from the source.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Texts {
     pub(super) source: String,
     pub(super) made: String,
 }
 
-/// Both in one.
+/// Both in one allocation.
 #[derive(Debug, Clone)]
 pub(super) struct Text {
     text: Box<str>,
     source_bytes: u32,
 }
 
-/// One operation. `next` is the place of the operation after this one and all that is below it.
+/// One operation. `next` is the index of the operation after this one and all below it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Op {
-    /// All of what is below must hold of the member of this name.
+    /// All operations below must hold for the member of this name.
     Field {
         name: Span,
         next: u32,
@@ -42,16 +42,16 @@ pub(super) enum Op {
     Any {
         next: u32,
     },
-    /// A branch: all of what is below must hold.
+    /// A branch: all operations below must hold.
     Branch {
         next: u32,
     },
-    /// One of the tests below must hold of a value; `source` is their list as it was written.
+    /// One of the tests below must hold for a value; `source` is their list as it was written.
     Leaf {
         source: Span,
         next: u32,
     },
-    /// The value is there, or is not. These come first in their leaf.
+    /// The value exists, or does not. These come first in their leaf.
     Exists(bool),
     Null,
     Bool(bool),
@@ -59,33 +59,33 @@ pub(super) enum Op {
     Number(Number),
     Prefix(Span),
     Suffix(Span),
-    /// The text is folded; so are those of the next two.
+    /// The text is folded, like those of the next two.
     EqualFolded(Span),
     PrefixFolded(Span),
     SuffixFolded(Span),
-    /// So many [`Op::Piece`]s follow, with anything between them.
+    /// This many [`Op::Piece`]s follow, with any text between them.
     Wildcard(u32),
     Piece(Span),
     Within(Network),
-    /// The tests in so many operations after this one; none may hold.
+    /// Followed by this many operations, the tests; none may hold.
     AnythingBut {
         operations: u32,
     },
-    /// The next operation, or the next two, are bounds that must hold.
+    /// Followed by one or two bounds that must hold.
     Range {
         bounds: u8,
     },
     Bound(Comparison, Number),
 }
 
-/// What stands below a field, so that the common cases need not look.
+/// What is below a field, to speed up the common cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Below {
     /// One list of tests.
     Leaf,
     /// Fields and branches.
     Level,
-    /// Several lists of tests, or lists of tests and fields: only where branches of `$or` name one field both ways.
+    /// Several lists of tests, or lists of tests and fields: only if branches of `$or` use a field in both ways.
     Mixed,
 }
 
@@ -98,12 +98,12 @@ pub(super) enum Comparison {
     GreaterOrEqual,
 }
 
-/// A number of a pattern; its later digits stand in the text. Packed, so that an [`Op`] takes 24 bytes.
+/// A number of a pattern; its later digits are in the text. Packed, so that an [`Op`] needs 24 bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Number {
-    /// Twice the exponent, and one more where the number is negative.
+    /// Twice the exponent, plus one if the number is negative.
     exponent_and_sign: i32,
-    /// The high and the low half of the digits; both 0: the number is 0.
+    /// The high and the low half of the digits; both 0 for the number 0.
     head: [u32; 2],
     tail: Span,
 }
@@ -116,7 +116,7 @@ impl Span {
 }
 
 impl Texts {
-    /// Keeps a text that does not stand in the source.
+    /// Stores a text that is not part of the source.
     pub(super) fn make(&mut self, text: &str) -> Span {
         let start = self.made.len();
         self.made.push_str(text);
@@ -158,6 +158,14 @@ impl Text {
     pub(super) fn decimal(&self, number: Number) -> Decimal<'_> {
         number.decimal(self.get(number.tail))
     }
+
+    /// The text of a piece of a wildcard.
+    pub(super) fn piece(&self, op: &Op) -> &str {
+        match op {
+            Op::Piece(span) => self.get(*span),
+            _ => "",
+        }
+    }
 }
 
 impl Comparison {
@@ -173,7 +181,7 @@ impl Comparison {
 }
 
 impl Number {
-    /// Reads the number that stands in the source at this place; `None`: its exponent is too large.
+    /// Parses the number at this part of the source; `None` if its exponent is too large.
     pub(super) fn new(texts: &Texts, at: Span) -> Option<Self> {
         let text = texts.get(at);
         let decimal = Decimal::new(text);

@@ -1,5 +1,5 @@
-//! Reads a pattern: JSON into fields, `$or` and lists of tests. Each mistake is told with its place and the shape
-//! that is wanted.
+//! Parses a pattern: JSON into fields, `$or` and lists of tests. Each mistake is reported with its position and the
+//! required form.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -10,11 +10,13 @@ use super::program::{Op, Span, Texts};
 
 /// The deepest nesting of objects in a pattern.
 const DEPTH_MAX: usize = 32;
-/// The most values in one pattern, as they were written.
+/// The most mistakes that are reported for one pattern.
+const MISTAKES_MAX: usize = 20;
+/// The most values in one pattern, as it was written.
 const VALUES_MAX: usize = 1_000;
 
-/// Names that event-ruler reserves within `$or`, since they are or may become operators: a branch such as
-/// `{"prefix": ["x"]}` is an operator in the wrong place, and would never match.
+/// Names that event-ruler reserves within `$or`, since they are or may become operators: a branch such as `{"prefix":
+/// ["x"]}` is a misplaced operator and would never match.
 const RESERVED: [&str; 24] = [
     "exactly",
     "equals-ignore-case",
@@ -45,7 +47,7 @@ const RESERVED: [&str; 24] = [
 const OR_SHAPE: &str = "`$or` takes a list of two or more patterns, one of which must match: \
                         \"$or\": [{\"nights\": [{\"numeric\": [\">\", 7]}]}, {\"guests\": [{\"numeric\": [\">\", 4]}]}]";
 
-/// All of it must hold.
+/// All items must hold.
 pub(super) type Level = Vec<Item>;
 
 /// A part of a pattern.
@@ -57,12 +59,12 @@ pub(super) enum Item {
     Or { at: String, branches: Vec<Level> },
 }
 
-/// What must hold of a member.
+/// The condition of a member.
 #[derive(Debug, Clone)]
 pub(super) enum Body {
     /// One of the tests of this leaf.
     Leaf(usize),
-    /// All of this, of an object.
+    /// All of this level, for an object.
     Level(Level),
 }
 
@@ -74,31 +76,50 @@ pub(super) struct Leaf {
     pub(super) tests: Vec<Op>,
 }
 
-/// What was read of a pattern, and the state of the reading.
+/// The contents of a pattern so far, and the state of the parser.
 #[derive(Debug, Default)]
 pub(super) struct PatternReader {
     pub(super) texts: Texts,
     pub(super) names: Vec<Span>,
     pub(super) leaves: Vec<Leaf>,
-    /// The first thing that earlier versions accepted and that a pattern must not have when it is saved.
+    /// The first construct that earlier versions accepted and that must not be saved again.
     pub(super) complaint: Option<PatternError>,
+    mistakes: Vec<PatternError>,
     numbers_of_names: HashMap<String, u32>,
     values: usize,
-    /// Where the strings and numbers of the list that is being read stand in the source, in their order.
+    /// The spans of the strings and numbers of the current list in the source, in order.
     pub(super) scalars: VecDeque<Span>,
 }
 
 impl PatternReader {
-    /// Reads a whole pattern.
-    pub(super) fn read(&mut self, source: &Value) -> Result<Level, PatternError> {
-        match source {
+    /// Parses a whole pattern, or returns every mistake.
+    pub(super) fn read(&mut self, source: &Value) -> Result<Level, Vec<PatternError>> {
+        let read = match source {
             Value::Object(members) => self.level(members, "", 1, false),
             other => {
                 let detail =
                     format!("a pattern is an object, such as {{\"status\": [\"confirmed\"]}}, not {}", kind(other));
                 Err(PatternError::shape("", detail))
             }
+        };
+        let mut mistakes = std::mem::take(&mut self.mistakes);
+        match read {
+            Ok(level) if mistakes.is_empty() => Ok(level),
+            Ok(_) => Err(mistakes),
+            Err(last) => {
+                mistakes.push(last);
+                Err(mistakes)
+            }
         }
+    }
+
+    /// Records a mistake, so that parsing continues; returns one after which it can't.
+    fn refuse(&mut self, error: PatternError) -> Result<(), PatternError> {
+        if error.is_of_size() || self.mistakes.len() + 1 >= MISTAKES_MAX {
+            return Err(error);
+        }
+        self.mistakes.push(error);
+        Ok(())
     }
 
     fn level(
@@ -120,33 +141,42 @@ impl PatternReader {
             if place > 0 {
                 self.texts.source.push(',');
             }
-            let at = crate::json::pointer(at, name);
-            let span = self.string(name);
-            self.texts.source.push(':');
-            if name == "$or" {
-                let branches = self.branches(value, &at, depth)?;
-                items.push(Item::Or { at, branches });
-                continue;
+            match self.member(name, value, &crate::json::pointer(at, name), (depth, in_or)) {
+                Ok(item) => items.push(item),
+                Err(error) => self.refuse(error)?,
             }
-            if in_or && RESERVED.contains(&name.as_str()) {
-                let detail = format!("`{name}` can't name a field within `$or`; {OR_SHAPE}");
-                return Err(PatternError::shape(&at, detail));
-            }
-            let body = match value {
-                Value::Object(inner) => Body::Level(self.level(inner, &at, depth + 1, in_or)?),
-                Value::Array(list) => Body::Leaf(self.leaf(list, &at)?),
-                other => {
-                    let shown: String = other.to_string().chars().take(80).collect();
-                    let detail =
-                        format!("a field takes a list of values or an object, not {}; write [{shown}]", kind(other));
-                    return Err(PatternError::shape(&at, detail));
-                }
-            };
-            let name = self.name(name, span);
-            items.push(Item::Field(name, body));
         }
         self.texts.source.push('}');
         Ok(items)
+    }
+
+    fn member(
+        &mut self,
+        name: &str,
+        value: &Value,
+        at: &str,
+        (depth, in_or): (usize, bool),
+    ) -> Result<Item, PatternError> {
+        let span = self.string(name);
+        self.texts.source.push(':');
+        if name == "$or" {
+            return Ok(Item::Or { at: at.to_owned(), branches: self.branches(value, at, depth)? });
+        }
+        if in_or && RESERVED.contains(&name) {
+            let detail = format!("`{name}` can't name a field within `$or`; {OR_SHAPE}");
+            return Err(PatternError::shape(at, detail));
+        }
+        let body = match value {
+            Value::Object(inner) => Body::Level(self.level(inner, at, depth + 1, in_or)?),
+            Value::Array(list) => Body::Leaf(self.leaf(list, at)?),
+            other => {
+                let shown: String = other.to_string().chars().take(80).collect();
+                let detail =
+                    format!("a field takes a list of values or an object, not {}; write [{shown}]", kind(other));
+                return Err(PatternError::shape(at, detail));
+            }
+        };
+        Ok(Item::Field(self.name(name, span), body))
     }
 
     fn branches(&mut self, value: &Value, at: &str, depth: usize) -> Result<Vec<Level>, PatternError> {
@@ -161,10 +191,14 @@ impl PatternReader {
                 self.texts.source.push(',');
             }
             let at = format!("{at}/{place}");
-            let Value::Object(members) = branch else {
-                return Err(PatternError::shape(&at, OR_SHAPE));
+            let read = match branch {
+                Value::Object(members) => self.level(members, &at, depth + 1, true),
+                _ => Err(PatternError::shape(&at, OR_SHAPE)),
             };
-            branches.push(self.level(members, &at, depth + 1, true)?);
+            match read {
+                Ok(level) => branches.push(level),
+                Err(error) => self.refuse(error)?,
+            }
         }
         self.texts.source.push(']');
         Ok(branches)
@@ -196,7 +230,7 @@ impl PatternReader {
         Ok(())
     }
 
-    /// Writes a string into the source, and says where its text stands.
+    /// Writes a string into the source and returns the span of its text.
     fn string(&mut self, text: &str) -> Span {
         let start = self.texts.source.len();
         self.texts.source.push_str(&Value::from(text).to_string());
@@ -218,7 +252,7 @@ impl PatternReader {
         self.texts.source.push(']');
     }
 
-    /// Writes a value into the source, and notes where the scalars in it stand.
+    /// Writes a value into the source and records the spans of its scalars.
     fn value(&mut self, value: &Value) {
         match value {
             Value::Null | Value::Bool(_) => self.texts.source.push_str(&value.to_string()),

@@ -1,16 +1,21 @@
-//! The work that matching may do: a budget of steps, which every test, element and lookup is charged to.
+//! The budget of matching: steps, which every test, element and look-up is charged to.
 
-/// The budget is used up before it was decided whether the pattern matches.
+/// The budget was used up before it was decided whether the pattern matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the filter needs more steps than it may take")]
 pub struct TooCostly;
 
-/// Steps that are left. One is about the work of comparing two short texts, some nanoseconds.
+/// How many bytes of a text are searched, or of a number are parsed, in the time of one step.
+pub(super) const BYTES_PER_STEP: usize = 64;
+/// How many bytes of a text are folded in the time of one step.
+pub(super) const FOLDED_BYTES_PER_STEP: usize = 8;
+
+/// The remaining steps. One is about the work of comparing two short texts, a few nanoseconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Steps(usize);
 
 impl Steps {
-    /// A budget of so many.
+    /// A budget of this many steps.
     pub fn new(steps: usize) -> Self {
         Self(steps)
     }
@@ -20,7 +25,7 @@ impl Steps {
         self.0
     }
 
-    /// Takes some.
+    /// Takes this many.
     pub(super) fn take(&mut self, steps: usize) -> Result<(), TooCostly> {
         match self.0.checked_sub(steps) {
             Some(left) => {

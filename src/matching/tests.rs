@@ -14,7 +14,7 @@ use crate::json::{Document, repeated_member};
 /// More than any case needs.
 const STEPS: usize = 1_000_000;
 
-/// What comes of a pattern and data, both as they are written.
+/// The result of a pattern and data, both as they are written.
 fn verdict(pattern: &str, data: &str) -> &'static str {
     if repeated_member(pattern.as_bytes(), "").is_some() {
         return "error";
@@ -40,8 +40,7 @@ fn matches(pattern: &Value, data: &Value) -> bool {
     }
 }
 
-/// A pattern and data, both as they are written, and what comes of it; `reference`, where another comes of it in
-/// event-ruler.
+/// A pattern and data, both as they are written, and the result; `reference`: the result in event-ruler, if it differs.
 #[derive(Deserialize)]
 struct Case<'a> {
     kind: &'a str,
@@ -55,7 +54,7 @@ struct Case<'a> {
 
 #[test]
 fn the_cases_come_out_as_they_say() {
-    /// Where the reference is not followed: its bugs, and where its documentation is silent.
+    /// Deliberate differences from the reference: its bugs, and where its documentation is silent.
     const DECIDED: [&str; 7] = ["bug.", "quirk.", "dots", "ip_exact", "case_special", "repeated", "case_unicode"];
     let mut count = 0;
     for line in include_str!("../../tests/filters/cases.jsonl").lines() {
@@ -86,14 +85,14 @@ fn an_explanation_names_the_first_condition_that_failed() {
         (json!({"guest": {"name": [{"exists": true}]}}), "/guest/name", json!([{"exists": true}]), None),
         (json!({"rental": {"tags": ["ski"]}}), "/rental/tags", json!(["ski"]), Some(json!(["sea", "pets"]))),
         (json!({"inquiry": {"note": ["y"]}}), "/inquiry/note", json!(["y"]), None),
-        // Of the elements, the one that came furthest.
+        // Of several elements, the one that got furthest.
         (
             json!({"rooms": {"kind": ["bed"], "beds": [3], "sea/view": [false]}}),
             "/rooms/2/sea~1view",
             json!([false]),
             Some(json!(true)),
         ),
-        // Of the branches, too; one that failed before another held does not count.
+        // The same for branches; one that failed before another held does not count.
         (
             json!({"$or": [{"rental": {"id": ["x"]}}, {"rental": {"id": ["r1"]}, "inquiry": {"cost": [7]}}]}),
             "/inquiry/cost",
@@ -118,7 +117,7 @@ fn an_explanation_names_the_first_condition_that_failed() {
     }
 }
 
-/// The steps that an evaluation takes.
+/// The steps that an evaluation needs.
 fn steps(pattern: &Value, data: &Value) -> usize {
     let pattern = Pattern::new(pattern).expect("a pattern");
     let document = Document::from(data);
@@ -166,7 +165,7 @@ fn what_the_budget_does_not_suffice_for_is_not_decided() {
     let mut left = Steps::new(needed - 1);
     assert_eq!(pattern.matches(&mut Subject::new(object), &mut left), Err(TooCostly));
     assert_eq!(left.left(), 0);
-    // A piece of work that is larger than what is left uses it up.
+    // Work that is larger than the remaining budget uses it up.
     let wildcard = Pattern::new(&json!({"a": [{"wildcard": "*x*y*"}]})).expect("a pattern");
     let document = Document::from(&json!({"a": "a".repeat(64_000)}));
     let mut left = Steps::new(100);

@@ -1,5 +1,5 @@
-//! `wildcard`: pieces of text with anything between them. The first piece must begin the value and the last one end it;
-//! each of the others is found as early as it can be, so that matching takes one pass.
+//! `wildcard`: pieces of text with any text between them. The value must begin with the first piece and end with the
+//! last one; each of the others is found as early as possible, so that matching needs one pass.
 
 use memchr::memmem;
 
@@ -36,7 +36,7 @@ fn push(pieces: &mut [String], c: char) {
     }
 }
 
-/// Whether the text is these pieces with anything between them; there are two at least.
+/// Whether the text consists of these pieces, at least two, with any text between them.
 pub(super) fn matches<'p>(text: &str, mut pieces: impl DoubleEndedIterator<Item = &'p str>) -> bool {
     let (Some(first), Some(last)) = (pieces.next(), pieces.next_back()) else {
         return false;

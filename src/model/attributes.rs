@@ -1,15 +1,15 @@
-//! What a CloudEvent says of itself beside what every event has: `subject`, `datacontenttype` and extension attributes
+//! The attributes of a CloudEvent that other events don't have: `subject`, `datacontenttype` and extension attributes
 //! (CloudEvents 1.0, sections 3.1 and 3.3).
 
 use serde_json::{Map, Value};
 
-/// The most of them that an event may have. The specification asks producers for few, and each is looked up by name.
+/// The most attributes of an event. The specification asks producers to send few, and each is found by a linear search.
 pub const ATTRIBUTES_MAX: usize = 64;
 
-/// Bytes of one, beside its name and value.
+/// The size of an attribute in addition to its name and value.
 const ATTRIBUTE_BYTES: usize = 128;
 
-/// Names and values: strings, numbers, true and false. Most events have none, which takes no room.
+/// Names and values: strings, numbers, true and false. Most events have none, which needs no memory.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Attributes(Option<Box<Map<String, Value>>>);
 
@@ -29,17 +29,17 @@ impl Attributes {
         Ok(())
     }
 
-    /// Each, in the order in which they came.
+    /// All attributes, in the order of arrival.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> + Clone {
         self.0.iter().flat_map(|own| own.iter()).map(|(name, value)| (name.as_str(), value))
     }
 
-    /// As JSON, to be kept; empty where there is none.
+    /// As JSON text, for storage; empty if there are none.
     pub fn to_text(&self) -> String {
         self.0.as_ref().map(|own| serde_json::to_string(own).unwrap_or_default()).unwrap_or_default()
     }
 
-    /// Reads what was kept.
+    /// Reads the stored text.
     pub fn from_text(text: &str) -> Option<Self> {
         if text.is_empty() {
             return Some(Self::default());
@@ -47,7 +47,7 @@ impl Attributes {
         serde_json::from_str(text).ok().map(|own| Self(Some(own)))
     }
 
-    /// Bytes that they need: no less than they take.
+    /// An upper bound of the memory that they need.
     pub fn heap_bytes(&self) -> usize {
         let text = |value: &Value| match value {
             Value::Number(number) => number.as_str().len(),

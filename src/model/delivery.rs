@@ -10,15 +10,15 @@ use super::target::Target;
 
 /// The header that says how many deliveries in a row led to a request.
 pub const HOPS: &str = "posthaste-hops";
-/// Events that came through so many deliveries are a loop, and are refused.
+/// An event that came through this many deliveries is part of a loop and refused.
 pub const HOPS_MAX: u8 = 8;
 
 /// One POST to make.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// What it is of. `None` for an entry of a stream that an earlier version wrote.
+    /// Its firing. `None` for an entry of a stream that an earlier version wrote.
     pub firing: Option<FiringId>,
-    /// Where it goes.
+    /// Where it is sent.
     pub target: Arc<Target>,
     /// `webhook-id`: the same for the same event and trigger, on every node.
     pub webhook_id: HeaderValue,
@@ -26,6 +26,6 @@ pub struct Delivery {
     pub content_type: HeaderValue,
     /// The rendered body.
     pub body: Bytes,
-    /// How many deliveries in a row led to its event, this one counted.
+    /// How many deliveries in a row led to its event, including this one.
     pub hops: u8,
 }

@@ -1,24 +1,24 @@
-//! Destinations: what is slow, dead or refused is a host and a port, never a path on it.
+//! Destinations: a host and a port can be slow, dead or refused, a single path can't.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Where the deliveries of one Dispatcher go: scheme, host and port of a URL.
+/// The destination of deliveries: scheme, host and port of a URL. Each has one Dispatcher.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Destination {
     /// `https`, not `http`.
     pub secure: bool,
-    /// The host as the URL parser writes it: a name in lower case and IDNA, an IPv4 address, or an IPv6
-    /// address in brackets.
+    /// The host as the URL parser normalizes it: a name in lower case and IDNA, an IPv4 address, or an IPv6 address in
+    /// brackets.
     pub host: Arc<str>,
-    /// The port, also where the URL leaves it to the scheme.
+    /// The port; the scheme's default if the URL has none.
     pub port: u16,
 }
 
 impl Destination {
-    /// The destination of a URL; `None` where it has no host.
+    /// The destination of a URL; `None` if it has no host.
     pub fn of(url: &url::Url) -> Option<Self> {
         Some(Self {
             secure: url.scheme() == "https",
@@ -27,7 +27,7 @@ impl Destination {
         })
     }
 
-    /// The host's address where the host is one and not a name.
+    /// The host's address, if the host is an address and not a name.
     pub fn address(&self) -> Option<IpAddr> {
         self.bare_host().parse().ok()
     }
@@ -38,12 +38,12 @@ impl Destination {
         inner.unwrap_or(&self.host)
     }
 
-    /// Tells one destination from another also after years: what is kept with it is compared with it later.
+    /// Identifies the destination. It never changes, since it is stored and compared later.
     pub fn fingerprint(&self) -> u64 {
         xxhash_rust::xxh3::xxh3_64_with_seed(self.host.as_bytes(), u64::from(self.port) << 1 | u64::from(self.secure))
     }
 
-    /// Which of `shares` threads serves it: the same one for all its deliveries.
+    /// Which of `shares` threads serves it: always the same one.
     pub fn share(&self, shares: usize) -> usize {
         if shares < 2 {
             return 0;

@@ -9,6 +9,9 @@ pub struct DurationText(pub Duration);
 
 impl fmt::Display for DurationText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_zero() {
+            return f.write_str("0 s");
+        }
         // The standard library chooses the unit, and writes it without a space.
         let text = format!("{:?}", self.0);
         let unit = text.find(|c: char| c != '.' && !c.is_ascii_digit()).unwrap_or(text.len());
@@ -27,7 +30,7 @@ mod tests {
             (Duration::from_millis(1_500), "1.5 s"),
             (Duration::from_secs(10), "10 s"),
             (Duration::from_micros(250), "250 µs"),
-            (Duration::ZERO, "0 ns"),
+            (Duration::ZERO, "0 s"),
         ] {
             assert_eq!(DurationText(duration).to_string(), expected);
         }

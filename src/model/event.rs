@@ -25,15 +25,15 @@ pub const EVENT_PATTERN_PATTERN: &str = concat!(r"^(\*|", word!(), r"(\.", word!
 /// The longest event id, in bytes.
 pub const EVENT_ID_BYTES_MAX: usize = 256;
 
-/// What kind of thing happened: dot-separated words, such as `guest.created`. An open set: any
-/// such text is one, whether the dictionary has it or not.
+/// The type of an event: dot-separated words, such as `guest.created`. Any such text is a type, whether the dictionary
+/// has it or not.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventType(Arc<str>);
 
-/// Why a text can't be an event type.
+/// The text is not an event type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no event type: dot-separated words without blanks, quotes, backslashes and asterisks are, such as guest.created, {EVENT_TYPE_BYTES_MAX} bytes at most"
+    "{0:?} is not an event type: dot-separated words without blanks, quotes, backslashes and asterisks are, such as guest.created, {EVENT_TYPE_BYTES_MAX} bytes at most"
 )]
 pub struct EventTypeError(String);
 
@@ -74,12 +74,12 @@ impl fmt::Debug for EventType {
     }
 }
 
-/// Which event types a trigger listens to: one (`guest.created`), all below a word
-/// (`guest.*`, at any depth), or all (`*`).
+/// The event types that a trigger listens to: one (`guest.created`), all below a prefix (`guest.*`, at any depth), or
+/// all (`*`).
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum EventPattern {
-    /// This type and no other.
+    /// Exactly this type.
     Exactly(EventType),
     /// Every type that begins with these words and a dot.
     Below(EventType),
@@ -99,7 +99,7 @@ impl EventPattern {
         }
     }
 
-    /// Whether an event of this type is meant.
+    /// Whether the pattern covers this event type.
     pub fn matches(&self, event_type: &EventType) -> bool {
         match self {
             Self::Exactly(own) => own == event_type,
@@ -143,29 +143,28 @@ impl fmt::Debug for EventPattern {
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// Whose triggers it may fire.
+    /// The account whose triggers it may fire.
     pub account: AccountId,
-    /// What kind of thing happened.
+    /// Its type.
     pub event_type: EventType,
-    /// The producer's id for it, or one made here; not empty, [`EVENT_ID_BYTES_MAX`] at most.
+    /// The producer's id for it, or a generated one; not empty, at most [`EVENT_ID_BYTES_MAX`] bytes.
     pub id: Arc<str>,
-    /// Whether the id is the producer's own.
+    /// Whether the producer chose the id.
     pub id_given: bool,
-    /// Where it happened (CloudEvents `source`); empty where the producer names none. With the id it
-    /// tells events apart.
+    /// Its source (CloudEvents `source`); empty if the producer sends none. Source and id together identify an event.
     pub source: Arc<str>,
-    /// When it happened, RFC 3339, as the producer wrote it.
+    /// Its time, RFC 3339, as the producer wrote it.
     pub time: Arc<str>,
-    /// What else a CloudEvent says of itself.
+    /// Further attributes of a CloudEvent.
     pub attributes: Attributes,
     /// How many deliveries in a row led to it.
     pub hops: u8,
-    /// What is known of it: an object.
+    /// Its data: a JSON object.
     pub data: Document,
 }
 
 impl Event {
-    /// Bytes that it needs beside the text that it was read from.
+    /// The memory that it needs in addition to the text that it was read from.
     pub fn heap_bytes(&self) -> usize {
         self.data.heap_bytes() + self.attributes.heap_bytes()
     }

@@ -1,5 +1,5 @@
-//! Reads the members of a JSON object that a stranger wrote, and says of every mistake where it
-//! is, what is wrong, and what to write instead: all of them at once, not the first.
+//! Reads the members of a JSON object from outside, and reports for every mistake its position, what is wrong, and what
+//! to write instead: all mistakes at once, not only the first.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -10,13 +10,13 @@ use crate::json::{kind, pointer};
 /// One mistake in a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
-    /// Where: a JSON Pointer (RFC 6901) into the document.
+    /// A JSON Pointer (RFC 6901) into the document.
     #[schema(example = "/where/guest/name/0")]
     pub pointer: String,
-    /// What kind of mistake; stable.
+    /// The kind of mistake. Stable.
     #[schema(example = "unknown_member")]
     pub code: &'static str,
-    /// What is wrong and what instead, for a person.
+    /// What is wrong and what to write instead, for a person.
     pub detail: String,
 }
 
@@ -27,7 +27,7 @@ impl FieldError {
     }
 }
 
-/// The members of one object, taken out one by one; what is left at the end was not known.
+/// The members of one object, taken one by one. Those that are left at the end are unknown.
 #[derive(Debug)]
 pub struct Fields {
     members: Map<String, Value>,
@@ -36,7 +36,7 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// Begins with a document that must be an object; `what` names it in the error.
+    /// Starts with a document that must be an object; `what` names it in the error.
     pub fn new(document: Value, what: &str) -> Result<Self, Vec<FieldError>> {
         match document {
             Value::Object(members) => Ok(Self { members, known: Vec::new(), errors: Vec::new() }),
@@ -48,19 +48,19 @@ impl Fields {
         }
     }
 
-    /// Notes a mistake.
+    /// Records a mistake.
     pub fn refuse(&mut self, pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) {
         self.errors.push(FieldError::new(pointer, code, detail));
     }
 
-    /// Takes a member out; `null` counts as absent.
+    /// Takes a member; `null` counts as absent.
     pub fn take(&mut self, name: &'static str) -> Option<Value> {
         self.known.push(name);
-        // `shift_remove` keeps the order of the rest, which the message about them shows.
+        // `shift_remove` keeps the order of the others, which the message about them shows.
         self.members.shift_remove(name).filter(|v| !v.is_null())
     }
 
-    /// Takes a text; a value of another type is a mistake.
+    /// Takes an optional string.
     pub fn text(&mut self, name: &'static str) -> Option<String> {
         match self.take(name)? {
             Value::String(text) => Some(text),
@@ -75,7 +75,7 @@ impl Fields {
         }
     }
 
-    /// Takes a text that must be there.
+    /// Takes a required string.
     pub fn required_text(&mut self, name: &'static str) -> Option<String> {
         let missing = self.members.get(name).is_none_or(Value::is_null);
         let text = self.text(name);
@@ -85,7 +85,7 @@ impl Fields {
         text
     }
 
-    /// Takes a `true` or `false`.
+    /// Takes an optional `true` or `false`.
     pub fn flag(&mut self, name: &'static str) -> Option<bool> {
         match self.take(name)? {
             Value::Bool(flag) => Some(flag),
@@ -100,7 +100,7 @@ impl Fields {
         }
     }
 
-    /// Passes a text on to what it names; its refusal becomes a mistake at that member.
+    /// Converts a text; an error becomes a mistake at that member.
     pub fn parse<T, E: std::fmt::Display>(
         &mut self,
         name: &'static str,
@@ -117,9 +117,8 @@ impl Fields {
         }
     }
 
-    /// Ends the reading: members that nothing took are mistakes too. `value` is what was read;
-    /// it can be `None` only where a mistake was noted.
-    pub fn finish<T>(mut self, value: Option<T>) -> Result<T, Vec<FieldError>> {
+    /// Ends the reading: all other members are mistakes.
+    pub fn end(mut self) -> Vec<FieldError> {
         for name in self.members.keys() {
             self.errors.push(FieldError::new(
                 pointer("", name),
@@ -131,9 +130,15 @@ impl Fields {
                 ),
             ));
         }
+        self.errors
+    }
+
+    /// The same, and returns the value. `value` may be `None` only if a mistake was recorded.
+    pub fn finish<T>(self, value: Option<T>) -> Result<T, Vec<FieldError>> {
+        let errors = self.end();
         match value {
-            Some(value) if self.errors.is_empty() => Ok(value),
-            _ => Err(self.errors),
+            Some(value) if errors.is_empty() => Ok(value),
+            _ => Err(errors),
         }
     }
 }

@@ -1,25 +1,25 @@
-//! What tells a firing apart from all others: its event and its trigger. It holds names only, none of the event's data,
-//! so it can be kept, counted and shown where the data must not be.
+//! The identity of a firing: its event and its trigger. It has names only and none of the event's data, so it can be
+//! stored, counted and shown where the data must not be.
 
 use std::sync::Arc;
 
 use super::event::EventType;
 use super::id::{AccountId, TriggerId};
 
-/// The names of an event. One account never has two events of one source with the same id.
+/// The identity of an event. An account never has two events with the same source and id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventIdentity {
-    /// Whose event it is.
+    /// The account of the event.
     pub account: AccountId,
-    /// What kind of thing happened.
+    /// Its type.
     pub event_type: EventType,
-    /// Where it happened; empty where the producer names none.
+    /// Its source; empty if the producer sends none.
     pub source: Arc<str>,
-    /// The producer's id for it, or one made here.
+    /// The producer's id for it, or a generated one.
     pub id: Arc<str>,
 }
 
-/// The names of a firing. A copy shares them.
+/// The identity of a firing. Clones share it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FiringId {
     /// The event, shared by all that it fires.

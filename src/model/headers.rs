@@ -1,11 +1,11 @@
-//! The headers of a trigger: what a request can carry at all, and the rules that are asked when a trigger
-//! is saved and when it is loaded.
+//! The headers of a trigger: which are valid in a request, and the rules that are checked when a trigger is saved and
+//! when it is loaded.
 
 use http::{HeaderName, HeaderValue};
 
 /// The most headers of one trigger.
 pub const HEADERS_MAX: usize = 32;
-/// The most bytes of the names and values of one trigger's headers: common servers accept 8 kB in all.
+/// The most bytes of the names and values of one trigger's headers: common servers accept 8 kB in total.
 pub const HEADERS_BYTES_MAX: usize = 8_192;
 
 /// What a header's name is, as a regular expression for the documents of the interface (RFC 9110, section 5.6.2).
@@ -13,7 +13,7 @@ pub const HEADER_NAME_PATTERN: &str = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$";
 /// The same for its value.
 pub const HEADER_VALUE_PATTERN: &str = "^[\\t -~]*$";
 
-/// Headers that nothing but Posthaste sets: they frame the request, or say what Posthaste says itself.
+/// Headers that only Posthaste sets: they frame the request, or carry information of Posthaste.
 const OWN: [&str; 16] = [
     "connection",
     "content-encoding",
@@ -33,38 +33,38 @@ const OWN: [&str; 16] = [
     "webhook-timestamp",
 ];
 
-/// A trigger can't set a header whose name begins so either: they open the metadata services of clouds, or say where a
-/// request comes from, which receivers believe of a proxy.
+/// A trigger can't set headers with these prefixes either: they open the metadata services of clouds, or state where a
+/// request comes from, which receivers trust when a proxy sends them.
 const RESERVED_PREFIXES: [&str; 4] = ["metadata-flavor", "proxy-", "x-aws-ec2-metadata-token", "x-forwarded-"];
 
 /// Why a trigger can't have a header.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
-    /// The name is not a token of HTTP.
-    #[error("{0:?} is no header name")]
+    /// The name is not an HTTP token.
+    #[error("{0:?} is not a header name")]
     Name(String),
-    /// The value holds a character that receivers refuse or misread.
+    /// The value has a character that receivers refuse or misread.
     #[error("the value of `{0}` has a character other than visible ASCII, blank and tab")]
     Value(String),
     /// Another header has the name.
-    #[error("`{0}` is there twice")]
+    #[error("`{0}` is repeated")]
     Twice(String),
-    /// Posthaste sets it, or nobody may.
+    /// Posthaste sets it, or no client may.
     #[error("`{0}` can't be set by a trigger")]
     Reserved(String),
     /// The content type belongs to the template.
     #[error("`{0}` can't be set by a trigger; set `content_type` of the template")]
     ContentType(String),
-    /// A value that was to be kept, and none is saved that may be.
+    /// A value should be kept, but none is saved that may be sent.
     #[error("{0}")]
     ValueRequired(&'static str),
 }
 
-/// Reads a header that a request can carry.
+/// Reads a header that is valid in a request.
 pub fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), HeaderError> {
     let parsed = HeaderName::from_bytes(name.as_bytes());
     let parsed = parsed.map_err(|_| HeaderError::Name(name.chars().take(80).collect()))?;
-    // Bytes above ASCII are obsolete in HTTP and misread by many.
+    // Bytes above ASCII are obsolete in HTTP, and many receivers misread them.
     let is_plain = value.bytes().all(|b| b == b'\t' || (0x20..0x7f).contains(&b));
     let value = HeaderValue::from_str(value).ok().filter(|_| is_plain);
     let mut value = value.ok_or_else(|| HeaderError::Value(name.to_owned()))?;
@@ -72,8 +72,8 @@ pub fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Head
     Ok((parsed, value))
 }
 
-/// The value of a header that holds values of an event. Control characters could end it; letters beyond ASCII
-/// are sent as UTF-8.
+/// The value of a header that contains values of an event. Control characters could end it; letters beyond ASCII are
+/// sent as UTF-8.
 pub fn sent(value: &str) -> Option<HeaderValue> {
     if value.chars().any(|c| c.is_control() && c != '\t') {
         return None;
@@ -93,8 +93,8 @@ pub fn judge_name(name: &str) -> Result<(), HeaderError> {
     if reserved { Err(HeaderError::Reserved(name.to_owned())) } else { Ok(()) }
 }
 
-/// Whether a header of this name, in lower case, would change the request or what Posthaste says in it. No request
-/// carries one from elsewhere, whenever it was saved.
+/// Whether a header of this name, in lower case, would change the request or the information of Posthaste in it. Such a
+/// header is never sent, whenever it was saved.
 pub fn is_own(name: &str) -> bool {
     OWN.contains(&name)
 }

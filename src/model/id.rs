@@ -1,5 +1,4 @@
-//! The names of things: accounts, triggers, templates, keys. A name that exists is valid, so
-//! nothing behind this file checks one again.
+//! The names of accounts, triggers, templates and keys. A name that exists is valid, so no other code checks it again.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -7,24 +6,26 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// The longest name, in bytes. Names stand in URLs and in the store's keys.
+/// The longest name in bytes. Names are parts of URLs and of the store's keys.
 pub const NAME_BYTES_MAX: usize = 128;
-/// What a name is, as a regular expression for the documents of the interface.
+/// The form of a name, as a regular expression for the interface's documents.
 pub const NAME_PATTERN: &str = "^[A-Za-z0-9_.~:@-]+$";
+/// Replaces an invalid name in a document, so that further mistakes are reported.
+pub(super) const UNREADABLE: &str = "unreadable";
 
-/// Why a text can't be a name.
+/// Why a text is not a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// No text at all.
     #[error("it is empty")]
     Empty,
     /// More than [`NAME_BYTES_MAX`] bytes.
-    #[error("it has {0} bytes; at most {NAME_BYTES_MAX} are taken")]
+    #[error("it has {0} bytes; at most {NAME_BYTES_MAX} are accepted")]
     TooLong(usize),
     /// A character that has a meaning in URLs or keys.
-    #[error("it has the character {0:?}; letters, digits and - _ . ~ : @ are taken")]
+    #[error("it has the character {0:?}; letters, digits and - _ . ~ : @ are accepted")]
     Character(char),
-    /// `.` or `..`: clients take these for steps in a path and never send them.
+    /// `.` or `..`: clients treat these as path steps and never send them.
     #[error("`.` and `..` are steps in a path, not names; take another name")]
     PathStep,
 }
@@ -51,7 +52,7 @@ macro_rules! name {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Takes the text if it can be a name.
+            /// Converts a text, if it is a valid name.
             pub fn new(text: &str) -> Result<Self, NameError> {
                 validate(text)?;
                 Ok(Self(text.into()))
@@ -97,7 +98,7 @@ macro_rules! name {
 }
 
 name!(
-    /// A customer's name space. It exists by what is in it.
+    /// A customer's name space. It exists while it has records.
     AccountId
 );
 name!(
@@ -114,7 +115,7 @@ name!(
 );
 
 impl AccountId {
-    /// The account of an event that names none.
+    /// The account of an event that has none.
     pub fn default_account() -> Self {
         Self("default".into())
     }
@@ -125,7 +126,7 @@ pub fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }
 
-/// The same for an event, of which many are made.
+/// The same for an event, of which many are created.
 pub fn new_event_id() -> Arc<str> {
     let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
     Arc::from(&*uuid::Uuid::now_v7().hyphenated().encode_lower(&mut text))

@@ -1,5 +1,5 @@
-//! API keys as the store keeps them: a name, a scope and a hash. The text of a key exists once,
-//! when it is made, and is never kept, logged or shown again.
+//! API keys as the store keeps them: a name, a scope and a hash. The text of a key exists once, when it is created, and
+//! is never stored, logged or shown again.
 
 use std::fmt;
 
@@ -12,9 +12,9 @@ use crate::model::field::{FieldError, Fields};
 use crate::model::id::{AccountId, KeyId, new_id};
 use crate::model::trigger::display_name;
 
-/// What every key begins with, so that people and scanners of leaked secrets recognise one.
+/// The prefix of every key, so that people and scanners for leaked secrets recognize one.
 pub const KEY_PREFIX: &str = "phk_";
-/// The random bytes in a key: as many as its hash has.
+/// The random bytes of a key: as many as its hash has.
 const KEY_RANDOM_BYTES: usize = 32;
 
 /// What a key may do.
@@ -24,10 +24,10 @@ pub enum Scope {
     Operator,
     /// Posts events.
     Producer {
-        /// The one account whose events it posts; `None`: any.
+        /// The account whose events it may post; `None`: any.
         account: Option<AccountId>,
     },
-    /// Reads and changes this account's triggers and templates.
+    /// Reads and changes the triggers and templates of this account.
     Account(AccountId),
 }
 
@@ -44,7 +44,7 @@ impl Scope {
         }
     }
 
-    /// The account that the scope is held to.
+    /// The account that the scope is limited to.
     pub fn account(&self) -> Option<&AccountId> {
         match self {
             Self::Operator => None,
@@ -53,7 +53,7 @@ impl Scope {
         }
     }
 
-    /// Takes the members `scope` and `account` out; `None` only where a mistake was noted.
+    /// Takes the members `scope` and `account`; `None` only if a mistake was recorded.
     pub fn read(fields: &mut Fields) -> Option<Self> {
         let word = fields.required_text("scope");
         let account = fields.text("account");
@@ -63,12 +63,12 @@ impl Scope {
             ("operator", None) if !named => return Some(Self::Operator),
             ("producer", account) => return Some(Self::Producer { account }),
             ("account", Some(account)) => return Some(Self::Account(account)),
-            ("operator", _) => ("not_allowed", "an operator's key is held to no account"),
-            // A bad name was noted above, and is not missing as well.
+            ("operator", _) => ("not_allowed", "an operator's key is not limited to an account"),
+            // A bad name was recorded above, and is not also missing.
             ("account", None) if named => return None,
             ("account", None) => ("missing", "`account` is required with the scope `account`"),
             _ => {
-                let detail = "`scope` is `operator`, `producer` or `account`";
+                let detail = "`scope` must be `operator`, `producer` or `account`";
                 fields.refuse("/scope", "bad_scope", detail);
                 return None;
             }
@@ -78,7 +78,7 @@ impl Scope {
     }
 }
 
-/// A key as it is kept.
+/// A key as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
     /// The key's public name.
@@ -87,15 +87,14 @@ pub struct Key {
     pub name: String,
     /// What it may do.
     pub scope: Scope,
-    /// Recognises the key's text.
+    /// Identifies the key's text.
     pub hash: KeyHash,
     /// When it was made (RFC 3339).
     pub created: String,
 }
 
 impl Key {
-    /// Makes a key; its text is given here and nowhere else. Fails only where the system has no
-    /// randomness to give.
+    /// Creates a key and returns its text, for the only time. Fails only if the system has no randomness.
     pub fn make(name: String, scope: Scope, now: jiff::Timestamp) -> Result<(Self, KeyText), getrandom::Error> {
         let mut random = [0_u8; KEY_RANDOM_BYTES];
         getrandom::fill(&mut random)?;
@@ -157,7 +156,7 @@ impl Key {
 pub struct KeyText(String);
 
 impl KeyText {
-    /// Gives the text to the one place that shows it.
+    /// Returns the text, for the only response that shows it.
     pub fn into_shown(self) -> String {
         self.0
     }

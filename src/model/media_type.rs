@@ -1,6 +1,6 @@
 //! Media types (RFC 9110, section 8.3.1) as requests, events and templates name them.
 
-/// `type/subtype`, then parameters, whose inside is the receiver's to judge.
+/// `type/subtype`, followed by parameters, which the receiver interprets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MediaType<'a> {
     essence: &'a str,
@@ -11,7 +11,7 @@ pub struct MediaType<'a> {
 pub const MEDIA_TYPE_PATTERN: &str = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+/[!#$%&'*+.^_`|~0-9A-Za-z-]+ *(;[ -~]*)?$";
 
 impl<'a> MediaType<'a> {
-    /// Reads a media type; `None`: it is none.
+    /// Reads a media type; `None` if it is malformed.
     pub fn parse(text: &'a str) -> Option<Self> {
         let (essence, parameters) = text.split_once(';').unwrap_or((text, ""));
         let essence = essence.trim_end();

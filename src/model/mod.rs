@@ -1,5 +1,5 @@
-//! Plain data: what customers and producers create, and what becomes of it. A value that exists is valid. Nothing here
-//! knows a stage or a framework.
+//! Plain data: what customers and producers create, and the results of its processing. A value that exists is valid.
+//! Nothing here knows a stage or a framework.
 
 pub mod attributes;
 pub mod delivery;

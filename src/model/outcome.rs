@@ -5,13 +5,13 @@ use std::time::Duration;
 /// Why a delivery or a firing came to an end without an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dropped {
-    /// The destination's queue holds as many as it may.
+    /// The destination's queue is full.
     QueueFull,
-    /// The destination's queue holds as many bytes as it may.
+    /// The destination's queue has reached its bound of bytes.
     QueueBytesFull,
-    /// There are as many destinations as there may be.
+    /// The bound of destinations is reached.
     DestinationsFull,
-    /// The body would have been longer than a body may be.
+    /// The body would be longer than a body may be.
     RenderTooLarge,
     /// The rendering took more steps than it may.
     RenderTooManySteps,
@@ -19,29 +19,29 @@ pub enum Dropped {
     RenderMalformed,
     /// The rendering failed otherwise.
     RenderFailed,
-    /// The filter took more steps than it may.
+    /// The filter would need more steps than it may take.
     FilterTooCostly,
-    /// The trigger's template can't be used.
+    /// The trigger's template is unusable.
     TemplateUnusable,
-    /// The trigger's URL breaks a rule that came after it was saved, or the settings of the operator.
+    /// The trigger's URL breaks a rule that is newer than the trigger, or the operator's settings.
     UrlRefused,
-    /// A header of the trigger breaks a rule that came after it was saved.
+    /// A header of the trigger breaks a rule that is newer than the trigger.
     HeaderRefused,
-    /// Redis did not take the delivery; its producer was told.
+    /// Redis did not accept the delivery; its producer got an error.
     NotHandedOver,
-    /// An entry of a stream that is no delivery.
+    /// An entry of a stream is not a valid delivery.
     EntryUnreadable,
-    /// It waited for longer than `journal.age_max_s`.
+    /// It waited longer than `journal.age_max_s`.
     Expired,
-    /// After a start anew its trigger was gone, disabled, or sent somewhere else.
+    /// After a restart its trigger was deleted, disabled, or had another destination.
     TriggerChanged,
-    /// The machine started anew, and the journal can't tell whether it was sent.
+    /// The machine was restarted, and the journal can't tell whether it was sent.
     JournalLost,
-    /// A part of the journal that belongs to it is damaged.
+    /// The part of the journal that it belongs to is damaged.
     JournalDamaged,
-    /// A fault of ours.
+    /// A panic; the log has its message.
     Panic,
-    /// The stop's time was over.
+    /// The time for the stop was over.
     Stopped,
 }
 
@@ -74,7 +74,7 @@ impl Dropped {
         Self::ALL.into_iter().find(|reason| reason.as_str() == word)
     }
 
-    /// The reason's word in metrics and answers; stable.
+    /// The reason's word in metrics and responses. Stable.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::QueueFull => "queue_full",
@@ -111,7 +111,7 @@ pub enum Outcome {
     ClientError,
     /// It responded with 5xx.
     ServerError,
-    /// It responded with what is no final response of HTTP/1.
+    /// Its response is not a final HTTP/1 response.
     BadAnswer,
     /// The host's name has no address.
     Resolve,
@@ -129,11 +129,11 @@ pub enum Outcome {
     TimeoutTls,
     /// It passed while the request was written.
     TimeoutSend,
-    /// It passed while a response was waited for.
+    /// It passed while waiting for a response.
     TimeoutResponse,
     /// A new connection was closed before a byte of the request was written.
     ConnectionLostBeforeSend,
-    /// The connection broke after a byte of the request was written, before there was a response.
+    /// The connection broke after a byte of the request was written and before a response.
     ConnectionLostAfterSend,
     /// The receiver does not consent to deliveries (CloudEvents handshake).
     HandshakeRefused,
@@ -201,12 +201,12 @@ pub enum Report {
     Attempted {
         /// How it ended.
         outcome: Outcome,
-        /// The status the receiver answered.
+        /// The status of the receiver's response.
         status: Option<u16>,
-        /// From its begin to its end.
+        /// From its start to its end.
         duration: Duration,
     },
-    /// None was made.
+    /// No attempt was made.
     Dropped(Dropped),
 }
 

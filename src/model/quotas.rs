@@ -1,4 +1,4 @@
-//! What one account may keep, so that no account fills what all share. The values are settings.
+//! What one account may store, so that no account fills what all share. The values are settings.
 
 use serde_json::{Map, Value};
 
@@ -35,7 +35,7 @@ pub enum Quota {
 }
 
 impl Quota {
-    /// The word for it.
+    /// Its word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Triggers => "triggers",
@@ -51,7 +51,7 @@ impl Quota {
 }
 
 impl Quotas {
-    /// Every quota that a trigger's document is over. The document is looked at before anything is made of it.
+    /// Every quota that a trigger's document exceeds. Checked before the document is processed.
     pub fn judge_document(&self, members: &Map<String, Value>) -> Vec<FieldError> {
         let mut over = Vec::new();
         let mut judge = |member: &str, code, what: &str, number: usize, most: usize| {
@@ -73,7 +73,7 @@ impl Quotas {
         over
     }
 
-    /// Every quota that a trigger is over which was saved under others, or by another program.
+    /// Every quota that a trigger exceeds, which was saved under other quotas or by another program.
     pub fn judge_trigger(&self, trigger: &Trigger) -> Vec<BrokenRule> {
         let document = match trigger.to_json() {
             Value::Object(members) => self.judge_document(&members),
@@ -86,7 +86,7 @@ impl Quotas {
     }
 }
 
-/// The length of a value as compact JSON, without making the text.
+/// The length of a value as compact JSON, computed without creating the text.
 pub fn json_bytes(value: &Value) -> usize {
     struct Count(usize);
     impl std::io::Write for Count {

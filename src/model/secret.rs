@@ -1,5 +1,4 @@
-//! Signing secrets, as the Standard Webhooks specification defines them. A trigger has several while one
-//! takes the place of another.
+//! Signing secrets, as the Standard Webhooks specification defines them. A trigger has several during a rotation.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 /// The most secrets of one trigger: each costs a signature of every delivery.
 pub const SECRETS_MAX: usize = 8;
 
-/// What every secret begins with.
+/// The prefix of every secret.
 const PREFIX: &str = "whsec_";
 /// What a secret is, as a regular expression for the documents of the interface: the base64 of 24 to 64 bytes.
 pub const SECRET_PATTERN: &str = concat!(
@@ -21,36 +20,36 @@ pub const SECRET_PATTERN: &str = concat!(
 );
 /// The same for its name.
 pub const SECRET_ID_PATTERN: &str = "^sec_[0-9a-f]{16}$";
-/// The random bytes of a secret that is made here.
+/// The random bytes of a generated secret.
 const RANDOM_BYTES: usize = 32;
 
 /// A signing secret: its key, which is never shown, and when it ends.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret {
     key: Arc<[u8]>,
-    /// From here on it signs nothing; `None`: it has no end.
+    /// It does not sign from this time on; `None`: it does not expire.
     pub until: Option<Timestamp>,
 }
 
-/// Why a text is no secret.
+/// The text is not a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a secret is {PREFIX} and the base64 of 24 to 64 random bytes")]
 pub struct SecretError;
 
 impl Secret {
-    /// Reads `whsec_…`. It has no end.
+    /// Reads `whsec_…`. It does not expire.
     pub fn new(text: &str) -> Result<Self, SecretError> {
         let key = text.strip_prefix(PREFIX).and_then(|rest| BASE64.decode(rest).ok());
         let key = key.filter(|key| (24..=64).contains(&key.len())).ok_or(SecretError)?;
         Ok(Self { key: key.into(), until: None })
     }
 
-    /// The same secret with this end, or without one.
+    /// The same secret with this expiry, or without one.
     pub fn with_end(self, until: Option<Timestamp>) -> Self {
         Self { until, ..self }
     }
 
-    /// Makes a new one of the system's randomness.
+    /// Generates a secret.
     pub fn make() -> Result<Self, getrandom::Error> {
         let mut key = [0; RANDOM_BYTES];
         getrandom::fill(&mut key)?;
@@ -62,12 +61,12 @@ impl Secret {
         &self.key
     }
 
-    /// As the store keeps it.
+    /// The text that the store keeps.
     pub fn to_text(&self) -> String {
         format!("{PREFIX}{}", BASE64.encode(&self.key))
     }
 
-    /// Its name in interfaces: the same for the same key, and of no use to guess it.
+    /// Its name in interfaces: the same for the same key, and it does not reveal the key.
     pub fn id(&self) -> String {
         let digest = Sha256::new().chain_update(b"posthaste secret id\0").chain_update(&self.key).finalize();
         let number = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
@@ -79,7 +78,7 @@ impl Secret {
         self.until.is_none_or(|until| i64::try_from(unix_seconds).is_ok_and(|now| until.as_second() > now))
     }
 
-    /// Ends it at this time, unless it ends earlier.
+    /// Sets this expiry, unless it expires earlier.
     pub fn end_by(&mut self, time: Timestamp) {
         self.until = Some(self.until.map_or(time, |until| until.min(time)));
     }

@@ -1,5 +1,4 @@
-//! What the deliveries of one trigger have in common when they are sent. It is made when the trigger is
-//! loaded, and not for each delivery.
+//! What all deliveries of one trigger share. It is computed when the trigger is loaded, and not for each delivery.
 
 use std::num::NonZeroU32;
 
@@ -11,10 +10,10 @@ use super::id::TriggerId;
 use super::secret::Secret;
 use super::url::{TriggerUrl, UrlError};
 
-/// Where a trigger sends, and what goes with each delivery.
+/// Where a trigger sends, and the parts that are the same in each delivery.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// Whose queue and connections it uses.
+    /// The destination, whose queue and connections it uses.
     pub destination: Destination,
     /// The URL as its author wrote it.
     pub url: Box<str>,
@@ -26,11 +25,11 @@ pub struct Target {
     pub headers: Box<[(HeaderName, HeaderValue)]>,
     /// Each signs the delivery until it ends.
     pub secrets: Box<[Secret]>,
-    /// How many of the trigger's deliveries may begin in a second, and which trigger that is.
+    /// How many of the trigger's deliveries may begin per second, and the trigger.
     pub rate: Option<(TriggerId, NonZeroU32)>,
 }
 
-/// Why a text can't be a target.
+/// Why a text is not a target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// The URL.
@@ -41,7 +40,7 @@ pub enum TargetError {
     Header(#[from] HeaderError),
 }
 
-/// A header of a trigger, or of a delivery, in which values of an event may stand.
+/// A header of a trigger, or of a delivery, that may contain values of an event.
 fn carried(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), HeaderError> {
     let (parsed, _) = header(name, "")?;
     let value = sent(value).ok_or_else(|| HeaderError::Value(name.to_owned()))?;
@@ -49,7 +48,7 @@ fn carried(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), HeaderE
 }
 
 impl Target {
-    /// Reads what may come from anywhere: headers that belong to Posthaste are refused.
+    /// Reads a target from any source: headers that are reserved for Posthaste are refused.
     pub fn read(url: &str, headers: &[(String, String)], secrets: Vec<Secret>) -> Result<Self, TargetError> {
         if let Some((name, _)) = headers.iter().find(|(name, _)| is_own(&name.to_ascii_lowercase())) {
             return Err(HeaderError::Reserved(name.clone()).into());
@@ -57,7 +56,7 @@ impl Target {
         Self::of(TriggerUrl::new(url)?, headers, secrets)
     }
 
-    /// The URL and the headers of a trigger whose rules are judged elsewhere.
+    /// The target of a trigger whose rules are checked elsewhere.
     pub fn of(url: TriggerUrl, headers: &[(String, String)], secrets: Vec<Secret>) -> Result<Self, TargetError> {
         Ok(Self {
             url: url.as_written().into(),

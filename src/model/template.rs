@@ -1,5 +1,4 @@
-//! Templates as customers save them. What one means, and whether it may be saved, is told in
-//! [`crate::templating`].
+//! Templates as customers save them. [`crate::templating`] defines their meaning, and whether they may be saved.
 
 use std::str::FromStr;
 
@@ -8,14 +7,14 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::model::field::{FieldError, Fields};
-use crate::model::id::TemplateId;
+use crate::model::id::{TemplateId, UNREADABLE};
 use crate::model::media_type::MediaType;
 use crate::model::trigger::display_name;
 
 /// The longest `content_type`, in bytes.
 pub const CONTENT_TYPE_BYTES_MAX: usize = 256;
 
-/// The shape of a body, which decides how values are written into it.
+/// The format of a body, which determines how values are written into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -69,19 +68,28 @@ pub struct Template {
     pub id: TemplateId,
     /// What people call it.
     pub name: String,
-    /// The body's shape.
+    /// The body's format.
     pub format: Format,
-    /// The body, kept to the byte.
+    /// The body, byte for byte.
     pub body: String,
     /// The `content-type` to send in place of the format's.
     pub content_type: Option<String>,
 }
 
 impl Template {
-    /// Reads a template as the HTTP interface and the store write it. What its body means is not
-    /// looked at here.
+    /// Reads a template as the HTTP interface and the store write it. The meaning of its body is not checked here.
     pub fn from_json(document: Value) -> Result<Self, Vec<FieldError>> {
-        let mut fields = Fields::new(document, "a template")?;
+        let (template, errors) = Self::examine(document);
+        template.filter(|_| errors.is_empty()).ok_or(errors)
+    }
+
+    /// The same for a caller that continues after a mistake: a harmless value replaces each invalid one. `None` only if
+    /// the document is not an object.
+    pub fn examine(document: Value) -> (Option<Self>, Vec<FieldError>) {
+        let mut fields = match Fields::new(document, "a template") {
+            Ok(fields) => fields,
+            Err(errors) => return (None, errors),
+        };
         let id = fields.required_text("id");
         let id = fields.parse("id", "bad_name", id, TemplateId::new);
         let name = display_name(&mut fields);
@@ -90,21 +98,24 @@ impl Template {
         let body = fields.required_text("body");
         let content_type = fields.text("content_type");
         let content_type = fields.parse("content_type", "bad_content_type", content_type, parse_content_type);
-        let template = match (id, format, body) {
-            (Some(id), Some(format), Some(body)) => Some(Self { id, name, format, body, content_type }),
-            _ => None,
+        let template = Self {
+            id: id.unwrap_or_else(|| TemplateId::new(UNREADABLE).expect("this can be a name")),
+            name,
+            format: format.unwrap_or(Format::Text),
+            body: body.unwrap_or_default(),
+            content_type,
         };
-        fields.finish(template)
+        (Some(template), fields.end())
     }
 
-    /// The rule that the template breaks, where it was saved before that was one: its body is UTF-8.
+    /// The rule that the template breaks, if it was saved before the rule existed: its body must be UTF-8.
     pub fn broken_rule(&self) -> Option<FieldError> {
         let charset = MediaType::parse(self.content_type.as_deref()?)?.parameter("charset")?;
         let detail = format!("`content_type`: bodies are UTF-8, and not {charset}; write charset=utf-8 or none");
         (!charset.eq_ignore_ascii_case("utf-8")).then(|| FieldError::new("/content_type", "bad_content_type", detail))
     }
 
-    /// Why a text can't be sent under its content type: values in it are not escaped. Asked when a template is
+    /// Why a text must not be sent with its content type: values in it are not escaped. Checked when a template is
     /// saved; one that was saved before is sent as it was.
     pub fn unescaped_content_type(&self) -> Option<FieldError> {
         if self.format != Format::Text {
@@ -122,7 +133,7 @@ impl Template {
         Some(FieldError::new("/content_type", "bad_content_type", detail))
     }
 
-    /// The template as the HTTP interface shows it and the store keeps it: it holds no secret.
+    /// The template as the HTTP interface shows it and the store keeps it: it has no secret.
     pub fn to_json(&self) -> Value {
         let mut members = Map::new();
         members.insert("id".into(), self.id.as_str().into());
@@ -136,7 +147,7 @@ impl Template {
     }
 }
 
-/// Why a text is not a template's content type.
+/// Why a text is not a content type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum ContentTypeError {
     #[error("it has {0} bytes; at most {CONTENT_TYPE_BYTES_MAX} are allowed")]

@@ -1,5 +1,5 @@
-//! The URL of a trigger: parsed once, kept as its author wrote it, and dialled from that parse. Which
-//! destinations may be dialled is told in [`super::egress`].
+//! The URL of a trigger: parsed once, stored as its author wrote it, and dialled from that parse. [`super::egress`]
+//! decides which destinations may be dialled.
 
 use std::cell::Cell;
 
@@ -13,7 +13,7 @@ pub const URL_BYTES_MAX: usize = 2_048;
 /// How each begins, as a regular expression for the documents of the interface.
 pub const URL_PATTERN: &str = "^[Hh][Tt][Tt][Pp][Ss]?://";
 
-/// A URL that a request can be made of.
+/// A URL that a request can be sent to.
 #[derive(Debug, Clone)]
 pub struct TriggerUrl {
     written: Box<str>,
@@ -25,13 +25,13 @@ pub struct TriggerUrl {
     pub host: HeaderValue,
 }
 
-/// Why a text is no URL of a trigger.
+/// Why a text is not a trigger's URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// It is no URL at all.
+    /// It is not a URL.
     #[error("{0}; write it like https://example.com/hook")]
     Syntax(#[from] url::ParseError),
-    /// White space or a control character, which parsers leave out and readers overlook.
+    /// White space or a control character, which parsers remove and readers overlook.
     #[error("it has white space at an end, or a tab or line break inside; leave them out")]
     WhiteSpace,
     /// Neither `http` nor `https`.
@@ -55,17 +55,22 @@ pub enum UrlError {
 }
 
 impl TriggerUrl {
-    /// Reads a URL. Bounds and destinations are judged elsewhere, so that one that was saved before they
-    /// became stricter can be read.
+    /// Reads a URL. Bounds and destinations are checked elsewhere, so that a URL that was saved before they became
+    /// stricter can be read.
     pub fn new(text: &str) -> Result<Self, UrlError> {
         match split(text)? {
-            // What the path and the query come to is known with the data of an event only.
+            // The final path and query are only known with the data of an event.
             Some((head, _)) => Ok(Self { written: text.into(), ..Self::plain(head)? }),
             None => Self::plain(text),
         }
     }
 
-    /// The scheme, host and port as written, and what follows, where that holds expressions.
+    /// Replaces an invalid URL in a document, so that further mistakes are reported.
+    pub(crate) fn placeholder() -> Self {
+        Self::plain("https://unreadable.invalid/").expect("this is a URL")
+    }
+
+    /// The scheme, host and port as written, and the rest, if that has expressions.
     pub fn expressions(&self) -> Option<(&str, &str)> {
         split(&self.written).ok().flatten()
     }
@@ -101,7 +106,7 @@ impl TriggerUrl {
     }
 }
 
-/// Divides a URL with expressions behind its host and port.
+/// Splits a URL with expressions after its host and port.
 fn split(text: &str) -> Result<Option<(&str, &str)>, UrlError> {
     let is_expression = |text: &str| text.contains("{{") || text.contains("*|");
     if !is_expression(text) {
@@ -110,7 +115,7 @@ fn split(text: &str) -> Result<Option<(&str, &str)>, UrlError> {
     let authority = text.find("://").map_or(0, |scheme| scheme + 3);
     let end = text[authority..].find(['/', '?', '#', '\\']).map_or(text.len(), |end| authority + end);
     let (head, rest) = text.split_at(end);
-    // A path that begins with a backslash, or a text without a scheme, is none that everybody reads alike.
+    // Parsers disagree about a path that begins with a backslash and about a text without a scheme.
     if is_expression(head) || authority == 0 || rest.starts_with('\\') {
         return Err(UrlError::Destination);
     }
@@ -149,7 +154,7 @@ fn for_client(url: &url::Url) -> Result<(Uri, HeaderValue), UrlError> {
     Ok((uri, host))
 }
 
-/// The parser leaves a few characters, such as `|` in a query, that a request line can't hold.
+/// The parser keeps a few characters, such as `|` in a query, that are not allowed in a request line.
 fn push_encoded(text: &mut String, part: &str) {
     for c in part.chars() {
         match c {

@@ -1,4 +1,5 @@
-//! What the journal holds at a start goes to a renderer of its own, beside what is accepted meanwhile.
+//! Hands the deliveries that the journal holds at a start to a separate renderer, beside the events that are accepted
+//! meanwhile.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,16 +15,16 @@ use crate::http::AppState;
 use crate::live::SnapshotProgress;
 use crate::renderer::Renderer;
 
-/// Who wants to see how a long start goes on.
+/// Callbacks for the progress of a long start.
 #[derive(Default)]
 pub struct Watch {
-    /// How the store is read.
+    /// The progress of reading the store.
     pub store: Option<SnapshotProgress>,
-    /// How what the journal holds is handed on.
+    /// The progress of handing on the journal's deliveries.
     pub journal: Option<FeedProgress>,
 }
 
-/// Hands all of it on, on this thread. `/readyz` says so until what is left only waits for its own account's room.
+/// Hands on all of them, on this thread. `/readyz` reports it until the rest only waits for room of its own accounts.
 pub(super) fn start(
     recovered: Recovered,
     shared: &Arc<AppState>,

@@ -8,7 +8,8 @@ use std::time::Duration;
 use ::redis::cluster::{ClusterClient, ClusterClientBuilder};
 use ::redis::io::tcp::{TcpSettings, socket2};
 use ::redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo as _, RedisResult, TlsCertificates, TlsMode,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisResult,
+    TlsCertificates, TlsMode,
 };
 
 use super::{ANSWER_WITHIN, Connection, authorities};
@@ -31,6 +32,9 @@ pub struct AddressError {
 /// Where Redis is.
 pub(super) struct Address {
     place: String,
+    /// The server, or those that the URL names of a cluster.
+    servers: Vec<ConnectionInfo>,
+    secure: bool,
     way: Way,
 }
 
@@ -53,12 +57,14 @@ impl Address {
             "redis" | "rediss" => {
                 let info = server(url)?;
                 let place = format!("{scheme}://{}", info.addr());
+                let servers = vec![info.clone()];
                 let client = match roots.filter(|_| scheme == "rediss") {
                     Some(roots) => Client::build_with_tls(info, certificates(roots)),
                     None => Client::open(info),
                 };
                 let client = client.map_err(|e| wrong(constant(&e.to_string())))?;
-                Ok(Self { place, way: Way::Server(Box::new(client)) })
+                let secure = scheme == "rediss";
+                Ok(Self { place, servers, secure, way: Way::Server(Box::new(client)) })
             }
             "redis+cluster" | "rediss+cluster" => Self::cluster(scheme == "rediss+cluster", rest, roots),
             _ => Err(wrong("the scheme is not known")),
@@ -80,6 +86,7 @@ impl Address {
         if nodes.iter().any(|node| node.redis_settings().db() != 0) {
             return Err(wrong("a cluster has no database but 0"));
         }
+        let servers = nodes.clone();
         let builder = move |answer_within: Option<Duration>| {
             let mut builder = ClusterClientBuilder::new(nodes.clone())
                 // The library would repeat commands that may have been executed.
@@ -97,7 +104,7 @@ impl Address {
             builder.build()
         };
         builder(None).map_err(|e| wrong(constant(&e.to_string())))?;
-        Ok(Self { place, way: Way::Cluster { builder: Box::new(builder) } })
+        Ok(Self { place, servers, secure, way: Way::Cluster { builder: Box::new(builder) } })
     }
 
     /// Where it is, without user and password.
@@ -107,6 +114,22 @@ impl Address {
 
     pub(super) fn is_cluster(&self) -> bool {
         matches!(self.way, Way::Cluster { .. })
+    }
+
+    /// Whether the URL says TLS.
+    pub(super) fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// The number of the database, of a single server.
+    pub(super) fn database(&self) -> Option<i64> {
+        let first = self.servers.first().filter(|_| !self.is_cluster());
+        first.map(|server| server.redis_settings().db())
+    }
+
+    /// The servers that the URL names.
+    pub(super) fn servers(&self) -> impl Iterator<Item = &ConnectionAddr> {
+        self.servers.iter().map(ConnectionInfo::addr)
     }
 
     /// Opens a connection. Each command on it gets a response within the given time or fails.

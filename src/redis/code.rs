@@ -1,5 +1,5 @@
-//! A script of ours: run by its hash, and sent with its text where the server has not seen it or has forgotten it. It
-//! never loads a script beforehand, since any server of a cluster may be next.
+//! A script, run by its hash, and sent with its text if the server does not know it. It is never loaded beforehand,
+//! since any server of a cluster may be next.
 
 use super::{Cmd, Connection, ErrorKind, RedisResult, Script, ServerErrorKind, Value};
 

@@ -4,6 +4,7 @@
 
 mod address;
 mod authorities;
+mod cause;
 mod code;
 mod connection;
 pub(crate) mod rights;
@@ -20,6 +21,7 @@ pub(crate) use ::redis::{
 
 use address::Address;
 pub use address::AddressError;
+pub use cause::Cause;
 pub(crate) use code::Code;
 pub(crate) use connection::Connection;
 
@@ -146,7 +148,7 @@ impl Link {
             return Ok((connection.clone(), state.generation));
         }
         if state.failed.is_some_and(|failed| failed.elapsed() < RETRY_AFTER) {
-            return Err(away("it could not be reached a moment ago"));
+            return Err(unavailable("the last connection attempt failed"));
         }
         match within(ANSWER_WITHIN, self.address.connect(Some(ANSWER_WITHIN))).await {
             Ok(connection) => {
@@ -162,7 +164,7 @@ impl Link {
         }
     }
 
-    /// Uses a new connection from now on: for a caller that saw the server go away over another one.
+    /// Uses a new connection from now on: for a caller that saw the server become unavailable over another one.
     pub(crate) async fn renew(&self) {
         self.shared.lock().await.connection = None;
     }
@@ -210,9 +212,9 @@ pub(crate) fn has_code(error: &RedisError, code: &str) -> bool {
 /// The result of `work`, or after `time` an error as of a broken connection.
 pub(crate) async fn within<T>(time: Duration, work: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
     let done = tokio::time::timeout(time, work).await;
-    done.unwrap_or_else(|_| Err(away("it did not answer in time")))
+    done.unwrap_or_else(|_| Err(unavailable("it did not respond in time")))
 }
 
-fn away(detail: &str) -> RedisError {
+fn unavailable(detail: &str) -> RedisError {
     RedisError::from(std::io::Error::new(std::io::ErrorKind::TimedOut, detail.to_owned()))
 }

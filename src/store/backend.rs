@@ -1,5 +1,5 @@
-//! What every backend does, in bytes: it knows locations, revisions and references, and never what a record means.
-//! The conformance suite in `tests/it/store.rs` checks the rest.
+//! The interface of backends, in bytes: a backend knows locations, revisions and references, but not what a record
+//! means. The conformance suite in `tests/it/store.rs` checks the rest.
 
 use futures_util::future::BoxFuture;
 
@@ -18,7 +18,7 @@ pub struct Location {
 }
 
 impl Location {
-    /// A record's location, if its kind belongs under what is given.
+    /// A record's location, if its kind belongs to this account or to none.
     pub(super) fn of<T: Record>(account: Option<&AccountId>, id: &str) -> Result<Self, StoreError> {
         if account.is_none() != (T::KIND == Kind::Key) {
             return Err(StoreError::Misplaced(T::KIND));
@@ -38,12 +38,12 @@ pub struct Row {
     pub json: Vec<u8>,
 }
 
-/// How much a list reads.
+/// The bounds of a list.
 #[derive(Debug, Clone, Copy)]
 pub struct Most {
     /// Records.
     pub records: usize,
-    /// Bytes of their JSON. The record that passes it is the last.
+    /// Bytes of their JSON. The record that reaches this number is the last.
     pub bytes: usize,
 }
 
@@ -52,7 +52,7 @@ pub struct Most {
 pub struct Content {
     /// The record's JSON.
     pub json: Vec<u8>,
-    /// The template that it refers to, which must be there as long as it is.
+    /// The template that it refers to, which must exist while the record does.
     pub template: Option<TemplateId>,
 }
 
@@ -63,7 +63,7 @@ pub struct Write {
     pub location: Location,
     /// The new content; `None` deletes.
     pub content: Option<Content>,
-    /// What must hold; checked first.
+    /// The precondition; checked first.
     pub precondition: Precondition,
     /// What the sink receives after the write.
     pub change: Change,
@@ -74,17 +74,17 @@ pub trait Backend: Send + Sync {
     /// Reads one record.
     fn get(&self, location: Location) -> BoxFuture<'_, Result<Option<Row>, StoreError>>;
 
-    /// Reads records of the same kind and account, ordered by the bytes of their ids, beginning after `after.id`: up
-    /// to `most.records`, and none more once they have `most.bytes`. Says whether there are more.
+    /// Reads records of the same kind and account, ordered by the bytes of their ids, starting after `after.id`: up to
+    /// `most.records`, and no more once they have `most.bytes`. Returns whether there are more.
     fn list(&self, after: Location, most: Most) -> BoxFuture<'_, Result<(Vec<Row>, bool), StoreError>>;
 
     /// Executes one write. Checks in this order: the precondition, `NotFound` (delete), `TemplateMissing` (put),
     /// `TemplateInUse` (delete). When this returns, the sink has the change.
     fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, StoreError>>;
 
-    /// The accounts that hold something, in order.
+    /// The accounts that have records, in order.
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountId>, StoreError>>;
 
-    /// Its state, as far as is known without asking it.
+    /// Its state, as far as it is known without a request.
     fn state(&self) -> StoreState;
 }

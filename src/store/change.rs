@@ -1,4 +1,4 @@
-//! What a store tells of: each record as it is now. A [`ChangeSink`] keeps it live.
+//! What a store reports: the current state of each record. A [`ChangeSink`] keeps it live.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::model::trigger::Trigger;
 /// The most changes in one call of a sink, which bounds what a start holds in memory twice.
 pub(super) const CHANGES_MAX: usize = 1_000;
 
-/// One record as it is now; `None`: it was deleted.
+/// The current state of one record; `None`: it was deleted.
 #[derive(Debug, Clone)]
 pub enum Change {
     /// A template.
@@ -25,33 +25,33 @@ pub enum Change {
 /// A saved template and what it compiles to. It is compiled once, before the change reaches a sink.
 #[derive(Debug, Clone)]
 pub struct SavedTemplate {
-    /// As it is stored.
+    /// The stored template.
     pub template: Template,
-    /// `None`: it can't be used, because the dictionary or a bound has changed since it was saved.
+    /// `None`: it is unusable, because the dictionary or a bound has changed since it was saved.
     pub live: Option<Arc<LiveTemplate>>,
 }
 
-/// Receives every record when a store is opened, and every change after that, in order and before the write is
-/// answered.
+/// Receives every record when a store is opened, and after that every change, in order and before the response to the
+/// write.
 pub trait ChangeSink: Send + Sync {
-    /// Compiles a template. It may take long, so it is called without a lock, on a thread that may wait, and for
-    /// several templates at a time.
+    /// Compiles a template. It may take long, so it is called without a lock, on a thread that may wait, and
+    /// concurrently.
     fn compile(&self, template: &Template) -> Option<Arc<LiveTemplate>>;
 
-    /// Applies some changes in their order. All other writes wait while it runs, and it may run on a thread of the
-    /// store's own: it must be quick, and must never call the store.
+    /// Applies changes in order. All other writes wait meanwhile, and it may run on a thread of the store: it must be
+    /// quick, and must never call the store.
     fn apply(&self, changes: Vec<Change>);
 
-    /// Begins to receive all that a store holds, about so many records. What was applied before stays as it is
-    /// until the end; then all of it is replaced in one step. Nothing is applied meanwhile.
+    /// Starts a snapshot of all records, about this many. Changes that were applied before stay live until its end;
+    /// then everything is replaced in one step. No change is applied meanwhile.
     fn snapshot(&self, records: usize) -> Box<dyn Snapshot + '_>;
 }
 
-/// All that a store holds, in parts. One that is dropped before its end changes nothing.
+/// A snapshot of all records, in parts. If it is dropped before its end, nothing changes.
 pub trait Snapshot: Send {
-    /// Adds some more. A record that was added before comes again where it changed meanwhile.
+    /// Adds records. A record that changed meanwhile is added again.
     fn add(&mut self, changes: Vec<Change>);
 
-    /// This was all.
+    /// The snapshot is complete.
     fn finish(self: Box<Self>);
 }

@@ -8,18 +8,18 @@ use crate::config::StoreUrlError;
 use crate::model::duration_text::DurationText;
 use crate::model::id::{TemplateId, TriggerId};
 use crate::model::quotas::Quota;
-use crate::redis::AddressError;
+use crate::redis::{AddressError, Cause};
 
 /// Why a call was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// There is no such record.
+    /// The record does not exist.
     #[error("there is no such record")]
     NotFound,
-    /// The precondition does not hold.
-    #[error("the record is not at the revision that was asked for")]
+    /// The precondition is not met.
+    #[error("the record has another revision than the request requires")]
     PreconditionFailed {
-        /// Its revision now; `None`: it is not there.
+        /// The current revision; `None`: the record does not exist.
         current: Option<Revision>,
     },
     /// A trigger names a template that its account does not have.
@@ -32,32 +32,32 @@ pub enum StoreError {
         triggers: Vec<TriggerId>,
     },
     /// The stored record is not valid; writing or deleting it repairs that.
-    #[error("the stored {} `{id}` can't be read; write it anew or delete it", .kind.as_str())]
+    #[error("the stored {} `{id}` can't be read; write it again or delete it", .kind.as_str())]
     Unreadable {
-        /// What it should be.
+        /// The kind of record.
         kind: Kind,
-        /// Its name.
+        /// Its id.
         id: String,
     },
-    /// Keys belong to no account, everything else to one.
+    /// Keys belong to no account, all other records to one.
     #[error("a {} {}", .0.as_str(), if *.0 == Kind::Key { "is kept under no account" } else { "is kept under an account" })]
     Misplaced(Kind),
-    /// The account keeps as much as it may.
+    /// The account has reached a quota.
     #[error("the account has reached its quota of {most} {}; delete some, or ask the operator for more", .quota.as_str())]
     OverQuota {
         /// Which quota.
         quota: Quota,
-        /// How many it allows.
+        /// Its limit.
         most: usize,
     },
-    /// The disk of an embedded store is full or failed. Nothing was changed; it is tried again by itself.
+    /// The disk of an embedded store is full or failed. Nothing was changed; the store tries again by itself.
     #[error(
-        "the store does not take writes now, because its disk is full or failed; nothing was changed, try again later"
+        "the store accepts no writes at the moment, because its disk is full or failed; nothing was changed, try again later"
     )]
     ReadOnly,
-    /// The store can't be reached or accepts no writes now. It is not known whether a write was executed. An embedded
-    /// store whose disk failed or is full returns this until it is opened again.
-    #[error("the store is not available: {0}")]
+    /// The store can't be reached or accepts no writes. It is unknown whether a write was executed. An embedded store
+    /// whose disk failed or is full returns this until it is opened again.
+    #[error("the store is unavailable: {0}")]
     Unavailable(String),
 }
 
@@ -70,7 +70,7 @@ pub enum OpenError {
     /// A URL that can't name Redis, or certificate authorities that can't be used.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// Redis did not respond.
+    /// Redis did not respond in time.
     #[error("Redis at {place} could not be reached within {waited} ({detail}); start it, or correct store.url")]
     Unreachable {
         /// Its address.
@@ -80,13 +80,21 @@ pub enum OpenError {
         /// The last error.
         detail: String,
     },
+    /// The settings name something else than there is.
+    #[error("Redis at {place} can't be used: {cause}")]
+    Misdirected {
+        /// Its address.
+        place: String,
+        /// Why, and what to correct.
+        cause: Cause,
+    },
     /// Redis responds and refuses this node.
     #[error(
         "Redis at {place} refuses this node ({detail}); correct the user and password in store.url, and give the \
          user what docs/redis.md lists"
     )]
     Refused {
-        /// Where it is.
+        /// Its address.
         place: String,
         /// Its error.
         detail: String,
@@ -97,11 +105,11 @@ pub enum OpenError {
          is. Use the version of Posthaste that wrote it"
     )]
     OtherSharedFormat {
-        /// Where it is.
+        /// Its address.
         place: String,
-        /// The format it has.
+        /// Its format.
         found: String,
-        /// The format that is read.
+        /// The supported format.
         known: &'static str,
     },
     /// The path does not name a regular file.

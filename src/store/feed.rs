@@ -1,5 +1,5 @@
-//! Passes what a backend reads and writes to the sink that keeps it live. Templates are compiled on the way, before
-//! any lock. A record that can't be read stops nothing: it is named in the log, without its content, and counted.
+//! Passes the records that a backend reads and writes to the sink that keeps them live. Templates are compiled on the
+//! way, before any lock. An unreadable record is logged, without its content, and counted; it stops nothing.
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,7 +16,7 @@ use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 use crate::telemetry::metrics::Metrics;
 
-/// A record that can be read, on its way to the sink.
+/// A readable record on its way to the sink.
 #[derive(Debug)]
 pub enum Saved {
     /// It needs no more work.
@@ -25,20 +25,19 @@ pub enum Saved {
     Uncompiled(AccountId, TemplateId, Template),
 }
 
-/// What a backend found at a location, or did there. `R` is [`Saved`] before templates are compiled, and [`Change`]
-/// after it.
+/// What a backend found or did at a location. `R` is [`Saved`] before templates are compiled, and [`Change`] after it.
 #[derive(Debug)]
 pub(super) enum Observed<R> {
-    /// A record that can be read, or a write of this node.
+    /// A readable record, or a write of this node.
     Record(R),
-    /// A record that can't be read: it is stored, and live nowhere.
+    /// An unreadable record: it is stored but not live.
     Unreadable(Location),
     /// The record was deleted.
     Deleted(Location),
 }
 
 impl Observed<Saved> {
-    /// Whether compiling is needed, which must not happen on a thread that others wait for.
+    /// Whether it must be compiled, which must not happen on a thread that others wait for.
     pub(super) fn is_uncompiled(&self) -> bool {
         matches!(self, Self::Record(Saved::Uncompiled(..)))
     }
@@ -49,7 +48,7 @@ impl Observed<Saved> {
 enum Undecodable {
     #[error("it is not JSON")]
     NotJson,
-    /// Where the mistakes are, and of which kind; their details could quote a value.
+    /// The positions and codes of the mistakes; their details could quote a value.
     #[error("{}", .0.iter().map(|e| format!("{} {}", e.pointer, e.code)).collect::<Vec<_>>().join(", "))]
     Invalid(Vec<FieldError>),
     #[error("its id is not the one it is stored under")]
@@ -58,7 +57,7 @@ enum Undecodable {
     BadName,
 }
 
-/// Reads a stored record. One that can't be read is named in the log.
+/// Reads a stored record. An unreadable one is logged.
 pub(super) fn read(location: Location, json: &[u8]) -> Observed<Saved> {
     match decode(&location, json) {
         Ok(saved) => Observed::Record(saved),
@@ -99,8 +98,8 @@ pub(super) struct Feed {
     metrics: Arc<Metrics>,
 }
 
-/// Which records are stored and can't be read: never more than the store holds. Locations and not a count, since a
-/// snapshot and the log that follows it may both find the same record.
+/// The unreadable records: never more than the store holds. Locations and not a count, since a snapshot and the log
+/// that follows it may both contain the same record.
 type Unreadable = HashSet<Location>;
 
 impl Feed {
@@ -108,12 +107,12 @@ impl Feed {
         Self { sink, unreadable: Mutex::default(), metrics }
     }
 
-    /// What is counted.
+    /// The metrics that it counts in.
     pub(super) fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 
-    /// Compiles what needs it, in parallel. The order stays.
+    /// Compiles templates in parallel. The order is kept.
     pub(super) fn compile(&self, observed: Vec<Observed<Saved>>) -> Vec<Observed<Change>> {
         let uncompiled = observed.iter().filter(|one| one.is_uncompiled()).count();
         let threads = thread::available_parallelism().map_or(1, usize::from).min(uncompiled);
@@ -139,7 +138,7 @@ impl Feed {
         }
     }
 
-    /// Compiles a template. A panic over it makes this one unusable and stops nothing else.
+    /// Compiles a template. A panic makes this template unusable and affects nothing else.
     pub(super) fn compile_one(&self, saved: Saved) -> Change {
         match saved {
             Saved::Ready(change) => change,
@@ -150,7 +149,7 @@ impl Feed {
         }
     }
 
-    /// Passes on changes that were made.
+    /// Passes changes on.
     pub(super) fn apply(&self, observed: Vec<Observed<Change>>) {
         let changes = self.keep_count(|unreadable| note(unreadable, observed));
         if !changes.is_empty() {
@@ -158,18 +157,18 @@ impl Feed {
         }
     }
 
-    /// Begins to pass on all that the store holds.
+    /// Starts a snapshot.
     pub(super) fn snapshot(&self, records: usize) -> Whole<'_> {
         Whole { feed: self, snapshot: self.sink.snapshot(records), unreadable: Unreadable::new() }
     }
 
-    /// How many records are stored and can't be read.
+    /// The number of unreadable records.
     pub(super) fn unreadable(&self) -> usize {
         self.lock().len()
     }
 
-    /// Changes what is known of unreadable records, and the metric by as much: the sink counts in the same metric
-    /// what it can read and not use.
+    /// Changes the set of unreadable records, and the metric by the difference: the sink counts unusable records in the
+    /// same metric.
     fn keep_count<T>(&self, change: impl FnOnce(&mut Unreadable) -> T) -> T {
         let mut unreadable = self.lock();
         let before = unreadable.len();
@@ -183,7 +182,7 @@ impl Feed {
     }
 }
 
-/// All that a store holds, on its way to the sink. One that is dropped before its end changes nothing.
+/// A snapshot on its way to the sink. If it is dropped before its end, nothing changes.
 pub(super) struct Whole<'a> {
     feed: &'a Feed,
     snapshot: Box<dyn Snapshot + 'a>,
@@ -191,19 +190,19 @@ pub(super) struct Whole<'a> {
 }
 
 impl Whole<'_> {
-    /// Adds some more.
+    /// Adds records.
     pub(super) fn add(&mut self, observed: Vec<Observed<Change>>) {
         self.snapshot.add(note(&mut self.unreadable, observed));
     }
 
-    /// This was all.
+    /// The snapshot is complete.
     pub(super) fn finish(self) {
         self.snapshot.finish();
         self.feed.keep_count(|unreadable| *unreadable = self.unreadable);
     }
 }
 
-/// Notes which records can't be read, and returns what the sink receives.
+/// Updates the set of unreadable records, and returns what the sink receives.
 fn note(unreadable: &mut Unreadable, observed: Vec<Observed<Change>>) -> Vec<Change> {
     let changes = observed.into_iter().filter_map(|observed| match observed {
         Observed::Record(change) => {
@@ -234,7 +233,7 @@ fn location_of(change: &Change) -> Location {
     Location { kind, account: account.cloned(), id: id.to_owned() }
 }
 
-/// The change that ends a record; `None` where the location can't hold one.
+/// The change that deletes a record; `None` if the location can't hold one.
 fn deletion(location: &Location) -> Option<Change> {
     let account = location.account.clone();
     match location.kind {
@@ -250,7 +249,7 @@ mod tests {
 
     use super::*;
 
-    /// Panics over some templates, can't use others, and remembers the order of what it is told.
+    /// Panics for some templates, rejects others, and records the order of changes.
     struct Picky(Mutex<Vec<String>>);
 
     impl ChangeSink for Picky {

@@ -1,5 +1,5 @@
-//! What each account keeps, counted against its quotas. An embedded store holds this in memory; Redis
-//! counts by itself.
+//! What each account stores, counted against its quotas. An embedded store holds these counts in memory; Redis counts
+//! by itself.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use super::{Kind, StoreError};
 use crate::model::id::AccountId;
 use crate::model::quotas::{Quota, Quotas};
 
-/// What one account keeps.
+/// What one account stores.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Kept {
     triggers: usize,
@@ -16,22 +16,22 @@ struct Kept {
     bytes: usize,
 }
 
-/// What all accounts keep.
+/// What all accounts store.
 #[derive(Debug)]
 pub(super) struct Usage {
     quotas: Quotas,
     accounts: HashMap<AccountId, Kept>,
-    /// Changes since the last commit, as they were before, the newest last.
+    /// The counts before each change since the last commit, the newest last.
     before: Vec<(AccountId, Kept)>,
 }
 
 impl Usage {
-    /// Nothing is kept yet.
+    /// Nothing is stored yet.
     pub(super) fn new(quotas: Quotas) -> Self {
         Self { quotas, accounts: HashMap::new(), before: Vec::new() }
     }
 
-    /// Forgets everything, to be counted anew.
+    /// Clears all counts before a recount.
     pub(super) fn clear(&mut self) {
         self.accounts.clear();
         self.before.clear();
@@ -43,8 +43,8 @@ impl Usage {
         self.before.clear();
     }
 
-    /// Judges a write and counts it. `old` and `new` are the bytes of the record before and after; `None`: it is not
-    /// there. What makes nothing larger is never refused, so an account over a quota can become smaller.
+    /// Checks a write and counts it. `old` and `new` are the bytes of the record before and after; `None`: it does not
+    /// exist. A write that makes nothing larger is never refused, so an account over a quota can become smaller.
     pub(super) fn write(
         &mut self,
         location: &Location,
@@ -75,12 +75,12 @@ impl Usage {
         Ok(())
     }
 
-    /// The writes since the last commit are done.
+    /// The writes since the last commit are committed.
     pub(super) fn committed(&mut self) {
         self.before.clear();
     }
 
-    /// The writes since the last commit are not done.
+    /// The writes since the last commit are rolled back.
     pub(super) fn rolled_back(&mut self) {
         while let Some((account, kept)) = self.before.pop() {
             self.set(account, kept);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_holds_and_can_be_come_under_again() {
+    fn a_quota_holds_and_an_account_can_get_below_it_again() {
         let mut usage = Usage::new(QUOTAS);
         let trigger = location(Kind::Trigger, "t");
         for _ in 0..3 {
@@ -151,7 +151,7 @@ mod tests {
 
         /// Against a map of what is stored.
         #[test]
-        fn what_is_counted_is_what_is_kept(steps in prop::collection::vec((0_usize..6, any::<bool>(), prop::option::of(1_usize..60), any::<bool>()), 0..80)) {
+        fn the_counts_match_what_is_stored(steps in prop::collection::vec((0_usize..6, any::<bool>(), prop::option::of(1_usize..60), any::<bool>()), 0..80)) {
             let mut usage = Usage::new(QUOTAS);
             let mut stored: HashMap<(Kind, usize), usize> = HashMap::new();
             let mut committed = stored.clone();

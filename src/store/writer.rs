@@ -1,5 +1,5 @@
 //! One thread that executes all writes of an embedded store. Waiting writes are committed together, so the disk is
-//! synced once for a group. Each write is still checked and answered by itself, after its commit and after the sink
+//! synced once for a group. Each write is still checked and confirmed on its own, after its commit and after the sink
 //! has the change. It never reads a record.
 
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(super) type WriteResult = Result<Written, StoreError>;
 
 /// Does the work of the thread.
 pub(super) trait Committer {
-    /// Commits a group in one transaction: an answer for each write, or one error where it failed.
+    /// Commits a group in one transaction: a result for each write, or one error if it failed.
     fn commit(&mut self, writes: &[Write]) -> Result<Vec<WriteResult>, StoreError>;
 
     /// Tries to write again after a failure, and says whether that works.

@@ -4,14 +4,14 @@
 use std::any::Any;
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _, fmt};
+use tracing_subscriber::{Layer as _, fmt};
 
 use crate::config::Log;
 
-/// A panic's message where it is constant. A formatted one may hold somebody's data.
+/// A panic's message if it is constant. A formatted one may contain customers' data.
 fn constant_words(payload: &(dyn Any + Send)) -> Option<&'static str> {
     payload.downcast_ref::<&'static str>().copied()
 }
@@ -28,9 +28,7 @@ fn log_faults() {
 /// Starts the log of this process. A second start changes nothing.
 pub fn start(config: &Log) {
     // Libraries log warnings and errors only: below that, some write headers.
-    let filter = EnvFilter::builder()
-        .with_default_directive(LevelFilter::WARN.into())
-        .parse_lossy(format!("posthaste={}", config.level));
+    let filter = Targets::new().with_default(LevelFilter::WARN).with_target("posthaste", config.level);
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let layer = fmt::layer().with_writer(std::io::stderr).with_ansi(colour).with_target(false);
     let layer = if config.json { layer.json().flatten_event(true).boxed() } else { layer.boxed() };
@@ -45,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_tells_nothing_that_was_made_at_the_time() {
+    fn a_panics_formatted_message_is_not_logged() {
         let words = |fault: fn()| {
             let payload = std::panic::catch_unwind(fault).expect_err("a fault");
             constant_words(payload.as_ref())

@@ -1,4 +1,4 @@
-//! What the operator sees: the log, the metrics, and firings as they end.
+//! What the operator sees: the log, the metrics, and ended firings.
 
 pub mod activity;
 pub mod log;

@@ -13,7 +13,7 @@ mod tests;
 
 pub use self::compile::diagnostic::{Diagnostic, Severity};
 pub use self::compile::known::EVENT_PATHS;
-pub use self::compile::request::{Expressions, RequestFinding, Unsendable, is_error, sentence};
+pub use self::compile::request::{Expressions, RequestFinding, Unsendable, is_error};
 pub use self::compile::tag_lookup::TagLookup;
 pub use self::compile::{Checked, Compiled, Setting, compile, compile_in};
 pub use self::limits::TemplateLimits;

@@ -3,34 +3,38 @@
 /// The longest name that is compared, in characters: the work grows with the product of two lengths.
 const NAME_CHARS_MAX: usize = 80;
 
-/// What may have been meant by a name that isn't known.
+/// The known name that is most like an unknown one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Nearest<'c> {
     /// The known name.
     pub name: &'c str,
-    /// So few edits away that it was most likely meant.
+    /// Whether it is near enough to be what was meant.
     pub likely: bool,
 }
 
 impl Nearest<'_> {
-    /// The sentence that tells of it, with `shown` for the name.
+    /// The sentence that suggests it, with `shown` as the name.
     pub fn sentence(&self, shown: &str) -> String {
         if self.likely { format!(" Did you mean {shown}?") } else { format!(" The nearest there is: {shown}.") }
     }
 }
 
-/// The candidate with the fewest edits from the name, whatever the case. Of equals the first.
+/// The number of letters to add, remove, replace or swap with the next to turn one name into the other.
+pub fn edits(name: &str, other: &str) -> usize {
+    strsim::osa_distance(name, other)
+}
+
+/// The candidate with the fewest edits from the name, ignoring case. Of equal ones the first.
 pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<Nearest<'c>> {
     let letters = |name: &str| name.to_lowercase().chars().take(NAME_CHARS_MAX).collect::<String>();
     let wanted = letters(name);
-    let edits = |candidate: &str| strsim::osa_distance(&wanted, &letters(candidate));
-    let found = candidates.into_iter().map(|candidate| (edits(candidate), candidate));
+    let found = candidates.into_iter().map(|candidate| (edits(&wanted, &letters(candidate)), candidate));
     let (edits, name) = found.min_by_key(|&(edits, _)| edits)?;
-    // A third of the letters: past that, a suggestion puzzles more than it helps.
+    // A third of the letters: beyond that, a suggestion confuses more than it helps.
     Some(Nearest { name, likely: edits <= (wanted.chars().count() / 3).max(1) })
 }
 
-/// The candidate that a misspelt name most likely meant, if one is so near.
+/// The candidate that a misspelt name most likely meant, if one is near enough.
 pub fn likely<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     nearest(name, candidates).filter(|nearest| nearest.likely).map(|nearest| nearest.name)
 }

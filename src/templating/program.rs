@@ -1,16 +1,15 @@
-//! A template as the renderer walks it: what is written, chosen and repeated, with every path
-//! resolved to the block it starts from and every expression to the place it stands in. Plain
-//! data; the parser's own tree is not kept.
+//! A template as the renderer walks it: what is written, chosen and repeated, with every path resolved to the block it
+//! starts from and every expression to its escape context. Plain data; the parser's own tree is not kept.
 
 use crate::json::{Document, Json};
 
-/// What stands in a row.
+/// Parts, in order.
 pub(crate) type Nodes = Vec<TemplateNode>;
 
 /// One part of a template.
 #[derive(Debug)]
 pub(crate) enum TemplateNode {
-    /// The author's own text.
+    /// Text of the template.
     Text(Text),
     /// A value.
     Write(ValueNode),
@@ -25,7 +24,7 @@ pub(crate) enum TemplateNode {
 }
 
 impl TemplateNode {
-    /// What stands inside.
+    /// The parts inside.
     pub(crate) fn inner(&self) -> Vec<&Nodes> {
         match self {
             Self::Text(_) | Self::Write(_) => Vec::new(),
@@ -36,7 +35,7 @@ impl TemplateNode {
         }
     }
 
-    /// What stands inside.
+    /// The parts inside.
     pub(crate) fn inner_mut(&mut self) -> Vec<&mut Nodes> {
         match self {
             Self::Text(_) | Self::Write(_) => Vec::new(),
@@ -57,11 +56,11 @@ impl TemplateNode {
     }
 }
 
-/// The author's own text.
+/// Text of the template.
 #[derive(Debug)]
 pub(crate) struct Text {
     pub(crate) content: Box<str>,
-    /// Which text this is, in the order of the body.
+    /// The number of this text, in the order of the body.
     pub(crate) id: usize,
 }
 
@@ -69,9 +68,9 @@ pub(crate) struct Text {
 #[derive(Debug)]
 pub(crate) struct ValueNode {
     pub(crate) value: Expression,
-    /// How it is written. Known once the text around it was gone through.
+    /// How it is escaped. Set once the text around it was analysed.
     pub(crate) place: EscapeContext,
-    /// Which of the writes this is, in the order of the body.
+    /// The number of this value, in the order of the body.
     pub(crate) id: usize,
     /// Where the expression begins.
     pub(crate) at: usize,
@@ -81,9 +80,9 @@ pub(crate) struct ValueNode {
 #[derive(Debug)]
 pub(crate) struct If {
     pub(crate) condition: Expression,
-    /// Whether `then` is for a condition that doesn't hold: `unless`.
+    /// Whether `then` is used if the condition does not hold: `unless`.
     pub(crate) negated: bool,
-    /// Whether the number 0 holds.
+    /// Whether the number 0 counts as true.
     pub(crate) include_zero: bool,
     pub(crate) then: Nodes,
     pub(crate) otherwise: Nodes,
@@ -95,9 +94,9 @@ pub(crate) struct If {
 pub(crate) struct Each {
     pub(crate) list: Expression,
     pub(crate) body: Nodes,
-    /// For a list without elements, and for what is no list.
+    /// Used for a list without elements, and for a value that is not a list.
     pub(crate) otherwise: Nodes,
-    /// What stands between the elements' parts that are not blank.
+    /// Written between the elements' parts that are not blank.
     pub(crate) separator: Option<Text>,
     pub(crate) at: usize,
 }
@@ -119,14 +118,14 @@ pub(crate) struct With {
     pub(crate) at: usize,
 }
 
-/// Where an expression stands, which says how its value is written.
+/// The context of an expression, which determines how its value is escaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum EscapeContext {
     /// Plain text, as it is.
     Text,
     /// In a JSON string.
     JsonString,
-    /// Where a JSON value stands, in as many open brackets.
+    /// A JSON value, inside this many open brackets.
     JsonValue { depth: u8 },
     /// Between XML tags.
     XmlText,
@@ -140,12 +139,12 @@ pub(crate) enum EscapeContext {
     UrlQuery,
 }
 
-/// What gives a value.
+/// An expression with a value.
 #[derive(Debug)]
 pub(crate) enum Expression {
     /// A value of the data.
     Path(DataPath),
-    /// What a loop knows of its element.
+    /// What a loop provides for its element.
     Local(Local),
     /// A value written in the template.
     Literal(Document),
@@ -153,13 +152,13 @@ pub(crate) enum Expression {
     Call(Box<Call>),
 }
 
-/// A way through the data.
+/// A path through the data.
 #[derive(Debug)]
 pub(crate) struct DataPath {
     /// The block whose `this` it starts from; 0 is the root, 1 the outermost `each` or `with`.
     pub(crate) scope: usize,
     pub(crate) steps: Box<[PathStep]>,
-    /// How many bytes its names have together: what following it may cost.
+    /// The total length of its names in bytes: the possible cost of following it.
     pub(crate) bytes: usize,
 }
 
@@ -184,7 +183,7 @@ impl PathStep {
     }
 }
 
-/// What a loop knows of its element.
+/// What a loop provides for its element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Local {
     /// The loop, numbered like [`DataPath::scope`].
@@ -214,7 +213,7 @@ pub(crate) struct HelperId {
     pub(crate) place: usize,
 }
 
-/// A helper with what it is given.
+/// A call of a helper.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) helper: HelperId,
@@ -230,27 +229,27 @@ impl Call {
         self.options.iter().find(|(own, _)| *own == name).map(|(_, value)| value)
     }
 
-    /// The text at a place, where it is written in the template.
+    /// The text of the argument at this index, if it is a constant.
     pub(crate) fn constant(&self, place: usize) -> Option<&str> {
         self.arguments.get(place)?.literal()?.as_str()
     }
 
-    /// The digits of the number at a place, where it is written in the template.
+    /// The digits of the number at this index, if it is a constant.
     pub(crate) fn constant_number(&self, place: usize) -> Option<&str> {
         self.arguments.get(place)?.digits()
     }
 
-    /// The text of an option, where it is written in the template.
+    /// The text of an option, if it is a constant.
     pub(crate) fn constant_option(&self, name: &str) -> Option<&str> {
         self.option(name)?.literal()?.as_str()
     }
 
-    /// The digits of a number of an option, where it is written in the template.
+    /// The digits of a number of an option, if it is a constant.
     pub(crate) fn constant_option_number(&self, name: &str) -> Option<&str> {
         self.option(name)?.digits()
     }
 
-    /// The boolean of an option, where it is written in the template.
+    /// The boolean of an option, if it is a constant.
     pub(crate) fn constant_option_flag(&self, name: &str) -> Option<bool> {
         match self.option(name)?.literal()? {
             Json::Bool(truth) => Some(truth),
@@ -260,7 +259,7 @@ impl Call {
 }
 
 impl Expression {
-    /// The value, where it is written in the template.
+    /// The value, if it is a constant.
     pub(crate) fn literal(&self) -> Option<Json<'_>> {
         match self {
             Self::Literal(document) => Some(document.root()),

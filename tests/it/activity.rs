@@ -1,5 +1,5 @@
-//! Firings as they end (`GET /v1/activity`), how destinations are doing (`GET /v1/destinations`), and what a browser
-//! is told of each response.
+//! Ended firings (`GET /v1/activity`), the states of destinations (`GET /v1/destinations`), and the headers of
+//! responses for browsers.
 
 use awc::http::Method;
 use futures_util::StreamExt as _;
@@ -26,7 +26,7 @@ impl Watcher {
         assert_eq!((response.status().as_u16(), content_type(response.headers())), (200, "text/event-stream"));
         let chunks = Box::pin(response.map(|chunk| chunk.expect("a chunk").to_vec()));
         let mut watcher = Self { chunks, text: String::new() };
-        // The first chunk comes once the client watches.
+        // The first chunk arrives once the client is subscribed.
         watcher.read(|text| text.contains("retry: ")).await;
         watcher
     }
@@ -69,7 +69,7 @@ async fn key_of(node: &Node, account: &str) -> String {
 }
 
 #[actix_rt::test]
-async fn each_firing_is_told_as_it_ends_without_anything_of_its_data() {
+async fn each_ended_firing_is_sent_without_its_data() {
     let (node, receiver) = (Node::start(&[]).await, Receiver::start());
     let secret = json!({"x-token": "hunter2"});
     let trigger = json!({"event": "guest.*", "url": receiver.url("/in/hunter2?key=hunter2"), "headers": secret});
@@ -110,12 +110,12 @@ async fn each_firing_is_told_as_it_ends_without_anything_of_its_data() {
     node.put("/v1/accounts/other/triggers/t", &json!({"event": "*", "template": "t", "url": url})).await;
     node.fire(event("other", "e2")).await;
     assert_eq!(other.firings(1).await[0]["event_id"], "e2", "and nothing of another account");
-    // A client that watches does not hold up a stop.
+    // A connected client does not delay a stop.
     assert_eq!(node.stop().await.unsent, 0);
 }
 
 #[actix_rt::test]
-async fn what_is_dropped_is_told_with_its_reason() {
+async fn a_dropped_firing_is_sent_with_its_reason() {
     let one =
         [("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1"), ("POSTHASTE_DISPATCH__QUEUE_PER_DESTINATION", "1")];
     let (node, receiver) = (Node::start(&one).await, Receiver::start());
@@ -142,7 +142,7 @@ async fn what_is_dropped_is_told_with_its_reason() {
 }
 
 #[actix_rt::test]
-async fn a_key_watches_what_it_may() {
+async fn a_key_watches_only_what_it_may() {
     let key = [("POSTHASTE_AUTH__OPERATOR_KEY", OPERATOR), ("POSTHASTE_ACTIVITY__SUBSCRIBERS_MAX", "2")];
     for (for_accounts, expected) in [("false", (403, "forbidden")), ("true", (200, ""))] {
         let more = [&key[..], &[("POSTHASTE_ACTIVITY__FOR_ACCOUNTS", for_accounts)]].concat();
@@ -179,7 +179,7 @@ async fn a_key_watches_what_it_may() {
 }
 
 #[actix_rt::test]
-async fn a_browser_is_told_what_it_may_do_with_each_response() {
+async fn each_response_has_security_headers() {
     let origins = "[\"https://app.example.com\"]";
     let node = Node::start(&[("POSTHASTE_CONSOLE__FRAME_ANCESTORS", origins)]).await;
     for path in ["/v1/dictionary", "/healthz", "/nothing", "/v1/openapi.json"] {
@@ -197,13 +197,13 @@ async fn a_browser_is_told_what_it_may_do_with_each_response() {
     let tag = page.header("etag");
     let same = node.call(Method::GET, "/console", &[("if-none-match", &tag)], "").await;
     assert_eq!((same.status, same.body.len(), same.header("etag")), (304, 0, tag));
-    // Built or not, the page says what it is to a client that takes no gzip.
+    // Built or not, the page is served uncompressed to a client that does not accept gzip.
     let plain = node.call(Method::GET, "/console", &[("accept-encoding", "identity")], "").await;
     assert!(String::from_utf8_lossy(&plain.body).contains("<title>Posthaste"), "{:?}", plain.body);
 }
 
 #[actix_rt::test]
-async fn through_redis_the_node_that_sends_tells_of_the_firing() {
+async fn with_redis_the_sending_node_reports_the_firing() {
     let (server, receiver) = (RedisServer::start(), Receiver::start());
     let url = server.url();
     let node =
@@ -216,7 +216,7 @@ async fn through_redis_the_node_that_sends_tells_of_the_firing() {
     assert_eq!((&firing["event_id"], &firing["event_type"]), (&json!("e1"), &json!("guest.created")), "{firing}");
     assert_eq!((&firing["outcome"], &firing["status"]), (&json!("delivered"), &json!(200)), "{firing}");
     drop(watcher);
-    // What an earlier version left in a stream has no names: it is sent, and nothing is told of it.
+    // An entry that an earlier version wrote has no names: it is sent, and no firing is reported.
     let mut watcher = Watcher::open(&dispatch, "").await;
     server.add_delivery("{posthaste:0}:deliveries", &receiver.url("/old"), "x", &[]);
     receiver.wait_for(2).await;

@@ -1,5 +1,5 @@
-//! The command line as a process: what it prints, and the code it ends with. Each process runs in an
-//! empty folder, without settings of this machine, and is ended by its own id.
+//! The command line as a process: its output and its exit codes. Each process runs in an empty folder, without settings
+//! of this machine, and is ended by its own id.
 
 mod check;
 mod demo;
@@ -36,7 +36,7 @@ fn command(home: &TempDir, words: &[&str]) -> Command {
     command
 }
 
-/// A process that is being listened to, and does not outlive the test.
+/// A process whose output is read, and which ends with the test.
 pub(crate) struct Running {
     child: Child,
     stdout: Receiver<String>,
@@ -51,12 +51,12 @@ impl Running {
         Self { child, stdout, stderr }
     }
 
-    /// The next line of standard output that begins so, with what it begins with taken away.
+    /// The next line of standard output with this beginning, without the beginning.
     fn wait_for_line(&self, begin: &str) -> String {
         wait_for_line(&self.stdout, begin)
     }
 
-    /// The same, or `None` where the process ends before.
+    /// The same, or `None` if the process ends before.
     pub(crate) fn line_or_end(&self, begin: &str) -> Option<String> {
         let deadline = Instant::now() + DEADLINE;
         loop {
@@ -76,7 +76,7 @@ impl Running {
         assert!(Command::new("kill").args(["-s", name, &id]).status().expect("kill").success());
     }
 
-    /// Waits for the end, and says the code and what else was printed.
+    /// Waits for the end; returns the exit code and the rest of the output.
     pub(crate) fn end(mut self) -> (Option<i32>, Vec<String>, Vec<String>) {
         let deadline = Instant::now() + DEADLINE;
         // The pipes end with the process.
@@ -95,13 +95,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It has ended where the test went well.
+        // It has ended already if the test went well.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Makes one call on a connection of its own: status and body.
+/// Makes one call on its own connection; returns status and body.
 pub(crate) fn call(address: &str, head: &str, body: &[u8]) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(DEADLINE))?;
@@ -136,12 +136,12 @@ fn wait_for_line(lines: &Receiver<String>, begin: &str) -> String {
     }
 }
 
-/// Runs to the end, with a deadline; feeds `input` to it.
+/// Runs to the end, with a deadline and with `input` on standard input.
 fn run_with(home: &TempDir, words: &[&str], variables: &[(&str, &str)], input: &[u8]) -> Output {
     let mut command = command(home, words);
     command.envs(variables.iter().copied()).stdin(Stdio::piped());
     let mut running = Running::start(command);
-    // One that ends early doesn't read it.
+    // A process that ends early doesn't read it.
     let _ = running.child.stdin.take().expect("piped").write_all(input);
     let (code, stdout, stderr) = running.end();
     let joined = |lines: Vec<String>| lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect::<String>();
@@ -157,7 +157,7 @@ pub(crate) fn run(home: &TempDir, words: &[&str], variables: &[(&str, &str)]) ->
 }
 
 #[test]
-fn what_it_is_and_how_to_use_it() {
+fn version_and_help_are_printed() {
     let home = home();
     let (code, stdout, _) = run(&home, &["--version"], &[]);
     assert_eq!((code, stdout), (0, format!("posthaste {}\n", env!("CARGO_PKG_VERSION"))));
@@ -172,7 +172,7 @@ fn what_it_is_and_how_to_use_it() {
 }
 
 #[test]
-fn words_that_are_off_end_with_2() {
+fn usage_errors_exit_with_2() {
     let home = home();
     for words in [
         &[][..],
@@ -190,7 +190,7 @@ fn words_that_are_off_end_with_2() {
 }
 
 #[test]
-fn work_that_fails_ends_with_1_and_a_reason() {
+fn failures_exit_with_1_and_a_reason() {
     let home = home();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let taken = taken.local_addr().expect("bound").to_string();

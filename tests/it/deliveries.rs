@@ -1,4 +1,4 @@
-//! From an event to its POSTs: formats, ways in, who is meant, and what receivers do.
+//! From an event to its POSTs: formats, encodings, selected triggers, and responses of receivers.
 
 use std::collections::BTreeSet;
 
@@ -61,7 +61,7 @@ async fn every_format_arrives_well_formed_and_signed() {
 }
 
 #[actix_rt::test]
-async fn every_way_in_fires() {
+async fn events_of_every_encoding_fire() {
     let (node, receiver) = (Node::start(&[]).await, Receiver::start());
     node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
     let cloud = |id: &str| json!({"specversion": "1.0", "type": "a.b", "source": "/s", "id": id, "data": {}});
@@ -89,7 +89,7 @@ async fn every_way_in_fires() {
 }
 
 #[actix_rt::test]
-async fn those_who_are_meant_and_no_others() {
+async fn only_matching_triggers_fire() {
     let (node, receiver) = (Node::start(&[]).await, Receiver::start());
     let on = |event: &str, path: &str| json!({"event": event, "url": receiver.url(path)});
     node.set_up("exact", &json_template(), on("booking.confirmed", "/exact")).await;
@@ -121,7 +121,7 @@ async fn those_who_are_meant_and_no_others() {
 }
 
 #[actix_rt::test]
-async fn what_receivers_do_is_counted_and_the_next_delivery_arrives() {
+async fn outcomes_are_counted_and_the_next_delivery_arrives() {
     let (node, receiver) = (Node::start(&[("POSTHASTE_DISPATCH__ATTEMPT_TIMEOUT_MS", "300")]).await, Receiver::start());
     node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
     let mut arrived = 0;
@@ -149,10 +149,10 @@ async fn what_receivers_do_is_counted_and_the_next_delivery_arrives() {
     assert_eq!(receiver.received().len(), arrived, "nothing was sent twice");
 }
 
-/// Each answer ends its connection, without a word. A POST that is sent at that very moment is lost, as
-/// there is no second attempt; every one is attempted, and nearly all arrive.
+/// The receiver closes the connection after each response, without an announcement. A POST that is sent at that moment
+/// is lost, as there is no second attempt; every delivery is attempted, and nearly all arrive.
 #[actix_rt::test]
-async fn a_receiver_that_closes_after_each_answer_gets_them_all() {
+async fn a_receiver_that_closes_after_each_response_gets_nearly_all() {
     let (node, receiver) = (Node::start(&[]).await, Receiver::start());
     node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
     receiver.behave(Behaviour::AnswerAndClose);
@@ -211,7 +211,7 @@ async fn a_silent_destination_delays_only_itself() {
         node.fire(json!({"type": "a", "id": id.to_string(), "data": {}})).await;
         prompt.wait_for(id + 1).await;
     }
-    // Two are under way, five wait, and the others were dropped and counted.
+    // Two are in flight, five are queued, and the others were dropped and counted.
     assert_eq!(node.metric("posthaste_dropped_total{reason=\"queue_full\"}").await, 43.0);
     assert_eq!(node.metric("posthaste_queue_depth").await, 5.0);
     assert_eq!(node.metric("posthaste_events_in_flight").await, 0.0);
@@ -221,7 +221,7 @@ async fn a_silent_destination_delays_only_itself() {
 }
 
 #[actix_rt::test]
-async fn idle_dispatchers_stop_and_come_back_without_loss() {
+async fn idle_dispatchers_stop_and_restart_without_loss() {
     let (node, receiver) = (Node::start(&[("POSTHASTE_DISPATCH__IDLE_DESTINATION_MS", "1")]).await, Receiver::start());
     node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
     for id in 0..200 {
@@ -253,7 +253,7 @@ async fn a_value_cannot_break_out_of_its_place() {
 }
 
 #[actix_rt::test]
-async fn a_rendering_past_a_bound_is_dropped_and_counted() {
+async fn a_body_over_a_bound_is_dropped_and_counted() {
     let (node, receiver) = (Node::start(&[("POSTHASTE_TEMPLATES__OUTPUT_BYTES_MAX", "20")]).await, Receiver::start());
     let template = json!({"format": "text", "body": "{{n}}"});
     node.set_up("t", &template, json!({"event": "*", "url": receiver.url("/")})).await;

@@ -7,7 +7,7 @@ use crate::support::{Node, Receiver};
 const TRIGGERS: &str = "/v1/accounts/default/triggers";
 
 #[actix_rt::test]
-async fn a_delivery_has_its_own_path_query_and_headers_and_is_dropped_where_it_can_have_none() {
+async fn a_delivery_has_its_own_path_query_and_headers_or_is_dropped() {
     let (node, receiver) = (Node::start(&[]).await, Receiver::start());
     let url = receiver.url("/guests/{{guest.id}}/notes?name={{guest.name}}");
     let trigger = json!({"event": "guest.*", "url": url, "headers": {"X-Guest": "{{guest.id}}", "X-Fixed": "1"}});
@@ -59,7 +59,7 @@ async fn expressions_are_checked_when_the_trigger_is_saved() {
     assert_eq!((&verdict["ok"], &verdict["errors"][0]["code"]), (&json!(false), &json!("url_refused")), "{verdict}");
     let shown = node.get(&path).await.json();
     assert_eq!(shown["url"], "https://example.com/{{guest.nmae}}");
-    // What was shown can be sent back; with another host the value that was kept is refused.
+    // A response can be sent back as it is; with another host the saved value is refused.
     assert_eq!(node.put(&path, &shown).await.status, 200);
     let mut moved = shown;
     moved["url"] = "https://other.example/{{x}}".into();

@@ -1,5 +1,4 @@
-//! The HTTP interface: bad input, records, keys. Whatever a test asks, the answer is held against the
-//! OpenAPI document.
+//! The HTTP interface: bad input, records, keys. Every response is checked against the OpenAPI document.
 
 mod bodies;
 mod connections;
@@ -15,7 +14,7 @@ use serde_json::{Value, json};
 use crate::support::{Node, Receiver, json_template};
 
 #[actix_rt::test]
-async fn each_kind_of_bad_input_has_its_status_and_code_and_nothing_is_lost() {
+async fn each_kind_of_bad_input_has_its_status_and_code() {
     let (node, receiver) = (Node::start(&[]).await, Receiver::start());
     node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
     let json = "application/json";
@@ -55,7 +54,7 @@ async fn each_kind_of_bad_input_has_its_status_and_code_and_nothing_is_lost() {
 }
 
 #[actix_rt::test]
-async fn records_are_made_read_replaced_listed_and_removed() {
+async fn records_are_created_read_replaced_listed_and_deleted() {
     let node = Node::start(&[]).await;
     let (triggers, templates) = ("/v1/accounts/acme/triggers", "/v1/accounts/acme/templates");
     let trigger = json!({"event": "a", "template": "w", "url": "https://example.com/"});
@@ -138,7 +137,7 @@ async fn a_secret_is_written_and_never_read() {
 }
 
 #[actix_rt::test]
-async fn keys_open_what_their_scope_says() {
+async fn keys_allow_what_their_scope_allows() {
     const OPERATOR: &str = "the-operators-own-key";
     let mut node = Node::start(&[("POSTHASTE_AUTH__OPERATOR_KEY", OPERATOR)]).await;
     assert_eq!(node.get("/v1/keys").await.problem(), (401, "key_missing".into()));
@@ -185,7 +184,7 @@ async fn keys_open_what_their_scope_says() {
 }
 
 #[actix_rt::test]
-async fn a_template_is_checked_and_a_trigger_tried() {
+async fn a_template_is_checked_and_a_trigger_tested() {
     let (node, receiver) = (Node::start(&[]).await, Receiver::start());
     let check = "/v1/accounts/default/templates/check";
     let good = json!({"format": "json", "body": "{\"n\":\"*|GUEST:NAME|*\"}", "event": "guest.created"});

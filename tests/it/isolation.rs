@@ -1,4 +1,4 @@
-//! No account can cost another one anything: each row of `scripts/bench isolation` in small, by what is deterministic.
+//! No account can delay or displace another: small, deterministic versions of the rows of `scripts/bench isolation`.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -23,10 +23,10 @@ fn event(account: &str, id: usize) -> Value {
     json!({"type": "a", "account": account, "id": id.to_string(), "data": {}})
 }
 
-/// One request that fires more than its account may have in flight is accepted and worked off; another account's
-/// events are accepted and sent meanwhile, and nothing is counted that did not happen.
+/// A request that fires more than its account may have in flight is accepted and worked off. Meanwhile another
+/// account's events are accepted and sent, and the counts are right.
 #[actix_rt::test]
-async fn one_request_that_fires_much_costs_another_account_nothing() {
+async fn a_request_that_fires_much_delays_no_other_account() {
     let (node, receiver) = (
         Node::start(&[
             ("POSTHASTE_INGEST__DELIVERIES_IN_FLIGHT_MAX", "90"),
@@ -60,10 +60,10 @@ async fn one_request_that_fires_much_costs_another_account_nothing() {
     assert_eq!(node.metric("posthaste_firings_matched_total").await, 1_050.0);
 }
 
-/// A request over what its account may have in flight beside what it has already gets 429 and nothing of it is
-/// accepted; once nothing is outstanding, the same request is accepted.
+/// A request that exceeds what its account may have in flight gets 429, and no event of it is accepted. Once nothing is
+/// in flight, the same request is accepted.
 #[actix_rt::test]
-async fn over_its_share_an_account_is_refused_and_trying_again_helps() {
+async fn an_account_over_its_share_is_refused_and_a_later_try_succeeds() {
     let (node, receiver) = (
         Node::start(&[
             ("POSTHASTE_INGEST__DELIVERIES_IN_FLIGHT_MAX", "9"),
@@ -95,9 +95,9 @@ async fn over_its_share_an_account_is_refused_and_trying_again_helps() {
     assert_eq!(receiver.wait_for(15).await.len(), 15);
 }
 
-/// Half-sent bodies with one key leave room for the bodies of another.
+/// Incomplete bodies with one key leave room for the bodies of another key.
 #[actix_rt::test]
-async fn half_sent_bodies_leave_room_for_others() {
+async fn incomplete_bodies_leave_room_for_others() {
     let operator = "operator-key-0123456789";
     let mut node =
         Node::start(&[("POSTHASTE_AUTH__OPERATOR_KEY", operator), ("POSTHASTE_INGEST__BODIES_BYTES_MAX", "90000")])
@@ -133,7 +133,7 @@ async fn half_sent_bodies_leave_room_for_others() {
     assert_eq!(reply.problem(), (429, "engine_full".to_owned()));
 }
 
-/// Events that are more than an account may post in a second get 429, and say when to try again.
+/// Requests over an account's rate get 429 with `Retry-After`.
 #[actix_rt::test]
 async fn an_account_has_a_rate_of_events() {
     let node = Node::start(&[("POSTHASTE_INGEST__RATE_PER_ACCOUNT_S", "10")]).await;
@@ -145,7 +145,7 @@ async fn an_account_has_a_rate_of_events() {
     assert_eq!(node.post("/v1/events", &event("other", 1)).await.status, 202);
 }
 
-/// Destinations that never answer hold bodies up to the bound, and their account's other destination is served.
+/// Destinations that never respond hold bodies up to the bound, and their account's other destination is served.
 #[actix_rt::test]
 async fn bodies_in_flight_to_silent_receivers_are_bounded() {
     let node = Node::start(&[("POSTHASTE_DISPATCH__BYTES_MAX", "1048576")]).await;
@@ -172,7 +172,7 @@ async fn bodies_in_flight_to_silent_receivers_are_bounded() {
     silent.iter().for_each(|receiver| receiver.behave(Behaviour::HangUp));
 }
 
-/// A trigger's test does not wait behind what waits for its destination.
+/// A trigger's test does not wait behind its destination's queue.
 #[actix_rt::test]
 async fn a_test_has_its_turn_before_the_queue_is_empty() {
     let (node, receiver) =

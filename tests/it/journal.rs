@@ -1,4 +1,4 @@
-//! What an answer of 202 survives: the built program is killed under load and started again on the same folder.
+//! What a 202 response survives: the built program is killed under load and started again on the same folder.
 
 mod disk;
 mod kills;
@@ -27,9 +27,9 @@ pub(crate) struct Counter {
 #[derive(Default)]
 struct State {
     arrived: Mutex<BTreeMap<String, usize>>,
-    /// It answers nothing.
+    /// It sends no response.
     silent: AtomicBool,
-    /// It takes so long for each.
+    /// How long each response takes.
     takes: Duration,
 }
 
@@ -62,7 +62,7 @@ impl Counter {
         self.state.arrived.lock().expect("whole").clone()
     }
 
-    /// Waits until so many different events have arrived.
+    /// Waits until this many distinct events have arrived.
     pub(crate) fn wait_for(&self, count: usize) {
         wait(&format!("{count} events"), || self.arrived().len() >= count);
     }
@@ -111,22 +111,22 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
     Some(body)
 }
 
-/// Posts an event; the status.
+/// Posts an event and returns the status.
 pub(crate) fn post(address: &str, id: &str) -> std::io::Result<u16> {
     let event = json!({"type": "a", "id": id, "data": {"n": 1}});
     let head = "POST /v1/events HTTP/1.1\r\ncontent-type: application/json";
     call(address, head, event.to_string().as_bytes()).map(|(status, _)| status)
 }
 
-/// Kills the process as the kernel would for want of memory, and waits until it is gone.
+/// Kills the process with SIGKILL, and waits until it has ended.
 pub(crate) fn kill(running: Running) {
     running.signal("KILL");
     running.end();
 }
 
-/// Waits until the journal holds nothing that is not sent.
+/// Waits until the journal holds nothing unsent.
 pub(crate) fn wait_until_settled(address: &str) {
-    wait("end of what is kept", || {
+    wait("an empty journal", || {
         metric(address, "posthaste_journal_bytes") == 0.0 && metric(address, "posthaste_queue_depth") == 0.0
     });
 }

@@ -1,5 +1,5 @@
-//! Whole nodes that share a store in Redis: what is saved at one fires at the other, and while Redis
-//! is away they go on with what they know.
+//! Nodes that share a store in Redis: a record that is saved at one fires at the other, and while Redis is unavailable
+//! they continue with what is live.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ async fn start(server: &RedisServer, hand_over: &str) -> Node {
     Node::start(&[("POSTHASTE_STORE__URL", &server.url()), ("POSTHASTE_DISPATCH__HAND_OVER", hand_over)]).await
 }
 
-/// Asks until the answer has this status.
+/// Repeats a request until the response has this status.
 async fn wait_for_status(node: &Node, path: &str, status: u16) -> crate::support::Reply {
     let deadline = std::time::Instant::now() + DEADLINE;
     loop {
@@ -23,7 +23,7 @@ async fn wait_for_status(node: &Node, path: &str, status: u16) -> crate::support
 }
 
 #[actix_rt::test]
-async fn what_is_saved_at_one_node_fires_at_the_other() {
+async fn a_record_saved_at_one_node_fires_at_the_other() {
     let (server, receiver) = (RedisServer::start(), Receiver::start());
     let (one, two) = (start(&server, "local").await, start(&server, "local").await);
     for number in 0..20 {
@@ -32,7 +32,7 @@ async fn what_is_saved_at_one_node_fires_at_the_other() {
         let saved = one.get("/v1/accounts/default/triggers/t").await;
         let live = || two.running().shared().store.connected();
         assert!(live());
-        // The other has it a moment after the answer.
+        // The other node has it a moment after the response.
         two.wait_for_metric("posthaste_store_changes_total", f64::from(2 * (number + 1))).await;
         assert_eq!(two.get("/v1/accounts/default/triggers/t").await.header("etag"), saved.header("etag"));
         two.fire(json!({"type": "a", "id": number.to_string(), "data": {}})).await;
@@ -47,7 +47,7 @@ async fn what_is_saved_at_one_node_fires_at_the_other() {
 }
 
 #[actix_rt::test]
-async fn nodes_go_on_with_what_they_know_while_redis_is_away() {
+async fn nodes_continue_with_live_records_while_redis_is_unavailable() {
     let (mut server, receiver) = (RedisServer::lasting(), Receiver::start());
     let local = start(&server, "local").await;
     let shared = start(&server, "streams").await;
@@ -86,7 +86,7 @@ async fn nodes_go_on_with_what_they_know_while_redis_is_away() {
     shared.stop().await;
 }
 
-/// Writes a trigger whose URL can't be dialled and a template that can't be used, as another program does.
+/// Writes a trigger whose URL can't be dialled and an unusable template, as another program could.
 fn write_what_no_node_can_use(cli: impl Fn(&[&str]) -> String) {
     for (kind, id, json) in [
         ("template", "w", r#"{"id":"w","name":"","format":"text","body":"x"}"#),
@@ -100,10 +100,11 @@ fn write_what_no_node_can_use(cli: impl Fn(&[&str]) -> String) {
 }
 
 #[actix_rt::test]
-async fn what_no_node_can_use_is_counted_once_for_as_long_as_it_is_stored() {
+async fn an_unusable_record_is_counted_once_while_it_is_stored() {
     const UNUSABLE: &str = "posthaste_records_unusable";
     let server = std::sync::Arc::new(RedisServer::start());
-    // Written when the node has read where the log is, and before it reads the first page: so both tell of it.
+    // Written after the node has read the position of the log and before it reads the first page, so that both contain
+    // it.
     let writer = std::sync::Arc::clone(&server);
     let write = move || write_what_no_node_can_use(|words| writer.cli(words));
     let door = Forwarder::before(server.port(), b"\r\nall\r\n", write);
@@ -118,7 +119,7 @@ async fn what_no_node_can_use_is_counted_once_for_as_long_as_it_is_stored() {
 
     let usable = json!({"event": "*", "template": "w", "url": "https://h/"});
     assert!(node.put("/v1/accounts/default/triggers/t", &usable).await.status < 300);
-    assert_eq!(node.metric(UNUSABLE).await, 1.0, "one was written anew");
+    assert_eq!(node.metric(UNUSABLE).await, 1.0, "one was written again");
     assert_eq!(node.delete("/v1/accounts/default/templates/unclosed").await.status, 204);
     assert_eq!(node.metric(UNUSABLE).await, 0.0, "and the other deleted");
 
@@ -128,7 +129,7 @@ async fn what_no_node_can_use_is_counted_once_for_as_long_as_it_is_stored() {
     assert!(server.cli(&script).starts_with("written"));
     node.wait_for_metric(UNUSABLE, 1.0).await;
     server.cli(&["FLUSHALL"]);
-    // Everything is read anew, and there is nothing.
+    // A new snapshot is read, and it is empty.
     node.wait_for_metric(UNUSABLE, 0.0).await;
     node.stop().await;
 }

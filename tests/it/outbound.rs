@@ -1,4 +1,4 @@
-//! Outward: loops, secrets, consent, proxies and TLS, through a node and real sockets on loopback.
+//! Outgoing requests: loops, secrets, consent, proxies and TLS, through a node and real sockets on loopback.
 
 mod consent;
 mod loops;
@@ -31,7 +31,7 @@ fn field<'a>(head: &'a [String], name: &str) -> Option<&'a str> {
 /// What a receiver saw: each request's head.
 type Seen = Arc<Mutex<Vec<Vec<String>>>>;
 
-/// A receiver on loopback that responds to each request as it is told to. What it saw is noted.
+/// A receiver on loopback that responds as the function says and records what it saw.
 fn receiver(respond: impl Fn(&[String]) -> String + Send + Sync + 'static) -> (u16, Seen) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();

@@ -1,11 +1,11 @@
-//! A full engine, a stop under load, a restart.
+//! A full node, a stop under load, a restart.
 
 use serde_json::{Value, json};
 
 use crate::support::{Behaviour, Node, Receiver, json_template};
 
 #[actix_rt::test]
-async fn a_full_engine_says_so_and_what_it_took_arrives() {
+async fn a_full_node_refuses_and_accepted_events_arrive() {
     let (node, receiver) = (Node::start(&[("POSTHASTE_INGEST__EVENTS_IN_FLIGHT_MAX", "10")]).await, Receiver::start());
     node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
     let event = |id: usize| json!({"type": "a", "id": id.to_string(), "data": {}});
@@ -49,7 +49,7 @@ async fn a_stop_under_load_sends_all_that_was_accepted() {
 }
 
 #[actix_rt::test]
-async fn what_was_saved_is_there_after_a_restart() {
+async fn saved_records_are_there_after_a_restart() {
     let folder = tempfile::tempdir().expect("a folder");
     let url = format!("file:{}", folder.path().join("store.redb").display());
     let (more, receiver) = ([("POSTHASTE_STORE__URL", url.as_str())], Receiver::start());

@@ -1,5 +1,5 @@
-//! What every store must do, whatever keeps it: each check takes a [`Home`] and runs against all
-//! kinds of store there are. What only a file can do wrong is in [`file`].
+//! The conformance tests of stores: each takes a [`Home`] and runs against every kind of store. What can go wrong only
+//! with a file is in [`file`].
 
 mod compiling;
 mod file;
@@ -26,12 +26,12 @@ use serde_json::json;
 
 use crate::support::{RedisCluster, RedisServer};
 
-/// A place for one store, which goes away with it.
+/// A place for one store, which is removed with it.
 struct Home {
     url: String,
-    /// What was written is there when it is opened again.
+    /// Whether records are still there when it is opened again.
     keeps: bool,
-    /// Whatever must live as long: a folder, a server.
+    /// A folder or a server that must live as long.
     _guard: Box<dyn Any>,
 }
 
@@ -41,13 +41,13 @@ impl Home {
     }
 }
 
-/// Quotas that no test comes near to.
+/// Quotas that no test reaches.
 fn generous() -> Quotas {
     let most = usize::MAX / 2;
     Quotas { triggers: most, templates: most, bytes: most, filter_bytes: most, headers: most, secrets: most }
 }
 
-/// Settings that name a store, which is not waited for.
+/// Settings that name a store and do not wait for it.
 fn settings(url: &str) -> StoreSettings {
     StoreSettings { url: url.to_owned(), ca_file: None, start_within: Duration::ZERO, quotas: generous() }
 }
@@ -77,7 +77,7 @@ fn in_cluster() -> Home {
     Home { url: cluster.url(), keeps: true, _guard: Box::new(cluster) }
 }
 
-/// Remembers what it was told.
+/// Records the changes that it receives.
 #[derive(Default)]
 struct Probe(Mutex<Vec<String>>);
 
@@ -96,7 +96,7 @@ impl ChangeSink for Probe {
     }
 }
 
-/// What a store holds comes in parts.
+/// A snapshot in progress.
 struct Whole<'a>(&'a Probe);
 
 impl Snapshot for Whole<'_> {
@@ -132,7 +132,7 @@ fn line<T: Record>(
 }
 
 impl Probe {
-    /// What was told since the last call.
+    /// The changes since the last call.
     fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().expect("a lock"))
     }
@@ -227,7 +227,7 @@ conforms!(redis_store, super::in_redis);
 conforms!(cluster_store, super::in_cluster);
 
 #[tokio::test]
-async fn urls_that_name_no_store_say_what_to_write() {
+async fn invalid_store_urls_say_what_to_write() {
     for (url, expected) in [
         ("redis://:hunter2@h:6379/x", "write redis://[user:password@]host[:port][/database]"),
         ("rediss:hunter2", "`://` is missing; write redis://"),

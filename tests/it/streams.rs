@@ -1,8 +1,9 @@
-//! Deliveries through Redis Streams, with nodes in this process and a real redis-server: who takes
-//! what, where it stops, and what is left when something goes away. Nodes that are killed are in
-//! [`deaths`]; [`model`] is all this without Redis, at every moment.
+//! Deliveries through Redis Streams, with nodes in this process and a real redis-server: which node sends what, what
+//! the bounds are, and what is left when something fails. Nodes that are killed are in [`deaths`]; [`model`] checks all
+//! of this without Redis, at every interleaving.
 
 mod bounds;
+mod claims;
 mod deaths;
 mod duplicates;
 mod interleavings;
@@ -12,17 +13,16 @@ mod parked;
 mod refusals;
 mod secured;
 mod steps;
-mod tickets;
 mod ways;
 
 use serde_json::{Value, json};
 
 use crate::support::{Behaviour, DEADLINE, Node, Receiver, RedisServer, json_template};
 
-/// The stream where there is one only.
+/// The stream, if there is only one.
 const STREAM: &str = "{posthaste:0}:deliveries";
 
-/// Settings of a node on this Redis, with more.
+/// Settings of a node on this Redis, and further ones.
 fn on<'a>(url: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     [("POSTHASTE_STORE__URL", url)].into_iter().chain(more.iter().copied()).collect()
 }
@@ -34,7 +34,7 @@ async fn node(url: &str, more: &[(&str, &str)]) -> Node {
     Node::start(&on(url, more)).await
 }
 
-/// Saves a trigger on the type `a` to this URL through one node, and waits until others have it too.
+/// Saves a trigger on the type `a` with this URL through one node, and waits until it is live on the others.
 async fn set_up(node: &Node, others: &[&Node], id: &str, url: String) {
     node.set_up(id, &json_template(), json!({"event": "a", "url": url})).await;
     let own = node.metric("posthaste_triggers").await;
@@ -43,7 +43,7 @@ async fn set_up(node: &Node, others: &[&Node], id: &str, url: String) {
     }
 }
 
-/// A node with these settings, and a silent receiver that so many deliveries are for.
+/// A node with these settings, and a silent receiver that this many deliveries are for.
 async fn with_a_silent_receiver(redis: &RedisServer, more: &[(&str, &str)], deliveries: u32) -> (Node, Receiver) {
     let (node, receiver) = (node(&redis.url(), more).await, Receiver::start());
     receiver.behave(Behaviour::Silence);
@@ -58,7 +58,7 @@ fn event(id: impl ToString) -> Value {
     json!({"type": "a", "id": id.to_string(), "data": {}})
 }
 
-/// The ids of the events that a receiver got, each as often as it came.
+/// The ids of the events that a receiver got, in order and with repetitions.
 fn ids(receiver: &Receiver) -> Vec<String> {
     let mut ids: Vec<String> = receiver.received().iter().map(|r| r.text().to_owned()).collect();
     ids.sort();
@@ -71,13 +71,13 @@ fn expected(ids: impl IntoIterator<Item = usize>) -> Vec<String> {
     ids
 }
 
-/// The ids of entries in what Redis says of them.
+/// The ids of entries in a response of Redis.
 fn entry_ids(answer: &str) -> Vec<&str> {
     let is_id = |line: &&str| line.contains('-') && line.bytes().all(|b| b.is_ascii_digit() || b == b'-');
     answer.lines().filter(is_id).collect()
 }
 
-/// How many entries lie in the streams of a server.
+/// How many entries are in the streams of a server.
 fn backlog(redis: &RedisServer) -> usize {
     let keys = redis.cli(&["KEYS", "{posthaste:*}:deliveries"]);
     keys.lines()
@@ -86,7 +86,7 @@ fn backlog(redis: &RedisServer) -> usize {
         .sum()
 }
 
-/// What a node has dropped, for whatever reason.
+/// How many deliveries a node has dropped, for any reason.
 async fn dropped(node: &Node) -> f64 {
     let text = String::from_utf8(node.get("/metrics").await.body).expect("text");
     let lines = text.lines().filter(|line| line.starts_with("posthaste_dropped_total"));

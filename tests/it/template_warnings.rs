@@ -1,5 +1,4 @@
-//! Templates over HTTP: what is said when they and their triggers are saved, and what happens to
-//! renderings that pass a bound.
+//! Templates over HTTP: the warnings when they and their triggers are saved, and bodies that exceed a bound.
 
 use serde_json::{Value, json};
 
@@ -21,11 +20,11 @@ fn codes(list: &Value) -> Vec<(&str, &str, u64, u64)> {
 }
 
 #[actix_rt::test]
-async fn saving_a_trigger_tells_what_its_events_do_not_carry() {
+async fn saving_a_trigger_warns_of_paths_that_its_events_lack() {
     let node = Node::start(&[]).await;
     let body = "{\"guest\": \"*|GUEST:NAME|*\",\n \"due\": {{invoice.due}}, \"brand\": \"*|CARD:BRAND|*\"}";
     let saved = node.put(&format!("{TEMPLATES}/w"), &json!({"format": "json", "body": body})).await;
-    // Some event carries each of them, so that of the template alone nothing is to be said.
+    // Some event carries each of them, so the template alone gives no warning.
     assert_eq!((saved.status, saved.json().get("warnings")), (201, None), "{}", saved.json());
 
     let path = format!("{TRIGGERS}/t");
@@ -41,7 +40,7 @@ async fn saving_a_trigger_tells_what_its_events_do_not_carry() {
     let two = [("warning", "unknown_path", 2, 9), ("warning", "unknown_path", 2, 36)];
     assert_eq!(codes(&guest.json()["warnings"]), two);
     assert_eq!(codes(&node.post(TRIGGERS, &trigger("guest.*")).await.json()["warnings"]), two);
-    // Warnings are said once and not kept; where nothing is known of the events, there are none.
+    // Warnings are returned once and not stored. Without knowledge of the events there are none.
     assert_eq!(node.get(&path).await.json().get("warnings"), None);
     let silent = node.put(&path, &trigger("*")).await;
     assert_eq!((silent.status, silent.json().get("warnings")), (200, None), "{}", silent.json());
@@ -53,7 +52,7 @@ async fn saving_a_trigger_tells_what_its_events_do_not_carry() {
 }
 
 #[actix_rt::test]
-async fn saving_a_template_tells_all_mistakes_or_the_warnings() {
+async fn saving_a_template_returns_all_mistakes_or_warnings() {
     let node = Node::start(&[]).await;
     let save = |body: &str| json!({"format": "json", "body": body});
     let refused =
@@ -76,7 +75,7 @@ async fn saving_a_template_tells_all_mistakes_or_the_warnings() {
 }
 
 #[actix_rt::test]
-async fn a_preview_that_passes_a_bound_is_an_error() {
+async fn a_preview_over_a_bound_is_an_error() {
     let node = Node::start(&[]).await;
     let body = "{{#each xs}}{{#each ../xs}}{{#each ../../xs}}x{{/each}}{{/each}}{{/each}}";
     let question = json!({"format": "text", "body": body, "data": {"xs": vec![0; 100]}});
@@ -121,7 +120,7 @@ async fn a_whole_document_is_checked_with_its_content_type_and_its_data() {
 }
 
 #[actix_rt::test]
-async fn a_rendering_past_a_bound_is_dropped_and_counted_by_its_reason() {
+async fn a_body_over_a_bound_is_counted_by_its_reason() {
     let (node, receiver) = (Node::start(&[]).await, Receiver::start());
     let loops = "{{#each xs}}{{#each ../xs}}{{#each ../../xs}}x{{/each}}{{/each}}{{/each}}";
     for (id, body, format) in [

@@ -15,7 +15,7 @@ use crate::model::event::EventPattern;
 use crate::templating::{self, Diagnostic, Severity, TagLookup, TemplateLimits};
 use files::TemplateFile;
 
-/// Checks all there is.
+/// Checks everything.
 pub(super) fn run(words: &Check) -> ExitCode {
     let mut findings = Findings::default();
     let config = check_settings(&words.settings, &mut findings);
@@ -37,6 +37,9 @@ fn check_settings(settings: &Settings, findings: &mut Findings) -> Config {
     let (config, errors) = Config::examine(settings.config.as_deref());
     for error in errors {
         findings.error("settings: ", &error.to_string());
+    }
+    for unused in &config.unused {
+        findings.warning("settings: ", &visible_line(&unused.to_string()));
     }
     // Reads the file of certificates.
     if let Err(error) = Outbound::new(&config.dispatch, OwnAddresses::default()) {
@@ -129,7 +132,7 @@ impl Findings {
             0 => String::new(),
             templates => format!(" and {}", counted(templates, "template")),
         };
-        say(&format!("ok: the settings, the catalogue{templates}{warnings}"));
+        say(&format!("ok: the settings, the dictionary{templates}{warnings}"));
         ExitCode::SUCCESS
     }
 }

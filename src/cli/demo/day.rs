@@ -1,12 +1,12 @@
-//! The day that the demo shows: three triggers with their templates, and the events of a holiday rental from morning
-//! to evening. Plain data; the people are made up. The names and notes are chosen to break bodies that are
-//! concatenated without care.
+//! The day that the demo shows: three triggers with their templates, and the events of a holiday rental from morning to
+//! evening. Plain data; the people are invented. The names and notes contain characters that break carelessly
+//! concatenated bodies.
 
 use serde_json::{Value, json};
 
-/// The account that all of it belongs to.
+/// The account of all of it.
 pub(super) const ACCOUNT: &str = "casa-lavanda";
-/// Signs what the first trigger sends. It is printed nowhere and worth nothing.
+/// The secret that signs the first trigger's deliveries. It is never printed and protects nothing.
 const SECRET: &str = "whsec_cG9zdGhhc3RlLWRlbW8tb25seS1ub3QtYS1zZWNyZXQ=";
 
 const CHAT: &str = r#"{
@@ -75,7 +75,7 @@ pub(super) fn setups(receiver: &str) -> [Setup; 3] {
     ]
 }
 
-/// Something that happens.
+/// An event of the day.
 pub(super) struct Happening {
     /// Its description.
     pub(super) told: &'static str,
@@ -110,7 +110,7 @@ pub(super) fn happenings() -> Vec<Happening> {
             &["team-chat"],
         ),
         happening(
-            "The guest is added; no rental is set yet, and its place stays empty",
+            "The guest is added; no rental is set yet, so its value is empty",
             "guest.created",
             json!({"guest": zoe(), "inquiry": short(&stay)}),
             &["team-chat"],
@@ -122,7 +122,7 @@ pub(super) fn happenings() -> Vec<Happening> {
             &["team-chat", "housekeeping"],
         ),
         happening(
-            "Another one is confirmed; housekeeping's filter does not let it through",
+            "Another one is confirmed; it does not pass housekeeping's filter",
             "booking.confirmed",
             json!({"guest": max(), "rental": casa(), "inquiry": weekend}),
             &["team-chat"],
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_setups_are_valid_and_fire_as_told() {
+    fn the_setups_are_valid_and_fire_as_described() {
         let triggers = setups("http://127.0.0.1:9").map(|setup| {
             Template::from_json(with_id(setup.template, setup.id)).expect("a template");
             Trigger::from_json(with_id(setup.trigger, setup.id)).expect("a trigger")
@@ -167,7 +167,7 @@ mod tests {
             let named: Vec<&str> = triggers.iter().filter(|t| named(&t.event)).map(|t| t.id.as_str()).collect();
             assert!(happening.fires.iter().all(|id| named.contains(id)), "{}", happening.told);
             let filtered = named.len() - happening.fires.len();
-            assert_eq!(filtered, usize::from(happening.told.contains("does not let it through")));
+            assert_eq!(filtered, usize::from(happening.told.contains("does not pass")));
         }
     }
 

@@ -23,7 +23,7 @@ use crate::node::Node;
 use crate::telemetry::log;
 use calls::Calls;
 
-/// What differs from the defaults. No other settings apply.
+/// The differences from the defaults. No other settings apply.
 const SETTINGS: &str = r#"
 [server]
 listen = "127.0.0.1:0"
@@ -37,7 +37,7 @@ allow_networks = ["127.0.0.0/8"]
 level = "warn"
 "#;
 
-/// Gives the tour.
+/// Runs the tour.
 pub(super) fn run(words: &Demo) -> ExitCode {
     let config = settings();
     log::start(&config.log);
@@ -53,7 +53,7 @@ pub(super) fn run(words: &Demo) -> ExitCode {
 fn settings() -> Config {
     let config = Config::from_layers(Some(("the demo", SETTINGS)), []);
     let mut config = config.expect("the demo's settings are constant; a test reads them");
-    // The dictionary that the day was written for, whatever is in this folder: no path, no folder.
+    // The dictionary of the demo, independent of the current folder: an empty path is no folder.
     config.catalogue = DictionarySource::Shipped(PathBuf::new());
     config
 }
@@ -73,7 +73,7 @@ async fn show(config: Config, keep: bool) -> Result<(), CommandError> {
     done.map_err(|what| CommandError::Tour { what, counted })
 }
 
-/// What the node counted of POSTs that were not sent or did not end well.
+/// What the node counted of POSTs that were not sent or failed.
 fn reasons(metrics: &str) -> String {
     let telling = |line: &&str| {
         let failed = line.starts_with("posthaste_dropped_total{") || line.starts_with("posthaste_attempts_total{");
@@ -99,7 +99,7 @@ async fn perform(
     }
     say(&tour::summary(&totals));
     if !keep {
-        say(NEXT);
+        say(&next());
         return Ok(());
     }
     tour::put(&calls, more::setups(&format!("http://{receiver}"), &unused_address()?)).await?;
@@ -110,12 +110,29 @@ async fn perform(
     Ok(())
 }
 
-const NEXT: &str = "
-Next: posthaste demo --keep    the same, and stays up for you to try with curl
-      posthaste serve          a node of your own; posthaste receive prints what it sends
-      posthaste --help         the rest";
+fn next() -> String {
+    let program = called();
+    let commands = [
+        ("demo --keep", "the same, and stays up for you to try with curl"),
+        ("serve", "a node of your own"),
+        ("receive", "prints what the node sends"),
+        ("--help", "the rest"),
+    ];
+    let lines = commands.map(|(words, what)| {
+        format!("\n  {:width$}  {what}", format!("{program} {words}"), width = program.len() + 12)
+    });
+    format!("\nNext:{}", lines.concat())
+}
 
-/// An address of this machine where nobody listens.
+/// This program as the shell finds it from here: the way in which it was called, quoted where the shell needs that.
+fn called() -> String {
+    let called = std::env::args_os().next().map(|name| name.to_string_lossy().into_owned());
+    let called = called.unwrap_or_else(|| "posthaste".to_owned());
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%".contains(c);
+    if called.chars().all(plain) { called } else { format!("'{}'", called.replace('\'', "'\\''")) }
+}
+
+/// An address of this machine on which no server listens.
 fn unused_address() -> Result<String, TourError> {
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
     let address = listener.and_then(|listener| listener.local_addr());

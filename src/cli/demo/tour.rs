@@ -14,7 +14,7 @@ use crate::cli::print::{ASIDE, EVENT, HEADING, POST, counted, indented, say};
 use crate::cli::receive::Receipt;
 use crate::model::duration_text::DurationText;
 
-/// How long a POST may take. It takes a millisecond or so; a machine may be very busy.
+/// How long a POST may take. It normally takes about a millisecond, but the machine may be very busy.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(10);
 
 /// The tour in numbers.
@@ -22,7 +22,7 @@ const ARRIVES_WITHIN: Duration = Duration::from_secs(10);
 pub(super) struct TourTotals {
     pub(super) events: usize,
     pub(super) posts: usize,
-    /// From before an event was posted to the arrival of what it caused.
+    /// From the posting of an event to the arrival of its last POST.
     pub(super) slowest: Duration,
 }
 
@@ -108,7 +108,7 @@ fn milliseconds(duration: Duration) -> String {
     format!("{:.1} ms", duration.as_secs_f64() * 1_000.0)
 }
 
-/// What was shown.
+/// The summary of the tour.
 pub(super) fn summary(totals: &TourTotals) -> String {
     format!(
         "\n{HEADING}That was {} and {}, the slowest {} after its event.{HEADING:#}\n\

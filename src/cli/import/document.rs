@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::mistake::{Mistake, Order, Position};
 use crate::cli::error::NotAnExport;
 use crate::cli::transfer::{MARK, VERSION};
-use crate::json::kind;
+use crate::json::{kind, repeated_member};
 use crate::model::field::{FieldError, Fields};
 use crate::model::id::{AccountId, TemplateId};
 use crate::model::quotas::Quotas;
@@ -16,34 +16,58 @@ use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 use crate::store::{Kind, Record};
 
-/// What is in the file.
+/// The content of the file.
 #[derive(Debug, Default)]
 pub(super) struct Document {
-    /// How many accounts it has something of.
+    /// The number of accounts with records.
     pub(super) accounts: usize,
     /// Templates of all accounts.
     pub(super) templates: Vec<Entry<Template>>,
     /// Triggers of all accounts.
     pub(super) triggers: Vec<Entry<Trigger>>,
-    /// Every template of the file, also those with mistakes: a trigger that names one has no mistake of its own.
+    /// Every template of the file, including those with mistakes: a trigger that names one of these has no mistake of
+    /// its own.
     named: Vec<(AccountId, TemplateId)>,
 }
 
-/// A record of the file.
+/// A record of the file. Where the file has a mistake, something harmless stands in its place; nothing of such a file is
+/// written.
 #[derive(Debug)]
 pub(super) struct Entry<T> {
-    /// Into which account it goes.
+    /// The account that it is written to.
     pub(super) account: AccountId,
     /// The record.
     pub(super) value: T,
+    /// How the file names it.
+    name: String,
     position: Position,
+    /// The members that have a mistake already.
+    refused: Vec<String>,
+}
+
+/// What an export holds lists of.
+trait Exported: Record {
+    /// Reads a record and says every mistake; `None` where it is no object.
+    fn examine(document: Value) -> (Option<Self>, Vec<FieldError>);
+}
+
+impl Exported for Template {
+    fn examine(document: Value) -> (Option<Self>, Vec<FieldError>) {
+        Self::examine(document)
+    }
+}
+
+impl Exported for Trigger {
+    fn examine(document: Value) -> (Option<Self>, Vec<FieldError>) {
+        Self::examine(document)
+    }
 }
 
 impl<T: Record> Entry<T> {
-    /// A mistake in this record, at a pointer into it.
-    pub(super) fn mistake(&self, pointer: &str, code: &'static str, detail: &str) -> Mistake {
-        let error = FieldError::new(pointer, code, detail);
-        self.position.mistake(owner::<T>(&self.account, self.value.id()), error)
+    /// A mistake in this record, at a pointer into it; none where that member has one already.
+    pub(super) fn mistake(&self, error: FieldError) -> Option<Mistake> {
+        let has_one = self.refused.iter().any(|member| error.pointer.starts_with(member.as_str()));
+        (!has_one).then(|| self.position.mistake(owner::<T>(&self.account, &self.name), error))
     }
 }
 
@@ -54,7 +78,7 @@ impl Document {
     }
 }
 
-/// Reads the file. With `into`, what it holds of one account goes there.
+/// Reads the file. With `into`, the records of one account are written to that account.
 pub(super) fn read(
     text: &[u8],
     into: Option<&AccountId>,
@@ -67,6 +91,11 @@ pub(super) fn read(
         None => return Err(NotAnExport::NoMark(MARK)),
     }
     let mut reader = ExportReader { quotas: quotas.clone(), document: Document::default(), mistakes: Vec::new() };
+    if let Some(pointer) = repeated_member(text, "") {
+        let error =
+            FieldError::new(pointer, "repeated_key", "this name stands twice in its object; leave one of them out");
+        reader.refuse((0, 0, 0), "", Some(vec![error]), "");
+    }
     let accounts = reader.read_top(document);
     let accounts = chosen(accounts, into)?;
     for account in accounts {
@@ -75,7 +104,7 @@ pub(super) fn read(
     Ok((reader.document, reader.mistakes))
 }
 
-/// An account of the file, its name read and its records not.
+/// An account of the file, with its name checked and its records unchecked.
 struct Account {
     index: usize,
     id: AccountId,
@@ -83,7 +112,7 @@ struct Account {
     triggers: Vec<Value>,
 }
 
-/// All of them, or the one that goes into `into`.
+/// All accounts, or the one that is written to `into`.
 fn chosen(mut accounts: Vec<Account>, into: Option<&AccountId>) -> Result<Vec<Account>, NotAnExport> {
     let Some(into) = into else {
         return Ok(accounts);
@@ -140,7 +169,7 @@ impl ExportReader {
             fields.finish(Some(()))
         });
         self.refuse((index, 0, 0), "", read.err(), &format!("/accounts/{index}"));
-        // A mistake in the name hides no other; nothing is ever written under this placeholder.
+        // A mistake in the name hides no other mistake; nothing is ever written under this placeholder.
         let id = id.unwrap_or_else(|| AccountId::new(&format!("unnamed-{index}")).expect("this can be a name"));
         Account { index, id, templates, triggers }
     }
@@ -161,7 +190,7 @@ impl ExportReader {
         self.document.triggers.extend(triggers);
     }
 
-    /// More records than an account may keep can't all be written.
+    /// An account with more records than its quota can't be imported.
     fn judge_number(&mut self, index: usize, account: &AccountId, member: &str, number: usize, most: usize) {
         if number > most {
             let detail = format!("{number} {member}; an account keeps at most {most} (`quotas.{member}_per_account`)");
@@ -170,7 +199,7 @@ impl ExportReader {
         }
     }
 
-    fn read_records<T: Record>(
+    fn read_records<T: Exported>(
         &mut self,
         account: &AccountId,
         order: Order,
@@ -184,26 +213,21 @@ impl ExportReader {
                 order: (order.0, order.1, index),
                 pointer: format!("/accounts/{}/{member}/{index}", order.0),
             };
-            let id = document.get("id").and_then(Value::as_str).unwrap_or("?").to_owned();
-            let over = match &document {
+            let name = document.get("id").and_then(Value::as_str).map(str::to_owned);
+            let mut errors = match &document {
                 Value::Object(members) if T::KIND == Kind::Trigger => self.quotas.judge_document(members),
                 _ => Vec::new(),
             };
-            let read = if over.is_empty() { T::from_json(document) } else { Err(over) };
-            match read {
-                Ok(value) => {
-                    let entry = Entry { account: account.clone(), value, position };
-                    if seen.insert(id) {
-                        entries.push(entry);
-                    } else {
-                        self.mistakes.push(entry.mistake("/id", "duplicate", "the id is in the account twice"));
-                    }
-                }
-                Err(errors) => {
-                    let errors = errors.into_iter();
-                    self.mistakes.extend(errors.map(|e| position.mistake(owner::<T>(account, &id), e)));
-                }
+            let (value, more) = T::examine(document);
+            errors.extend(more);
+            if name.as_ref().is_some_and(|name| !seen.insert(name.clone())) {
+                errors.push(FieldError::new("/id", "duplicate", "the id is in the account twice"));
             }
+            let name = name.unwrap_or_else(|| "?".to_owned());
+            let refused = errors.iter().map(|error| error.pointer.clone()).collect();
+            let owner = owner::<T>(account, &name);
+            self.mistakes.extend(errors.into_iter().map(|error| position.mistake(owner.clone(), error)));
+            entries.extend(value.map(|value| Entry { account: account.clone(), value, name, position, refused }));
         }
         entries
     }
@@ -270,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_export_is_refused() {
+    fn other_files_are_refused() {
         for (text, part) in [
             ("{", "not JSON"),
             ("[]", "not an export"),
@@ -283,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_named_with_its_place() {
+    fn every_mistake_is_reported_with_its_position() {
         let mut faulty = account("a");
         faulty["templates"][0]["format"] = "yaml".into();
         faulty["triggers"][0]["url"] = "ftp://x/".into();
@@ -306,5 +330,51 @@ mod tests {
         ] {
             assert!(mistakes.iter().any(|m| m.starts_with(begin)), "{begin} is not in {mistakes:#?}");
         }
+    }
+
+    /// One mistake in every place where one can be.
+    #[test]
+    fn no_mistake_of_a_record_hides_another() {
+        let trigger = json!({"id": "a b", "name": 1, "event": "", "template": "", "url": "x", "enabled": 1, "more": 1,
+                             "where": {"a": 1, "b": [], "c": [{"prefix": 1}], "$or": [{"d": []}, 1], "e": ["good"]},
+                             "headers": {"x y": "1", "X-A": 1}, "secret": "x", "rate_per_s": 0});
+        let document = json!({MARK: 1, "accounts": [{"account": "a", "triggers": [trigger]}]});
+        let (document, mistakes) = read_value(document, None).expect("an export");
+        let at = "a/trigger/a b: /accounts/0/triggers/0";
+        for member in [
+            "id",
+            "name",
+            "event",
+            "template",
+            "url",
+            "enabled",
+            "more",
+            "where/a",
+            "where/b",
+            "where/c/0/prefix",
+            "where/$or/0/d",
+            "where/$or/1",
+            "headers/x y",
+            "headers/X-A",
+            "secret",
+            "rate_per_s",
+        ] {
+            let begin = format!("{at}/{member}: ");
+            let found = mistakes.iter().filter(|mistake| mistake.starts_with(&begin));
+            assert_eq!(found.count(), 1, "{begin} in {mistakes:#?}");
+        }
+        assert_eq!(mistakes.len(), 16, "{mistakes:#?}");
+        let entry = &document.triggers[0];
+        let later = |pointer: &str| entry.mistake(FieldError::new(pointer, "later", "found later"));
+        assert_eq!(later("/template"), None, "it has a mistake already");
+        assert!(later("/headers").is_some());
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_is_a_mistake() {
+        let text = format!("{{\"{MARK}\":1,\"accounts\":[{{\"account\":\"a\",\"account\":\"b\"}}]}}");
+        let (_, mistakes) = read(text.as_bytes(), None, &quotas()).expect("an export");
+        assert_eq!(mistakes.len(), 1);
+        assert!(mistakes[0].to_string().starts_with("/accounts/0/account: "), "{}", mistakes[0]);
     }
 }

@@ -1,13 +1,13 @@
-//! A mistake in an export: whose it is, where in the file, and what. Never holds a secret.
+//! A mistake in an export: the record, its position in the file, and what is wrong. Never contains a secret.
 
 use std::fmt;
 
 use crate::model::field::FieldError;
 
-/// Which account of the file, which kind, which one of it.
+/// The account, the kind, and the index of a record in the file.
 pub(super) type Order = (usize, usize, usize);
 
-/// Where in the file a record is.
+/// The position of a record in the file.
 #[derive(Debug, Clone)]
 pub(super) struct Position {
     pub(super) order: Order,
@@ -18,9 +18,9 @@ pub(super) struct Position {
 /// One mistake.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Mistake {
-    /// Sorts mistakes by their place.
+    /// Sorts mistakes by position.
     pub(super) order: Order,
-    /// `acme/template/welcome`; empty where it is nobody's.
+    /// `acme/template/welcome`; empty if it belongs to no record.
     owner: String,
     error: FieldError,
 }
@@ -38,7 +38,7 @@ impl fmt::Display for Mistake {
 }
 
 impl Position {
-    /// A mistake at a pointer that begins here.
+    /// A mistake at a pointer below this one.
     pub(super) fn mistake(&self, owner: String, error: FieldError) -> Mistake {
         let pointer = format!("{}{}", self.pointer, error.pointer);
         Mistake { order: self.order, owner, error: FieldError { pointer, ..error } }

@@ -2,6 +2,7 @@
 //! has a mistake. It never deletes anything.
 
 mod document;
+mod judge;
 mod mistake;
 
 use std::collections::HashSet;
@@ -14,15 +15,15 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use indicatif::ProgressBar;
 
 use super::error::CommandError;
-use super::print::{complain, counted, progress_bar, report, say, visible_line};
+use super::print::{complain, counted, progress_bar, say};
 use super::{Import, transfer};
 use crate::config::Config;
+use crate::model::field::FieldError;
 use crate::model::id::{AccountId, TemplateId};
 use crate::model::template::Template;
 use crate::store::{Precondition, Record, Store, StoreError};
-use crate::telemetry::log;
-use crate::templating::{self, Severity, TagLookup};
 use document::{Document, Entry};
+use judge::Findings;
 use mistake::Mistake;
 
 /// A larger file is not an export: a hundred thousand triggers are 50 MB.
@@ -39,11 +40,10 @@ struct Tally {
 
 /// Reads the file into the store.
 pub(super) fn run(words: &Import) -> ExitCode {
-    let config = match words.settings.load() {
+    let config = match words.settings.begin() {
         Ok(config) => config,
         Err(code) => return code,
     };
-    log::start(&config.log);
     match actix_rt::System::new().block_on(import(words, &config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -57,20 +57,13 @@ async fn import(words: &Import, config: &Config) -> Result<(), CommandError> {
     let name = if words.file == Path::new("-") { "standard input".into() } else { words.file.display().to_string() };
     let text = read(&words.file).map_err(|source| CommandError::File { name: name.clone(), source })?;
     let dictionary = config.catalogue.load().map_err(CommandError::Dictionary)?;
-    let (document, mut mistakes) = document::read(&text, words.account.as_ref(), &config.store.quotas)
+    let (document, mistakes) = document::read(&text, words.account.as_ref(), &config.store.quotas)
         .map_err(|source| CommandError::Export { name: name.clone(), source })?;
-    for entry in &document.templates {
-        judge(entry, &dictionary, config, &mut mistakes);
-    }
+    let mut findings = Findings { mistakes, warnings: Vec::new() };
+    findings.judge(&document, &dictionary, config);
     let store = transfer::open(config).await?;
-    find_missing(&document, &store, &mut mistakes).await?;
-    if !mistakes.is_empty() {
-        mistakes.sort_by_key(|mistake| mistake.order);
-        for mistake in &mistakes {
-            report(&visible_line(&format!("{name}: {mistake}")));
-        }
-        return Err(CommandError::Mistakes(mistakes.len()));
-    }
+    find_missing(&document, &store, &mut findings.mistakes).await?;
+    findings.report(&name)?;
     write(&store, document).await
 }
 
@@ -88,16 +81,6 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Applies the checks of the HTTP interface to a template.
-fn judge(entry: &Entry<Template>, dictionary: &dyn TagLookup, config: &Config, mistakes: &mut Vec<Mistake>) {
-    let Template { format, body, .. } = &entry.value;
-    let checked = templating::compile(*format, body, dictionary, None, &config.templates);
-    for found in checked.diagnostics.into_iter().filter(|found| found.severity == Severity::Error) {
-        let detail = format!("line {}, column {}: {}", found.line, found.column, found.message);
-        mistakes.push(entry.mistake("/body", found.code, &detail));
-    }
-}
-
 /// A trigger's template must be in the file or in the store.
 async fn find_missing(document: &Document, store: &Store, mistakes: &mut Vec<Mistake>) -> Result<(), StoreError> {
     let mut known: HashSet<(&AccountId, &TemplateId)> = document.named_templates().collect();
@@ -110,7 +93,7 @@ async fn find_missing(document: &Document, store: &Store, mistakes: &mut Vec<Mis
             known.insert((&entry.account, template));
         } else {
             let detail = format!("there is no template `{template}`, neither in the file nor in the store");
-            mistakes.push(entry.mistake("/template", "unknown_template", &detail));
+            mistakes.extend(entry.mistake(FieldError::new("/template", "unknown_template", detail)));
         }
     }
     Ok(())
@@ -133,7 +116,7 @@ async fn write(store: &Store, document: Document) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Writes many concurrently, since the store commits together what waits together.
+/// Writes many records concurrently, since the store commits waiting writes together.
 async fn put_all<T: Record>(store: &Store, entries: Vec<Entry<T>>, bar: &ProgressBar) -> Result<Tally, CommandError> {
     let puts = stream::iter(entries).map(|entry| async move {
         let written = store.put(Some(&entry.account), &entry.value, Precondition::None).await;

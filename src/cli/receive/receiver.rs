@@ -1,5 +1,5 @@
-//! A server that accepts POSTs and gives all of them the same response. It must never be the slowest part of a
-//! measurement, so it only counts where nothing is to be shown. It never prints.
+//! A server that accepts POSTs and sends the same response to all of them. It must never be the slowest part of a
+//! measurement, so it only counts unless requests are to be shown. It never prints.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -17,9 +17,9 @@ use jiff::Timestamp;
 
 use super::Receipt;
 
-/// How much of a body is kept to be shown.
+/// How much of a body is kept for display.
 const BODY_BYTES_KEPT_MAX: usize = 1 << 20;
-/// Longer than senders keep connections, so that none uses one that is just being closed.
+/// Longer than senders keep connections, so that no sender uses a connection that is being closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Receives each POST, on any of the receiver's threads.
@@ -36,7 +36,7 @@ pub(in crate::cli) struct Behaviour {
     pub(in crate::cli) threads: usize,
 }
 
-/// A receiver that runs.
+/// A running receiver.
 pub(in crate::cli) struct Receiver {
     address: SocketAddr,
     server: ServerHandle,
@@ -69,7 +69,7 @@ impl Receiver {
         Ok(Self { address, server: handle, received })
     }
 
-    /// Where it listens.
+    /// Its address.
     pub(in crate::cli) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -117,7 +117,7 @@ async fn read(payload: &mut web::Payload, kept_max: usize) -> Result<(Bytes, usi
     Ok((kept.freeze(), left_out))
 }
 
-/// The headers in the order of their names, since the order of arrival is not known.
+/// The headers sorted by name, since their original order is unknown.
 fn headers(request: &HttpRequest) -> Vec<(String, String)> {
     let headers = request.headers().iter();
     let headers =

@@ -4,15 +4,18 @@
 //! ```text
 //! Outlet ── HTTP client ── Stream ──┬── Socket (TCP, TLS)
 //!   │                               ├── Response: reads what the receiver sends, each byte once
-//!   └── Progress: how far it came   └── Peer: resolve, judge, race, tunnel, handshake; habits of the receiver
+//!   ├── Progress: how far it came   └── Peer: resolve, judge, race, tunnel, handshake; habits of the receiver
+//!   └── Deadlines
 //! ```
 
 mod answer;
 mod consent;
+mod deadlines;
 mod habit;
 mod outlet;
 mod own;
 mod peer;
+mod post;
 mod progress;
 mod proxy;
 mod race;
@@ -24,8 +27,9 @@ mod stream;
 mod tests;
 mod tls;
 
-pub(super) use outlet::Outlet;
 pub use outlet::{Outbound, OutboundError};
+pub(super) use outlet::{Outlet, Outlets};
 pub use own::OwnAddresses;
+pub(super) use post::Post;
 pub use resolve::ResolverError;
-pub(super) use resolve::{Resolver, system_resolver};
+pub(super) use resolve::system_resolver;

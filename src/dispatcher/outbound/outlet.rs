@@ -13,13 +13,15 @@ use actix_service::Service;
 use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
 use awc::http::Uri;
 use futures_util::future::LocalBoxFuture;
-use http::HeaderName;
 use http::header::HOST;
+use http::{HeaderName, HeaderValue};
 use tokio::sync::Semaphore;
 
 use super::consent::{Consent, Consents, Next};
+use super::deadlines::Deadlines;
 use super::own::OwnAddresses;
 use super::peer::{Dialling, Peer};
+use super::post::{Outgoing, Post};
 use super::progress::{Progress, Tracked};
 use super::proxy::{Proxy, ProxyError};
 use super::resolve::Resolver;
@@ -35,6 +37,8 @@ const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-orig
 const ALLOWED_ORIGIN: &str = "webhook-allowed-origin";
 const ALLOWED_RATE: &str = "webhook-allowed-rate";
 
+/// The URI of the requests that the HTTP client sends for deliveries.
+const PLACEHOLDER: &str = "http://destination/";
 /// Longer than any connection is kept: the stream itself decides when to close.
 const CLIENT_KEEPS: Duration = Duration::from_secs(86_400);
 /// How long an orderly close of a TLS connection may take.
@@ -77,21 +81,36 @@ impl Outbound {
         })
     }
 
+    /// For the outlets of this thread.
+    pub(in crate::dispatcher) fn on_thread(&self, resolver: Resolver) -> Outlets {
+        Outlets { outbound: self.clone(), resolver, deadlines: Deadlines::new(self.attempt_timeout) }
+    }
+}
+
+/// What the outlets of one thread share.
+pub(in crate::dispatcher) struct Outlets {
+    outbound: Outbound,
+    resolver: Resolver,
+    deadlines: Rc<Deadlines>,
+}
+
+impl Outlets {
     /// An outlet for a destination. It has its own HTTP client: limits of connections and idle sockets belong to a
     /// client, and only its end frees them.
-    pub(in crate::dispatcher) fn outlet(&self, resolver: &Resolver, destination: &Destination) -> Outlet {
-        let consents = self.consents.clone().filter(|consents| consents.concern(destination));
+    pub(in crate::dispatcher) fn outlet(&self, destination: &Destination) -> Outlet {
+        let own = &self.outbound;
+        let consents = own.consents.clone().filter(|consents| consents.concern(destination));
         let peer = Peer::new(
             destination.clone(),
-            Arc::clone(&self.dialling),
-            Rc::clone(resolver),
-            self.keep_alive,
-            self.answer_bytes_max,
+            Arc::clone(&own.dialling),
+            Rc::clone(&self.resolver),
+            own.keep_alive,
+            own.answer_bytes_max,
             consents.is_some(),
         );
         let connector = awc::Connector::new()
             .connector(Connect(Rc::clone(&peer)))
-            .limit(self.connections)
+            .limit(own.connections)
             .conn_keep_alive(CLIENT_KEEPS)
             .disconnect_timeout(if destination.secure { CLOSED_WITHIN } else { Duration::ZERO })
             // Never reached: the attempt has its own, shorter deadline.
@@ -99,7 +118,7 @@ impl Outbound {
         let client =
             awc::Client::builder().connector(connector).disable_timeout().disable_redirects().no_default_headers();
         let asking = consents.map(|consents| Asking { consents, one: Semaphore::new(1) });
-        Outlet { client: client.finish(), peer, attempt_timeout: self.attempt_timeout, asking }
+        Outlet { client: client.finish(), peer, deadlines: Rc::clone(&self.deadlines), asking }
     }
 }
 
@@ -107,7 +126,7 @@ impl Outbound {
 pub(in crate::dispatcher) struct Outlet {
     client: awc::Client,
     peer: Rc<Peer>,
-    attempt_timeout: Duration,
+    deadlines: Rc<Deadlines>,
     asking: Option<Asking>,
 }
 
@@ -119,10 +138,14 @@ struct Asking {
 }
 
 impl Outlet {
-    /// A POST, to be sent with [`Self::exchange`].
-    pub(in crate::dispatcher) fn post(&self, uri: &Uri) -> awc::ClientRequest {
-        let request = self.client.post(uri);
-        if self.peer.uses_once(Instant::now()) { request.force_close() } else { request }
+    /// Makes a POST.
+    pub(in crate::dispatcher) async fn post(&self, post: Post) -> (Outcome, Option<u16>) {
+        let closes = self.peer.uses_once(Instant::now());
+        // The connection writes `post` in place of this request.
+        let mut request = self.client.post(PLACEHOLDER);
+        request.headers_mut().insert(HOST, HeaderValue::from_static(""));
+        let request = if closes { request.force_close() } else { request };
+        self.exchange(Some(Outgoing::new(post, closes)), request.send()).await
     }
 
     /// Waits until the receiver consents to the delivery and its rate allows one more. The error is the outcome of the
@@ -156,7 +179,7 @@ impl Outlet {
                 allowed = AllowedOrigin { origin: text(ALLOWED_ORIGIN), rate: text(ALLOWED_RATE) };
             }
         };
-        let (outcome, status) = self.exchange(sent).await;
+        let (outcome, status) = self.exchange(None, sent).await;
         let status = status.ok_or((outcome, None))?;
         let consent = consents.judge(status, &allowed);
         consents.remember(&self.peer.destination, consent, Instant::now());
@@ -164,11 +187,12 @@ impl Outlet {
     }
 
     /// Sends a request and waits for the response, under one deadline for both.
-    pub(in crate::dispatcher) async fn exchange(&self, sent: impl Future) -> (Outcome, Option<u16>) {
+    async fn exchange(&self, outgoing: Option<Outgoing>, sent: impl Future) -> (Outcome, Option<u16>) {
         let progress = Cell::new(Progress::BEGUN);
-        let tracked = Tracked { current: &self.peer.current, progress: &progress, exchange: pin!(sent) };
-        let ended = tokio::time::timeout(self.attempt_timeout, tracked).await;
-        progress.get().outcome(ended.is_err())
+        let outgoing = outgoing.map(Box::new);
+        let tracked = Tracked { current: &self.peer.current, progress: &progress, outgoing, exchange: pin!(sent) };
+        let ended = self.deadlines.within(tracked).await;
+        progress.get().outcome(ended.is_none())
     }
 }
 

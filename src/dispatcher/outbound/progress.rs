@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use super::post::Outgoing;
 use crate::model::outcome::Outcome;
 
 /// What an attempt is doing. A missed deadline is named for it.
@@ -65,26 +66,34 @@ fn outcome_of_status(status: u16) -> Outcome {
 }
 
 /// Holds the progress of the attempt that is being polled.
-#[derive(Debug)]
-pub(super) struct Current(Cell<Progress>);
+pub(super) struct Current {
+    progress: Cell<Progress>,
+    /// What the connection is to write in place of the client's request.
+    outgoing: Cell<Option<Box<Outgoing>>>,
+}
 
 impl Default for Current {
     fn default() -> Self {
-        Self(Cell::new(Progress::BEGUN))
+        Self { progress: Cell::new(Progress::BEGUN), outgoing: Cell::default() }
     }
 }
 
 impl Current {
     pub(super) fn enter(&self, phase: Phase) {
-        self.0.set(Progress { phase, ..self.0.get() });
+        self.progress.set(Progress { phase, ..self.progress.get() });
     }
 
     pub(super) fn receive(&self, status: u16) {
-        self.0.set(Progress { status: Some(status), ..self.0.get() });
+        self.progress.set(Progress { status: Some(status), ..self.progress.get() });
     }
 
     pub(super) fn fail(&self, failure: Outcome) {
-        self.0.set(Progress { failure: Some(failure), ..self.0.get() });
+        self.progress.set(Progress { failure: Some(failure), ..self.progress.get() });
+    }
+
+    /// The POST of the attempt, for the connection that begins to write it.
+    pub(super) fn take_outgoing(&self) -> Option<Box<Outgoing>> {
+        self.outgoing.take()
     }
 }
 
@@ -92,6 +101,8 @@ impl Current {
 pub(super) struct Tracked<'a, F> {
     pub(super) current: &'a Current,
     pub(super) progress: &'a Cell<Progress>,
+    /// Until a connection takes it.
+    pub(super) outgoing: Option<Box<Outgoing>>,
     pub(super) exchange: F,
 }
 
@@ -99,9 +110,11 @@ impl<F: Future + Unpin> Future for Tracked<'_, F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.current.0.set(self.progress.get());
+        self.current.progress.set(self.progress.get());
+        self.current.outgoing.set(self.outgoing.take());
         let polled = Pin::new(&mut self.exchange).poll(cx);
-        self.progress.set(self.current.0.get());
+        self.progress.set(self.current.progress.get());
+        self.outgoing = self.current.outgoing.take();
         polled
     }
 }

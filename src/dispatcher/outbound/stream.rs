@@ -1,6 +1,7 @@
-//! The stream beneath the HTTP client. The client sees plain HTTP and short responses: a status, and whether the
-//! connection stays open. The real connection, TLS, the receiver's complete response, and the decision whether another
-//! request may be written are handled here.
+//! The stream beneath the HTTP client. The client sees plain HTTP, writes short requests in place of which the stream
+//! writes the attempt's own, and reads short responses: a status, and whether the connection stays open. The real
+//! connection, TLS, the receiver's complete response, and the decision whether another request may be written are
+//! handled here.
 //!
 //! A request is written once. Before its first byte the connection is checked; a closed one, or one with unread data,
 //! is replaced by a new one. After its first byte the request is never written again.
@@ -19,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::answer::Answer;
 use super::peer::Peer;
+use super::post::Outgoing;
 use super::progress::Phase;
 use super::response::{Fed, Response, Reuse};
 use super::socket::{Silence, Socket};
@@ -47,6 +49,8 @@ pub(super) struct Stream {
     peer: Rc<Peer>,
     socket: Socket,
     state: State,
+    /// What is written in place of the client's request; `None` where the client's own is.
+    outgoing: Option<Box<Outgoing>>,
     response: Response,
     /// When the last response ended; `None` if there was none on this connection.
     idle_since: Option<Instant>,
@@ -66,7 +70,7 @@ impl Stream {
     pub(super) fn new(peer: Rc<Peer>, socket: Socket) -> Self {
         let response = Response::new(peer.answer_bytes_max);
         let (idle_since, idle_for, usable_for) = (None, None, Duration::ZERO);
-        Self { peer, socket, state: State::Idle, response, idle_since, idle_for, usable_for }
+        Self { peer, socket, state: State::Idle, outgoing: None, response, idle_since, idle_for, usable_for }
     }
 
     /// Checks the connection before the first byte of a request.
@@ -74,6 +78,7 @@ impl Stream {
         let now = Instant::now();
         self.idle_for = self.idle_since.map(|since| now.saturating_duration_since(since));
         self.response.reset();
+        self.outgoing = self.peer.current.take_outgoing();
         // Data that was not requested would be read as the response to this request.
         self.state = match (self.socket.silence(), self.idle_for) {
             (Silence::Kept, _) => State::Sending { begun: false },
@@ -87,6 +92,14 @@ impl Stream {
         };
         self.peer.current.enter(Phase::Send);
         Ok(())
+    }
+
+    /// Writes the request: the attempt's own whole, else as much of the client's as the socket takes.
+    fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.outgoing {
+            Some(outgoing) => outgoing.poll_write(&mut self.socket, cx).map_ok(|()| bytes.len()),
+            None => self.socket.poll_write(cx, bytes),
+        }
     }
 
     fn poll_replace(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -207,7 +220,7 @@ impl AsyncWrite for Stream {
                 State::Idle => own.begin()?,
                 State::Replacing(_) => ready!(own.poll_replace(cx))?,
                 State::Sending { begun } => {
-                    let error = match own.socket.poll_write(cx, bytes) {
+                    let error = match own.poll_send(cx, bytes) {
                         Poll::Ready(Ok(written)) => {
                             own.state = State::Sending { begun: true };
                             return Poll::Ready(Ok(written));
@@ -215,7 +228,9 @@ impl AsyncWrite for Stream {
                         Poll::Ready(Err(error)) => Some(error),
                         Poll::Pending => None,
                     };
-                    let begun = begun || !own.socket.writes_all_or_nothing();
+                    let begun = begun
+                        || !own.socket.writes_all_or_nothing()
+                        || own.outgoing.as_ref().is_some_and(|outgoing| outgoing.has_begun());
                     ready!(own.poll_unsent(begun, error, cx))?;
                     if own.response.is_over() {
                         own.answer(false);

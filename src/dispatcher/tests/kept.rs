@@ -43,8 +43,9 @@ impl KeptEntry for Entry {
 /// A queue with one connection.
 fn queue(alone: &Alone, port: &Port, age_max: Duration) -> (Rc<Queue>, mpsc::UnboundedReceiver<oneshot::Sender<Turn>>) {
     let config = config(|own| own.connections_per_destination = 1);
-    let resolver: Resolver = Rc::new(system_resolver().expect("a resolver"));
-    let outlet = Outbound::new(&config, OwnAddresses::default()).expect("TLS").outlet(&resolver, &port.destination());
+    let resolver = Rc::new(system_resolver().expect("a resolver"));
+    let outlet =
+        Outbound::new(&config, OwnAddresses::default()).expect("TLS").on_thread(resolver).outlet(&port.destination());
     let connections = Connections::new(&Pool::new(10, 1), 1, config.keep_alive);
     let (asked, asks) = mpsc::unbounded_channel();
     let (metrics, gate) = (Arc::clone(&alone.metrics), Arc::clone(&alone.gate));
@@ -53,7 +54,7 @@ fn queue(alone: &Alone, port: &Port, age_max: Duration) -> (Rc<Queue>, mpsc::Unb
     (Queue::new(port.destination(), bounds, (outlet, connections), metrics, gate, Some(begin)), asks)
 }
 
-/// Where the disk is full its producer is answered, and it is sent when there is room.
+/// While the disk is full the producer still gets its response, and the delivery is sent once there is room.
 #[actix_rt::test]
 async fn an_attempt_whose_record_cannot_be_written_holds_up_no_producer() {
     let (alone, port) = (Alone::new(), Port::open().await);

@@ -6,12 +6,12 @@
 //! | fired | entry 8, request 8, due 8, attempt 2, zero 6; then firings |
 //! | begun | items of 16 bytes: entry 8, index 4, attempt 2, zero 2 |
 //!
-//! A field is a tag of 1 byte, a length of 4 and so many bytes: 1 account, 2 type, 3 id, 4 source, 5 time, 6 data,
+//! A field is a tag of 1 byte, a length of 4 and that many bytes: 1 account, 2 type, 3 id, 4 source, 5 time, 6 data,
 //! 7 firings, 8 attributes as JSON (left out where there are none). Unknown tags are passed over, so fields can be added. A firing is its index within the entry (4), a hash of
 //! its destination (8), the length of its trigger's id (2) and the id. Numbers are little-endian.
 //!
 //! An *entry* is an event that fired something. Its id is unique in the journal, also over restarts. The index of a
-//! firing stays when the entry is written anew.
+//! firing stays when the entry is rewritten.
 
 use super::format::{u32_at, u64_at};
 

@@ -1,5 +1,5 @@
 //! The journal: what an embedded store's node has accepted and not yet begun to send, kept in files beside the
-//! store, so that an answer of 202 survives what `store.survives` says.
+//! store, so that accepted events survive what `store.survives` says.
 //!
 //! # Format
 //!
@@ -43,8 +43,8 @@
 //! # Invariants
 //!
 //! 1. One thread writes a segment, at its end only. A segment is never written again after a new start.
-//! 2. A request is answered 202 only after the record that commits it is written (`process`) or synced (`power`).
-//!    Records of a request without the committing one were never answered; recovery drops them.
+//! 2. A request gets its 202 response only after the record that commits it is written (`process`) or synced (`power`).
+//!    A request without a committing record never got its response; recovery drops its records.
 //! 3. The first byte of a POST is sent only after the begun record that names it is written or synced. A firing that
 //!    any begun record names is never sent again.
 //! 4. Accepted segments go away first: a begun segment is removed only after every accepted segment with a number
@@ -56,8 +56,8 @@
 //! 6. A record is valid at its own place only: a copy at another offset or in another segment fails its checksum.
 //!    A record with a lower epoch than the one before is the remains of a failed write and ends the segment.
 //! 7. An invalid record that lies below the `durable` of a later one, or in `process` mode before a valid one, is
-//!    damage, and is reported with its place. Any other is a torn tail: it was never answered. See `scan`.
-//! 8. A failed sync is final for its segment. What it holds unsettled is written anew to a fresh segment before
+//!    damage, and is reported with its place. Any other is a torn tail, whose producer got no response. See `scan`.
+//! 8. A failed sync is final for its segment. Its unsettled records are rewritten to a new segment before
 //!    anything else is accepted.
 
 mod accept;

@@ -20,14 +20,14 @@ use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value};
 use crate::telemetry::metrics::Metrics;
 
 /// The interval of polls. Between two polls a node only counts what it adds itself.
-const LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
+const POLL_EVERY: Duration = Duration::from_millis(100);
 /// Every Nth poll probes whether Redis accepts writes.
-const TRIED_EVERY: u64 = 10;
+const PROBE_EVERY: u64 = 10;
 /// How many partitions are probed at a time on a cluster: enough to reach each master soon, and few enough to be cheap.
 /// On a single server one probe covers all.
-const TRIED_AT_ONCE: usize = 16;
+const PROBED_AT_ONCE: usize = 16;
 /// How long a probe's key lives, in milliseconds.
-const TRIAL_KEPT_FOR: &str = "10000";
+const PROBE_KEPT_MS: &str = "10000";
 /// A destination may have parked up to this many times what all parked deliveries leave free.
 const SHARE: usize = 4;
 /// One in this many may always be parked for a destination, even if an outage left too many for others.
@@ -37,9 +37,9 @@ const ALWAYS_ONE_OF: usize = 1_000;
 /// entries (of the group ARGV 1, with names that begin with ARGV 2) with their counts. Where ARGV 3 is not empty,
 /// writes a probe key of that name; the last value says why Redis refused it. A key that is not a stream counts as an
 /// empty one.
-const LOOK: &str = r"
-local tried = ARGV[3] ~= '' and redis.pcall('SET', ARGV[3], '1', 'PX', ARGV[4])
-local refused = tried and tried.err or ''
+const POLL: &str = r"
+local probed = ARGV[3] ~= '' and redis.pcall('SET', ARGV[3], '1', 'PX', ARGV[4])
+local refused = probed and probed.err or ''
 local length = redis.pcall('XLEN', KEYS[1])
 if type(length) ~= 'number' then return {0, '', 0, {}, refused} end
 local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
@@ -59,10 +59,10 @@ pub struct Backlog {
     lengths: Vec<AtomicUsize>,
     max: usize,
     ingest: bool,
-    away: AtomicBool,
+    unavailable: AtomicBool,
     /// Destinations that have reached their share of parked deliveries.
-    laden: RwLock<HashSet<Destination>>,
-    any_laden: AtomicBool,
+    over_share: RwLock<HashSet<Destination>>,
+    any_over_share: AtomicBool,
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
 }
@@ -101,9 +101,9 @@ impl Backlog {
             lengths,
             max: cluster.backlog_max,
             ingest: cluster.ingest,
-            away: AtomicBool::new(false),
-            laden: RwLock::default(),
-            any_laden: AtomicBool::new(false),
+            unavailable: AtomicBool::new(false),
+            over_share: RwLock::default(),
+            any_over_share: AtomicBool::new(false),
             gate,
             metrics,
         };
@@ -117,36 +117,38 @@ impl Backlog {
     /// Polls the streams until the node ends.
     pub async fn watch(self: Arc<Self>, streams: Streams) {
         let streams = Streams { link: streams.link.apart(), ..streams };
-        let mut ticks = tokio::time::interval(LOOKED_AT_EVERY);
+        let mut ticks = tokio::time::interval(POLL_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let look = Code::new(LOOK);
-        let tried_at_once = if streams.link.is_cluster() { TRIED_AT_ONCE.min(streams.partitions) } else { 1 };
-        let mut tried = 0..tried_at_once;
+        let poll = Code::new(POLL);
+        let probed_at_once = if streams.link.is_cluster() { PROBED_AT_ONCE.min(streams.partitions) } else { 1 };
+        let mut probed = 0..probed_at_once;
         for number in 0_u64.. {
             ticks.tick().await;
-            let tries = number.is_multiple_of(TRIED_EVERY) || self.away.load(Ordering::Relaxed);
-            let looked = self.look(&streams, &look, tries.then(|| tried.clone())).await;
-            if tries && tried_at_once > 1 && looked.is_ok() {
+            let probes = number.is_multiple_of(PROBE_EVERY) || self.unavailable.load(Ordering::Relaxed);
+            let polled = self.poll(&streams, &poll, probes.then(|| probed.clone())).await;
+            if probes && probed_at_once > 1 && polled.is_ok() {
                 // The next poll probes other partitions; one that refuses is probed until it accepts.
-                let first = if tried.end < streams.partitions { tried.end } else { 0 };
-                tried = first..(first + tried_at_once).min(streams.partitions);
+                let first = if probed.end < streams.partitions { probed.end } else { 0 };
+                probed = first..(first + probed_at_once).min(streams.partitions);
             }
-            match looked {
-                Ok(()) if self.away.swap(false, Ordering::Relaxed) => tracing::info!("Redis accepts deliveries again"),
-                Err(trouble) if !self.away.swap(true, Ordering::Relaxed) => {
+            match polled {
+                Ok(()) if self.unavailable.swap(false, Ordering::Relaxed) => {
+                    tracing::info!("Redis accepts deliveries again")
+                }
+                Err(trouble) if !self.unavailable.swap(true, Ordering::Relaxed) => {
                     tracing::warn!(%trouble, "no events are accepted until Redis accepts deliveries again");
                 }
                 _ => {}
             }
-            self.gate.set_unavailable(self.away.load(Ordering::Relaxed));
+            self.gate.set_unavailable(self.unavailable.load(Ordering::Relaxed));
         }
     }
 
     /// Polls once, and probes the given partitions.
-    async fn look(&self, streams: &Streams, look: &Code, tries: Option<Range<usize>>) -> Result<(), Trouble> {
-        let agrees = tries.is_some();
-        let tries = tries.filter(|_| self.ingest).unwrap_or_default();
-        let seen = see(streams, look, &tries).await.inspect_err(|_| {
+    async fn poll(&self, streams: &Streams, poll: &Code, probes: Option<Range<usize>>) -> Result<(), Trouble> {
+        let agrees = probes.is_some();
+        let probes = probes.filter(|_| self.ingest).unwrap_or_default();
+        let seen = see(streams, poll, &probes).await.inspect_err(|_| {
             // Before anything is accepted again, all connections are marked as unusable.
             streams.breaks.fetch_add(1, Ordering::Relaxed);
         })?;
@@ -167,8 +169,8 @@ impl Backlog {
 
     /// Whether a delivery may be added for a destination: not if it has reached its share of parked ones.
     pub(super) fn has_room_for(&self, destination: &Destination) -> bool {
-        let laden = || self.laden.read().unwrap_or_else(PoisonError::into_inner).contains(destination);
-        !(self.any_laden.load(Ordering::Relaxed) && laden())
+        let over_share = || self.over_share.read().unwrap_or_else(PoisonError::into_inner).contains(destination);
+        !(self.any_over_share.load(Ordering::Relaxed) && over_share())
     }
 
     /// Sets the length of a stream.
@@ -190,7 +192,7 @@ impl Backlog {
         });
         let all: Vec<Parked> = all.collect();
         let parked = all.iter().map(|parked| parked.entries).sum();
-        self.burden(&all, pending);
+        self.set_over_share(&all, pending);
         streams.parked.send_replace(all);
         let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.metrics.streams.backlog.set(number(total));
@@ -202,14 +204,14 @@ impl Backlog {
     /// Half of the streams is for deliveries that nodes hold or have parked. The more destinations share that half, the
     /// fewer each may have, and a part is always left for one more. If an outage has left more than that, a few of each
     /// are accepted while it shrinks, and none above three quarters.
-    fn burden(&self, all: &[Parked], pending: usize) {
+    fn set_over_share(&self, all: &[Parked], pending: usize) {
         let share = (self.max / 2).saturating_sub(pending).saturating_mul(SHARE);
         let always = if pending < self.max / 4 * 3 { self.max / ALWAYS_ONE_OF } else { 0 };
         let each_max = share.max(always);
-        let laden = all.iter().filter(|parked| parked.entries > each_max);
-        let laden: HashSet<Destination> = laden.map(|parked| parked.destination.clone()).collect();
-        self.any_laden.store(!laden.is_empty(), Ordering::Relaxed);
-        *self.laden.write().unwrap_or_else(PoisonError::into_inner) = laden;
+        let over_share = all.iter().filter(|parked| parked.entries > each_max);
+        let over_share: HashSet<Destination> = over_share.map(|parked| parked.destination.clone()).collect();
+        self.any_over_share.store(!over_share.is_empty(), Ordering::Relaxed);
+        *self.over_share.write().unwrap_or_else(PoisonError::into_inner) = over_share;
     }
 
     /// Sets how many entries the streams hold; past the bound no event is accepted.
@@ -221,12 +223,13 @@ impl Backlog {
 }
 
 /// Polls all streams, and probes the servers of these partitions.
-async fn see(streams: &Streams, look: &Code, tries: &Range<usize>) -> RedisResult<Vec<Seen>> {
+async fn see(streams: &Streams, poll: &Code, probes: &Range<usize>) -> RedisResult<Vec<Seen>> {
     let looks = (0..streams.partitions).map(async |partition| {
         let key = stream_key(partition);
-        let trial = if tries.contains(&partition) { format!("{{posthaste:{partition}}}:trial") } else { String::new() };
-        let words = [GROUP, PARKED, &trial, TRIAL_KEPT_FOR].map(str::as_bytes);
-        of_answer(streams.link.code_twice(look, &key, &words).await?)
+        let trial =
+            if probes.contains(&partition) { format!("{{posthaste:{partition}}}:trial") } else { String::new() };
+        let words = [GROUP, PARKED, &trial, PROBE_KEPT_MS].map(str::as_bytes);
+        of_answer(streams.link.code_twice(poll, &key, &words).await?)
     });
     join_all(looks).await.into_iter().collect()
 }

@@ -25,10 +25,10 @@ const RETURNED: &str = "returned";
 /// The most claims redeemed in one request for a stream: Redis runs nothing else meanwhile.
 const GROUP_MAX: usize = 256;
 /// The pause before the next request if Redis does not respond.
-const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(50);
+const RETRY_AFTER: Duration = Duration::from_millis(50);
 /// The idle time given to entries that are left to others, in milliseconds: longer than `cluster.claim_after_ms` can
 /// be.
-const LEFT_FOR: &str = "3600000";
+const IDLE_TIME_MS: &str = "3600000";
 
 /// For each entry: 1 where it was pending and is now acknowledged and deleted, else 0; or only their number where all
 /// were pending, as mostly. One step, so that no acknowledged entry stays in the stream. The response to the last
@@ -102,7 +102,7 @@ impl Clerk {
             let later = async {
                 match batch.left.is_empty() {
                     true => std::future::pending().await,
-                    false => tokio::time::sleep(ASKED_AGAIN_AFTER).await,
+                    false => tokio::time::sleep(RETRY_AFTER).await,
                 }
             };
             tokio::select! {
@@ -140,7 +140,7 @@ impl Clerk {
                 }
                 Err(_) => {}
             }
-            tokio::time::sleep(ASKED_AGAIN_AFTER).await;
+            tokio::time::sleep(RETRY_AFTER).await;
         };
         for (claim, won) in claims.into_iter().zip(won) {
             self.grant(claim, won);
@@ -182,7 +182,7 @@ impl Clerk {
         for claim in claims {
             xclaim.arg(claim.entry.to_string());
         }
-        xclaim.arg(&["IDLE", LEFT_FOR, "JUSTID"]);
+        xclaim.arg(&["IDLE", IDLE_TIME_MS, "JUSTID"]);
         match self.intake.streams.link.query::<Value>(&xclaim).await {
             // If the group was removed, nothing is pending.
             Err(error) if !has_code(&error, "NOGROUP") => Err(error),
@@ -198,7 +198,7 @@ impl Clerk {
         let fetched = AssertUnwindSafe(self.fetched(&fetch)).catch_unwind().await;
         let fetched = fetched.unwrap_or_else(|_| {
             tracing::error!(self.source.partition, "a panic ended the reading of parked deliveries");
-            self.source.begin_anew();
+            self.source.renew_name();
             Fetched { deliveries: Vec::new(), more: true }
         });
         // The requester may have panicked: its deliveries are given back.
@@ -217,7 +217,7 @@ impl Clerk {
                 self.refused(&error);
                 if is_broken(&error) {
                     // Entries whose response was lost are claimed from the old name.
-                    self.source.begin_anew();
+                    self.source.renew_name();
                 }
                 Fetched { deliveries: Vec::new(), more: true }
             }

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::claims::Clerk;
 use super::entry::{Entry, entries};
-use super::intake::{Intake, PLACE_BYTES, Source, places_of};
+use super::intake::{Intake, PERMIT_BYTES, Source, permits_of};
 use super::{GROUP, PARKED, Parked, Streams, command};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::StreamClaims;
@@ -29,14 +29,14 @@ use crate::telemetry::metrics::Metrics;
 /// The start of Redis's error when it is full: it accepts no writes but still returns entries.
 const FULL: &str = "OOM";
 /// How long `XREADGROUP` blocks; a stop may have to wait as long.
-const ASKED_FOR: Duration = Duration::from_millis(250);
+const READ_BLOCKS_FOR: Duration = Duration::from_millis(250);
 /// The pause between two attempts to reach Redis.
-const TRIED_AGAIN_AFTER: Duration = Duration::from_millis(200);
+const RETRY_AFTER: Duration = Duration::from_millis(200);
 /// The fewest and the most entries read at a time. Large reads are cheaper for Redis; the minimum is how many of the
 /// node's permits an idle stream occupies.
-const TAKEN_AT_ONCE: std::ops::RangeInclusive<usize> = 8..=64;
+const READ_AT_ONCE: std::ops::RangeInclusive<usize> = 8..=64;
 /// Heartbeats within `cluster.claim_after_ms`, and checks for dead consumers.
-const SIGNS_OF_LIFE: u32 = 4;
+const HEARTBEATS: u32 = 4;
 
 /// Moves to the caller (ARGV 2) up to ARGV 4 entries of consumers without a heartbeat (a key named ARGV 5 and the
 /// consumer's name) that have been idle for ARGV 3 milliseconds; not what is parked (consumers whose names begin with
@@ -79,9 +79,9 @@ pub struct Consumers {
     sink: Sink,
     /// Each stream by its number, and where its claims are redeemed.
     sources: HashMap<usize, (Rc<Source>, StreamClaims)>,
-    taken_at_once: usize,
+    read_at_once: usize,
     claim: Code,
-    away: Cell<bool>,
+    unavailable: Cell<bool>,
 }
 
 impl Consumers {
@@ -99,43 +99,43 @@ impl Consumers {
         thread.spawn(async move {
             let own = (share..streams.partitions).step_by(shares);
             let take_max = streams.cluster.take_max;
-            let share = (take_max / own.len().max(1)).clamp(*TAKEN_AT_ONCE.start(), *TAKEN_AT_ONCE.end());
+            let share = (take_max / own.len().max(1)).clamp(*READ_AT_ONCE.start(), *READ_AT_ONCE.end());
             let intake = Rc::new(Intake::new(streams, gate, metrics));
             let consumers = Rc::new(Self {
                 sources: own.map(|partition| (partition, source(partition, &intake))).collect(),
                 intake,
                 sink,
-                taken_at_once: share.min(take_max),
+                read_at_once: share.min(take_max),
                 claim: Code::new(CLAIM),
-                away: Cell::new(false),
+                unavailable: Cell::new(false),
             });
-            actix_rt::spawn(Rc::clone(&consumers).live());
-            actix_rt::spawn(Rc::clone(&consumers).tell_of_parked(parked));
+            actix_rt::spawn(Rc::clone(&consumers).write_heartbeats());
+            actix_rt::spawn(Rc::clone(&consumers).report_parked(parked));
             for (source, claims) in consumers.sources.values().cloned() {
-                actix_rt::spawn(Rc::clone(&consumers).take_from(source, claims, stopping.clone()));
+                actix_rt::spawn(Rc::clone(&consumers).read_stream(source, claims, stopping.clone()));
             }
         });
     }
 
     /// Writes heartbeats, also while there is nothing to read or no permit for it.
-    async fn live(self: Rc<Self>) {
+    async fn write_heartbeats(self: Rc<Self>) {
         loop {
             // All at once: in sequence, the last of many would be late. While Redis is unavailable no other node can
             // claim either, and the next heartbeat follows soon.
             join_all(self.sources.values().map(|(source, _)| async {
                 match source.consumer() {
-                    Some(consumer) => self.sign(source, &consumer).await,
+                    Some(consumer) => self.write_heartbeat(source, &consumer).await,
                     None => Ok(()),
                 }
             }))
             .await;
-            tokio::time::sleep(self.claim_after() / SIGNS_OF_LIFE).await;
+            tokio::time::sleep(self.claim_after() / HEARTBEATS).await;
         }
     }
 
     /// A full Redis accepts no heartbeat but still returns entries: other nodes may then take entries over from live
     /// consumers.
-    async fn sign(&self, source: &Source, consumer: &str) -> RedisResult<()> {
+    async fn write_heartbeat(&self, source: &Source, consumer: &str) -> RedisResult<()> {
         let key = format!("{}{consumer}", alive_prefix(source.partition));
         let life = self.claim_after().as_millis().to_string();
         match self.intake.streams.link.query::<Value>(&command("SET", &[&key, "1", "PX", &life])).await {
@@ -149,7 +149,7 @@ impl Consumers {
     }
 
     /// Passes on, after each poll, what is parked in the streams of this thread.
-    async fn tell_of_parked(self: Rc<Self>, mut parked: watch::Receiver<Vec<Parked>>) {
+    async fn report_parked(self: Rc<Self>, mut parked: watch::Receiver<Vec<Parked>>) {
         while parked.changed().await.is_ok() {
             let told: Vec<_> =
                 parked.borrow_and_update().iter().filter_map(|parked| self.with_claims(parked)).collect();
@@ -166,17 +166,22 @@ impl Consumers {
     }
 
     /// Reads one stream until the node stops, over one connection after another.
-    async fn take_from(self: Rc<Self>, source: Rc<Source>, claims: StreamClaims, mut stopping: watch::Receiver<bool>) {
+    async fn read_stream(
+        self: Rc<Self>,
+        source: Rc<Source>,
+        claims: StreamClaims,
+        mut stopping: watch::Receiver<bool>,
+    ) {
         while !*stopping.borrow() {
             let consumer = crate::model::id::new_id();
             // The stream is read again after a panic too; the old name gets no more heartbeats.
             let taken = AssertUnwindSafe(self.follow(&source, &claims, &consumer, &mut stopping)).catch_unwind().await;
             if !*stopping.borrow() {
-                source.begin_anew();
+                source.renew_name();
             }
             match taken {
                 Ok(Ok(())) => continue,
-                Ok(Err(error)) if !self.away.replace(true) => {
+                Ok(Err(error)) if !self.unavailable.replace(true) => {
                     tracing::warn!(%error, "Redis returns no deliveries; retrying");
                 }
                 Ok(Err(_)) => {}
@@ -184,7 +189,7 @@ impl Consumers {
                     tracing::error!(source.partition, "a panic ended the reading of a stream; it restarts");
                 }
             }
-            tokio::time::sleep(TRIED_AGAIN_AFTER).await;
+            tokio::time::sleep(RETRY_AFTER).await;
         }
     }
 
@@ -196,21 +201,21 @@ impl Consumers {
         consumer: &str,
         stopping: &mut watch::Receiver<bool>,
     ) -> RedisResult<()> {
-        self.sign(source, consumer).await?;
+        self.write_heartbeat(source, consumer).await?;
         source.begin(consumer);
         let mut connection = self.intake.streams.link.blocking().await?;
         make_group(&mut connection, source).await?;
-        if self.away.take() {
+        if self.unavailable.take() {
             tracing::info!("Redis returns deliveries again");
         }
-        let mut looked: Option<Instant> = None;
+        let mut checked: Option<Instant> = None;
         // Few enough that their permits are likely to cover their bytes.
-        let mut count = self.taken_at_once.min(*TAKEN_AT_ONCE.start());
+        let mut count = self.read_at_once.min(*READ_AT_ONCE.start());
         while !*stopping.borrow() && source.is_consumer(consumer) {
-            let more = if looked.is_none_or(|at| at.elapsed() >= self.claim_after() / SIGNS_OF_LIFE) {
+            let more = if checked.is_none_or(|at| at.elapsed() >= self.claim_after() / HEARTBEATS) {
                 let claimed = self.claim(source, consumer, count).await?;
                 // If all that was available was returned, there may be more.
-                looked = (claimed.len() < count).then(Instant::now);
+                checked = (claimed.len() < count).then(Instant::now);
                 self.intake.metrics.streams.claimed.inc_by(claimed.len() as u64);
                 claimed
             } else {
@@ -218,7 +223,7 @@ impl Consumers {
             };
             if !more.is_empty() {
                 let each = more.iter().map(Entry::size).sum::<usize>() / more.len();
-                count = (self.taken_at_once * PLACE_BYTES / each.max(1)).clamp(1, self.taken_at_once);
+                count = (self.read_at_once * PERMIT_BYTES / each.max(1)).clamp(1, self.read_at_once);
                 self.pass_on(source, claims, more, stopping).await;
             }
         }
@@ -242,7 +247,7 @@ impl Consumers {
         stopping: &mut watch::Receiver<bool>,
     ) {
         let permits = tokio::select! {
-            permits = self.intake.gate.take(entries.iter().map(places_of).sum()) => Some(permits),
+            permits = self.intake.gate.take(entries.iter().map(permits_of).sum()) => Some(permits),
             _ = stopping.wait_for(|stopping| *stopping) => None,
         };
         let is_stopping = permits.is_none();
@@ -263,10 +268,10 @@ fn source(partition: usize, intake: &Rc<Intake>) -> (Rc<Source>, StreamClaims) {
 }
 
 async fn ask(connection: &mut Connection, source: &Source, consumer: &str, count: usize) -> RedisResult<Vec<Entry>> {
-    let (count, wait) = (count.to_string(), ASKED_FOR.as_millis().to_string());
+    let (count, wait) = (count.to_string(), READ_BLOCKS_FOR.as_millis().to_string());
     let words = ["GROUP", GROUP, consumer, "COUNT", &count, "BLOCK", &wait, "STREAMS", &source.stream, ">"];
     let question = command("XREADGROUP", &words);
-    let answer = within(ASKED_FOR + ANSWER_WITHIN, question.query_async(connection)).await?;
+    let answer = within(READ_BLOCKS_FOR + ANSWER_WITHIN, question.query_async(connection)).await?;
     Ok(of_one_stream(answer))
 }
 

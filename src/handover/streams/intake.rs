@@ -16,7 +16,7 @@ use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
 
 /// A delivery needs one permit for each started block of this many bytes of its body, so that permits bound memory too.
-pub(super) const PLACE_BYTES: usize = 65_536;
+pub(super) const PERMIT_BYTES: usize = 65_536;
 
 /// A stream that this node reads.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Source {
     }
 
     /// Gives up the name; it gets no more heartbeats.
-    pub(super) fn begin_anew(&self) {
+    pub(super) fn renew_name(&self) {
         self.consumer.take();
     }
 }
@@ -77,7 +77,7 @@ impl Intake {
         let mut unreadable: Option<(usize, NotADelivery)> = None;
         for entry in entries {
             let claim = Claim::new(entry.id, claims.clone(), self.gate.delivery(None));
-            let own = places_of(&entry);
+            let own = permits_of(&entry);
             let permit = permits.as_mut().and_then(|permits| permits.split(own)).or_else(|| permits.take());
             match self.reader.borrow_mut().read(entry) {
                 Ok(read) => deliveries.push(self.in_flight(partition, read, claim, permit)),
@@ -118,6 +118,6 @@ impl Intake {
 }
 
 /// How many permits an entry needs.
-pub(super) fn places_of(entry: &Entry) -> usize {
-    entry.size() / PLACE_BYTES + 1
+pub(super) fn permits_of(entry: &Entry) -> usize {
+    entry.size() / PERMIT_BYTES + 1
 }

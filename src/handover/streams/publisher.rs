@@ -212,7 +212,7 @@ impl Batcher {
 
     fn refuse(&self, queued: InFlight) {
         if let Some(Permit::Request(admission, _)) = &queued.permit {
-            admission.answer_instead(Err(Refusal::Unavailable));
+            admission.replace_response(Err(Refusal::Unavailable));
         }
         queued.drop_unsent(&self.metrics, Dropped::NotHandedOver);
     }

@@ -55,7 +55,7 @@ impl Keeper for RedisWindow {
                 pipeline.add_command(set(mark, claimant, CLAIMED_FOR)).arg("NX");
                 pipeline.cmd("GET").arg(key(mark));
             });
-            let answers = answers.await.map_err(|error| away(&error))?;
+            let answers = answers.await.map_err(|error| unavailable(&error))?;
             Ok(answers.chunks(2).map(|answer| standing(answer, claimant)).collect())
         }
         .boxed()
@@ -72,11 +72,11 @@ impl Keeper for RedisWindow {
                 let noted = self.ask(marks, |mark, pipeline| {
                     pipeline.add_command(set(mark, SEEN, self.window));
                 });
-                return noted.await.map(drop).map_err(|error| away(&error));
+                return noted.await.map(drop).map_err(|error| unavailable(&error));
             }
             for mark in marks {
                 let freed = self.link.code(&self.free, &key(mark), &[claimant.as_bytes()]).await;
-                freed.map_err(|error| away(&error))?;
+                freed.map_err(|error| unavailable(&error))?;
             }
             Ok(())
         }
@@ -105,7 +105,7 @@ fn set(mark: &Mark, value: &str, life: Duration) -> Cmd {
     command
 }
 
-fn away(error: &RedisError) -> Unavailable {
+fn unavailable(error: &RedisError) -> Unavailable {
     tracing::warn!(%error, "Redis could not be asked for the ids of events");
     Unavailable::Store
 }

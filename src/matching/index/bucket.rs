@@ -9,7 +9,7 @@ use super::witness::{Counts, Filed, Key, Witness, choose};
 use super::{FEW, Listener};
 use crate::matching::pattern::Pattern;
 
-/// Listeners to the same events. A copy costs a pointer, and changing one leaves the other as it is.
+/// Listeners to the same events. A clone copies one pointer, and changing one leaves the other unchanged.
 #[derive(Debug)]
 pub struct Bucket<T>(pub(super) Held<T>);
 
@@ -19,17 +19,17 @@ pub(super) enum Held<T> {
     Many(Arc<Many<T>>),
 }
 
-/// More than a few, filed.
+/// More than a few listeners, filed by witnesses.
 #[derive(Debug)]
 pub(super) struct Many<T> {
     pub(super) postings: Tree<Posting<T>>,
     pub(super) paths: PathNode<T>,
-    /// Listeners that have a pattern which nearly every event is evaluated on.
+    /// Listeners whose pattern is evaluated for nearly every event.
     unselective: usize,
     listeners: usize,
 }
 
-/// A listener under the hash of a witness.
+/// A listener, filed under the hash of a witness.
 #[derive(Debug)]
 pub(super) struct Posting<T> {
     pub(super) hash: u64,
@@ -91,7 +91,7 @@ impl<T: Listener> Bucket<T> {
         self.len() == 0
     }
 
-    /// How many have a pattern that no lookup excludes, see [`super::super::Pattern::is_selective`].
+    /// How many have a pattern that no look-up excludes, see [`super::super::Pattern::is_selective`].
     pub fn unselective(&self) -> usize {
         match &self.0 {
             Held::Few(few) => few.iter().filter(|listener| is_unselective(listener.as_ref())).count(),
@@ -99,7 +99,7 @@ impl<T: Listener> Bucket<T> {
         }
     }
 
-    /// Puts a listener in that is in no bucket.
+    /// Adds a listener that is in no bucket.
     pub fn add(&mut self, listener: &Arc<T>) {
         match &mut self.0 {
             Held::Few(few) if few.len() < FEW => Arc::make_mut(few).push(Arc::clone(listener)),
@@ -113,7 +113,7 @@ impl<T: Listener> Bucket<T> {
         }
     }
 
-    /// Takes this very listener out.
+    /// Removes exactly this listener.
     pub fn remove(&mut self, listener: &Arc<T>) {
         match &mut self.0 {
             Held::Few(few) => Arc::make_mut(few).retain(|other| !Arc::ptr_eq(other, listener)),
@@ -128,7 +128,7 @@ fn is_unselective<T: Listener>(listener: &T) -> bool {
 
 impl<T: Listener> Many<T> {
     fn add(&mut self, listener: &Arc<T>) {
-        // A listener that was filed before (in a copy that was given up) stays under the same witnesses.
+        // A listener that was filed before (in a discarded clone) stays under the same witnesses.
         let filed = listener.filing().0.get_or_init(|| match listener.pattern() {
             None => Filed::Always,
             Some(pattern) => choose(pattern, self),
@@ -172,12 +172,12 @@ impl<T: Listener> Many<T> {
         }
     }
 
-    /// Where those stand that no lookup finds.
+    /// The key of the listeners that no look-up finds.
     pub(super) fn unfiled() -> [u64; 2] {
         [Path::ROOT.bare(Kind::Always), Path::ROOT.bare(Kind::Unfiled)]
     }
 
-    /// Whether nothing is left of what was filed.
+    /// Whether nothing is filed.
     #[cfg(test)]
     pub(super) fn is_bare(&self) -> bool {
         self.postings.is_empty() && self.paths.probes.is_empty() && self.paths.children.is_empty()
@@ -196,7 +196,7 @@ impl<T> Counts for Many<T> {
     fn count(&self, pattern: &Pattern, witness: &Witness) -> usize {
         match witness.key {
             Key::Hash(hash) => self.postings.rank((hash, usize::MAX)) - self.postings.rank((hash, 0)),
-            // Of the ranges at a path about half hold a number.
+            // About half of the ranges at a path contain a given number.
             Key::Range { .. } => {
                 let node = self.paths.at(pattern.way(witness.place), Path::ROOT);
                 node.map_or(0, |node| node.ranges.len() / 2)

@@ -1,5 +1,5 @@
-//! What a condition is filed under: a hash of the path, the kind of lookup and what is looked up. A collision brings a
-//! candidate too many, which is then evaluated like all others; it never loses one.
+//! The key of a condition: a hash of the path, the kind of look-up and the value. A collision adds a candidate, which
+//! is then evaluated like all others; it never loses one.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::LazyLock;
@@ -8,12 +8,12 @@ use crate::matching::decimal::Decimal;
 use crate::matching::folding::fold;
 use crate::matching::network::Network;
 
-/// Seeded, so that nobody can choose texts that collide.
+/// Seeded, so that no client can choose texts that collide.
 static STATE: LazyLock<foldhash::fast::RandomState> = LazyLock::new(foldhash::fast::RandomState::default);
 
-/// The longest beginning or end of a text that is looked up, in bytes; of one without case, in characters.
+/// The longest prefix or suffix of a text that is looked up, in bytes; for one without case, in characters.
 pub(super) const AFFIX_MAX: usize = 24;
-/// The shortest and the longest part of a text that is looked up anywhere in it, in bytes.
+/// The shortest and the longest part of a text that is looked up at any position in it, in bytes.
 pub(super) const PART_MIN: usize = 3;
 /// See [`PART_MIN`].
 pub(super) const PART_MAX: usize = 4;
@@ -23,9 +23,9 @@ pub(super) const PART_MAX: usize = 4;
 pub(super) enum Kind {
     /// All listeners without a pattern.
     Always,
-    /// Those that no lookup finds.
+    /// Listeners that no look-up finds.
     Unfiled,
-    /// Any scalar is there.
+    /// Any scalar exists.
     Present,
     Literal,
     Number,
@@ -41,7 +41,7 @@ pub(super) enum Kind {
     NetworkV6,
 }
 
-/// The way to a member, as a hash.
+/// The path to a member, as a hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Path(pub(super) u64);
 
@@ -62,7 +62,7 @@ impl Path {
         hasher
     }
 
-    /// Where the kind says it all.
+    /// For kinds without a value.
     pub(super) fn bare(self, kind: Kind) -> u64 {
         self.hasher(kind, 0).finish()
     }
@@ -83,12 +83,12 @@ impl Path {
         hasher.finish()
     }
 
-    /// A number that was looked for among ranges.
+    /// A number that is looked up among ranges.
     pub(super) fn range(self, number: i64) -> u64 {
         self.bytes(Kind::Range, 0, &number.to_le_bytes())
     }
 
-    /// A text or a part of it, as it is. The length belongs to affixes and parts.
+    /// A text or a part of it, unchanged. The length belongs to affixes and parts.
     pub(super) fn text(self, kind: Kind, length: usize, text: &str) -> u64 {
         self.bytes(kind, length, text.as_bytes())
     }
@@ -116,12 +116,12 @@ pub(super) fn network_kind(is_v4: bool) -> Kind {
     if is_v4 { Kind::NetworkV4 } else { Kind::NetworkV6 }
 }
 
-/// The beginning of a text that is looked up.
+/// The prefix of a text that is looked up.
 pub(super) fn prefix(text: &str) -> &str {
     &text[..text.floor_char_boundary(AFFIX_MAX)]
 }
 
-/// The end of a text that is looked up.
+/// The suffix of a text that is looked up.
 pub(super) fn suffix(text: &str) -> &str {
     &text[text.ceil_char_boundary(text.len().saturating_sub(AFFIX_MAX))..]
 }

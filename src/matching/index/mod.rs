@@ -1,12 +1,12 @@
-//! The index of patterns: those of one account that listen to the same events, as a [`Bucket`]. A bucket is immutable
-//! for who reads it; a copy shares all that a change does not touch.
+//! The index of patterns: those of one account that listen to the same events form a [`Bucket`]. A bucket is immutable
+//! for its readers; a clone shares all parts that a change does not affect.
 //!
 //! Up to [`FEW`] listeners are a list, and each is evaluated. Beyond that each pattern is filed under a *witness*
-//! (`witness`): a condition that holds of every event which the pattern matches, the most selective that can be
-//! looked up. The data of an event is walked beside the paths of the witnesses (`paths`), each value there is looked
-//! up in one sorted set of postings (`tree`), and what is found is evaluated once. Array consistency, `anything-but`
-//! and absence are left to that evaluation. Which witness a listener is filed under is kept with it ([`Filing`]), so
-//! that taking it out finds exactly the postings that were put in: nothing is left behind, and nothing is rebuilt.
+//! (`witness`): a condition that holds for every event that the pattern matches, and the most selective one that can be
+//! looked up. The data of an event is walked along the paths of the witnesses (`paths`), each value there is looked up
+//! in one sorted set of postings (`tree`), and each candidate is evaluated once. Array consistency, `anything-but` and
+//! absence are left to that evaluation. The witness of a listener is stored with it ([`Filing`]), so that removing it
+//! finds exactly the postings that were added: nothing is left behind, and nothing is rebuilt.
 
 mod bucket;
 mod key;
@@ -28,14 +28,14 @@ use witness::Filed;
 /// The most listeners that are evaluated one by one.
 pub const FEW: usize = 16;
 
-/// Who waits for events. One listener is in one bucket at a time.
+/// A listener to events. Each is in at most one bucket at a time.
 pub trait Listener {
-    /// Which events it wants; `None`: all.
+    /// The filter of its events; `None`: all events.
     fn pattern(&self) -> Option<&Pattern>;
-    /// Kept here, set by the bucket.
+    /// Stored here and set by the bucket.
     fn filing(&self) -> &Filing;
 }
 
-/// Under which witnesses of its pattern a listener is filed.
+/// The witnesses of its pattern that a listener is filed under.
 #[derive(Debug, Default)]
 pub struct Filing(OnceLock<Filed>);

@@ -1,5 +1,5 @@
-//! The paths that witnesses stand on, as a tree beside which the data of an event is walked: only what somebody is
-//! filed under is looked at, whether it is the event or the index that has more members.
+//! The paths of witnesses, as a tree along which the data of an event is walked: only members with witnesses are
+//! visited, whether the event or the index has more members.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use super::key::{Kind, Path};
 use super::tree::{Entry, Tree};
 use super::witness::{Key, Witness};
 
-/// A member that witnesses stand at or below.
+/// A member with witnesses at it or below it.
 #[derive(Debug)]
 pub(super) struct PathNode<T> {
-    /// What values here are looked up as; only what somebody is filed under.
+    /// The kinds of look-up for values here: only those that listeners are filed under.
     pub(super) probes: Vec<Probe>,
     pub(super) ranges: Tree<InRange<T>>,
     pub(super) children: Tree<PathChild<T>>,
@@ -21,7 +21,7 @@ pub(super) struct PathNode<T> {
 pub(super) struct Probe {
     pub(super) kind: Kind,
     pub(super) length: u8,
-    /// How many witnesses want it.
+    /// How many witnesses use it.
     count: u32,
 }
 
@@ -82,7 +82,7 @@ impl<T> Entry for InRange<T> {
     }
 }
 
-/// What tells a listener from all others that live.
+/// Identifies a listener among all that exist.
 pub(super) fn address<T>(listener: &Arc<T>) -> usize {
     Arc::as_ptr(listener) as usize
 }
@@ -95,7 +95,7 @@ impl<T> PathNode<T> {
         self.children.get(path)?.node.at(way, path)
     }
 
-    /// Files a listener at the end of the way.
+    /// Files a listener at the end of the path.
     pub(super) fn add<'n>(
         &mut self,
         mut way: impl Iterator<Item = &'n str>,
@@ -107,7 +107,7 @@ impl<T> PathNode<T> {
             return self.add_here(witness, listener);
         };
         let path = path.member(name);
-        // Taken out, so that it is changed in its place where no copy shares it.
+        // Removed first, so that it is changed in place if no clone shares it.
         let child = self.children.remove(path);
         let mut child = child.unwrap_or_else(|| PathChild { path, name: name.into(), node: Arc::default() });
         Arc::make_mut(&mut child.node).add(way, path, witness, listener);
@@ -125,7 +125,7 @@ impl<T> PathNode<T> {
         }
     }
 
-    /// Takes a listener out at the end of the way. Says whether nothing is left here and below.
+    /// Removes a listener at the end of the path. Returns whether nothing is left here and below.
     pub(super) fn remove<'n>(
         &mut self,
         mut way: impl Iterator<Item = &'n str>,

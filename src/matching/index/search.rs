@@ -1,5 +1,5 @@
-//! Finds the listeners in some buckets that an event fires. First the event's data are walked and what may be found is
-//! noted; then the candidates are evaluated, each once. It can be broken off after any of them and resumed.
+//! Finds the listeners in some buckets that an event fires. First the event's data is walked and candidates are
+//! collected; then each candidate is evaluated once. A search can be paused after any of them and resumed.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,24 +15,24 @@ use crate::matching::limits::FilterLimits;
 use crate::matching::network::Address;
 use crate::matching::steps::{Steps, TooCostly};
 
-/// Steps of a pattern that matches which the event's budget is not charged with: what an event costs depends on what
-/// it fires.
+/// Steps of a matching pattern that are not charged to the event's budget: the cost of an event depends on what it
+/// fires.
 const FREE_STEPS: usize = 100;
 /// Before all entries of a source.
 const FIRST: (i64, usize, u32) = (i64::MIN, 0, 0);
 
-/// How a search came to its end.
+/// How a search ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SearchEnd {
     /// Every listener that the event fires was found.
     Complete,
-    /// Whoever was told of one wanted no more; [`Search::run`] goes on after it.
+    /// The caller wanted no more listeners for now; [`Search::run`] continues after this one.
     Paused,
-    /// The event's steps were used up; what else it might fire is not known.
+    /// The event's steps were used up; what else it would fire is unknown.
     TooCostly,
 }
 
-/// A search for what one event fires. It holds the buckets as they were when it began.
+/// A search for the listeners that one event fires. It holds the buckets as they were at its start.
 #[derive(Debug)]
 pub struct Search<T> {
     buckets: Vec<Bucket<T>>,
@@ -40,30 +40,30 @@ pub struct Search<T> {
     state: State,
 }
 
-/// How far a search is.
+/// The progress of a search.
 #[derive(Debug)]
 struct State {
-    /// Which source is next, and from which of its entries on.
+    /// The next source, and the next of its entries.
     source: usize,
     from: (i64, usize, u32),
     steps: Steps,
     steps_per_listener_max: usize,
-    /// Listeners whose patterns took more steps than one may.
+    /// Listeners whose patterns needed more steps than one may.
     too_costly: usize,
-    /// Who was evaluated, where that could be more than once. It stays empty for most events.
+    /// Listeners that were evaluated and could be found again. Empty for most events.
     evaluated: HashSet<usize, foldhash::fast::FixedState>,
-    /// The walk of the data was given up.
+    /// The walk of the data was abandoned.
     given_up: bool,
 }
 
-/// Candidates.
+/// A source of candidates.
 #[derive(Debug)]
 enum Source<T> {
-    /// All of a bucket, by its place.
+    /// All listeners of a bucket, by its index.
     Few(usize),
-    /// Those of a bucket under a hash.
+    /// The listeners of a bucket with this hash.
     Postings { bucket: usize, hash: u64 },
-    /// Those with a range that holds a number; `repeated`: there may be other numbers.
+    /// Listeners whose range contains a number; `repeated`: there may be further numbers.
     Ranges { node: Arc<PathNode<T>>, number: i64, repeated: bool },
 }
 

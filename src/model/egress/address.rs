@@ -1,5 +1,5 @@
-//! Which addresses are public: those that IANA's registries call globally reachable, less a few that no
-//! web receiver has. Pure; it judges addresses, never names.
+//! Which addresses are public: those that IANA's registries call globally reachable, without a few that no web receiver
+//! has. Pure; it checks addresses, never names.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -9,7 +9,7 @@ use super::embedded;
 pub(super) struct Range<A: 'static> {
     pub(super) first: A,
     pub(super) bits: u8,
-    /// Read by the test that wants a reason for each row.
+    /// Only read by the test that requires a reason for each row.
     #[cfg_attr(not(test), expect(dead_code))]
     pub(super) reason: &'static str,
 }
@@ -46,7 +46,7 @@ pub(super) const NOT_PUBLIC_V4: [Range<Ipv4Addr>; 17] = [
     v4([224, 0, 0, 0], 3, "RFC 5771: multicast; RFC 1112, section 4: reserved; RFC 8190: broadcast"),
 ];
 
-/// What IANA's IPv6 Special-Purpose Address Registry sets apart inside the global unicast range.
+/// The ranges inside global unicast that IANA's IPv6 Special-Purpose Address Registry excludes.
 pub(super) const NOT_PUBLIC_V6: [Range<Ipv6Addr>; 5] = [
     v6([0x2001, 0, 0], 23, "RFC 2928: IETF protocol assignments (Teredo, benchmarking, ORCHID, AMT, AS112, DETs)"),
     v6([0x2001, 0xdb8, 0], 32, "RFC 3849: documentation"),
@@ -55,12 +55,12 @@ pub(super) const NOT_PUBLIC_V6: [Range<Ipv6Addr>; 5] = [
     v6([0x3fff, 0, 0], 20, "RFC 9637: documentation"),
 ];
 
-/// RFC 4291, section 2.4, and IANA's IPv6 Address Space registry: what is outside is not assigned as
-/// global unicast, which covers `::/96`, `64:ff9b:1::/48`, `100::/64`, `5f00::/16`, `fc00::/7`,
-/// `fe80::/10`, `fec0::/10` and `ff00::/8`.
+/// RFC 4291, section 2.4, and IANA's IPv6 Address Space registry: all other addresses are not assigned as global
+/// unicast. That excludes `::/96`, `64:ff9b:1::/48`, `100::/64`, `5f00::/16`, `fc00::/7`, `fe80::/10`, `fec0::/10` and
+/// `ff00::/8`.
 pub(super) const GLOBAL_UNICAST: Range<Ipv6Addr> = v6([0x2000, 0, 0], 3, "RFC 4291, section 2.4: global unicast");
 
-/// Addresses at which clouds serve credentials to whoever can connect.
+/// Addresses at which clouds serve credentials to any client on the machine.
 pub(super) const CLOUD_METADATA: [IpAddr; 11] = [
     // Most clouds, link local.
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
@@ -83,7 +83,7 @@ pub(super) const CLOUD_METADATA: [IpAddr; 11] = [
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
 ];
 
-/// Whether this is the address of a cloud's metadata service, in whatever form of IPv6.
+/// Whether this is the address of a cloud's metadata service, in any IPv6 form.
 pub(super) fn is_cloud_metadata(address: IpAddr) -> bool {
     let is_one = |address: IpAddr| CLOUD_METADATA.contains(&address);
     is_one(address)
@@ -93,7 +93,7 @@ pub(super) fn is_cloud_metadata(address: IpAddr) -> bool {
         }
 }
 
-/// Whether anybody on the internet can reach the address.
+/// Whether the address is reachable from the whole internet.
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => !NOT_PUBLIC_V4.iter().any(|range| contains_v4(range, address)),
@@ -105,7 +105,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     if let Some(inner) = address.to_ipv4_mapped() {
         return is_public(IpAddr::V4(inner));
     }
-    // The one form whose prefix IANA calls globally reachable: the inner address is what is reached.
+    // The only form whose prefix IANA calls globally reachable: the embedded address is the one that is reached.
     if let Some(inner) = embedded::nat64_well_known(address) {
         return is_public(IpAddr::V4(inner));
     }

@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Every IPv4 address that the address could stand for. One address can be read in several forms.
+/// Every IPv4 address that the address could stand for. Some addresses can be interpreted in several forms.
 pub(super) fn all(address: Ipv6Addr) -> impl Iterator<Item = Ipv4Addr> {
     let single = [
         address.to_ipv4_mapped(),
@@ -31,14 +31,14 @@ pub(super) fn nat64_well_known(address: Ipv6Addr) -> Option<Ipv4Addr> {
     (address.to_bits() >> 32 == 0x0064_ff9b << 64).then(|| low(address))
 }
 
-/// Inside `64:ff9b:1::/48`, the prefix for translators of a network's own (RFC 8215): the IPv4 address
-/// stands behind a prefix of 48, 56, 64 or 96 bits, and bits 64 to 71 are left out (RFC 6052, section 2.2).
+/// Inside `64:ff9b:1::/48`, the prefix for private translators (RFC 8215): the IPv4 address follows a prefix of 48, 56,
+/// 64 or 96 bits, and bits 64 to 71 are left out (RFC 6052, section 2.2).
 fn nat64_local(address: Ipv6Addr) -> impl Iterator<Item = Ipv4Addr> {
     let bits = address.to_bits();
     let prefixes: &[u32] = if bits >> 80 == 0x0064_ff9b_0001 { &[48, 56, 64, 96] } else { &[] };
     prefixes.iter().map(move |prefix| {
         let without_gap = (bits >> 64) << 56 | (bits & ((1 << 56) - 1));
-        // Of 120 bits; behind a prefix of 96 bits no gap follows.
+        // Of 120 bits; after a prefix of 96 bits there is no gap.
         let inner = if *prefix == 96 { bits as u32 } else { (without_gap >> (120 - prefix - 32)) as u32 };
         Ipv4Addr::from_bits(inner)
     })
@@ -58,7 +58,7 @@ fn teredo(address: Ipv6Addr) -> Option<[Ipv4Addr; 2]> {
 
 /// `prefix:0:5efe:a.b.c.d` or `prefix:200:5efe:a.b.c.d`, in any prefix (RFC 5214, section 6.1).
 pub(super) fn isatap(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    // All but the bits that say whether the identifier is universal and whether it is of a group.
+    // All bits except those for universal and group identifiers.
     let identifier = (address.to_bits() >> 32) as u32 & !0x0300_0000;
     (identifier == 0x0000_5efe).then(|| low(address))
 }

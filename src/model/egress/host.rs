@@ -1,8 +1,8 @@
-//! Which host names mean something inside a network only, and the patterns of `dispatch.allow_hosts`.
+//! Which host names are only valid inside a private network, and the patterns of `dispatch.allow_hosts`.
 
 use std::fmt;
 
-/// Suffixes of names that no public name server has, with the document that says so.
+/// Suffixes that no public name server has, with the document that says so.
 pub(super) const PRIVATE_SUFFIXES: [(&str, &str); 4] = [
     ("home.arpa", "RFC 8375"),
     ("internal", "ICANN resolution 2024.07.29.06"),
@@ -15,7 +15,7 @@ pub(super) fn without_root(host: &str) -> &str {
     host.strip_suffix('.').unwrap_or(host)
 }
 
-/// Whether the name, in lower case, can only mean a host of a network of somebody's own.
+/// Whether the name, in lower case, can only be a host of a private network.
 pub(super) fn is_private(host: &str) -> bool {
     let host = without_root(host);
     !host.contains('.') || PRIVATE_SUFFIXES.iter().any(|(suffix, _)| is_below(host, suffix))
@@ -26,20 +26,20 @@ fn is_below(host: &str, suffix: &str) -> bool {
     host.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
-/// An entry of `dispatch.allow_hosts`: a name, or `*.` and a suffix, which means every name below it.
+/// An entry of `dispatch.allow_hosts`: a name, or `*.` and a suffix, which covers every name below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostPattern {
     name: Box<str>,
     below: bool,
 }
 
-/// Why a text is no host pattern.
+/// The text is not a host pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no host name; write it like hooks.example.com or *.example.com")]
+#[error("{0:?} is not a host name; write it like hooks.example.com or *.example.com")]
 pub struct HostPatternError(String);
 
 impl HostPattern {
-    /// Reads `name` or `*.suffix`. The name is brought into the form that URLs have: lower case, IDNA.
+    /// Reads `name` or `*.suffix`. The name is normalized like the host of a URL: lower case, IDNA.
     pub fn new(text: &str) -> Result<Self, HostPatternError> {
         let error = || HostPatternError(text.chars().take(80).collect());
         let (below, name) = match text.strip_prefix("*.") {
@@ -58,7 +58,7 @@ impl HostPattern {
         Ok(Self { name: without_root(&name).into(), below })
     }
 
-    /// Whether a URL's host is meant.
+    /// Whether the pattern covers a URL's host.
     pub fn matches(&self, host: &str) -> bool {
         let host = without_root(host);
         match self.below {

@@ -1,5 +1,5 @@
-//! What may be dialled. The same rules judge a URL when a trigger is saved, a saved trigger when it is
-//! loaded, and every address when a connection is made. Pure: they resolve nothing.
+//! What may be dialled. The same rules check a URL when a trigger is saved, a saved trigger when it is loaded, and
+//! every address when a connection is made. Pure: they resolve nothing.
 
 mod address;
 mod embedded;
@@ -16,12 +16,12 @@ pub use host::{HostPattern, HostPatternError};
 
 use crate::model::destination::Destination;
 
-/// Whether a setting may open the port; it is for entries of `dispatch.allow_ports`.
+/// Whether a setting may allow the port: the check of entries of `dispatch.allow_ports`.
 pub fn can_be_allowed(port: u16) -> bool {
     port < 1024 && !port::is_bad(port)
 }
 
-/// What the operator allows beyond public addresses and the ports of the web.
+/// What the operator allows in addition to public addresses and the ports of the web.
 #[derive(Debug, Clone, Default)]
 pub struct EgressRules {
     /// `dispatch.allow_networks`.
@@ -38,7 +38,7 @@ pub enum EgressRefused {
     /// The port belongs to another protocol, or is reserved for system services.
     #[error("port {0} may not be dialled; 80, 443 and most of 1024 to 65535 may, others by `dispatch.allow_ports`")]
     Port(u16),
-    /// The name has no meaning outside a network of somebody's own.
+    /// The name is only valid inside a private network.
     #[error("the host {0:?} is a name of a private network; the operator allows it by `dispatch.allow_hosts`")]
     PrivateName(String),
     /// The host is an address that is not public.
@@ -50,8 +50,7 @@ pub enum EgressRefused {
 }
 
 impl EgressRules {
-    /// Judges what can be told without a look-up: the port, the form of the name, and an address that
-    /// stands in the URL itself.
+    /// Checks everything that needs no look-up: the port, the form of the name, and an address in the URL itself.
     pub fn judge(&self, destination: &Destination) -> Result<(), EgressRefused> {
         if !self.permits_port(destination.port) {
             return Err(EgressRefused::Port(destination.port));
@@ -66,9 +65,9 @@ impl EgressRules {
         }
     }
 
-    /// Judges an address that the host, as the URL has it, was found to have.
+    /// Checks an address that the URL's host was resolved to.
     pub fn judge_address(&self, host: &str, address: IpAddr) -> Result<(), EgressRefused> {
-        // What is written as an IPv4 address inside IPv6 is dialled as IPv4.
+        // An IPv4 address embedded in IPv6 is dialled as IPv4.
         let address = address.to_canonical();
         if address::is_cloud_metadata(address) {
             let named = |network: &IpNet| network.addr() == address && network.prefix_len() == network.max_prefix_len();
@@ -87,7 +86,7 @@ impl EgressRules {
         port::is_open(port) || (self.allow_ports.contains(&port) && can_be_allowed(port))
     }
 
-    /// Whether the operator allows the host by its name.
+    /// Whether the operator allows the host by name.
     fn names(&self, host: &str) -> bool {
         self.allow_hosts.iter().any(|pattern| pattern.matches(host))
     }

@@ -1,5 +1,5 @@
-//! What a document leaves to the trigger that it replaces: values of headers and keys of secrets are never
-//! shown, so a document that was read, changed and sent back holds `null` or an id in their place.
+//! Completes a document from the trigger that it replaces. Values of headers and keys of secrets are never shown, so a
+//! document that was read, changed and sent back has `null` or an id in their place.
 
 use serde_json::{Map, Value};
 
@@ -7,9 +7,9 @@ use super::{Trigger, parts};
 use crate::model::field::FieldError;
 use crate::model::url::TriggerUrl;
 
-/// Puts what is saved in the place of what a document leaves out: `null` for a header's value, an entry of
-/// `secrets` without a key, and no word of secrets at all. Values of headers are kept only where the
-/// destination stays the same, so that no credential follows a new host. Says whether anything was kept.
+/// Restores saved values that a document leaves out: `null` as a header's value, an entry of `secrets` without a key,
+/// and missing `secrets`. Header values are only kept if the destination stays the same, so that no credential is sent
+/// to another host. Returns whether anything was kept.
 pub fn complete(document: &mut Map<String, Value>, old: &Trigger) -> Result<bool, Vec<FieldError>> {
     let before = document.clone();
     let errors = keep_headers(document, old);
@@ -19,7 +19,7 @@ pub fn complete(document: &mut Map<String, Value>, old: &Trigger) -> Result<bool
 
 fn keep_headers(document: &mut Map<String, Value>, old: &Trigger) -> Vec<FieldError> {
     let url = document.get("url").and_then(Value::as_str).map(TriggerUrl::new);
-    // What is no URL is refused for that.
+    // An invalid URL is refused for that reason.
     let moves = url.is_some_and(|url| url.is_ok_and(|url| url.destination != old.url.destination));
     let Some(Value::Object(headers)) = document.get_mut("headers") else { return Vec::new() };
     let mut errors = Vec::new();
@@ -27,7 +27,7 @@ fn keep_headers(document: &mut Map<String, Value>, old: &Trigger) -> Vec<FieldEr
         let Some((_, kept)) = old.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)) else { continue };
         if moves {
             let detail = format!(
-                "`{name}`: the destination changes from {}, and a value that was saved for it is not sent elsewhere; \
+                "`{name}`: the destination changes from {}, and a value that was saved for it is not sent to another host; \
                  send the value again",
                 old.url.destination
             );
@@ -47,7 +47,7 @@ fn keep_secrets(document: &mut Map<String, Value>, old: &Trigger) {
         }
         return;
     }
-    // The short form with `null` takes away what is saved, also where the list that was shown stands beside it.
+    // The short form with `null` removes the saved secrets, even beside the list that was shown.
     let is_taken_away = document.get("secret").is_some_and(Value::is_null);
     let Some(Value::Array(list)) = document.get_mut("secrets") else { return };
     if is_taken_away {

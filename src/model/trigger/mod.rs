@@ -1,6 +1,6 @@
-//! Triggers: an event pattern, an optional filter, a template and a URL. A [`Trigger`] that exists can be
-//! sent: its URL is one, its headers are headers, its secrets can sign. Whether it may be sent is told by
-//! [`Trigger::broken_rules`], since a trigger that was saved before a rule became stricter is still read.
+//! Triggers: an event pattern, an optional filter, a template and a URL. A [`Trigger`] that exists has a valid URL,
+//! valid headers and valid secrets. [`Trigger::broken_rules`] decides whether it may be sent, since a trigger that was
+//! saved before a rule became stricter can still be read.
 
 mod kept;
 mod parts;
@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::matching::Pattern;
 use crate::model::event::EventPattern;
 use crate::model::field::{FieldError, Fields};
-use crate::model::id::{TemplateId, TriggerId};
+use crate::model::id::{TemplateId, TriggerId, UNREADABLE};
 use crate::model::secret::Secret;
 use crate::model::target::Target;
 use crate::model::url::TriggerUrl;
@@ -26,64 +26,68 @@ pub use rules::BrokenRule;
 /// The longest display name of a trigger or template, in bytes.
 pub const DISPLAY_NAME_BYTES_MAX: usize = 256;
 
-/// What a customer set up: when such an event comes, send this there.
+/// What a customer set up: for such events, send this there.
 #[derive(Debug, Clone)]
 pub struct Trigger {
     /// The trigger's name in its account.
     pub id: TriggerId,
     /// What people call it.
     pub name: String,
-    /// Which events it listens to.
+    /// The events that it listens to.
     pub event: EventPattern,
-    /// Which of them fire it; `None`: all.
+    /// The filter that they must pass; `None`: all pass.
     pub pattern: Option<Arc<Pattern>>,
     /// What is sent.
     pub template: TemplateId,
-    /// Where to.
+    /// Where it is sent.
     pub url: Box<TriggerUrl>,
     /// Names and values of headers that are sent with it.
     pub headers: Vec<(String, String)>,
-    /// Sign what is sent.
+    /// They sign what is sent.
     pub secrets: Vec<Secret>,
-    /// How many of its deliveries may begin in a second, on each node that sends; `None`: as many as there are.
+    /// How many of its deliveries may begin per second, on each node that sends; `None`: no limit.
     pub rate_per_s: Option<NonZeroU32>,
-    /// A disabled trigger is kept, and never fires.
+    /// A disabled trigger is stored and never fires.
     pub enabled: bool,
 }
 
 impl Trigger {
     /// Reads a trigger as the HTTP interface and the store write it.
     pub fn from_json(document: Value) -> Result<Self, Vec<FieldError>> {
-        let mut fields = Fields::new(document, "a trigger")?;
+        let (trigger, errors) = Self::examine(document);
+        trigger.filter(|_| errors.is_empty()).ok_or(errors)
+    }
+
+    /// The same for a caller that continues after a mistake: a harmless value replaces each invalid one. `None` only if
+    /// the document is not an object.
+    pub fn examine(document: Value) -> (Option<Self>, Vec<FieldError>) {
+        let mut fields = match Fields::new(document, "a trigger") {
+            Ok(fields) => fields,
+            Err(errors) => return (None, errors),
+        };
         let id = fields.required_text("id");
         let id = fields.parse("id", "bad_name", id, TriggerId::new);
         let name = display_name(&mut fields);
         let event = fields.required_text("event");
         let event = fields.parse("event", "bad_event_pattern", event, EventPattern::new);
-        let pattern = fields.take("where").map(|source| Pattern::new(&source));
-        let pattern = match pattern {
-            Some(Err(error)) => {
-                fields.refuse(format!("/where{}", error.pointer), error.code, error.detail);
-                None
-            }
-            Some(Ok(pattern)) => Some(Arc::new(pattern)),
-            None => None,
-        };
+        let pattern = parts::read_filter(&mut fields);
         let template = fields.required_text("template");
         let template = fields.parse("template", "bad_name", template, TemplateId::new);
         let url = fields.required_text("url");
-        let url = fields.parse("url", "bad_url", url, |text| TriggerUrl::new(text).map(Box::new));
-        let headers = parts::read_headers(&mut fields);
-        let secrets = parts::read_secrets(&mut fields);
-        let rate_per_s = parts::read_rate(&mut fields);
-        let enabled = fields.flag("enabled").unwrap_or(true);
-        let trigger = match (id, event, template, url) {
-            (Some(id), Some(event), Some(template), Some(url)) => {
-                Some(Self { id, name, event, pattern, template, url, headers, secrets, rate_per_s, enabled })
-            }
-            _ => None,
+        let url = fields.parse("url", "bad_url", url, TriggerUrl::new);
+        let trigger = Self {
+            id: id.unwrap_or_else(|| TriggerId::new(UNREADABLE).expect("this can be a name")),
+            name,
+            event: event.unwrap_or(EventPattern::Any),
+            pattern,
+            template: template.unwrap_or_else(|| TemplateId::new(UNREADABLE).expect("this can be a name")),
+            url: Box::new(url.unwrap_or_else(TriggerUrl::placeholder)),
+            headers: parts::read_headers(&mut fields),
+            secrets: parts::read_secrets(&mut fields),
+            rate_per_s: parts::read_rate(&mut fields),
+            enabled: fields.flag("enabled").unwrap_or(true),
         };
-        fields.finish(trigger)
+        (Some(trigger), fields.end())
     }
 
     /// The trigger as the HTTP interface shows it: a header's name with `null` for its value, a secret's id
@@ -97,7 +101,7 @@ impl Trigger {
         self.document(|value| value.into(), parts::stored_secrets)
     }
 
-    /// `header` makes what stands for a header's value, `secrets` the member that holds the secrets.
+    /// `header` returns what is written for a header's value, `secrets` the member with the secrets.
     fn document(&self, header: impl Fn(&str) -> Value, secrets: impl Fn(&[Secret]) -> (&'static str, Value)) -> Value {
         let mut members = Map::new();
         members.insert("id".into(), self.id.as_str().into());
@@ -123,7 +127,7 @@ impl Trigger {
         Value::Object(members)
     }
 
-    /// What the Dispatcher needs of it, made once and not per delivery.
+    /// What the Dispatcher needs of it; computed once and not per delivery.
     pub fn target(&self) -> Target {
         let target = Target::of(TriggerUrl::clone(&self.url), &self.headers, self.secrets.clone());
         let mut target = target.expect("a trigger's headers were read when it was");
@@ -139,7 +143,7 @@ pub fn display_name(fields: &mut Fields) -> String {
         fields.refuse(
             "/name",
             "too_long",
-            format!("`name` has {} bytes; at most {DISPLAY_NAME_BYTES_MAX} are taken", name.len()),
+            format!("`name` has {} bytes; at most {DISPLAY_NAME_BYTES_MAX} are accepted", name.len()),
         );
     }
     name

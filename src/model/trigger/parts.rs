@@ -1,11 +1,13 @@
 //! Reads and writes the headers and the secrets of a trigger's document.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::json::{kind, whole_number};
+use crate::matching::Pattern;
 use crate::model::field::Fields;
 use crate::model::headers::header;
 use crate::model::secret::{SECRETS_MAX, Secret};
@@ -16,6 +18,19 @@ pub(super) const VALUE_REQUIRED: &str = "header_value_required";
 /// The JSON Pointer of a header.
 pub fn header_pointer(name: &str) -> String {
     crate::json::pointer("/headers", name)
+}
+
+/// Reads `where`.
+pub(super) fn read_filter(fields: &mut Fields) -> Option<Arc<Pattern>> {
+    match Pattern::examine(&fields.take("where")?) {
+        Ok(pattern) => Some(Arc::new(pattern)),
+        Err(errors) => {
+            for error in errors {
+                fields.refuse(format!("/where{}", error.pointer), error.code, error.detail);
+            }
+            None
+        }
+    }
 }
 
 pub(super) fn read_headers(fields: &mut Fields) -> Vec<(String, String)> {
@@ -34,7 +49,7 @@ pub(super) fn read_headers(fields: &mut Fields) -> Vec<(String, String)> {
         let value = match value {
             Value::String(value) => value,
             Value::Null => {
-                let detail = format!("`{name}`: `null` keeps the value that is saved, and none is; send the value");
+                let detail = format!("`{name}`: `null` keeps the saved value, but none is saved; send the value");
                 fields.refuse(pointer, VALUE_REQUIRED, detail);
                 continue;
             }
@@ -45,7 +60,7 @@ pub(super) fn read_headers(fields: &mut Fields) -> Vec<(String, String)> {
             }
         };
         if headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(&name)) {
-            fields.refuse(pointer, "bad_header", format!("`{name}` is there twice"));
+            fields.refuse(pointer, "bad_header", format!("`{name}` is repeated"));
             continue;
         }
         match header(&name, &value) {
@@ -56,7 +71,7 @@ pub(super) fn read_headers(fields: &mut Fields) -> Vec<(String, String)> {
     headers
 }
 
-/// Reads `secrets`, or `secret`, which is short for one without an end.
+/// Reads `secrets`, or `secret`, the short form of one secret that does not expire.
 pub(super) fn read_secrets(fields: &mut Fields) -> Vec<Secret> {
     let short = fields.text("secret");
     let was_short = short.is_some();
@@ -83,7 +98,7 @@ pub(super) fn read_secrets(fields: &mut Fields) -> Vec<Secret> {
     for (index, document) in list.into_iter().enumerate() {
         let Some(secret) = read_secret(fields, index, document) else { continue };
         if secrets.iter().any(|other| other.as_bytes() == secret.as_bytes()) {
-            fields.refuse(format!("/secrets/{index}"), "bad_secret", "this secret is there twice");
+            fields.refuse(format!("/secrets/{index}"), "bad_secret", "this secret is repeated");
             continue;
         }
         secrets.push(secret);
@@ -91,7 +106,7 @@ pub(super) fn read_secrets(fields: &mut Fields) -> Vec<Secret> {
     secrets
 }
 
-/// `None` only where a mistake was noted.
+/// `None` only if a mistake was recorded.
 fn read_secret(fields: &mut Fields, index: usize, document: Value) -> Option<Secret> {
     let read = Fields::new(document, "a secret").and_then(|mut members| {
         let id = members.text("id");
@@ -111,7 +126,8 @@ fn read_secret(fields: &mut Fields, index: usize, document: Value) -> Option<Sec
         }
         let until = members.text("until");
         let until = members.parse("until", "bad_time", until, |text| {
-            text.parse::<Timestamp>().map_err(|_| "a time is written as in RFC 3339, such as 2030-01-31T12:00:00Z")
+            text.parse::<Timestamp>()
+                .map_err(|_| "a time must be in the form of RFC 3339, such as 2030-01-31T12:00:00Z")
         });
         members.finish(secret.map(|secret| secret.with_end(until)))
     });
@@ -131,7 +147,7 @@ pub(super) fn shown_secrets(secrets: &[Secret]) -> (&'static str, Value) {
     ("secrets", list(secrets, "id", Secret::id))
 }
 
-/// The secrets with their keys. Where one has no end it is written short, as earlier versions read it.
+/// The secrets with their keys. A single one that does not expire has the short form, which earlier versions read.
 pub(super) fn stored_secrets(secrets: &[Secret]) -> (&'static str, Value) {
     match secrets {
         [only] if only.until.is_none() => ("secret", only.to_text().into()),
@@ -156,7 +172,7 @@ pub(super) fn read_rate(fields: &mut Fields) -> Option<NonZeroU32> {
     let value = fields.take("rate_per_s")?;
     let rate = whole_number(&value).and_then(|rate| u32::try_from(rate).ok()).and_then(NonZeroU32::new);
     if rate.is_none() {
-        let detail = "`rate_per_s` is a whole number from 1 to 4294967295; leave it out for no limit";
+        let detail = "`rate_per_s` must be a whole number from 1 to 4294967295; leave it out for no limit";
         fields.refuse("/rate_per_s", "bad_rate", detail);
     }
     rate

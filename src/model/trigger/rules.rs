@@ -1,5 +1,5 @@
-//! The rules that a trigger is held to when it is saved. A trigger that was saved before they became
-//! stricter, or under other settings, is read, reported, and fires nothing.
+//! The rules that a trigger must follow when it is saved. A trigger that was saved before they became stricter, or
+//! under other settings, is read and reported, and fires nothing.
 
 use super::Trigger;
 use crate::model::egress::EgressRules;
@@ -12,9 +12,9 @@ use crate::model::url::URL_BYTES_MAX;
 /// A rule that a trigger breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokenRule {
-    /// Where, and what instead.
+    /// Where, and what to write instead.
     pub error: FieldError,
-    /// Why what it would send is dropped.
+    /// Why its deliveries are dropped.
     pub reason: Dropped,
 }
 

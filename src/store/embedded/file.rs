@@ -18,17 +18,17 @@ use crate::store::OpenError;
 /// What every redb file begins with.
 const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
 
-/// Opens a store's file; where there is none, a new one.
-pub(super) fn open(path: &Path) -> Result<Database, OpenError> {
-    match std::fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path)?,
+/// Opens a store's file; where there is none, a new one. Says whether it was made.
+pub(super) fn open(path: &Path) -> Result<(Database, bool), OpenError> {
+    let made = match std::fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path).map(|()| true)?,
         Err(error) => return Err(system(path)(error)),
         Ok(found) if !found.is_file() => return Err(OpenError::NotAFile(path.to_owned())),
         Ok(found) if found.len() == 0 => return Err(OpenError::Empty(path.to_owned())),
-        Ok(_) => {}
-    }
+        Ok(_) => false,
+    };
     examine(path)?;
-    reopen(path)
+    Ok((reopen(path)?, made))
 }
 
 /// Opens the file of a store that is known to be sound.

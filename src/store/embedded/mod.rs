@@ -70,7 +70,18 @@ struct Embedded {
 impl Embedded {
     fn open(path: Option<&Path>, usage: Usage, feed: Arc<Feed>) -> Result<Self, OpenError> {
         match path {
-            Some(path) => Self::on(file::open(path)?, Box::new(FileSource(path.to_owned())), usage, feed),
+            Some(path) => {
+                let (database, made) = file::open(path)?;
+                // A node that was started from another folder has another file, which its operator must see.
+                let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+                let file = file.display();
+                if made {
+                    tracing::info!(%file, "there was no store at this path; a new one was made");
+                } else {
+                    tracing::info!(%file, "the store was there already");
+                }
+                Self::on(database, Box::new(FileSource(path.to_owned())), usage, feed)
+            }
             None => {
                 let created = Builder::new().create_with_backend(InMemoryBackend::new());
                 Self::on(write::mark(created.map_err(unavailable)?)?, Box::new(Memory), usage, feed)

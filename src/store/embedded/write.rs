@@ -63,7 +63,7 @@ fn begin_write(database: &Database) -> Result<WriteTransaction, redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
     // With a one-phase commit, a damaged last commit looks like one that a crash cut off, and is rolled back
-    // silently. With two phases, an answered commit is there or the file is damaged.
+    // silently. With two phases, a confirmed commit is there or the file is damaged.
     transaction.set_two_phase_commit(true);
     Ok(transaction)
 }

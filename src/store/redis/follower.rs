@@ -88,6 +88,11 @@ impl Follower {
                     return Err(OpenError::OtherSharedFormat { place, found, known: scripts::FORMAT });
                 }
                 Trouble::Redis(error) if is_refusal(error) => return Err(OpenError::Refused { place, detail }),
+                Trouble::Redis(error) => {
+                    if let Some(cause) = self.shared.link.cause(error).await {
+                        return Err(OpenError::Misdirected { place, cause });
+                    }
+                }
                 _ => {}
             }
             if begun.elapsed() >= within {
@@ -108,7 +113,7 @@ impl Follower {
         if !missing.is_empty() {
             return Ok(missing);
         }
-        self.begin_anew(&mut connection, SnapshotReason::Start).await?;
+        self.read_snapshot(&mut connection, SnapshotReason::Start).await?;
         self.catch_up(&mut connection).await?;
         Ok(missing)
     }
@@ -138,7 +143,7 @@ impl Follower {
         let mut turns = 0_u32;
         loop {
             let Some(position) = &self.position else {
-                self.begin_anew(connection, SnapshotReason::Start).await?;
+                self.read_snapshot(connection, SnapshotReason::Start).await?;
                 continue;
             };
             let read = scripts::run(connection, &scripts::CHANGES, &scripts::changes_after(position.version)).await?;
@@ -148,7 +153,7 @@ impl Follower {
                     // A log that can't be followed at all must not be read without pauses.
                     tokio::time::sleep(TRIED_AGAIN_AFTER * turns.min(25)).await;
                     turns += 1;
-                    self.begin_anew(connection, reason).await?;
+                    self.read_snapshot(connection, reason).await?;
                 }
                 Ok(()) => {
                     let version = read.version;
@@ -195,13 +200,14 @@ impl Follower {
     }
 
     /// Reads the whole store beside what is live, and then replaces it.
-    async fn begin_anew(&mut self, connection: &mut Connection, reason: SnapshotReason) -> Result<(), Trouble> {
+    async fn read_snapshot(&mut self, connection: &mut Connection, reason: SnapshotReason) -> Result<(), Trouble> {
         let begun = Instant::now();
         if reason != SnapshotReason::Start {
             tracing::warn!(reason = reason.word(), "the store's log is incomplete; reading the whole store");
         }
         let (position, records) = super::snapshot::take(&self.shared, connection).await?;
         tracing::info!(
+            place = self.shared.link.place(),
             records,
             version = position.version,
             seconds = begun.elapsed().as_secs_f64(),

@@ -32,17 +32,17 @@ pub(super) static PAGE: LazyLock<Code> = LazyLock::new(|| Code::new(include_str!
 /// Why something in Redis was not read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Trouble {
-    /// It is away, or refuses.
+    /// It is unavailable, or refuses.
     #[error(transparent)]
     Redis(#[from] RedisError),
     /// It holds a store of another version.
     #[error("the store has the format {0}, and this version reads {FORMAT}")]
     Format(String),
-    /// A script's answer is none.
-    #[error("the answer of a script makes no sense")]
+    /// A script's response is malformed.
+    #[error("the response of a script is malformed")]
     Answer,
     /// It went on for too long.
-    #[error("it did not answer in time")]
+    #[error("it did not respond in time")]
     Silence,
 }
 
@@ -91,7 +91,7 @@ pub(super) fn changes_after(version: u64) -> [Vec<u8>; 3] {
     [version.to_string().into(), ROWS_MAX.to_string().into(), BYTES_MAX.to_string().into()]
 }
 
-/// Reads the answer of changes.lua.
+/// Reads the response of changes.lua.
 pub(super) fn read_changes(answer: Value) -> Result<Changes, Trouble> {
     let [format, epoch, version, token, entries] = items(answer)?;
     match text(format) {
@@ -154,7 +154,7 @@ pub(super) fn page_after(kind: Kind, account: &str, id: &str, most: (usize, usiz
     ]
 }
 
-/// Reads the answer of page.lua.
+/// Reads the response of page.lua.
 pub(super) fn read_page(kind: Kind, answer: Value) -> Result<Page, Trouble> {
     // Where there is no more, Redis leaves the rest of the list out.
     let mut items = list(answer)?.into_iter();
@@ -177,7 +177,7 @@ pub(super) fn split(value: &[u8]) -> (u64, &[u8]) {
     revision.map_or((0, &[]), |revision| (revision, &value[blank + 1..]))
 }
 
-/// A list of exactly so many items.
+/// A list of exactly this many items.
 pub(super) fn items<const N: usize>(answer: Value) -> Result<[Value; N], Trouble> {
     list(answer)?.try_into().map_err(|_| Trouble::Answer)
 }

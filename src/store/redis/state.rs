@@ -11,7 +11,7 @@ use crate::store::change::Change;
 use crate::store::feed::{Feed, Observed, Saved};
 use crate::telemetry::metrics::Metrics;
 
-/// What the follower and the calls have in common.
+/// What the follower and the calls share.
 pub(super) struct SharedState {
     pub(super) link: Link,
     pub(super) feed: Arc<Feed>,

@@ -1,4 +1,4 @@
-//! Which ends of firings a subscriber wants to hear of.
+//! Selects the ended firings that a subscriber receives.
 
 use crate::model::firing::FiringId;
 use crate::model::id::{AccountId, TriggerId};
@@ -9,21 +9,21 @@ const FAILED: &str = "failed";
 /// Every reason for which no attempt was made.
 const DROPPED: &str = "dropped";
 
-/// A filter of ends; the empty one lets all through.
+/// A filter of ended firings; the empty one selects all.
 #[derive(Debug, Clone, Default)]
 pub struct ActivityFilter {
-    /// Those of one account.
+    /// Firings of one account.
     pub account: Option<AccountId>,
-    /// Those of triggers with this id.
+    /// Firings of triggers with this id.
     pub trigger: Option<TriggerId>,
-    /// Those with one of these words; empty: all.
+    /// Firings with one of these words; empty: all.
     outcomes: Vec<&'static str>,
 }
 
-/// A word that is no outcome.
+/// An unknown outcome.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no outcome; write `delivered`, `failed`, `dropped`, an outcome such as `client_error`, or a reason such as \
+    "{0:?} is not an outcome; write `delivered`, `failed`, `dropped`, an outcome such as `client_error`, or a reason such as \
      `queue_full`, several with commas between them"
 )]
 pub struct FilterError(String);
@@ -35,7 +35,7 @@ impl ActivityFilter {
         Outcome::ALL.into_iter().map(Outcome::as_str).chain(reasons).chain([FAILED, DROPPED])
     }
 
-    /// Takes only ends with these words: outcomes and reasons, `dropped` and `failed`, with commas between them.
+    /// Selects ends with these words: outcomes and reasons, `dropped` and `failed`, separated by commas.
     pub fn with_outcomes(mut self, words: &str) -> Result<Self, FilterError> {
         for word in words.split(',').map(str::trim).filter(|word| !word.is_empty()) {
             let known = Self::words().find(|own| *own == word);

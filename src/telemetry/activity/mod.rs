@@ -1,8 +1,8 @@
-//! Who watches firings end, as they end. Each stage that counts an end also tells it here. Without a subscriber that
-//! costs one atomic read. Nothing here holds what a customer's data says: names, words and numbers only.
+//! Ended firings for subscribers. Each stage that counts an end also reports it here. Without a subscriber that costs
+//! one atomic read. Reports hold names, words and numbers only, never a customer's data.
 //!
-//! Bounds: so many subscribers, and so many lines that each may have waiting. A line past that is counted as skipped
-//! and not kept, so a slow subscriber costs the stages a counter and never waits or memory.
+//! Bounds: a number of subscribers, and a number of lines that may wait for each. Further lines are counted as skipped
+//! and not kept, so a slow subscriber costs the stages a counter, and neither time nor memory.
 
 mod filter;
 mod subscription;
@@ -21,25 +21,25 @@ use crate::model::outcome::Report;
 
 use subscription::Subscriber;
 
-/// How a firing ended, as subscribers are told.
+/// An ended firing, as subscribers receive it.
 #[derive(Debug)]
 pub struct Ended {
     /// When.
     pub time: SystemTime,
-    /// Which firing.
+    /// The firing.
     pub firing: FiringId,
-    /// Where it went, or was to go; `None` where the trigger's URL can't be used.
+    /// Its destination; `None` if the trigger's URL is unusable.
     pub destination: Option<Destination>,
-    /// How it ended.
+    /// Its outcome.
     pub report: Report,
 }
 
-/// Bounds of what is told.
+/// The bounds of subscriptions.
 #[derive(Debug, Clone, Copy)]
 pub struct ActivityBounds {
     /// Subscribers at a time.
     pub subscribers: usize,
-    /// Lines that wait for one subscriber.
+    /// Lines that may wait for one subscriber.
     pub lines: usize,
 }
 
@@ -52,18 +52,19 @@ pub struct Activity {
     subscribers: RwLock<Vec<Arc<Subscriber>>>,
 }
 
-/// There are as many subscribers as there may be.
+/// The limit of subscribers is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("as many clients watch as may; close one, or raise `activity.subscribers_max`")]
+#[error("the limit of watching clients is reached; close one, or raise `activity.subscribers_max`")]
 pub struct TooManySubscribers;
 
 impl Activity {
-    /// Nobody watches.
+    /// Starts without subscribers.
     pub fn new(bounds: ActivityBounds) -> Self {
         Self { bounds, number: AtomicUsize::new(0), subscribers: RwLock::default() }
     }
 
-    /// Tells whoever watches how a firing ended. One without names is of an entry that an earlier version wrote.
+    /// Reports an ended firing to the subscribers. A firing without names comes from an entry that an earlier version
+    /// wrote.
     pub fn ended(&self, firing: Option<&FiringId>, destination: Option<&Destination>, report: Report) {
         if self.number.load(Ordering::Relaxed) == 0 {
             return;
@@ -77,7 +78,7 @@ impl Activity {
         let mut line: Option<Arc<Ended>> = None;
         for subscriber in self.subscribers.read().unwrap_or_else(PoisonError::into_inner).iter() {
             if subscriber.wants(firing, report) {
-                // Made once, and only where somebody has room for it.
+                // Created once, and only if a subscriber has room for it.
                 let made = line.as_ref().map(Arc::clone);
                 line = subscriber
                     .push(|| made.unwrap_or_else(|| Arc::new(Ended::now(firing, destination, report))))
@@ -86,9 +87,9 @@ impl Activity {
         }
     }
 
-    /// Watches what the filter lets through. One account has at most an eighth of all subscriptions, all accounts
-    /// together half of them, so that the operator can always watch. `owner` is the account whose key asks; `None`
-    /// for the operator.
+    /// Subscribes to what the filter selects. One account may have at most an eighth of all subscriptions, and all
+    /// accounts together half of them, so that the operator can always watch. `owner`: the account whose key
+    /// subscribes; `None` for the operator.
     pub fn subscribe(
         self: &Arc<Self>,
         owner: Option<AccountId>,
@@ -119,14 +120,14 @@ impl Activity {
         self.number.store(subscribers.len(), Ordering::Relaxed);
     }
 
-    /// Ends all subscriptions: the node stops.
+    /// Ends all subscriptions: the node is stopping.
     pub fn close(&self) {
         for subscriber in self.subscribers.read().unwrap_or_else(PoisonError::into_inner).iter() {
             subscriber.end();
         }
     }
 
-    /// How many watch.
+    /// The number of subscribers.
     pub fn subscribers(&self) -> usize {
         self.number.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! One subscriber: what waits for it, how much was skipped, and the side that reads.
+//! One subscriber: its waiting lines, its count of skipped lines, and the receiving side.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,22 +10,22 @@ use crate::model::firing::FiringId;
 use crate::model::id::AccountId;
 use crate::model::outcome::Report;
 
-/// The side that is told.
+/// The sending side.
 #[derive(Debug)]
 pub(super) struct Subscriber {
-    /// Whose key asked; `None` for the operator's.
+    /// The account whose key subscribed; `None` for the operator.
     pub(super) owner: Option<AccountId>,
     filter: ActivityFilter,
     lines_max: usize,
     lines: Mutex<Vec<Arc<Ended>>>,
-    /// As many lines wait as may. Read without the lock.
+    /// Whether its lines are at the bound. Read without the lock.
     is_full: AtomicBool,
     skipped: AtomicU64,
     has_ended: AtomicBool,
     wake: Notify,
 }
 
-/// What waited.
+/// Lines that waited.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// The lines, oldest first.
@@ -34,7 +34,7 @@ pub struct Batch {
     pub skipped: u64,
 }
 
-/// The side that reads. Dropping it ends the subscription.
+/// The receiving side. Dropping it ends the subscription.
 #[derive(Debug)]
 pub struct Subscription {
     activity: Arc<Activity>,
@@ -59,7 +59,7 @@ impl Subscriber {
         self.filter.lets_through(firing, report)
     }
 
-    /// Keeps a line where there is room, and gives it back for others; else counts it as skipped.
+    /// Adds a line if there is room, and returns it for other subscribers; otherwise counts it as skipped.
     pub(super) fn push(&self, line: impl FnOnce() -> Arc<Ended>) -> Option<Arc<Ended>> {
         if self.is_full.load(Ordering::Relaxed) {
             self.skipped.fetch_add(1, Ordering::Relaxed);
@@ -80,7 +80,7 @@ impl Subscriber {
         self.wake.notify_one();
     }
 
-    /// Takes what waits. The lock is held, so no line that comes meanwhile is before what was skipped.
+    /// Takes the waiting lines. Under the lock, so that the skipped count belongs after these lines.
     fn take(&self) -> Batch {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let batch = Batch { lines: std::mem::take(&mut *lines), skipped: self.skipped.swap(0, Ordering::Relaxed) };
@@ -94,7 +94,7 @@ impl Subscription {
         Self { activity, subscriber }
     }
 
-    /// Waits until there is something, and takes all of it. `None`: the node stops, and all was taken.
+    /// Waits until there are lines, and takes all of them. `None`: the node is stopping, and all lines were taken.
     pub async fn next(&mut self) -> Option<Batch> {
         loop {
             let batch = self.subscriber.take();

@@ -30,7 +30,7 @@ fn attempted(outcome: Outcome) -> Report {
     Report::Attempted { outcome, status: None, duration: Duration::from_millis(1) }
 }
 
-/// What waits, without waiting for more: trigger and word of each, and the number skipped.
+/// The waiting lines, without waiting for more: trigger and word of each, and the number skipped.
 fn taken(subscription: &mut Subscription) -> (Vec<String>, u64) {
     let Some(Some(batch)) = futures_util::FutureExt::now_or_never(subscription.next()) else { return (Vec::new(), 0) };
     let line = |line: &Arc<Ended>| format!("{} {}", line.firing.trigger, line.report.word());
@@ -38,7 +38,7 @@ fn taken(subscription: &mut Subscription) -> (Vec<String>, u64) {
 }
 
 #[test]
-fn each_subscriber_is_told_what_its_filter_lets_through() {
+fn each_subscriber_receives_what_its_filter_selects() {
     let activity = Arc::new(Activity::new(BOUNDS));
     let all = [
         (firing("a", "t"), attempted(Outcome::Delivered)),
@@ -69,11 +69,11 @@ fn each_subscriber_is_told_what_its_filter_lets_through() {
     }
     assert_eq!(activity.subscribers(), 0, "each has ended");
     let error = ActivityFilter::default().with_outcomes("delivered,lost").expect_err("no such word");
-    assert!(error.to_string().starts_with("\"lost\" is no outcome"), "{error}");
+    assert!(error.to_string().starts_with("\"lost\" is not an outcome"), "{error}");
 }
 
 #[test]
-fn what_a_slow_subscriber_has_no_room_for_is_counted_and_not_kept() {
+fn lines_beyond_a_slow_subscribers_room_are_counted_as_skipped() {
     let activity = Arc::new(Activity::new(BOUNDS));
     let mut subscription = activity.subscribe(None, ActivityFilter::default()).expect("room");
     for _ in 0..2 {

@@ -22,11 +22,11 @@ subject! {
         pub accept_to_send: Histogram = "posthaste_accept_to_send_seconds",
         /// From an attempt's start to its end.
         pub attempt_duration: Histogram = "posthaste_attempt_duration_seconds",
-        /// Deliveries that wait for a connection of their destination.
+        /// Deliveries that wait for a connection to their destination.
         pub queue_depth: IntGauge = "posthaste_queue_depth",
-        /// Bytes of the bodies of deliveries that wait.
+        /// Bytes of the bodies of waiting deliveries.
         pub queue_bytes: IntGauge = "posthaste_queue_bytes",
-        /// Bytes that deliveries are charged from their rendering to the end of their attempts.
+        /// Bytes that deliveries are charged, from rendering to the end of their attempts.
         pub bytes: IntGauge = "posthaste_delivery_bytes",
         /// Destinations with a live Dispatcher.
         pub destinations: IntGauge = "posthaste_destinations",

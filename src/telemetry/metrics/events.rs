@@ -11,13 +11,13 @@ subject! {
         pub accepted: IntCounter = "posthaste_events_accepted_total",
         /// Events and requests with events that were rejected, by code.
         pub rejected: RejectedByCode = "posthaste_events_rejected_total",
-        /// Events whose id was seen before: answered as accepted, and fired nothing.
+        /// Events whose id was seen before: accepted, but fired nothing.
         pub duplicates: IntCounter = "posthaste_duplicates_total",
         /// Triggers that an event fired.
         pub firings_matched: IntCounter = "posthaste_firings_matched_total",
         /// Events accepted and not yet handed to their destinations' workers.
         pub in_flight: IntGauge = "posthaste_events_in_flight",
-        /// Bytes of requests' bodies, and of what was read of them, until their work is handed over.
+        /// Bytes of requests' bodies and of the events parsed from them, until their work is handed over.
         pub body_bytes: IntGauge = "posthaste_body_bytes",
     }
 }

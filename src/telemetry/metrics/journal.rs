@@ -11,9 +11,9 @@ subject! {
         pub bytes: IntGauge = "posthaste_journal_bytes",
         /// Bytes of the journal's files.
         pub disk_bytes: IntGauge = "posthaste_journal_disk_bytes",
-        /// One where the journal can be written; zero: events are refused. Zero too where there is no journal.
+        /// 1 if the journal can be written; 0 if not, and events are refused, or if there is no journal.
         pub writable: IntGauge = "posthaste_journal_writable",
-        /// Deliveries that a start has found in the journal and not yet handed on.
+        /// Deliveries that were found in the journal at the start and are not yet handed on.
         pub recovering: IntGauge = "posthaste_journal_recovering",
     }
 }

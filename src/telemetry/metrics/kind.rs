@@ -4,7 +4,7 @@
 use prometheus::core::Collector;
 use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
-/// From a tenth of a millisecond, about what a handover takes, to an attempt's usual deadline.
+/// From a tenth of a millisecond, about the time of a handover, to the usual deadline of an attempt.
 const SECONDS: [f64; 16] =
     [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
@@ -13,22 +13,22 @@ pub(super) trait Metric: Sized {
     fn register(registry: &Registry, name: &str, help: &str) -> Self;
 }
 
-/// A label whose values are fixed words of ours, so their number is bounded and none holds a customer's data.
+/// A label whose values are fixed words, so their number is bounded and none contains a customer's data.
 pub trait Label: Copy + 'static {
     /// The label's name.
     const NAME: &'static str;
     /// All values. The position of each is its [`Self::index`].
     const ALL: &'static [Self];
 
-    /// The value's word; stable.
+    /// The value's word. Stable.
     fn word(self) -> &'static str;
 
     /// The value's position in [`Self::ALL`].
     fn index(self) -> usize;
 }
 
-/// A counter for each value of a label. All are there, at zero, from the start: a rate can be taken of what has not
-/// happened yet.
+/// A counter for each value of a label. All exist, at zero, from the start, so that rates can be computed before the
+/// first event.
 #[derive(Debug)]
 pub struct CounterBy<L> {
     counters: Vec<IntCounter>,

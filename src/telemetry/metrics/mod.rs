@@ -1,6 +1,6 @@
-//! What the operator sees: counters, gauges and histograms, in Prometheus' text format and after its naming rules.
-//! One file for each subject defines its metrics; only this folder names the metrics library. Labels are fixed
-//! words of ours, never a customer's data, so their number is bounded.
+//! The metrics: counters, gauges and histograms, in Prometheus' text format and with names after its rules. One file
+//! for each subject defines its metrics; only this folder names the metrics library. Labels are fixed words, never a
+//! customer's data, so their number is bounded.
 
 mod connections;
 mod deliveries;
@@ -39,7 +39,7 @@ pub struct Metrics {
     pub store: StoreMetrics,
     /// The streams that carry deliveries between nodes.
     pub streams: StreamMetrics,
-    /// Who watches firings end. It stands here as each end that is counted is also told.
+    /// Subscribers of ended firings. It is here because each counted end is also reported to them.
     pub activity: Arc<Activity>,
 }
 
@@ -47,12 +47,12 @@ impl Metrics {
     /// The content type of [`Self::render`].
     pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-    /// All at zero, and nobody may watch.
+    /// All at zero, without subscriptions.
     pub fn new() -> Self {
         Self::with_activity(ActivityBounds { subscribers: 0, lines: 0 })
     }
 
-    /// All at zero; so many may watch.
+    /// All at zero, with these bounds of subscriptions.
     pub fn with_activity(bounds: ActivityBounds) -> Self {
         let registry = Registry::new();
         let version = env!("CARGO_PKG_VERSION");
@@ -70,7 +70,7 @@ impl Metrics {
         }
     }
 
-    /// All of it as Prometheus' text format, version 0.0.4.
+    /// All metrics in Prometheus' text format, version 0.0.4.
     pub fn render(&self) -> String {
         let mut text = Vec::with_capacity(8_192);
         let encoded = TextEncoder::new().encode(&self.registry.gather(), &mut text);
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn every_word_counts_for_itself() {
+    fn every_label_value_has_its_own_counter() {
         let metrics = Metrics::new();
         count_each::<Dropped>(&metrics, "posthaste_dropped_total", &metrics.deliveries.dropped);
         count_each::<Outcome>(&metrics, "posthaste_attempts_total", &metrics.deliveries.attempts);

@@ -7,21 +7,21 @@ use super::kind::{CounterBy, label, subject};
 subject! {
     /// The store and what is live.
     pub struct StoreMetrics {
-        /// Triggers that are live, disabled ones too.
+        /// Live triggers, including disabled ones.
         pub triggers: IntGauge = "posthaste_triggers",
         /// Templates that are live.
         pub templates: IntGauge = "posthaste_templates",
-        /// Records that are stored and can't be used; the log names them.
+        /// Stored records that can't be used; the log names them.
         pub records_unusable: IntGauge = "posthaste_records_unusable",
-        /// One where the store can be reached; zero: what was live last stays live, and writes are refused.
+        /// 1 if the store can be reached; 0 if not: live records stay live, and writes are refused.
         pub connected: IntGauge = "posthaste_store_connected",
-        /// One where an embedded store takes writes; zero: its disk is full or failed, and is tried again.
+        /// 1 if an embedded store accepts writes; 0 if its disk is full or failed; the store tries again by itself.
         pub writable: IntGauge = "posthaste_store_writable",
-        /// When Redis last responded to the part that follows its changes, in Unix time; 0 with an embedded store.
+        /// When Redis last responded to the reader of its changes, in Unix time; 0 with an embedded store.
         pub last_contact: IntGauge = "posthaste_store_last_contact_timestamp_seconds",
-        /// Changes of the store in Redis that were made live here.
+        /// Changes of the store in Redis that became live on this node.
         pub changes: IntCounter = "posthaste_store_changes_total",
-        /// Times that all of the store in Redis was read, by reason.
+        /// Snapshots of the store in Redis that were read, by reason.
         pub snapshots: CounterBy<SnapshotReason> = "posthaste_store_snapshots_total",
     }
 }

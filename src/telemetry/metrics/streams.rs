@@ -7,15 +7,15 @@ use super::kind::{CounterBy, label, subject};
 subject! {
     /// The streams that carry deliveries between nodes.
     pub struct StreamMetrics {
-        /// Deliveries in all streams that wait until a node has room for their destination.
+        /// Parked deliveries in all streams, which wait until a node has room for their destination.
         pub parked: IntGauge = "posthaste_parked_deliveries",
-        /// Deliveries in the streams of all nodes that no attempt has begun for.
+        /// Deliveries in the streams of all nodes whose attempts have not begun.
         pub backlog: IntGauge = "posthaste_backlog_deliveries",
         /// Age of the oldest delivery of the backlog.
         pub backlog_oldest_age: Gauge = "posthaste_backlog_oldest_age_seconds",
-        /// Deliveries that this node claimed from nodes that died or gave them back.
+        /// Deliveries that this node took over from dead nodes or that were given back.
         pub claimed: IntCounter = "posthaste_claims_total",
-        /// Claims of deliveries before their attempts: won by this node, or lost to another one.
+        /// Claims redeemed before attempts: won by this node, or lost to another one.
         pub redeemed: CounterBy<Redeemed> = "posthaste_tickets_total",
     }
 }

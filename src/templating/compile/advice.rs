@@ -1,5 +1,5 @@
-//! Warnings on a template that is well-formed: what it sends is hardly what its author means. It looks
-//! at each value in its place, and refuses nothing.
+//! Warnings about a well-formed template that probably does not send what its author means. It checks each value in its
+//! context, and refuses nothing.
 
 use super::findings::Findings;
 use super::origin::Origins;
@@ -7,7 +7,7 @@ use crate::model::template::Format;
 use crate::templating::program::{Call, EscapeContext, Expression, Nodes, TemplateNode, ValueNode};
 use crate::templating::render::helpers::{self, Gives};
 
-/// Warns of values that are hardly meant so.
+/// Warns of values that are probably mistakes.
 pub(crate) fn warn(
     nodes: &Nodes,
     format: Format,
@@ -24,7 +24,7 @@ pub(crate) fn warn(
     }
 }
 
-/// JSON written by hand where only text stands: a value in its quotes is not escaped for it.
+/// JSON written by hand in a plain text: a value between its quotes is not escaped.
 fn by_hand(nodes: &Nodes, quote: &str, origins: &Origins<'_>, findings: &mut Findings<'_>) {
     for three in nodes.windows(3) {
         let [TemplateNode::Text(before), TemplateNode::Write(write), TemplateNode::Text(after)] = three else {
@@ -87,7 +87,7 @@ fn each_write(nodes: &Nodes, look: &mut impl FnMut(&ValueNode)) {
     }
 }
 
-/// Where a JSON value stands, `number`, `money` and a date in seconds write a text in quotes.
+/// As a JSON value, `number`, `money` and a date in seconds write a text in quotes.
 fn number_as_text(write: &ValueNode, findings: &mut Findings<'_>) {
     let (EscapeContext::JsonValue { .. }, Expression::Call(call)) = (write.place, &write.value) else { return };
     let helper = helpers::get(call.helper);

@@ -1,5 +1,5 @@
-//! What is wrong, or odd, in a template: where, under which stable code, and what to write
-//! instead. This file never decides that anything is wrong.
+//! The form of an error or a warning about a template: its position, its stable code, and what to write instead. This
+//! file decides nothing about templates.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -89,7 +89,7 @@ pub(crate) const CODES: [&str; 73] = [
 pub enum Severity {
     /// The template is refused.
     Error,
-    /// The template is taken; its author may want to know.
+    /// The template is accepted; its author should know.
     Warning,
 }
 
@@ -106,7 +106,7 @@ pub struct Diagnostic {
     pub column: usize,
     /// What is wrong and what to write instead, as one or two sentences.
     pub message: String,
-    /// The known name nearest to the one that isn't known.
+    /// The known name that is nearest to an unknown one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<String>,
 }

@@ -1,10 +1,10 @@
-//! The findings of one check as they are gathered: placed in the body, each once, and not more
-//! than a person would read.
+//! Collects the findings of one check: with positions in the body, without repetitions, and no more than a person would
+//! read.
 
 use super::diagnostic::{CODES, Diagnostic, Positions, Severity};
 
-/// More errors, and more warnings, than these are not reported: the first ones come from the same
-/// mistakes. Counted apart, so that many warnings hide no error.
+/// The most errors, and the most warnings, that are reported: further ones usually have the same causes. Counted
+/// separately, so that many warnings hide no error.
 const FINDINGS_MAX: usize = 100;
 
 /// Gathers findings.
@@ -19,8 +19,7 @@ impl<'p> Findings<'p> {
         Self { positions: Positions::of(body), list: Vec::new() }
     }
 
-    /// The same findings, with offsets from now on meaning those of another text that has the
-    /// same lines and columns.
+    /// The same findings; from now on offsets refer to another text that has the same lines and columns.
     pub(crate) fn in_text<'q>(self, text: &'q str) -> Findings<'q> {
         Findings { positions: Positions::of(text), list: self.list }
     }
@@ -63,7 +62,7 @@ impl<'p> Findings<'p> {
         }
     }
 
-    /// Whether no more findings of this kind are kept, so that none need be worked out.
+    /// Whether no more findings of this kind are kept, so that they need not be computed.
     pub(crate) fn is_full(&self, severity: Severity) -> bool {
         self.list.iter().filter(|finding| finding.severity == severity).count() >= FINDINGS_MAX
     }
@@ -73,7 +72,7 @@ impl<'p> Findings<'p> {
         self.list.len()
     }
 
-    /// Forgets all findings after the first so many.
+    /// Forgets all findings after the first `count`.
     pub(crate) fn forget(&mut self, count: usize) {
         self.list.truncate(count);
     }

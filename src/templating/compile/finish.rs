@@ -1,17 +1,17 @@
-//! The last step of compiling: neighbouring texts become one, a form's text is encoded, and the
-//! length of bodies is guessed, so that rendering finds as little to do as can be.
+//! The last step of compiling: joins neighbouring texts, encodes a form's text, and estimates the length of bodies, so
+//! that rendering has as little to do as possible.
 
 use super::findings::Findings;
 use super::origin::Origins;
 use crate::templating::program::{Nodes, TemplateNode};
 use crate::templating::render::escape::percent;
 
-/// What a value is taken to be long, in bytes, for the first buffer.
+/// The assumed length of a value in bytes, for the first buffer.
 const VALUE_BYTES: usize = 24;
-/// How many elements a list is taken to have.
+/// The assumed number of elements of a list.
 const ELEMENTS: usize = 4;
 
-/// Says where the author's text becomes something else in a form: that is hardly meant.
+/// Warns of text that changes its meaning in a form, which is probably a mistake.
 pub(crate) fn warn_of_form_text(nodes: &Nodes, origins: &Origins<'_>, findings: &mut Findings<'_>) {
     for node in nodes {
         if let TemplateNode::Text(text) = node {
@@ -34,7 +34,7 @@ pub(crate) fn warn_of_form_text(nodes: &Nodes, origins: &Origins<'_>, findings: 
     }
 }
 
-/// Encodes what can't stand in a form or a URL, in the author's text.
+/// Encodes the characters of the template's text that are not allowed in a form or a URL.
 pub(crate) fn encode(nodes: &mut Nodes) {
     for node in nodes {
         if let TemplateNode::Text(text) = node {
@@ -49,7 +49,7 @@ pub(crate) fn encode(nodes: &mut Nodes) {
     }
 }
 
-/// Makes one text of those that stand side by side.
+/// Joins texts that stand side by side.
 pub(crate) fn join(nodes: Nodes) -> Nodes {
     let mut joined: Nodes = Vec::with_capacity(nodes.len());
     for mut node in nodes {
@@ -66,7 +66,7 @@ pub(crate) fn join(nodes: Nodes) -> Nodes {
     joined
 }
 
-/// How long a body is likely to be.
+/// The estimated length of a body.
 pub(crate) fn bytes_expected(nodes: &Nodes) -> usize {
     let bytes = |node: &TemplateNode| match node {
         TemplateNode::Text(text) => text.content.len(),

@@ -1,5 +1,5 @@
-//! What the dictionary says of the paths and tags that a template names: unknown ones are pointed
-//! out, with the nearest known one. It refuses no path: events may carry more than is known.
+//! What the dictionary knows of the paths and tags in a template: reports unknown ones, with the nearest known one. It
+//! refuses no path: events may have more members than are known.
 
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
@@ -13,7 +13,7 @@ use crate::json::Json;
 use crate::model::event::EventPattern;
 use crate::templating::nearest::{likely, nearest};
 
-/// What the engine itself puts into every template's data.
+/// The members that Posthaste itself adds to every template's data.
 pub const EVENT_PATHS: [&str; 7] =
     ["event.type", "event.id", "event.time", "event.account", "event.source", "event.subject", "event.datacontenttype"];
 /// Names that a CloudEvent has for something else than an attribute that templates see.
@@ -22,15 +22,15 @@ const NO_ATTRIBUTES: [&str; 3] = ["data", "database64", "specversion"];
 /// The most bytes of a name that a message repeats.
 const SHOWN_BYTES_MAX: usize = 100;
 
-/// The dictionary, as far as one template needs it.
+/// The part of the dictionary that one template needs.
 pub(crate) struct Known<'d> {
     dictionary: &'d dyn TagLookup,
     event: Option<&'d EventPattern>,
-    /// The data that the template is tried with: what they have is known, too.
+    /// Data for the preview: its members count as known too.
     data: Option<Json<'d>>,
-    /// The paths that were pointed out: each once.
+    /// The paths that were reported, so that each is reported once.
     warned: RefCell<HashSet<String>>,
-    /// What events carry, or nothing where nothing is known of them.
+    /// The paths that events carry; `None` if nothing is known of them.
     carried: OnceCell<Option<Carried>>,
 }
 
@@ -45,7 +45,7 @@ impl<'d> Known<'d> {
         Self { dictionary, event, data, warned: RefCell::default(), carried: OnceCell::new() }
     }
 
-    /// The path for which a tag stands; none, with an error, if there is no such tag.
+    /// The path that a tag stands for; reports an error if there is no such tag.
     pub(crate) fn tag(&self, tag: &str, at: usize, findings: &mut Findings<'_>) -> Option<Vec<String>> {
         let (entity, attribute) = tag.split_once(':')?;
         let Some(path) = self.dictionary.tag_path(entity, attribute) else {
@@ -84,9 +84,9 @@ impl<'d> Known<'d> {
         findings.add(Severity::Error, "unknown_tag", at, message, suggestion);
     }
 
-    /// Points out a path from the root that events are not known to carry.
+    /// Reports a path from the root that events are not known to carry.
     pub(crate) fn path(&self, names: &[String], at: usize, findings: &mut Findings<'_>) {
-        // What is in a list has no path of its own in the dictionary.
+        // The dictionary has no paths for elements of lists.
         let plain = names.iter().take_while(|name| name.parse::<usize>().is_err());
         let path = plain.map(String::as_str).collect::<Vec<_>>().join(".");
         if path.is_empty() || self.carries(&path) || findings.is_full(Severity::Warning) || !self.is_new(&path) {
@@ -102,7 +102,7 @@ impl<'d> Known<'d> {
         findings.add(Severity::Warning, "unknown_path", at, message, suggestion);
     }
 
-    /// The events that are meant, with the verb.
+    /// The covered events, with the verb of the sentence.
     fn events(&self) -> String {
         match self.event {
             Some(event) => format!("Events of type {event} are"),
@@ -116,7 +116,7 @@ impl<'d> Known<'d> {
             || is_extension(path)
             || self.data_has(path)
             || self.carried().is_none_or(|carried| carried.all.contains(path))
-            // `length` is how many elements a list has.
+            // `length` is the number of elements of a list.
             || path.strip_suffix(".length").is_some_and(|list| self.carries(list))
     }
 
@@ -128,7 +128,7 @@ impl<'d> Known<'d> {
         self.data.is_some_and(|data| path.split('.').try_fold(data, step).is_some())
     }
 
-    /// Whether a path was not pointed out before.
+    /// Whether a path was not reported before.
     fn is_new(&self, path: &str) -> bool {
         self.warned.borrow_mut().insert(path.to_owned())
     }
@@ -159,7 +159,7 @@ fn is_extension(path: &str) -> bool {
     likely(name, known).is_none()
 }
 
-/// A name of the author's, as a message repeats it.
+/// A name of the author's, as a message shows it.
 fn shown(name: &str) -> Cow<'_, str> {
     if name.len() <= SHOWN_BYTES_MAX {
         return name.into();

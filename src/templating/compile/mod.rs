@@ -1,5 +1,5 @@
-//! Compiles a body: scan, parse, and the proof that every expression stands where a value may.
-//! What comes out is a program, which needs none of this to be rendered.
+//! Compiles a body: scan, parse, and the proof that every expression is where a value is allowed. The result is a
+//! program, which is rendered without any of this.
 
 mod advice;
 pub(crate) mod diagnostic;
@@ -43,30 +43,30 @@ pub struct Compiled {
     bytes_expected: usize,
 }
 
-/// What compiling a body came to.
+/// The result of compiling a body.
 #[derive(Debug)]
 pub struct Checked {
     /// The template, unless an error was found.
     pub compiled: Option<Compiled>,
-    /// All that was found, in the order of the body.
+    /// All findings, in the order of the body.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// What is known where a template is checked.
+/// The information that a template is checked with.
 #[derive(Clone, Copy)]
 pub struct Setting<'a> {
     /// The tags, and what events carry.
     pub dictionary: &'a dyn TagLookup,
-    /// Which events will be rendered with the template, so that paths they don't carry are pointed out.
+    /// The events that it will be rendered for, so that paths they don't carry are reported.
     pub event: Option<&'a EventPattern>,
-    /// Data that it is tried with: what they have is known, too.
+    /// Data for the preview: its members count as known too.
     pub data: Option<Json<'a>>,
-    /// The `content-type` that the body is sent as, where it is not the format's.
+    /// The `content-type` that the body is sent with, if it is not the format's default.
     pub content_type: Option<&'a str>,
 }
 
 impl<'a> Setting<'a> {
-    /// Nothing is known but the dictionary.
+    /// Only the dictionary.
     pub fn of(dictionary: &'a dyn TagLookup) -> Self {
         Self { dictionary, event: None, data: None, content_type: None }
     }
@@ -83,9 +83,9 @@ pub fn compile(
     compile_in(format, body, &Setting { event, ..Setting::of(dictionary) }, limits)
 }
 
-/// Compiles and checks a body, with what is known where it is used.
+/// Compiles and checks a body with this information.
 pub fn compile_in(format: Format, body: &str, setting: &Setting<'_>, limits: &TemplateLimits) -> Checked {
-    // Editors put a byte order mark before a text; nobody means to send it.
+    // Editors put a byte order mark before a text; it is never meant to be sent.
     let body = body.strip_prefix('\u{feff}').unwrap_or(body);
     // A file ends with a line break, which would become a part of the last value.
     let body = if format == Format::Form { body.trim_end_matches(['\r', '\n']) } else { body };
@@ -146,7 +146,7 @@ impl Compiled {
         run::render(&self.nodes, data.root(), &self.limits, self.bytes_expected).map(Bytes::from)
     }
 
-    /// Writes the body for one event, and says as warnings which values its helpers could not use.
+    /// Writes the body for one event, and returns warnings about values that its helpers could not use.
     pub fn preview(&self, data: &Data) -> (Result<Bytes, Unrendered>, Vec<Diagnostic>) {
         let (body, complaints) = run::preview(&self.nodes, data.root(), &self.limits);
         (body.map(Bytes::from), complaints.into_iter().map(Diagnostic::from).collect())

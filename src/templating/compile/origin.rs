@@ -1,6 +1,5 @@
-//! Where in the body each piece of the author's text comes from. The parser hands texts out
-//! trimmed and without the backslashes of escaped braces; findings must show the place the author
-//! sees.
+//! The position in the body of each piece of the template's text. The parser returns texts trimmed and without the
+//! backslashes of escaped braces; findings must have the position that the author sees.
 
 /// The origins of all texts of a template, by their ids.
 #[derive(Debug)]
@@ -12,14 +11,14 @@ pub(crate) struct Origins<'s> {
 /// One text's origin.
 #[derive(Debug, Clone)]
 pub(crate) enum Origin {
-    /// Every byte stands as far from the body's beginning as in the text, plus this.
+    /// The offset between a byte's position in the text and in the body is constant.
     Straight(isize),
-    /// Where each byte stands.
+    /// The position of each byte.
     Table(Vec<usize>),
 }
 
 impl Origin {
-    /// The origin of a text that begins so many bytes into this one and is so long.
+    /// The origin of the part of a text that begins at `start` and has this length.
     pub(crate) fn part(&self, start: usize, length: usize) -> Self {
         match self {
             Self::Straight(shift) => Self::Straight(shift.saturating_add_unsigned(start)),
@@ -27,7 +26,7 @@ impl Origin {
         }
     }
 
-    /// Where the byte of the text stands in the body.
+    /// The position in the body of a byte of the text.
     pub(crate) fn offset(&self, byte: usize) -> usize {
         match self {
             Self::Straight(shift) => shift.saturating_add_unsigned(byte).unsigned_abs(),
@@ -59,8 +58,8 @@ impl<'s> Origins<'s> {
         self.texts[text].offset(byte)
     }
 
-    /// Finds a text in the body. The parser told where its first character that is no white space
-    /// stands, or, of a text that is nothing else, where it ends.
+    /// Finds a text in the body. The parser returns where its first character other than white space is or, for a text
+    /// of white space only, where it ends.
     pub(crate) fn find(&self, text: &str, told: usize) -> Origin {
         let begin = text.trim_start_matches(is_blank);
         if begin.is_empty() {
@@ -79,7 +78,7 @@ impl<'s> Origins<'s> {
         Origin::Table(self.align(begin, lead, told + skipped))
     }
 
-    /// Walks through both, where the body has backslashes that the text has not.
+    /// Aligns both, if the body has backslashes that the text does not have.
     fn align(&self, begin: &str, lead: usize, start: usize) -> Vec<usize> {
         let source = self.source.as_bytes();
         let mut table: Vec<usize> = (0..lead).map(|i| (start + i).saturating_sub(lead)).collect();

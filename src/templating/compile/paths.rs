@@ -1,21 +1,21 @@
-//! Reads a path as it stands in an expression: `guest.name`, `../x`, `@root.a.[b c]`, `@index`.
-//! What it names is told by the blocks round it, in [`super::parse`].
+//! Reads a path in an expression: `guest.name`, `../x`, `@root.a.[b c]`, `@index`. The blocks around it determine what
+//! it names, see [`super::parse`].
 
 /// A path's parts.
 #[derive(Debug, PartialEq, Eq, Default)]
 pub(crate) struct PathParts {
     /// `@root…`
     pub(crate) root: bool,
-    /// `@…`: something a loop knows.
+    /// `@…`: provided by a loop.
     pub(crate) local: bool,
-    /// `this.…` or `./…`: of the data, whatever else has the name.
+    /// `this.…` or `./…`: a member of the data, even if a helper has the name.
     pub(crate) explicit: bool,
     /// How many `../`.
     pub(crate) ups: usize,
     pub(crate) steps: Vec<String>,
 }
 
-/// Reads a path that the parser has taken for one.
+/// Reads a path that the parser recognized as one.
 pub(crate) fn read(text: &str) -> PathParts {
     let mut written = PathParts::default();
     let mut rest = text;
@@ -48,7 +48,7 @@ pub(crate) fn read(text: &str) -> PathParts {
     written
 }
 
-/// Takes one name, and gives back what follows its separator.
+/// Takes one name, and returns what follows its separator.
 fn step<'t>(text: &'t str, steps: &mut Vec<String>) -> &'t str {
     let (name, rest) = match text.strip_prefix('[') {
         Some(inner) => inner.split_once(']').unwrap_or((inner, "")),

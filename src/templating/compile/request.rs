@@ -8,8 +8,10 @@ use super::diagnostic::{Diagnostic, Severity};
 use super::place::url::segments;
 use super::shape::Shape;
 use super::{Setting, finish, program};
+use crate::model::field::FieldError;
 use crate::model::headers::{HEADERS_BYTES_MAX, sent};
 use crate::model::target::Target;
+use crate::model::trigger::header_pointer;
 use crate::model::url::TriggerUrl;
 use crate::templating::limits::TemplateLimits;
 use crate::templating::program::Nodes;
@@ -24,7 +26,7 @@ const SENT_URL_BYTES_MAX: usize = 8_000;
 #[derive(Debug)]
 pub struct Expressions {
     url: Option<UrlExpressions>,
-    /// The headers with expressions, by their place among the trigger's.
+    /// The headers with expressions, by their index among the trigger's.
     headers: Vec<(usize, Nodes)>,
     limits: TemplateLimits,
 }
@@ -34,20 +36,20 @@ struct UrlExpressions {
     /// Scheme, host and port, as the author wrote them.
     head: Box<str>,
     path_and_query: Nodes,
-    /// For each segment of the path whether it depends on the data.
+    /// For each segment of the path: whether it depends on the data.
     segments: Vec<bool>,
 }
 
-/// What is wrong with a trigger's expressions, or odd.
+/// An error or warning about a trigger's expressions.
 #[derive(Debug)]
 pub struct RequestFinding {
     /// The header; none for the URL.
     pub header: Option<String>,
-    /// What was found. Line and column are those of the URL's path and query, or of the header's value.
+    /// The finding. Line and column are those of the URL's path and query, or of the header's value.
     pub diagnostic: Diagnostic,
 }
 
-/// Why a delivery can't be sent with these data.
+/// Why a delivery can't be sent for this data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unsendable {
     /// The URL.
@@ -62,7 +64,7 @@ pub enum Unsendable {
 }
 
 impl Expressions {
-    /// Compiles the expressions of a trigger. None come back where it has none, or where one has an error.
+    /// Compiles the expressions of a trigger. `None` if it has none, or if one has an error.
     pub fn compile(
         url: &TriggerUrl,
         headers: &[(String, String)],
@@ -101,7 +103,7 @@ impl Expressions {
         let mut own = target.clone();
         if let Some(url) = &self.url {
             let url = url.render(data, &self.limits)?;
-            // Nothing but the path and the query can differ; should it ever, nothing is sent.
+            // Only the path and the query can differ; if anything else did, nothing would be sent.
             if url.destination != target.destination {
                 return Err(Unsendable::Url);
             }
@@ -119,7 +121,7 @@ impl Expressions {
         Ok(Arc::new(own))
     }
 
-    /// What helpers in the URL and the headers could not use.
+    /// Values that helpers in the URL and the headers could not use.
     pub fn unusable(&self, data: &Data) -> Vec<Diagnostic> {
         let url = self.url.iter().map(|url| &url.path_and_query);
         let nodes = url.chain(self.headers.iter().map(|(_, nodes)| nodes));
@@ -142,7 +144,7 @@ impl UrlExpressions {
     }
 }
 
-/// Whether URL parsers take a segment away, or one with it: it is empty, `.` or `..`, in whatever spelling.
+/// Whether URL parsers remove a segment, or one before it: it is empty, `.` or `..`, in any notation.
 fn vanishes(segment: &str) -> bool {
     let plain = segment.replace("%2e", ".").replace("%2E", ".");
     matches!(plain.as_str(), "" | "." | "..")
@@ -158,9 +160,15 @@ pub(crate) fn has_expressions(text: &str) -> bool {
     text.contains("{{") || text.contains("*|")
 }
 
-/// A finding as a sentence of an error.
-pub fn sentence(diagnostic: &Diagnostic) -> String {
-    format!("column {}: {}", diagnostic.column, diagnostic.message)
+impl RequestFinding {
+    /// The finding as a mistake in the trigger's document.
+    pub fn mistake(&self) -> FieldError {
+        let detail = format!("column {}: {}", self.diagnostic.column, self.diagnostic.message);
+        match &self.header {
+            None => FieldError::new("/url", "bad_url", format!("`url`: {detail}")),
+            Some(name) => FieldError::new(header_pointer(name), "bad_header", format!("`{name}`: {detail}")),
+        }
+    }
 }
 
 /// Whether a finding is an error.

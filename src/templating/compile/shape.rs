@@ -1,8 +1,8 @@
-//! What a template makes.
+//! What a template produces.
 
 use crate::model::template::Format;
 
-/// What a template makes: a body, or a part of a request.
+/// What a template produces: a body, or a part of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// A body of this format.
@@ -14,7 +14,7 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
-    /// Whether values are escaped, so that writing one as it is would be a hole.
+    /// Whether values are escaped, so that writing one unescaped would be unsafe.
     pub(crate) fn escapes(self) -> bool {
         !matches!(self, Self::Body(Format::Text) | Self::Header)
     }

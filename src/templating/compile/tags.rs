@@ -1,11 +1,11 @@
-//! The dictionary's tags, `*|GUEST:NAME|*`: their shape, and nothing of what they stand for.
+//! The dictionary's tags, `*|GUEST:NAME|*`: their form, but not their meaning.
 
-/// Stand for a tag's delimiters inside an expression, where the parser must take the tag for a
-/// name. Private characters, which [`super::scan`] refuses in expressions of a customer's own.
+/// Replace a tag's delimiters inside an expression, where the parser must read the tag as a name. Private characters,
+/// which [`super::scan`] refuses in a customer's expressions.
 pub(crate) const TAG_OPEN: char = '\u{e000}';
 pub(crate) const TAG_CLOSE: char = '\u{e001}';
 
-/// How far apart delimiters may stand and still be taken for those of one tag.
+/// The greatest distance between the delimiters of one tag.
 const TAG_BYTES: usize = 64;
 
 /// A tag in a text.
@@ -34,8 +34,7 @@ pub(crate) fn find(text: &str) -> Option<Tag<'_>> {
     memchr::memmem::find_iter(text.as_bytes(), b"*|").find_map(|at| at_start(&text[at..]).map(|tag| Tag { at, ..tag }))
 }
 
-/// The texts that have a tag's delimiters but aren't one, `*|GUEST NAME|*`: where each begins, and what is
-/// between the delimiters.
+/// Texts with a tag's delimiters that are not tags, such as `*|GUEST NAME|*`: where each begins, and its content.
 pub(crate) fn misshapen(text: &str) -> impl Iterator<Item = (usize, &str)> {
     memchr::memmem::find_iter(text.as_bytes(), b"*|").filter_map(|at| {
         let rest = &text[at + 2..];
@@ -46,7 +45,7 @@ pub(crate) fn misshapen(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// What to write for a tag of Mailchimp's that chooses between parts; its others name values.
+/// What to write for a tag of Mailchimp's that chooses between parts; its other tags name values.
 pub(crate) fn foreign(inside: &str) -> Option<&'static str> {
     let word = inside.split(':').next().unwrap_or(inside).trim();
     let ends = inside.to_ascii_uppercase();

@@ -1,4 +1,4 @@
-//! What a helper sees of the rendering that calls it: its values, one by one, and the budget.
+//! A helper's view of the rendering that calls it: its values, one by one, and the budget.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -30,7 +30,7 @@ pub(crate) struct Args<'r, 'a> {
     call: &'a Call,
 }
 
-/// What a helper comes to.
+/// The result of a helper.
 pub(crate) type HelperResult<'a> = Result<Datum<'a>, Stop>;
 
 impl<'r, 'a> Args<'r, 'a> {
@@ -43,7 +43,7 @@ impl<'r, 'a> Args<'r, 'a> {
         self.call.arguments.len()
     }
 
-    /// The value at a place. Reading it is paid for.
+    /// The value at this index. Reading it costs steps.
     pub(crate) fn value(&mut self, place: usize) -> Result<Datum<'a>, Unrendered> {
         let value = match self.call.arguments.get(place) {
             Some(expression) => self.run.evaluate(expression)?,
@@ -68,14 +68,14 @@ impl<'r, 'a> Args<'r, 'a> {
         self.number(place)?.to_whole().ok_or(Stop::argument(place, "a whole number"))
     }
 
-    /// The elements of the list at a place. Reading them is paid for.
+    /// The elements of the list at this index. Reading them costs steps.
     pub(crate) fn list(&mut self, place: usize) -> Result<Vec<Datum<'a>>, Stop> {
         let value = self.value(place)?;
         let elements = self.elements(&value)?;
         elements.ok_or(Stop::argument(place, "a list"))
     }
 
-    /// The elements of a value that is a list. Reading them is paid for.
+    /// The elements of a value that is a list. Reading them costs steps.
     pub(crate) fn elements(&mut self, value: &Datum<'a>) -> Result<Option<Vec<Datum<'a>>>, Unrendered> {
         Ok(match value {
             Datum::Data(Json::Array(list)) => {
@@ -98,7 +98,7 @@ impl<'r, 'a> Args<'r, 'a> {
         }
     }
 
-    /// The text of an option; one that is missing or empty counts as not given.
+    /// The text of an option; a missing or empty one counts as absent.
     pub(crate) fn option_text(&mut self, name: &'static str) -> Result<Option<Cow<'a, str>>, Stop> {
         match self.option(name)? {
             Some(value) if !value.is_blank() => value.into_text().map(Some).ok_or(Stop::option(name, "text")),
@@ -122,17 +122,17 @@ impl<'r, 'a> Args<'r, 'a> {
         Ok(self.value(place)?.holds(false))
     }
 
-    /// Pays for reading or writing so many bytes.
+    /// Charges reading or writing this many bytes.
     pub(crate) fn spend_bytes(&mut self, bytes: usize) -> Result<(), Unrendered> {
         self.run.spend(bytes / BYTES_PER_STEP)
     }
 
-    /// Pays for reading or making so many elements.
+    /// Charges reading or creating this many elements.
     pub(crate) fn spend_elements(&mut self, elements: usize) -> Result<(), Unrendered> {
         self.run.spend(elements / ELEMENTS_PER_STEP)
     }
 
-    /// A text that the helper made. Its length is paid for and bounded.
+    /// A text that the helper created. Its length is charged and bounded.
     pub(crate) fn made(&mut self, text: String) -> HelperResult<'a> {
         self.fits(text.len())?;
         self.spend_bytes(text.len())?;

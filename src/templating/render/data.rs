@@ -1,5 +1,4 @@
-//! The data that templates see: one per event, shared by all its renderings. It never changes
-//! once made.
+//! The data that templates read: one for each event, shared by all its renderings. It never changes.
 
 use crate::json::{Document, Json, Put};
 use crate::model::attributes::Attributes;
@@ -8,13 +7,13 @@ use crate::model::event::Event;
 /// What every event has.
 const REQUIRED: [&str; 4] = ["type", "id", "time", "account"];
 
-/// An event's data with what is known of the event itself under `event`.
+/// An event's data, with the properties of the event itself under `event`.
 #[derive(Debug, Clone)]
 pub struct Data {
     document: Document,
 }
 
-/// What a template sees of the event beside its data.
+/// The properties of an event that templates read in addition to its data.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct About<'a> {
     /// `event.type`
@@ -25,7 +24,7 @@ pub struct About<'a> {
     pub time: &'a str,
     /// `event.account`
     pub account: &'a str,
-    /// `event.source`; missing where it is empty.
+    /// `event.source`; missing if it is empty.
     pub source: &'a str,
     /// `event.subject`, `event.datacontenttype`, and `event.` with the name of an extension attribute.
     pub attributes: Option<&'a Attributes>,
@@ -45,8 +44,8 @@ impl Data {
         Self::with(event.data, about)
     }
 
-    /// Data for a preview. What is known of the event is set in the data's own `event` where that is an object, and
-    /// stands in its place where it is anything else.
+    /// Data for a preview. The event's properties are added to the data's own `event` if that is an object, and replace
+    /// it otherwise.
     pub fn with(data: impl Into<Document>, about: About<'_>) -> Self {
         let mut document = data.into();
         let required = REQUIRED.into_iter().zip([about.event_type, about.id, about.time, about.account]);

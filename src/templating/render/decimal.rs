@@ -10,7 +10,7 @@ use crate::json::Json;
 
 /// Numbers with more digits than this, with their exponent written out, are not numbers here.
 const DIGITS_MAX: usize = 400;
-/// The significant digits of a quotient that has no end.
+/// The significant digits of a quotient without a finite expansion.
 const QUOTIENT_DIGITS: i64 = 20;
 
 /// An exact decimal number: `digits` divided by 10 to the power of `scale`. The last digit of a
@@ -21,7 +21,7 @@ pub(crate) struct Decimal {
     scale: usize,
 }
 
-/// How a number is cut to fewer decimals.
+/// How a number is rounded to fewer decimals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rounding {
     /// To the nearest; a half away from zero.
@@ -67,7 +67,7 @@ impl Decimal {
         })
     }
 
-    /// The number that a value is, or that its text says.
+    /// The number in a value or its text.
     pub(crate) fn of(value: &Datum<'_>) -> Option<Self> {
         match value {
             Datum::Data(Json::Number(digits)) => Self::read(digits),
@@ -126,7 +126,7 @@ impl Decimal {
         if other.is_zero() {
             return None;
         }
-        // So many digits behind the point give the quotient 20 or 21 significant ones.
+        // This many digits after the point give the quotient 20 or 21 significant ones.
         let size = |number: &Self| digit_count(&number.digits) - i64::try_from(number.scale).unwrap_or(i64::MAX);
         let scale = QUOTIENT_DIGITS - (size(self) - size(other));
         // The guess is one off where the quotient, or its rounding, has one more digit.
@@ -160,7 +160,7 @@ impl Decimal {
         Self { digits: a % b, scale }.bounded()
     }
 
-    /// The number with at most so many decimals.
+    /// The number with at most this many decimals.
     pub(crate) fn rounded(self, decimals: usize, rounding: Rounding) -> Self {
         if self.scale <= decimals {
             return self;

@@ -13,7 +13,7 @@ pub(crate) struct Separators<'s> {
     pub(crate) point: &'s str,
 }
 
-/// The number without its sign: with so many decimals, or as many as it has.
+/// The number without its sign, with this many decimals or its own.
 pub(crate) fn unsigned(number: &Decimal, decimals: Option<usize>, separators: Separators<'_>) -> String {
     let rounded = match decimals {
         Some(decimals) => number.clone().rounded(decimals, Rounding::Nearest),
@@ -39,7 +39,7 @@ pub(crate) fn unsigned(number: &Decimal, decimals: Option<usize>, separators: Se
     out
 }
 
-/// Whether a number, rounded to so many decimals, is below zero.
+/// Whether a number, rounded to this many decimals, is below zero.
 pub(crate) fn is_negative(number: &Decimal, decimals: Option<usize>) -> bool {
     match decimals {
         Some(decimals) => number.clone().rounded(decimals, Rounding::Nearest).is_negative(),

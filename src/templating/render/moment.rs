@@ -1,5 +1,5 @@
-//! What a value says of time: a moment, a local time or a day. The clock is never read; zones are
-//! compiled in.
+//! Interprets a value as a time: an instant, a local time or a day. The clock is never read; time zones are compiled
+//! in.
 
 use jiff::civil::{Date, DateTime};
 use jiff::fmt::strtime::BrokenDownTime;
@@ -12,12 +12,12 @@ use super::decimal::{Decimal, Rounding};
 use super::value::Datum;
 use crate::json::Json;
 
-/// What a value says of time.
+/// The time that a value contains.
 #[derive(Debug, Clone)]
 pub(crate) enum TimeValue {
-    /// A point in time, and the zone it was told in.
+    /// An instant, and the zone that it was written in.
     Moment(Timestamp, TimeZone),
-    /// A day and a time of day, with no word of where.
+    /// A date and a time of day, without a zone.
     Local(DateTime),
     /// A day.
     Day(Date),
@@ -41,11 +41,11 @@ impl Unit {
     }
 }
 
-/// From so many digits on a number counts milliseconds: seconds reach 11 digits in the year 5138.
+/// A number with this many digits or more counts milliseconds: seconds reach 11 digits in the year 5138.
 const MILLISECOND_DIGITS: usize = 12;
 
 impl TimeValue {
-    /// Reads a value. `from` is the pattern it is written in, `unit` what a number counts.
+    /// Reads a value. `from` is the pattern it is written in, `unit` the unit of a number.
     pub(crate) fn read(value: &Datum<'_>, from: Option<&str>, unit: Option<Unit>) -> Option<Self> {
         match value {
             Datum::Index(index) => since_1970(&Decimal::from(*index), unit),
@@ -55,8 +55,7 @@ impl TimeValue {
         }
     }
 
-    /// The moment in a zone: the given one, else the one it was told in. A local time is none without
-    /// a zone.
+    /// The instant in a zone: the given one, otherwise its own. `None` for a local time without a zone.
     pub(crate) fn zoned(&self, zone: Option<TimeZone>) -> Option<ZonedDateTime> {
         match (self, zone) {
             (Self::Moment(moment, own), zone) => Some(moment.to_zoned_datetime(zone.unwrap_or_else(|| own.clone()))),

@@ -1,6 +1,5 @@
-//! Walks a program once, with one event's data, into one buffer. Every part costs steps, so that
-//! no template runs long, and the buffer is bounded. It never looks at the author's text again:
-//! that was proved when the template was saved.
+//! Walks a program once, with one event's data, into one buffer. Every part costs steps, so that no template runs long,
+//! and the buffer is bounded. It never checks the template's text again: that was proved when the template was saved.
 
 use std::borrow::Cow;
 
@@ -20,7 +19,7 @@ const COMPLAINTS_MAX: usize = 100;
 /// The most characters of a value that a complaint shows.
 const SHOWN_CHARACTERS_MAX: usize = 60;
 
-/// A rendering under way.
+/// A rendering in progress.
 pub(crate) struct Run<'a> {
     out: Vec<u8>,
     output_bytes_max: usize,
@@ -28,7 +27,7 @@ pub(crate) struct Run<'a> {
     root: Json<'a>,
     /// The open `each` and `with` blocks, from the outside.
     scopes: Vec<Scope<'a>>,
-    /// What helpers could not use, where somebody wants to know.
+    /// Values that helpers could not use, for a preview.
     complaints: Option<Vec<Complaint>>,
 }
 
@@ -70,7 +69,7 @@ pub(crate) struct Complaint {
     pub(crate) message: String,
 }
 
-/// Renders a program. The first buffer has so many bytes.
+/// Renders a program. The first buffer has this many bytes.
 pub(crate) fn render<'a>(
     nodes: &'a Nodes,
     root: Json<'a>,
@@ -152,7 +151,7 @@ impl<'a> Run<'a> {
         if holds == chosen.negated { self.nodes(&chosen.otherwise) } else { self.nodes(&chosen.then) }
     }
 
-    /// Whether an expression's value holds. A number is gone through digit by digit, at its price.
+    /// Whether an expression's value counts as true. A number is read digit by digit, at its cost.
     fn holds(&mut self, expression: &'a Expression, include_zero: bool) -> Result<bool, Unrendered> {
         let value = self.value(expression)?;
         self.truth(&value, include_zero)
@@ -211,7 +210,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Writes a part, with the separator before it unless it is the first. One that is blank leaves nothing.
+    /// Writes a part, with the separator before it unless it is the first. A blank part writes nothing.
     fn joined(&mut self, part: &'a Nodes, joint: &mut Joint<'a>) -> Result<(), Unrendered> {
         let Some(separator) = joint.separator else { return self.nodes(part) };
         let start = self.out.len();
@@ -236,7 +235,7 @@ impl<'a> Run<'a> {
         done
     }
 
-    /// What an expression comes to.
+    /// The value of an expression.
     fn value(&mut self, expression: &'a Expression) -> Result<Datum<'a>, Unrendered> {
         Ok(match expression {
             Expression::Path(path) => return self.path(path),
@@ -270,7 +269,7 @@ impl<'a> Run<'a> {
         Ok(path.steps.iter().fold(start, |value, step| value.step(&step.name, step.index)))
     }
 
-    /// Calls a helper. Given a value that it can't use, it gives a missing one.
+    /// Calls a helper. A helper that can't use a value returns a missing one.
     fn call(&mut self, call: &'a Call) -> Result<Datum<'a>, Unrendered> {
         self.spend(1)?;
         let helper = helpers::get(call.helper);
@@ -286,7 +285,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Keeps what a helper could not use. What is missing or empty is no mistake of the template's.
+    /// Records a value that a helper could not use. A missing or empty value is not a mistake of the template.
     fn complain(&mut self, call: &'a Call, unusable: Unusable) -> Result<(), Unrendered> {
         let expression = match unusable.value {
             Blamed::Argument(place) => call.arguments.get(place),

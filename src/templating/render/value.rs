@@ -1,4 +1,4 @@
-//! A value while it is on its way into a body, and what it is taken for: as text, as a condition.
+//! A value on its way into a body, and its interpretation: as text, as a condition.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::escape::json::{self, TooDeep};
 use crate::json::Json;
 
-/// A value, of the data where it can be.
+/// A value, borrowed from the data if possible.
 #[derive(Debug, Clone)]
 pub(crate) enum Datum<'a> {
     /// No such value.
@@ -32,8 +32,8 @@ pub(crate) enum Datum<'a> {
 }
 
 impl<'a> Datum<'a> {
-    /// The text of the value: a string itself, a number or boolean as JSON writes it, a list or
-    /// object its compact JSON; of null and a missing value, nothing.
+    /// The text of the value: a string itself, a number or boolean as JSON writes it, a list or object as compact JSON;
+    /// null and a missing value have an empty text.
     pub(crate) fn text(&self) -> Result<Cow<'_, str>, TooDeep> {
         Ok(match self {
             Self::Missing | Self::Data(Json::Null) => Cow::Borrowed(""),
@@ -138,7 +138,7 @@ impl<'a> Datum<'a> {
         }
     }
 
-    /// Whether there is anything: not missing, not null, not an empty text.
+    /// Whether there is no content: missing, null, or an empty text.
     pub(crate) fn is_blank(&self) -> bool {
         match self {
             Self::Missing | Self::Data(Json::Null) => true,
@@ -148,7 +148,7 @@ impl<'a> Datum<'a> {
         }
     }
 
-    /// Whether the value holds as a condition: not false, 0 (unless it counts), nor empty.
+    /// Whether the value counts as true: not false, not 0 (unless it counts), not empty.
     pub(crate) fn holds(&self, include_zero: bool) -> bool {
         match self {
             Self::Missing => false,

@@ -1,11 +1,11 @@
-//! Writes a value as its place wants it: the table of places, in code.
+//! Writes a value as its escape context requires: the documented table, in code.
 
 use super::escape::json::TooDeep;
 use super::escape::{json, percent, xml};
 use super::value::Datum;
 use crate::templating::program::EscapeContext;
 
-/// Writes a value in its place, and says how many bytes it went through.
+/// Writes a value in its context, and returns how many bytes it read.
 pub(crate) fn write(out: &mut Vec<u8>, place: EscapeContext, value: &Datum<'_>) -> Result<usize, TooDeep> {
     if let EscapeContext::JsonValue { depth } = place {
         let before = out.len();

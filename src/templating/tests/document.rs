@@ -135,7 +135,7 @@ fn the_calls_in_messages_can_be_written() {
 fn every_limit_is_told_with_its_default() {
     let settings: toml::Table = SETTINGS.parse().expect("TOML");
     let limits = settings["templates"].as_table().expect("a section");
-    let rows = section("TemplateLimits").lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    let rows = section("Limits").lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
     let told: BTreeSet<_> =
         rows.map(|(name, rest)| (name.to_owned(), rest.split(' ').next().unwrap_or(rest).to_owned())).collect();
     assert_eq!(told, limits.iter().map(|(name, value)| (name.clone(), value.to_string())).collect());

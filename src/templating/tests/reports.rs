@@ -106,7 +106,7 @@ fn what_is_of_the_kind_of_a_report_comes_out_right() {
         (Xml, "<a>{{#each items separator=\"; \"}}{{#if on}}<b>{{id}}</b>{{/if}}{{/each}}</a>", "<a><b>2</b>; <b>3</b></a>"),
         (Text, "{{#each items separator=\" and \"}}{{more}}{{/each}}|{{#each xs separator=\"\"}}{{this}}{{/each}}", "z|789"),
         (Text, "{{#each xs separator=\", \" as |x i|}}{{i}}{{x}}{{/each}}", "07, 18, 29"),
-        // At most so many, and other comparisons of the index.
+        // At most a number of elements, and other comparisons of the index.
         (Json, "[{{#each xs}}{{#if (lt @index 2)}}{{#if @index}},{{/if}}{{this}}{{/if}}{{/each}}]", "[7,8]"),
         (Json, "[{{#each xs}}{{#if (gte @index 1)}}{{#if (gt @index 1)}},{{/if}}{{this}}{{/if}}{{/each}}]", "[8,9]"),
         (Json, "[{{#each xs}}{{#if (eq 1 @index)}}{{this}}{{/if}}{{/each}}]", "[8]"),
@@ -224,7 +224,7 @@ fn conditions_that_are_the_same_come_out_the_same_only_for_the_same_values() {
     ] {
         assert!(check(Json, taken).compiled.is_some(), "{taken}: {:?}", check(Json, taken).diagnostics);
     }
-    // So many that they can't be kept apart: then they are not, and the template is taken as before.
+    // Too many to distinguish: then they are not, and the template is accepted as before.
     let many: String = (0..20).map(|n| format!("{{{{#if c{n}}}}}x{{{{/if}}}}")).collect();
     let body = format!("\"{many}{many}\"");
     assert!(check(Json, &body).compiled.is_some(), "{:?}", check(Json, &body).diagnostics);
@@ -277,7 +277,7 @@ fn needs_can_be_written() {
         ("what contains", Text, "{{#if (contains name \"Maria\")}}yes{{/if}}{{#if (contains tags \"a\")}}yes{{/if}}", "yesyes"),
         ("how many", Json, "{\"n\":{{length items}},\"m\":{{items.length}}}", "{\"n\":3,\"m\":3}"),
         ("the first and the last", Text, "{{first tags}}{{last tags}}", "bb"),
-        ("at most so many", Json, "[{{#each (slice items 0 2) separator=\",\"}}\"{{name}}\"{{/each}}]", "[\"Bed\",\"Bath\"]"),
+        ("at most a number", Json, "[{{#each (slice items 0 2) separator=\",\"}}\"{{name}}\"{{/each}}]", "[\"Bed\",\"Bath\"]"),
         ("a sum of a field", Json, "{{sum items \"price\"}}", "15.3"),
         ("a join of a field", Text, "{{join (pluck items \"name\") \", \"}}", "Bed, Bath, Attic"),
         ("filtered by a field", Json, "{{pluck (where items \"on\" true) \"name\"}}", "[\"Bed\",\"Attic\"]"),

@@ -1,4 +1,4 @@
-//! `posthaste check`: one run names every mistake, wherever it is.
+//! `posthaste check`: one run reports every mistake.
 
 use std::fs;
 
@@ -6,9 +6,9 @@ use super::{home, run};
 use crate::support::free_port;
 
 #[test]
-fn nothing_wrong_is_ok() {
+fn valid_settings_are_ok() {
     let home = home();
-    assert_eq!(run(&home, &["check"], &[]), (0, "ok: the settings, the catalogue\n".to_owned(), String::new()));
+    assert_eq!(run(&home, &["check"], &[]), (0, "ok: the settings, the dictionary\n".to_owned(), String::new()));
     fs::create_dir(home.path().join("t")).expect("a folder");
     for (name, body) in [
         ("a.json", r#"{"guest": "*|GUEST:NAME|*"}"#),
@@ -20,11 +20,11 @@ fn nothing_wrong_is_ok() {
         fs::write(home.path().join("t").join(name), body).expect("a file");
     }
     let (code, stdout, stderr) = run(&home, &["check", "t"], &[]);
-    assert_eq!((code, stdout.as_str()), (0, "ok: the settings, the catalogue and 4 templates\n"), "{stderr}");
+    assert_eq!((code, stdout.as_str()), (0, "ok: the settings, the dictionary and 4 templates\n"), "{stderr}");
 }
 
 #[test]
-fn every_mistake_is_named_at_once() {
+fn all_mistakes_are_reported_at_once() {
     let home = home();
     let write = |name: &str, text: &str| fs::write(home.path().join(name), text).expect("a file");
     fs::create_dir(home.path().join("words")).expect("a folder");
@@ -51,7 +51,7 @@ fn every_mistake_is_named_at_once() {
 }
 
 #[test]
-fn a_misspelt_tag_is_told_with_its_place_and_the_nearest() {
+fn a_misspelt_tag_is_reported_with_its_position_and_the_nearest_tag() {
     let home = home();
     fs::write(home.path().join("a.json"), "{\n  \"a\": \"*|GUEST:NMAE|*\"\n}").expect("a file");
     let (code, _, stderr) = run(&home, &["check", "a.json"], &[]);
@@ -62,10 +62,10 @@ fn a_misspelt_tag_is_told_with_its_place_and_the_nearest() {
 }
 
 #[test]
-fn a_store_that_serve_could_not_use_is_named_and_not_asked() {
+fn an_invalid_store_is_reported_without_connecting() {
     let home = home();
     fs::write(home.path().join("junk.pem"), "hunter2").expect("a file");
-    // Nobody listens there: what can't be judged without asking is no mistake.
+    // No server listens there: what can't be checked without connecting is no mistake.
     let away = format!("rediss://user:hunter2@127.0.0.1:{}/1", free_port());
     for (variables, expected) in [
         (&[("URL", away.as_str())][..], &[][..]),
@@ -95,9 +95,36 @@ fn a_store_that_serve_could_not_use_is_named_and_not_asked() {
         for (line, begin) in found.iter().zip(expected) {
             assert!(line.starts_with(&format!("settings: error: {begin}")), "{line}");
         }
-        // What `serve` says is the same.
+        // `serve` reports the same.
         let (code, _, stderr) = run(&home, &["serve"], &variables);
         let served: Vec<_> = stderr.lines().map(|line| line.replacen("posthaste: ", "settings: error: ", 1)).collect();
         assert_eq!((code, served), (1, found.iter().map(|line| (*line).to_owned()).collect()), "{variables:?}");
+    }
+}
+
+#[test]
+fn a_variable_that_almost_names_a_setting_is_a_warning() {
+    let home = home();
+    let variables = [("POSTHASTE_STORE_URL", "memory:"), ("POSTHASTE_SERVICE_HOST", "10.0.0.1")];
+    let (code, stdout, stderr) = run(&home, &["check"], &variables);
+    assert_eq!((code, stdout.as_str()), (0, "ok: the settings, the dictionary, with 1 warning\n"));
+    let expected = "settings: warning: POSTHASTE_STORE_URL: this environment variable is not used; did you mean \
+                    POSTHASTE_STORE__URL?\n";
+    assert_eq!(stderr, expected);
+}
+
+#[test]
+fn a_mistake_in_a_value_says_where_the_value_comes_from() {
+    let home = home();
+    fs::write(home.path().join("my.toml"), "[store]\nurl = \"\"\n[log]\nlevel = \"loud\"\n").expect("a file");
+    let variables = [("POSTHASTE_SERVER__LISTEN", "8080")];
+    let (code, _, stderr) = run(&home, &["check", "--config", "my.toml"], &variables);
+    assert_eq!(code, 1);
+    for (begin, end) in [
+        ("settings: error: store.url: it is empty; write file:data/posthaste.redb", "(in my.toml)"),
+        ("settings: error: log.level: ", "(in my.toml)"),
+        ("settings: error: server.listen: \"8080\" is not an address", "(in POSTHASTE_SERVER__LISTEN)"),
+    ] {
+        assert!(stderr.lines().any(|line| line.starts_with(begin) && line.ends_with(end)), "{begin} {end}\n{stderr}");
     }
 }

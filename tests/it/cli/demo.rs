@@ -1,11 +1,11 @@
-//! `posthaste demo`: the tour as a stranger sees it.
+//! `posthaste demo`: the tour as a new user sees it.
 
 use super::{Running, command, home, run};
 
 #[test]
 fn the_tour_shows_three_formats_and_ends() {
     let home = home();
-    // The machine's own settings, even with mistakes, are none of the demo's business.
+    // The demo ignores the machine's own settings, even invalid ones.
     let (code, stdout, stderr) = run(&home, &["demo"], &[("POSTHASTE_SERVER__WORKERS", "many")]);
     assert_eq!(code, 0, "{stderr}\n{stdout}");
     for part in [
@@ -20,17 +20,21 @@ fn the_tour_shows_three_formats_and_ends() {
         "after the event",
         "That was 6 events and 8 POSTs",
     ] {
-        // Escapes of an apostrophe differ and mean the same.
+        // Notations of an apostrophe differ but mean the same.
         let same = part.replace("&#39;", "&apos;");
         let plain = part.replace("&#39;", "'");
         assert!([part, &same, &plain].iter().any(|p| stdout.contains(*p)), "{part} is not in\n{stdout}");
     }
     assert_eq!(stdout.matches("POST /housekeeping  ").count(), 1, "the filter lets one booking through");
     assert_eq!(std::fs::read_dir(home.path()).expect("a folder").count(), 0, "something was left behind");
+    // The last lines name a program that the shell finds.
+    let help = stdout.lines().find_map(|line| line.trim_start().split_once(" --help")).expect("a way on").0.to_owned();
+    let helped = std::process::Command::new("sh").args(["-c", &format!("{help} --help")]).output().expect("a shell");
+    assert!(helped.status.success() && String::from_utf8_lossy(&helped.stdout).contains("Usage:"), "{helped:?}");
 }
 
 #[test]
-fn kept_it_says_how_to_go_on_and_ends_at_a_signal() {
+fn with_keep_it_prints_the_next_steps_and_ends_at_a_signal() {
     let home = home();
     let running = Running::start(command(&home, &["demo", "--keep"]));
     let console = running.wait_for_line("http://127.0.0.1");

@@ -1,16 +1,16 @@
-//! `posthaste receive`: everything that arrives is printed, exactly for programs, safely for people.
+//! `posthaste receive`: prints every request, exactly for programs and safely for terminals.
 
 use serde_json::{Value, json};
 
-use super::{Running, call, command, home, wait_for_line};
+use super::{Running, call, command, home, run, wait_for_line};
 
-/// Sends a request and says the status of the answer.
+/// Sends a request and returns the status of the response.
 fn send(address: &str, head: &str, body: &[u8]) -> u16 {
     call(address, head, body).expect("an answer").0
 }
 
 #[test]
-fn programs_get_a_json_line_for_each() {
+fn programs_get_one_json_line_per_request() {
     let home = home();
     let words = ["receive", "--listen", "127.0.0.1:0", "--json", "--status", "503", "--delay-ms", "1"];
     let running = Running::start(command(&home, &words));
@@ -45,7 +45,7 @@ fn programs_get_a_json_line_for_each() {
 }
 
 #[test]
-fn people_get_text_that_does_their_terminal_no_harm() {
+fn text_output_is_safe_for_terminals() {
     let home = home();
     let running = Running::start(command(&home, &["receive", "--listen", "127.0.0.1:0"]));
     let address = running.wait_for_line("listening on http://");
@@ -61,7 +61,7 @@ fn people_get_text_that_does_their_terminal_no_harm() {
 }
 
 #[test]
-fn quiet_says_only_how_many_came() {
+fn quiet_prints_only_the_number_of_requests() {
     let home = home();
     let running = Running::start(command(&home, &["receive", "--listen", "127.0.0.1:0", "--quiet"]));
     let address = running.wait_for_line("listening on http://");
@@ -71,4 +71,19 @@ fn quiet_says_only_how_many_came() {
     running.signal("TERM");
     let (code, rest, _) = running.end();
     assert_eq!((code, rest), (Some(0), vec!["received 3 POSTs".to_owned()]));
+}
+
+#[test]
+fn localhost_is_an_address_and_what_is_none_gets_an_example() {
+    let home = home();
+    let running = Running::start(command(&home, &["receive", "--listen", "localhost:0"]));
+    let address = running.wait_for_line("listening on http://");
+    assert!(address.starts_with("127.0.0.1:"), "{address}");
+    assert_eq!(send(&address, "POST / HTTP/1.1", b""), 200);
+    running.signal("TERM");
+    assert_eq!(running.end().0, Some(0));
+    for words in ["9000", "localhost", "example.com:9000"] {
+        let (code, _, stderr) = run(&home, &["receive", "--listen", words], &[]);
+        assert!(code == 2 && stderr.contains("like 127.0.0.1:8080, localhost:8080"), "{stderr}");
+    }
 }

@@ -1,13 +1,15 @@
-//! The commands with a store in Redis: the way there from an embedded one and back, as docs/redis.md
-//! tells it, and a Redis that is not there.
+//! The commands with a store in Redis: the documented way there from an embedded store and back, and an unreachable
+//! Redis.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
 use super::{Running, command, home, run, run_with, wait_for_line};
-use crate::support::{RedisServer, free_port, redis_document};
+use crate::support::{DEADLINE, RedisCluster, RedisServer, SecuredRedis, free_port, redis_document};
 
 #[test]
 fn the_documented_way_to_redis_and_back_keeps_everything() {
@@ -52,7 +54,7 @@ fn the_documented_way_to_redis_and_back_keeps_everything() {
     let (_, stdout, _) = run(&home, &["export", "--all-accounts"], &back);
     assert!(serde_json::from_str::<Value>(&stdout).expect("JSON") == everything, "and back again");
 
-    // While nodes run, too, and they hear of it.
+    // Running nodes receive the changes too.
     let mut serve = command(&home, &["serve"]);
     serve.envs(redis).env("POSTHASTE_SERVER__LISTEN", "127.0.0.1:0");
     let serve = Running::start(serve);
@@ -66,7 +68,7 @@ fn the_documented_way_to_redis_and_back_keeps_everything() {
 }
 
 #[test]
-fn a_node_whose_redis_is_not_there_ends_with_1_and_says_what_to_do() {
+fn a_node_without_its_redis_exits_with_1_and_a_reason() {
     let home = home();
     let url = format!("redis://user:hunter2@127.0.0.1:{}", free_port());
     let variables = [("POSTHASTE_STORE__URL", url.as_str()), ("POSTHASTE_STORE__START_WITHIN_MS", "300")];
@@ -83,7 +85,83 @@ fn a_node_whose_redis_is_not_there_ends_with_1_and_says_what_to_do() {
     }
 }
 
-/// The start waits for ten minutes here, and the test for much less.
+/// A server of another kind: it responds to everything with these bytes, while it exists.
+fn stranger(answer: &'static [u8]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            let _ = client.set_read_timeout(Some(DEADLINE));
+            let _ = client.read(&mut [0; 512]).and_then(|_| client.write_all(answer));
+        }
+    });
+    port
+}
+
+/// What starting to wait would never change is told at once: the start waits for ten minutes here, and the test for much
+/// less.
+#[test]
+fn settings_that_can_not_be_right_are_told_with_the_cure_and_without_a_wait() {
+    let (home, secured, cluster) = (home(), SecuredRedis::start(0), RedisCluster::start());
+    let plain = secured.server.port();
+    let web = stranger(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let shell = stranger(b"SSH-2.0-OpenSSH_9.6\r\n");
+    let tls = secured.url("u:hunter2");
+    let (_, tls_place) = tls.split_once('@').expect("a user");
+    let told = |url: &str| {
+        let variables = [("POSTHASTE_STORE__URL", url), ("POSTHASTE_STORE__START_WITHIN_MS", "600000")];
+        let (code, stdout, stderr) = run(&home, &["export"], &variables);
+        assert_eq!((code, stdout.as_str()), (1, ""), "{stderr}");
+        assert!(!stderr.contains("hunter2") && !stderr.contains("waiting"), "{stderr}");
+        stderr.lines().last().unwrap_or_default().to_owned()
+    };
+    for (url, expected) in [
+        (format!("redis://127.0.0.1:{plain}/99"), "it has no database 99; a server has as many as"),
+        (format!("redis://:hunter2@127.0.0.1:{web}"), "what listens there is not Redis but a web server; correct"),
+        (format!("redis://127.0.0.1:{shell}"), "what listens there is not Redis but an SSH server; correct"),
+        (format!("redis+cluster://127.0.0.1:{web}"), "what listens there is not Redis but a web server; correct"),
+        (
+            format!("rediss://127.0.0.1:{plain}"),
+            "it speaks no TLS on this port; write `redis://` in place of `rediss://`",
+        ),
+        (
+            format!("rediss+cluster://127.0.0.1:{plain}"),
+            "it speaks no TLS on this port; write `redis+cluster://` in place of `rediss+cluster://`",
+        ),
+        (
+            format!("redis://u:hunter2@{tls_place}"),
+            "it speaks TLS on this port; write `rediss://` in place of `redis://`",
+        ),
+        (tls.clone(), "its certificate is not accepted (UnknownIssuer); name its authority in store.ca_file"),
+        (
+            format!("redis+cluster://127.0.0.1:{plain}"),
+            "it is a single server and no Redis Cluster; write `redis://` in place of `redis+cluster://`",
+        ),
+    ] {
+        let last = told(&url);
+        assert!(last.starts_with("posthaste: Redis at ") && last.contains(expected), "{url}: {last}");
+    }
+    // A single master that has the store's slot would do; the other two say where it is.
+    let members = cluster.url();
+    let members = members.trim_start_matches("redis+cluster://").split(',');
+    let refused = members.filter(|member| {
+        let url = format!("redis://{member}");
+        let (_, _, stderr) = run(&home, &["export"], &[("POSTHASTE_STORE__URL", url.as_str())]);
+        stderr.contains("it is one of a Redis Cluster; write `redis+cluster://` in place of `redis://`")
+    });
+    assert_eq!(refused.count(), 2);
+}
+
+#[test]
+fn a_short_wait_is_told_as_it_was() {
+    let home = home();
+    let url = format!("redis://127.0.0.1:{}", free_port());
+    let variables = [("POSTHASTE_STORE__URL", url.as_str()), ("POSTHASTE_STORE__START_WITHIN_MS", "150")];
+    let (_, _, stderr) = run(&home, &["export"], &variables);
+    assert!(stderr.contains("could not be reached within 150 ms"), "{stderr}");
+}
+
+/// The start waits for ten minutes, and the test for much less.
 #[test]
 fn a_signal_ends_the_wait_for_redis() {
     let home = home();

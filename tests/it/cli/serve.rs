@@ -1,4 +1,4 @@
-//! `posthaste serve` as an operator meets it: how it starts or says why not, what it logs, how it ends.
+//! `posthaste serve` for an operator: how it starts or reports why not, what it logs, how it ends.
 
 mod operating;
 mod starting;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::{Running, call, command, home, run};
 use crate::support::DEADLINE;
 
-/// The mark of everything that a log must not tell.
+/// The mark in everything that the log must not contain.
 const MARK: &str = "n0t-f0r-the-l0g";
 
 /// A node on a free port, with loopback allowed, and its address.
@@ -44,7 +44,7 @@ fn put(address: &str, path: &str, document: &Value) {
     assert!(status < 300, "{status} {body}");
 }
 
-/// Posts an event; its answer's status.
+/// Posts an event and returns the status of the response.
 fn post(address: &str, event: &Value) -> std::io::Result<u16> {
     let head = "POST /v1/events HTTP/1.1\r\ncontent-type: application/json";
     call(address, head, event.to_string().as_bytes()).map(|(status, _)| status)

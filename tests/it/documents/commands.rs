@@ -1,12 +1,12 @@
-//! The commands of the README and of the documents are run as they stand, but for the addresses, against the built
-//! program. Those that need root or another machine are not.
+//! The commands of the README and of the documents are run unchanged, except for addresses, against the built program.
+//! Commands that need root or another machine are left out.
 
 use std::process::Command;
 
 use crate::cli::{home, serve::serve};
 use crate::support::{Receiver, run};
 
-/// The indented commands of a document that begin with `curl`, each with its continued lines.
+/// The indented commands of a document that begin with `curl`, with their continuation lines.
 fn curls(document: &str) -> Vec<String> {
     let mut commands: Vec<String> = Vec::new();
     let mut open = false;
@@ -20,13 +20,13 @@ fn curls(document: &str) -> Vec<String> {
             None if code.starts_with("curl ") => commands.push(code.to_owned()),
             None => continue,
         }
-        // A quoted body goes on until its quote is closed.
+        // A quoted body continues until its closing quote.
         open = commands.last().is_some_and(|last| last.ends_with('\\') || last.matches('\'').count() % 2 == 1);
     }
     commands
 }
 
-/// Runs the commands of a document, and gives what each printed. A response that is no success fails.
+/// Runs the commands of a document and returns their output. Fails if a response is not a success.
 fn follow(document: &str, address: &str, receiver: &Receiver) -> Vec<String> {
     let commands = curls(document);
     let printed = commands.iter().map(|line| {
@@ -49,7 +49,7 @@ async fn the_tour_of_the_readme_ends_with_a_delivery() {
 }
 
 #[test]
-fn keys_are_made_as_the_document_says() {
+fn the_documented_commands_for_keys_work() {
     let home = home();
     let (_running, address) = serve(&home, &[]);
     let printed = follow(include_str!("../../../docs/keys.md"), &address, &Receiver::start());

@@ -26,7 +26,7 @@ fn every_metric_is_in_the_document() {
 
 /// Each metric that an alert or the dashboard names exists.
 #[test]
-fn alerts_and_the_dashboard_name_what_there_is() {
+fn alerts_and_the_dashboard_name_existing_metrics() {
     let text = Metrics::new().render();
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operating");
     for name in ["alerts.yml", "dashboard.json"] {

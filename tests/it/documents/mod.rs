@@ -1,5 +1,5 @@
-//! The documents agree with the program: what can be generated stands in them as generated, and what they tell a
-//! reader to type does what they say. `POSTHASTE_WRITE_DOCUMENTS=1 cargo test documents` writes the generated parts.
+//! The documents agree with the program: generated parts are up to date, and the commands in them work.
+//! `POSTHASTE_WRITE_DOCUMENTS=1 cargo test documents` writes the generated parts.
 
 mod commands;
 mod metrics;
@@ -7,7 +7,7 @@ mod problems;
 
 use std::path::Path;
 
-/// Holds the part of a document between `<!-- generated: NAME -->` and `<!-- end -->` against what is generated.
+/// Compares the part of a document between `<!-- generated: NAME -->` and `<!-- end -->` with what is generated.
 fn agrees(document: &str, name: &str, generated: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
     let text = std::fs::read_to_string(&path).expect(document);
@@ -24,13 +24,13 @@ fn agrees(document: &str, name: &str, generated: &str) {
     );
 }
 
-/// What a table's cell may hold.
+/// Escapes a text for a table's cell.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_has_a_target() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut pages = vec![root.join("docs"), root.join("docs/operating")];
     pages = pages

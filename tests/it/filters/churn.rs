@@ -1,4 +1,4 @@
-//! Listeners come and go between events: the bucket finds those whose patterns match, and no others.
+//! Listeners are added and removed between events: the bucket finds those whose patterns match, and no others.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ fn listener(random: &mut Random, number: usize) -> Arc<Waiting> {
     Arc::new(Waiting { number, pattern, filing: Filing::default() })
 }
 
-/// What is found, with a pause after each few.
+/// The listeners that are found, with a pause after every few.
 fn found(bucket: &Bucket<Waiting>, data: &Document, pause_after: usize) -> Vec<usize> {
     let limits =
         FilterLimits { steps_per_trigger_max: usize::MAX, steps_per_event_max: usize::MAX, ..FilterLimits::default() };
@@ -72,7 +72,7 @@ fn the_index_finds_what_matches_while_listeners_come_and_go() {
     let mut copies = Vec::new();
     let mut hits = 0;
     for case in 0..cases() {
-        // Up to some hundreds, and down to none again.
+        // Grows to some hundreds, and shrinks to none again.
         let grows = (case / 400) % 2 == 0;
         for _ in 0..random.below(4) {
             let number = random.below(300);

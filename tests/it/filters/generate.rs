@@ -1,4 +1,4 @@
-//! Patterns and data out of few names and values, so that they meet often.
+//! Patterns and data made of few names and values, so that they often match.
 
 use serde_json::{Map, Value, json};
 
@@ -66,7 +66,7 @@ const NUMBERS: [&str; 18] = [
 const WILDCARDS: [&str; 12] =
     ["*", "x*", "*x", "*y*", "x*z", "*bca*", "a*c", "*\\**", "*ß*", "日*", "a*b*c", "*a*b\\\\"];
 
-/// JSON text, with spellings of numbers that a parser would not keep.
+/// JSON text, with notations of numbers that a parser would not keep.
 pub(crate) fn data(random: &mut Random) -> String {
     object(random, 3)
 }
@@ -91,7 +91,7 @@ fn value(random: &mut Random, depth: usize) -> String {
     }
 }
 
-/// A pattern, nearly always one that is accepted.
+/// A pattern; nearly all are accepted.
 pub(crate) fn pattern(random: &mut Random) -> Value {
     Value::Object(level(random, 2))
 }

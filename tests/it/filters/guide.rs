@@ -1,4 +1,4 @@
-//! `docs/filters.md`: its examples match what they say, and the dictionary has nothing to say against them.
+//! `docs/filters.md`: its examples match as documented, and the dictionary gives no warning for them.
 
 use posthaste::dictionary::Dictionary;
 use posthaste::json::Document;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const DOCUMENT: &str = include_str!("../../../docs/filters.md");
 
 #[test]
-fn the_examples_of_the_guide_match_what_they_say() {
+fn the_examples_of_the_guide_match_as_documented() {
     let dictionary = Dictionary::shipped();
     let (mut filters, mut events) = (0, 0);
     let mut pattern: Option<(Value, Pattern)> = None;

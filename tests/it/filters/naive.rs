@@ -1,12 +1,12 @@
-//! The language as docs/filters.md has it, with no thought of speed: `$or` written out, every element tried, numbers as
-//! strings of digits.
+//! The language as docs/filters.md describes it, without regard to speed: `$or` is expanded, every element is tried,
+//! and numbers are strings of digits.
 
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
 use serde_json::{Map, Value};
 
-/// One condition: the way to a field, and its list of tests.
+/// One condition: the path to a field, and its list of tests.
 type Condition<'p> = (Vec<&'p str>, &'p [Value]);
 
 pub(crate) fn matches(pattern: &Value, data: &Value) -> bool {
@@ -14,7 +14,7 @@ pub(crate) fn matches(pattern: &Value, data: &Value) -> bool {
     alternatives.iter().any(|conditions| hold(conditions.clone(), Some(data)))
 }
 
-/// Every way in which a pattern can match, each a list of conditions that must all hold.
+/// Every way in which a pattern can match: lists of conditions that must all hold.
 fn written_out(pattern: &Map<String, Value>) -> Vec<Vec<Condition<'_>>> {
     let mut whole = vec![Vec::new()];
     for (name, body) in pattern {
@@ -37,11 +37,10 @@ fn written_out(pattern: &Map<String, Value>) -> Vec<Vec<Condition<'_>>> {
     whole
 }
 
-/// Whether all conditions hold of a value, which stands for one of its elements where it is a list.
+/// Whether all conditions hold for a value or, if it is a list, for one of its elements.
 fn hold(conditions: Vec<Condition<'_>>, value: Option<&Value>) -> bool {
     let (own, below): (Vec<_>, Vec<_>) = conditions.into_iter().partition(|(way, _)| way.is_empty());
-    // Conditions on a list of plain values: each may be met by another element. Whether something is there is asked
-    // of the whole list.
+    // Conditions on a list of plain values: different elements may meet them. `exists` is tested on the whole list.
     let exists = value.is_some_and(has_scalar);
     let is_met = |tests: &[Value]| tests.iter().any(|test| test.get("exists") == Some(&Value::Bool(exists)));
     let open: Vec<_> = own.into_iter().filter(|(_, tests)| !is_met(tests)).collect();
@@ -54,7 +53,7 @@ fn resolve(own: Vec<Condition<'_>>, below: Vec<Condition<'_>>, value: Option<&Va
             let (lists, scalars): (Vec<_>, Vec<_>) = elements.iter().partition(|e| e.is_array() || e.is_object());
             let met = |tests: &[Value]| scalars.iter().any(|scalar| tests.iter().any(|test| test_holds(test, scalar)));
             let open: Vec<_> = own.into_iter().filter(|(_, tests)| !met(tests)).collect();
-            // With something below, one element is chosen; lists of tests alone may each be met by another.
+            // Conditions on nested members must hold for one element; plain tests may each hold for another element.
             if below.is_empty() {
                 return open.iter().all(|condition| {
                     lists.iter().any(|element| resolve(vec![condition.clone()], Vec::new(), Some(element)))
@@ -186,7 +185,7 @@ fn in_network(network: &str, text: &str) -> bool {
     base.len() == address.len() && base[..length] == address[..length]
 }
 
-/// Compares numbers by writing both out in full.
+/// Compares numbers by writing out all of their digits.
 fn compare(left: &str, right: &str) -> Ordering {
     let ((left_negative, left), (right_negative, right)) = (digits(left), digits(right));
     match (left_negative, right_negative) {

@@ -73,7 +73,7 @@ async fn what_a_compressed_body_holds_is_bounded_and_charged() {
     small.wait_for_metric("posthaste_body_bytes", 0.0).await;
 }
 
-/// A client that asks first whether to send too much hears no, and nothing before it.
+/// A client that waits for `100 Continue` before a body that is too large gets the refusal first.
 #[actix_rt::test]
 async fn a_client_that_asks_first_is_not_told_to_go_on_with_too_much() {
     let node = Node::start(&[]).await;

@@ -1,5 +1,5 @@
-//! Connections that cost more than they give: heads that are too large or never end, idle ones, clients
-//! that do not take what they asked for. Each has its bound, and others are served meanwhile.
+//! Connections that cost the node resources: heads that are too large or never end, idle connections, clients that
+//! don't read their responses. Each has its bound, and other clients are served meanwhile.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -40,7 +40,7 @@ fn statuses(response: &str) -> Vec<&str> {
     response.match_indices("HTTP/1.1 ").map(|(at, begin)| &response[at + begin.len()..][..3]).collect()
 }
 
-/// A metric, asked for on a connection of its own: one that is kept may give way to others.
+/// A metric, read over a new connection: a kept one may give way to others.
 async fn metric(address: SocketAddr, name: &str) -> f64 {
     let text = exchange(address, vec![b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".to_vec()]).await;
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -59,7 +59,7 @@ async fn heads_over_a_limit_are_refused_however_they_arrive() {
         (long.as_bytes().chunks(1_000).map(<[u8]>::to_vec).collect(), "head_too_large"),
         (vec![many.clone().into_bytes()], "too_many_headers"),
         (bytes(&many), "too_many_headers"),
-        // What follows a refused head is not served.
+        // Requests after a refused head are not served.
         (vec![format!("{long}{HEALTH}\r\n").into_bytes()], "head_too_large"),
     ] {
         let response = exchange(address, pieces).await;
@@ -67,26 +67,26 @@ async fn heads_over_a_limit_are_refused_however_they_arrive() {
         assert!(response.contains(&format!("\"code\":\"{code}\"")), "{response}");
         assert!(response.contains("content-type: application/problem+json"), "{response}");
     }
-    // Requests before it are served, in their order.
+    // Requests before it are served, in order.
     let response = exchange(address, vec![format!("{HEALTH}\r\n{HEALTH}\r\n{long}").into_bytes()]).await;
     assert_eq!(statuses(&response), ["200", "200", "431"], "{response}");
     assert_eq!(node.metric("posthaste_connections_ended_total{reason=\"head_too_large\"}").await, 6.0);
-    // As many fields and bytes as there may be are served.
+    // A head at both limits is served.
     let most = format!("{HEALTH}connection: close\r\na: {}\r\n{}\r\n", "x".repeat(30_000), "a: b\r\n".repeat(93));
     assert_eq!(statuses(&exchange(address, bytes(&most)).await), ["200"]);
     node.wait_for_metric("posthaste_connections", 1.0).await;
 }
 
-/// Nobody but the node itself can ask for the response to a refused head.
+/// Clients can't request the path of refused heads.
 #[actix_rt::test]
-async fn the_path_of_refused_heads_is_nothing_to_others() {
+async fn the_path_of_refused_heads_is_not_served() {
     let node = Node::start(&[]).await;
     let request = b"GET /-/refused-head HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".to_vec();
     assert_eq!(statuses(&exchange(node.running().address(), vec![request]).await), ["404"]);
 }
 
 #[actix_rt::test]
-async fn a_head_that_does_not_end_is_told_so() {
+async fn a_head_that_does_not_end_gets_a_response() {
     let node = Node::start(&[("POSTHASTE_SERVER__HEAD_TIMEOUT_MS", "50")]).await;
     for begin in ["", "GET / HTT", "GET /healthz HTTP/1.1\r\nhost: x\r\n"] {
         let response = exchange(node.running().address(), vec![begin.into()]).await;
@@ -105,7 +105,7 @@ async fn idle_connections_give_way_to_new_ones_and_busy_ones_do_not() {
     let head = format!("content-type: application/json\r\ncontent-length: {}", event.len());
     write!(busy, "POST /v1/events HTTP/1.1\r\nhost: x\r\n{head}\r\n\r\n{}", &event[..5]).expect("sent");
     node.wait_for_metric("posthaste_body_bytes", 5.0).await;
-    // Each is idle in another way: silent, with a part of a head, between two requests.
+    // Three kinds of idle connections: silent, with a part of a head, between two requests.
     let idle: Vec<TcpStream> = (0..60)
         .map(|number| {
             let mut stream = connect(address);
@@ -118,7 +118,7 @@ async fn idle_connections_give_way_to_new_ones_and_busy_ones_do_not() {
             stream
         })
         .collect();
-    // A new connection is served, and in the end no more are open than may be.
+    // A new connection is served, and in the end no more than the limit are open.
     let response = exchange(address, vec![format!("{HEALTH}connection: close\r\n\r\n").into()]).await;
     assert_eq!(statuses(&response), ["200"]);
     let deadline = std::time::Instant::now() + DEADLINE;
@@ -136,7 +136,7 @@ async fn idle_connections_give_way_to_new_ones_and_busy_ones_do_not() {
     assert_eq!(&answered.await.expect("answered"), b"HTTP/1.1 202");
 }
 
-/// Saves templates whose list is longer than what a socket's buffers hold.
+/// Saves templates whose list exceeds the buffers of a socket.
 async fn save_a_long_list(node: &Node) {
     for number in 0..80 {
         let template = json!({"format": "text", "body": "x".repeat(60_000)});
@@ -145,12 +145,12 @@ async fn save_a_long_list(node: &Node) {
     }
 }
 
-/// Asks for the list on some connections, and takes nothing of it.
+/// Requests the list on some connections and reads no response.
 fn ask_and_take_nothing(address: SocketAddr, connections: usize) -> Vec<TcpStream> {
     let asked = (0..connections).map(|_| {
         let mut stream = connect(address);
         let list = "GET /v1/accounts/default/templates?limit=1000 HTTP/1.1\r\nhost: x\r\n\r\n";
-        // Many times, since the system buffers some megabytes.
+        // Often, since the system buffers some megabytes.
         stream.write_all(list.repeat(16).as_bytes()).expect("sent");
         stream
     });
@@ -158,7 +158,7 @@ fn ask_and_take_nothing(address: SocketAddr, connections: usize) -> Vec<TcpStrea
 }
 
 #[actix_rt::test]
-async fn a_client_that_takes_nothing_is_cut_off_in_time() {
+async fn a_client_that_reads_nothing_is_disconnected_in_time() {
     let node = Node::start(&[("POSTHASTE_SERVER__RESPONSE_TIMEOUT_MS", "100")]).await;
     save_a_long_list(&node).await;
     let asked = ask_and_take_nothing(node.running().address(), 3);
@@ -168,7 +168,7 @@ async fn a_client_that_takes_nothing_is_cut_off_in_time() {
 }
 
 #[actix_rt::test]
-async fn responses_that_nobody_takes_have_a_bound_together() {
+async fn unread_responses_have_a_common_bound() {
     let node = Node::start(&[("POSTHASTE_SERVER__RESPONSE_BYTES_MAX", "50000")]).await;
     save_a_long_list(&node).await;
     let asked = ask_and_take_nothing(node.running().address(), 8);
@@ -181,7 +181,7 @@ async fn responses_that_nobody_takes_have_a_bound_together() {
 }
 
 #[actix_rt::test]
-async fn heads_that_do_not_end_have_a_bound_together() {
+async fn incomplete_heads_have_a_common_bound() {
     let node = Node::start(&[("POSTHASTE_SERVER__HEAD_BYTES_MAX", "100000")]).await;
     let begin = format!("{HEALTH}a: {}", "x".repeat(20_000));
     let begun: Vec<TcpStream> = (0..8)
@@ -199,7 +199,7 @@ async fn heads_that_do_not_end_have_a_bound_together() {
     drop(begun);
 }
 
-/// With every connection of the first server taken by a request that is served, the second one responds.
+/// While every connection of the first server is busy, the second one responds.
 #[actix_rt::test]
 async fn the_second_server_responds_when_the_first_is_full() {
     let more = [("POSTHASTE_SERVER__CONNECTIONS_MAX", "2"), ("POSTHASTE_SERVER__ADMIN_LISTEN", "127.0.0.1:0")];

@@ -1,4 +1,4 @@
-//! The OpenAPI document: sound in itself, and in agreement with the routes.
+//! The OpenAPI document: it is valid, and agrees with the routes.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ fn document() -> &'static Value {
     posthaste::http::openapi_document()
 }
 
-/// Every call: its path, its method, and what is said of it.
+/// Every call: its path, its method, and its description.
 fn calls() -> Vec<(&'static str, &'static str, &'static Value)> {
     let paths = document()["paths"].as_object().expect("paths");
     let calls = paths.iter().flat_map(|(path, calls)| {
@@ -24,7 +24,7 @@ fn calls() -> Vec<(&'static str, &'static str, &'static Value)> {
 }
 
 #[actix_rt::test]
-async fn what_is_served_is_what_was_made() {
+async fn the_served_document_is_the_generated_one() {
     let node = Node::start(&[]).await;
     assert_eq!(&node.get("/v1/openapi.json").await.json(), document());
 }
@@ -71,13 +71,13 @@ fn every_call_says_whether_it_needs_a_key_and_what_happens_without() {
     assert_eq!(document()["security"], serde_json::json!([{"key": []}]));
 }
 
-/// Each path takes the methods that are in the document, and answers the others 405 with those.
+/// Each path accepts the documented methods, and responds to the others with 405 and a list of them.
 #[actix_rt::test]
-async fn paths_take_what_the_document_says() {
-    // The stream of activity has no end; where nobody may watch, it is refused instead.
+async fn paths_accept_the_documented_methods() {
+    // The activity stream never ends; without permitted subscribers it is refused instead.
     let node = Node::start(&[("POSTHASTE_ACTIVITY__SUBSCRIBERS_MAX", "0")]).await;
     for path in document()["paths"].as_object().expect("paths").keys() {
-        // `templates/check` is also a template's own path, and so are those of triggers.
+        // `templates/check` also matches a template's own path, and likewise for triggers.
         let also = |own: &str| {
             ["check", "explain"]
                 .iter()

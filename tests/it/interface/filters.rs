@@ -1,4 +1,4 @@
-//! Filters over HTTP: what is refused and warned of, `check`, `explain`, and what `test` says.
+//! Filters over HTTP: refusals and warnings, `check`, `explain`, and the result of `test`.
 
 use awc::http::Method;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ fn codes(list: &Value) -> Vec<(&str, &str)> {
 }
 
 #[actix_rt::test]
-async fn a_bad_filter_is_refused_with_its_place() {
+async fn a_bad_filter_is_refused_with_its_position() {
     let node = with_template(&[]).await;
     for (filter, pointer, code) in [
         (json!({"guest": {"name": "Maria"}}), "/where/guest/name", "bad_pattern"),
@@ -58,7 +58,7 @@ async fn saving_warns_of_a_trigger_that_can_never_fire() {
     let saved = node.put(&format!("{TRIGGERS}/t"), &document).await.json();
     assert_eq!(codes(&saved["warnings"]), [("/where/guest/contry", "unknown_path")]);
     assert_eq!(saved["warnings"][0]["suggestion"], "guest.country");
-    // What a PUT answers can be put again.
+    // The response to a PUT is a valid document for the next PUT.
     let again = node.put(&format!("{TRIGGERS}/t"), &saved).await;
     assert_eq!((again.status, again.json()), (200, saved));
     let saved = node.put(&format!("{TRIGGERS}/t"), &trigger(json!({"where": {"guest": {"country": ["PT"]}}}))).await;
@@ -86,13 +86,13 @@ async fn check_judges_and_previews_without_saving() {
     assert_eq!(verdict["preview"], preview);
     asked["data"]["guest"]["country"] = "ES".into();
     assert_eq!(check(asked).await["fires"], false);
-    // Nothing was saved; a saved one is completed.
+    // Nothing was saved. A check of a saved trigger uses its saved parts.
     assert_eq!(node.get(&format!("{TRIGGERS}/check")).await.status, 404);
     assert_eq!(node.put(&format!("{TRIGGERS}/t"), &document).await.status, 201);
     let shown = node.get(&format!("{TRIGGERS}/t")).await.json();
     let verdict = check(shown).await;
     assert_eq!((&verdict["ok"], &verdict["preview"]["headers"]["X-Token"]), (&json!(true), &Value::Null));
-    // Every mistake of a document at once.
+    // All mistakes of a document at once.
     let verdict = check(trigger(json!({"url": "ftp://x", "where": {"a": []}, "evnt": 1, "data": 7}))).await;
     let found = codes(&verdict["errors"]);
     for expected in
@@ -109,7 +109,7 @@ async fn check_judges_and_previews_without_saving() {
 }
 
 #[actix_rt::test]
-async fn explain_says_for_each_trigger_why_an_event_does_not_fire_it() {
+async fn explain_tells_why_an_event_does_not_fire_a_trigger() {
     let node = with_template(&[("POSTHASTE_MATCHING__STEPS_PER_TRIGGER_MAX", "2000")]).await;
     let costly: Vec<Value> = (0..900).map(|n| json!({"numeric": [">", 1_000 + n]})).collect();
     for (id, more) in [
@@ -159,7 +159,7 @@ async fn explain_says_for_each_trigger_why_an_event_does_not_fire_it() {
     }
 }
 
-/// The work of one page is bounded: a page ends before its limit, and the next goes on.
+/// The work of one page is bounded: it ends before its limit, and the next page continues.
 #[actix_rt::test]
 async fn a_page_of_explanations_ends_when_its_steps_are_used_up() {
     let node = with_template(&[("POSTHASTE_MATCHING__STEPS_PER_EVENT_MAX", "50")]).await;
@@ -180,7 +180,7 @@ async fn a_page_of_explanations_ends_when_its_steps_are_used_up() {
 }
 
 #[actix_rt::test]
-async fn filters_that_no_lookup_can_exclude_are_some_at_most() {
+async fn filters_that_no_lookup_can_exclude_are_bounded() {
     let node = with_template(&[("POSTHASTE_MATCHING__UNSELECTIVE_FILTERS_MAX", "2")]).await;
     let absent = trigger(json!({"where": {"guest": {"email": [{"exists": false}]}}}));
     let put = async |id: &str, document: &Value| node.put(&format!("{TRIGGERS}/{id}"), document).await;
@@ -189,7 +189,7 @@ async fn filters_that_no_lookup_can_exclude_are_some_at_most() {
     }
     let refused = put("3", &absent).await;
     assert_eq!(codes(&refused.json()["errors"]), [("/where", "filter_not_selective")]);
-    // Replacing one is no more, and what is disabled, elsewhere or selective costs nothing.
+    // A replacement does not count again; disabled triggers, other accounts and selective filters do not count.
     assert_eq!(put("2", &absent).await.status, 200);
     for (id, more) in [
         ("3", json!({"enabled": false})),
@@ -204,7 +204,7 @@ async fn filters_that_no_lookup_can_exclude_are_some_at_most() {
 }
 
 #[actix_rt::test]
-async fn a_test_says_whether_the_sample_passes_the_filter() {
+async fn a_test_reports_whether_the_sample_passes_the_filter() {
     let node = Node::start(&[]).await;
     let receiver = Receiver::start();
     let filter = json!({"guest": {"country": ["XX"]}});

@@ -1,5 +1,5 @@
-//! What is too much: bodies of a hundred megabytes, bodies that never end, more events than there is
-//! room for. Each has its answer, takes nothing, and the next request is served.
+//! Too large requests: bodies of a hundred megabytes, bodies that never end, more events than may be in flight. Each
+//! gets its response, no event of it is accepted, and the next request is served.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -11,8 +11,8 @@ use crate::support::{Behaviour, DEADLINE, Node, Receiver, json_template};
 
 const HUNDRED_MEGABYTES: usize = 100 << 20;
 
-/// Writes a request's head and then what `body` makes, as a sender that does not look at what comes
-/// back until it is done or can't go on; says the answer's status and code.
+/// Writes a request's head and then its body, like a sender that reads the response only when it is done or can't
+/// continue; returns the response's status and code.
 fn send(address: SocketAddr, head: &str, body: impl FnOnce(&mut TcpStream)) -> (u16, String) {
     let mut stream = TcpStream::connect(address).expect("a node");
     stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
@@ -21,7 +21,7 @@ fn send(address: SocketAddr, head: &str, body: impl FnOnce(&mut TcpStream)) -> (
     body(&mut stream);
     let mut answer = Vec::new();
     let mut chunk = [0; 4_096];
-    // Until the whole problem document is there: a kept connection does not end.
+    // Until the problem document is complete: a kept connection does not end.
     while !answer.ends_with(b"}") {
         match stream.read(&mut chunk) {
             Ok(0) | Err(_) => break,
@@ -35,7 +35,7 @@ fn send(address: SocketAddr, head: &str, body: impl FnOnce(&mut TcpStream)) -> (
     (status.unwrap_or_else(|| panic!("no status in {answer:?}")), code.to_owned())
 }
 
-/// A hundred megabytes, or as much of it as is taken.
+/// A hundred megabytes, or as much as the node reads.
 fn pour(stream: &mut TcpStream, chunked: bool) {
     let megabyte = vec![b' '; 1 << 20];
     for _ in 0..HUNDRED_MEGABYTES >> 20 {
@@ -47,7 +47,7 @@ fn pour(stream: &mut TcpStream, chunked: bool) {
 }
 
 #[actix_rt::test]
-async fn a_body_of_a_hundred_megabytes_is_refused_however_it_comes() {
+async fn a_body_of_a_hundred_megabytes_is_refused() {
     let (node, receiver) = (Node::start(&[]).await, Receiver::start());
     node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
     let address = node.running().address();
@@ -59,7 +59,7 @@ async fn a_body_of_a_hundred_megabytes_is_refused_however_it_comes() {
             assert_eq!(sent.await.expect("sent"), (413, "body_too_large".to_owned()), "{path} {framing}");
         }
     }
-    // One that waits to be asked for its body hears the refusal without having sent any.
+    // A client that waits for `100 Continue` gets the refusal before it sends its body.
     let head = format!("POST /v1/events HTTP/1.1\r\n{declared}\r\nexpect: 100-continue");
     let sent = tokio::task::spawn_blocking(move || send(address, &head, |_| {}));
     assert_eq!(sent.await.expect("sent"), (413, "body_too_large".to_owned()));
@@ -71,7 +71,7 @@ async fn a_body_of_a_hundred_megabytes_is_refused_however_it_comes() {
 }
 
 #[actix_rt::test]
-async fn a_body_that_does_not_arrive_gives_its_connection_back() {
+async fn a_body_that_does_not_arrive_frees_its_connection() {
     let node = Node::start(&[("POSTHASTE_SERVER__BODY_TIMEOUT_MS", "50")]).await;
     let address = node.running().address();
     for path in ["/v1/events", "/v1/accounts/default/templates"] {
@@ -85,9 +85,9 @@ async fn a_body_that_does_not_arrive_gives_its_connection_back() {
     node.fire(json!({"type": "a", "data": {}})).await;
 }
 
-/// Past the bound by itself, a request is accepted where its account has nothing outstanding: trying again helps.
+/// A request that alone exceeds the bound is accepted once its account has nothing in flight.
 #[actix_rt::test]
-async fn a_request_past_the_bound_waits_for_its_account_to_have_nothing_outstanding() {
+async fn a_request_over_the_bound_is_accepted_once_nothing_is_in_flight() {
     let (node, receiver) = (
         Node::start(&[
             ("POSTHASTE_INGEST__EVENTS_IN_FLIGHT_MAX", "2"),
@@ -142,9 +142,9 @@ async fn all_bodies_together_have_a_bound() {
     node.fire(event).await;
 }
 
-/// A client that says nothing, or half of a head, or nothing more, does not keep its connection.
+/// A client that is silent, or stops within a head, does not keep its connection.
 #[actix_rt::test]
-async fn silent_clients_are_let_go() {
+async fn silent_clients_are_disconnected() {
     let (head, idle) = ("POSTHASTE_SERVER__HEAD_TIMEOUT_MS", "POSTHASTE_SERVER__KEEP_ALIVE_MS");
     for (setting, said) in
         [(head, ""), (head, "GET /healthz HTTP/1.1\r\nhost"), (idle, "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")]
@@ -153,7 +153,7 @@ async fn silent_clients_are_let_go() {
         let address = node.running().address();
         let ended = tokio::task::spawn_blocking(move || {
             let mut stream = TcpStream::connect(address).expect("a node");
-            // Sooner than the server would do it unasked.
+            // Earlier than the server would do it by default.
             stream.set_read_timeout(Some(Duration::from_secs(4))).expect("a deadline");
             stream.write_all(said.as_bytes()).expect("sent");
             let mut answer = Vec::new();

@@ -1,6 +1,5 @@
-//! The metrics, by Prometheus' rules for its text format and for names (as `promtool check metrics`
-//! holds them): every series has a help and a type, counters end in `_total` and nothing else does,
-//! units are base units and stand last.
+//! The metrics follow Prometheus' rules for its text format and for names (like `promtool check metrics`): every series
+//! has a help text and a type, only counters end in `_total`, and names end in base units.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{Node, Receiver, json_template};
 
-/// What the operator is promised.
+/// The documented metrics.
 const PROMISED: [&str; 17] = [
     "posthaste_events_accepted_total",
     "posthaste_events_rejected_total{code=\"malformed_body\"}",
@@ -30,7 +29,7 @@ const PROMISED: [&str; 17] = [
 ];
 
 #[actix_rt::test]
-async fn names_and_format_keep_to_the_rules() {
+async fn names_and_format_follow_the_rules() {
     let node = Node::start(&[]).await;
     let reply = node.get("/metrics").await;
     assert_eq!(reply.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
@@ -69,7 +68,7 @@ async fn names_and_format_keep_to_the_rules() {
     }
 }
 
-/// Follows one event and one bad one through every counter.
+/// Follows one valid and one invalid event through every counter.
 #[actix_rt::test]
 async fn each_step_is_counted_once() {
     let (node, receiver) = (Node::start(&[]).await, Receiver::start());

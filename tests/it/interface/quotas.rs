@@ -1,4 +1,4 @@
-//! What one account may keep, and how much of it one response holds.
+//! What one account may store, and how much one response holds.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ fn trigger(more: Value) -> Value {
     trigger
 }
 
-/// The same through an embedded store and through Redis.
+/// The same checks with an embedded store and with Redis.
 async fn an_account_keeps_so_much(node: &Node) {
     let of = |account: &str, what: &str| format!("/v1/accounts/{account}/{what}");
     let put = |account: &str, what: &str, document: Value| {
@@ -35,11 +35,11 @@ async fn an_account_keeps_so_much(node: &Node) {
     assert!(refused.json()["detail"].as_str().is_some_and(|detail| detail.contains("quota of 3 triggers")));
     let refused = node.post(&of("a", "triggers"), &trigger(json!({}))).await;
     assert_eq!(refused.problem(), (409, "quota_exceeded".to_owned()));
-    // What is there can be replaced; what goes makes room.
+    // At the quota a record can be replaced, and a deletion makes room.
     assert_eq!(put("a", "triggers/3", trigger(json!({"enabled": false}))).await.status, 200);
     assert_eq!(node.delete(&of("a", "triggers/3")).await.status, 204);
     assert_eq!(put("a", "triggers/4", trigger(json!({}))).await.status, 201);
-    // Another account has quotas of its own, in bytes too.
+    // Another account has its own quotas, in bytes too.
     let text = |bytes: usize| json!({"format": "text", "body": "x".repeat(bytes)});
     assert_eq!(put("b", "templates/w", text(1_000)).await.status, 201);
     assert_eq!(put("b", "templates/v", text(1_000)).await.problem(), (409, "quota_exceeded".to_owned()));
@@ -48,7 +48,7 @@ async fn an_account_keeps_so_much(node: &Node) {
     assert_eq!(put("b", "templates/w", text(10)).await.status, 200);
     assert_eq!(put("b", "templates/v", text(1_000)).await.status, 201);
     assert_eq!(put("b", "templates/u", text(1)).await.problem(), (409, "quota_exceeded".to_owned()));
-    // A filter is judged before anything is made of it.
+    // A filter's size is checked before it is compiled.
     let long = trigger(json!({"where": {"a": ["x".repeat(200)]}}));
     let refused = put("a", "triggers/1", long).await;
     assert_eq!(refused.status, 422);
@@ -67,12 +67,12 @@ async fn an_account_keeps_so_much_in_redis() {
     let url = server.url();
     let node = Node::start(&[&NARROW[..], &[("POSTHASTE_STORE__URL", url.as_str())]].concat()).await;
     an_account_keeps_so_much(&node).await;
-    // Other programs that use the script are held to the quotas too.
+    // Writes of other programs through the script respect the quotas too.
     let document = json!({"id": "5", "event": "*", "template": "w", "url": "https://example.com/"}).to_string();
     let script =
         ["--eval", "src/store/redis/write.lua", "{posthaste}:meta", ",", "put", "trigger", "a", "5", &document];
     assert_eq!(server.cli(&script), "over_quota\ntriggers\n3");
-    // One whose filter is too large is stored, reported once, and fires nothing.
+    // A trigger whose filter is too large is stored, reported once, and fires nothing.
     let filter = json!({"a": ["x".repeat(200)]});
     let document = json!({"id": "t", "event": "*", "template": "w", "url": "https://example.com/", "where": filter});
     let document = document.to_string();
@@ -133,7 +133,7 @@ async fn of_many_rejected_events_a_hundred_are_listed() {
     assert_eq!(receipt["rejected"][99]["index"], 99);
     assert_eq!(receipt["rejected_more"], json!({"missing_member": 1, "wrong_type": 50}));
     assert_eq!(node.metric("posthaste_events_rejected_total{code=\"wrong_type\"}").await, 250_150.0);
-    // A hundred need no more.
+    // Up to a hundred, all are listed.
     let reply = node.post("/v1/events", &json!(bad(100))).await;
     assert_eq!(
         (reply.json()["rejected"].as_array().map(Vec::len), &reply.json()["rejected_more"]),

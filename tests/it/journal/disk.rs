@@ -1,4 +1,4 @@
-//! Bounds and faults of the real disk.
+//! Bounds and errors of the real disk.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use super::{Counter, wait, wait_until_settled};
 use crate::cli::serve::{metric, serve, set_up};
 use crate::cli::{call, home};
 
-/// A dead destination fills its account's share: that account gets 429, another goes on.
+/// A dead destination fills its account's share: that account gets 429, another continues.
 #[test]
-fn past_its_share_an_account_is_refused_and_no_other() {
+fn only_the_account_over_its_share_is_refused() {
     let (home, dead, fast) = (home(), Counter::start(Duration::ZERO), Counter::start(Duration::ZERO));
     dead.silence(true);
     let settings =
@@ -45,20 +45,20 @@ fn past_its_share_an_account_is_refused_and_no_other() {
     assert_eq!(post("filler", 1_000, 8_000).0, 202);
 }
 
-/// The journal's folder can't take a new file: events get 503 and `/readyz` too, and it goes on by itself.
+/// The journal's folder can't take a new file: events and `/readyz` get 503 until it can.
 #[test]
-fn while_no_segment_can_be_made_events_are_refused_and_then_it_goes_on_by_itself() {
+fn without_a_new_segment_events_are_refused_until_it_can_be_created() {
     let (home, receiver) = (home(), Counter::start(Duration::ZERO));
     let (running, address) =
         serve(&home, &[("POSTHASTE_JOURNAL__BYTES_MAX", "1048576"), ("POSTHASTE_LOG__FORMAT", "json")]);
     set_up(&address, "t", &receiver.url());
-    // A name that is taken can't be made: the same as any other reason why a file can't.
+    // A file whose name is in use can't be created, like for any other reason.
     let folder = home.path().join("data/posthaste.redb.journal");
-    // From the last on: where one is in the way, so are all behind it.
+    // From the last number on: if one name is in use, all later ones are too.
     let in_the_way: Vec<_> = (1..400_u64)
         .rev()
         .flat_map(|number| ["accepted", "begun"].map(|kind| folder.join(format!("{number:016x}.{kind}"))))
-        // Those that exist, or are made meanwhile, are the journal's own.
+        // Existing files, or those that are created meanwhile, belong to the journal.
         .filter(|path| std::fs::create_dir(path).is_ok())
         .collect();
     let mut accepted = 0;

@@ -1,5 +1,5 @@
-//! `kill -9` under load: every event that was answered 202 is attempted once, but for attempts under way at the kill,
-//! which are attempted once at most.
+//! `kill -9` under load: every event with a 202 response is attempted once; attempts in flight at the kill are made at
+//! most once.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -9,20 +9,20 @@ use super::{Counter, kill, post, wait_until_settled};
 use crate::cli::home;
 use crate::cli::serve::{launch, serve, set_up};
 
-/// Attempts under way to one destination.
+/// Attempts in flight to one destination.
 const CONNECTIONS: usize = 2;
 
 /// How the process is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Kill,
-    /// It is stopped first, so that nothing of it runs when the kill comes.
+    /// Paused first, so that nothing of it runs at the kill.
     PausedKill,
-    /// By itself, between the record that an attempt begins and its first byte.
+    /// Ended by itself, between the record of an attempt and its first byte.
     AfterBegun,
 }
 
-/// A fixed sequence of numbers that look random.
+/// A fixed sequence of pseudo-random numbers.
 struct Random(u64);
 
 impl Random {
@@ -51,7 +51,7 @@ fn drill(kills: usize, ends: &[End], more: &[(&str, &str)], seed: u64) {
             own.push(("POSTHASTE_DRILL_END_AFTER_BEGUN", at_text.as_str()));
         }
         let running = launch(&home, &own);
-        // One that ends by itself may do so while it sends what the run before left.
+        // A process that ends itself may do so while it sends the deliveries of the previous run.
         let Some(address) = running.line_or_end("listening on http://") else {
             running.end();
             continue;
@@ -70,7 +70,7 @@ fn drill(kills: usize, ends: &[End], more: &[(&str, &str)], seed: u64) {
                         let id = format!("{number}-{producer}-{event}");
                         match post(&address, &id) {
                             Ok(202) => drop(accepted.lock().expect("whole").insert(id)),
-                            // It is gone, or full: both are told, and nothing was promised.
+                            // It has ended or is full: no 202, so nothing was promised.
                             _ => return,
                         }
                     }
@@ -114,11 +114,11 @@ fn no_accepted_event_is_lost_by_twenty_kills() {
 }
 
 #[test]
-fn nor_where_each_is_synced() {
+fn no_accepted_event_is_lost_with_power() {
     drill(6, &[End::Kill, End::PausedKill, End::AfterBegun], &[("POSTHASTE_STORE__SURVIVES", "power")], 2);
 }
 
-/// The long one, for `scripts/kills`: 200 kills, with the seed that the script says.
+/// The long version for `scripts/kills`: 200 kills, with the script's seed.
 #[test]
 #[ignore = "takes minutes; scripts/kills runs it"]
 fn no_accepted_event_is_lost_by_two_hundred_kills() {

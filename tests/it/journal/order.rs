@@ -1,4 +1,4 @@
-//! What comes before what: the disk before the response, and before the first byte of a POST.
+//! The order of steps: the disk before the response, and before the first byte of a POST.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::cli::{call, home};
 
 const EVENTS: usize = 12;
 
-/// What stands behind the headers of all segments of a kind.
+/// The bytes after the headers of all segments of a kind.
 fn records(home: &Path, kind: &str) -> Vec<u8> {
     let segments = fs::read_dir(home.join("data/posthaste.redb.journal")).expect("the journal");
     let segments = segments.map(|entry| entry.expect("an entry").path());
@@ -23,7 +23,7 @@ fn holds(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
-/// Posts each event on a thread of its own, which ends with the response.
+/// Posts each event on its own thread, which ends with the response.
 fn produce(address: &str) -> Vec<JoinHandle<std::io::Result<u16>>> {
     let produce = |number: usize| {
         let address = address.to_owned();
@@ -37,9 +37,9 @@ fn all_are_written(home: &Path) -> bool {
     (0..EVENTS).all(|number| holds(&accepted, &format!("event {number}.")))
 }
 
-/// With `power`, while the disk confirms nothing: records are written, and nobody hears of it.
+/// With `power`, while the disk confirms nothing: records are written, and no response is sent.
 #[test]
-fn where_nothing_is_synced_nobody_is_answered_and_nothing_is_sent() {
+fn without_a_sync_no_response_and_no_delivery_is_sent() {
     let (home, receiver) = (home(), Counter::start(Duration::ZERO));
     let hold = home.path().join("hold");
     let settings = [
@@ -65,7 +65,7 @@ fn where_nothing_is_synced_nobody_is_answered_and_nothing_is_sent() {
     assert!(receiver.arrived().values().all(|times| *times == 1));
 }
 
-/// With `process`, while the record that attempts begin is not written.
+/// With `process`, while the begun record is not written.
 #[test]
 fn nothing_is_sent_before_its_record_is_written() {
     let (home, receiver) = (home(), Counter::start(Duration::ZERO));

@@ -1,4 +1,4 @@
-//! What a start makes of what the run before left.
+//! What a start does with the deliveries of the previous run.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn dropped(address: &str, reason: &str) -> f64 {
     metric(address, &format!("posthaste_dropped_total{{reason=\"{reason}\"}}"))
 }
 
-/// Five events to a silent receiver with one connection: one is being attempted, four wait.
+/// Five events to a silent receiver with one connection: one attempt is in flight, four are queued.
 fn four_waiting(home: &tempfile::TempDir, receiver: &Counter, more: &[(&str, &str)]) -> crate::cli::Running {
     receiver.silence(true);
     let settings: Vec<_> = std::iter::once(ONE).chain(more.iter().copied()).collect();
@@ -28,7 +28,7 @@ fn four_waiting(home: &tempfile::TempDir, receiver: &Counter, more: &[(&str, &st
 }
 
 #[test]
-fn a_trigger_that_was_removed_disabled_or_moved_drops_what_it_had_fired() {
+fn a_removed_disabled_or_moved_trigger_drops_its_deliveries() {
     let (home, receiver, elsewhere) = (home(), Counter::start(Duration::ZERO), Counter::start(Duration::ZERO));
     let (running, address) = serve(&home, &[ONE]);
     receiver.silence(true);
@@ -51,7 +51,7 @@ fn a_trigger_that_was_removed_disabled_or_moved_drops_what_it_had_fired() {
     receiver.silence(false);
     let (_running, address) = serve(&home, &[ONE]);
     wait_until_settled(&address);
-    // One of the twelve was under way.
+    // One of the twelve was in flight.
     let (sent, changed) =
         (metric(&address, "posthaste_attempts_total{outcome=\"delivered\"}"), dropped(&address, "trigger_changed"));
     assert_eq!(sent + changed, 11.0, "{sent} {changed}");
@@ -60,11 +60,11 @@ fn a_trigger_that_was_removed_disabled_or_moved_drops_what_it_had_fired() {
 }
 
 #[test]
-fn it_is_rendered_with_the_template_as_it_is_then() {
+fn a_recovered_delivery_is_rendered_with_the_current_template() {
     let (home, receiver) = (home(), Counter::start(Duration::ZERO));
     let running = four_waiting(&home, &receiver, &[]);
     kill(running);
-    // Changed while nothing sends.
+    // Changed while nothing is sent.
     receiver.silence(true);
     let (running, address) = serve(&home, &[ONE]);
     let template = json!({"format": "json", "body": "{\"id\":\"new {{event.id}}\"}"});
@@ -80,7 +80,7 @@ fn it_is_rendered_with_the_template_as_it_is_then() {
 }
 
 #[test]
-fn what_is_too_old_is_dropped_as_expired() {
+fn a_delivery_that_is_too_old_is_dropped_as_expired() {
     let (home, receiver) = (home(), Counter::start(Duration::ZERO));
     let running = four_waiting(&home, &receiver, &[]);
     kill(running);
@@ -93,15 +93,15 @@ fn what_is_too_old_is_dropped_as_expired() {
     assert!(receiver.arrived().len() <= 1);
 }
 
-/// One destination does not answer, and attempts that wait for it take as long as they may.
+/// A destination does not respond, and attempts to it take the longest permitted time.
 #[test]
-fn what_waits_too_long_is_dropped_also_where_no_attempt_ends() {
+fn a_delivery_expires_also_while_no_attempt_ends() {
     let (home, receiver) = (home(), Counter::start(Duration::ZERO));
     receiver.silence(true);
     let settings = [ONE, ("POSTHASTE_DISPATCH__ATTEMPT_TIMEOUT_MS", "300000"), ("POSTHASTE_JOURNAL__AGE_MAX_S", "1")];
     let (_running, address) = serve(&home, &settings);
     set_up(&address, "t", &receiver.url());
-    // Those over their trigger's rate wait elsewhere.
+    // Deliveries over their trigger's rate wait elsewhere.
     let rated = json!({"event": "*", "template": "t", "url": receiver.url(), "rate_per_s": 1});
     let head = "PUT /v1/accounts/default/triggers/rated HTTP/1.1\r\ncontent-type: application/json";
     assert!(call(&address, head, rated.to_string().as_bytes()).expect("an answer").0 < 300);
@@ -114,9 +114,9 @@ fn what_waits_too_long_is_dropped_also_where_no_attempt_ends() {
     receiver.silence(false);
 }
 
-/// Forty deliveries for a destination that is down, of which the account may hold about ten at a time.
+/// Forty deliveries to a dead destination, of which the account may hold about ten at a time.
 #[test]
-fn a_destination_that_is_down_keeps_no_node_from_getting_ready() {
+fn a_dead_destination_does_not_delay_readiness() {
     let (home, down, other) = (home(), Counter::start(Duration::ZERO), Counter::start(Duration::ZERO));
     down.silence(true);
     let (running, address) = serve(&home, &[ONE]);
@@ -125,7 +125,7 @@ fn a_destination_that_is_down_keeps_no_node_from_getting_ready() {
         assert_eq!(post(&address, &id.to_string()).expect("an answer"), 202);
     }
     kill(running);
-    // The rate is that of new events.
+    // The rate is meant for new events only.
     let bounds = [
         ("POSTHASTE_INGEST__DELIVERIES_IN_FLIGHT_MAX", "10"),
         ("POSTHASTE_INGEST__RATE_PER_ACCOUNT_S", "1"),
@@ -146,14 +146,14 @@ fn a_destination_that_is_down_keeps_no_node_from_getting_ready() {
     assert_eq!(call(&address, head, event.as_bytes()).expect("an answer").0, 202);
     other.wait_for(1);
     down.silence(false);
-    // One was being attempted at the kill.
+    // One attempt was in flight at the kill.
     down.wait_for(39);
     wait_until_settled(&address);
     assert!(down.arrived().values().all(|times| *times == 1), "{:?}", down.arrived());
 }
 
 #[test]
-fn what_the_drain_could_not_send_is_sent_after_the_next_start() {
+fn deliveries_left_by_the_drain_are_sent_after_the_next_start() {
     for (survives, kept) in [("process", 4), ("power", 4), ("stop", 0)] {
         let (home, receiver) = (home(), Counter::start(Duration::ZERO));
         let more = [("POSTHASTE_STORE__SURVIVES", survives), ("POSTHASTE_DISPATCH__DRAIN_MS", "1")];
@@ -175,10 +175,10 @@ fn what_the_drain_could_not_send_is_sent_after_the_next_start() {
 }
 
 #[test]
-fn after_another_boot_what_was_not_settled_is_dropped_and_told_once() {
+fn after_a_reboot_unsettled_deliveries_are_dropped_and_reported_once() {
     let (home, receiver) = (home(), Counter::start(Duration::ZERO));
     kill(four_waiting(&home, &receiver, &[]));
-    // As if the machine had started anew: the boot id in each header is another one, under a sound checksum.
+    // Simulates a reboot: each header has another boot id, with a valid checksum.
     let folder = home.path().join("data/posthaste.redb.journal");
     for entry in std::fs::read_dir(folder).expect("the journal") {
         let path = entry.expect("an entry").path();
@@ -199,7 +199,7 @@ fn after_another_boot_what_was_not_settled_is_dropped_and_told_once() {
     assert!(receiver.arrived().len() <= 2, "{:?}", receiver.arrived());
     running.signal("TERM");
     let (_, _, log) = running.end();
-    let told = log.iter().filter(|line| line.contains("started anew") && line.contains("deliveries=4")).count();
+    let told = log.iter().filter(|line| line.contains("was restarted since") && line.contains("deliveries=4")).count();
     assert_eq!(told, 1, "{log:#?}");
 }
 
@@ -210,7 +210,7 @@ fn two_processes_on_one_folder_are_refused() {
     let (code, _, stderr) = crate::cli::run(&home, &["serve"], &[("POSTHASTE_SERVER__LISTEN", "127.0.0.1:0")]);
     assert_eq!(code, 1);
     assert!(stderr.contains("open in another process"), "{stderr}");
-    // Also where only the journal is the same.
+    // Also if only the journal is the same.
     let journal = home.path().join("data/posthaste.redb.journal/lock");
     let lock = std::fs::File::open(journal).expect("the lock");
     assert!(lock.try_lock().is_err());

@@ -10,7 +10,7 @@ const ASKING: [(&str, &str); 2] = [
 ];
 
 #[actix_rt::test]
-async fn a_receiver_is_asked_once_and_what_it_says_counts() {
+async fn a_receiver_is_asked_once_and_its_response_counts() {
     for (fields, reason) in [
         ("webhook-allowed-origin: events.example.com\r\nwebhook-allowed-rate: *\r\n", None),
         ("WebHook-Allowed-Origin: *\r\n", None),
@@ -38,9 +38,9 @@ async fn a_receiver_is_asked_once_and_what_it_says_counts() {
     }
 }
 
-/// A rate of 600 a minute is ten a second.
+/// A rate of 600 per minute is ten per second.
 #[actix_rt::test]
-async fn the_rate_that_a_receiver_allows_is_kept_to() {
+async fn the_rate_that_a_receiver_allows_is_respected() {
     let (port, _seen) = receiver(|_| {
         "HTTP/1.1 200 OK\r\nwebhook-allowed-origin: *\r\nwebhook-allowed-rate: 600\r\ncontent-length: 0\r\n\r\n"
             .to_owned()

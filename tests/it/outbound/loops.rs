@@ -4,7 +4,7 @@ use serde_json::json;
 use crate::support::{Node, Receiver, json_template};
 
 #[actix_rt::test]
-async fn hops_are_carried_on_and_end_at_eight() {
+async fn hops_are_counted_and_end_at_eight() {
     let (node, receiver) = (Node::start(&[]).await, Receiver::start());
     node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
     let event = json!({"type": "a", "data": {}}).to_string();
@@ -46,7 +46,7 @@ async fn a_loop_through_another_node_ends() {
     }
     one.fire(json!({"type": "first", "data": {}})).await;
     two.wait_for_metric("posthaste_attempts_total{outcome=\"server_error\"}", 1.0).await;
-    // Each attempt ends when its receiver has handed the event on, so the last response is not the last outcome.
+    // An attempt ends after its receiver has passed the event on, so the last response is not the last outcome.
     let delivered = "posthaste_attempts_total{outcome=\"delivered\"}";
     one.wait_for_metric(delivered, 4.0).await;
     two.wait_for_metric(delivered, 3.0).await;

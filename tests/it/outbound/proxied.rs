@@ -61,7 +61,7 @@ async fn every_connection_goes_through_the_proxy() {
     let seen = seen.lock().expect("whole").clone();
     assert_eq!(seen.len(), 3, "a tunnel is used again");
     assert_eq!(seen[0][0], "connect receiver.example:8080 http/1.1");
-    // Of user:p@ss; the head is noted in lower case.
+    // Of `user:p@ss`; the head was converted to lower case.
     assert_eq!(field(&seen[0], "proxy-authorization"), Some("basic dxnlcjpwqhnz"));
     let inside = json!({"event": "*", "template": "t", "url": "http://10.0.0.1/"});
     let reply = node.put("/v1/accounts/default/triggers/t", &inside).await;

@@ -2,9 +2,9 @@ use serde_json::json;
 
 use crate::support::{Node, Receiver, json_template};
 
-/// A trigger that the operator's settings of yesterday allowed is read, reported, and fires nothing.
+/// A trigger that earlier settings of the operator allowed is read, reported, and fires nothing.
 #[actix_rt::test]
-async fn what_breaks_a_stricter_rule_loads_and_does_not_fire() {
+async fn a_trigger_that_breaks_a_stricter_rule_loads_and_does_not_fire() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = format!("file:{}", folder.path().join("s.redb").display());
     let receiver = Receiver::start();

@@ -5,7 +5,7 @@ use crate::support::{Node, Receiver, json_template};
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const TRIGGER: &str = "/v1/accounts/default/triggers/t";
 
-/// The signatures of the next delivery, each judged by the official library with one of the keys.
+/// The signatures of the next delivery, each checked by the official library with one of the keys.
 async fn signers(node: &Node, receiver: &Receiver, keys: &[&str]) -> Vec<bool> {
     let before = receiver.received().len();
     node.fire(json!({"type": "a", "data": {}})).await;
@@ -21,7 +21,7 @@ async fn signers(node: &Node, receiver: &Receiver, keys: &[&str]) -> Vec<bool> {
 }
 
 #[actix_rt::test]
-async fn a_rotation_signs_with_both_until_the_old_one_ends() {
+async fn a_rotation_signs_with_both_until_the_old_one_expires() {
     let (node, receiver) = (Node::start(&[]).await, Receiver::start());
     let trigger = json!({"event": "*", "url": receiver.url("/"), "secret": SECRET, "headers": {"X-Token": "t"}});
     node.set_up("t", &json_template(), trigger).await;

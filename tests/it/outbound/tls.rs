@@ -1,4 +1,4 @@
-//! TLS with certificates of an authority of the test's own.
+//! TLS with certificates of the test's own authority.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -15,7 +15,7 @@ use std::io::{BufReader, Read as _, Write as _};
 use super::{field, head};
 use crate::support::{Node, json_template, run};
 
-/// An authority, a certificate of it for this machine, and one for the node.
+/// An authority, its certificate for this machine, and one for the node.
 fn make_certificates(folder: &Path) {
     let openssl = |words: &str| run(Command::new("openssl").args(words.split(' ')).current_dir(folder));
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
@@ -30,7 +30,7 @@ fn make_certificates(folder: &Path) {
     std::fs::write(folder.join("own.pem"), both.concat()).expect("written");
 }
 
-/// A receiver that speaks TLS in this version, and may ask for a certificate.
+/// A receiver that accepts this version of TLS and may request a certificate.
 fn receiver(folder: &Path, version: &'static SupportedProtocolVersion, asks: bool) -> u16 {
     let pem = |name: &str| CertificateDer::from_pem_file(folder.join(name)).expect("a certificate");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -70,7 +70,7 @@ fn receiver(folder: &Path, version: &'static SupportedProtocolVersion, asks: boo
 }
 
 #[actix_rt::test]
-async fn who_is_trusted_and_who_is_asked_for_a_certificate() {
+async fn authorities_and_client_certificates() {
     let folder = tempfile::tempdir().expect("a folder");
     make_certificates(folder.path());
     let file = |name: &str| folder.path().join(name).display().to_string();

@@ -1,5 +1,5 @@
-//! A saved template is compiled once, before any lock; on nodes that follow, beside the thread that applies changes,
-//! and in order.
+//! A saved template is compiled once, before any lock; on following nodes, outside the thread that applies changes, and
+//! in order.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ use serde_json::json;
 use super::{account, in_file, in_memory, in_redis, save, settings, template};
 use crate::support::DEADLINE;
 
-/// Counts what is compiled and remembers what is applied. A template named `slow` is compiled when the test says so.
+/// Counts compilations and records applied changes. The template `slow` is compiled when the test allows it.
 struct Compiler {
     compiled: Mutex<Vec<String>>,
     applied: Mutex<Vec<(String, bool)>>,
@@ -41,7 +41,7 @@ impl Compiler {
         self.compiled.lock().expect("a lock").clone()
     }
 
-    /// Which templates were applied, and whether with something to render.
+    /// Which templates were applied, and whether they are usable.
     fn applied(&self) -> Vec<(String, bool)> {
         self.applied.lock().expect("a lock").clone()
     }
@@ -132,7 +132,7 @@ async fn a_follower_compiles_beside_its_calls_and_in_order() {
     let slow = Template::from_json(slow).expect("a template");
     let put = one.put_compiled(Some(&acme), &slow, compile(&slow), Precondition::None).await;
     put.expect("written");
-    // The other node is compiling it, and serves calls meanwhile.
+    // The other node is compiling it, and handles calls meanwhile.
     tokio::task::spawn_blocking(move || has_started.recv_timeout(DEADLINE)).await.expect("no panic").expect("started");
     save(&one, &acme, &template("after")).await;
     let found = tokio::time::timeout(DEADLINE, two.get::<Template>(Some(&acme), "after")).await;

@@ -1,5 +1,4 @@
-//! What stands in a store's place and is none, or no sound one: each gets a clear error and is
-//! left as it is, to the byte.
+//! Files that are not a store, or a damaged one: each gets a clear error and is not changed by a single byte.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -48,7 +47,7 @@ async fn fill(store: &Store, triggers: usize) {
 }
 
 #[tokio::test]
-async fn files_of_something_else_are_refused() {
+async fn other_files_are_refused() {
     let folder = folder();
     let path = folder.path().join("x");
     for content in [&b"x"[..], b"redb", b"hello\n", &[0; 100_000], b"SQLite format 3\0", &[0xFF; 9]] {
@@ -113,8 +112,8 @@ async fn a_truncated_store_is_refused() {
     open(&path).await.expect("whole again");
 }
 
-/// Every damage is either found, and the file left as it is, or lies where nothing is kept: never a
-/// panic, never a store that lacks something.
+/// Each damage is either detected, and the file not changed, or is in an unused part: never a panic, and never a store
+/// with missing records.
 #[tokio::test]
 async fn a_damaged_store_is_refused_or_complete() {
     let folder = folder();
@@ -126,7 +125,7 @@ async fn a_damaged_store_is_refused_or_complete() {
     let closed = fs::read(&path).expect("its bytes");
     let copy = folder.path().join("copy.redb");
     for (name, whole) in [("crashed", &crashed), ("closed", &closed)] {
-        // All of the header's first bytes, then places all over the part that was written.
+        // All of the header's first bytes, then positions throughout the written part.
         let used = whole.iter().rposition(|byte| *byte != 0).expect("bytes");
         let places = (0..360).step_by(3).chain((360..used).step_by(used / 120));
         let mut found = 0;
@@ -151,9 +150,9 @@ async fn a_damaged_store_is_refused_or_complete() {
     }
 }
 
-/// What a killed process leaves needs a repair, and is no damage.
+/// A killed process leaves a store that needs a repair, which is not damage.
 #[tokio::test]
-async fn a_store_that_was_not_closed_opens_with_all_that_was_answered() {
+async fn a_store_that_was_not_closed_opens_with_all_confirmed_writes() {
     let folder = folder();
     let path = folder.path().join("store.redb");
     let copy = folder.path().join("copy.redb");
@@ -180,7 +179,7 @@ async fn a_store_that_is_open_is_refused() {
 }
 
 #[tokio::test]
-async fn a_place_that_cannot_hold_a_file_is_named() {
+async fn an_unusable_path_is_reported() {
     let folder = folder();
     let error = open(folder.path()).await.map(drop).expect_err("refused");
     assert!(matches!(error, OpenError::NotAFile(_)), "{error}");
@@ -200,11 +199,11 @@ async fn a_place_that_cannot_hold_a_file_is_named() {
 }
 
 #[tokio::test]
-async fn a_file_without_permission_is_named() {
+async fn a_file_without_permission_is_reported() {
     let folder = folder();
     let path = filled(folder.path(), 1).await;
     fs::set_permissions(&path, Permissions::from_mode(0o400)).expect("set");
-    // Some may write whatever the mode says, and so may the store.
+    // Some users may write whatever the mode is, and so may the store.
     if fs::OpenOptions::new().write(true).open(&path).is_err() {
         let error = refused(&path).await;
         assert!(matches!(error, OpenError::System { .. }), "{error}");
@@ -216,7 +215,7 @@ async fn a_new_store_is_its_owners_and_alone_in_its_folder() {
     let folder = folder();
     let path = folder.path().join("a/b/store.redb");
     let (first, second) = futures_util::join!(open(&path), open(&path));
-    // Both may have made one; one of them has it.
+    // Both may have created one; one of them has it.
     assert!(first.is_ok() != second.is_ok());
     let mode = fs::metadata(&path).expect("a file").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -224,7 +223,7 @@ async fn a_new_store_is_its_owners_and_alone_in_its_folder() {
     assert_eq!(names.count(), 1);
 }
 
-/// A record that can't be read is named and counted; the others live on, and it can be replaced.
+/// An unreadable record is reported and counted; the others stay live, and it can be replaced.
 #[tokio::test]
 async fn a_record_that_cannot_be_read_stops_nothing() {
     type Place<'a> = (u8, &'a str, &'a str);
@@ -261,6 +260,6 @@ async fn a_record_that_cannot_be_read_stops_nothing() {
     put.await.expect("written");
     assert!(get::<Trigger>(&store, Some(&acme), "t1").await.is_some());
     remove::<Trigger>(&store, &acme, "t5").await;
-    assert_eq!(store.unreadable(), 3, "one was written anew, one deleted");
+    assert_eq!(store.unreadable(), 3, "one was written again, one deleted");
     assert!(get::<Template>(&store, Some(&acme), "w").await.is_some());
 }

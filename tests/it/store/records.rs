@@ -1,4 +1,4 @@
-//! Conformance of stores: what is kept, where, in which order, and for how long.
+//! Conformance of stores: which records are kept, in which order, and for how long.
 
 use std::collections::BTreeSet;
 
@@ -65,7 +65,7 @@ pub(super) async fn a_record_is_kept_where_its_kind_belongs(home: Home) {
 pub(super) async fn pages_follow_the_bytes_of_the_ids(home: Home) {
     let (store, _) = home.open().await;
     let (acme, other) = (account("acme"), account("acme-2"));
-    // Every legal kind of character, neighbours in each way of sorting, and the longest name.
+    // Every valid kind of character, neighbours in each order of sorting, and the longest name.
     let longest = "z".repeat(128);
     let names = [
         "a", "B", "b", "a:b", "a@b", "a.b", "a_b", "a~b", "a-b", "a0", "10", "9", "~", "-", ":", "_", "@", ".a", "..a",
@@ -94,7 +94,7 @@ pub(super) async fn pages_follow_the_bytes_of_the_ids(home: Home) {
     for name in names {
         assert!(get::<Template>(&store, Some(&acme), name).await.is_some());
     }
-    // Kinds and accounts are lists of their own.
+    // Each kind and account has its own list.
     assert!(ids::<Trigger>(&store, Some(&acme), None, 9).await.0.is_empty());
     assert!(ids::<Template>(&store, Some(&account("acme-")), None, 9).await.0.is_empty());
 }

@@ -1,5 +1,4 @@
-//! Nodes that share a store in Redis: what one changes is live on all, whatever happens to Redis and
-//! to the way there.
+//! Nodes that share a store in Redis: a change of one is live on all, whatever happens to Redis and to the connections.
 
 mod faults;
 mod going_on;
@@ -25,10 +24,10 @@ use posthaste::telemetry::metrics::Metrics;
 use super::{account, template, trigger};
 use crate::support::{DEADLINE, RedisServer};
 
-/// Kind, account and id, and the record as it is stored.
+/// Kind, account and id, and the stored record.
 type Records = BTreeMap<String, String>;
 
-/// What is live on a node, as far as the store has told it.
+/// What is live on a node, as the store reported it.
 #[derive(Default)]
 struct Mirror(Mutex<Records>);
 
@@ -85,7 +84,7 @@ fn change(records: &mut Records, changes: Vec<Change>) {
     }
 }
 
-/// A node, as far as the store makes one.
+/// The part of a node that the store affects.
 struct Node {
     store: Store,
     mirror: Arc<Mirror>,
@@ -103,7 +102,7 @@ impl Node {
         Self::open(&super::settings(url)).await.expect("a store")
     }
 
-    /// Puts a trigger that can be told from others by its URL; fails where the store does.
+    /// Puts a trigger whose URL identifies it; fails if the store does.
     async fn put(&self, account: &str, id: &str, number: usize) -> Result<(), StoreError> {
         let trigger = trigger(id, "w", &format!("https://h/{number}"));
         self.store.put(Some(&super::account(account)), &trigger, Precondition::None).await.map(drop)
@@ -124,7 +123,7 @@ impl Node {
         self.metric(&format!("posthaste_store_snapshots_total{{reason=\"{reason}\"}}"))
     }
 
-    /// All that the store holds, asked record by record and not from what was told.
+    /// All that the store holds, read record by record.
     async fn stored(&self) -> Records {
         let mut records = Records::new();
         for account in self.store.accounts().await.expect("an answer") {
@@ -152,7 +151,7 @@ impl Node {
     }
 }
 
-/// Waits for a condition that other threads bring about.
+/// Waits for a condition that depends on other threads.
 async fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + DEADLINE;
     while !holds() {
@@ -161,7 +160,7 @@ async fn wait_until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// Waits until all nodes have live what the store holds, and no more.
+/// Waits until all nodes have live exactly what the store holds.
 async fn wait_until_equal(nodes: &[&Node]) -> Records {
     wait_until("all nodes reach the store", || nodes.iter().all(|node| node.store.connected())).await;
     let stored = nodes[0].stored().await;
@@ -169,7 +168,7 @@ async fn wait_until_equal(nodes: &[&Node]) -> Records {
     stored
 }
 
-/// Puts until it is done: for what must be written while Redis comes and goes.
+/// Repeats a put until it succeeds, for writes while Redis is unavailable at times.
 async fn put_at_last(node: &Node, account: &str, id: &str, number: usize) {
     let deadline = Instant::now() + DEADLINE;
     while let Err(error) = node.put(account, id, number).await {
@@ -180,12 +179,12 @@ async fn put_at_last(node: &Node, account: &str, id: &str, number: usize) {
 }
 
 #[tokio::test]
-async fn what_one_node_changes_is_live_on_the_other() {
+async fn a_change_of_one_node_is_live_on_the_other() {
     let server = RedisServer::start();
     let (one, two) = (Node::at(&server.url()).await, Node::at(&server.url()).await);
     one.put_template("a").await;
     for number in 0..300 {
-        // Each of a few records is made, replaced and deleted by either.
+        // Each of a few records is created, replaced and deleted by either node.
         let (writer, id) = (if number % 3 == 0 { &one } else { &two }, format!("t{}", number % 7));
         let written = writer.put("a", &id, number).await;
         written.expect("written");
@@ -228,7 +227,7 @@ async fn a_thousand_changes_in_a_second_are_live_within_moments() {
     let answered = Instant::now();
     let stored = wait_until_equal(&[&one, &two]).await;
     assert_eq!(stored.len(), 501);
-    // scripts/bench measures; here a machine may be busy with other tests.
+    // `scripts/bench` measures this; here the machine may be busy with other tests.
     assert!(answered.elapsed() < Duration::from_secs(2), "{:?}", answered.elapsed());
     assert_eq!((one.snapshots("gap"), two.snapshots("gap")), (0.0, 0.0));
 }

@@ -1,4 +1,4 @@
-//! Conformance of stores: when a write is done, when it is refused, and who hears of it.
+//! Conformance of stores: when a write succeeds, when it is refused, and which changes are reported.
 
 use futures_util::future::join_all;
 use posthaste::model::id::TemplateId;
@@ -35,7 +35,7 @@ pub(super) async fn preconditions_hold_or_nothing_is_done(home: Home) {
     let third = put(Exists).await.expect("written").revision;
     assert_eq!(delete(Is(vec![first, second])).await, Err(failed(Some(third))));
     assert_eq!(delete(Is(vec![third])).await, Ok(()));
-    // A name that comes back has no old revision.
+    // A recreated record does not get an old revision.
     let fourth = put(Absent).await.expect("written").revision;
     assert!(first < second && second < third && third < fourth);
     assert_eq!(delete(Is(vec![third])).await, Err(failed(Some(fourth))));
@@ -76,7 +76,7 @@ pub(super) async fn a_template_in_use_stays(home: Home) {
     let missing = StoreError::TemplateMissing(TemplateId::new("w").expect("a name"));
     save(&store, &beta, &template("w")).await;
     assert_eq!(put_trigger("t", "w", Precondition::None).await, Err(missing));
-    // The precondition is judged first.
+    // The precondition is checked first.
     let first = put_trigger("t", "w", Precondition::Exists).await;
     assert_eq!(first, Err(StoreError::PreconditionFailed { current: None }));
     for id in ["w", "v", "ww"] {
@@ -96,10 +96,10 @@ pub(super) async fn a_template_in_use_stays(home: Home) {
     }
     assert!(probe.take().is_empty());
     assert!(get::<Template>(&store, Some(&acme), "w").await.is_some());
-    // The same name in another account, and a longer one in the same, are not in use.
+    // The same name in another account, and a longer name in this one, are not in use.
     assert_eq!(delete(&beta, "w").await, Ok(()));
     assert_eq!(delete(&acme, "ww").await, Ok(()));
-    // Replacing a template in use is an ordinary write.
+    // A template in use can be replaced like any other.
     assert!(!save(&store, &acme, &template("w")).await.created);
     for number in 0..20 {
         let id = format!("t{number}");
@@ -127,7 +127,7 @@ pub(super) async fn the_sink_hears_all_in_order_before_the_answer(home: Home) {
     let told = format!("key -/{} = {}", key.id, key.to_stored_json());
     assert_eq!(probe.take(), [told]);
 
-    // Many at once: each is told when it is answered, and the last told is what is kept.
+    // Many at once: each is reported before its response, and the last reported one is stored.
     let trigger = |writer: usize| trigger("t", "w", &format!("https://h/{writer}"));
     let writers = (0..50).map(|writer| {
         let (store, acme, probe) = (&store, &acme, &probe);
@@ -180,7 +180,7 @@ pub(super) async fn only_one_of_many_creates(home: Home) {
     let writers = (0..40).map(|_| store.put(Some(&acme), &record, Precondition::Absent));
     let answers = join_all(writers).await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
-    // A trigger may come in the same moment as its template goes: never without it.
+    // A trigger may be saved while its template is deleted: it is never stored without it.
     for turn in 0..20 {
         let trigger = trigger("t", "w", URL);
         let (put, gone) = futures_util::join!(

@@ -1,4 +1,4 @@
-//! What happens where something is full, slow or away.
+//! What happens if something is full, slow or unavailable.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::{DISPATCH, INGEST, backlog, event, expected, ids, node, set_up, until
 use crate::support::{Behaviour, Node, Receiver, RedisServer, json_template};
 
 #[actix_rt::test]
-async fn past_the_backlogs_bound_nothing_is_taken_and_what_was_arrives() {
+async fn over_the_backlogs_bound_nothing_is_accepted_and_accepted_events_arrive() {
     let redis = RedisServer::start();
     let ingest = node(&redis.url(), &[INGEST, ("POSTHASTE_CLUSTER__BACKLOG_MAX", "10")]).await;
     let receiver = Receiver::start();
@@ -32,9 +32,9 @@ async fn past_the_backlogs_bound_nothing_is_taken_and_what_was_arrives() {
     ingest.wait_for_metric("posthaste_backlog_deliveries", 0.0).await;
 }
 
-/// What a request fires counts before anything of it is added.
+/// The deliveries of a request are counted before any of them is added.
 #[actix_rt::test]
-async fn a_request_that_is_past_the_bound_is_not_taken_at_all() {
+async fn a_request_over_the_bound_is_refused_completely() {
     let redis = RedisServer::start();
     let ingest = node(&redis.url(), &[INGEST, ("POSTHASTE_CLUSTER__BACKLOG_MAX", "20")]).await;
     let receiver = Receiver::start();
@@ -50,7 +50,7 @@ async fn a_request_that_is_past_the_bound_is_not_taken_at_all() {
     assert_eq!((reply.problem(), backlog(&redis)), ((429, "engine_full".to_owned()), 20));
 }
 
-/// One request whose events fire more than the streams may hold is worked off as they empty: they never hold more.
+/// A request that fires more than the streams may hold is worked off as they empty: they never hold more.
 #[actix_rt::test]
 async fn the_bound_holds_whatever_a_request_fires() {
     let redis = RedisServer::start();
@@ -81,7 +81,7 @@ async fn the_bound_holds_whatever_a_request_fires() {
 }
 
 #[actix_rt::test]
-async fn a_slow_destination_starves_nobody_in_its_stream() {
+async fn a_slow_destination_delays_no_other_in_its_stream() {
     let redis = RedisServer::start();
     let (silent, prompt) = (Receiver::start(), Receiver::start());
     let small = [
@@ -99,17 +99,17 @@ async fn a_slow_destination_starves_nobody_in_its_stream() {
     }
     prompt.wait_for(100).await;
     assert_eq!(ids(&prompt), expected(0..100));
-    // Two are under way, two wait, and the others are left where they are.
+    // Two are in flight, two are queued, and the others stay in the stream.
     node.wait_for_metric("posthaste_parked_deliveries", 96.0).await;
     assert_eq!((node.metric("posthaste_queue_depth").await, backlog(&redis)), (2.0, 98));
-    // A stop gives back what waits, and what is under way ends with the node.
+    // A stop gives back queued deliveries; attempts in flight end with the node.
     assert_eq!(node.stop().await.unsent, 2);
     assert_eq!(backlog(&redis), 98);
 }
 
-/// Of eight places a delivery of 200,000 bytes takes four.
+/// Of eight permits, a delivery of 200,000 bytes needs four.
 #[actix_rt::test]
-async fn a_node_takes_fewer_of_those_with_large_bodies() {
+async fn a_node_reads_fewer_large_deliveries() {
     let redis = RedisServer::start();
     let patient = [
         ("POSTHASTE_CLUSTER__PARTITIONS", "1"),
@@ -125,13 +125,13 @@ async fn a_node_takes_fewer_of_those_with_large_bodies() {
     let template = json!({"format": "text", "body": "{{pad}}"});
     node.set_up("t", &template, json!({"event": "a", "url": receiver.url("/")})).await;
     let event = json!({"type": "a", "data": {"pad": "x".repeat(200_000)}});
-    // Once one has come it is known how large they are.
+    // The first one shows how large they are.
     node.fire(event.clone()).await;
     receiver.wait_for(1).await;
     for _ in 1..12 {
         node.fire(event.clone()).await;
     }
-    // Two wait, and who would take more asks Redis for nothing: it waits for places.
+    // Two are queued, and the reader waits for permits without asking Redis.
     until("it takes another number", async || {
         let asks = redis.cli(&["CLIENT", "LIST"]).lines().any(|client| client.contains("flags=b"));
         !asks && node.metric("posthaste_queue_depth").await == 2.0
@@ -145,14 +145,14 @@ async fn a_node_takes_fewer_of_those_with_large_bodies() {
 }
 
 #[actix_rt::test]
-async fn what_a_stop_gives_back_another_node_has_at_once() {
+async fn another_node_gets_returned_deliveries_at_once() {
     let redis = RedisServer::start();
-    // Claiming from the dead would take longer than the test waits.
+    // Taking over from a dead node would take longer than the test waits.
     let patient = [("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "600000")];
     let more = [
         ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1"),
         ("POSTHASTE_DISPATCH__DRAIN_MS", "50"),
-        // What waits is held.
+        // Queued deliveries hold their permits.
         ("POSTHASTE_DISPATCH__STALLED_AFTER_MS", "60000"),
         ("POSTHASTE_DISPATCH__BEHIND_AFTER_MS", "60000"),
     ];
@@ -168,7 +168,7 @@ async fn what_a_stop_gives_back_another_node_has_at_once() {
     second.wait_for_metric("posthaste_claims_total", 9.0).await;
 }
 
-/// Posts until the node answers so.
+/// Posts until the node responds with this status and code.
 pub(super) async fn until_answer(node: &Node, status: u16, code: &str) {
     until(code, async || {
         let reply = node.post("/v1/events", &json!({"type": "nobody.listens", "data": {}})).await;
@@ -178,7 +178,7 @@ pub(super) async fn until_answer(node: &Node, status: u16, code: &str) {
 }
 
 #[actix_rt::test]
-async fn while_redis_is_away_nothing_is_taken_and_nothing_is_lost() {
+async fn while_redis_is_unavailable_nothing_is_accepted_and_nothing_is_lost() {
     let mut redis = RedisServer::lasting();
     let (ingest, receiver) = (node(&redis.url(), &[INGEST]).await, Receiver::start());
     set_up(&ingest, &[], "t", receiver.url("/")).await;
@@ -195,11 +195,11 @@ async fn while_redis_is_away_nothing_is_taken_and_nothing_is_lost() {
         node(&redis.url(), &[DISPATCH]).await
     };
     receiver.wait_for(5).await;
-    // The same for the node that takes.
+    // The same for the node that sends.
     redis.kill();
     redis.run();
     for id in 5..10 {
-        // The first that meets the broken connection is refused, and sent again as a producer does.
+        // The first request over the broken connection is refused, and the producer sends it again.
         until("events are not taken", async || ingest.post("/v1/events", &event(id)).await.status == 202).await;
     }
     receiver.wait_for(10).await;
@@ -208,7 +208,7 @@ async fn while_redis_is_away_nothing_is_taken_and_nothing_is_lost() {
 }
 
 #[actix_rt::test]
-async fn a_redis_that_lost_its_data_is_begun_with_anew() {
+async fn nodes_resume_with_a_redis_that_lost_its_data() {
     let mut redis = RedisServer::start();
     let (node, receiver) = (node(&redis.url(), &[]).await, Receiver::start());
     set_up(&node, &[], "t", receiver.url("/")).await;
@@ -217,7 +217,7 @@ async fn a_redis_that_lost_its_data_is_begun_with_anew() {
     redis.kill();
     redis.run();
     until_answer(&node, 202, "").await;
-    // The triggers are gone too, until they are written again.
+    // The triggers are lost too, until they are written again.
     until("the trigger is not gone", async || node.get("/v1/accounts/default/triggers/t").await.status == 404).await;
     set_up(&node, &[], "t", receiver.url("/")).await;
     node.fire(event(1)).await;
@@ -235,13 +235,13 @@ async fn an_entry_makes_no_node_write_to_the_key_it_names() {
         redis.add_delivery(stream, &url, "b", &["reply", reply]);
     }
     receiver.wait_for(2).await;
-    // What comes after it in the same stream is left for whoever asked.
+    // The next entry in the same stream is kept for its requester.
     until("no outcome", async || redis.cli(&["LLEN", "{posthaste:0}:reply:x"]) == "1").await;
     assert_eq!(redis.cli(&["TTL", "{posthaste:0}:precious"]), "-1", "it does not go away");
 }
 
 #[actix_rt::test]
-async fn a_stop_gives_back_also_where_somebody_has_removed_a_group() {
+async fn a_stop_gives_back_although_a_group_was_removed() {
     let redis = RedisServer::start();
     let (first, second) = (Receiver::start(), Receiver::start());
     let more = [
@@ -258,8 +258,8 @@ async fn a_stop_gives_back_also_where_somebody_has_removed_a_group() {
         node.fire(event(id)).await;
     }
     node.wait_for_metric("posthaste_queue_depth", 8.0).await;
-    // Nothing of it is pending any more once its consumers have stopped, and nobody makes it anew.
-    // On a thread of its own: the stop gives Redis two seconds, and this one starts programs.
+    // Once its consumers have stopped, nothing of it is pending and no node creates it again. On its own thread: the
+    // stop gives Redis two seconds, and this thread starts programs.
     let removed = std::thread::spawn(move || {
         crate::journal::wait("end of the consumers", || {
             redis.cli(&["CLIENT", "LIST"]).matches("cmd=xreadgroup").count() == 0
@@ -267,7 +267,7 @@ async fn a_stop_gives_back_also_where_somebody_has_removed_a_group() {
         for partition in 0..2 {
             redis.cli(&["XGROUP", "DESTROY", &format!("{{posthaste:{partition}}}:deliveries"), "dispatch"]);
         }
-        // Redis ends with it, and the stop needs it.
+        // Redis needs this, and the stop needs Redis.
         redis
     });
     let stopped = node.stop().await;
@@ -276,7 +276,7 @@ async fn a_stop_gives_back_also_where_somebody_has_removed_a_group() {
 }
 
 #[actix_rt::test]
-async fn a_stream_that_redis_gives_no_answer_for_holds_up_no_other() {
+async fn an_unresponsive_stream_delays_no_other() {
     let redis = RedisServer::start();
     let (first, second) = (Receiver::start(), Receiver::start());
     let partitions = ("POSTHASTE_CLUSTER__PARTITIONS", "16");
@@ -288,7 +288,7 @@ async fn a_stream_that_redis_gives_no_answer_for_holds_up_no_other() {
         ("POSTHASTE_DISPATCH__BEHIND_AFTER_MS", "60000"),
     ];
     let node = node(&redis.url(), &more).await;
-    // Entries of two destinations, written as another program may, so that their streams are known.
+    // Entries of two destinations, written as by another program, so that their streams are known.
     let add = |stream: &str, receiver: &Receiver, id: usize| {
         redis.add_delivery(stream, &receiver.url("/"), &format!("{{\"id\":\"{id}\"}}"), &[]);
     };
@@ -314,7 +314,7 @@ async fn a_stream_that_redis_gives_no_answer_for_holds_up_no_other() {
 }
 
 #[actix_rt::test]
-async fn what_is_no_delivery_is_removed_and_counted() {
+async fn invalid_entries_are_removed_and_counted() {
     let redis = RedisServer::start();
     let (node, receiver) = (node(&redis.url(), &[]).await, Receiver::start());
     node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;

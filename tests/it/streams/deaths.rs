@@ -1,4 +1,4 @@
-//! Nodes that are processes, and are killed and paused under load. The receivers count.
+//! Nodes as processes, which are killed and paused under load. The receivers count.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -36,7 +36,7 @@ fn post(address: &str, first: usize, count: usize) {
     assert_eq!(status, 202, "{body}");
 }
 
-/// How often each event came.
+/// How often each event arrived.
 fn counts(receiver: &Receiver) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for request in receiver.received() {
@@ -45,10 +45,10 @@ fn counts(receiver: &Receiver) -> BTreeMap<String, usize> {
     counts
 }
 
-/// Of each receiver's, up to four attempts are under way on a node, and when it is behind up to four deliveries
-/// wait; the others are parked.
+/// For each receiver, up to four attempts are in flight on a node, and while it is stalled up to four deliveries are
+/// queued; the others are parked.
 #[test]
-fn none_twice_and_none_lost_but_what_was_under_way() {
+fn none_twice_and_none_lost_except_attempts_in_flight() {
     let (home, redis) = (cli::home(), RedisServer::start());
     let ingest = start(&home, &redis, "[\"ingest\"]", &[]);
     let receivers: Vec<Receiver> = (0..3).map(|_| Receiver::start()).collect();
@@ -68,7 +68,7 @@ fn none_twice_and_none_lost_but_what_was_under_way() {
     };
     load(EVENTS / 4);
     nodes[0].running.signal("KILL");
-    // From now on more comes than is sent: each node holds what it may.
+    // From now on more arrives than is sent: each node holds as much as it may.
     all_behave(Behaviour::Silence);
     load(EVENTS / 2);
     for node in &nodes[1..] {
@@ -78,19 +78,19 @@ fn none_twice_and_none_lost_but_what_was_under_way() {
     nodes[1].running.signal("STOP");
     load(EVENTS * 3 / 4);
     nodes[2].running.signal("KILL");
-    // Nobody is left to send until the paused one goes on, or a new one claims what they held.
+    // No node is left to send until the paused one continues, or a new one claims what they held.
     all_behave(Behaviour::Answer(200));
     let last = dispatch();
     load(EVENTS);
     until(&last.address, "posthaste_backlog_deliveries", |waiting| waiting == 0.0);
     assert!(cli::serve::metric(&last.address, "posthaste_claims_total") >= 18.0, "what two held");
-    // Long after its claim time, the paused one finds that its tickets are void; new work it takes.
+    // Long after its claim time, the paused node finds that its claims are void; it gets new work.
     nodes[1].running.signal("CONT");
     until(&nodes[1].address, "posthaste_tickets_total{result=\"lost\"}", |lost| lost >= 9.0);
     for id in EVENTS..EVENTS + 200 {
         post(&ingest.address, id, 1);
     }
-    // Attempts that were under way at a kill: at most one for each connection, of two nodes.
+    // Attempts in flight at a kill: at most one for each connection, of two nodes.
     let lost_max = 2 * 4;
     for receiver in &receivers {
         let deadline = Instant::now() + DEADLINE;
@@ -113,7 +113,7 @@ fn none_twice_and_none_lost_but_what_was_under_way() {
     }
 }
 
-/// Waits until a node's metric is so.
+/// Waits until a node's metric meets a condition.
 fn until(address: &str, name: &str, is_so: impl Fn(f64) -> bool) {
     let deadline = Instant::now() + DEADLINE;
     loop {
@@ -127,7 +127,7 @@ fn until(address: &str, name: &str, is_so: impl Fn(f64) -> bool) {
 }
 
 #[test]
-fn an_ingest_node_that_is_killed_takes_nothing_with_it_that_it_answered_for() {
+fn killing_an_ingest_node_loses_no_accepted_event() {
     let (home, redis) = (cli::home(), RedisServer::start());
     let ingest = start(&home, &redis, "[\"ingest\"]", &[]);
     let receiver = Receiver::start();

@@ -1,5 +1,5 @@
-//! Events that come twice, where the settings say that the second fires nothing: on one node with a
-//! store of its own, and on two nodes that have Redis in common.
+//! Repeated events, if the settings say that they fire nothing: on one node with its own store, and on two nodes that
+//! share Redis.
 
 use awc::http::Method;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::support::{Behaviour, Node, Receiver, RedisCluster, RedisServer};
 
 const WINDOW: (&str, &str) = ("POSTHASTE_INGEST__DUPLICATE_WINDOW_MS", "60000");
 
-/// Posts lines of events: how many were accepted.
+/// Posts lines of events; returns how many were accepted.
 async fn post(node: &Node, events: &[Value]) -> u64 {
     let body = events.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
     let reply = node.call(Method::POST, "/v1/events", &[("content-type", "application/x-ndjson")], body).await;
@@ -22,7 +22,7 @@ async fn each_fires_once(first: &Node, second: &Node, receiver: &Receiver) {
     assert_eq!(post(first, &[event(1), event(2), event(1)]).await, 3);
     assert_eq!(post(second, &[event(2), event(3)]).await, 2);
     assert_eq!(post(second, &[event(3)]).await, 1, "nothing new is an answer too");
-    // What tells events apart: account, source, id. An id that is made is always new.
+    // Account, source and id identify an event. A generated id is always new.
     let cloud = |source: &str| json!({"specversion": "1.0", "type": "a", "source": source, "id": "1", "data": {}});
     for source in ["/s", "/s", "/t"] {
         let json = [("content-type", "application/cloudevents+json")];
@@ -43,13 +43,13 @@ async fn each_fires_once(first: &Node, second: &Node, receiver: &Receiver) {
 }
 
 #[actix_rt::test]
-async fn a_node_alone_remembers_what_it_took() {
+async fn a_single_node_remembers_accepted_events() {
     let (node, receiver) = (Node::start(&[WINDOW]).await, Receiver::start());
     each_fires_once(&node, &node, &receiver).await;
 }
 
 #[actix_rt::test]
-async fn nodes_on_one_redis_remember_together() {
+async fn nodes_on_one_redis_share_their_memory() {
     let redis = RedisServer::start();
     let (first, second) = (node(&redis.url(), &[WINDOW]).await, node(&redis.url(), &[WINDOW]).await);
     let receiver = Receiver::start();
@@ -60,7 +60,7 @@ async fn nodes_on_one_redis_remember_together() {
 }
 
 #[actix_rt::test]
-async fn nodes_on_a_cluster_remember_together() {
+async fn nodes_on_a_cluster_share_their_memory() {
     let cluster = RedisCluster::start();
     let (first, second) = (node(&cluster.url(), &[WINDOW]).await, node(&cluster.url(), &[WINDOW]).await);
     each_fires_once(&first, &second, &Receiver::start()).await;
@@ -76,7 +76,7 @@ async fn without_a_window_every_event_fires() {
 }
 
 #[actix_rt::test]
-async fn what_was_refused_may_come_again() {
+async fn a_refused_event_may_be_sent_again() {
     let redis = RedisServer::start();
     let full = [INGEST, WINDOW, ("POSTHASTE_CLUSTER__BACKLOG_MAX", "1")];
     let (ingest, receiver) = (node(&redis.url(), &full).await, Receiver::start());
@@ -99,7 +99,7 @@ async fn many_at_once_fire_once() {
     let (first, second) = (node(&redis.url(), &[WINDOW]).await, node(&redis.url(), &[WINDOW]).await);
     let receiver = Receiver::start();
     set_up(&first, &[&second], "t", receiver.url("/")).await;
-    // Each request holds ids that the others hold too, in another order.
+    // Each request has ids in common with the others, in another order.
     let all: Vec<Value> = (0..20).map(event).collect();
     let turned = |by: usize| [&all[by..], &all[..by]].concat();
     let posts = (0..20).map(|by| {

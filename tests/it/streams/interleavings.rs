@@ -1,4 +1,4 @@
-//! Looks at every state that the steps of [`super::model`] can lead to, and at the ways out of each.
+//! Visits every state that the steps of [`super::model`] can lead to, and checks what can follow from each.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, DefaultHasher};
@@ -10,15 +10,15 @@ use super::model::{Life, Mutant, Place, Protocol, State};
 enum Fault {
     /// Two POSTs of one delivery.
     Twice,
-    /// An entry that was acknowledged and is still in its stream.
+    /// An acknowledged entry is still in its stream.
     AcknowledgedAndThere,
-    /// From here, without any more faults, an entry is never attempted.
+    /// From this state, even without further faults, an entry is never attempted.
     Lost,
 }
 
 type Numbers<const N: usize, const E: usize> = HashMap<State<N, E>, u32, BuildHasherDefault<DefaultHasher>>;
 
-/// All states that can be reached, and for each those before it without a fault; or what is wrong.
+/// All reachable states, and for each its predecessors without a fault; or the first violation.
 fn explore<const N: usize, const E: usize>(protocol: &Protocol) -> Result<usize, (Fault, State<N, E>)> {
     let first = State::<N, E>::first();
     let (mut states, mut numbers) = (vec![first], Numbers::default());
@@ -57,8 +57,8 @@ fn judge<const N: usize, const E: usize>(state: &State<N, E>) -> Result<(), (Fau
     Ok(())
 }
 
-/// From every state with a node that lives, there is a way without faults to the POST of each entry
-/// that was added, unless it was dropped, or a kill or a lost answer took it.
+/// From every state with a live node, there are steps without faults to the POST of each added entry, unless it was
+/// dropped, or lost by a kill or a lost response.
 fn nothing_is_lost<const N: usize, const E: usize>(
     states: &[State<N, E>],
     before: &[Vec<u32>],
@@ -96,7 +96,7 @@ fn two_entries_and_two_nodes_at_most_one_attempt_and_none_lost() {
 }
 
 #[test]
-fn a_broken_protocol_is_found_out() {
+fn a_broken_protocol_is_detected() {
     for (mutant, expected) in [
         (Mutant::AttemptsWithoutAnAnswer, Fault::Twice),
         (Mutant::AcknowledgesAfterThePost, Fault::Twice),

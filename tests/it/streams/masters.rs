@@ -1,5 +1,5 @@
-//! A Redis Cluster that loses one of its three masters in the midst of load, and gets it back: what
-//! docs/redis.md says of it, with producers that never pause. The receivers count.
+//! A Redis Cluster that loses one of its three masters under load, and gets it back, as docs/redis.md describes, with
+//! producers that never pause. The receivers count.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,18 +14,18 @@ use super::{DISPATCH, INGEST, dropped, node, until};
 use crate::support::{Behaviour, Node, Receiver, RedisCluster, RedisServer, json_template};
 
 const PRODUCERS: usize = 8;
-/// So many destinations at least lie on each master.
+/// The least number of destinations on each master.
 const ON_EACH_MASTER: usize = 4;
 const PARTITIONS: u64 = 16;
 
-/// Who holds the streams is what is killed first, then who holds the triggers too. Each time some
-/// receivers are silent before it, so that much lies in the streams when it happens.
+/// First the master with the streams is killed, then the one with the triggers too. Before each kill some receivers are
+/// silent, so that the streams hold many entries.
 #[actix_rt::test]
 async fn none_twice_and_none_lost_when_a_master_is_killed_under_load() {
     let mut cluster = RedisCluster::start();
     let ingest = Rc::new(node(&cluster.url(), &[INGEST]).await);
     let sender = [DISPATCH, ("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "500")];
-    // Small, so that some of what lies in the streams is taken, and some parked for its destination.
+    // Small, so that some entries are read and some are parked.
     let small =
         [("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "2"), ("POSTHASTE_DISPATCH__QUEUE_PER_DESTINATION", "8")];
     let sender = [sender, small].concat();
@@ -43,25 +43,25 @@ async fn none_twice_and_none_lost_when_a_master_is_killed_under_load() {
         silence_half(&receivers, true);
         for master in 0..3 {
             let held = || waiting(cluster.master(master)) > Some(20);
-            for_a_while("nothing waits in the streams although receivers are silent", held).await;
+            for_a_while("the streams are empty although receivers are silent", held).await;
         }
         until("nothing is parked", async || senders[0].metric("posthaste_parked_deliveries").await > 0.0).await;
         cluster.master_mut(victim).kill();
         let killed = Instant::now();
-        // A moment long, what lies on the living masters alone is still taken; what is taken arrives.
+        // For a moment, events for the living masters alone are still accepted; accepted events arrive.
         let barred = || ingest.running().shared().gate.refusal() == Some(Refusal::Unavailable);
-        for_a_while("events are taken although a master is away", barred).await;
+        for_a_while("events are accepted although a master is unavailable", barred).await;
         assert!(killed.elapsed() < Duration::from_secs(1), "as long as a client that asks for the dead one's place");
         assert_eq!(ingest.get("/readyz").await.status, 503);
         silence_half(&receivers, false);
 
-        // What lies on the others is sent.
+        // Deliveries on the other masters are sent.
         let missing = || load.missing(&receivers, |master| master != victim).len();
-        for_a_while("what lies on the living masters is not sent", || missing() == 0).await;
+        for_a_while("deliveries on the living masters are not sent", || missing() == 0).await;
         for master in (0..3).filter(|master| *master != victim) {
             for_a_while("entries stayed on a living master", || waiting(cluster.master(master)) == Some(0)).await;
         }
-        // Nothing is taken in until it is there, whichever stream it is for.
+        // No event is accepted until it is back, whichever stream it is for.
         for to in 0..receivers.len() {
             let reply = ingest.post("/v1/events", &event("refused", &to.to_string())).await;
             assert_eq!(reply.problem(), (503, "store_unavailable".to_owned()));
@@ -71,7 +71,7 @@ async fn none_twice_and_none_lost_when_a_master_is_killed_under_load() {
         load.wait_for_accepted(back, 300).await;
     }
     let load = load.end().await;
-    for_a_while("what was accepted is not sent", || load.missing(&receivers, |_| true).is_empty()).await;
+    for_a_while("accepted deliveries are not sent", || load.missing(&receivers, |_| true).is_empty()).await;
     for master in 0..3 {
         for_a_while("entries stayed in the streams", || waiting(cluster.master(master)) == Some(0)).await;
     }
@@ -82,7 +82,7 @@ async fn none_twice_and_none_lost_when_a_master_is_killed_under_load() {
     load.assert_none_twice(&receivers);
 }
 
-/// Receivers, and which master holds the stream of each.
+/// Receivers, and the master that holds the stream of each.
 fn start_receivers(cluster: &RedisCluster) -> Vec<(Receiver, usize)> {
     let mut receivers = Vec::new();
     let has_enough = |receivers: &[(Receiver, usize)], master| {
@@ -91,7 +91,7 @@ fn start_receivers(cluster: &RedisCluster) -> Vec<(Receiver, usize)> {
     while !(0..3).all(|master| has_enough(&receivers, master)) {
         let receiver = Receiver::start();
         let place = cluster.place(&format!("{{posthaste:{}}}:deliveries", partition_of(receiver.port())));
-        // Ports are the system's choice: one that has enough already is let go.
+        // The system chooses ports: a receiver on a master that has enough is dropped.
         if !has_enough(&receivers, place) {
             receivers.push((receiver, place));
         }
@@ -99,14 +99,14 @@ fn start_receivers(cluster: &RedisCluster) -> Vec<(Receiver, usize)> {
     receivers
 }
 
-/// The partition of a receiver on this machine, as docs/redis.md tells other programs.
+/// The partition of a receiver on this machine, computed as docs/redis.md describes.
 fn partition_of(port: u16) -> u64 {
     let bytes = b"http127.0.0.1".iter().chain(&port.to_be_bytes()).copied().collect::<Vec<u8>>();
     let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, mix) % PARTITIONS
 }
 
-/// Every second receiver of each master answers nothing, or answers again.
+/// Silences every second receiver of each master, or lets them respond again.
 fn silence_half(receivers: &[(Receiver, usize)], silent: bool) {
     let behaviour = if silent { Behaviour::Silence } else { Behaviour::Answer(200) };
     for master in 0..3 {
@@ -115,13 +115,13 @@ fn silence_half(receivers: &[(Receiver, usize)], silent: bool) {
     }
 }
 
-/// How many entries lie on a master; `None` while it is not sure that it belongs to the cluster.
+/// How many entries are on a master; `None` while it is not sure that it belongs to the cluster.
 fn waiting(master: &RedisServer) -> Option<usize> {
     let keys = master.cli(&["KEYS", "{posthaste:*}:deliveries"]);
     keys.lines().filter(|key| !key.is_empty()).map(|key| master.cli(&["XLEN", key]).parse::<usize>().ok()).sum()
 }
 
-/// Waits for what is dear to look at: between two looks the producers go on, on the same thread.
+/// Waits for a condition that is expensive to check: producers continue between two checks, on the same thread.
 async fn for_a_while(what: &str, holds: impl Fn() -> bool) {
     until(what, async || {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -130,14 +130,14 @@ async fn for_a_while(what: &str, holds: impl Fn() -> bool) {
     .await;
 }
 
-/// A producer's request: what it was answered, and what it fires: an event's id and a destination for each.
+/// A producer's request: the response, and the deliveries that it fires, each an event's id and a destination.
 struct Post {
     begun: Instant,
     answer: (u16, String),
     deliveries: Vec<(String, usize)>,
 }
 
-/// Producers that post without a pause until they are ended.
+/// Producers that post continuously until they are ended.
 struct Load {
     posts: Rc<RefCell<Vec<Post>>>,
     ended: Rc<Cell<bool>>,
@@ -158,7 +158,7 @@ impl Load {
                     let refused = post.answer.0 != 202;
                     posts.borrow_mut().push(post);
                     if refused {
-                        // As a producer does.
+                        // As a producer would.
                         tokio::time::sleep(Duration::from_millis(5)).await;
                     }
                 }
@@ -178,10 +178,10 @@ impl Load {
 
     async fn wait_for_accepted(&self, since: Instant, number: usize) {
         let accepted = || self.posts.borrow().iter().filter(|p| p.begun >= since && p.answer.0 == 202).count();
-        for_a_while("too few events are taken", || accepted() >= number).await;
+        for_a_while("too few events are accepted", || accepted() >= number).await;
     }
 
-    /// The accepted deliveries that have not arrived, of the destinations on these masters.
+    /// The accepted deliveries to destinations on these masters that have not arrived.
     fn missing(&self, receivers: &[(Receiver, usize)], on: impl Fn(usize) -> bool) -> Vec<(usize, String)> {
         let arrived = arrived(receivers);
         let posts = self.posts.borrow();
@@ -190,7 +190,7 @@ impl Load {
         accepted.filter(|delivery| !arrived.contains_key(delivery)).collect()
     }
 
-    /// Whatever was answered: what arrived was posted, and arrived once.
+    /// Whatever the response was: each delivery that arrived was posted, and arrived once.
     fn assert_none_twice(&self, receivers: &[(Receiver, usize)]) {
         let posts = self.posts.borrow();
         for (status, code) in posts.iter().map(|post| &post.answer) {
@@ -205,7 +205,7 @@ impl Load {
     }
 }
 
-/// Posts an event for all destinations, or one event for each of one to three that follow one another.
+/// Posts an event for all destinations, or one to three consecutive events for one each.
 async fn post(node: &Node, name: &str, number: usize, destinations: usize) -> Post {
     let (events, deliveries): (Vec<Value>, Vec<_>) = if number.is_multiple_of(10) {
         (vec![event(name, "all")], (0..destinations).map(|to| (name.to_owned(), to)).collect())
@@ -229,7 +229,7 @@ fn body(id: &str) -> String {
     format!("{{\"id\":\"{id}\"}}")
 }
 
-/// How often each delivery came: the number of its receiver and what it got.
+/// How often each delivery arrived: the number of its receiver and its body.
 fn arrived(receivers: &[(Receiver, usize)]) -> BTreeMap<(usize, String), usize> {
     let mut times = BTreeMap::new();
     for (number, (receiver, _)) in receivers.iter().enumerate() {

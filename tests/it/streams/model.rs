@@ -1,10 +1,9 @@
-//! A model of how nodes share deliveries through a stream: the proof behind "at most one attempt, none
-//! lost before it". Here is what there is, in [`super::steps`] what may happen to it between any two other
-//! steps, and [`super::interleavings`] looks at every state that can come of it, and breaks the protocol in
-//! known ways, each of which must be found. It runs no code of the engine: its steps are those of
-//! `src/streams`, by the same names.
+//! A model of how nodes share deliveries through a stream: the proof of "at most one attempt, and none lost before it".
+//! This file has the state, [`super::steps`] the steps that may happen in any order, and [`super::interleavings`]
+//! visits every state that can follow; it also breaks the protocol in known ways, each of which must be detected. The
+//! model runs no production code: its steps have the names of those in `src/handover/streams`.
 
-/// All there is: what Redis holds, and what each node knows.
+/// The state: what Redis holds, and what each node knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct State<const NODES: usize, const ENTRIES: usize> {
     pub(super) entries: [Entry; ENTRIES],
@@ -13,43 +12,42 @@ pub(super) struct State<const NODES: usize, const ENTRIES: usize> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Entry {
-    /// Which delivery it is: its own, unless an ingest node adds one twice.
+    /// The delivery's number: the entry's own, unless an ingest node adds one twice.
     pub(super) delivery: u8,
     pub(super) write: Write,
     pub(super) place: Place,
-    /// A redeem request that its node has given up on is still on its way to Redis.
+    /// A redeem request that its node has given up is still on its way to Redis.
     pub(super) unheard: bool,
-    /// POSTs begun of the delivery with this number.
+    /// How many POSTs of the delivery with this number have begun.
     pub(super) posts: u8,
-    /// It may end without a POST: it was dropped, since it is no delivery, or a kill between leave and POST
-    /// took it, or an answer that was never heard.
+    /// It may end without a POST: it was dropped as an invalid entry, or lost by a kill between permission and POST, or
+    /// by a lost response.
     pub(super) excused: bool,
 }
 
-/// What the ingest node heard of its `XADD`; of silence it tells the producer 503.
+/// The response to its `XADD`, as the ingest node knows it. Without a response the producer gets 503.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Write {
     Unsent,
     Silent,
-    /// It was answered, or has been done in silence.
+    /// Executed, with or without a response.
     Done,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Place {
     Absent,
-    /// In the stream, given to nobody.
+    /// In the stream, not read yet.
     Waiting,
-    /// In the stream and pending, under the name that this node now has.
+    /// In the stream and pending, under this node's current name.
     Held(u8),
-    /// Pending under a name that no node has (any more): a dead one's, that of what was given back, or one that it is
-    /// parked under.
+    /// Pending under a name that no node has: a dead node's, that of returned entries, or one for parked entries.
     Ownerless,
-    /// Acknowledged and gone from the stream.
+    /// Acknowledged and removed from the stream.
     Gone,
-    /// Acknowledged, and still in the stream: must never be.
+    /// Acknowledged, and still in the stream: must never happen.
     Acknowledged,
-    /// In the stream, and pending nowhere: nobody will ever have it.
+    /// In the stream but not pending: no node would ever read it.
     Forgotten,
 }
 
@@ -70,16 +68,16 @@ pub(super) enum Life {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Hand {
     Nothing,
-    /// Redis gave it; the reply is on its way.
+    /// Redis has given it to the node; the response is on its way.
     Arriving,
     Ticket,
     /// A request to park it or to give it back is on its way.
     Returning,
     /// A redeem request is on its way.
     Asked,
-    /// Redis has acknowledged it for this node; the answer is on its way.
+    /// Redis has acknowledged it for this node; the response is on its way.
     Won,
-    /// The answer was heard: the POST may begin.
+    /// The response has arrived: the POST may begin.
     Leave,
 }
 
@@ -102,7 +100,7 @@ pub(super) enum Mutant {
 pub(super) struct Protocol(pub(super) Option<Mutant>);
 
 impl<const NODES: usize, const ENTRIES: usize> State<NODES, ENTRIES> {
-    /// Nothing was added; all nodes run.
+    /// Nothing is added yet; all nodes are running.
     pub(super) fn first() -> Self {
         let entry = |delivery| Entry {
             delivery,
@@ -125,7 +123,7 @@ impl<const NODES: usize, const ENTRIES: usize> State<NODES, ENTRIES> {
         self.with(|state| state.nodes[node].hands[entry] = hand)
     }
 
-    /// Nodes are alike: states that differ in their order only are one.
+    /// Nodes are interchangeable: states that differ only in their order are the same.
     pub(super) fn in_order(self) -> Self {
         let mut order: [usize; NODES] = std::array::from_fn(|node| node);
         let held = |node: usize| {
@@ -135,7 +133,7 @@ impl<const NODES: usize, const ENTRIES: usize> State<NODES, ENTRIES> {
         self.with(|state| {
             state.nodes = std::array::from_fn(|at| self.nodes[order[at]]);
             for entry in &mut state.entries {
-                // A request for what is gone changes nothing any more.
+                // A request for a removed entry changes nothing.
                 entry.unheard &= entry.place != Place::Gone;
                 if let Place::Held(node) = &mut entry.place {
                     *node = order.iter().position(|&own| own == usize::from(*node)).expect("a node") as u8;

@@ -1,12 +1,12 @@
-//! What is more than a node holds for a destination is parked in its stream: it is sent when there is room, by
-//! whichever node has some, and holds up nobody meanwhile.
+//! Deliveries beyond what a node holds for a destination are parked in their stream: any node sends them when it has
+//! room, and meanwhile they delay no other.
 
 use super::{
     DISPATCH, INGEST, STREAM, backlog, entry_ids, event, expected, ids, node, set_up, until, with_a_silent_receiver,
 };
 use crate::support::{Behaviour, Node, Receiver, RedisServer};
 
-/// Two connections, eight that are taken; no claims, so that what moves was parked.
+/// Two connections, eight permits; no takeover, so that only parked deliveries move.
 const SMALL: [(&str, &str); 5] = [
     ("POSTHASTE_CLUSTER__PARTITIONS", "1"),
     ("POSTHASTE_CLUSTER__TAKE_MAX", "8"),
@@ -18,7 +18,7 @@ const PARKED: &str = "posthaste_parked_deliveries";
 const WAITING: &str = "posthaste_queue_depth";
 const QUEUE_FULL: &str = "posthaste_dropped_total{reason=\"queue_full\"}";
 
-/// A node with 100 deliveries for a receiver that does not answer yet: two are under way, two wait, the others
+/// A node with 100 deliveries for a receiver that does not respond yet: two are in flight, two are queued, the others
 /// are parked.
 async fn holding_a_burst(redis: &RedisServer) -> (Node, Receiver) {
     let (node, receiver) = holding(redis, &[], 100, 96).await;
@@ -26,7 +26,7 @@ async fn holding_a_burst(redis: &RedisServer) -> (Node, Receiver) {
     (node, receiver)
 }
 
-/// A node with these settings too, and so many deliveries for a silent receiver that so many are parked.
+/// The same with further settings, and with this many deliveries, so that this many are parked.
 async fn holding(redis: &RedisServer, more: &[(&str, &str)], deliveries: u32, parked: u32) -> (Node, Receiver) {
     let (node, receiver) = with_a_silent_receiver(redis, &[&SMALL[..], more].concat(), deliveries).await;
     node.wait_for_metric(PARKED, f64::from(parked)).await;
@@ -47,7 +47,7 @@ async fn it_is_sent_when_there_is_room_and_delays_no_other() {
     node.wait_for_metric(PARKED, 0.0).await;
     until("the stream is not empty", async || backlog(&redis) == 0).await;
     assert_eq!(node.metric(QUEUE_FULL).await, 0.0);
-    // Nothing is left of the name that it was parked under, once a node has looked for the dead.
+    // Nothing is left of the consumer that they were parked under, once a node has checked for dead consumers.
     let _other = super::node(&redis.url(), &SMALL).await;
     until("it is still remembered", async || {
         !redis.cli(&["XINFO", "CONSUMERS", STREAM, "dispatch"]).contains("parked:")
@@ -58,7 +58,7 @@ async fn it_is_sent_when_there_is_room_and_delays_no_other() {
 #[actix_rt::test]
 async fn it_keeps_its_order() {
     let redis = RedisServer::start();
-    // Two of them overtake one another anyway.
+    // With two connections, two deliveries could overtake one another.
     let one = [("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1")];
     let (_node, receiver) = holding(&redis, &one, 100, 98).await;
     receiver.behave(Behaviour::Answer(200));
@@ -68,7 +68,7 @@ async fn it_keeps_its_order() {
 }
 
 #[actix_rt::test]
-async fn a_node_that_joins_takes_its_share_at_once() {
+async fn a_new_node_gets_its_share_at_once() {
     let redis = RedisServer::start();
     let (first, receiver) = holding_a_burst(&redis).await;
     let second = node(&redis.url(), &SMALL).await;
@@ -85,7 +85,7 @@ async fn a_node_that_joins_takes_its_share_at_once() {
 }
 
 #[actix_rt::test]
-async fn a_stop_leaves_it_to_the_others() {
+async fn a_stop_leaves_parked_deliveries_to_other_nodes() {
     let redis = RedisServer::start();
     let (first, receiver) = holding_a_burst(&redis).await;
     assert_eq!(first.stop().await.unsent, 2, "the two whose attempts are under way");
@@ -97,7 +97,7 @@ async fn a_stop_leaves_it_to_the_others() {
 }
 
 #[actix_rt::test]
-async fn what_another_has_had_meanwhile_is_left_out() {
+async fn deliveries_that_another_node_sent_are_left_out() {
     let redis = RedisServer::start();
     let (node, receiver) = holding_a_burst(&redis).await;
     let last = redis.cli(&["XREVRANGE", STREAM, "+", "-", "COUNT", "30"]);
@@ -112,9 +112,9 @@ async fn what_another_has_had_meanwhile_is_left_out() {
     assert_eq!((ids(&receiver), node.metric(QUEUE_FULL).await), (expected(0..70), 0.0));
 }
 
-/// What is in the streams when a node comes is its work, however much it is.
+/// A new node handles all that is in the streams, however much it is.
 #[actix_rt::test]
-async fn a_node_that_joins_drops_nothing_of_a_backlog() {
+async fn a_new_node_drops_nothing_of_a_backlog() {
     let redis = RedisServer::start();
     let bound = ("POSTHASTE_CLUSTER__BACKLOG_MAX", "100");
     let ingest = node(&redis.url(), &[&SMALL[..], &[INGEST, bound]].concat()).await;
@@ -132,7 +132,8 @@ async fn a_node_that_joins_drops_nothing_of_a_backlog() {
     }
 }
 
-/// Half of the streams is for all the others. Past its share a destination gets no more, and events are taken.
+/// Half of the streams is for all other destinations. Over its share a destination gets no more deliveries, but events
+/// are accepted.
 #[actix_rt::test]
 async fn no_destination_fills_the_streams() {
     let redis = RedisServer::start();
@@ -142,7 +143,7 @@ async fn no_destination_fills_the_streams() {
     silent.behave(Behaviour::Silence);
     set_up(&node, &[], "silent", silent.url("/")).await;
     let mut fired = 0;
-    // One after the other: each is where it belongs before the next comes.
+    // One after the other: each is parked before the next is posted.
     while node.metric(QUEUE_FULL).await < 10.0 {
         node.fire(event(fired)).await;
         fired += 1;
@@ -152,7 +153,7 @@ async fn no_destination_fills_the_streams() {
         })
         .await;
     }
-    // Four times what it and the two that wait leave of fifty.
+    // Four times what it and the two queued ones leave of fifty.
     assert_eq!(node.metric(PARKED).await, 39.0);
     set_up(&node, &[], "prompt", prompt.url("/")).await;
     node.fire(event("last")).await;
@@ -160,9 +161,9 @@ async fn no_destination_fills_the_streams() {
     assert_eq!(node.metric("posthaste_events_rejected_total{code=\"engine_full\"}").await, 0.0);
 }
 
-/// Where nothing may wait, each is fetched when a connection is free, and all connections are used.
+/// Without a queue, each is fetched when a connection is free, and all connections are used.
 #[actix_rt::test]
-async fn it_is_sent_where_nothing_may_wait() {
+async fn it_is_sent_without_a_queue() {
     let redis = RedisServer::start();
     let more =
         [("POSTHASTE_DISPATCH__QUEUE_PER_DESTINATION", "0"), ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "4")];
@@ -173,7 +174,7 @@ async fn it_is_sent_where_nothing_may_wait() {
     assert_eq!(ids(&receiver), expected(0..50));
 }
 
-/// Whoever adds deliveries may be mistaken about the stream: from whichever it is, it is sent.
+/// Another program may add a delivery to the wrong stream: it is sent from there.
 #[actix_rt::test]
 async fn it_is_sent_from_a_stream_that_is_not_its_destinations() {
     let redis = RedisServer::start();
@@ -187,7 +188,7 @@ async fn it_is_sent_from_a_stream_that_is_not_its_destinations() {
     }
     until("little is parked", async || first.metric(PARKED).await > 80.0).await;
     first.stop().await;
-    // One that hears of it only by what Redis says.
+    // A node that learns of it only through Redis.
     let quick = [more[0], ("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "200")];
     let _second = node(&redis.url(), &[&SMALL[..], &quick].concat()).await;
     receiver.behave(Behaviour::Answer(200));
@@ -196,7 +197,7 @@ async fn it_is_sent_from_a_stream_that_is_not_its_destinations() {
     until("the streams are not empty", async || backlog(&redis) == 0).await;
 }
 
-/// A node that has as many destinations as it may leaves one more to the others, or to later.
+/// A node at its bound of destinations leaves a further one to other nodes or to later.
 #[actix_rt::test]
 async fn it_is_sent_when_there_is_room_for_its_destination() {
     let redis = RedisServer::start();
@@ -217,9 +218,9 @@ async fn it_is_sent_when_there_is_room_for_its_destination() {
     assert_eq!(node.metric("posthaste_dropped_total{reason=\"destinations_full\"}").await, 0.0);
 }
 
-/// Bodies that are larger than all that may wait go out when a connection is free.
+/// Bodies that are too large for the queue are sent when a connection is free.
 #[actix_rt::test]
-async fn it_is_sent_where_no_body_may_wait() {
+async fn it_is_sent_although_no_body_may_be_queued() {
     let redis = RedisServer::start();
     let more = [("POSTHASTE_DISPATCH__QUEUE_BYTES_PER_DESTINATION", "0")];
     let (node, receiver) = holding(&redis, &more, 50, 48).await;
@@ -229,7 +230,7 @@ async fn it_is_sent_where_no_body_may_wait() {
     assert_eq!(node.metric("posthaste_dropped_total{reason=\"queue_bytes_full\"}").await, 0.0);
 }
 
-/// After a break Redis may have given what never arrived: it is claimed from the name of that time.
+/// After a broken connection Redis may have given entries that never arrived: they are claimed from the old name.
 #[actix_rt::test]
 async fn broken_connections_lose_and_double_nothing() {
     let redis = RedisServer::start();

@@ -1,11 +1,11 @@
-//! A Redis that is there and does not do what it should: it is full or a replica, closes connections, has lost
-//! its data, or holds something else than is looked for.
+//! A Redis that responds but does not work as expected: it is full or a replica, closes connections, has lost its data,
+//! or has a key of another type.
 
 use super::bounds::until_answer;
 use super::{DISPATCH, INGEST, backlog, event, expected, ids, node, on, set_up, until, with_a_silent_receiver};
 use crate::support::{Behaviour, Node, Receiver, RedisServer};
 
-/// Whoever spreads requests over nodes hears that this one takes none.
+/// Load balancers see that this node accepts no events.
 async fn until_not_ready(node: &Node) {
     until("it counts as ready", async || {
         let ready = node.get("/readyz").await;
@@ -14,14 +14,14 @@ async fn until_not_ready(node: &Node) {
     .await;
 }
 
-/// From now on it takes nothing in.
+/// From now on it accepts no writes.
 fn fill(redis: &RedisServer) {
     redis.cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
 }
 
 #[actix_rt::test]
-async fn a_full_redis_takes_nothing_in_and_lets_everything_out() {
+async fn a_full_redis_accepts_nothing_and_returns_everything() {
     let redis = RedisServer::start();
     // Most of them are parked.
     let narrow = [("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1"), ("POSTHASTE_CLUSTER__TAKE_MAX", "1")];
@@ -42,11 +42,11 @@ async fn a_full_redis_takes_nothing_in_and_lets_everything_out() {
 }
 
 #[actix_rt::test]
-async fn a_node_that_joins_a_full_redis_empties_it() {
+async fn a_new_node_empties_a_full_redis() {
     let redis = RedisServer::start();
     let (ingest, receiver) = (node(&redis.url(), &[INGEST]).await, Receiver::start());
     set_up(&ingest, &[], "t", receiver.url("/")).await;
-    // Once, so that the group is there.
+    // Once, so that the group exists.
     let first = node(&redis.url(), &[DISPATCH]).await;
     ingest.fire(event(0)).await;
     receiver.wait_for(1).await;
@@ -61,11 +61,11 @@ async fn a_node_that_joins_a_full_redis_empties_it() {
 }
 
 #[actix_rt::test]
-async fn a_replica_takes_nothing_in_and_nothing_is_lost() {
+async fn a_replica_accepts_nothing_and_nothing_is_lost() {
     let redis = RedisServer::start();
     let (node, receiver) = with_a_silent_receiver(&redis, &[], 1).await;
     receiver.wait_for(1).await;
-    // Of a master that is not there: it keeps what it has and refuses to write.
+    // Of a master that does not exist: it keeps its data and refuses writes.
     redis.cli(&["REPLICAOF", "127.0.0.1", "1"]);
     until_not_ready(&node).await;
     assert_eq!(node.post("/v1/events", &event("x")).await.problem(), (503, "store_unavailable".to_owned()));
@@ -79,7 +79,7 @@ async fn a_replica_takes_nothing_in_and_nothing_is_lost() {
     assert_eq!(ids(&receiver), expected(0..20));
 }
 
-/// What met a connection that had ended is offered again, and added once.
+/// A group that was sent over a closed connection is sent again, and added once.
 #[actix_rt::test]
 async fn a_connection_that_was_closed_costs_no_event() {
     let redis = RedisServer::start();
@@ -88,14 +88,14 @@ async fn a_connection_that_was_closed_costs_no_event() {
     for id in 0..20 {
         redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
         node.fire(event(id)).await;
-        // Its streams have been looked at over a connection that is not closed.
+        // Its streams were polled over a connection that is still open.
         node.wait_for_metric("posthaste_backlog_deliveries", f64::from(id + 1)).await;
     }
     assert_eq!(backlog(&redis), 20);
 }
 
 #[actix_rt::test]
-async fn what_is_no_stream_stops_its_own_destinations_only() {
+async fn a_key_of_another_type_stops_only_its_own_destinations() {
     let redis = RedisServer::start();
     let (node, receiver) = (node(&redis.url(), &[]).await, Receiver::start());
     set_up(&node, &[], "t", receiver.url("/")).await;
@@ -118,7 +118,7 @@ async fn what_is_no_stream_stops_its_own_destinations_only() {
 }
 
 #[actix_rt::test]
-async fn a_user_who_may_not_park_holds_up_no_attempt() {
+async fn a_user_who_may_not_park_delays_no_attempt() {
     let redis = RedisServer::start();
     let narrow = [("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "4"), ("POSTHASTE_CLUSTER__TAKE_MAX", "4")];
     let (node, receiver) = (node(&redis.url(), &narrow).await, Receiver::start());
@@ -128,7 +128,7 @@ async fn a_user_who_may_not_park_holds_up_no_attempt() {
     for id in 0..20 {
         node.fire(event(id)).await;
     }
-    // Four are under way, four wait, and as many as there are places can't be left.
+    // Four are in flight, four are queued, and as many as there are permits can't be parked.
     until("nobody is refused", async || redis.cli(&["ACL", "LOG"]).contains("xclaim")).await;
     assert_eq!(node.metric("posthaste_parked_deliveries").await, 0.0);
     receiver.behave(Behaviour::Answer(200));
@@ -149,12 +149,12 @@ async fn nodes_must_agree_on_the_partitions() {
 }
 
 #[actix_rt::test]
-async fn nodes_agree_anew_where_redis_has_lost_its_data() {
+async fn nodes_agree_again_after_redis_lost_its_data() {
     let redis = RedisServer::start();
     let _first = node(&redis.url(), &[DISPATCH]).await;
     redis.cli(&["FLUSHALL"]);
     until("it is not agreed on", async || redis.cli(&["GET", "{posthaste}:partitions"]) == "16").await;
-    // Somebody was quicker: this node's deliveries would lie where nobody looks for them.
+    // Another node was faster: this node would use streams that no node reads.
     let ingest = node(&redis.url(), &[INGEST]).await;
     redis.cli(&["SET", "{posthaste}:partitions", "8"]);
     until_not_ready(&ingest).await;

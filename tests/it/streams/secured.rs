@@ -1,5 +1,5 @@
-//! Deliveries through a Redis that is reached by TLS, with an authority of one's own, and by a user who
-//! may do what docs/redis.md lists and no more: each thing that needs a right, and load.
+//! Deliveries through a Redis with TLS and a private authority, as a user with exactly the rights that docs/redis.md
+//! lists: each operation that needs a right, and load.
 
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ async fn tls_and_a_user_with_the_documented_rights_are_enough() {
         first.fire(event(id)).await;
     }
     receiver.wait_for(11).await;
-    // What is dropped, given back and claimed needs rights too.
+    // Dropped, returned and claimed entries need rights too.
     redis.server.cli(&["XADD", "{posthaste:0}:deliveries", "*", "a", "b"]);
     first.wait_for_metric("posthaste_dropped_total{reason=\"entry_unreadable\"}", 1.0).await;
     receiver.behave(Behaviour::Silence);
@@ -49,9 +49,9 @@ async fn tls_and_a_user_with_the_documented_rights_are_enough() {
 }
 
 #[actix_rt::test]
-async fn load_through_tls_arrives_all_and_once() {
+async fn load_through_tls_arrives_completely_and_once() {
     const EVENTS: usize = 4_000;
-    /// Of these each is a request of its own; the others come as batches.
+    /// These are posted one by one; the others in batches.
     const SINGLE: usize = 1_000;
     const BATCH: usize = 25;
     const AT_A_TIME: usize = 64;

@@ -1,9 +1,9 @@
-//! What may happen next in each state of [`super::model`], between any two other steps.
+//! The steps that may follow each state of [`super::model`].
 
 use super::model::{Entry, Hand, Life, Mutant, Place, Protocol, State, Write};
 
-/// The states that one step leads to. A fault, or a drop, need not happen: what must come about must
-/// do so without any more of them.
+/// The states that one step leads to. Faults and drops may happen but need not: progress must be possible without
+/// further ones.
 pub(super) struct Next<const N: usize, const E: usize> {
     pub(super) usual: Vec<State<N, E>>,
     pub(super) faults: Vec<State<N, E>>,
@@ -36,7 +36,7 @@ impl Protocol {
         Next { usual: in_order(next.usual), faults: in_order(next.faults) }
     }
 
-    /// `XADD`: the ingest node hears the answer, or nothing although it is done now, later or never.
+    /// `XADD`: the ingest node gets the response, or none although it is executed now, later or never.
     fn entry_is_added<const N: usize, const E: usize>(&self, state: State<N, E>, own: usize, next: &mut Next<N, E>) {
         let entry = state.entries[own];
         let written = |write, place| state.with(|s| s.entries[own] = Entry { write, place, ..entry });
@@ -57,7 +57,7 @@ impl Protocol {
         }
     }
 
-    /// `XREADGROUP` gives what is new; a claim or a fetch what is pending under a name without a heartbeat.
+    /// `XREADGROUP` returns new entries; a claim or a fetch those that are pending under a name without a heartbeat.
     fn node_takes<const N: usize, const E: usize>(
         &self,
         state: State<N, E>,
@@ -65,8 +65,7 @@ impl Protocol {
         own: usize,
         next: &mut Next<N, E>,
     ) {
-        // A heartbeat that expires is a matter of time where its node does not go on, and a fault
-        // where it does and was merely slow.
+        // The heartbeat of a node that has stopped expires in time; that of a running but slow node only by a fault.
         let (may_be_had, too_early) = match state.entries[own].place {
             Place::Waiting | Place::Ownerless => (true, false),
             Place::Held(owner) => (usize::from(owner) != node, state.nodes[usize::from(owner)].life == Life::Running),
@@ -78,13 +77,13 @@ impl Protocol {
         let on_arrival = self.is(Mutant::AcknowledgesOnArrival);
         let place = if on_arrival { Place::Gone } else { Place::Held(node as u8) };
         let given = state.with(|s| s.entries[own].place = place);
-        // A second ticket of one node is as void, once the first was honoured, as another node's.
+        // A second claim of one node is as void after the first as another node's.
         let hand = state.nodes[node].hands[own];
         let given = given.with_hand(node, own, if hand == Hand::Nothing { Hand::Arriving } else { hand });
         if too_early { &mut next.faults } else { &mut next.usual }.push(given);
     }
 
-    /// A step of a running node with what it has in hand.
+    /// A step of a running node with an entry that it has.
     fn node_goes_on<const N: usize, const E: usize>(
         &self,
         state: State<N, E>,
@@ -110,7 +109,7 @@ impl Protocol {
                 let forgets = self.is(Mutant::ForgetsToGiveBack);
                 next.faults.push(hand(if forgets { Hand::Nothing } else { Hand::Returning }));
             }
-            // No answer comes. It is asked again, while the first request may be executed yet.
+            // No response arrives. The node repeats the request, while the first one may still be executed.
             Hand::Asked => {
                 let then = if self.is(Mutant::AttemptsWithoutAnAnswer) { Hand::Leave } else { Hand::Asked };
                 next.faults.push(hand(then).with(|s| s.entries[own].unheard = true));
@@ -118,9 +117,9 @@ impl Protocol {
             Hand::Won if self.is(Mutant::AcknowledgesAfterThePost) => next.usual.push(hand(Hand::Nothing)),
             Hand::Won => {
                 next.usual.push(hand(Hand::Leave));
-                // It was redeemed to be dropped, since it is no delivery.
+                // It was redeemed in order to be dropped as an invalid entry.
                 next.faults.push(excused(hand(Hand::Nothing), own));
-                // The answer is lost. Asked again, it will be no.
+                // The response is lost. The repeated request will be refused.
                 next.faults.push(excused(hand(Hand::Asked), own));
             }
             Hand::Returning => {}
@@ -128,7 +127,7 @@ impl Protocol {
         }
     }
 
-    /// Redis executes what a node has asked of it, also while that node is paused.
+    /// Redis executes a node's request, even while that node is paused.
     fn redis_executes<const N: usize, const E: usize>(
         &self,
         state: State<N, E>,
@@ -145,7 +144,7 @@ impl Protocol {
                     }
                 });
                 next.usual.push(given.with_hand(node, own, Hand::Nothing));
-                // Not heard: it is asked again, whoever has claimed the entry meanwhile.
+                // The response is lost: the node repeats the request, whichever node has claimed the entry meanwhile.
                 next.faults.push(given);
             }
             Hand::Asked if self.is(Mutant::AcknowledgesByCount) => next.usual.push(state.with(|s| {
@@ -169,7 +168,7 @@ impl Protocol {
         }
     }
 
-    /// A node is paused, goes on, is killed; the name of one without a heartbeat is removed.
+    /// A node is paused, continues, or is killed; the name of one without a heartbeat is removed.
     fn node_lives_on_or_not<const N: usize, const E: usize>(
         &self,
         state: State<N, E>,
@@ -185,7 +184,7 @@ impl Protocol {
             }
             Life::Dead => {}
         }
-        // It is removed only where nothing is pending under it, which changes nothing.
+        // It is removed only if nothing is pending under it, which changes nothing.
         if state.nodes[node].life != Life::Running && self.is(Mutant::RemovesConsumersWithPending) {
             next.usual.push(state.with(|s| {
                 let held = s.entries.iter_mut().filter(|entry| entry.place == Place::Held(node as u8));
@@ -195,7 +194,7 @@ impl Protocol {
     }
 }
 
-/// A request that its node has given up on, or died after, is executed after all, or never.
+/// A request that its node has given up, or died after, is executed later or never.
 fn request_given_up_is_executed<const N: usize, const E: usize>(state: State<N, E>, own: usize, next: &mut Next<N, E>) {
     if !state.entries[own].unheard {
         return;
@@ -207,7 +206,7 @@ fn request_given_up_is_executed<const N: usize, const E: usize>(state: State<N, 
     }
 }
 
-/// Redis has given it something that never arrives: the node reads on under a new name.
+/// Redis has given it entries that never arrive: the node continues under a new name.
 fn connection_breaks<const N: usize, const E: usize>(state: State<N, E>, node: usize) -> State<N, E> {
     state.with(|s| {
         let held = s.entries.iter_mut().filter(|entry| entry.place == Place::Held(node as u8));
@@ -215,7 +214,7 @@ fn connection_breaks<const N: usize, const E: usize>(state: State<N, E>, node: u
     })
 }
 
-/// What it only held is left to the others; what it had leave for is lost.
+/// Entries that it only held are left to others; one with a permission to send is lost.
 fn killed<const N: usize, const E: usize>(state: State<N, E>, node: usize) -> State<N, E> {
     let dead = state.with(|s| (s.nodes[node].life, s.nodes[node].hands) = (Life::Dead, [Hand::Nothing; E]));
     (0..E).fold(dead, |dead, own| match state.nodes[node].hands[own] {

@@ -1,5 +1,5 @@
-//! From the node that takes an event in to the node that sends: what a receiver gets, how a trigger
-//! is tested, and what each role answers.
+//! From the node that accepts an event to the node that sends: what a receiver gets, how a trigger is tested, and how
+//! each role responds.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::support::{Behaviour, Node, Receiver, RedisServer, json_template};
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 #[actix_rt::test]
-async fn what_one_node_takes_in_another_sends() {
+async fn one_node_accepts_and_another_sends() {
     let redis = RedisServer::start();
     let (ingest, dispatch) = (node(&redis.url(), &[INGEST]).await, node(&redis.url(), &[DISPATCH]).await);
     let receiver = Receiver::start();
@@ -45,7 +45,7 @@ async fn what_one_node_takes_in_another_sends() {
 }
 
 #[actix_rt::test]
-async fn each_role_answers_for_itself() {
+async fn each_role_responds_for_itself() {
     let redis = RedisServer::start();
     let (ingest, dispatch) = (node(&redis.url(), &[INGEST]).await, node(&redis.url(), &[DISPATCH]).await);
     for node in [&ingest, &dispatch] {
@@ -80,7 +80,7 @@ async fn a_trigger_is_tested_by_the_node_that_sends() {
 }
 
 #[actix_rt::test]
-async fn a_test_that_nobody_makes_is_answered_too() {
+async fn a_test_that_no_node_makes_gets_a_response() {
     let redis = RedisServer::start();
     let short = [("POSTHASTE_DISPATCH__ATTEMPT_TIMEOUT_MS", "50"), ("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "100")];
     let ingest = node(&redis.url(), &[INGEST, short[0], short[1]]).await;
@@ -89,16 +89,16 @@ async fn a_test_that_nobody_makes_is_answered_too() {
     assert_eq!(reply.problem(), (504, "test_unanswered".to_owned()));
 }
 
-/// Under load, and with a backlog: two join, one leaves, another joins, another leaves.
+/// Under load, and with a backlog: two nodes join, one leaves, another joins, another leaves.
 #[actix_rt::test]
-async fn nodes_that_join_take_their_share_and_those_that_leave_leave_none_behind() {
+async fn nodes_may_join_and_leave_under_load() {
     let redis = RedisServer::start();
     let small = [
         DISPATCH,
         ("POSTHASTE_CLUSTER__TAKE_MAX", "16"),
         ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "2"),
         ("POSTHASTE_DISPATCH__DRAIN_MS", "50"),
-        // Nobody waits for claims: what a node leaves is given back.
+        // No takeover is awaited: a node that stops gives back its deliveries.
         ("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "1000"),
     ];
     let join = async || node(&redis.url(), &small).await;

@@ -1,5 +1,5 @@
-//! A Redis Cluster of three masters on this machine, without replicas: what a killed one held is away
-//! until it is started again, and the others go on.
+//! A Redis Cluster of three masters on this machine, without replicas: the data of a killed master is unavailable until
+//! it is started again; the others continue.
 
 use std::process::Command;
 use std::time::Instant;
@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::redis::{RedisServer, free_port};
 use super::{DEADLINE, run};
 
-/// A cluster that runs.
+/// A running cluster.
 pub(crate) struct RedisCluster {
     masters: Vec<RedisServer>,
 }
@@ -29,7 +29,7 @@ impl RedisCluster {
         format!("redis+cluster://{}", hosts.join(","))
     }
 
-    /// Starts again those that were killed, and waits until all are together.
+    /// Restarts the killed masters, and waits until the cluster is complete.
     pub(crate) fn run_all(&mut self) {
         for master in self.masters.iter_mut().filter(|master| !master.runs()) {
             master.run();
@@ -69,13 +69,13 @@ impl RedisCluster {
     fn wait_until(&self, holds: impl Fn(&RedisServer) -> bool) {
         let deadline = Instant::now() + DEADLINE;
         while !self.masters.iter().all(&holds) {
-            assert!(Instant::now() < deadline, "the cluster did not come together");
+            assert!(Instant::now() < deadline, "the cluster did not form in time");
             crate::support::pause();
         }
     }
 }
 
-/// Half a second without an answer makes a master count as failed. None has lost anything after a restart.
+/// A master that does not respond for half a second counts as failed. No data is lost at a restart.
 fn member(bus: u16) -> Vec<String> {
     let options = "--save||--cluster-enabled|yes|--cluster-node-timeout|500|--cluster-require-full-coverage|no\
                    |--appendonly|yes|--appendfsync|always|--cluster-port";

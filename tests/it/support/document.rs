@@ -1,9 +1,9 @@
-//! Holds every answer that a test gets against the node's own OpenAPI document: the call, the status,
-//! the content type and the shape of a JSON body.
+//! Checks every response that a test gets against the node's own OpenAPI document: the call, the status, the content
+//! type and the schema of a JSON body.
 
 use serde_json::{Map, Value};
 
-/// Fails where the answer is not one that the document describes.
+/// Fails if the document does not describe this response.
 pub(crate) fn check(document: &Value, method: &str, path: &str, status: u16, content_type: Option<&str>, body: &[u8]) {
     let at = format!("{method} {path} -> {status}");
     let json: Option<Value> = serde_json::from_slice(body).ok();
@@ -32,7 +32,7 @@ pub(crate) fn check(document: &Value, method: &str, path: &str, status: u16, con
     }
 }
 
-/// The calls on a path: a literal part goes before one that stands for any.
+/// The calls on a path: literal parts take precedence over parameters.
 fn paths<'a>(document: &'a Value, path: &str) -> Vec<&'a Map<String, Value>> {
     let parts: Vec<&str> = path.split('/').collect();
     let is_open = |own: &str| own.starts_with('{');
@@ -46,7 +46,7 @@ fn paths<'a>(document: &'a Value, path: &str) -> Vec<&'a Map<String, Value>> {
     fitting.into_iter().filter_map(|(_, calls)| calls.as_object()).collect()
 }
 
-/// Whether a value has the shape that a schema says; knows what our schemas use of JSON Schema.
+/// Whether a value fits a schema. Supports the keywords of JSON Schema that the document uses.
 fn fits(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
     if let Some(name) = schema["$ref"].as_str() {
         let schema = document.pointer(name.trim_start_matches('#'));

@@ -1,5 +1,4 @@
-//! A door that TCP connections go through, so that a test can cut them, or lead them elsewhere, as a
-//! failover does.
+//! A TCP proxy that a test can cut or redirect, as a failover does.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -11,13 +10,13 @@ struct State {
     open: Vec<TcpStream>,
 }
 
-/// A door on a free port.
+/// A proxy on a free port.
 pub(crate) struct Forwarder {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
 }
 
-/// Sees what goes to the target before it gets there.
+/// Sees the bytes for the target before they are sent.
 type Watcher = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
 impl Forwarder {
@@ -25,7 +24,7 @@ impl Forwarder {
         Self::watched(port, |_| ())
     }
 
-    /// One that does something once, before anything with these bytes in it gets to its target.
+    /// A proxy that runs `act` once, before bytes that contain `bytes` reach the target.
     pub(crate) fn before(port: u16, bytes: &'static [u8], act: impl FnOnce() + Send + 'static) -> Self {
         let act = Mutex::new(Some(act));
         Self::watched(port, move |passed| {
@@ -77,14 +76,14 @@ impl Drop for Forwarder {
         state.target = None;
         cut(&mut state);
         drop(state);
-        // Wakes the thread that takes connections, which ends.
+        // Wakes the accepting thread, which ends.
         let _ = TcpStream::connect(self.address);
     }
 }
 
 fn cut(state: &mut State) {
     for stream in state.open.drain(..) {
-        // It may have ended by itself.
+        // It may have ended already.
         let _ = stream.shutdown(Shutdown::Both);
     }
 }

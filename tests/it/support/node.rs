@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{DEADLINE, document};
 
-/// An answer of the node.
+/// A response of the node.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -33,13 +33,13 @@ impl Reply {
     }
 }
 
-/// Settings of a test's node: a store in memory, a free port, loopback may be dialled.
+/// Settings of a test's node: a store in memory, a free port, loopback allowed.
 pub(crate) fn settings(more: &[(&str, &str)]) -> Config {
     let base = [
         ("POSTHASTE_STORE__URL", "memory:"),
         ("POSTHASTE_SERVER__LISTEN", "127.0.0.1:0"),
         ("POSTHASTE_SERVER__WORKERS", "2"),
-        // Longer than any test waits: on a busy machine an attempt at a silent receiver must not end on its own.
+        // Longer than any test waits: even on a busy machine an attempt at a silent receiver must not time out.
         ("POSTHASTE_DISPATCH__ATTEMPT_TIMEOUT_MS", "300000"),
         ("POSTHASTE_DISPATCH__ALLOW_NETWORKS", "[\"127.0.0.0/8\"]"),
     ];
@@ -47,7 +47,7 @@ pub(crate) fn settings(more: &[(&str, &str)]) -> Config {
     Config::from_layers(None, variables).expect("settings")
 }
 
-/// A node that runs.
+/// A running node.
 pub(crate) struct Node {
     running: RunningNode,
     client: awc::Client,
@@ -59,7 +59,7 @@ impl Node {
         let deadline = std::time::Instant::now() + DEADLINE;
         let running = loop {
             match RunningNode::start(settings(more)).await {
-                // The threads of a node that has stopped in this process let go of its file a moment later.
+                // The threads of a stopped node in this process release its file a moment later.
                 Err(StartError::Store(OpenError::Locked(_))) if std::time::Instant::now() < deadline => {
                     crate::support::paused().await;
                 }
@@ -114,7 +114,7 @@ impl Node {
         self.call(Method::DELETE, path, &[], "").await
     }
 
-    /// Posts one event and expects it to be taken.
+    /// Posts one event, which must be accepted.
     pub(crate) async fn fire(&self, event: Value) {
         let reply = self.post("/v1/events", &event).await;
         assert_eq!(reply.status, 202, "{}", reply.json());
@@ -130,14 +130,14 @@ impl Node {
         assert!(reply.status < 300, "{}", reply.json());
     }
 
-    /// The value of one metric, by its whole name with labels.
+    /// The value of one metric, by its full name with labels.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
         let text = String::from_utf8(self.get("/metrics").await.body).expect("text");
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no metric {name}")).parse().expect("a number")
     }
 
-    /// Asks for a metric until it has this value.
+    /// Reads a metric until it has this value.
     pub(crate) async fn wait_for_metric(&self, name: &str, value: f64) {
         let deadline = std::time::Instant::now() + DEADLINE;
         loop {
@@ -155,7 +155,7 @@ impl Node {
     }
 }
 
-/// A JSON template that says the event's id.
+/// A JSON template that contains the event's id.
 pub(crate) fn json_template() -> Value {
     template_of("{\"id\":\"{{event.id}}\"}")
 }

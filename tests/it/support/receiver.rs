@@ -1,4 +1,4 @@
-//! A receiver of POSTs on a real socket, on threads of its own.
+//! A receiver of POSTs on a real socket, with its own threads.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -6,20 +6,20 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use super::DEADLINE;
 
-/// What it does with a request.
+/// How it handles a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Behaviour {
-    /// Answers with this status and keeps the connection.
+    /// Responds with this status and keeps the connection.
     Answer(u16),
-    /// Answers 200 and closes, without saying so.
+    /// Responds with 200 and closes the connection without announcing it.
     AnswerAndClose,
-    /// Answers nothing, and keeps the connection until it behaves otherwise.
+    /// Sends no response, and keeps the connection until its behaviour is changed.
     Silence,
-    /// Ends the connection without an answer.
+    /// Closes the connection without a response.
     HangUp,
-    /// Ends it by a reset (RST).
+    /// Resets the connection (RST).
     Reset,
-    /// Sends what is no HTTP.
+    /// Sends something that is not HTTP.
     Nonsense,
 }
 
@@ -95,7 +95,7 @@ impl Receiver {
         self.state.received.lock().expect("whole").clone()
     }
 
-    /// Waits for this many requests, and says them in the order of their arrival.
+    /// Waits for this many requests and returns them in the order of arrival.
     pub(crate) async fn wait_for(&self, count: usize) -> Vec<Received> {
         let state = Arc::clone(&self.state);
         let waited = tokio::task::spawn_blocking(move || {

@@ -1,4 +1,4 @@
-//! A real redis-server on a free port, with a folder of its own, which goes away with the test.
+//! A real redis-server on a free port, with its own folder, which is removed with the test.
 
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::DEADLINE;
 
-/// A server that runs, until it is killed or dropped.
+/// A running server, until it is killed or dropped.
 pub(crate) struct RedisServer {
     port: u16,
     options: Vec<String>,
@@ -16,12 +16,12 @@ pub(crate) struct RedisServer {
 }
 
 impl RedisServer {
-    /// A server that keeps nothing over a restart, and does not wait for other replicas before it serves one.
+    /// A server that loses its data at a restart, and serves replicas without delay.
     pub(crate) fn start() -> Self {
         Self::with(&["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"])
     }
 
-    /// A server that has lost nothing after a restart.
+    /// A server that keeps its data at a restart.
     pub(crate) fn lasting() -> Self {
         Self::with(&["--save", "", "--appendonly", "yes", "--appendfsync", "always"])
     }
@@ -58,7 +58,7 @@ impl RedisServer {
         }
     }
 
-    /// Ends it at once.
+    /// Kills it.
     pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().expect("it ran");
@@ -66,7 +66,7 @@ impl RedisServer {
         }
     }
 
-    /// Whether it was not killed.
+    /// Whether it is running.
     pub(crate) fn runs(&self) -> bool {
         self.process.is_some()
     }
@@ -79,24 +79,24 @@ impl RedisServer {
         self.port
     }
 
-    /// What the server answers to a command, as `redis-cli` writes it.
+    /// The server's response to a command, as `redis-cli` prints it.
     pub(crate) fn cli(&self, words: &[&str]) -> String {
         self.try_cli(words).expect("an answer")
     }
 
-    /// Adds a delivery to a stream, as docs/redis.md tells other programs to, with more fields if there are any.
+    /// Adds a delivery to a stream, as docs/redis.md describes for other programs, with further fields.
     pub(crate) fn add_delivery(&self, stream: &str, url: &str, body: &str, more: &[&str]) {
         let target = serde_json::json!({"url": url, "content-type": "c"}).to_string();
         let fields = ["XADD", stream, "*", "target", &target, "webhook-id", "i", "body", body];
         self.cli(&[&fields[..], more].concat());
     }
 
-    /// Sends lines of commands, as `redis-cli` reads them, and waits for their answers.
+    /// Sends lines of commands through `redis-cli` and returns the responses.
     pub(crate) fn pipe(&self, lines: &str) -> String {
         self.cli_with(&[], lines)
     }
 
-    /// The same as [`Self::cli`] with something on standard input.
+    /// The same as [`Self::cli`] with standard input.
     pub(crate) fn cli_with(&self, words: &[&str], input: &str) -> String {
         let mut cli = Command::new("redis-cli");
         let cli =
@@ -135,7 +135,7 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().expect("bound").port()
 }
 
-/// The blocks of a language in docs/redis.md, in order: what it tells is done as it stands.
+/// The code blocks of a language in docs/redis.md, in order, so that tests run them unchanged.
 pub(crate) fn redis_document(language: &str) -> Vec<String> {
     let blocks = include_str!("../../../docs/redis.md").split("```").skip(1).step_by(2);
     blocks.filter_map(|block| block.strip_prefix(&format!("{language}\n"))).map(str::to_owned).collect()

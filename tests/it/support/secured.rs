@@ -1,5 +1,5 @@
-//! A redis-server that speaks TLS, with a certificate of an authority of the test's own, and that knows
-//! the user whom docs/redis.md describes, with the rights that stand there and no more.
+//! A redis-server with TLS, with a certificate of the test's own authority, and with the user that docs/redis.md
+//! describes, who has exactly the rights listed there.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,7 +7,7 @@ use std::process::Command;
 use super::redis::{RedisServer, free_port, redis_document};
 use super::run;
 
-/// A server that runs. It has its ordinary port too, for the test itself.
+/// A running server. It also has its plain port, for the test itself.
 pub(crate) struct SecuredRedis {
     pub(crate) server: RedisServer,
     folder: tempfile::TempDir,
@@ -15,7 +15,7 @@ pub(crate) struct SecuredRedis {
 }
 
 impl SecuredRedis {
-    /// A server whose user has the rights of the document's first so many lines.
+    /// A server whose user has the rights of the document's first `lines` lines.
     pub(crate) fn start(lines: usize) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         make_certificates(folder.path());

@@ -1,4 +1,4 @@
-//! Data that want to break bodies.
+//! Data made to break bodies.
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 /// The members that data may have; the last two are a list and an object.
 pub(crate) const MEMBERS: [&str; 6] = ["a", "b", "c", "d", "xs", "o"];
 
-/// Texts that mean something to a format, to Handlebars or to a tag.
+/// Texts with a meaning in a format, in Handlebars or in a tag.
 const TEXTS: [&str; 28] = [
     "",
     "\"",
@@ -82,8 +82,8 @@ pub(crate) fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// An event's data: each member may be absent, or be anything; the list and the object mostly are
-/// what their names say.
+/// An event's data: each member may be absent or have any value; the list and the object usually are a list and an
+/// object.
 pub(crate) fn members() -> impl Strategy<Value = Map<String, Value>> {
     let list = prop_oneof![
         6 => vec(value(), 0..4).prop_map(Value::Array),

@@ -1,4 +1,4 @@
-//! Forms: the body has the author's pairs, with the values in their places.
+//! Forms: the body has the template's pairs, with the values inserted.
 
 use posthaste::model::template::Format;
 use proptest::collection::vec;

@@ -1,4 +1,4 @@
-//! JSON: the body is what the author wrote, with the values in their places.
+//! JSON: the body has the template's structure, with the values inserted.
 
 use posthaste::model::template::Format;
 use proptest::collection::vec;
@@ -46,7 +46,7 @@ pub(crate) fn node() -> impl Strategy<Value = Node> {
     })
 }
 
-/// Braces and stars are written as numbers, too: they could begin an expression or a tag.
+/// Braces and stars are written as escapes: they could begin an expression or a tag.
 fn escape(text: &str) -> String {
     let special = |c: char| c < ' ' || matches!(c, '"' | '\\' | '{' | '*');
     let letter = |c| {

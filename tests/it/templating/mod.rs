@@ -1,8 +1,7 @@
-//! What the checker takes, it has proved: properties of generated templates with generated, hostile
-//! data. The judges are parsers that are not ours.
+//! What the checker accepts, it has proved: properties of generated templates with generated, hostile data, judged by
+//! independent parsers.
 //!
-//! `POSTHASTE_CASES` sets how many cases each property gets, `POSTHASTE_SEED` the first of their
-//! random numbers.
+//! `POSTHASTE_CASES` sets how many cases each property gets, `POSTHASTE_SEED` the first of their random numbers.
 
 mod data;
 mod form;
@@ -60,7 +59,7 @@ fn data_of(members: &Map<String, Value>) -> Data {
     Data::with(members.clone(), about)
 }
 
-/// The body for these data; none where a bound stopped it.
+/// The body for this data; `None` if a bound stopped it.
 fn body(compiled: &Compiled, members: &Map<String, Value>) -> Option<Vec<u8>> {
     compiled.render(&data_of(members)).ok().map(|body| body.to_vec())
 }

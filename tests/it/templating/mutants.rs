@@ -1,5 +1,5 @@
-//! The other way round: templates with mistakes in them. Whatever the checker still takes must
-//! give well-formed bodies for all data that are tried; most it must refuse.
+//! Generated templates with mistakes. Those that the checker still accepts must give well-formed bodies for all tried
+//! data; it must refuse most.
 
 use posthaste::model::template::Format;
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{body, compiled, config, data, form, json as json_templates, parts, shape, xml};
 
-/// What mistakes are made of.
+/// The pieces that mistakes are made of.
 const SCRAPS: [&str; 56] = [
     "{{a}}",
     "{{#if a}}",
@@ -86,7 +86,7 @@ fn mistakes() -> impl Strategy<Value = Vec<Mistake>> {
     proptest::collection::vec(mistake, 1..4)
 }
 
-/// Expressions and tags whole, names whole, everything else by the character.
+/// Splits a template: expressions, tags and names as a whole, everything else into characters.
 fn tokens(template: &str) -> Vec<String> {
     let mut tokens = Vec::new();
     let mut rest = template;
@@ -128,7 +128,7 @@ fn mutated(template: &str, mistakes: &[Mistake]) -> String {
     tokens.concat()
 }
 
-/// Data that take every condition both ways, and loops with none, one, two and three elements.
+/// Data that makes every condition true and false, and loops with none, one, two and three elements.
 pub(crate) fn trials(members: &Map<String, Value>) -> Vec<Map<String, Value>> {
     let object = |value: Value| match value {
         Value::Object(members) => members,

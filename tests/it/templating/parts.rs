@@ -1,5 +1,5 @@
-//! What generated templates of all formats are made of: expressions and conditions, how they are
-//! written, and a plain reckoning of what they come to.
+//! The parts that generated templates of all formats are made of: expressions and conditions, their notation, and a
+//! simple evaluation.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value};
@@ -13,15 +13,15 @@ pub(crate) enum Expr {
     Member(&'static str, u8),
     /// The element of the innermost loop; the root outside loops.
     This,
-    /// Its place.
+    /// The index of the element.
     Index,
 }
 
-/// What is known where an expression stands.
+/// What is known at an expression.
 #[derive(Clone)]
 pub(crate) struct Scope<'d> {
     pub(crate) root: &'d Map<String, Value>,
-    /// The elements of the open loops with their places.
+    /// The elements of the open loops, with their indexes.
     pub(crate) elements: Vec<(&'d Value, usize)>,
 }
 
@@ -36,7 +36,7 @@ impl<'d> Scope<'d> {
         inner
     }
 
-    /// What is looped over: the members of an object count by their values.
+    /// The elements of a loop: an object's are its values.
     pub(crate) fn list(&self, expr: &Expr) -> Vec<&'d Value> {
         match expr.found(self) {
             Some(Value::Array(list)) => list.iter().collect(),
@@ -47,7 +47,7 @@ impl<'d> Scope<'d> {
 }
 
 impl Expr {
-    /// The path, at so many loops.
+    /// The path, inside this many loops.
     pub(crate) fn path(&self, depth: usize) -> String {
         match self {
             Self::Member(name, 0) if depth == 0 => (*name).to_owned(),
@@ -124,7 +124,7 @@ pub(crate) enum Piece {
     If(Expr, Vec<Piece>, Vec<Piece>),
     Unless(Expr, Vec<Piece>),
     Each(Expr, Vec<Piece>),
-    /// A helper's call with the value, which may come to anything.
+    /// A helper's call with the value; its result is arbitrary.
     Call(usize, Expr),
     /// A list whose parts have a separator between them.
     Separated(Expr, Vec<Piece>),
@@ -192,7 +192,7 @@ pub(crate) const CALLS: [&str; 58] = [
     "and $ $",
 ];
 
-/// A call as a template has it.
+/// A call in the notation of templates.
 pub(crate) fn call(which: usize, expr: &Expr, depth: usize) -> String {
     format!("{{{{{}}}}}", CALLS[which].replace('$', &expr.path(depth)))
 }
@@ -206,7 +206,7 @@ pub(crate) fn pieces() -> impl Strategy<Value = Vec<Piece>> {
     blocks(leaf)
 }
 
-/// The same with helpers and separators, of whose bodies only the form is known.
+/// The same with helpers and separators; only the form of their bodies is known.
 pub(crate) fn any_pieces() -> impl Strategy<Value = Vec<Piece>> {
     let leaf = prop_oneof![
         2 => "[ -~]{0,5}".prop_map(Piece::Constant),
@@ -231,7 +231,7 @@ fn blocks(leaf: impl Strategy<Value = Piece> + 'static) -> impl Strategy<Value =
     proptest::collection::vec(piece, 0..4)
 }
 
-/// The pieces as a template has them; `escape` makes constants fit.
+/// The pieces in the notation of templates; `escape` prepares constants.
 pub(crate) fn write(pieces: &[Piece], depth: usize, escape: fn(&str) -> String) -> String {
     let inner = |pieces| write(pieces, depth, escape);
     pieces
@@ -260,7 +260,7 @@ pub(crate) fn write(pieces: &[Piece], depth: usize, escape: fn(&str) -> String) 
         .collect()
 }
 
-/// The text that the pieces come to; `fit` is what the format does to values and constants.
+/// The expected text of the pieces; `fit` is the format's treatment of values and constants.
 pub(crate) fn text(pieces: &[Piece], scope: &Scope<'_>) -> String {
     pieces
         .iter()

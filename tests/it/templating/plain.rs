@@ -1,5 +1,5 @@
-//! Templates mean what Handlebars says they mean: in a plain text body, the same template and data
-//! give the same text as handlebars' own renderer does.
+//! Templates mean what they mean in Handlebars: in a plain text body, the same template and data give the same text as
+//! handlebars' own renderer.
 
 use handlebars::Handlebars;
 use posthaste::model::template::Format;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::parts::{self, Expr, Piece, pieces};
 use super::{body, compiled, config};
 
-/// Values of which both make the same text; of lists and objects they don't.
+/// Values that both renderers write in the same way; lists and objects are not among them.
 fn scalar() -> impl Strategy<Value = Value> {
     prop_oneof![
         "[a-c<&\"{}]{0,3}".prop_map(Value::String),
@@ -35,7 +35,7 @@ fn members() -> impl Strategy<Value = Map<String, Value>> {
     })
 }
 
-/// Digits become white space, so that many blocks stand on lines of their own.
+/// Digits become white space, so that many blocks stand alone on their lines.
 fn escape(text: &str) -> String {
     let letter = |c| match c {
         '0'..='4' => '\n',
@@ -46,7 +46,7 @@ fn escape(text: &str) -> String {
     text.chars().map(letter).collect()
 }
 
-/// The pieces, with values of which both make the same text, and no tags.
+/// The pieces without tags, and with values that both renderers write in the same way.
 fn common(pieces: Vec<Piece>) -> Vec<Piece> {
     let expr = |expr| match expr {
         Expr::Member("xs" | "o", way) => Expr::Member("a", way & 1),

@@ -1,5 +1,5 @@
-//! Expressions in the URL and the headers of a trigger: whatever they hold, no value changes the destination, how
-//! many parts the path has, or how many headers there are.
+//! Expressions in the URL and the headers of a trigger: no value changes the destination, the number of path segments,
+//! or the number of headers.
 
 use posthaste::model::target::Target;
 use posthaste::model::url::TriggerUrl;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{Members, config, data, data_of, mutants};
 
-/// What a target is to be the same in, whatever the data.
+/// The properties of a target that must not depend on the data.
 type Shape = (String, usize, usize);
 
 fn shape(target: &Target) -> Result<Shape, String> {
@@ -26,7 +26,7 @@ fn shape(target: &Target) -> Result<Shape, String> {
     Ok((target.destination.to_string(), segments, target.headers.len()))
 }
 
-/// Judges a text as the end of a URL and as the value of a header.
+/// Checks a text as the end of a URL and as the value of a header.
 pub(crate) fn judge(text: &str, members: &Map<String, Value>) -> Result<(), String> {
     let Ok(url) = TriggerUrl::new(&format!("https://h.example:8443/{text}")) else { return Ok(()) };
     let plain = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
@@ -51,7 +51,7 @@ pub(crate) fn judge(text: &str, members: &Map<String, Value>) -> Result<(), Stri
     Ok(())
 }
 
-/// What URLs with mistakes are made of.
+/// The pieces that invalid URLs are made of.
 const SCRAPS: [&str; 30] = [
     "{{a}}",
     "{{b}}",

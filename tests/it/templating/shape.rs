@@ -1,5 +1,5 @@
-//! What of a body is the author's: its structure. Two renderings of one template with data that
-//! differ only in what their texts say have the same one.
+//! The structure of a body belongs to the template's author. Two bodies of one template, with data that differ only in
+//! their texts, have the same structure.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{body, compiled, xml};
 
-/// A JSON value without what its leaves and keys say. Unlike a map's, keys that are twice count twice.
+/// A JSON value without its scalars and keys. Duplicate keys count twice, unlike in a map.
 #[derive(Debug, PartialEq)]
 enum Json {
     Leaf,
@@ -61,7 +61,7 @@ impl<'de> Visitor<'de> for Reader {
         while let Some((_, member)) = access.next_entry::<String, Json>()? {
             members.push(member);
         }
-        // A number that no other type holds comes as an object, too; it is one with any data.
+        // The parser represents numbers that no other type holds as an object, with any data.
         Ok(Json::Object(members))
     }
 }
@@ -81,7 +81,7 @@ fn shape(format: Format, body: &[u8]) -> String {
             });
             found.collect()
         }
-        // Each `=` and `&` that stands in the body is the author's.
+        // Each unescaped `=` and `&` in the body comes from the template.
         Format::Form => body.iter().filter(|byte| matches!(byte, b'=' | b'&')).map(|&byte| char::from(byte)).collect(),
         Format::Text => String::new(),
     }
@@ -96,13 +96,13 @@ fn members(text: &str) -> Map<String, Value> {
     }
 }
 
-/// Texts that begin or end something in each of the formats.
+/// Texts that begin or end a construct in each of the formats.
 const HOSTILE: [&str; 3] = ["\",\"x\":[1]}]<x a=\"'/>--></a>]]>&a=b%26{{a}}*|DATA:B|*\u{0}\r\n\u{ffff}", "\\", "1"];
 
-/// Blocks and helpers that may tell one text from another, so that it is the author who chooses.
+/// Blocks and helpers that may distinguish texts, so that the author chooses by them.
 const TELLING: [&str; 4] = ["{{#each (", "separator", "{{#if (", "parts"];
 
-/// Whether a helper is called: what it makes of a text may be empty, and that may be asked for.
+/// Whether a helper is called: its result for a text may be empty, and the template may test for that.
 fn calls(template: &str) -> bool {
     super::parts::CALLS.iter().any(|call| {
         let name = call.split(' ').next().unwrap_or(call);
@@ -110,7 +110,7 @@ fn calls(template: &str) -> bool {
     })
 }
 
-/// Whether no text in the data changes the structure that the template gives them.
+/// Checks that no text in the data changes the structure of the body.
 pub(crate) fn judge(format: Format, template: &str) -> Result<(), String> {
     if calls(template) || TELLING.iter().any(|telling| template.contains(telling)) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! XML: the body has the author's elements, with the values in their places.
+//! XML: the body has the template's elements, with the values inserted.
 
 use posthaste::model::template::Format;
 use proptest::collection::vec;
@@ -18,7 +18,7 @@ pub(crate) enum Node {
     Each(Expr, Vec<Node>),
 }
 
-/// What a parser finds: tags, with text between them.
+/// What the parser finds: tags, with text between them.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Found {
     Open(String, Vec<(String, String)>),
@@ -148,7 +148,7 @@ fn open(tag: &BytesStart<'_>) -> Result<Found, String> {
     Ok(Found::Open(name, attributes))
 }
 
-/// Parses strictly: quick-xml with all its checks, and what it doesn't check added.
+/// Parses strictly: quick-xml with all its checks, and checks that it lacks.
 pub(crate) fn parse(body: &[u8]) -> Result<Vec<Found>, String> {
     let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
     if let Some(c) = text.chars().find(|&c| !is_allowed(c)) {

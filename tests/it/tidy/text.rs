@@ -11,7 +11,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 
 /// Words that the project once used, and the field's term in their place. One concept has one word, and a reader who
 /// knows the field understands each sentence at first sight.
-const BANNED: [(&str, &str); 9] = [
+const BANNED: [(&str, &str); 12] = [
     ("manyth", "every Nth"),
     ("to be had", "available"),
     ("words are off", "usage error"),
@@ -21,6 +21,9 @@ const BANNED: [(&str, &str); 9] = [
     ("whoever comes", "any node"),
     ("sign of life", "heartbeat"),
     ("signs of life", "heartbeats"),
+    ("anew", "again"),
+    ("so many", "this many"),
+    ("holds up nobody", "delays no other"),
 ];
 
 pub(super) fn long_files(sources: &[Source]) -> Vec<String> {

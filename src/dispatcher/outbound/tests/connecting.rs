@@ -9,10 +9,11 @@ use futures_util::future::LocalBoxFuture;
 
 use super::receiver::Receiver;
 use super::{Scripted, outlet, post, settings, target};
+use crate::dispatcher::outbound::Outbound;
 use crate::dispatcher::outbound::own::OwnAddresses;
 use crate::dispatcher::outbound::race::Addresses;
+use crate::dispatcher::outbound::resolve::Resolver;
 use crate::dispatcher::outbound::resolve::{Family, Resolve};
-use crate::dispatcher::outbound::{Outbound, Resolver};
 use crate::model::outcome::Outcome;
 
 use super::plan::{Numbers, Plan};
@@ -61,11 +62,11 @@ async fn own_addresses_and_refused_ports_are_not_dialled() {
     let port = target_of_own.destination.port;
     let resolver: Resolver = Scripted::new(&[Some(&["127.0.0.1"])]) as Resolver;
     let own = OwnAddresses(vec![std::net::SocketAddr::from(([0, 0, 0, 0], port))]);
-    let outbound = Outbound::new(&settings(|_| {}), own).expect("TLS");
+    let outlets = Outbound::new(&settings(|_| {}), own).expect("TLS").on_thread(resolver);
     for url in [receiver.url(), receiver.url().replace("127.0.0.1", "receiver.example"), "http://127.0.0.1:25/".into()]
     {
         let target = target(&url);
-        let outlet = outbound.outlet(&resolver, &target.destination);
+        let outlet = outlets.outlet(&target.destination);
         assert_eq!(post(&outlet, &target, "0!").await, (Outcome::AddressRefused, None), "{url}");
     }
     assert_eq!(receiver.connections(), 0);

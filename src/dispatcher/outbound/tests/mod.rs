@@ -16,8 +16,8 @@ use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use http::HeaderValue;
 
-use super::resolve::{Family, Resolve};
-use super::{Outbound, Outlet, OwnAddresses, Resolver};
+use super::resolve::{Family, Resolve, Resolver};
+use super::{Outbound, Outlet, OwnAddresses};
 use crate::config::{Config, Dispatch};
 use crate::dispatcher::attempt::attempt;
 use crate::model::delivery::Delivery;
@@ -78,7 +78,7 @@ fn target(url: &str) -> Arc<Target> {
 fn outlet(settings: &Dispatch, resolver: &Rc<Scripted>, target: &Target) -> Outlet {
     let resolver: Resolver = Rc::clone(resolver) as Resolver;
     let outbound = Outbound::new(settings, OwnAddresses::default()).expect("TLS");
-    outbound.outlet(&resolver, &target.destination)
+    outbound.on_thread(resolver).outlet(&target.destination)
 }
 
 /// One POST with this body.

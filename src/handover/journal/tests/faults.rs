@@ -87,7 +87,7 @@ fn a_failed_sync_is_final_for_its_segment() {
             assert!(!world.accept(0, 1, 1, false), "nothing is accepted before");
         }
         world.play(&[Round, Round, Sync, Begin(0, 1), Sync]);
-        assert!(!world.journal.is_failed(), "{after}: it is written anew");
+        assert!(!world.journal.is_failed(), "{after}: it is rewritten");
         assert!(world.accept(0, 1, 1, false));
         world.step(Sync);
         let promised = world.fates.values().filter(|fate| fate.promised.is_some()).count();

@@ -13,7 +13,7 @@ const SEPARATOR_BYTES_MAX: usize = 100;
 
 const PARTS: &str = "{{#parts}} takes nothing but its separator, and has no {{else}}: {{#parts separator=\",\"}}{{#if guest.email}}…{{/if}}{{#if guest.phone}}…{{/if}}{{/parts}}.";
 
-/// What a block is given by name.
+/// The options of a block.
 #[derive(Default)]
 struct Options {
     include_zero: bool,
@@ -32,7 +32,7 @@ fn example(block: &str) -> &'static str {
     }
 }
 
-/// What to write for a block that other engines or helper libraries have.
+/// The error for an unknown block, with what to write instead of one of another engine or helper library.
 fn unknown(name: &str) -> String {
     let plain = name.to_ascii_lowercase().replace(['_', '-'], "");
     let instead = match plain.as_str() {
@@ -67,7 +67,7 @@ impl Parsing<'_, '_, '_, '_> {
             "if" | "unless" | "each" | "with" => {}
             _ => {
                 self.findings.error("unknown_block", at, unknown(&name));
-                // What it holds is looked at all the same.
+                // Its content is checked nevertheless.
                 self.part(block.inverse.as_ref());
                 return self.part(block.template.as_ref());
             }
@@ -99,7 +99,7 @@ impl Parsing<'_, '_, '_, '_> {
         vec![node]
     }
 
-    /// Each block directly inside is a part, and so is what stands between two blocks.
+    /// Each block directly inside is a part, and so is the text between two blocks.
     fn parts(&mut self, block: &HelperTemplate, at: usize) -> TemplateNode {
         if !block.params.is_empty() || block.block_param.is_some() || block.inverse.is_some() {
             self.findings.error("block_values", at, PARTS);

@@ -1,7 +1,6 @@
-//! Finds the place of every expression, and proves that the body is well-formed whatever the data
-//! holds. The text of a body is read by a small machine for its format; [`walk`] leads the machine
-//! along every way through the blocks. What it takes, it has proved; what it can't prove is
-//! refused. It never looks at data.
+//! Finds the context of every expression, and proves that the body is well-formed for all data. A small state machine
+//! for the format reads the text of the body; [`walk`] leads it along every path through the blocks. What the machine
+//! accepts is proved; what can't be proved is refused. It never looks at data.
 
 mod advice;
 mod conditions;
@@ -22,32 +21,31 @@ use super::shape::Shape;
 use crate::model::template::Format;
 use crate::templating::program::{EscapeContext, Nodes, TemplateNode};
 
-/// A format's reader: where in a document it is, after each character.
+/// A format's state machine: its position in a document, after each character.
 trait Machine {
-    /// All that the rest of the document depends on.
+    /// Everything that the rest of the document depends on.
     type State: Copy + Eq + Hash;
 
     /// Before the first character.
     fn start(&self) -> Self::State;
 
-    /// Goes over the beginning of a text at once, where the format has something that is only one
-    /// thing as a whole. Says how many bytes that was.
+    /// Reads the beginning of a text at once, if the format has a construct that must be read as a whole. Returns how
+    /// many bytes it read.
     fn prefix(&mut self, _state: Self::State, _text: &str) -> Result<Option<(usize, Self::State)>, Fault> {
         Ok(None)
     }
 
-    /// Goes over one character of the author's. Says, too, whether later mistakes are best shown
-    /// at it.
+    /// Reads one character of the template. Also returns whether later mistakes are best reported at this character.
     fn step(&mut self, state: Self::State, c: char) -> Result<(Self::State, bool), Fault>;
 
-    /// Goes over any value.
+    /// Reads any value.
     fn value(&mut self, state: Self::State) -> Result<(EscapeContext, Self::State), Misplaced<Self::State>>;
 
     /// Whether the document may end here.
     fn end(&self, state: Self::State) -> Result<(), Fault>;
 }
 
-/// Why a text, or a value, can't stand where it does.
+/// Why a text or a value is not allowed at its position.
 #[derive(Debug)]
 struct Fault {
     code: &'static str,
@@ -55,14 +53,14 @@ struct Fault {
     blame: Blame,
 }
 
-/// Where a fault is shown.
+/// Where a mistake is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Blame {
-    /// Where it came to light.
+    /// Where it was detected.
     Here,
     /// At the last character that the machine marked.
     Mark,
-    /// At the block without which it wouldn't be, if there is one.
+    /// At the block that causes it, if there is one.
     Block,
 }
 
@@ -76,7 +74,7 @@ impl Fault {
     }
 }
 
-/// A value stands where none may; and, if there is a way, how to read on as if one might.
+/// A value where none is allowed and, if possible, the state to continue with as if it were.
 #[derive(Debug)]
 struct Misplaced<S> {
     fault: Fault,
@@ -89,8 +87,8 @@ impl<S> Misplaced<S> {
     }
 }
 
-/// Puts every expression in its place. What is wrong is added to the findings; with an error
-/// among them the places mean nothing.
+/// Sets the context of every expression. Mistakes are added to the findings; with an error among them the contexts have
+/// no meaning.
 pub(crate) fn place(
     shape: Shape,
     nodes: &mut Nodes,
@@ -120,7 +118,7 @@ pub(crate) fn place(
 fn set(nodes: &mut Nodes, places: &[Option<EscapeContext>]) {
     for node in nodes {
         if let TemplateNode::Write(write) = node {
-            // One that no way leads to is never written, so any place will do.
+            // An expression that no path reaches is never written, so any context will do.
             write.place = places[write.id].unwrap_or(write.place);
         }
         for inner in node.inner_mut() {

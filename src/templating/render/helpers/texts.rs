@@ -66,7 +66,7 @@ fn titled(text: &str) -> String {
     parts.map(capitalized).collect()
 }
 
-/// At most so many characters. A text that is cut ends with `end`, which counts.
+/// At most this many characters. A shortened text ends with `end`, which counts.
 fn truncate<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let text = args.text(0)?;
     let characters = usize::try_from(args.whole(1)?).map_err(|_| Stop::argument(1, "a count of characters"))?;

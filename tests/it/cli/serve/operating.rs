@@ -1,14 +1,14 @@
-//! What runs for long: what the log tells and what it doesn't, and what many destinations leave behind.
+//! A long run: what the log contains and what it doesn't, and the resources that many destinations leave behind.
 
 use std::process::Stdio;
 
 use super::*;
 use crate::support::{Behaviour, Receiver};
 
-/// Marks stand in everything that must not be told: bodies, headers, keys, queries, secrets. The node
-/// meets what is bad about them, at the most talkative level.
+/// Marks are in everything that must not be logged: bodies, headers, keys, queries, secrets. The node reports mistakes
+/// in them, at the most verbose level.
 #[test]
-fn the_log_tells_no_body_header_key_or_query() {
+fn the_log_contains_no_body_header_key_or_query() {
     let (home, receiver) = (home(), Receiver::start());
     let operator = format!("operator-{MARK}");
     let more = [
@@ -64,7 +64,7 @@ fn the_log_tells_no_body_header_key_or_query() {
     }
     let foreign = format!("GET /v1/keys HTTP/1.1\r\nauthorization: Bearer phk_{MARK}");
     assert_eq!(call(&address, &foreign, b"").expect("an answer").0, 401);
-    // What is no HTTP at all.
+    // A request that is not HTTP.
     let _ = call(&address, &format!("{MARK} {MARK}\r\n{MARK}"), MARK.as_bytes());
     running.signal("TERM");
     let (code, stdout, stderr) = running.end();
@@ -100,7 +100,7 @@ fn destinations_that_come_and_go_leave_nothing_behind() {
     let (running, address) = serve(&home, &[("POSTHASTE_DISPATCH__IDLE_DESTINATION_MS", "300")]);
     let folder = format!("/proc/{}/fd", running.child.id());
     let open_files = || fs::read_dir(&folder).expect("its open files").count();
-    // A node at rest has its threads' files and few connections; it may still be starting them.
+    // An idle node has its threads' files and few connections; it may still be starting them.
     let mut at_rest = DESTINATIONS / 2;
     for round in 1..=3 {
         assert_eq!(post(&address, &json!({"type": "a", "data": {}})).expect("an answer"), 202);
@@ -112,16 +112,16 @@ fn destinations_that_come_and_go_leave_nothing_behind() {
             assert!(std::time::Instant::now() < deadline, "{} open files; there were {at_rest}", open_files());
             crate::support::pause();
         }
-        // The call that asked for the metric may be one of them.
+        // The call that reads the metric may hold one of them.
         at_rest = open_files() + 2;
     }
     running.signal("TERM");
     assert_eq!(running.end().0, Some(0));
 }
 
-/// Shells and service managers hand down a low limit that may be raised; a socket a destination needs it.
+/// Shells and service managers set a low limit that may be raised; each destination needs a socket.
 #[test]
-fn it_may_open_as_many_files_as_the_system_lets_it() {
+fn it_raises_its_limit_of_open_files() {
     let home = home();
     let mut serve = std::process::Command::new("sh");
     serve.args(["-c", "ulimit -Sn 64; exec \"$0\" serve", env!("CARGO_BIN_EXE_posthaste")]).current_dir(home.path());

@@ -1,9 +1,9 @@
-//! How it starts, and how it says why it does not.
+//! How it starts, and how it reports why it does not.
 
 use super::*;
 
 #[test]
-fn ten_mistakes_in_the_settings_are_told_at_once() {
+fn ten_mistakes_in_the_settings_are_reported_at_once() {
     let home = home();
     let file = "[server]\nlisten = \"here\"\nlissten = 1\nworkers = \"two\"\n[dispach]\nx = 1\n[dispatch]\n\
                 drain_ms = -1\nallow_networks = [\"10.0.0.0/99\"]\n[ingest]\nbody_bytes_max = 0\n[log]\nformat = \"xml\"\n\
@@ -29,9 +29,9 @@ fn ten_mistakes_in_the_settings_are_told_at_once() {
     assert_eq!(fs::read_dir(home.path()).expect("a folder").count(), 1, "something was left behind");
 }
 
-/// The environment over the file over the defaults, seen from outside.
+/// The environment overrides the file, which overrides the defaults.
 #[test]
-fn later_settings_go_over_earlier_ones() {
+fn later_layers_of_settings_override_earlier_ones() {
     let home = home();
     let file = "[server]\nlisten = \"127.0.0.1:0\"\n[store]\nurl = \"memory:\"\n[ingest]\nbody_bytes_max = 40\n";
     fs::write(home.path().join("my.toml"), file).expect("a file");
@@ -68,7 +68,7 @@ fn without_an_operators_key_it_listens_on_this_machine_only() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_told() {
+fn a_port_in_use_is_reported() {
     let home = home();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound");
     let holder = std::net::TcpListener::bind(taken).expect("still free");
@@ -80,7 +80,7 @@ fn a_port_that_is_taken_is_told() {
 }
 
 #[test]
-fn a_store_that_is_none_or_damaged_is_told_and_left_as_it_is() {
+fn a_foreign_or_damaged_store_is_reported_and_not_changed() {
     let home = home();
     let path = home.path().join("data/posthaste.redb");
     let (first, address) = serve(&home, &[]);
@@ -105,7 +105,7 @@ fn a_store_that_is_none_or_damaged_is_told_and_left_as_it_is() {
     }
 }
 
-/// A key is in one answer and nowhere else, and opens its door after a restart too.
+/// A key is shown in one response and stored nowhere, and works after a restart too.
 #[test]
 fn a_key_is_kept_as_a_hash_only() {
     let home = home();
@@ -129,4 +129,19 @@ fn a_key_is_kept_as_a_hash_only() {
     assert_eq!(call(&address, &head, b"{\"type\":\"a\",\"data\":{}}").expect("an answer").0, 202);
     second.signal("INT");
     assert_eq!(second.end().0, Some(0));
+}
+
+/// Started from another folder, a node has another, empty store: its operator must see that.
+#[test]
+fn the_first_lines_of_the_log_name_the_store_and_whether_it_was_made() {
+    let home = home();
+    let file = home.path().canonicalize().expect("a folder").join("data/posthaste.redb").display().to_string();
+    for made in ["there was no store at this path; a new one was made", "the store was there already"] {
+        let (node, _) = serve(&home, &[("POSTHASTE_STORE_ULR", "memory:")]);
+        node.signal("TERM");
+        let (code, _, log) = node.end();
+        assert_eq!(code, Some(0));
+        assert!(log[0].contains("POSTHASTE_STORE_ULR: ") && log[0].contains("POSTHASTE_STORE__URL?"), "{log:#?}");
+        assert!(log[1].contains(made) && log[1].contains(&file), "{log:#?}");
+    }
 }

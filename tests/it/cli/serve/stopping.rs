@@ -14,8 +14,8 @@ fn event(id: usize) -> Value {
     json!({"type": "a", "id": id.to_string(), "data": {}})
 }
 
-/// Four producers post until they are told that the node is stopping. The receiver does not answer
-/// before that, so that most of what was accepted waits when the signal comes.
+/// Four producers post until a response says that the node is stopping. The receiver does not respond before that, so
+/// that most accepted events wait when the signal comes.
 fn a_signal_under_load(signal: &str) {
     let (home, receiver) = (home(), Receiver::start());
     let (running, address) = serve(&home, &[MEMORY, TWO_AT_A_TIME]);
@@ -43,7 +43,7 @@ fn a_signal_under_load(signal: &str) {
     for producer in producers {
         assert_eq!(producer.join().expect("a producer").expect("an answer"), 503, "a stop is told, not shown");
     }
-    // A new connection is answered while the drain goes on.
+    // A new connection gets a response during the drain.
     assert_eq!(call(&address, "GET /readyz HTTP/1.1", b"").expect("an answer").0, 503);
     assert_eq!(call(&address, "GET /healthz HTTP/1.1", b"").expect("an answer").0, 200);
     let tried = "POST /v1/accounts/default/triggers/t/test HTTP/1.1";
@@ -72,10 +72,9 @@ fn sigint_under_load_loses_nothing_that_was_accepted() {
     a_signal_under_load("INT");
 }
 
-/// Ten deliveries, of which two are under way and eight wait, each once in the count, whether or not
-/// their events still hold places.
+/// Ten deliveries: two in flight and eight queued. Each is counted once, whether or not its event still holds a permit.
 #[test]
-fn what_the_drain_could_not_send_is_counted_in_the_last_line() {
+fn the_last_line_counts_what_the_drain_could_not_send() {
     for patience in ["2", "60000"] {
         let (home, receiver) = (home(), Receiver::start());
         let more = [
@@ -91,7 +90,7 @@ fn what_the_drain_could_not_send_is_counted_in_the_last_line() {
         receiver.behave(Behaviour::Silence);
         let posts = (0..10).map(|id| {
             let address = address.clone();
-            // Some hear nothing before the end.
+            // Some get no response before the end.
             std::thread::spawn(move || post(&address, &event(id)))
         });
         let posts: Vec<_> = posts.collect();
@@ -109,7 +108,7 @@ fn what_the_drain_could_not_send_is_counted_in_the_last_line() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_ends_the_process_at_once() {
     let (home, receiver) = (home(), Receiver::start());
     let (running, address) = serve(&home, &[MEMORY, ("POSTHASTE_DISPATCH__DRAIN_MS", "3600000")]);
     set_up(&address, "t", &receiver.url("/"));

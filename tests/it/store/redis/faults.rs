@@ -1,4 +1,4 @@
-//! Connections that break and servers that go away and come back: nothing is missed.
+//! Connections that break and servers that stop and restart: no change is missed.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ async fn killed_connections_cost_no_change() {
         let id: usize = place.trim_start_matches("trigger a/t").parse().expect("a number");
         trigger.contains(&format!("https://h/{}\"", 150 + id))
     }));
-    // The log told everything; nothing was read anew.
+    // All changes came through the log; no snapshot was read.
     for node in [&one, &two] {
         assert_eq!(node.snapshots("start"), 1.0);
         assert_eq!(node.snapshots("gap") + node.snapshots("history") + node.snapshots("behind"), 0.0);
@@ -34,16 +34,16 @@ async fn killed_connections_cost_no_change() {
 }
 
 #[tokio::test]
-async fn a_redis_that_comes_back_with_its_data_is_followed_on() {
+async fn a_redis_that_restarts_with_its_data_is_followed() {
     let mut server = RedisServer::lasting();
     let (one, two) = (Node::at(&server.url()).await, Node::at(&server.url()).await);
     one.put_template("a").await;
     one.put("a", "t", 1).await.expect("written");
     let before = wait_until_equal(&[&one, &two]).await;
     server.kill();
-    wait_until("both know that it is away", || !one.store.connected() && !two.store.connected()).await;
+    wait_until("both know that it is unavailable", || !one.store.connected() && !two.store.connected()).await;
     assert_eq!(one.metric("posthaste_store_connected"), 0.0);
-    // Calls fail, and at once; what was live is.
+    // Calls fail at once; live records stay live.
     let begun = Instant::now();
     for number in 0..20 {
         assert!(matches!(one.put("a", "t", number).await, Err(StoreError::Unavailable(_))));
@@ -64,7 +64,7 @@ async fn a_redis_that_comes_back_with_its_data_is_followed_on() {
 }
 
 #[tokio::test]
-async fn a_redis_that_comes_back_without_its_data_is_taken_as_it_is() {
+async fn a_redis_that_restarts_without_its_data_is_read_again() {
     let mut server = RedisServer::start();
     let (one, two) = (Node::at(&server.url()).await, Node::at(&server.url()).await);
     one.put_template("a").await;
@@ -74,7 +74,7 @@ async fn a_redis_that_comes_back_without_its_data_is_taken_as_it_is() {
     server.run();
     wait_until("both have nothing live", || one.mirror.records().is_empty() && two.mirror.records().is_empty()).await;
     assert_eq!((one.snapshots("epoch"), two.snapshots("epoch")), (1.0, 1.0));
-    // The new store has as many changes as the old one had, and more.
+    // The new store has as many changes as the old one, and more.
     put_template_at_last(&two).await;
     for number in 0..5 {
         put_at_last(&one, "b", "t", number).await;

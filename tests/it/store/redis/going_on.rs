@@ -1,6 +1,6 @@
-//! Changes that go on, on two nodes, while connections break and Redis is away, trimmed, emptied or
-//! replaced: in the end all nodes have live what the store holds, and the store holds what was answered as
-//! written, as far as Redis itself kept it.
+//! Continuous changes on two nodes while connections break and Redis is unavailable, trimmed, emptied or replaced. In
+//! the end all nodes have live what the store holds, and the store holds all confirmed writes, as far as Redis itself
+//! kept them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,11 +20,11 @@ use crate::support::{Forwarder, RedisCluster, RedisServer, free_port};
 const WRITERS: usize = 3;
 const TRIGGERS: usize = 8;
 
-/// What a writer knows of one of its triggers: when the last answer was asked for that told of a change, and
-/// the URL's number, or that the trigger is gone.
+/// What a writer knows of each of its triggers: when the last confirmed change was requested, and the number in the
+/// URL, or that the trigger is deleted.
 type Known = BTreeMap<String, (Instant, Option<usize>)>;
 
-/// Writers that put and delete without a pause until they are ended.
+/// Writers that put and delete continuously until they are ended.
 struct Writers {
     ended: Arc<AtomicBool>,
     written: Arc<AtomicUsize>,
@@ -42,13 +42,13 @@ impl Writers {
         Self { ended, written, tasks }
     }
 
-    /// Waits until so many more changes were answered as written.
+    /// Waits until this many more changes are confirmed.
     async fn go_on_for(&self, changes: usize) {
         let before = self.written.load(Ordering::Relaxed);
         wait_until("changes go on", || self.written.load(Ordering::Relaxed) >= before + changes).await;
     }
 
-    /// Ends them, and waits until the nodes have live what is stored, and that is what was answered since.
+    /// Ends them, and waits until the nodes have live what is stored, which must include all writes confirmed since.
     async fn end(self, since: Instant, nodes: &[&Node]) -> Records {
         self.ended.store(true, Ordering::Relaxed);
         let mut known = Known::new();
@@ -94,11 +94,11 @@ async fn write(node: Arc<Node>, name: usize, ended: Arc<AtomicBool>, written: Ar
             Err(StoreError::NotFound) if deletes => {
                 known.insert(id, (asked, None));
             }
-            // A store that was emptied.
+            // The store was emptied.
             Err(StoreError::TemplateMissing(_)) => {
                 let _ = node.store.put(Some(&account("a")), &template("w"), Precondition::None).await;
             }
-            // It may have been done, or be done yet: nothing is known of this one any more.
+            // The write may have been executed, or may be yet: the state of this trigger is unknown.
             Err(StoreError::Unavailable(_)) => {
                 known.remove(&id);
                 lives[which] += 1;
@@ -116,8 +116,8 @@ async fn two_nodes(url: &str) -> (Arc<Node>, Arc<Node>) {
     (one, two)
 }
 
-/// How often a node read all anew after its start.
-fn read_anew(node: &Node) -> f64 {
+/// How many snapshots a node has read after its start.
+fn snapshots_read(node: &Node) -> f64 {
     ["gap", "history", "behind", "epoch"].map(|reason| node.snapshots(reason)).iter().sum()
 }
 
@@ -134,7 +134,7 @@ async fn connections_are_killed() {
     }
     writers.go_on_for(20).await;
     writers.end(begun, &[&one, &two]).await;
-    assert_eq!(read_anew(&one) + read_anew(&two), 0.0, "the log told everything");
+    assert_eq!(snapshots_read(&one) + snapshots_read(&two), 0.0, "the log told everything");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -150,7 +150,7 @@ async fn redis_restarts_with_its_data() {
     }
     writers.go_on_for(60).await;
     writers.end(begun, &[&one, &two]).await;
-    assert_eq!(read_anew(&one) + read_anew(&two), 0.0, "the log told everything");
+    assert_eq!(snapshots_read(&one) + snapshots_read(&two), 0.0, "the log told everything");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -172,7 +172,7 @@ async fn redis_restarts_without_its_data() {
     }
 }
 
-/// First one that holds nothing of the store, which is not missed; then the one that holds it.
+/// First a master that holds nothing of the store, which is not missed; then the one that holds it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn masters_of_a_cluster_are_killed() {
     let mut cluster = RedisCluster::start();
@@ -183,16 +183,16 @@ async fn masters_of_a_cluster_are_killed() {
     cluster.other_than_holder("{posthaste}:meta").kill();
     writers.go_on_for(200).await;
     cluster.holder("{posthaste}:meta").kill();
-    wait_until("both know that it is away", || !one.store.connected() && !two.store.connected()).await;
+    wait_until("both know that it is unavailable", || !one.store.connected() && !two.store.connected()).await;
     assert!(matches!(one.put("a", "t", 1).await, Err(StoreError::Unavailable(_))));
     assert!(!two.mirror.records().is_empty(), "what was live is");
     cluster.run_all();
     writers.go_on_for(60).await;
     writers.end(begun, &[&one, &two]).await;
-    assert_eq!(read_anew(&one) + read_anew(&two), 0.0, "the log told everything");
+    assert_eq!(snapshots_read(&one) + snapshots_read(&two), 0.0, "the log told everything");
 }
 
-/// One node is away while the log is trimmed; the other follows it meanwhile.
+/// One node is disconnected while the log is trimmed; the other follows it meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_is_trimmed() {
     let server = RedisServer::start();
@@ -208,9 +208,9 @@ async fn the_log_is_trimmed() {
         writers.go_on_for(60).await;
         server.cli(&["XTRIM", "{posthaste}:log", "MAXLEN", "5"]);
         door.lead_to(server.port());
-        wait_until("it reads all anew", || read_anew(&two) >= f64::from(round)).await;
+        wait_until("it reads a snapshot", || snapshots_read(&two) >= f64::from(round)).await;
     }
-    // Under the eyes of both, to nothing.
+    // While both follow it, to zero entries.
     for _ in 0..5 {
         writers.go_on_for(5).await;
         server.cli(&["XTRIM", "{posthaste}:log", "MAXLEN", "0"]);
@@ -219,7 +219,7 @@ async fn the_log_is_trimmed() {
     writers.end(begun, &[&one, &two]).await;
 }
 
-/// First a replica takes over that lacks the last changes; then one that has had many others meanwhile.
+/// First a replica without the last changes takes over; then one that has had many others meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_loses_changes() {
     let mut master = RedisServer::start();
@@ -239,13 +239,13 @@ async fn a_failover_loses_changes() {
         let lost = master.cli(&["HGET", "{posthaste}:meta", "version"]).parse::<u64>().expect("a number") - kept;
         assert!(lost >= 60, "only {lost} are lost");
         put_many_directly(&replica, (0..others).map(|number| (format!("other{number}"), number)));
-        let read_before = [&one, &two].map(|node| read_anew(node));
+        let read_before = [&one, &two].map(|node| snapshots_read(node));
         door.lead_to(replica.port());
         since = Instant::now();
         master = replica;
         writers.go_on_for(60).await;
         for (node, before) in [&one, &two].into_iter().zip(read_before) {
-            wait_until("it reads all anew", || read_anew(node) > before).await;
+            wait_until("it reads a snapshot", || snapshots_read(node) > before).await;
         }
     }
     let stored = writers.end(since, &[&one, &two]).await;

@@ -1,5 +1,5 @@
-//! A log that can't tell everything, and histories that are not the one that was followed: all is
-//! read anew, and what has vanished goes.
+//! Logs with missing entries, and histories that differ from the one that was followed: a snapshot is read, and deleted
+//! records disappear.
 
 use posthaste::model::trigger::Trigger;
 use serde_json::Value;
@@ -17,13 +17,13 @@ fn put_directly(server: &RedisServer, id: &str, number: usize) {
     assert!(answer.starts_with("written"), "{answer}");
 }
 
-/// The same for many, in one go.
+/// The same for many triggers in one call.
 pub(super) fn put_many_directly(server: &RedisServer, puts: impl Iterator<Item = (String, usize)>) {
     let script = Script::load(server);
     server.pipe(&puts.map(|(id, number)| script.put(&id, number)).collect::<String>());
 }
 
-/// The script, as the server knows it by its hash.
+/// The script, by the hash that the server knows it by.
 struct Script(String);
 
 impl Script {
@@ -47,11 +47,11 @@ async fn a_log_that_was_trimmed_before_it_was_read_is_noticed() {
     node.put("a", "old", 0).await.expect("written");
     let script = Script::load(&server);
     for turn in 0..3 {
-        // In one step, so that no reader sees the entry before it is gone.
+        // In one step, so that no reader sees the entry before it is removed.
         let puts = ["t", "u"].map(|name| script.put(&format!("{name}{turn}"), 1)).concat();
         let keep = ["XTRIM {posthaste}:log MAXLEN 0", "XTRIM {posthaste}:log MAXLEN 1", "DEL {posthaste}:log"][turn];
         server.pipe(&format!("MULTI\n{puts}{keep}\nEXEC\n"));
-        wait_until("it was read anew", || {
+        wait_until("a snapshot was read", || {
             let live = node.mirror.records();
             live.contains_key(&format!("trigger a/t{turn}")) && live.contains_key(&format!("trigger a/u{turn}"))
         })
@@ -62,10 +62,10 @@ async fn a_log_that_was_trimmed_before_it_was_read_is_noticed() {
     assert_eq!(node.snapshots("gap") + node.snapshots("history"), 3.0);
 }
 
-/// A replica takes over that had not yet heard of the last writes, and others follow.
+/// A replica without the last writes takes over, and other writes follow.
 #[tokio::test]
 async fn a_failover_that_lost_writes_is_noticed() {
-    // How many changes the new master has that the old one had not: fewer, as many, more than were lost.
+    // How many changes the new master has and the old one had not: fewer than were lost, as many, more.
     for (number, expected) in [(1_usize, "behind"), (3, "history"), (6, "history")] {
         let (first, second) = (RedisServer::start(), RedisServer::start());
         let door = Forwarder::to(first.port());
@@ -79,7 +79,7 @@ async fn a_failover_that_lost_writes_is_noticed() {
         wait_until("the replica has it", || second.cli(&["HGET", "{posthaste}:meta", "version"]) == length).await;
         second.cli(&["REPLICAOF", "NO", "ONE"]);
 
-        // Lost: one made, one changed, one deleted.
+        // Lost: one created, one changed, one deleted.
         one.put("a", "lost", 1).await.expect("written");
         two.put("a", "kept", 1).await.expect("written");
         remove::<Trigger>(&two.store, &account("a"), "deleted").await;
@@ -104,7 +104,7 @@ async fn a_failover_that_lost_writes_is_noticed() {
 }
 
 async fn wait_until_equal_to(nodes: &[&Node], records: usize) -> super::Records {
-    wait_until("what was lost is gone and the rest there", || {
+    wait_until("the lost changes are gone and the rest is there", || {
         nodes.iter().all(|node| node.store.connected() && node.mirror.records().len() == records)
     })
     .await;
@@ -112,14 +112,14 @@ async fn wait_until_equal_to(nodes: &[&Node], records: usize) -> super::Records 
 }
 
 #[tokio::test]
-async fn a_log_that_another_program_spoilt_heals() {
+async fn a_log_that_another_program_damaged_is_repaired() {
     let server = RedisServer::start();
     let node = Node::at(&server.url()).await;
     node.put_template("a").await;
-    // Far ahead of the version, and naming nothing.
+    // Far ahead of the version, and without meaning.
     server.cli(&["XADD", "{posthaste}:log", "*", "some", "thing"]);
     put_at_last(&node, "a", "t", 1).await;
-    // Behind what the log has.
+    // Behind the log.
     server.cli(&["HSET", "{posthaste}:meta", "version", "0"]);
     put_at_last(&node, "a", "u", 2).await;
     assert_eq!(wait_until_equal(&[&node]).await.len(), 3);

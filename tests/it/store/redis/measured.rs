@@ -1,6 +1,6 @@
-//! How long after a write's answer its change is in effect on another node, at a thousand changes a second:
-//! fails where it is more than 50 ms for more than one in a hundred, or where fewer changes than that were
-//! made. Not part of the tests, as a machine may be busy with others: `scripts/bench cluster changes`.
+//! Measures how long after a write's response its change is live on another node, at a thousand changes per second.
+//! Fails if it is more than 50 ms for more than one in a hundred, or if fewer changes were made. Not part of the tests,
+//! as a machine may be busy: `scripts/bench cluster changes`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ use super::{Node, wait_until};
 use crate::store::{account, settings};
 use crate::support::{self, RedisServer};
 
-/// The live index of a node, which notes when each URL first is in it.
+/// The live index of a node, which records when each URL first is in it.
 struct Clock {
     live: Live,
     in_effect: Mutex<HashMap<String, Instant>>,
@@ -62,7 +62,7 @@ fn url(number: usize) -> String {
 #[allow(clippy::print_stdout)]
 async fn change_to_live() {
     const CHANGES: usize = 10_000;
-    /// Half of the changes make a trigger, and half replace one.
+    /// Half of the changes create a trigger, and half replace one.
     const TRIGGERS: usize = CHANGES / 2;
     const AIM_MS: f64 = 50.0;
     let server = RedisServer::start();
@@ -78,7 +78,7 @@ async fn change_to_live() {
     let writes = (0..CHANGES).map(|number| {
         let store = &one.store;
         async move {
-            // Whatever becomes of those before.
+            // Whatever happened to the writes before.
             tokio::time::sleep_until((begun + Duration::from_millis(number as u64)).into()).await;
             let asked = Instant::now();
             put(store, number % TRIGGERS, number).await;
@@ -99,9 +99,9 @@ async fn change_to_live() {
     let rate = CHANGES as f64 / took;
     let after_answer = of(|live, (_, end)| live.saturating_duration_since(end));
     println!("{CHANGES} changes in {took:.2} s, {rate:.0} a second; milliseconds at 50, 90, 99 and 100 %:");
-    println!("from the write's answer to its effect on another node: {after_answer:.2?} (aim at 99 %: {AIM_MS})");
-    println!("from the write's begin to its effect on another node: {:.2?}", of(|live, (begin, _)| live - begin));
-    println!("from the write's begin to its answer: {:.2?}", of(|_, (begin, end)| end - begin));
+    println!("from the write's response to its effect on another node: {after_answer:.2?} (aim at 99 %: {AIM_MS})");
+    println!("from the write's start to its effect on another node: {:.2?}", of(|live, (begin, _)| live - begin));
+    println!("from the write's start to its response: {:.2?}", of(|_, (begin, end)| end - begin));
     assert!(rate >= 990.0, "only {rate:.0} changes a second were made");
     assert!(after_answer[2] < AIM_MS, "{:.2} ms at 99 %", after_answer[2]);
 }

@@ -1,4 +1,4 @@
-//! Other programs that write the store: as docs/redis.md says, and as it does not.
+//! Other programs that write the store: as docs/redis.md describes, and otherwise.
 
 use posthaste::model::trigger::Trigger;
 use posthaste::store::StoreError;
@@ -20,11 +20,11 @@ fn write(server: &RedisServer, words: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn the_documents_commands_do_what_it_says() {
+async fn the_documented_commands_work() {
     let server = RedisServer::start();
     let block = redis_document("sh").remove(0);
     let mut lines = block.lines();
-    // The first write makes the store, before any node was there.
+    // The first write creates the store, before any node has started.
     assert_eq!(run(&server, lines.next().expect("a template")), "written\n1\ncreated\n");
     let node = Node::at(&server.url()).await;
     let live = |text: &'static str| {
@@ -42,7 +42,7 @@ async fn the_documents_commands_do_what_it_says() {
     assert_eq!(run(&server, lines.next().expect("the template goes")), "written\n5\ndeleted\n");
     assert_eq!(lines.next(), None);
     wait_until("nothing is left", || node.mirror.records().is_empty()).await;
-    // No key is left of an account but what counts and tells.
+    // Of an account only the counters and the log are left.
     let mut left: Vec<_> = server.cli(&["KEYS", "*"]).lines().map(str::to_owned).collect();
     left.sort();
     assert_eq!(left, ["{posthaste}:log", "{posthaste}:meta"]);
@@ -51,7 +51,7 @@ async fn the_documents_commands_do_what_it_says() {
 }
 
 #[test]
-fn the_script_refuses_what_makes_no_sense() {
+fn the_script_refuses_invalid_calls() {
     let server = RedisServer::start();
     let trigger = r#"{"id":"t","event":"*","template":"w","url":"https://h/"}"#;
     for (words, expected) in [
@@ -85,14 +85,14 @@ fn the_script_refuses_what_makes_no_sense() {
 }
 
 #[tokio::test]
-async fn values_that_are_not_valid_are_refused_and_the_others_live_on() {
+async fn invalid_values_are_refused_and_the_others_stay_live() {
     let server = RedisServer::start();
     let one = Node::at(&server.url()).await;
     one.put_template("a").await;
     for id in ["good", "bad", "worse"] {
         one.put("a", id, 1).await.expect("written");
     }
-    // Valid for the script, and not for a reader: what was live under the name is no more.
+    // Valid for the script but not for a reader: the record that was live under the name no longer is.
     let bad = r#"{"id":"bad","event":"*","template":"w","url":"ftp://h/"}"#;
     assert!(write(&server, &["put", "trigger", "a", "bad", bad]).starts_with("written"));
     wait_until("it is refused", || one.metric("posthaste_records_unusable") == 1.0).await;
@@ -102,7 +102,7 @@ async fn values_that_are_not_valid_are_refused_and_the_others_live_on() {
     let error = one.store.get::<Trigger>(Some(&account("a")), "bad").await.map(drop);
     assert!(matches!(error, Err(StoreError::Unreadable { .. })), "{error:?}");
 
-    // By hand, without a word to anybody: whoever reads everything next refuses it.
+    // Written directly and without the log: the next snapshot refuses it.
     for value in ["no revision", "7", "x {}", "5 {", "5 null", r#"5 {"id":"other"}"#] {
         server.cli(&["HSET", "{posthaste}:triggers:a", "worse", value]);
         let two = Node::at(&server.url()).await;
@@ -117,7 +117,7 @@ async fn values_that_are_not_valid_are_refused_and_the_others_live_on() {
     let two = Node::at(&server.url()).await;
     assert!(two.mirror.records().keys().eq(["template a/w", "trigger a/good"].iter()));
 
-    // Writing it anew, or deleting it, cures it.
+    // Writing it again, or deleting it, repairs it.
     one.put("a", "bad", 2).await.expect("written");
     crate::store::remove::<Trigger>(&one.store, &account("a"), "worse").await;
     wait_until("both are right", || {
@@ -130,7 +130,7 @@ async fn values_that_are_not_valid_are_refused_and_the_others_live_on() {
 }
 
 #[tokio::test]
-async fn a_reference_that_was_left_over_keeps_no_template() {
+async fn a_stale_reference_does_not_keep_a_template() {
     let server = RedisServer::start();
     let node = Node::at(&server.url()).await;
     node.put_template("a").await;
@@ -139,7 +139,7 @@ async fn a_reference_that_was_left_over_keeps_no_template() {
         server.cli(&["ZADD", "{posthaste}:uses:a", "0", &format!("w stray{number}")]);
     }
     assert_eq!(write(&server, &["delete", "template", "a", "w"]), "template_in_use\nt");
-    // A trigger that was taken away by hand uses nothing.
+    // A trigger that was removed directly uses nothing.
     server.cli(&["HDEL", "{posthaste}:triggers:a", "t"]);
     assert!(write(&server, &["delete", "template", "a", "w"]).starts_with("written"));
     assert_eq!(server.cli(&["EXISTS", "{posthaste}:uses:a"]), "0");
@@ -147,14 +147,14 @@ async fn a_reference_that_was_left_over_keeps_no_template() {
 }
 
 #[tokio::test]
-async fn large_records_come_in_answers_of_a_bounded_size() {
+async fn large_records_are_read_in_responses_of_bounded_size() {
     let server = RedisServer::start();
     let one = Node::at(&server.url()).await;
     one.put_template("a").await;
     for number in 0..40 {
         let id = format!("big{number}");
         let json = format!(r#"{{"id":"{id}","name":"","format":"text","body":"{}"}}"#, "x".repeat(600_000));
-        // As an operator's shell would: the record by standard input.
+        // As an operator's shell would: the record through standard input.
         let answer = server.cli_with(
             &[
                 "-x",

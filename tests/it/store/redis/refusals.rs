@@ -1,4 +1,4 @@
-//! A Redis that refuses: writes, this user, this version, or any answer at all.
+//! A Redis that refuses writes, this user or this version, or does not respond.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::store::settings;
 use crate::support::{RedisServer, free_port};
 
 #[tokio::test]
-async fn a_redis_that_takes_no_writes_refuses_them_whole() {
+async fn a_redis_that_accepts_no_writes_changes_nothing() {
     let server = RedisServer::start();
     let master = RedisServer::start();
     let (one, two) = (Node::at(&server.url()).await, Node::at(&server.url()).await);
@@ -33,7 +33,7 @@ async fn a_redis_that_takes_no_writes_refuses_them_whole() {
         one.put("a", "t", 1).await.expect("written");
     }
 
-    // A node that is told to become a replica has what its master has: nothing.
+    // A node that becomes a replica has what its master has: nothing.
     server.cli(&["REPLICAOF", "127.0.0.1", &master.port().to_string()]);
     wait_until("nothing is live", || one.mirror.records().is_empty() || !one.store.connected()).await;
     assert!(matches!(one.put("a", "t", 3).await, Err(StoreError::Unavailable(_) | StoreError::TemplateMissing(_))));
@@ -45,7 +45,7 @@ async fn a_redis_that_takes_no_writes_refuses_them_whole() {
 }
 
 #[tokio::test]
-async fn a_start_waits_for_redis_and_says_where_it_is() {
+async fn a_start_waits_for_redis_and_names_its_address() {
     let port = free_port();
     let url = format!("redis://:hunter2@127.0.0.1:{port}");
     let mut patient = settings(&url);
@@ -69,7 +69,7 @@ async fn a_start_waits_for_redis_and_says_where_it_is() {
 }
 
 #[tokio::test]
-async fn who_is_not_let_in_is_told_at_once() {
+async fn wrong_credentials_are_reported_at_once() {
     let server = RedisServer::with(&["--requirepass", "hunter2"]);
     let mut patient = settings("");
     patient.start_within = Duration::from_secs(60);
@@ -93,7 +93,7 @@ async fn a_store_of_another_format_is_left_alone() {
     let error = Node::open(&settings(&server.url())).await.map(drop).expect_err("another format");
     let expected = "has the format 2, and this version reads 1; it was left as it is";
     assert!(matches!(error, OpenError::OtherSharedFormat { .. }) && error.to_string().contains(expected), "{error}");
-    // One that ran before keeps what it had, and writes nothing.
+    // A node that ran before keeps its live records, and writes nothing.
     wait_until("it knows", || !node.store.connected()).await;
     assert!(matches!(node.put("a", "t", 1).await, Err(StoreError::Unavailable(_))));
     assert_eq!(node.mirror.records().len(), 1);

@@ -1,4 +1,4 @@
-//! TLS with an authority of one's own, and a user who may do what docs/redis.md lists and no more.
+//! TLS with a private authority, and a user with exactly the rights that docs/redis.md lists.
 
 use std::time::Duration;
 
@@ -33,9 +33,10 @@ async fn tls_and_a_user_with_the_documented_rights_are_enough() {
     assert_eq!(ids::<Trigger>(&one.store, Some(&account("a")), Some("t5"), 2).await.0, ["t6", "t7"]);
     assert_eq!(wait_until_equal(&[&one, &two]).await.len(), 10);
 
-    // The public authorities don't know it, another one neither, and a wrong password opens nothing.
+    // The public authorities do not know the certificate, nor does another private one, and a wrong password is
+    // refused.
     let error = Node::open(&settings("posthaste:password", None)).await.map(drop).expect_err("not trusted");
-    assert!(matches!(error, OpenError::Unreachable { .. }), "{error}");
+    assert!(matches!(error, OpenError::Misdirected { .. }), "{error}");
     let error = Node::open(&settings("posthaste:wrong", Some("ca.pem"))).await.map(drop).expect_err("not let in");
     assert!(matches!(error, OpenError::Refused { .. }), "{error}");
     let error = Node::open(&settings("posthaste:password", Some("ca.key"))).await.map(drop).expect_err("no authority");
@@ -43,9 +44,9 @@ async fn tls_and_a_user_with_the_documented_rights_are_enough() {
     assert!(!error.to_string().contains("password@"), "{error}");
 }
 
-/// Each command is tried at the start, and named where the user may not use it.
+/// Each command is tried at the start and reported if the user may not use it.
 #[tokio::test]
-async fn a_user_without_a_needed_command_is_found_at_the_start() {
+async fn a_missing_right_is_reported_at_the_start() {
     let redis = SecuredRedis::start(1);
     for (right, named) in [("hincrby", "HINCRBY"), ("zrangebylex", "ZRANGEBYLEX"), ("xread", "XREAD"), ("del", "DEL")] {
         redis.server.cli(&["ACL", "SETUSER", "posthaste", &format!("-{right}")]);

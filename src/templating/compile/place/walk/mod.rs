@@ -1,7 +1,6 @@
-//! Leads a format's machine along every way through a template's blocks. Conditions are independent of
-//! one another, except that a loop knows its first and its last element and its index, and that the same
-//! condition comes out the same. The states that the machine can be in after a part are a set; a loop is
-//! walked until the set grows no more.
+//! Leads a format's state machine along every path through a template's blocks. Conditions are independent of one
+//! another, except that a loop knows its first and its last element and its index, and that the same condition has the
+//! same result. The possible states after a part are a set; a loop is repeated until the set stops growing.
 
 mod loops;
 
@@ -15,34 +14,34 @@ use crate::templating::compile::findings::Findings;
 use crate::templating::compile::origin::Origins;
 use crate::templating::program::{EscapeContext, If, Nodes, TemplateNode, Text, ValueNode};
 
-/// The most states at one point. Most templates have two or three; a tag with eight attributes,
-/// each left out on a condition of its own, has these.
+/// The most states at one point. Most templates have two or three; a tag with eight attributes, each optional on its
+/// own condition, reaches this number.
 const STATES_MAX: usize = 256;
-/// The most characters and parts to read, all ways together: about a tenth of a second.
+/// The most characters and parts to read, on all paths together: about a tenth of a second.
 const WORK_MAX: usize = 4_000_000;
 
-/// A state, and what is shown when it can't go on.
+/// A state, and what is reported if it can't continue.
 #[derive(Debug, Clone, Copy)]
 struct Live<S> {
     state: S,
-    /// For each separator around, the innermost highest: whether its part has anything but white space.
+    /// For each separator around, the innermost highest: whether its part has anything but white space so far.
     filled: u64,
-    /// For each separator around: whether a part before had anything but white space.
+    /// For each separator around: whether an earlier part had anything but white space.
     earlier: u64,
-    /// What conditions came to on the way here.
+    /// The results of conditions on this path.
     decided: Decided,
     /// The last character that the machine marked.
     mark: Surroundings,
-    /// The last block that was passed by.
+    /// The last block that was skipped.
     passed: Option<usize>,
 }
 
 type States<S> = Vec<Live<S>>;
 
-/// What a text makes of a state, and the mark that it leaves.
+/// The state after a text, and the mark that it leaves.
 type Read<S> = (S, Option<usize>);
 
-/// The walk can't go on; why is among the findings.
+/// The walk can't continue; the findings say why.
 struct Stopped;
 
 struct Walk<'w, 'p, M: Machine> {
@@ -52,11 +51,11 @@ struct Walk<'w, 'p, M: Machine> {
     places: Vec<Option<EscapeContext>>,
     conditions: &'w Conditions,
     ends: Ends,
-    /// The blocks round the part that is read: each with whether it is a loop.
+    /// The blocks around the current part: each with whether it is a loop.
     around: Vec<(usize, bool)>,
     /// How many separators are around.
     level: usize,
-    /// Whether the text that is read is a separator between parts.
+    /// Whether the current text is a separator between parts.
     separating: bool,
     /// What a text makes of a state, and the mark it leaves.
     read: HashMap<(usize, M::State), Read<M::State>>,
@@ -77,7 +76,7 @@ pub(super) fn walk<M: Machine>(
     if conditions.is_empty() || !findings.has("too_intricate") {
         return places;
     }
-    // Kept apart, the conditions make too many ways. Without them there are fewer, and less is proved.
+    // Distinguishing the conditions makes too many paths. Without it there are fewer, and less is proved.
     findings.forget(before);
     attempt(&mut machine, &Conditions::default(), nodes, writes, origins, findings)
 }
@@ -233,7 +232,7 @@ impl<M: Machine> Walk<'_, '_, M> {
         Ok(after)
     }
 
-    /// Keeps an expression's place; it has to be the same on every way.
+    /// Records an expression's context, which must be the same on every path.
     fn found(&mut self, write: &ValueNode, place: EscapeContext) {
         let known = &mut self.places[write.id];
         *known = Some(match (*known, place) {
@@ -341,12 +340,12 @@ impl<M: Machine> Walk<'_, '_, M> {
 
 const SEPARATED: &str = "The separator can't stand between two parts here. In {{#each}} each element is a part; in {{#parts}} each block directly inside is one, and so is the text between two blocks. Put what belongs together, such as a key and its value, into one part.";
 
-/// Whether a text is nothing but white space, so that a separator passes over it.
+/// Whether a text is only white space, so that no separator is written for it.
 fn is_blank(text: &str) -> bool {
     text.chars().all(char::is_whitespace)
 }
 
-/// Adds a state unless it is there; says whether it was not.
+/// Adds a state unless it is in the set; returns whether it was added.
 fn add<S: Copy + Eq>(states: &mut States<S>, live: Live<S>) -> bool {
     let same = |known: &Live<S>| {
         (known.state, known.filled, known.earlier, known.decided)

@@ -42,7 +42,7 @@ enum Mode {
     Start,
     /// Before the element.
     Before,
-    /// In an element, after so many `]` (a value may end with any number: 2).
+    /// In an element, after this many `]` (a value may end with any number: 2).
     Content(u8),
     /// After the element.
     Behind,
@@ -50,9 +50,9 @@ enum Mode {
     Open,
     /// After `<!`: what of `--` or `[CDATA[` is still to come.
     Bang(&'static str),
-    /// In a comment, after so many `-`.
+    /// In a comment, after this many `-`.
     Comment(u8),
-    /// In a CDATA section, after so many `]`.
+    /// In a CDATA section, after this many `]`.
     Cdata(u8),
     /// In a tag's name.
     Name,

@@ -1,9 +1,9 @@
-//! Only one node may make an attempt, at whatever moment another takes the delivery from it.
+//! Only one node may make an attempt, whenever another node takes the delivery over.
 
 use super::{STREAM, entry_ids, expected, ids, node, until, with_a_silent_receiver};
 use crate::support::{Behaviour, Node, Receiver, RedisServer};
 
-/// One connection and a silent receiver that does not count as behind, so that all but one delivery wait on
+/// One connection and a silent receiver that does not count as stalled, so that all deliveries but one are queued on
 /// the node.
 const NARROW: [(&str, &str); 3] = [
     ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1"),
@@ -12,7 +12,7 @@ const NARROW: [(&str, &str); 3] = [
 ];
 const ONE_STREAM: (&str, &str) = ("POSTHASTE_CLUSTER__PARTITIONS", "1");
 
-/// A node that holds this many deliveries: the attempt at the first is under way, the others wait.
+/// A node with this many deliveries: the first attempt is in flight, the others are queued.
 async fn holding(redis: &RedisServer, deliveries: u32) -> (Node, Receiver) {
     let settings = [&NARROW[..], &[ONE_STREAM]].concat();
     let (node, receiver) = with_a_silent_receiver(redis, &settings, deliveries).await;
@@ -22,11 +22,11 @@ async fn holding(redis: &RedisServer, deliveries: u32) -> (Node, Receiver) {
 }
 
 #[actix_rt::test]
-async fn what_another_has_acknowledged_is_not_attempted() {
+async fn an_entry_that_another_node_acknowledged_is_not_attempted() {
     let redis = RedisServer::start();
     let (node, receiver) = holding(&redis, 10).await;
-    // As a node does that claimed them while this one was paused: some it has claimed only, some it
-    // has acknowledged too. What is only claimed is still this node's if it asks first.
+    // Simulates a node that took them over while this one was paused: some it has only claimed, some it has also
+    // acknowledged. This node may still redeem those that were only claimed.
     let pending = redis.cli(&["XPENDING", STREAM, "dispatch", "-", "+", "9"]);
     let waiting = entry_ids(&pending);
     assert_eq!(waiting.len(), 9, "{pending}");
@@ -44,12 +44,12 @@ async fn what_another_has_acknowledged_is_not_attempted() {
 }
 
 #[actix_rt::test]
-async fn a_ticket_waits_for_its_answer_and_silence_is_no_leave() {
+async fn a_claim_waits_for_its_response_and_none_permits_no_attempt() {
     let mut redis = RedisServer::lasting();
     let (node, receiver) = holding(&redis, 3).await;
     redis.kill();
     receiver.behave(Behaviour::Answer(200));
-    // The first attempt ends, the next asks for its ticket and hears nothing.
+    // The first attempt ends; the next delivery's claim is requested and gets no response.
     until("the first attempt does not end", async || {
         node.metric("posthaste_attempts_total{outcome=\"delivered\"}").await == 1.0
     })
@@ -62,13 +62,13 @@ async fn a_ticket_waits_for_its_answer_and_silence_is_no_leave() {
 }
 
 #[actix_rt::test]
-async fn an_answer_that_came_too_late_to_be_heard_loses_nothing() {
+async fn a_response_that_came_too_late_loses_nothing() {
     let redis = RedisServer::start();
     let (node, receiver) = holding(&redis, 3).await;
     redis.signal("STOP");
     receiver.behave(Behaviour::Answer(200));
     until("the next has not asked", async || node.metric("posthaste_queue_depth").await == 1.0).await;
-    // Longer than a node waits for an answer: it gives up on a question that Redis has yet to read.
+    // Longer than a node waits for a response: it gives up a request that Redis has not read yet.
     tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
     redis.signal("CONT");
     receiver.wait_for(3).await;
@@ -77,7 +77,7 @@ async fn an_answer_that_came_too_late_to_be_heard_loses_nothing() {
 }
 
 #[actix_rt::test]
-async fn what_a_dead_consumer_held_is_claimed_and_the_consumer_forgotten() {
+async fn entries_of_a_dead_consumer_are_claimed_and_it_is_removed() {
     let redis = RedisServer::start();
     redis.cli(&["XGROUP", "CREATE", STREAM, "dispatch", "0", "MKSTREAM"]);
     let receiver = Receiver::start();

@@ -1,0 +1,77 @@
+//! Judges what an export holds as the HTTP interface judges it when it is saved. What a node refuses to save under its
+//! settings, but keeps where it is saved already, is a warning here: a backup must come back onto a node whose settings
+//! became stricter.
+
+use super::document::{Document, Entry};
+use super::mistake::Mistake;
+use crate::cli::error::CommandError;
+use crate::cli::print::{WARNING, report, visible_line};
+use crate::config::Config;
+use crate::model::field::FieldError;
+use crate::model::template::Template;
+use crate::model::trigger::Trigger;
+use crate::templating::{self, Expressions, RequestFinding, Setting, Severity, TagLookup};
+
+/// What was found in the file.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    /// Nothing is written where there are any.
+    pub(super) mistakes: Vec<Mistake>,
+    /// What is written and does not work on this node.
+    pub(super) warnings: Vec<Mistake>,
+}
+
+impl Findings {
+    pub(super) fn judge(&mut self, document: &Document, dictionary: &dyn TagLookup, config: &Config) {
+        for entry in &document.templates {
+            self.judge_template(entry, dictionary, config);
+        }
+        for entry in &document.triggers {
+            self.judge_trigger(entry, dictionary, config);
+        }
+    }
+
+    fn judge_template(&mut self, entry: &Entry<Template>, dictionary: &dyn TagLookup, config: &Config) {
+        let template = &entry.value;
+        let checked = templating::compile(template.format, &template.body, dictionary, None, &config.templates);
+        let found = checked.diagnostics.into_iter().filter(|found| found.severity == Severity::Error);
+        self.mistakes.extend(found.filter_map(|found| {
+            let detail = format!("line {}, column {}: {}", found.line, found.column, found.message);
+            entry.mistake(FieldError::new("/body", found.code, detail))
+        }));
+        let rules = [template.broken_rule(), template.unescaped_content_type()];
+        self.warnings.extend(rules.into_iter().flatten().filter_map(|error| entry.mistake(error)));
+    }
+
+    fn judge_trigger(&mut self, entry: &Entry<Trigger>, dictionary: &dyn TagLookup, config: &Config) {
+        let trigger = &entry.value;
+        let setting = Setting { event: Some(&trigger.event), ..Setting::of(dictionary) };
+        let (_, found) = Expressions::compile(&trigger.url, &trigger.headers, &setting, &config.templates);
+        let errors = found.iter().filter(|found| templating::is_error(found)).map(RequestFinding::mistake);
+        self.mistakes.extend(errors.filter_map(|error| entry.mistake(error)));
+        let rules = trigger.broken_rules(&config.dispatch.egress).into_iter().map(|rule| rule.error);
+        let complaint = trigger.pattern.as_ref().and_then(|pattern| pattern.complaint());
+        let complaint = complaint.map(|e| FieldError::new(format!("/where{}", e.pointer), e.code, e.detail.as_str()));
+        self.warnings.extend(rules.chain(complaint).filter_map(|error| entry.mistake(error)));
+    }
+
+    /// Prints all of it, in the order of the file. Mistakes are an error.
+    pub(super) fn report(mut self, name: &str) -> Result<(), CommandError> {
+        self.mistakes.sort_by_key(|mistake| mistake.order);
+        self.warnings.sort_by_key(|warning| warning.order);
+        for mistake in &self.mistakes {
+            report(&visible_line(&format!("{name}: {mistake}")));
+        }
+        for warning in &self.warnings {
+            let told = visible_line(&format!("{warning}"));
+            report(&format!(
+                "{}: {WARNING}warning{WARNING:#}: {told}; the HTTP interface refuses to save this",
+                visible_line(name)
+            ));
+        }
+        match self.mistakes.len() {
+            0 => Ok(()),
+            mistakes => Err(CommandError::Mistakes(mistakes)),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The deadlines of the attempts of one thread. A timer for each attempt would wake the thread whenever it is due
+//! before all others; here one task looks at all of them, and sleeps until the first is due.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+
+/// The longest sleep. The client sets a timer of half a second for each request; while a shorter one runs, that one
+/// does not wake the thread.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// All attempts have the same time.
+pub(super) struct Deadlines {
+    timeout: Duration,
+    waiting: RefCell<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    attempts: Slab<Attempt>,
+    /// Whether the task is running.
+    watched: bool,
+}
+
+struct Attempt {
+    at: Instant,
+    /// Who waits for the exchange; `None` once the deadline has passed.
+    waker: Option<Waker>,
+}
+
+impl Deadlines {
+    pub(super) fn new(timeout: Duration) -> Rc<Self> {
+        Rc::new(Self { timeout, waiting: RefCell::default() })
+    }
+
+    /// The result of `exchange`; `None` if its deadline passes first.
+    pub(super) async fn within<F: Future + Unpin>(self: &Rc<Self>, exchange: F) -> Option<F::Output> {
+        Within { deadlines: self, exchange, key: None }.await
+    }
+
+    fn begin(self: &Rc<Self>, waker: Waker) -> usize {
+        let mut waiting = self.waiting.borrow_mut();
+        if !std::mem::replace(&mut waiting.watched, true) {
+            actix_rt::spawn(Rc::clone(self).watch());
+        }
+        waiting.attempts.insert(Attempt { at: Instant::now() + self.timeout, waker: Some(waker) })
+    }
+
+    /// Wakes attempts whose deadline has passed, until there is no attempt.
+    async fn watch(self: Rc<Self>) {
+        loop {
+            let now = Instant::now();
+            let Some(first) = self.pass(now) else { break };
+            tokio::time::sleep_until(first.min(now + LOOK_EVERY).into()).await;
+        }
+    }
+
+    /// The first deadline to come; with no attempt left, the task ends.
+    fn pass(&self, now: Instant) -> Option<Instant> {
+        let mut waiting = self.waiting.borrow_mut();
+        let mut first = None;
+        for (_, attempt) in &mut waiting.attempts {
+            if attempt.at > now {
+                first = Some(first.map_or(attempt.at, |first: Instant| first.min(attempt.at)));
+            } else if let Some(waker) = attempt.waker.take() {
+                waker.wake();
+            }
+        }
+        // Those that were woken end before the next look.
+        let first = first.or_else(|| (!waiting.attempts.is_empty()).then(|| now + LOOK_EVERY));
+        waiting.watched = first.is_some();
+        first
+    }
+}
+
+struct Within<'a, F> {
+    deadlines: &'a Rc<Deadlines>,
+    exchange: F,
+    /// Of its attempt; none before it first has to wait.
+    key: Option<usize>,
+}
+
+impl<F: Future + Unpin> Future for Within<'_, F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Poll::Ready(output) = Pin::new(&mut self.exchange).poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        let Some(key) = self.key else {
+            self.key = Some(self.deadlines.begin(cx.waker().clone()));
+            return Poll::Pending;
+        };
+        let mut waiting = self.deadlines.waiting.borrow_mut();
+        match &mut waiting.attempts[key].waker {
+            None => Poll::Ready(None),
+            Some(waker) => {
+                waker.clone_from(cx.waker());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<F> Drop for Within<'_, F> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            self.deadlines.waiting.borrow_mut().attempts.remove(key);
+        }
+    }
+}
