@@ -70,6 +70,8 @@ impl<W: Worker> Turns<W> {
 
     /// Adds a job. If there is no other job, it begins at once.
     pub fn push(self: &Rc<Self>, member: W::Member, job: W::Job) {
+        let is_alone = !self.working.get() && self.schedule.borrow().is_empty() && self.worker.is_ready();
+        let Some(job) = (if is_alone { self.try_alone(job) } else { Some(job) }) else { return };
         self.schedule.borrow_mut().push(member, job);
         if self.working.get() {
             return self.pushed.notify_one();
@@ -81,6 +83,25 @@ impl<W: Worker> Turns<W> {
             self.working.set(true);
             actix_rt::spawn(Rc::clone(self).work());
         }
+    }
+
+    /// Works at a lone job for one turn. Nobody else waits for this turn, so it is charged to no member. Returns the job
+    /// if it is not done: most are, and need no place in the schedule.
+    fn try_alone(&self, mut job: W::Job) -> Option<W::Job> {
+        let begun = Instant::now();
+        let progress = loop {
+            let progress = self.step(&mut job);
+            if progress != Progress::More || begun.elapsed() >= SLICE.turn {
+                break progress;
+            }
+        };
+        self.worker.finish_slice();
+        (progress != Progress::Done).then_some(job)
+    }
+
+    fn step(&self, job: &mut W::Job) -> Progress {
+        let step = catch_unwind(AssertUnwindSafe(|| self.worker.step(job)));
+        step.unwrap_or_else(|_| self.worker.panicked(job))
     }
 
     async fn work(self: Rc<Self>) {
@@ -110,14 +131,7 @@ impl<W: Worker> Turns<W> {
 
     fn slice(&self) {
         let mut schedule = self.schedule.borrow_mut();
-        schedule.work(
-            SLICE,
-            || self.epoch.elapsed(),
-            |job| {
-                let step = catch_unwind(AssertUnwindSafe(|| self.worker.step(job)));
-                step.unwrap_or_else(|_| self.worker.panicked(job))
-            },
-        );
+        schedule.work(SLICE, || self.epoch.elapsed(), |job| self.step(job));
         drop(schedule);
         self.worker.finish_slice();
     }

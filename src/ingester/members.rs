@@ -47,7 +47,7 @@ impl Members {
         Ok(self.account.insert(read).clone())
     }
 
-    /// The producer's own text if it is a valid time, otherwise the current time in milliseconds.
+    /// The producer's own text if it is a valid time, otherwise the current time, to the millisecond.
     pub(super) fn time(&mut self, value: Option<Json<'_>>) -> Result<Arc<str>, Mistake> {
         let Some(text) = text("time", value)? else {
             let now = self.now.get_or_insert_with(|| {

@@ -12,7 +12,7 @@ use ::redis::{
     TlsCertificates, TlsMode,
 };
 
-use super::{ANSWER_WITHIN, Connection, authorities};
+use super::{Connection, RESPONSE_WITHIN, authorities};
 
 /// How long a connection may be silent before TCP keep-alive probes it, and the interval of probes: a network that
 /// drops connections silently is noticed in half a minute.
@@ -91,7 +91,7 @@ impl Address {
             let mut builder = ClusterClientBuilder::new(nodes.clone())
                 // The library would repeat commands that may have been executed.
                 .retries(0)
-                .connection_timeout(ANSWER_WITHIN)
+                .connection_timeout(RESPONSE_WITHIN)
                 .overall_response_timeout(answer_within)
                 .response_timeout(answer_within.unwrap_or(Duration::from_secs(3_600)))
                 .tcp_settings(tcp_settings());
@@ -137,7 +137,7 @@ impl Address {
         match &self.way {
             Way::Server(client) => {
                 let config = AsyncConnectionConfig::new()
-                    .set_connection_timeout(Some(ANSWER_WITHIN))
+                    .set_connection_timeout(Some(RESPONSE_WITHIN))
                     .set_response_timeout(answer_within);
                 client.get_multiplexed_async_connection_with_config(&config).await.map(Connection::Server)
             }

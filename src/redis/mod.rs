@@ -27,13 +27,13 @@ pub(crate) use connection::Connection;
 
 /// The deadline of opening a connection, and of a command that does not block. Redis responds within a millisecond;
 /// one that takes a thousand times as long is unavailable, and callers must learn so.
-pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+pub(crate) const RESPONSE_WITHIN: Duration = Duration::from_secs(2);
 /// After a failed connection attempt, the next one starts this much later; callers before it get an error at once.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 /// How long a command is repeated that the server says it has not executed: while a cluster changes masters, or a
 /// server loads its data.
 const REFUSED_FOR: Duration = Duration::from_secs(2);
-const OFFERED_AGAIN_AFTER: Duration = Duration::from_millis(25);
+const RESEND_AFTER: Duration = Duration::from_millis(25);
 /// If a connection breaks later than this after a command was sent, the command may be the cause.
 const BROKEN_WITHIN: Duration = Duration::from_millis(500);
 
@@ -66,7 +66,7 @@ impl Link {
         Ok(Self { address: Arc::new(Address::new(url, ca_file)?), shared: Arc::default() })
     }
 
-    /// The same address over a connection of its own, for another thread or purpose.
+    /// The same address with a separate connection, for another thread or purpose.
     pub(crate) fn apart(&self) -> Self {
         Self { address: Arc::clone(&self.address), shared: Arc::default() }
     }
@@ -76,14 +76,14 @@ impl Link {
         self.address.is_cluster()
     }
 
-    /// Where it is, without user and password.
+    /// The address, without user and password.
     pub(crate) fn place(&self) -> &str {
         self.address.place()
     }
 
     /// A connection for commands that block; the caller bounds its waits.
     pub(crate) async fn blocking(&self) -> RedisResult<Connection> {
-        within(ANSWER_WITHIN, self.address.connect(None)).await
+        within(RESPONSE_WITHIN, self.address.connect(None)).await
     }
 
     /// Runs one command.
@@ -96,14 +96,13 @@ impl Link {
         self.run(REFUSED_FOR, |mut connection| async move { pipeline.query_async(&mut connection).await }).await
     }
 
-    /// Runs a script of ours.
+    /// Runs a script.
     pub(crate) async fn code(&self, code: &Code, key: &str, words: &[&[u8]]) -> RedisResult<Value> {
         self.run(REFUSED_FOR, |mut connection| async move { code.run(&mut connection, key, words).await }).await
     }
 
     /// Runs a script that may run twice without harm: again, over a new connection, if the first one turns out to be
-    /// closed, since it was idle for long or somebody closed it. That says nothing about the server; the second run's
-    /// error does.
+    /// closed, for example since it was idle for long. Only the second error says something about the server.
     pub(crate) async fn code_twice(&self, code: &Code, key: &str, words: &[&[u8]]) -> RedisResult<Value> {
         let begun = Instant::now();
         match self.code(code, key, words).await {
@@ -115,8 +114,9 @@ impl Link {
         }
     }
 
-    /// Runs `work` over the shared connection. A command that the server says it has not executed is repeated for so
-    /// long. After anything else, and above all after silence, nothing is repeated: it may have been executed.
+    /// Runs `work` over the shared connection. A command that the server says it has not executed is repeated for
+    /// `refused_for`. After any other error, and above all without a response, it is not repeated: it may have been
+    /// executed.
     async fn run<T, F>(&self, refused_for: Duration, work: impl Fn(Connection) -> F) -> RedisResult<T>
     where
         F: Future<Output = RedisResult<T>>,
@@ -124,18 +124,18 @@ impl Link {
         let begun = Instant::now();
         loop {
             let (connection, generation) = self.connection().await?;
-            let done = within(ANSWER_WITHIN, work(connection)).await;
+            let done = within(RESPONSE_WITHIN, work(connection)).await;
             match done {
                 Err(error) if is_broken(&error) => {
                     self.forget(generation).await;
                     return Err(error);
                 }
                 Err(error) if is_refused_for_now(&error) && begun.elapsed() < refused_for => {
-                    // A master that became a replica says so on this connection for ever.
+                    // A master that became a replica refuses all writes on this connection.
                     if !self.is_cluster() {
                         self.forget(generation).await;
                     }
-                    tokio::time::sleep(OFFERED_AGAIN_AFTER).await;
+                    tokio::time::sleep(RESEND_AFTER).await;
                 }
                 done => return done,
             }
@@ -150,7 +150,7 @@ impl Link {
         if state.failed.is_some_and(|failed| failed.elapsed() < RETRY_AFTER) {
             return Err(unavailable("the last connection attempt failed"));
         }
-        match within(ANSWER_WITHIN, self.address.connect(Some(ANSWER_WITHIN))).await {
+        match within(RESPONSE_WITHIN, self.address.connect(Some(RESPONSE_WITHIN))).await {
             Ok(connection) => {
                 state.generation += 1;
                 state.failed = None;
@@ -204,12 +204,12 @@ pub(crate) fn is_refusal(error: &RedisError) -> bool {
     error.kind() == ErrorKind::AuthenticationFailed || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
 }
 
-/// Whether the server has no script, group or stream of this name (any more).
+/// Whether the error has this code.
 pub(crate) fn has_code(error: &RedisError, code: &str) -> bool {
     error.code() == Some(code)
 }
 
-/// The result of `work`, or after `time` an error as of a broken connection.
+/// The result of `work`, or after `time` the error of a broken connection.
 pub(crate) async fn within<T>(time: Duration, work: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
     let done = tokio::time::timeout(time, work).await;
     done.unwrap_or_else(|_| Err(unavailable("it did not respond in time")))

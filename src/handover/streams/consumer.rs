@@ -23,7 +23,7 @@ use crate::flow::gate::Gate;
 use crate::flow::in_flight::StreamClaims;
 use crate::flow::messages::{DeliveriesParked, DeliveriesRendered};
 use crate::model::destination::Destination;
-use crate::redis::{ANSWER_WITHIN, Code, Connection, RedisResult, Value, has_code, within};
+use crate::redis::{Code, Connection, RESPONSE_WITHIN, RedisResult, Value, has_code, within};
 use crate::telemetry::metrics::Metrics;
 
 /// The start of Redis's error when it is full: it accepts no writes but still returns entries.
@@ -271,7 +271,7 @@ async fn ask(connection: &mut Connection, source: &Source, consumer: &str, count
     let (count, wait) = (count.to_string(), READ_BLOCKS_FOR.as_millis().to_string());
     let words = ["GROUP", GROUP, consumer, "COUNT", &count, "BLOCK", &wait, "STREAMS", &source.stream, ">"];
     let question = command("XREADGROUP", &words);
-    let answer = within(READ_BLOCKS_FOR + ANSWER_WITHIN, question.query_async(connection)).await?;
+    let answer = within(READ_BLOCKS_FOR + RESPONSE_WITHIN, question.query_async(connection)).await?;
     Ok(of_one_stream(answer))
 }
 
@@ -283,7 +283,7 @@ fn alive_prefix(partition: usize) -> String {
 /// Creates the consumer group if it is missing. It starts with the oldest entry.
 async fn make_group(connection: &mut Connection, source: &Source) -> RedisResult<()> {
     let make = command("XGROUP", &["CREATE", &source.stream, GROUP, "0", "MKSTREAM"]);
-    match within(ANSWER_WITHIN, make.query_async::<Value>(connection)).await {
+    match within(RESPONSE_WITHIN, make.query_async::<Value>(connection)).await {
         // A full Redis reports nothing about the group; if it is missing, the first read says so.
         Err(error) if !has_code(&error, "BUSYGROUP") && !has_code(&error, FULL) => Err(error),
         _ => Ok(()),

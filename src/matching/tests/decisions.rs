@@ -1,4 +1,4 @@
-//! What is decided where the reference is silent or wrong; docs/filters.md says the same.
+//! The decisions where the reference is silent or wrong, as docs/filters.md documents them.
 
 use serde_json::json;
 

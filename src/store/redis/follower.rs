@@ -13,7 +13,7 @@ use super::rights;
 use super::scripts::{self, Changes, Entry, LOG, LogValue, Trouble};
 use super::state::SharedState;
 use crate::model::duration_text::DurationText;
-use crate::redis::{ANSWER_WITHIN, Cmd, Connection, Value, is_refusal};
+use crate::redis::{Cmd, Connection, RESPONSE_WITHIN, Value, is_refusal};
 use crate::store::OpenError;
 use crate::store::feed::{self, Observed, Saved};
 use crate::telemetry::metrics::{Label as _, SnapshotReason};
@@ -133,7 +133,7 @@ impl Follower {
         let mut command = Cmd::new();
         command.arg("XREAD").arg("COUNT").arg(1).arg("BLOCK").arg(NEWS_WITHIN.as_millis() as u64);
         command.arg("STREAMS").arg(LOG).arg(format!("{}-0", position.version));
-        let asked = tokio::time::timeout(NEWS_WITHIN + ANSWER_WITHIN, command.query_async::<Value>(connection));
+        let asked = tokio::time::timeout(NEWS_WITHIN + RESPONSE_WITHIN, command.query_async::<Value>(connection));
         asked.await.map_err(|_| Trouble::Silence)??;
         Ok(())
     }
