@@ -13,8 +13,11 @@ use std::sync::Arc;
 
 use super::error::CommandError;
 use crate::config::Config;
-use crate::flow::messages::LiveTemplate;
+use crate::flow::messages::{LiveTarget, LiveTemplate};
+use crate::model::id::AccountId;
+use crate::model::outcome::Dropped;
 use crate::model::template::Template;
+use crate::model::trigger::Trigger;
 use crate::store::{Change, ChangeSink, Snapshot, Store};
 use crate::telemetry::metrics::Metrics;
 
@@ -27,8 +30,12 @@ pub(super) const VERSION: u64 = 1;
 struct Indifferent;
 
 impl ChangeSink for Indifferent {
-    fn compile(&self, _: &Template) -> Option<Arc<LiveTemplate>> {
+    fn compile(&self, _: &AccountId, _: &Template) -> Option<Arc<LiveTemplate>> {
         None
+    }
+
+    fn target(&self, _: &AccountId, _: &Trigger) -> Result<Arc<LiveTarget>, Dropped> {
+        Err(Dropped::UrlRefused)
     }
 
     fn apply(&self, _: Vec<Change>) {}

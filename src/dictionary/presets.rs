@@ -120,6 +120,7 @@ impl Presets {
         let (texts, mut errors) = load::read_folder(dir, "presets.dir");
         for (file, text) in texts {
             let name = Path::new(&file).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            let mut line = None;
             let mistake = match Preset::read(&name, &text) {
                 Ok(preset) => {
                     let mistake = preset.mistake(dictionary, limits);
@@ -127,11 +128,15 @@ impl Presets {
                     presets.push(preset);
                     mistake
                 }
-                Err(error) => Some(error.message().to_owned()),
+                Err(error) => {
+                    let before = error.span().and_then(|span| text.get(..span.start));
+                    line = before.map(|before| before.matches('\n').count() + 1);
+                    Some(error.message().to_owned())
+                }
             };
             if let Some(what) = mistake {
                 let instead = "correct it; `posthaste preset` shows the shipped ones".to_owned();
-                errors.push(DictionaryError { file, line: None, what, instead });
+                errors.push(DictionaryError { file, line, what, instead });
             }
         }
         if errors.is_empty() { Ok(Self { presets }) } else { Err(errors) }
@@ -149,132 +154,4 @@ impl Presets {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::Value;
-
-    use super::*;
-    use crate::json::Document;
-    use crate::templating::{About, Data, compile};
-
-    /// A JSON Pointer, with a type or a constant, and the greatest number of characters or elements.
-    type Required = (&'static str, &'static str, usize);
-
-    /// What a receiver's documentation requires of a body.
-    #[rustfmt::skip]
-    const REQUIRED: [(&str, &[Required]); 5] = [
-        ("slack", &[("/text", "string", 40_000), ("/blocks/0/type", "header", 0), ("/blocks/0/text/type", "plain_text", 0), ("/blocks/0/text/text", "string", 150), ("/blocks/1/type", "section", 0), ("/blocks/1/text/type", "plain_text", 0), ("/blocks/1/text/text", "string", 3_000)]),
-        ("discord", &[("/content", "string", 2_000), ("/allowed_mentions/parse", "array", 0), ("/embeds/0/title", "string", 256), ("/embeds/0/description", "string", 4_096), ("/embeds/0/fields", "array", 25)]),
-        ("teams", &[("/type", "message", 0), ("/attachments/0/contentType", "application/vnd.microsoft.card.adaptive", 0), ("/attachments/0/content/type", "AdaptiveCard", 0), ("/attachments/0/content/version", "1.4", 0), ("/attachments/0/content/body/0/type", "TextBlock", 0), ("/attachments/0/content/body/0/text", "string", 28_000), ("/attachments/0/content/body/1/type", "FactSet", 0), ("/attachments/0/content/body/1/facts", "array", 100)]),
-        ("google-chat", &[("/text", "string", 32_000)]),
-        ("everything", &[("/type", "string", 1_000), ("/id", "string", 1_000), ("/time", "string", 100), ("/at", "number", 0), ("/account", "string", 1_000), ("/data", "object", 0)]),
-    ];
-
-    fn hostile(value: &mut Value) {
-        match value {
-            Value::String(text) => *text = format!("{text}\"'<&>]]>\n{}", "é".repeat(5_000)),
-            Value::Object(members) => members.values_mut().for_each(hostile),
-            Value::Array(list) => list.iter_mut().for_each(hostile),
-            _ => {}
-        }
-    }
-
-    /// The bodies for the dictionary's sample, for the same with hostile texts, and without data.
-    fn bodies(name: &str) -> Vec<String> {
-        let dictionary = Dictionary::shipped();
-        let presets = Presets::load(&dictionary, None, &TemplateLimits::default()).expect("shipped");
-        let preset = presets.find(name).expect(name);
-        let format = preset.format().expect("a format");
-        let event = preset.event();
-        let checked = compile(format, preset.body(), &dictionary, event.as_ref(), &TemplateLimits::default());
-        assert_eq!(checked.diagnostics, [], "{name}");
-        let compiled = checked.compiled.expect("accepted");
-        let about = About {
-            event_type: "booking.confirmed",
-            id: "e1",
-            time: "2026-05-07T22:30:00Z",
-            account: "acme",
-            ..About::default()
-        };
-        let sample = Value::Object(dictionary.sample(dictionary.sample_type(event.as_ref()).as_str()));
-        let mut wild = sample.clone();
-        hostile(&mut wild);
-        let render = |data: &Value| compiled.preview(&Data::with(Document::from(data), about));
-        assert_eq!(render(&sample).1, [], "{name}");
-        let trials = [sample, wild, Value::Object(serde_json::Map::new())];
-        let text = |data: &Value| String::from_utf8(render(data).0.expect("within bounds").to_vec()).expect("UTF-8");
-        trials.iter().map(text).collect()
-    }
-
-    #[test]
-    fn every_shipped_preset_sends_what_its_receiver_documents() {
-        let presets = Presets::load(&Dictionary::shipped(), None, &TemplateLimits::default()).expect("shipped");
-        let names: Vec<_> = presets.iter().map(|preset| preset.name.as_str()).collect();
-        assert_eq!(names, SHIPPED.map(|(name, _)| name));
-        for (name, required) in REQUIRED {
-            for body in bodies(name) {
-                let body: Value = serde_json::from_str(&body).expect(name);
-                for (pointer, kind, most) in required {
-                    let value = body.pointer(pointer).unwrap_or_else(|| panic!("{name}: {pointer} is missing"));
-                    let fits = match *kind {
-                        "string" => value.as_str().is_some_and(|text| text.chars().count() <= *most),
-                        "number" => value.is_number(),
-                        "array" => value.as_array().is_some_and(|list| list.len() <= *most),
-                        "object" => value.is_object(),
-                        constant => value.as_str() == Some(constant),
-                    };
-                    assert!(fits, "{name}: {pointer}: {value}");
-                }
-            }
-        }
-    }
-
-    fn pairs(body: &str) -> Vec<(String, String)> {
-        url::form_urlencoded::parse(body.as_bytes()).into_owned().collect()
-    }
-
-    #[test]
-    fn forms_xml_and_text_are_valid_for_their_receivers() {
-        for body in bodies("sms-twilio") {
-            let pairs = pairs(&body);
-            assert_eq!(pairs.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["From", "To", "Body"]);
-            assert!(pairs[2].1.chars().count() <= 160, "{}", pairs[2].1);
-        }
-        for body in bodies("google-form") {
-            let names: Vec<_> = pairs(&body).into_iter().map(|(name, _)| name).collect();
-            assert_eq!(names, ["entry.1001", "entry.1002", "entry.1003", "entry.1004", "entry.1005"]);
-        }
-        for body in bodies("soap") {
-            let mut reader = quick_xml::Reader::from_str(&body);
-            let mut names = Vec::new();
-            loop {
-                match reader.read_event().expect("XML") {
-                    quick_xml::events::Event::Start(start) => names.push(start.name().as_ref().to_owned()),
-                    quick_xml::events::Event::Eof => break,
-                    _ => {}
-                }
-            }
-            assert_eq!(names[..2], ["soap:Envelope", "soap:Body"]);
-        }
-        assert!(bodies("email-text")[0].starts_with("New booking: "));
-    }
-
-    #[test]
-    fn an_operators_presets_are_read_and_replace_shipped_ones() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
-        let head =
-            "title = \"T\"\ndescription = \"D\"\ndocumentation = \"\"\nevent = \"*\"\nformat = \"json\"\nurl = \"\"\n";
-        let preset = |body: &str| format!("{head}body = {body:?}\n");
-        write("slack.toml", &preset("{\"own\": 1}"));
-        write("ours.toml", &preset("[]"));
-        let load = || Presets::load(&Dictionary::shipped(), Some(folder.path()), &TemplateLimits::default());
-        let presets = load().expect("read");
-        assert_eq!(presets.find("slack").map(Preset::body), Some("{\"own\": 1}"));
-        assert_eq!((presets.find("ours").map(Preset::title), presets.iter().count()), (Some("T"), SHIPPED.len() + 1));
-        write("ours.toml", &preset("{\"a\": *|GUEST:NMAE|*}"));
-        write("other.toml", "title = 1");
-        let errors: Vec<_> = load().expect_err("refused").iter().map(ToString::to_string).collect();
-        assert_eq!(errors.len(), 2);
-        assert!(errors[0].contains("other.toml") && errors[1].contains("GUEST:NAME"), "{errors:?}");
-    }
-}
+mod tests;

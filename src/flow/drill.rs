@@ -27,7 +27,7 @@ pub(crate) fn panic_at(stage: Stage) {
     PANICS.set(Some(stage));
 }
 
-/// Panics if [`panic_at`] requested it.
+/// Panics if a test requested it by `panic_at`.
 #[inline]
 pub fn point(stage: Stage) {
     #[cfg(test)]

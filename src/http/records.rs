@@ -57,11 +57,6 @@ pub(super) trait Resource: Record + 'static {
     /// The rules of this node that the record breaks.
     fn broken_rules(&self, state: &AppState) -> Vec<FieldError>;
 
-    /// Duplicate names in an object of the document, if they are a mistake in this kind.
-    fn repeated(_text: &[u8]) -> Vec<FieldError> {
-        Vec::new()
-    }
-
     /// The parts of a document that exceed the quotas.
     fn over_quota(_: &Map<String, Value>, _: &AppState) -> Vec<FieldError> {
         Vec::new()
@@ -157,7 +152,7 @@ impl Resource for Template {
     }
 
     fn broken_rules(&self, _: &AppState) -> Vec<FieldError> {
-        self.broken_rule().into_iter().chain(self.unescaped_content_type()).collect()
+        self.broken_rules()
     }
 
     async fn judge(&self, _: &AccountId, state: &AppState) -> Result<Judged, Problem> {

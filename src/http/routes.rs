@@ -1,4 +1,4 @@
-//! What follows from the table of calls in [`super`]: the routes of the server, the `Allow` header of a 405 response, and
+//! What follows from the table of calls in `mod.rs`: the routes of the server, the `Allow` header of a 405 response, and
 //! the OpenAPI document.
 
 use std::sync::LazyLock;

@@ -73,10 +73,10 @@ async fn check(
     let question = read(document).map_err(|errors| Problem::invalid("invalid_check", "the document", errors))?;
     let Question { template, event, data } = question;
     let content_type = template.content_type.clone().unwrap_or_else(|| template.format.content_type().to_owned());
-    let refused = [template.broken_rule(), template.unescaped_content_type()];
+    let refused = template.broken_rules();
     let asked = Asked { event: event.clone(), data: data.clone(), content_type: template.content_type };
     let checked = compile(template.format, template.body, asked, &state).await?;
-    let mut diagnostics: Vec<_> = refused.into_iter().flatten().map(wrong_content_type).collect();
+    let mut diagnostics: Vec<_> = refused.into_iter().map(wrong_content_type).collect();
     diagnostics.extend(checked.diagnostics);
     let preview = checked.compiled.and_then(|compiled| {
         let event = sample_event(account, event.as_ref(), data, &state);
@@ -126,7 +126,7 @@ fn read(mut document: Value) -> Result<Question, Vec<FieldError>> {
     let mut rest = Map::new();
     if let Some(members) = document.as_object_mut() {
         rest.extend(["event", "data"].into_iter().filter_map(|name| members.shift_remove_entry(name)));
-        // As a write returned it.
+        // What a PUT answers can be sent as it is.
         members.shift_remove("warnings");
         if members.get("id").is_none_or(Value::is_null) {
             members.insert("id".into(), "check".into());

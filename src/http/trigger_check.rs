@@ -21,7 +21,7 @@ use crate::model::event::Event;
 use crate::model::field::FieldError;
 use crate::model::id::AccountId;
 use crate::model::template::Template;
-use crate::model::trigger::Trigger;
+use crate::model::trigger::{self, Trigger};
 use crate::store::Stored;
 use crate::templating::{Data, Diagnostic, Severity};
 
@@ -85,7 +85,7 @@ async fn check(
             FieldError::new("", "wrong_type", format!("a trigger must be a JSON object, not {}", kind(&document)));
         return Ok(HttpResponse::Ok().json(TriggerVerdict::refused(vec![error])));
     };
-    let mut errors = Trigger::repeated(&text);
+    let mut errors = trigger::repeated(&text);
     let data = match members.shift_remove("data") {
         None | Some(Value::Null) => None,
         Some(Value::Object(data)) => Some(data),
@@ -155,6 +155,8 @@ async fn judge(
         errors.push(FieldError::new("/template", "unknown_template", detail));
         return Ok(TriggerVerdict { ok: false, errors, warnings, fires: Some(fires), preview: None });
     };
+    let broken = template.broken_rules().into_iter();
+    errors.extend(broken.map(|rule| FieldError::new("/template", rule.code, rule.detail)));
     let content_type = template.content_type.clone().unwrap_or_else(|| template.format.content_type().to_owned());
     let asked = Asked { event: Some(trigger.event.clone()), content_type: template.content_type, data: given };
     let checked = compile(template.format, template.body, asked, state).await?;

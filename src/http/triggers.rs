@@ -10,7 +10,6 @@ use super::problem::Problem;
 use super::records::{Judged, Resource};
 use super::state::AppState;
 use super::template_check::{self, Asked};
-use crate::json::repeated_member;
 use crate::model::field::FieldError;
 use crate::model::id::AccountId;
 use crate::model::template::Template;
@@ -48,14 +47,6 @@ impl Resource for Trigger {
         let complaint = self.pattern.as_ref().and_then(|pattern| pattern.complaint());
         let complaint = complaint.map(|e| FieldError::new(format!("/where{}", e.pointer), e.code, e.detail.as_str()));
         broken.chain(complaint).collect()
-    }
-
-    fn repeated(text: &[u8]) -> Vec<FieldError> {
-        let repeated = repeated_member(text, "/where").map(|pointer| {
-            let detail = "this name is repeated in its object; join the two conditions, or write an `$or`";
-            FieldError::new(pointer, "repeated_key", detail)
-        });
-        repeated.into_iter().collect()
     }
 
     /// Warns if the trigger can never fire, or if the template names paths that its events don't have. The store checks

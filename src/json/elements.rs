@@ -95,7 +95,7 @@ impl Elements<'_> {
 
     fn malformed(&mut self, at: usize, fault: Fault) -> Malformed {
         let is_text = self.bytes.get(at) == self.text.as_bytes().get(at);
-        self.lines.malformed(self.bytes, at, if is_text { fault } else { encoding::NOT_UTF8 })
+        self.lines.malformed(self.bytes, at, if is_text { fault } else { Fault::NotUtf8 })
     }
 }
 

@@ -6,7 +6,39 @@ use std::fmt;
 use super::look_alikes::LookAlike;
 
 /// What is wrong at a position.
-pub(super) type Fault = &'static str;
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Fault {
+    #[error("the JSON text ends too early,")]
+    Ends,
+    #[error("a JSON value belongs here,")]
+    Value,
+    #[error("a member's name in quotes belongs here,")]
+    Name,
+    #[error("a colon belongs here,")]
+    Colon,
+    #[error("a comma or a closing bracket belongs here,")]
+    Separator,
+    #[error("no escape of JSON stands here,")]
+    Escape,
+    #[error("a control character in a string needs an escape,")]
+    Control,
+    #[error("half of a surrogate pair stands here,")]
+    Surrogate,
+    #[error("no number of JSON stands here,")]
+    Number,
+    #[error("the JSON text is nested too deep,")]
+    Depth,
+    #[error("the JSON text has ended, and more follows")]
+    Rest,
+    #[error("the JSON text is too long,")]
+    TooLong,
+    #[error("this is UTF-16 or UTF-32; send the text as UTF-8,")]
+    Wide,
+    #[error("this is not UTF-8,")]
+    NotUtf8,
+    #[error("this JSON can't be read,")]
+    Unread,
+}
 
 /// Why and where a text is not JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +67,7 @@ impl Malformed {
 
     /// For a mistake that another JSON reader found and this one does not.
     pub(super) fn of(error: &serde_json::Error) -> Self {
-        Self { what: "this JSON can't be read,", found: None, line: error.line(), column: error.column() }
+        Self { what: Fault::Unread, found: None, line: error.line(), column: error.column() }
     }
 }
 

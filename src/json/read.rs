@@ -17,17 +17,8 @@ pub(super) fn document(text: ByteString) -> Result<Document, Malformed> {
 
 pub(super) fn bounded(text: &str) -> Result<(), Malformed> {
     let whole = text.as_bytes();
-    if whole.len() > BYTES_MAX { Err(Malformed::at(whole, BYTES_MAX, "the JSON text is too long,")) } else { Ok(()) }
+    if whole.len() > BYTES_MAX { Err(Malformed::at(whole, BYTES_MAX, Fault::TooLong)) } else { Ok(()) }
 }
-
-const ENDS: Fault = "the JSON text ends too early,";
-const VALUE: Fault = "a JSON value belongs here,";
-const ESCAPE: Fault = "no escape of JSON stands here,";
-const CONTROL: Fault = "a control character in a string needs an escape,";
-const NUMBER: Fault = "no number of JSON stands here,";
-const DEPTH: Fault = "the JSON text is nested too deep,";
-const REST: Fault = "the JSON text has ended, and more follows";
-const SURROGATE: Fault = "half of a surrogate pair stands here,";
 
 /// Of eight bytes, the first in the lowest place: the highest bit of each that does not stand for
 /// itself in a string. Above the first one there may be bits too many, which nobody looks at.
@@ -91,12 +82,12 @@ impl<'t> JsonReader<'t> {
 
     pub(super) fn end(&mut self) -> Result<(), Fault> {
         self.blank();
-        if self.peek().is_none() { Ok(()) } else { Err(REST) }
+        if self.peek().is_none() { Ok(()) } else { Err(Fault::Rest) }
     }
 
     pub(super) fn value(&mut self, depth: usize) -> Result<Node, Fault> {
         self.blank();
-        match self.peek().ok_or(ENDS)? {
+        match self.peek().ok_or(Fault::Ends)? {
             b'"' => self.string().map(Node::String),
             b'{' | b'[' if depth == self.top => {
                 let start = self.at;
@@ -109,7 +100,7 @@ impl<'t> JsonReader<'t> {
             b't' => self.word("true", Node::Bool(true)),
             b'f' => self.word("false", Node::Bool(false)),
             b'n' => self.word("null", Node::Null),
-            _ => Err(VALUE),
+            _ => Err(Fault::Value),
         }
     }
 
@@ -124,7 +115,7 @@ impl<'t> JsonReader<'t> {
             self.at += word.len();
             Ok(node)
         } else {
-            Err(if word.as_bytes().starts_with(rest) { ENDS } else { VALUE })
+            Err(if word.as_bytes().starts_with(rest) { Fault::Ends } else { Fault::Value })
         }
     }
 
@@ -162,15 +153,15 @@ impl<'t> JsonReader<'t> {
 
     fn member(&mut self, depth: usize) -> Result<Member, Fault> {
         self.blank();
-        match self.peek().ok_or(ENDS)? {
+        match self.peek().ok_or(Fault::Ends)? {
             b'"' => {}
-            _ => return Err("a member's name in quotes belongs here,"),
+            _ => return Err(Fault::Name),
         }
         let name = self.string()?;
         self.blank();
-        match self.peek().ok_or(ENDS)? {
+        match self.peek().ok_or(Fault::Ends)? {
             b':' => self.at += 1,
-            _ => return Err("a colon belongs here,"),
+            _ => return Err(Fault::Colon),
         }
         self.blank();
         let start = self.at;
@@ -184,7 +175,7 @@ impl<'t> JsonReader<'t> {
 
     fn open(&mut self, depth: usize) -> Result<usize, Fault> {
         if depth >= DEPTH_MAX {
-            return Err(DEPTH);
+            return Err(Fault::Depth);
         }
         self.at += 1;
         self.blank();
@@ -194,9 +185,9 @@ impl<'t> JsonReader<'t> {
     /// Whether another follows before the bracket that ends the row.
     pub(super) fn more(&mut self, end: u8) -> Result<bool, Fault> {
         self.blank();
-        let byte = self.peek().ok_or(ENDS)?;
+        let byte = self.peek().ok_or(Fault::Ends)?;
         if byte != b',' && byte != end {
-            return Err("a comma or a closing bracket belongs here,");
+            return Err(Fault::Separator);
         }
         self.at += 1;
         Ok(byte == b',')
@@ -210,7 +201,7 @@ impl<'t> JsonReader<'t> {
         if self.peek() == Some(b'0') {
             self.at += 1;
             if matches!(self.peek(), Some(b'0'..=b'9')) {
-                return Err(NUMBER);
+                return Err(Fault::Number);
             }
         } else {
             self.digits()?;
@@ -236,8 +227,8 @@ impl<'t> JsonReader<'t> {
         }
         match self.peek() {
             _ if self.at > start => Ok(()),
-            None => Err(ENDS),
-            Some(_) => Err(NUMBER),
+            None => Err(Fault::Ends),
+            Some(_) => Err(Fault::Number),
         }
     }
 
@@ -274,13 +265,13 @@ impl<'t> JsonReader<'t> {
         let start = self.document.made.len();
         loop {
             self.document.made.push_str(&self.text[from..self.at]);
-            match self.peek().ok_or(ENDS)? {
+            match self.peek().ok_or(Fault::Ends)? {
                 b'"' => break,
                 b'\\' => {
                     let c = self.escape()?;
                     self.document.made.push(c);
                 }
-                _ => return Err(CONTROL),
+                _ => return Err(Fault::Control),
             }
             from = self.at;
             self.plain();
@@ -291,7 +282,7 @@ impl<'t> JsonReader<'t> {
 
     fn escape(&mut self) -> Result<char, Fault> {
         self.at += 1;
-        let letter = self.peek().ok_or(ENDS)?;
+        let letter = self.peek().ok_or(Fault::Ends)?;
         self.at += 1;
         Ok(match letter {
             b'"' | b'\\' | b'/' => char::from(letter),
@@ -301,31 +292,31 @@ impl<'t> JsonReader<'t> {
             b'r' => '\r',
             b't' => '\t',
             b'u' => return self.unicode(),
-            _ => return Err(ESCAPE),
+            _ => return Err(Fault::Escape),
         })
     }
 
     fn unicode(&mut self) -> Result<char, Fault> {
         let high = self.four_digits()?;
         if !(0xd800..0xdc00).contains(&high) {
-            return char::from_u32(high).ok_or(SURROGATE);
+            return char::from_u32(high).ok_or(Fault::Surrogate);
         }
         let rest = &self.text.as_bytes()[self.at..];
         if !rest.starts_with(b"\\u") {
-            return Err(if b"\\u".starts_with(rest) { ENDS } else { SURROGATE });
+            return Err(if b"\\u".starts_with(rest) { Fault::Ends } else { Fault::Surrogate });
         }
         self.at += 2;
         let low = self.four_digits()?;
         if !(0xdc00..0xe000).contains(&low) {
-            return Err(SURROGATE);
+            return Err(Fault::Surrogate);
         }
-        char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00)).ok_or(SURROGATE)
+        char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00)).ok_or(Fault::Surrogate)
     }
 
     fn four_digits(&mut self) -> Result<u32, Fault> {
         let mut number = 0;
         for _ in 0..4 {
-            let digit = char::from(self.peek().ok_or(ENDS)?).to_digit(16).ok_or(ESCAPE)?;
+            let digit = char::from(self.peek().ok_or(Fault::Ends)?).to_digit(16).ok_or(Fault::Escape)?;
             number = number << 4 | digit;
             self.at += 1;
         }

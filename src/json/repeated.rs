@@ -6,26 +6,43 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// The JSON Pointer of the first repeated member below `below` (a JSON Pointer); `None` if there is none, or if the
-/// text is not JSON.
-pub fn repeated_member(text: &[u8], below: &str) -> Option<String> {
-    let mut search = Search { pointer: String::new(), below, found: None };
+/// The most that are named.
+const FOUND_MAX: usize = 100;
+
+/// The JSON Pointers of the members below a place that their objects have twice, the first hundred of them. The place
+/// is given by the names on the way to it, where `*` stands for any name or place in a list. A text that is no JSON is
+/// read as far as it is one.
+pub fn repeated_members(text: &[u8], below: &[&str]) -> Vec<String> {
+    let mut search = Search { pointer: String::new(), way: below, found: Vec::new() };
     let mut reader = serde_json::Deserializer::from_slice(text);
-    // Stops with an error at the first one.
+    // Ends early with an error where there are too many.
     let _ = (&mut search).deserialize(&mut reader);
     search.found
 }
 
-struct Search<'b> {
+struct Search<'w> {
     pointer: String,
-    below: &'b str,
-    found: Option<String>,
+    /// What is left of the way to the place; empty: it is here or above.
+    way: &'w [&'w str],
+    found: Vec<String>,
 }
 
-impl Search<'_> {
-    /// Whether the position is below the searched one, or on the way to it.
-    fn concerns(&self) -> bool {
-        self.pointer.starts_with(self.below) || self.below.starts_with(&self.pointer)
+impl<'w> Search<'w> {
+    /// Goes into a member or an element for a while, if the place is there or above.
+    fn enter<T>(&mut self, name: &str, visit: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        let (way, length) = (self.way, self.pointer.len());
+        if let Some((first, rest)) = way.split_first() {
+            if *first != "*" && *first != name {
+                return None;
+            }
+            self.way = rest;
+        }
+        self.pointer.push('/');
+        self.pointer.push_str(&super::names::pointer_part(name));
+        let visited = visit(self);
+        self.pointer.truncate(length);
+        self.way = way;
+        Some(visited)
     }
 }
 
@@ -46,32 +63,35 @@ impl<'de> Visitor<'de> for &mut Search<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         let mut names = HashSet::new();
-        let length = self.pointer.len();
         while let Some(name) = members.next_key::<String>()? {
-            self.pointer.push('/');
-            self.pointer.push_str(&super::names::pointer_part(&name));
-            if self.concerns() {
-                if self.pointer.starts_with(self.below) && !names.insert(name) {
-                    self.found = Some(self.pointer.clone());
-                    return Err(serde::de::Error::custom("a member is there twice"));
+            let is_repeated = self.way.is_empty() && names.contains(&name);
+            let visited = self.enter(&name, |search| {
+                if is_repeated && search.found.len() < FOUND_MAX {
+                    search.found.push(search.pointer.clone());
                 }
-                members.next_value_seed(&mut *self)?;
-            } else {
-                members.next_value::<IgnoredAny>()?;
+                members.next_value_seed(search)
+            });
+            match visited {
+                Some(visited) => visited?,
+                None => {
+                    members.next_value::<IgnoredAny>()?;
+                }
             }
-            self.pointer.truncate(length);
+            if self.way.is_empty() {
+                names.insert(name);
+            }
         }
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        let length = self.pointer.len();
         for place in 0_usize.. {
-            self.pointer.push('/');
-            self.pointer.push_str(&place.to_string());
-            let more = elements.next_element_seed(&mut *self)?;
-            self.pointer.truncate(length);
-            if more.is_none() {
+            let visited = self.enter(&place.to_string(), |search| elements.next_element_seed(search));
+            let more = match visited {
+                Some(visited) => visited?.is_some(),
+                None => elements.next_element::<IgnoredAny>()?.is_some(),
+            };
+            if !more {
                 break;
             }
         }
@@ -103,16 +123,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_repeated_member_below_a_place_is_found() {
+    fn repeated_members_below_a_place_are_found() {
+        let many: String = (0..300).map(|_| "\"a\":1,").collect();
         for (text, found) in [
-            (r#"{"where":{"a":[1],"a":[2]}}"#, Some("/where/a")),
-            (r#"{"id":1,"id":2,"where":{"a":[{"b":1,"c":2,"b":{}}]}}"#, Some("/where/a/0/b")),
-            (r#"{"id":1,"id":2,"where":{"a":[1e400,true,null,"x"],"b":{"a":1}}}"#, None),
-            (r#"{"where":{"$or":[{"a":[1]},{"a~/":[1],"a~/":[1]}]}}"#, Some("/where/$or/1/a~0~1")),
-            (r#"{"where":{"a":[1],"\u0061":[2]}}"#, Some("/where/a")),
-            (r#"{"where":{}"#, None),
+            (r#"{"where":{"a":[1],"a":[2]}}"#, &["/where/a"][..]),
+            (r#"{"id":1,"id":2,"where":{"a":[{"b":1,"c":2,"b":{}}],"d":0,"d":1}}"#, &["/where/a/0/b", "/where/d"]),
+            (r#"{"id":1,"id":2,"where":{"a":[1e400,true,null,"x"],"b":{"a":1}}}"#, &[]),
+            (r#"{"where":{"$or":[{"a":[1]},{"a~/":[1],"a~/":[1]}]}}"#, &["/where/$or/1/a~0~1"]),
+            (r#"{"where":{"a":[1],"\u0061":[2]}}"#, &["/where/a"]),
+            (r#"{"whereas":{"a":1,"a":1},"else":{"where":{"a":1,"a":1}},"where":{}"#, &[]),
         ] {
-            assert_eq!(repeated_member(text.as_bytes(), "/where").as_deref(), found, "{text}");
+            assert_eq!(repeated_members(text.as_bytes(), &["where"]), found, "{text}");
         }
+        assert_eq!(repeated_members(format!("{{{many}\"b\":1}}").as_bytes(), &[]).len(), FOUND_MAX);
+    }
+
+    #[test]
+    fn a_place_may_be_in_every_element_of_a_list() {
+        let text = r#"{"x":[{"t":[{"w":{"a":1}},{"id":1,"id":1,"w":{"a":1,"a":1}}]},{"t":[{"w":{"b":1,"b":2}}]}]}"#;
+        let found = repeated_members(text.as_bytes(), &["x", "*", "t", "*", "w"]);
+        assert_eq!(found, ["/x/0/t/1/w/a", "/x/1/t/0/w/b"]);
     }
 }

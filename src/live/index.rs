@@ -12,7 +12,7 @@ use crate::model::event::{EventPattern, EventType};
 use crate::model::id::{AccountId, KeyId, TemplateId, TriggerId};
 use crate::model::key::{Key, KeyHash};
 use crate::model::outcome::Dropped;
-use crate::model::trigger::Trigger;
+use crate::store::SavedTrigger;
 
 /// A trigger, ready to fire.
 #[derive(Debug)]
@@ -104,23 +104,17 @@ impl Index {
         self.unusable
     }
 
-    /// Each trigger comes with its target, or with the reason why its firings are dropped.
-    pub(super) fn set_trigger(
-        &mut self,
-        account: &AccountId,
-        id: TriggerId,
-        trigger: Option<(Trigger, Result<Arc<LiveTarget>, Dropped>)>,
-    ) {
+    pub(super) fn set_trigger(&mut self, account: &AccountId, id: TriggerId, saved: Option<SavedTrigger>) {
         let entry = self.entry(account);
         let old = entry.triggers.get(&id).cloned();
-        let (before, after) = (usize::from(old.is_some()), usize::from(trigger.is_some()));
+        let (before, after) = (usize::from(old.is_some()), usize::from(saved.is_some()));
         let unusable_before = usize::from(old.as_ref().is_some_and(|old| old.target.is_err()));
-        let unusable_after = usize::from(trigger.as_ref().is_some_and(|(_, target)| target.is_err()));
+        let unusable_after = usize::from(saved.as_ref().is_some_and(|saved| saved.target.is_err()));
         if let Some(old) = old {
             entry.unlist(&old);
             entry.triggers.remove_mut(&id);
         }
-        if let Some((trigger, target)) = trigger {
+        if let Some(SavedTrigger { trigger, target }) = saved {
             let live = Arc::new(LiveTrigger {
                 id: id.clone(),
                 target,
@@ -279,6 +273,7 @@ mod tests {
     use crate::json::Document;
     use crate::matching::index::Search;
     use crate::matching::{FilterLimits, Subject};
+    use crate::model::trigger::Trigger;
     use serde_json::json;
 
     fn account(name: &str) -> AccountId {
@@ -292,7 +287,8 @@ mod tests {
 
     fn set(index: &mut Index, to: &str, trigger: Trigger) {
         let target = LiveTarget { target: Arc::new(trigger.target()), expressions: None };
-        index.set_trigger(&account(to), trigger.id.clone(), Some((trigger, Ok(Arc::new(target)))));
+        let saved = SavedTrigger { target: Ok(Arc::new(target)), trigger };
+        index.set_trigger(&account(to), saved.trigger.id.clone(), Some(saved));
     }
 
     fn found(index: &Index, of: &str, event_type: &str) -> Vec<String> {

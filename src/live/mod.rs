@@ -90,6 +90,36 @@ impl Live {
         self.index.load()
     }
 
+    fn swap(&self, index: Index) {
+        self.metrics.store.triggers.set(index.triggers() as i64);
+        self.metrics.store.templates.set(index.templates() as i64);
+        let unusable = index.unusable() as i64;
+        let before = self.index.swap(Arc::new(index));
+        // By the difference: the store counts unreadable records in the same metric.
+        self.metrics.store.records_unusable.add(unusable - before.unusable() as i64);
+    }
+}
+
+impl ChangeSink for Live {
+    fn compile(&self, account: &AccountId, template: &Template) -> Option<Arc<LiveTemplate>> {
+        let refuse = |code: &str| {
+            tracing::warn!(
+                %account, template = %template.id, code,
+                "a stored template breaks a newer rule; its firings are dropped"
+            );
+        };
+        if let Some(broken) = template.broken_rules().first() {
+            refuse(broken.code);
+            return None;
+        }
+        let checked = templating::compile(template.format, &template.body, self.catalogue.as_ref(), None, &self.limits);
+        let live = checked.compiled.and_then(|compiled| LiveTemplate::new(template, compiled));
+        if live.is_none() {
+            refuse(checked.diagnostics.first().map_or("content_type", |first| first.code));
+        }
+        live
+    }
+
     /// Where a trigger sends, or why its firings are dropped: it breaks a rule that is newer than the trigger, or names
     /// a tag that the dictionary no longer has.
     fn target(&self, account: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, Dropped> {
@@ -115,58 +145,27 @@ impl Live {
         Ok(Arc::new(LiveTarget { target: Arc::new(trigger.target()), expressions }))
     }
 
-    /// Applies changes to an index.
-    fn change(&self, index: &mut Index, changes: Vec<Change>) {
-        for change in changes {
-            match change {
-                Change::Trigger(account, id, trigger) => {
-                    let trigger = trigger.map(|trigger| {
-                        let target = self.target(&account, &trigger);
-                        (trigger, target)
-                    });
-                    index.set_trigger(&account, id, trigger);
-                }
-                Change::Template(account, id, template) => {
-                    let live = template.map(|saved| saved.live);
-                    if let Some(None) = live {
-                        tracing::warn!(%account, template = %id, "a stored template can't be used; its firings are dropped");
-                    }
-                    index.set_template(&account, id, live);
-                }
-                Change::Key(id, key) => index.set_key(id, key),
-            }
-        }
-    }
-
-    fn swap(&self, index: Index) {
-        self.metrics.store.triggers.set(index.triggers() as i64);
-        self.metrics.store.templates.set(index.templates() as i64);
-        let unusable = index.unusable() as i64;
-        let before = self.index.swap(Arc::new(index));
-        // By the difference: the store counts unreadable records in the same metric.
-        self.metrics.store.records_unusable.add(unusable - before.unusable() as i64);
-    }
-}
-
-impl ChangeSink for Live {
-    fn compile(&self, template: &Template) -> Option<Arc<LiveTemplate>> {
-        if template.broken_rule().is_some() {
-            return None;
-        }
-        let checked = templating::compile(template.format, &template.body, self.catalogue.as_ref(), None, &self.limits);
-        LiveTemplate::new(template, checked.compiled?)
-    }
-
     fn apply(&self, changes: Vec<Change>) {
         // A poisoned lock is still valid: a panic leaves the whole old index in place.
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut index = Index::clone(&self.index.load());
-        self.change(&mut index, changes);
+        change(&mut index, changes);
         self.swap(index);
     }
 
     fn snapshot(&self, records: usize) -> Box<dyn Snapshot + '_> {
         Box::new(Next { live: self, index: Index::default(), read: 0, records })
+    }
+}
+
+/// Applies changes to an index.
+fn change(index: &mut Index, changes: Vec<Change>) {
+    for change in changes {
+        match change {
+            Change::Trigger(account, id, saved) => index.set_trigger(&account, id, saved),
+            Change::Template(account, id, saved) => index.set_template(&account, id, saved.map(|saved| saved.live)),
+            Change::Key(id, key) => index.set_key(id, key),
+        }
     }
 }
 
@@ -181,7 +180,7 @@ struct Next<'a> {
 impl Snapshot for Next<'_> {
     fn add(&mut self, changes: Vec<Change>) {
         self.read += changes.len();
-        self.live.change(&mut self.index, changes);
+        change(&mut self.index, changes);
         if let Some(progress) = &self.live.progress {
             progress(self.read, self.records);
         }

@@ -14,9 +14,10 @@ use crate::flow::probe::{Probe, soon};
 use crate::flow::response::{EventsResponse, Receipt};
 use crate::model::event::EventType;
 use crate::model::id::AccountId;
+use crate::model::outcome::Dropped;
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
-use crate::store::{Change, ChangeSink as _, SavedTemplate};
+use crate::store::{Change, ChangeSink as _, SavedTemplate, SavedTrigger};
 
 struct Alone {
     gate: Arc<Gate>,
@@ -38,7 +39,10 @@ fn template_change(id: &str) -> Change {
 /// Compiles the change, as a store does before it passes the change on.
 fn compiled(live: &Live, mut change: Change) -> Change {
     if let Change::Template(_, _, Some(saved)) = &mut change {
-        saved.live = live.compile(&saved.template);
+        saved.live = live.compile(&account(), &saved.template);
+    }
+    if let Change::Trigger(_, _, Some(saved)) = &mut change {
+        saved.target = live.target(&account(), &saved.trigger);
     }
     change
 }
@@ -47,7 +51,7 @@ fn trigger_change(id: &str, more: Value) -> Change {
     let mut document = json!({"id": id, "template": "w", "url": format!("http://h.example/{id}")});
     document.as_object_mut().expect("an object").extend(more.as_object().cloned().expect("an object"));
     let trigger = Trigger::from_json(document).expect("a trigger");
-    Change::Trigger(account(), trigger.id.clone(), Some(trigger))
+    Change::Trigger(account(), trigger.id.clone(), Some(SavedTrigger { trigger, target: Err(Dropped::UrlRefused) }))
 }
 
 impl Alone {

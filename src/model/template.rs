@@ -53,11 +53,16 @@ impl Format {
     }
 }
 
+/// The text names no format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the formats are json, xml, form and text")]
+pub struct FormatError;
+
 impl FromStr for Format {
-    type Err = &'static str;
+    type Err = FormatError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL.into_iter().find(|f| f.as_str() == text);
-        found.ok_or("the formats are json, xml, form and text")
+        found.ok_or(FormatError)
     }
 }
 
@@ -108,16 +113,21 @@ impl Template {
         (Some(template), fields.end())
     }
 
-    /// The rule that the template breaks, if it was saved before the rule existed: its body must be UTF-8.
-    pub fn broken_rule(&self) -> Option<FieldError> {
+    /// Every rule that the template breaks. One that was saved before the rules existed is read, reported, and sends
+    /// nothing.
+    pub fn broken_rules(&self) -> Vec<FieldError> {
+        self.foreign_charset().into_iter().chain(self.unescaped_content_type()).collect()
+    }
+
+    /// A body must be UTF-8.
+    fn foreign_charset(&self) -> Option<FieldError> {
         let charset = MediaType::parse(self.content_type.as_deref()?)?.parameter("charset")?;
         let detail = format!("`content_type`: bodies are UTF-8, and not {charset}; write charset=utf-8 or none");
         (!charset.eq_ignore_ascii_case("utf-8")).then(|| FieldError::new("/content_type", "bad_content_type", detail))
     }
 
-    /// Why a text must not be sent with its content type: values in it are not escaped. Checked when a template is
-    /// saved; one that was saved before is sent as it was.
-    pub fn unescaped_content_type(&self) -> Option<FieldError> {
+    /// A text must not be sent as a kind of JSON or XML: values in it are not escaped.
+    fn unescaped_content_type(&self) -> Option<FieldError> {
         if self.format != Format::Text {
             return None;
         }
@@ -221,7 +231,7 @@ mod tests {
     fn only_utf_8_is_a_charset_of_bodies() {
         let broken = |content_type: &str| {
             let document = json!({"id": "w", "format": "text", "body": "", "content_type": content_type});
-            Template::from_json(document).expect("what was saved is read").broken_rule().is_some()
+            Template::from_json(document).expect("what was saved is read").foreign_charset().is_some()
         };
         for good in ["a/b", "a/b; charset=utf-8", "a/b;a=b; Charset=\"UTF-8\"", "a/b; v=\"charset\""] {
             assert!(!broken(good), "{good}");

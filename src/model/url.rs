@@ -106,17 +106,21 @@ impl TriggerUrl {
     }
 }
 
+/// Whether a URL or a header's value holds expressions or tags.
+pub fn has_expressions(text: &str) -> bool {
+    text.contains("{{") || text.contains("*|")
+}
+
 /// Splits a URL with expressions after its host and port.
 fn split(text: &str) -> Result<Option<(&str, &str)>, UrlError> {
-    let is_expression = |text: &str| text.contains("{{") || text.contains("*|");
-    if !is_expression(text) {
+    if !has_expressions(text) {
         return Ok(None);
     }
     let authority = text.find("://").map_or(0, |scheme| scheme + 3);
     let end = text[authority..].find(['/', '?', '#', '\\']).map_or(text.len(), |end| authority + end);
     let (head, rest) = text.split_at(end);
     // Parsers disagree about a path that begins with a backslash and about a text without a scheme.
-    if is_expression(head) || authority == 0 || rest.starts_with('\\') {
+    if has_expressions(head) || authority == 0 || rest.starts_with('\\') {
         return Err(UrlError::Destination);
     }
     if rest.starts_with('#') {

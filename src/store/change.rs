@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::flow::messages::LiveTemplate;
+use crate::flow::messages::{LiveTarget, LiveTemplate};
 use crate::model::id::{AccountId, KeyId, TemplateId, TriggerId};
 use crate::model::key::Key;
+use crate::model::outcome::Dropped;
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 
@@ -17,7 +18,7 @@ pub enum Change {
     /// A template.
     Template(AccountId, TemplateId, Option<SavedTemplate>),
     /// A trigger.
-    Trigger(AccountId, TriggerId, Option<Trigger>),
+    Trigger(AccountId, TriggerId, Option<SavedTrigger>),
     /// A key.
     Key(KeyId, Option<Key>),
 }
@@ -31,12 +32,24 @@ pub struct SavedTemplate {
     pub live: Option<Arc<LiveTemplate>>,
 }
 
+/// A saved trigger and where it sends. Its URL and headers are compiled once, before the change reaches a sink.
+#[derive(Debug, Clone)]
+pub struct SavedTrigger {
+    /// As it is stored.
+    pub trigger: Trigger,
+    /// Where it sends, or why its firings are dropped.
+    pub target: Result<Arc<LiveTarget>, Dropped>,
+}
+
 /// Receives every record when a store is opened, and after that every change, in order and before the response to the
 /// write.
 pub trait ChangeSink: Send + Sync {
-    /// Compiles a template. It may take long, so it is called without a lock, on a thread that may wait, and
-    /// concurrently.
-    fn compile(&self, template: &Template) -> Option<Arc<LiveTemplate>>;
+    /// Compiles a template, and logs one that is unusable. It may take long, so it is called without a lock, on a thread
+    /// that may wait, and concurrently.
+    fn compile(&self, account: &AccountId, template: &Template) -> Option<Arc<LiveTemplate>>;
+
+    /// Compiles the URL and the headers of a trigger, under the same terms.
+    fn target(&self, account: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, Dropped>;
 
     /// Applies changes in order. All other writes wait meanwhile, and it may run on a thread of the store: it must be
     /// quick, and must never call the store.

@@ -1,5 +1,6 @@
-//! Passes the records that a backend reads and writes to the sink that keeps them live. Templates are compiled on the
-//! way, before any lock. An unreadable record is logged, without its content, and counted; it stops nothing.
+//! Passes the records that a backend reads and writes to the sink that keeps them live. Templates, and the URLs and
+//! headers of triggers, are compiled on the way, before any lock. An unreadable record is logged, without its content,
+//! and counted; it stops nothing.
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,11 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::backend::Location;
-use super::change::{Change, ChangeSink, SavedTemplate, Snapshot};
+use super::change::{Change, ChangeSink, SavedTemplate, SavedTrigger, Snapshot};
 use super::{Kind, Record};
 use crate::model::field::FieldError;
-use crate::model::id::{AccountId, TemplateId};
+use crate::model::id::AccountId;
 use crate::model::key::Key;
+use crate::model::outcome::Dropped;
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 use crate::telemetry::metrics::Metrics;
@@ -22,10 +24,26 @@ pub enum Saved {
     /// It needs no more work.
     Ready(Change),
     /// A template that must be compiled.
-    Uncompiled(AccountId, TemplateId, Template),
+    Template(AccountId, Template),
+    /// A trigger whose URL and headers must be compiled.
+    Trigger(AccountId, Trigger),
 }
 
-/// What a backend found or did at a location. `R` is [`Saved`] before templates are compiled, and [`Change`] after it.
+/// Records that compile quickly share a thread in this number: less work is not worth a thread.
+const QUICK_PER_THREAD: usize = 100;
+
+impl Saved {
+    /// Whether compiling may take long, so that it must not happen on a thread that others wait for.
+    pub(super) fn is_slow(&self) -> bool {
+        match self {
+            Self::Ready(_) => false,
+            Self::Template(..) => true,
+            Self::Trigger(_, trigger) => trigger.has_expressions(),
+        }
+    }
+}
+
+/// What a backend found or did at a location. `R` is [`Saved`] before it is compiled, and [`Change`] after it.
 #[derive(Debug)]
 pub(super) enum Observed<R> {
     /// A readable record, or a write of this node.
@@ -37,9 +55,9 @@ pub(super) enum Observed<R> {
 }
 
 impl Observed<Saved> {
-    /// Whether it must be compiled, which must not happen on a thread that others wait for.
-    pub(super) fn is_uncompiled(&self) -> bool {
-        matches!(self, Self::Record(Saved::Uncompiled(..)))
+    /// See [`Saved::is_slow`].
+    pub(super) fn is_slow(&self) -> bool {
+        matches!(self, Self::Record(saved) if saved.is_slow())
     }
 }
 
@@ -84,6 +102,10 @@ fn decode(location: &Location, json: &[u8]) -> Result<Saved, Undecodable> {
 
 fn decode_as<T: Record>(location: &Location, json: &[u8]) -> Result<Saved, Undecodable> {
     let document = serde_json::from_slice(json).map_err(|_| Undecodable::NotJson)?;
+    let repeated = T::repeated(json);
+    if !repeated.is_empty() {
+        return Err(Undecodable::Invalid(repeated));
+    }
     let value = T::from_json(document).map_err(Undecodable::Invalid)?;
     if value.id() != location.id {
         return Err(Undecodable::OtherId);
@@ -114,8 +136,9 @@ impl Feed {
 
     /// Compiles templates in parallel. The order is kept.
     pub(super) fn compile(&self, observed: Vec<Observed<Saved>>) -> Vec<Observed<Change>> {
-        let uncompiled = observed.iter().filter(|one| one.is_uncompiled()).count();
-        let threads = thread::available_parallelism().map_or(1, usize::from).min(uncompiled);
+        let slow = observed.iter().filter(|one| one.is_slow()).count();
+        let worth = slow.max(observed.len() / QUICK_PER_THREAD);
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(worth);
         if threads < 2 {
             return observed.into_iter().map(|one| self.compile_observed(one)).collect();
         }
@@ -138,13 +161,19 @@ impl Feed {
         }
     }
 
-    /// Compiles a template. A panic makes this template unusable and affects nothing else.
+    /// Compiles a record. A panic makes this record unusable and affects nothing else.
     pub(super) fn compile_one(&self, saved: Saved) -> Change {
         match saved {
             Saved::Ready(change) => change,
-            Saved::Uncompiled(account, id, template) => {
-                let live = catch_unwind(AssertUnwindSafe(|| self.sink.compile(&template))).unwrap_or_default();
-                Change::Template(account, id, Some(SavedTemplate { template, live }))
+            Saved::Template(account, template) => {
+                let compile = AssertUnwindSafe(|| self.sink.compile(&account, &template));
+                let live = catch_unwind(compile).unwrap_or_default();
+                Change::Template(account, template.id.clone(), Some(SavedTemplate { template, live }))
+            }
+            Saved::Trigger(account, trigger) => {
+                let compile = AssertUnwindSafe(|| self.sink.target(&account, &trigger));
+                let target = catch_unwind(compile).unwrap_or(Err(Dropped::Panic));
+                Change::Trigger(account, trigger.id.clone(), Some(SavedTrigger { trigger, target }))
             }
         }
     }
@@ -248,14 +277,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::flow::messages::{LiveTarget, LiveTemplate};
 
-    /// Panics for some templates, rejects others, and records the order of changes.
+    /// Panics for some records, rejects others, and records the order of changes.
     struct Picky(Mutex<Vec<String>>);
 
     impl ChangeSink for Picky {
-        fn compile(&self, template: &Template) -> Option<Arc<crate::flow::messages::LiveTemplate>> {
+        fn compile(&self, _: &AccountId, template: &Template) -> Option<Arc<LiveTemplate>> {
             assert!(!template.body.contains("panic"), "as it was asked to");
             None
+        }
+
+        fn target(&self, _: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, Dropped> {
+            assert!(!trigger.name.contains("panic"), "as it was asked to");
+            Err(Dropped::UrlRefused)
         }
 
         fn apply(&self, changes: Vec<Change>) {
@@ -269,17 +304,24 @@ mod tests {
     }
 
     #[test]
-    fn templates_are_compiled_in_parallel_in_order_and_a_panic_over_one_ends_none() {
+    fn records_are_compiled_in_parallel_in_order_and_a_panic_over_one_ends_none() {
         let sink = Arc::new(Picky(Mutex::default()));
         let feed = Feed::new(Arc::clone(&sink) as _, Arc::new(Metrics::new()));
         let account = AccountId::new("acme").expect("a name");
         let ids: Vec<String> = (0..100).map(|number| format!("t{number}")).collect();
         let observed = ids.iter().enumerate().map(|(number, id)| {
             let body = if number % 7 == 0 { "panic" } else { "{}" };
-            let document = json!({"id": id, "format": "text", "body": body}).to_string();
-            let location = Location { kind: Kind::Template, account: Some(account.clone()), id: id.clone() };
+            let (kind, document) = if number % 2 == 0 {
+                (Kind::Template, json!({"id": id, "format": "text", "body": body}))
+            } else {
+                (
+                    Kind::Trigger,
+                    json!({"id": id, "name": body, "event": "*", "template": "w", "url": "https://h/{{a}}"}),
+                )
+            };
+            let location = Location { kind, account: Some(account.clone()), id: id.clone() };
             // Every fifth is deleted.
-            if number % 5 == 0 { Observed::Deleted(location) } else { read(location, document.as_bytes()) }
+            if number % 5 == 0 { Observed::Deleted(location) } else { read(location, document.to_string().as_bytes()) }
         });
         feed.apply(feed.compile(observed.collect()));
         assert_eq!(*sink.0.lock().expect("no panic"), ids);

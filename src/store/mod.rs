@@ -28,7 +28,7 @@ use crate::telemetry::metrics::Metrics;
 use backend::{Backend, Content, Location, Most, Row, Write};
 use feed::{Feed, Saved};
 
-pub use change::{Change, ChangeSink, SavedTemplate, Snapshot};
+pub use change::{Change, ChangeSink, SavedTemplate, SavedTrigger, Snapshot};
 pub use error::{OpenError, StoreError};
 pub use record::Record;
 
@@ -205,12 +205,13 @@ impl Store {
         let saved = value.clone().saved(account.cloned()).ok_or(StoreError::NotFound)?;
         let change = match (saved, live) {
             (Saved::Ready(change), _) => change,
-            (Saved::Uncompiled(account, id, template), live @ Some(_)) => {
-                Change::Template(account, id, Some(SavedTemplate { template, live }))
+            (Saved::Template(account, template), live @ Some(_)) => {
+                Change::Template(account, template.id.clone(), Some(SavedTemplate { template, live }))
             }
-            (uncompiled, None) => {
+            (saved, _) if !saved.is_slow() => self.feed.compile_one(saved),
+            (saved, _) => {
                 let feed = Arc::clone(&self.feed);
-                let compiling = tokio::task::spawn_blocking(move || feed.compile_one(uncompiled));
+                let compiling = tokio::task::spawn_blocking(move || feed.compile_one(saved));
                 compiling.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
             }
         };
@@ -255,6 +256,9 @@ impl Store {
 fn read<T: Record>(row: Row) -> Result<Stored<T>, StoreError> {
     let unreadable = || StoreError::Unreadable { kind: T::KIND, id: row.id.clone() };
     let document: Value = serde_json::from_slice(&row.json).map_err(|_| unreadable())?;
+    if !T::repeated(&row.json).is_empty() {
+        return Err(unreadable());
+    }
     let value = T::from_json(document).map_err(|_| unreadable())?;
     Ok(Stored { value, revision: row.revision })
 }

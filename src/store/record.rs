@@ -8,7 +8,7 @@ use crate::model::field::FieldError;
 use crate::model::id::{AccountId, KeyId, TemplateId, TriggerId};
 use crate::model::key::Key;
 use crate::model::template::Template;
-use crate::model::trigger::Trigger;
+use crate::model::trigger::{self, Trigger};
 
 /// Something that a store keeps. One that exists is valid.
 pub trait Record: Sized + Send + Sync + Clone + 'static {
@@ -21,6 +21,10 @@ pub trait Record: Sized + Send + Sync + Clone + 'static {
     fn id(&self) -> &str;
     /// Reads what [`Record::to_stored_json`] wrote.
     fn from_json(document: Value) -> Result<Self, Vec<FieldError>>;
+    /// Names that stand twice in an object of a document, as it was written, where that is a mistake.
+    fn repeated(_text: &[u8]) -> Vec<FieldError> {
+        Vec::new()
+    }
     /// All of it, secrets too.
     fn to_stored_json(&self) -> Value;
     /// The template that must be there as long as it is.
@@ -47,7 +51,7 @@ impl Record for Template {
         self.to_json()
     }
     fn saved(self, account: Option<AccountId>) -> Option<Saved> {
-        Some(Saved::Uncompiled(account?, self.id.clone(), self))
+        Some(Saved::Template(account?, self))
     }
     fn deleted(account: Option<AccountId>, id: &str) -> Option<Change> {
         Some(Change::Template(account?, TemplateId::new(id).ok()?, None))
@@ -67,11 +71,14 @@ impl Record for Trigger {
     fn to_stored_json(&self) -> Value {
         self.to_stored_json()
     }
+    fn repeated(text: &[u8]) -> Vec<FieldError> {
+        trigger::repeated(text)
+    }
     fn template(&self) -> Option<&TemplateId> {
         Some(&self.template)
     }
     fn saved(self, account: Option<AccountId>) -> Option<Saved> {
-        Some(Saved::Ready(Change::Trigger(account?, self.id.clone(), Some(self))))
+        Some(Saved::Trigger(account?, self))
     }
     fn deleted(account: Option<AccountId>, id: &str) -> Option<Change> {
         Some(Change::Trigger(account?, TriggerId::new(id).ok()?, None))

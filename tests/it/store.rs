@@ -12,14 +12,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use posthaste::config::StoreSettings;
-use posthaste::flow::messages::LiveTemplate;
+use posthaste::flow::messages::{LiveTarget, LiveTemplate};
 use posthaste::model::id::AccountId;
 use posthaste::model::key::{Key, Scope};
+use posthaste::model::outcome::Dropped;
 use posthaste::model::quotas::Quotas;
 use posthaste::model::template::Template;
 use posthaste::model::trigger::Trigger;
 use posthaste::store::{
-    Change, ChangeSink, OpenError, Precondition, Record, SavedTemplate, Snapshot, Store, Stored, Written,
+    Change, ChangeSink, OpenError, Precondition, Record, SavedTemplate, SavedTrigger, Snapshot, Store, Stored, Written,
 };
 use posthaste::telemetry::metrics::Metrics;
 use serde_json::json;
@@ -82,8 +83,12 @@ fn in_cluster() -> Home {
 struct Probe(Mutex<Vec<String>>);
 
 impl ChangeSink for Probe {
-    fn compile(&self, _: &Template) -> Option<Arc<LiveTemplate>> {
+    fn compile(&self, _: &AccountId, _: &Template) -> Option<Arc<LiveTemplate>> {
         None
+    }
+
+    fn target(&self, _: &AccountId, _: &Trigger) -> Result<Arc<LiveTarget>, Dropped> {
+        Err(Dropped::UrlRefused)
     }
 
     fn apply(&self, changes: Vec<Change>) {
@@ -113,7 +118,7 @@ impl Probe {
         let mut told = self.0.lock().expect("a lock");
         told.extend(changes.into_iter().map(|change| match change {
             Change::Template(account, id, saved) => line("template", &account, &id, saved.map(|saved| saved.template)),
-            Change::Trigger(account, id, value) => line("trigger", &account, &id, value),
+            Change::Trigger(account, id, value) => line("trigger", &account, &id, value.map(|saved| saved.trigger)),
             Change::Key(id, value) => line("key", &"-", &id, value),
         }));
     }
@@ -149,6 +154,11 @@ fn template(id: &str) -> Template {
 fn template_change(account: &AccountId, template: Template) -> Change {
     let saved = SavedTemplate { template, live: None };
     Change::Template(account.clone(), saved.template.id.clone(), Some(saved))
+}
+
+fn trigger_change(account: &AccountId, trigger: Trigger) -> Change {
+    let saved = SavedTrigger { trigger, target: Err(Dropped::UrlRefused) };
+    Change::Trigger(account.clone(), saved.trigger.id.clone(), Some(saved))
 }
 
 fn trigger(id: &str, template: &str, url: &str) -> Trigger {

@@ -1,5 +1,5 @@
-//! `posthaste check`: reports every mistake in the settings, the dictionary and template files at once. A mistake in
-//! one of them hides none in the others. It never opens the store, makes no connection and changes no file.
+//! `posthaste check`: reports every mistake in the settings, the dictionary, the presets and template files at once. A
+//! mistake in one of them hides none in the others, but for presets, which are held against the dictionary. It never opens the store, makes no connection and changes no file.
 
 mod files;
 
@@ -19,7 +19,7 @@ use files::TemplateFile;
 pub(super) fn run(words: &Check) -> ExitCode {
     let mut findings = Findings::default();
     let config = check_settings(&words.settings, &mut findings);
-    let dictionary = check_catalogue(&config, &mut findings);
+    let dictionary = check_files(&config, &mut findings);
     let mut templates = 0;
     for file in files::find(&words.files) {
         match file {
@@ -48,14 +48,22 @@ fn check_settings(settings: &Settings, findings: &mut Findings) -> Config {
     config
 }
 
-fn check_catalogue(config: &Config, findings: &mut Findings) -> Box<dyn TagLookup> {
+/// Checks the files of the dictionary and the presets. Presets are held against the dictionary, so they are left out
+/// where that has mistakes.
+fn check_files(config: &Config, findings: &mut Findings) -> Box<dyn TagLookup> {
+    let mut refuse = |errors: Vec<DictionaryError>| {
+        for DictionaryError { file, line, what, instead } in errors {
+            let line = line.map_or_else(String::new, |line| format!("{line}:"));
+            findings.error(&format!("{}:{line} ", visible_line(&file)), &visible_line(&format!("{what}; {instead}")));
+        }
+    };
     match config.catalogue.load() {
-        Ok(catalogue) => Box::new(catalogue),
+        Ok(dictionary) => {
+            config.load_presets(&dictionary).map_or_else(refuse, |_| ());
+            Box::new(dictionary)
+        }
         Err(errors) => {
-            for DictionaryError { file, line, what, instead } in errors {
-                let line = line.map_or_else(String::new, |line| format!("{line}:"));
-                findings.error(&format!("{file}:{line} "), &format!("{what}; {instead}"));
-            }
+            refuse(errors);
             Box::new(AnyTag)
         }
     }

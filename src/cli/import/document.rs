@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::mistake::{Mistake, Order, Position};
 use crate::cli::error::NotAnExport;
 use crate::cli::transfer::{MARK, VERSION};
-use crate::json::{kind, repeated_member};
+use crate::json::{kind, repeated_members};
 use crate::model::field::{FieldError, Fields};
 use crate::model::id::{AccountId, TemplateId};
 use crate::model::quotas::Quotas;
@@ -91,11 +91,10 @@ pub(super) fn read(
         None => return Err(NotAnExport::NoMark(MARK)),
     }
     let mut reader = ExportReader { quotas: quotas.clone(), document: Document::default(), mistakes: Vec::new() };
-    if let Some(pointer) = repeated_member(text, "") {
-        let error =
-            FieldError::new(pointer, "repeated_key", "this name stands twice in its object; leave one of them out");
-        reader.refuse((0, 0, 0), "", Some(vec![error]), "");
-    }
+    let twice = "this name stands twice in its object; leave one of them out";
+    let repeated = repeated_members(text, &[]).into_iter();
+    let repeated = repeated.map(|pointer| FieldError::new(pointer, "repeated_key", twice)).collect();
+    reader.refuse((0, 0, 0), "", Some(repeated), "");
     let accounts = reader.read_top(document);
     let accounts = chosen(accounts, into)?;
     for account in accounts {

@@ -39,8 +39,7 @@ impl Findings {
             let detail = format!("line {}, column {}: {}", found.line, found.column, found.message);
             entry.mistake(FieldError::new("/body", found.code, detail))
         }));
-        let rules = [template.broken_rule(), template.unescaped_content_type()];
-        self.warnings.extend(rules.into_iter().flatten().filter_map(|error| entry.mistake(error)));
+        self.warnings.extend(template.broken_rules().into_iter().filter_map(|error| entry.mistake(error)));
     }
 
     fn judge_trigger(&mut self, entry: &Entry<Trigger>, dictionary: &dyn TagLookup, config: &Config) {

@@ -29,7 +29,7 @@ fn each_mistake_is_named_with_its_line_and_cure() {
     let two = |a: &str, b: &str| format!("{a}{b}");
     for (text, expected) in [
         ("".into(), "the dictionary has no event type and no entity; write [[event]]"),
-        (event(("guest.created", "guest created")), "f:2: \"guest created\" is no event type"),
+        (event(("guest.created", "guest created")), "f:2: \"guest created\" is not an event type"),
         (event(("guest.created", "")), "f:2: `type` is empty; write one such as"),
         (event(("type", "typ")), "f:1: an event has no `type`; write one such as"),
         (event(("entities = []", "")), "f:1: an event has no `entities`; write the names"),

@@ -67,7 +67,7 @@ impl Peer {
             return Ok(Socket::Plain(tcp));
         }
         self.current.enter(Phase::Tls);
-        tls::handshake(&self.dialling.tls, &self.destination, tcp).await.map_err(|()| Outcome::Tls)
+        tls::handshake(&self.dialling.tls, &self.destination, tcp).await
     }
 
     /// Each address is checked between its look-up and the connection to it, and not looked up again.

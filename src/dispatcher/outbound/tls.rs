@@ -13,6 +13,7 @@ use tokio_rustls::TlsConnector;
 use super::socket::Socket;
 use crate::config::Dispatch;
 use crate::model::destination::Destination;
+use crate::model::outcome::Outcome;
 
 /// Why TLS can't be set up.
 #[derive(Debug, thiserror::Error)]
@@ -93,15 +94,15 @@ fn own_certificate(file: &Path) -> Result<(Vec<CertificateDer<'static>>, Private
     Ok((certificates(file)?, key))
 }
 
-/// Makes the handshake. The error is one of TLS, or of the connection during the handshake.
+/// Makes the handshake. An error of the connection during the handshake counts as one of TLS.
 pub(super) async fn handshake(
     config: &Arc<ClientConfig>,
     destination: &Destination,
     tcp: TcpStream,
-) -> Result<Socket, ()> {
+) -> Result<Socket, Outcome> {
     // Certificates name a host without the dot at its end.
     let host = destination.bare_host().trim_end_matches('.').to_owned();
-    let name = ServerName::try_from(host).map_err(|_| ())?;
+    let name = ServerName::try_from(host).map_err(|_| Outcome::Tls)?;
     let connected = TlsConnector::from(Arc::clone(config)).connect(name, tcp).await;
-    connected.map(|tls| Socket::Tls(Box::new(tls))).map_err(|_| ())
+    connected.map(|tls| Socket::Tls(Box::new(tls))).map_err(|_| Outcome::Tls)
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::key::{Kind, Path};
+use super::key::Path;
 use super::paths::{PathNode, address};
-use super::tree::{Entry, Tree};
+use super::postings::{Member, Postings};
+use super::tree::Tree;
 use super::witness::{Counts, Filed, Key, Witness, choose};
 use super::{FEW, Listener};
 use crate::matching::pattern::Pattern;
@@ -22,43 +23,36 @@ pub(super) enum Held<T> {
 /// More than a few listeners, filed by witnesses.
 #[derive(Debug)]
 pub(super) struct Many<T> {
-    pub(super) postings: Tree<Posting<T>>,
+    pub(super) postings: Postings<T>,
+    /// Those that no lookup finds.
+    pub(super) everyone: Tree<Member<T>>,
     pub(super) paths: PathNode<T>,
     /// Listeners whose pattern is evaluated for nearly every event.
     unselective: usize,
     listeners: usize,
 }
 
-/// A listener, filed under the hash of a witness.
-#[derive(Debug)]
-pub(super) struct Posting<T> {
-    pub(super) hash: u64,
-    pub(super) listener: Arc<T>,
-}
-
-impl<T> Clone for Posting<T> {
-    fn clone(&self) -> Self {
-        Self { hash: self.hash, listener: Arc::clone(&self.listener) }
-    }
-}
-
-impl<T> Entry for Posting<T> {
-    type Key = (u64, usize);
-    fn key(&self) -> Self::Key {
-        (self.hash, address(&self.listener))
-    }
-}
-
 impl<T> Clone for Many<T> {
     fn clone(&self) -> Self {
-        let (postings, paths) = (self.postings.clone(), self.paths.clone());
-        Self { postings, paths, unselective: self.unselective, listeners: self.listeners }
+        Self {
+            postings: self.postings.clone(),
+            everyone: self.everyone.clone(),
+            paths: self.paths.clone(),
+            unselective: self.unselective,
+            listeners: self.listeners,
+        }
     }
 }
 
 impl<T> Default for Many<T> {
     fn default() -> Self {
-        Self { postings: Tree::default(), paths: PathNode::default(), unselective: 0, listeners: 0 }
+        Self {
+            postings: Postings::default(),
+            everyone: Tree::default(),
+            paths: PathNode::default(),
+            unselective: 0,
+            listeners: 0,
+        }
     }
 }
 
@@ -130,13 +124,13 @@ impl<T: Listener> Many<T> {
     fn add(&mut self, listener: &Arc<T>) {
         // A listener that was filed before (in a discarded clone) stays under the same witnesses.
         let filed = listener.filing().0.get_or_init(|| match listener.pattern() {
-            None => Filed::Always,
+            None => Filed::Nowhere,
             Some(pattern) => choose(pattern, self),
         });
         self.listeners += 1;
         self.unselective += usize::from(is_unselective(listener.as_ref()));
-        if let Some(hash) = unfiled(filed) {
-            return self.post(hash, listener);
+        if filed.is_nowhere() {
+            return self.everyone.insert(Member(Arc::clone(listener)));
         }
         let Some(pattern) = listener.pattern() else { return };
         for place in filed.places() {
@@ -144,21 +138,17 @@ impl<T: Listener> Many<T> {
             let Some(witness) = pattern.witness(*place, path) else { continue };
             self.paths.add(pattern.way(*place), Path::ROOT, &witness, listener);
             if let Key::Hash(hash) = witness.key {
-                self.post(hash, listener);
+                self.postings.insert(hash, listener);
             }
         }
-    }
-
-    fn post(&mut self, hash: u64, listener: &Arc<T>) {
-        self.postings.insert(Posting { hash, listener: Arc::clone(listener) });
     }
 
     fn remove(&mut self, listener: &Arc<T>) {
         let Some(filed) = listener.filing().0.get() else { return };
         self.listeners -= 1;
         self.unselective -= usize::from(is_unselective(listener.as_ref()));
-        if let Some(hash) = unfiled(filed) {
-            self.postings.remove((hash, address(listener)));
+        if filed.is_nowhere() {
+            self.everyone.remove(address(listener));
             return;
         }
         let Some(pattern) = listener.pattern() else { return };
@@ -167,35 +157,25 @@ impl<T: Listener> Many<T> {
             let Some(witness) = pattern.witness(*place, path) else { continue };
             self.paths.remove(pattern.way(*place), Path::ROOT, &witness, listener);
             if let Key::Hash(hash) = witness.key {
-                self.postings.remove((hash, address(listener)));
+                self.postings.remove(hash, listener);
             }
         }
-    }
-
-    /// The key of the listeners that no look-up finds.
-    pub(super) fn unfiled() -> [u64; 2] {
-        [Path::ROOT.bare(Kind::Always), Path::ROOT.bare(Kind::Unfiled)]
     }
 
     /// Whether nothing is filed.
     #[cfg(test)]
     pub(super) fn is_bare(&self) -> bool {
-        self.postings.is_empty() && self.paths.probes.is_empty() && self.paths.children.is_empty()
-    }
-}
-
-fn unfiled(filed: &Filed) -> Option<u64> {
-    match filed {
-        Filed::Always => Some(Path::ROOT.bare(Kind::Always)),
-        Filed::Nowhere => Some(Path::ROOT.bare(Kind::Unfiled)),
-        _ => None,
+        self.postings.is_empty()
+            && self.everyone.is_empty()
+            && self.paths.probes.is_empty()
+            && self.paths.children.is_empty()
     }
 }
 
 impl<T> Counts for Many<T> {
     fn count(&self, pattern: &Pattern, witness: &Witness) -> usize {
         match witness.key {
-            Key::Hash(hash) => self.postings.rank((hash, usize::MAX)) - self.postings.rank((hash, 0)),
+            Key::Hash(hash) => self.postings.count(hash),
             // About half of the ranges at a path contain a given number.
             Key::Range { .. } => {
                 let node = self.paths.at(pattern.way(witness.place), Path::ROOT);

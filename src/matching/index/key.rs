@@ -18,13 +18,21 @@ pub(super) const PART_MIN: usize = 3;
 /// See [`PART_MIN`].
 pub(super) const PART_MAX: usize = 4;
 
+/// How many slots affixes of one path, kind and length are counted by.
+pub(super) const AFFIX_SLOTS: usize = 64;
+
+/// The slot of an affix: of its first two and last two bytes, in which affixes of one shape are alike and other texts
+/// are not.
+pub(super) fn affix_slot(affix: &[u8]) -> usize {
+    let byte = |place: usize| affix.get(place).map_or(0, |byte| u32::from(*byte));
+    let end = affix.len().wrapping_sub(1);
+    let bytes = byte(0) | byte(1) << 8 | byte(end.wrapping_sub(1)) << 16 | byte(end) << 24;
+    (bytes.wrapping_mul(0x9e37_79b1) >> 26) as usize % AFFIX_SLOTS
+}
+
 /// How a value is looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    /// All listeners without a pattern.
-    Always,
-    /// Listeners that no look-up finds.
-    Unfiled,
     /// Any scalar exists.
     Present,
     Literal,

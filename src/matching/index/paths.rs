@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::key::{Kind, Path};
+use super::key::{AFFIX_SLOTS, Kind, Path, affix_slot};
 use super::tree::{Entry, Tree};
 use super::witness::{Key, Witness};
 
@@ -17,10 +17,12 @@ pub(super) struct PathNode<T> {
 }
 
 /// A kind of lookup.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Probe {
     pub(super) kind: Kind,
     pub(super) length: u8,
+    /// How many affixes are filed in each slot ([`affix_slot`]). Most texts are excluded by it without a look-up.
+    affixes: Option<Box<[u32; AFFIX_SLOTS]>>,
     /// How many witnesses use it.
     count: u32,
 }
@@ -87,6 +89,29 @@ pub(super) fn address<T>(listener: &Arc<T>) -> usize {
     Arc::as_ptr(listener) as usize
 }
 
+impl Probe {
+    fn add(&mut self, witness: &Witness) {
+        self.count += 1;
+        if let Some(affixes) = &mut self.affixes {
+            affixes[witness.slot] += 1;
+        }
+    }
+
+    /// Says whether no witness wants it any more.
+    fn remove(&mut self, witness: &Witness) -> bool {
+        self.count -= 1;
+        if let Some(affixes) = &mut self.affixes {
+            affixes[witness.slot] -= 1;
+        }
+        self.count == 0
+    }
+
+    /// Whether this affix may be filed.
+    pub(super) fn may_hold(&self, affix: &[u8]) -> bool {
+        self.affixes.as_ref().is_none_or(|affixes| affixes[affix_slot(affix)] > 0)
+    }
+}
+
 impl<T> PathNode<T> {
     /// The node at a path below this one.
     pub(super) fn at<'n>(&self, mut way: impl Iterator<Item = &'n str>, path: Path) -> Option<&Self> {
@@ -117,8 +142,13 @@ impl<T> PathNode<T> {
     fn add_here(&mut self, witness: &Witness, listener: &Arc<T>) {
         let (kind, length) = (witness.kind, witness.length);
         match self.probes.iter_mut().find(|probe| (probe.kind, probe.length) == (kind, length)) {
-            Some(probe) => probe.count += 1,
-            None => self.probes.push(Probe { kind, length, count: 1 }),
+            Some(probe) => probe.add(witness),
+            None => {
+                let affixes = matches!(kind, Kind::Prefix | Kind::Suffix).then(|| Box::new([0; AFFIX_SLOTS]));
+                let mut probe = Probe { kind, length, affixes, count: 0 };
+                probe.add(witness);
+                self.probes.push(probe);
+            }
         }
         if let Key::Range { low, high } = witness.key {
             self.ranges.insert(InRange { low, high, place: witness.place, listener: Arc::clone(listener) });
@@ -150,8 +180,7 @@ impl<T> PathNode<T> {
     fn remove_here(&mut self, witness: &Witness, listener: &Arc<T>) {
         let (kind, length) = (witness.kind, witness.length);
         if let Some(at) = self.probes.iter().position(|probe| (probe.kind, probe.length) == (kind, length)) {
-            self.probes[at].count -= 1;
-            if self.probes[at].count == 0 {
+            if self.probes[at].remove(witness) {
                 self.probes.swap_remove(at);
             }
         }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::Listener;
 use super::bucket::{Bucket, Held, Many};
 use super::key::{Kind, Path};
-use super::paths::{PathChild, PathNode, address};
+use super::paths::{PathChild, PathNode, Probe, address};
+use super::postings::Member;
 use super::tree::Entry;
 use crate::json::{Json, Object};
 use crate::matching::evaluate::Subject;
@@ -61,7 +62,9 @@ struct State {
 enum Source<T> {
     /// All listeners of a bucket, by its index.
     Few(usize),
-    /// The listeners of a bucket with this hash.
+    /// The listeners of a bucket that no look-up finds.
+    Everyone(usize),
+    /// The listeners of a bucket with this hash; there are some.
     Postings { bucket: usize, hash: u64 },
     /// Listeners whose range contains a number; `repeated`: there may be further numbers.
     Ranges { node: Arc<PathNode<T>>, number: i64, repeated: bool },
@@ -90,12 +93,14 @@ impl<T: Listener> Search<T> {
         for bucket in buckets {
             let place = held.len();
             match &bucket.0 {
+                Held::Few(few) if few.is_empty() => continue,
                 Held::Few(_) => sources.push(Source::Few(place)),
                 Held::Many(many) => {
-                    let everyone = Many::<T>::unfiled();
-                    sources.extend(everyone.map(|hash| Source::Postings { bucket: place, hash }));
-                    let mut walk = Walk::new(place, &mut sources, &mut state.steps, subject);
-                    state.given_up |= walk.all(&many.paths).is_err();
+                    if !many.everyone.is_empty() {
+                        sources.push(Source::Everyone(place));
+                    }
+                    let mut walk = Walk::new(many, place, &mut sources, &mut state.steps, subject);
+                    state.given_up |= walk.all().is_err();
                 }
             }
             held.push(bucket.clone());
@@ -146,14 +151,20 @@ impl State {
                     }
                 }
             }
+            Source::Everyone(bucket) => {
+                let Held::Many(many) = &buckets[*bucket].0 else { return SearchEnd::Complete };
+                many.everyone.walk(self.from.1, i64::MIN, |Member(listener)| {
+                    self.from.1 = address(listener) + 1;
+                    ended = self.evaluate(listener, subject, found);
+                    ended == SearchEnd::Complete
+                });
+            }
             Source::Postings { bucket, hash } => {
                 let Held::Many(many) = &buckets[*bucket].0 else { return SearchEnd::Complete };
-                many.postings.walk((*hash, self.from.1), i64::MIN, |posting| {
-                    if posting.hash != *hash {
-                        return false;
-                    }
-                    self.from.1 = address(&posting.listener) + 1;
-                    ended = self.candidate(&posting.listener, subject, found);
+                let Some(listeners) = many.postings.get(*hash) else { return SearchEnd::Complete };
+                listeners.walk(self.from.1, |listener| {
+                    self.from.1 = address(listener) + 1;
+                    ended = self.candidate(listener, subject, found);
                     ended == SearchEnd::Complete
                 });
             }
@@ -226,6 +237,7 @@ impl State {
 
 /// Walks the data of an event beside the paths of a bucket, and notes what may be found.
 struct Walk<'s, 'd, T> {
+    many: &'s Many<T>,
     bucket: usize,
     sources: &'s mut Vec<Source<T>>,
     steps: &'s mut Steps,
@@ -237,13 +249,18 @@ struct Walk<'s, 'd, T> {
 }
 
 impl<'s, 'd, T: Listener> Walk<'s, 'd, T> {
-    fn new(bucket: usize, sources: &'s mut Vec<Source<T>>, steps: &'s mut Steps, subject: &'s mut Subject<'d>) -> Self {
-        Self { bucket, sources, steps, subject, repeated: false, looked_up: HashSet::default() }
+    fn new(
+        many: &'s Many<T>,
+        bucket: usize,
+        sources: &'s mut Vec<Source<T>>,
+        steps: &'s mut Steps,
+        subject: &'s mut Subject<'d>,
+    ) -> Self {
+        Self { many, bucket, sources, steps, subject, repeated: false, looked_up: HashSet::default() }
     }
 
-    fn all(&mut self, paths: &PathNode<T>) -> Result<(), TooCostly> {
-        let Json::Object(members) = Json::Object(self.subject.data) else { return Ok(()) };
-        self.members(paths, Path::ROOT, members)
+    fn all(&mut self) -> Result<(), TooCostly> {
+        self.members(&self.many.paths, Path::ROOT, self.subject.data)
     }
 
     fn value(&mut self, child: &PathChild<T>, value: Json<'d>) -> Result<(), TooCostly> {
@@ -290,12 +307,11 @@ impl<'s, 'd, T: Listener> Walk<'s, 'd, T> {
     fn scalar(&mut self, node: &Arc<PathNode<T>>, path: Path, value: Json<'d>) -> Result<(), TooCostly> {
         for probe in &node.probes {
             self.steps.take(1)?;
-            let length = usize::from(probe.length);
             match (probe.kind, value) {
                 (Kind::Present, _) => self.look_up(path.bare(Kind::Present)),
                 (Kind::Literal, Json::Null) => self.look_up(path.literal(None)),
                 (Kind::Literal, Json::Bool(truth)) => self.look_up(path.literal(Some(truth))),
-                (_, Json::String(text)) => self.text(path, probe.kind, length, text)?,
+                (_, Json::String(text)) => self.text(path, probe, text)?,
                 _ => {}
             }
         }
@@ -322,7 +338,9 @@ impl<'s, 'd, T: Listener> Walk<'s, 'd, T> {
         Ok(())
     }
 
-    fn text(&mut self, path: Path, kind: Kind, length: usize, text: &str) -> Result<(), TooCostly> {
+    fn text(&mut self, path: Path, probe: &Probe, text: &str) -> Result<(), TooCostly> {
+        let (kind, length) = (probe.kind, usize::from(probe.length));
+        let may_hold = |affix: &str| probe.may_hold(affix.as_bytes());
         match kind {
             Kind::Text => {
                 self.steps.take(text.len() / 64)?;
@@ -332,11 +350,16 @@ impl<'s, 'd, T: Listener> Walk<'s, 'd, T> {
                 self.steps.take(text.len() / 8)?;
                 self.look_up(path.folded(kind, 0, text.chars()));
             }
-            Kind::Prefix if text.is_char_boundary(length) && length <= text.len() => {
-                self.look_up(path.text(kind, length, &text[..length]));
+            Kind::Prefix => {
+                if let Some(affix) = text.get(..length).filter(|affix| may_hold(affix)) {
+                    self.look_up(path.text(kind, length, affix));
+                }
             }
-            Kind::Suffix if length <= text.len() && text.is_char_boundary(text.len() - length) => {
-                self.look_up(path.text(kind, length, &text[text.len() - length..]));
+            Kind::Suffix => {
+                let affix = text.len().checked_sub(length).and_then(|start| text.get(start..));
+                if let Some(affix) = affix.filter(|affix| may_hold(affix)) {
+                    self.look_up(path.text(kind, length, affix));
+                }
             }
             Kind::PrefixFolded if text.chars().take(length).count() == length => {
                 self.look_up(path.folded(kind, length, text.chars().take(length)));
@@ -347,7 +370,7 @@ impl<'s, 'd, T: Listener> Walk<'s, 'd, T> {
             Kind::Part => {
                 for part in text.as_bytes().windows(length) {
                     self.steps.take(1)?;
-                    self.look_up_repeated(path.bytes(kind, length, part));
+                    self.look_up_once(path.bytes(kind, length, part), true);
                 }
             }
             Kind::NetworkV4 | Kind::NetworkV6 => {
@@ -362,16 +385,13 @@ impl<'s, 'd, T: Listener> Walk<'s, 'd, T> {
     }
 
     fn look_up(&mut self, hash: u64) {
-        if self.repeated { self.look_up_repeated(hash) } else { self.note(hash) }
+        self.look_up_once(hash, self.repeated);
     }
 
-    fn look_up_repeated(&mut self, hash: u64) {
-        if self.looked_up.insert(hash) {
-            self.note(hash);
+    /// Notes who is filed under a hash; once, where the same lookup may be repeated.
+    fn look_up_once(&mut self, hash: u64, repeated: bool) {
+        if self.many.postings.get(hash).is_some() && (!repeated || self.looked_up.insert(hash)) {
+            self.sources.push(Source::Postings { bucket: self.bucket, hash });
         }
-    }
-
-    fn note(&mut self, hash: u64) {
-        self.sources.push(Source::Postings { bucket: self.bucket, hash });
     }
 }

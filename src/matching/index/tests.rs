@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::bucket::Held;
+use super::key::Path;
 use super::*;
 use crate::json::Document;
 use crate::matching::{FilterLimits, Pattern, Subject};
@@ -151,15 +152,20 @@ fn what_is_emptied_holds_nothing() {
     }
 }
 
-/// event-ruler #255/#259: deleting one of two rules that share a wildcard left a ghost, or broke the other.
+/// event-ruler #255/#259: deleting one of two rules that share a wildcard, also in `anything-but`, left a ghost or broke
+/// the other; with rules that differ elsewhere, and with copies under another name.
 #[test]
 fn one_of_two_that_share_a_wildcard_can_be_deleted() {
-    for shared in ["*hello*", "hello*", "*hello", "h*o"] {
-        let pattern = json!({"a": [{"wildcard": shared}], "b": [1]});
-        let (one, two) = (waiting("one", pattern), waiting("two", json!({"a": [{"wildcard": shared}], "b": [2]})));
-        let mut bucket = filled(&[&one, &two]);
+    let wildcards = ["*hello*", "hello*", "*hello", "h*o"].map(|shared| json!({"wildcard": shared}));
+    let others = ["*bye*", "bye*", "*bye"].map(|shared| json!({"anything-but": {"wildcard": shared}}));
+    for shared in wildcards.into_iter().chain(others) {
+        let waiting_for = |name, b: u32| waiting(name, json!({"a": [shared], "b": [b]}));
+        let (one, two, copy) = (waiting_for("one", 1), waiting_for("two", 2), waiting_for("copy", 2));
+        let mut bucket = filled(&[&one, &two, &copy]);
         bucket.remove(&one);
         assert_eq!(found(&bucket, json!({"a": "hello", "b": 1})), [""; 0], "a ghost of {shared}");
+        assert_eq!(found(&bucket, json!({"a": "hello", "b": 2})), ["copy", "two"], "{shared}");
+        bucket.remove(&copy);
         assert_eq!(found(&bucket, json!({"a": "hello", "b": 2})), ["two"], "{shared}");
     }
 }
@@ -247,10 +253,25 @@ fn a_listener_whose_filter_costs_too_much_takes_no_other_along() {
     assert_eq!((names, ended, too_costly), (vec!["all".to_owned(), "cheap".to_owned()], SearchEnd::Complete, 1));
 }
 
+/// Texts of another shape than the affixes that are filed are told apart before a lookup, and taking one out counts.
+#[test]
+fn only_affixes_that_may_be_filed_are_looked_up() {
+    let [one, two] = ["ab-1", "xy-9"].map(|prefix| waiting(prefix, json!({"a": [{"prefix": prefix}]})));
+    let mut bucket = filled(&[&one, &two]);
+    let may_hold = |bucket: &Bucket<Waiting>, text: &str| {
+        let Held::Many(many) = &bucket.0 else { panic!("few listeners") };
+        let child = many.paths.children.get(Path::ROOT.member("a")).expect("somebody is filed there");
+        child.node.probes.iter().any(|probe| probe.may_hold(text.as_bytes()))
+    };
+    assert_eq!(["ab-1", "xy-9", "mn-5"].map(|text| may_hold(&bucket, text)), [true, true, false]);
+    bucket.remove(&one);
+    assert_eq!(["ab-1", "xy-9"].map(|text| may_hold(&bucket, text)), [false, true]);
+}
+
 /// quamina #518: memory. What a listener takes in the index, beside itself.
 #[test]
 fn postings_are_small() {
-    assert_eq!(size_of::<super::bucket::Posting<Waiting>>(), 16);
+    assert_eq!(size_of::<super::postings::Posting<Waiting>>(), 24);
     assert_eq!(size_of::<super::paths::InRange<Waiting>>(), 32);
     assert!(size_of::<Filing>() <= 32, "{}", size_of::<Filing>());
 }

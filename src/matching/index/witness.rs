@@ -2,7 +2,7 @@
 //! pattern is filed under it, is a candidate where it is found, and is then evaluated. Of the conditions that a pattern
 //! has, the one is taken that brings the fewest candidates: by what the index holds already, and by its kind.
 
-use super::key::{AFFIX_MAX, Kind, PART_MAX, PART_MIN, Path, network_kind, prefix, suffix};
+use super::key::{AFFIX_MAX, Kind, PART_MAX, PART_MIN, Path, affix_slot, network_kind, prefix, suffix};
 use crate::matching::pattern::Pattern;
 use crate::matching::program::{Below, Comparison, Op, Span};
 
@@ -27,23 +27,27 @@ pub(super) struct Witness {
     /// For affixes, parts and networks.
     pub(super) length: u8,
     pub(super) key: Key,
+    /// For affixes: their slot.
+    pub(super) slot: usize,
 }
 
 /// Where in a pattern the witnesses of a listener stand.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Filed {
-    /// It has no pattern.
-    Always,
-    /// Its pattern has no witness.
+    /// It has no pattern, or one without a witness.
     Nowhere,
     One(u32),
     Several(Box<[u32]>),
 }
 
 impl Filed {
+    pub(super) fn is_nowhere(&self) -> bool {
+        matches!(self, Self::Nowhere)
+    }
+
     pub(super) fn places(&self) -> &[u32] {
         match self {
-            Self::Always | Self::Nowhere => &[],
+            Self::Nowhere => &[],
             Self::One(place) => std::slice::from_ref(place),
             Self::Several(places) => places,
         }
@@ -91,8 +95,8 @@ impl Pattern {
     /// The witness at a place.
     pub(super) fn witness(&self, place: u32, path: Path) -> Option<Witness> {
         let text = |span: Span| self.text.get(span);
-        let hash = |kind, hash| (kind, 0, Key::Hash(hash));
-        let (kind, length, key) = match *self.operations.get(place as usize)? {
+        let hash = |kind, hash| (kind, 0, Key::Hash(hash), 0);
+        let (kind, length, key, slot) = match *self.operations.get(place as usize)? {
             Op::Exists(true) | Op::AnythingBut { .. } => present(path),
             Op::Null => hash(Kind::Literal, path.literal(None)),
             Op::Bool(truth) => hash(Kind::Literal, path.literal(Some(truth))),
@@ -105,7 +109,7 @@ impl Pattern {
             Op::SuffixFolded(own) => folded_affix(path, Kind::SuffixFolded, text(own).chars().rev()),
             Op::Within(network) => {
                 let (is_v4, length, _) = network.parts();
-                (network_kind(is_v4), length.into(), Key::Hash(path.network(&network)))
+                (network_kind(is_v4), length.into(), Key::Hash(path.network(&network)), 0)
             }
             Op::Wildcard(pieces) => {
                 let pieces = &self.operations[place as usize + 1..][..pieces as usize];
@@ -117,11 +121,11 @@ impl Pattern {
             }
             Op::Range { bounds } => {
                 let (low, high) = self.range(&self.operations[place as usize + 1..][..usize::from(bounds)]);
-                (Kind::Range, 0, Key::Range { low, high })
+                (Kind::Range, 0, Key::Range { low, high }, 0)
             }
             _ => return None,
         };
-        Some(Witness { place, kind, length: length as u8, key })
+        Some(Witness { place, kind, length: length as u8, key, slot })
     }
 
     /// The least and the greatest number within some bounds, coarsely.
@@ -157,24 +161,24 @@ impl Pattern {
     }
 }
 
-/// Kind, length and key of a witness.
-type Sought = (Kind, usize, Key);
+/// Kind, length, key and slot of a witness.
+type Sought = (Kind, usize, Key, usize);
 
 fn present(path: Path) -> Sought {
-    (Kind::Present, 0, Key::Hash(path.bare(Kind::Present)))
+    (Kind::Present, 0, Key::Hash(path.bare(Kind::Present)), 0)
 }
 
 fn affix(path: Path, kind: Kind, text: &str) -> Sought {
     match text.len() {
         0 => present(path),
-        length => (kind, length, Key::Hash(path.text(kind, length, text))),
+        length => (kind, length, Key::Hash(path.text(kind, length, text)), affix_slot(text.as_bytes())),
     }
 }
 
 fn folded_affix(path: Path, kind: Kind, chars: impl Iterator<Item = char> + Clone) -> Sought {
     match chars.clone().take(AFFIX_MAX).count() {
         0 => present(path),
-        length => (kind, length, Key::Hash(path.folded(kind, length, chars.take(length)))),
+        length => (kind, length, Key::Hash(path.folded(kind, length, chars.take(length))), 0),
     }
 }
 
@@ -186,7 +190,7 @@ fn wildcard<'p>(path: Path, mut pieces: impl DoubleEndedIterator<Item = &'p str>
         (0, 0, PART_MIN..) => {
             let length = longest.len().min(PART_MAX);
             let part = &longest.as_bytes()[longest.len() - length..];
-            (Kind::Part, length, Key::Hash(path.bytes(Kind::Part, length, part)))
+            (Kind::Part, length, Key::Hash(path.bytes(Kind::Part, length, part)), 0)
         }
         (0, 0, _) => present(path),
         (begin, end, _) if begin >= end => affix(path, Kind::Prefix, prefix(first)),

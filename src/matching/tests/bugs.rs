@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::{Pattern, matches, steps, verdict};
+use crate::json::Document;
 
 fn check(cases: &[(Value, Value, bool)]) {
     for (pattern, data, expected) in cases {
@@ -68,6 +69,24 @@ fn addresses_and_what_is_none() {
     ]);
 }
 
+/// hypermatch #9: values that are not UTF-8 were equal to one another, as each was read as U+FFFD. Here none is a value:
+/// neither bytes nor half a surrogate pair, in an event or in a pattern.
+#[test]
+fn what_is_no_text_equals_nothing() {
+    check(&[
+        (json!({"a": ["\u{fffd}"]}), json!({"a": "\u{fffd}"}), true),
+        (json!({"a": ["\u{fffd}"]}), json!({"a": "\u{fffd}\u{fffd}"}), false),
+        (json!({"a": [{"equals-ignore-case": "\u{fffd}"}]}), json!({"a": "\u{fffe}"}), false),
+    ]);
+    for text in [r#"{"a":"\ud800"}"#, r#"{"a":"\udc00x"}"#, r#"{"a":"\ud800\ud800"}"#, r#"{"\udfff":1}"#] {
+        assert!(Document::read(text.to_owned().into()).is_err(), "{text}");
+        assert!(serde_json::from_str::<Value>(text).is_err(), "{text}");
+    }
+    for bytes in [&b"{\"a\":\"\xff\"}"[..], b"{\"a\":\"\xc3\"}", b"{\"a\":\"\xed\xa0\x80\"}"] {
+        assert!(serde_json::from_slice::<Value>(bytes).is_err() && std::str::from_utf8(bytes).is_err());
+    }
+}
+
 /// event-ruler #101: an exact text and a folded one shared a state.
 #[test]
 fn exact_and_folded_texts_stay_apart() {
@@ -107,6 +126,22 @@ fn no_pattern_explodes_when_it_is_read_or_matched() {
         assert!(steps(&pattern, &Value::Object(data)) < 10_000);
     }
     assert!(begun.elapsed().as_secs() < 10, "linear work takes milliseconds");
+}
+
+/// event-ruler #152 and #226: what stands for a shape that is not accepted is answered with the one that is.
+#[test]
+fn errors_show_the_shape_that_is_wanted() {
+    for (pattern, code, shape) in [
+        (json!({"a": {"b": true}}), "bad_pattern", "[true]"),
+        (
+            json!({"a": [{"anything-but": [{"wildcard": "*x*"}]}]}),
+            "bad_pattern",
+            "{\"anything-but\": {\"prefix\": \"a\"}}",
+        ),
+    ] {
+        let error = Pattern::new(&pattern).expect_err("refused");
+        assert!(error.code == code && error.detail.contains(shape), "{pattern}: {error}");
+    }
 }
 
 /// event-ruler #246/#247: quadratic on large arrays.

@@ -11,13 +11,14 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::json::repeated_members;
 use crate::matching::Pattern;
 use crate::model::event::EventPattern;
 use crate::model::field::{FieldError, Fields};
 use crate::model::id::{TemplateId, TriggerId, UNREADABLE};
 use crate::model::secret::Secret;
 use crate::model::target::Target;
-use crate::model::url::TriggerUrl;
+use crate::model::url::{TriggerUrl, has_expressions};
 
 pub use kept::complete;
 pub use parts::header_pointer;
@@ -127,6 +128,11 @@ impl Trigger {
         Value::Object(members)
     }
 
+    /// Whether its URL or a header depends on the event's data.
+    pub fn has_expressions(&self) -> bool {
+        self.url.expressions().is_some() || self.headers.iter().any(|(_, value)| has_expressions(value))
+    }
+
     /// What the Dispatcher needs of it; computed once and not per delivery.
     pub fn target(&self) -> Target {
         let target = Target::of(TriggerUrl::clone(&self.url), &self.headers, self.secrets.clone());
@@ -134,6 +140,13 @@ impl Trigger {
         target.rate = self.rate_per_s.map(|per_s| (self.id.clone(), per_s));
         target
     }
+}
+
+/// The names that stand twice in an object of a filter: readers of JSON would leave out the first of them in silence.
+pub fn repeated(text: &[u8]) -> Vec<FieldError> {
+    let repeated = repeated_members(text, &["where"]).into_iter();
+    let detail = "this name stands twice in its object; join the two conditions, or write an `$or`";
+    repeated.map(|pointer| FieldError::new(pointer, "repeated_key", detail)).collect()
 }
 
 /// Reads the display name that triggers and templates have in common.

@@ -194,9 +194,11 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::flow::messages::LiveTemplate;
+    use crate::flow::messages::{LiveTarget, LiveTemplate};
     use crate::model::id::AccountId;
+    use crate::model::outcome::Dropped;
     use crate::model::template::Template;
+    use crate::model::trigger::Trigger;
     use crate::store::embedded::Embedded;
     use crate::store::{Change, ChangeSink, Precondition, Snapshot, Store, StoreState, Written};
     use crate::telemetry::metrics::Metrics;
@@ -262,8 +264,11 @@ mod tests {
     }
 
     impl ChangeSink for Names {
-        fn compile(&self, _: &Template) -> Option<Arc<LiveTemplate>> {
+        fn compile(&self, _: &AccountId, _: &Template) -> Option<Arc<LiveTemplate>> {
             None
+        }
+        fn target(&self, _: &AccountId, _: &Trigger) -> Result<Arc<LiveTarget>, Dropped> {
+            Err(Dropped::UrlRefused)
         }
         fn apply(&self, changes: Vec<Change>) {
             self.note(changes);

@@ -30,9 +30,9 @@ impl SharedState {
         }
     }
 
-    /// Compiles templates on other threads: this one serves the calls to the store meanwhile.
+    /// Compiles what takes long on other threads: this one serves the calls to the store meanwhile.
     pub(super) async fn compile(&self, observed: Vec<Observed<Saved>>) -> Vec<Observed<Change>> {
-        if !observed.iter().any(Observed::is_uncompiled) {
+        if !observed.iter().any(Observed::is_slow) {
             return self.feed.compile(observed);
         }
         let feed = Arc::clone(&self.feed);

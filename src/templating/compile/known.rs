@@ -11,7 +11,7 @@ use super::tag_lookup::TagLookup;
 use super::tags;
 use crate::json::Json;
 use crate::model::event::EventPattern;
-use crate::templating::nearest::{likely, nearest};
+use crate::templating::nearest::{Nearest, likely, nearest};
 
 /// The members that Posthaste itself adds to every template's data.
 pub const EVENT_PATHS: [&str; 7] =
@@ -94,7 +94,10 @@ impl<'d> Known<'d> {
         }
         let paths = self.carried().map(|carried| carried.paths.iter());
         let candidates = paths.into_iter().flatten().map(String::as_str);
-        let nearest = nearest(&path, candidates.chain(EVENT_PATHS));
+        // One that is far, and of another entity, puzzles: data of one's own is not misspelt.
+        let first = |path: &str| path.split('.').next().map(str::to_owned);
+        let helps = |found: &Nearest<'_>| found.likely || first(found.name) == first(&path);
+        let nearest = nearest(&path, candidates.chain(EVENT_PATHS)).filter(helps);
         let hint = nearest.map(|nearest| nearest.sentence(nearest.name)).unwrap_or_default();
         let message =
             format!("{} not known to carry {}: where it is missing, it is empty.{hint}", self.events(), shown(&path));

@@ -12,7 +12,7 @@ use crate::model::field::FieldError;
 use crate::model::headers::{HEADERS_BYTES_MAX, sent};
 use crate::model::target::Target;
 use crate::model::trigger::header_pointer;
-use crate::model::url::TriggerUrl;
+use crate::model::url::{TriggerUrl, has_expressions};
 use crate::templating::limits::TemplateLimits;
 use crate::templating::program::Nodes;
 use crate::templating::render::data::Data;
@@ -153,11 +153,6 @@ fn vanishes(segment: &str) -> bool {
 fn text(nodes: &Nodes, data: &Data, limits: &TemplateLimits) -> Result<String, Unsendable> {
     let bytes = run::render(nodes, data.root(), limits, finish::bytes_expected(nodes))?;
     Ok(String::from_utf8(bytes).map_err(|_| Unrendered::Failed)?)
-}
-
-/// Whether a text of a trigger holds expressions or tags.
-pub(crate) fn has_expressions(text: &str) -> bool {
-    text.contains("{{") || text.contains("*|")
 }
 
 impl RequestFinding {

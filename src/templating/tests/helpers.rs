@@ -120,6 +120,40 @@ fn every_helper_has_a_rule() {
     }
 }
 
+/// The examples that the documentation of Liquid and of the common Handlebars libraries gives for helpers of these
+/// names. Where they differ from one another or from here, docs/templates.md says why.
+#[test]
+#[rustfmt::skip]
+fn documented_examples_of_liquid_and_handlebars_come_out_the_same() {
+    let data = json!({
+        "tom": "Ground control to Major Tom.", "beatles": "John, Paul, George, Ringo", "fruits": ["apples", "oranges", "peaches", "plums"],
+        "animals": "zebra, octopus, giraffe, Sally Snake", "abc": ["a", "b", "c"], "twice": ["a", "a", "c", "b", "e", "e"],
+        "products": [{"title": "Vacuum", "type": "cleaning", "available": true}, {"title": "Spatula", "type": "kitchen", "available": false}],
+        "items": [{"data": {"title": "aaa"}}, {"data": {"title": "bbb"}}, {"data": {"title": "ccc"}}], "carts": [{"price": 3}, {"price": 2}, {"price": 1}],
+    });
+    for (call, expected) in [
+        // Liquid.
+        ("abs -17", "17"), ("abs 4", "4"), ("abs \"-19.86\"", "19.86"), ("capitalize \"title\"", "Title"), ("capitalize \"my GREAT title\"", "My great title"),
+        ("ceil 1.2", "2"), ("ceil 2.0", "2"), ("ceil 183.357", "184"), ("ceil \"3.5\"", "4"), ("floor 1.2", "1"), ("floor 2.0", "2"), ("floor 183.357", "183"), ("floor \"3.5\"", "3"),
+        ("default none 2.99", "2.99"), ("default \"\" 2.99", "2.99"), ("default 4.99 2.99", "4.99"), ("first (split tom \" \")", "Ground"), ("last (split tom \" \")", "Tom."),
+        ("join (split beatles \", \") \" and \"", "John and Paul and George and Ringo"), ("modulo 3 2", "1"), ("modulo 24 7", "3"), ("modulo 183.357 12", "3.357"),
+        ("replace \"Take my protein pills and put my helmet on\" \"my\" \"your\"", "Take your protein pills and put your helmet on"),
+        ("join (reverse fruits) \", \"", "plums, peaches, oranges, apples"), ("round 1.2", "1"), ("round 2.7", "3"), ("round 183.357 2", "183.36"),
+        ("join (sort (split animals \", \")) \", \"", "Sally Snake, giraffe, octopus, zebra"), ("truncate tom 20 end=\"...\"", "Ground control to..."),
+        ("truncate tom 25 end=\", and so on\"", "Ground control, and so on"), ("truncate tom 20 end=\"\"", "Ground control to Ma"), ("url_encode \"john@liquid.com\"", "john%40liquid.com"),
+        ("join (pluck (where products \"type\" \"kitchen\") \"title\")", "Spatula"), ("join (pluck (where products \"available\") \"title\")", "Vacuum"), ("sum carts \"price\"", "6"),
+        ("contains tom \"Major\"", "true"), ("contains fruits \"plums\"", "true"),
+        // Handlebars libraries.
+        ("add 1 2", "3"), ("subtract 3 2", "1"), ("multiply 4 2", "8"), ("divide 4 2", "2"), ("ceil 5.6", "6"), ("floor 5.6", "5"), ("round 5.5", "6"), ("abs -5.5", "5.5"),
+        ("capitalize \"foo bar baz\"", "Foo bar baz"), ("replace \"a b a b a b\" \"a\" \"z\"", "z b z b z b"), ("split \"a,b,c\" \",\"", "[\"a\",\"b\",\"c\"]"), ("trim \" ABC \"", "ABC"),
+        ("join abc \"-\"", "a-b-c"), ("join abc", "a, b, c"), ("length abc", "3"), ("length \"foo\"", "3"), ("sort abc", "[\"a\",\"b\",\"c\"]"), ("unique twice", "[\"a\",\"c\",\"b\",\"e\"]"),
+        ("pluck items \"data.title\"", "[\"aaa\",\"bbb\",\"ccc\"]"), ("first abc", "a"), ("last abc", "c"), ("reverse abc", "[\"c\",\"b\",\"a\"]"), ("lookup abc 1", "b"),
+        ("eq 3 3", "true"), ("gt 3 2", "true"), ("lt 2 3", "true"), ("and 1 1", "true"), ("or 0 1", "true"), ("not 0", "true"), ("starts_with \"Goodbye\" \"Good\"", "true"),
+    ] {
+        assert_eq!(render(Text, &format!("{{{{{call}}}}}"), &data), expected, "{call}");
+    }
+}
+
 #[test]
 #[rustfmt::skip]
 fn in_a_value_s_place_results_keep_their_kind() {

@@ -7,6 +7,31 @@ use crate::model::template::Format::{Form, Json, Text, Xml};
 use crate::templating::compile::diagnostic::CODES;
 use crate::templating::{Setting, Severity, TemplateLimits, compile, compile_in};
 
+/// The cure of a comma that is missing depends on what follows: another value of one member, or another member.
+#[test]
+fn a_second_value_is_told_from_a_second_member() {
+    for (body, cure) in [
+        (
+            r#"{"a": {{#if (eq a 1)}}"x"{{/if}}{{#if (eq a 2)}}"y"{{/if}} }"#,
+            "make them one block: {{#if …}}…{{else if …}}…{{else}}null",
+        ),
+        (
+            r#"{"a": {{#if b}}"x"{{else}}null{{/if}}{{#if c}}"y"{{/if}} }"#,
+            "make them one block: {{#if …}}…{{else if …}}…{{else}}null",
+        ),
+        (
+            r#"{"a": {{#each xs}}"x"{{/each}} }"#,
+            "put [ before the list and ] behind it, and write {{#each xs separator=\",\"}}",
+        ),
+        (r#"{"a": 1 {{#if x}}"b": 2{{/if}} }"#, "brings its comma with it"),
+        (r#"{"a": 1 {{#if x}}"{{lookup names "k"}}\"": 2{{/if}} }"#, "brings its comma with it"),
+        (r#"{ {{#if a}}"a": 1{{/if}} {{#if b}}"b": 2{{/if}} }"#, "{{#parts separator=\",\"}}"),
+    ] {
+        let found = check(Json, body).diagnostics;
+        assert!(found.iter().any(|found| found.message.to_lowercase().contains(cure)), "{body}: {found:?}");
+    }
+}
+
 /// Templates that are refused, with the first error's code, line and column.
 #[rustfmt::skip]
 const MISTAKES: &[(Format, &str, (&str, usize, usize))] = &[

@@ -51,8 +51,7 @@ fn document_refused(report: &Report) -> bool {
     let Some(content_type) = &report.content_type else { return false };
     let document =
         json!({"id": "t", "format": report.format.as_str(), "body": report.body, "content_type": content_type});
-    Template::from_json(document)
-        .map_or(true, |template| template.broken_rule().or(template.unescaped_content_type()).is_some())
+    Template::from_json(document).map_or(true, |template| !template.broken_rules().is_empty())
 }
 
 #[test]

@@ -51,6 +51,30 @@ fn all_mistakes_are_reported_at_once() {
 }
 
 #[test]
+fn presets_are_checked_with_the_dictionary() {
+    let home = home();
+    fs::create_dir(home.path().join("presets")).expect("a folder");
+    let head =
+        "title = \"T\"\ndescription = \"D\"\ndocumentation = \"\"\nevent = \"*\"\nurl = \"\"\nformat = \"json\"\n";
+    let write = |name: &str, text: String| fs::write(home.path().join("presets").join(name), text).expect("a file");
+    let variables = [("POSTHASTE_PRESETS__DIR", "presets")];
+    write("good.toml", format!("{head}body = '{{\"a\": *|GUEST:NAME|*}}'\n"));
+    assert_eq!(run(&home, &["check"], &variables), (0, "ok: the settings, the catalogue\n".to_owned(), String::new()));
+    write("body.toml", format!("{head}body = '''\n{{\n\"a\": *|GUEST:NMAE|*}}'''\n"));
+    write("shape.toml", format!("{head}\nbodi = 1\n"));
+    let (code, stdout, stderr) = run(&home, &["check"], &variables);
+    assert_eq!((code, stdout.as_str()), (1, ""));
+    for (begin, part) in [
+        ("presets/body.toml: error: `body`, line 2, column 6: ", "GUEST:NAME"),
+        ("presets/shape.toml:8: error: ", "bodi"),
+    ] {
+        assert!(stderr.lines().any(|line| line.starts_with(begin) && line.contains(part)), "{begin}\n{stderr}");
+    }
+    let (code, _, stderr) = run(&home, &["check"], &[("POSTHASTE_PRESETS__DIR", "none")]);
+    assert!(code == 1 && stderr.starts_with("none: error: the folder can't be read"), "{stderr}");
+}
+
+#[test]
 fn a_misspelt_tag_is_reported_with_its_position_and_the_nearest_tag() {
     let home = home();
     fs::write(home.path().join("a.json"), "{\n  \"a\": \"*|GUEST:NMAE|*\"\n}").expect("a file");

@@ -93,6 +93,28 @@ fn one_mistake_prevents_the_whole_import() {
     assert_eq!(serde_json::from_str::<Value>(&stdout).expect("JSON"), export(&json!([])));
 }
 
+/// A reader of JSON would leave out the first of two conditions in silence.
+#[test]
+fn repeated_names_are_mistakes_and_texts_that_are_sent_as_json_are_warned_of() {
+    let home = home();
+    let mut text = template("text");
+    (text["format"], text["content_type"]) = ("text".into(), "application/json".into());
+    let account = json!({"account": "a", "templates": [text, template("a")], "triggers": [trigger("one", "a"), trigger("two", "a")]});
+    let document = export(&json!([account])).to_string();
+    let (begin, end) = document.split_once(r#""id":"two""#).expect("it is there");
+    let repeated = end.replace(r#"{"rental":{"id":["r1"]}}"#, r#"{"rental":{"id":["r1"]},"rental":{"id":["r2"]}}"#);
+    fs::write(home.path().join("x.json"), format!(r#"{begin}"id":"two"{repeated}"#)).expect("a file");
+    let (code, _, stderr) = run(&home, &["import", "x.json"], INTO);
+    assert_eq!(code, 1);
+    for part in [
+        "x.json: warning: a/template/text: /accounts/0/templates/0/content_type: ",
+        "x.json: /accounts/0/triggers/1/where/rental: this name stands twice in its object",
+        "posthaste: 1 mistake in the file; nothing was imported",
+    ] {
+        assert!(stderr.lines().any(|line| line.starts_with(part)), "{part} is not in\n{stderr}");
+    }
+}
+
 /// Whatever is wrong with a record, the rest of it is looked at, too.
 #[test]
 fn no_mistake_hides_another() {

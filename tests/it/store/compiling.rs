@@ -7,14 +7,17 @@ use std::time::Duration;
 
 use posthaste::config::Config;
 use posthaste::dictionary::Dictionary;
-use posthaste::flow::messages::LiveTemplate;
+use posthaste::flow::messages::{LiveTarget, LiveTemplate};
+use posthaste::model::id::AccountId;
+use posthaste::model::outcome::Dropped;
 use posthaste::model::template::Template;
+use posthaste::model::trigger::Trigger;
 use posthaste::store::{Change, ChangeSink, Precondition, Snapshot, Store};
 use posthaste::telemetry::metrics::Metrics;
 use posthaste::templating;
 use serde_json::json;
 
-use super::{account, in_file, in_memory, in_redis, save, settings, template};
+use super::{account, in_file, in_memory, in_redis, save, settings, template, trigger};
 use crate::support::DEADLINE;
 
 /// Counts compilations and records applied changes. The template `slow` is compiled when the test allows it.
@@ -62,13 +65,18 @@ fn compile(template: &Template) -> Option<Arc<LiveTemplate>> {
 }
 
 impl ChangeSink for Compiler {
-    fn compile(&self, template: &Template) -> Option<Arc<LiveTemplate>> {
+    fn compile(&self, _: &AccountId, template: &Template) -> Option<Arc<LiveTemplate>> {
         self.compiled.lock().expect("a lock").push(template.id.to_string());
         if template.id.as_str() == "slow" {
             self.started.lock().expect("a lock").send(()).expect("the test waits");
             self.go_on.lock().expect("a lock").recv_timeout(DEADLINE).expect("the test goes on");
         }
         compile(template)
+    }
+
+    fn target(&self, _: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, Dropped> {
+        self.compiled.lock().expect("a lock").push(trigger.id.to_string());
+        Err(Dropped::UrlRefused)
     }
 
     fn apply(&self, changes: Vec<Change>) {
@@ -107,6 +115,9 @@ async fn a_template_is_compiled_once_for_each_node() {
         assert_eq!(sink.compiled(), [""; 0], "the caller has compiled it");
         save(&store, &acme, &template("w")).await;
         assert_eq!(sink.compiled(), ["w"], "{}", home.url);
+        let with_expressions = trigger("t", "w", "https://h/{{a}}");
+        store.put(Some(&acme), &with_expressions, Precondition::None).await.expect("written");
+        assert_eq!(sink.compiled(), ["w", "t"], "{}", home.url);
         assert_eq!(sink.applied(), [("own".to_owned(), true), ("w".to_owned(), true)], "{}", home.url);
         drop(store);
         if home.keeps {
@@ -115,7 +126,7 @@ async fn a_template_is_compiled_once_for_each_node() {
             let mut compiled = sink.compiled();
             // At the start they are compiled in parallel, and applied in order.
             compiled.sort();
-            assert_eq!(compiled, ["own", "w"], "{}", home.url);
+            assert_eq!(compiled, ["own", "t", "w"], "{}", home.url);
             assert_eq!(sink.applied(), [("own".to_owned(), true), ("w".to_owned(), true)], "{}", home.url);
         }
     }

@@ -13,9 +13,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use posthaste::config::StoreSettings;
-use posthaste::flow::messages::LiveTemplate;
+use posthaste::flow::messages::{LiveTarget, LiveTemplate};
 use posthaste::model::id::AccountId;
 use posthaste::model::key::Key;
+use posthaste::model::outcome::Dropped;
 use posthaste::model::template::Template;
 use posthaste::model::trigger::Trigger;
 use posthaste::store::{Change, ChangeSink, OpenError, Precondition, Record, Snapshot, Store, StoreError};
@@ -38,8 +39,12 @@ impl Mirror {
 }
 
 impl ChangeSink for Mirror {
-    fn compile(&self, _: &Template) -> Option<Arc<LiveTemplate>> {
+    fn compile(&self, _: &AccountId, _: &Template) -> Option<Arc<LiveTemplate>> {
         None
+    }
+
+    fn target(&self, _: &AccountId, _: &Trigger) -> Result<Arc<LiveTarget>, Dropped> {
+        Err(Dropped::UrlRefused)
     }
 
     fn apply(&self, changes: Vec<Change>) {
@@ -78,7 +83,9 @@ fn change(records: &mut Records, changes: Vec<Change>) {
             Change::Template(account, id, saved) => {
                 set(records, format!("template {account}/{id}"), saved.map(|saved| saved.template));
             }
-            Change::Trigger(account, id, value) => set(records, format!("trigger {account}/{id}"), value),
+            Change::Trigger(account, id, saved) => {
+                set(records, format!("trigger {account}/{id}"), saved.map(|saved| saved.trigger));
+            }
             Change::Key(id, value) => set(records, format!("key {id}"), value),
         }
     }
@@ -130,7 +137,7 @@ impl Node {
             let templates = self.all::<Template>(Some(&account)).await.into_iter();
             change(&mut records, templates.map(|t| super::template_change(&account, t)).collect());
             let triggers = self.all::<Trigger>(Some(&account)).await.into_iter();
-            change(&mut records, triggers.map(|t| Change::Trigger(account.clone(), t.id.clone(), Some(t))).collect());
+            change(&mut records, triggers.map(|t| super::trigger_change(&account, t)).collect());
         }
         let keys = self.all::<Key>(None).await.into_iter();
         change(&mut records, keys.map(|key| Change::Key(key.id.clone(), Some(key))).collect());

@@ -75,6 +75,7 @@ fn a_text_as_an_error_is_found() {
         "fn f() -> Result<(), String> {",
         "f: fn(&[u8]) -> Result<Vec<(u8, u8)>, &'static str>,",
         "Result<\n    u8,\n    &str,\n>",
+        "pub type Fault = &'static str;",
     ] {
         assert_eq!(count(&text::text_errors(&[Source::new("src/a.rs", line)])), 1, "{line}");
     }

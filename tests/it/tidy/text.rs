@@ -26,6 +26,9 @@ const BANNED: [(&str, &str); 12] = [
     ("holds up nobody", "delays no other"),
 ];
 
+/// Types that are texts.
+const TEXTS: [&str; 4] = ["String", "&str", "&'static str", "Box<str>"];
+
 pub(super) fn long_files(sources: &[Source]) -> Vec<String> {
     let counted = sources.iter().map(|source| (source, source.text.lines().count()));
     let long = counted.filter(|(_, lines)| *lines > FILE_LINES_MAX);
@@ -65,13 +68,17 @@ pub(super) fn unwraps(sources: &[Source]) -> Vec<String> {
     found.map(|source| format!("{} unwraps", source.path)).collect()
 }
 
-/// An error is a type: its caller can tell one from another, and its text is written once.
+/// An error is a type: its caller can tell one from another, and its text is written once. An alias of a text is a text.
 pub(super) fn text_errors(sources: &[Source]) -> Vec<String> {
     let mut violations = Vec::new();
     for source in sources {
+        let aliases = source.text.lines().filter_map(|line| line.split_once("type ")?.1.split_once(" = "));
+        for (name, _) in aliases.filter(|(_, meaning)| TEXTS.contains(&meaning.trim_end_matches(';'))) {
+            violations.push(format!("{}: {name} is another name for a text; make it a type", source.path));
+        }
         for (at, opening) in source.text.match_indices("Result<") {
             let error = last_argument(&source.text[at + opening.len()..]);
-            if matches!(error, Some("String" | "&str" | "&'static str" | "Box<str>")) {
+            if error.is_some_and(|error| TEXTS.contains(&error)) {
                 let line = source.text[..at].lines().count();
                 violations.push(format!("{}:{line}: an error is a text; make it a type", source.path));
             }

@@ -48,6 +48,11 @@ fn missing(context: &Context<'_>) -> String {
                 separated(context.source, each)
             )
         }
+        (Some(each), ..) if mark.each != here.each && is_second_value(context) => format!(
+            "Each element of this list writes a value here, where one value stands. Put [ before the list and ] behind it, and write {}.",
+            separated(context.source, each)
+        ),
+        (.., Some(_)) if is_second_value(context) => "Two values stand here where both blocks are written. Make them one block: {{#if …}}…{{else if …}}…{{else}}null{{/if}}.".to_owned(),
         (_, Some(before), Some(own)) if before != own => format!(
             "Before this a comma is missing where the block before it is written, too. If only one of the two is ever written, make them one block: {{{{#if …}}}}…{{{{else if …}}}}…{{{{/if}}}}. If both may be, {PARTS}."
         ),
@@ -56,6 +61,27 @@ fn missing(context: &Context<'_>) -> String {
         ),
         _ => "Before this a comma is missing: write one between the two.".to_owned(),
     }
+}
+
+/// Whether what came to light is a value behind the value of a member, and not the next member's key.
+fn is_second_value(context: &Context<'_>) -> bool {
+    let Context { source, here, mark, .. } = context;
+    let behind_colon = source.as_bytes().get(mark.at) == Some(&b':');
+    behind_colon && !source.get(here.at..).is_some_and(begins_with_key)
+}
+
+/// Whether a text begins with a JSON string, in which expressions may stand, and a colon.
+fn begins_with_key(text: &str) -> bool {
+    let Some(mut rest) = text.strip_prefix('"') else { return false };
+    while let Some(c) = rest.chars().next() {
+        rest = match c {
+            '"' => return rest[1..].trim_start().starts_with(':'),
+            '\\' => rest.get(2..).unwrap_or(""),
+            '{' if rest.starts_with("{{") => rest.find("}}").map_or("", |end| &rest[end..]),
+            c => &rest[c.len_utf8()..],
+        };
+    }
+    false
 }
 
 fn trailing(context: &Context<'_>) -> String {

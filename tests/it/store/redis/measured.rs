@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use posthaste::dictionary::Dictionary;
-use posthaste::flow::messages::LiveTemplate;
+use posthaste::flow::messages::{LiveTarget, LiveTemplate};
 use posthaste::live::Live;
+use posthaste::model::id::AccountId;
+use posthaste::model::outcome::Dropped;
 use posthaste::model::template::Template;
 use posthaste::model::trigger::Trigger;
 use posthaste::store::{Change, ChangeSink, Precondition, Snapshot, Store};
@@ -26,13 +28,17 @@ struct Clock {
 }
 
 impl ChangeSink for Clock {
-    fn compile(&self, template: &Template) -> Option<Arc<LiveTemplate>> {
-        self.live.compile(template)
+    fn compile(&self, account: &AccountId, template: &Template) -> Option<Arc<LiveTemplate>> {
+        self.live.compile(account, template)
+    }
+
+    fn target(&self, account: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, Dropped> {
+        self.live.target(account, trigger)
     }
 
     fn apply(&self, changes: Vec<Change>) {
         let url = |change: &Change| match change {
-            Change::Trigger(_, _, Some(trigger)) => Some(trigger.url.as_written().to_owned()),
+            Change::Trigger(_, _, Some(saved)) => Some(saved.trigger.url.as_written().to_owned()),
             _ => None,
         };
         let urls: Vec<String> = changes.iter().filter_map(url).collect();

@@ -84,6 +84,12 @@ fn the_script_refuses_invalid_calls() {
     assert_eq!(server.cli(&["KEYS", "*"]), "", "nothing was done");
 }
 
+/// A reader of JSON takes the last of two conditions on one field, and leaves the first out in silence.
+const REPEATED: &str = concat!(
+    r#"5 {"id":"worse","event":"*","template":"w","url":"https://h/","#,
+    r#""where":{"a":{"b":[1]},"c":{"d":[1],"d":[2]}}}"#
+);
+
 #[tokio::test]
 async fn invalid_values_are_refused_and_the_others_stay_live() {
     let server = RedisServer::start();
@@ -103,7 +109,7 @@ async fn invalid_values_are_refused_and_the_others_stay_live() {
     assert!(matches!(error, Err(StoreError::Unreadable { .. })), "{error:?}");
 
     // Written directly and without the log: the next snapshot refuses it.
-    for value in ["no revision", "7", "x {}", "5 {", "5 null", r#"5 {"id":"other"}"#] {
+    for value in ["no revision", "7", "x {}", "5 {", "5 null", r#"5 {"id":"other"}"#, REPEATED] {
         server.cli(&["HSET", "{posthaste}:triggers:a", "worse", value]);
         let two = Node::at(&server.url()).await;
         assert!(two.mirror.records().keys().eq(["template a/w", "trigger a/good"].iter()), "{value}");

@@ -1,0 +1,332 @@
+//! Listeners under the hashes of their witnesses: a trie over the bits of the hash, whose copies share what did not
+//! change. A lookup takes no decision that depends on more than the hash: at each branch its next bits are the place of
+//! the next node, and in a leaf they are about the place of the entry. So it touches two lines of memory that are not
+//! in a cache, however many hashes there are. A change copies one leaf and the branches above it.
+
+use std::sync::Arc;
+
+use super::paths::address;
+use super::tree::{Entry, Tree};
+
+/// Bits of a hash that a branch tells apart.
+const BITS: u32 = 4;
+const WAYS: usize = 1 << BITS;
+/// Hashes of a leaf, at most; one with more becomes a branch.
+const LEAF_MAX: usize = 24;
+/// A branch with no more hashes than this becomes a leaf.
+const BRANCH_MIN: usize = LEAF_MAX / 2;
+
+/// Listeners by hash.
+#[derive(Debug)]
+pub(super) struct Postings<T>(Node<T>);
+
+/// All below it have the same first bits.
+#[derive(Debug)]
+enum Node<T> {
+    /// In the order of their hashes.
+    Leaf(Arc<[Posting<T>]>),
+    Branch(Arc<[Node<T>; WAYS]>),
+}
+
+/// A hash that somebody is filed under.
+#[derive(Debug)]
+pub(super) struct Posting<T> {
+    hash: u64,
+    listeners: Listeners<T>,
+}
+
+/// Who is filed under one hash: mostly one.
+#[derive(Debug)]
+pub(super) enum Listeners<T> {
+    One(Arc<T>),
+    Several(Tree<Member<T>>),
+}
+
+/// A listener in a set of them.
+#[derive(Debug)]
+pub(super) struct Member<T>(pub(super) Arc<T>);
+
+impl<T> Entry for Member<T> {
+    type Key = usize;
+    fn key(&self) -> usize {
+        address(&self.0)
+    }
+}
+
+impl<T> Clone for Member<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Clone for Listeners<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::One(listener) => Self::One(Arc::clone(listener)),
+            Self::Several(tree) => Self::Several(tree.clone()),
+        }
+    }
+}
+
+impl<T> Clone for Posting<T> {
+    fn clone(&self) -> Self {
+        Self { hash: self.hash, listeners: self.listeners.clone() }
+    }
+}
+
+impl<T> Clone for Node<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Leaf(postings) => Self::Leaf(Arc::clone(postings)),
+            Self::Branch(ways) => Self::Branch(Arc::clone(ways)),
+        }
+    }
+}
+
+impl<T> Clone for Postings<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> Default for Postings<T> {
+    fn default() -> Self {
+        Self(Node::Leaf(Arc::default()))
+    }
+}
+
+impl<T> Postings<T> {
+    /// Whether nobody is filed.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(&self.0, Node::Leaf(postings) if postings.is_empty())
+    }
+
+    /// Who is filed under a hash.
+    pub(super) fn get(&self, hash: u64) -> Option<&Listeners<T>> {
+        let (mut node, mut depth) = (&self.0, 0);
+        loop {
+            match node {
+                Node::Branch(ways) => (node, depth) = (&ways[way(hash, depth)], depth + BITS),
+                Node::Leaf(postings) => return find(postings, hash, depth).ok().map(|at| &postings[at].listeners),
+            }
+        }
+    }
+
+    /// How many are filed under a hash.
+    pub(super) fn count(&self, hash: u64) -> usize {
+        match self.get(hash) {
+            None => 0,
+            Some(Listeners::One(_)) => 1,
+            Some(Listeners::Several(tree)) => tree.len(),
+        }
+    }
+
+    /// Files a listener; once, however often it is told.
+    pub(super) fn insert(&mut self, hash: u64, listener: &Arc<T>) {
+        self.0.insert(hash, 0, listener);
+    }
+
+    /// Takes a listener out of those under a hash.
+    pub(super) fn remove(&mut self, hash: u64, listener: &Arc<T>) {
+        // Nothing is copied for one that is not there.
+        if self.get(hash).is_some_and(|listeners| listeners.contains(listener)) {
+            self.0.remove(hash, 0, listener);
+        }
+    }
+}
+
+impl<T> Listeners<T> {
+    fn contains(&self, listener: &Arc<T>) -> bool {
+        match self {
+            Self::One(only) => Arc::ptr_eq(only, listener),
+            Self::Several(tree) => tree.get(address(listener)).is_some(),
+        }
+    }
+
+    fn add(&mut self, listener: &Arc<T>) {
+        match self {
+            Self::One(only) if Arc::ptr_eq(only, listener) => {}
+            Self::One(only) => {
+                let mut tree = Tree::default();
+                tree.insert(Member(Arc::clone(only)));
+                tree.insert(Member(Arc::clone(listener)));
+                *self = Self::Several(tree);
+            }
+            Self::Several(tree) => tree.insert(Member(Arc::clone(listener))),
+        }
+    }
+
+    /// Takes one of several out.
+    fn take_out(&mut self, listener: &Arc<T>) {
+        let Self::Several(tree) = self else { return };
+        tree.remove(address(listener));
+        let mut last = None;
+        if tree.len() == 1 {
+            tree.walk(0, i64::MIN, |member| {
+                last = Some(Arc::clone(&member.0));
+                true
+            });
+        }
+        if let Some(last) = last {
+            *self = Self::One(last);
+        }
+    }
+
+    /// The listeners from an address on, in the order of addresses, as long as `wanted` says so.
+    pub(super) fn walk<'t>(&'t self, from: usize, mut wanted: impl FnMut(&'t Arc<T>) -> bool) {
+        match self {
+            Self::One(only) if address(only) >= from => {
+                wanted(only);
+            }
+            Self::One(_) => {}
+            Self::Several(tree) => {
+                tree.walk(from, i64::MIN, |member| wanted(&member.0));
+            }
+        }
+    }
+}
+
+impl<T> Node<T> {
+    fn insert(&mut self, hash: u64, depth: u32, listener: &Arc<T>) {
+        let postings = match self {
+            Self::Branch(ways) => return Arc::make_mut(ways)[way(hash, depth)].insert(hash, depth + BITS, listener),
+            Self::Leaf(postings) => postings,
+        };
+        match find(postings, hash, depth) {
+            Ok(at) => Arc::make_mut(postings)[at].listeners.add(listener),
+            // Different hashes differ somewhere in their bits, so there is always a way to part them.
+            Err(_) if postings.len() == LEAF_MAX => {
+                let of = |own| postings.iter().filter(move |posting| way(posting.hash, depth) == own).cloned();
+                let mut ways: [Self; WAYS] = std::array::from_fn(|own| Self::Leaf(of(own).collect()));
+                ways[way(hash, depth)].insert(hash, depth + BITS, listener);
+                *self = Self::Branch(Arc::new(ways));
+            }
+            Err(at) => {
+                let posting = Posting { hash, listeners: Listeners::One(Arc::clone(listener)) };
+                let (before, after) = postings.split_at(at);
+                *postings = before.iter().cloned().chain([posting]).chain(after.iter().cloned()).collect();
+            }
+        }
+    }
+
+    /// Takes out a listener that is there.
+    fn remove(&mut self, hash: u64, depth: u32, listener: &Arc<T>) {
+        match self {
+            Self::Branch(ways) => {
+                Arc::make_mut(ways)[way(hash, depth)].remove(hash, depth + BITS, listener);
+                if let Some(few) = few(ways) {
+                    *self = Self::Leaf(few);
+                }
+            }
+            Self::Leaf(postings) => {
+                let Ok(at) = find(postings, hash, depth) else { return };
+                if matches!(postings[at].listeners, Listeners::Several(_)) {
+                    Arc::make_mut(postings)[at].listeners.take_out(listener);
+                } else {
+                    let (before, after) = (&postings[..at], &postings[at + 1..]);
+                    *postings = before.iter().chain(after).cloned().collect();
+                }
+            }
+        }
+    }
+}
+
+/// What is below a branch, where it fits into a leaf well.
+fn few<T>(ways: &[Node<T>; WAYS]) -> Option<Arc<[Posting<T>]>> {
+    let mut number = 0;
+    for way in ways {
+        let Node::Leaf(postings) = way else { return None };
+        number += postings.len();
+    }
+    let postings = ways.iter().flat_map(|way| match way {
+        Node::Leaf(postings) => &postings[..],
+        Node::Branch(_) => &[],
+    });
+    (number <= BRANCH_MIN).then(|| postings.cloned().collect())
+}
+
+/// The next bits of a hash.
+fn way(hash: u64, depth: u32) -> usize {
+    (hash << depth >> (u64::BITS - BITS)) as usize
+}
+
+/// The place of a hash among others that have the same bits before `depth`, or where it would be. Hashes are spread
+/// evenly, so its later bits say about where that is.
+fn find<T>(postings: &[Posting<T>], hash: u64, depth: u32) -> Result<usize, usize> {
+    let later = hash.checked_shl(depth).unwrap_or(0);
+    let mut at = ((u128::from(later) * postings.len() as u128) >> u64::BITS) as usize;
+    while at > 0 && postings[at - 1].hash >= hash {
+        at -= 1;
+    }
+    while at < postings.len() && postings[at].hash < hash {
+        at += 1;
+    }
+    if postings.get(at).is_some_and(|posting| posting.hash == hash) { Ok(at) } else { Err(at) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Model = BTreeMap<u64, BTreeSet<usize>>;
+
+    fn listeners(postings: &Postings<usize>, hash: u64, from: usize) -> BTreeSet<usize> {
+        let mut found = BTreeSet::new();
+        if let Some(listeners) = postings.get(hash) {
+            listeners.walk(from, |listener| found.insert(**listener));
+        }
+        found
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
+
+        /// Few high bits, or few low bits, or both, so that leaves split deeply and hashes are shared.
+        #[test]
+        fn it_is_a_map_of_sets_whose_copies_stay_as_they_were(
+            steps in proptest::collection::vec((any::<bool>(), any::<u64>(), 0_usize..40), 0..2_000),
+            mask in prop_oneof![Just(u64::MAX), Just(0x3ff), Just(0x3ff << 54), Just(0xf000_0000_0000_003f)],
+        ) {
+            let all: Vec<Arc<usize>> = (0..40).map(Arc::new).collect();
+            let (mut postings, mut model) = (Postings::default(), Model::new());
+            let mut copies = Vec::new();
+            for (number, (remove, hash, listener)) in steps.into_iter().enumerate() {
+                // Long runs of the one and of the other, so that it grows and shrinks.
+                let hash = hash & mask;
+                if remove == ((number / 400) % 2 == 1) || number % 5 == 0 {
+                    postings.insert(hash, &all[listener]);
+                    model.entry(hash).or_default().insert(listener);
+                } else {
+                    let known = model.keys().nth(hash as usize % model.len().max(1)).copied().unwrap_or(hash);
+                    postings.remove(known, &all[listener]);
+                    if let Some(set) = model.get_mut(&known) && set.remove(&listener) && set.is_empty() {
+                        model.remove(&known);
+                    }
+                }
+                if number % 300 == 0 {
+                    copies.push((postings.clone(), model.clone()));
+                }
+            }
+            for (postings, model) in copies.iter().chain([&(postings.clone(), model.clone())]) {
+                prop_assert_eq!(postings.is_empty(), model.is_empty());
+                for (hash, set) in model {
+                    prop_assert_eq!(&listeners(postings, *hash, 0), set);
+                    prop_assert_eq!(postings.count(*hash), set.len());
+                    let middle = set.iter().map(|number| address(&all[*number])).max().unwrap_or(0);
+                    prop_assert_eq!(listeners(postings, *hash, middle).len(), 1);
+                    prop_assert!(listeners(postings, *hash, middle + 1).is_empty());
+                    prop_assert!(model.contains_key(&(hash ^ 1)) || postings.get(hash ^ 1).is_none());
+                }
+            }
+            for (hash, set) in model {
+                set.into_iter().for_each(|listener| postings.remove(hash, &all[listener]));
+            }
+            prop_assert!(postings.is_empty());
+        }
+    }
+}
