@@ -1,9 +1,9 @@
 //! The keys of `[dispatch]` that restrict outgoing connections.
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 
 use super::reader::SettingsReader;
-use crate::model::egress::{EgressRules, HostPattern, can_be_allowed};
+use crate::model::egress::{EgressRules, HostPattern, can_be_allowed, is_nat64_length};
 
 pub(super) fn read(reader: &mut SettingsReader) -> EgressRules {
     let mut allow_networks = Vec::new();
@@ -27,7 +27,22 @@ pub(super) fn read(reader: &mut SettingsReader) -> EgressRules {
         };
         reader.refuse("dispatch.allow_ports", detail);
     }
-    EgressRules { allow_networks, allow_hosts, allow_ports }
+    EgressRules { allow_networks, allow_hosts, allow_ports, nat64_prefixes: nat64_prefixes(reader) }
+}
+
+fn nat64_prefixes(reader: &mut SettingsReader) -> Vec<Ipv6Net> {
+    const KEY: &str = "dispatch.nat64_prefixes";
+    let mut prefixes = Vec::new();
+    for text in reader.texts(KEY) {
+        match text.parse::<Ipv6Net>() {
+            Ok(prefix) if is_nat64_length(prefix.prefix_len()) => prefixes.push(prefix),
+            _ => reader.refuse(
+                KEY,
+                format!("{text:?} is not a prefix of NAT64; its length is 32, 40, 48, 56, 64 or 96: 2001:db8:64::/96"),
+            ),
+        }
+    }
+    prefixes
 }
 
 /// The hosts whose consent is requested, and the origin that is sent to them.
@@ -42,7 +57,8 @@ pub(super) fn read_handshake(reader: &mut SettingsReader) -> (Vec<HostPattern>, 
     (hosts, origin)
 }
 
-fn hosts(reader: &mut SettingsReader, key: &str) -> Vec<HostPattern> {
+/// A list of host patterns.
+pub(super) fn hosts(reader: &mut SettingsReader, key: &str) -> Vec<HostPattern> {
     let mut hosts = Vec::new();
     for text in reader.texts(key) {
         match HostPattern::new(&text) {

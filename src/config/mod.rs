@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn one_reading_reports_every_mistake() {
-        let file = "top = 1\n[server]\nlisten = \"0.0.0.0:80\"\nlissten = \"\"\n[dispach]\na = 1\n[dispatch]\nthreads = \"2\"\ndrain_ms = -1\nallow_networks = [\"x\"]";
+        let file = "top = 1\n[server]\nlisten = \"0.0.0.0:80\"\nlissten = \"\"\n[dispach]\na = 1\n[dispatch]\nthreads = \"2\"\ndrain_ms = -1\nallow_networks = [\"x\"]\nnat64_prefixes = [\"2001:db8::/95\", \"10.0.0.0/32\"]";
         let errors = Config::from_layers(
             Some(("file", file)),
             variables(&[
@@ -257,6 +257,8 @@ mod tests {
             "top",
             "ingest.body_bytes_max",
             "dispatch.allow_networks",
+            "dispatch.nat64_prefixes",
+            "dispatch.nat64_prefixes",
             "dispatch.drain_ms",
             "log.format",
             "server.listen",

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::processors;
 use super::reader::SettingsReader;
+use super::{egress, processors};
+use crate::model::egress::HostPattern;
 
 /// `[server]`.
 #[derive(Debug, Clone)]
@@ -13,6 +14,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// The address of a second server, for health and metrics only.
     pub admin_listen: Option<SocketAddr>,
+    /// Names of this node, for requests without a key.
+    pub hosts: Vec<HostPattern>,
     /// Threads that serve HTTP, match and render.
     pub workers: usize,
     /// Open connections over all threads.
@@ -36,6 +39,7 @@ impl Server {
         Self {
             listen: reader.address("server.listen"),
             admin_listen: reader.optional_address("server.admin_listen"),
+            hosts: egress::hosts(reader, "server.hosts"),
             workers: match reader.number("server.workers", 0..=1_024) {
                 0 => processors(),
                 workers => workers,

@@ -16,9 +16,9 @@ const AGENT: &str = concat!("posthaste/", env!("CARGO_PKG_VERSION"));
 /// The bytes of a usual head without its URL and the trigger's own headers.
 const USUAL_HEAD_BYTES: usize = 384;
 
-/// Makes the attempt, as soon as the receiver allows it.
+/// Makes the attempt, where the receiver consents to it.
 pub(super) async fn attempt(outlet: &Outlet, delivery: &Delivery) -> (Outcome, Option<u16>) {
-    if let Err(ended) = outlet.await_consent(&delivery.target).await {
+    if let Err(ended) = outlet.consent(&delivery.target).await {
         return ended;
     }
     // The time that the attempt says it was made at.

@@ -1,9 +1,10 @@
-//! The rate of a destination: when an attempt may begin. Time is an argument.
+//! The rates of a destination, the operator's and its receiver's: when an attempt may begin. Time is an argument.
 
 use std::cell::Cell;
 use std::num::NonZeroU32;
 use std::time::Instant;
 
+use super::outbound::{Outlet, Turn};
 use crate::flow::rate::Rate;
 
 /// The rate of one destination.
@@ -22,15 +23,23 @@ impl Pace {
         Self { rate, due: Cell::new(None), working: Cell::new(false) }
     }
 
-    pub(super) fn is_rated(&self) -> bool {
-        self.rate.is_some()
+    pub(super) fn is_rated(&self, outlet: &Outlet) -> bool {
+        self.rate.is_some() || outlet.has_turns()
     }
 
-    /// Whether an attempt may begin now. If not, remembers when one may.
-    pub(super) fn pass(&self, now: Instant) -> bool {
-        let Some(Err(wait)) = self.rate.as_ref().map(|rate| rate.pass(now)) else { return true };
-        self.due.set(Some(now + wait));
-        false
+    /// Whether an attempt may begin now beside this many others. If not, remembers when one may, if that is known.
+    pub(super) fn pass(&self, outlet: &Outlet, beside: usize, now: Instant) -> bool {
+        let due = match outlet.turn(beside, now) {
+            Turn::Now => self.rate.as_ref().and_then(|rate| rate.pass(now).err()).map(|wait| now + wait),
+            Turn::At(time) => Some(time),
+            Turn::AfterOthers => return false,
+        };
+        if due.is_some() {
+            self.due.set(due);
+        } else {
+            outlet.take_turn(now);
+        }
+        due.is_none()
     }
 
     pub(super) fn due(&self) -> Option<Instant> {

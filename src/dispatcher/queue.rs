@@ -138,7 +138,7 @@ impl Queue {
             }
         }
         let may_begin = self.waiting.borrow().may_begin(&queued) && self.connections.may_begin(self.workers.get());
-        if !may_begin || !self.passes_rate(now) {
+        if !may_begin || !self.passes_rate(now, self.workers.get()) {
             return self.wait(now, queued);
         }
         if !self.waiting.borrow().has_bytes(&queued) {
@@ -191,7 +191,7 @@ impl Queue {
     /// The oldest delivery, for a worker whose last attempt took `took`.
     fn next(self: &Rc<Self>, took: Duration) -> Option<InFlight> {
         self.fetch_parked();
-        let (since, queued) = self.pop()?;
+        let (since, queued) = self.pop(self.workers.get() - 1)?;
         // A destination that was stalled for a moment, and now works its queue off, paces producers again. Otherwise
         // they would keep the queue full, and most of their events would be dropped.
         if self.stalled.get() && took < self.bounds.stalled_after && since.elapsed() < self.patience() / 2 {
@@ -267,17 +267,18 @@ impl Queue {
         self.fetch_parked();
     }
 
-    /// The next delivery that may begin, if the destination's rate allows one.
-    fn pop(self: &Rc<Self>) -> Option<(Instant, InFlight)> {
-        if self.pace.is_rated() && !(self.waiting.borrow().is_ready() && self.passes_rate(Instant::now())) {
+    /// The next delivery that may begin beside this many attempts, if the destination's rates allow one.
+    fn pop(self: &Rc<Self>, beside: usize) -> Option<(Instant, InFlight)> {
+        let may_begin = || self.waiting.borrow().is_ready() && self.passes_rate(Instant::now(), beside);
+        if self.pace.is_rated(&self.outlet) && !may_begin() {
             return None;
         }
         self.waiting.borrow_mut().pop()
     }
 
-    /// Whether the destination's rate allows an attempt now. If not, schedules another try.
-    fn passes_rate(self: &Rc<Self>, now: Instant) -> bool {
-        let passes = self.pace.pass(now);
+    /// Whether the destination's rates allow an attempt now. If not, schedules another try.
+    fn passes_rate(self: &Rc<Self>, now: Instant, beside: usize) -> bool {
+        let passes = self.pace.pass(&self.outlet, beside, now);
         if !passes {
             self.start_pacing();
         }
@@ -317,7 +318,7 @@ impl Queue {
     /// connections.
     fn start_more(self: &Rc<Self>) {
         while self.connections.may_begin(self.workers.get()) {
-            let Some((_, queued)) = self.pop() else { break };
+            let Some((_, queued)) = self.pop(self.workers.get()) else { break };
             self.metrics.deliveries.dequeued(queued.delivery.body.len());
             self.start(queued);
         }

@@ -1,11 +1,13 @@
 //! Decides who may do what. A key is sent as `Authorization: Bearer …`; only its hash is stored. Without an operator's
-//! key in the settings the node listens on loopback only, and a request without a key has the operator's rights.
+//! key in the settings the node listens on loopback only, and a request without a key has the operator's rights if
+//! [`super::keyless`] accepts it.
 
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use subtle::ConstantTimeEq as _;
 
+use super::keyless;
 use super::problem::Problem;
 use super::state::AppState;
 use crate::model::id::AccountId;
@@ -43,7 +45,7 @@ fn scope_of(request: &HttpRequest, state: &AppState) -> Result<Scope, Problem> {
     let operator_key = state.config.auth.operator_key.as_deref();
     let Some(header) = request.headers().get(AUTHORIZATION) else {
         return match operator_key {
-            None => Ok(Scope::Operator),
+            None => keyless::judge(request.headers(), &state.config.server.hosts).map(|()| Scope::Operator),
             Some(_) => Err(unauthorized("key_missing", "send a key: Authorization: Bearer …")),
         };
     };

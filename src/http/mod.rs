@@ -16,6 +16,7 @@ mod expressions;
 mod finding;
 mod gzip;
 pub mod inbound;
+mod keyless;
 mod keys;
 mod openapi;
 mod operations;

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::call::Call;
 use super::openapi::{self, Described};
-use super::operations;
 use super::problem::Problem;
+use super::{console, operations};
 
 /// The OpenAPI document, made once.
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
@@ -40,6 +40,7 @@ pub fn openapi_document() -> &'static Value {
 
 /// Sets the routes up.
 pub fn routes(config: &mut web::ServiceConfig) {
+    config.service(web::resource("/console/").to(console::redirect));
     serve(&super::table(), config);
 }
 

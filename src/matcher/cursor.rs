@@ -11,12 +11,14 @@ use super::fired::Fired;
 use super::keeping::{self, Unfinished};
 use crate::flow::account::{Account, Measured, Reserved};
 use crate::flow::drill;
+use crate::flow::in_flight::drop_unsent;
 use crate::flow::keep::{Keep, Kept};
 use crate::flow::messages::{EventData, Firing, Firings, LiveTemplate, Step};
 use crate::live::{Live, LiveTrigger};
 use crate::matching::index::{Bucket, Search, SearchEnd};
 use crate::matching::{FilterLimits, Subject};
 use crate::model::event::{Event, EventType};
+use crate::model::firing::FiringId;
 use crate::model::id::TemplateId;
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
@@ -65,8 +67,8 @@ struct Matching {
     /// `None`: not begun.
     search: Option<Search<LiveTrigger>>,
     is_over: bool,
-    /// Triggers that could not be decided within their steps.
-    too_costly: usize,
+    /// The event's steps were used up: nothing is known of the triggers that were not looked at.
+    is_too_costly: bool,
     fired: Vec<Arc<LiveTrigger>>,
 }
 
@@ -147,9 +149,11 @@ impl Cursor {
         match catch_unwind(AssertUnwindSafe(|| matching.search_some(buckets, limits))) {
             Ok(matching) if !matching.is_over => self.matching = Some(matching),
             Ok(matching) => {
-                self.context.metrics.deliveries.dropped.inc_by(Dropped::FilterTooCostly, matching.too_costly);
-                if !matching.fired.is_empty() {
-                    let fired = matching.finish(self.context.keep.is_some());
+                let Some((fired, too_costly)) = matching.finish(&self.context) else { return true };
+                for trigger in too_costly {
+                    drop_too_costly(&self.context.metrics, &fired, &trigger);
+                }
+                if !fired.triggers.as_slice().is_empty() {
                     self.push(fired);
                 }
             }
@@ -202,7 +206,7 @@ impl Cursor {
             let buckets = account.into_iter().flat_map(|account| account.listeners(&event.event_type)).cloned();
             self.listeners = Some((event.event_type.clone(), buckets.collect()));
         }
-        Some(Matching { event, search: None, is_over: false, too_costly: 0, fired: Vec::new() })
+        Some(Matching { event, search: None, is_over: false, is_too_costly: false, fired: Vec::new() })
     }
 
     fn template(&mut self, id: &TemplateId) -> Option<Arc<LiveTemplate>> {
@@ -231,16 +235,32 @@ impl Matching {
             self.fired.len() < end
         });
         self.is_over = ended != SearchEnd::Paused;
-        self.too_costly = search.too_costly() + usize::from(ended == SearchEnd::TooCostly);
+        self.is_too_costly = ended == SearchEnd::TooCostly;
         self.search = Some(search);
         self
     }
 
-    fn finish(self, keeps: bool) -> Fired {
+    /// What it fires, and the triggers that can't be decided within their steps.
+    fn finish(self, context: &Context) -> Option<(Fired, Vec<Arc<LiveTrigger>>)> {
+        if self.is_too_costly {
+            context.metrics.deliveries.dropped.inc(Dropped::FilterTooCostly);
+        }
+        let too_costly = self.search.map(|search| search.too_costly().to_vec()).unwrap_or_default();
+        if self.fired.is_empty() && too_costly.is_empty() {
+            return None;
+        }
+        let keeps = context.keep.is_some() && !self.fired.is_empty();
         let keep = keeps.then(|| keeping::event_of(&self.event));
         let (event, kept) = (Arc::new(EventData::of(self.event)), VecDeque::new());
-        Fired { event, triggers: self.fired.into_iter(), keep, kept }
+        Some((Fired { event, triggers: self.fired.into_iter(), keep, kept }, too_costly))
     }
+}
+
+/// Counts a trigger that the event might have fired, and tells whoever watches.
+fn drop_too_costly(metrics: &Metrics, fired: &Fired, trigger: &LiveTrigger) {
+    let firing = FiringId { event: Arc::clone(&fired.event.identity), trigger: trigger.id.clone() };
+    let destination = trigger.target.as_ref().ok().map(|target| &target.target.destination);
+    drop_unsent(metrics, Dropped::FilterTooCostly, Some(&firing), destination, None);
 }
 
 impl Firings for Cursor {

@@ -3,21 +3,10 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { mkdirSync } from "node:fs";
-import { after, before, test } from "node:test";
-import { ACCOUNT, OPERATOR, OUTPUT, accountKey, event, fill, inspect, openPage, startBrowser, startNode, startReceiver } from "./support.mjs";
+import { test } from "node:test";
+import { ACCOUNT, OPERATOR, OUTPUT, accountKey, event, eventually, fill, inspect, setUp, startBrowser, startNode } from "./support.mjs";
 
-let node, receiver, browser, key;
-
-before(async () => {
-  [node, receiver, browser] = await Promise.all([startNode({ POSTHASTE_ACTIVITY__FOR_ACCOUNTS: "true" }), startReceiver(), startBrowser()]);
-  await fill(node, receiver);
-  key = await accountKey(node);
-});
-
-after(async () => {
-  await browser?.close();
-  await Promise.all([node?.stop(), receiver?.stop()]);
-});
+const on = setUp({ POSTHASTE_ACTIVITY__FOR_ACCOUNTS: "true" });
 
 const at = (page, id = "") => `#account=${ACCOUNT}&page=${page}${id && `&id=${id}`}`;
 const PAGES = {
@@ -26,7 +15,7 @@ const PAGES = {
   template: [at("template", "team-chat"), (page) => page.getByLabel("What the receiver gets")],
   "new-template": [at("template"), (page) => page.locator(".presets button.card").first()],
   triggers: [at("triggers"), (page) => page.getByText("Housekeeping").first()],
-  trigger: [at("trigger", "housekeeping"), (page) => page.getByRole("button", { name: "Send test", exact: true })],
+  trigger: [at("trigger", "housekeeping"), (page) => page.getByLabel("The request", { exact: true })],
   activity: [at("activity"), (page) => page.locator(".firings tbody tr").nth(4)],
   destinations: [at("destinations"), (page) => page.locator("tbody tr").first()],
   keys: [at("keys"), (page) => page.locator("tbody tr").first()],
@@ -35,16 +24,18 @@ const PAGES = {
 /** Some firings that end well and some that don't. */
 async function traffic() {
   for (const [type, status] of [["inquiry.created", 204], ["booking.confirmed", 204], ["invoice.paid", 404], ["inquiry.changed", 204], ["booking.confirmed", 500], ["inquiry.created", 204]]) {
-    receiver.behaviour.status = status;
-    await node.call("POST", "/v1/events", event(type, { inquiry: { cost: 2000 }, rental: { id: "r1" } }));
+    on.receiver.behaviour.status = status;
+    const responded = on.receiver.responded;
+    await on.node.call("POST", "/v1/events", event(type, { inquiry: { cost: 2000 }, rental: { id: "r1" } }));
+    await eventually(() => assert.equal(on.receiver.responded, responded + 1));
   }
-  receiver.behaviour.status = 204;
+  on.receiver.behaviour.status = 204;
 }
 
 test("15: each page, light and dark, on a phone and on a desk: axe finds nothing serious, and nothing is cut off", async () => {
   mkdirSync(OUTPUT, { recursive: true });
   for (const [name, [hash, ready]] of Object.entries(PAGES)) {
-    const { page, faults, close, expect } = await openPage(browser, node, { key: name === "sign-in" ? null : OPERATOR, hash });
+    const { page, faults, close, expect } = await on.open(hash, { key: name === "sign-in" ? null : OPERATOR });
     // Signing in asks who comes without a key.
     if (name === "sign-in") expect(/401/);
     if (name === "activity") {
@@ -70,51 +61,51 @@ test("15: each page, light and dark, on a phone and on a desk: axe finds nothing
 });
 
 test("15: a key is kept in session storage only, and never in an address", async () => {
-  const { page, faults, close, expect } = await openPage(browser, node, { hash: "" });
+  const { page, faults, close, expect } = await on.open("", { key: null });
   expect(/401/);
   await page.getByLabel("Key").fill("phk_nobody");
   await page.keyboard.press("Enter");
   await page.getByText("This key is not known").waitFor();
-  await page.getByLabel("Key").fill(key);
+  await page.getByLabel("Key").fill(on.key);
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "Templates" }).waitFor();
   const stored = await page.evaluate(() => ({ session: JSON.stringify(sessionStorage), local: JSON.stringify(localStorage), url: location.href, cookie: document.cookie }));
-  assert.ok(stored.session.includes(key));
-  assert.ok(![stored.local, stored.url, stored.cookie].some((text) => text.includes(key)));
+  assert.ok(stored.session.includes(on.key));
+  assert.ok(![stored.local, stored.url, stored.cookie].some((text) => text.includes(on.key)));
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByLabel("Key").waitFor();
-  assert.equal(await page.evaluate((own) => JSON.stringify(sessionStorage).includes(own), key), false);
+  assert.equal(await page.evaluate((own) => JSON.stringify(sessionStorage).includes(own), on.key), false);
   assert.deepEqual(faults, []);
   await close();
 });
 
 test("15: an account's key sees its account only, and a link opens the page for one account", async () => {
-  await fill(node, receiver, "other");
-  const own = await openPage(browser, node, { key, hash: "#account=other&page=templates" });
+  await fill(on.node, on.receiver, "other");
+  const own = await on.open("#account=other&page=templates");
   await own.page.getByText("This key opens the account").waitFor();
   await own.page.getByRole("link", { name: `Go to ${ACCOUNT}` }).click();
   await own.page.getByText("Team chat").first().waitFor();
-  await own.page.goto(`${node.url}/console${at("keys")}`);
+  await own.page.goto(`${on.node.url}/console${at("keys")}`);
   await own.page.getByText("This page is for the operator").waitFor();
   assert.deepEqual(own.faults, []);
   await own.close();
-  const operator = await openPage(browser, node, { key: OPERATOR, hash: "#account=other" });
+  const operator = await on.open("#account=other", { key: OPERATOR });
   await operator.page.getByText("Team chat").first().waitFor();
-  assert.equal(await operator.page.getByLabel("Account").inputValue(), "other");
+  await eventually(async () => assert.equal(await operator.page.getByLabel("Account").inputValue(), "other"));
   assert.deepEqual(operator.faults, []);
   await operator.close();
-  const revoked = await accountKey(node);
-  const gone = await openPage(browser, node, { key: revoked, hash: at("templates") });
+  const revoked = await accountKey(on.node);
+  const gone = await on.open(at("templates"), { key: revoked });
   gone.expect(/401/);
   await gone.page.getByText("Team chat").first().waitFor();
-  await gone.page.goto(`${node.url}/console${at("template", "bookkeeping")}`);
+  await gone.page.goto(`${on.node.url}/console${at("template", "bookkeeping")}`);
   await gone.page.getByLabel("What the receiver gets").waitFor();
   await gone.page.getByRole("textbox", { name: "Template body" }).click();
   await gone.page.keyboard.insertText("kept");
   const draft = () => localStorage.getItem(Object.keys(localStorage).find((name) => name.includes("draft:template")) ?? "") ?? "";
   await gone.page.waitForFunction((own) => Object.entries(localStorage).some(([name, text]) => name.includes("draft:template") && text.includes(own)), "kept");
-  const { items } = await node.call("GET", "/v1/keys");
-  await node.call("DELETE", `/v1/keys/${items.at(-1).id}`);
+  const { items } = await on.node.call("GET", "/v1/keys");
+  await on.node.call("DELETE", `/v1/keys/${items.at(-1).id}`);
   // From here on any request of the page may find the key revoked first: the next key press, or one that the page makes by itself.
   await gone.page.keyboard.insertText(" and more");
   await gone.page.getByLabel("Key").waitFor();
@@ -124,13 +115,13 @@ test("15: an account's key sees its account only, and a link opens the page for 
 
 test("15: only the origins that the operator lists may frame it", async () => {
   const outside = createServer((_, response) => response.setHeader("content-type", "text/html").end(`<iframe src="${framed.url}/console"></iframe>`));
-  await new Promise((done) => outside.listen(0, "127.0.0.1", done));
+  await new Promise((done) => outside.unref().listen(0, "127.0.0.1", done));
   const origin = `http://127.0.0.1:${outside.address().port}`;
-  let framed = node;
+  let framed = on.node;
   const allowing = await startNode({ POSTHASTE_CONSOLE__FRAME_ANCESTORS: JSON.stringify([origin]) });
-  for (const [own, expected] of [[node, false], [allowing, true]]) {
+  for (const [own, expected] of [[on.node, false], [allowing, true]]) {
     framed = own;
-    const page = await browser.newPage();
+    const page = await on.browser.newPage();
     await page.goto(origin);
     const shown = page.frameLocator("iframe").getByLabel("Key").waitFor({ timeout: expected ? 20_000 : 2_000 });
     assert.equal(await shown.then(() => true, () => false), expected, own.url);
@@ -140,8 +131,47 @@ test("15: only the origins that the operator lists may frame it", async () => {
   await new Promise((done) => outside.close(done));
 });
 
+test("15: /console/ is the same page", async () => {
+  const { page, faults, close } = await on.open("", { key: null });
+  await page.goto(`${on.node.url}/console/${at("templates")}`);
+  await page.getByLabel("Key").waitFor();
+  assert.equal(page.url(), `${on.node.url}/console${at("templates")}`);
+  assert.deepEqual(faults.filter((fault) => !fault.includes("401")), []);
+  await close();
+});
+
+test("15: on a node without a key no page of a stranger acts as the operator", async () => {
+  const keyless = await startNode({ POSTHASTE_AUTH__OPERATOR_KEY: "" });
+  const { port } = new URL(keyless.url);
+  // The stranger's name leads to this machine: what a name server of its own would say.
+  const browser = await startBrowser("--host-resolver-rules=MAP stranger.example 127.0.0.1");
+  const keys = async () => (await (await fetch(`${keyless.url}/v1/keys`)).json()).items.length;
+  const page = await browser.newPage();
+  await page.goto(`http://stranger.example:${port}/console`);
+  await page.getByText("this node has no operator key").waitFor();
+  const asked = await page.evaluate(async () => {
+    const response = await fetch("/v1/keys", { method: "POST", body: '{"scope": "operator"}', headers: { "content-type": "application/json" } });
+    return [response.status, (await response.json()).code];
+  });
+  assert.deepEqual(asked, [403, "host_not_allowed"]);
+  const outside = createServer((_, response) => response.setHeader("content-type", "text/html").end("<p>a page</p>"));
+  await new Promise((done) => outside.unref().listen(0, "127.0.0.1", done));
+  await page.goto(`http://127.0.0.1:${outside.address().port}/`);
+  // A request without a content type needs no leave of the node to be sent; its response is closed to the page.
+  const blind = (url) => fetch(`${url}/v1/keys`, { method: "POST", mode: "no-cors", body: new Blob(['{"scope": "operator"}']) }).catch(() => {});
+  await Promise.all([page.evaluate(blind, keyless.url), page.waitForRequest(`${keyless.url}/v1/keys`).then((own) => own.allHeaders())]);
+  assert.equal(await keys(), 0);
+  const foreign = await fetch(`${keyless.url}/v1/keys`, { method: "POST", body: '{"scope": "operator"}', headers: { origin: "http://127.0.0.1:1", "content-type": "application/json" } });
+  assert.deepEqual([foreign.status, (await foreign.json()).code], [403, "origin_not_allowed"]);
+  await page.goto(`http://localhost:${port}/console`);
+  await page.getByRole("heading", { name: "Which account?" }).waitFor();
+  await browser.close();
+  await keyless.stop();
+  await new Promise((done) => outside.close(done));
+});
+
 test("a writer's journey from signing in to a delivered test, by keyboard alone", async () => {
-  const { page, faults, close, expect } = await openPage(browser, node, { hash: "" });
+  const { page, faults, close, expect } = await on.open("", { key: null });
   expect(/401/);
   const press = (name) => page.keyboard.press(name);
   const focused = () => page.evaluate(() => {
@@ -160,7 +190,7 @@ test("a writer's journey from signing in to a delivered test, by keyboard alone"
   };
   await page.getByLabel("Key").waitFor();
   await walkTo("key");
-  await page.keyboard.insertText(key);
+  await page.keyboard.insertText(on.key);
   await press("Enter");
   await page.getByRole("heading", { name: "Templates" }).waitFor();
 
@@ -197,17 +227,18 @@ test("a writer's journey from signing in to a delivered test, by keyboard alone"
   await walkTo("event");
   await page.keyboard.type("guest.created");
   await walkTo("template");
+  await page.locator("#template option", { hasText: "Night shift" }).waitFor({ state: "attached" });
   await page.keyboard.type("Night");
   await walkTo("url");
-  await page.keyboard.type(`${receiver.url}/night`);
+  await page.keyboard.type(`${on.receiver.url}/night`);
   await press("Control+s");
   await page.getByText("Trigger saved").waitFor();
-  assert.equal((await node.call("GET", `/v1/accounts/${ACCOUNT}/triggers/night-shift`)).template, "night-shift");
+  assert.equal((await on.node.call("GET", `/v1/accounts/${ACCOUNT}/triggers/night-shift`)).template, "night-shift");
   await page.waitForFunction(() => [...document.querySelectorAll(".test button")].some((own) => own.textContent.includes("Send test") && !own.disabled));
   await walkTo("Send test");
   await press("Enter");
   await page.locator(".test .verdict").getByText("Delivered", { exact: true }).waitFor();
-  assert.deepEqual(JSON.parse(receiver.received.find((own) => own.path === "/night").body), { text: "Hello Nora Vale" });
+  assert.deepEqual(JSON.parse(on.receiver.received.find((own) => own.path === "/night").body), { text: "Hello Nora Vale" });
   assert.deepEqual(faults, []);
   await close();
 });

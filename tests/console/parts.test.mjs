@@ -1,6 +1,7 @@
 // The page's plain functions, without a browser.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, resolve } from "node:path";
 import { test } from "node:test";
@@ -103,4 +104,13 @@ test("two texts are compared line by line, and none of either is left out", asyn
   assert.deepEqual(lines.map(({ kind, text }) => `${kind} ${text}`), ["same a", "theirs theirs", "theirs more", "mine mine", "same c"]);
   const many = (word) => Array.from({ length: 1_000 }, (_, i) => `${word} ${i}`).join("\n");
   assert.equal(compared(many("a"), many("b")).length, 2_000, "long texts are bounded work");
+});
+
+test("each way in which a test can fail has a meaning for who set the trigger up", async () => {
+  const { MEANINGS } = await load("meanings.ts");
+  const source = readFileSync(resolve(root, "src/model/outcome.rs"), "utf8");
+  const words = [...source.matchAll(/Self::\w+ => "(\w+)"/g)].map(([, word]) => word);
+  // What a test can't end with: success, and what happens to deliveries that were kept over a start.
+  const others = ["delivered", "entry_unreadable", "trigger_changed", "journal_lost", "journal_damaged"];
+  assert.deepEqual([...new Set(words)].sort(), [...Object.keys(MEANINGS), ...others].sort());
 });

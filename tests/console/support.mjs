@@ -4,7 +4,9 @@ import { spawn } from "node:child_process";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { existsSync, readFileSync } from "node:fs";
+import { createServer as createListener } from "node:net";
 import { dirname, resolve } from "node:path";
+import { after, before } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -17,7 +19,77 @@ export const OPERATOR = "operator-key-for-tests";
 export const ACCOUNT = "casa-lavanda";
 export const OUTPUT = resolve(root, process.env.CONSOLE_OUTPUT ?? "target/console/output");
 const BINARY = resolve(root, process.env.POSTHASTE ?? "target/debug/posthaste");
-const DEADLINE_MS = 20_000;
+/** Longer than anything takes on a machine that has other work. */
+const DEADLINE_MS = 60_000;
+
+/**
+ * Waits until a check passes. What a page shows follows from requests that it makes by itself, so a check that is made
+ * once could come before or after any of them.
+ */
+export async function eventually(check) {
+  const end = Date.now() + DEADLINE_MS;
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+    await new Promise((done) => setTimeout(done, 25));
+  }
+}
+
+/** A port that nothing listens on. */
+export async function freePort() {
+  const server = createListener();
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  const { port } = server.address();
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+/** A Redis server on this port, which keeps nothing. */
+export async function startRedis(port) {
+  const child = spawn("redis-server", ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"], { stdio: ["ignore", "pipe", "inherit"] });
+  await new Promise((told, failed) => {
+    child.stdout.on("data", (chunk) => String(chunk).includes("Ready to accept connections") && told());
+    child.on("error", failed);
+    child.on("exit", (code) => failed(new Error(`redis-server ended with ${code}`)));
+  });
+  const stop = () =>
+    new Promise((done) => {
+      if (child.exitCode !== null) return done();
+      child.on("exit", done);
+      child.kill("SIGKILL");
+    });
+  ends.push(stop);
+  return { stop };
+}
+
+/** Ends whatever a test has started and, as it failed, not ended itself: else the run would never end. */
+const ends = [];
+
+/** What the tests of a file share: a node with an account that has been used, its key, a receiver and a browser. */
+export function setUp(settings = {}) {
+  const own = {};
+  before(async () => {
+    [own.node, own.receiver, own.browser] = await Promise.all([startNode(settings), startReceiver(), startBrowser()]);
+    await fill(own.node, own.receiver);
+    own.key = await accountKey(own.node);
+  });
+  after(async () => {
+    await Promise.all(ends.splice(0).map((end) => end()));
+  });
+  /** A page of the account, opened with its key, or with another or none. */
+  own.open = (hash, options = {}) => openPage(own.browser, options.node ?? own.node, { key: own.key, hash, ...options });
+  return own;
+}
+
+/** Writes in place of all that is in a field or an editor. */
+export async function overwrite(page, field, text) {
+  await field.click();
+  await page.keyboard.press("Control+a");
+  await page.keyboard.insertText(text);
+}
 
 /** A node that keeps its store in memory, with the dictionary that is compiled in. */
 export async function startNode(settings = {}) {
@@ -61,6 +133,7 @@ export async function startNode(settings = {}) {
       child.kill("SIGTERM");
       setTimeout(() => child.kill("SIGKILL"), 5_000).unref();
     });
+  ends.push(stop);
   return { url, call, stop, child };
 }
 
@@ -68,13 +141,19 @@ export async function startNode(settings = {}) {
 export async function startReceiver() {
   const received = [];
   const behaviour = { status: 204 };
+  const waiting = [];
+  /** Responds to what it was silent to. */
+  const respond = () => waiting.splice(0).forEach((own) => own());
+  const own = { received, behaviour, responded: 0, respond };
   const server = createServer((request, response) => {
+    response.on("finish", () => own.responded++);
     let body = "";
     request.on("data", (chunk) => (body += chunk));
     request.on("end", () => {
       received.push({ path: request.url, headers: request.headers, body });
-      if (behaviour.silent) return;
-      response.writeHead(behaviour.status).end();
+      const respond = () => response.writeHead(behaviour.status).end();
+      if (behaviour.silent) waiting.push(respond);
+      else respond();
     });
   });
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
@@ -82,7 +161,8 @@ export async function startReceiver() {
     server.closeAllConnections();
     return new Promise((done) => server.close(done));
   };
-  return { url: `http://127.0.0.1:${server.address().port}`, received, behaviour, stop };
+  ends.push(stop);
+  return Object.assign(own, { url: `http://127.0.0.1:${server.address().port}`, stop });
 }
 
 /** A key of an account. */
@@ -96,14 +176,16 @@ function executable() {
   return found;
 }
 
-export function startBrowser() {
+export async function startBrowser(...more) {
   const quiet = ["--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run", "--disable-component-update"];
-  return chromium.launch({ executablePath: executable(), args: [...(process.getuid?.() === 0 ? ["--no-sandbox"] : []), ...quiet] });
+  const browser = await chromium.launch({ executablePath: executable(), args: [...(process.getuid?.() === 0 ? ["--no-sandbox"] : []), ...quiet, ...more] });
+  ends.push(() => browser.close());
+  return browser;
 }
 
 /** A page that notes whatever must never happen: a console error, a policy report, a request off the origin. */
 export async function openPage(browser, node, options = {}) {
-  const { hash = "", key = null, ...context } = options;
+  const { hash = "", key = null, node: _, ...context } = options;
   const own = await browser.newContext({ viewport: { width: 1440, height: 900 }, permissions: ["clipboard-read", "clipboard-write"], ...context });
   own.setDefaultTimeout(DEADLINE_MS);
   const page = await own.newPage();

@@ -1,39 +1,24 @@
 // Writing a template: points 1 to 7 of what the console must do.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { ACCOUNT, accountKey, fill, openPage, startBrowser, startNode, startReceiver } from "./support.mjs";
+import { test } from "node:test";
+import { ACCOUNT, eventually, overwrite, setUp } from "./support.mjs";
 
-let node, receiver, browser, key;
-
-before(async () => {
-  [node, receiver, browser] = await Promise.all([startNode(), startReceiver(), startBrowser()]);
-  await fill(node, receiver);
-  key = await accountKey(node);
-});
-
-after(async () => {
-  await browser?.close();
-  await Promise.all([node?.stop(), receiver?.stop()]);
-});
+const on = setUp();
 
 const template = (id) => `#account=${ACCOUNT}&page=template&id=${id}`;
 const editor = (page) => page.getByRole("textbox", { name: "Template body" });
 const preview = (page) => page.getByLabel("What the receiver gets");
 
-/** Writes in place of all that is in the editor. */
-async function write(page, text) {
-  await editor(page).click();
-  await page.keyboard.press("Control+a");
-  await page.keyboard.insertText(text);
-}
+const write = (page, text) => overwrite(page, editor(page), text);
+const written = (page) => page.evaluate(() => document.querySelector("ph-editor.body").value);
 
 async function saved(id) {
-  return node.call("GET", `/v1/accounts/${ACCOUNT}/templates/${id}`);
+  return on.node.call("GET", `/v1/accounts/${ACCOUNT}/templates/${id}`);
 }
 
 test("1: a new template starts from a preset chosen by receiver, never from an empty box", async () => {
-  const { page, faults, close } = await openPage(browser, node, { key, hash: `#account=${ACCOUNT}&page=templates` });
+  const { page, faults, close } = await on.open(`#account=${ACCOUNT}&page=templates`);
   await page.getByRole("link", { name: "New template" }).click();
   await page.getByRole("heading", { name: "New template" }).waitFor();
   assert.equal(await page.locator("ph-editor").count(), 0, "no empty box");
@@ -43,25 +28,28 @@ test("1: a new template starts from a preset chosen by receiver, never from an e
   const title = await presets.first().locator(".title").innerText();
   await presets.first().click();
   await preview(page).waitFor();
-  assert.notEqual((await editor(page).innerText()).trim(), "");
-  assert.equal(await page.getByLabel("Name", { exact: true }).inputValue(), title);
+  await eventually(async () => {
+    assert.notEqual((await editor(page).innerText()).trim(), "");
+    assert.equal(await page.getByLabel("Name", { exact: true }).inputValue(), title);
+  });
   assert.match(await page.getByLabel("Id", { exact: true }).inputValue(), /^[a-z0-9-]+$/);
   await page.getByRole("button", { name: "Save", exact: true }).click();
   await page.getByText("Template saved").waitFor();
   const { id, body } = await saved(await page.getByLabel("Id", { exact: true }).inputValue());
-  assert.ok(body.length > 0 && page.url().includes(`id=${id}`), "it has an address now");
+  assert.ok(body.length > 0);
+  await eventually(() => assert.ok(page.url().includes(`id=${id}`), "it has an address now"));
   assert.deepEqual(faults, []);
   await close();
 });
 
 test("2: the dictionary is searched, and a click inserts the form that the place needs", async () => {
-  const { page, faults, close } = await openPage(browser, node, { key, hash: template("team-chat") });
+  const { page, faults, close } = await on.open(template("team-chat"));
   await preview(page).waitFor();
   const search = page.getByLabel("Search the dictionary");
   await search.fill("guest email");
   const tag = page.getByRole("button", { name: /^GUEST:EMAIL/ });
   await tag.waitFor();
-  assert.equal(await page.locator(".tag").count(), 1);
+  await eventually(async () => assert.equal(await page.locator(".tag").count(), 1));
   assert.match(await tag.innerText(), /e-mail address.*\n?.*nora/is, "description and example");
   for (const [before, after, expected] of [
     ['{"a": "', '"}', '{"a": "*|GUEST:EMAIL|*"}'],
@@ -73,17 +61,15 @@ test("2: the dictionary is searched, and a click inserts the form that the place
     await write(page, before + after);
     for (let i = 0; i < after.length; i++) await page.keyboard.press("ArrowLeft");
     await tag.click();
-    await page.waitForFunction(([text]) => document.querySelector("ph-editor.body").value === text, [expected], { timeout: 5_000 }).catch(() => {});
-    assert.equal(await page.evaluate(() => document.querySelector("ph-editor.body").value), expected, before);
+    await eventually(async () => assert.equal(await written(page), expected, before));
   }
   assert.deepEqual(faults, []);
   await close();
 });
 
 test("2: completion after {{ and *|", async () => {
-  const { page, faults, close } = await openPage(browser, node, { key, hash: template("team-chat") });
+  const { page, faults, close } = await on.open(template("team-chat"));
   await preview(page).waitFor();
-  const value = () => page.evaluate(() => document.querySelector("ph-editor.body").value);
   for (const [typed, option, expected] of [
     ['{"a": "*|guest:na', "GUEST:NAME", '{"a": "*|GUEST:NAME|*'],
     ['{"a": "{{rental.na', "rental.name", '{"a": "{{rental.name}}'],
@@ -93,18 +79,18 @@ test("2: completion after {{ and *|", async () => {
     const choice = page.getByRole("option", { name: option }).first();
     await choice.waitFor();
     await choice.click();
-    assert.ok((await value()).startsWith(expected), await value());
+    await eventually(async () => assert.ok((await written(page)).startsWith(expected), await written(page)));
   }
   assert.deepEqual(faults, []);
   await close();
 });
 
 test("3: the preview follows each key; while the text is broken the last good one stays, greyed", async () => {
-  const { page, faults, close } = await openPage(browser, node, { key, hash: template("team-chat") });
+  const { page, faults, close } = await on.open(template("team-chat"));
   await preview(page).waitFor();
   await write(page, '{"guest": "*|GUEST:NAME|*"}');
   await page.getByText('{"guest": "Nora Vale"}').waitFor();
-  assert.equal(await page.locator(".preview.stale").count(), 0);
+  await page.locator(".preview:not(.stale)").waitFor();
   await page.keyboard.insertText(",");
   await page.locator(".preview.stale").waitFor();
   assert.equal(await preview(page).innerText(), '{"guest": "Nora Vale"}');
@@ -115,28 +101,32 @@ test("3: the preview follows each key; while the text is broken the last good on
 });
 
 test("4: findings are squiggles and a list with place and cure, and a suggestion applies with one click", async () => {
-  const { page, faults, close } = await openPage(browser, node, { key, hash: template("team-chat") });
+  const { page, faults, close } = await on.open(template("team-chat"));
   await preview(page).waitFor();
   await write(page, '{\n  "guest": "*|GUEST:NMAE|*"\n}');
   const finding = page.locator(".findings li.error");
   await finding.waitFor();
   assert.match(await finding.innerText(), /2:\d+/);
   assert.match(await finding.innerText(), /unknown_tag/);
-  assert.equal(await page.evaluate(() => document.querySelector("ph-editor.body").shadowRoot.querySelectorAll(".cm-lintRange-error").length), 1);
+  const squiggles = () => page.evaluate(() => document.querySelector("ph-editor.body").shadowRoot.querySelectorAll(".cm-lintRange-error").length);
+  await eventually(async () => assert.equal(await squiggles(), 1));
+  await page.keyboard.press("Control+Home");
   await finding.getByRole("button", { name: /Go to line 2/ }).click();
-  assert.ok(await page.evaluate(() => document.querySelector("ph-editor.body").cursor > 2), "the cursor is there");
+  const cursor = () => page.evaluate(() => document.querySelector("ph-editor.body").cursor);
+  await eventually(async () => assert.ok((await cursor()) > 2, "the cursor is there"));
   await finding.getByRole("button", { name: /Use .*GUEST:NAME/ }).click();
   await page.getByText('"guest": "Nora Vale"').waitFor();
-  assert.equal(await page.evaluate(() => document.querySelector("ph-editor.body").value), '{\n  "guest": "*|GUEST:NAME|*"\n}');
-  assert.equal(await finding.count(), 0);
+  assert.equal(await written(page), '{\n  "guest": "*|GUEST:NAME|*"\n}');
+  await finding.waitFor({ state: "detached" });
   assert.deepEqual(faults, []);
   await close();
 });
 
 test("5: the sample is chosen by event type, pasted or nasty, and remembered with the template", async () => {
-  const { page, faults, close } = await openPage(browser, node, { key, hash: template("housekeeping") });
+  const { page, faults, close } = await on.open(template("housekeeping"));
   await preview(page).waitFor();
-  assert.equal(await page.getByLabel("Event type").inputValue(), "booking.confirmed", "that of the trigger which uses it");
+  const type = page.getByLabel("Event type");
+  await eventually(async () => assert.equal(await type.inputValue(), "booking.confirmed", "that of the trigger which uses it"));
   const kind = page.getByLabel("Sample");
   for (const [value, expected] of [
     ["quotes", "&lt;b&gt;"],
@@ -149,15 +139,11 @@ test("5: the sample is chosen by event type, pasted or nasty, and remembered wit
   }
   await kind.selectOption("pasted");
   const data = page.getByRole("textbox", { name: "Data of the event, JSON" });
-  await data.click();
-  await page.keyboard.press("Control+a");
-  await page.keyboard.insertText('{"guest": {"name": "Pasted & Co"}}');
+  await overwrite(page, data, '{"guest": {"name": "Pasted & Co"}}');
   await page.getByText("<guest>Pasted &amp; Co</guest>").waitFor();
-  await page.keyboard.press("Control+a");
-  await page.keyboard.insertText("[1]");
+  await overwrite(page, data, "[1]");
   await page.getByText("The data of an event is a JSON object").waitFor();
-  await page.keyboard.press("Control+a");
-  await page.keyboard.insertText('{"guest": {"name": "Kept"}}');
+  await overwrite(page, data, '{"guest": {"name": "Kept"}}');
   await page.getByText("<guest>Kept</guest>").waitFor();
   await page.reload();
   await page.getByText("<guest>Kept</guest>").waitFor();
@@ -167,7 +153,7 @@ test("5: the sample is chosen by event type, pasted or nasty, and remembered wit
 });
 
 test("6: drafts are kept, leaving warns, and a draft can be thrown away", async () => {
-  const { page, faults, close } = await openPage(browser, node, { key, hash: template("bookkeeping") });
+  const { page, faults, close } = await on.open(template("bookkeeping"));
   await preview(page).waitFor();
   const before = (await saved("bookkeeping")).body;
   await write(page, "draft=*|GUEST:NAME|*");
@@ -190,18 +176,18 @@ test("6: drafts are kept, leaving warns, and a draft can be thrown away", async 
   assert.equal(await warned, "beforeunload");
   await page.getByText("This is your draft of before").waitFor();
   await page.getByRole("button", { name: "Throw it away" }).click();
-  await page.waitForFunction((text) => document.querySelector("ph-editor.body").value === text, before);
+  await eventually(async () => assert.equal(await written(page), before));
   assert.equal((await saved("bookkeeping")).body, before, "nothing was saved");
   assert.deepEqual(faults, []);
   await close();
 });
 
 test("6: where somebody else saved meanwhile, both texts are shown and neither is lost", async () => {
-  const { page, faults, close, expect } = await openPage(browser, node, { key, hash: template("bookkeeping") });
+  const { page, faults, close, expect } = await on.open(template("bookkeeping"));
   expect(/412/);
   await preview(page).waitFor();
   const theirs = { name: "Bookkeeping", format: "form", body: "theirs=*|GUEST:NAME|*" };
-  await node.call("PUT", `/v1/accounts/${ACCOUNT}/templates/bookkeeping`, theirs);
+  await on.node.call("PUT", `/v1/accounts/${ACCOUNT}/templates/bookkeeping`, theirs);
   await write(page, "mine=*|GUEST:NAME|*");
   await page.getByText("mine=Nora").waitFor();
   await page.getByRole("button", { name: "Save changes", exact: true }).click();
@@ -217,7 +203,7 @@ test("6: where somebody else saved meanwhile, both texts are shown and neither i
 });
 
 test("7: what check refuses can't be saved, and who uses the template is said before", async () => {
-  const { page, faults, close } = await openPage(browser, node, { key, hash: template("team-chat") });
+  const { page, faults, close } = await on.open(template("team-chat"));
   await preview(page).waitFor();
   await page.getByText("Used by 1 trigger").waitFor();
   assert.equal(await page.getByRole("link", { name: "Team chat" }).getAttribute("href"), `#account=${ACCOUNT}&page=trigger&id=team-chat`);
@@ -226,7 +212,7 @@ test("7: what check refuses can't be saved, and who uses the template is said be
   await page.waitForFunction(() => !document.querySelector(".actions .primary").disabled);
   await write(page, '{"guest": *|NO:SUCH|*}');
   await page.locator(".findings li.error").first().waitFor();
-  assert.equal(await save.isDisabled(), true);
+  await eventually(async () => assert.equal(await save.isDisabled(), true));
   await editor(page).click();
   await page.keyboard.press("Control+s");
   await page.getByText("so it can't be saved yet").waitFor();

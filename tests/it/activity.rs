@@ -141,6 +141,44 @@ async fn a_dropped_firing_is_sent_with_its_reason() {
     assert_eq!(node.get("/v1/destinations?limit=0").await.problem(), (400, "bad_limit".into()));
 }
 
+/// A trigger whose filter takes more steps than it may is named with the reason, also where nothing else fires.
+#[actix_rt::test]
+async fn a_filter_that_costs_too_much_is_told() {
+    let (node, receiver) = (Node::start(&[]).await, Receiver::start());
+    let numeric: Vec<Value> = (0..900).map(|n| json!({"numeric": [">", 10_000 + n]})).collect();
+    let url = receiver.url("/");
+    node.set_up("costly", &json_template(), json!({"event": "*", "url": url, "where": {"n": numeric}})).await;
+    let mut watcher = Watcher::open(&node, "").await;
+    let event = json!({"type": "a", "id": "1", "data": {"n": (0..500).collect::<Vec<_>>()}});
+    assert_eq!(node.post("/v1/events", &event).await.status, 202);
+    let told = &watcher.firings(1).await[0];
+    let expected = json!(["costly", "dropped", "filter_too_costly", format!("http://127.0.0.1:{}", receiver.port())]);
+    assert_eq!(json!([told["trigger"], told["outcome"], told["reason"], told["destination"]]), expected, "{told}");
+}
+
+/// What has waited for too long in the journal is told as it is dropped.
+#[actix_rt::test]
+async fn what_has_expired_is_told() {
+    let one = [
+        ("POSTHASTE_STORE__SURVIVES", "process"),
+        ("POSTHASTE_JOURNAL__AGE_MAX_S", "1"),
+        ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1"),
+        ("POSTHASTE_DISPATCH__ATTEMPT_TIMEOUT_MS", "1500"),
+    ];
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = format!("file:{}", folder.path().join("store.redb").display());
+    let node = Node::start(&[&one[..], &[("POSTHASTE_STORE__URL", &store)]].concat()).await;
+    let receiver = Receiver::start();
+    receiver.behave(Behaviour::Silence);
+    node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
+    let mut watcher = Watcher::open(&node, "?outcome=dropped").await;
+    for id in ["1", "2"] {
+        assert_eq!(node.post("/v1/events", &event("default", id)).await.status, 202);
+    }
+    let told = &watcher.firings(1).await[0];
+    assert_eq!((&told["event_id"], &told["reason"]), (&json!("2"), &json!("expired")), "{told}");
+}
+
 #[actix_rt::test]
 async fn a_key_watches_only_what_it_may() {
     let key = [("POSTHASTE_AUTH__OPERATOR_KEY", OPERATOR), ("POSTHASTE_ACTIVITY__SUBSCRIBERS_MAX", "2")];

@@ -245,9 +245,9 @@ async fn invalid_store_urls_say_what_to_write() {
         ("redis://:hunter2@127.0.0.1:1", "Redis at redis://127.0.0.1:1 could not be reached within 0 s"),
         ("redis+cluster://:hunter2@127.0.0.1:1", "start it, or correct store.url"),
         ("postgres://u:hunter2@h/d", "store.url: the scheme `postgres:` is not known; write file:PATH"),
-        ("data/x.redb", "store.url: the scheme `data/x.redb:` is not known; write file:PATH"),
+        ("data/x.redb", "store.url: it names no kind of store; write file:data/posthaste.redb"),
         ("memory:x", "write file:PATH or memory:"),
-        ("", "write file:PATH or memory:"),
+        ("", "store.url: it is empty; write file:data/posthaste.redb, or memory:"),
         ("file:", "store.url: `file:` needs a path"),
         ("file://host/x", "`file:` needs a path"),
     ] {

@@ -3,7 +3,7 @@
 //! 4: abuse protection). The node remembers its response. Pure except for that memory.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
@@ -49,9 +49,9 @@ pub(super) struct Consents {
 pub(super) enum Next {
     /// Ask the receiver.
     Ask,
-    /// Wait until this time, then send.
-    At(Instant),
-    /// Don't send.
+    /// The receiver consents, and its rate allows it from this time on.
+    From(Instant),
+    /// The receiver does not consent.
     Refused,
 }
 
@@ -68,27 +68,38 @@ impl Consents {
         self.hosts.hosts.iter().any(|pattern| pattern.matches(&destination.host))
     }
 
-    /// What has to happen before the next delivery. A returned time is reserved for that delivery.
+    /// What has to happen before the next delivery.
     pub(super) fn next(&self, destination: &Destination, now: Instant) -> Next {
-        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(known) = remembered.get_mut(destination).filter(|known| known.until > now) else { return Next::Ask };
-        match known.consent {
-            Consent::Refused => Next::Refused,
-            Consent::Granted(between) => {
-                let at = known.next.max(now);
-                known.next = at + between.unwrap_or_default();
-                Next::At(at)
-            }
+        match self.locked().get(destination).filter(|known| known.until > now) {
+            None => Next::Ask,
+            Some(Remembered { consent: Consent::Refused, .. }) => Next::Refused,
+            Some(Remembered { next, .. }) => Next::From(*next),
         }
     }
 
+    /// A delivery goes now: the next one has to wait as long as the receiver's rate says.
+    pub(super) fn take(&self, destination: &Destination, now: Instant) {
+        if let Some(Remembered { consent: Consent::Granted(Some(between)), next, .. }) =
+            self.locked().get_mut(destination)
+        {
+            *next = now + *between;
+        }
+    }
+
+    /// Remembers what the receiver said to the delivery that goes now.
     pub(super) fn remember(&self, destination: &Destination, consent: Consent, now: Instant) {
         let counts_for = if consent == Consent::Refused { REFUSED_FOR } else { GRANTED_FOR };
-        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut remembered = self.locked();
         if remembered.len() >= REMEMBERED_MAX {
             remembered.clear();
         }
         remembered.insert(destination.clone(), Remembered { consent, until: now + counts_for, next: now });
+        drop(remembered);
+        self.take(destination, now);
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<Destination, Remembered>> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Interprets the response to a request for consent.
@@ -152,10 +163,14 @@ mod tests {
         let second = Duration::from_secs(1);
         consents.remember(&one, Consent::Granted(Some(second)), begun);
         consents.remember(&other, Consent::Refused, begun);
-        for number in 0..3 {
-            assert_eq!(consents.next(&one, begun), Next::At(begun + second * number));
+        for number in 1..3 {
+            let due = begun + second * number;
+            assert_eq!(consents.next(&one, begun), Next::From(due));
+            assert_eq!(consents.next(&one, begun), Next::From(due), "a look takes nothing");
+            consents.take(&one, due);
         }
-        assert_eq!(consents.next(&one, begun + second * 10), Next::At(begun + second * 10), "no burst is saved up");
+        consents.take(&one, begun + second * 10);
+        assert_eq!(consents.next(&one, begun), Next::From(begun + second * 11), "no burst is saved up");
         assert_eq!(consents.next(&other, begun), Next::Refused);
         assert_eq!(consents.next(&other, begun + REFUSED_FOR), Next::Ask);
         assert_eq!(consents.next(&one, begun + GRANTED_FOR), Next::Ask);

@@ -1,5 +1,6 @@
 //! How long a receiver keeps idle connections, as far as it was observed. Many close them without an announcement, and
-//! a request that is written at that moment is lost. Pure: time is an argument.
+//! a request that is written at that moment is lost. Until a receiver was observed to keep a connection for that long,
+//! one request at a time uses such a connection, so that one request at most is lost. Pure: time is an argument.
 
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,9 @@ const REUSE_LEAST: Duration = Duration::from_millis(10);
 /// How much earlier than the receiver announces a connection is given up: the announcement is rounded to seconds, and
 /// its clock starts when the response is sent, not when it arrives here.
 const MARGIN: Duration = Duration::from_millis(500);
+/// The idle time that is proven once a receiver reads a second request on a connection: it does not close connections
+/// with each response, and servers that close idle connections wait for at least a second.
+const PROVEN_LEAST: Duration = Duration::from_millis(500);
 
 /// What was observed of a receiver.
 #[derive(Debug, Clone, Copy)]
@@ -17,18 +21,38 @@ pub(super) struct Habit {
     keep_alive: Duration,
     /// A connection was found closed after an idle time of twice this duration.
     shown: Option<(Duration, Instant)>,
+    /// A connection was used again after this idle time.
+    proven: Duration,
 }
 
 impl Habit {
     /// `keep_alive` is the longest time that an idle connection is kept.
     pub(super) fn new(keep_alive: Duration) -> Self {
-        Self { keep_alive, shown: None }
+        Self { keep_alive, shown: None, proven: Duration::ZERO }
     }
 
     /// The receiver closed a connection, which was idle for this long, without an announcement.
     pub(super) fn closed_after(&mut self, idle: Duration, now: Instant) {
         let shown = self.shown(now).map_or(idle / 2, |before| before.min(idle / 2));
         self.shown = Some((shown, now));
+        self.proven = self.proven.min(idle / 2);
+    }
+
+    /// A request was lost because the receiver had closed the connection. A receiver that was never observed to keep a
+    /// connection gets one request on each.
+    pub(super) fn lost_after(&mut self, idle: Duration, now: Instant) {
+        self.closed_after(if self.proven.is_zero() { Duration::ZERO } else { idle }, now);
+    }
+
+    /// The receiver read a request on a connection that had been idle for so long.
+    pub(super) fn kept_for(&mut self, idle: Duration) {
+        self.proven = self.proven.max(idle).max(PROVEN_LEAST);
+    }
+
+    /// Whether the receiver was observed to keep a connection that long. With regular traffic, idle times vary a
+    /// little, so an eighth more counts as observed.
+    pub(super) fn is_proven(&self, idle: Duration) -> bool {
+        idle <= self.proven + self.proven / 8
     }
 
     /// How long a connection may be idle and still be used again. `said` is the receiver's own announcement.
@@ -76,5 +100,23 @@ mod tests {
         assert!(habit.uses_once(begun + BELIEVED_FOR - ms(1)));
         assert_eq!(habit.reuse_within(None, begun + BELIEVED_FOR), ms(1_500), "an observation expires");
         assert!(Habit::new(Duration::ZERO).uses_once(begun));
+    }
+
+    #[test]
+    fn what_is_proven_is_tried_by_all() {
+        let begun = Instant::now();
+        let mut habit = Habit::new(ms(1_500));
+        assert!(!habit.is_proven(ms(1)), "nothing is known");
+        habit.kept_for(ms(1));
+        assert!(habit.is_proven(ms(500)) && !habit.is_proven(ms(600)));
+        habit.kept_for(ms(800));
+        assert!(habit.is_proven(ms(900)) && !habit.is_proven(ms(901)));
+        habit.closed_after(ms(1_000), begun);
+        assert!(habit.is_proven(ms(500)) && !habit.is_proven(ms(600)), "it closes them after a second");
+        habit.lost_after(ms(400), begun);
+        assert_eq!((habit.is_proven(ms(201)), habit.uses_once(begun)), (true, false));
+        let mut unknown = Habit::new(ms(1_500));
+        unknown.lost_after(ms(400), begun);
+        assert!(unknown.uses_once(begun) && !unknown.is_proven(ms(1)), "it may close them at once");
     }
 }

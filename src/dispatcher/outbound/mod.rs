@@ -28,7 +28,7 @@ mod tests;
 mod tls;
 
 pub use outlet::{Outbound, OutboundError};
-pub(super) use outlet::{Outlet, Outlets};
+pub(super) use outlet::{Outlet, Outlets, Turn};
 pub use own::OwnAddresses;
 pub(super) use post::Post;
 pub use resolve::ResolverError;

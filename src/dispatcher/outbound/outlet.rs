@@ -15,7 +15,6 @@ use awc::http::Uri;
 use futures_util::future::LocalBoxFuture;
 use http::header::HOST;
 use http::{HeaderName, HeaderValue};
-use tokio::sync::Semaphore;
 
 use super::consent::{Consent, Consents, Next};
 use super::deadlines::Deadlines;
@@ -117,8 +116,7 @@ impl Outlets {
             .timeout(CLIENT_KEEPS);
         let client =
             awc::Client::builder().connector(connector).disable_timeout().disable_redirects().no_default_headers();
-        let asking = consents.map(|consents| Asking { consents, one: Semaphore::new(1) });
-        Outlet { client: client.finish(), peer, deadlines: Rc::clone(&self.deadlines), asking }
+        Outlet { client: client.finish(), peer, deadlines: Rc::clone(&self.deadlines), consents }
     }
 }
 
@@ -127,14 +125,19 @@ pub(in crate::dispatcher) struct Outlet {
     client: awc::Client,
     peer: Rc<Peer>,
     deadlines: Rc<Deadlines>,
-    asking: Option<Asking>,
+    /// For a receiver that is asked for its consent.
+    consents: Option<Arc<Consents>>,
 }
 
-/// The handshake with a receiver that has to be asked for its consent.
-struct Asking {
-    consents: Arc<Consents>,
-    /// One request asks; the others wait for its result.
-    one: Semaphore,
+/// When an attempt may begin, as far as the receiver has a say in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::dispatcher) enum Turn {
+    /// Now.
+    Now,
+    /// When its rate allows one more.
+    At(Instant),
+    /// When another attempt has ended, which asks it for its consent.
+    AfterOthers,
 }
 
 impl Outlet {
@@ -148,21 +151,36 @@ impl Outlet {
         self.exchange(Some(Outgoing::new(post, closes)), request.send()).await
     }
 
-    /// Waits until the receiver consents to the delivery and its rate allows one more. The error is the outcome of the
-    /// attempt.
-    pub(in crate::dispatcher) async fn await_consent(&self, target: &Target) -> Result<(), (Outcome, Option<u16>)> {
-        let Some(Asking { consents, one }) = &self.asking else { return Ok(()) };
-        loop {
-            let Ok(permit) = one.acquire().await else { return Ok(()) };
-            match consents.next(&self.peer.destination, Instant::now()) {
-                Next::Refused => return Err((Outcome::HandshakeRefused, None)),
-                Next::At(time) => {
-                    drop(permit);
-                    tokio::time::sleep_until(time.into()).await;
-                    return Ok(());
-                }
-                Next::Ask => self.ask(consents, target).await?,
-            }
+    /// Whether the receiver has a say in when an attempt begins.
+    pub(in crate::dispatcher) fn has_turns(&self) -> bool {
+        self.consents.is_some()
+    }
+
+    /// When an attempt may begin beside this many others. A delivery that has to wait has not begun, so it is not lost with
+    /// this node.
+    pub(in crate::dispatcher) fn turn(&self, beside: usize, now: Instant) -> Turn {
+        let next = self.consents.as_ref().map(|consents| consents.next(&self.peer.destination, now));
+        match next {
+            Some(Next::From(time)) if time > now => Turn::At(time),
+            Some(Next::Ask) if beside > 0 => Turn::AfterOthers,
+            _ => Turn::Now,
+        }
+    }
+
+    /// An attempt begins.
+    pub(in crate::dispatcher) fn take_turn(&self, now: Instant) {
+        if let Some(consents) = &self.consents {
+            consents.take(&self.peer.destination, now);
+        }
+    }
+
+    /// Asks the receiver for its consent where it is not known; an error: how the attempt ends without it.
+    pub(in crate::dispatcher) async fn consent(&self, target: &Target) -> Result<(), (Outcome, Option<u16>)> {
+        let Some(consents) = &self.consents else { return Ok(()) };
+        match consents.next(&self.peer.destination, Instant::now()) {
+            Next::Refused => Err((Outcome::HandshakeRefused, None)),
+            Next::From(_) => Ok(()),
+            Next::Ask => self.ask(consents, target).await,
         }
     }
 

@@ -36,6 +36,8 @@ pub(super) struct Peer {
     dialling: Arc<Dialling>,
     resolver: Resolver,
     habit: Cell<Habit>,
+    /// A request tries whether the receiver keeps a connection for so long.
+    tries: Cell<bool>,
     pub(super) current: Current,
     pub(super) answer_bytes_max: usize,
     /// Whether the receiver is asked for its consent, and its response to that is passed on.
@@ -52,7 +54,8 @@ impl Peer {
         asks_for_consent: bool,
     ) -> Rc<Self> {
         let (habit, current) = (Cell::new(Habit::new(keep_alive)), Current::default());
-        Rc::new(Self { destination, dialling, resolver, habit, current, answer_bytes_max, asks_for_consent })
+        let tries = Cell::new(false);
+        Rc::new(Self { destination, dialling, resolver, habit, tries, current, answer_bytes_max, asks_for_consent })
     }
 
     /// Makes a connection that is ready for a request.
@@ -118,6 +121,16 @@ impl Peer {
         self.habit.set(habit);
     }
 
+    /// Whether a request may use a connection that was idle for this long. If the receiver was not observed to keep
+    /// connections that long, one request at a time tries.
+    pub(super) fn begin_reuse(self: &Rc<Self>, idle: Duration, now: Instant) -> Option<Reused> {
+        let habit = self.habit.get();
+        let tries = !habit.is_proven(idle);
+        // What was observed since the connection became idle counts as well.
+        let may_begin = idle < habit.reuse_within(None, now) && !(tries && self.tries.replace(true));
+        may_begin.then(|| Reused { peer: Rc::clone(self), idle, tries })
+    }
+
     /// How long an idle connection can be used again; `said` is the receiver's own announcement.
     pub(super) fn reuse_within(&self, said: Option<Duration>, now: Instant) -> Duration {
         self.habit.get().reuse_within(said, now)
@@ -126,5 +139,36 @@ impl Peer {
     /// Whether each connection carries only one request.
     pub(super) fn uses_once(&self, now: Instant) -> bool {
         self.habit.get().uses_once(now)
+    }
+}
+
+/// A connection that is used again after it was idle for some time.
+pub(super) struct Reused {
+    peer: Rc<Peer>,
+    pub(super) idle: Duration,
+    tries: bool,
+}
+
+impl Reused {
+    /// The receiver has read the request.
+    pub(super) fn succeed(self) {
+        let mut habit = self.peer.habit.get();
+        habit.kept_for(self.idle);
+        self.peer.habit.set(habit);
+    }
+
+    /// The receiver had closed the connection, and the request is lost.
+    pub(super) fn fail(self) {
+        let mut habit = self.peer.habit.get();
+        habit.lost_after(self.idle, Instant::now());
+        self.peer.habit.set(habit);
+    }
+}
+
+impl Drop for Reused {
+    fn drop(&mut self) {
+        if self.tries {
+            self.peer.tries.set(false);
+        }
     }
 }

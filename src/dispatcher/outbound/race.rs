@@ -101,7 +101,7 @@ impl Addresses {
                 },
                 found = arrive(&mut self.late), if self.late.is_some() => {
                     self.late = None;
-                    self.known.extend(found);
+                    self.known.extend(found.into_iter().take(FAMILY_MAX));
                 }
                 () = tokio::time::sleep(delay), if has_more => {}
             }

@@ -109,14 +109,16 @@ impl io::Read for Raw<'_> {
 fn tls_silence(tls: &mut TlsStream<TcpStream>) -> Silence {
     let (tcp, session) = tls.get_mut();
     loop {
+        // First what the session holds already: one record can hold the end of a response and more.
+        match session.process_new_packets() {
+            Ok(state) if state.plaintext_bytes_to_read() > 0 => return Silence::Broken,
+            Ok(state) if state.peer_has_closed() => return Silence::Closed,
+            Ok(_) => {}
+            Err(_) => return Silence::Alert,
+        }
         match session.read_tls(&mut Raw(tcp)) {
             Ok(0) => return Silence::Closed,
-            Ok(_) => match session.process_new_packets() {
-                Ok(state) if state.plaintext_bytes_to_read() > 0 => return Silence::Broken,
-                Ok(state) if state.peer_has_closed() => return Silence::Closed,
-                Ok(_) => {}
-                Err(_) => return Silence::Alert,
-            },
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Silence::Kept,
             Err(_) => return Silence::Closed,
         }

@@ -19,7 +19,7 @@ use futures_util::future::LocalBoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::answer::Answer;
-use super::peer::Peer;
+use super::peer::{Peer, Reused};
 use super::post::Outgoing;
 use super::progress::Phase;
 use super::response::{Fed, Response, Reuse};
@@ -54,8 +54,8 @@ pub(super) struct Stream {
     response: Response,
     /// When the last response ended; `None` if there was none on this connection.
     idle_since: Option<Instant>,
-    /// How long it was idle before the current request.
-    idle_for: Option<Duration>,
+    /// Set while a reused connection carries a request of whose response no byte has arrived.
+    reused: Option<Reused>,
     /// How long it may be idle and still be used again.
     usable_for: Duration,
 }
@@ -69,22 +69,27 @@ impl fmt::Debug for Stream {
 impl Stream {
     pub(super) fn new(peer: Rc<Peer>, socket: Socket) -> Self {
         let response = Response::new(peer.answer_bytes_max);
-        let (idle_since, idle_for, usable_for) = (None, None, Duration::ZERO);
-        Self { peer, socket, state: State::Idle, outgoing: None, response, idle_since, idle_for, usable_for }
+        let (idle_since, reused, usable_for) = (None, None, Duration::ZERO);
+        Self { peer, socket, state: State::Idle, outgoing: None, response, idle_since, reused, usable_for }
     }
 
     /// Checks the connection before the first byte of a request.
     fn begin(&mut self) -> io::Result<()> {
         let now = Instant::now();
-        self.idle_for = self.idle_since.map(|since| now.saturating_duration_since(since));
+        let idle = self.idle_since.map(|since| now.saturating_duration_since(since));
         self.response.reset();
+        self.reused = None;
         self.outgoing = self.peer.current.take_outgoing();
         // Data that was not requested would be read as the response to this request.
-        self.state = match (self.socket.silence(), self.idle_for) {
-            (Silence::Kept, _) => State::Sending { begun: false },
+        self.state = match (self.socket.silence(), idle) {
+            (Silence::Kept, None) => State::Sending { begun: false },
+            (Silence::Kept, Some(idle)) => {
+                self.reused = self.peer.begin_reuse(idle, now);
+                if self.reused.is_some() { State::Sending { begun: false } } else { self.replacing() }
+            }
             (_, Some(idle)) => {
                 self.peer.closed_after(idle);
-                State::Replacing(Box::pin(Rc::clone(&self.peer).connect()))
+                self.replacing()
             }
             (Silence::Closed, None) => return Err(self.fail(Outcome::ConnectionLostBeforeSend)),
             (Silence::Alert, None) => return Err(self.fail(Outcome::Tls)),
@@ -92,6 +97,10 @@ impl Stream {
         };
         self.peer.current.enter(Phase::Send);
         Ok(())
+    }
+
+    fn replacing(&self) -> State {
+        State::Replacing(Box::pin(Rc::clone(&self.peer).connect()))
     }
 
     /// Writes the request: the attempt's own whole, else as much of the client's as the socket takes.
@@ -107,7 +116,7 @@ impl Stream {
             match ready!(connecting.as_mut().poll(cx)) {
                 Ok(socket) => {
                     self.socket = socket;
-                    (self.idle_since, self.idle_for) = (None, None);
+                    self.idle_since = None;
                     self.state = State::Sending { begun: false };
                     self.peer.current.enter(Phase::Send);
                 }
@@ -132,10 +141,10 @@ impl Stream {
             self.state = State::Receiving;
             return Poll::Ready(Ok(()));
         }
-        match self.idle_for {
-            Some(idle) => {
-                self.peer.closed_after(idle);
-                self.state = State::Replacing(Box::pin(Rc::clone(&self.peer).connect()));
+        match self.reused.take() {
+            Some(reused) => {
+                self.peer.closed_after(reused.idle);
+                self.state = self.replacing();
                 Poll::Ready(Ok(()))
             }
             None => Poll::Ready(Err(self.fail(outcome_of(&error, Outcome::ConnectionLostBeforeSend)))),
@@ -162,6 +171,9 @@ impl Stream {
                     return Poll::Ready(Err(self.lose(Outcome::ConnectionLostAfterSend)));
                 }
                 break;
+            }
+            if let Some(reused) = self.reused.take() {
+                reused.succeed();
             }
             let fed = self.response.feed(buffer.filled());
             if let Some(status) = self.response.status() {
@@ -191,10 +203,10 @@ impl Stream {
     /// The connection broke before the response was complete.
     fn lose(&mut self, outcome: Outcome) -> io::Error {
         // No byte arrived on a reused connection: the receiver had closed it.
-        if let (Some(idle), false, Outcome::ConnectionLostAfterSend) =
-            (self.idle_for, self.response.has_begun(), outcome)
+        if outcome == Outcome::ConnectionLostAfterSend
+            && let Some(reused) = self.reused.take()
         {
-            self.peer.closed_after(idle);
+            reused.fail();
         }
         self.fail(outcome)
     }

@@ -55,6 +55,12 @@ fn describe(id: &'static str, summary: &'static str, media_type: &str) -> Operat
         .problem(404, "The console was not built into this binary")
 }
 
+/// From `/console/` to the page, which names its files relative to its own address. The redirect is relative too, for
+/// proxies that serve the node under a path.
+pub(super) async fn redirect() -> HttpResponse {
+    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "../console")).finish()
+}
+
 async fn serve(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
     let name = request.path().strip_prefix("/console/").unwrap_or(INDEX);
     let dir = state.config.console.dir.as_deref();

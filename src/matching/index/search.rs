@@ -38,19 +38,19 @@ pub enum SearchEnd {
 pub struct Search<T> {
     buckets: Vec<Bucket<T>>,
     sources: Vec<Source<T>>,
-    state: State,
+    state: State<T>,
 }
 
 /// The progress of a search.
 #[derive(Debug)]
-struct State {
+struct State<T> {
     /// The next source, and the next of its entries.
     source: usize,
     from: (i64, usize, u32),
     steps: Steps,
     steps_per_listener_max: usize,
     /// Listeners whose patterns needed more steps than one may.
-    too_costly: usize,
+    too_costly: Vec<Arc<T>>,
     /// Listeners that were evaluated and could be found again. Empty for most events.
     evaluated: HashSet<usize, foldhash::fast::FixedState>,
     /// The walk of the data was abandoned.
@@ -85,7 +85,7 @@ impl<T: Listener> Search<T> {
             from: FIRST,
             steps: Steps::new(limits.steps_per_event_max),
             steps_per_listener_max: limits.steps_per_trigger_max,
-            too_costly: 0,
+            too_costly: Vec::new(),
             evaluated: HashSet::default(),
             given_up: false,
         };
@@ -108,9 +108,9 @@ impl<T: Listener> Search<T> {
         Self { buckets: held, sources, state }
     }
 
-    /// How many listeners had patterns that took more steps than one may.
-    pub fn too_costly(&self) -> usize {
-        self.state.too_costly
+    /// Listeners whose patterns took more steps than one may.
+    pub fn too_costly(&self) -> &[Arc<T>] {
+        &self.state.too_costly
     }
 
     /// How many of the event's steps are left.
@@ -131,8 +131,8 @@ impl<T: Listener> Search<T> {
     }
 }
 
-impl State {
-    fn run<T: Listener>(
+impl<T: Listener> State<T> {
+    fn run(
         &mut self,
         source: &Source<T>,
         buckets: &[Bucket<T>],
@@ -191,7 +191,7 @@ impl State {
     }
 
     /// A candidate of a source in which it is once.
-    fn candidate<T: Listener>(
+    fn candidate(
         &mut self,
         listener: &Arc<T>,
         subject: &mut Subject<'_>,
@@ -207,7 +207,7 @@ impl State {
         self.evaluate(listener, subject, found)
     }
 
-    fn evaluate<T: Listener>(
+    fn evaluate(
         &mut self,
         listener: &Arc<T>,
         subject: &mut Subject<'_>,
@@ -228,7 +228,7 @@ impl State {
             Ok(_) => SearchEnd::Complete,
             Err(TooCostly) if self.steps.left() == 0 => SearchEnd::TooCostly,
             Err(TooCostly) => {
-                self.too_costly += 1;
+                self.too_costly.push(Arc::clone(listener));
                 SearchEnd::Complete
             }
         }

@@ -52,7 +52,7 @@ fn search(bucket: &Bucket<Waiting>, data: &Value, limits: &FilterLimits) -> (Vec
         true
     });
     names.sort();
-    (names, ended, search.too_costly(), limits.steps_per_event_max - search.steps_left())
+    (names, ended, search.too_costly().len(), limits.steps_per_event_max - search.steps_left())
 }
 
 fn found(bucket: &Bucket<Waiting>, data: Value) -> Vec<String> {

@@ -34,14 +34,22 @@ pub(super) fn nat64_well_known(address: Ipv6Addr) -> Option<Ipv4Addr> {
 /// Inside `64:ff9b:1::/48`, the prefix for private translators (RFC 8215): the IPv4 address follows a prefix of 48, 56,
 /// 64 or 96 bits, and bits 64 to 71 are left out (RFC 6052, section 2.2).
 fn nat64_local(address: Ipv6Addr) -> impl Iterator<Item = Ipv4Addr> {
+    let prefixes: &[u8] = if address.to_bits() >> 80 == 0x0064_ff9b_0001 { &[48, 56, 64, 96] } else { &[] };
+    prefixes.iter().map(move |prefix| behind(address, *prefix))
+}
+
+/// Whether a translator's prefix can have this many bits (RFC 6052, section 2.2).
+pub fn is_nat64_length(bits: u8) -> bool {
+    matches!(bits, 32 | 40 | 48 | 56 | 64 | 96)
+}
+
+/// The IPv4 address behind a translator's prefix of this many bits. Bits 64 to 71 are left out (RFC 6052, section 2.2).
+pub(super) fn behind(address: Ipv6Addr, prefix_bits: u8) -> Ipv4Addr {
     let bits = address.to_bits();
-    let prefixes: &[u32] = if bits >> 80 == 0x0064_ff9b_0001 { &[48, 56, 64, 96] } else { &[] };
-    prefixes.iter().map(move |prefix| {
-        let without_gap = (bits >> 64) << 56 | (bits & ((1 << 56) - 1));
-        // Of 120 bits; after a prefix of 96 bits there is no gap.
-        let inner = if *prefix == 96 { bits as u32 } else { (without_gap >> (120 - prefix - 32)) as u32 };
-        Ipv4Addr::from_bits(inner)
-    })
+    // Of 120 bits; after a prefix of 96 bits there is no gap.
+    let without_gap = (bits >> 64) << 56 | (bits & ((1 << 56) - 1));
+    let inner = if prefix_bits >= 96 { bits } else { without_gap >> (88 - u32::from(prefix_bits)) };
+    Ipv4Addr::from_bits(inner as u32)
 }
 
 /// `2002:ab:cd::` (RFC 3056, section 2).

@@ -10,8 +10,9 @@ mod tests;
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 
+pub use embedded::is_nat64_length;
 pub use host::{HostPattern, HostPatternError};
 
 use crate::model::destination::Destination;
@@ -30,6 +31,8 @@ pub struct EgressRules {
     pub allow_hosts: Vec<HostPattern>,
     /// `dispatch.allow_ports`.
     pub allow_ports: Vec<u16>,
+    /// `dispatch.nat64_prefixes`: through them the operator's network reaches IPv4 addresses.
+    pub nat64_prefixes: Vec<Ipv6Net>,
 }
 
 /// Why a destination may not be dialled.
@@ -44,6 +47,9 @@ pub enum EgressRefused {
     /// The host is an address that is not public.
     #[error("{0} is not a public address; the operator allows it by `dispatch.allow_networks`")]
     Address(IpAddr),
+    /// The host is an address that a translator of the operator's network makes into one that is not public.
+    #[error("{0} stands for {1}, which is not a public address (`dispatch.nat64_prefixes`)")]
+    Translated(IpAddr, IpAddr),
     /// The host is the address of a cloud's metadata service.
     #[error("{0} serves the credentials of a cloud; only its own entry in `dispatch.allow_networks` allows it")]
     CloudMetadata(IpAddr),
@@ -69,6 +75,12 @@ impl EgressRules {
     pub fn judge_address(&self, host: &str, address: IpAddr) -> Result<(), EgressRefused> {
         // An IPv4 address embedded in IPv6 is dialled as IPv4.
         let address = address.to_canonical();
+        // What a translator reaches is not the address itself, so no setting for that address opens it.
+        if let Some(inner) = self.translated(address)
+            && (address::is_cloud_metadata(inner) || !address::is_public(inner))
+        {
+            return Err(EgressRefused::Translated(address, inner));
+        }
         if address::is_cloud_metadata(address) {
             let named = |network: &IpNet| network.addr() == address && network.prefix_len() == network.max_prefix_len();
             return match self.allow_networks.iter().any(named) {
@@ -80,6 +92,13 @@ impl EgressRules {
             || self.allow_networks.iter().any(|network| network.contains(&address))
             || self.names(host);
         if allowed { Ok(()) } else { Err(EgressRefused::Address(address)) }
+    }
+
+    /// The IPv4 address that a translator of the operator's network would reach for the address.
+    fn translated(&self, address: IpAddr) -> Option<IpAddr> {
+        let IpAddr::V6(address) = address else { return None };
+        let prefix = self.nat64_prefixes.iter().find(|prefix| prefix.contains(&address))?;
+        Some(IpAddr::V4(embedded::behind(address, prefix.prefix_len())))
     }
 
     fn permits_port(&self, port: u16) -> bool {

@@ -11,6 +11,7 @@ fn rules(networks: &[&str], hosts: &[&str], ports: &[u16]) -> EgressRules {
         allow_networks: networks.iter().map(|network| network.parse().expect("a network")).collect(),
         allow_hosts: hosts.iter().map(|host| HostPattern::new(host).expect("a pattern")).collect(),
         allow_ports: ports.to_vec(),
+        nat64_prefixes: Vec::new(),
     }
 }
 
@@ -160,6 +161,32 @@ fn cloud_metadata_needs_its_own_entry() {
             "{inner} mapped"
         );
     }
+}
+
+/// The example of RFC 6052, section 2.4: 192.0.2.33 behind a prefix of each length, and other addresses so.
+#[test]
+fn what_a_translator_of_the_operator_reaches_is_judged() {
+    let forms = [
+        ("2001:db8::/32", "2001:db8:c000:221::"),
+        ("2001:db8:100::/40", "2001:db8:1c0:2:21::"),
+        ("2001:db8:122::/48", "2001:db8:122:c000:2:2100::"),
+        ("2001:db8:122:300::/56", "2001:db8:122:3c0:0:221::"),
+        ("2001:db8:122:344::/64", "2001:db8:122:344:c0:2:2100::"),
+        ("2001:db8:122:344::/96", "2001:db8:122:344::192.0.2.33"),
+    ];
+    for (prefix, address) in forms {
+        let prefix: Ipv6Net = prefix.parse().expect("a prefix");
+        assert!(is_nat64_length(prefix.prefix_len()));
+        assert_eq!(embedded::behind(v6(address), prefix.prefix_len()).to_string(), "192.0.2.33", "{prefix}");
+    }
+    let none = rules(&["10.0.0.0/8", "2a00::/16"], &["h.example"], &[]);
+    let own = EgressRules { nat64_prefixes: vec!["2a00:64::/96".parse().expect("a prefix")], ..none.clone() };
+    for (inner, public) in [("8.8.8.8", true), ("10.0.0.1", false), ("127.0.0.1", false), ("168.63.129.16", false)] {
+        let address = v6(&format!("2a00:64::{inner}"));
+        assert!(permits(&none, address), "{address}: nobody said that it is translated");
+        assert_eq!(permits(&own, address), public, "{address}");
+    }
+    assert!(permits(&own, v6("2a00:65::10.0.0.1")), "it is outside of the prefix");
 }
 
 #[test]

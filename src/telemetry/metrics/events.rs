@@ -23,7 +23,7 @@ subject! {
 }
 
 /// Why events and requests with events are rejected: the codes that a producer receives.
-const CODES: [&str; 33] = [
+const CODES: [&str; 35] = [
     "account_not_allowed",
     "bad_account",
     "bad_data",
@@ -38,6 +38,7 @@ const CODES: [&str; 33] = [
     "body_too_large",
     "engine_full",
     "forbidden",
+    "host_not_allowed",
     "internal_error",
     "key_malformed",
     "key_missing",
@@ -48,6 +49,7 @@ const CODES: [&str; 33] = [
     "missing_member",
     "no_events",
     "not_an_ingest_node",
+    "origin_not_allowed",
     "rate_limited",
     "stopping",
     "store_unavailable",

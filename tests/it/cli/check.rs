@@ -59,7 +59,7 @@ fn presets_are_checked_with_the_dictionary() {
     let write = |name: &str, text: String| fs::write(home.path().join("presets").join(name), text).expect("a file");
     let variables = [("POSTHASTE_PRESETS__DIR", "presets")];
     write("good.toml", format!("{head}body = '{{\"a\": *|GUEST:NAME|*}}'\n"));
-    assert_eq!(run(&home, &["check"], &variables), (0, "ok: the settings, the catalogue\n".to_owned(), String::new()));
+    assert_eq!(run(&home, &["check"], &variables), (0, "ok: the settings, the dictionary\n".to_owned(), String::new()));
     write("body.toml", format!("{head}body = '''\n{{\n\"a\": *|GUEST:NMAE|*}}'''\n"));
     write("shape.toml", format!("{head}\nbodi = 1\n"));
     let (code, stdout, stderr) = run(&home, &["check"], &variables);

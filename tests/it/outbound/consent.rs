@@ -54,3 +54,23 @@ async fn the_rate_that_a_receiver_allows_is_respected() {
     node.wait_for_metric("posthaste_attempts_total{outcome=\"delivered\"}", 6.0).await;
     assert!(begun.elapsed() >= std::time::Duration::from_millis(500), "{:?}", begun.elapsed());
 }
+
+/// What is over the rate has not begun: it waits where it is not lost with the node.
+#[actix_rt::test]
+async fn what_is_over_the_rate_waits_in_its_queue() {
+    let (port, seen) = receiver(|_| {
+        "HTTP/1.1 200 OK\r\nwebhook-allowed-origin: *\r\nwebhook-allowed-rate: 1\r\ncontent-length: 0\r\n\r\n"
+            .to_owned()
+    });
+    let node = Node::start(&ASKING).await;
+    let url = format!("http://127.0.0.1:{port}/");
+    node.set_up("t", &json_template(), json!({"event": "*", "url": url})).await;
+    let events: Vec<_> = (0..5).map(|_| json!({"type": "a", "data": {}})).collect();
+    node.post("/v1/events", &events.into()).await;
+    node.wait_for_metric("posthaste_attempts_total{outcome=\"delivered\"}", 1.0).await;
+    node.wait_for_metric("posthaste_attempts_in_flight", 0.0).await;
+    let destinations = node.get("/v1/destinations").await.json();
+    assert_eq!(destinations["items"][0]["queued"], 4, "{destinations}");
+    let seen: Vec<_> = seen.lock().expect("whole").iter().map(|head| head[0].clone()).collect();
+    assert_eq!(seen, ["options / http/1.1", "post / http/1.1"]);
+}

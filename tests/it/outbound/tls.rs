@@ -31,7 +31,12 @@ fn make_certificates(folder: &Path) {
 }
 
 /// A receiver that accepts this version of TLS and may request a certificate.
-fn receiver(folder: &Path, version: &'static SupportedProtocolVersion, asks: bool) -> u16 {
+fn receiver(
+    folder: &Path,
+    version: &'static SupportedProtocolVersion,
+    asks: bool,
+    response: fn(&[String]) -> String,
+) -> u16 {
     let pem = |name: &str| CertificateDer::from_pem_file(folder.join(name)).expect("a certificate");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = RootCertStore::empty();
@@ -57,8 +62,7 @@ fn receiver(folder: &Path, version: &'static SupportedProtocolVersion, asks: boo
                     if reader.read_exact(&mut vec![0; length]).is_err() {
                         return;
                     }
-                    let interim = "HTTP/1.1 103 Early Hints\r\n\r\n";
-                    let response = format!("{interim}HTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\nok");
+                    let response = response(&head);
                     if reader.get_mut().write_all(response.as_bytes()).is_err() {
                         return;
                     }
@@ -84,7 +88,11 @@ async fn authorities_and_client_certificates() {
     ];
     for version in [&version::TLS12, &version::TLS13] {
         for asks in [false, true] {
-            let port = receiver(folder.path(), version, asks);
+            let response = |_: &[String]| {
+                let interim = "HTTP/1.1 103 Early Hints\r\n\r\n";
+                format!("{interim}HTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\nok")
+            };
+            let port = receiver(folder.path(), version, asks, response);
             for (node, trusts, has_own) in &nodes {
                 for host in ["127.0.0.1", "localhost"] {
                     let url = format!("https://{host}:{port}/");
@@ -98,6 +106,35 @@ async fn authorities_and_client_certificates() {
                         assert_eq!(reply["reason"], reason, "{at}");
                     }
                 }
+            }
+        }
+    }
+}
+
+/// A response of as many bytes as the path says, and in the same record one that nobody asked for.
+fn with_leftover(head: &[String]) -> String {
+    let bytes = head[0].split(' ').nth(1).and_then(|path| path[1..].parse().ok()).unwrap_or(0);
+    let fields = "HTTP/1.1 201 Created\r\ncontent-length: 00000\r\n\r\n";
+    let body = bytes - fields.len();
+    let response = fields.replace("00000", &format!("{body:05}"));
+    format!("{response}{}HTTP/1.1 299 Left over\r\ncontent-length: 0\r\n\r\n", "b".repeat(body))
+}
+
+/// What TLS holds behind a response counts as well: its end can be where a read ended.
+#[actix_rt::test]
+async fn no_leftover_in_a_record_is_read_as_the_next_response() {
+    let folder = tempfile::tempdir().expect("a folder");
+    make_certificates(folder.path());
+    let authority = folder.path().join("ca.pem").display().to_string();
+    let node = Node::start(&[("POSTHASTE_DISPATCH__CA_FILE", authority.as_str())]).await;
+    for version in [&version::TLS12, &version::TLS13] {
+        let port = receiver(folder.path(), version, false, with_leftover);
+        for bytes in [1_024, 2_048, 4_096, 8_191, 8_192, 8_193, 16_000] {
+            let url = format!("https://127.0.0.1:{port}/{bytes}");
+            node.set_up("t", &json_template(), json!({"event": "*", "url": url})).await;
+            for _ in 0..3 {
+                let reply = node.post("/v1/accounts/default/triggers/t/test", &json!({})).await.json();
+                assert_eq!(reply["status"], 201, "{version:?}, {bytes} bytes: {reply}");
             }
         }
     }

@@ -57,7 +57,6 @@ pub(super) struct Response {
     interim: usize,
     status: Option<u16>,
     reuse: Reuse,
-    begun: bool,
     body_bytes_max: usize,
 }
 
@@ -72,7 +71,6 @@ impl Response {
             interim: 0,
             status: None,
             reuse: Reuse::No,
-            begun: false,
             body_bytes_max,
         }
     }
@@ -82,17 +80,12 @@ impl Response {
         self.stage = Stage::Head;
         self.lines.reset();
         self.head.reset();
-        (self.interim, self.status, self.reuse, self.begun) = (0, None, Reuse::No, false);
+        (self.interim, self.status, self.reuse) = (0, None, Reuse::No);
     }
 
     /// The status of the final response, once its head is complete.
     pub(super) fn status(&self) -> Option<u16> {
         self.status
-    }
-
-    /// Whether any byte has arrived.
-    pub(super) fn has_begun(&self) -> bool {
-        self.begun
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -117,7 +110,6 @@ impl Response {
 
     /// Reads bytes as they arrive.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Fed, NoResponse> {
-        self.begun |= !bytes.is_empty();
         let mut rest = bytes;
         loop {
             match &mut self.stage {

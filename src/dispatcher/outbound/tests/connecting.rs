@@ -76,6 +76,9 @@ fn addresses(texts: &[&str]) -> Vec<IpAddr> {
     texts.iter().map(|text| text.parse().expect("an address")).collect()
 }
 
+/// A number of turns that takes longer than one family waits for the other.
+const LATE: usize = usize::MAX;
+
 /// Each family resolves after this many polls of the runtime, or never.
 struct Turns {
     v6: (Option<usize>, Vec<IpAddr>),
@@ -87,6 +90,10 @@ impl Resolve for Turns {
         let (turns, found) = if family == Family::V6 { self.v6.clone() } else { self.v4.clone() };
         Box::pin(async move {
             let Some(turns) = turns else { return std::future::pending().await };
+            if turns == LATE {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                return found;
+            }
             for _ in 0..turns {
                 tokio::task::yield_now().await;
             }
@@ -120,6 +127,12 @@ async fn both_families_race_ipv6_first() {
     let now = |texts: &[&str]| (Some(0), addresses(texts));
     let later = |texts: &[&str]| (Some(3), addresses(texts));
     let never = || (None, Vec::new());
+    // A name with very many addresses leads to few attempts, also of the family that comes late.
+    let many = || (0..200).map(|n| format!("8.8.{n}.2").parse().expect("an address")).collect::<Vec<IpAddr>>();
+    for v4 in [(Some(0), many()), (Some(LATE), many())] {
+        let (connected, tried) = race(Turns { v6: now(&["2a00::2"]), v4 }).await;
+        assert_eq!((connected.is_err(), tried.len()), (true, 9), "{tried:?}");
+    }
     for (v6, v4, winner, tried) in [
         (now(&["2a00::1"]), now(&["8.8.8.1"]), Ok("2a00::1"), &["2a00::1"][..]),
         (later(&["2a00::1"]), now(&["8.8.8.1"]), Ok("2a00::1"), &["2a00::1"]),

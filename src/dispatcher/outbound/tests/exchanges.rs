@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Scripted, outlet, post, settings, target};
+use super::{LONG, Scripted, outlet, post, settings, target};
 use crate::model::outcome::Outcome;
 
 /// A receiver that handles each connection with this function.
@@ -117,7 +117,58 @@ async fn a_receiver_that_closes_silently_is_detected() {
     assert!(ends[5..].iter().all(|end| *end == (Outcome::Delivered, Some(201))), "{ends:?}");
 }
 
-/// A receiver that counts connections and announces how long it keeps them.
+/// The same at a high rate: of all the connections that could be tried, one is.
+#[actix_rt::test]
+async fn a_receiver_that_closes_silently_costs_one_request_at_a_high_rate() {
+    let url = serve(|mut connection| async move {
+        if request(&mut connection).await.is_some() {
+            let _ = connection.write_all(b"HTTP/1.1 200 X\r\ncontent-length: 0\r\n\r\n").await;
+        }
+    })
+    .await;
+    let target = target(&url);
+    let outlet = outlet(&settings(|_| {}), &Scripted::new(&[None]), &target);
+    let mut lost = 0;
+    for _ in 0..30 {
+        let round = futures_util::future::join_all((0..32).map(|_| post(&outlet, &target, "!"))).await;
+        lost += round.iter().filter(|end| end.0 != Outcome::Delivered).count();
+    }
+    assert!(lost <= 1, "{lost} are lost");
+}
+
+/// A receiver that keeps its connections is found out as fast: a burst after the first response uses all of them.
+#[actix_rt::test]
+async fn connections_to_a_receiver_that_keeps_them_are_used_again_at_a_high_rate() {
+    let seen = std::rc::Rc::new(std::cell::Cell::new(0));
+    let counted = std::rc::Rc::clone(&seen);
+    let url = serve(move |mut connection| {
+        counted.set(counted.get() + 1);
+        async move {
+            while request(&mut connection).await.is_some() {
+                let _ = connection.write_all(b"HTTP/1.1 200 X\r\ncontent-length: 0\r\n\r\n").await;
+            }
+        }
+    })
+    .await;
+    let target = target(&url);
+    let outlet = outlet(&settings(|own| own.keep_alive = LONG), &Scripted::new(&[None]), &target);
+    for _ in 0..2 {
+        assert_eq!(post(&outlet, &target, "!").await, (Outcome::Delivered, Some(200)));
+    }
+    let (mut most, mut last) = (32, Instant::now());
+    for _ in 0..10 {
+        // On a busy machine a connection may be idle for longer than has been proven: then one tries, the others are new.
+        if last.elapsed() > Duration::from_millis(400) {
+            most += 32;
+        }
+        last = Instant::now();
+        let round = futures_util::future::join_all((0..32).map(|_| post(&outlet, &target, "!"))).await;
+        assert!(round.iter().all(|end| *end == (Outcome::Delivered, Some(200))), "{round:?}");
+    }
+    assert!(seen.get() <= most, "{} connections", seen.get());
+}
+
+/// A receiver that counts connections and says how long it keeps them.
 #[actix_rt::test]
 async fn a_receivers_keep_alive_is_respected() {
     for (fields, connections) in

@@ -12,7 +12,7 @@ export class Edited<T extends { id: string }> {
   theirs: { document: T; etag: string | null } | null = null;
 
   constructor(
-    private readonly kind: "template" | "trigger",
+    readonly kind: "template" | "trigger",
     private readonly account: string,
     readonly id: string,
     /** What of a document may be kept in the browser and compared. */

@@ -1,6 +1,7 @@
 // The page's frame: who is signed in, which account is looked at, where one is, and what the node can't do now.
 
 import { type TemplateResult, html, nothing } from "lit";
+import { Problem } from "./api";
 import { forget } from "./dictionary";
 import { accounts } from "./memory";
 import { type Status, watchStatus } from "./parts/status";
@@ -60,8 +61,10 @@ class App extends View {
   private async enter(): Promise<void> {
     try {
       session.signIn(session.key, await whoIs(session.key));
-    } catch {
+    } catch (error) {
       session.whoami = null;
+      // A node that asks for a key says so by the page itself.
+      if (error instanceof Problem && error.status === 403) session.refusal = error.detail;
     }
     this.arrived();
   }

@@ -2,6 +2,7 @@
 
 import { type TemplateResult, html, nothing } from "lit";
 import type { FieldError } from "../api";
+import { MEANINGS } from "../meanings";
 import { span } from "../ui";
 
 export interface Verdict {
@@ -20,21 +21,6 @@ export interface TestResult {
   reason?: string;
   duration_ms: number | null;
 }
-
-/** What each outcome means to somebody who set the trigger up. */
-const MEANINGS: Record<string, string> = {
-  redirect: "The receiver redirects. Redirects are not followed; write its final URL.",
-  client_error: "The receiver refuses the request. Look at its URL, its headers and what it expects in the body.",
-  server_error: "The receiver failed. Its own log says why.",
-  bad_answer: "What came back is no HTTP response.",
-  resolve: "The host's name has no address. Look at its spelling.",
-  address_refused: "The address is not public, and the operator has not allowed it.",
-  connect: "Nobody listens at this address and port.",
-  tls: "The TLS handshake failed: the certificate does not fit the host, or has ended.",
-  queue_full: "Too much waits for this receiver already.",
-  template_unusable: "The template can't be used; open it to see why.",
-  timeout: "The receiver took too long.",
-};
 
 /** A header's value may be a secret; one with expressions is shown, as it is written. */
 function shown(value: string | null): TemplateResult | string {
@@ -55,8 +41,7 @@ ${preview.body}</pre>
 
 export function outcome(result: TestResult): TemplateResult {
   const reason = result.reason ?? "";
-  const timeout = reason.startsWith("timeout") ? MEANINGS["timeout"] : "";
-  const meaning = MEANINGS[reason] ?? timeout;
+  const meaning = MEANINGS[reason];
   return html`<div class="verdict ${result.delivered ? "yes" : "no"}">
     <strong>${result.delivered ? "Delivered" : "Not delivered"}</strong>
     ${result.status ? html`<span>status ${result.status}</span>` : nothing}

@@ -187,7 +187,7 @@ export class Activity extends View {
       </div>`;
     }
     return html`<div class="scroll" tabindex="0" role="region" aria-label="Firings, newest first">
-      <table class="firings" role="table">
+      <table class="firings stacked" role="table">
         <thead role="rowgroup">
           <tr role="row">
             <th scope="col" role="columnheader">Time</th>

@@ -89,27 +89,25 @@ export class Destinations extends View {
   private renderTable(items: Destination[]): TemplateResult {
     const counts = (all: Record<string, number>) => Object.entries(all).sort((a, b) => b[1] - a[1]);
     return html`<div class="scroll" tabindex="0" role="region" aria-label="Destinations, the most troubled first">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Destination</th>
-            <th scope="col">State</th>
-            <th scope="col" class="number">Queue</th>
-            <th scope="col" class="number">In flight</th>
-            <th scope="col" class="number">Oldest wait</th>
-            <th scope="col">Ended</th>
+      <table class="stacked" role="table">
+        <thead role="rowgroup">
+          <tr role="row">
+            <th scope="col" role="columnheader">Destination</th>
+            <th scope="col" role="columnheader">State</th>
+            ${["Queue", "In flight", "Oldest wait"].map((name) => html`<th scope="col" role="columnheader" class="number">${name}</th>`)}
+            <th scope="col" role="columnheader">Ended</th>
           </tr>
         </thead>
-        <tbody>
+        <tbody role="rowgroup">
           ${items.map((item) => {
             const [kind, word, meaning] = TROUBLE[item.trouble];
-            return html`<tr>
-              <th scope="row">${item.destination}</th>
-              <td><span class="badge ${kind}" title=${meaning}>${word}</span></td>
-              <td class="number">${item.queued.toLocaleString("en")}${item.queued ? html` <small>${bytes(item.queued_bytes)}</small>` : nothing}</td>
-              <td class="number">${item.in_flight}</td>
-              <td class="number">${item.oldest_ms === null ? "—" : span(item.oldest_ms)}</td>
-              <td class="counts">
+            return html`<tr role="row">
+              <th scope="row" role="rowheader">${item.destination}</th>
+              <td role="cell"><span class="badge ${kind}" title=${meaning}>${word}</span></td>
+              <td role="cell" class="number" data-label="queue">${item.queued.toLocaleString("en")}${item.queued ? html` <small>${bytes(item.queued_bytes)}</small>` : nothing}</td>
+              <td role="cell" class="number" data-label="in flight">${item.in_flight}</td>
+              <td role="cell" class="number" data-label="oldest">${item.oldest_ms === null ? "—" : span(item.oldest_ms)}</td>
+              <td role="cell" class="counts">
                 ${counts(item.dropped).map(([reason, number]) => html`<span class="badge warn">${reason} ${number.toLocaleString("en")}</span>`)}
                 ${counts(item.attempts).map(([own, number]) => html`<span class="badge ${own === "delivered" ? "" : "bad"}">${own} ${number.toLocaleString("en")}</span>`)}
               </td>

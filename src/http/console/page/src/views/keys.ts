@@ -14,7 +14,7 @@ interface Key {
 }
 
 const SCOPES: [string, string][] = [
-  ["account", "Account: one account's triggers and templates"],
+  ["account", "Account: works on one account"],
   ["producer", "Producer: posts events"],
   ["operator", "Operator: everything"],
 ];
@@ -101,18 +101,18 @@ export class Keys extends View {
       </form>
       ${this.items?.length
         ? html`<div class="scroll" tabindex="0" role="region" aria-label="All keys">
-            <table>
-              <thead>
-                <tr><th scope="col">Name</th><th scope="col">Scope</th><th scope="col">Account</th><th scope="col">Created</th><th scope="col"><span class="hidden">Actions</span></th></tr>
+            <table class="stacked" role="table">
+              <thead role="rowgroup">
+                <tr role="row">${["Name", "Scope", "Account", "Created"].map((name) => html`<th scope="col" role="columnheader">${name}</th>`)}<th scope="col" role="columnheader"><span class="hidden">Actions</span></th></tr>
               </thead>
-              <tbody>
+              <tbody role="rowgroup">
                 ${this.items.map(
-                  (key) => html`<tr>
-                    <th scope="row">${key.name || key.id}</th>
-                    <td><span class="badge">${key.scope}</span></td>
-                    <td>${key.account ?? "—"}</td>
-                    <td><time datetime=${key.created}>${new Date(key.created).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" })}</time></td>
-                    <td class="number">${action({ label: `Revoke`, kind: "danger", request: this.revocation(key), run: () => void this.revoke(key) })}</td>
+                  (key) => html`<tr role="row">
+                    <th scope="row" role="rowheader">${key.name || key.id}</th>
+                    <td role="cell"><span class="badge">${key.scope}</span></td>
+                    <td role="cell">${key.account ?? "—"}</td>
+                    <td role="cell"><time datetime=${key.created}>${new Date(key.created).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" })}</time></td>
+                    <td role="cell" class="number last">${action({ label: `Revoke`, kind: "danger", request: this.revocation(key), run: () => void this.revoke(key) })}</td>
                   </tr>`,
                 )}
               </tbody>

@@ -8,6 +8,7 @@ import type { CodeEditor, Language } from "../editor/code-editor";
 import { placed } from "../findings";
 import { conflict } from "../parts/conflict";
 import "../parts/dictionary";
+import { erase } from "../parts/erase";
 import { type Preset, presets } from "../parts/presets";
 import { Sample } from "../parts/sample";
 import { head } from "../parts/template-head";
@@ -48,6 +49,7 @@ export class TemplateView extends View {
   private restored = false;
   private storageFull = false;
   private checking: AbortController | null = null;
+  private judging: Promise<void> = Promise.resolve();
   private readonly check = debounced(CHECKED_AFTER_MS, () => void this.judge());
   private readonly keepDraft = debounced(DRAFT_KEPT_AFTER_MS, () => this.keep());
   private readonly leaving = (event: BeforeUnloadEvent) => {
@@ -156,9 +158,14 @@ export class TemplateView extends View {
     return { method: "POST", path: at(session.account, "templates", "check"), body: asked };
   }
 
-  private async judge(): Promise<void> {
+  /** Checks what is written now. Where something newer is checked meanwhile, that is waited for. */
+  private judge(): Promise<void> {
     this.checking?.abort();
-    const own = (this.checking = new AbortController());
+    this.checking = new AbortController();
+    return (this.judging = this.judgeWith(this.checking));
+  }
+
+  private async judgeWith(own: AbortController): Promise<void> {
     const asked = this.question;
     const text = JSON.stringify(asked.body);
     try {
@@ -169,7 +176,7 @@ export class TemplateView extends View {
       if (body.preview) this.shown = body.preview;
       this.editor?.mark(body.diagnostics.map((diagnostic) => placed(this.doc.body, diagnostic)));
     } catch (error) {
-      if (own.signal.aborted) return;
+      if (own.signal.aborted) return own === this.checking ? undefined : this.judging;
       this.verdict = null;
       this.checkFault = explain(error);
     }
@@ -257,18 +264,8 @@ export class TemplateView extends View {
     void this.findUsers();
   }
 
-  private async erase(): Promise<void> {
-    if (!(await ask({ title: "Delete this template?", text: "It is gone for good.", yes: "Delete", danger: true }))) return;
-    try {
-      await call(this.edited.removal());
-      this.edited.forget();
-      this.stage = "gone";
-      notify("Template deleted");
-      route.protect(null);
-      route.go({ account: session.account, page: "templates" });
-    } catch (error) {
-      notify(explain(error), "bad");
-    }
+  private erase(): Promise<void> {
+    return erase(this.edited, "It is gone for good.", () => (this.stage = "gone"));
   }
 
   private discard(): void {

@@ -8,6 +8,7 @@ import type { CodeEditor } from "../editor/code-editor";
 import { conditions } from "../filter";
 import { inPart } from "../findings";
 import { conflict } from "../parts/conflict";
+import { erase } from "../parts/erase";
 import { Sample } from "../parts/sample";
 import { fields } from "../parts/trigger-fields";
 import { type TestResult, type Verdict, outcome, request } from "../parts/trigger-request";
@@ -236,18 +237,8 @@ export class TriggerView extends View {
     this.tick++;
   }
 
-  private async erase(): Promise<void> {
-    if (!(await ask({ title: "Delete this trigger?", text: "It fires no more, at once, and is gone for good.", yes: "Delete", danger: true }))) return;
-    try {
-      await call(this.edited.removal());
-      this.edited.forget();
-      this.stage = "gone";
-      notify("Trigger deleted");
-      route.protect(null);
-      route.go({ account: session.account, page: "triggers" });
-    } catch (error) {
-      notify(explain(error), "bad");
-    }
+  private erase(): Promise<void> {
+    return erase(this.edited, "It fires no more, at once, and is gone for good.", () => (this.stage = "gone"));
   }
 
   async rotate(): Promise<void> {
@@ -344,7 +335,7 @@ export class TriggerView extends View {
         <section aria-label="Trigger" class="panel">${fields(this)} ${mistakes(this.errors, this.verdict?.warnings ?? [])}</section>
         <section aria-label="Test" class="panel">
           <h2>Try it on a sample</h2>
-          ${this.sample.render()} ${this.renderVerdict()} ${this.verdict?.preview ? request(this.verdict.preview) : nothing}
+          ${this.sample.render()} ${this.verdict || this.checkFault ? nothing : html`<p class="hint">Checking …</p>`} ${this.renderVerdict()} ${this.verdict?.preview ? request(this.verdict.preview) : nothing}
           ${this.checkFault ? html`<p class="note" role="status">${this.checkFault}</p>` : nothing} ${this.renderTest()}
         </section>
       </div>`;

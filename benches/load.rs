@@ -1,0 +1,167 @@
+//! An open-loop load with a receiver that notes when each delivery arrives, for `scripts/bench node`.
+//!
+//! Arguments: the address that takes requests, its path, the receiver's address, requests a second, seconds,
+//! connections. Each request is one event with a number, which the template writes into the body, so the same request
+//! can go through a node and through nginx. Prints one line of JSON: requests that were `offered`, `accepted` (2xx) and
+//! `refused` (429), deliveries that `arrived`, and percentiles of the time from the last byte of a request to the first
+//! byte of its delivery, in microseconds.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::{LocalSet, spawn_local};
+
+/// What comes before the number in the event, and in the delivery.
+const MARK: &str = "number-";
+/// The schedule is looked at this often; what is due goes out together.
+const TICK: Duration = Duration::from_millis(1);
+/// How long the last deliveries may take to arrive.
+const REST: Duration = Duration::from_secs(2);
+
+#[derive(Default)]
+struct Results {
+    sent: RefCell<Vec<Option<Instant>>>,
+    arrived: RefCell<Vec<Option<Instant>>>,
+    accepted: Cell<usize>,
+    refused: Cell<usize>,
+}
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let [target, path, receiver, rate, seconds, connections] = words.as_slice() else {
+        // `cargo bench` runs every bench; without a target there is nothing to measure.
+        return;
+    };
+    let number = |text: &str| text.parse::<usize>().expect("a number");
+    let (rate, seconds, connections) = (number(rate), number(seconds), number(connections));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let local = LocalSet::new();
+    local.block_on(&runtime, async {
+        let results = Rc::new(Results::default());
+        results.sent.borrow_mut().resize(rate * seconds, None);
+        results.arrived.borrow_mut().resize(rate * seconds, None);
+        let listener = TcpListener::bind(receiver).await.expect("the receiver's address");
+        spawn_local(receive(listener, Rc::clone(&results)));
+        let mut idle = Vec::new();
+        for _ in 0..connections {
+            let (due, requests) = mpsc::unbounded_channel();
+            spawn_local(send(target.clone(), path.clone(), requests, Rc::clone(&results)));
+            idle.push(due);
+        }
+        let begun = Instant::now();
+        let mut offered = 0;
+        while offered < rate * seconds {
+            let due = (begun.elapsed().as_secs_f64() * rate as f64) as usize;
+            while offered < due.min(rate * seconds) {
+                idle[offered % connections].send(offered).expect("a connection");
+                offered += 1;
+            }
+            tokio::time::sleep(TICK).await;
+        }
+        let deadline = Instant::now() + REST;
+        let answered = || results.accepted.get() + results.refused.get();
+        while Instant::now() < deadline && (answered() < offered || arrived(&results) < results.accepted.get()) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        print(offered, &results);
+    });
+}
+
+fn arrived(results: &Results) -> usize {
+    results.arrived.borrow().iter().flatten().count()
+}
+
+fn print(offered: usize, results: &Results) {
+    let (sent, came) = (results.sent.borrow(), results.arrived.borrow());
+    let mut took: Vec<u128> = sent
+        .iter()
+        .zip(came.iter())
+        .filter_map(|(sent, came)| Some(came.as_ref()?.saturating_duration_since(*sent.as_ref()?).as_micros()))
+        .collect();
+    took.sort_unstable();
+    let at = |part: f64| took.get(((took.len() as f64 * part) as usize).min(took.len().saturating_sub(1))).copied();
+    println!(
+        r#"{{"offered":{offered},"accepted":{},"refused":{},"arrived":{},"p50_us":{},"p99_us":{},"p999_us":{}}}"#,
+        results.accepted.get(),
+        results.refused.get(),
+        took.len(),
+        at(0.5).unwrap_or_default(),
+        at(0.99).unwrap_or_default(),
+        at(0.999).unwrap_or_default(),
+    );
+}
+
+/// One connection: a request at a time, in the order in which they are due.
+async fn send(target: String, path: String, mut due: mpsc::UnboundedReceiver<usize>, results: Rc<Results>) {
+    let mut stream = TcpStream::connect(&target).await.expect("the target");
+    stream.set_nodelay(true).expect("a socket");
+    let mut buffer = Vec::new();
+    while let Some(number) = due.recv().await {
+        let body = format!(
+            r#"{{"type":"booking.confirmed","account":"acme","data":{{"guest":{{"name":"{MARK}{number:09}","email":"ana@example.com"}},"rental":{{"name":"Casa Azul"}},"inquiry":{{"arrive":"2026-07-01","depart":"2026-07-08","nights":7,"cost":1234.5}}}}}}"#
+        );
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: {target}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.expect("a request that can be sent");
+        results.sent.borrow_mut()[number] = Some(Instant::now());
+        read_message(&mut stream, &mut buffer, |_| ()).await.expect("a response");
+        match buffer.get(9..12) {
+            Some([b'2', ..]) => results.accepted.set(results.accepted.get() + 1),
+            Some(b"429") => results.refused.set(results.refused.get() + 1),
+            other => panic!("an unexpected response: {:?}", other.map(String::from_utf8_lossy)),
+        }
+    }
+}
+
+async fn receive(listener: TcpListener, results: Rc<Results>) {
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let results = Rc::clone(&results);
+        spawn_local(async move {
+            let _ = stream.set_nodelay(true);
+            let mut buffer = Vec::new();
+            let first_byte = Cell::new(None);
+            while read_message(&mut stream, &mut buffer, |time| first_byte.set(Some(time))).await.is_some() {
+                let text = String::from_utf8_lossy(&buffer);
+                let number =
+                    text.find(MARK).and_then(|at| text.get(at + MARK.len()..)?.get(..9)?.parse::<usize>().ok());
+                if let Some(number) = number {
+                    results.arrived.borrow_mut()[number] = first_byte.take();
+                }
+                if stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.is_err() {
+                    break;
+                }
+            }
+        });
+    }
+}
+
+/// Reads one message with a `content-length`, or without a body, into the buffer; `None` at the end of the connection.
+async fn read_message(stream: &mut TcpStream, buffer: &mut Vec<u8>, began: impl Fn(Instant)) -> Option<()> {
+    buffer.clear();
+    let mut has_begun = false;
+    loop {
+        if stream.read_buf(buffer).await.ok()? == 0 {
+            return None;
+        }
+        if !has_begun {
+            has_begun = true;
+            began(Instant::now());
+        }
+        let Some(head) = buffer.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+        let fields = String::from_utf8_lossy(&buffer[..head]).to_ascii_lowercase();
+        let length = fields.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+        let whole = head + 4 + length.unwrap_or(0);
+        while buffer.len() < whole {
+            if stream.read_buf(buffer).await.ok()? == 0 {
+                return None;
+            }
+        }
+        return Some(());
+    }
+}
