@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use super::terms::{event_pattern_schema, event_type_schema, name_schema, or_null};
 use crate::http::paging::{LIMIT_MAX, cursor_schema};
 use crate::http::secret_rotate::GRACE_S_MAX;
-use crate::model::attributes::ATTRIBUTES_MAX;
 use crate::model::event::EVENT_ID_BYTES_MAX;
 use crate::model::headers::{HEADER_NAME_PATTERN, HEADER_VALUE_PATTERN, HEADERS_BYTES_MAX, HEADERS_MAX};
 use crate::model::key::Scope;
@@ -49,8 +48,6 @@ pub(super) fn apply(schemas: &mut Value) {
         "/CloudEventDocument",
         json!({
             "additionalProperties": extension,
-            // Those that have a place of their own in an event, and the others.
-            "maxProperties": OWN_PLACE + ATTRIBUTES_MAX,
             "not": {"required": ["data", "data_base64"], "properties": {"data_base64": {"type": "string"}}},
         }),
     );
@@ -71,9 +68,6 @@ pub(super) fn apply(schemas: &mut Value) {
         lay(schemas, &format!("/{name}"), json!({"not": both}));
     }
 }
-
-/// Attributes of a CloudEvent that are members of every event, and its data.
-const OWN_PLACE: usize = 7;
 
 /// A schema's name, and rules for its properties.
 type Rules = Vec<(&'static str, Vec<(&'static str, Value)>)>;
@@ -105,10 +99,13 @@ fn records() -> Rules {
         ("headers", headers()),
         ("secret", secret.clone()),
         ("secrets", json!({"maxItems": SECRETS_MAX})),
+        ("rate_per_s", json!({"format": "int64", "maximum": u32::MAX})),
+        read_only(),
     ];
     let secret = vec![("id", or_null(json!({"pattern": SECRET_ID_PATTERN}))), ("key", secret)];
     let content_type = or_null(json!({"pattern": MEDIA_TYPE_PATTERN, "maxLength": CONTENT_TYPE_BYTES_MAX}));
-    let template = vec![("id", name_schema_or_null()), ("name", display_name()), ("content_type", content_type)];
+    let (id, name) = (("id", name_schema_or_null()), ("name", display_name()));
+    let template = vec![id, name, ("content_type", content_type), read_only()];
     let check = template.iter().cloned().chain([("event", or_null(event_pattern_schema()))]).collect();
     let formats: Vec<&str> = Format::ALL.into_iter().map(Format::as_str).collect();
     vec![
@@ -119,6 +116,11 @@ fn records() -> Rules {
         ("TemplateQuestion", check),
         ("Preset", vec![("format", json!({"enum": formats}))]),
     ]
+}
+
+/// What a write answers with, and passes over where it is sent back.
+fn read_only() -> (&'static str, Value) {
+    ("warnings", json!({"readOnly": true}))
 }
 
 fn keys() -> Rules {
