@@ -6,6 +6,7 @@ mod activity;
 mod auth;
 mod body;
 mod call;
+mod codes;
 mod console;
 mod destinations;
 mod dictionary;
@@ -39,6 +40,7 @@ mod triggers;
 mod whoami;
 
 pub use activity::SENT_EVERY as ACTIVITY_SENT_EVERY;
+pub use codes::{PROBLEM_CODES, ProblemCode};
 pub use problem::Problem;
 pub use routes::{admin_routes, openapi_document, routes};
 pub use state::{AppState, Pipeline};

@@ -15,6 +15,7 @@ mod habit;
 mod outlet;
 mod own;
 mod peer;
+mod pool;
 mod post;
 mod progress;
 mod proxy;

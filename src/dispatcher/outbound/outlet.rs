@@ -1,5 +1,4 @@
-//! The HTTP client of one destination, and one exchange over it. It never follows a redirect and never sends a request
-//! twice.
+//! What sends to one destination, and one exchange. It never follows a redirect and never sends a request twice.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -13,13 +12,14 @@ use actix_service::Service;
 use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
 use awc::http::Uri;
 use futures_util::future::LocalBoxFuture;
+use http::HeaderName;
 use http::header::HOST;
-use http::{HeaderName, HeaderValue};
 
 use super::consent::{Consent, Consents, Next};
 use super::deadlines::Deadlines;
 use super::own::OwnAddresses;
 use super::peer::{Dialling, Peer};
+use super::pool::{CLOSED_WITHIN, Pool};
 use super::post::{Outgoing, Post};
 use super::progress::{Progress, Tracked};
 use super::proxy::{Proxy, ProxyError};
@@ -36,12 +36,10 @@ const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-orig
 const ALLOWED_ORIGIN: &str = "webhook-allowed-origin";
 const ALLOWED_RATE: &str = "webhook-allowed-rate";
 
-/// The URI of the requests that the HTTP client sends for deliveries.
-const PLACEHOLDER: &str = "http://destination/";
+/// For the HTTP client's connector, whose destination is known without it.
+const DESTINATION: &str = "http://destination/";
 /// Longer than any connection is kept: the stream itself decides when to close.
 const CLIENT_KEEPS: Duration = Duration::from_secs(86_400);
-/// How long an orderly close of a TLS connection may take.
-const CLOSED_WITHIN: Duration = Duration::from_secs(1);
 
 /// What all outlets of the node share.
 #[derive(Debug, Clone)]
@@ -94,8 +92,7 @@ pub(in crate::dispatcher) struct Outlets {
 }
 
 impl Outlets {
-    /// An outlet for a destination. It has its own HTTP client: limits of connections and idle sockets belong to a
-    /// client, and only its end frees them.
+    /// An outlet for a destination, with connections of its own: its end closes them.
     pub(in crate::dispatcher) fn outlet(&self, destination: &Destination) -> Outlet {
         let own = &self.outbound;
         let consents = own.consents.clone().filter(|consents| consents.concern(destination));
@@ -107,26 +104,42 @@ impl Outlets {
             own.answer_bytes_max,
             consents.is_some(),
         );
-        let connector = awc::Connector::new()
-            .connector(Connect(Rc::clone(&peer)))
-            .limit(own.connections)
-            .conn_keep_alive(CLIENT_KEEPS)
-            .disconnect_timeout(if destination.secure { CLOSED_WITHIN } else { Duration::ZERO })
-            // Never reached: the attempt has its own, shorter deadline.
-            .timeout(CLIENT_KEEPS);
-        let client =
-            awc::Client::builder().connector(connector).disable_timeout().disable_redirects().no_default_headers();
-        Outlet { client: client.finish(), peer, deadlines: Rc::clone(&self.deadlines), consents }
+        let connector = || {
+            awc::Connector::new()
+                .connector(Dial(Rc::clone(&peer)))
+                .limit(own.connections)
+                .conn_keep_alive(CLIENT_KEEPS)
+                .disconnect_timeout(if destination.secure { CLOSED_WITHIN } else { Duration::ZERO })
+                // Never reached: the attempt has its own, shorter deadline.
+                .timeout(CLIENT_KEEPS)
+        };
+        let making = connector().finish();
+        let connect = move || {
+            let connecting = making.call(awc::Connect { uri: Uri::from_static(DESTINATION), addr: None });
+            async move { connecting.await.ok() }
+        };
+        let pool = Pool::new(connect, destination.secure);
+        let client = || {
+            let client = awc::Client::builder().connector(connector());
+            client.disable_timeout().disable_redirects().no_default_headers().finish()
+        };
+        let handshake = consents.map(|consents| Handshake { client: client(), consents });
+        Outlet { pool, peer, deadlines: Rc::clone(&self.deadlines), handshake }
     }
 }
 
 /// Sends requests to one destination.
 pub(in crate::dispatcher) struct Outlet {
-    client: awc::Client,
+    pool: Pool,
     peer: Rc<Peer>,
     deadlines: Rc<Deadlines>,
     /// For a receiver that is asked for its consent.
-    consents: Option<Arc<Consents>>,
+    handshake: Option<Handshake>,
+}
+
+struct Handshake {
+    client: awc::Client,
+    consents: Arc<Consents>,
 }
 
 /// When an attempt may begin, as far as the receiver has a say in it.
@@ -144,22 +157,18 @@ impl Outlet {
     /// Makes a POST.
     pub(in crate::dispatcher) async fn post(&self, post: Post) -> (Outcome, Option<u16>) {
         let closes = self.peer.uses_once(Instant::now());
-        // The connection writes `post` in place of this request.
-        let mut request = self.client.post(PLACEHOLDER);
-        request.headers_mut().insert(HOST, HeaderValue::from_static(""));
-        let request = if closes { request.force_close() } else { request };
-        self.exchange(Some(Outgoing::new(post, closes)), request.send()).await
+        self.exchange(Some(Outgoing::new(post, closes)), self.pool.exchange(closes)).await
     }
 
     /// Whether the receiver has a say in when an attempt begins.
     pub(in crate::dispatcher) fn has_turns(&self) -> bool {
-        self.consents.is_some()
+        self.handshake.is_some()
     }
 
     /// When an attempt may begin beside this many others. A delivery that has to wait has not begun, so it is not lost with
     /// this node.
     pub(in crate::dispatcher) fn turn(&self, beside: usize, now: Instant) -> Turn {
-        let next = self.consents.as_ref().map(|consents| consents.next(&self.peer.destination, now));
+        let next = self.handshake.as_ref().map(|own| own.consents.next(&self.peer.destination, now));
         match next {
             Some(Next::From(time)) if time > now => Turn::At(time),
             Some(Next::Ask) if beside > 0 => Turn::AfterOthers,
@@ -169,24 +178,28 @@ impl Outlet {
 
     /// An attempt begins.
     pub(in crate::dispatcher) fn take_turn(&self, now: Instant) {
-        if let Some(consents) = &self.consents {
+        if let Some(Handshake { consents, .. }) = &self.handshake {
             consents.take(&self.peer.destination, now);
         }
     }
 
     /// Asks the receiver for its consent where it is not known; an error: how the attempt ends without it.
     pub(in crate::dispatcher) async fn consent(&self, target: &Target) -> Result<(), (Outcome, Option<u16>)> {
-        let Some(consents) = &self.consents else { return Ok(()) };
-        match consents.next(&self.peer.destination, Instant::now()) {
+        let Some(handshake) = &self.handshake else { return Ok(()) };
+        match handshake.consents.next(&self.peer.destination, Instant::now()) {
             Next::Refused => Err((Outcome::HandshakeRefused, None)),
             Next::From(_) => Ok(()),
-            Next::Ask => self.ask(consents, target).await,
+            Next::Ask => self.ask(handshake, target).await,
         }
     }
 
     /// Asks the receiver. A failed request is not a refusal: the receiver is asked again.
-    async fn ask(&self, consents: &Consents, target: &Target) -> Result<(), (Outcome, Option<u16>)> {
-        let mut request = self.client.options(&target.uri);
+    async fn ask(
+        &self,
+        Handshake { client, consents }: &Handshake,
+        target: &Target,
+    ) -> Result<(), (Outcome, Option<u16>)> {
+        let mut request = client.options(&target.uri);
         let headers = request.headers_mut();
         headers.insert(HOST, target.host.clone());
         headers.insert(REQUEST_ORIGIN, consents.origin.clone());
@@ -214,11 +227,11 @@ impl Outlet {
     }
 }
 
-/// Makes the connections of an HTTP client.
+/// Makes connections for the HTTP client's connector.
 #[derive(Clone)]
-struct Connect(Rc<Peer>);
+struct Dial(Rc<Peer>);
 
-impl Service<ConnectInfo<Uri>> for Connect {
+impl Service<ConnectInfo<Uri>> for Dial {
     type Response = Connection<Uri, Stream>;
     type Error = ConnectError;
     type Future = LocalBoxFuture<'static, Result<Self::Response, Self::Error>>;

@@ -1,64 +1,324 @@
-//! The commands of the README and of the documents are run unchanged, except for addresses, against the built program.
-//! Commands that need root or another machine are left out.
+//! The commands of the README and of the documents are run as they stand, but for ports and for where the program is. A
+//! command that needs root, a network, a build or an editor's hands is excused below, with the reason.
 
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
-use crate::cli::{home, serve::serve};
-use crate::support::{Receiver, run};
+use serde_json::json;
 
-/// The indented commands of a document that begin with `curl`, with their continuation lines.
-fn curls(document: &str) -> Vec<String> {
+use crate::cli::{Running, call, home, serve::serve};
+use crate::support::{Receiver, RedisServer, run};
+
+/// What the first word of a command may be. A word in capitals and `=` before it sets a variable.
+const PROGRAMS: [&str; 12] = [
+    "curl",
+    "posthaste",
+    "cargo",
+    "redis-cli",
+    "export",
+    "npm",
+    "pip",
+    "promtool",
+    "systemctl",
+    "docker",
+    "jq",
+    "echo",
+];
+
+/// Documents whose commands a test below runs, one after the other, or that another test runs.
+const RUN: [&str; 7] = [
+    "README.md",
+    "docs/keys.md",
+    "docs/console.md",
+    "docs/redis.md",
+    "docs/templates.md",
+    "docs/triggers.md",
+    "docs/operating/backup.md",
+];
+
+/// Commands that no test runs: where, how they begin, and why.
+const EXCUSED: [(&str, &str, &str); 5] = [
+    ("README.md", "scripts/", "they are the checks and the tour themselves"),
+    ("CONTRIBUTING.md", "scripts/", "they are the checks and the tour themselves"),
+    ("CONTRIBUTING.md", "cargo test", "this is such a test"),
+    ("docs/console.md", "scripts/console", "it needs the network for the console's packages; scripts/test runs it"),
+    ("docs/console.md", "POSTHASTE_CONSOLE__DIR=", "it shows a page that somebody edits"),
+];
+
+/// The commands of a document: indented lines and the lines of shell blocks, each with its continued lines.
+fn commands(document: &str) -> Vec<String> {
     let mut commands: Vec<String> = Vec::new();
-    let mut open = false;
+    let (mut open, mut fence) = (false, None::<bool>);
     for line in document.lines() {
-        let Some(code) = line.strip_prefix("    ") else {
+        if let Some(language) = line.strip_prefix("```") {
+            fence = if fence.is_some() { None } else { Some(matches!(language, "sh" | "bash" | "console")) };
+            open = false;
+            continue;
+        }
+        let code = match fence {
+            Some(true) => Some(line),
+            Some(false) => None,
+            None => line.strip_prefix("    "),
+        };
+        let Some(code) = code else {
             open = false;
             continue;
         };
         match commands.last_mut().filter(|_| open) {
             Some(last) => *last = format!("{last}\n{code}"),
-            None if code.starts_with("curl ") => commands.push(code.to_owned()),
+            None if is_command(code) => commands.push(code.to_owned()),
             None => continue,
         }
-        // A quoted body continues until its closing quote.
+        // A quoted body goes on until its quote is closed.
         open = commands.last().is_some_and(|last| last.ends_with('\\') || last.matches('\'').count() % 2 == 1);
     }
     commands
 }
 
-/// Runs the commands of a document and returns their output. Fails if a response is not a success.
-fn follow(document: &str, address: &str, receiver: &Receiver) -> Vec<String> {
-    let commands = curls(document);
-    let printed = commands.iter().map(|line| {
-        let line = line.replace("127.0.0.1:8080", address).replace("http://127.0.0.1:9000", &receiver.url(""));
+fn is_command(line: &str) -> bool {
+    let first = line.split_whitespace().next().unwrap_or_default();
+    let sets = first.split_once('=').is_some_and(|(name, _)| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit())
+    });
+    sets || first.starts_with("scripts/") || PROGRAMS.contains(&first)
+}
+
+/// A document by its path.
+fn read(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect(path)
+}
+
+/// The README, the guides, and all that is in `docs`.
+fn documents() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found: Vec<String> =
+        ["README.md", "CONTRIBUTING.md", "SECURITY.md", "ARCHITECTURE.md"].map(str::to_owned).into();
+    for folder in ["docs", "docs/operating"] {
+        for entry in std::fs::read_dir(root.join(folder)).expect(folder) {
+            let name = entry.expect("an entry").file_name().into_string().expect("UTF-8");
+            found.extend(name.ends_with(".md").then(|| format!("{folder}/{name}")));
+        }
+    }
+    found
+}
+
+#[test]
+fn each_command_is_run_or_excused() {
+    let mut unknown = Vec::new();
+    for document in documents() {
+        for command in commands(&read(&document)) {
+            let excused = EXCUSED.iter().any(|(page, begin, _)| *page == document && command.starts_with(begin));
+            if !excused && !RUN.contains(&document.as_str()) {
+                unknown.push(format!("{document}: {command}"));
+            }
+        }
+    }
+    assert!(unknown.is_empty(), "a test must run these, or this file excuse them:\n{}", unknown.join("\n"));
+}
+
+/// The commands of a document that begin so.
+fn beginning(document: &str, begin: &str) -> Vec<String> {
+    commands(&read(document)).into_iter().filter(|command| command.starts_with(begin)).collect()
+}
+
+/// Where the program is, in place of how a document calls it.
+fn with_program(command: &str) -> String {
+    let program = env!("CARGO_BIN_EXE_posthaste");
+    let words: Vec<&str> = command.split("cargo run --profile demo --").collect();
+    let command = words.join("posthaste");
+    command.replace("posthaste ", &format!("{program} "))
+}
+
+/// Starts a command that goes on until it is ended, on free ports, and gives the address that it listens on.
+fn launch(home: &tempfile::TempDir, command: &str, variables: &[(&str, &str)]) -> (Running, String) {
+    let command = with_program(command).replace("127.0.0.1:9000", "127.0.0.1:0");
+    let (settings, words) = command.split_at(command.find(env!("CARGO_BIN_EXE_posthaste")).expect("the program"));
+    let mut shell = Command::new("bash");
+    // The shell becomes the program, so that its end is the program's.
+    shell.args(["-ec", &format!("export {settings} POSTHASTE_SERVER__LISTEN=127.0.0.1:0; exec {words}")]);
+    shell.current_dir(home.path()).env("NO_COLOR", "1").envs(variables.iter().copied());
+    shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let running = Running::start(shell);
+    let address = running.line_or_end("listening on http://").unwrap_or_else(|| panic!("{command} ended"));
+    (running, address)
+}
+
+/// Runs calls of a document, and gives what each printed. A response that is no success fails.
+fn follow(calls: &[String], node: &str, receiver: &str) -> Vec<String> {
+    let printed = calls.iter().map(|line| {
+        let line = line.replace("127.0.0.1:8080", node).replace("127.0.0.1:9000", receiver);
         let line = format!("curl() {{ command curl --silent --show-error --fail-with-body \"$@\"; }}\n{line}");
         run(Command::new("bash").args(["-ec", &line]))
     });
     printed.collect()
 }
 
-#[actix_rt::test]
-async fn the_tour_of_the_readme_ends_with_a_delivery() {
+#[test]
+fn the_tour_of_the_readme_ends_with_a_delivery() {
     let home = home();
-    let (_running, address) = serve(&home, &[]);
-    let receiver = Receiver::start();
-    let printed = follow(include_str!("../../../README.md"), &address, &receiver);
+    let programs = beginning("README.md", "cargo run --profile demo -- receive");
+    let (receiver, place) = launch(&home, &programs[0], &[]);
+    let programs = beginning("README.md", "POSTHASTE_DISPATCH__ALLOW_NETWORKS=");
+    let (_node, address) = launch(&home, &programs[0], &[]);
+    let printed = follow(&beginning("README.md", "curl"), &address, &place);
     assert!(printed.len() >= 5, "{printed:?}");
-    let delivered = receiver.wait_for(1).await;
-    assert_eq!(delivered[0].text(), r#"{"text": "Ana \"Anita\" Silva from PT is new"}"#);
+    let begin = r#"{"text": "Ana \"Anita\" Silva from PT is new"}"#;
+    assert_eq!(receiver.line_or_end(begin).as_deref(), Some(""), "the receiver shows the delivery");
+    assert!(printed.last().is_some_and(|test| test.contains("\"delivered\":true")), "{printed:?}");
+}
+
+/// The two nodes of the README, of which one accepts and the other sends.
+#[actix_rt::test]
+async fn the_nodes_of_the_readme_share_their_work() {
+    let (home, server, receiver) = (home(), RedisServer::start(), Receiver::start());
+    let url = server.url();
+    let store = beginning("README.md", "export").remove(0).replace("redis://127.0.0.1:6379", &url);
+    let (name, value) = store.trim_start_matches("export ").split_once('=').expect("a variable");
+    let allowed = ("POSTHASTE_DISPATCH__ALLOW_NETWORKS", "[\"127.0.0.0/8\"]");
+    let nodes: Vec<_> = beginning("README.md", "POSTHASTE_CLUSTER__ROLES=")
+        .iter()
+        .map(|command| launch(&home, &command.replace("8080", "0").replace("8081", "0"), &[(name, value), allowed]))
+        .collect();
+    assert_eq!(nodes.len(), 2);
+    crate::cli::serve::set_up(&nodes[0].1, "w", &receiver.url("/"));
+    let head = "POST /v1/events HTTP/1.1\r\ncontent-type: application/json";
+    let (status, told) = call(&nodes[0].1, head, br#"{"type":"a","id":"one","data":{}}"#).expect("a response");
+    assert_eq!(status, 202, "{told}");
+    assert_eq!(receiver.wait_for(1).await[0].text(), r#"{"id":"one"}"#);
+    let (status, _) = call(&nodes[1].1, head, br#"{"type":"a","data":{}}"#).expect("a response");
+    assert_eq!(status, 503, "the second node only sends");
 }
 
 #[test]
-fn the_documented_commands_for_keys_work() {
+fn keys_are_made_as_the_document_says() {
     let home = home();
     let (_running, address) = serve(&home, &[]);
-    let printed = follow(include_str!("../../../docs/keys.md"), &address, &Receiver::start());
+    let printed = follow(&beginning("docs/keys.md", "curl"), &address, "");
     assert!(printed.last().is_some_and(|list| list.contains("reservation system")), "{printed:?}");
+    let (_node, address) = launch(
+        &home,
+        &beginning("docs/keys.md", "POSTHASTE_AUTH__OPERATOR_KEY=")[0],
+        &[("POSTHASTE_STORE__URL", "memory:")],
+    );
+    let (status, told) = call(&address, "GET /v1/keys HTTP/1.1", b"").expect("a response");
+    assert!(status == 401 && told.contains("key_missing"), "{status} {told}");
+}
+
+/// Runs all commands of a document in one folder, as a reader would, against a node and a receiver.
+fn read_along(document: &str, node: &str, receiver: &Receiver) -> String {
+    let home = home();
+    let place = receiver.url("");
+    let lines: Vec<String> = commands(&read(document))
+        .iter()
+        .map(|line| with_program(line).replace("127.0.0.1:8080", node).replace("http://127.0.0.1:9000", &place))
+        .map(|line| line.replace("https://hooks.slack.com", &place))
+        .collect();
+    let curl = "curl() { command curl --silent --show-error --fail-with-body \"$@\" && echo; }";
+    run(Command::new("bash").args(["-ec", &format!("{curl}\n{}", lines.join("\n"))]).current_dir(home.path()))
+}
+
+#[actix_rt::test]
+async fn a_preset_becomes_a_delivery_as_the_document_says() {
+    let (home, receiver) = (home(), Receiver::start());
+    let (_node, address) = serve(&home, &[]);
+    let told = read_along("docs/templates.md", &address, &receiver);
+    assert!(told.ends_with("\n") && told.contains("\"delivered\":true"), "{told}");
+    let message: serde_json::Value = serde_json::from_slice(&receiver.wait_for(1).await[0].body).expect("JSON");
+    assert_eq!(message["blocks"][0]["type"], "header", "{message}");
+}
+
+#[actix_rt::test]
+async fn a_trigger_is_set_up_and_tried_as_the_document_says() {
+    let (home, receiver) = (home(), Receiver::start());
+    let (_node, address) = serve(&home, &[]);
+    let told = read_along("docs/triggers.md", &address, &receiver);
+    for part in [
+        "\"headers\":{\"X-Token\":null}",
+        "\nwhsec_",
+        "\"key\":\"whsec_",
+        "\"delivered\":true",
+        "\"reason\":\"event\"",
+        "\"ok\":true",
+    ] {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+    assert!(!told.contains("what-the-receiver-wants"), "a header's value is shown:\n{told}");
+    let test = &receiver.wait_for(1).await[0];
+    assert_eq!(test.header("x-token"), Some("what-the-receiver-wants"));
+    let signatures = test.header("webhook-signature").map(|value| value.split(' ').count());
+    assert_eq!(signatures, Some(2), "the old secret and the new one sign");
+}
+
+#[test]
+fn failures_are_watched_as_the_document_says() {
+    let home = home();
+    let (_node, address) = serve(&home, &[]);
+    let nobody = crate::support::free_port();
+    crate::cli::serve::set_up(&address, "t", &format!("http://127.0.0.1:{nobody}/"));
+    let line = beginning("docs/console.md", "curl").remove(0).replace("127.0.0.1:8080", &address);
+    let mut watch = Command::new("bash");
+    watch.args(["-ec", &format!("exec {line} --silent --include")]);
+    watch.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let watch = Running::start(watch);
+    // Once the head is there, the node passes on what ends.
+    assert!(watch.line_or_end("HTTP/1.1 200").is_some());
+    let event = json!({"type": "guest.created", "data": {}}).to_string();
+    let head = "POST /v1/events HTTP/1.1\r\ncontent-type: application/json";
+    assert_eq!(call(&address, head, event.as_bytes()).expect("a response").0, 202);
+    assert!(watch.line_or_end("event: firing").is_some());
+    let data = watch.line_or_end("data: ").expect("a firing");
+    assert!(data.contains("\"outcome\":\"connect\""), "{data}");
+}
+
+#[test]
+fn an_account_moves_as_the_document_says() {
+    let (home, server) = (home(), RedisServer::start());
+    let account = json!({"posthaste_export": 1, "accounts": [{"account": "acme", "templates": [
+        {"id": "w", "name": "", "format": "text", "body": "x"}], "triggers": []}]});
+    std::fs::write(home.path().join("first.json"), account.to_string()).expect("a file");
+    let lines = [vec!["posthaste import first.json".to_owned()], commands(&read("docs/operating/backup.md"))].concat();
+    let script: Vec<String> = lines.iter().map(|line| with_program(line)).collect();
+    let script = script.join("\n").replace("redis://127.0.0.1:6379", &server.url());
+    let told = run(Command::new("bash").args(["-ec", &script]).current_dir(home.path()));
+    assert!(
+        told.ends_with(
+            "imported 1 template (1 created, 0 replaced) and 0 triggers (0 created, 0 replaced) into 1 account\n"
+        ),
+        "{told}"
+    );
+    assert!(server.cli(&["HGET", "{posthaste}:templates:acme", "w"]).contains("\"format\":\"text\""));
+}
+
+/// What `scripts/cluster` prints for a shell works in that shell: nothing in it was put in too early, or is left open.
+#[test]
+fn the_watch_command_of_the_cluster_looks_at_both_nodes() {
+    let script = read("scripts/cluster");
+    let (_, printed) = script.split_once("cat << END\n").expect("what is printed");
+    let (printed, _) = printed.split_once("\nEND\n").expect("its end");
+    let home = home();
+    let (_node, address) = serve(&home, &[]);
+    let setting = "declare -A url=([one]=ONE [two]=TWO [ingest]=I [receiver]=R) pid=([one]=1 [two]=2 [redis]=3 [ingest]=4 \
+                   [receiver]=5); redis_port=1 event=e work=w store=s program=p minutes=1";
+    let print = format!("set -eu\n{setting}\ncat << END\n{printed}\nEND\n");
+    let told = run(Command::new("bash").args(["-c", &print]).current_dir(home.path()));
+    let watch = told.lines().find_map(|line| line.trim_start().strip_prefix("watch -n1 ")).expect("a watch command");
+    // What `watch` does: it hands its words to a shell, once here.
+    let command = format!("watch() {{ sh -c \"$*\"; }}\nwatch {watch}");
+    let command = command.replace("ONE", &address).replace("TWO", &address);
+    let seen = run(Command::new("bash").args(["-ec", &command]));
+    for metric in [
+        "posthaste_attempts_in_flight 0",
+        "posthaste_queue_depth 0",
+        "posthaste_attempts_total{outcome=\"delivered\"} 0",
+    ] {
+        assert_eq!(seen.lines().filter(|line| *line == metric).count(), 2, "{metric} of both nodes in\n{seen}");
+    }
 }
 
 #[test]
 fn commands_are_found_whole() {
-    let text =
-        "Text\n\n    curl a \\\n      -d '{\"x\":\n           1}'\n    curl b   # c\n    posthaste serve\n\ncurl no\n";
-    assert_eq!(curls(text), ["curl a \\\n  -d '{\"x\":\n       1}'", "curl b   # c"]);
+    let text = "Text\n\n    curl a \\\n      -d '{\"x\":\n           1}'\n    curl b   # c\n    A_B=1 x serve\n    {\"a\": 1}\n\n\
+                curl no\n```sh\nposthaste check\nnot a command\n```\n```json\nexport\n```\n";
+    let expected = ["curl a \\\n  -d '{\"x\":\n       1}'", "curl b   # c", "A_B=1 x serve", "posthaste check"];
+    assert_eq!(commands(text), expected);
 }

@@ -4,6 +4,7 @@
 mod commands;
 mod metrics;
 mod problems;
+mod tags;
 
 use std::path::Path;
 
