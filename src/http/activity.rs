@@ -13,12 +13,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::stream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::auth::{Want, authorize};
 use super::call::Call;
-use super::openapi::operation::{Operation, Shape, name_schema};
+use super::openapi::operation::{Operation, Shape};
+use super::openapi::terms::name_schema;
 use super::problem::Problem;
 use super::state::AppState;
 use crate::model::id::{AccountId, TriggerId};
@@ -83,13 +84,20 @@ pub(super) fn calls() -> Vec<Call> {
             Operation::new("watch_activity", "activity", summary)
                 .parameter("query", "account", "Only firings of this account", name_schema())
                 .parameter("query", "trigger", "Only firings of triggers with this id", name_schema())
-                .parameter("query", "outcome", outcomes, json!({"type": "string"}))
+                .parameter("query", "outcome", outcomes, outcomes_schema())
                 .content(200, "An endless stream", "text/event-stream", json!({"type": "string"}))
                 .shape(Shape::of::<Line<'_>>())
                 .problem(400, "The query can't be read")
                 .problem(429, "The limit of watching clients is reached")
         },
     )]
+}
+
+/// Words with commas between them.
+fn outcomes_schema() -> Value {
+    let words: Vec<&str> = ActivityFilter::words().collect();
+    let word = format!(" *({})? *", words.join("|"));
+    json!({"type": "string", "pattern": format!("^{word}(,{word})*$")})
 }
 
 async fn activity(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {

@@ -9,11 +9,12 @@ use serde_json::{Map, Value, json};
 
 use super::openapi::operation::Operation;
 use super::problem::Problem;
+use crate::model::id::NAME_BYTES_MAX;
 
 /// Records of a page by default.
 const LIMIT_DEFAULT: usize = 100;
 /// The most records of a page.
-const LIMIT_MAX: usize = 1_000;
+pub(super) const LIMIT_MAX: usize = 1_000;
 
 /// The query of a list.
 #[derive(Debug, Deserialize)]
@@ -34,8 +35,18 @@ pub(super) fn paging(request: &HttpRequest) -> Result<(Option<String>, usize), P
 /// The id that a cursor contains.
 pub(super) fn read_cursor(cursor: &str) -> Result<String, Problem> {
     let decoded = BASE64.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let decoded = decoded.filter(|id| id.is_ascii() && id.len() <= NAME_BYTES_MAX);
     let detail = "`cursor` is the one that the previous page returned";
     decoded.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "bad_cursor", detail))
+}
+
+/// What a cursor is: the base64 of an id, and so of ASCII. The first bit of each byte is zero, and so are those that no
+/// byte has.
+pub(super) fn cursor_schema() -> Value {
+    let (first, second, third) = ("[A-Za-f]", "[A-HQ-Xg-nw-z0-3]", "[ABEFIJMNQRUVYZcdghklopstwx014589]");
+    let whole = format!("{first}{second}{third}[A-Za-z0-9_-]");
+    let pattern = format!("^({whole})*({first}[AQgw]|{first}{second}[AEIMQUYcgkosw048])?$");
+    json!({"type": "string", "pattern": pattern, "maxLength": (NAME_BYTES_MAX * 4).div_ceil(3)})
 }
 
 /// The cursor for the records after an id.
@@ -67,16 +78,32 @@ pub(super) fn page(items: Vec<Value>, next: Option<String>) -> Value {
 
 /// Adds the parameters of a list to its description.
 pub(super) fn paged(operation: Operation) -> Operation {
-    limited(operation).parameter(
-        "query",
-        "cursor",
-        "The cursor that the previous page returned",
-        json!({"type": "string"}),
-    )
+    limited(operation).parameter("query", "cursor", "The cursor that the previous page returned", cursor_schema())
 }
 
 /// Adds the parameter `limit` to a description.
 pub(super) fn limited(operation: Operation) -> Operation {
     let limit = json!({"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT});
     operation.parameter("query", "limit", "How many records a page holds", limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pattern() -> impl Strategy<Value = String> {
+        let schema = cursor_schema();
+        let pattern = schema["pattern"].as_str().expect("a pattern").trim_matches(['^', '$']);
+        proptest::string::string_regex(pattern).expect("a pattern")
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_documents_say_is_a_cursor_is_one(cursor in pattern(), id in "[!-~]{0,40}") {
+            prop_assert_eq!(read_cursor(&cursor).is_ok(), cursor.len() <= 171, "{}", cursor);
+            prop_assert_eq!(read_cursor(&super::cursor(&id)).ok(), Some(id));
+        }
+    }
 }

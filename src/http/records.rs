@@ -116,6 +116,7 @@ trait Described: Resource {
             .header(&[201], "Location", "Its path")
             .problem(409, "Its stored template can't be read, or the account has reached a quota")
             .problem(412, "Its entity tag differs")
+            .header(&[412], "ETag", "The current entity tag")
             .problem(422, "The document has mistakes; `errors` or `diagnostics` names each")
     }
 
@@ -126,6 +127,7 @@ trait Described: Resource {
             .problem(404, "It does not exist")
             .problem(409, Self::KEPT)
             .problem(412, "Its entity tag differs")
+            .header(&[412], "ETag", "The current entity tag")
     }
 }
 
@@ -240,7 +242,13 @@ async fn replace<T: Resource>(
 
 fn object<T: Resource>(document: Value) -> Result<Map<String, Value>, Problem> {
     match document {
-        Value::Object(members) => Ok(members),
+        Value::Object(mut members) => {
+            // `null` is left out, as for other members.
+            if members.get("id").is_some_and(Value::is_null) {
+                members.shift_remove("id");
+            }
+            Ok(members)
+        }
         other => {
             let detail = format!("a {} must be a JSON object, not {}", T::NAME, crate::json::kind(&other));
             Err(Problem::invalid(T::INVALID, T::NAME, vec![FieldError::new("", "wrong_type", detail)]))

@@ -14,7 +14,7 @@ use super::openapi::operation::{Operation, Shape};
 use super::problem::Problem;
 use super::state::AppState;
 use super::{body, path, precondition};
-use crate::json::kind;
+use crate::json::{kind, whole_number};
 use crate::model::field::{FieldError, Fields};
 use crate::model::secret::{SECRETS_MAX, Secret};
 use crate::model::trigger::Trigger;
@@ -22,7 +22,7 @@ use crate::store::{Precondition, StoreError};
 
 /// How long the other secrets stay valid by default, and at most: a day and a week.
 const GRACE_S: u64 = 86_400;
-const GRACE_S_MAX: u64 = 604_800;
+pub(super) const GRACE_S_MAX: u64 = 604_800;
 /// How often a rotation is tried if others change the same trigger at the same time.
 const WRITES_MAX: u32 = 8;
 
@@ -58,6 +58,7 @@ fn described() -> Operation {
         .problem(404, "The trigger does not exist")
         .problem(409, "Too many secrets are valid, or the stored trigger can't be read")
         .problem(412, "The trigger's entity tag differs")
+        .header(&[412], "ETag", "The current entity tag")
         .problem(422, "The document has mistakes")
 }
 
@@ -122,7 +123,7 @@ fn grace(document: Option<Value>) -> Result<SignedDuration, Vec<FieldError>> {
     let seconds = match fields.take("grace_s") {
         None => Some(GRACE_S),
         Some(value) => {
-            let seconds = value.as_u64().filter(|seconds| *seconds <= GRACE_S_MAX);
+            let seconds = whole_number(&value).filter(|seconds| *seconds <= GRACE_S_MAX);
             if seconds.is_none() {
                 let given = if value.is_number() { value.to_string() } else { kind(&value).to_owned() };
                 let detail = format!("`grace_s` must be a whole number from 0 to {GRACE_S_MAX}, not {given}");

@@ -128,7 +128,9 @@ fn read(mut document: Value) -> Result<Question, Vec<FieldError>> {
         rest.extend(["event", "data"].into_iter().filter_map(|name| members.shift_remove_entry(name)));
         // What a PUT answers can be sent as it is.
         members.shift_remove("warnings");
-        members.entry("id").or_insert("check".into());
+        if members.get("id").is_none_or(Value::is_null) {
+            members.insert("id".into(), "check".into());
+        }
     }
     let template = Template::from_json(document);
     let mut fields = Fields::new(Value::Object(rest), "a template to check")?;

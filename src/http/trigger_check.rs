@@ -100,7 +100,9 @@ async fn check(
     };
     members.shift_remove("warnings");
     errors.extend(Trigger::over_quota(&members, &state));
-    members.entry("id").or_insert_with(|| ID.into());
+    if members.get("id").is_none_or(Value::is_null) {
+        members.insert("id".into(), ID.into());
+    }
     let headers = members.get("headers").and_then(Value::as_object).cloned().unwrap_or_default();
     let trigger = match read(&account, members, &state).await? {
         Ok(trigger) => trigger,

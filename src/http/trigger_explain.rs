@@ -13,7 +13,7 @@ use super::openapi::operation::{Operation, Shape};
 use super::problem::Problem;
 use super::state::AppState;
 use super::{body, paging, path};
-use crate::json::{Document, kind};
+use crate::json::{Document, kind, whole_number};
 use crate::live::{Index, LiveTrigger};
 use crate::matching::{FilterLimits, Steps, Subject, TooCostly};
 use crate::model::event::EventType;
@@ -242,14 +242,13 @@ fn read(document: Value) -> Result<Question, Problem> {
     };
     let limit = match fields.take("limit") {
         None => LIMIT_DEFAULT,
-        Some(given) => {
-            given.as_u64().and_then(|n| usize::try_from(n).ok()).filter(|n| (1..=LIMIT_MAX).contains(n)).unwrap_or_else(
-                || {
-                    fields.refuse("/limit", "bad_limit", format!("`limit` must be a number from 1 to {LIMIT_MAX}"));
-                    LIMIT_DEFAULT
-                },
-            )
-        }
+        Some(given) => whole_number(&given)
+            .and_then(|n| usize::try_from(n).ok())
+            .filter(|n| (1..=LIMIT_MAX).contains(n))
+            .unwrap_or_else(|| {
+                fields.refuse("/limit", "bad_limit", format!("`limit` must be a number from 1 to {LIMIT_MAX}"));
+                LIMIT_DEFAULT
+            }),
     };
     let cursor = fields.text("cursor");
     let question = event_type.map(|event_type| Question { event_type, data: data.into(), triggers, limit, cursor });

@@ -208,6 +208,14 @@ pub fn read_value(bytes: &[u8]) -> Result<Value, Malformed> {
     })
 }
 
+/// A whole number that is not negative. JSON has one kind of numbers, so `5.0` is one as well, as JSON Schema says.
+pub fn whole_number(value: &Value) -> Option<u64> {
+    /// Beyond it, numbers of 64 bits with a fraction leave out some.
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    let rounded = || value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=EXACT_MAX).contains(number));
+    value.as_u64().or_else(|| rounded().map(|number| number as u64))
+}
+
 fn small(number: usize) -> u32 {
     u32::try_from(number).expect("a text's length was checked, and nothing in it is more than that")
 }

@@ -11,6 +11,17 @@ use crate::model::id::AccountId;
 
 /// The longest event type, in bytes.
 pub const EVENT_TYPE_BYTES_MAX: usize = 255;
+/// One word of an event type, as a regular expression: what [`EventType::new`] allows.
+macro_rules! word {
+    () => {
+        r#"[^.*"'\\\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+"#
+    };
+}
+
+/// What an event type is, as a regular expression for the documents of the interface.
+pub const EVENT_TYPE_PATTERN: &str = concat!("^", word!(), r"(\.", word!(), ")*$");
+/// The same for an [`EventPattern`].
+pub const EVENT_PATTERN_PATTERN: &str = concat!(r"^(\*|", word!(), r"(\.", word!(), r")*(\.\*)?)$");
 /// The longest event id, in bytes.
 pub const EVENT_ID_BYTES_MAX: usize = 256;
 
@@ -178,6 +189,25 @@ mod tests {
         }
         assert!(EventType::new(&"a".repeat(255)).is_ok());
         assert!(EventType::new(&"a".repeat(256)).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_the_documents_say_is_a_type_is_one(
+            own in proptest::string::string_regex(EVENT_TYPE_PATTERN.trim_matches(['^', '$'])).expect("a pattern"),
+            pattern in proptest::string::string_regex(EVENT_PATTERN_PATTERN.trim_matches(['^', '$'])).expect("a pattern"),
+            any in "\\PC{0,4}[.*\"' \u{85}\u{a0}\u{3000}]?\\PC{0,4}",
+        ) {
+            let fits = |text: &str| text.len() <= EVENT_TYPE_BYTES_MAX;
+            proptest::prop_assert_eq!(EventType::new(&own).is_ok(), fits(&own), "{}", own);
+            proptest::prop_assert_eq!(EventPattern::new(&pattern).is_ok(), fits(pattern.trim_end_matches(".*")), "{}", pattern);
+            // A character is a word where the pattern's class has it.
+            for c in any.chars().filter(|c| !matches!(c, '.')) {
+                let excluded = c <= '\u{20}' || matches!(c, '*' | '"' | '\'' | '\\' | '\u{7f}'..='\u{a0}' | '\u{1680}'
+                    | '\u{2000}'..='\u{200a}' | '\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}');
+                proptest::prop_assert_eq!(EventType::new(&c.to_string()).is_err(), excluded, "{:?}", c);
+            }
+        }
     }
 
     #[test]

@@ -8,6 +8,11 @@ pub const HEADERS_MAX: usize = 32;
 /// The most bytes of the names and values of one trigger's headers: common servers accept 8 kB in total.
 pub const HEADERS_BYTES_MAX: usize = 8_192;
 
+/// What a header's name is, as a regular expression for the documents of the interface (RFC 9110, section 5.6.2).
+pub const HEADER_NAME_PATTERN: &str = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$";
+/// The same for its value.
+pub const HEADER_VALUE_PATTERN: &str = "^[\\t -~]*$";
+
 /// Headers that only Posthaste sets: they frame the request, or carry information of Posthaste.
 const OWN: [&str; 16] = [
     "connection",

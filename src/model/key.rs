@@ -32,6 +32,9 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// The words of all scopes.
+    pub const WORDS: [&'static str; 3] = ["operator", "producer", "account"];
+
     /// The scope's word in interfaces.
     pub fn as_str(&self) -> &'static str {
         match self {

@@ -7,6 +7,9 @@ pub struct MediaType<'a> {
     parameters: &'a str,
 }
 
+/// What a template's content type is, as a regular expression for the documents of the interface.
+pub const MEDIA_TYPE_PATTERN: &str = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+/[!#$%&'*+.^_`|~0-9A-Za-z-]+ *(;[ -~]*)?$";
+
 impl<'a> MediaType<'a> {
     /// Reads a media type; `None` if it is malformed.
     pub fn parse(text: &'a str) -> Option<Self> {

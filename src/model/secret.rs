@@ -13,6 +13,13 @@ pub const SECRETS_MAX: usize = 8;
 
 /// The prefix of every secret.
 const PREFIX: &str = "whsec_";
+/// What a secret is, as a regular expression for the documents of the interface: the base64 of 24 to 64 bytes.
+pub const SECRET_PATTERN: &str = concat!(
+    "^whsec_([A-Za-z0-9+/]{4}){8,20}",
+    "([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|[A-Za-z0-9+/]{4}([A-Za-z0-9+/][AQgw]==)?)?$"
+);
+/// The same for its name.
+pub const SECRET_ID_PATTERN: &str = "^sec_[0-9a-f]{16}$";
 /// The random bytes of a generated secret.
 const RANDOM_BYTES: usize = 32;
 

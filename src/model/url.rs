@@ -10,6 +10,8 @@ use super::destination::Destination;
 
 /// The longest URL, in bytes: what common servers accept in a request line, with room to spare.
 pub const URL_BYTES_MAX: usize = 2_048;
+/// How each begins, as a regular expression for the documents of the interface.
+pub const URL_PATTERN: &str = "^[Hh][Tt][Tt][Pp][Ss]?://";
 
 /// A URL that a request can be sent to.
 #[derive(Debug, Clone)]

@@ -2,7 +2,9 @@
 //! schemas that it refers to.
 
 pub(super) mod operation;
+mod rules;
 pub(super) mod shapes;
+pub(super) mod terms;
 
 use serde_json::{Map, Value, json};
 
@@ -31,6 +33,9 @@ pub(super) fn document(calls: Vec<Described>, allow: impl Fn(&str) -> String) ->
         let item = paths.entry(path).or_insert_with(|| json!({}));
         item[method] = described;
     }
+    let mut schemas = serde_json::to_value(schemas).expect("schemas are JSON");
+    rules::flatten(&mut schemas);
+    rules::apply(&mut schemas);
     json!({
         "openapi": "3.1.0",
         "info": {

@@ -7,8 +7,7 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::model::event::EVENT_TYPE_BYTES_MAX;
-use crate::model::id::{NAME_BYTES_MAX, NAME_PATTERN};
+use super::terms::{event_type_schema, name_schema};
 
 /// The schemas that the document's references name.
 pub(in crate::http) type Schemas = BTreeMap<String, RefOr<Schema>>;
@@ -175,6 +174,7 @@ impl Operation {
             (keyed, 401, "The key is missing or unknown"),
             (keyed && !path.starts_with("/v1/dictionary"), 403, "The key's scope does not allow this"),
             (has_body, 408, "The body did not arrive in time"),
+            (true, 431, "The request line and the headers are too large"),
             (has_body, 413, "The body is too large; nothing was done"),
             (has_body, 415, "The content type is not supported"),
             (has_body, 422, "The document has mistakes; `errors` names each"),
@@ -197,17 +197,12 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     names.map(|name| {
         let (what, schema) = match name {
-            "event" => ("The event type", json!({"type": "string", "minLength": 1, "maxLength": EVENT_TYPE_BYTES_MAX})),
+            "event" => ("The event type", event_type_schema()),
             "account" => ("The account", name_schema()),
             _ => ("Its id", name_schema()),
         };
         json!({"name": name, "in": "path", "required": true, "description": what, "schema": schema})
     })
-}
-
-/// The schema of accounts and ids.
-pub(in crate::http) fn name_schema() -> Value {
-    json!({"type": "string", "pattern": NAME_PATTERN, "minLength": 1, "maxLength": NAME_BYTES_MAX})
 }
 
 /// A response with a problem document.

@@ -49,6 +49,8 @@ pub(in crate::http) struct CloudEventDocument {
     time: Option<String>,
     /// An extension attribute: whose triggers it may fire.
     account: Option<String>,
+    /// What it is about, in its source.
+    subject: Option<String>,
     /// Of `data` and `data_base64`; JSON.
     datacontenttype: Option<String>,
     /// What is known of it.
@@ -101,32 +103,9 @@ pub(in crate::http) struct TriggerDocument {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it only describes; the reading is `Trigger::from_json`")]
 pub(in crate::http) struct TriggerQuestion {
-    /// Its name in the account; the path's in a PUT, made in a POST without one.
-    id: Option<String>,
-    /// What people call it.
-    name: Option<String>,
-    /// One type (`guest.created`), all below a word (`guest.*`), or all (`*`).
-    #[schema(example = "guest.created")]
-    event: String,
-    /// A filter in the pattern language of Amazon EventBridge, over the event's data.
-    #[schema(value_type = Option<Object>)]
-    r#where: Option<Value>,
-    /// The id of a template of the same account.
-    template: String,
-    /// Where to.
-    #[schema(example = "https://example.com/hook")]
-    url: String,
-    /// Headers to send. Values are written and never read: a response has `null` in their place, and sent back
-    /// it keeps the value that is saved, as long as the destination stays the same.
-    headers: Option<BTreeMap<String, Option<String>>>,
-    /// `whsec_…`; short for one entry of `secrets` without an end. Written, never read; `null` takes all
-    /// secrets away that are not sent.
-    #[schema(write_only)]
-    secret: Option<String>,
-    /// Each signs what is sent until it ends. Left out, those that are saved stay.
-    secrets: Option<Vec<SecretDocument>>,
-    /// A disabled trigger never fires. True where it is left out.
-    enabled: Option<bool>,
+    /// The trigger.
+    #[serde(flatten)]
+    trigger: TriggerDocument,
     /// The data of an event; the dictionary's examples where they are left out.
     #[schema(value_type = Option<Object>)]
     data: Option<Value>,
@@ -143,7 +122,7 @@ pub(in crate::http) struct SecretDocument {
     #[schema(write_only)]
     key: Option<String>,
     /// When it ends, RFC 3339; left out: never.
-    #[schema(example = "2030-01-31T12:00:00Z")]
+    #[schema(format = DateTime, example = "2030-01-31T12:00:00Z")]
     until: Option<String>,
 }
 
@@ -219,16 +198,9 @@ pub(in crate::http) struct KeyDocument {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it only describes")]
 pub(in crate::http) struct ShownKey {
-    /// Its public name.
-    id: String,
-    /// What people call it.
-    name: String,
-    /// What it opens.
-    scope: String,
-    /// Of which account.
-    account: Option<String>,
-    /// When it was made, RFC 3339.
-    created: String,
+    /// The key without its text.
+    #[serde(flatten)]
+    described: KeyDocument,
     /// The key: `Authorization: Bearer …`.
     key: String,
 }
@@ -247,16 +219,9 @@ pub(in crate::http) struct KeyList {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it only describes; the reading is in `template_check`")]
 pub(in crate::http) struct TemplateQuestion {
-    /// The name of a saved template, which may be sent as it is.
-    id: Option<String>,
-    /// What people call it.
-    name: Option<String>,
-    /// The body's shape.
-    format: Format,
-    /// The body.
-    body: String,
-    /// The `content-type` that it is sent as, in place of the format's.
-    content_type: Option<String>,
+    /// The template.
+    #[serde(flatten)]
+    template: TemplateDocument,
     /// The events it is for; paths they don't carry are pointed out.
     event: Option<String>,
     /// Data for the preview; the dictionary's examples where it is left out.

@@ -31,7 +31,7 @@ pub(super) fn structured(batch: &mut BatchReader<'_>, document: Document) -> Res
         return Err(("wrong_type", format!("a CloudEvent must be a JSON object, not {}", document.root().kind())));
     };
     let json = text("datacontenttype", object.get("datacontenttype"))?.is_none_or(is_json);
-    let apart = match (object.get("data"), object.get("data_base64")) {
+    let apart = match (object.get("data"), object.get("data_base64").filter(|encoded| *encoded != Json::Null)) {
         (Some(_), Some(_)) => {
             return Err(("bad_data", "a CloudEvent has `data` or `data_base64`, not both".into()));
         }

@@ -11,7 +11,7 @@ use crate::json::Parsed;
 pub(super) static CLOUD_EVENT_BATCH: Encoding = Encoding {
     media_types: &["application/cloudevents-batch+json"],
     reads_headers: false,
-    schema: || Some(json!({"type": "array", "items": event_schema()})),
+    schema: || Some(json!({"type": "array", "items": event_schema(), "minItems": 1})),
     read: |batch, source| {
         let Parsed::Many(items) = parse_each(&source.body)? else {
             return Err(Refusal::Malformed("a batch of CloudEvents must be a JSON array".to_owned()));

@@ -13,7 +13,7 @@ use crate::model::id::new_event_id;
 pub(super) static JSON: Encoding = Encoding {
     media_types: &["application/json"],
     reads_headers: false,
-    schema: || Some(json!({"oneOf": [event_schema(), {"type": "array", "items": event_schema()}]})),
+    schema: || Some(json!({"oneOf": [event_schema(), {"type": "array", "items": event_schema(), "minItems": 1}]})),
     read: |batch, source| {
         match parse_each(&source.body)? {
             Parsed::Many(items) => items.into_iter().for_each(|item| batch.add_read(event, item)),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::json::kind;
+use crate::json::{kind, whole_number};
 use crate::matching::Pattern;
 use crate::model::field::Fields;
 use crate::model::headers::header;
@@ -170,7 +170,7 @@ fn list(secrets: &[Secret], name: &str, text: fn(&Secret) -> String) -> Value {
 /// Reads `rate_per_s`.
 pub(super) fn read_rate(fields: &mut Fields) -> Option<NonZeroU32> {
     let value = fields.take("rate_per_s")?;
-    let rate = value.as_u64().and_then(|rate| u32::try_from(rate).ok()).and_then(NonZeroU32::new);
+    let rate = whole_number(&value).and_then(|rate| u32::try_from(rate).ok()).and_then(NonZeroU32::new);
     if rate.is_none() {
         let detail = "`rate_per_s` must be a whole number from 1 to 4294967295; leave it out for no limit";
         fields.refuse("/rate_per_s", "bad_rate", detail);

@@ -29,12 +29,16 @@ pub struct ActivityFilter {
 pub struct FilterError(String);
 
 impl ActivityFilter {
+    /// All words that [`Self::with_outcomes`] knows.
+    pub fn words() -> impl Iterator<Item = &'static str> {
+        let reasons = Dropped::ALL.into_iter().map(Dropped::as_str);
+        Outcome::ALL.into_iter().map(Outcome::as_str).chain(reasons).chain([FAILED, DROPPED])
+    }
+
     /// Selects ends with these words: outcomes and reasons, `dropped` and `failed`, separated by commas.
     pub fn with_outcomes(mut self, words: &str) -> Result<Self, FilterError> {
         for word in words.split(',').map(str::trim).filter(|word| !word.is_empty()) {
-            let outcome = Outcome::named(word).map(Outcome::as_str);
-            let known = outcome.or_else(|| Dropped::named(word).map(Dropped::as_str));
-            let known = known.or_else(|| [FAILED, DROPPED].into_iter().find(|own| *own == word));
+            let known = Self::words().find(|own| *own == word);
             let known = known.ok_or_else(|| FilterError(word.chars().take(80).collect()))?;
             if !self.outcomes.contains(&known) {
                 self.outcomes.push(known);

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use awc::http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::Node;
+use crate::support::{Node, json_template};
 
-const METHODS: [&str; 7] = ["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"];
+const METHODS: [&str; 8] = ["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "TRACE"];
 
 fn document() -> &'static Value {
     posthaste::http::openapi_document()
@@ -109,5 +109,101 @@ async fn head_is_get_without_the_body() {
         let (get, head) = (node.get(path).await, node.call(Method::HEAD, path, &[], "").await);
         assert_eq!((head.status, head.body.len()), (get.status, 0), "{path}");
         assert_eq!(head.header("content-length"), get.body.len().to_string(), "{path}");
+    }
+}
+
+/// A member that its reader bounds says so, whichever document it is in.
+#[test]
+fn documents_say_what_their_readers_require() {
+    let schemas = &document()["components"]["schemas"];
+    for (pointer, expected) in [
+        ("/NewKey/properties/scope/enum", json!(["operator", "producer", "account"])),
+        ("/TriggerDocument/properties/template/maxLength", json!(128)),
+        ("/TriggerQuestion/properties/template/maxLength", json!(128)),
+        ("/TriggerDocument/properties/headers/maxProperties", json!(32)),
+        ("/TriggerDocument/properties/warnings/readOnly", json!(true)),
+        ("/TriggerQuestion/properties/rate_per_s/minimum", json!(1)),
+        ("/TriggerQuestion/additionalProperties", json!(false)),
+        ("/TemplateQuestion/required", json!(["format", "body"])),
+        ("/ShownKey/required", json!(["id", "name", "scope", "created", "key"])),
+        ("/ExplainQuestion/properties/limit/maximum", json!(1_000)),
+        ("/RotationDocument/properties/grace_s/maximum", json!(604_800)),
+        ("/CloudEventDocument/properties/specversion/const", json!("1.0")),
+        ("/Preset/properties/format/enum", json!(["json", "xml", "form", "text"])),
+    ] {
+        assert_eq!(schemas.pointer(pointer), Some(&expected), "{pointer}");
+    }
+    for name in ["event", "id", "template", "url", "secret"] {
+        let pattern = &schemas["TriggerDocument"]["properties"][name]["pattern"];
+        assert!(pattern.is_string(), "{name}");
+        assert_eq!(pattern, &schemas["TriggerQuestion"]["properties"][name]["pattern"], "{name}");
+    }
+    for (path, method, call) in calls() {
+        let parameters = call["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
+        for limit in parameters.iter().filter(|parameter| parameter["name"] == "limit") {
+            let schema = &limit["schema"];
+            assert_eq!((&schema["minimum"], &schema["maximum"]), (&json!(1), &json!(1_000)), "{method} {path}");
+        }
+        assert!(call["responses"]["405"]["headers"]["Allow"].is_object(), "{method} {path}");
+        for status in ["429", "503"] {
+            let response = &call["responses"][status];
+            assert!(response.is_null() || response["headers"]["Retry-After"].is_object(), "{method} {path} {status}");
+        }
+        assert!(call["responses"]["431"].is_object(), "{method} {path}");
+    }
+}
+
+#[actix_rt::test]
+async fn what_a_write_answers_can_be_written_again() {
+    let node = Node::start(&[]).await;
+    let (template, trigger) = ("/v1/accounts/acme/templates/w", "/v1/accounts/acme/triggers/t");
+    let document = json!({"id": null, "format": "text", "body": "{{event.tpye}}"});
+    let trigger_document = json!({"id": null, "event": "guest.created", "template": "w", "url": "https://example.com/",
+        "headers": {"x-token": "a"}, "secret": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz", "rate_per_s": 5});
+    for (path, document) in [(template, document), (trigger, trigger_document)] {
+        let written = node.put(path, &document).await;
+        assert_eq!(written.status, 201, "{path}: {}", written.json());
+        assert!(written.json()["warnings"].is_array(), "{path}: {}", written.json());
+        let again = node.put(path, &written.json()).await;
+        assert_eq!((again.status, again.json()), (200, written.json()), "{path}");
+        let collection = path.rsplit_once('/').expect("a path").0;
+        let checked = node.post(&format!("{collection}/check"), &written.json()).await;
+        assert_eq!((checked.status, &checked.json()["ok"]), (200, &json!(true)), "{path}: {}", checked.json());
+        // Without an id one is made, and `null` is none.
+        let mut unnamed = node.get(path).await.json();
+        for (name, value) in unnamed.as_object_mut().into_iter().flatten() {
+            if ["id", "secrets", "headers"].contains(&name.as_str()) {
+                *value = Value::Null;
+            }
+        }
+        let made = node.post(collection, &unnamed).await;
+        assert_eq!(made.status, 201, "{path}: {}", made.json());
+        let place = made.header("location");
+        assert_eq!(node.get(&place).await.json()["id"], made.json()["id"], "{place}");
+    }
+}
+
+/// `If-Match` asks for a record and `If-None-Match: *` for none, so both are never so.
+#[actix_rt::test]
+async fn preconditions_that_exclude_each_other_fail() {
+    let node = Node::start(&[]).await;
+    let headers = [("content-type", "application/json"), ("if-match", "*"), ("if-none-match", "*")];
+    for _ in 0..2 {
+        let body = json_template().to_string();
+        let reply = node.call(Method::PUT, "/v1/accounts/a/templates/t", &headers, body).await;
+        assert_eq!(reply.problem(), (412, "precondition_failed".into()));
+        node.put("/v1/accounts/a/templates/t", &json_template()).await;
+    }
+}
+
+#[actix_rt::test]
+async fn a_head_that_is_too_large_has_a_problem_document() {
+    let node = Node::start(&[]).await;
+    let long = format!("/v1/dictionary/{}", "x".repeat(40_000));
+    for (path, headers) in [(long.as_str(), vec![]), ("/v1/dictionary", vec![("x-long", "y".repeat(40_000))])] {
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let reply = node.call(Method::GET, path, &headers, "").await;
+        assert_eq!(reply.problem(), (431, "head_too_large".into()));
+        assert_eq!(reply.header("content-type"), "application/problem+json");
     }
 }
