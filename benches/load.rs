@@ -6,6 +6,8 @@
 //! `refused` (429), deliveries that `arrived`, and percentiles of the time from the last byte of a request to the first
 //! byte of its delivery, in microseconds.
 
+#![expect(clippy::print_stdout, reason = "the result is read from the standard output")]
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
