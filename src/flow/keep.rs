@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::fairness::Taken;
 use super::refusal::Refusal;
 
 /// The journal of a node, as its threads use it.
@@ -76,6 +77,8 @@ pub struct KeepEvent {
 pub struct Kept {
     entry: Option<Arc<dyn KeptEntry>>,
     index: u32,
+    /// Released when the attempt begins, or with this.
+    held: Option<Taken>,
 }
 
 /// The journal's own representation of an event.
@@ -90,7 +93,13 @@ pub trait KeptEntry: fmt::Debug + Any + Send + Sync {
 impl Kept {
     /// A firing of an entry.
     pub fn new(entry: Arc<dyn KeptEntry>, index: u32) -> Self {
-        Self { entry: Some(entry), index }
+        Self { entry: Some(entry), index, held: None }
+    }
+
+    /// Keeps these units until the attempt begins or the delivery ends without one.
+    pub fn holding(mut self, held: Option<Taken>) -> Self {
+        self.held = held;
+        self
     }
 
     /// Hands the firing to the journal, which is responsible for it from then on.

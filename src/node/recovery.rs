@@ -24,7 +24,8 @@ pub struct Watch {
     pub journal: Option<FeedProgress>,
 }
 
-/// Hands on all of them, on this thread. `/readyz` reports it until the rest only waits for room of its own accounts.
+/// Hands on all of them, on this thread. `/readyz` reports it until the rest only waits for room of its own accounts or
+/// destinations.
 pub(super) fn start(
     recovered: Recovered,
     shared: &Arc<AppState>,
@@ -36,7 +37,15 @@ pub(super) fn start(
     let capacity = shared.config.ingest.events_in_flight_max;
     let pressure = Rc::new(Pressure::new(WAITING_BYTES_MAX));
     let renderer = Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), dispatchers, pressure, capacity);
-    let feed = Feed { live: Arc::clone(&shared.live), gate, metrics, renderer: renderer.start().recipient() };
+    let dispatch = &shared.config.dispatch;
+    let feed = Feed {
+        live: Arc::clone(&shared.live),
+        gate,
+        metrics,
+        renderer: renderer.start().recipient(),
+        queue_max: dispatch.queue_per_destination,
+        queue_bytes_max: dispatch.queue_bytes_per_destination,
+    };
     shared.recovering.store(true, Ordering::SeqCst);
     let shared = Arc::clone(shared);
     let ready = Box::new(move || shared.recovering.store(false, Ordering::SeqCst));

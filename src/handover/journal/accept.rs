@@ -115,16 +115,23 @@ impl<D: Folder> Acceptor<D> {
         let ids = (last.id, id);
         self.lane.push(RecordKind::Fired, true, |body| write_fired(body, ids, std::iter::empty()));
         let written = self.lane.write(now_ms)?;
-        last.list(std::iter::empty(), written.place(0));
         self.written(request, written, true);
         Ok(())
     }
 
     fn written(&self, request: &mut Request<D::File>, written: Written<D::File>, commits: bool) {
         request.ends.retain(|(segment, _)| !Arc::ptr_eq(segment, &written.segment));
+        let last = written.place(written.records.len() - 1);
         request.ends.push((written.segment, written.end));
-        if commits {
-            request.entries.drain(..).for_each(|entry| entry.complete());
+        if !commits {
+            return;
+        }
+        let is_spread = request.ends.len() > 1;
+        for entry in request.entries.drain(..) {
+            if is_spread {
+                entry.depend_on(&last);
+            }
+            entry.complete();
         }
     }
 

@@ -1,10 +1,11 @@
 //! Hands the deliveries that were found at a start to the renderer, like newly matched ones: charged to their accounts,
-//! admitted by the gate, and paced by both. Accounts are fed side by side, each in the order in which its events were
-//! accepted. The node is ready once each account has received all of its deliveries, or as many as it may hold at a
-//! time: a destination that is down must not keep the node from becoming ready for others.
+//! admitted by the gate, and paced by both. Accounts, and the destinations of an account, are fed side by side, each in
+//! the order in which its events were accepted. A destination gets no more at a time than half of its queue holds: what
+//! was kept is not dropped because it comes all at once. The node is ready once each lane has been fed whole or has no
+//! room: a destination that is down must not keep the node from becoming ready for others.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,12 +15,14 @@ use actix::Recipient;
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
+use super::body::Listing;
 use super::folder::read_up_to;
 use super::keeper::join;
-use super::ledger::{Entry, Firing};
+use super::ledger::{Entry, RecordPosition};
 use super::recovery::Found;
 use super::threads::now_ms;
-use crate::flow::account::{Account, Reserved};
+use crate::flow::account::{ACCOUNT_WEIGHT, Account, Reserved};
+use crate::flow::fairness::{Pool, Share, Taken};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{Admission, drop_unsent};
 use crate::flow::keep::Kept;
@@ -35,9 +38,10 @@ use crate::model::id::{AccountId, TriggerId};
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
 
-/// The pause before the next try if an account has no room.
+/// The pause before the next try if a lane has no room; doubled each time up to [`AGAIN_AFTER_MAX`].
 const AGAIN_AFTER: Duration = Duration::from_millis(5);
-/// Entries of an account that are read before other tasks of the thread run.
+const AGAIN_AFTER_MAX: Duration = Duration::from_millis(160);
+/// Entries of a lane that are read before other tasks of the thread run.
 const TURN: usize = 32;
 /// The interval of log lines about the progress.
 const SAID_EVERY: Duration = Duration::from_secs(5);
@@ -63,6 +67,10 @@ pub struct Feed {
     pub metrics: Arc<Metrics>,
     /// Receives them.
     pub renderer: Recipient<FiringsMatched>,
+    /// Deliveries that a destination's queue holds.
+    pub queue_max: usize,
+    /// Bytes of their bodies.
+    pub queue_bytes_max: usize,
 }
 
 struct Feeding {
@@ -74,7 +82,7 @@ struct Feeding {
     progress: Option<FeedProgress>,
 }
 
-/// Held for each account until it has received all of its deliveries or has no room. The last drop reports readiness.
+/// Held for each lane until it has been fed whole or has no room. The last drop reports readiness.
 struct Unready(Option<Box<dyn FnOnce()>>);
 
 impl Drop for Unready {
@@ -96,38 +104,62 @@ impl Recovered {
         self.found.is_empty()
     }
 
-    /// Hands all of them on. Calls `ready` once the remaining ones only wait for room of their own account. Ends early if
-    /// the node stops: the rest stays in the journal.
+    /// Hands all of them on. Calls `ready` once the remaining ones only wait for room of their own account or
+    /// destination. Ends early if the node stops: the rest stays in the journal.
     pub async fn feed(self, feed: Feed, progress: Option<FeedProgress>, ready: Box<dyn FnOnce()>) {
         let all = self.len();
         let (done, said) = (Cell::new(0), Cell::new(Instant::now()));
         let feeding = Feeding { feed, age_max: self.age_max, done, all, said, progress };
         let unready = Rc::new(Unready(Some(ready)));
-        let mut accounts: BTreeMap<Arc<str>, Vec<Arc<Entry<File>>>> = BTreeMap::new();
-        for found in self.found {
-            accounts.entry(found.account).or_default().push(found.entry);
-        }
-        let account = |(name, entries)| feeding.account(name, entries, Rc::clone(&unready));
-        let accounts: Vec<_> = accounts.into_iter().map(account).collect();
+        let lanes = feeding.lanes(self.found, &unready).await;
         drop(unready);
-        join_all(accounts).await;
+        join_all(lanes.into_iter().map(|lane| feeding.lane(lane))).await;
         feeding.say(true);
     }
 }
 
+/// The entries of one account with deliveries for one destination.
+struct FeedLane {
+    id: AccountId,
+    account: Arc<Account>,
+    /// The destination's fingerprint.
+    destination: u64,
+    /// What the account may hold of the destination at a time.
+    share: Share,
+    entries: Vec<Arc<Entry<File>>>,
+    unready: Option<Rc<Unready>>,
+}
+
 impl Feeding {
-    async fn account(&self, name: Arc<str>, entries: Vec<Arc<Entry<File>>>, unready: Rc<Unready>) {
-        let Ok(id) = AccountId::new(&name) else {
-            entries.iter().for_each(|entry| self.unreadable(entry));
-            return;
-        };
-        let (account, mut unready) = (self.feed.gate.account(&id), Some(unready));
-        for (number, entry) in entries.into_iter().enumerate() {
-            let left = entry.left();
-            if self.entry(&id, &account, &entry, &mut unready).await.is_none() {
+    async fn lanes(&self, found: Vec<Found<File>>, unready: &Rc<Unready>) -> Vec<FeedLane> {
+        let mut lanes: BTreeMap<(Arc<str>, u64), FeedLane> = BTreeMap::new();
+        let mut destinations: HashMap<u64, Pool<AccountId>> = HashMap::new();
+        for (number, Found { entry, account, .. }) in found.into_iter().enumerate() {
+            let (Ok(id), Some(own)) = (AccountId::new(&account), destinations_of(&entry)) else {
+                self.unreadable(&entry);
+                continue;
+            };
+            for destination in own {
+                let lane = lanes.entry((Arc::clone(&account), destination)).or_insert_with(|| {
+                    let pool = || Pool::new((self.feed.queue_max / 2).max(1), ACCOUNT_WEIGHT);
+                    let share = destinations.entry(destination).or_insert_with(pool).share(&id);
+                    let (id, account) = (id.clone(), self.feed.gate.account(&id));
+                    FeedLane { id, account, destination, share, entries: Vec::new(), unready: Some(Rc::clone(unready)) }
+                });
+                lane.entries.push(Arc::clone(&entry));
+            }
+            if number % TURN == TURN - 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+        lanes.into_values().collect()
+    }
+
+    async fn lane(&self, mut lane: FeedLane) {
+        for (number, entry) in std::mem::take(&mut lane.entries).into_iter().enumerate() {
+            if self.entry(&mut lane, &entry).await.is_none() {
                 return;
             }
-            self.done.set(self.done.get() + left);
             self.say(false);
             if number % TURN == TURN - 1 {
                 tokio::task::yield_now().await;
@@ -135,41 +167,44 @@ impl Feeding {
         }
     }
 
-    /// Hands the firings of one event on; `None` if the node stops.
-    async fn entry(
-        &self,
-        id: &AccountId,
-        account: &Arc<Account>,
-        entry: &Arc<Entry<File>>,
-        unready: &mut Option<Rc<Unready>>,
-    ) -> Option<()> {
-        let Some(read) = read(entry, id) else {
+    /// Hands on the firings of one event for the lane's destination; `None` if the node stops.
+    async fn entry(&self, lane: &mut FeedLane, entry: &Arc<Entry<File>>) -> Option<()> {
+        let Some(read) = read(entry, lane) else {
             self.unreadable(entry);
             return Some(());
         };
-        let (admission, reserved) = loop {
+        let (firings, mut again_after) = (read.firings.len(), AGAIN_AFTER);
+        let (admission, reserved, mut held) = loop {
             // Checked again after each wait. The entries behind it are younger.
             if read.age() > self.age_max {
-                self.expire(read);
+                self.expire(read, entry);
+                self.count(firings);
                 return Some(());
             }
-            match self.room(account, read.firings.len()) {
+            match self.room(lane, &read) {
                 Ok(room) => break room,
                 Err(Refusal::Stopping) => return None,
-                Err(_) => *unready = None,
+                Err(_) => lane.unready = None,
             }
-            tokio::time::sleep(AGAIN_AFTER).await;
+            tokio::time::sleep(again_after).await;
+            again_after = (again_after * 2).min(AGAIN_AFTER_MAX);
+        };
+        self.count(firings);
+        let units = held.units() / firings.max(1);
+        let kept = |(trigger, index): (TriggerId, u32)| {
+            (trigger, Kept::new(Arc::clone(entry) as _, index).holding(held.split(units)))
         };
         let accepted_at = Instant::now().checked_sub(read.age()).unwrap_or_else(Instant::now);
         let firings = Recovering {
-            account: id.clone(),
+            account: lane.id.clone(),
+            destination: lane.destination,
+            firings: read.firings.into_iter().map(kept).collect::<Vec<_>>().into_iter(),
             event: Arc::new(EventData::of(read.event)),
-            firings: read.firings.into_iter(),
             reserved,
             feed: self.feed.clone(),
         };
         let message = FiringsMatched {
-            account: Arc::clone(account),
+            account: Arc::clone(&lane.account),
             firings: Box::new(firings),
             accepted_at,
             admission: Some(admission),
@@ -178,25 +213,37 @@ impl Feeding {
         self.feed.renderer.try_send(message).ok()
     }
 
-    fn expire(&self, read: Read) {
+    /// Counts firings that are handed on or dropped.
+    fn count(&self, firings: usize) {
+        self.done.set(self.done.get() + firings);
+    }
+
+    fn expire(&self, read: Read, entry: &Arc<Entry<File>>) {
         let event = EventData::of(read.event);
-        for (trigger, _, kept) in read.firings {
-            drop(kept);
+        for (trigger, index) in read.firings {
+            drop(Kept::new(Arc::clone(entry) as _, index));
             let firing = FiringId { event: Arc::clone(&event.identity), trigger };
             drop_unsent(&self.feed.metrics, Dropped::Expired, Some(&firing), None, None);
         }
     }
 
-    /// Admits an event with this number of firings if its account may hold them now.
-    fn room(&self, account: &Arc<Account>, firings: usize) -> Result<(Admission, Reserved), Refusal> {
+    /// Admits the event and its firings if its account may hold them now, and its destination too.
+    fn room(&self, lane: &FeedLane, read: &Read) -> Result<(Admission, Reserved, Taken), Refusal> {
+        let full = || Refusal::Full(Full::Deliveries(1));
+        let firings = read.firings.len();
+        // A delivery counts for more if its event is larger than what a full queue has for each.
+        let bytes_each = (self.feed.queue_bytes_max / self.feed.queue_max.max(1)).max(1);
+        let units = firings * (1 + read.bytes / bytes_each);
+        let alone = || (lane.share.taken() == 0).then(|| lane.share.take_over(units));
+        let held = lane.share.take(units).or_else(alone).ok_or_else(full)?;
         // No one waits for the response; the admission only paces.
         let (reply, _) = oneshot::channel();
         let receipt = Receipt { accepted: 1, rejected: Vec::new(), rejected_more: Default::default() };
-        let admitted = self.feed.gate.admit_again(&[(Arc::clone(account), 1)], Ok(receipt), reply);
+        let admitted = self.feed.gate.admit_again(&[(Arc::clone(&lane.account), 1)], Ok(receipt), reply);
         let admission = Arc::new(admitted.map_err(|(refusal, _)| refusal)?);
-        let mut measured = account.measure();
+        let mut measured = lane.account.measure();
         let reserved = if measured.add(firings) { Some(measured.accept()) } else { measured.pace() };
-        Ok((admission, reserved.ok_or(Refusal::Full(Full::Deliveries(1)))?))
+        Ok((admission, reserved.ok_or_else(full)?, held))
     }
 
     fn unreadable(&self, entry: &Arc<Entry<File>>) {
@@ -222,8 +269,10 @@ impl Feeding {
 struct Read {
     event: Event,
     accepted_ms: u64,
-    /// Each with the fingerprint of its trigger's destination at that time.
-    firings: Vec<(TriggerId, u64, Kept)>,
+    /// Bytes of its data.
+    bytes: usize,
+    /// The triggers, and the index of each firing.
+    firings: Vec<(TriggerId, u32)>,
 }
 
 impl Read {
@@ -233,16 +282,29 @@ impl Read {
     }
 }
 
-fn read(entry: &Arc<Entry<File>>, account: &AccountId) -> Option<Read> {
+/// The records of an entry with unsettled firings.
+fn records(places: &[RecordPosition<File>]) -> Option<Vec<Vec<u8>>> {
+    let read =
+        |place: &RecordPosition<File>| read_up_to(&place.segment.file, u64::from(place.offset), place.bytes).ok();
+    places.iter().map(read).collect()
+}
+
+/// The fingerprints of the destinations of an entry's unsettled firings.
+fn destinations_of(entry: &Entry<File>) -> Option<BTreeSet<u64>> {
     let (places, unsettled) = entry.unsettled()?;
-    let read = |place: &super::ledger::RecordPosition<File>| {
-        read_up_to(&place.segment.file, u64::from(place.offset), place.bytes).ok()
-    };
-    let records: Vec<Vec<u8>> = places.iter().map(read).collect::<Option<_>>()?;
-    let (accepted, listings) = join(&places, &records)?;
+    let records = records(&places)?;
+    let (_, listings) = join(entry.id, &places, &records)?;
+    let listings = listings.into_iter().filter(|listing| unsettled.has(listing.index));
+    Some(listings.map(|listing| listing.destination).collect())
+}
+
+fn read(entry: &Entry<File>, lane: &FeedLane) -> Option<Read> {
+    let (places, unsettled) = entry.unsettled()?;
+    let records = records(&places)?;
+    let (accepted, listings) = join(entry.id, &places, &records)?;
     let kept = accepted.event;
     let event = Event {
-        account: account.clone(),
+        account: lane.id.clone(),
         event_type: EventType::new(kept.event_type).ok()?,
         id: kept.id.into(),
         id_given: kept.id_given,
@@ -252,12 +314,10 @@ fn read(entry: &Arc<Entry<File>>, account: &AccountId) -> Option<Read> {
         attributes: Attributes::from_text(kept.attributes)?,
         data: Document::read(Source::from(kept.data)).ok()?,
     };
-    let mut firings = Vec::new();
-    for listing in listings.into_iter().filter(|listing| unsettled.has(listing.index)) {
-        let (entry, index): Firing<File> = (Arc::clone(entry), listing.index);
-        firings.push((TriggerId::new(listing.trigger).ok()?, listing.destination, Kept::new(entry, index)));
-    }
-    Some(Read { event, accepted_ms: kept.accepted_ms, firings })
+    let is_own = |listing: &Listing<'_>| listing.destination == lane.destination && unsettled.has(listing.index);
+    let firing = |listing: Listing<'_>| Some((TriggerId::new(listing.trigger).ok()?, listing.index));
+    let firings = listings.into_iter().filter(is_own).map(firing).collect::<Option<_>>()?;
+    Some(Read { event, accepted_ms: kept.accepted_ms, bytes: kept.data.len(), firings })
 }
 
 /// The firings of one event, with the current triggers and templates.
@@ -265,7 +325,9 @@ fn read(entry: &Arc<Entry<File>>, account: &AccountId) -> Option<Read> {
 struct Recovering {
     account: AccountId,
     event: Arc<EventData>,
-    firings: std::vec::IntoIter<(TriggerId, u64, Kept)>,
+    /// The fingerprint of the destination that their triggers had.
+    destination: u64,
+    firings: std::vec::IntoIter<(TriggerId, Kept)>,
     reserved: Reserved,
     feed: Feed,
 }
@@ -276,11 +338,11 @@ impl Firings for Recovering {
             return Step::Done;
         }
         let Some(charge) = self.reserved.take_one() else { return Step::Blocked };
-        let Some((trigger, fingerprint, kept)) = self.firings.next() else { return Step::Done };
+        let Some((trigger, kept)) = self.firings.next() else { return Step::Done };
         let index = self.feed.live.index();
         let found = index.trigger(&self.account, &trigger).filter(|found| found.enabled);
         let sends_there = |found: &&Arc<crate::live::LiveTrigger>| {
-            found.target.as_ref().is_ok_and(|target| target.target.destination.fingerprint() == fingerprint)
+            found.target.as_ref().is_ok_and(|target| target.target.destination.fingerprint() == self.destination)
         };
         let Some(live) = found.filter(sends_there) else {
             let firing = FiringId { event: Arc::clone(&self.event.identity), trigger };

@@ -236,7 +236,7 @@ impl<D: Folder> Keeper<D> {
         for place in places {
             records.push(read_up_to(&place.segment.file, u64::from(place.offset), place.bytes)?);
         }
-        let Some((accepted, listings)) = join(places, &records) else { return Ok(false) };
+        let Some((accepted, listings)) = join(entry.id, places, &records) else { return Ok(false) };
         let left = listings.into_iter().filter(|listing| unsettled.has(listing.index));
         self.accepted.push(RecordKind::Accepted, true, |body| {
             write_accepted(body, (entry.id, entry.id), &accepted.event, left);
@@ -249,8 +249,9 @@ fn bytes_of<F>(places: &[RecordPosition<F>]) -> usize {
     places.iter().map(|place| place.bytes).sum()
 }
 
-/// An entry's event, and all firings that its records list.
+/// An entry's event, and all firings that its records list. The record that commits its request may be of another entry.
 pub(super) fn join<'a, F: SegmentFile>(
+    entry: u64,
     places: &[RecordPosition<F>],
     records: &'a [Vec<u8>],
 ) -> Option<(Accepted<'a>, Vec<Listing<'a>>)> {
@@ -260,10 +261,15 @@ pub(super) fn join<'a, F: SegmentFile>(
         match header.kind {
             RecordKind::Accepted => {
                 let mut read = read_accepted(body)?;
-                listings.append(&mut read.firings);
-                accepted = Some(read);
+                if read.entry == entry {
+                    listings.append(&mut read.firings);
+                    accepted = Some(read);
+                }
             }
-            RecordKind::Fired => listings.extend(read_fired(body)?.firings),
+            RecordKind::Fired => {
+                let read = read_fired(body)?;
+                listings.extend(read.firings.into_iter().filter(|_| read.entry == entry));
+            }
             RecordKind::Begun => return None,
         }
     }

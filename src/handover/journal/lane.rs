@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::folder::{Folder, write_all};
+use super::folder::{Folder, SegmentFile as _, write_all};
 use super::format::{BODY_BYTES_MAX, RECORD_HEADER_BYTES, RecordHeader, RecordKind, SEGMENT_HEADER_BYTES, SegmentKind};
 use super::ledger::{RecordPosition, Segment, small};
 use super::registry::Journal;
@@ -108,6 +108,10 @@ impl<D: Folder> Lane<D> {
         }
         if let Err(error) = write_all(&segment.file, &self.buffer, open.at as u64) {
             // The epoch distinguishes a partly written record from those that follow.
+            // A record whose missing bytes are zero, as those of the file are, would be valid: its checksum is erased. The
+            // last one first, so that a crash in between leaves no gap.
+            let erase = |record: &Pending| segment.file.write_at(&[0; 8], (open.at + record.at) as u64);
+            self.records.iter().rev().for_each(|record| drop(erase(record)));
             match open.epoch.checked_add(1) {
                 Some(epoch) if error.kind() == io::ErrorKind::StorageFull => open.epoch = epoch,
                 _ => self.close(),

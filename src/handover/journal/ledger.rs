@@ -237,6 +237,14 @@ impl<F: SegmentFile> Entry<F> {
         state.places.push(place);
     }
 
+    /// Keeps the segment of the record that commits its request.
+    pub(super) fn depend_on(self: &Arc<Self>, place: &RecordPosition<F>) {
+        let is_there = |own: &RecordPosition<F>| Arc::ptr_eq(&own.segment, &place.segment);
+        if !lock(&self.state).places.iter().any(is_there) {
+            self.list(std::iter::empty(), place.clone());
+        }
+    }
+
     /// Keeps a part of its account's share until it is settled.
     pub(super) fn charge(&self, share: Taken) {
         lock(&self.state).shares.push(share);

@@ -56,6 +56,8 @@ pub(super) struct Found<F> {
     pub(super) accepted_ms: u64,
     /// Its account.
     pub(super) account: Arc<str>,
+    /// One record lists all of its unsettled firings.
+    pub(super) is_whole: bool,
 }
 
 /// A journal that was opened.
@@ -138,8 +140,13 @@ struct Reading<F> {
     doubt: bool,
     entries: HashMap<u64, Found<F>>,
     entries_max: u64,
-    /// Entries of requests whose committing record was not read yet.
-    pending: HashMap<u64, Vec<u64>>,
+    /// Entries with records that do not commit their request: request, entry.
+    pending: Vec<(u64, u64)>,
+    /// Requests that a record of another entry commits, and where it is.
+    committed: HashMap<u64, RecordPosition<F>>,
+    /// Unsettled firings in fired records. Assigned once all segments are read: an entry's accepted record may be in a
+    /// segment with a higher number.
+    fired: Vec<(u64, Vec<u32>, RecordPosition<F>)>,
     /// Unsettled firings in untrusted segments.
     lost: HashSet<(u64, u32)>,
     segments: Vec<Arc<Segment<F>>>,
@@ -156,7 +163,9 @@ impl<F: SegmentFile> Reading<F> {
             doubt: false,
             entries: HashMap::new(),
             entries_max: 0,
-            pending: HashMap::new(),
+            pending: Vec::new(),
+            committed: HashMap::new(),
+            fired: Vec::new(),
             lost: HashSet::new(),
             segments: Vec::new(),
             accounts: HashSet::new(),
@@ -213,19 +222,28 @@ impl<F: SegmentFile> Reading<F> {
     fn accepted_record(&mut self, read: &Accepted<'_>, commits: bool, place: Option<RecordPosition<F>>) {
         let entry = read.entry;
         self.entries_max = self.entries_max.max(entry);
-        self.request(read.request, entry, commits, place.is_some());
         let unsettled = self.not_begun(entry, &read.firings);
         let Some(place) = place else {
             return self.lost.extend(unsettled.into_iter().map(|index| (entry, index)));
         };
-        // An entry that was being rewritten at the crash is in two segments, with the same firings.
-        let is_over = unsettled.is_empty() && commits;
-        if is_over || self.entries.contains_key(&entry) {
+        let is_whole = commits && read.request == entry;
+        if !is_whole {
+            self.request(read.request, entry, commits, &place);
+        }
+        if unsettled.is_empty() && commits {
             return;
+        }
+        match self.entries.get(&entry) {
+            // A rewritten record replaces all older records of its entry. Some of those may be gone.
+            Some(found) if is_whole && !found.is_whole => {
+                found.entry.cancel();
+            }
+            Some(_) => return,
+            None => {}
         }
         let account = self.account(read.event.account);
         let accepted_ms = read.event.accepted_ms;
-        let found = Found { entry: Entry::new(entry, Arc::clone(&self.unsettled)), accepted_ms, account };
+        let found = Found { entry: Entry::new(entry, Arc::clone(&self.unsettled)), accepted_ms, account, is_whole };
         found.entry.list(unsettled.into_iter(), place);
         self.entries.insert(entry, found);
     }
@@ -247,21 +265,22 @@ impl<F: SegmentFile> Reading<F> {
         commits: bool,
         place: Option<RecordPosition<F>>,
     ) {
-        self.request(request, entry, commits, place.is_some());
         let unsettled = self.not_begun(entry, firings);
-        match (place, self.entries.get(&entry)) {
-            (None, _) => self.lost.extend(unsettled.into_iter().map(|index| (entry, index))),
-            (Some(place), Some(found)) => found.entry.list(unsettled.into_iter(), place),
-            (Some(_), None) => self.report.orphaned += unsettled.len(),
+        let Some(place) = place else {
+            return self.lost.extend(unsettled.into_iter().map(|index| (entry, index)));
+        };
+        self.request(request, entry, commits, &place);
+        if !unsettled.is_empty() {
+            self.fired.push((entry, unsettled, place));
         }
     }
 
     /// Records whether the request of a record is committed.
-    fn request(&mut self, request: u64, entry: u64, commits: bool, is_trusted: bool) {
+    fn request(&mut self, request: u64, entry: u64, commits: bool, place: &RecordPosition<F>) {
         if commits {
-            self.pending.remove(&request);
-        } else if is_trusted {
-            self.pending.entry(request).or_default().push(entry);
+            self.committed.insert(request, place.clone());
+        } else {
+            self.pending.push((request, entry));
         }
     }
 
@@ -307,12 +326,23 @@ impl<F: SegmentFile> Reading<F> {
     }
 
     fn finish<D: Folder<File = F>>(self, journal: &Journal<D>) -> (Vec<Found<F>>, Report) {
-        let Self { mut report, doubt, entries, pending, lost, segments, .. } = self;
+        let Self { mut report, doubt, entries, pending, committed, fired, lost, segments, .. } = self;
         for segment in segments {
             journal.adopt(segment);
         }
-        for entry in pending.into_values().flatten() {
-            report.uncommitted += entries.get(&entry).map_or(0, |found| found.entry.cancel());
+        for (entry, unsettled, place) in fired {
+            match entries.get(&entry) {
+                Some(found) if found.is_whole => {}
+                Some(found) => found.entry.list(unsettled.into_iter(), place),
+                None => report.orphaned += unsettled.len(),
+            }
+        }
+        for (request, entry) in pending {
+            let Some(found) = entries.get(&entry).filter(|found| !found.is_whole) else { continue };
+            match committed.get(&request) {
+                Some(place) => found.entry.depend_on(place),
+                None => report.uncommitted += found.entry.cancel(),
+            }
         }
         if report.damage.is_empty() {
             // The disk kept a later record of a request but not the first one: its producer got no response.

@@ -159,10 +159,6 @@ impl<D: Folder> Journal<D> {
     pub(super) fn adopt(&self, segment: Arc<Segment<D::File>>) {
         segment.take_into_use();
         segment.close();
-        if !segment.is_accepted() {
-            // The firings that it names are settled, and no segment of this run lists them.
-            segment.seal(self.draw_number());
-        }
         lock(&self.segments).insert(segment.number(), segment);
     }
 

@@ -129,6 +129,7 @@ fn a_dead_destination_does_not_delay_readiness() {
     let bounds = [
         ("POSTHASTE_INGEST__DELIVERIES_IN_FLIGHT_MAX", "10"),
         ("POSTHASTE_INGEST__RATE_PER_ACCOUNT_S", "1"),
+        ("POSTHASTE_DISPATCH__QUEUE_PER_DESTINATION", "8"),
         ("POSTHASTE_DISPATCH__ATTEMPT_TIMEOUT_MS", "300000"),
     ];
     let settings: Vec<_> = std::iter::once(ONE).chain(bounds).collect();
@@ -149,6 +150,7 @@ fn a_dead_destination_does_not_delay_readiness() {
     // One attempt was in flight at the kill.
     down.wait_for(39);
     wait_until_settled(&address);
+    assert_eq!(dropped(&address, "queue_full"), 0.0, "no more is handed on than the queue holds");
     assert!(down.arrived().values().all(|times| *times == 1), "{:?}", down.arrived());
 }
 

@@ -4,9 +4,19 @@ use std::collections::BTreeSet;
 
 use super::super::format::Level;
 use super::disk_model::DiskModel;
-use super::world::{BOOT, OTHER_BOOT, Step, World, check};
+use super::world::{BOOT, OTHER_BOOT, Step, World, check, check_kill};
 
 use Step::*;
+
+/// A request, synced.
+fn accept(thread: usize, events: usize, triggers: usize) -> [Step; 2] {
+    [Accept(thread, events, triggers), Sync]
+}
+
+/// Attempts of the newest firings, synced.
+fn send(thread: usize, count: usize) -> [Step; 2] {
+    [BeginNewest(thread, count), Sync]
+}
 
 /// Histories that end in the middle of work: small and large requests, in parts; slow and fast firings; rounds of the
 /// keeper; several threads.
@@ -14,63 +24,22 @@ fn histories() -> Vec<Vec<Step>> {
     vec![
         vec![Accept(0, 1, 1), Sync, Begin(0, 1), Sync],
         vec![Accept(0, 2, 2), Accept(1, 1, 1), Sync, Begin(0, 3), Sync, Round, Begin(1, 1), Sync],
-        vec![AcceptInParts(0, 3), Sync, Begin(0, 2), Accept(0, 1, 1), Sync, Begin(0, 1), Sync],
+        vec![AcceptInParts(0, 1, 3), Sync, Begin(0, 2), Accept(0, 1, 1), Sync, Begin(0, 1), Sync],
         // Segments fill up, and one slow firing keeps each alive.
-        vec![
-            Accept(0, 6, 1),
-            Accept(0, 6, 1),
-            Sync,
-            BeginNewest(0, 5),
-            Sync,
-            Round,
-            BeginNewest(1, 5),
-            Sync,
-            Accept(0, 6, 1),
-            Sync,
-            Round,
-            BeginNewest(0, 6),
-            Sync,
-            Round,
-            Round,
-            Begin(0, 1),
-            Sync,
-            Round,
-        ],
-        vec![
-            Accept(0, 3, 1),
-            Accept(1, 3, 1),
-            Sync,
-            Drop,
-            Round,
-            Drop,
-            Begin(0, 1),
-            Sync,
-            Round,
-            Accept(0, 1, 1),
-            Sync,
-        ],
+        [
+            [&[Accept(0, 6, 1)][..], &accept(0, 6, 1), &send(0, 5), &[Round], &send(1, 5)].concat(),
+            [&accept(0, 6, 1)[..], &[Round], &send(0, 6), &[Round, Round, Begin(0, 1), Sync, Round]].concat(),
+        ]
+        .concat(),
+        // Some are dropped.
+        [&[Accept(0, 3, 1)][..], &accept(1, 3, 1), &[Drop, Round, Drop, Begin(0, 1), Sync, Round], &accept(0, 1, 1)]
+            .concat(),
         // Begun segments outgrow the unsettled records.
-        vec![
-            Accept(0, 1, 1),
-            Accept(1, 1, 130),
-            Sync,
-            BeginNewest(0, 65),
-            Sync,
-            BeginNewest(1, 65),
-            Sync,
-            Round,
-            Accept(0, 1, 130),
-            Sync,
-            BeginNewest(0, 65),
-            Sync,
-            BeginNewest(1, 65),
-            Sync,
-            Round,
-            Round,
-            Accept(1, 1, 1),
-            Sync,
-            Round,
-        ],
+        [
+            [&[Accept(0, 1, 1)][..], &accept(1, 1, 130), &send(0, 65), &send(1, 65), &[Round]].concat(),
+            [&accept(0, 1, 130)[..], &send(0, 65), &send(1, 65), &[Round, Round], &accept(1, 1, 1), &[Round]].concat(),
+        ]
+        .concat(),
     ]
 }
 
@@ -94,7 +63,7 @@ fn a_kill_at_any_operation_and_byte_loses_nothing_and_sends_nothing_twice() {
                 for torn in torn {
                     let left = DiskModel::with(world.disk.after_kill(operation, torn));
                     let after = World::start(left, level, BOOT).expect("a journal");
-                    check(&world, &after, operation, &format!("{history} {level:?} {operation} byte {torn}"));
+                    check_kill(&world, &after, operation, &format!("{history} {level:?} {operation} byte {torn}"));
                     states += 1;
                 }
             }

@@ -28,9 +28,21 @@ struct State {
     before: BTreeMap<String, Vec<u8>>,
     names: BTreeMap<String, usize>,
     files: Vec<Vec<u8>>,
+    /// Where the last write to each file ended: bytes before it can be overwritten on a full disk.
+    ends: BTreeMap<usize, usize>,
     log: Vec<Operation>,
     /// Errors to come: the kind of operation and how many of it succeed before.
     faults: Vec<Fault>,
+    /// What happens while the next file is synced.
+    during_sync: Option<During>,
+}
+
+struct During(Box<dyn FnOnce() + Send>);
+
+impl std::fmt::Debug for During {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("During")
+    }
 }
 
 /// An error to come.
@@ -87,6 +99,11 @@ impl DiskModel {
 
     pub(crate) fn fail(&self, fault: Fault) {
         lock(&self.0).faults.push(fault);
+    }
+
+    /// This happens while the next file is synced.
+    pub(crate) fn during_sync(&self, happens: impl FnOnce() + Send + 'static) {
+        lock(&self.0).during_sync = Some(During(Box::new(happens)));
     }
 
     pub(crate) fn heal(&self) {
@@ -242,7 +259,8 @@ impl Folder for DiskModel {
 impl SegmentFile for ModelFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let mut state = lock(&self.disk.0);
-        let fault = DiskModel::fault(&mut state, |at| matches!(at, Point::Write(_)));
+        let is_there = state.ends.get(&self.number).is_some_and(|end| offset as usize + bytes.len() <= *end);
+        let fault = DiskModel::fault(&mut state, |at| matches!(at, Point::Write(_)) && !is_there);
         let bytes = match fault {
             Some(Fault { at: Point::Write(0), error, .. }) => return Err(error.into()),
             Some(Fault { at: Point::Write(some), .. }) => {
@@ -258,6 +276,8 @@ impl SegmentFile for ModelFile {
         let end = (at + bytes.len()).max(content.len());
         content.resize(end, 0);
         content[at..at + bytes.len()].copy_from_slice(bytes);
+        let written = state.ends.entry(self.number).or_default();
+        *written = (*written).max(at + bytes.len());
         state.log.push(Operation::Write(self.number, at, bytes.to_vec()));
         Ok(bytes.len())
     }
@@ -271,6 +291,10 @@ impl SegmentFile for ModelFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        let during = lock(&self.disk.0).during_sync.take();
+        if let Some(During(happens)) = during {
+            happens();
+        }
         let mut state = lock(&self.disk.0);
         if let Some(fault) = DiskModel::fault(&mut state, |at| at == Point::SyncFile) {
             state.log.push(Operation::SyncFailed(self.number));

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use super::super::format::Level;
+use super::super::format::{BootId, Level};
+use super::super::ledger::Segment;
+use super::super::registry::Settings;
 use super::super::scan::Damage;
-use super::disk_model::{DiskModel, Fault, Operation, Point};
-use super::world::{BOOT, OTHER_BOOT, Step, World, check};
+use super::disk_model::{DiskModel, Fault, ModelFile, Operation, Point};
+use super::world::{BOOT, OTHER_BOOT, SEGMENT_BYTES, Step, World, check};
 
 use Step::*;
 
@@ -16,12 +20,12 @@ fn world(level: Level) -> World {
 
 #[test]
 fn a_full_disk_in_the_middle_of_a_record_refuses_that_request_only_and_heals() {
-    // A record of 128 bytes, of which this many are written.
-    for written in (0..128).step_by(3) {
+    // Three records, of which this many bytes are written. The write after it is shorter.
+    for written in (0..3 * 128).step_by(5) {
         let mut world = world(Level::Process);
         world.play(&[Accept(0, 2, 1), Begin(0, 1)]);
         world.disk.fail(Fault { at: Point::Write(written), after: 0, error: ErrorKind::StorageFull });
-        assert!(!world.accept(0, 1, 1, false), "{written}");
+        assert!(!world.accept(0, 3, 1, false), "{written}");
         world.play(&[Begin(0, 1), Round]);
         assert!(world.fates.values().filter(|fate| fate.sent.is_some()).count() == 1, "no attempt without its record");
         let at = world.disk.operations();
@@ -82,10 +86,12 @@ fn a_failed_sync_is_final_for_its_segment() {
         world.disk.fail(Fault { at: Point::SyncFile, after, error: ErrorKind::Other });
         world.step(Sync);
         world.disk.heal();
-        let failed = world.journal.is_failed();
-        if failed {
+        let holds = |segment: &Arc<Segment<ModelFile>>| segment.is_accepted() && segment.failed.load(Ordering::SeqCst);
+        if world.journal.all().iter().any(holds) {
             assert!(!world.accept(0, 1, 1, false), "nothing is accepted before");
         }
+        // A second sync that succeeds says nothing of what the first was for.
+        world.step(Sync);
         world.play(&[Round, Round, Sync, Begin(0, 1), Sync]);
         assert!(!world.journal.is_failed(), "{after}: it is rewritten");
         assert!(world.accept(0, 1, 1, false));
@@ -101,6 +107,51 @@ fn a_failed_sync_is_final_for_its_segment() {
             }
         }
     }
+}
+
+/// What is written while a sync is under way may not be on the disk when it ends.
+#[test]
+fn a_sync_covers_what_was_written_before_it_began() {
+    let mut world = world(Level::Power);
+    world.play(&[Accept(0, 1, 1)]);
+    let segment = world.journal.all().into_iter().find(|segment| segment.is_accepted() && segment.is_used());
+    let segment = segment.expect("the open segment");
+    let before = segment.end.load(Ordering::SeqCst);
+    let during = Arc::clone(&segment);
+    world.disk.during_sync(move || during.end.store(before + 128, Ordering::SeqCst));
+    world.journal.sync(&segment).expect("synced");
+    assert_eq!(segment.synced.load(Ordering::SeqCst), before);
+}
+
+/// A request that comes in parts, of which one can't be written.
+#[test]
+fn what_was_refused_keeps_no_segment_alive() {
+    let mut world = world(Level::Process);
+    world.disk.fail(Fault { at: Point::Write(40), after: 3, error: ErrorKind::StorageFull });
+    assert!(!world.accept(0, 1, 4, true));
+    world.disk.heal();
+    assert_eq!(world.journal.unsettled.bytes(), 0);
+}
+
+#[test]
+fn damage_of_what_was_synced_is_told_also_after_a_power_cut() {
+    let mut world = world(Level::Power);
+    world.play(&[Accept(0, 1, 1), Sync, Accept(0, 1, 1), Sync, Accept(0, 1, 1), Sync]);
+    let (name, at, bytes) = records(&world, "accepted")[1].clone();
+    let mut files = world.disk.files();
+    files.get_mut(&name).expect("the segment")[at + 30] ^= 1;
+    let after = World::start(DiskModel::with(files), Level::Power, OTHER_BOOT).expect("a journal");
+    assert_eq!((after.report.damage, after.queued.len()), (vec![(name, Damage { offset: at, bytes })], 2));
+}
+
+/// Where the system tells no boot id, each start may be one after a power cut.
+#[test]
+fn where_no_boot_id_is_told_process_sends_nothing_again() {
+    let settings = Settings { level: Level::Process, boot: BootId::default(), segment_bytes: SEGMENT_BYTES };
+    let mut world = World::start_with(DiskModel::default(), settings).expect("a journal");
+    world.play(&[Accept(0, 3, 1), Begin(0, 1)]);
+    let after = World::start_with(DiskModel::with(world.disk.files()), settings).expect("a journal");
+    assert_eq!((after.found().len(), after.report.lost), (0, 2));
 }
 
 /// The offset and length of each record that was written to files of a kind.

@@ -3,5 +3,6 @@
 mod crashes;
 mod disk_model;
 mod faults;
+mod histories;
 mod size;
 mod world;

@@ -2,6 +2,8 @@
 //! firing was promised, named as begun, and sent. So for any crash a test knows what must be found after it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::super::accept::{Acceptor, Part, Request};
@@ -12,7 +14,7 @@ use super::super::keeper::{Keeper, join};
 use super::super::ledger::Firing;
 use super::super::recovery::{self, RecoveryError, Report};
 use super::super::registry::{Journal, Settings};
-use super::disk_model::{DiskModel, ModelFile};
+use super::disk_model::{DiskModel, Fault, ModelFile, Point};
 
 /// Identifies a firing: its event's id and its trigger's id.
 pub(crate) type Name = (String, String);
@@ -27,8 +29,8 @@ pub(crate) const SEGMENT_BYTES: usize = 1_024;
 pub(crate) enum Step {
     /// A request on a thread: a number of events, and of triggers that each fires.
     Accept(usize, usize, usize),
-    /// A request with one event on a thread, whose triggers arrive in parts of one each.
-    AcceptInParts(usize, usize),
+    /// The same, with each trigger in a part of its own, and a round of the keeper between events.
+    AcceptInParts(usize, usize, usize),
     /// This many of the oldest unsettled firings begin together, on a sending thread.
     Begin(usize, usize),
     /// This many of the newest.
@@ -39,6 +41,12 @@ pub(crate) enum Step {
     Round,
     /// Syncs what `power` has written; no effect with `process`.
     Sync,
+    /// The disk has room for so many bytes of the next write, and for no file.
+    Full(usize),
+    /// The next sync of a file fails, and those after it.
+    SyncFails,
+    /// The disk is as it should be again.
+    Heal,
 }
 
 /// The history of a firing; each number is an operation of the file system.
@@ -50,10 +58,21 @@ pub(crate) struct Fate {
     pub(crate) promised: Option<usize>,
     /// The first operation that may have named it as begun.
     pub(crate) named: Option<usize>,
+    /// While a begun record of it was written that failed, it may have been named.
+    tried: Vec<Range<usize>>,
     /// The POST was made after this many operations.
     pub(crate) sent: Option<usize>,
+    /// It was dropped, and that was as durable as the level says after this many.
+    pub(crate) gone: Option<usize>,
     /// Its request was refused.
     pub(crate) refused: bool,
+}
+
+impl Fate {
+    /// Whether a begun record may name it after this many operations.
+    fn may_be_named(&self, operation: usize) -> bool {
+        self.named.is_some_and(|at| at <= operation) || self.tried.iter().any(|range| range.contains(&operation))
+    }
 }
 
 pub(crate) struct World {
@@ -69,6 +88,10 @@ pub(crate) struct World {
     /// With `power`: requests that wait for a sync.
     unanswered: Vec<(Request<ModelFile>, Vec<Name>)>,
     unsent: Vec<(Begun<ModelFile>, Vec<Name>)>,
+    /// The firings of each request.
+    requests: Vec<Vec<Name>>,
+    /// What was dropped and waits for a round.
+    dropped: Vec<Name>,
     level: Level,
     events: usize,
     pub(crate) now_ms: u64,
@@ -91,7 +114,7 @@ impl World {
                     .expect("read")
             };
             let records: Vec<Vec<u8>> = places.iter().map(read).collect();
-            let (accepted, listings) = join(&places, &records).expect("sound records");
+            let (accepted, listings) = join(found.entry.id, &places, &records).expect("sound records");
             let mut seen = BTreeSet::new();
             assert_eq!(&*found.account, "acme");
             for Listing { index, trigger, .. } in listings.into_iter().filter(|listing| unsettled.has(listing.index)) {
@@ -121,6 +144,8 @@ impl World {
             queued,
             unanswered,
             unsent,
+            requests: Vec::new(),
+            dropped: Vec::new(),
             level,
             events: 0,
             now_ms,
@@ -135,7 +160,7 @@ impl World {
         self.now_ms += 10;
         match step {
             Step::Accept(thread, events, triggers) => drop(self.accept(thread, events, triggers, false)),
-            Step::AcceptInParts(thread, triggers) => drop(self.accept(thread, 1, triggers, true)),
+            Step::AcceptInParts(thread, events, triggers) => drop(self.accept(thread, events, triggers, true)),
             Step::Begin(thread, count) => {
                 let count = count.min(self.queued.len());
                 let firings: Vec<_> = self.queued.drain(..count).collect();
@@ -148,16 +173,29 @@ impl World {
             Step::Drop => {
                 if let Some((name, firing)) = self.queued.pop() {
                     let operations = self.disk.operations();
-                    self.fates.entry(name).or_default().named.get_or_insert(operations);
+                    self.fates.entry(name.clone()).or_default().named.get_or_insert(operations);
                     self.journal.unsettled.dropped(firing);
+                    self.dropped.push(name);
                 }
             }
             Step::Round => {
-                let _ = self.keeper.round(self.now_ms);
+                let is_done = self.keeper.round(self.now_ms).is_ok();
+                let operations = self.disk.operations();
+                // Of a round that an error ended it is not known how far it came.
+                for name in self.dropped.drain(..).filter(|_| is_done) {
+                    self.fates.entry(name).or_default().gone.get_or_insert(operations);
+                }
                 self.acceptors.iter_mut().for_each(Acceptor::roll_if_asked);
                 self.beginners.iter_mut().for_each(Beginner::roll_if_asked);
             }
             Step::Sync => self.sync(),
+            Step::Full(bytes) => {
+                for at in [Point::Write(bytes), Point::Create] {
+                    self.disk.fail(Fault { at, after: 0, error: ErrorKind::StorageFull });
+                }
+            }
+            Step::SyncFails => self.disk.fail(Fault { at: Point::SyncFile, after: 0, error: ErrorKind::Other }),
+            Step::Heal => self.disk.heal(),
         }
     }
 
@@ -180,8 +218,13 @@ impl World {
         let mut firings = Vec::new();
         let mut done = Ok(());
         if parts {
-            for (number, trigger) in triggers.iter().enumerate() {
-                let part = Part { event: event(0), triggers: &[*trigger], is_more: number > 0 };
+            for (n, number, trigger) in
+                (0..events).flat_map(|n| triggers.iter().enumerate().map(move |(k, t)| (n, k, t)))
+            {
+                if n > 0 && number == 0 {
+                    let _ = self.keeper.round(self.now_ms);
+                }
+                let part = Part { event: event(n), triggers: &[*trigger], is_more: number > 0 };
                 match self.acceptors[thread].accept(&mut request, &[part], false, self.now_ms) {
                     Ok(more) => firings.extend(more),
                     Err(error) => done = done.and(Err(error)),
@@ -204,6 +247,7 @@ impl World {
             return false;
         }
         self.queued.extend(names.iter().cloned().zip(firings));
+        self.requests.push(names.clone());
         self.unanswered.push((request, names));
         if self.level == Level::Process {
             self.answer();
@@ -228,7 +272,14 @@ impl World {
                 }
             }
             // They wait and are tried again.
-            Err(failed) => self.queued.extend(names.into_iter().zip(failed.firings)),
+            Err(failed) => {
+                // A power cut may undo that the failed record was erased.
+                let end = if self.level == Level::Power { usize::MAX } else { self.disk.operations() };
+                for name in &names {
+                    self.fates.entry(name.clone()).or_default().tried.push(operations..end);
+                }
+                self.queued.extend(names.into_iter().zip(failed.firings));
+            }
         }
     }
 
@@ -284,6 +335,18 @@ impl World {
     }
 }
 
+/// Checks what a start after the end of the process at this operation finds: also all or nothing of each request. After a
+/// power cut a part of an unanswered request may be found.
+pub(crate) fn check_kill(before: &World, after: &World, operation: usize, case: &str) {
+    check(before, after, operation, case);
+    let found = after.found();
+    for request in &before.requests {
+        let is_there = |name: &Name| found.contains(name) || before.fates[name].may_be_named(operation);
+        let is_whole = request.iter().all(is_there) || !request.iter().any(|name| found.contains(name));
+        assert!(is_whole, "{case}: {request:?}");
+    }
+}
+
 /// Checks what a start after a crash at this operation finds.
 pub(crate) fn check(before: &World, after: &World, operation: usize, case: &str) {
     let found = after.found();
@@ -293,10 +356,13 @@ pub(crate) fn check(before: &World, after: &World, operation: usize, case: &str)
         if by(fate.sent) {
             assert!(!is_found, "{case}: {name:?} would be sent twice");
         }
+        if by(fate.gone) {
+            assert!(!is_found, "{case}: {name:?} was dropped and would be sent");
+        }
         if fate.refused {
             assert!(!is_found, "{case}: {name:?} was refused and would be sent");
         }
-        if by(fate.promised) && !by(fate.named) {
+        if by(fate.promised) && !fate.may_be_named(operation) {
             assert!(is_found, "{case}: {name:?} was promised and is lost; report {:?}", after.report);
         }
         if is_found {
