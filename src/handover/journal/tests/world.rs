@@ -41,7 +41,7 @@ pub(crate) enum Step {
     Round,
     /// Syncs what `power` has written; no effect with `process`.
     Sync,
-    /// The disk has room for so many bytes of the next write, and for no file.
+    /// The disk has room for this many bytes of the next write, and for no file.
     Full(usize),
     /// The next sync of a file fails, and those after it.
     SyncFails,
