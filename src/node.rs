@@ -1,40 +1,38 @@
 //! The wiring: builds a node out of its parts, downstream first, and stops it, upstream first. It decides which
 //! thread each part runs on and nothing else.
 
+mod pipeline;
 mod recovery;
 
 use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, atomic::AtomicBool};
 use std::time::Duration;
 
-use actix::{Actor as _, Addr, Arbiter, Recipient};
+use actix::{Addr, Arbiter};
 use actix_web::web;
 
 use crate::config::Config;
 use crate::dictionary::DictionaryError;
 use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound, OutboundError, OwnAddresses, ResolverError};
 use crate::flow::account::{ACCOUNT_WEIGHT, Bounds};
+use crate::flow::background::Background;
 use crate::flow::descriptors::Descriptors;
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
 use crate::flow::keep::Keeping;
-use crate::flow::messages::DeliveriesRendered;
-use crate::flow::pressure::Pressure;
 use crate::handover::journal::{Journal, JournalError};
-use crate::handover::streams::{Backlog, Consumers, Publisher, Sink, Streams, StreamsError};
+use crate::handover::streams::{Backlog, Consumers, Sink, Streams, StreamsError};
 use crate::http::inbound::{Inbound, InboundServer};
-use crate::http::{self, AppState, Pipeline};
-use crate::ingester::Ingester;
+use crate::http::{self, AppState};
 use crate::ingester::idempotency::IdempotencyWindow;
 use crate::live::Live;
-use crate::matcher::Matcher;
 use crate::model::outcome::Dropped;
-use crate::renderer::Renderer;
 use crate::store::{OpenError, Store};
 use crate::telemetry::activity::ActivityBounds;
 use crate::telemetry::metrics::Metrics;
+use pipeline::{HandOver, start_pipeline};
 pub use recovery::Watch;
 
 /// How long a stop waits for clients to read responses that are ready.
@@ -44,9 +42,6 @@ const ADMIN_CONNECTIONS_MAX: usize = 64;
 /// How long a stop waits for Redis to accept what this node gives back unsent. If it does not, other nodes take it
 /// over.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(2);
-/// Bytes of bodies that each thread may have rendered and Redis not yet accepted: a small event can create large
-/// bodies, many times.
-const WAITING_BYTES_MAX: usize = 32 << 20;
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -91,15 +86,6 @@ pub struct Node {
     dispatchers: Vec<Addr<Dispatchers>>,
     streams: Option<Streams>,
     journal: Option<Journal>,
-}
-
-/// How a pipeline's deliveries reach Dispatchers.
-#[derive(Clone)]
-enum HandOver {
-    /// Those of this node.
-    Direct(Vec<Addr<Dispatchers>>),
-    /// Those of any node, through Redis.
-    Streams(Streams, Arc<Backlog>),
 }
 
 /// What a stop left behind.
@@ -164,12 +150,12 @@ impl Node {
         };
         let duplicates = IdempotencyWindow::new(&config.ingest, &config.store).map_err(StreamsError::from)?;
         let address = listener.local_addr().map_err(StartError::Serve)?;
-        let bodies = Pool::new(config.ingest.bodies_bytes_max, ACCOUNT_WEIGHT);
         let name = format!("{}:{}", host_name(), address.port()).into();
         let surveyed = dispatchers.iter().map(|dispatchers| dispatchers.clone().recipient()).collect();
         let shared = Arc::new(AppState {
             name,
-            bodies,
+            bodies: Pool::new(config.ingest.bodies_bytes_max, ACCOUNT_WEIGHT),
+            background: Background::new(background_threads()),
             config,
             gate,
             live,
@@ -250,6 +236,12 @@ fn activity_bounds(config: &Config) -> ActivityBounds {
     let batches_per_s = Duration::from_secs(1).as_millis() / http::ACTIVITY_SENT_EVERY.as_millis();
     let lines = config.activity.lines_per_s_max / batches_per_s as usize;
     ActivityBounds { subscribers: config.activity.subscribers_max, lines }
+}
+
+/// Threads for large requests: as many as half of the processors, and two at least, so that one that is busy with one
+/// member leaves another.
+fn background_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get).div_ceil(2).max(2)
 }
 
 /// The machine's name, to distinguish nodes.
@@ -357,41 +349,4 @@ fn serve_admin(shared: &Arc<AppState>, listener: std::net::TcpListener) -> io::R
         }
     })?;
     Ok((address, server))
-}
-
-fn start_pipeline(
-    shared: &AppState,
-    hand_over: &HandOver,
-    duplicates: Option<IdempotencyWindow>,
-    keeping: Option<&Arc<dyn Keeping>>,
-) -> Pipeline {
-    // Each message carries an admitted event, or a test that a connection waits for.
-    let capacity = shared.config.ingest.events_in_flight_max + shared.config.server.connections_max;
-    let publisher_capacity = shared.config.ingest.deliveries_in_flight_max + shared.config.server.connections_max;
-    let metrics = || Arc::clone(&shared.metrics);
-    let pressure = Rc::new(Pressure::new(WAITING_BYTES_MAX));
-    let dispatchers: Vec<Recipient<DeliveriesRendered>> = match hand_over {
-        HandOver::Direct(dispatchers) => dispatchers.iter().map(|address| address.clone().recipient()).collect(),
-        HandOver::Streams(streams, backlog) => {
-            let backlog = Arc::clone(backlog);
-            vec![
-                Publisher::new(streams, backlog, metrics(), Rc::clone(&pressure), publisher_capacity)
-                    .start()
-                    .recipient(),
-            ]
-        }
-    };
-    let renderer = Renderer::new(Arc::clone(&shared.gate), metrics(), dispatchers, pressure, capacity).start();
-    let matcher = Matcher::new(
-        Arc::clone(&shared.live),
-        Arc::clone(&shared.gate),
-        metrics(),
-        keeping.map(|keeping| keeping.keep()),
-        renderer.clone().recipient(),
-        capacity,
-    )
-    .start();
-    let ingester =
-        Ingester::new(Arc::clone(&shared.gate), metrics(), duplicates, matcher.recipient(), capacity).start();
-    Pipeline { ingester, renderer }
 }

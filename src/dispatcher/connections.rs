@@ -19,6 +19,8 @@ pub(super) struct Connections {
     /// The highest number of concurrent attempts since then.
     peak: Cell<usize>,
     since: Cell<Instant>,
+    /// No attempt begins any more.
+    closed: Cell<bool>,
     /// Connections that were not needed for this long are closed.
     keep_alive: Duration,
 }
@@ -27,13 +29,18 @@ impl Connections {
     /// Starts with the destination's own connection.
     pub(super) fn new(pool: &Pool<()>, most: usize, keep_alive: Duration) -> Self {
         let held = RefCell::new(pool.apart().take_over(1));
-        Self { held, most, peak: Cell::new(0), since: Cell::new(Instant::now()), keep_alive }
+        Self { held, most, peak: Cell::new(0), since: Cell::new(Instant::now()), closed: Cell::new(false), keep_alive }
     }
 
     /// Whether one more attempt may begin beside `attempts` others.
     pub(super) fn may_begin(&self, attempts: usize) -> bool {
         let mut held = self.held.borrow_mut();
-        attempts < self.most && (attempts < held.units() || held.grow(1))
+        !self.closed.get() && attempts < self.most && (attempts < held.units() || held.grow(1))
+    }
+
+    /// From now on no attempt begins.
+    pub(super) fn close(&self) {
+        self.closed.set(true);
     }
 
     /// Whether a worker whose attempt has ended may begin another. `attempts` includes the ended one. If others want
@@ -51,7 +58,7 @@ impl Connections {
         if is_over {
             drop(held.split(1));
         }
-        !is_over
+        !is_over && !self.closed.get()
     }
 }
 

@@ -7,6 +7,7 @@ mod begin;
 mod bounds;
 mod connections;
 mod outbound;
+mod overflow;
 mod pace;
 mod parked;
 mod queue;
@@ -16,6 +17,7 @@ mod signature;
 mod tally;
 mod waiting;
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -59,7 +61,8 @@ struct Stop;
 struct Dispatcher {
     destination: Destination,
     generation: u64,
-    received: u64,
+    /// Messages that it has had; its parent reads it too.
+    received: Rc<Cell<u64>>,
     queue: Rc<Queue>,
     idle_after: Duration,
     parent: Recipient<Idle>,
@@ -83,7 +86,7 @@ impl Dispatcher {
                     own.parent.do_send(Idle {
                         destination: own.destination.clone(),
                         generation: own.generation,
-                        received: own.received,
+                        received: own.received.get(),
                     });
                     own.look_again(context, own.idle_after);
                 }
@@ -106,7 +109,7 @@ impl Handler<DeliveriesRouted> for Dispatcher {
     type Result = ();
 
     fn handle(&mut self, message: DeliveriesRouted, _: &mut Self::Context) {
-        self.received += 1;
+        self.received.set(self.received.get() + 1);
         self.queue.take(message.0);
     }
 }
@@ -115,7 +118,7 @@ impl Handler<ParkedFor> for Dispatcher {
     type Result = ();
 
     fn handle(&mut self, message: ParkedFor, _: &mut Self::Context) {
-        self.received += 1;
+        self.received.set(self.received.get() + 1);
         self.queue.report_parked(&message.0);
     }
 }

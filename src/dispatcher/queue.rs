@@ -4,6 +4,8 @@
 mod expiring;
 mod fetching;
 
+mod leave;
+
 use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;

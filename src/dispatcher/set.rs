@@ -2,16 +2,20 @@
 //! only address of each. So a Dispatcher that reports as many messages as were sent has none on its way, and can stop
 //! without a loss.
 
+mod turns;
+
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext as _, Context, Handler, MessageResult};
 
 use super::bounds::Bounds;
 use super::connections::Connections;
 use super::outbound::{Outbound, Outlets, ResolverError, system_resolver};
+use super::overflow::Overflow;
 use super::queue::Queue;
 use super::{Dispatcher, Idle, LetGo, ParkedFor, Stop, parked};
 use crate::config::Dispatch;
@@ -24,6 +28,9 @@ use crate::flow::messages::{DeliveriesParked, DeliveriesRendered, DeliveriesRout
 use crate::model::destination::Destination;
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
+
+/// Destinations of one thread that may wait for a Dispatcher. What waits for them is bounded by the bytes of its account.
+const OVERFLOW_MAX: usize = 65_536;
 
 /// What every dispatch thread needs.
 #[derive(Debug, Clone)]
@@ -58,6 +65,22 @@ struct Child {
     queue: Rc<Queue>,
     generation: u64,
     sent: u64,
+    /// Shared with the Dispatcher.
+    received: Rc<Cell<u64>>,
+    since: Instant,
+    /// It gives way to destinations that wait.
+    leaves: bool,
+}
+
+impl Child {
+    /// How long it has had nothing to do; `None` while it has.
+    fn idle_for(&self, now: Instant) -> Option<Duration> {
+        self.queue.idle_for(now).filter(|_| self.sent == self.received.get() && !self.leaves)
+    }
+
+    fn has_left(&self) -> bool {
+        self.leaves && self.sent == self.received.get() && self.queue.has_left()
+    }
 }
 
 /// Routes the deliveries of one thread's destinations.
@@ -68,6 +91,9 @@ pub struct Dispatchers {
     children: HashMap<Destination, Child>,
     generations: u64,
     destinations_max: usize,
+    overflow: Overflow,
+    /// Whether the next look at what waits is set up.
+    looks: bool,
 }
 
 impl Dispatchers {
@@ -79,7 +105,8 @@ impl Dispatchers {
             let destinations_max = settings.destinations_max().div_ceil(settings.config.threads);
             let (begin, children) = (settings.keeping.as_ref().map(|keeping| keeping.begin()), HashMap::new());
             let outlets = settings.outbound.on_thread(Rc::new(resolver));
-            Self { settings, outlets, begin, children, generations: 0, destinations_max }
+            let overflow = Overflow::new(OVERFLOW_MAX, settings.config.queue_per_destination);
+            Self { settings, outlets, begin, children, generations: 0, destinations_max, overflow, looks: false }
         }))
     }
 
@@ -88,7 +115,7 @@ impl Dispatchers {
         // A second try, for a Dispatcher that ended in a panic: a new one replaces it.
         for _ in 0..2 {
             let Some(child) = self.child(destination, context) else {
-                return self.turn_away(Dropped::DestinationsFull, message);
+                return self.wait(destination, message, context);
             };
             child.sent += 1;
             match child.address.try_send(message) {
@@ -107,16 +134,22 @@ impl Dispatchers {
         self.turn_away(Dropped::Panic, message);
     }
 
+    /// The Dispatcher of a destination; `None` if the destination has to wait for one.
     fn child(&mut self, destination: &Destination, context: &mut Context<Self>) -> Option<&mut Child> {
         if !self.children.contains_key(destination) {
-            if self.children.len() >= self.destinations_max {
+            // Those that wait come first.
+            if !self.overflow.is_empty() || !self.has_room(1) {
                 return None;
             }
-            let child = self.start(destination, context);
-            self.children.insert(destination.clone(), child);
-            self.settings.metrics.deliveries.destinations.inc();
+            self.insert(destination, context);
         }
-        self.children.get_mut(destination)
+        self.children.get_mut(destination).filter(|child| !child.leaves)
+    }
+
+    fn insert(&mut self, destination: &Destination, context: &Context<Self>) {
+        let child = self.start(destination, context);
+        self.children.insert(destination.clone(), child);
+        self.settings.metrics.deliveries.destinations.inc();
     }
 
     fn start(&mut self, destination: &Destination, context: &Context<Self>) -> Child {
@@ -127,16 +160,18 @@ impl Dispatchers {
         let bounds = Bounds::new(&self.settings.config, self.settings.takes_max);
         let (metrics, gate) = (Arc::clone(&self.settings.metrics), Arc::clone(&self.settings.gate));
         let queue = Queue::new(destination.clone(), bounds, (outlet, connections), metrics, gate, self.begin.clone());
+        let received: Rc<Cell<u64>> = Rc::default();
         let dispatcher = Dispatcher {
             destination: destination.clone(),
             generation: self.generations,
-            received: 0,
+            received: Rc::clone(&received),
             queue: Rc::clone(&queue),
             idle_after: self.settings.config.idle_destination,
             parent: context.address().recipient(),
         };
         let address = dispatcher.start_with(self.settings.mailbox_capacity);
-        Child { address, queue, generation: self.generations, sent: 0 }
+        let since = Instant::now();
+        Child { address, queue, generation: self.generations, sent: 0, received, since, leaves: false }
     }
 
     fn remove(&mut self, destination: &Destination) -> Option<Child> {
@@ -185,13 +220,16 @@ impl Handler<DeliveriesParked> for Dispatchers {
 
     fn handle(&mut self, message: DeliveriesParked, context: &mut Self::Context) {
         for (destination, claims) in message.0 {
-            // If this node has reached its bound of destinations, another has room. The report is repeated.
-            if let Some(child) = self.child(&destination, context)
-                && child.address.try_send(ParkedFor(claims)).is_ok()
-            {
+            let Some(child) = self.child(&destination, context) else {
+                self.overflow.park(Instant::now(), &destination, &claims);
+                continue;
+            };
+            // If its mailbox is full, it is told again.
+            if child.address.try_send(ParkedFor(claims)).is_ok() {
                 child.sent += 1;
             }
         }
+        self.look_later(context);
     }
 }
 

@@ -105,7 +105,7 @@ impl Alone {
         let dispatcher = Dispatcher {
             destination: port.destination(),
             generation: 7,
-            received: 0,
+            received: Rc::default(),
             queue: Queue::new(
                 port.destination(),
                 Bounds::new(config, None),
@@ -135,10 +135,14 @@ impl Alone {
     }
 
     fn queued(&self, port: &Port, word: &str) -> (InFlight, oneshot::Receiver<Report>) {
+        self.queued_for(&port.target(), word)
+    }
+
+    fn queued_for(&self, target: &Arc<Target>, word: &str) -> (InFlight, oneshot::Receiver<Report>) {
         let (report, reported) = oneshot::channel();
         let delivery = Delivery {
             firing: None,
-            target: port.target(),
+            target: Arc::clone(target),
             webhook_id: HeaderValue::from_static("msg_1"),
             content_type: HeaderValue::from_static("text/plain"),
             body: format!("{word}!").into(),
@@ -267,31 +271,6 @@ async fn an_idle_dispatcher_reports_it_and_waits_for_the_stop() {
     soon(gone).await;
 }
 
-#[actix_rt::test]
-async fn dispatchers_keep_one_for_each_destination_up_to_their_bound() {
-    let alone = Alone::new();
-    let dispatchers = alone.dispatchers(config(|own| own.destinations_max = 2), 16);
-    let ports = [Port::open().await, Port::open().await, Port::open().await];
-    let all = [0, 0, 1, 0, 2].map(|port: usize| alone.queued(&ports[port], &format!("to-{port}")));
-    let (queued, mut reported): (Vec<_>, Vec<_>) = all.into_iter().unzip();
-    dispatchers.send(DeliveriesRendered(queued)).await.expect("they live");
-    assert_eq!(
-        soon(reported.pop().expect("five")).await.expect("a report"),
-        Report::Dropped(Dropped::DestinationsFull)
-    );
-    assert_eq!(alone.metrics.deliveries.destinations.get(), 2);
-    let mut streams = Vec::new();
-    for port in [0, 0, 0, 1] {
-        let (stream, body) = ports[port].request().await;
-        assert_eq!(body, format!("to-{port}!"));
-        answer(&stream, 200).await;
-        streams.push(stream);
-    }
-    for report in reported {
-        assert_eq!(outcome(soon(report).await.expect("a report")), Outcome::Delivered);
-    }
-}
-
 /// When the others arrive, the Dispatcher that the first one starts has not run yet.
 #[actix_rt::test]
 async fn a_burst_to_a_new_destination_is_queued_completely() {
@@ -373,3 +352,4 @@ async fn a_dispatcher_that_panicked_is_replaced() {
 
 mod fair;
 mod kept;
+mod turns;

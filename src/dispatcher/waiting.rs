@@ -218,6 +218,11 @@ impl Waiting {
         self.extract(|queued| queued.kept.is_some() && now.saturating_duration_since(queued.accepted_at) > age_max)
     }
 
+    /// Takes all deliveries.
+    pub(super) fn take_all(&mut self) -> Vec<InFlight> {
+        self.extract(|_| true)
+    }
+
     fn extract(&mut self, is_taken: impl Fn(&InFlight) -> bool) -> Vec<InFlight> {
         let out = self.queue.extract(|(_, queued)| is_taken(queued));
         let out = out.into_iter().map(|(_, queued)| queued);

@@ -192,9 +192,14 @@ impl Account {
         self.bytes.left(QUEUED_WEIGHT).saturating_sub((QUEUED_WEIGHT + 1).saturating_mul(more))
     }
 
+    /// Sets how many deliveries of the account are in the streams. They count for its share.
+    pub fn set_in_streams(&self, deliveries: usize) {
+        self.deliveries.set_elsewhere(deliveries);
+    }
+
     /// Whether the account has no work except what is being measured.
     fn is_idle(&self) -> bool {
-        self.deliveries.taken() <= self.tentative.load(Ordering::SeqCst)
+        self.deliveries.elsewhere() == 0 && self.deliveries.taken() <= self.tentative.load(Ordering::SeqCst)
     }
 }
 

@@ -16,18 +16,34 @@ pub enum Stage {
     Dispatcher,
 }
 
+impl Stage {
+    /// Its word in `POSTHASTE_DRILL_PANIC`.
+    #[cfg(debug_assertions)]
+    fn word(self) -> &'static str {
+        match self {
+            Self::Ingester => "ingester",
+            Self::Matcher => "matcher",
+            Self::Renderer => "renderer",
+            Self::Publisher => "publisher",
+            Self::Dispatcher => "dispatcher",
+        }
+    }
+}
+
 #[cfg(test)]
 thread_local! {
     static PANICS: std::cell::Cell<Option<Stage>> = const { std::cell::Cell::new(None) };
 }
 
-/// Makes the next call of [`point`] for this stage on this thread panic.
+/// The next call of [`point`] for this stage on this thread panics.
 #[cfg(test)]
 pub(crate) fn panic_at(stage: Stage) {
     PANICS.set(Some(stage));
 }
 
-/// Panics if a test requested it by `panic_at`.
+/// Panics where it was requested: by `panic_at`, or for drills with the built program by the environment variable
+/// `POSTHASTE_DRILL_PANIC`, which holds a stage and the number of the call, as in `matcher 3`. Only in builds with debug
+/// assertions.
 #[inline]
 pub fn point(stage: Stage) {
     #[cfg(test)]
@@ -35,7 +51,25 @@ pub fn point(stage: Stage) {
         PANICS.set(None);
         panic!("a drill in {stage:?}");
     }
-    #[cfg(not(test))]
+    #[cfg(debug_assertions)]
+    {
+        use std::sync::OnceLock;
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        static PLAN: OnceLock<Option<(String, usize)>> = OnceLock::new();
+        static CALLS: AtomicUsize = AtomicUsize::new(1);
+        let plan = PLAN.get_or_init(|| {
+            let plan = std::env::var("POSTHASTE_DRILL_PANIC").ok()?;
+            let (stage, call) = plan.split_once(' ')?;
+            Some((stage.to_owned(), call.parse().ok()?))
+        });
+        if let Some((own, call)) = plan
+            && own == stage.word()
+            && CALLS.fetch_add(1, Ordering::SeqCst) == *call
+        {
+            panic!("a drill in {stage:?}");
+        }
+    }
+    #[cfg(not(debug_assertions))]
     let _ = stage;
 }
 

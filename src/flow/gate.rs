@@ -150,13 +150,11 @@ impl Gate {
     }
 
     /// Sets how many more deliveries may wait in the streams. Deliveries that are charged to accounts and not yet in a
-    /// stream count against it.
+    /// stream count against it. What waits for a share tries again: its account may have fewer there.
     pub fn set_room(&self, deliveries: usize) {
-        let before = self.room.swap(deliveries, Ordering::Relaxed);
+        self.room.store(deliveries, Ordering::Relaxed);
         self.accounts.deliveries.set_ceiling(deliveries);
-        if deliveries > before {
-            self.accounts.wake();
-        }
+        self.accounts.wake();
     }
 
     /// Calls `is_done` until it is true. Between the calls it waits for an account's share to become free.

@@ -56,6 +56,8 @@ pub enum Request {
 pub struct ClaimRequest {
     /// The entry that it is for.
     pub entry: EntryId,
+    /// Whose it is, if the entry says so: it counts for that account until it is removed.
+    pub account: Option<Arc<str>>,
     /// What the holder wants.
     pub action: ClaimAction,
     /// Counts the delivery until the request is done.
@@ -127,6 +129,7 @@ impl StreamClaims {
 #[derive(Debug)]
 pub struct Claim {
     entry: EntryId,
+    account: Option<Arc<str>>,
     claims: StreamClaims,
     /// Counts the delivery; `None` once the claim was redeemed or given up.
     outstanding: Option<Outstanding>,
@@ -134,8 +137,8 @@ pub struct Claim {
 
 impl Claim {
     /// A claim on an entry, redeemed through `claims`.
-    pub fn new(entry: EntryId, claims: StreamClaims, outstanding: Outstanding) -> Self {
-        Self { entry, claims, outstanding: Some(outstanding) }
+    pub fn new(entry: EntryId, account: Option<Arc<str>>, claims: StreamClaims, outstanding: Outstanding) -> Self {
+        Self { entry, account, claims, outstanding: Some(outstanding) }
     }
 
     /// The channel that it is redeemed through.
@@ -162,7 +165,12 @@ impl Claim {
 
     fn hand_in(&mut self, action: ClaimAction) {
         if let Some(outstanding) = self.outstanding.take() {
-            self.claims.send(Request::Redeem(ClaimRequest { entry: self.entry, action, outstanding }));
+            self.claims.send(Request::Redeem(ClaimRequest {
+                entry: self.entry,
+                account: self.account.take(),
+                action,
+                outstanding,
+            }));
         }
     }
 }

@@ -2,6 +2,7 @@
 //! what it holds, the [`gate`] that admits events, and the [`pressure`] that pauses a stage.
 
 pub mod account;
+pub mod background;
 pub mod descriptors;
 pub mod destination_state;
 pub mod drill;
@@ -10,6 +11,7 @@ pub mod gate;
 pub mod in_flight;
 pub mod keep;
 pub mod messages;
+pub mod payer;
 pub mod pressure;
 #[cfg(test)]
 pub(crate) mod probe;

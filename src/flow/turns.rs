@@ -1,6 +1,9 @@
 //! How a stage shares its thread: it works for a slice of time, yields to other tasks of the thread, and continues.
 //! Within a slice the members that have jobs take turns; see [`super::fairness::Schedule`]. A panic costs only the unit
 //! of work in which it happens.
+//!
+//! A job that comes while there is no other is done at once, but all of these have half of the thread's time at most:
+//! many small jobs in a row would hold up other tasks no less than a large one.
 
 use std::cell::{Cell, RefCell};
 use std::hash::Hash;
@@ -8,6 +11,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use futures_util::FutureExt as _;
 
 use super::fairness::{Progress, Schedule, Slice};
 use super::gate::Gate;
@@ -53,6 +58,28 @@ pub struct Turns<W: Worker> {
     pushed: tokio::sync::Notify,
     /// Times of slices are relative to this.
     epoch: Instant,
+    at_once: AtOnce,
+}
+
+/// How much time jobs used that were done at once. They may use half of the time that passes; what they do not use is
+/// not saved up.
+#[derive(Debug)]
+struct AtOnce {
+    used: Cell<Duration>,
+    since: Cell<Instant>,
+}
+
+impl AtOnce {
+    /// Whether a new job may begin.
+    fn may_begin(&self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.since.replace(now));
+        self.used.set(self.used.get().saturating_sub(passed / 2));
+        self.used.get() < SLICE.length
+    }
+
+    fn used(&self, time: Duration) {
+        self.used.set(self.used.get() + time);
+    }
 }
 
 impl<W: Worker> Turns<W> {
@@ -65,46 +92,47 @@ impl<W: Worker> Turns<W> {
             working: Cell::new(false),
             pushed: tokio::sync::Notify::new(),
             epoch: Instant::now(),
+            at_once: AtOnce { used: Cell::default(), since: Cell::new(Instant::now()) },
         })
     }
 
     /// Adds a job. If there is no other job, it begins at once.
-    pub fn push(self: &Rc<Self>, member: W::Member, job: W::Job) {
-        let is_alone = !self.working.get() && self.schedule.borrow().is_empty() && self.worker.is_ready();
-        let Some(job) = (if is_alone { self.try_alone(job) } else { Some(job) }) else { return };
-        self.schedule.borrow_mut().push(member, job);
+    pub fn push(self: &Rc<Self>, member: W::Member, mut job: W::Job) {
         if self.working.get() {
+            self.schedule.borrow_mut().push(member, job);
             return self.pushed.notify_one();
         }
-        if self.worker.is_ready() {
-            self.slice();
+        if self.worker.is_ready() && self.is_done_at_once(&mut job) {
+            return;
         }
-        if !self.schedule.borrow().is_empty() {
-            self.working.set(true);
-            actix_rt::spawn(Rc::clone(self).work());
-        }
+        self.schedule.borrow_mut().push(member, job);
+        self.working.set(true);
+        let own = Rc::clone(self);
+        actix_rt::spawn(async move {
+            // A panic beside a unit of work ends the slice, not the stage.
+            while AssertUnwindSafe(own.work()).catch_unwind().await.is_err() {}
+        });
     }
 
-    /// Works at a lone job for one turn. Nobody else waits for this turn, so it is charged to no member. Returns the job
-    /// if it is not done: most are, and need no place in the schedule.
-    fn try_alone(&self, mut job: W::Job) -> Option<W::Job> {
+    /// Works on the only job there is, for a slice at most. Whether it is done.
+    fn is_done_at_once(&self, job: &mut W::Job) -> bool {
         let begun = Instant::now();
-        let progress = loop {
-            let progress = self.step(&mut job);
-            if progress != Progress::More || begun.elapsed() >= SLICE.turn {
-                break progress;
+        if !self.at_once.may_begin(begun) {
+            return false;
+        }
+        let (progress, time) = loop {
+            let progress = self.step(job);
+            let time = begun.elapsed();
+            if progress != Progress::More || time >= SLICE.length {
+                break (progress, time);
             }
         };
         self.worker.finish_slice();
-        (progress != Progress::Done).then_some(job)
+        self.at_once.used(time);
+        progress == Progress::Done
     }
 
-    fn step(&self, job: &mut W::Job) -> Progress {
-        let step = catch_unwind(AssertUnwindSafe(|| self.worker.step(job)));
-        step.unwrap_or_else(|_| self.worker.panicked(job))
-    }
-
-    async fn work(self: Rc<Self>) {
+    async fn work(&self) {
         while !self.schedule.borrow().is_empty() {
             tokio::task::yield_now().await;
             self.worker.ready().await;
@@ -134,5 +162,10 @@ impl<W: Worker> Turns<W> {
         schedule.work(SLICE, || self.epoch.elapsed(), |job| self.step(job));
         drop(schedule);
         self.worker.finish_slice();
+    }
+
+    fn step(&self, job: &mut W::Job) -> Progress {
+        let step = catch_unwind(AssertUnwindSafe(|| self.worker.step(job)));
+        step.unwrap_or_else(|_| self.worker.panicked(job))
     }
 }

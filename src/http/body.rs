@@ -12,8 +12,9 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use serde_json::Value;
 
+use super::caller::Caller;
 use super::gzip::{self, Unreadable};
-use super::payer::Payer;
+use super::payer::payer;
 use super::problem::Problem;
 use super::state::AppState;
 use crate::flow::fairness::Taken;
@@ -28,6 +29,9 @@ pub(super) const DOCUMENT_BYTES_MAX: usize = 1 << 20;
 
 /// The most characters of a header that a message repeats.
 const CODINGS_SHOWN: usize = 80;
+
+/// The bytes that a member of an object takes beside its name and its value.
+const MEMBER_BYTES: usize = 48;
 
 /// A body that was read. Until it is dropped it counts against the bound on all bodies together.
 pub(super) struct Body {
@@ -58,7 +62,7 @@ pub(super) async fn read(
 pub(super) async fn read_decompressed(
     request: &HttpRequest,
     payload: &mut web::Payload,
-    state: &AppState,
+    state: &web::Data<AppState>,
     max: usize,
 ) -> Result<Body, Problem> {
     let is_gzip = match coding(request)? {
@@ -71,7 +75,13 @@ pub(super) async fn read_decompressed(
         return Ok(body);
     }
     let mut taken = body.taken.share().take_some(0);
-    let plain = gzip::decompress(&body.bytes, max, |bytes| taken.grow(bytes));
+    // A small body may hold a large one.
+    let caller = Caller::of(request, state);
+    let decompressed = caller.run(move |_| {
+        let plain = gzip::decompress(&body.bytes, max, |bytes| taken.grow(bytes));
+        (plain, taken)
+    });
+    let (plain, taken) = decompressed.await?;
     let bytes = plain.map_err(|unreadable| match unreadable {
         Unreadable::TooLarge => too_large(max),
         Unreadable::NoRoom => Refusal::Full(Full::Bodies).into(),
@@ -107,7 +117,7 @@ async fn read_as_it_comes(
     max: usize,
 ) -> Result<Body, Problem> {
     let within = state.config.server.body_timeout;
-    let mut taken = state.bodies.share(&Payer::of(request)).take_some(0);
+    let mut taken = state.bodies.share(&payer(request)).take_some(0);
     match in_time(within, read_whole(request, payload, &mut taken, max)).await {
         Some(read) => Ok(Body { bytes: read?, taken }),
         None => {
@@ -154,49 +164,63 @@ async fn read_whole(
     let Some(second) = payload.next().await.transpose().map_err(broken)? else {
         return Ok(first);
     };
-    // One allocation if the length is known: a buffer that doubles takes up to twice the bytes that are counted.
+    // One allocation if the length is known. Else the buffer grows by doubling, and its capacity is charged.
     let mut body = BytesMut::with_capacity(length.map_or(first.len(), |length| length as usize));
     body.extend_from_slice(&first);
     drop(first);
     let mut next = Some(second);
     while let Some(chunk) = next {
-        if body.len() + chunk.len() > max {
+        let bytes = body.len() + chunk.len();
+        if bytes > max {
             return Err(too_large(max));
         }
-        charge(taken, chunk.len())?;
+        if bytes > body.capacity() {
+            let capacity = bytes.max((2 * body.capacity()).min(max));
+            body = grown(&body, capacity, taken)?;
+        }
+        charge(taken, bytes.saturating_sub(taken.units()))?;
         body.extend_from_slice(&chunk);
         next = payload.next().await.transpose().map_err(broken)?;
     }
     Ok(body.freeze())
 }
 
+/// The same bytes in a larger buffer. Both buffers are charged while they are copied, then the larger one.
+fn grown(body: &[u8], capacity: usize, taken: &mut Taken) -> Result<BytesMut, Problem> {
+    charge(taken, capacity)?;
+    let mut larger = BytesMut::with_capacity(capacity);
+    larger.extend_from_slice(body);
+    drop(taken.split(taken.units().saturating_sub(capacity)));
+    Ok(larger)
+}
+
+/// A JSON document that was read. Until it is dropped, the memory that it takes counts against the bound on all bodies
+/// together: it can be many times as large as its text.
+pub(super) struct JsonBody {
+    pub(super) value: Value,
+    /// For a caller that needs the original notation.
+    pub(super) text: Bytes,
+    _taken: Taken,
+}
+
 /// Reads a JSON document.
 pub(super) async fn read_json(
     request: &HttpRequest,
     payload: &mut web::Payload,
-    state: &AppState,
-) -> Result<Value, Problem> {
-    parse(&read_document(request, payload, state).await?.bytes)
+    state: &web::Data<AppState>,
+) -> Result<JsonBody, Problem> {
+    let body = read_document(request, payload, state).await?;
+    parse(request, state, body).await
 }
 
 /// Reads an optional JSON document: an empty body is `None`.
 pub(super) async fn read_optional_json(
     request: &HttpRequest,
     payload: &mut web::Payload,
-    state: &AppState,
-) -> Result<Option<Value>, Problem> {
+    state: &web::Data<AppState>,
+) -> Result<Option<JsonBody>, Problem> {
     let body = read_document(request, payload, state).await?;
-    if body.bytes.is_empty() { Ok(None) } else { parse(&body.bytes).map(Some) }
-}
-
-/// Reads a JSON document and returns its text too, for a caller that needs the original notation.
-pub(super) async fn read_json_text(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
-    state: &AppState,
-) -> Result<(Value, Bytes), Problem> {
-    let body = read_document(request, payload, state).await?;
-    Ok((parse(&body.bytes)?, body.bytes.clone()))
+    if body.bytes.is_empty() { Ok(None) } else { parse(request, state, body).await.map(Some) }
 }
 
 async fn read_document(request: &HttpRequest, payload: &mut web::Payload, state: &AppState) -> Result<Body, Problem> {
@@ -207,10 +231,31 @@ async fn read_document(request: &HttpRequest, payload: &mut web::Payload, state:
     read(request, payload, state, DOCUMENT_BYTES_MAX).await
 }
 
-fn parse(text: &[u8]) -> Result<Value, Problem> {
+async fn parse(request: &HttpRequest, state: &web::Data<AppState>, body: Body) -> Result<JsonBody, Problem> {
+    let Body { bytes: text, mut taken } = body;
     let malformed =
         |error| Problem::new(StatusCode::BAD_REQUEST, "malformed_body", format!("the body is not JSON: {error}"));
-    json::read_value(text).map_err(malformed)
+    let (caller, own) = (Caller::of(request, state), text.clone());
+    let parsed = caller.run_on(text.len(), move |_| {
+        json::read_value(&own).map(|value| {
+            let bytes = memory(&value);
+            (value, bytes)
+        })
+    });
+    let (value, bytes) = parsed.await?.map_err(malformed)?;
+    charge(&mut taken, bytes)?;
+    Ok(JsonBody { value, text, _taken: taken })
+}
+
+/// About how many bytes a value takes.
+fn memory(value: &Value) -> usize {
+    let inner = match value {
+        Value::String(text) => text.len(),
+        Value::Array(elements) => elements.iter().map(memory).sum(),
+        Value::Object(members) => members.iter().map(|(name, value)| name.len() + MEMBER_BYTES + memory(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    size_of::<Value>() + inner
 }
 
 /// The media type in lower case, without parameters. Text in a character set other than UTF-8 is refused here, so that

@@ -12,12 +12,13 @@ use super::body;
 use super::call::Call;
 use super::openapi::operation::{Operation, Shape};
 use super::openapi::shapes::{CloudEventDocument, EventDocument};
+use super::payer::payer;
 use super::problem::Problem;
 use super::state::{AppState, Pipeline};
 use crate::flow::refusal::{Full, Refusal};
 use crate::flow::response::{EventsResponse, Receipt};
-use crate::ingester::EventsReceived;
 use crate::ingester::encoding::{self, Encoding, RequestContent, Unsupported};
+use crate::ingester::{EventsReceived, Unread};
 use crate::model::delivery::{HOPS, HOPS_MAX};
 use crate::model::key::Scope;
 
@@ -69,7 +70,7 @@ async fn post(
 async fn hand_over(
     request: &HttpRequest,
     payload: &mut web::Payload,
-    state: &AppState,
+    state: &web::Data<AppState>,
     pipeline: &Pipeline,
 ) -> Result<oneshot::Receiver<EventsResponse>, Problem> {
     let only_account = match authorize(request, state, Want::PostEvents)? {
@@ -92,7 +93,8 @@ async fn hand_over(
     let headers = if encoding.reads_headers { attributes(request) } else { Vec::new() };
     let source = RequestContent { body: body.bytes, headers };
     let (reply, response) = oneshot::channel();
-    let received = EventsReceived { source, body: body.taken, encoding, only_account, hops, reply };
+    let unread = Unread { source, encoding, only_account, hops };
+    let received = EventsReceived { unread, payer: payer(request), body: body.taken, reply };
     pipeline.ingester.try_send(received).map_err(|_| Refusal::Full(Full::Node))?;
     Ok(response)
 }

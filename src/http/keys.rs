@@ -56,7 +56,7 @@ async fn create(
     authorize(&request, &state, Want::Operate)?;
     let document = body::read_json(&request, &mut payload, &state).await?;
     let invalid = |errors| Problem::invalid("invalid_key", "a key", errors);
-    let mut fields = Fields::new(document, "a key").map_err(invalid)?;
+    let mut fields = Fields::new(document.value, "a key").map_err(invalid)?;
     let name = display_name(&mut fields);
     let scope = Scope::read(&mut fields);
     let (name, scope) = fields.finish(scope.map(|scope| (name, scope))).map_err(invalid)?;

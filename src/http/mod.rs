@@ -6,6 +6,7 @@ mod activity;
 mod auth;
 mod body;
 mod call;
+mod caller;
 mod codes;
 mod console;
 mod destinations;

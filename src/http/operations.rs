@@ -1,15 +1,18 @@
 //! The calls for the operator's tools: health, readiness, metrics, and the OpenAPI document. They need no key: they
 //! return numbers and fixed words only.
 
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::call::Call;
+use super::caller::{respond, written};
 use super::openapi::operation::{Operation, Shape};
 use super::problem::Problem;
 use super::state::AppState;
@@ -90,7 +93,9 @@ struct Ready {
 }
 
 async fn openapi(document: web::Data<OpenApi>) -> HttpResponse {
-    HttpResponse::Ok().json((document.0)())
+    // Written once: it is long, and anybody may ask for it.
+    static WRITTEN: OnceLock<Bytes> = OnceLock::new();
+    respond(WRITTEN.get_or_init(|| written((document.0)()).into()).clone())
 }
 
 async fn metrics(state: web::Data<AppState>) -> HttpResponse {

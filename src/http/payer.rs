@@ -8,25 +8,16 @@ use std::sync::LazyLock;
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
 
+use crate::flow::payer::Payer;
+
 /// Keys are hashed with a random seed, so that no client can choose the hash.
 static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
-/// The holder of a share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Payer {
-    /// Requests with this key.
-    Key(u64),
-    /// Requests without a key from this address; for IPv6 from its first 64 bits, which usually belong to one customer.
-    Peer(Option<IpAddr>),
-}
-
-impl Payer {
-    /// The holder for a request.
-    pub fn of(request: &HttpRequest) -> Self {
-        match request.headers().get(AUTHORIZATION) {
-            Some(key) => Self::Key(KEYS.hash_one(key.as_bytes())),
-            None => Self::Peer(request.peer_addr().map(|peer| network(peer.ip()))),
-        }
+/// The holder for a request.
+pub(super) fn payer(request: &HttpRequest) -> Payer {
+    match request.headers().get(AUTHORIZATION) {
+        Some(key) => Payer::Key(KEYS.hash_one(key.as_bytes())),
+        None => Payer::Peer(request.peer_addr().map(|peer| network(peer.ip()))),
     }
 }
 
@@ -47,7 +38,7 @@ mod tests {
         let request = |key: Option<&str>, peer: &str| {
             let request = TestRequest::default().peer_addr(format!("{peer}:1").parse().expect("an address"));
             let request = key.into_iter().fold(request, |request, key| request.insert_header(("authorization", key)));
-            Payer::of(&request.to_http_request())
+            payer(&request.to_http_request())
         };
         assert_eq!(request(Some("Bearer a"), "10.0.0.1"), request(Some("Bearer a"), "10.0.0.2"));
         assert_ne!(request(Some("Bearer a"), "10.0.0.1"), request(Some("Bearer b"), "10.0.0.1"));

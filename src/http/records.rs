@@ -6,9 +6,11 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::call::Call;
+use super::caller::{Caller, respond, written};
 use super::finding::Finding;
 use super::openapi::operation::{Operation, Shape};
 use super::openapi::shapes::{TemplateDocument, TemplateList};
@@ -63,7 +65,7 @@ pub(super) trait Resource: Record + 'static {
     }
 
     /// Checks it together with the account's other records.
-    fn judge(&self, account: &AccountId, state: &AppState) -> impl Future<Output = Result<Judged, Problem>>;
+    fn judge(&self, account: &AccountId, caller: &Caller) -> impl Future<Output = Result<Judged, Problem>>;
 }
 
 /// A record that may be saved.
@@ -155,9 +157,9 @@ impl Resource for Template {
         self.broken_rules()
     }
 
-    async fn judge(&self, _: &AccountId, state: &AppState) -> Result<Judged, Problem> {
+    async fn judge(&self, _: &AccountId, caller: &Caller) -> Result<Judged, Problem> {
         let asked = Asked { content_type: self.content_type.clone(), ..Asked::default() };
-        let checked = template_check::compile(self.format, self.body.clone(), asked, state).await?;
+        let checked = template_check::compile(self.format, self.body.clone(), asked, caller).await?;
         if let Some(compiled) = checked.compiled {
             let warnings = checked.diagnostics.into_iter().map(Finding::Template).collect();
             return Ok(Judged { warnings, live: LiveTemplate::new(self, compiled) });
@@ -185,9 +187,14 @@ async fn list<T: Resource>(request: HttpRequest, state: web::Data<AppState>) -> 
     let account = path::account(&request, &state)?;
     let (after, limit) = paging::paging(&request)?;
     let _one = state.expensive.begin(&account)?;
-    let page = state.store.list::<T>(Some(&account), after.as_deref(), limit).await?;
-    let items: Vec<Value> = page.items.iter().map(|stored| stored.value.view()).collect();
-    Ok(HttpResponse::Ok().json(paging::page(items, page.next)))
+    let page = state.store.list_unread::<T>(Some(&account), after.as_deref(), limit).await?;
+    let caller = Caller::of(&request, &state);
+    let listed = caller.run(|_| {
+        let page = page.read();
+        let items: Vec<Value> = page.items.iter().map(|stored| stored.value.view()).collect();
+        written(&paging::page(items, page.next))
+    });
+    Ok(respond(listed.await?))
 }
 
 async fn read<T: Resource>(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
@@ -207,11 +214,12 @@ async fn create<T: Resource>(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
-    let (document, text) = body::read_json_text(&request, &mut payload, &state).await?;
-    let mut members = object::<T>(document)?;
+    let document = body::read_json(&request, &mut payload, &state).await?;
+    let mut members = object::<T>(document.value)?;
     members.entry("id").or_insert_with(|| new_id().into());
-    let written = save::<T>(&account, members, &text, Precondition::Absent, &state).await;
-    written.map_err(|problem| match problem.code {
+    let caller = Caller::of(&request, &state);
+    let saved = save::<T>(&account, members, document.text, Precondition::Absent, &caller).await;
+    saved.map_err(|problem| match problem.code {
         "precondition_failed" => Problem::new(
             StatusCode::CONFLICT,
             "id_taken",
@@ -228,8 +236,8 @@ async fn replace<T: Resource>(
 ) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
     let precondition = precondition::of(&request)?;
-    let (document, text) = body::read_json_text(&request, &mut payload, &state).await?;
-    let mut members = object::<T>(document)?;
+    let document = body::read_json(&request, &mut payload, &state).await?;
+    let mut members = object::<T>(document.value)?;
     let id = path::id(&request);
     if members.get("id").is_some_and(|own| *own != id.as_str()) {
         let error =
@@ -237,7 +245,7 @@ async fn replace<T: Resource>(
         return Err(Problem::invalid(T::INVALID, T::NAME, vec![error]));
     }
     members.insert("id".into(), id.into());
-    save::<T>(&account, members, &text, precondition, &state).await
+    save::<T>(&account, members, document.text, precondition, &Caller::of(&request, &state)).await
 }
 
 fn object<T: Resource>(document: Value) -> Result<Map<String, Value>, Problem> {
@@ -259,23 +267,23 @@ fn object<T: Resource>(document: Value) -> Result<Map<String, Value>, Problem> {
 async fn save<T: Resource>(
     account: &AccountId,
     mut members: Map<String, Value>,
-    text: &[u8],
+    text: Bytes,
     precondition: Precondition,
-    state: &AppState,
+    caller: &Caller,
 ) -> Result<HttpResponse, Problem> {
-    let repeated = T::repeated(text);
-    if !repeated.is_empty() {
-        return Err(Problem::invalid(T::INVALID, T::NAME, repeated));
-    }
+    let _one = caller.state().expensive.begin(account)?;
     // Makes a response to PUT valid as the document of the next PUT.
     members.shift_remove("warnings");
-    let _one = state.expensive.begin(account)?;
     // Checked before the document is processed.
-    let over = T::over_quota(&members, state);
-    if !over.is_empty() {
-        return Err(Problem::invalid(T::INVALID, T::NAME, over));
+    let looked = caller.run_on(text.len(), move |state| {
+        let wrong = Some(T::repeated(&text)).filter(|wrong| !wrong.is_empty());
+        (wrong.unwrap_or_else(|| T::over_quota(&members, state)), members)
+    });
+    let (wrong, members) = looked.await?;
+    if !wrong.is_empty() {
+        return Err(Problem::invalid(T::INVALID, T::NAME, wrong));
     }
-    let (record, written, warnings) = write::<T>(account, &members, precondition, state).await?;
+    let (record, written, warnings) = write::<T>(account, &members, precondition, caller).await?;
     let mut view = record.view();
     if let (false, Some(members)) = (warnings.is_empty(), view.as_object_mut()) {
         members.insert("warnings".into(), serde_json::to_value(warnings).unwrap_or_default());
@@ -293,8 +301,9 @@ async fn write<T: Resource>(
     account: &AccountId,
     members: &Map<String, Value>,
     precondition: Precondition,
-    state: &AppState,
+    caller: &Caller,
 ) -> Result<(T, Written, Vec<Finding>), Problem> {
+    let state = caller.state();
     let mut attempts = 0;
     loop {
         attempts += 1;
@@ -312,13 +321,13 @@ async fn write<T: Resource>(
                 kept_of_another = true;
             }
         }
-        let record = T::from_json(Value::Object(members));
-        let record = record.map_err(|errors| Problem::invalid(T::INVALID, T::NAME, errors))?;
-        let broken = record.broken_rules(state);
-        if !broken.is_empty() {
-            return Err(Problem::invalid(T::INVALID, T::NAME, broken));
-        }
-        let Judged { warnings, live } = record.judge(account, state).await?;
+        let read = caller.run(|state| {
+            let record = T::from_json(Value::Object(members))?;
+            let broken = record.broken_rules(state);
+            if broken.is_empty() { Ok(record) } else { Err(broken) }
+        });
+        let record = read.await?.map_err(|errors| Problem::invalid(T::INVALID, T::NAME, errors))?;
+        let Judged { warnings, live } = record.judge(account, caller).await?;
         match state.store.put_compiled(Some(account), &record, live, precondition).await {
             Err(StoreError::PreconditionFailed { .. }) if kept_of_another && attempts < WRITES_MAX => {}
             written => return Ok((record, written?, warnings)),

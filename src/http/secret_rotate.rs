@@ -70,7 +70,8 @@ async fn rotate(
     let account = path::account(&request, &state)?;
     let wanted = precondition::of(&request)?;
     let document = body::read_optional_json(&request, &mut payload, &state).await?;
-    let grace = grace(document).map_err(|errors| Problem::invalid("invalid_rotation", "a rotation", errors))?;
+    let grace = grace(document.map(|document| document.value))
+        .map_err(|errors| Problem::invalid("invalid_rotation", "a rotation", errors))?;
     let secret = Secret::make().map_err(|error| {
         tracing::error!(%error, "the system gives no randomness");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "an internal error; no secret was created")

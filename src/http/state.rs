@@ -6,12 +6,13 @@ use std::sync::atomic::AtomicBool;
 use actix::{Addr, Recipient};
 
 use super::expensive::Expensive;
-use super::payer::Payer;
 use crate::config::Config;
 use crate::dictionary::{Dictionary, Presets};
+use crate::flow::background::Background;
 use crate::flow::destination_state::DestinationsAsked;
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
+use crate::flow::payer::Payer;
 use crate::ingester::Ingester;
 use crate::live::Live;
 use crate::renderer::Renderer;
@@ -28,6 +29,8 @@ pub struct AppState {
     pub gate: Arc<Gate>,
     /// Bytes of requests' bodies and of what was parsed from them, until their work is handed over.
     pub bodies: Pool<Payer>,
+    /// Work on large requests and responses, which would hold up the HTTP threads.
+    pub background: Background<Payer>,
     /// What is live.
     pub live: Arc<Live>,
     /// The store of triggers, templates and keys.

@@ -1,14 +1,12 @@
 //! Checks a template before it is saved: all that is wrong with it, and what it would send.
 
-use std::sync::Arc;
-
-use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::call::Call;
+use super::caller::{Caller, respond, written};
 use super::openapi::operation::{Operation, Shape};
 use super::openapi::shapes::TemplateQuestion;
 use super::problem::Problem;
@@ -70,20 +68,24 @@ async fn check(
     let account = path::account(&request, &state)?;
     let _one = state.expensive.begin(&account)?;
     let document = body::read_json(&request, &mut payload, &state).await?;
-    let question = read(document).map_err(|errors| Problem::invalid("invalid_check", "the document", errors))?;
+    let question = read(document.value).map_err(|errors| Problem::invalid("invalid_check", "the document", errors))?;
     let Question { template, event, data } = question;
     let content_type = template.content_type.clone().unwrap_or_else(|| template.format.content_type().to_owned());
     let refused = template.broken_rules();
     let asked = Asked { event: event.clone(), data: data.clone(), content_type: template.content_type };
-    let checked = compile(template.format, template.body, asked, &state).await?;
-    let mut diagnostics: Vec<_> = refused.into_iter().map(wrong_content_type).collect();
-    diagnostics.extend(checked.diagnostics);
-    let preview = checked.compiled.and_then(|compiled| {
-        let event = sample_event(account, event.as_ref(), data, &state);
-        preview(&compiled, event, &mut diagnostics).map(|body| Preview { content_type, body })
+    let caller = Caller::of(&request, &state);
+    let checked = compile(template.format, template.body, asked, &caller).await?;
+    let verdict = caller.run(move |state| {
+        let mut diagnostics: Vec<_> = refused.into_iter().map(wrong_content_type).collect();
+        diagnostics.extend(checked.diagnostics);
+        let preview = checked.compiled.and_then(|compiled| {
+            let event = sample_event(account, event.as_ref(), data, state);
+            preview(&compiled, event, &mut diagnostics).map(|body| Preview { content_type, body })
+        });
+        let ok = diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
+        written(&Verdict { ok, diagnostics, preview })
     });
-    let ok = diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
-    Ok(HttpResponse::Ok().json(Verdict { ok, diagnostics, preview }))
+    Ok(respond(verdict.await?))
 }
 
 fn wrong_content_type(error: FieldError) -> Diagnostic {
@@ -102,23 +104,19 @@ pub(super) struct Asked {
     pub(super) content_type: Option<String>,
 }
 
-/// Compiles a body on a thread pool: a hostile template may take a tenth of a second.
-pub(super) async fn compile(format: Format, body: String, asked: Asked, state: &AppState) -> Result<Checked, Problem> {
-    let (dictionary, limits) = (Arc::clone(&state.dictionary), state.config.templates.clone());
-    let compiling = move || {
+/// Compiles a body on a thread for long work: a hostile template may take a tenth of a second.
+pub(super) async fn compile(format: Format, body: String, asked: Asked, caller: &Caller) -> Result<Checked, Problem> {
+    let compiling = caller.run(move |state| {
         let data = asked.data.map(Document::from);
         let setting = Setting {
-            dictionary: dictionary.as_ref(),
+            dictionary: state.dictionary.as_ref(),
             event: asked.event.as_ref(),
             data: data.as_ref().map(Document::root),
             content_type: asked.content_type.as_deref(),
         };
-        templating::compile_in(format, &body, &setting, &limits)
-    };
-    web::block(compiling).await.map_err(|_| {
-        let detail = "the check failed with an internal error; the template is not the cause";
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", detail)
-    })
+        templating::compile_in(format, &body, &setting, &state.config.templates)
+    });
+    compiling.await
 }
 
 /// Reads a template, saved or not, with the data for the preview.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::call::Call;
+use super::caller::{Caller, respond, written};
 use super::finding::Finding;
 use super::openapi::operation::{Operation, Shape};
 use super::openapi::shapes::TriggerQuestion;
@@ -23,7 +24,7 @@ use crate::model::id::AccountId;
 use crate::model::template::Template;
 use crate::model::trigger::{self, Trigger};
 use crate::store::Stored;
-use crate::templating::{Data, Diagnostic, Severity};
+use crate::templating::{Checked, Data, Diagnostic, Severity};
 
 /// Used as the id of a trigger that has none yet.
 const ID: &str = "check";
@@ -79,14 +80,24 @@ async fn check(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
-    let (document, text) = body::read_json_text(&request, &mut payload, &state).await?;
-    let Value::Object(mut members) = document else {
-        let error =
-            FieldError::new("", "wrong_type", format!("a trigger must be a JSON object, not {}", kind(&document)));
+    let _one = state.expensive.begin(&account)?;
+    let document = body::read_json(&request, &mut payload, &state).await?;
+    let caller = Caller::of(&request, &state);
+    let text = document.text;
+    let Value::Object(mut members) = document.value else {
+        let what = kind(&document.value);
+        let error = FieldError::new("", "wrong_type", format!("a trigger must be a JSON object, not {what}"));
         return Ok(HttpResponse::Ok().json(TriggerVerdict::refused(vec![error])));
     };
-    let mut errors = trigger::repeated(&text);
-    let data = match members.shift_remove("data") {
+    let data = members.shift_remove("data");
+    members.shift_remove("warnings");
+    let looked = caller.run_on(text.len(), move |state| {
+        let mut errors = trigger::repeated(&text);
+        errors.extend(Trigger::over_quota(&members, state));
+        (members, errors)
+    });
+    let (mut members, mut errors) = looked.await?;
+    let data = match data {
         None | Some(Value::Null) => None,
         Some(Value::Object(data)) => Some(data),
         Some(other) => {
@@ -98,86 +109,124 @@ async fn check(
             None
         }
     };
-    members.shift_remove("warnings");
-    errors.extend(Trigger::over_quota(&members, &state));
     if members.get("id").is_none_or(Value::is_null) {
         members.insert("id".into(), ID.into());
     }
     let headers = members.get("headers").and_then(Value::as_object).cloned().unwrap_or_default();
-    let trigger = match read(&account, members, &state).await? {
+    let trigger = match read(&account, members, &caller).await? {
         Ok(trigger) => trigger,
         Err(more) => {
             errors.extend(more);
             return Ok(HttpResponse::Ok().json(TriggerVerdict::refused(errors)));
         }
     };
-    errors.extend(Resource::broken_rules(&trigger, &state));
-    errors.extend(triggers::unselective(&trigger, &account, &state));
-    let verdict = judge(&account, &trigger, data, headers, errors, &state).await?;
-    Ok(HttpResponse::Ok().json(verdict))
+    let question = Trial { account, trigger, data, headers, errors };
+    Ok(respond(question.judge(&caller).await?))
 }
 
 /// Reads the document and completes it from the trigger that it would replace.
 async fn read(
     account: &AccountId,
     mut members: Map<String, Value>,
-    state: &AppState,
+    caller: &Caller,
 ) -> Result<Result<Trigger, Vec<FieldError>>, Problem> {
-    if let Some(old) = records::replaced::<Trigger>(account, &members, state).await?
+    if let Some(old) = records::replaced::<Trigger>(account, &members, caller.state()).await?
         && let Err(errors) = Trigger::complete(&mut members, &old.value)
     {
         return Ok(Err(errors));
     }
-    Ok(Trigger::from_json(Value::Object(members)))
+    caller.run(|_| Trigger::from_json(Value::Object(members))).await
 }
 
-async fn judge(
-    account: &AccountId,
-    trigger: &Trigger,
+/// A trigger that could be read, and what it is tried with.
+struct Trial {
+    account: AccountId,
+    trigger: Trigger,
     data: Option<Map<String, Value>>,
     headers: Map<String, Value>,
-    mut errors: Vec<FieldError>,
-    state: &AppState,
-) -> Result<TriggerVerdict, Problem> {
-    let known = data.clone().map(Document::from);
-    let given = data.clone();
-    let event = sample_event(account.clone(), Some(&trigger.event), data, state);
-    let fires = passes(trigger.pattern.as_deref(), &event, state.live.matching());
-    let mut warnings: Vec<Finding> =
-        state.dictionary.trigger_warnings(trigger).into_iter().map(Finding::Trigger).collect();
-    match expressions::judge(trigger, known.as_ref(), state) {
-        Ok(odd) => warnings.extend(odd.into_iter().map(Finding::Template)),
-        Err(wrong) => errors.extend(wrong),
+    errors: Vec<FieldError>,
+}
+
+impl Trial {
+    /// The verdict as it is sent.
+    async fn judge(mut self, caller: &Caller) -> Result<Vec<u8>, Problem> {
+        let state = caller.state();
+        let template = state.store.get::<Template>(Some(&self.account), self.trigger.template.as_str()).await?;
+        let Some(Stored { value: template, .. }) = template else {
+            let unknown = |state: &AppState| {
+                let mut looked = self.look(state);
+                let name = &looked.question.trigger.template;
+                let detail = format!("the account has no template `{name}`; save it first");
+                looked.question.errors.push(FieldError::new("/template", "unknown_template", detail));
+                written(&looked.verdict(None))
+            };
+            return caller.run(unknown).await;
+        };
+        let broken = template.broken_rules().into_iter();
+        self.errors.extend(broken.map(|rule| FieldError::new("/template", rule.code, rule.detail)));
+        let content_type = template.content_type.clone().unwrap_or_else(|| template.format.content_type().to_owned());
+        let (event, data) = (Some(self.trigger.event.clone()), self.data.clone());
+        let asked = Asked { event, content_type: template.content_type, data };
+        let checked = compile(template.format, template.body, asked, caller).await?;
+        caller.run(move |state| written(&self.look(state).with(checked, content_type, state))).await
     }
-    let template = state.store.get::<Template>(Some(account), trigger.template.as_str()).await?;
-    let Some(Stored { value: template, .. }) = template else {
-        let detail = format!("the account has no template `{}`; save it first", trigger.template);
-        errors.push(FieldError::new("/template", "unknown_template", detail));
-        return Ok(TriggerVerdict { ok: false, errors, warnings, fires: Some(fires), preview: None });
-    };
-    let broken = template.broken_rules().into_iter();
-    errors.extend(broken.map(|rule| FieldError::new("/template", rule.code, rule.detail)));
-    let content_type = template.content_type.clone().unwrap_or_else(|| template.format.content_type().to_owned());
-    let asked = Asked { event: Some(trigger.event.clone()), content_type: template.content_type, data: given };
-    let checked = compile(template.format, template.body, asked, state).await?;
-    let mut diagnostics = checked.diagnostics;
-    let request = expressions::preview(trigger, &Data::of(event.clone()), state);
-    let body = checked.compiled.and_then(|compiled| preview(&compiled, event, &mut diagnostics));
-    let (faults, more): (Vec<Diagnostic>, _) =
-        diagnostics.into_iter().partition(|found| found.severity == Severity::Error);
-    errors.extend(faults.into_iter().map(|fault| FieldError::new("/template", fault.code, fault.message)));
-    warnings.extend(more.into_iter().map(Finding::Template));
-    let request = request.map_err(|error| errors.push(error)).ok();
-    let ok = errors.is_empty();
-    let preview = body.zip(request).filter(|_| ok).map(|(body, (url, values))| {
-        let headers = headers.into_iter().map(|(name, value)| {
-            let own = values.iter().find(|(own, _)| value.is_string() && *own == name);
-            let value = own.map_or(value, |(_, value)| value.as_str().into());
-            (name, value)
+
+    /// All but the template.
+    fn look(mut self, state: &AppState) -> Looked {
+        let trigger = &self.trigger;
+        self.errors.extend(Resource::broken_rules(trigger, state));
+        self.errors.extend(triggers::unselective(trigger, &self.account, state));
+        let known = self.data.clone().map(Document::from);
+        let event = sample_event(self.account.clone(), Some(&trigger.event), self.data.take(), state);
+        let fires = passes(trigger.pattern.as_deref(), &event, state.live.matching());
+        let mut warnings: Vec<Finding> =
+            state.dictionary.trigger_warnings(trigger).into_iter().map(Finding::Trigger).collect();
+        match expressions::judge(trigger, known.as_ref(), state) {
+            Ok(odd) => warnings.extend(odd.into_iter().map(Finding::Template)),
+            Err(wrong) => self.errors.extend(wrong),
+        }
+        Looked { question: self, event, fires, warnings }
+    }
+}
+
+/// What is known of a trigger without its template.
+struct Looked {
+    question: Trial,
+    event: Event,
+    fires: bool,
+    warnings: Vec<Finding>,
+}
+
+impl Looked {
+    /// With what its template makes of the event.
+    fn with(mut self, checked: Checked, content_type: String, state: &AppState) -> TriggerVerdict {
+        let mut diagnostics = checked.diagnostics;
+        let request = expressions::preview(&self.question.trigger, &Data::of(self.event.clone()), state);
+        let event = self.event.clone();
+        let body = checked.compiled.and_then(|compiled| preview(&compiled, event, &mut diagnostics));
+        let (faults, more): (Vec<Diagnostic>, _) =
+            diagnostics.into_iter().partition(|found| found.severity == Severity::Error);
+        let errors = &mut self.question.errors;
+        errors.extend(faults.into_iter().map(|fault| FieldError::new("/template", fault.code, fault.message)));
+        self.warnings.extend(more.into_iter().map(Finding::Template));
+        let request = request.map_err(|error| errors.push(error)).ok();
+        let ok = errors.is_empty();
+        let headers = std::mem::take(&mut self.question.headers);
+        let preview = body.zip(request).filter(|_| ok).map(|(body, (url, values))| {
+            let headers = headers.into_iter().map(|(name, value)| {
+                let own = values.iter().find(|(own, _)| value.is_string() && *own == name);
+                let value = own.map_or(value, |(_, value)| value.as_str().into());
+                (name, value)
+            });
+            TriggerPreview { url, headers: headers.collect(), content_type, body }
         });
-        TriggerPreview { url, headers: headers.collect(), content_type, body }
-    });
-    Ok(TriggerVerdict { ok, errors, warnings, fires: Some(fires), preview })
+        self.verdict(preview)
+    }
+
+    fn verdict(self, preview: Option<TriggerPreview>) -> TriggerVerdict {
+        let (errors, warnings) = (self.question.errors, self.warnings);
+        TriggerVerdict { ok: errors.is_empty(), errors, warnings, fires: Some(self.fires), preview }
+    }
 }
 
 /// Whether an event passes a filter. A filter that costs too much is not passed.

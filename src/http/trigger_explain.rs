@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::call::Call;
+use super::caller::{Caller, respond, written};
 use super::openapi::operation::{Operation, Shape};
 use super::problem::Problem;
 use super::state::AppState;
@@ -21,6 +22,7 @@ use crate::model::field::Fields;
 use crate::model::id::{AccountId, TriggerId};
 use crate::model::outcome::Dropped;
 use crate::model::trigger::Trigger;
+use crate::store::UnreadPage;
 
 /// Triggers of a page by default, and at most.
 const LIMIT_DEFAULT: usize = 100;
@@ -108,21 +110,26 @@ async fn explain(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
+    let _one = state.expensive.begin(&account)?;
     let document = body::read_json(&request, &mut payload, &state).await?;
-    let question = read(document)?;
+    let question = read(document.value)?;
     let after = question.cursor.as_deref().map(paging::read_cursor).transpose()?;
     // In the order of their ids, as the store keeps them.
-    let (ids, next) = match &question.triggers {
-        Some(ids) => named(ids, after.as_deref(), question.limit),
-        None => {
-            let page = state.store.list::<Trigger>(Some(&account), after.as_deref(), question.limit).await?;
-            (page.items.into_iter().map(|stored| stored.value.id).collect(), page.next)
-        }
+    let all = match &question.triggers {
+        Some(_) => None,
+        None => Some(state.store.list_unread::<Trigger>(Some(&account), after.as_deref(), question.limit).await?),
     };
-    let index = state.live.index();
-    let (triggers, last) = page(&index, &account, &ids, &question, state.live.matching())?;
-    let cursor = last.or(next).map(|id| paging::cursor(&id));
-    Ok(HttpResponse::Ok().json(Explained { triggers, cursor }))
+    let caller = Caller::of(&request, &state);
+    let explained = caller.run(move |state| {
+        let (ids, next) = match (all.map(UnreadPage::read), &question.triggers) {
+            (Some(all), _) => (all.items.into_iter().map(|stored| stored.value.id).collect(), all.next),
+            (None, ids) => named(ids.as_deref().unwrap_or_default(), after.as_deref(), question.limit),
+        };
+        let (triggers, last) = page(&state.live.index(), &account, &ids, &question, state.live.matching())?;
+        let cursor = last.or(next).map(|id| paging::cursor(&id));
+        Ok::<_, Problem>(written(&Explained { triggers, cursor }))
+    });
+    Ok(respond(explained.await??))
 }
 
 /// A page of the requested ids.

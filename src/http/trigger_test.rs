@@ -115,11 +115,11 @@ async fn test(
 async fn sample_data(
     request: &HttpRequest,
     payload: &mut web::Payload,
-    state: &AppState,
+    state: &web::Data<AppState>,
 ) -> Result<Option<Map<String, Value>>, Problem> {
     let Some(document) = body::read_optional_json(request, payload, state).await? else { return Ok(None) };
     let invalid = |errors| Problem::invalid("invalid_test", "the document", errors);
-    let mut fields = Fields::new(document, "a test").map_err(invalid)?;
+    let mut fields = Fields::new(document.value, "a test").map_err(invalid)?;
     let data = match fields.take("data") {
         None => Some(None),
         Some(Value::Object(data)) => Some(Some(data)),

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::caller::Caller;
 use super::expressions;
 use super::finding::Finding;
 use super::openapi::operation::Shape;
@@ -51,18 +52,23 @@ impl Resource for Trigger {
 
     /// Warns if the trigger can never fire, or if the template names paths that its events don't have. The store checks
     /// that the template exists, in the same transaction as the write.
-    async fn judge(&self, account: &AccountId, state: &AppState) -> Result<Judged, Problem> {
+    async fn judge(&self, account: &AccountId, caller: &Caller) -> Result<Judged, Problem> {
+        let state = caller.state();
         if let Some(error) = unselective(self, account, state) {
             return Err(Problem::invalid(Self::INVALID, Self::NAME, vec![error]));
         }
-        let warnings = state.dictionary.trigger_warnings(self).into_iter().map(Finding::Trigger);
-        let expressions = expressions::judge(self, None, state);
-        let expressions = expressions.map_err(|errors| Problem::invalid(Self::INVALID, Self::NAME, errors))?;
-        let mut warnings: Vec<Finding> = warnings.chain(expressions.into_iter().map(Finding::Template)).collect();
+        let own = self.clone();
+        let judged = caller.run(move |state| {
+            let warnings = state.dictionary.trigger_warnings(&own).into_iter().map(Finding::Trigger);
+            let expressions = expressions::judge(&own, None, state)?;
+            Ok(warnings.chain(expressions.into_iter().map(Finding::Template)).collect())
+        });
+        let judged: Result<Vec<Finding>, _> = judged.await?;
+        let mut warnings = judged.map_err(|errors| Problem::invalid(Self::INVALID, Self::NAME, errors))?;
         if let Some(Stored { value, .. }) = state.store.get::<Template>(Some(account), self.template.as_str()).await? {
             let content_type = value.content_type.clone();
             let asked = Asked { event: Some(self.event.clone()), content_type, ..Asked::default() };
-            let checked = template_check::compile(value.format, value.body, asked, state).await?;
+            let checked = template_check::compile(value.format, value.body, asked, caller).await?;
             warnings.extend(checked.diagnostics.into_iter().map(Finding::Template));
         }
         Ok(Judged { warnings, live: None })

@@ -5,6 +5,8 @@ mod batch;
 pub mod encoding;
 pub mod idempotency;
 mod members;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,12 +18,15 @@ use actix::{Actor, Context, Handler, Message, Recipient};
 use tokio::sync::oneshot;
 
 use crate::flow::account::Account;
+use crate::flow::background::{AT_ONCE_BYTES, Background};
 use crate::flow::drill;
-use crate::flow::fairness::Taken;
+use crate::flow::fairness::{Progress, Taken};
 use crate::flow::gate::Gate;
 use crate::flow::messages::EventsAdmitted;
+use crate::flow::payer::Payer;
 use crate::flow::refusal::{Full, Refusal};
 use crate::flow::response::{EventsResponse, Receipt};
+use crate::flow::turns::{Turns, Worker};
 use crate::ingester::idempotency::{IdempotencyWindow, Unavailable};
 use crate::model::event::Event;
 use crate::model::id::AccountId;
@@ -33,44 +38,57 @@ use encoding::{Encoding, RequestContent};
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct EventsReceived {
-    /// The body, and the headers that belong to the events.
-    pub source: RequestContent,
-    /// The charge of the body's bytes.
+    /// What is to be read.
+    pub unread: Unread,
+    /// Who pays for it.
+    pub payer: Payer,
+    /// What the body counts for.
     pub body: Taken,
-    /// The encoding of the events.
+    /// Where the response goes.
+    pub reply: oneshot::Sender<EventsResponse>,
+}
+
+/// A request's events before they are read.
+#[derive(Debug)]
+pub struct Unread {
+    /// The body, and the headers that belong to it.
+    pub source: RequestContent,
+    /// How it holds events.
     pub encoding: &'static Encoding,
     /// The only account that the sender may post for; `None`: all accounts.
     pub only_account: Option<AccountId>,
     /// How many deliveries in a row led to the request.
     pub hops: u8,
-    /// Where the response is sent.
-    pub reply: oneshot::Sender<EventsResponse>,
 }
 
-/// Reads requests' bodies; one for each thread that serves HTTP.
+/// Takes requests' bodies in; one for each thread that serves HTTP. Those who pay for them take turns.
 pub struct Ingester {
     ingesting: Rc<Ingesting>,
+    turns: Rc<Turns<Rc<Ingesting>>>,
     mailbox_capacity: usize,
 }
 
-struct Ingesting {
-    gate: Arc<Gate>,
-    metrics: Arc<Metrics>,
-    duplicates: Option<IdempotencyWindow>,
-    matcher: Recipient<EventsAdmitted>,
+/// What an Ingester works with.
+pub struct Ingesting {
+    /// Lets events in.
+    pub gate: Arc<Gate>,
+    /// Where it is counted.
+    pub metrics: Arc<Metrics>,
+    /// What it has seen is not passed on.
+    pub duplicates: Option<IdempotencyWindow>,
+    /// Reads large bodies, which would hold up this thread.
+    pub background: Background<Payer>,
+    /// The next stage.
+    pub matcher: Recipient<EventsAdmitted>,
 }
 
 impl Ingester {
-    /// An Ingester that passes events on to `matcher`. Its mailbox holds as many requests as events may be in flight,
-    /// since each valid request has at least one. Events that `duplicates` has seen are not passed on.
-    pub fn new(
-        gate: Arc<Gate>,
-        metrics: Arc<Metrics>,
-        duplicates: Option<IdempotencyWindow>,
-        matcher: Recipient<EventsAdmitted>,
-        mailbox_capacity: usize,
-    ) -> Self {
-        Self { ingesting: Rc::new(Ingesting { gate, metrics, duplicates, matcher }), mailbox_capacity }
+    /// An Ingester whose mailbox holds as many requests as events may be in flight, since each that is of use holds one
+    /// at least.
+    pub fn new(ingesting: Ingesting, mailbox_capacity: usize) -> Self {
+        let gate = Arc::clone(&ingesting.gate);
+        let ingesting = Rc::new(ingesting);
+        Self { turns: Turns::new(Rc::clone(&ingesting), gate), ingesting, mailbox_capacity }
     }
 }
 
@@ -86,40 +104,89 @@ impl Handler<EventsReceived> for Ingester {
     type Result = ();
 
     fn handle(&mut self, request: EventsReceived, _: &mut Self::Context) {
-        let EventsReceived { source, mut body, encoding, only_account, hops, reply } = request;
-        // A panic while reading must cost only this request, not the thread's Ingester.
-        let read = catch_unwind(AssertUnwindSafe(|| {
-            drill::point(drill::Stage::Ingester);
-            encoding.read(&source, only_account.as_ref())
-        }));
-        let mut batch = match read.unwrap_or_else(|_| Err(Refusal::Panic)) {
-            Ok(batch) => batch,
-            Err(refusal) => return self.ingesting.refuse(reply, refusal),
-        };
-        batch.events.iter_mut().for_each(|event| event.hops = hops);
-        batch.rejected.count(&self.ingesting.metrics);
-        // The parsed events can be many times larger than the body.
-        let read = batch.events.iter().map(Event::heap_bytes).sum();
-        if !body.grow(read) {
-            // If this sender has no other request, sending it again would not help.
-            if body.share().taken() > body.units() {
-                return self.ingesting.refuse(reply, Refusal::Full(Full::Bodies));
-            }
-            body.grow_over(read);
-        }
-        match &self.ingesting.duplicates {
-            // There are at most as many of these tasks as connections, each of which waits for its response.
-            Some(duplicates) if batch.events.iter().any(|event| event.id_given) => {
-                actix_rt::spawn(Rc::clone(&self.ingesting).admit_once(duplicates.clone(), batch, body, reply));
-            }
-            _ => self.ingesting.admit(batch, body, 0, reply),
+        if request.unread.source.body.len() > AT_ONCE_BYTES {
+            // As many of these tasks as connections, each of which waits for its response.
+            actix_rt::spawn(Rc::clone(&self.ingesting).read_apart(request));
+        } else {
+            self.turns.push(request.payer, Some(request));
         }
     }
 }
 
+/// A body that is read in place is one unit of work.
+impl Worker for Rc<Ingesting> {
+    type Member = Payer;
+    type Job = Option<EventsReceived>;
+
+    fn step(&self, job: &mut Option<EventsReceived>) -> Progress {
+        if let Some(EventsReceived { unread, body, reply, .. }) = job.take() {
+            self.take(unread.read(), body, reply);
+        }
+        Progress::Done
+    }
+
+    fn panicked(&self, _: &mut Option<EventsReceived>) -> Progress {
+        Progress::Done
+    }
+}
+
+impl Unread {
+    /// Reads the events. A panic costs this request only.
+    fn read(self) -> Result<EventsRead, Refusal> {
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            drill::point(drill::Stage::Ingester);
+            let mut batch = self.encoding.read(&self.source, self.only_account.as_ref())?;
+            batch.events.iter_mut().for_each(|event| event.hops = self.hops);
+            let bytes = batch.events.iter().map(|event| size_of::<Event>() + event.heap_bytes()).sum();
+            Ok(EventsRead { batch, bytes })
+        }));
+        read.unwrap_or(Err(Refusal::Panic))
+    }
+}
+
+/// A request's events, and the memory that they take beside its body: it can be many times as large.
+struct EventsRead {
+    batch: Batch,
+    bytes: usize,
+}
+
 impl Ingesting {
-    /// Admits the events that were not seen before, and marks them as seen once they are accepted, before the producer
-    /// gets the response.
+    async fn read_apart(self: Rc<Self>, request: EventsReceived) {
+        let EventsReceived { unread, payer, body, reply } = request;
+        let read = self.background.run(payer, move || unread.read()).await;
+        self.take(read.unwrap_or(Err(Refusal::Panic)), body, reply);
+    }
+
+    /// Charges for what was read, and has it admitted.
+    fn take(
+        self: &Rc<Self>,
+        read: Result<EventsRead, Refusal>,
+        mut body: Taken,
+        reply: oneshot::Sender<EventsResponse>,
+    ) {
+        let EventsRead { batch, bytes } = match read {
+            Ok(read) => read,
+            Err(refusal) => return self.refuse(reply, refusal),
+        };
+        batch.rejected.count(&self.metrics);
+        if !body.grow(bytes) {
+            // Where its sender has no other, trying again would not help.
+            if body.share().taken() > body.units() {
+                return self.refuse(reply, Refusal::Full(Full::Bodies));
+            }
+            body.grow_over(bytes);
+        }
+        match &self.duplicates {
+            // As many of these tasks as connections, each of which waits for its answer.
+            Some(duplicates) if batch.events.iter().any(|event| event.id_given) => {
+                actix_rt::spawn(Rc::clone(self).admit_once(duplicates.clone(), batch, body, reply));
+            }
+            _ => self.admit(batch, body, 0, reply),
+        }
+    }
+
+    /// Admits what was not seen before, and notes it as seen once it is accepted: before its producer
+    /// hears so.
     async fn admit_once(
         self: Rc<Self>,
         duplicates: IdempotencyWindow,
@@ -180,79 +247,5 @@ impl Ingesting {
         refusal.count(&self.metrics);
         // Fails if the client has closed its connection: no one waits for the response.
         let _ = reply.send(Err(refusal));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::flow::probe::{Probe, soon};
-    use bytes::Bytes;
-
-    fn body_taken() -> Taken {
-        crate::flow::fairness::Pool::<()>::new(1 << 20, 8).apart().take_some(0)
-    }
-
-    async fn post(ingester: &actix::Addr<Ingester>, body: &'static str) -> crate::flow::response::EventsResponse {
-        let (reply, answer) = oneshot::channel();
-        ingester.do_send(EventsReceived {
-            source: RequestContent { body: Bytes::from_static(body.as_bytes()), headers: Vec::new() },
-            body: body_taken(),
-            encoding: encoding::ALL[0],
-            only_account: None,
-            hops: 0,
-            reply,
-        });
-        soon(answer).await.expect("an answer")
-    }
-
-    #[actix_rt::test]
-    async fn good_events_pass_and_the_full_gate_refuses_all() {
-        let gate = Gate::for_events(2);
-        let (probe, mut passed) = Probe::start();
-        let ingester = Ingester::new(Arc::clone(&gate), Arc::default(), None, probe, 16).start();
-        let (reply, mut answer) = oneshot::channel();
-        ingester.do_send(EventsReceived {
-            source: RequestContent {
-                body: Bytes::from_static(
-                    b"[{\"type\":\"a\",\"data\":{}},{\"type\":\"b\"},{\"type\":\"c\",\"data\":{}}]",
-                ),
-                headers: Vec::new(),
-            },
-            body: body_taken(),
-            encoding: encoding::ALL[0],
-            only_account: None,
-            hops: 0,
-            reply,
-        });
-        let message: EventsAdmitted = soon(passed.recv()).await.expect("passed on");
-        assert_eq!(message.events.len(), 2);
-        assert!(answer.try_recv().is_err(), "no response before the work is handed over");
-
-        let refused = post(&ingester, "{\"type\":\"d\",\"data\":{}}").await;
-        assert_eq!(refused, Err(Refusal::Full(Full::Events(1))));
-
-        drop(message);
-        let receipt = soon(answer).await.expect("an answer").expect("a receipt");
-        assert_eq!((receipt.accepted, receipt.rejected[0].index), (2, 1));
-        assert_eq!(gate.events(), 0);
-    }
-
-    #[actix_rt::test]
-    async fn without_a_next_stage_nothing_is_accepted() {
-        let (gate, metrics) = (Gate::for_events(2), Arc::new(Metrics::new()));
-        let ingester = Ingester::new(Arc::clone(&gate), Arc::clone(&metrics), None, Probe::gone().await, 16).start();
-        assert_eq!(post(&ingester, "{\"type\":\"d\",\"data\":{}}").await, Err(Refusal::Stopping));
-        assert_eq!((gate.events(), metrics.events.accepted.get()), (0, 0));
-    }
-
-    #[actix_rt::test]
-    async fn a_closed_gate_admits_nothing() {
-        let gate = Gate::for_events(2);
-        let (probe, _passed) = Probe::<EventsAdmitted>::start();
-        let ingester = Ingester::new(Arc::clone(&gate), Arc::default(), None, probe, 16).start();
-        gate.close();
-        let answer = post(&ingester, "{\"type\":\"d\",\"data\":{}}").await;
-        assert_eq!(answer, Err(Refusal::Stopping));
     }
 }

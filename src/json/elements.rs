@@ -7,15 +7,15 @@ use bytestring::ByteString;
 
 use super::malformed::{Fault, Lines, Malformed};
 use super::read::{JsonReader, bounded};
-use super::{Document, encoding};
+use super::{Document, Member, encoding};
 
 /// The content of a text.
 #[derive(Debug)]
 pub enum Parsed {
     /// A value that is not an array.
     One(Document),
-    /// An array's elements, or their mistakes.
-    Many(Vec<Result<Document, Malformed>>),
+    /// An array's elements.
+    Many(Elements),
 }
 
 /// Replaces a byte that is not UTF-8: it is invalid in JSON, in a string and between values.
@@ -28,8 +28,15 @@ pub(super) fn each(bytes: &Bytes) -> Result<Parsed, Malformed> {
     let mut reader = JsonReader::new(&text);
     reader.blank();
     if reader.peek() == Some(b'[') {
-        let elements = Elements { text: &text, bytes: &bytes, lines: Lines::default(), at: reader.at + 1 };
-        return elements.read().map(Parsed::Many);
+        let at = Some(reader.at + 1);
+        return Ok(Parsed::Many(Elements {
+            text,
+            bytes,
+            lines: Lines::default(),
+            at,
+            is_first: true,
+            stack: Vec::new(),
+        }));
     }
     let text = ByteString::try_from(bytes.clone());
     let text = text.map_err(|error| encoding::not_utf8(&bytes, error.valid_up_to()))?;
@@ -46,60 +53,85 @@ fn masked(bytes: &[u8]) -> ByteString {
     ByteString::try_from(text.freeze()).expect("what was not UTF-8 is replaced by ASCII")
 }
 
-struct Elements<'t> {
-    text: &'t ByteString,
-    /// The original bytes.
-    bytes: &'t Bytes,
+/// The elements of an array, each of which is read when it is asked for. An element is a document, or what is wrong with
+/// it. An error beside that is one of the whole text; nothing follows it.
+#[derive(Debug)]
+pub struct Elements {
+    text: ByteString,
+    /// The same as it came.
+    bytes: Bytes,
     lines: Lines,
-    /// Where the next element begins.
-    at: usize,
+    /// Where the next element begins; `None` if there is none.
+    at: Option<usize>,
+    is_first: bool,
+    /// An empty one, to be used again.
+    stack: Vec<Member>,
 }
 
-impl Elements<'_> {
-    fn read(mut self) -> Result<Vec<Result<Document, Malformed>>, Malformed> {
-        let (mut elements, mut stack) = (Vec::new(), Vec::new());
-        loop {
-            let mut reader = JsonReader::element(self.text, self.at, stack);
-            reader.blank();
-            if elements.is_empty() && reader.peek() == Some(b']') {
-                self.at = reader.at + 1;
-                break;
-            }
-            let read = reader.value(1).and_then(|root| Ok((root, reader.more(b']')?)));
-            stack = std::mem::take(&mut reader.stack);
-            let more = match read {
-                Ok((root, more)) => {
-                    self.at = reader.at;
-                    elements.push(Ok(reader.finish(root)));
-                    more
-                }
-                Err(fault) => {
-                    stack.clear();
-                    let malformed = self.malformed(reader.at, fault);
-                    let Some(end) = follow(self.text, self.at) else { return Err(malformed) };
-                    elements.push(Err(malformed));
-                    self.at = end + 1;
-                    self.text.as_bytes()[end] == b','
-                }
-            };
-            if !more {
-                break;
-            }
+impl Iterator for Elements {
+    type Item = Result<Result<Document, Malformed>, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let begin = self.at.take()?;
+        let text = self.text.clone();
+        let mut reader = JsonReader::element(&text, begin, std::mem::take(&mut self.stack));
+        reader.blank();
+        if std::mem::take(&mut self.is_first) && reader.peek() == Some(b']') {
+            return self.end(reader.at + 1).err().map(Err);
         }
-        let mut rest = JsonReader::element(self.text, self.at, Vec::new());
-        match rest.end() {
-            Ok(()) => Ok(elements),
-            Err(fault) => Err(self.malformed(rest.at, fault)),
+        let read = reader.value(1).and_then(|root| Ok((root, reader.more(b']')?)));
+        self.stack = std::mem::take(&mut reader.stack);
+        let (element, end, more) = match read {
+            Ok((root, more)) => {
+                let end = reader.at;
+                (Ok(reader.finish(root)), end, more)
+            }
+            Err(fault) => {
+                self.stack.clear();
+                let malformed = self.malformed(reader.at, fault);
+                let Some(end) = follow(&text, begin) else { return Some(Err(malformed)) };
+                (Err(malformed), end + 1, text.as_bytes()[end] == b',')
+            }
+        };
+        if more {
+            self.at = Some(end);
+        } else if let Err(malformed) = self.end(end) {
+            return Some(Err(malformed));
         }
+        Some(Ok(element))
+    }
+}
+
+impl Elements {
+    /// Checks that nothing follows the array.
+    fn end(&mut self, at: usize) -> Result<(), Malformed> {
+        let text = self.text.clone();
+        let mut rest = JsonReader::element(&text, at, Vec::new());
+        rest.end().map_err(|fault| self.malformed(rest.at, fault))
     }
 
     fn malformed(&mut self, at: usize, fault: Fault) -> Malformed {
         let is_text = self.bytes.get(at) == self.text.as_bytes().get(at);
-        self.lines.malformed(self.bytes, at, if is_text { fault } else { Fault::NotUtf8 })
+        self.lines.malformed(&self.bytes, at, if is_text { fault } else { Fault::NotUtf8 })
     }
 }
 
-/// The token before a position, as far as it determines what may follow.
+/// The same with all elements read.
+#[cfg(test)]
+pub(super) enum AtOnce {
+    One(Document),
+    Many(Vec<Result<Document, Malformed>>),
+}
+
+#[cfg(test)]
+pub(super) fn read_at_once(bytes: &Bytes) -> Result<AtOnce, Malformed> {
+    Ok(match each(bytes)? {
+        Parsed::One(one) => AtOnce::One(one),
+        Parsed::Many(elements) => AtOnce::Many(elements.collect::<Result<_, _>>()?),
+    })
+}
+
+/// What stands before a position, as far as it says what may follow.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Before {
     /// A value may begin.
@@ -173,9 +205,9 @@ mod tests {
 
     /// For each element whether it was read, or why the whole text was not.
     fn read(text: &[u8]) -> Result<Vec<bool>, Malformed> {
-        match each(&Bytes::copy_from_slice(text)) {
-            Ok(Parsed::Many(elements)) => Ok(elements.iter().map(Result::is_ok).collect()),
-            Ok(Parsed::One(_)) => panic!("an array"),
+        match read_at_once(&Bytes::copy_from_slice(text)) {
+            Ok(AtOnce::Many(elements)) => Ok(elements.iter().map(Result::is_ok).collect()),
+            Ok(AtOnce::One(_)) => panic!("an array"),
             Err(malformed) => Err(malformed),
         }
     }
@@ -230,7 +262,7 @@ mod tests {
     #[test]
     fn each_fault_has_its_position() {
         let text = b"[\n {\"a\":1},\n  {\"a\":\"\\ud83d\"}, {\"b\":x},\n\"\xff\"]";
-        let Ok(Parsed::Many(elements)) = each(&Bytes::copy_from_slice(text)) else { panic!("an array") };
+        let Ok(AtOnce::Many(elements)) = read_at_once(&Bytes::copy_from_slice(text)) else { panic!("an array") };
         let faults: Vec<String> = elements.into_iter().filter_map(|e| e.err().map(|e| e.to_string())).collect();
         assert_eq!(
             faults,
@@ -260,7 +292,7 @@ mod tests {
         proptest!(|(elements in prop::collection::vec(element, 1..8), blank in "[ \n\t\r]{0,3}")| {
             let texts: Vec<&str> = elements.iter().map(|(text, _)| *text).collect();
             let text = format!("{blank}[{blank}{}{blank}]", texts.join(&format!("{blank},{blank}")));
-            let Ok(Parsed::Many(read)) = each(&Bytes::from(text)) else { panic!("an array") };
+            let Ok(AtOnce::Many(read)) = read_at_once(&Bytes::from(text)) else { panic!("an array") };
             prop_assert_eq!(read.len(), elements.len());
             for (read, (text, is_good)) in read.into_iter().zip(elements) {
                 match read {

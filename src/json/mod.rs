@@ -19,7 +19,7 @@ use bytestring::ByteString;
 use serde_json::Value;
 
 pub use build::Put;
-pub use elements::Parsed;
+pub use elements::{Elements, Parsed};
 pub use encoding::is_wide;
 pub use look_alikes::LookAlike;
 pub use malformed::Malformed;

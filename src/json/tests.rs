@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+use super::elements::{AtOnce, read_at_once};
 use super::*;
 
 fn read(text: &str) -> Result<Document, Malformed> {
@@ -155,30 +156,28 @@ fn a_mistake_is_reported_by_its_position() {
 
 #[test]
 fn elements_become_documents() {
-    let parsed = |text: &str| match Document::read_each(&Bytes::copy_from_slice(text.as_bytes())) {
-        Ok(Parsed::Many(elements)) => elements.iter().map(|one| value(one.as_ref().expect("JSON").root())).collect(),
-        Ok(Parsed::One(one)) => value(one.root()),
+    let parsed = |text: &str| match read_at_once(&Bytes::copy_from_slice(text.as_bytes())) {
+        Ok(AtOnce::Many(elements)) => elements.iter().map(|one| value(one.as_ref().expect("JSON").root())).collect(),
+        Ok(AtOnce::One(one)) => value(one.root()),
         Err(malformed) => json!(malformed.to_string()),
     };
     for text in ["[]", " [ ] ", "[1]", " [ {\"a\":\"\\n\"} , [2,\"\\t\"] ,null ] ", "{\"a\":[1]}", "7"] {
         assert_eq!(parsed(text), serde_json::from_str::<Value>(text).expect("JSON"), "{text}");
     }
     for text in ["[", "[1", "[1,", "[1]2", "[1}", "", "[[]"] {
-        assert!(Document::read_each(&Bytes::copy_from_slice(text.as_bytes())).is_err(), "{text}");
+        assert!(read_at_once(&Bytes::copy_from_slice(text.as_bytes())).is_err(), "{text}");
     }
     let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-    assert!(Document::read_each(&deep(DEPTH_MAX).into()).is_ok());
-    let too_deep = Document::read_each(&deep(DEPTH_MAX + 1).into());
-    assert!(matches!(too_deep, Ok(Parsed::Many(elements)) if elements[0].is_err()));
+    assert!(read_at_once(&deep(DEPTH_MAX).into()).is_ok());
+    let too_deep = read_at_once(&deep(DEPTH_MAX + 1).into());
+    assert!(matches!(too_deep, Ok(AtOnce::Many(elements)) if elements[0].is_err()));
 }
 
 /// A body of many small elements must not need many times its own length.
 #[test]
 fn elements_need_no_more_memory_than_their_members() {
     let text = format!("[{}{{\"a\":[1,2]}}]", "{},".repeat(10_000));
-    let Ok(Parsed::Many(elements)) = Document::read_each(&Bytes::copy_from_slice(text.as_bytes())) else {
-        panic!("an array")
-    };
+    let Ok(AtOnce::Many(elements)) = read_at_once(&Bytes::copy_from_slice(text.as_bytes())) else { panic!("an array") };
     let room = elements.iter().flatten().map(|element| element.members.capacity() + element.made.capacity());
     assert!(elements.len() == 10_001 && room.sum::<usize>() <= 8);
 }
@@ -268,8 +267,7 @@ fn the_source_of_a_value_is_its_text_as_it_came() {
     let member = |name| document.clone().into_member(name).expect("a member").source();
     assert_eq!(member("data").as_deref(), Some("[ 2 ]"), "the last of two");
     assert_eq!(member("z"), None);
-    let Parsed::Many(each) =
-        Document::read_each(&r#"[ {"data":{}}, {"data": {"b":{"data":3}} }]"#.into()).expect("JSON")
+    let AtOnce::Many(each) = read_at_once(&r#"[ {"data":{}}, {"data": {"b":{"data":3}} }]"#.into()).expect("JSON")
     else {
         panic!("an array")
     };

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use actix::{Actor as _, Addr};
 
-use super::WAITING_BYTES_MAX;
+use super::pipeline::WAITING_BYTES_MAX;
 use crate::dispatcher::Dispatchers;
 use crate::flow::pressure::Pressure;
 use crate::handover::journal::{Feed, FeedProgress, Recovered};

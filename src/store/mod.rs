@@ -17,6 +17,7 @@ mod redis;
 mod usage;
 mod writer;
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -106,6 +107,22 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
+/// A page as it is stored.
+#[derive(Debug)]
+pub struct UnreadPage<T> {
+    rows: Vec<Row>,
+    more: bool,
+    records: PhantomData<fn() -> T>,
+}
+
+impl<T: Record> UnreadPage<T> {
+    /// Reads its records. Start-up named and counted those that can't be read; a list shows what can.
+    pub fn read(self) -> Page<T> {
+        let next = self.rows.last().filter(|_| self.more).map(|row| row.id.clone());
+        Page { items: self.rows.into_iter().filter_map(|row| read(row).ok()).collect(), next }
+    }
+}
+
 /// What a write did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
@@ -172,13 +189,20 @@ impl Store {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<T>, StoreError> {
+        Ok(self.list_unread(account, after, limit).await?.read())
+    }
+
+    /// The same for a caller that reads the records where it delays no other.
+    pub async fn list_unread<T: Record>(
+        &self,
+        account: Option<&AccountId>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<UnreadPage<T>, StoreError> {
         let after = Location::of::<T>(account, after.unwrap_or_default())?;
         let limit = limit.max(1);
         let (rows, more) = self.backend.list(after, Most { records: limit, bytes: PAGE_BYTES_MAX }).await?;
-        let next = rows.last().filter(|_| more).map(|row| row.id.clone());
-        // Start-up named and counted what can't be read; a list shows what can.
-        let items = rows.into_iter().filter_map(|row| read(row).ok()).collect();
-        Ok(Page { items, next })
+        Ok(UnreadPage { rows, more, records: PhantomData })
     }
 
     /// Creates or replaces a record. A trigger's template must be there.

@@ -195,3 +195,62 @@ async fn a_test_has_its_turn_before_the_queue_is_empty() {
     assert!(received < 51, "it was the last of {received}");
     receiver.wait_for(51).await;
 }
+
+/// A destination that never answers takes all of its account's permits: the account's other destination is served all the
+/// same, as soon as the first one is found to be stalled, and not only when its attempts end.
+#[actix_rt::test]
+async fn a_silent_destination_holds_up_no_other_of_its_account() {
+    let node = Node::start(&[
+        ("POSTHASTE_INGEST__DELIVERIES_IN_FLIGHT_MAX", "20"),
+        ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "2"),
+    ])
+    .await;
+    let (silent, prompt) = (Receiver::start(), Receiver::start());
+    silent.behave(Behaviour::Silence);
+    set_up(&node, "own", "silent", json!({"event": "s", "url": silent.url("/")})).await;
+    set_up(&node, "own", "prompt", json!({"event": "a", "url": prompt.url("/")})).await;
+    let post = async |event: Value| {
+        let deadline = std::time::Instant::now() + DEADLINE;
+        while node.post("/v1/events", &event).await.status != 202 {
+            assert!(std::time::Instant::now() < deadline, "it is refused for ever");
+        }
+    };
+    for id in 0..60 {
+        post(json!({"type": "s", "account": "own", "id": format!("s{id}"), "data": {}})).await;
+    }
+    for id in 0..20 {
+        post(event("own", id)).await;
+    }
+    assert_eq!(prompt.wait_for(20).await.len(), 20);
+    assert_eq!(node.metric("posthaste_attempts_in_flight").await, 2.0, "the silent ones are under way");
+    silent.behave(Behaviour::HangUp);
+}
+
+/// More destinations than may be live take turns: none is dropped, also where the first to come never answer.
+#[actix_rt::test]
+async fn more_destinations_than_may_be_live_are_all_served() {
+    let node = Node::start(&[
+        ("POSTHASTE_DISPATCH__DESTINATIONS_MAX", "4"),
+        ("POSTHASTE_DISPATCH__THREADS", "1"),
+        ("POSTHASTE_DISPATCH__ATTEMPT_TIMEOUT_MS", "300"),
+    ])
+    .await;
+    let (silent, prompt): (Vec<_>, Vec<_>) = (0..20).map(|_| (Receiver::start(), Receiver::start())).unzip();
+    silent.iter().for_each(|receiver| receiver.behave(Behaviour::Silence));
+    for (number, (silent, prompt)) in silent.iter().zip(&prompt).enumerate() {
+        let (event, url) = (json!("a"), silent.url("/"));
+        set_up(&node, "flood", &format!("t{number}"), json!({"event": event, "url": url})).await;
+        set_up(&node, "other", &format!("t{number}"), json!({"event": event, "url": prompt.url("/")})).await;
+    }
+    node.fire(event("flood", 1)).await;
+    for id in 0..5 {
+        node.fire(event("other", id)).await;
+    }
+    for receiver in &prompt {
+        assert_eq!(receiver.wait_for(5).await.len(), 5);
+    }
+    node.wait_for_metric("posthaste_attempts_total{outcome=\"timeout_response\"}", 20.0).await;
+    assert!(node.metric("posthaste_destinations").await <= 4.0);
+    assert_eq!(node.metric("posthaste_dropped_total{reason=\"destinations_full\"}").await, 0.0);
+    silent.iter().for_each(|receiver| receiver.behave(Behaviour::HangUp));
+}

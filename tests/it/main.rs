@@ -12,6 +12,7 @@ mod isolation;
 mod journal;
 mod nodes;
 mod outbound;
+mod panics;
 mod stopping;
 mod store;
 mod streams;

@@ -45,6 +45,8 @@ pub struct Share(Arc<Member>);
 struct Member {
     units: Arc<Units>,
     taken: AtomicUsize,
+    /// What it holds elsewhere: not of the pool, but of its share.
+    elsewhere: AtomicUsize,
 }
 
 /// Units that a member holds. Dropping it gives them back.
@@ -86,7 +88,8 @@ impl<K: Eq + Hash + Clone> Pool<K> {
 
     /// The share of an anonymous member.
     pub fn apart(&self) -> Share {
-        Share(Arc::new(Member { units: Arc::clone(&self.units), taken: AtomicUsize::new(0) }))
+        let (taken, elsewhere) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Share(Arc::new(Member { units: Arc::clone(&self.units), taken, elsewhere }))
     }
 }
 
@@ -135,10 +138,11 @@ impl Share {
     }
 
     fn reserve(&self, units: usize) -> bool {
-        let Member { units: pool, taken } = &*self.0;
+        let Member { units: pool, taken, elsewhere } = &*self.0;
         // Counts first and decides then, so that two threads never take the same unit.
         let own = taken.fetch_add(units, Ordering::SeqCst) + units;
         let all = pool.taken.fetch_add(units, Ordering::SeqCst) + units;
+        let own = own.saturating_add(elsewhere.load(Ordering::SeqCst));
         let is_within = !pool.is_over(all) && own <= pool.threshold(all);
         if !is_within {
             self.release(units);
@@ -171,6 +175,16 @@ impl Share {
         self.0.taken.load(Ordering::SeqCst)
     }
 
+    /// Says how many units the member holds elsewhere, which count for its share as well.
+    pub fn set_elsewhere(&self, units: usize) {
+        self.0.elsewhere.store(units, Ordering::SeqCst);
+    }
+
+    /// Units that the member holds elsewhere.
+    pub fn elsewhere(&self) -> usize {
+        self.0.elsewhere.load(Ordering::SeqCst)
+    }
+
     /// How many more units the member could hold if its weight were `weight`. A part of a member, such as one of its
     /// queues, may hold that many in addition to the other parts.
     pub fn left(&self, weight: usize) -> usize {
@@ -181,7 +195,7 @@ impl Share {
     /// Whether the member is well below its threshold: time for a refused request to try again.
     pub fn has_eased(&self) -> bool {
         let all = self.0.units.taken.load(Ordering::SeqCst);
-        self.taken() <= self.0.units.threshold(all) / 8 * 7
+        self.taken().saturating_add(self.elsewhere()) <= self.0.units.threshold(all) / 8 * 7
     }
 
     fn release(&self, units: usize) {

@@ -12,6 +12,7 @@ use futures_util::future::join_all;
 use tokio::time::MissedTickBehavior;
 
 use super::entry::unix_millis;
+use super::held::AccountEntries;
 use super::{GROUP, PARKED, Parked, Streams, StreamsError, parked_for, stream_key};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::EntryId;
@@ -35,13 +36,13 @@ const ALWAYS_ONE_OF: usize = 1_000;
 
 /// Returns the length of a stream, the id of its oldest entry, how many are pending, and the consumers with parked
 /// entries (of the group ARGV 1, with names that begin with ARGV 2) with their counts. Where ARGV 3 is not empty,
-/// writes a probe key of that name; the last value says why Redis refused it. A key that is not a stream counts as an
-/// empty one.
+/// writes a probe key of that name; the next value says why Redis refused it. The last value is how many entries each of
+/// the accounts has that follow. A key that is not a stream counts as an empty one.
 const POLL: &str = r"
 local probed = ARGV[3] ~= '' and redis.pcall('SET', ARGV[3], '1', 'PX', ARGV[4])
 local refused = probed and probed.err or ''
 local length = redis.pcall('XLEN', KEYS[1])
-if type(length) ~= 'number' then return {0, '', 0, {}, refused} end
+if type(length) ~= 'number' then return {0, '', 0, {}, refused, {}} end
 local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
 local pending, parked, consumers = 0, {}, redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
 for _, consumer in ipairs(consumers.err and {} or consumers) do
@@ -51,7 +52,14 @@ for _, consumer in ipairs(consumers.err and {} or consumers) do
     parked[#parked + 1] = consumer[4]
   end
 end
-return {length, oldest and oldest[1] or '', pending, parked, refused}";
+local held = (string.gsub(KEYS[1], ':deliveries$', ':held'))
+local counts = {}
+for at = 5, #ARGV do
+  local number = redis.pcall('HGET', held, ARGV[at])
+  counts[#counts + 1] = ARGV[at]
+  counts[#counts + 1] = type(number) == 'string' and tonumber(number) or 0
+end
+return {length, oldest and oldest[1] or '', pending, parked, refused, counts}";
 
 /// The streams as of this node's last poll.
 #[derive(Debug)]
@@ -63,6 +71,7 @@ pub struct Backlog {
     /// Destinations that have reached their share of parked deliveries.
     over_share: RwLock<HashSet<Destination>>,
     any_over_share: AtomicBool,
+    held: AccountEntries,
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
 }
@@ -89,6 +98,8 @@ struct Seen {
     parked: Vec<(Destination, usize)>,
     /// Why its server accepts no writes; empty if it does, or was not probed.
     refused: String,
+    /// Accounts and how many entries they have, in turn.
+    held: Vec<Value>,
 }
 
 impl Backlog {
@@ -104,6 +115,7 @@ impl Backlog {
             unavailable: AtomicBool::new(false),
             over_share: RwLock::default(),
             any_over_share: AtomicBool::new(false),
+            held: AccountEntries::new(streams),
             gate,
             metrics,
         };
@@ -148,7 +160,7 @@ impl Backlog {
     async fn poll(&self, streams: &Streams, poll: &Code, probes: Option<Range<usize>>) -> Result<(), Trouble> {
         let agrees = probes.is_some();
         let probes = probes.filter(|_| self.ingest).unwrap_or_default();
-        let seen = see(streams, poll, &probes).await.inspect_err(|_| {
+        let seen = see(streams, poll, &probes, &self.held.largest()).await.inspect_err(|_| {
             // Before anything is accepted again, all connections are marked as unusable.
             streams.breaks.fetch_add(1, Ordering::Relaxed);
         })?;
@@ -173,15 +185,17 @@ impl Backlog {
         !(self.any_over_share.load(Ordering::Relaxed) && over_share())
     }
 
-    /// Sets the length of a stream.
-    pub(super) fn set(&self, partition: usize, length: usize) {
+    /// Sets the length of a stream, and how many entries accounts have there.
+    pub(super) fn set(&self, partition: usize, length: usize, held: Vec<Value>) {
         self.lengths[partition].store(length, Ordering::Relaxed);
+        self.held.set(&self.gate, partition, held);
         self.limit();
     }
 
-    fn update(&self, streams: &Streams, seen: Vec<Seen>) {
-        for (own, seen) in self.lengths.iter().zip(&seen) {
+    fn update(&self, streams: &Streams, mut seen: Vec<Seen>) {
+        for (partition, (own, seen)) in self.lengths.iter().zip(&mut seen).enumerate() {
             own.store(seen.length, Ordering::Relaxed);
+            self.held.set(&self.gate, partition, std::mem::take(&mut seen.held));
         }
         let total = self.limit();
         let oldest = seen.iter().filter_map(|seen| seen.oldest_since).min();
@@ -223,22 +237,23 @@ impl Backlog {
 }
 
 /// Polls all streams, and probes the servers of these partitions.
-async fn see(streams: &Streams, poll: &Code, probes: &Range<usize>) -> RedisResult<Vec<Seen>> {
+async fn see(streams: &Streams, poll: &Code, probes: &Range<usize>, accounts: &[String]) -> RedisResult<Vec<Seen>> {
     let looks = (0..streams.partitions).map(async |partition| {
         let key = stream_key(partition);
         let trial =
             if probes.contains(&partition) { format!("{{posthaste:{partition}}}:trial") } else { String::new() };
-        let words = [GROUP, PARKED, &trial, PROBE_KEPT_MS].map(str::as_bytes);
+        let words = [GROUP, PARKED, &trial, PROBE_KEPT_MS].into_iter().chain(accounts.iter().map(String::as_str));
+        let words: Vec<&[u8]> = words.map(str::as_bytes).collect();
         of_answer(streams.link.code_twice(poll, &key, &words).await?)
     });
     join_all(looks).await.into_iter().collect()
 }
 
 fn of_answer(answer: Value) -> RedisResult<Seen> {
-    let (length, oldest, pending, parked, refused): (_, String, _, Vec<Value>, _) =
+    let (length, oldest, pending, parked, refused, held): (_, String, _, Vec<Value>, _, _) =
         FromRedisValue::from_redis_value(answer)?;
     let oldest_since = EntryId::read(&oldest).map(|EntryId(milliseconds, _)| milliseconds);
-    let mut seen = Seen { length, oldest_since, pending, parked: Vec::new(), refused };
+    let mut seen = Seen { length, oldest_since, pending, parked: Vec::new(), refused, held };
     let mut parked = parked.into_iter();
     while let (Some(name), Some(entries)) = (parked.next(), parked.next()) {
         let (name, entries) = (String::from_redis_value(name)?, usize::from_redis_value(entries)?);

@@ -30,21 +30,32 @@ const RETRY_AFTER: Duration = Duration::from_millis(50);
 /// be.
 const IDLE_TIME_MS: &str = "3600000";
 
-/// For each entry: 1 where it was pending and is now acknowledged and deleted, else 0; or only their number where all
-/// were pending, as mostly. One step, so that no acknowledged entry stays in the stream. The response to the last
-/// request (ARGV 3) is kept for a minute under the requester's own key (ARGV 2), so that a request whose response was
-/// lost can be repeated. A full Redis does not keep it, and still responds.
+/// For each entry, which is followed by the account that it counts for or an empty word: 1 if it was pending and is now
+/// acknowledged, deleted and counted out, else 0; or only their number if all were pending, as mostly. One step, so that
+/// no acknowledged entry stays in the stream. The response to the last request (ARGV 3) is kept for a minute under the
+/// requester's own key (ARGV 2), so that a request whose response was lost can be repeated. A full Redis does not keep
+/// it, and still responds; what it can't count out any more does not count.
 const REDEEM: &str = r"
 local told = redis.call('GET', ARGV[2])
 if told and string.sub(told, 1, #ARGV[3] + 1) == ARGV[3] .. ' ' then
   return cjson.decode(string.sub(told, #ARGV[3] + 2))
 end
-local won, done = {}, {}
-for i = 4, #ARGV do
-  won[i - 3] = redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
-  if won[i - 3] == 1 then done[#done + 1] = ARGV[i] end
+local won, done, gone = {}, {}, {}
+for i = 4, #ARGV, 2 do
+  local n = (i - 2) / 2
+  won[n] = redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
+  if won[n] == 1 then
+    done[#done + 1] = ARGV[i]
+    gone[ARGV[i + 1]] = (gone[ARGV[i + 1]] or 0) + 1
+  end
 end
 if #done > 0 then redis.call('XDEL', KEYS[1], unpack(done)) end
+gone[''] = nil
+local held = (string.gsub(KEYS[1], ':deliveries$', ':held'))
+for name, number in pairs(gone) do
+  local left = redis.pcall('HINCRBY', held, name, -number)
+  if type(left) ~= 'number' or left <= 0 then redis.pcall('HDEL', held, name) end
+end
 if #done == #won then won = #done end
 redis.pcall('SET', ARGV[2], ARGV[3] .. ' ' .. cjson.encode(won), 'PX', 60000)
 return won";
@@ -126,8 +137,12 @@ impl Clerk {
         }
         self.question.set(self.question.get() + 1);
         let question = self.question.get().to_string();
-        let entries: Vec<String> = claims.iter().map(|claim| claim.entry.to_string()).collect();
-        let words = [GROUP, &self.answer, &question].into_iter().chain(entries.iter().map(String::as_str));
+        let entries: Vec<(String, &str)> = claims
+            .iter()
+            .map(|claim| (claim.entry.to_string(), claim.account.as_deref().unwrap_or_default()))
+            .collect();
+        let entries = entries.iter().flat_map(|(entry, account)| [entry.as_str(), *account]);
+        let words = [GROUP, &self.answer, &question].into_iter().chain(entries);
         let words: Vec<&[u8]> = words.map(str::as_bytes).collect();
         let mut said = false;
         let won = loop {

@@ -76,7 +76,7 @@ impl Intake {
         let mut deliveries = Vec::with_capacity(entries.len());
         let mut unreadable: Option<(usize, NotADelivery)> = None;
         for entry in entries {
-            let claim = Claim::new(entry.id, claims.clone(), self.gate.delivery(None));
+            let claim = Claim::new(entry.id, entry.account(), claims.clone(), self.gate.delivery(None));
             let own = permits_of(&entry);
             let permit = permits.as_mut().and_then(|permits| permits.split(own)).or_else(|| permits.take());
             match self.reader.borrow_mut().read(entry) {

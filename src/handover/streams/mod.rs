@@ -8,6 +8,7 @@ mod backlog;
 mod claims;
 mod consumer;
 mod entry;
+mod held;
 mod intake;
 mod publisher;
 mod reply;

@@ -3,40 +3,62 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use actix::{Actor, Context, Handler};
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 
-use super::entry::Writer;
+use super::entry::{Writer, writes_hops};
 use super::{Backlog, Streams, reply, stream_key};
-use crate::flow::in_flight::{InFlight, Permit};
+use crate::flow::account::DELIVERY_BYTES;
+use crate::flow::drill;
+use crate::flow::fairness::DeficitQueue;
+use crate::flow::in_flight::{Admission, InFlight, Permit};
 use crate::flow::messages::DeliveriesRendered;
 use crate::flow::pressure::Pressure;
 use crate::flow::refusal::Refusal;
+use crate::model::id::AccountId;
 use crate::model::outcome::Dropped;
-use crate::redis::{Code, FromRedisValue as _, RedisResult};
+use crate::redis::{Code, FromRedisValue, RedisResult, Value};
 use crate::telemetry::metrics::Metrics;
 
 /// The most deliveries added to a stream in one script: Redis runs nothing else meanwhile.
 const GROUP_MAX: usize = 256;
+/// The most deliveries in one round, and its bytes: what one account has waiting delays others for one round at most.
+const ROUND_MAX: usize = 2_048;
+const ROUND_BYTES_MAX: usize = 4 << 20;
+/// What an account may add in its turn.
+const QUANTUM_BYTES: usize = 4_096;
 /// A group ends with the body that reaches this size.
 const GROUP_BYTES_MAX: usize = 1 << 20;
 
-/// Adds entries of ARGV 3 words each, and returns the length of the stream. The number of a Publisher's last group
-/// (ARGV 2) is kept for a minute under its own key (ARGV 1), so that a group whose response was lost can be sent
-/// again and is added once.
+/// Adds entries of ARGV 3 words each, whose first field is their account, and counts them for it. Returns the length of
+/// the stream, and each account with how many entries it has there. The number of a Publisher's last group (ARGV 2) is
+/// kept for a minute under its own key (ARGV 1), so that a group whose response was lost can be sent again and is added
+/// once. Of an empty stream nothing counts.
 const ADD: &str = r"
+local held, words = (string.gsub(KEYS[1], ':deliveries$', ':held')), tonumber(ARGV[3])
+local counts = {}
+for at = 4, #ARGV, words do counts[ARGV[at + 1]] = (counts[ARGV[at + 1]] or 0) + 1 end
 if tonumber(redis.call('GET', ARGV[1]) or 0) < tonumber(ARGV[2]) then
   redis.call('SET', ARGV[1], ARGV[2], 'PX', 60000)
-  local words = tonumber(ARGV[3])
+  if redis.call('XLEN', KEYS[1]) == 0 then redis.call('DEL', held) end
   for at = 4, #ARGV, words do
     redis.call('XADD', KEYS[1], '*', unpack(ARGV, at, at + words - 1))
   end
+  for name, number in pairs(counts) do redis.pcall('HINCRBY', held, name, number) end
 end
-return redis.call('XLEN', KEYS[1])";
+local told = {}
+for name in pairs(counts) do
+  local number = redis.pcall('HGET', held, name)
+  told[#told + 1] = name
+  told[#told + 1] = type(number) == 'string' and tonumber(number) or 0
+end
+return {redis.call('XLEN', KEYS[1]), told}";
 
 /// Adds deliveries to the streams; one for each thread that serves HTTP.
 pub struct Publisher {
@@ -50,8 +72,9 @@ struct Batcher {
     metrics: Arc<Metrics>,
     /// Bytes of bodies that are not added yet.
     pressure: Rc<Pressure>,
-    /// Deliveries that arrived while others were being added. Each holds a permit of its event.
-    waiting: RefCell<Vec<InFlight>>,
+    /// Deliveries that arrived while others were being added. Each holds a permit of its event. Accounts take turns, and
+    /// tests of triggers have turns of their own.
+    waiting: RefCell<DeficitQueue<(bool, AccountId), InFlight>>,
     working: Cell<bool>,
     /// The number of breaks when the connection was made.
     breaks: Cell<u64>,
@@ -80,7 +103,7 @@ impl Publisher {
             backlog,
             metrics,
             pressure,
-            waiting: RefCell::default(),
+            waiting: RefCell::new(DeficitQueue::new(QUANTUM_BYTES)),
             working: Cell::new(false),
             breaks: Cell::new(0),
             name: crate::model::id::new_id(),
@@ -106,19 +129,38 @@ impl Handler<DeliveriesRendered> for Publisher {
 
     fn handle(&mut self, message: DeliveriesRendered, _: &mut Self::Context) {
         self.batcher.pressure.add(message.0.iter().map(|queued| queued.delivery.body.len()).sum());
-        self.batcher.waiting.borrow_mut().extend(message.0);
+        let mut waiting = self.batcher.waiting.borrow_mut();
+        for queued in message.0 {
+            let cost = DELIVERY_BYTES + queued.delivery.body.len();
+            waiting.push(&(queued.is_test, queued.account.id.clone()), cost, queued);
+        }
         if !self.batcher.working.replace(true) {
-            actix_rt::spawn(Rc::clone(&self.batcher).work());
+            let batcher = Rc::clone(&self.batcher);
+            actix_rt::spawn(async move {
+                // What a panic costs is counted where it happens; the rest is still added.
+                while AssertUnwindSafe(batcher.work()).catch_unwind().await.is_err() {}
+            });
         }
     }
 }
 
+/// Deliveries that are added to one stream together. All have the same fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct GroupKind {
+    partition: usize,
+    /// Somebody waits for the outcome.
+    replies: bool,
+    /// The number of hops is written.
+    hops: bool,
+}
+
 impl Batcher {
-    /// Adds the waiting deliveries: all that arrived during one round trip together.
-    async fn work(self: Rc<Self>) {
+    /// Adds the waiting deliveries in rounds: all that arrived during one round trip together, as far as a round's
+    /// bounds allow.
+    async fn work(&self) {
         loop {
-            let waiting = self.waiting.take();
-            if waiting.is_empty() {
+            let round = self.round();
+            if round.is_empty() {
                 break;
             }
             // On a broken connection the write would fail and its producer would get an error.
@@ -126,19 +168,33 @@ impl Batcher {
             if self.breaks.replace(breaks) != breaks {
                 self.streams.link.renew().await;
             }
-            // Separate groups for deliveries whose outcome is awaited: those entries have one more field.
-            let mut groups: BTreeMap<(usize, bool), Vec<InFlight>> = BTreeMap::new();
-            for queued in waiting {
+            let mut groups: BTreeMap<GroupKind, Vec<InFlight>> = BTreeMap::new();
+            for queued in round {
                 if !self.backlog.has_room_for(&queued.delivery.target.destination) {
                     self.drop_delivery(queued);
                     continue;
                 }
                 let partition = self.streams.partition_of(&queued.delivery.target.destination);
-                groups.entry((partition, queued.report.is_some())).or_default().push(queued);
+                let (replies, hops) = (queued.report.is_some(), writes_hops(&queued.delivery));
+                groups.entry(GroupKind { partition, replies, hops }).or_default().push(queued);
             }
-            join_all(groups.into_iter().map(|((partition, _), deliveries)| self.add_all(partition, deliveries))).await;
+            join_all(groups.into_iter().map(|(kind, deliveries)| self.add_all(kind, deliveries))).await;
         }
         self.working.set(false);
+    }
+
+    /// The deliveries whose turn it is.
+    fn round(&self) -> Vec<InFlight> {
+        let (mut round, mut bytes) = (Vec::new(), 0);
+        let mut waiting = self.waiting.borrow_mut();
+        while round.len() < ROUND_MAX
+            && bytes < ROUND_BYTES_MAX
+            && let Some(queued) = waiting.pop()
+        {
+            bytes += queued.delivery.body.len();
+            round.push(queued);
+        }
+        round
     }
 
     /// Drops a delivery for a destination that has reached its share of parked ones, so that others have room.
@@ -147,7 +203,7 @@ impl Batcher {
         queued.drop_unsent(&self.metrics, Dropped::QueueFull);
     }
 
-    async fn add_all(&self, partition: usize, mut deliveries: Vec<InFlight>) {
+    async fn add_all(&self, kind: GroupKind, mut deliveries: Vec<InFlight>) {
         while !deliveries.is_empty() {
             let (mut number, mut bytes) = (0, 0);
             while number < deliveries.len().min(GROUP_MAX) && bytes < GROUP_BYTES_MAX {
@@ -155,23 +211,31 @@ impl Batcher {
                 number += 1;
             }
             let rest = deliveries.split_off(number);
-            self.add(partition, std::mem::replace(&mut deliveries, rest)).await;
+            let group = std::mem::replace(&mut deliveries, rest);
+            let admissions: Vec<Admission> = group.iter().filter_map(admission).cloned().collect();
+            if AssertUnwindSafe(self.add(kind, group)).catch_unwind().await.is_err() {
+                admissions.iter().for_each(|admission| admission.replace_response(Err(Refusal::Panic)));
+                self.metrics.deliveries.dropped.inc_by(Dropped::Panic, number);
+            }
             self.pressure.sub(bytes);
         }
     }
 
-    /// Adds some deliveries with the same number of fields each, all or none. If Redis does not respond, it is unknown
-    /// whether they were added: the producer gets an error, as they may be lost.
-    async fn add(&self, partition: usize, deliveries: Vec<InFlight>) {
-        let replies: Vec<Option<String>> =
-            deliveries.iter().map(|queued| queued.report.as_ref().map(|_| reply::key(partition))).collect();
-        match self.write(partition, &deliveries, &replies).await {
-            Ok(length) => {
-                self.backlog.set(partition, length);
+    /// Adds some deliveries with the same fields, all or none. If Redis does not respond, it is unknown whether they
+    /// were added: the producer gets an error, as they may be lost.
+    async fn add(&self, kind: GroupKind, deliveries: Vec<InFlight>) {
+        let (mut group, refused) = self.encode(kind, deliveries);
+        refused.into_iter().for_each(|queued| self.refuse(queued, Refusal::Panic, Dropped::Panic));
+        if group.deliveries.is_empty() {
+            return;
+        }
+        match self.write(kind, &group).await {
+            Ok((length, held)) => {
+                self.backlog.set(kind.partition, length, held);
                 if self.refused.take() {
                     tracing::info!("Redis accepts deliveries again");
                 }
-                for (queued, reply) in deliveries.into_iter().zip(replies) {
+                for (queued, reply) in group.deliveries.drain(..) {
                     if let (Some(report), Some(reply)) = (queued.report, reply) {
                         actix_rt::spawn(reply::wait(self.streams.clone(), reply, report));
                     }
@@ -181,39 +245,81 @@ impl Batcher {
                 if !self.refused.replace(true) {
                     tracing::warn!(%error, "Redis does not accept deliveries; their producers get 503");
                 }
-                deliveries.into_iter().for_each(|queued| self.refuse(queued));
+                for (queued, _) in group.deliveries.drain(..) {
+                    self.refuse(queued, Refusal::Unavailable, Dropped::NotHandedOver);
+                }
             }
         }
     }
 
-    /// Returns the length of the stream. One script adds all of them or, if a server refuses, none, so a refused group
-    /// can be sent again.
-    async fn write(&self, partition: usize, deliveries: &[InFlight], replies: &[Option<String>]) -> RedisResult<usize> {
-        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
-        for (queued, reply) in deliveries.iter().zip(replies) {
-            self.writer.borrow_mut().write(&queued.account.id, &queued.delivery, reply.as_deref(), |name, value| {
-                for word in [name.as_bytes(), value] {
-                    bytes.extend_from_slice(word);
-                    ends.push(bytes.len());
-                }
-            });
+    /// Writes the entries. A panic over one delivery costs that one, which is returned apart.
+    fn encode(&self, kind: GroupKind, deliveries: Vec<InFlight>) -> (Encoded, Vec<InFlight>) {
+        let (mut group, mut refused) = (Encoded::default(), Vec::new());
+        for queued in deliveries {
+            let reply = queued.report.as_ref().map(|_| reply::key(kind.partition));
+            let before = (group.bytes.len(), group.ends.len());
+            let written = catch_unwind(AssertUnwindSafe(|| {
+                drill::point(drill::Stage::Publisher);
+                self.writer.borrow_mut().write(
+                    &queued.account.id,
+                    &queued.delivery,
+                    reply.as_deref(),
+                    |name, value| {
+                        for word in [name.as_bytes(), value] {
+                            group.bytes.extend_from_slice(word);
+                            group.ends.push(group.bytes.len());
+                        }
+                    },
+                );
+            }));
+            if written.is_ok() {
+                group.deliveries.push((queued, reply));
+            } else {
+                group.bytes.truncate(before.0);
+                group.ends.truncate(before.1);
+                refused.push(queued);
+            }
         }
-        self.group.set(self.group.get() + 1);
-        // Two groups of one stream may be in flight: those with replies and those without.
-        let kind = if replies[0].is_some() { "replies" } else { "plain" };
-        let key = format!("{{posthaste:{partition}}}:added:{}:{kind}", self.name);
-        let head = [key, self.group.get().to_string(), (ends.len() / deliveries.len()).to_string()];
-        let mut begin = 0;
-        let written = ends.iter().map(|end| &bytes[std::mem::replace(&mut begin, *end)..*end]);
-        let words: Vec<&[u8]> = head.iter().map(String::as_bytes).chain(written).collect();
-        let length = self.streams.link.code_twice(&self.add, &stream_key(partition), &words).await?;
-        Ok(usize::from_redis_value(length)?)
+        (group, refused)
     }
 
-    fn refuse(&self, queued: InFlight) {
-        if let Some(Permit::Request(admission, _)) = &queued.permit {
-            admission.replace_response(Err(Refusal::Unavailable));
+    /// Returns the length of the stream, and how many entries the accounts have there. One script adds all of them or, if
+    /// a server refuses, none, so a refused group can be sent again.
+    async fn write(&self, kind: GroupKind, group: &Encoded) -> RedisResult<(usize, Vec<Value>)> {
+        self.group.set(self.group.get() + 1);
+        let GroupKind { partition, replies, hops } = kind;
+        // Of one stream a group of each kind may be in flight.
+        let kind = [if replies { "replies" } else { "plain" }, if hops { ":hops" } else { "" }].concat();
+        let key = format!("{{posthaste:{partition}}}:added:{}:{kind}", self.name);
+        let words_each = group.ends.len() / group.deliveries.len();
+        let head = [key, self.group.get().to_string(), words_each.to_string()];
+        let mut begin = 0;
+        let written = group.ends.iter().map(|end| &group.bytes[std::mem::replace(&mut begin, *end)..*end]);
+        let words: Vec<&[u8]> = head.iter().map(String::as_bytes).chain(written).collect();
+        let told = self.streams.link.code_twice(&self.add, &stream_key(partition), &words).await?;
+        Ok(FromRedisValue::from_redis_value(told)?)
+    }
+
+    fn refuse(&self, queued: InFlight, refusal: Refusal, reason: Dropped) {
+        if let Some(admission) = admission(&queued) {
+            admission.replace_response(Err(refusal));
         }
-        queued.drop_unsent(&self.metrics, Dropped::NotHandedOver);
+        queued.drop_unsent(&self.metrics, reason);
+    }
+}
+
+/// Deliveries as words of a script, each with the key of its reply if somebody waits for the outcome.
+#[derive(Debug, Default)]
+struct Encoded {
+    deliveries: Vec<(InFlight, Option<String>)>,
+    bytes: Vec<u8>,
+    /// Where each word ends.
+    ends: Vec<usize>,
+}
+
+fn admission(queued: &InFlight) -> Option<&Admission> {
+    match &queued.permit {
+        Some(Permit::Request(admission, _)) => Some(admission),
+        _ => None,
     }
 }

@@ -4,7 +4,7 @@ use crate::model::id::new_id;
 use crate::redis::{Connection, RedisResult, rights};
 
 /// In this order they leave no keys behind.
-const NEEDED: [&str; 21] = [
+const NEEDED: [&str; 24] = [
     "DEL @",
     "SET @ 1 PX 1000",
     "GET @",
@@ -13,6 +13,9 @@ const NEEDED: [&str; 21] = [
     "RPUSH @ v",
     "BLPOP @ 1",
     "EXISTS @",
+    "HINCRBY @ f 1",
+    "HGET @ f",
+    "HDEL @ f",
     "XGROUP CREATE @ g 0 MKSTREAM",
     "XADD @ 1-0 f v",
     "XLEN @",

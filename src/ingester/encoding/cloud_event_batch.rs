@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Encoding;
 use super::cloud_event::{event_schema, structured};
 use crate::flow::refusal::Refusal;
-use crate::ingester::batch::parse_each;
+use crate::ingester::batch::{parse_each, refusal};
 use crate::json::Parsed;
 
 pub(super) static CLOUD_EVENT_BATCH: Encoding = Encoding {
@@ -16,7 +16,9 @@ pub(super) static CLOUD_EVENT_BATCH: Encoding = Encoding {
         let Parsed::Many(items) = parse_each(&source.body)? else {
             return Err(Refusal::Malformed("a batch of CloudEvents must be a JSON array".to_owned()));
         };
-        items.into_iter().for_each(|item| batch.add_read(structured, item));
+        for item in items {
+            batch.add_read(structured, item.map_err(refusal)?);
+        }
         Ok(())
     },
 };

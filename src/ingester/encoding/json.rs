@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Encoding;
-use crate::ingester::batch::{BatchReader, parse_each};
+use crate::ingester::batch::{BatchReader, parse_each, refusal};
 use crate::ingester::members::{Mistake, data, event_id, missing};
 use crate::json::{Document, Json, Parsed};
 use crate::model::attributes::Attributes;
@@ -16,7 +16,11 @@ pub(super) static JSON: Encoding = Encoding {
     schema: || Some(json!({"oneOf": [event_schema(), {"type": "array", "items": event_schema(), "minItems": 1}]})),
     read: |batch, source| {
         match parse_each(&source.body)? {
-            Parsed::Many(items) => items.into_iter().for_each(|item| batch.add_read(event, item)),
+            Parsed::Many(items) => {
+                for item in items {
+                    batch.add_read(event, item.map_err(refusal)?);
+                }
+            }
             Parsed::One(one) => batch.add(event, one),
         }
         Ok(())

@@ -73,6 +73,13 @@ impl RejectedByCode {
     }
 }
 
+#[cfg(test)]
+impl RejectedByCode {
+    pub(crate) fn get(&self, code: &str) -> u64 {
+        self.0.with_label_values(&[code]).get()
+    }
+}
+
 impl Metric for RejectedByCode {
     fn register(registry: &Registry, name: &str, help: &str) -> Self {
         let family = counters(registry, name, help, "code");

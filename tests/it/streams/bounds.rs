@@ -21,14 +21,15 @@ async fn over_the_backlogs_bound_nothing_is_accepted_and_accepted_events_arrive(
             assert!(!reply.header("retry-after").is_empty());
         }
     }
-    assert_eq!((taken.clone(), backlog(&redis)), ((0..10).collect(), 10));
-    ingest.wait_for_metric("posthaste_backlog_deliveries", 10.0).await;
+    // A lone account has eight ninths of it, rounded up.
+    assert_eq!((taken.clone(), backlog(&redis)), ((0..9).collect(), 9));
+    ingest.wait_for_metric("posthaste_backlog_deliveries", 9.0).await;
     until("the oldest has an age", async || ingest.metric("posthaste_backlog_oldest_age_seconds").await > 0.0).await;
     let _dispatch = node(&redis.url(), &[DISPATCH]).await;
-    receiver.wait_for(10).await;
+    receiver.wait_for(9).await;
     until("room is not seen", async || ingest.post("/v1/events", &event("later")).await.status == 202).await;
-    receiver.wait_for(11).await;
-    assert_eq!(ids(&receiver)[..10], expected(taken)[..]);
+    receiver.wait_for(10).await;
+    assert_eq!(ids(&receiver)[..9], expected(taken)[..]);
     ingest.wait_for_metric("posthaste_backlog_deliveries", 0.0).await;
 }
 
@@ -44,10 +45,42 @@ async fn a_request_over_the_bound_is_refused_completely() {
     assert_eq!(ingest.post("/v1/events", &events(7)).await.status, 202);
     let again = ingest.post("/v1/events", &events(1)).await;
     assert_eq!((again.status, backlog(&redis)), (202, 16));
-    assert_eq!(ingest.post("/v1/events", &events(2)).await.status, 202);
-    assert_eq!(backlog(&redis), 20);
+    let reply = ingest.post("/v1/events", &events(2)).await;
+    assert_eq!((reply.problem(), backlog(&redis)), ((429, "engine_full".to_owned()), 16));
+    assert_eq!(ingest.post("/v1/events", &events(1)).await.status, 202);
     let reply = ingest.post("/v1/events", &events(1)).await;
-    assert_eq!((reply.problem(), backlog(&redis)), ((429, "engine_full".to_owned()), 20));
+    assert_eq!((reply.problem(), backlog(&redis)), ((429, "engine_full".to_owned()), 18));
+}
+
+/// What an account has in the streams counts for its share, on every node: a flood leaves room for others, and has room
+/// again when what it has there was sent.
+#[actix_rt::test]
+async fn an_account_leaves_room_in_the_streams() {
+    let redis = RedisServer::start();
+    let small = [INGEST, ("POSTHASTE_CLUSTER__BACKLOG_MAX", "90")];
+    let (one, two) = (node(&redis.url(), &small).await, node(&redis.url(), &small).await);
+    let receiver = Receiver::start();
+    for account in ["flood", "other"] {
+        one.set_up_in(account, "t", &json_template(), json!({"event": "a", "url": receiver.url("/")})).await;
+    }
+    until("a trigger is not live", async || two.metric("posthaste_triggers").await == 2.0).await;
+    let of = |account: &str, id: usize| json!({"type": "a", "account": account, "id": id.to_string(), "data": {}});
+    let mut accepted = 0;
+    for id in 0..90 {
+        accepted += usize::from(one.post("/v1/events", &of("flood", id)).await.status == 202);
+    }
+    assert_eq!((accepted, backlog(&redis)), (80, 80));
+    for (node, id) in [(&one, 0), (&two, 1), (&one, 2), (&two, 3)] {
+        assert_eq!(node.post("/v1/events", &of("other", id)).await.status, 202);
+    }
+    let _dispatch = node(&redis.url(), &[DISPATCH]).await;
+    receiver.wait_for(84).await;
+    until("the account has no room", async || one.post("/v1/events", &of("flood", 90)).await.status == 202).await;
+    receiver.wait_for(85).await;
+    until("entries are not counted out", async || {
+        redis.cli(&["KEYS", "{posthaste:*}:held"]).is_empty() && backlog(&redis) == 0
+    })
+    .await;
 }
 
 /// A request that fires more than the streams may hold is worked off as they empty: they never hold more.

@@ -122,11 +122,16 @@ impl Node {
 
     /// Saves a template and a trigger of the same name in the account `default`.
     pub(crate) async fn set_up(&self, id: &str, template: &Value, trigger: Value) {
-        let reply = self.put(&format!("/v1/accounts/default/templates/{id}"), template).await;
+        self.set_up_in("default", id, template, trigger).await;
+    }
+
+    /// The same in an account.
+    pub(crate) async fn set_up_in(&self, account: &str, id: &str, template: &Value, trigger: Value) {
+        let reply = self.put(&format!("/v1/accounts/{account}/templates/{id}"), template).await;
         assert!(reply.status < 300, "{}", reply.json());
         let mut trigger = trigger;
         trigger["template"] = id.into();
-        let reply = self.put(&format!("/v1/accounts/default/triggers/{id}"), &trigger).await;
+        let reply = self.put(&format!("/v1/accounts/{account}/triggers/{id}"), &trigger).await;
         assert!(reply.status < 300, "{}", reply.json());
     }
 

@@ -1,0 +1,180 @@
+//! Work that would hold up a thread of the server: it runs on a few threads of its own. Members take turns by start-time
+//! fair queueing, and each has one of the threads at a time at most, so another member always finds one sooner.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::hash::Hash;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use super::fairness::StartTimes;
+
+/// Input up to this size is worked on where it is: it takes a millisecond at most.
+pub const AT_ONCE_BYTES: usize = 16 << 10;
+
+/// The work ended in a panic, which the log has; or its thread ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a panic ended the work")]
+pub struct Panicked;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Threads for the work of members `K`. Each job has somebody who waits for it, so there are as many jobs as requests.
+pub struct Background<K>(Arc<Inner<K>>);
+
+struct Inner<K> {
+    threads_max: usize,
+    state: Mutex<State<K>>,
+}
+
+struct State<K> {
+    turns: StartTimes<K>,
+    /// What waits of each member that waits or has its turn.
+    jobs: HashMap<K, VecDeque<Job>>,
+    threads: usize,
+}
+
+impl<K: Ord + Hash + Clone + Send + 'static> Background<K> {
+    /// At most this many threads, which are started as there is work.
+    pub fn new(threads_max: usize) -> Self {
+        let state = State { turns: StartTimes::default(), jobs: HashMap::new(), threads: 0 };
+        Self(Arc::new(Inner { threads_max: threads_max.max(1), state: Mutex::new(state) }))
+    }
+
+    /// Does a member's work when it has its turn. What is returned passes on what came of it; if it is dropped before,
+    /// the work is not begun.
+    pub fn run<T: Send + 'static, W: FnOnce() -> T + Send + 'static>(
+        &self,
+        member: K,
+        work: W,
+    ) -> impl Future<Output = Result<T, Panicked>> + use<K, T, W> {
+        let (done, result) = oneshot::channel();
+        let job = move || {
+            if !done.is_closed() {
+                let _ = done.send(work());
+            }
+        };
+        if self.0.state().push(member, Box::new(job), self.0.threads_max) {
+            let inner = Arc::clone(&self.0);
+            tokio::task::spawn_blocking(move || inner.work());
+        }
+        async move { result.await.map_err(|_| Panicked) }
+    }
+}
+
+impl<K: Ord + Hash + Clone> Inner<K> {
+    fn state(&self) -> MutexGuard<'_, State<K>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Works until nothing waits.
+    fn work(&self) {
+        let mut state = self.state();
+        while let Some(turn) = state.turns.begin() {
+            let job = state.jobs.get_mut(&turn.member).and_then(VecDeque::pop_front);
+            drop(state);
+            let begun = Instant::now();
+            // The panic's own words are in the log; who waits for the work hears of it.
+            let _ = catch_unwind(AssertUnwindSafe(|| job.map(|job| job())));
+            let cost = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            state = self.state();
+            let again = state.jobs.get(&turn.member).is_some_and(|jobs| !jobs.is_empty());
+            if !again {
+                state.jobs.remove(&turn.member);
+            }
+            state.turns.end(turn, cost, again);
+        }
+        state.threads -= 1;
+    }
+}
+
+impl<K: Ord + Hash + Clone> State<K> {
+    /// Whether one more thread is to be started.
+    fn push(&mut self, member: K, job: Job, threads_max: usize) -> bool {
+        match self.jobs.get_mut(&member) {
+            Some(jobs) => jobs.push_back(job),
+            None => {
+                self.jobs.insert(member.clone(), VecDeque::from([job]));
+                self.turns.enter(member);
+            }
+        }
+        let starts = self.turns.is_ready() && self.threads < threads_max;
+        self.threads += usize::from(starts);
+        starts
+    }
+}
+
+impl<K> Clone for Background<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K> fmt::Debug for Background<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Background").field("threads_max", &self.0.threads_max).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use futures_util::future::join_all;
+
+    use super::*;
+    use crate::flow::probe::soon;
+
+    #[actix_rt::test]
+    async fn a_member_has_one_thread_and_another_finds_one_at_once() {
+        let background = Background::new(2);
+        let (release, held) = mpsc::channel::<()>();
+        let held = Arc::new(Mutex::new(held));
+        let flood = join_all((0..20).map(|_| {
+            let held = Arc::clone(&held);
+            background.run("flood", move || held.lock().expect("no panic").recv().is_ok())
+        }));
+        for number in 0..100 {
+            assert_eq!(soon(background.run("other", move || number)).await, Ok(number), "it waits for the flood");
+        }
+        (0..20).for_each(|_| release.send(()).expect("somebody waits"));
+        assert!(soon(flood).await.iter().all(|done| *done == Ok(true)));
+        assert!(background.0.state().jobs.is_empty());
+    }
+
+    #[actix_rt::test]
+    async fn on_one_thread_members_take_turns() {
+        let background = Background::new(1);
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let (release, held) = mpsc::channel::<()>();
+        let first = background.run("flood", move || held.recv().is_ok());
+        let names = ["flood"; 10].into_iter().chain(["other"]);
+        let others = join_all(names.map(|name| {
+            let order = Arc::clone(&order);
+            background.run(name, move || order.lock().expect("no panic").push(name))
+        }));
+        release.send(()).expect("somebody waits");
+        soon(futures_util::future::join(first, others)).await.0.expect("no panic");
+        let order = order.lock().expect("no panic");
+        assert_eq!((order[0], order.len()), ("other", 11), "{order:?}");
+    }
+
+    #[actix_rt::test]
+    async fn a_panic_costs_its_own_work_and_what_nobody_waits_for_is_not_begun() {
+        let background = Background::new(1);
+        let failed = soon(background.run("a", || -> u8 { panic!("a drill") })).await;
+        assert_eq!(failed, Err(Panicked));
+        assert_eq!(soon(background.run("a", || 7)).await, Ok(7));
+        let (begun, seen) = mpsc::channel();
+        let (release, held) = mpsc::channel::<()>();
+        let first = background.run("a", move || held.recv().is_ok());
+        drop(background.run("a", move || begun.send(())));
+        release.send(()).expect("somebody waits");
+        assert_eq!(soon(first).await, Ok(true));
+        assert_eq!(soon(background.run("a", || 8)).await, Ok(8));
+        assert!(seen.try_recv().is_err(), "it was begun");
+    }
+}

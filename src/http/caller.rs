@@ -1,0 +1,63 @@
+//! Who calls, and how the long work of a call is done: beside the threads of the server, callers in turn.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::ContentType;
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::payer::payer;
+use super::problem::Problem;
+use super::state::AppState;
+use crate::flow::background::{AT_ONCE_BYTES, Panicked};
+use crate::flow::payer::Payer;
+
+/// Who calls.
+#[derive(Clone)]
+pub(super) struct Caller {
+    payer: Payer,
+    state: web::Data<AppState>,
+}
+
+impl Caller {
+    /// Who sent a request.
+    pub(super) fn of(request: &HttpRequest, state: &web::Data<AppState>) -> Self {
+        Self { payer: payer(request), state: state.clone() }
+    }
+
+    pub(super) fn state(&self) -> &AppState {
+        &self.state
+    }
+
+    /// Does work that may take longer than a request on the same thread should wait.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&AppState) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let state = self.state.clone();
+        let done = self.state.background.run(self.payer, move || work(&state)).await;
+        done.map_err(|Panicked| {
+            let detail = "an error of the engine; the log has it";
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", detail)
+        })
+    }
+
+    /// Does work on an input of this many bytes: at once where they are few.
+    pub(super) async fn run_on<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce(&AppState) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        if bytes <= AT_ONCE_BYTES { Ok(work(&self.state)) } else { self.run(work).await }
+    }
+}
+
+/// A document as it is sent. Made where long work is done, as writing it can be such.
+pub(super) fn written(document: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(document).unwrap_or_default()
+}
+
+/// A 200 response with a document that is written.
+pub(super) fn respond(written: impl Into<Bytes>) -> HttpResponse {
+    HttpResponse::Ok().insert_header(ContentType::json()).body(written.into())
+}

@@ -1,0 +1,74 @@
+//! The stages of one HTTP thread, the last one first.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::{Actor as _, Addr, Recipient};
+
+use crate::dispatcher::Dispatchers;
+use crate::flow::keep::Keeping;
+use crate::flow::messages::DeliveriesRendered;
+use crate::flow::pressure::Pressure;
+use crate::handover::streams::{Backlog, Publisher, Streams};
+use crate::http::{AppState, Pipeline};
+use crate::ingester::idempotency::IdempotencyWindow;
+use crate::ingester::{Ingester, Ingesting};
+use crate::matcher::Matcher;
+use crate::renderer::Renderer;
+
+/// Bytes of bodies that each thread may have rendered and Redis not yet taken: a small event can make a
+/// large body, many times.
+pub(super) const WAITING_BYTES_MAX: usize = 32 << 20;
+
+/// How a pipeline's deliveries reach Dispatchers.
+#[derive(Clone)]
+pub(super) enum HandOver {
+    /// Those of this node.
+    Direct(Vec<Addr<Dispatchers>>),
+    /// Those of any node, through Redis.
+    Streams(Streams, Arc<Backlog>),
+}
+
+/// Starts them on this thread.
+pub(super) fn start_pipeline(
+    shared: &AppState,
+    hand_over: &HandOver,
+    duplicates: Option<IdempotencyWindow>,
+    keeping: Option<&Arc<dyn Keeping>>,
+) -> Pipeline {
+    // Each message carries an admitted event, or a test that a connection waits for.
+    let capacity = shared.config.ingest.events_in_flight_max + shared.config.server.connections_max;
+    let publisher_capacity = shared.config.ingest.deliveries_in_flight_max + shared.config.server.connections_max;
+    let metrics = || Arc::clone(&shared.metrics);
+    let pressure = Rc::new(Pressure::new(WAITING_BYTES_MAX));
+    let dispatchers: Vec<Recipient<DeliveriesRendered>> = match hand_over {
+        HandOver::Direct(dispatchers) => dispatchers.iter().map(|address| address.clone().recipient()).collect(),
+        HandOver::Streams(streams, backlog) => {
+            let backlog = Arc::clone(backlog);
+            vec![
+                Publisher::new(streams, backlog, metrics(), Rc::clone(&pressure), publisher_capacity)
+                    .start()
+                    .recipient(),
+            ]
+        }
+    };
+    let renderer = Renderer::new(Arc::clone(&shared.gate), metrics(), dispatchers, pressure, capacity).start();
+    let matcher = Matcher::new(
+        Arc::clone(&shared.live),
+        Arc::clone(&shared.gate),
+        metrics(),
+        keeping.map(|keeping| keeping.keep()),
+        renderer.clone().recipient(),
+        capacity,
+    )
+    .start();
+    let ingesting = Ingesting {
+        gate: Arc::clone(&shared.gate),
+        metrics: metrics(),
+        duplicates,
+        background: shared.background.clone(),
+        matcher: matcher.recipient(),
+    };
+    let ingester = Ingester::new(ingesting, capacity).start();
+    Pipeline { ingester, renderer }
+}
