@@ -55,19 +55,23 @@ async fn a_destination_that_is_never_idle_gives_way() {
     let targets = [busy.target(), other.target()];
     [busy, other].into_iter().for_each(respond_to_all);
     let mut reports = Vec::new();
-    let give = async |target: &Arc<Target>| {
+    let give = |target: &Arc<Target>| {
         let (queued, reported) = alone.queued_for(target, "x");
-        dispatchers.send(DeliveriesRendered(vec![queued])).await.expect("they live");
-        reported
+        (dispatchers.send(DeliveriesRendered(vec![queued])), reported)
     };
-    reports.push(give(&targets[0]).await);
-    let mut other = give(&targets[1]).await;
+    let (given, reported) = give(&targets[0]);
+    given.await.expect("they live");
+    reports.push(reported);
+    let (given, mut other) = give(&targets[1]);
+    given.await.expect("they live");
     let deadline = Instant::now() + Duration::from_secs(20);
     let served = loop {
         assert!(Instant::now() < deadline, "it never gave way");
         // As many as this always wait.
         while alone.metrics.deliveries.queue_depth.get() < 50 {
-            reports.push(give(&targets[0]).await);
+            let (given, reported) = give(&targets[0]);
+            given.await.expect("they live");
+            reports.push(reported);
         }
         if let Ok(report) = other.try_recv() {
             break report;

@@ -62,7 +62,7 @@
 //! 9. An accepted record that commits the request of its own id is whole: it lists all unsettled firings of its entry,
 //!    and recovery ignores other records of the entry. Rewritten records are whole.
 //! 10. The record that commits a request stays as long as any entry of the request is unsettled and not rewritten, also
-//!    if it is in another segment. Records of a request may be in segments with descending numbers.
+//!     if it is in another segment. Records of a request may be in segments with descending numbers.
 //! 11. After a failed write the checksums of its records are erased: missing bytes that are zero would complete them.
 
 mod accept;
