@@ -29,6 +29,11 @@ def is_positive(case):
     return case.meta is not None and case.meta.generation.mode.is_positive
 
 
+def body_is_broken(case):
+    parts = case.meta.components.items() if case.meta is not None else ()
+    return any(str(part).lower().endswith("body") and data.mode.is_negative for part, data in parts)
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
     """Valid requests work on records that there are. No trigger sends anywhere but to the receiver."""
@@ -70,12 +75,19 @@ def valid_requests_are_refused_for_reasons_that_no_schema_knows(context, respons
 def a_check_of_a_broken_document_names_mistakes(context, response, case):
     if case.operation.definition.raw.get("operationId") != "check_trigger" or is_positive(case):
         return
-    body_is_broken = case.meta is not None and any(
-        str(part).lower().endswith("body") and data.mode.is_negative for part, data in case.meta.components.items()
-    )
-    if response.status_code == 200 and body_is_broken:
+    if response.status_code == 200 and body_is_broken(case):
         verdict = response.json()
         assert not verdict["ok"] and verdict["errors"], f"no mistake is named: {json.dumps(verdict)}"
+
+
+@schemathesis.check
+def each_event_that_is_not_accepted_is_named(context, response, case):
+    if case.operation.definition.raw.get("operationId") != "post_events" or is_positive(case):
+        return
+    if response.status_code == 202 and body_is_broken(case):
+        receipt = response.json()
+        assert receipt["rejected"] and isinstance(case.body, list), f"no event is named: {json.dumps(receipt)}"
+        assert receipt["accepted"] + len(receipt["rejected"]) <= len(case.body)
 
 
 def lines(events):
