@@ -29,9 +29,9 @@ use crate::telemetry::activity::{ActivityFilter, Batch, Ended, Subscription, Too
 
 /// The interval at which collected lines are sent: short for a person, and long enough that the node seldom wakes.
 pub const SENT_EVERY: Duration = Duration::from_millis(100);
-/// Without lines for this time a comment is sent: it keeps proxies from closing the connection, and a disconnected
-/// client is noticed.
-const KEPT_ALIVE_EVERY: Duration = Duration::from_secs(15);
+/// Without lines for this time a comment is sent. It keeps proxies from closing the connection, and it is how a client
+/// that left is noticed: until then its subscription counts against the bound.
+const KEPT_ALIVE_EVERY: Duration = Duration::from_secs(1);
 /// How long a client waits before it connects again.
 const RECONNECT_MS: u64 = 2_000;
 

@@ -216,6 +216,26 @@ async fn a_key_watches_only_what_it_may() {
     }
 }
 
+/// An idle stream finds out soon that its client has left.
+#[actix_rt::test]
+async fn a_client_that_left_makes_room_for_another() {
+    let node = Node::start(&[("POSTHASTE_ACTIVITY__SUBSCRIBERS_MAX", "1")]).await;
+    drop(Watcher::open(&node, "").await);
+    let soon = DEADLINE / 4;
+    let left = std::time::Instant::now();
+    loop {
+        let response =
+            awc::Client::default().get(format!("http://{}/v1/activity", node.running().address())).send().await;
+        match response.expect("a response").status().as_u16() {
+            200 => break,
+            status => assert_eq!(status, 429),
+        }
+        assert!(left.elapsed() < soon, "its subscription was kept");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    node.stop().await;
+}
+
 #[actix_rt::test]
 async fn each_response_has_security_headers() {
     let origins = "[\"https://app.example.com\"]";
