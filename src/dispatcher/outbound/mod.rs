@@ -1,11 +1,12 @@
-//! How a POST leaves the node. [`Outlet`] is what the rest of the Dispatcher sees; beneath it the HTTP client
-//! works over a stream of our own:
+//! How a POST leaves the node. [`Outlet`] is what the rest of the Dispatcher sees. The HTTP client makes the connections
+//! and bounds their number; each is a stream of our own. The client also sends the requests of the handshake; the POSTs
+//! of deliveries go to the streams themselves:
 //!
 //! ```text
-//! Outlet ── HTTP client ── Stream ──┬── Socket (TCP, TLS)
-//!   │                               ├── Response: reads what the receiver sends, each byte once
-//!   ├── Progress: how far it came   └── Peer: resolve, judge, race, tunnel, handshake; habits of the receiver
-//!   └── Deadlines
+//! Outlet ──┬── Pool: idle streams ──┬── Stream ──┬── Socket (TCP, TLS)
+//!   │      └── HTTP client ─────────┘            ├── Response: reads what the receiver sends, each byte once
+//!   ├── Progress: how far it came                └── Peer: resolve, judge, race, tunnel; habits of the receiver
+//!   └── Deadlines: of all attempts of a thread
 //! ```
 
 mod answer;
