@@ -35,6 +35,13 @@ pub(crate) async fn paused() {
     tokio::time::sleep(LOOKED_AT).await;
 }
 
+/// Whether the tests were started so that they, and what they start, ignore SIGHUP, as `nohup` does.
+pub(crate) fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").expect("the status of this process");
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("its ignored signals");
+    u64::from_str_radix(mask.trim(), 16).expect("a mask") & 1 == 1
+}
+
 /// Runs a program, which must succeed.
 pub(crate) fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
