@@ -37,6 +37,17 @@ fn all_are_written(home: &Path) -> bool {
     (0..EVENTS).all(|number| holds(&accepted, &format!("event {number}.")))
 }
 
+/// Lets what is held go on: each producer gets its response, and each event arrives once.
+fn let_go(hold: &Path, producers: Vec<JoinHandle<std::io::Result<u16>>>, receiver: &Counter, address: &str) {
+    fs::remove_file(hold).expect("removed");
+    for producer in producers {
+        assert_eq!(producer.join().expect("a producer").expect("an answer"), 202);
+    }
+    receiver.wait_for(EVENTS);
+    wait_until_settled(address);
+    assert!(receiver.arrived().values().all(|times| *times == 1));
+}
+
 /// With `power`, while the disk confirms nothing: records are written, and no response is sent.
 #[test]
 fn without_a_sync_no_response_and_no_delivery_is_sent() {
@@ -56,13 +67,7 @@ fn without_a_sync_no_response_and_no_delivery_is_sent() {
     assert_eq!(call(&address, "GET /healthz HTTP/1.1", b"").expect("an answer").0, 200);
     assert!(producers.iter().all(|producer| !producer.is_finished()), "answered before its record was synced");
     assert!(receiver.arrived().is_empty(), "sent before its record was synced");
-    fs::remove_file(&hold).expect("removed");
-    for producer in producers {
-        assert_eq!(producer.join().expect("a producer").expect("an answer"), 202);
-    }
-    receiver.wait_for(EVENTS);
-    wait_until_settled(&address);
-    assert!(receiver.arrived().values().all(|times| *times == 1));
+    let_go(&hold, producers, &receiver, &address);
 }
 
 /// With `process`, while the begun record is not written.
@@ -80,11 +85,5 @@ fn nothing_is_sent_before_its_record_is_written() {
     }
     assert!(receiver.arrived().is_empty(), "sent before its record was written");
     assert!(records(home.path(), "begun").iter().all(|byte| *byte == 0));
-    fs::remove_file(&hold).expect("removed");
-    for producer in producers {
-        assert_eq!(producer.join().expect("a producer").expect("an answer"), 202);
-    }
-    receiver.wait_for(EVENTS);
-    wait_until_settled(&address);
-    assert!(receiver.arrived().values().all(|times| *times == 1));
+    let_go(&hold, producers, &receiver, &address);
 }

@@ -40,6 +40,11 @@ export function readWhere(text: string): { where?: unknown; fault: string } {
   }
 }
 
+/** The members of a document that hold no secret, without those that are empty. */
+function named({ id, name, event, template, url }: Pick<TriggerDoc, "id" | "name" | "event" | "template" | "url">, where: unknown) {
+  return { id, ...(name ? { name } : {}), event, ...(where === undefined ? {} : { where }), template, url };
+}
+
 /** The document that a form makes, with this filter. What is saved and never shown is sent back as it came. */
 export function documentOf(form: Form, where: unknown): TriggerDoc {
   const { id, name, event, template, url, rate, enabled } = form;
@@ -47,12 +52,7 @@ export function documentOf(form: Form, where: unknown): TriggerDoc {
   const header = (row: HeaderRow) => [row.name.trim(), row.isSaved && row.value === "" ? null : row.value] as const;
   const secret = (row: SecretRow) => ({ ...(row.key ? { key: row.key } : { id: row.id }), ...(row.until ? { until: row.until } : {}) });
   return {
-    id,
-    ...(name ? { name } : {}),
-    event,
-    ...(where === undefined ? {} : { where }),
-    template,
-    url,
+    ...named({ id, name, event, template, url }, where),
     ...(headers.length ? { headers: Object.fromEntries(headers.map(header)) } : {}),
     ...(form.secrets.length ? { secrets: form.secrets.map(secret) } : {}),
     ...(rate ? { rate_per_s: Number(rate) } : {}),
@@ -63,12 +63,7 @@ export function documentOf(form: Form, where: unknown): TriggerDoc {
 /** What a draft keeps and what is compared: no header's value and no secret. */
 export function plain({ id, name, event, where, template, url, headers, secrets, rate_per_s, enabled }: TriggerDoc): TriggerDoc {
   return {
-    id,
-    ...(name ? { name } : {}),
-    event,
-    ...(where === undefined ? {} : { where }),
-    template,
-    url,
+    ...named({ id, name, event, template, url }, where),
     ...(headers && Object.keys(headers).length ? { headers: Object.fromEntries(Object.entries(headers).map(([own, value]) => [own, value === null ? null : "(written)"])) } : {}),
     ...(secrets?.length ? { secrets: secrets.map((own) => ({ ...(own.key ? { key: "(written)" } : { id: own.id! }), ...(own.until ? { until: own.until } : {}) })) } : {}),
     ...(rate_per_s ? { rate_per_s } : {}),
