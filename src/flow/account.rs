@@ -197,6 +197,11 @@ impl Account {
         self.deliveries.set_elsewhere(deliveries);
     }
 
+    /// How many deliveries of the account are in the streams.
+    pub fn in_streams(&self) -> usize {
+        self.deliveries.elsewhere()
+    }
+
     /// Whether the account has no work except what is being measured.
     fn is_idle(&self) -> bool {
         self.deliveries.elsewhere() == 0 && self.deliveries.taken() <= self.tentative.load(Ordering::SeqCst)
