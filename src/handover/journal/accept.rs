@@ -44,6 +44,15 @@ impl<F> Default for Request<F> {
 /// Where records end that were written together.
 pub(super) type RecordsEnd<F> = (Arc<Segment<F>>, u32);
 
+/// Whole requests that were written together.
+#[derive(Debug)]
+pub(super) struct Accepted<F> {
+    /// The firings of all parts, in order.
+    pub(super) listed: Vec<Listed<F>>,
+    /// What must be durable before their producers get the response.
+    pub(super) end: RecordsEnd<F>,
+}
+
 impl<F: SegmentFile> Request<F> {
     /// Forgets it: its producer gets the response that it was not accepted.
     pub(super) fn abandon(&mut self) {
@@ -96,12 +105,12 @@ impl<D: Folder> Acceptor<D> {
     }
 
     /// Writes whole requests with one write, or none of them: the parts of each, with what each part holds of its
-    /// account's share. Returns the firings of all parts, and where the records end.
+    /// account's share.
     pub(super) fn whole(
         &mut self,
         requests: Vec<(Vec<Part<'_>>, Vec<Taken>)>,
         now_ms: u64,
-    ) -> io::Result<(Vec<Listed<D::File>>, RecordsEnd<D::File>)> {
+    ) -> io::Result<Accepted<D::File>> {
         self.check()?;
         self.new.clear();
         for (parts, _) in &requests {
@@ -119,7 +128,7 @@ impl<D: Folder> Acceptor<D> {
         let new = parts.zip(self.new.iter().zip(&written.records));
         let new = new.map(|((part, share), (id, record))| part.entry(*id, *record, share, true));
         written.segment.hold_new(new, &mut listed);
-        Ok((listed, (written.segment, written.end)))
+        Ok(Accepted { listed, end: (written.segment, written.end) })
     }
 
     /// Writes parts of a request, or none of them. Returns the firings of each part. After an error the request must be

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::accept::{Acceptor, Part, Request};
+use super::accept::{Accepted, Acceptor, Part, Request};
 use super::begin::Beginner;
 use super::body::EventFields;
 use super::disk::Disk;
@@ -95,7 +95,7 @@ impl Accepting {
             return charged.into_iter().map(|charged| charged.map(|()| Vec::new())).collect();
         }
         let written = lock(&self.acceptor).whole(records, now_ms);
-        let refused = written.map(|(listed, end)| {
+        let refused = written.map(|Accepted { listed, end }| {
             self.shared.report_bytes();
             self.shared.release(&[end], admissions);
             listed.into_iter()

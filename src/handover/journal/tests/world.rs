@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::super::accept::{Acceptor, Part, RecordsEnd, Request};
+use super::super::accept::{Accepted, Acceptor, Part, RecordsEnd, Request};
 use super::super::begin::{Beginner, Begun};
 use super::super::body::{EventFields, Listing};
 use super::super::format::{BootId, Level};
@@ -246,7 +246,7 @@ impl World {
         let mut taken = 0;
         for events in &drawn {
             let names = self.know(events, &triggers, written.is_err());
-            if let Ok((listed, end)) = &written {
+            if let Ok(Accepted { listed, end }) = &written {
                 let own = &listed[taken..][..events.len()];
                 taken += events.len();
                 self.answer_later(names, own, vec![end.clone()]);
