@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use actix::{Actor, Context, Handler};
 use futures_util::FutureExt as _;
@@ -235,10 +236,21 @@ impl Batcher {
                 if self.refused.take() {
                     tracing::info!("Redis accepts deliveries again");
                 }
+                let mut paused: BTreeMap<Duration, Vec<Option<Permit>>> = BTreeMap::new();
                 for (queued, reply) in group.deliveries.drain(..) {
+                    let pause = self.backlog.pause(&queued.account);
                     if let (Some(report), Some(reply)) = (queued.report, reply) {
                         actix_rt::spawn(reply::wait(self.streams.clone(), reply, report));
+                    } else if !pause.is_zero() {
+                        paused.entry(pause).or_default().push(queued.permit);
                     }
+                }
+                // The events' permits are released later, and so their producers get their responses later.
+                for (pause, permits) in paused {
+                    actix_rt::spawn(async move {
+                        tokio::time::sleep(pause).await;
+                        drop(permits);
+                    });
                 }
             }
             Err(error) => {
