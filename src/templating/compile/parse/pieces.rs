@@ -225,8 +225,16 @@ mod tests {
         }
     }
 
-    /// The program, the places of its texts and the findings; none if the body can't be parsed.
-    fn parsed(body: &str, size: usize) -> Option<(String, Vec<(usize, usize)>, String, usize)> {
+    /// A template, to be compared.
+    struct Parsed {
+        program: String,
+        places: Vec<(usize, usize)>,
+        findings: String,
+        pieces: usize,
+    }
+
+    /// Parses a body in pieces of this size. `None` if it can't be parsed.
+    fn parsed(body: &str, size: usize) -> Option<Parsed> {
         let limits = TemplateLimits::default();
         let mut findings = Findings::of(body);
         let scanned = scan(body, &limits, &mut findings)?;
@@ -237,7 +245,8 @@ mod tests {
             super::super::parse(&tree, &scanned, true, &known, &limits, &mut findings);
         let mut places = Vec::new();
         take_ids(&mut nodes, &mut |id, length| places.push((origins.offset(id, 0), origins.offset(id, length - 1))));
-        Some((format!("{nodes:?}"), places, format!("{:?}", findings.into_list()), tree.0.0.len()))
+        let findings = format!("{:?}", findings.into_list());
+        Some(Parsed { program: format!("{nodes:?}"), places, findings, pieces: tree.0.0.len() })
     }
 
     fn take_ids(nodes: &mut Nodes, take: &mut impl FnMut(usize, usize)) {
@@ -326,10 +335,10 @@ mod tests {
         fn pieces_are_the_whole(body in body(), size in 1_usize..5) {
             let (whole, pieces) = (parsed(&body, usize::MAX), parsed(&body, size));
             match (whole, pieces) {
-                (Some((program, places, found, _)), Some(pieces)) => {
-                    prop_assert_eq!(pieces.0, program);
-                    prop_assert_eq!(pieces.1, places);
-                    prop_assert_eq!(pieces.2, found);
+                (Some(whole), Some(pieces)) => {
+                    prop_assert_eq!(pieces.program, whole.program);
+                    prop_assert_eq!(pieces.places, whole.places);
+                    prop_assert_eq!(pieces.findings, whole.findings);
                 }
                 (whole, pieces) => prop_assert_eq!(whole.is_some(), pieces.is_some()),
             }
@@ -340,7 +349,7 @@ mod tests {
     fn a_long_template_is_cut_at_each_depth() {
         let line = |n: usize| format!("\"line {n}\": \"some text {{{{a}}}}\",\n");
         let lines = |count: usize| (0..count).map(line).collect::<String>();
-        let pieces = |body: &str| parsed(body, EXPRESSIONS).expect("a template").3;
+        let pieces = |body: &str| parsed(body, EXPRESSIONS).expect("a template").pieces;
         assert_eq!(pieces(&lines(EXPRESSIONS - 1)), 1);
         assert_eq!(pieces(&lines(10 * EXPRESSIONS)), 11);
         let within =
