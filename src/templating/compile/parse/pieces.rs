@@ -29,7 +29,7 @@ struct Piece {
     template: Template,
 }
 
-/// Parses a template in pieces of at least so many expressions. `None` where the parser refuses one.
+/// Parses a template in pieces of at least `size` expressions. `None` if the parser refuses one.
 pub(super) fn parse(scanned: &Scanned, size: usize) -> Option<Pieces> {
     let mut cuts = Vec::new();
     let ranges = ranges(scanned, size);
