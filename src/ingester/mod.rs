@@ -5,6 +5,7 @@ mod batch;
 pub mod encoding;
 pub mod idempotency;
 mod members;
+mod rejection;
 #[cfg(test)]
 mod tests;
 
