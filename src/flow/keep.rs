@@ -28,15 +28,14 @@ pub trait Keeping: fmt::Debug + Send + Sync {
 pub trait Keep: fmt::Debug + Send + Sync {
     /// Keeps whole requests with one write. Returns for each the handles of its parts' firings, or why it is refused.
     /// `admissions`, and so the responses, are held until what was written is as safe as `store.survives` demands.
-    fn whole(
-        &self,
-        requests: &[Vec<KeepPart<'_>>],
-        admissions: Box<dyn Any + Send>,
-    ) -> Vec<Result<Vec<KeptPart>, Refusal>>;
+    fn whole(&self, requests: &[Vec<KeepPart<'_>>], admissions: Box<dyn Any + Send>) -> Vec<KeptRequest>;
 
     /// Starts to keep a request whose firings are not all known.
     fn request(&self) -> Box<dyn KeepRequest>;
 }
+
+/// The handles of the firings of each part of a request, or why it is refused.
+pub type KeptRequest = Result<Vec<KeptPart>, Refusal>;
 
 /// A request that is kept in parts. If it is dropped before the commit, nothing of it is kept.
 pub trait KeepRequest: fmt::Debug + Send {

@@ -16,7 +16,7 @@ use super::threads::{JournalContext, Ready, now_ms};
 use crate::flow::drill;
 use crate::flow::fairness::{Pool, Taken};
 use crate::flow::keep::{
-    Begin, BeginGroup, Keep, KeepEvent, KeepPart, KeepRequest, Keeping, Kept, KeptEntry, KeptPart, Turn,
+    Begin, BeginGroup, Keep, KeepEvent, KeepPart, KeepRequest, Keeping, Kept, KeptEntry, KeptPart, KeptRequest, Turn,
 };
 use crate::flow::refusal::{Full, Refusal};
 use crate::model::id::AccountId;
@@ -64,11 +64,7 @@ struct Accepting {
 struct AcceptHandle(Arc<Accepting>);
 
 impl Keep for AcceptHandle {
-    fn whole(
-        &self,
-        requests: &[Vec<KeepPart<'_>>],
-        admissions: Box<dyn Any + Send>,
-    ) -> Vec<Result<Vec<KeptPart>, Refusal>> {
+    fn whole(&self, requests: &[Vec<KeepPart<'_>>], admissions: Box<dyn Any + Send>) -> Vec<KeptRequest> {
         self.0.whole(requests, admissions)
     }
 
@@ -78,11 +74,7 @@ impl Keep for AcceptHandle {
 }
 
 impl Accepting {
-    fn whole(
-        &self,
-        requests: &[Vec<KeepPart<'_>>],
-        admissions: Box<dyn Any + Send>,
-    ) -> Vec<Result<Vec<KeptPart>, Refusal>> {
+    fn whole(&self, requests: &[Vec<KeepPart<'_>>], admissions: Box<dyn Any + Send>) -> Vec<KeptRequest> {
         let now_ms = now_ms();
         let mut records = Vec::with_capacity(requests.len());
         let charged = requests.iter().map(|parts| {

@@ -4,9 +4,9 @@ use std::any::Any;
 use std::sync::Mutex;
 
 use super::*;
-use crate::flow::keep::{Keep, KeepPart, KeepRequest, KeptEntry, KeptPart};
+use crate::flow::keep::{Keep, KeepPart, KeepRequest, KeptEntry, KeptPart, KeptRequest};
 
-type Answer = Box<dyn Fn(&[Vec<KeepPart<'_>>]) -> Vec<Result<Vec<KeptPart>, Refusal>> + Send + Sync>;
+type Answer = Box<dyn Fn(&[Vec<KeepPart<'_>>]) -> Vec<KeptRequest> + Send + Sync>;
 
 /// Says what the test wants, and remembers what it was asked.
 struct Asked {
@@ -24,11 +24,7 @@ impl std::fmt::Debug for Asked {
 }
 
 impl Keep for Asked {
-    fn whole(
-        &self,
-        requests: &[Vec<KeepPart<'_>>],
-        admissions: Box<dyn Any + Send>,
-    ) -> Vec<Result<Vec<KeptPart>, Refusal>> {
+    fn whole(&self, requests: &[Vec<KeepPart<'_>>], admissions: Box<dyn Any + Send>) -> Vec<KeptRequest> {
         let ids = requests.iter().map(|parts| parts.iter().map(|part| part.id.to_owned()).collect());
         self.writes.lock().expect("whole").push(ids.collect());
         self.held.lock().expect("whole").push(admissions);
@@ -54,7 +50,7 @@ impl KeptEntry for Ended {
     }
 }
 
-fn all_kept(requests: &[Vec<KeepPart<'_>>]) -> Vec<Result<Vec<KeptPart>, Refusal>> {
+fn all_kept(requests: &[Vec<KeepPart<'_>>]) -> Vec<KeptRequest> {
     let part = |part: &KeepPart<'_>| {
         KeptPart::new(Arc::<Ended>::default(), 0..u32::try_from(part.firings.len()).expect("few"))
     };
