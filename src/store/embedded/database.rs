@@ -16,15 +16,15 @@ use crate::store::usage::Usage;
 use crate::store::writer::{Committer, WriteResult};
 use crate::store::{OpenError, StoreError};
 
-/// As much must fit on the disk before a store that found it full is tried again: some groups of writes.
+/// The bytes that must fit on the disk before writes are tried again: enough for some groups of writes.
 const ROOM_BYTES: usize = 1 << 20;
 
-/// Where a database is opened again.
+/// What a database is opened on, and opened again.
 pub(super) trait Source: Send + Sync {
-    /// Opens it. It was opened before, so it is known to be a store of ours.
+    /// Opens it. It was opened before, so it is a store of Posthaste.
     fn open(&self) -> Result<Database, OpenError>;
 
-    /// Finds out, without the database, whether the disk takes more bytes.
+    /// Checks, without the database, whether the disk accepts more bytes.
     fn has_room(&self) -> bool;
 }
 
@@ -41,13 +41,13 @@ impl Source for FileSource {
         beside.push(".room");
         let beside = Path::new(&beside);
         let fits = write_zeros(beside).is_ok();
-        // Where it could not be created, there is nothing to remove.
+        // If it was not created, there is nothing to remove.
         let _ = std::fs::remove_file(beside);
         fits
     }
 }
 
-/// Memory, which is never full in a way that could be told.
+/// Memory. Whether it is full can't be checked.
 pub(super) struct Memory;
 
 impl Source for Memory {
@@ -68,7 +68,7 @@ fn write_zeros(path: &Path) -> io::Result<()> {
 
 /// The database, shared by its readers and its one writer.
 pub(super) struct Handle {
-    /// `None` only while it is opened again, and where that failed.
+    /// `None` while it is opened again, or if that failed.
     open: RwLock<Option<Database>>,
     source: Box<dyn Source>,
 }
@@ -78,7 +78,7 @@ impl Handle {
         Arc::new(Self { open: RwLock::new(Some(database)), source })
     }
 
-    /// Works with the open database.
+    /// Calls a function with the open database.
     pub(super) fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
         // A panic in a read leaves the database as it was.
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
@@ -89,13 +89,13 @@ impl Handle {
     /// Closes the database and opens it again.
     fn reopen(&self) -> Result<(), OpenError> {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        // First closed, since its lock on the file excludes the new one.
+        // Close it first: its lock on the file prevents opening.
         drop(open.take());
         *open = Some(self.source.open()?);
         Ok(())
     }
 
-    /// The count of writes.
+    /// The number of writes so far.
     fn version(&self) -> Result<u64, StoreError> {
         self.with(|database| {
             let read = || -> Result<u64, redb::Error> {
@@ -107,12 +107,12 @@ impl Handle {
     }
 }
 
-/// Commits groups of writes, and heals the database after a failure.
+/// Commits groups of writes, and opens the database again after a failure.
 pub(super) struct Commits {
     handle: Arc<Handle>,
     feed: Arc<Feed>,
     usage: Usage,
-    /// The count of writes that the sink knows.
+    /// The number of writes whose changes the sink has.
     version: u64,
 }
 
@@ -122,8 +122,8 @@ impl Commits {
         Ok(Self { handle, feed, usage, version })
     }
 
-    /// Opens the database again, so that reads work. A commit that failed may still have been done: the
-    /// sink is then told all there is. Says whether that was so.
+    /// Opens the database again, so that reads work. A commit that failed may have reached the file all the same: the
+    /// sink then gets all records anew. Returns whether that was the case.
     fn recover(&mut self) -> Result<bool, StoreError> {
         self.handle.reopen().map_err(unavailable)?;
         let version = self.handle.version()?;
@@ -151,7 +151,7 @@ impl Committer for Commits {
                 tracing::error!(%error, "the store is read-only: its disk is full or failed. What is live stays live");
                 match self.recover() {
                     Ok(false) => Err(StoreError::ReadOnly),
-                    // It is not known which of the writes were done.
+                    // It is unknown which of the writes reached the file.
                     Ok(true) | Err(_) => Err(error),
                 }
             }
@@ -173,7 +173,7 @@ impl Committer for Commits {
             }
             Err(error) => {
                 tracing::debug!(%error, "the store is still read-only");
-                // A write that failed closes it to reads too.
+                // After a failed write, redb refuses reads too.
                 let _ = self.recover();
                 false
             }

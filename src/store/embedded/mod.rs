@@ -27,21 +27,21 @@ use crate::config::StoreSettings;
 use crate::model::id::AccountId;
 use database::{Commits, FileSource, Handle, Memory, Source};
 
-/// Kind, account or nothing, id.
+/// The key of a record: kind, account (empty for keys), id.
 type RecordKey = (u8, &'static str, &'static str);
-/// Revision, template or nothing, JSON.
+/// The value of a record: revision, template (empty if none), JSON.
 type RecordValue = (u64, &'static str, &'static [u8]);
-/// Account, template, trigger.
+/// The key of a reference: account, template, trigger.
 type ReferenceKey = (&'static str, &'static str, &'static str);
 
 const RECORDS: TableDefinition<RecordKey, RecordValue> = TableDefinition::new("records");
-/// Which triggers name a template.
+/// The triggers that refer to a template.
 const REFERENCES: TableDefinition<ReferenceKey, ()> = TableDefinition::new("references");
-/// The mark of a store of ours, and its counters. Its shape is the same in all formats.
+/// The mark of Posthaste, and counters. This table is the same in all formats.
 const META: TableDefinition<&str, u64> = TableDefinition::new("posthaste");
 /// In [`META`]: the format of the other tables.
 const FORMAT: &str = "format";
-/// In [`META`]: how many writes there were; the last revision given.
+/// In [`META`]: the number of writes, which is also the last revision.
 const VERSION: &str = "version";
 
 const FORMAT_KNOWN: u64 = 1;
@@ -49,7 +49,7 @@ const FORMAT_KNOWN: u64 = 1;
 /// here; redb's own default would be 1 GiB.
 const CACHE_BYTES: usize = 32 << 20;
 
-/// Opens the file, creating it where there is none, or an empty store in memory.
+/// Opens the file, which is created if there is none, or an empty store in memory.
 pub(super) async fn open(
     path: Option<PathBuf>,
     settings: &StoreSettings,
@@ -61,7 +61,7 @@ pub(super) async fn open(
 }
 
 struct Embedded {
-    // Dropped first, so that the writer's last commit comes before the file is closed.
+    // Dropped first, so that the writer commits before the file is closed.
     writer: Writer,
     state: Arc<State>,
     database: Arc<Handle>,
@@ -72,7 +72,7 @@ impl Embedded {
         match path {
             Some(path) => {
                 let (database, made) = file::open(path)?;
-                // A node that was started from another folder has another file, which its operator must see.
+                // The operator must see it if a node that was started from another folder uses another file.
                 let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
                 let file = file.display();
                 if made {
@@ -89,7 +89,7 @@ impl Embedded {
         }
     }
 
-    /// A store on a database that is open, and where it is opened again.
+    /// A store on an open database, and what it is opened on again.
     fn on(database: Database, source: Box<dyn Source>, mut usage: Usage, feed: Arc<Feed>) -> Result<Self, OpenError> {
         load(&database, &mut usage, &feed)?;
         let database = Handle::new(database, source);
@@ -165,7 +165,7 @@ impl Backend for Embedded {
             let mut found = Vec::new();
             for kind in [Kind::Template, Kind::Trigger] {
                 let mut from = String::new();
-                // From account to account, skipping the records of each.
+                // Goes from account to account, and skips the records of each.
                 while let Some(entry) = records.range((number(kind), from.as_str(), "")..)?.next() {
                     let (location, _) = entry?;
                     let (its_kind, account, _) = location.value();

@@ -1,5 +1,5 @@
-//! Changes the tables of an embedded store: a group of writes in one transaction, each checked by itself. It tells
-//! nobody what it did.
+//! Changes the tables of an embedded store: a group of writes in one transaction, each checked separately. It
+//! reports nothing to the sink.
 
 use redb::{Database, Durability, ReadableTable, Table, WriteTransaction};
 
@@ -12,10 +12,10 @@ use crate::store::backend::Write;
 use crate::store::usage::Usage;
 use crate::store::{Kind, Revision, StoreError, Written};
 
-/// How many triggers an error names that keep a template from being deleted.
+/// The most triggers that an error names which use a template.
 const TRIGGERS_NAMED_MAX: usize = 5;
 
-/// Marks an empty database as a store of ours, with all its tables.
+/// Marks an empty database as a store of Posthaste, and creates all tables.
 pub(super) fn mark(database: Database) -> Result<Database, StoreError> {
     let write = |database: &Database| -> Result<(), redb::Error> {
         let transaction = begin_write(database)?;
@@ -28,7 +28,7 @@ pub(super) fn mark(database: Database) -> Result<Database, StoreError> {
     Ok(database)
 }
 
-/// Commits a transaction that changes nothing, to find out whether the disk takes one.
+/// Commits a transaction that changes nothing, to check whether the disk accepts one.
 pub(super) fn touch(database: &Database) -> Result<(), StoreError> {
     let write = || -> Result<(), redb::Error> {
         let transaction = begin_write(database)?;
@@ -154,7 +154,7 @@ fn apply(
     Ok(Ok(Written { revision: next, created: revision.is_none() }))
 }
 
-/// Some of the triggers that name a template.
+/// Some of the triggers that use a template.
 fn triggers_of(references: &References<'_>, account: &str, template: &str) -> Result<Vec<TriggerId>, redb::Error> {
     let mut triggers = Vec::new();
     for entry in references.range((account, template, "")..)? {
