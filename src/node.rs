@@ -26,7 +26,7 @@ use crate::flow::gate::Gate;
 use crate::flow::keep::Keeping;
 use crate::handover::journal::{Journal, JournalError};
 #[cfg(feature = "redis")]
-use crate::handover::streams::{Streams, StreamsError};
+use crate::handover::streams::StreamsError;
 use crate::http::inbound::{Inbound, InboundServer};
 use crate::http::{self, AppState};
 use crate::ingester::idempotency::{AddressError, IdempotencyWindow};
@@ -91,8 +91,7 @@ pub struct Node {
     admin: Option<(SocketAddr, InboundServer)>,
     threads: Vec<Arbiter>,
     dispatchers: Vec<Addr<Dispatchers>>,
-    #[cfg(feature = "redis")]
-    streams: Option<Streams>,
+    hand_over: HandOver,
     journal: Option<Journal>,
 }
 
@@ -140,10 +139,7 @@ impl Node {
         let store = Store::open(&config.store, Arc::clone(&live) as _, Arc::clone(&metrics)).await?;
 
         #[cfg(feature = "redis")]
-        let streams = match config.delivers_through_streams() {
-            true => Some(Streams::open(&config).await?),
-            false => None,
-        };
+        let streams = streams::open(&config).await?;
 
         let (journal, recovered) = Journal::open(&config, &gate, &metrics).await?.unzip();
         let keeping = journal.as_ref().map(Journal::keeping);
@@ -176,21 +172,10 @@ impl Node {
         if let Some(recovered) = recovered.filter(|recovered| !recovered.is_empty()) {
             recovery::start(recovered, &shared, &dispatchers, watch.journal);
         }
-        let server = serve(&shared, hand_over, duplicates, keeping, listener).map_err(StartError::Serve)?;
+        let server = serve(&shared, hand_over.clone(), duplicates, keeping, listener).map_err(StartError::Serve)?;
         let admin = admin.map(|listener| serve_admin(&shared, listener)).transpose().map_err(StartError::Serve)?;
         let drain = shared.config.dispatch.drain;
-        Ok(Self {
-            address,
-            drain,
-            shared,
-            server,
-            admin,
-            threads,
-            dispatchers,
-            #[cfg(feature = "redis")]
-            streams,
-            journal,
-        })
+        Ok(Self { address, drain, shared, server, admin, threads, dispatchers, hand_over, journal })
     }
 
     /// The address of the HTTP server, with the actual port if the settings say 0.
@@ -214,10 +199,7 @@ impl Node {
         let gate = &self.shared.gate;
         // The server keeps responding: 503 to events, and to `/readyz`.
         gate.close();
-        #[cfg(feature = "redis")]
-        if let Some(streams) = &self.streams {
-            streams.stop_taking().await;
-        }
+        self.hand_over.stop_taking().await;
         let mut emptied = tokio::time::timeout(self.drain, gate.emptied()).await;
         if emptied.is_err() && self.shared.config.delivers_through_streams() {
             for dispatchers in &self.dispatchers {

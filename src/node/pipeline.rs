@@ -31,6 +31,17 @@ pub(super) enum HandOver {
     Streams(Streams, Arc<Backlog>),
 }
 
+impl HandOver {
+    /// Reads no more from the streams, if there are any.
+    pub(super) async fn stop_taking(&self) {
+        match self {
+            Self::Direct(_) => {}
+            #[cfg(feature = "redis")]
+            Self::Streams(streams, _) => streams.stop_taking().await,
+        }
+    }
+}
+
 /// Starts them on this thread.
 pub(super) fn start_pipeline(
     shared: &AppState,

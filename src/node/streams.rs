@@ -5,10 +5,19 @@ use std::sync::Arc;
 use actix::{Addr, Arbiter};
 
 use super::pipeline::HandOver;
+use crate::config::Config;
 use crate::dispatcher::Dispatchers;
 use crate::flow::gate::Gate;
-use crate::handover::streams::{Backlog, Consumers, Sink, Streams};
+use crate::handover::streams::{Backlog, Consumers, Sink, Streams, StreamsError};
 use crate::telemetry::metrics::Metrics;
+
+/// Opens the streams, if the settings want them.
+pub(super) async fn open(config: &Config) -> Result<Option<Streams>, StreamsError> {
+    match config.delivers_through_streams() {
+        true => Streams::open(config).await.map(Some),
+        false => Ok(None),
+    }
+}
 
 /// Starts to read the streams, each on the thread that has its destinations, and to watch the backlog. Returns the way
 /// of this node's own deliveries.

@@ -123,7 +123,7 @@ impl Commits {
     }
 
     /// Opens the database again, so that reads work. A commit that failed may have reached the file all the same: the
-    /// sink then gets all records anew. Returns whether that was the case.
+    /// sink then gets all records again. Returns whether that was the case.
     fn recover(&mut self) -> Result<bool, StoreError> {
         self.handle.reopen().map_err(unavailable)?;
         let version = self.handle.version()?;
