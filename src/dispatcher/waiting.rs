@@ -101,7 +101,7 @@ impl Waiting {
     /// Whether one more may be queued; the error is the exceeded bound. `is_kept`: it is also in a stream, where it can
     /// wait.
     pub(super) fn has_room(&self, queued: &InFlight, bounds: &Bounds, is_kept: bool) -> Result<(), Dropped> {
-        if !self.has_place(queued, if is_kept { bounds.kept_max } else { bounds.waiting_max }) {
+        if !self.has_place(queued, if is_kept { bounds.kept_places } else { bounds.waiting_max }) {
             return Err(Dropped::QueueFull);
         }
         let fits = self.bytes + queued.delivery.body.len() <= bounds.waiting_bytes_max && self.has_bytes(queued);

@@ -1,6 +1,5 @@
-//! The database of an embedded store. After its disk failed, or was full, redb refuses every call until
-//! the file is opened again: this does so, and finds out whether writes work again. It decides nothing
-//! about records.
+//! The database of an embedded store. After a failed or full disk, redb refuses every call until the file is opened
+//! again. This file reopens it, and determines whether writes work again. It decides nothing about records.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
@@ -16,15 +15,15 @@ use crate::store::usage::Usage;
 use crate::store::writer::{Committer, WriteResult};
 use crate::store::{OpenError, StoreError};
 
-/// The bytes that must fit on the disk before writes are tried again: enough for some groups of writes.
+/// The space that the disk must have before a full store is tried again: some groups of writes.
 const ROOM_BYTES: usize = 1 << 20;
 
-/// What a database is opened on, and opened again.
+/// Where a database is reopened from.
 pub(super) trait Source: Send + Sync {
-    /// Opens it. It was opened before, so it is a store of Posthaste.
+    /// Opens it. It was opened before, so it is known to be a store.
     fn open(&self) -> Result<Database, OpenError>;
 
-    /// Checks, without the database, whether the disk accepts more bytes.
+    /// Determines, without the database, whether the disk has room.
     fn has_room(&self) -> bool;
 }
 
@@ -41,13 +40,13 @@ impl Source for FileSource {
         beside.push(".room");
         let beside = Path::new(&beside);
         let fits = write_zeros(beside).is_ok();
-        // If it was not created, there is nothing to remove.
+        // If it could not be created, there is nothing to remove.
         let _ = std::fs::remove_file(beside);
         fits
     }
 }
 
-/// Memory. Whether it is full can't be checked.
+/// Memory, which never reports that it is full.
 pub(super) struct Memory;
 
 impl Source for Memory {
@@ -68,7 +67,7 @@ fn write_zeros(path: &Path) -> io::Result<()> {
 
 /// The database, shared by its readers and its one writer.
 pub(super) struct Handle {
-    /// `None` while it is opened again, or if that failed.
+    /// `None` only while it is reopened, and after that failed.
     open: RwLock<Option<Database>>,
     source: Box<dyn Source>,
 }
@@ -78,7 +77,7 @@ impl Handle {
         Arc::new(Self { open: RwLock::new(Some(database)), source })
     }
 
-    /// Calls a function with the open database.
+    /// Works with the open database.
     pub(super) fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
         // A panic in a read leaves the database as it was.
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
@@ -86,16 +85,16 @@ impl Handle {
         work(open.as_ref().ok_or_else(closed)?)
     }
 
-    /// Closes the database and opens it again.
+    /// Closes and reopens the database.
     fn reopen(&self) -> Result<(), OpenError> {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        // Close it first: its lock on the file prevents opening.
+        // Closed first, as its lock on the file excludes another.
         drop(open.take());
         *open = Some(self.source.open()?);
         Ok(())
     }
 
-    /// The number of writes so far.
+    /// The count of writes.
     fn version(&self) -> Result<u64, StoreError> {
         self.with(|database| {
             let read = || -> Result<u64, redb::Error> {
@@ -107,12 +106,12 @@ impl Handle {
     }
 }
 
-/// Commits groups of writes, and opens the database again after a failure.
+/// Commits groups of writes, and heals the database after a failure.
 pub(super) struct Commits {
     handle: Arc<Handle>,
     feed: Arc<Feed>,
     usage: Usage,
-    /// The number of writes whose changes the sink has.
+    /// The number of writes that the sink has.
     version: u64,
 }
 
@@ -122,8 +121,8 @@ impl Commits {
         Ok(Self { handle, feed, usage, version })
     }
 
-    /// Opens the database again, so that reads work. A commit that failed may have reached the file all the same: the
-    /// sink then gets all records again. Returns whether that was the case.
+    /// Reopens the database, so that reads work. A commit that reported an error may have succeeded: then the sink
+    /// receives all records. Returns whether that was the case.
     fn recover(&mut self) -> Result<bool, StoreError> {
         self.handle.reopen().map_err(unavailable)?;
         let version = self.handle.version()?;
@@ -151,7 +150,7 @@ impl Committer for Commits {
                 tracing::error!(%error, "the store is read-only: its disk is full or failed. What is live stays live");
                 match self.recover() {
                     Ok(false) => Err(StoreError::ReadOnly),
-                    // It is unknown which of the writes reached the file.
+                    // Which writes were done is unknown.
                     Ok(true) | Err(_) => Err(error),
                 }
             }
@@ -249,7 +248,7 @@ mod tests {
         }
     }
 
-    /// Remembers the names of templates that are live.
+    /// Records the names of live templates.
     #[derive(Default)]
     struct Names(Mutex<Vec<String>>);
 
@@ -301,7 +300,7 @@ mod tests {
         page.items.into_iter().map(|stored| stored.value.id.to_string()).collect()
     }
 
-    /// The disk fills up, twice, and has room again: nothing is restarted.
+    /// The disk fills up twice and has room again. Nothing is restarted.
     #[tokio::test]
     async fn a_disk_that_has_room_again_is_written_to_again() {
         let disk = Disk(Arc::new((InMemoryBackend::new(), AtomicBool::new(false))));
@@ -328,7 +327,7 @@ mod tests {
             }
             put(&store, round).await.expect("room again");
         }
-        // What is stored and what is live agree, whatever became of the commits that failed.
+        // The stored and the live records agree, whether or not the failed commits were done.
         let stored = ids(&store).await;
         assert!(["before", "first", "second"].iter().all(|id| stored.iter().any(|own| own == id)), "{stored:?}");
         let mut live = names.0.lock().expect("a lock").clone();

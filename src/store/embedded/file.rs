@@ -1,6 +1,6 @@
-//! Opens the file of an embedded store. It never changes a file before it is known to be an intact store of Posthaste:
-//! an existing file is first opened in memory, where every checksum is verified, and only then for use. It never
-//! replaces an existing file.
+//! Opens the file of an embedded store. It never changes a file before it is known to be an intact store of ours: an
+//! existing one is first opened in memory with every checksum verified, and only then for use. It never replaces an
+//! existing file.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
@@ -18,7 +18,7 @@ use crate::store::OpenError;
 /// The first bytes of every redb file.
 const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
 
-/// Opens the file of a store, or creates it. Returns whether it was created.
+/// Opens a store's file, or creates it. Returns whether it was created.
 pub(super) fn open(path: &Path) -> Result<(Database, bool), OpenError> {
     let made = match std::fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => create(path).map(|()| true)?,
@@ -55,7 +55,7 @@ fn create(path: &Path) -> Result<(), OpenError> {
         .and_then(|created| write::mark(created).map_err(OpenError::from))
         .map(drop)
         .and_then(|()| place(&beside, path).map_err(system(path)));
-    // Best effort: after a rename, this name no longer exists.
+    // Best effort: after a rename it no longer exists.
     let _ = std::fs::remove_file(&beside);
     made?;
     // The file's name is durable only once the folder is synced.
@@ -63,7 +63,7 @@ fn create(path: &Path) -> Result<(), OpenError> {
     synced.map_err(system(folder))
 }
 
-/// Gives a new file its name. If another process was faster, the file of that process is the store.
+/// Gives a new file its name, unless another process was faster: then that file is the store.
 fn place(beside: &Path, path: &Path) -> io::Result<()> {
     match std::fs::hard_link(beside, path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -84,8 +84,8 @@ fn builder() -> Builder {
     builder
 }
 
-/// Checks, without changing it, whether a file is an intact store. Repairs after a crash happen in memory here, and in
-/// the file when it is opened.
+/// Determines what a file is, and whether it is intact, without changing it. Repairs after a crash happen in memory here,
+/// and in the file when it is opened.
 fn examine(path: &Path) -> Result<(), OpenError> {
     let opened = OpenOptions::new().read(true).write(true).open(path);
     let mut file = opened.map_err(system(path))?;
@@ -96,7 +96,7 @@ fn examine(path: &Path) -> Result<(), OpenError> {
         return Err(OpenError::Foreign(path.to_owned()));
     }
     let trial = Trial::new(file).map_err(system(path))?;
-    // Damage that no checksum covers may cause a panic in redb.
+    // Damage that no checksum covers may still trip an assertion in redb.
     let judged = catch_unwind(AssertUnwindSafe(|| {
         let mut builder = builder();
         builder.set_check_integrity_on_open(true);
@@ -108,7 +108,7 @@ fn examine(path: &Path) -> Result<(), OpenError> {
     })
 }
 
-/// Looks for the mark of Posthaste in an intact database.
+/// Looks for the mark of a store in an intact database.
 fn judge(path: &Path, database: &Database) -> Result<(), OpenError> {
     let foreign = || OpenError::Foreign(path.to_owned());
     let transaction = database.begin_read().map_err(unavailable)?;
@@ -126,12 +126,12 @@ fn judge(path: &Path, database: &Database) -> Result<(), OpenError> {
     tables.map_err(|error| OpenError::Damaged { path: path.to_owned(), detail: error.to_string() })
 }
 
-/// Explains why redb refused to open the file.
+/// Translates redb's error for the operator.
 fn refusal(path: &Path, error: DatabaseError) -> OpenError {
     let path = path.to_owned();
     match error {
         DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => OpenError::Locked(path),
-        // Posthaste has never written that format.
+        // No version of Posthaste wrote that format.
         DatabaseError::UpgradeRequired(_) => OpenError::Foreign(path),
         DatabaseError::Storage(StorageError::Corrupted(detail)) => OpenError::Damaged { path, detail },
         DatabaseError::Storage(StorageError::Io(source)) if source.kind() != io::ErrorKind::UnexpectedEof => {

@@ -1,5 +1,5 @@
 //! The embedded store: one redb file, or the same in memory. This file defines its tables and reads them,
-//! [`mod@write`] changes them, [`mod@file`] opens them; only these name redb. A read never waits for a write, and
+//! [`mod@write`] changes them, [`mod@file`] opens them; only these use redb. A read never waits for a write, and
 //! neither runs on a thread that serves requests.
 
 mod database;
@@ -27,21 +27,21 @@ use crate::config::StoreSettings;
 use crate::model::id::AccountId;
 use database::{Commits, FileSource, Handle, Memory, Source};
 
-/// The key of a record: kind, account (empty for keys), id.
+/// Kind, account or nothing, id.
 type RecordKey = (u8, &'static str, &'static str);
-/// The value of a record: revision, template (empty if none), JSON.
+/// Revision, template or nothing, JSON.
 type RecordValue = (u64, &'static str, &'static [u8]);
-/// The key of a reference: account, template, trigger.
+/// Account, template, trigger.
 type ReferenceKey = (&'static str, &'static str, &'static str);
 
 const RECORDS: TableDefinition<RecordKey, RecordValue> = TableDefinition::new("records");
-/// The triggers that refer to a template.
+/// Which triggers name a template.
 const REFERENCES: TableDefinition<ReferenceKey, ()> = TableDefinition::new("references");
-/// The mark of Posthaste, and counters. This table is the same in all formats.
+/// The mark of a store, and its counters. This table has the same shape in all formats.
 const META: TableDefinition<&str, u64> = TableDefinition::new("posthaste");
 /// In [`META`]: the format of the other tables.
 const FORMAT: &str = "format";
-/// In [`META`]: the number of writes, which is also the last revision.
+/// In [`META`]: how many writes there were; the last revision given.
 const VERSION: &str = "version";
 
 const FORMAT_KNOWN: u64 = 1;
@@ -49,7 +49,7 @@ const FORMAT_KNOWN: u64 = 1;
 /// here; redb's own default would be 1 GiB.
 const CACHE_BYTES: usize = 32 << 20;
 
-/// Opens the file, which is created if there is none, or an empty store in memory.
+/// Opens the file, creating it where there is none, or an empty store in memory.
 pub(super) async fn open(
     path: Option<PathBuf>,
     settings: &StoreSettings,
@@ -72,7 +72,7 @@ impl Embedded {
         match path {
             Some(path) => {
                 let (database, made) = file::open(path)?;
-                // The operator must see it if a node that was started from another folder uses another file.
+                // A node that was started from another folder has another file, which its operator must see.
                 let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
                 let file = file.display();
                 if made {
@@ -89,7 +89,7 @@ impl Embedded {
         }
     }
 
-    /// A store on an open database, and what it is opened on again.
+    /// A store on an open database.
     fn on(database: Database, source: Box<dyn Source>, mut usage: Usage, feed: Arc<Feed>) -> Result<Self, OpenError> {
         load(&database, &mut usage, &feed)?;
         let database = Handle::new(database, source);
@@ -165,7 +165,7 @@ impl Backend for Embedded {
             let mut found = Vec::new();
             for kind in [Kind::Template, Kind::Trigger] {
                 let mut from = String::new();
-                // Goes from account to account, and skips the records of each.
+                // Seeks from account to account, without reading the records of each.
                 while let Some(entry) = records.range((number(kind), from.as_str(), "")..)?.next() {
                     let (location, _) = entry?;
                     let (its_kind, account, _) = location.value();
@@ -221,7 +221,7 @@ fn load(database: &Database, usage: &mut Usage, feed: &Feed) -> Result<(), Store
             let (location, value) = entry?;
             let (kind, account, id) = location.value();
             let kinds = [Kind::Template, Kind::Trigger, Kind::Key];
-            // Only a later format has other kinds, and that was refused.
+            // Only a later format has other kinds, and such a file was refused.
             let Some(kind) = kinds.into_iter().find(|k| number(*k) == kind) else {
                 continue;
             };
