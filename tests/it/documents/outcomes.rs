@@ -16,9 +16,7 @@ fn documented(source: &str, name: &str) -> BTreeMap<String, String> {
     for line in variants.lines().map(str::trim) {
         match line.strip_prefix("///") {
             Some(text) => words.push(text.trim()),
-            None => {
-                drop(found.insert(line.trim_end_matches(',').to_owned(), words.drain(..).collect::<Vec<_>>().join(" ")))
-            }
+            None => drop(found.insert(line.trim_end_matches(',').to_owned(), std::mem::take(&mut words).join(" "))),
         }
     }
     found
