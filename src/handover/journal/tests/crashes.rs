@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::super::format::Level;
+use super::checks::{check, check_kill};
 use super::disk_model::DiskModel;
-use super::world::{BOOT, OTHER_BOOT, Step, World, check, check_kill};
+use super::world::{BOOT, OTHER_BOOT, Step, World};
 
 use Step::*;
 
@@ -24,6 +25,7 @@ fn histories() -> Vec<Vec<Step>> {
     vec![
         vec![Accept(0, 1, 1), Sync, Begin(0, 1), Sync],
         vec![Accept(0, 2, 2), Accept(1, 1, 1), Sync, Begin(0, 3), Sync, Round, Begin(1, 1), Sync],
+        vec![AcceptTogether(0, 3, 2), Sync, Begin(0, 2), Sync, AcceptTogether(1, 2, 1), Sync, Begin(1, 12), Sync],
         vec![AcceptInParts(0, 1, 3), Sync, Begin(0, 2), Accept(0, 1, 1), Sync, Begin(0, 1), Sync],
         // Segments fill up, and one slow firing keeps each alive.
         [

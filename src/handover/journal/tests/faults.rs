@@ -9,8 +9,9 @@ use super::super::format::{BootId, Level};
 use super::super::ledger::Segment;
 use super::super::registry::Settings;
 use super::super::scan::Damage;
+use super::checks::check;
 use super::disk_model::{DiskModel, Fault, ModelFile, Operation, Point};
-use super::world::{BOOT, OTHER_BOOT, SEGMENT_BYTES, Step, World, check};
+use super::world::{BOOT, OTHER_BOOT, SEGMENT_BYTES, Step, World};
 
 use Step::*;
 
