@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::print::counted;
 use crate::dictionary::DictionaryError;
+use crate::json::Malformed;
 use crate::model::duration_text::DurationText;
 use crate::model::id::AccountId;
 use crate::node::StartError;
@@ -59,7 +60,7 @@ pub(super) enum CommandError {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotAnExport {
     #[error("this is not JSON: {0}")]
-    NotJson(#[from] serde_json::Error),
+    NotJson(#[from] Malformed),
     #[error("the export has the format {found}, and this version of Posthaste reads {known}")]
     OtherFormat { found: Value, known: u64 },
     #[error("this is not an export of Posthaste: it has no `{0}`")]

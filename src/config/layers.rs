@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use toml::{Table, Value};
 
 use super::error::ConfigError;
+use crate::json::{LookAlike, Malformed, read_value};
 use crate::templating::nearest::{edits, likely};
 
 /// The compiled-in file, which holds every key.
@@ -19,7 +20,7 @@ const PREFIX: &str = "POSTHASTE_";
 const SLIPS_MAX: usize = 2;
 
 /// What an environment variable's text should have been.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 enum Expected {
     #[error("expected a whole number")]
     Integer,
@@ -27,6 +28,8 @@ enum Expected {
     Boolean,
     #[error("expected a JSON list of strings or whole numbers, such as [\"a\"]")]
     List,
+    #[error("expected a JSON list, such as [\"a\"]: {0}")]
+    Json(#[from] Malformed),
 }
 
 /// The merged layers.
@@ -56,7 +59,11 @@ impl Layers {
         let sections: Table = match text.parse() {
             Ok(sections) => sections,
             // The message carries line, column and the line itself.
-            Err(error) => return self.errors.push(ConfigError::new(name, error.to_string())),
+            Err(error) => {
+                let found = error.span().and_then(|span| LookAlike::in_line(text, span.start));
+                let found = found.map_or_else(String::new, |found| format!("this is {found}"));
+                return self.errors.push(ConfigError::new(name, format!("{error}{found}")));
+            }
         };
         for (section, keys) in sections {
             let Value::Table(keys) = keys else {
@@ -135,13 +142,13 @@ fn read(text: &str, like: &Value) -> Result<Value, Expected> {
     match like {
         Value::Integer(_) => text.parse().map(Value::Integer).map_err(|_| Expected::Integer),
         Value::Boolean(_) => text.parse().map(Value::Boolean).map_err(|_| Expected::Boolean),
-        Value::Array(_) => serde_json::from_str::<Vec<Json>>(text)
-            .ok()
-            .and_then(|items| items.iter().map(item).collect())
-            .map(Value::Array)
-            .ok_or(Expected::List),
+        Value::Array(_) => list(&read_value(text.as_bytes())?).ok_or(Expected::List),
         _ => Ok(Value::String(text.to_owned())),
     }
+}
+
+fn list(list: &Json) -> Option<Value> {
+    list.as_array()?.iter().map(item).collect::<Option<Vec<_>>>().map(Value::Array)
 }
 
 fn item(item: &Json) -> Option<Value> {

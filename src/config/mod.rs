@@ -314,6 +314,22 @@ mod tests {
     }
 
     #[test]
+    fn characters_that_look_like_others_are_named() {
+        let curly = "this is a curly quote (U+201C)";
+        for (file, variable, part) in [
+            ("[server]\nlisten = \u{201c}127.0.0.1:1\u{201d}", "[]", curly),
+            ("[server]\nlisten\u{a0}= \"127.0.0.1:1\"", "[]", "this is a no-break space (U+00A0)"),
+            ("", "[\u{201c}127.0.0.0/8\u{201d}]", curly),
+        ] {
+            let set = variables(&[("POSTHASTE_DISPATCH__ALLOW_NETWORKS", variable)]);
+            let errors = Config::from_layers(Some(("p.toml", file)), set).expect_err("refused");
+            assert!(errors[0].to_string().contains(part), "{}", errors[0]);
+        }
+        let begins = "\u{feff}[server]\r\nlisten = \"127.0.0.1:1\"\r\n";
+        assert_eq!(Config::from_layers(Some(("p.toml", begins)), []).expect("valid").server.listen.port(), 1);
+    }
+
+    #[test]
     fn a_variable_that_almost_names_a_setting_is_told_and_no_other_is() {
         let meant = "POSTHASTE_STORE__URL";
         for (name, expected) in [

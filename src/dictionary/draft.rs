@@ -8,6 +8,7 @@ use toml::de::DeTable;
 use super::attribute_type::AttributeType;
 use super::error::{DictionaryError, SourcePosition, shown};
 use super::members::{Located, Members, Source};
+use crate::json::LookAlike;
 use crate::model::event::EventType;
 use crate::templating::nearest::likely as nearest;
 
@@ -70,8 +71,11 @@ impl Draft {
             // The rest of an unreadable file would only lead to false reports.
             self.incomplete = true;
             errors.extend(faults.iter().map(|fault| {
-                let place = source.place(fault.span().map_or(0, |span| span.start));
-                let what = format!("this is not TOML: {}", fault.message());
+                let start = fault.span().map_or(0, |span| span.start);
+                let place = source.place(start);
+                let found =
+                    LookAlike::in_line(text, start).map_or_else(String::new, |found| format!("; this is {found}"));
+                let what = format!("this is not TOML: {}{found}", fault.message());
                 place.error(what, "write `key = value`, with texts in quotes")
             }));
             return;

@@ -16,6 +16,11 @@ impl LookAlike {
     pub fn of(found: char) -> Option<Self> {
         named(found).map(|(name, instead)| Self { found, name, instead })
     }
+
+    /// The first one in a line of a text from a position on, for a reader that stopped there.
+    pub fn in_line(text: &str, from: usize) -> Option<Self> {
+        text.get(from..)?.lines().next()?.chars().find_map(Self::of)
+    }
 }
 
 /// Names the character, and says what to write instead.

@@ -14,7 +14,8 @@ const FOUND_MAX: usize = 100;
 /// read as far as it is one.
 pub fn repeated_members(text: &[u8], below: &[&str]) -> Vec<String> {
     let mut search = Search { pointer: String::new(), way: below, found: Vec::new() };
-    let mut reader = serde_json::Deserializer::from_slice(text);
+    let begin = super::encoding::begin(text).unwrap_or(0);
+    let mut reader = serde_json::Deserializer::from_slice(&text[begin..]);
     // Ends early with an error where there are too many.
     let _ = (&mut search).deserialize(&mut reader);
     search.found
@@ -131,6 +132,7 @@ mod tests {
             (r#"{"id":1,"id":2,"where":{"a":[1e400,true,null,"x"],"b":{"a":1}}}"#, &[]),
             (r#"{"where":{"$or":[{"a":[1]},{"a~/":[1],"a~/":[1]}]}}"#, &["/where/$or/1/a~0~1"]),
             (r#"{"where":{"a":[1],"\u0061":[2]}}"#, &["/where/a"]),
+            ("\u{feff}{\"where\":{\"a\":[1],\"a\":[2]}}", &["/where/a"]),
             (r#"{"whereas":{"a":1,"a":1},"else":{"where":{"a":1,"a":1}},"where":{}"#, &[]),
         ] {
             assert_eq!(repeated_members(text.as_bytes(), &["where"]), found, "{text}");

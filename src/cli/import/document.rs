@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::mistake::{Mistake, Order, Position};
 use crate::cli::error::NotAnExport;
 use crate::cli::transfer::{MARK, VERSION};
-use crate::json::{kind, repeated_members};
+use crate::json::{kind, read_value, repeated_members};
 use crate::model::field::{FieldError, Fields};
 use crate::model::id::{AccountId, TemplateId};
 use crate::model::quotas::Quotas;
@@ -84,7 +84,7 @@ pub(super) fn read(
     into: Option<&AccountId>,
     quotas: &Quotas,
 ) -> Result<(Document, Vec<Mistake>), NotAnExport> {
-    let document: Value = serde_json::from_slice(text)?;
+    let document = read_value(text)?;
     match document.get(MARK) {
         Some(version) if version.as_u64() == Some(VERSION) => {}
         Some(version) => return Err(NotAnExport::OtherFormat { found: version.clone(), known: VERSION }),

@@ -1,6 +1,5 @@
-//! What documents look like where no type of the code says it: they are read and written by hand, so
-//! that every mistake of a stranger's can be named. These types only describe; the tests hold them
-//! against what the node answers.
+//! Schemas of the documents that the code reads and writes without a type of their own, so that every mistake in a
+//! document can be named. These types only describe. Tests compare them with the node's responses.
 
 use std::collections::BTreeMap;
 
@@ -11,137 +10,137 @@ use crate::http::finding::Finding;
 use crate::model::template::Format;
 use crate::templating::Diagnostic;
 
-/// An event: something that happened.
+/// An event of the product.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it only describes; the reading is the Ingester's")]
+#[expect(dead_code, reason = "it only describes; the Ingester reads events")]
 pub(in crate::http) struct EventDocument {
-    /// What kind of thing: dot-separated words, an open set.
+    /// The event type: dot-separated words. Any type is accepted; it need not be in the dictionary.
     #[schema(example = "guest.created")]
     r#type: String,
-    /// Whose triggers it may fire; `default` where it is left out.
+    /// The account whose triggers it may fire. Default: `default`.
     #[schema(example = "acme")]
     account: Option<String>,
-    /// The producer's id for it; made where it is left out.
+    /// The producer's id of the event. Default: a generated one.
     id: Option<String>,
-    /// When, RFC 3339; now where it is left out.
+    /// When it happened (RFC 3339). Default: now.
     #[schema(format = DateTime)]
     time: Option<String>,
-    /// What is known of it: what filters and templates read.
+    /// The event's data, which filters and templates read.
     #[schema(value_type = Object)]
     data: Value,
 }
 
 /// A CloudEvent in structured mode (CloudEvents 1.0, JSON event format).
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it only describes; the reading is the Ingester's")]
+#[expect(dead_code, reason = "it only describes; the Ingester reads events")]
 pub(in crate::http) struct CloudEventDocument {
     /// `1.0`.
     #[schema(example = "1.0")]
     specversion: String,
-    /// What kind of thing: dot-separated words, an open set.
+    /// The event type: dot-separated words. Any type is accepted; it need not be in the dictionary.
     r#type: String,
-    /// Where it happened; with `id` it tells the event apart.
+    /// Where it happened. `source` and `id` together identify the event.
     source: String,
-    /// The producer's id for it.
+    /// The producer's id of the event.
     id: String,
-    /// When, RFC 3339; now where it is left out.
+    /// When it happened (RFC 3339). Default: now.
     #[schema(format = DateTime)]
     time: Option<String>,
-    /// An extension attribute: whose triggers it may fire.
+    /// The account whose triggers it may fire (an extension attribute). Default: `default`.
     account: Option<String>,
-    /// What it is about, in its source.
+    /// The object within `source` that the event is about.
     subject: Option<String>,
-    /// Of `data` and `data_base64`; JSON.
+    /// The media type of `data` or `data_base64`, which must be JSON.
     datacontenttype: Option<String>,
-    /// What is known of it.
+    /// The event's data, which filters and templates read.
     #[schema(value_type = Option<Object>)]
     data: Option<Value>,
-    /// The same as base64 of JSON text.
+    /// The event's data as base64 of JSON text, in place of `data`.
     data_base64: Option<String>,
 }
 
-/// A trigger: when such an event comes, send this there.
+/// A trigger: which events fire it, the template that is rendered, and the URL that it is sent to.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it only describes; the reading is `Trigger::from_json`")]
+#[expect(dead_code, reason = "it only describes; `Trigger::from_json` reads it")]
 pub(in crate::http) struct TriggerDocument {
-    /// Its name in the account; the path's in a PUT, made in a POST without one.
+    /// Its id in the account. With PUT it must be that of the path. With POST the default is a generated one.
     id: Option<String>,
-    /// What people call it.
+    /// A name for people.
     name: Option<String>,
-    /// One type (`guest.created`), all below a word (`guest.*`), or all (`*`).
+    /// One event type (`guest.created`), every type that begins with `guest.` (`guest.*`), or every type (`*`).
     #[schema(example = "guest.created")]
     event: String,
-    /// A filter in the pattern language of Amazon EventBridge, over the event's data.
+    /// A filter on the event's data, in the pattern language of Amazon EventBridge.
     #[schema(value_type = Option<Object>)]
     r#where: Option<Value>,
     /// The id of a template of the same account.
     template: String,
-    /// Where to.
+    /// The URL of the receiver. Its path and query may hold template expressions.
     #[schema(example = "https://example.com/hook")]
     url: String,
-    /// Headers to send. Values are written and never read: a response has `null` in their place, and sent back
-    /// it keeps the value that is saved, as long as the destination stays the same.
+    /// Headers of the delivery. Values are write-only: a response has `null` in their place. A `null` in a request keeps
+    /// the saved value, as long as the destination stays the same.
     headers: Option<BTreeMap<String, Option<String>>>,
-    /// `whsec_…`; short for one entry of `secrets` without an end. Written, never read; `null` takes all
-    /// secrets away that are not sent.
+    /// `whsec_…`: short for one entry of `secrets` without `until`. Write-only. `null` removes every secret that is not
+    /// in `secrets`.
     #[schema(write_only)]
     secret: Option<String>,
-    /// Each signs what is sent until it ends. Left out, those that are saved stay.
+    /// Each secret signs the deliveries until it ends. Without this member, the saved secrets are kept.
     secrets: Option<Vec<SecretDocument>>,
-    /// Deliveries that may begin in a second, on each node that sends; more wait in their queue.
+    /// The most deliveries that each node starts in a second. More wait in their queue.
     #[schema(minimum = 1, example = 50)]
     rate_per_s: Option<u32>,
-    /// A disabled trigger never fires. True where it is left out.
+    /// A disabled trigger never fires. Default: `true`.
     enabled: Option<bool>,
-    /// In the answer to a write: why it may never fire, and where its template names what such events are not known to
-    /// carry.
+    /// In the response to a write: reasons why the trigger may never fire, and values in its template that such events
+    /// are not known to have.
     #[schema(read_only)]
     warnings: Option<Vec<Finding>>,
 }
 
-/// A trigger to check; what a GET answers may be sent as it is.
+/// A trigger to check. The response to a GET may be sent as it is.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it only describes; the reading is `Trigger::from_json`")]
+#[expect(dead_code, reason = "it only describes; `Trigger::from_json` reads it")]
 pub(in crate::http) struct TriggerQuestion {
     /// The trigger.
     #[serde(flatten)]
     trigger: TriggerDocument,
-    /// The data of an event; the dictionary's examples where they are left out.
+    /// The data of an event. Default: the dictionary's examples.
     #[schema(value_type = Option<Object>)]
     data: Option<Value>,
 }
 
 /// A signing secret of a trigger.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it only describes; the reading is `Trigger::from_json`")]
+#[expect(dead_code, reason = "it only describes; `Trigger::from_json` reads it")]
 pub(in crate::http) struct SecretDocument {
-    /// Its name. Sent without `key` it keeps the key that is saved.
+    /// Its id. An entry with `id` and without `key` keeps the saved key.
     #[schema(example = "sec_95d9d81740f8f052")]
     id: Option<String>,
-    /// `whsec_` and the base64 of 24 to 64 random bytes. Written, never read.
+    /// `whsec_` and the base64 of 24 to 64 random bytes. Write-only.
     #[schema(write_only)]
     key: Option<String>,
-    /// When it ends, RFC 3339; left out: never.
+    /// When it ends (RFC 3339). Default: never.
     #[schema(format = DateTime, example = "2030-01-31T12:00:00Z")]
     until: Option<String>,
 }
 
-/// A template: a body with places for values.
+/// A template: a body with expressions for values of the event.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it only describes; the reading is `Template::from_json`")]
+#[expect(dead_code, reason = "it only describes; `Template::from_json` reads it")]
 pub(in crate::http) struct TemplateDocument {
-    /// Its name in the account; the path's in a PUT, made in a POST without one.
+    /// Its id in the account. With PUT it must be that of the path. With POST the default is a generated one.
     id: Option<String>,
-    /// What people call it.
+    /// A name for people.
     name: Option<String>,
-    /// The body's shape.
+    /// The format of the body.
     format: Format,
-    /// The body, kept to the byte.
+    /// The body. It is saved byte for byte.
     #[schema(example = "{\"guest\": \"*|GUEST:NAME|*\"}")]
     body: String,
-    /// What is sent as `content-type` in place of the format's.
+    /// The `content-type` of deliveries. Default: that of the format.
     content_type: Option<String>,
-    /// In the answer to a write: what is worth a look.
+    /// In the response to a write: likely mistakes.
     #[schema(read_only)]
     warnings: Option<Vec<Diagnostic>>,
 }
@@ -150,9 +149,9 @@ pub(in crate::http) struct TemplateDocument {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it only describes")]
 pub(in crate::http) struct TriggerList {
-    /// In the order of their ids.
+    /// The triggers, in the order of their ids.
     items: Vec<TriggerDocument>,
-    /// Where there are more: what to ask for them with.
+    /// Present where there are more: send it as `cursor` to get the next page.
     cursor: Option<String>,
 }
 
@@ -160,48 +159,48 @@ pub(in crate::http) struct TriggerList {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it only describes")]
 pub(in crate::http) struct TemplateList {
-    /// In the order of their ids.
+    /// The templates, in the order of their ids.
     items: Vec<TemplateDocument>,
-    /// Where there are more: what to ask for them with.
+    /// Present where there are more: send it as `cursor` to get the next page.
     cursor: Option<String>,
 }
 
-/// A key to make.
+/// A key to create.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it only describes; the reading is `Scope::read`")]
+#[expect(dead_code, reason = "it only describes; `Scope::read` reads it")]
 pub(in crate::http) struct NewKey {
-    /// What people call it.
+    /// A name for people.
     name: Option<String>,
-    /// `operator`, `producer` or `account`.
+    /// `operator` may do everything, `producer` posts events, `account` manages one account.
     scope: String,
-    /// Of which account: required for `account`, and narrows `producer`.
+    /// The account. Required with the scope `account`. With `producer` it limits the key to events of that account.
     account: Option<String>,
 }
 
-/// A key, without the key itself.
+/// What is known of a key, without its text.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it only describes; the writing is `Key::to_json`")]
+#[expect(dead_code, reason = "it only describes; `Key::to_json` writes it")]
 pub(in crate::http) struct KeyDocument {
-    /// Its public name.
+    /// Its id.
     id: String,
-    /// What people call it.
+    /// A name for people.
     name: String,
-    /// What it opens.
+    /// `operator`, `producer` or `account`.
     scope: String,
-    /// Of which account.
+    /// The account that it is limited to.
     account: Option<String>,
-    /// When it was made, RFC 3339.
+    /// When it was created (RFC 3339).
     created: String,
 }
 
-/// A new key; the only time that it is shown.
+/// A new key. This response is the only one that shows its text.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it only describes")]
 pub(in crate::http) struct ShownKey {
-    /// The key without its text.
+    /// The key, without its text.
     #[serde(flatten)]
     described: KeyDocument,
-    /// The key: `Authorization: Bearer …`.
+    /// The key's text, for `Authorization: Bearer …`.
     key: String,
 }
 
@@ -209,22 +208,22 @@ pub(in crate::http) struct ShownKey {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it only describes")]
 pub(in crate::http) struct KeyList {
-    /// In the order of their ids.
+    /// The keys, in the order of their ids.
     items: Vec<KeyDocument>,
-    /// Where there are more: what to ask for them with.
+    /// Present where there are more: send it as `cursor` to get the next page.
     cursor: Option<String>,
 }
 
 /// A template to check.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it only describes; the reading is in `template_check`")]
+#[expect(dead_code, reason = "it only describes; `template_check` reads it")]
 pub(in crate::http) struct TemplateQuestion {
     /// The template.
     #[serde(flatten)]
     template: TemplateDocument,
-    /// The events it is for; paths they don't carry are pointed out.
+    /// The event types that it is for. A path that their data is not known to have is a warning.
     event: Option<String>,
-    /// Data for the preview; the dictionary's examples where it is left out.
+    /// The data of an event for the preview. Default: the dictionary's examples.
     #[schema(value_type = Option<Object>)]
     data: Option<Value>,
 }

@@ -52,12 +52,15 @@ impl<'p> Findings<'p> {
         suggestion: Option<String>,
     ) {
         debug_assert!(CODES.contains(&code), "{code} is in no document");
+        if self.is_full(severity) {
+            return;
+        }
         let (line, column) = self.positions.line_column(at);
         let finding = Diagnostic { severity, code, line, column, message, suggestion };
         let known = self.list.iter().any(|known| {
             (known.code, known.line, known.column, &known.message) == (code, line, column, &finding.message)
         });
-        if !known && !self.is_full(severity) {
+        if !known {
             self.list.push(finding);
         }
     }

@@ -5,6 +5,7 @@ mod advice;
 pub(crate) mod diagnostic;
 mod findings;
 mod finish;
+mod foreign;
 pub(super) mod known;
 mod origin;
 mod parse;
@@ -21,7 +22,7 @@ use bytes::Bytes;
 use self::diagnostic::Diagnostic;
 use self::findings::Findings;
 use self::known::Known;
-use self::parse::ParsedTemplate;
+use self::parse::{ParsedTemplate, Tree};
 use self::scan::Scanned;
 use self::shape::Shape;
 use self::tag_lookup::TagLookup;
@@ -107,24 +108,29 @@ fn program(
     limits: &TemplateLimits,
 ) -> (Option<Nodes>, Vec<Diagnostic>) {
     let mut findings = Findings::of(text);
-    let Some(scanned) = scan::scan(text, limits, &mut findings) else {
+    let parsed = scan::scan(text, limits, &mut findings).and_then(|mut scanned| {
+        let tree = parse::tree(&mut scanned, &mut findings)?;
+        Some((scanned, tree))
+    });
+    let Some((scanned, tree)) = parsed else {
         return (None, findings.into_list());
     };
     let mut findings = findings.in_text(&scanned.text);
-    let nodes = prepare(shape, &scanned, setting, limits, &mut findings);
-    (nodes.filter(|_| !findings.has_error()), findings.into_list())
+    let nodes = prepare(shape, &scanned, &tree, setting, limits, &mut findings);
+    ((!findings.has_error()).then_some(nodes), findings.into_list())
 }
 
 fn prepare(
     shape: Shape,
     scanned: &Scanned,
+    tree: &Tree,
     setting: &Setting<'_>,
     limits: &TemplateLimits,
     findings: &mut Findings<'_>,
-) -> Option<Nodes> {
+) -> Nodes {
     let known = Known::new(setting.dictionary, setting.event, setting.data);
     let ParsedTemplate { mut nodes, origins, writes } =
-        parse::parse(scanned, shape.escapes(), &known, limits, findings)?;
+        parse::parse(tree, scanned, shape.escapes(), &known, limits, findings);
     place::place(shape, &mut nodes, writes, &origins, findings);
     if let (Shape::Body(format), false) = (shape, findings.has_error()) {
         advice::warn(&nodes, format, setting.content_type, &origins, findings);
@@ -137,7 +143,7 @@ fn prepare(
         Shape::Url => finish::encode(&mut nodes),
         Shape::Body(_) | Shape::Header => {}
     }
-    Some(finish::join(nodes))
+    finish::join(nodes)
 }
 
 impl Compiled {

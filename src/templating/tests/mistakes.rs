@@ -54,6 +54,11 @@ const MISTAKES: &[(Format, &str, (&str, usize, usize))] = &[
     (Text, "{{#if a x=1}}{{/if}}", ("block_values", 1, 1)),
     (Text, "{{upper a b}}", ("helper_values", 1, 1)),
     (Text, "{{upper a x=1}}", ("helper_values", 1, 1)),
+    (Text, "{{divide a 0}}", ("helper_values", 1, 1)),
+    (Text, "{{modulo a 0}}", ("helper_values", 1, 1)),
+    (Text, "{{#if a}}b{{#else}}c{{/if}}", ("syntax", 1, 11)),
+    (Text, "{{#if a}}b{{/else}}c{{/if}}", ("syntax", 1, 11)),
+    (Text, "{{upper *|GUEST:NAME|*}}{{#if a}}{{else if (uper b)}}{{/if}}", ("unknown_helper", 1, 34)),
     (Text, "{{date a \"%Q%\"}}", ("helper_values", 1, 1)),
     (Text, "{{date a b}}", ("helper_values", 1, 1)),
     (Text, "{{date a \"%F\" tz=\"Mars\"}}", ("helper_values", 1, 1)),
@@ -143,6 +148,38 @@ fn all_mistakes_are_told_at_once() {
     let body = "{\"a\": \"*|GUEST:NMAE|*\",\n \"b\": {{uper x}},\n \"c\": {{{x}}},\n {{d}}: 1 }";
     let codes: Vec<_> = check(Json, body).diagnostics.iter().map(|found| found.code).collect();
     assert_eq!(codes, ["unknown_tag", "unknown_helper", "unescaped", "json_key_unquoted"]);
+}
+
+/// The mistakes of each expression are told, also where the parser or the scan could not read one of them.
+#[test]
+#[rustfmt::skip]
+fn what_can_t_be_read_hides_no_other_mistake() {
+    for (format, body, expected) in [
+        (Json, "{\n\"a\": \"{{x | upcase}}\",\n\"b\": \"${y}\",\n\"c\": \"{% if z %}\",\n\"d\": \"<$.detail.id>\",\n\"e\": \"{{.Field}}\",\n\"f\": \"{{$json.x}}\",\n\"g\": {{ x|json }},\n\"h\": \"*|GUEST NAME|*\",\n\"i\": \"*|GUEST:|*\"}",
+            &[("foreign_syntax", 2), ("foreign_syntax", 3), ("foreign_syntax", 4), ("foreign_syntax", 5), ("foreign_syntax", 6), ("foreign_syntax", 7), ("foreign_syntax", 8), ("misshapen_tag", 9), ("misshapen_tag", 10)][..]),
+        // What follows is checked as if the expression were a value.
+        (Json, "{\"a\": {{a + b}},\n\"b\": {{uper x}},\n\"c\": *|GUEST:NMAE|* }", &[("foreign_syntax", 1), ("unknown_helper", 2), ("unknown_tag", 3)]),
+        (Json, "[{{a..b}},\n{{a..b}}\n{{c}}]", &[("syntax", 1), ("syntax", 2), ("json_missing_comma", 3)]),
+        (Text, "{{#if a == b}}\n{{c?.d}}\n{{else if !e}}\n{{uper x}}{{/if}}", &[("foreign_syntax", 1), ("syntax", 2), ("foreign_syntax", 3), ("unknown_helper", 4)]),
+        (Text, "{{#each xs | sort}}\n{{../x}}{{../../y}}\n{{/each}}{{> z}}", &[("foreign_syntax", 1), ("above_root", 2), ("partial", 3)]),
+        (Text, "{{date x \u{201c}%d\u{201d}}}\n{{upper\u{a0}x}}\n{{* d}}", &[("look_alike", 1), ("look_alike", 2), ("decorator", 3)]),
+        // Blocks that don't fit are told once, and what has no end of its own.
+        (Text, "{{#if a}}\n{{/each}}{{/if}}{{/if}}\n{{x | upcase}}\n*|A B|*", &[("unclosed_block", 2), ("foreign_syntax", 3), ("misshapen_tag", 4)]),
+        (Text, "{{#if a}}\n{{#each b}}\n${c}", &[("unclosed_block", 1), ("unclosed_block", 2), ("foreign_syntax", 3)]),
+        (Text, "{{x }\n{{y | size}}", &[("syntax", 1), ("foreign_syntax", 2)]),
+        (Text, "{{{{x}}}}\n{{y | size}}\n{{z", &[("raw_block", 1), ("foreign_syntax", 2), ("unclosed", 3)]),
+        (Text, "{{#if a}}{{elseif b}}\n{{#if c}}{{elseif d}}{{/if}}{{/if}}", &[("syntax", 1), ("syntax", 2)]),
+    ] {
+        let checked = check(format, body);
+        let told: Vec<_> = checked.diagnostics.iter().map(|found| (found.code, found.line)).collect();
+        assert_eq!(told, expected, "{body}: {:?}", checked.diagnostics);
+        assert!(checked.compiled.is_none(), "{body}");
+    }
+    // However many there are, a bounded number is told.
+    let many = "{{x | upcase}} *|A B|* ".repeat(400);
+    assert_eq!(check(Text, &many).diagnostics.len(), 200);
+    let found = check(Text, "{{#if a}}b{{endif}}").diagnostics;
+    assert_eq!(found[0].message, "The block {{#if}} is never closed: write {{/if}} where it ends, in place of {{endif}}.");
 }
 
 /// Templates that are taken, with the first warning's code and suggestion.

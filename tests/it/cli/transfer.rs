@@ -115,6 +115,28 @@ fn repeated_names_are_mistakes_and_texts_that_are_sent_as_json_are_warned_of() {
     }
 }
 
+/// Editors, shells and chats change a file: what they put in its way is named, and a byte order mark is skipped.
+#[test]
+fn characters_that_look_like_others_are_named() {
+    let home = home();
+    let document = export(&json!([{"account": "a", "templates": [template("a")], "triggers": []}])).to_string();
+    let wide: Vec<u8> = document.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (text, part) in [
+        (
+            document.replacen(r#""accounts""#, "\u{201c}accounts\u{201d}", 1).into_bytes(),
+            "this is a curly quote (U+201C)",
+        ),
+        (document.replacen(':', ":\u{a0}", 1).into_bytes(), "this is a no-break space (U+00A0): write a blank"),
+        ([&[0xff, 0xfe], &wide[..]].concat(), "send the text as UTF-8"),
+    ] {
+        let imported = run_with(&home, &["import", "-"], INTO, &text);
+        let stderr = String::from_utf8_lossy(&imported.stderr);
+        assert!(imported.status.code() == Some(1) && stderr.contains(part), "{part} is not in\n{stderr}");
+    }
+    let imported = run_with(&home, &["import", "-"], INTO, format!("\u{feff}{document}").as_bytes());
+    assert_eq!(imported.status.code(), Some(0), "{}", String::from_utf8_lossy(&imported.stderr));
+}
+
 /// Whatever is wrong with a record, the rest of it is looked at, too.
 #[test]
 fn no_mistake_hides_another() {

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
+use super::read;
 use crate::cli::{Running, call, home, serve::serve};
 use crate::support::{Receiver, RedisServer, run};
 
@@ -81,11 +82,6 @@ fn is_command(line: &str) -> bool {
         !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit())
     });
     sets || first.starts_with("scripts/") || PROGRAMS.contains(&first)
-}
-
-/// A document by its path.
-fn read(path: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect(path)
 }
 
 /// The README, the guides, and all that is in `docs`.
@@ -287,6 +283,28 @@ fn an_account_moves_as_the_document_says() {
         "{told}"
     );
     assert!(server.cli(&["HGET", "{posthaste}:templates:acme", "w"]).contains("\"format\":\"text\""));
+}
+
+/// Commands within sentences. One that is only named, such as `posthaste import`, is asked for its help.
+#[test]
+fn commands_within_sentences_work() {
+    let home = home();
+    std::fs::write(home.path().join("none.json"), r#"{"posthaste_export": 1, "accounts": []}"#).expect("a file");
+    assert_eq!(crate::cli::run(&home, &["import", "none.json"], &[]).0, 0, "there is a store then");
+    let mut ran = Vec::new();
+    for document in documents() {
+        for code in read(&document).split('`').skip(1).step_by(2) {
+            let Some(words) = code.strip_prefix("posthaste ").filter(|words| !words.contains('\n')) else { continue };
+            let mut words: Vec<&str> = words.split(' ').collect();
+            words.extend((words.len() == 1).then_some("--help"));
+            let (code, _, stderr) = crate::cli::run(&home, &words, &[]);
+            assert_eq!(code, 0, "{document}: posthaste {words:?}: {stderr}");
+            ran.push(words.join(" "));
+        }
+    }
+    for known in ["export --all-accounts --output backup.json", "preset slack", "import --help"] {
+        assert!(ran.iter().any(|ran| ran == known), "{known} is not in {ran:?}");
+    }
 }
 
 /// What `scripts/cluster` prints for a shell works in that shell: nothing in it was put in too early, or is left open.

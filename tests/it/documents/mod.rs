@@ -4,6 +4,8 @@
 mod commands;
 mod metrics;
 mod problems;
+mod proxy;
+mod receiving;
 mod tags;
 
 use std::path::Path;
@@ -23,6 +25,11 @@ fn agrees(document: &str, name: &str, generated: &str) {
         written == generated,
         "{document} differs from what the code says; write it with POSTHASTE_WRITE_DOCUMENTS=1 cargo test documents:\n{generated}"
     );
+}
+
+/// A document by its path.
+fn read(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect(path)
 }
 
 /// Escapes a text for a table's cell.

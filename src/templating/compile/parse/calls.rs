@@ -6,6 +6,7 @@ use handlebars::template::{HelperTemplate, Parameter, Subexpression, TemplateEle
 use serde_json::Value;
 
 use super::super::diagnostic::Severity;
+use super::super::foreign;
 use super::super::tags;
 use super::{Parsing, refused};
 use crate::templating::nearest::likely;
@@ -92,7 +93,7 @@ impl Parsing<'_, '_, '_, '_> {
             }
             _ => {
                 let names = helpers::all().map(|helper| helper.name);
-                let suggestion = likely(name, names);
+                let suggestion = foreign::helper(name).or_else(|| likely(name, names));
                 let hint = suggestion.map(|name| format!(" Did you mean {name}?")).unwrap_or_default();
                 let message = format!(
                     "There is no helper {name:?}.{hint} A field of the data is written with dots, as in {{{{guest.name}}}}."

@@ -4,7 +4,6 @@
 
 mod blocks;
 mod calls;
-mod foreign_text;
 mod scopes;
 
 use std::panic::{self, AssertUnwindSafe};
@@ -12,10 +11,12 @@ use std::panic::{self, AssertUnwindSafe};
 use handlebars::template::{HelperTemplate, Parameter, Template, TemplateElement};
 
 use self::scopes::Scopes;
+use super::diagnostic::Positions;
 use super::findings::Findings;
+use super::foreign;
 use super::known::Known;
 use super::origin::{Origin, Origins};
-use super::scan::Scanned;
+use super::scan::{Role, Scanned};
 use super::tags;
 use crate::json::Document;
 use crate::templating::limits::TemplateLimits;
@@ -30,44 +31,77 @@ pub(crate) struct ParsedTemplate<'s> {
     pub(crate) writes: usize,
 }
 
-/// Parses a scanned body. Nothing comes back where the parser refused it; other
-/// errors are among the findings only.
+/// The parser's tree of a template.
+pub(crate) struct Tree(Template);
+
+/// Converts a template to a program. Errors are among the findings only.
 pub(crate) fn parse<'s>(
+    tree: &Tree,
     scanned: &'s Scanned,
     escaping: bool,
     known: &Known<'_>,
     limits: &TemplateLimits,
     findings: &mut Findings<'_>,
-) -> Option<ParsedTemplate<'s>> {
-    let template = tree(&scanned.text, findings)?;
+) -> ParsedTemplate<'s> {
+    let chains: Vec<_> =
+        scanned.expressions.iter().filter(|braces| braces.role == Role::ElseIf).map(|braces| braces.start).collect();
     let mut parsing = Parsing {
         escaping,
         known,
         each_depth_max: limits.each_depth_max,
         findings,
         origins: Origins::of(&scanned.text),
-        chains: scanned.chains.iter(),
+        chains: chains.into_iter(),
         scopes: Scopes::default(),
         writes: 0,
     };
-    let nodes = parsing.nodes(&template);
-    Some(ParsedTemplate { nodes, origins: parsing.origins, writes: parsing.writes })
+    let nodes = parsing.nodes(&tree.0);
+    ParsedTemplate { nodes, origins: parsing.origins, writes: parsing.writes }
 }
 
-fn tree(text: &str, findings: &mut Findings<'_>) -> Option<Template> {
-    // The parser has had panics on odd input: one costs its template, not the request.
-    let parsed = panic::catch_unwind(AssertUnwindSafe(|| Template::compile(text)));
-    let message = "This can't be read as an expression or a block. Expressions look like {{guest.name}} or {{upper guest.name}}, blocks like {{#if guest.email}}…{{else}}…{{/if}} or, to compare, {{#if (eq guest.country \"IT\")}}…{{/if}}.";
-    match parsed {
-        Ok(Ok(template)) => return Some(template),
-        Ok(Err(error)) => {
-            let (line, column) = error.pos().unwrap_or((1, 1));
-            let at = findings.positions().offset(line, column);
-            findings.error("syntax", at, message);
+/// The parser's tree. Expressions that the parser refuses are reported and hushed; `None` where it refuses the template
+/// even so.
+pub(crate) fn tree(scanned: &mut Scanned, findings: &mut Findings<'_>) -> Option<Tree> {
+    let place = match compile(&scanned.text) {
+        Ok(template) => return Some(Tree(template)),
+        Err(place) => place,
+    };
+    let positions = Positions::of(&scanned.text);
+    let mut refused = Vec::new();
+    for i in 0..scanned.expressions.len() {
+        let (alone, before) = scanned.alone(i);
+        let Err((line, column)) = compile(&alone) else { continue };
+        let within = Positions::of(&alone).offset(line, column).saturating_sub(before);
+        let braces = scanned.expressions[i];
+        // The body has the same lines and columns, but other offsets.
+        let in_body = |at: usize| {
+            let (line, column) = positions.line_column(at.min(braces.end));
+            findings.positions().offset(line, column)
+        };
+        match foreign::explain(scanned.inside(i)) {
+            Some(message) => findings.error("foreign_syntax", in_body(braces.start), message),
+            None => findings.error("syntax", in_body(braces.start + within), UNREADABLE),
         }
-        Err(_) => findings.error("syntax", 0, message),
+        refused.push(i);
     }
-    None
+    if refused.is_empty() {
+        let at = findings.positions().offset(place.0, place.1);
+        findings.error("syntax", at, UNREADABLE);
+        return None;
+    }
+    scanned.hush(&refused)?;
+    compile(&scanned.text).ok().map(Tree)
+}
+
+const UNREADABLE: &str = "This can't be read as an expression or a block. Expressions look like {{guest.name}} or {{upper guest.name}}, blocks like {{#if guest.email}}…{{else}}…{{/if}} or, to compare, {{#if (eq guest.country \"IT\")}}…{{/if}}.";
+
+/// Parses a text, or returns the line and column at which the parser stopped.
+fn compile(text: &str) -> Result<Template, (usize, usize)> {
+    // The parser has had panics on odd input: one costs its template, not the request.
+    match panic::catch_unwind(AssertUnwindSafe(|| Template::compile(text))) {
+        Ok(parsed) => parsed.map_err(|error| error.pos().unwrap_or((1, 1))),
+        Err(_) => Err((1, 1)),
+    }
 }
 
 struct Parsing<'s, 'k, 'f, 'p> {
@@ -77,7 +111,7 @@ struct Parsing<'s, 'k, 'f, 'p> {
     each_depth_max: usize,
     findings: &'f mut Findings<'p>,
     origins: Origins<'s>,
-    chains: std::slice::Iter<'s, usize>,
+    chains: std::vec::IntoIter<usize>,
     scopes: Scopes,
     writes: usize,
 }
@@ -89,7 +123,7 @@ impl Parsing<'_, '_, '_, '_> {
             let at = match template.mapping.get(i) {
                 Some(place) => self.findings.positions().offset(place.0, place.1),
                 // The parser keeps no place for `{{else if …}}`; the scan did.
-                None => self.chains.next().copied().unwrap_or(0),
+                None => self.chains.next().unwrap_or(0),
             };
             self.element(element, at, &mut nodes);
         }
@@ -119,13 +153,6 @@ impl Parsing<'_, '_, '_, '_> {
             return;
         }
         let origin = self.origins.find(text, at);
-        for (byte, inside) in tags::misshapen(text) {
-            const SHAPE: &str = "This looks like a tag but stays as it is: a tag is an entity, a colon and an attribute of letters, digits and _, as in *|GUEST:NAME|*.";
-            self.findings.warning("misshapen_tag", origin.offset(byte), tags::foreign(inside).unwrap_or(SHAPE));
-        }
-        for (byte, message) in foreign_text::find(text) {
-            self.findings.warning("foreign_syntax", origin.offset(byte), message);
-        }
         let mut from = 0;
         while let Some(tag) = tags::find(&text[from..]) {
             let start = from + tag.at;

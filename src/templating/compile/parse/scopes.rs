@@ -1,8 +1,8 @@
 //! The blocks that are open where an expression stands, and what names mean in them.
 
-use super::super::findings::Findings;
-use super::super::known::Known;
+use super::super::foreign;
 use super::super::paths;
+use super::super::scan::HUSHED;
 use super::super::tags::{self, TAG_CLOSE, TAG_OPEN};
 use super::{Parsing, refused};
 use crate::templating::program::{DataPath, Expression, Local, LocalName};
@@ -87,13 +87,15 @@ impl Parsing<'_, '_, '_, '_> {
             self.findings.error("syntax", at, "A tag stands alone: nothing can be put before or behind it in a path.");
             return (refused(), None);
         }
-        let written = paths::read(text);
-        if written.steps.first().is_some_and(|name| matches!(name.as_str(), "$json" | "$node" | "$input")) {
-            let path = written.steps[1..].join(".");
-            let message =
-                format!("{} belongs to n8n. Here paths begin in the event's data: {{{{{path}}}}}.", written.steps[0]);
+        if text.starts_with(HUSHED) {
+            return (refused(), None);
+        }
+        let foreign = foreign::n8n(text);
+        let is_foreign = foreign.is_some();
+        if let Some(message) = foreign {
             self.findings.warning("foreign_syntax", at, message);
         }
+        let written = paths::read(text);
         if written.local {
             return (self.local(&written, at), None);
         }
@@ -119,8 +121,8 @@ impl Parsing<'_, '_, '_, '_> {
             },
         };
         let absolute = self.scopes.absolute(scope, &steps);
-        if let Some(path) = &absolute {
-            check(self.known, path, at, self.findings);
+        if let Some(path) = absolute.as_ref().filter(|_| !is_foreign) {
+            self.known.path(path, at, self.findings);
         }
         (path_of(scope, &steps), absolute)
     }
@@ -159,10 +161,6 @@ impl Parsing<'_, '_, '_, '_> {
             }
         }
     }
-}
-
-fn check(known: &Known<'_>, path: &[String], at: usize, findings: &mut Findings<'_>) {
-    known.path(path, at, findings);
 }
 
 fn path_of(scope: usize, names: &[String]) -> Expression {

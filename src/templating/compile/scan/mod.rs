@@ -5,29 +5,24 @@
 //! other. It never looks at what the body means.
 
 mod blocks;
-mod foreign;
+mod hushed;
+mod scanned;
 
 use self::blocks::Open;
+use self::scanned::Braces;
 use super::findings::Findings;
+use super::foreign;
 use super::tags::{self, TAG_CLOSE, TAG_OPEN};
 use crate::json::LookAlike;
 use crate::templating::limits::TemplateLimits;
 
-/// The most expressions in one body: the parser finds each one's line by counting from the top,
-/// so that time grows with the square. These take it a tenth of a second in the longest body.
+pub(crate) use self::hushed::HUSHED;
+pub(crate) use self::scanned::{Role, Scanned};
+
+/// The most expressions in one body: the work of later steps grows with them.
 const EXPRESSIONS_MAX: usize = 1_000;
 
-/// A body that the parser may see.
-#[derive(Debug)]
-pub(crate) struct Scanned {
-    /// The body, character for character, except that a tag's `*|` and `|*` inside an expression
-    /// are one private character and a `_`, which the parser takes for letters.
-    pub(crate) text: String,
-    /// Where each `{{else if …}}` begins, in order: the parser doesn't tell.
-    pub(crate) chains: Vec<usize>,
-}
-
-/// Scans a body. Nothing comes back where it was refused; the findings say why.
+/// Scans a body. Nothing comes back where the parser may not see it; the findings say why.
 pub(crate) fn scan(body: &str, limits: &TemplateLimits, findings: &mut Findings<'_>) -> Option<Scanned> {
     if body.len() > limits.body_bytes_max {
         findings.error(
@@ -45,10 +40,12 @@ pub(crate) fn scan(body: &str, limits: &TemplateLimits, findings: &mut Findings<
         depth: 0,
         chained: 0,
         text: String::with_capacity(body.len()),
-        chains: Vec::new(),
+        expressions: Vec::new(),
+        resume: None,
+        broken: false,
     };
     scanner.run()?;
-    Some(Scanned { text: scanner.text, chains: scanner.chains })
+    (!scanner.broken).then_some(Scanned { text: scanner.text, expressions: scanner.expressions })
 }
 
 struct Scanner<'b, 'f, 'p> {
@@ -61,31 +58,79 @@ struct Scanner<'b, 'f, 'p> {
     /// How many `{{else if …}}` they have so far.
     chained: usize,
     text: String,
-    chains: Vec<usize>,
+    expressions: Vec<Braces>,
+    /// Where the scan goes on behind an expression that could not be read.
+    resume: Option<usize>,
+    /// The parser may not see the text: a block or an expression has no end, or an end too many. The scan goes on, so
+    /// that the author is told of further mistakes.
+    broken: bool,
 }
 
 impl<'b> Scanner<'b, '_, '_> {
+    /// A mistake that ends the scan, unless it is known where to go on.
     fn refuse<T>(&mut self, code: &'static str, at: usize, message: impl Into<String>) -> Option<T> {
         self.findings.error(code, at, message);
         None
     }
 
+    /// A mistake inside an expression, which may be a habit of another language. The scan goes on behind it.
+    fn misread<T>(
+        &mut self,
+        expression: usize,
+        code: &'static str,
+        at: usize,
+        message: impl Into<String>,
+    ) -> Option<T> {
+        let inside = self.skip(expression, at);
+        match foreign::explain(inside) {
+            Some(message) => self.refuse("foreign_syntax", at, message),
+            None => self.refuse(code, at, message),
+        }
+    }
+
+    /// Lets the scan go on behind the expression in which this byte is, and returns what is inside its braces.
+    fn skip(&mut self, expression: usize, from: usize) -> &'b str {
+        let body = self.body;
+        let rest = &body[from..];
+        match (rest.find("}}"), rest.find("{{")) {
+            (Some(close), open) if open.is_none_or(|open| close < open) => {
+                let triple = body[expression..].starts_with("{{{") && rest[close..].starts_with("}}}");
+                self.resume = Some(from + close + 2 + usize::from(triple));
+                &body[expression + 2..from + close]
+            }
+            // It has no end of its own.
+            (_, open) => {
+                self.broken = true;
+                self.resume = Some(from + open.unwrap_or(rest.len()));
+                ""
+            }
+        }
+    }
+
+    /// A mistake that concerns the order of blocks. Only the first is reported: others follow from it.
+    fn misplaced(&mut self, code: &'static str, at: usize, message: impl Into<String>) {
+        if !self.broken {
+            self.findings.error(code, at, message);
+        }
+        self.broken = true;
+    }
+
     fn run(&mut self) -> Option<()> {
         let mut from = 0;
-        let mut expressions = 0;
+        let mut count = 0;
         while let Some(found) = memchr::memmem::find(&self.body.as_bytes()[from..], b"{{") {
             let at = from + found;
             let slashes = self.body[from..at].bytes().rev().take_while(|&b| b == b'\\').count();
             // One backslash makes the braces text; more stand for themselves.
             if slashes == 1 {
                 let end = at + if self.body[at..].starts_with("{{{{") { 4 } else { 2 };
-                self.text.push_str(&self.body[from..end]);
+                self.plain(from, end);
                 from = end;
                 continue;
             }
-            self.text.push_str(&self.body[from..at]);
-            expressions += 1;
-            if expressions > EXPRESSIONS_MAX {
+            self.plain(from, at);
+            count += 1;
+            if count > EXPRESSIONS_MAX {
                 return self.refuse(
                     "too_many_expressions",
                     at,
@@ -94,31 +139,69 @@ impl<'b> Scanner<'b, '_, '_> {
             }
             from = self.mustache(at)?;
         }
-        self.text.push_str(&self.body[from..]);
-        if let Some(block) = self.open.pop() {
-            let message =
-                format!("The block {{{{#{0}}}}} is never closed: write {{{{/{0}}}}} where it ends.", block.name);
-            return self.refuse("unclosed_block", block.at, message);
+        self.plain(from, self.body.len());
+        if self.broken {
+            return Some(());
+        }
+        for block in std::mem::take(&mut self.open).into_iter().rev() {
+            let message = block.never_closed();
+            self.findings.error("unclosed_block", block.at, message);
+            self.broken = true;
         }
         Some(())
+    }
+
+    /// Copies a text of the author's, and warns of what looks like a tag or another language in it.
+    fn plain(&mut self, from: usize, to: usize) {
+        const SHAPE: &str = "This looks like a tag but stays as it is: a tag is an entity, a colon and an attribute of letters, digits and _, as in *|GUEST:NAME|*.";
+        let text = &self.body[from..to];
+        self.text.push_str(text);
+        for (at, inside) in tags::misshapen(text) {
+            self.findings.warning("misshapen_tag", from + at, tags::foreign(inside).unwrap_or(SHAPE));
+        }
+        for (at, message) in foreign::marks::find(text) {
+            self.findings.warning("foreign_syntax", from + at, message);
+        }
     }
 
     /// Goes through what begins with the `{{` here and says where it ends.
     fn mustache(&mut self, at: usize) -> Option<usize> {
         let rest = &self.body[at..];
         if rest.starts_with("{{{{") {
-            return self.refuse(
+            self.findings.error(
                 "raw_block",
                 at,
                 "Raw blocks are not accepted. Where a brace of the body stands before an expression, put a space between them.",
             );
+            self.broken = true;
+            return Some(at + 4);
         }
         if rest.starts_with("{{!") {
             return self.comment(at);
         }
-        let (end, inside) = self.expression(at)?;
-        self.meaning(at, inside)?;
+        let start = self.text.len();
+        let (end, inside, read) = match self.expression(at) {
+            Some((end, inside)) => (end, inside, true),
+            None => {
+                let end = self.resume.take()?;
+                (end, self.body[at + 2..end].trim_end_matches('}'), false)
+            }
+        };
+        let role = self.meaning(at, inside)?;
+        if !read || inside.trim_start_matches(is_space_or_tilde).starts_with('>') {
+            self.hush(start, at, end);
+        }
+        self.expressions.push(Braces { start, end: self.text.len(), role });
         Some(end)
+    }
+
+    /// Puts a name that stands for nothing in the place of an expression with a mistake.
+    fn hush(&mut self, start: usize, at: usize, end: usize) {
+        self.text.truncate(start);
+        match hushed::hushed(&self.body[at..end]) {
+            Some(text) => self.text.push_str(&text),
+            None => self.broken = true,
+        }
     }
 
     /// A comment ends at `--}}` if it began with `--` and such an end is there, else at `}}`.
@@ -143,22 +226,19 @@ impl<'b> Scanner<'b, '_, '_> {
         let triple = opened.starts_with('{');
         let start = body.len() - opened.len() + usize::from(triple);
         self.text.push_str(&body[at..start]);
-        if let Some(message) = foreign::expression(&body[start..]) {
-            return self.refuse("foreign_syntax", at, message);
-        }
         let mut parentheses = 0_usize;
         let mut names = false;
         let mut i = start;
         while let Some(c) = body[i..].chars().next() {
             let step = match c {
                 '"' | '\'' => self.string(at, i, c)?,
-                '[' => self.segment(i)?,
+                '[' => self.segment(at, i)?,
                 '*' => {
                     i += self.tag(at, start, i)?;
                     continue;
                 }
-                TAG_OPEN | TAG_CLOSE => {
-                    return self.refuse("syntax", i, "This character can't stand in an expression.");
+                TAG_OPEN | TAG_CLOSE | HUSHED => {
+                    return self.misread(at, "syntax", i, "This character can't stand in an expression.");
                 }
                 '(' => {
                     parentheses += 1;
@@ -176,21 +256,21 @@ impl<'b> Scanner<'b, '_, '_> {
                     names = !names;
                     1
                 }
-                '|' => return self.refuse("foreign_syntax", i, foreign::filter(&body[start..i], &body[i + 1..])),
-                '{' => return self.refuse("syntax", i, "A { can't stand inside an expression."),
+                '|' => return self.misread(at, "syntax", i, "A | can't stand in an expression, except in as |name|."),
+                '{' => return self.misread(at, "syntax", i, "A { can't stand inside an expression."),
                 '}' => {
                     let Some(length) = closing(&body[i..], triple) else {
-                        return if triple {
-                            self.refuse("syntax", at, TRIPLE)
-                        } else {
-                            self.refuse("syntax", i, SINGLE)
-                        };
+                        self.broken = true;
+                        self.skip(at, i);
+                        let (at, message) = if triple { (at, TRIPLE) } else { (i, SINGLE) };
+                        return self.refuse("syntax", at, message);
                     };
                     self.text.push_str(&body[i..i + length]);
                     return Some((i + length, &body[at + 2..i]));
                 }
                 other => {
                     if let Some(found) = LookAlike::of(other) {
+                        self.skip(at, i);
                         return self.refuse("look_alike", i, format!("This is {found}."));
                     }
                     other.len_utf8()
@@ -199,6 +279,8 @@ impl<'b> Scanner<'b, '_, '_> {
             self.text.push_str(&body[i..i + step]);
             i += step;
         }
+        self.broken = true;
+        self.resume = Some(body.len());
         self.refuse("unclosed", at, "The expression is never closed: write }} where it ends.")
     }
 
@@ -207,9 +289,15 @@ impl<'b> Scanner<'b, '_, '_> {
         let body = self.body;
         let Some(tag) = tags::at_start(&body[at..]) else {
             if body[start..at].trim_matches(is_space_or_tilde).trim_start_matches('#').trim().is_empty() {
+                self.skip(expression, at);
                 return self.refuse("decorator", expression, "Decorators ({{* and {{#*) are not accepted.");
             }
-            return self.refuse("syntax", at, "A * can't stand in an expression, except round a tag: *|GUEST:NAME|*.");
+            return self.misread(
+                expression,
+                "syntax",
+                at,
+                "A * can't stand in an expression, except round a tag: *|GUEST:NAME|*.",
+            );
         };
         self.text.push(TAG_OPEN);
         self.text.push('_');
@@ -243,16 +331,19 @@ impl<'b> Scanner<'b, '_, '_> {
             }
         }
         let message = format!("The quoted text is never closed: write {quote} where it ends.");
-        self.refuse("unclosed", expression.max(at), message)
+        self.broken = true;
+        self.skip(expression, at);
+        self.refuse("unclosed", at, message)
     }
 
     /// The length of a `[name]` in a path. Brackets, quotes and braces in the name are refused:
     /// the parser would first try to read them as a list.
-    fn segment(&mut self, at: usize) -> Option<usize> {
+    fn segment(&mut self, expression: usize, at: usize) -> Option<usize> {
         let inside = &self.body[at + 1..];
         match inside.find([']', '[', '"', '\'', '{', '}', '(', ')', ',', TAG_OPEN, TAG_CLOSE]) {
             Some(end) if inside.as_bytes()[end] == b']' => Some(end + 2),
-            _ => self.refuse(
+            _ => self.misread(
+                expression,
                 "syntax",
                 at,
                 "In an expression, [ begins a name with blanks, as in {{guest.[first name]}}; lists can't be written.",

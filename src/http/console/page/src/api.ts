@@ -1,4 +1,4 @@
-// The public HTTP interface, as the console uses it. Nothing else in the console talks to the node.
+// The public HTTP interface. Only this file of the console sends requests to the node.
 
 import { session } from "./session";
 
@@ -19,7 +19,7 @@ export interface Diagnostic {
   suggestion?: string;
 }
 
-/** A problem document (RFC 9457), or what stands in its place where no response came. */
+/** A problem document (RFC 9457), or a substitute if there was no response. */
 export class Problem extends Error {
   constructor(
     readonly status: number,
@@ -31,13 +31,13 @@ export class Problem extends Error {
     super(detail);
   }
 
-  /** The node does not have this call. */
+  /** The node does not know this call. */
   get isUnknownCall(): boolean {
     return this.status === 405 || this.code === "no_such_path";
   }
 }
 
-/** One call, as it is made and as it is copied for curl. */
+/** One call: it can be made, or copied as a curl command. */
 export interface Request {
   method: "GET" | "PUT" | "POST" | "DELETE";
   path: string;
@@ -51,12 +51,12 @@ export interface Response<T> {
   body: T;
 }
 
-/** Where a path of the interface is; relative, so that a proxy may put the node under a path. */
+/** The URL of a path of the interface. It is relative to the page, so that a proxy can serve the node under a path. */
 export function address(path: string): URL {
   return new URL(path.replace(/^\//, ""), document.baseURI.split("#")[0]);
 }
 
-/** The path of what an account has. */
+/** A path below an account. */
 export function at(account: string, ...parts: string[]): string {
   return ["/v1/accounts", account, ...parts].map((part, i) => (i === 0 ? part : encodeURIComponent(part))).join("/");
 }
@@ -68,7 +68,7 @@ function headers(request: Request): Record<string, string> {
   return sent;
 }
 
-/** Makes a call. What is not a success is thrown as a `Problem`. */
+/** Makes a call. Throws a `Problem` unless the response is a success. */
 export async function call<T = unknown>(request: Request, signal?: AbortSignal): Promise<Response<T>> {
   const body = request.body === undefined ? undefined : JSON.stringify(request.body);
   let response: globalThis.Response;
@@ -101,7 +101,7 @@ function problem(status: number, json: unknown): Problem {
   return new Problem(status, told.code ?? "unexpected", detail, told.errors, told.diagnostics);
 }
 
-/** All pages of a list, as far as a person looks. */
+/** The items of all pages of a list, up to a number that a person can look through. */
 export async function list<T>(path: string, max = 2000): Promise<{ items: T[]; more: boolean }> {
   const items: T[] = [];
   let cursor: string | undefined;
@@ -115,13 +115,13 @@ export async function list<T>(path: string, max = 2000): Promise<{ items: T[]; m
   return { items, more: Boolean(cursor) };
 }
 
-/** What an event stream sends. */
+/** One event of an event stream. */
 export interface StreamEvent {
   event: string;
   data: string;
 }
 
-/** Reads Server-Sent Events until `signal` ends it. EventSource can't send a key, so this reads the stream itself. */
+/** Reads Server-Sent Events until `signal` aborts. It replaces EventSource, which can't send a key. */
 export async function stream(path: string, signal: AbortSignal, told: (event: StreamEvent) => void): Promise<void> {
   const request: Request = { method: "GET", path };
   const response = await fetch(address(path), { headers: headers(request), signal });
@@ -145,7 +145,7 @@ export async function stream(path: string, signal: AbortSignal, told: (event: St
   }
 }
 
-/** The same call for a terminal. The key is a variable of the shell, so that it is in no history. */
+/** The curl command of a call. The key is a shell variable, so that it is not saved in the history. */
 export function curl(request: Request): string {
   const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
   const words = ["curl -sS"];

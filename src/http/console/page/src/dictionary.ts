@@ -1,4 +1,4 @@
-// The dictionary as the page uses it: event types, their tags, and samples of their data.
+// The dictionary: event types, their tags, and samples of their data.
 
 import { call } from "./api";
 
@@ -38,7 +38,7 @@ export function dictionary(): Promise<Dictionary> {
   return all;
 }
 
-/** One event type's tags and sample; none of a type that the dictionary does not have. */
+/** The tags and the sample of an event type; `null` if the dictionary does not have the type. */
 export function detail(type: string): Promise<{ tags: Tag[]; sample: Data } | null> {
   let known = details.get(type);
   if (!known) {
@@ -50,7 +50,7 @@ export function detail(type: string): Promise<{ tags: Tag[]; sample: Data } | nu
   return known.catch(() => null);
 }
 
-/** The event type of the dictionary that a pattern means: itself, the first below its word, or the first of all. */
+/** An event type for a pattern: the type itself, or the first of the dictionary that the pattern matches, else its first. */
 export function typeFor(pattern: string, known: Dictionary): string {
   const types = known.events.map((event) => event.type);
   if (types.includes(pattern)) return pattern;
@@ -58,14 +58,14 @@ export function typeFor(pattern: string, known: Dictionary): string {
   return (below && types.find((type) => type.startsWith(below))) || (pattern === "*" || below ? (types[0] ?? "") : pattern);
 }
 
-/** A tag's example on one line. */
+/** The example of a tag, on one line. */
 export function example(tag: Tag): string {
   const text = typeof tag.example === "string" ? tag.example : JSON.stringify(tag.example);
   const line = text.replace(/\s+/g, " ");
   return line.length > 44 ? `${line.slice(0, 43)}…` : line;
 }
 
-/** Forgets what was read; another account or node may have another. */
+/** Clears the cache, since another account or node may have another dictionary. */
 export function forget(): void {
   all = null;
   details.clear();

@@ -1,25 +1,25 @@
-// One saved document being edited: what is saved, under which entity tag, what a draft holds, and how it is saved
-// without overwriting what somebody else wrote.
+// A document that is edited: the saved version with its entity tag, the draft, and saving without overwriting what
+// somebody else saved.
 
 import { type Request, Problem, at, call } from "./api";
 import { type Draft, drafts } from "./memory";
 
 export class Edited<T extends { id: string }> {
-  /** As the node has it; `null` for a new one. */
+  /** The version on the node; `null` for a new document. */
   saved: T | null = null;
   etag: string | null = null;
-  /** What somebody else saved meanwhile. */
+  /** The version that somebody else saved meanwhile. */
   theirs: { document: T; etag: string | null } | null = null;
 
   constructor(
     readonly kind: "template" | "trigger",
     private readonly account: string,
     readonly id: string,
-    /** What of a document may be kept in the browser and compared. */
+    /** The part of a document that may be kept in the browser and compared. */
     private readonly plain: (document: T) => T,
   ) {}
 
-  /** The same, once a new one has its name. */
+  /** The same document under the id that a new one has got. */
   named(id: string): Edited<T> {
     const own = new Edited<T>(this.kind, this.account, id, this.plain);
     own.saved = this.saved;
@@ -32,7 +32,7 @@ export class Edited<T extends { id: string }> {
     return at(this.account, `${this.kind}s`, id);
   }
 
-  /** Reads it from the node. */
+  /** Reads the document from the node. */
   async read(): Promise<T | null> {
     if (!this.id) return null;
     const response = await call<T>({ method: "GET", path: this.path() });
@@ -41,7 +41,7 @@ export class Edited<T extends { id: string }> {
     return response.body;
   }
 
-  /** What was written before and not saved. */
+  /** The draft: an earlier text that was not saved. */
   draft(): Draft<T> | null {
     const draft = drafts.read<T>(this.kind, this.account, this.id);
     return draft && !this.isSaved(draft.document) ? draft : null;
@@ -51,7 +51,7 @@ export class Edited<T extends { id: string }> {
     return this.saved !== null && text(this.plain(document)) === text(this.plain(this.saved));
   }
 
-  /** False where the browser has no room for it. */
+  /** Keeps a draft. False if the browser has no room for it. */
   keep(document: T): boolean {
     if (this.isSaved(document)) {
       this.forget();
@@ -64,14 +64,14 @@ export class Edited<T extends { id: string }> {
     drafts.drop(this.kind, this.account, this.id);
   }
 
-  /** The call that saves it: a new one only if there is none of its name, another only as it was read. */
+  /** The call that saves the document: a new one only if its id is free, another only if it is unchanged since. */
   request(document: T, over = this.etag): Request {
     const { id, ...body } = document;
     const headers: Record<string, string> = over ? { "if-match": over } : { "if-none-match": "*" };
     return { method: "PUT", path: this.path(id), body, headers };
   }
 
-  /** Saves it; false where somebody else did meanwhile, which `theirs` then holds. */
+  /** Saves the document. False if somebody else saved it meanwhile; `theirs` then has that version. */
   async save(document: T, over = this.etag): Promise<boolean> {
     try {
       const response = await call<T>(this.request(document, over));
@@ -97,7 +97,7 @@ function text(document: unknown): string {
   return JSON.stringify(document, Object.keys(flattened(document)).sort());
 }
 
-/** All names in a value, so that members are compared in one order. */
+/** All member names in a value, so that members are compared in one order. */
 function flattened(value: unknown, names: Record<string, true> = {}): Record<string, true> {
   if (value && typeof value === "object") {
     for (const [name, own] of Object.entries(value)) {

@@ -1,14 +1,14 @@
-// A filter taken apart, so that each condition can be judged alone by the node.
+// Splits a filter into its conditions, so that the node can check each of them alone.
 
 export interface Condition {
   /** The JSON Pointer into the event's data; empty for alternatives. */
   path: string;
   label: string;
-  /** A filter with this condition only. */
+  /** A filter with only this condition. */
   alone: unknown;
 }
 
-/** The conditions of a filter, in the order in which it is written. Alternatives (`$or`) are one. */
+/** The conditions of a filter, in their order. Alternatives (`$or`) are one condition. */
 export function conditions(where: unknown): Condition[] {
   const found: Condition[] = [];
   const walk = (node: unknown, parts: string[], wrap: (inner: unknown) => unknown): void => {
@@ -32,7 +32,7 @@ function pointer(parts: string[]): string {
   return parts.map((part) => `/${part.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 }
 
-/** The value at a pointer, as a person reads it. */
+/** The value at a pointer, as text for people. */
 export function valueAt(data: unknown, path: string): string {
   let value: unknown = data;
   for (const part of path.split("/").slice(1)) {
@@ -45,7 +45,7 @@ export function valueAt(data: unknown, path: string): string {
   return text.length > 60 ? `${text.slice(0, 59)}…` : text;
 }
 
-/** A filter as a person writes it: what fits on a line stays on one. */
+/** The text of a filter. A value that fits on one line is written on one. */
 export function written(value: unknown, indent = ""): string {
   const line = JSON.stringify(value);
   if (line === undefined || !value || typeof value !== "object" || line.length + indent.length <= 60) {

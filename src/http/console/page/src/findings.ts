@@ -1,9 +1,9 @@
-// Findings of the node, brought to places in the text.
+// Maps the node's findings to positions in the text.
 
 import type { Diagnostic, FieldError } from "./api";
 import type { Finding } from "./editor/code-editor";
 
-/** The offset of a line and column, both from 1, the column in characters as the node counts them. */
+/** The offset of a line and column. Both start at 1; the node counts columns in characters. */
 export function offsetOf(text: string, line: number, column: number): number {
   let start = 0;
   for (let at = 1; at < line; at++) {
@@ -16,20 +16,20 @@ export function offsetOf(text: string, line: number, column: number): number {
   return start + [...own].slice(0, column - 1).join("").length;
 }
 
-/** How far what stands there goes: a whole tag, a name or path, or one character. */
+/** The end of the token at an offset: a tag, a name, a path, or one character. */
 function tokenAt(text: string, from: number): string {
   const rest = text.slice(from, from + 400);
   const token = /^(\*\|[^|\n]*\|\*|\*\|[\w: ]*|[#/]?[\p{L}\p{N}_.:@-]+|\s+|.)/su.exec(rest);
   return token?.[0] ?? "";
 }
 
-/** A finding with what its suggestion replaces. */
+/** A finding, with the part of the text that its suggestion replaces. */
 export function placed(text: string, diagnostic: Diagnostic): Finding {
   const { severity, message, suggestion } = diagnostic;
   let from = offsetOf(text, diagnostic.line, diagnostic.column);
   let token = tokenAt(text, from);
   if (suggestion && token.startsWith("{")) {
-    // The finding is of the expression, its suggestion of a name in it.
+    // The finding is about the expression, the suggestion about a name in it.
     from += /^\{+~?\s*/.exec(text.slice(from))?.[0].length ?? 0;
     token = tokenAt(text, from);
   }
@@ -45,7 +45,7 @@ export function placed(text: string, diagnostic: Diagnostic): Finding {
   return { ...finding, apply: { label: `Use ${replacement}`, text: replacement } };
 }
 
-/** Where in a JSON text the value of a pointer (RFC 6901) stands; the whole text where it is not found. */
+/** The position of the value at a pointer (RFC 6901) in a JSON text; the whole text if there is none. */
 export function pointed(text: string, pointer: string): { from: number; to: number } {
   const parts = pointer.split("/").slice(1).map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
   return walk(text, parts) ?? { from: 0, to: Math.min(text.length, 1) };
@@ -96,7 +96,7 @@ function walk(text: string, parts: string[]): { from: number; to: number } | nul
   return found;
 }
 
-/** Mistakes of a document whose pointers begin with a prefix, in the text of that part of it. */
+/** The mistakes whose pointers begin with a prefix, as findings in the text of that part of the document. */
 export function inPart(text: string, prefix: string, errors: FieldError[]): Finding[] {
   const own = errors.filter((error) => error.pointer === prefix || error.pointer.startsWith(`${prefix}/`));
   return own.map((error) => ({ ...pointed(text, error.pointer.slice(prefix.length)), severity: "error", message: error.detail }));

@@ -1,4 +1,4 @@
-// The page's frame: who is signed in, which account is looked at, where one is, and what the node can't do now.
+// The frame of the page: sign-in, the selected account, navigation, and what the node can't do at the moment.
 
 import { type TemplateResult, html, nothing } from "lit";
 import { Problem } from "./api";
@@ -57,13 +57,13 @@ class App extends View {
     void this.enter();
   }
 
-  /** With the key of this tab, or without one where the node asks for none. */
+  /** Signs in with the key of this tab, or without one if the node has no operator key. */
   private async enter(): Promise<void> {
     try {
       session.signIn(session.key, await whoIs(session.key));
     } catch (error) {
       session.whoami = null;
-      // A node that asks for a key says so by the page itself.
+      // If the node wants a key, the sign-in page is shown.
       if (error instanceof Problem && error.status === 403) session.refusal = error.detail;
     }
     this.arrived();
@@ -131,7 +131,7 @@ class App extends View {
     return session.whoami ? [id, page?.title, session.account, "Posthaste"].filter(Boolean).join(" · ") : "Sign in · Posthaste";
   }
 
-  /** The address stays; only the focus moves. */
+  /** Moves the focus to the content. The URL stays as it is. */
   private skip(event: Event): void {
     event.preventDefault();
     this.querySelector<HTMLElement>("main")?.focus();
@@ -180,7 +180,7 @@ class App extends View {
       return this.page === "keys" ? html`<ph-keys></ph-keys>` : html`<ph-destinations></ph-destinations>`;
     }
     if (!session.account) return this.renderWelcome();
-    // A view belongs to one account and one document: another one is another view.
+    // A view belongs to one account and one document. Another document gets a new view.
     const id = place["id"] ?? "";
     switch (this.page) {
       case "template":
@@ -195,7 +195,7 @@ class App extends View {
   }
 
   private closed(text: string): TemplateResult {
-    return html`<h1 tabindex="-1">Not open to this key</h1><p class="note">${text}</p>`;
+    return html`<h1 tabindex="-1">This key has no access</h1><p class="note">${text}</p>`;
   }
 
   private renderWelcome(): TemplateResult {
@@ -220,7 +220,7 @@ class App extends View {
     };
     return html`<dialog class="secret" aria-labelledby="secret-title" @close=${done}>
       <h2 id="secret-title">${title}</h2>
-      <p>It is shown this once. Copy it now; nobody can read it again.</p>
+      <p>It is shown only once. Copy it now.</p>
       <code class="key">${key}</code>
       <div class="row end">
         <button type="button" @click=${() => copy(key, "Key")}>Copy</button>

@@ -1,26 +1,26 @@
-// How a test of a trigger can fail, in words.
+// Explanations of the ways in which a test of a trigger can fail.
 
-/** What each outcome means to somebody who set the trigger up. */
+/** What each outcome means for the person who set the trigger up. */
 export const MEANINGS: Record<string, string> = {
   redirect: "The receiver redirects. Redirects are not followed; write its final URL.",
   client_error: "The receiver refuses the request. Look at its URL, its headers and what it expects in the body.",
   server_error: "The receiver failed. Its own log says why.",
-  bad_answer: "What came back is no HTTP response.",
-  resolve: "The host's name has no address. Look at its spelling.",
+  bad_answer: "The response is not HTTP.",
+  resolve: "The host's name has no address. Check its spelling.",
   address_refused: "The address is not public, and the operator has not allowed it.",
   connect: "Nobody listens at this address and port.",
-  tls: "The TLS handshake failed: the certificate does not fit the host, or has ended.",
+  tls: "The TLS handshake failed: the certificate does not match the host, or has expired.",
   timeout_resolve: "The name servers of the host did not answer in time.",
   timeout_connect: "Nothing answered at this address and port. A firewall may drop what comes to it.",
   timeout_tls: "The receiver accepted the connection, but did not finish the TLS handshake in time.",
   timeout_send: "The receiver stopped reading the request.",
-  timeout_response: "The receiver took the request and did not respond in time. It may have worked on it all the same.",
+  timeout_response: "The receiver got the request and did not respond in time. It may have processed it all the same.",
   connection_lost_before_send: "The receiver closed the connection before anything was sent.",
-  connection_lost_after_send: "The connection ended before a response came. The receiver may have worked on the request all the same.",
-  handshake_refused: "The receiver does not consent to these requests: it is asked by OPTIONS, and must name the sender.",
-  queue_full: "Too much waits for this receiver already.",
-  queue_bytes_full: "Too many bytes wait for this receiver already.",
-  destinations_full: "The node sends to as many receivers as it may. Try again later.",
+  connection_lost_after_send: "The connection ended before a response came. The receiver may have processed the request all the same.",
+  handshake_refused: "The receiver does not consent to these requests. It is asked with OPTIONS, and its response must name the sender.",
+  queue_full: "The queue of this receiver is full.",
+  queue_bytes_full: "The queue of this receiver holds too many bytes.",
+  destinations_full: "The node sends to as many destinations as it may. Try again later.",
   render_too_large: "The rendered body is larger than a body may be.",
   render_too_many_steps: "The template takes more work for this sample than it may.",
   render_malformed: "The rendered body would not be well-formed, so it is not sent.",
@@ -32,5 +32,5 @@ export const MEANINGS: Record<string, string> = {
   not_handed_over: "Redis did not accept it. Try again when it is available.",
   expired: "It waited for longer than the node keeps deliveries.",
   stopped: "The node was stopped before it was sent.",
-  panic: "An error of the node; its log says what happened.",
+  panic: "An internal error of the node; its log has the details.",
 };

@@ -1,7 +1,7 @@
-// What this browser remembers: drafts and chosen samples. Never a key, a header's value or a secret.
+// What is kept in this browser: drafts and chosen samples. Never a key, a header value or a secret.
 
 const PREFIX = "posthaste:";
-/** The oldest is forgotten past it. */
+/** The most drafts; beyond it, the oldest is removed. */
 const DRAFTS_MAX = 40;
 
 export interface Draft<T> {
@@ -18,7 +18,7 @@ function read<T>(name: string): T | null {
   }
 }
 
-/** False where the browser has no room or allows none. */
+/** False if the browser has no room, or does not allow storage. */
 function write(name: string, value: unknown): boolean {
   try {
     localStorage.setItem(PREFIX + name, JSON.stringify(value));
@@ -32,7 +32,7 @@ function forget(name: string): void {
   try {
     localStorage.removeItem(PREFIX + name);
   } catch {
-    // A browser that allows no storage has nothing to forget.
+    // A browser that allows no storage has nothing to remove.
   }
 }
 
@@ -54,7 +54,7 @@ function trim(): void {
   if (oldest) localStorage.removeItem(oldest);
 }
 
-/** Which sample a template or trigger was last looked at with. */
+/** The sample that was last chosen for a template or trigger. */
 export interface SampleChoice {
   event: string;
   kind: string;

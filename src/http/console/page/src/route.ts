@@ -1,5 +1,5 @@
-// Where the console is: the part of the URL after `#`, written like a query. `#account=acme&page=template&id=chat` can
-// be linked to; a key is never part of it.
+// The location within the console: the part of the URL after `#`, in the form of a query. It can be linked to, such as
+// `#account=acme&page=template&id=chat`. It never contains a key.
 
 export type Place = Record<string, string>;
 
@@ -18,7 +18,7 @@ class Route extends EventTarget {
     return Object.fromEntries(new URLSearchParams(this.current.replace(/^#/, "")));
   }
 
-  /** Asked before the place is left; false keeps it. */
+  /** Called before the location changes; false prevents the change. */
   protect(guard: Guard | null): void {
     this.guard = guard;
   }
@@ -32,7 +32,7 @@ class Route extends EventTarget {
     location.hash = this.href(place);
   }
 
-  /** Changes the place without a step in the history and without leaving what is shown. */
+  /** Changes the location without a new history entry, and without another view. */
   note(place: Place): void {
     this.current = this.href(place);
     history.replaceState(null, "", this.current);

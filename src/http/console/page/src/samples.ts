@@ -1,4 +1,4 @@
-// Samples of an event's data that a template must survive.
+// Samples of an event's data that templates often fail on.
 
 import type { Data } from "./dictionary";
 
@@ -21,7 +21,7 @@ const NASTY: Record<string, string> = {
   long: "0123456789abcdef".repeat(640),
 };
 
-/** The dictionary's sample with every text replaced. */
+/** The dictionary's sample, with every text replaced. */
 export function nasty(sample: Data, kind: string): Data {
   const texts = kind === "nasty" ? Object.values(NASTY) : [NASTY[kind] ?? ""];
   let next = 0;

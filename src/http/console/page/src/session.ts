@@ -1,4 +1,4 @@
-// Who is signed in, and what the node can't do now. The key is kept in session storage and never in a URL.
+// Who is signed in, and what the node can't do at the moment. The key is kept in session storage, never in a URL.
 
 const KEY = "posthaste:key";
 const ACCOUNT = "posthaste:account";
@@ -13,9 +13,9 @@ export interface Whoami {
 
 class Session extends EventTarget {
   key: string | null = sessionStorage.getItem(KEY);
-  /** `undefined` until it is known. */
+  /** `undefined` until the node has responded. */
   whoami: Whoami | null | undefined;
-  /** The account that is looked at. */
+  /** The selected account. */
   account = sessionStorage.getItem(ACCOUNT) ?? "";
   /** Why the last key was refused. */
   refusal = "";
@@ -43,7 +43,7 @@ class Session extends EventTarget {
     this.changed();
   }
 
-  /** The node does not know the key any more. */
+  /** The node no longer accepts the key. */
   refused(detail: string): void {
     if (!this.whoami) return;
     this.refusal = detail;

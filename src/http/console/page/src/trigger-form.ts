@@ -1,4 +1,4 @@
-// What the form of a trigger holds, and the document that it makes.
+// The content of the trigger form, and the document that is made from it.
 
 import { written } from "./filter";
 import type { TriggerDoc } from "./views/list";
@@ -6,7 +6,7 @@ import type { TriggerDoc } from "./views/list";
 export interface HeaderRow {
   name: string;
   value: string;
-  /** Its value is saved, and never shown. */
+  /** The node has a saved value for it, which it never shows. */
   isSaved: boolean;
 }
 
@@ -16,7 +16,7 @@ export interface SecretRow {
   until: string;
 }
 
-/** What the form holds. The filter is text, so that it may be broken while it is written. */
+/** The content of the form. The filter is text, since it may be malformed while it is edited. */
 export interface Form {
   id: string;
   name: string;
@@ -30,7 +30,7 @@ export interface Form {
   enabled: boolean;
 }
 
-/** The filter that is written, or why it is none. */
+/** The filter, or why the text is not one. */
 export function readWhere(text: string): { where?: unknown; fault: string } {
   if (!text.trim()) return { fault: "" };
   try {
@@ -40,12 +40,12 @@ export function readWhere(text: string): { where?: unknown; fault: string } {
   }
 }
 
-/** The members of a document that hold no secret, without those that are empty. */
+/** The members of a document that hold no secret. Empty members are left out. */
 function named({ id, name, event, template, url }: Pick<TriggerDoc, "id" | "name" | "event" | "template" | "url">, where: unknown) {
   return { id, ...(name ? { name } : {}), event, ...(where === undefined ? {} : { where }), template, url };
 }
 
-/** The document that a form makes, with this filter. What is saved and never shown is sent back as it came. */
+/** The document of a form with this filter. Values that the node never shows are sent back as they were received. */
 export function documentOf(form: Form, where: unknown): TriggerDoc {
   const { id, name, event, template, url, rate, enabled } = form;
   const headers = form.headers.filter((row) => row.name.trim());
@@ -60,7 +60,7 @@ export function documentOf(form: Form, where: unknown): TriggerDoc {
   };
 }
 
-/** What a draft keeps and what is compared: no header's value and no secret. */
+/** The part of a document that drafts keep and comparisons use: without header values and secrets. */
 export function plain({ id, name, event, where, template, url, headers, secrets, rate_per_s, enabled }: TriggerDoc): TriggerDoc {
   return {
     ...named({ id, name, event, template, url }, where),
@@ -86,7 +86,7 @@ export function formOf(document: TriggerDoc): Form {
   };
 }
 
-/** Whether a trigger for this pattern hears of this event type. */
+/** Whether a trigger with this event pattern fires for this event type. */
 export function listens(pattern: string, type: string): boolean {
   return pattern === "*" || pattern === type || (pattern.endsWith(".*") && type.startsWith(pattern.slice(0, -1)));
 }

@@ -1,16 +1,16 @@
-// What the views have in common: actions with their curl, notices, questions, small words.
+// What the views share: buttons with their curl command, notices, questions, and formats of numbers.
 
 import { LitElement, type TemplateResult, html, nothing } from "lit";
 import { type Request, Problem, curl } from "./api";
 
-/** A view in the page's own tree, styled by the one style sheet. */
+/** A view without a shadow root, so that the page's style sheet applies to it. */
 export abstract class View extends LitElement {
   protected override createRenderRoot(): HTMLElement {
     return this;
   }
 }
 
-/** Says something in the corner, and to a screen reader. */
+/** Shows a notice in the corner, which screen readers announce. */
 export function notify(text: string, kind: "good" | "bad" = "good"): void {
   dispatchEvent(new CustomEvent("ph-notice", { detail: { text, kind } }));
 }
@@ -24,7 +24,7 @@ export async function copy(text: string, what: string): Promise<void> {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    // Pages that are not secure have no clipboard of their own.
+    // A page that was not loaded securely can't use the clipboard interface.
     const area = document.createElement("textarea");
     area.value = text;
     document.body.append(area);
@@ -44,7 +44,7 @@ export interface Action {
   title?: string;
 }
 
-/** A button, and beside it the same call for a terminal. */
+/** A button, and beside it one that copies the same call as a curl command. */
 export function action({ label, request, run, kind = "plain", disabled = false, title }: Action): TemplateResult {
   return html`<span class="action">
     <button type="button" class=${kind} ?disabled=${disabled} title=${title ?? nothing} @click=${run}>${label}</button
@@ -73,7 +73,7 @@ export interface Question {
   danger?: boolean;
 }
 
-/** Asks in a dialog of the page; Escape is no. */
+/** Asks a question in a dialog of the page. Escape means no. */
 export function ask({ title, text, yes, no = "Cancel", danger = false }: Question): Promise<boolean> {
   const dialog = document.createElement("dialog");
   dialog.setAttribute("aria-labelledby", "question");
@@ -111,13 +111,13 @@ export function span(ms: number): string {
   return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
 }
 
-/** An id made of a name: what an id may hold, in lower case. */
+/** An id that is made from a name: the characters that an id may have, in lower case. */
 export function slug(name: string): string {
   const plain = name.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase();
   return plain.replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 64);
 }
 
-/** Calls after a pause; a call before its end starts the pause anew. */
+/** Calls `run` after a pause. A call during the pause restarts it. */
 export function debounced(ms: number, run: () => void): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   return () => {

@@ -1,5 +1,5 @@
-// The editor: CodeMirror inside a shadow root, where its styles are adopted style sheets, so that no inline style is
-// needed. What a text means is the node's to say: it comes in as findings.
+// The editor: CodeMirror inside a shadow root. There its styles are adopted style sheets, so no inline style is needed.
+// The editor does not judge the text: the node does, and its findings are passed in.
 
 import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
@@ -16,7 +16,7 @@ import { highlighting, theme } from "./theme";
 
 export type Language = "json" | "xml" | "form" | "text";
 
-/** A finding with its place as offsets. */
+/** A finding, with its position as offsets. */
 export interface Finding {
   from: number;
   to: number;
@@ -34,7 +34,7 @@ export class CodeEditor extends HTMLElement {
   private kind: Language = "text";
   private name = "";
   private locked = false;
-  /** What completion offers; empty offers nothing. */
+  /** The tags that completion offers. */
   tags: Tag[] = [];
   /** Whether the text is a template, with expressions in it. */
   template = false;
@@ -87,7 +87,7 @@ export class CodeEditor extends HTMLElement {
     return this.view?.state.selection.main.head ?? this.text.length;
   }
 
-  /** Marks what was found. Places past the end are of an older text and are held to it. */
+  /** Marks the findings. A position past the end belongs to an older text and is moved to the end. */
   mark(findings: Finding[]): void {
     if (!this.view) return;
     const end = this.view.state.doc.length;
@@ -102,7 +102,7 @@ export class CodeEditor extends HTMLElement {
     this.view?.dispatch({ changes: { from, to, insert: text }, selection: { anchor: from + text.length } });
   }
 
-  /** Inserts at the cursor, in place of what is selected. */
+  /** Inserts a text at the cursor, or in place of the selection. */
   insert(text: string, back = 0): void {
     if (!this.view) return;
     const { from, to } = this.view.state.selection.main;
@@ -114,7 +114,7 @@ export class CodeEditor extends HTMLElement {
     this.view.focus();
   }
 
-  /** Moves the cursor there, and the eye. */
+  /** Moves the cursor to an offset and scrolls it into view. */
   show(offset: number): void {
     const anchor = Math.min(offset, this.view?.state.doc.length ?? 0);
     this.view?.dispatch({ selection: { anchor }, effects: EditorView.scrollIntoView(anchor, { y: "center" }) });
@@ -137,13 +137,13 @@ export class CodeEditor extends HTMLElement {
         history(),
         drawSelection(),
         highlightActiveLine(),
-        // In a template `{{` is no bracket of the format's.
+        // In a template, `{{` is not a bracket of the format.
         this.template ? [] : bracketMatching(),
         closeBrackets(),
         autocompletion({ override: [completions(() => (this.template ? this.tags : []))], icons: false }),
         lintGutter(),
         EditorView.lineWrapping,
-        // Tab is left to the browser, so that the keyboard leaves the editor as it came.
+        // The browser handles Tab, so that keyboard users can leave the editor.
         keymap.of([
           { key: "F8", run: nextDiagnostic },
           ...closeBracketsKeymap,
@@ -168,8 +168,8 @@ export class CodeEditor extends HTMLElement {
 }
 
 /**
- * Replaces what is selected by what is typed without the browser's own editing, which would keep the look of what it
- * replaces by an inline style, and the page's policy has none.
+ * Replaces the selection with the typed text. The browser's own editing would keep the look of the selection with an
+ * inline style, which the page's Content-Security-Policy forbids.
  */
 function replaceSelected(event: InputEvent, view: EditorView): boolean {
   const { main, ranges } = view.state.selection;

@@ -1,4 +1,4 @@
-// Completion after `{{` and `*|`: the dictionary's tags for the chosen event, and the words that open a block.
+// Completion after `{{` and `*|`: the dictionary's tags for the chosen event, and the keywords that open a block.
 
 import type { Completion, CompletionContext, CompletionResult, CompletionSource } from "@codemirror/autocomplete";
 import { type Tag, example } from "../dictionary";
@@ -39,13 +39,13 @@ function ofPaths(context: CompletionContext, from: number, known: Tag[], isFirst
     label: tag.path,
     detail: example(tag),
     info: tag.description,
-    // A path may be an argument; only one that stands alone closes its expression.
+    // A path may be an argument of a helper. Only a path that stands alone closes the expression.
     apply: isFirst ? tag.path + end : tag.path,
   }));
   return { from, options: isFirst ? [...paths, ...BLOCKS] : paths, validFor: /^[#\w.]*$/ };
 }
 
-/** What closes the expression, where it is not closed yet. */
+/** The text that closes the expression; empty if it is closed already. */
 function closing(context: CompletionContext, end: string): string {
   const after = context.state.sliceDoc(context.pos, context.pos + end.length);
   return after === end ? "" : end.startsWith(after) && after ? end.slice(after.length) : end;

@@ -1,5 +1,5 @@
-// Expressions (`{{…}}`) and tags (`*|…|*`) stand out in every format. No grammar of templates is needed for that: what
-// they mean, and what is wrong with them, comes from the node.
+// Highlights expressions (`{{…}}`) and tags (`*|…|*`) in every format. This needs no grammar of templates: the node
+// reports what is wrong with an expression.
 
 import { type Extension } from "@codemirror/state";
 import { Decoration, type DecorationSet, type EditorView, MatchDecorator, ViewPlugin, type ViewUpdate } from "@codemirror/view";
@@ -10,7 +10,7 @@ const value = Decoration.mark({ class: "cm-ph-value" });
 
 export function expressions(isTemplate: () => boolean): Extension {
   const matcher = new MatchDecorator({
-    // Not across lines: an expression that is not closed must not color the rest of the text.
+    // On one line only, so that an unclosed expression does not color the rest of the text.
     regexp: /\*\|[^|\n]*\|\*|\{\{[^\n]*?\}\}+/g,
     decoration: ([text]) => (text.startsWith("*|") ? tag : /^\{\{[~]?(#|\/|else\b|\^|!)/.test(text) ? block : value),
   });

@@ -1,10 +1,10 @@
-// Somebody else saved meanwhile: both texts, line by line, and nothing is lost.
+// Shown when somebody else saved the document meanwhile: both texts, line by line.
 
 import { type TemplateResult, html } from "lit";
 
 type Line = { kind: "same" | "mine" | "theirs"; text: string };
 
-/** Lines past it are compared as they stand, without looking for moves. */
+/** The most lines of each text that are aligned. Longer texts are compared line by line, in their order. */
 const LINES_MAX = 800;
 
 export function compared(mine: string, theirs: string): Line[] {

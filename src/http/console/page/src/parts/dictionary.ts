@@ -1,4 +1,4 @@
-// The dictionary beside the editor: search, description, example. A click, or Enter, inserts the tag at the cursor.
+// The dictionary beside the editor, with search. A click or Enter inserts the tag at the cursor.
 
 import { html, nothing } from "lit";
 import { type Tag, example } from "../dictionary";
@@ -14,7 +14,7 @@ export class DictionaryPanel extends View {
     this.dispatchEvent(new CustomEvent("insert-tag", { detail: tag, bubbles: true }));
   }
 
-  /** The arrows walk through the list, as in any list of choices. */
+  /** The arrow keys move through the list. */
   private walk(event: KeyboardEvent): void {
     const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
     if (!step) return;
@@ -58,8 +58,8 @@ export class DictionaryPanel extends View {
         })}
       </ul>
       ${shown.length === 0 && this.tags.length > 0
-        ? html`<p class="hint">No tag has these words. The dictionary closes nothing: any path, such as
-            <code>{{order.total}}</code>, can be written.</p>`
+        ? html`<p class="hint">No tag matches the search. A path that is not in the dictionary, such as
+            <code>{{order.total}}</code>, can be used too.</p>`
         : nothing}
     </div>`;
   }

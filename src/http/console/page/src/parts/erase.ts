@@ -1,4 +1,4 @@
-// Deleting what is being edited, after a question.
+// Deletes a document after a question.
 
 import { call } from "../api";
 import type { Edited } from "../document";
@@ -6,7 +6,7 @@ import { route } from "../route";
 import { session } from "../session";
 import { ask, explain, notify } from "../ui";
 
-/** Asks, deletes it on the node with its draft, and goes back to the list. `text` says what that means. */
+/** Asks, deletes the document and its draft, and goes back to the list. `text` explains the consequence. */
 export async function erase<T extends { id: string }>(edited: Edited<T>, text: string, gone: () => void): Promise<void> {
   const { kind } = edited;
   if (!(await ask({ title: `Delete this ${kind}?`, text, yes: "Delete", danger: true }))) return;

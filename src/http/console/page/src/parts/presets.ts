@@ -1,4 +1,4 @@
-// Where a new template starts: a working one for the receiver, never an empty box.
+// The start of a new template: a list of working templates for known receivers.
 
 import { type TemplateResult, html, nothing } from "lit";
 import { Problem, call } from "../api";
@@ -35,7 +35,7 @@ async function load(changed: () => void): Promise<void> {
   changed();
 }
 
-/** A preset may hold its template's members itself or in a member of its own. */
+/** The template's members are either those of the preset or in a member of it. */
 function read(body: unknown): Preset[] {
   const items = (body as { items?: unknown[] }).items ?? (body as { presets?: unknown[] }).presets ?? (Array.isArray(body) ? body : []);
   return (items as Record<string, unknown>[]).map((item) => {
@@ -54,7 +54,7 @@ function read(body: unknown): Preset[] {
   });
 }
 
-/** Everything that the sample's event carries, as JSON or as a form. */
+/** A template with all data of the sample's event, as JSON or as a form. */
 function everything(tags: Tag[], event: string): Preset[] {
   const few = tags.slice(0, 12);
   const key = (tag: Tag) => tag.path.replace(/\W+/g, "_");

@@ -1,4 +1,4 @@
-// The sample that a template or trigger is looked at with: an event type, and where its data comes from.
+// The sample for a template or trigger: an event type, and the source of its data.
 
 import { type TemplateResult, html, nothing } from "lit";
 import { type Data, type Dictionary, type Tag, detail, dictionary, typeFor } from "../dictionary";
@@ -14,7 +14,7 @@ export class Sample {
   data: Data | null = null;
   /** Why there is no data. */
   fault = "";
-  /** Somebody chose it before, in this browser. */
+  /** Whether it was chosen in this browser before. */
   isKept = false;
   private id = "";
 
@@ -23,7 +23,7 @@ export class Sample {
     private readonly changed: () => void,
   ) {}
 
-  /** Begins with what was chosen last, or with what the pattern means. */
+  /** Starts with the last choice, or with an event type that the pattern matches. */
   async open(id: string, pattern: string): Promise<void> {
     this.id = id;
     this.known = await dictionary();
@@ -33,7 +33,7 @@ export class Sample {
     await this.resolve();
   }
 
-  /** Keeps the choice under another name, once there is one. */
+  /** Saves the choice under the id that a new document has got. */
   rename(id: string): void {
     this.id = id;
     samples.keep(this.account, id, this.choice);

@@ -1,4 +1,4 @@
-// What the node can't do now, asked every few seconds while somebody looks.
+// What the node can't do at the moment. It is asked every few seconds while the page is visible.
 
 import { Problem, call } from "../api";
 
@@ -35,7 +35,7 @@ async function ask(): Promise<string[]> {
     if (!body.roles.includes("dispatch")) problems.push("This node does not send: activity and destinations are on the nodes that do.");
     return problems;
   } catch (error) {
-    // An unreachable node is told by the session.
+    // The session reports an unreachable node.
     if (!(error instanceof Problem) || error.status === 0) return [];
     return [REFUSALS[error.code] ?? error.detail];
   }

@@ -1,4 +1,4 @@
-// A template's name, id, format and content type, who uses it, and how it is saved.
+// The head of the template view: name, id, format, content type, the triggers that use it, and the save button.
 
 import { type TemplateResult, html, nothing } from "lit";
 import type { Edited } from "../document";
@@ -13,13 +13,13 @@ const FORMATS: [TemplateDoc["format"], string][] = [
   ["form", "Form"],
   ["text", "Text"],
 ];
-/** Triggers that are named; of more, the number is said. */
+/** The most triggers that are named; of the others, the number is shown. */
 const USERS_NAMED = 5;
 
 export interface Head {
   doc: TemplateDoc;
   edited: Edited<TemplateDoc>;
-  /** The triggers that send it; `null` until that is known. */
+  /** The triggers that use the template; `null` until they are known. */
   users: TriggerDoc[] | null;
   isSaving: boolean;
   isRefused: boolean;

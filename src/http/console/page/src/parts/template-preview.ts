@@ -1,4 +1,4 @@
-// What a template sends, and what is wrong with it.
+// The preview of a template, and its mistakes.
 
 import { type TemplateResult, html, nothing } from "lit";
 import type { Diagnostic, Request } from "../api";
@@ -6,7 +6,7 @@ import type { CodeEditor } from "../editor/code-editor";
 import { offsetOf, placed } from "../findings";
 import { bytes, curlButton, plural } from "../ui";
 
-/** What a preview shows of a body. */
+/** The most characters of a body that a preview shows. */
 const SHOWN_MAX = 100_000;
 
 export interface Preview {
@@ -14,7 +14,7 @@ export interface Preview {
   body: string;
 }
 
-/** The last good preview; a stale one is greyed, as the text is broken since. */
+/** The last preview. It is stale, and grey, if the text has had a mistake since. */
 export function preview(shown: Preview | null, isStale: boolean, question: Request): TemplateResult {
   return html`<div class="preview ${isStale ? "stale" : ""}">
     <div class="preview-head">
@@ -30,7 +30,7 @@ export function preview(shown: Preview | null, isStale: boolean, question: Reque
   </div>`;
 }
 
-/** Each finding with its place and its cure. */
+/** The findings, each with its position and its suggestion. */
 export function findings(fault: string, found: Diagnostic[], text: string, editor: () => CodeEditor | null): TemplateResult {
   if (fault) return html`<p class="fault" role="alert">${fault}</p>`;
   const count = (severity: string) => found.filter((own) => own.severity === severity).length;

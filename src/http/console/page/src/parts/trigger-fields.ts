@@ -1,4 +1,4 @@
-// The fields of a trigger.
+// The fields of the trigger form.
 
 import { type TemplateResult, html, nothing } from "lit";
 import type { CodeEditor } from "../editor/code-editor";
@@ -55,7 +55,7 @@ export function fields(view: TriggerView): TemplateResult {
     </div>
     ${headers(view)} ${secrets(view)}
     <label class="field">
-      <span>At most so many a second (optional)</span>
+      <span>Most deliveries a second (optional)</span>
       <input id="rate" type="number" min="1" .value=${form.rate} @input=${(e: Event) => view.change({ rate: text(e) })} />
       ${faults("/rate_per_s")}
     </label>
@@ -94,7 +94,7 @@ function secrets(view: TriggerView): TemplateResult {
   const rows = view.form.secrets;
   const set = (at: number, change: Partial<SecretRow>) => view.change({ secrets: rows.map((row, i) => (i === at ? { ...row, ...change } : row)) });
   return html`<fieldset class="wide">
-    <legend>Secrets that sign it</legend>
+    <legend>Signing secrets</legend>
     ${rows.map((row, at) =>
       row.id
         ? html`<div class="pair">

@@ -1,4 +1,4 @@
-// The request that a trigger makes, and how a test of it went.
+// The request that a trigger makes, and the result of a test.
 
 import { type TemplateResult, html, nothing } from "lit";
 import type { FieldError } from "../api";
@@ -9,7 +9,7 @@ export interface Verdict {
   ok: boolean;
   errors: FieldError[];
   warnings: { code: string; message?: string; detail?: string }[];
-  /** Left out where the filter has a mistake. */
+  /** Missing if the filter has a mistake. */
   fires?: boolean;
   preview?: { url: string; headers: Record<string, string | null>; content_type: string; body: string } | null;
 }
@@ -22,7 +22,7 @@ export interface TestResult {
   duration_ms: number | null;
 }
 
-/** A header's value may be a secret; one with expressions is shown, as it is written. */
+/** A header value may be a secret, so it is hidden unless it has expressions. */
 function shown(value: string | null): TemplateResult | string {
   return value !== null && /\{\{|\*\|/.test(value) ? value : html`<i>hidden</i>`;
 }

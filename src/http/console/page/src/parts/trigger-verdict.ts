@@ -1,4 +1,4 @@
-// Whether a sample fires a trigger, condition by condition, and what is wrong with the trigger.
+// Whether a sample fires a trigger, for each condition of its filter, and the mistakes of the trigger.
 
 import { type TemplateResult, html, nothing } from "lit";
 import type { FieldError, Request } from "../api";
@@ -7,7 +7,7 @@ import { type Condition, valueAt } from "../filter";
 import { curlButton } from "../ui";
 import type { Verdict } from "./trigger-request";
 
-/** What the node says of a saved trigger. */
+/** The node's explanation for a saved trigger. */
 export interface Explained {
   id: string;
   fires: boolean;
@@ -17,7 +17,7 @@ export interface Explained {
   value?: unknown;
 }
 
-/** One condition of the filter, judged alone. */
+/** One condition of the filter, checked alone. */
 export interface Held {
   condition: Condition;
   fires: boolean;
@@ -27,16 +27,16 @@ const REASONS: Record<string, string> = {
   disabled: "the trigger is disabled",
   event: "it listens to another event type",
   filter: "its filter does not hold",
-  filter_too_costly: "its filter costs more than an event may",
+  filter_too_costly: "its filter costs too much for this event",
   template_unusable: "its template can't be used",
 };
 
 export interface Judged {
   /** The sample passes the filter. */
   fires: boolean;
-  /** The trigger hears of the sample's event type. */
+  /** The trigger's event pattern matches the sample's event type. */
   listens: boolean;
-  /** What the node says of the trigger as it is saved; `null` where it is changed since. */
+  /** The node's explanation for the saved trigger; `null` if the form has changed since. */
   explained: Explained | null;
   held: Held[];
   data: Data;
@@ -65,7 +65,7 @@ export function verdict({ fires, listens, explained, held, data, question }: Jud
       : nothing}`;
 }
 
-/** Each mistake with its pointer, and each warning. */
+/** The mistakes with their pointers, and the warnings. */
 export function mistakes(errors: FieldError[], warnings: Verdict["warnings"]): TemplateResult | typeof nothing {
   if (!warnings.length && !errors.length) return nothing;
   const row = (kind: string, place: string, text: string | undefined, code: string) =>

@@ -1,13 +1,13 @@
-// Activity: firings as they end. Bounded, pausable, and honest about what it skipped.
+// Activity: firings as they finish. The list is bounded, can be paused, and counts what it skips.
 
 import { type TemplateResult, html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { Problem, curl, stream } from "../api";
 import { route } from "../route";
 import { session } from "../session";
-import { View, copy, explain, plural, span } from "../ui";
+import { View, copy, explain, span } from "../ui";
 
-/** What the page keeps; the oldest goes first. */
+/** The most rows that the page keeps; the oldest are removed. */
 const ROWS_MAX = 300;
 const RECONNECTED_AFTER_MS = 2_000;
 
@@ -29,7 +29,7 @@ type Row = { key: number; firing: Firing } | { key: number; skipped: number };
 
 const OUTCOMES: [string, string][] = [
   ["", "All outcomes"],
-  ["failed", "Everything but delivered"],
+  ["failed", "All except delivered"],
   ["delivered", "Delivered"],
   ["dropped", "Dropped without an attempt"],
   ["client_error,server_error,redirect", "Refused by the receiver"],
@@ -42,7 +42,7 @@ export class Activity extends View {
   private rows: Row[] = [];
   private next = 0;
   private paused = false;
-  /** What came while it was paused. */
+  /** The rows that arrived during a pause. */
   private waiting: Row[] = [];
   private waitingSkipped = 0;
   private state: "connecting" | "live" | "lost" | "forbidden" = "connecting";
@@ -63,7 +63,7 @@ export class Activity extends View {
 
   private get path(): string {
     const query = new URLSearchParams();
-    // The operator may look at all accounts; an account's key sees its own anyway.
+    // An operator sees all accounts, so a filter is needed; an account's key sees its own account only.
     if (session.whoami?.scope === "operator" && this.place["of"]) query.set("account", this.place["of"]);
     for (const name of ["trigger", "outcome"]) if (this.place[name]) query.set(name, this.place[name]!);
     return `/v1/activity${query.size ? `?${query}` : ""}`;
@@ -129,7 +129,7 @@ export class Activity extends View {
     this.tick++;
   }
 
-  /** A filter is part of the address, so that it can be sent to a colleague. */
+  /** The filters are part of the URL, so that it can be shared. */
   private filter(change: Record<string, string>): void {
     this.place = { ...this.place, ...change };
     route.note({ ...route.place, ...this.place });
@@ -208,7 +208,7 @@ export class Activity extends View {
 
   private renderRow(row: Row, isOperator: boolean): TemplateResult {
     if ("skipped" in row) {
-      return html`<tr class="skipped" role="row"><td role="cell" colspan=${isOperator ? 7 : 6}>${row.skipped.toLocaleString("en")} skipped: ${plural(row.skipped, "firing")} more than this page shows in time</td></tr>`;
+      return html`<tr class="skipped" role="row"><td role="cell" colspan=${isOperator ? 7 : 6}>${row.skipped.toLocaleString("en")} ${row.skipped === 1 ? "firing was" : "firings were"} skipped: there were more than the page can show</td></tr>`;
     }
     const { firing } = row;
     const good = firing.outcome === "delivered";

@@ -1,4 +1,4 @@
-// Destinations of this node, the most troubled first.
+// The live destinations of this node, those with the most trouble first.
 
 import { type TemplateResult, html, nothing } from "lit";
 import { type Request, call } from "../api";

@@ -1,4 +1,4 @@
-// Keys: create, show once, revoke.
+// Keys: create one, show it once, revoke it.
 
 import { type TemplateResult, html, nothing } from "lit";
 import { type Request, call, list } from "../api";
@@ -14,7 +14,7 @@ interface Key {
 }
 
 const SCOPES: [string, string][] = [
-  ["account", "Account: works on one account"],
+  ["account", "Account: manages one account"],
   ["producer", "Producer: posts events"],
   ["operator", "Operator: everything"],
 ];

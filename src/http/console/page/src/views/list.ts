@@ -1,4 +1,4 @@
-// Lists of an account's templates and triggers.
+// The lists of an account's templates and triggers.
 
 import { html, nothing } from "lit";
 import { at, list } from "../api";
@@ -81,7 +81,7 @@ abstract class Listing<T extends { id: string; name?: string }> extends View {
       ${!this.items && !this.fault ? html`<p class="hint" aria-live="polite">Loading …</p>` : nothing}
       ${items?.length ? html`<ul class="cards">${items.map((item) => html`<li>${this.row(item)}</li>`)}</ul>` : nothing}
       ${this.items?.length === 0 ? this.empty() : nothing}
-      ${this.items?.length && items?.length === 0 ? html`<p class="hint">None has these words.</p>` : nothing}
+      ${this.items?.length && items?.length === 0 ? html`<p class="hint">No ${this.kind} matches the search.</p>` : nothing}
       ${this.more ? html`<p class="hint">There are more than ${plural(this.items?.length ?? 0, this.kind)}; search by id with the interface.</p>` : nothing}`;
   }
 }

@@ -1,11 +1,11 @@
-// Signing in: with a key, or with nothing where the node asks for none.
+// Signing in: with a key, or without one if the node has no operator key.
 
 import { html, nothing } from "lit";
 import { Problem, call } from "../api";
 import { type Whoami, session } from "../session";
 import { View, explain } from "../ui";
 
-/** Who a key belongs to; `null` asks without one. */
+/** What a key is for; `null` asks without a key. */
 export async function whoIs(key: string | null): Promise<Whoami> {
   const before = session.key;
   session.key = key;
@@ -31,7 +31,7 @@ export class SignIn extends View {
     try {
       const whoami = await whoIs(key);
       if (whoami.scope === "producer") {
-        this.fault = "This key posts events and opens nothing here. Use an account's key or the operator's.";
+        this.fault = "This key can only post events. Use an account's key or the operator's.";
       } else {
         session.signIn(key, whoami);
       }

@@ -1,4 +1,4 @@
-// Writing a template: the dictionary, the editor and the preview side by side.
+// The view of one template: dictionary, editor and preview side by side.
 
 import { type TemplateResult, html, nothing } from "lit";
 import { type Diagnostic, Problem, type Request, at, call, list } from "../api";
@@ -19,7 +19,7 @@ import { session } from "../session";
 import { View, ask, debounced, explain, notify, slug } from "../ui";
 import type { TemplateDoc, TriggerDoc } from "./list";
 
-/** After the last key. What is typed meanwhile makes an older check void. */
+/** The pause after the last key press. A key press during a check discards its result. */
 const CHECKED_AFTER_MS = 30;
 const DRAFT_KEPT_AFTER_MS = 400;
 
@@ -41,7 +41,7 @@ export class TemplateView extends View {
   private idTouched = false;
   private verdict: Verdict | null = null;
   private checkFault = "";
-  /** The text that the verdict is about. */
+  /** The text that the verdict belongs to. */
   private judged = "";
   private shown: { content_type: string; body: string } | null = null;
   private users: TriggerDoc[] | null = null;
@@ -78,7 +78,7 @@ export class TemplateView extends View {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    // Also where the session ends under somebody's hands.
+    // Also when the session ends while somebody edits.
     this.keep();
     removeEventListener("beforeunload", this.leaving);
     this.checking?.abort();
@@ -142,7 +142,7 @@ export class TemplateView extends View {
     try {
       const { items } = await list<TriggerDoc>(`${at(session.account, "triggers")}?template=${encodeURIComponent(this.place.id)}`);
       this.users = items.filter((trigger) => trigger.template === this.place.id);
-      // Looked at for the first time, it is shown with the event that it is sent for.
+      // The first time, use a sample of the event that the template is sent for.
       const first = this.users[0];
       if (first && !this.sample.isKept) await this.sample.choose({ event: typeFor(first.event, this.sample.known) });
     } catch {
@@ -158,7 +158,7 @@ export class TemplateView extends View {
     return { method: "POST", path: at(session.account, "templates", "check"), body: asked };
   }
 
-  /** Checks what is written now. Where something newer is checked meanwhile, that is waited for. */
+  /** Checks the current text. If a check of a newer text starts meanwhile, waits for that one. */
   private judge(): Promise<void> {
     this.checking?.abort();
     this.checking = new AbortController();
@@ -254,7 +254,7 @@ export class TemplateView extends View {
     if (field) this.querySelector<HTMLElement>(field)?.focus();
   }
 
-  /** A new one has its name now. */
+  /** A new template has its id now. */
   private created(): void {
     const id = this.doc.id;
     this.place = { id };
@@ -265,7 +265,7 @@ export class TemplateView extends View {
   }
 
   private erase(): Promise<void> {
-    return erase(this.edited, "It is gone for good.", () => (this.stage = "gone"));
+    return erase(this.edited, "It can't be restored.", () => (this.stage = "gone"));
   }
 
   private discard(): void {
@@ -366,7 +366,7 @@ export class TemplateView extends View {
     return head({ doc, edited, users, isSaving: saving, isRefused, change, save: () => void this.save(), erase: () => void this.erase() });
   }
 
-  /** Ctrl+S, as everywhere. */
+  /** Saves on Ctrl+S. */
   shortcut(event: KeyboardEvent): void {
     if (event.key !== "s" || !(event.ctrlKey || event.metaKey)) return;
     event.preventDefault();

@@ -1,5 +1,5 @@
-// Setting up and testing a trigger on one page: event, filter with its verdict, the request it makes, and a test through
-// the real path.
+// The view of one trigger: its event, its filter with a verdict, the request that it makes, and a test that sends a
+// sample through the pipeline.
 
 import { type TemplateResult, html, nothing } from "lit";
 import { type FieldError, Problem, type Request, at, call, list } from "../api";
@@ -20,7 +20,7 @@ import { View, action, ask, debounced, explain, notify, slug } from "../ui";
 import type { TemplateDoc, TriggerDoc } from "./list";
 
 const CHECKED_AFTER_MS = 120;
-/** Conditions that are judged one by one. */
+/** The most conditions that are checked one by one. */
 const CONDITIONS_MAX = 16;
 
 export class TriggerView extends View {
@@ -35,7 +35,7 @@ export class TriggerView extends View {
   private fault = "";
   private whereFault = "";
   private idTouched = false;
-  /** Somebody wanted to save it as it is. */
+  /** Whether somebody has tried to save it. */
   private tried = false;
   private restored = false;
   private verdict: Verdict | null = null;
@@ -72,7 +72,7 @@ export class TriggerView extends View {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    // Also where the session ends under somebody's hands.
+    // Also when the session ends while somebody edits.
     this.keep();
     removeEventListener("beforeunload", this.leaving);
     this.checking?.abort();
@@ -120,7 +120,7 @@ export class TriggerView extends View {
     if (this.stage === "edit" && !this.whereFault) this.edited.keep(this.document);
   }
 
-  /** The document that the form makes. */
+  /** The document of the form. */
   private get document(): TriggerDoc {
     const { where, fault } = readWhere(this.form.where);
     this.whereFault = fault;
@@ -156,14 +156,14 @@ export class TriggerView extends View {
       if (own.signal.aborted) return;
       this.verdict = null;
       const unknown = error instanceof Problem && error.isUnknownCall;
-      this.checkFault = unknown ? "This node is of a version that can't check triggers; save and send a test instead." : explain(error);
+      this.checkFault = unknown ? "The version of this node can't check triggers. Save the trigger and send a test instead." : explain(error);
     }
     const errors = this.whereFault ? [{ pointer: "/where", code: "malformed", detail: this.whereFault }] : (this.verdict?.errors ?? []);
     this.querySelector<CodeEditor>("ph-editor.where")?.mark(inPart(this.form.where, "/where", errors));
     this.tick++;
   }
 
-  /** Each condition alone, since the node names the first that fails only. */
+  /** Checks each condition alone, since the node names only the first one that fails. */
   private async judgeEach(document: TriggerDoc, signal: AbortSignal): Promise<void> {
     const all = this.verdict?.errors.length ? [] : conditions(document.where).slice(0, CONDITIONS_MAX);
     const held: Held[] = [];
@@ -174,7 +174,7 @@ export class TriggerView extends View {
     this.held = held;
   }
 
-  /** What the saved trigger does with the sample, in the node's words. */
+  /** The node's explanation of what the saved trigger does with the sample. */
   private async ask(signal: AbortSignal): Promise<Explained | null> {
     if (!this.edited.saved || !this.sample.data) return null;
     try {
@@ -204,7 +204,7 @@ export class TriggerView extends View {
           this.sample.rename(`trigger:${document.id}`);
           route.note({ account: session.account, page: "trigger", id: document.id });
         }
-        // What is never shown again is not kept here either.
+        // The node never shows these values again, so the page drops them too.
         await this.edited.read();
         this.form = formOf(this.edited.saved!);
         this.restored = false;
@@ -238,7 +238,7 @@ export class TriggerView extends View {
   }
 
   private erase(): Promise<void> {
-    return erase(this.edited, "It fires no more, at once, and is gone for good.", () => (this.stage = "gone"));
+    return erase(this.edited, "It stops firing at once and can't be restored.", () => (this.stage = "gone"));
   }
 
   async rotate(): Promise<void> {
@@ -252,7 +252,7 @@ export class TriggerView extends View {
       this.tick++;
     } catch (error) {
       const unknown = error instanceof Problem && error.isUnknownCall;
-      notify(unknown ? "This node is of a version that can't rotate secrets." : explain(error), "bad");
+      notify(unknown ? "The version of this node can't rotate secrets." : explain(error), "bad");
     }
   }
 
@@ -264,7 +264,7 @@ export class TriggerView extends View {
     return !this.edited.saved;
   }
 
-  /** What is wrong, but for fields of a new trigger that are not written yet. */
+  /** The mistakes, without those of fields of a new trigger that are still empty. */
   private get errors(): FieldError[] {
     const isEmpty = (pointer: string) => ["event", "template", "url"].some((name) => pointer === `/${name}` && !this.form[name as keyof Form]);
     return (this.verdict?.errors ?? []).filter((error) => !this.isNew || this.tried || !isEmpty(error.pointer));

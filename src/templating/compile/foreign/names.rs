@@ -1,0 +1,48 @@
+//! Names under which other languages and libraries know a helper.
+
+/// The helper that a name of another language or library means.
+pub(crate) fn helper(name: &str) -> Option<&'static str> {
+    let plain = name.to_ascii_lowercase().replace(['_', '-'], "");
+    Some(match plain.as_str() {
+        "upcase" | "uppercase" | "toupper" | "touppercase" | "ucase" => "upper",
+        "downcase" | "lowercase" | "tolower" | "tolowercase" | "lcase" => "lower",
+        "strip" | "trimspace" => "trim",
+        "size" | "len" | "count" => "length",
+        "escape" | "e" | "escapehtml" | "htmlescape" | "encodehtml" => "html",
+        "urlencode" | "urlescape" | "urlquery" | "encodeuri" | "encodeuricomponent" => "url_encode",
+        "uniq" | "distinct" => "unique",
+        "plus" => "add",
+        "minus" | "sub" => "subtract",
+        "times" | "mul" => "multiply",
+        "dividedby" | "div" => "divide",
+        "mod" | "remainder" => "modulo",
+        "map" => "pluck",
+        "titlecase" | "titleize" => "title",
+        "capitalizefirst" | "capitalise" | "ucfirst" => "capitalize",
+        "base64encode" | "b64encode" | "b64enc" | "tobase64" => "base64",
+        "strftime" | "formatdate" | "dateformat" | "moment" | "formattime" | "formatdatetime" => "date",
+        "dateadd" | "adddate" | "adddays" => "date_add",
+        "datediff" => "date_diff",
+        "timestamp" | "tounix" | "unixtime" => "unix",
+        "tojson" | "jsonify" | "dump" | "stringify" | "jsonstringify" | "jsonencode" => "json",
+        "coalesce" | "ifempty" | "fallback" => "default",
+        "formatnumber" | "numberformat" | "tofixed" | "numberwithdelimiter" => "number",
+        "currency" | "formatcurrency" | "formatmoney" => "money",
+        "tonumber" | "parseint" | "parsefloat" | "parsenumber" | "int" | "float" => "to_number",
+        "tostring" | "str" => "to_string",
+        "tobool" | "toboolean" | "bool" => "to_boolean",
+        "substr" | "mid" => "substring",
+        "replaceall" => "replace",
+        "padstart" | "padleft" | "lpad" | "rjust" => "pad_start",
+        "padend" | "padright" | "rpad" | "ljust" => "pad_end",
+        "startswith" | "beginswith" => "starts_with",
+        "endswith" => "ends_with",
+        "includes" | "inarray" | "has" => "contains",
+        "implode" => "join",
+        "explode" => "split",
+        "filter" | "selectattr" => "where",
+        "isequal" | "equals" | "equal" => "eq",
+        "notequal" | "neq" => "ne",
+        _ => return None,
+    })
+}

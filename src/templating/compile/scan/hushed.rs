@@ -1,0 +1,69 @@
+//! Stands in for an expression with a mistake, so that the parser can read the rest of the template and the author is
+//! told of all mistakes at once. A template with such an expression is never used.
+
+use super::blocks::name_of;
+use super::is_space_or_tilde;
+
+/// The name in a hushed expression. A private character, which the scan refuses in a customer's expressions.
+pub(crate) const HUSHED: char = '\u{e002}';
+
+/// The expression with a name that stands for nothing, and as many characters and line breaks as before, so that all
+/// behind it keeps its place. A block keeps its name. `None` where that leaves no room.
+pub(crate) fn hushed(expression: &str) -> Option<String> {
+    let inside = expression.strip_prefix("{{")?.strip_suffix("}}")?;
+    let kept = kept(inside)?;
+    let mut text = format!("{{{{{}", &inside[..kept]);
+    let mut spaced = kept == 0;
+    let mut named = inside[..kept].contains('/');
+    for c in inside[kept..].chars() {
+        text.push(match c {
+            '\n' | '\r' => c,
+            _ if spaced && !named => {
+                named = true;
+                HUSHED
+            }
+            _ => {
+                spaced = true;
+                ' '
+            }
+        });
+    }
+    text.push_str("}}");
+    named.then_some(text)
+}
+
+/// How long the begin is that says what block this is.
+fn kept(inside: &str) -> Option<usize> {
+    let begin = inside.trim_start_matches(is_space_or_tilde);
+    let rest = match begin.strip_prefix(['#', '/', '^']).or_else(|| begin.strip_prefix("else")) {
+        Some(rest) => rest.trim_start_matches([' ', '\t', '\r', '\n']),
+        None => return Some(0),
+    };
+    let name = name_of(rest);
+    (!name.is_empty()).then(|| inside.len() - rest.len() + name.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_keeps_its_place() {
+        for (expression, expected) in [
+            ("{{x | y}}", Some("{{\u{e002}    }}")),
+            ("{{{x | y}}}", Some("{{\u{e002}      }}")),
+            ("{{\n.Field}}", Some("{{\n\u{e002}     }}")),
+            ("{{#if x | y}}", Some("{{#if \u{e002}    }}")),
+            ("{{# each\nx.y()}}", Some("{{# each\n \u{e002}   }}")),
+            ("{{else if ä | y}}", Some("{{else if \u{e002}    }}")),
+            ("{{/if | x}}", Some("{{/if    }}")),
+            ("{{> a}}", Some("{{\u{e002}  }}")),
+            ("{{else | x}}", None),
+            ("{{#if|}}", None),
+            ("{{#*inline x}}", None),
+            ("{{x", None),
+        ] {
+            assert_eq!(hushed(expression).as_deref(), expected, "{expression}");
+        }
+    }
+}
