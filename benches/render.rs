@@ -231,11 +231,31 @@ fn render(criterion: &mut Criterion) {
     }
 }
 
+/// The longest body with the most expressions, on one line or on many, in a block or not.
+fn longest(line_break: &str, block: bool) -> String {
+    let member =
+        |n: usize| format!("{line_break}  \"member number {n:03}\": \"a text of some length {{{{guest.name}}}}\"");
+    let members = (0..995).map(member).collect::<Vec<_>>().join(",");
+    if block {
+        format!("{{{{#with guest}}}}{{{members} }}{{{{else}}}}null{{{{/with}}}}")
+    } else {
+        format!("{{{members} }}")
+    }
+}
+
 fn compiling(criterion: &mut Criterion) {
     let (_, _, format, body) = BODIES[1];
-    criterion.bench_function("compile json nested", |bencher| {
-        bencher.iter(|| compile(format, black_box(body), &Nothing, None, &TemplateLimits::default()));
-    });
+    let bodies = [
+        ("json nested", body.to_owned()),
+        ("64 kB, many lines", longest("\n", false)),
+        ("64 kB, one line", longest("", false)),
+        ("64 kB, in a block", longest("\n", true)),
+    ];
+    for (name, body) in bodies {
+        criterion.bench_function(&format!("compile {name}"), |bencher| {
+            bencher.iter(|| compile(format, black_box(&body), &Nothing, None, &TemplateLimits::default()));
+        });
+    }
 }
 
 criterion_group! {

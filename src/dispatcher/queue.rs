@@ -33,6 +33,10 @@ use crate::model::id::AccountId;
 use crate::model::outcome::{Dropped, Outcome};
 use crate::telemetry::metrics::Metrics;
 
+/// A destination is not behind if its queue would be empty after this many checks of [`Queue::watch`]: then a delivery
+/// waits because the node is busy, and to park it would make the node busier.
+const CHECKS_WORKED_OFF_IN: u64 = 4;
+
 /// One destination's deliveries.
 pub(super) struct Queue {
     destination: Destination,
@@ -206,17 +210,20 @@ impl Queue {
     }
 
     /// Runs while deliveries are queued and checks whether the destination is stalled: no attempt ends any more, or one
-    /// delivery has waited too long. A stalled destination releases the events' permits: until its queue is empty, or
+    /// delivery has waited too long and those that wait would take longer still at the present rate. A stalled destination releases the events' permits: until its queue is empty, or
     /// moves quickly again, it delays no producer.
     async fn watch(self: Rc<Self>) {
-        let (mut ended, mut unchanged) = (self.ended.get(), 0);
+        let (mut ended, mut unchanged, mut behind) = (self.ended.get(), 0, 0);
         loop {
             tokio::time::sleep(self.bounds.stalled_after / 2).await;
-            let Some(since) = self.waiting.borrow().oldest() else { break };
-            // Checked twice: after a pause of this thread, the first check runs before ended attempts are noticed.
-            unchanged = if self.ended.get() == ended { unchanged + 1 } else { 0 };
-            ended = self.ended.get();
-            if unchanged >= 2 || since.elapsed() >= self.patience() {
+            let (oldest, waiting) = (self.waiting.borrow().oldest(), self.waiting.borrow().len() as u64);
+            let Some(since) = oldest else { break };
+            let worked_off = self.ended.get() - std::mem::replace(&mut ended, self.ended.get());
+            // Counted twice: after a pause of this thread, the first check runs before ended attempts are noticed.
+            unchanged = if worked_off == 0 { unchanged + 1 } else { 0 };
+            let is_behind = since.elapsed() >= self.patience() && worked_off * CHECKS_WORKED_OFF_IN < waiting;
+            behind = if is_behind { behind + 1 } else { 0 };
+            if unchanged >= 2 || behind >= 2 {
                 self.become_stalled();
                 break;
             }

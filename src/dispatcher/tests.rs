@@ -26,7 +26,7 @@ use bounds::Bounds;
 use connections::Connections;
 
 /// The default settings, with loopback allowed and this change.
-fn config(change: impl FnOnce(&mut Dispatch)) -> Dispatch {
+pub(super) fn config(change: impl FnOnce(&mut Dispatch)) -> Dispatch {
     let mut config = Config::from_layers(None, []).expect("the defaults").dispatch;
     config.threads = 1;
     config.egress.allow_networks = vec!["127.0.0.0/8".parse().expect("a network")];

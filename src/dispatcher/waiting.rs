@@ -102,7 +102,7 @@ impl Waiting {
     /// Whether one more may be queued; the error is the exceeded bound. `is_kept`: it is also in a stream, where it can
     /// wait.
     pub(super) fn has_room(&self, queued: &InFlight, bounds: &Bounds, is_kept: bool) -> Result<(), Dropped> {
-        if !self.has_place(queued, if is_kept { bounds.kept_max } else { bounds.waiting_max }) {
+        if !self.has_place(queued, if is_kept { bounds.kept_places } else { bounds.waiting_max }) {
             return Err(Dropped::QueueFull);
         }
         let fits = self.bytes + queued.delivery.body.len() <= bounds.waiting_bytes_max && self.has_bytes(queued);
@@ -124,7 +124,7 @@ impl Waiting {
         if !is_half_free {
             return None;
         }
-        let (mut attempts, mut waiting, places) = (self.attempts, self.len(), if queues { bounds.kept_max } else { 0 });
+        let (mut attempts, mut waiting, most) = (self.attempts, self.len(), if queues { bounds.kept_max } else { 0 });
         let of = |account: Option<&AccountId>| account.and_then(|account| self.held.get(account));
         let own = |account: &Option<AccountId>| of(account.as_ref()).map_or((0, 0), |own| (own.attempts, own.waiting));
         let mut room: Vec<_> = accounts.into_iter().map(|account| (own(&account), (account, 0))).collect();
@@ -137,7 +137,7 @@ impl Waiting {
                     break;
                 } else if within(self.connections, attempts, *own_attempts, ACCOUNT_WEIGHT) {
                     (attempts, *own_attempts) = (attempts + 1, *own_attempts + 1);
-                } else if within(places, waiting, *own_waiting, ACCOUNT_WEIGHT) {
+                } else if waiting < most && within(bounds.kept_places, waiting, *own_waiting, ACCOUNT_WEIGHT) {
                     (waiting, *own_waiting) = (waiting + 1, *own_waiting + 1);
                 } else {
                     continue;

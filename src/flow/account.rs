@@ -5,11 +5,9 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
-use tokio::sync::Notify;
 
 use super::fairness::{Pool, Share, Taken};
+use super::freed::Freed;
 use super::rate::AccountRates;
 use crate::model::id::AccountId;
 
@@ -21,8 +19,6 @@ pub const QUEUED_WEIGHT: usize = ACCOUNT_WEIGHT / 2;
 /// Bytes that a delivery costs in addition to its body: its entry in queues, its task, its part of the connection's
 /// buffers.
 pub const DELIVERY_BYTES: usize = 512;
-/// A waiting account tries again after this time, so that it gets several units at once.
-const TRIED_EVERY: Duration = Duration::from_millis(1);
 /// At this number of known accounts, those that hold nothing are forgotten.
 const ACCOUNTS_SWEPT_AT: usize = 1_024;
 
@@ -54,13 +50,6 @@ pub struct Accounts {
 struct Known {
     accounts: HashMap<AccountId, Arc<Account>>,
     swept_at: usize,
-}
-
-/// Wakes the tasks that wait for a share to become free.
-#[derive(Debug, Default)]
-struct Freed {
-    waiting: AtomicUsize,
-    notify: Notify,
 }
 
 /// One account's shares.
@@ -125,43 +114,8 @@ impl Accounts {
     }
 
     /// Calls `is_done` until it is true. Between the calls it waits for a share to become free.
-    pub(super) async fn freed(&self, mut is_done: impl FnMut() -> bool) {
-        let _waiting = Waiting::new(&self.freed);
-        loop {
-            let freed = self.freed.notify.notified();
-            tokio::pin!(freed);
-            // Registered before the call, so that no release in between is missed.
-            freed.as_mut().enable();
-            if is_done() {
-                return;
-            }
-            freed.await;
-            // Shares become free one by one. The waiting task continues with all that became free in this time.
-            tokio::time::sleep(TRIED_EVERY).await;
-        }
-    }
-}
-
-impl Freed {
-    fn wake(&self) {
-        if self.waiting.load(Ordering::SeqCst) > 0 {
-            self.notify.notify_waiters();
-        }
-    }
-}
-
-struct Waiting<'a>(&'a Freed);
-
-impl<'a> Waiting<'a> {
-    fn new(freed: &'a Freed) -> Self {
-        freed.waiting.fetch_add(1, Ordering::SeqCst);
-        Self(freed)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+    pub(super) async fn freed(&self, is_done: impl FnMut() -> bool) {
+        self.freed.until(is_done).await;
     }
 }
 
@@ -195,6 +149,11 @@ impl Account {
     /// Sets how many deliveries of the account are in the streams. They count for its share.
     pub fn set_in_streams(&self, deliveries: usize) {
         self.deliveries.set_elsewhere(deliveries);
+    }
+
+    /// How many deliveries of the account are in the streams.
+    pub fn in_streams(&self) -> usize {
+        self.deliveries.elsewhere()
     }
 
     /// Whether the account has no work except what is being measured.
@@ -388,7 +347,7 @@ mod tests {
             let accounts = Arc::clone(&accounts);
             async move { accounts.freed(|| account.measure().add(2)).await }
         });
-        while accounts.freed.waiting.load(Ordering::SeqCst) == 0 {
+        while !accounts.freed.is_awaited() {
             tokio::task::yield_now().await;
         }
         drop(held);

@@ -57,8 +57,8 @@ pub enum Request {
 pub struct ClaimRequest {
     /// The entry that it is for.
     pub entry: EntryId,
-    /// Whose it is, if the entry says so: it counts for that account until it is removed.
-    pub account: Option<Arc<str>>,
+    /// The account that the entry counts for until it is removed.
+    pub account: Option<AccountId>,
     /// What the holder wants.
     pub action: ClaimAction,
     /// Counts the delivery until the request is done.
@@ -135,7 +135,7 @@ impl StreamClaims {
 #[derive(Debug)]
 pub struct Claim {
     entry: EntryId,
-    account: Option<Arc<str>>,
+    account: Option<AccountId>,
     claims: StreamClaims,
     /// Counts the delivery; `None` once the claim was redeemed or given up.
     outstanding: Option<Outstanding>,
@@ -144,7 +144,7 @@ pub struct Claim {
 
 impl Claim {
     /// A claim on an entry, redeemed through `claims`.
-    pub fn new(entry: EntryId, account: Option<Arc<str>>, claims: StreamClaims, outstanding: Outstanding) -> Self {
+    pub fn new(entry: EntryId, account: Option<AccountId>, claims: StreamClaims, outstanding: Outstanding) -> Self {
         Self { entry, account, claims, outstanding: Some(outstanding), is_late: false }
     }
 

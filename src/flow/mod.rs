@@ -7,6 +7,7 @@ pub mod descriptors;
 pub mod destination_state;
 pub mod drill;
 pub mod fairness;
+mod freed;
 pub mod gate;
 pub mod in_flight;
 pub mod keep;

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::members::{Members, Mistake};
+use super::members::Members;
+use super::rejection::Rejection;
 use crate::flow::refusal::{Refusal, Rejections};
 use crate::json::{Document, Malformed, Parsed};
 use crate::model::event::Event;
@@ -37,13 +38,13 @@ impl<'a> BatchReader<'a> {
         }
     }
 
-    /// Adds one event, or records the mistake at its position.
-    pub(super) fn add<T>(&mut self, read: impl FnOnce(&mut Self, T) -> Result<Event, Mistake>, item: T) {
+    /// Adds one event, or records its rejection at its position.
+    pub(super) fn add<T>(&mut self, read: impl FnOnce(&mut Self, T) -> Result<Event, Rejection>, item: T) {
         match read(self, item).and_then(|event| self.check_account(event)) {
             Ok(event) => self.batch.events.push(event),
-            Err((code, detail)) => {
+            Err(rejection) => {
                 let index = self.batch.events.len() + self.batch.rejected.len();
-                self.batch.rejected.push(index, code, detail);
+                self.batch.rejected.push(index, rejection.code(), rejection.to_string());
             }
         }
     }
@@ -51,18 +52,17 @@ impl<'a> BatchReader<'a> {
     /// Adds an event whose document may not be JSON.
     pub(super) fn add_read(
         &mut self,
-        read: impl FnOnce(&mut Self, Document) -> Result<Event, Mistake>,
+        read: impl FnOnce(&mut Self, Document) -> Result<Event, Rejection>,
         item: Result<Document, Malformed>,
     ) {
-        self.add(|own, item| read(own, Result::map_err(item, mistake)?), item);
+        self.add(|own, item| read(own, item?), item);
     }
 
     /// Returns the event if the sender may post for its account.
-    fn check_account(&self, event: Event) -> Result<Event, Mistake> {
+    fn check_account(&self, event: Event) -> Result<Event, Rejection> {
         match self.only_account {
             Some(own) if *own != event.account => {
-                let detail = format!("this key may post events of the account {own} only, not of {}", event.account);
-                Err(("account_not_allowed", detail))
+                Err(Rejection::OtherAccount { own: own.clone(), other: event.account })
             }
             _ => Ok(event),
         }
@@ -77,11 +77,6 @@ pub(super) fn parse_each(text: &Bytes) -> Result<Parsed, Refusal> {
 /// The refusal of the whole request for this mistake.
 pub(super) fn refusal(malformed: Malformed) -> Refusal {
     Refusal::Malformed(malformed.to_string())
-}
-
-/// The mistake of one event that is not JSON.
-pub(super) fn mistake(malformed: Malformed) -> Mistake {
-    ("malformed_json", malformed.to_string())
 }
 
 #[cfg(test)]

@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use jiff::{Timestamp, Unit};
 
+use super::rejection::Rejection;
 use crate::json::Json;
 use crate::model::event::{EVENT_ID_BYTES_MAX, EventType};
 use crate::model::id::AccountId;
-
-/// What is wrong with one event: a stable code and a sentence.
-pub(super) type Mistake = (&'static str, String);
 
 /// The values of the request's previous event: the next one usually has the same.
 #[derive(Debug, Default)]
@@ -22,16 +20,16 @@ pub(super) struct Members {
 }
 
 impl Members {
-    pub(super) fn event_type(&mut self, value: Option<Json<'_>>) -> Result<EventType, Mistake> {
-        let text = text("type", value)?.ok_or_else(|| missing("type"))?;
+    pub(super) fn event_type(&mut self, value: Option<Json<'_>>) -> Result<EventType, Rejection> {
+        let text = text("type", value)?.ok_or(Rejection::Missing("type"))?;
         if let Some(same) = self.event_type.as_ref().filter(|last| last.as_str() == text) {
             return Ok(same.clone());
         }
-        let read = EventType::new(text).map_err(|error| ("bad_event_type", error.to_string()))?;
+        let read = EventType::new(text)?;
         Ok(self.event_type.insert(read).clone())
     }
 
-    pub(super) fn account(&mut self, value: Option<Json<'_>>) -> Result<AccountId, Mistake> {
+    pub(super) fn account(&mut self, value: Option<Json<'_>>) -> Result<AccountId, Rejection> {
         let named = text("account", value)?;
         let same = self.account.as_ref().filter(|last| match named {
             Some(name) => last.as_str() == name,
@@ -42,13 +40,13 @@ impl Members {
         }
         let read = match named {
             None => AccountId::default_account(),
-            Some(name) => AccountId::new(name).map_err(|error| ("bad_account", format!("`account`: {error}")))?,
+            Some(name) => AccountId::new(name).map_err(Rejection::Account)?,
         };
         Ok(self.account.insert(read).clone())
     }
 
     /// The producer's own text if it is a valid time, otherwise the current time, to the millisecond.
-    pub(super) fn time(&mut self, value: Option<Json<'_>>) -> Result<Arc<str>, Mistake> {
+    pub(super) fn time(&mut self, value: Option<Json<'_>>) -> Result<Arc<str>, Rejection> {
         let Some(text) = text("time", value)? else {
             let now = self.now.get_or_insert_with(|| {
                 let now = Timestamp::now();
@@ -58,7 +56,7 @@ impl Members {
         };
         match text.parse::<Timestamp>() {
             Ok(_) if is_rfc_3339(text) => Ok(text.into()),
-            _ => Err(("bad_time", "`time` must be an RFC 3339 time, such as 2026-07-01T15:00:00Z".into())),
+            _ => Err(Rejection::Time),
         }
     }
 
@@ -68,11 +66,10 @@ impl Members {
     }
 }
 
-pub(super) fn event_id(value: Json<'_>) -> Result<Arc<str>, Mistake> {
+pub(super) fn event_id(value: Json<'_>) -> Result<Arc<str>, Rejection> {
     let id = text("id", Some(value))?.unwrap_or_default();
     if id.is_empty() || id.len() > EVENT_ID_BYTES_MAX {
-        let detail = format!("`id` has {} bytes; it must have 1 to {EVENT_ID_BYTES_MAX}", id.len());
-        return Err(("bad_id", detail));
+        return Err(Rejection::Id(id.len()));
     }
     Ok(id.into())
 }
@@ -99,23 +96,19 @@ fn is_rfc_3339(text: &str) -> bool {
 }
 
 /// Accepts data that templates can read.
-pub(super) fn data(value: Json<'_>) -> Result<(), Mistake> {
+pub(super) fn data(value: Json<'_>) -> Result<(), Rejection> {
     match value {
         Json::Object(_) => Ok(()),
-        other => Err(("wrong_type", format!("`data` must be a JSON object, not {}", other.kind()))),
+        other => Err(Rejection::NotObject("`data`", other.kind())),
     }
 }
 
-pub(super) fn text<'a>(name: &str, value: Option<Json<'a>>) -> Result<Option<&'a str>, Mistake> {
+pub(super) fn text<'a>(name: &str, value: Option<Json<'a>>) -> Result<Option<&'a str>, Rejection> {
     match value {
         None | Some(Json::Null) => Ok(None),
         Some(Json::String(text)) => Ok(Some(text)),
-        Some(other) => Err(("wrong_type", format!("`{name}` must be a string, not {}", other.kind()))),
+        Some(other) => Err(Rejection::NotText(name.to_owned(), other.kind())),
     }
-}
-
-pub(super) fn missing(name: &str) -> Mistake {
-    ("missing_member", format!("`{name}` is required"))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The Matcher alone: a live index made by hand before it, a probe behind it.
 
+mod kept;
+
 use std::time::Instant;
 
 use actix::Addr;
@@ -81,20 +83,24 @@ impl Alone {
         let (tell, answer) = oneshot::channel();
         let receipt = Receipt { accepted: events.len(), rejected: Vec::new(), rejected_more: Default::default() };
         let admission = Arc::new(self.gate.admit_default(events.len(), Ok(receipt), tell).expect("room"));
-        let events = events.iter().map(|(event_type, data)| Event {
-            attributes: Default::default(),
-            hops: 0,
-            account: account(),
-            event_type: EventType::new(event_type).expect("a type"),
-            id: "1".into(),
-            id_given: false,
-            source: "".into(),
-            time: "2026-07-01T15:00:00Z".into(),
-            data: data.into(),
-        });
+        let events = events.iter().map(|(event_type, data)| event(event_type, "1", data));
         let message = EventsAdmitted { events: events.collect(), accepted_at: Instant::now(), admission };
         self.matcher.send(message).await.expect("it lives");
         answer
+    }
+}
+
+fn event(event_type: &str, id: &str, data: &Value) -> Event {
+    Event {
+        attributes: Default::default(),
+        hops: 0,
+        account: account(),
+        event_type: EventType::new(event_type).expect("a type"),
+        id: id.into(),
+        id_given: false,
+        source: "".into(),
+        time: "2026-07-01T15:00:00Z".into(),
+        data: data.into(),
     }
 }
 

@@ -56,13 +56,13 @@ pub trait ChangeSink: Send + Sync {
     fn apply(&self, changes: Vec<Change>);
 
     /// Starts a snapshot of all records, about this many. Changes that were applied before stay live until its end;
-    /// then everything is replaced in one step. No change is applied meanwhile.
+    /// then everything is replaced in one step. No change is applied during that time.
     fn snapshot(&self, records: usize) -> Box<dyn Snapshot + '_>;
 }
 
 /// A snapshot of all records, in parts. If it is dropped before its end, nothing changes.
 pub trait Snapshot: Send {
-    /// Adds records. A record that changed meanwhile is added again.
+    /// Adds records. A record that changes during that time is added again.
     fn add(&mut self, changes: Vec<Change>);
 
     /// The snapshot is complete.

@@ -37,7 +37,7 @@ impl Usage {
         self.before.clear();
     }
 
-    /// Counts a record that is stored, whatever the quotas say.
+    /// Counts a stored record, regardless of quotas.
     pub(super) fn count(&mut self, kind: Kind, account: &AccountId, bytes: usize) {
         self.replace(kind, account, None, Some(bytes));
         self.before.clear();

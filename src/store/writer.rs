@@ -22,7 +22,7 @@ const QUEUE_MAX: usize = 1_024;
 /// Between two tries to write again after the disk was full or failed.
 const HEAL_EVERY: Duration = Duration::from_millis(500);
 
-/// What a writer is told.
+/// The messages to the writer.
 pub(super) type WriteResult = Result<Written, StoreError>;
 
 /// Does the work of the thread.

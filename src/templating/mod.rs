@@ -1,7 +1,6 @@
-//! Customers' templates: compiled and checked when they are saved, rendered when an event fires
-//! them. `compile/` turns a body into a program and proves that it is well-formed whatever the data
-//! holds; `render/` writes it. It does no I/O, reads no clock, and knows nothing of HTTP, actors or
-//! stores.
+//! Customers' templates: compiled and checked when they are saved, rendered when an event fires them. `compile/` turns a
+//! body into a program and proves that its output is well-formed for all data; `render/` executes the program. This
+//! module does no I/O, reads no clock, and does not know HTTP, actors or stores.
 
 mod compile;
 mod limits;

@@ -149,7 +149,7 @@ pub(crate) enum Expression {
     /// A value written in the template.
     Literal(Document),
     /// A helper's result.
-    Call(Box<Call>),
+    Call(Box<HelperCall>),
 }
 
 /// A path through the data.
@@ -215,7 +215,7 @@ pub(crate) struct HelperId {
 
 /// A call of a helper.
 #[derive(Debug)]
-pub(crate) struct Call {
+pub(crate) struct HelperCall {
     pub(crate) helper: HelperId,
     pub(crate) arguments: Box<[Expression]>,
     pub(crate) options: Box<[(&'static str, Expression)]>,
@@ -223,7 +223,7 @@ pub(crate) struct Call {
     pub(crate) at: (u32, u32),
 }
 
-impl Call {
+impl HelperCall {
     /// The option of this name.
     pub(crate) fn option(&self, name: &str) -> Option<&Expression> {
         self.options.iter().find(|(own, _)| *own == name).map(|(_, value)| value)

@@ -13,7 +13,9 @@ use tokio::time::MissedTickBehavior;
 
 use super::entry::unix_millis;
 use super::held::AccountEntries;
+use super::pacing::{self, Waiting};
 use super::{GROUP, PARKED, Parked, Streams, StreamsError, parked_for, stream_key};
+use crate::flow::account::Account;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{EntryId, InFlight, Lane};
 use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value};
@@ -65,6 +67,8 @@ return {length, oldest and oldest[1] or '', pending, parked, refused, counts, ty
 #[derive(Debug)]
 pub struct Backlog {
     lengths: Vec<AtomicUsize>,
+    /// Entries that are parked, as of the last poll.
+    parked: AtomicUsize,
     max: usize,
     ingest: bool,
     unavailable: AtomicBool,
@@ -112,6 +116,7 @@ impl Backlog {
         let lengths = (0..streams.partitions).map(|_| AtomicUsize::new(0)).collect();
         let own = Self {
             lengths,
+            parked: AtomicUsize::new(0),
             max: cluster.backlog_max,
             ingest: cluster.ingest,
             unavailable: AtomicBool::new(false),
@@ -194,6 +199,18 @@ impl Backlog {
         self.limit();
     }
 
+    /// How long the response to a producer of an account is held, whose deliveries were just added.
+    pub(super) fn pause(&self, account: &Account) -> Duration {
+        let unread = self.entries().saturating_sub(self.parked.load(Ordering::Relaxed));
+        let waiting = Waiting { unread, own: account.in_streams(), accounts: self.held.accounts() };
+        pacing::pause(waiting, self.max)
+    }
+
+    /// Entries of all streams.
+    fn entries(&self) -> usize {
+        self.lengths.iter().map(|length| length.load(Ordering::Relaxed)).sum()
+    }
+
     fn update(&self, streams: &Streams, mut seen: Vec<Seen>) {
         for (partition, (own, seen)) in self.lengths.iter().zip(&mut seen).enumerate() {
             own.store(seen.length, Ordering::Relaxed);
@@ -209,6 +226,7 @@ impl Backlog {
         });
         let all: Vec<Parked> = all.collect();
         let parked = all.iter().map(|parked| parked.entries).sum();
+        self.parked.store(parked, Ordering::Relaxed);
         self.set_over_share(&all, pending);
         streams.parked.send_replace(all);
         let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
@@ -233,7 +251,7 @@ impl Backlog {
 
     /// Sets how many entries the streams hold; past the bound no event is accepted.
     fn limit(&self) -> usize {
-        let waiting = self.lengths.iter().map(|length| length.load(Ordering::Relaxed)).sum();
+        let waiting = self.entries();
         self.gate.set_room(self.max.saturating_sub(waiting));
         waiting
     }

@@ -2,6 +2,7 @@
 //! `cluster.backlog_max`, on every node that accepts events of it.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Streams;
@@ -18,6 +19,8 @@ const ASKED_MAX: usize = 64;
 pub(super) struct AccountEntries {
     partitions: usize,
     accounts: Mutex<HashMap<AccountId, EntriesOf>>,
+    /// How many there are.
+    number: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -29,7 +32,7 @@ struct EntriesOf {
 
 impl AccountEntries {
     pub(super) fn new(streams: &Streams) -> Self {
-        Self { partitions: streams.partitions, accounts: Mutex::default() }
+        Self { partitions: streams.partitions, accounts: Mutex::default(), number: AtomicUsize::new(0) }
     }
 
     /// Sets how many entries accounts have in one stream: names and numbers in turn.
@@ -48,6 +51,12 @@ impl AccountEntries {
                 accounts.remove(&name);
             }
         }
+        self.number.store(accounts.len(), Ordering::Relaxed);
+    }
+
+    /// How many accounts have entries.
+    pub(super) fn accounts(&self) -> usize {
+        self.number.load(Ordering::Relaxed)
     }
 
     /// The accounts that have most.

@@ -76,14 +76,17 @@ impl Intake {
         let mut deliveries = Vec::with_capacity(entries.len());
         let mut unreadable: Option<(usize, NotADelivery)> = None;
         for entry in entries {
-            let claim = Claim::new(entry.id, entry.account(), claims.clone(), self.gate.delivery(None));
-            let own = permits_of(&entry);
+            let (id, own) = (entry.id, permits_of(&entry));
             let permit = permits.as_mut().and_then(|permits| permits.split(own)).or_else(|| permits.take());
+            let claim = |account| Claim::new(id, account, claims.clone(), self.gate.delivery(None));
             match self.reader.borrow_mut().read(entry) {
-                Ok(read) => deliveries.push(self.in_flight(partition, read, claim, permit)),
+                Ok(read) => {
+                    let claim = claim(read.counts_for());
+                    deliveries.push(self.in_flight(partition, read, claim, permit));
+                }
                 Err(reason) => {
                     unreadable = Some((unreadable.map_or(1, |(entries, _)| entries + 1), reason));
-                    claim.discard(Dropped::EntryUnreadable, permit.map(Permit::Stream));
+                    claim(None).discard(Dropped::EntryUnreadable, permit.map(Permit::Stream));
                 }
             }
         }

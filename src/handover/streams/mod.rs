@@ -10,6 +10,7 @@ mod consumer;
 mod entry;
 mod held;
 mod intake;
+mod pacing;
 mod publisher;
 mod reply;
 mod rights;

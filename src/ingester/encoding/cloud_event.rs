@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use super::{Encoding, is_json};
 use crate::ingester::batch::{BatchReader, refusal};
-use crate::ingester::members::{Members, Mistake, data, event_id, missing, text};
+use crate::ingester::members::{Members, data, event_id, text};
+use crate::ingester::rejection::Rejection;
 use crate::json::{Document, Json};
-use crate::model::attributes::{Attributes, TooManyAttributes};
+use crate::model::attributes::Attributes;
 use crate::model::event::Event;
 
 pub(super) static CLOUD_EVENT: Encoding = Encoding {
@@ -26,44 +27,47 @@ pub(super) fn event_schema() -> Value {
 }
 
 /// Reads an event of the JSON event format.
-pub(super) fn structured(batch: &mut BatchReader<'_>, document: Document) -> Result<Event, Mistake> {
+pub(super) fn structured(batch: &mut BatchReader<'_>, document: Document) -> Result<Event, Rejection> {
     let Some(object) = document.object() else {
-        return Err(("wrong_type", format!("a CloudEvent must be a JSON object, not {}", document.root().kind())));
+        return Err(Rejection::NotObject("a CloudEvent", document.root().kind()));
     };
     let json = text("datacontenttype", object.get("datacontenttype"))?.is_none_or(is_json);
     let apart = match (object.get("data"), object.get("data_base64").filter(|encoded| *encoded != Json::Null)) {
         (Some(_), Some(_)) => {
-            return Err(("bad_data", "a CloudEvent has `data` or `data_base64`, not both".into()));
+            return Err(Rejection::DataTwice);
         }
         (Some(_), None) => None,
         (None, Some(encoded)) if json => Some(decode(encoded)?),
-        (None, Some(_)) => return Err(not_json()),
+        (None, Some(_)) => return Err(Rejection::DataNotJson),
         (None, None) => Some(Document::empty_object()),
     };
     let mut event = attributes(&mut batch.members, |name| object.get(name))?;
     for (name, value) in object.iter().filter(|(name, value)| is_own(name) && *value != Json::Null) {
-        event.attributes.add(name, scalar(name, value)?).map_err(too_many)?;
+        event.attributes.add(name, scalar(name, value)?)?;
     }
-    let body = apart.or_else(|| document.into_member("data")).ok_or_else(|| missing("data"))?;
+    let body = apart.or_else(|| document.into_member("data")).ok_or(Rejection::Missing("data"))?;
     data(body.root())?;
     Ok(Event { data: body, ..event })
 }
 
 /// All attributes of the event, without its data.
-pub(super) fn attributes<'a>(members: &mut Members, take: impl Fn(&str) -> Option<Json<'a>>) -> Result<Event, Mistake> {
+pub(super) fn attributes<'a>(
+    members: &mut Members,
+    take: impl Fn(&str) -> Option<Json<'a>>,
+) -> Result<Event, Rejection> {
     match text("specversion", take("specversion"))? {
         Some("1.0") => {}
-        Some(_) => return Err(("bad_specversion", "`specversion` must be 1.0".into())),
-        None => return Err(missing("specversion")),
+        Some(_) => return Err(Rejection::SpecVersion),
+        None => return Err(Rejection::Missing("specversion")),
     }
     let source = text("source", take("source"))?.filter(|source| !source.is_empty());
     Ok(Event {
         hops: 0,
         event_type: members.event_type(take("type"))?,
         account: members.account(take("account"))?,
-        id: event_id(take("id").ok_or_else(|| missing("id"))?)?,
+        id: event_id(take("id").ok_or(Rejection::Missing("id"))?)?,
         id_given: true,
-        source: source.ok_or_else(|| missing("source"))?.into(),
+        source: source.ok_or(Rejection::Missing("source"))?.into(),
         time: members.time(take("time"))?,
         attributes: Attributes::default(),
         data: Document::empty_object(),
@@ -76,7 +80,7 @@ pub(super) fn is_own(name: &str) -> bool {
 }
 
 /// The value of an attribute (CloudEvents 1.0, section 3.2): all types but these two are strings in JSON.
-fn scalar(name: &str, value: Json<'_>) -> Result<Value, Mistake> {
+fn scalar(name: &str, value: Json<'_>) -> Result<Value, Rejection> {
     match (name, value) {
         (_, Json::String(text)) => Ok(text.into()),
         ("subject" | "datacontenttype", _) => text(name, Some(value)).map(Value::from),
@@ -84,24 +88,15 @@ fn scalar(name: &str, value: Json<'_>) -> Result<Value, Mistake> {
         (_, Json::Number(digits)) => Ok(digits.parse().map_or(Value::Null, Value::Number)),
         (_, other) => {
             let name: String = name.chars().take(80).collect();
-            let detail = format!("the attribute {name:?} is a string, a number, true or false, not {}", other.kind());
-            Err(("wrong_type", detail))
+            Err(Rejection::NotScalar(name, other.kind()))
         }
     }
 }
 
-pub(super) fn too_many(error: TooManyAttributes) -> Mistake {
-    ("too_many_attributes", error.to_string())
-}
-
-fn decode(encoded: Json<'_>) -> Result<Document, Mistake> {
+fn decode(encoded: Json<'_>) -> Result<Document, Rejection> {
     let encoded = text("data_base64", Some(encoded))?.unwrap_or_default();
-    let bytes = BASE64.decode(encoded).map_err(|_| ("bad_data", "`data_base64` is not base64".to_owned()))?;
-    Document::read_bytes(&bytes.into()).map_err(|_| not_json())
-}
-
-fn not_json() -> Mistake {
-    ("bad_data", "the data is not JSON; a template needs a JSON object".into())
+    let bytes = BASE64.decode(encoded).map_err(|_| Rejection::NotBase64)?;
+    Document::read_bytes(&bytes.into()).map_err(|_| Rejection::DataNotJson)
 }
 
 #[cfg(test)]
@@ -109,7 +104,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn structured(document: Value) -> Result<Event, Mistake> {
+    fn structured(document: Value) -> Result<Event, Rejection> {
         super::structured(&mut BatchReader::new(None), Document::from(&document))
     }
 
@@ -139,7 +134,7 @@ mod tests {
         document["data_base64"] = BASE64.encode("{\"a\":2}").into();
         assert_eq!(structured(document.clone()).expect("an event").data, Document::from(&json!({"a": 2})));
         document["datacontenttype"] = "image/png".into();
-        assert_eq!(structured(document).expect_err("no JSON").0, "bad_data");
+        assert_eq!(structured(document).expect_err("no JSON").code(), "bad_data");
     }
 
     #[test]
@@ -159,7 +154,7 @@ mod tests {
         ] {
             let mut document = minimal();
             document[member] = value;
-            assert_eq!(structured(document).expect_err(member).0, expected, "{member}");
+            assert_eq!(structured(document).expect_err(member).code(), expected, "{member}");
         }
     }
 }

@@ -5,10 +5,11 @@ use bytes::Bytes;
 use percent_encoding::percent_decode;
 
 use super::Encoding;
-use super::cloud_event::{attributes, is_own, too_many};
+use super::cloud_event::{attributes, is_own};
 use crate::flow::refusal::Refusal;
 use crate::ingester::batch::{BatchReader, refusal};
-use crate::ingester::members::{Mistake, data};
+use crate::ingester::members::data;
+use crate::ingester::rejection::Rejection;
 use crate::json::{Document, Json};
 use crate::model::event::Event;
 
@@ -29,11 +30,11 @@ pub(super) static CLOUD_EVENT_BINARY: Encoding = Encoding {
     },
 };
 
-fn event(batch: &mut BatchReader<'_>, headers: &[(String, String)], body: Document) -> Result<Event, Mistake> {
+fn event(batch: &mut BatchReader<'_>, headers: &[(String, String)], body: Document) -> Result<Event, Rejection> {
     let find = |name: &str| headers.iter().find(|(own, _)| own == name);
     let mut event = attributes(&mut batch.members, |name| find(name).map(|(_, value)| Json::String(value)))?;
     for (name, value) in headers.iter().filter(|(name, _)| is_own(name)) {
-        event.attributes.add(name, value.as_str().into()).map_err(too_many)?;
+        event.attributes.add(name, value.as_str().into())?;
     }
     data(body.root())?;
     Ok(Event { data: body, ..event })

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::Encoding;
 use crate::ingester::batch::{BatchReader, parse_each, refusal};
-use crate::ingester::members::{Mistake, data, event_id, missing};
+use crate::ingester::members::{data, event_id};
+use crate::ingester::rejection::Rejection;
 use crate::json::{Document, Json, Parsed};
 use crate::model::attributes::Attributes;
 use crate::model::event::Event;
@@ -32,15 +33,13 @@ pub(super) fn event_schema() -> Value {
 }
 
 /// Reads one event. An unknown member is a mistake, since a misspelt `account` would fire another customer's triggers.
-pub(super) fn event(batch: &mut BatchReader<'_>, document: Document) -> Result<Event, Mistake> {
+pub(super) fn event(batch: &mut BatchReader<'_>, document: Document) -> Result<Event, Rejection> {
     let Some(object) = document.object() else {
-        return Err(("wrong_type", format!("an event must be a JSON object, not {}", document.root().kind())));
+        return Err(Rejection::NotObject("an event", document.root().kind()));
     };
     let take = |name| object.get(name).filter(|value| *value != Json::Null);
     if take("specversion").is_some() {
-        let detail = "this is a CloudEvent; send it as application/cloudevents+json, or an array of them as \
-                      application/cloudevents-batch+json";
-        return Err(("unknown_member", detail.to_owned()));
+        return Err(Rejection::CloudEvent);
     }
     let members = &mut batch.members;
     let event_type = members.event_type(take("type"))?;
@@ -52,15 +51,14 @@ pub(super) fn event(batch: &mut BatchReader<'_>, document: Document) -> Result<E
         None => new_event_id(),
     };
     let time = members.time(take("time"))?;
-    data(take("data").ok_or_else(|| missing("data"))?)?;
+    data(take("data").ok_or(Rejection::Missing("data"))?)?;
     let known = |name: &str| matches!(name, "type" | "account" | "id" | "time" | "data");
     if let Some((name, _)) = object.iter().find(|(name, _)| !known(name)) {
         let name: String = name.chars().take(80).collect();
-        let detail = format!("an event has no member {name:?}; it has type, account, id, time and data");
-        return Err(("unknown_member", detail));
+        return Err(Rejection::UnknownMember(name));
     }
     let source = members.no_source();
-    let data = document.into_member("data").ok_or_else(|| missing("data"))?;
+    let data = document.into_member("data").ok_or(Rejection::Missing("data"))?;
     let attributes = Attributes::default();
     Ok(Event { account, event_type, id, id_given, source, time, attributes, hops: 0, data })
 }

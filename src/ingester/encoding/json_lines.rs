@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::{Encoding, json};
 use crate::flow::refusal::Refusal;
-use crate::ingester::batch::{BatchReader, mistake};
-use crate::ingester::members::Mistake;
+use crate::ingester::batch::BatchReader;
+use crate::ingester::rejection::Rejection;
 use crate::json::{Document, is_wide};
 use crate::model::event::Event;
 
@@ -33,6 +33,6 @@ pub(super) static JSON_LINES: Encoding = Encoding {
     },
 };
 
-fn line(batch: &mut BatchReader<'_>, text: Bytes) -> Result<Event, Mistake> {
-    json::event(batch, Document::read_bytes(&text).map_err(mistake)?)
+fn line(batch: &mut BatchReader<'_>, text: Bytes) -> Result<Event, Rejection> {
+    json::event(batch, Document::read_bytes(&text)?)
 }

@@ -223,6 +223,16 @@ fn a_list_of_the_same_value_is_looked_up_once() {
     assert!(steps < 20_000, "{steps}");
 }
 
+/// A few lookups are under way at a time; none is lost, however many there are.
+#[test]
+fn every_value_of_a_long_list_is_looked_up() {
+    let wanted: Vec<_> = (0..200).map(|number| waiting(number, json!({"a": [format!("v{number}")]}))).collect();
+    let bucket = filled(&wanted.iter().collect::<Vec<_>>());
+    let values: Vec<_> = (0..200).map(|number| format!("v{number}")).collect();
+    assert_eq!(found(&bucket, json!({"a": values})).len(), 200);
+    assert_eq!(found(&bucket, json!({"a": "v199"})), ["199"]);
+}
+
 #[test]
 fn an_event_has_a_budget_that_what_fires_is_not_charged_to() {
     let mut bucket = Bucket::default();

@@ -1,6 +1,5 @@
-//! The database of an embedded store. After its disk failed, or was full, redb refuses every call until
-//! the file is opened again: this does so, and finds out whether writes work again. It decides nothing
-//! about records.
+//! The database of an embedded store. After a failed or full disk, redb refuses every call until the file is opened
+//! again. This file reopens it, and determines whether writes work again. It decides nothing about records.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
@@ -16,15 +15,15 @@ use crate::store::usage::Usage;
 use crate::store::writer::{Committer, WriteResult};
 use crate::store::{OpenError, StoreError};
 
-/// As much must fit on the disk before a store that found it full is tried again: some groups of writes.
+/// The space that the disk must have before a full store is tried again: some groups of writes.
 const ROOM_BYTES: usize = 1 << 20;
 
-/// Where a database is opened again.
+/// Where a database is reopened from.
 pub(super) trait Source: Send + Sync {
-    /// Opens it. It was opened before, so it is known to be a store of ours.
+    /// Opens it. It was opened before, so it is known to be a store.
     fn open(&self) -> Result<Database, OpenError>;
 
-    /// Finds out, without the database, whether the disk takes more bytes.
+    /// Determines, without the database, whether the disk has room.
     fn has_room(&self) -> bool;
 }
 
@@ -41,13 +40,13 @@ impl Source for FileSource {
         beside.push(".room");
         let beside = Path::new(&beside);
         let fits = write_zeros(beside).is_ok();
-        // Where it could not be created, there is nothing to remove.
+        // If it could not be created, there is nothing to remove.
         let _ = std::fs::remove_file(beside);
         fits
     }
 }
 
-/// Memory, which is never full in a way that could be told.
+/// Memory, which never reports that it is full.
 pub(super) struct Memory;
 
 impl Source for Memory {
@@ -68,7 +67,7 @@ fn write_zeros(path: &Path) -> io::Result<()> {
 
 /// The database, shared by its readers and its one writer.
 pub(super) struct Handle {
-    /// `None` only while it is opened again, and where that failed.
+    /// `None` only while it is reopened, and after that failed.
     open: RwLock<Option<Database>>,
     source: Box<dyn Source>,
 }
@@ -86,10 +85,10 @@ impl Handle {
         work(open.as_ref().ok_or_else(closed)?)
     }
 
-    /// Closes the database and opens it again.
+    /// Closes and reopens the database.
     fn reopen(&self) -> Result<(), OpenError> {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        // First closed, since its lock on the file excludes the new one.
+        // Closed first, as its lock on the file excludes another.
         drop(open.take());
         *open = Some(self.source.open()?);
         Ok(())
@@ -112,7 +111,7 @@ pub(super) struct Commits {
     handle: Arc<Handle>,
     feed: Arc<Feed>,
     usage: Usage,
-    /// The count of writes that the sink knows.
+    /// The number of writes that the sink has.
     version: u64,
 }
 
@@ -122,8 +121,8 @@ impl Commits {
         Ok(Self { handle, feed, usage, version })
     }
 
-    /// Opens the database again, so that reads work. A commit that failed may still have been done: the
-    /// sink is then told all there is. Says whether that was so.
+    /// Reopens the database, so that reads work. A commit that reported an error may have succeeded: then the sink
+    /// receives all records. Returns whether that was the case.
     fn recover(&mut self) -> Result<bool, StoreError> {
         self.handle.reopen().map_err(unavailable)?;
         let version = self.handle.version()?;
@@ -151,7 +150,7 @@ impl Committer for Commits {
                 tracing::error!(%error, "the store is read-only: its disk is full or failed. What is live stays live");
                 match self.recover() {
                     Ok(false) => Err(StoreError::ReadOnly),
-                    // It is not known which of the writes were done.
+                    // Which writes were done is unknown.
                     Ok(true) | Err(_) => Err(error),
                 }
             }
@@ -173,7 +172,7 @@ impl Committer for Commits {
             }
             Err(error) => {
                 tracing::debug!(%error, "the store is still read-only");
-                // A write that failed closes it to reads too.
+                // After a failed write, redb refuses reads too.
                 let _ = self.recover();
                 false
             }
@@ -249,7 +248,7 @@ mod tests {
         }
     }
 
-    /// Remembers the names of templates that are live.
+    /// Records the names of live templates.
     #[derive(Default)]
     struct Names(Mutex<Vec<String>>);
 
@@ -301,7 +300,7 @@ mod tests {
         page.items.into_iter().map(|stored| stored.value.id.to_string()).collect()
     }
 
-    /// The disk fills up, twice, and has room again: nothing is restarted.
+    /// The disk fills up twice and has room again. Nothing is restarted.
     #[tokio::test]
     async fn a_disk_that_has_room_again_is_written_to_again() {
         let disk = Disk(Arc::new((InMemoryBackend::new(), AtomicBool::new(false))));
@@ -328,7 +327,7 @@ mod tests {
             }
             put(&store, round).await.expect("room again");
         }
-        // What is stored and what is live agree, whatever became of the commits that failed.
+        // The stored and the live records agree, whether or not the failed commits were done.
         let stored = ids(&store).await;
         assert!(["before", "first", "second"].iter().all(|id| stored.iter().any(|own| own == id)), "{stored:?}");
         let mut live = names.0.lock().expect("a lock").clone();

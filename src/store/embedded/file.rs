@@ -15,10 +15,10 @@ use super::trial::Trial;
 use super::{CACHE_BYTES, FORMAT, FORMAT_KNOWN, META, RECORDS, REFERENCES, unavailable, write};
 use crate::store::OpenError;
 
-/// What every redb file begins with.
+/// The first bytes of every redb file.
 const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
 
-/// Opens a store's file; where there is none, a new one. Says whether it was made.
+/// Opens a store's file, or creates it. Returns whether it was created.
 pub(super) fn open(path: &Path) -> Result<(Database, bool), OpenError> {
     let made = match std::fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => create(path).map(|()| true)?,
@@ -31,7 +31,7 @@ pub(super) fn open(path: &Path) -> Result<(Database, bool), OpenError> {
     Ok((reopen(path)?, made))
 }
 
-/// Opens the file of a store that is known to be sound.
+/// Opens the file of a store that is known to be intact.
 pub(super) fn reopen(path: &Path) -> Result<Database, OpenError> {
     builder().open(path).map_err(|error| refusal(path, error))
 }
@@ -55,7 +55,7 @@ fn create(path: &Path) -> Result<(), OpenError> {
         .and_then(|created| write::mark(created).map_err(OpenError::from))
         .map(drop)
         .and_then(|()| place(&beside, path).map_err(system(path)));
-    // Best effort: after a rename it is gone already.
+    // Best effort: after a rename it no longer exists.
     let _ = std::fs::remove_file(&beside);
     made?;
     // The file's name is durable only once the folder is synced.
@@ -84,8 +84,8 @@ fn builder() -> Builder {
     builder
 }
 
-/// Finds out what a file is, and whether it is intact, without changing it: repairs after a crash happen in memory
-/// here, and for good when it is opened.
+/// Determines what a file is, and whether it is intact, without changing it. Repairs after a crash happen in memory here,
+/// and in the file when it is opened.
 fn examine(path: &Path) -> Result<(), OpenError> {
     let opened = OpenOptions::new().read(true).write(true).open(path);
     let mut file = opened.map_err(system(path))?;
@@ -108,7 +108,7 @@ fn examine(path: &Path) -> Result<(), OpenError> {
     })
 }
 
-/// Looks for our mark in an intact database.
+/// Looks for the mark of a store in an intact database.
 fn judge(path: &Path, database: &Database) -> Result<(), OpenError> {
     let foreign = || OpenError::Foreign(path.to_owned());
     let transaction = database.begin_read().map_err(unavailable)?;
@@ -126,12 +126,12 @@ fn judge(path: &Path, database: &Database) -> Result<(), OpenError> {
     tables.map_err(|error| OpenError::Damaged { path: path.to_owned(), detail: error.to_string() })
 }
 
-/// Translates redb's refusal to open for the person who must act.
+/// Translates redb's error for the operator.
 fn refusal(path: &Path, error: DatabaseError) -> OpenError {
     let path = path.to_owned();
     match error {
         DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => OpenError::Locked(path),
-        // Stores of ours never had that format.
+        // No version of Posthaste wrote that format.
         DatabaseError::UpgradeRequired(_) => OpenError::Foreign(path),
         DatabaseError::Storage(StorageError::Corrupted(detail)) => OpenError::Damaged { path, detail },
         DatabaseError::Storage(StorageError::Io(source)) if source.kind() != io::ErrorKind::UnexpectedEof => {

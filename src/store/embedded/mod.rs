@@ -1,5 +1,5 @@
 //! The embedded store: one redb file, or the same in memory. This file defines its tables and reads them,
-//! [`mod@write`] changes them, [`mod@file`] opens them; only these name redb. A read never waits for a write, and
+//! [`mod@write`] changes them, [`mod@file`] opens them; only these use redb. A read never waits for a write, and
 //! neither runs on a thread that serves requests.
 
 mod database;
@@ -37,7 +37,7 @@ type ReferenceKey = (&'static str, &'static str, &'static str);
 const RECORDS: TableDefinition<RecordKey, RecordValue> = TableDefinition::new("records");
 /// Which triggers name a template.
 const REFERENCES: TableDefinition<ReferenceKey, ()> = TableDefinition::new("references");
-/// The mark of a store of ours, and its counters. Its shape is the same in all formats.
+/// The mark of a store, and its counters. This table has the same shape in all formats.
 const META: TableDefinition<&str, u64> = TableDefinition::new("posthaste");
 /// In [`META`]: the format of the other tables.
 const FORMAT: &str = "format";
@@ -61,7 +61,7 @@ pub(super) async fn open(
 }
 
 struct Embedded {
-    // Dropped first, so that the writer's last commit comes before the file is closed.
+    // Dropped first, so that the writer commits before the file is closed.
     writer: Writer,
     state: Arc<State>,
     database: Arc<Handle>,
@@ -89,7 +89,7 @@ impl Embedded {
         }
     }
 
-    /// A store on a database that is open, and where it is opened again.
+    /// A store on an open database.
     fn on(database: Database, source: Box<dyn Source>, mut usage: Usage, feed: Arc<Feed>) -> Result<Self, OpenError> {
         load(&database, &mut usage, &feed)?;
         let database = Handle::new(database, source);
@@ -165,7 +165,7 @@ impl Backend for Embedded {
             let mut found = Vec::new();
             for kind in [Kind::Template, Kind::Trigger] {
                 let mut from = String::new();
-                // From account to account, skipping the records of each.
+                // Seeks from account to account, without reading the records of each.
                 while let Some(entry) = records.range((number(kind), from.as_str(), "")..)?.next() {
                     let (location, _) = entry?;
                     let (its_kind, account, _) = location.value();
@@ -221,7 +221,7 @@ fn load(database: &Database, usage: &mut Usage, feed: &Feed) -> Result<(), Store
             let (location, value) = entry?;
             let (kind, account, id) = location.value();
             let kinds = [Kind::Template, Kind::Trigger, Kind::Key];
-            // Only a later format has other kinds, and that was refused.
+            // Only a later format has other kinds, and such a file was refused.
             let Some(kind) = kinds.into_iter().find(|k| number(*k) == kind) else {
                 continue;
             };

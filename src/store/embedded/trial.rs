@@ -10,7 +10,7 @@ use redb::{BackendError, StorageBackend};
 
 use crate::store::overlay::Overlay;
 
-/// An [`Overlay`] that holds the locks of the file under it, so that no other process opens the file meanwhile.
+/// An [`Overlay`] that holds the locks of the underlying file, so that no other process opens it.
 #[derive(Debug)]
 pub(super) struct Trial {
     overlay: Mutex<Overlay>,

@@ -1,5 +1,5 @@
-//! Changes the tables of an embedded store: a group of writes in one transaction, each checked by itself. It tells
-//! nobody what it did.
+//! Changes the tables of an embedded store: a group of writes in one transaction, each checked separately. It notifies
+//! nobody.
 
 use redb::{Database, Durability, ReadableTable, Table, WriteTransaction};
 
@@ -12,10 +12,10 @@ use crate::store::backend::Write;
 use crate::store::usage::Usage;
 use crate::store::{Kind, Revision, StoreError, Written};
 
-/// How many triggers an error names that keep a template from being deleted.
+/// The number of triggers that an error names when they prevent a template's deletion.
 const TRIGGERS_NAMED_MAX: usize = 5;
 
-/// Marks an empty database as a store of ours, with all its tables.
+/// Initializes an empty database as a store, with its mark and all tables.
 pub(super) fn mark(database: Database) -> Result<Database, StoreError> {
     let write = |database: &Database| -> Result<(), redb::Error> {
         let transaction = begin_write(database)?;
@@ -28,7 +28,7 @@ pub(super) fn mark(database: Database) -> Result<Database, StoreError> {
     Ok(database)
 }
 
-/// Commits a transaction that changes nothing, to find out whether the disk takes one.
+/// Commits a transaction that changes nothing, to determine whether commits work.
 pub(super) fn touch(database: &Database) -> Result<(), StoreError> {
     let write = || -> Result<(), redb::Error> {
         let transaction = begin_write(database)?;
@@ -91,7 +91,7 @@ fn apply_all(
     Ok(answers)
 }
 
-/// Checks one write and executes it. A refused one has changed nothing.
+/// Checks one write and executes it. A refused write changes nothing.
 fn apply(
     records: &mut Records<'_>,
     references: &mut References<'_>,
@@ -154,7 +154,7 @@ fn apply(
     Ok(Ok(Written { revision: next, created: revision.is_none() }))
 }
 
-/// Some of the triggers that name a template.
+/// The first triggers that name a template.
 fn triggers_of(references: &References<'_>, account: &str, template: &str) -> Result<Vec<TriggerId>, redb::Error> {
     let mut triggers = Vec::new();
     for entry in references.range((account, template, "")..)? {

@@ -1,6 +1,6 @@
 //! Keeps the node's sink in step with the store in Redis: reads all of it, then follows its log, and reads all of it
-//! again where the log is incomplete. It has a thread and a connection of its own and never gives up. It writes only
-//! the mark of a new store.
+//! again if the log is incomplete. It has its own thread and connection, and never stops retrying. It writes only the
+//! mark of a new store.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,7 +18,7 @@ use crate::store::OpenError;
 use crate::store::feed::{self, Observed, Saved};
 use crate::telemetry::metrics::{Label as _, SnapshotReason};
 
-/// How long a wait for news blocks. After each wait the follower checks whether the history is still the one that it
+/// How long a wait for new entries blocks. After each wait the follower checks whether the history is still the one that it
 /// followed, so this also bounds how long a lost history goes unnoticed.
 const NEWS_WITHIN: Duration = Duration::from_secs(1);
 /// Changes that arrive within this time are read together, which saves Redis a read for each of them and each node.
@@ -61,7 +61,7 @@ impl Follower {
                 );
             }
             self.shared.set_connected(false);
-            // The next caller must not be the one to find out.
+            // Otherwise the next caller would be the first to notice.
             self.shared.link.renew().await;
             tokio::time::sleep(TRIED_AGAIN_AFTER).await;
         }
@@ -106,7 +106,7 @@ impl Follower {
         }
     }
 
-    /// Says which commands this user lacks.
+    /// Logs the commands that this user may not run.
     async fn read_first(&mut self) -> Result<Vec<String>, Trouble> {
         let mut connection = self.shared.link.blocking().await?;
         let missing = rights::missing(&mut connection).await?;
@@ -138,7 +138,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Applies all that has changed, until there is no more.
+    /// Applies all changes.
     async fn catch_up(&mut self, connection: &mut Connection) -> Result<(), Trouble> {
         let mut turns = 0_u32;
         loop {
@@ -199,7 +199,7 @@ impl Follower {
         last.0
     }
 
-    /// Reads the whole store beside what is live, and then replaces it.
+    /// Reads the whole store, and then replaces the live records in one step.
     async fn read_snapshot(&mut self, connection: &mut Connection, reason: SnapshotReason) -> Result<(), Trouble> {
         let begun = Instant::now();
         if reason != SnapshotReason::Start {
@@ -220,7 +220,7 @@ impl Follower {
     }
 }
 
-/// What an entry of the log says; nothing where a later one supersedes it.
+/// The change of an entry of the log; `None` if a later entry supersedes it.
 fn observe(entry: Entry, (last, version): (u64, u64)) -> Option<Observed<Saved>> {
     let Some(location) = entry.location else {
         tracing::warn!(version = entry.version, "an entry of the store's log names no record and is skipped");
@@ -230,7 +230,7 @@ fn observe(entry: Entry, (last, version): (u64, u64)) -> Option<Observed<Saved>>
         LogValue::Superseded => None,
         LogValue::Deleted => Some(Observed::Deleted(location)),
         LogValue::Saved(value) => match scripts::split(&value) {
-            // It belongs to a later change, which follows in its turn.
+            // A later entry has the value.
             (revision, _) if (last + 1..=version).contains(&revision) => None,
             (_, json) => Some(feed::read(location, json)),
         },

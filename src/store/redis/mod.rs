@@ -38,7 +38,7 @@ const WRITES_MAX: usize = 64;
 /// Names of accounts read at a time.
 const ACCOUNTS_MAX: usize = 1_000;
 
-/// Opens the store, waiting for Redis as long as the settings say, and begins to follow it.
+/// Opens the store, waiting for Redis up to the configured time, and starts to follow it.
 pub(super) async fn open(
     settings: &StoreSettings,
     feed: Arc<Feed>,
@@ -85,7 +85,7 @@ struct Redis {
 }
 
 impl Drop for Redis {
-    /// Waits for the thread, so that nothing of the store is left behind.
+    /// Waits for the thread, so that nothing of the store outlives this call.
     fn drop(&mut self) {
         self.stop = None;
         let Some(thread) = self.thread.take() else {
@@ -144,12 +144,12 @@ impl Backend for Redis {
 struct Calls {
     shared: Arc<SharedState>,
     writes: Semaphore,
-    /// The last call met a fault of Redis.
+    /// The last call failed because of Redis.
     faulty: AtomicBool,
 }
 
 impl Calls {
-    /// Writes Redis' own words to the log when its faults begin, and a line when they end: clients never see them.
+    /// Logs the error of Redis when its failures begin, and a line when they end. Clients never see that error.
     fn note(&self, error: Option<&StoreError>) {
         match error {
             Some(StoreError::Unavailable(words)) if !self.faulty.swap(true, Ordering::Relaxed) => {
@@ -232,7 +232,7 @@ impl Calls {
     }
 }
 
-/// Reads, and repeats the read if the connection breaks: unlike a write, that does no harm.
+/// Reads, and repeats the read if the connection breaks, which is safe for reads only.
 async fn read<T, F>(ask: impl Fn() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = RedisResult<T>>,

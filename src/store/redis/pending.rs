@@ -1,5 +1,5 @@
 //! This node's own writes until they are live: the follower applies each in the order of the log, and the writer gets
-//! its response after that. Holds no more than the writers that wait.
+//! its response after that. Bounded by the number of waiting writers.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,7 +37,7 @@ pub(super) struct Pending {
     progress: watch::Sender<Progress>,
 }
 
-/// One write whose writer waits.
+/// One write with a waiting writer.
 #[derive(Debug)]
 pub(super) struct Expected<'a> {
     pending: &'a Pending,
@@ -56,7 +56,7 @@ impl Pending {
         }
     }
 
-    /// Registers what a write changes, before it is sent.
+    /// Registers the change of a write, before the write is sent.
     pub(super) fn expect(&self, change: Change) -> Expected<'_> {
         let token = format!("{}.{}", self.node, self.count.fetch_add(1, Ordering::Relaxed));
         let (tell, told) = oneshot::channel();
@@ -71,7 +71,7 @@ impl Pending {
         Some((waiting.change, waiting.told))
     }
 
-    /// Notes that everything up to this version was read as a whole.
+    /// Records that a complete reading includes everything up to this version.
     pub(super) fn snapshot(&self, version: u64) {
         self.progress.send_modify(|progress| {
             *progress = Progress { version, snapshots: progress.snapshots + 1 };
@@ -84,7 +84,7 @@ impl Pending {
 }
 
 impl Expected<'_> {
-    /// Waits until the write, which got this version, is live on this node, or until that no longer makes sense.
+    /// Waits until the write with this version is live on this node, for at most [`LIVE_WITHIN`].
     pub(super) async fn live(mut self, version: u64) {
         let mut progress = self.pending.progress.subscribe();
         let begun = self.snapshots;

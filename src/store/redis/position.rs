@@ -13,7 +13,7 @@ pub(super) struct Position {
 }
 
 impl Position {
-    /// Whether what was read of the log continues from here; if not, why all must be read.
+    /// Whether the entries that were read continue from here; if not, why everything must be read again.
     pub(super) fn check(&self, read: &Changes) -> Result<(), SnapshotReason> {
         if read.epoch.as_ref() != Some(&self.epoch) {
             return Err(SnapshotReason::Epoch);
@@ -52,7 +52,7 @@ mod tests {
         for (read, expected) in [
             (read("e", 5, Some("t"), &[]), Ok(())),
             (read("e", 7, Some("t"), &[6, 7]), Ok(())),
-            // What did not fit into one response.
+            // The rest did not fit into one response.
             (read("e", 9, Some("t"), &[6, 7]), Ok(())),
             (read("f", 5, Some("t"), &[]), Err(SnapshotReason::Epoch)),
             (Changes { epoch: None, ..read("e", 0, None, &[]) }, Err(SnapshotReason::Epoch)),

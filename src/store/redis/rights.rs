@@ -1,10 +1,10 @@
-//! The commands that the store needs of a user of Redis; docs/redis.md lists them too.
+//! The commands that the store's Redis user must be allowed to run; docs/redis.md lists them too.
 
 use super::scripts::Trouble;
 use crate::model::id::new_id;
 use crate::redis::{Connection, rights};
 
-/// In this order they leave nothing behind.
+/// Run in this order, they leave no keys.
 const NEEDED: [&str; 19] = [
     "DEL @",
     "TIME",
@@ -27,7 +27,7 @@ const NEEDED: [&str; 19] = [
     "DEL @",
 ];
 
-/// Those that the user may not use.
+/// The commands that the user may not run.
 pub(super) async fn missing(connection: &mut Connection) -> Result<Vec<String>, Trouble> {
     let key = format!("{{posthaste}}:try:{}", new_id());
     let mut missing = rights::missing(connection, &key, &NEEDED).await?;

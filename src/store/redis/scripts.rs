@@ -9,7 +9,7 @@ use crate::redis::{Code, Connection, RedisError, Value};
 use crate::store::Kind;
 use crate::store::backend::Location;
 
-/// The key that scripts are given; all others follow from it.
+/// The key that scripts receive; all others derive from it.
 pub(super) const META: &str = "{posthaste}:meta";
 /// Changes are announced here.
 pub(super) const LOG: &str = "{posthaste}:log";
@@ -19,12 +19,12 @@ pub(super) const FORMAT: &str = "1";
 pub(super) const ROWS_MAX: usize = 1_000;
 /// A response ends with the value that exceeds this, so this and one value are held in memory.
 pub(super) const BYTES_MAX: usize = 4 << 20;
-/// How long a script may take that reads up to so much.
+/// The deadline of a script that reads up to these bounds.
 const READ_WITHIN: Duration = Duration::from_secs(10);
 
-/// Changes; see write.lua.
+/// Writes; see write.lua.
 pub(super) static WRITE: LazyLock<Code> = LazyLock::new(|| Code::new(include_str!("write.lua")));
-/// Reads what changed; see changes.lua.
+/// Reads changes; see changes.lua.
 pub(super) static CHANGES: LazyLock<Code> = LazyLock::new(|| Code::new(include_str!("changes.lua")));
 /// Reads records in order; see page.lua.
 pub(super) static PAGE: LazyLock<Code> = LazyLock::new(|| Code::new(include_str!("page.lua")));
@@ -32,25 +32,25 @@ pub(super) static PAGE: LazyLock<Code> = LazyLock::new(|| Code::new(include_str!
 /// Why something in Redis was not read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Trouble {
-    /// It is unavailable, or refuses.
+    /// Redis is unavailable, or refuses the call.
     #[error(transparent)]
     Redis(#[from] RedisError),
-    /// It holds a store of another version.
+    /// The store has another version.
     #[error("the store has the format {0}, and this version reads {FORMAT}")]
     Format(String),
     /// A script's response is malformed.
     #[error("the response of a script is malformed")]
     Answer,
-    /// It went on for too long.
+    /// The call took too long.
     #[error("it did not respond in time")]
     Silence,
 }
 
-/// What the log says of one change.
+/// One entry of the log.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) version: u64,
-    /// `None` where another program wrote what no place can be.
+    /// `None` if another program wrote an invalid place.
     pub(super) location: Option<Location>,
     pub(super) token: String,
     pub(super) value: LogValue,
@@ -59,22 +59,22 @@ pub(super) struct Entry {
 /// A value as it was when the log was read.
 #[derive(Debug)]
 pub(super) enum LogValue {
-    /// A later entry of the same reading has it.
+    /// A later entry of the same response has the value.
     Superseded,
     /// The record was deleted.
     Deleted,
-    /// The record as it is stored.
+    /// The record as stored.
     Saved(Vec<u8>),
 }
 
-/// What changed after a version, of one instant.
+/// The changes after a version, from one instant.
 #[derive(Debug)]
 pub(super) struct Changes {
-    /// The store's mark; `None` where there is no store.
+    /// The store's mark; `None` if there is no store.
     pub(super) epoch: Option<String>,
-    /// Its version in that instant.
+    /// The store's version in that instant.
     pub(super) version: u64,
-    /// The token of the version asked for, if the log still has it.
+    /// The token of the requested version, if the log still has it.
     pub(super) token: Option<String>,
     pub(super) entries: Vec<Entry>,
 }
@@ -86,7 +86,7 @@ pub(super) async fn run(connection: &mut Connection, code: &Code, words: &[Vec<u
     Ok(response.map_err(|_| Trouble::Silence)??)
 }
 
-/// The words that ask for what changed after a version.
+/// The arguments of changes.lua.
 pub(super) fn changes_after(version: u64) -> [Vec<u8>; 3] {
     [version.to_string().into(), ROWS_MAX.to_string().into(), BYTES_MAX.to_string().into()]
 }
@@ -133,15 +133,15 @@ fn location(kind: Kind, account: &str, id: String) -> Option<Location> {
     (account.is_none() == (kind == Kind::Key)).then_some(Location { kind, account, id })
 }
 
-/// Some records of one kind, and where the next begin.
+/// A page of records of one kind, and where the next page begins.
 #[derive(Debug)]
 pub(super) struct Page {
     pub(super) rows: Vec<(Location, Vec<u8>)>,
-    /// Account and id; `None`: there is no more.
+    /// Account and id; `None` on the last page.
     pub(super) next: Option<(String, String)>,
 }
 
-/// The words that ask for records after an id, and, for all accounts, for those of later accounts.
+/// The arguments of page.lua: records after an id and, for all accounts, those of later accounts.
 pub(super) fn page_after(kind: Kind, account: &str, id: &str, most: (usize, usize), all: bool) -> [Vec<u8>; 6] {
     let scope = if all { "all" } else { "one" };
     [
@@ -156,21 +156,21 @@ pub(super) fn page_after(kind: Kind, account: &str, id: &str, most: (usize, usiz
 
 /// Reads the response of page.lua.
 pub(super) fn read_page(kind: Kind, answer: Value) -> Result<Page, Trouble> {
-    // Where there is no more, Redis leaves the rest of the list out.
+    // On the last page, Redis omits the rest of the list.
     let mut items = list(answer)?.into_iter();
     let rows = list(items.next().ok_or(Trouble::Answer)?)?;
     let next = items.next().and_then(text).zip(items.next().and_then(text));
     let rows = rows.into_iter().map(|row| {
         let [account, id, value] = self::items(row)?;
         let location = text(account).zip(text(id)).and_then(|(account, id)| location(kind, &account, id));
-        // A list that another program wrote can hold what is no name.
+        // A list that another program wrote can contain invalid names.
         Ok(location.zip(bytes(value)))
     });
     let rows = rows.collect::<Result<Vec<_>, Trouble>>()?;
     Ok(Page { rows: rows.into_iter().flatten().collect(), next })
 }
 
-/// A kept value: revision, a blank, JSON. One without a revision has the revision 0 and is no JSON.
+/// A stored value: revision, a blank, JSON. A value without a revision has the revision 0 and is not JSON.
 pub(super) fn split(value: &[u8]) -> (u64, &[u8]) {
     let blank = value.iter().position(|byte| *byte == b' ').unwrap_or_default();
     let revision = std::str::from_utf8(&value[..blank]).ok().and_then(|digits| digits.parse().ok());

@@ -1,5 +1,5 @@
-//! Reads all that the store in Redis holds, a page at a time, templates before the triggers that name them. The
-//! records are of different instants; following the log from the version that was read first corrects that.
+//! Reads the whole store in Redis page by page, templates before the triggers that name them. The pages are from
+//! different instants; following the log from the version that was read first corrects that.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::store::{Kind, feed};
 /// How often a long read logs its progress.
 const SAID_EVERY: Duration = Duration::from_secs(5);
 
-/// Reads everything into the sink. Returns from where the log is to be followed, and how many records there were.
+/// Reads everything into the sink. Returns the position from which to follow the log, and the number of records.
 pub(super) async fn take(shared: &SharedState, connection: &mut Connection) -> Result<(Position, usize), Trouble> {
     let position = begin(shared, connection).await?;
     let expected = expected(connection).await?;
@@ -38,7 +38,7 @@ pub(super) async fn take(shared: &SharedState, connection: &mut Connection) -> R
     Ok((position, records))
 }
 
-/// The position of the store's history before anything is read. Creates a new store where there is none.
+/// The position in the store's history before the first read. Creates a new store if there is none.
 async fn begin(shared: &SharedState, connection: &mut Connection) -> Result<Position, Trouble> {
     let quotas = [shared.quotas.triggers, shared.quotas.templates, shared.quotas.bytes];
     let mut words = vec![b"open".to_vec()];
@@ -55,7 +55,7 @@ async fn begin(shared: &SharedState, connection: &mut Connection) -> Result<Posi
     Ok(Position { epoch, version, token: scripts::read_changes(changes)?.token })
 }
 
-/// About how many records there are; used only to show progress.
+/// The approximate number of records, used only to show progress.
 async fn expected(connection: &mut Connection) -> Result<usize, Trouble> {
     let mut command = crate::redis::Cmd::new();
     command.arg("HMGET").arg(scripts::META).arg("templates").arg("triggers").arg("keys");

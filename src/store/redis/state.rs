@@ -1,4 +1,4 @@
-//! What the thread that follows the store in Redis and the calls to the store both use.
+//! The state that the thread that follows the store shares with the calls to the store.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use crate::store::change::Change;
 use crate::store::feed::{Feed, Observed, Saved};
 use crate::telemetry::metrics::Metrics;
 
-/// What the follower and the calls share.
+/// The shared state.
 pub(super) struct SharedState {
     pub(super) link: Link,
     pub(super) feed: Arc<Feed>,
@@ -30,7 +30,7 @@ impl SharedState {
         }
     }
 
-    /// Compiles what takes long on other threads: this one serves the calls to the store meanwhile.
+    /// Compiles on other threads, as this thread serves the calls to the store.
     pub(super) async fn compile(&self, observed: Vec<Observed<Saved>>) -> Vec<Observed<Change>> {
         if !observed.iter().any(Observed::is_slow) {
             return self.feed.compile(observed);

@@ -4,7 +4,7 @@
 use super::findings::Findings;
 use super::origin::Origins;
 use crate::model::template::Format;
-use crate::templating::program::{Call, EscapeContext, Expression, Nodes, TemplateNode, ValueNode};
+use crate::templating::program::{EscapeContext, Expression, HelperCall, Nodes, TemplateNode, ValueNode};
 use crate::templating::render::helpers::{self, Gives};
 
 /// Warns of values that are probably mistakes.
@@ -103,6 +103,6 @@ fn number_as_text(write: &ValueNode, findings: &mut Findings<'_>) {
     findings.warning("number_as_text", write.at, message);
 }
 
-fn is_seconds(call: &Call) -> bool {
+fn is_seconds(call: &HelperCall) -> bool {
     helpers::get(call.helper).name == "date" && call.constant(1) == Some("%s")
 }

@@ -23,7 +23,7 @@ const NO_ATTRIBUTES: [&str; 3] = ["data", "database64", "specversion"];
 const SHOWN_BYTES_MAX: usize = 100;
 
 /// The part of the dictionary that one template needs.
-pub(crate) struct Known<'d> {
+pub(crate) struct KnownPaths<'d> {
     dictionary: &'d dyn TagLookup,
     event: Option<&'d EventPattern>,
     /// Data for the preview: its members count as known too.
@@ -40,7 +40,7 @@ struct Carried {
     all: HashSet<String>,
 }
 
-impl<'d> Known<'d> {
+impl<'d> KnownPaths<'d> {
     pub(crate) fn new(dictionary: &'d dyn TagLookup, event: Option<&'d EventPattern>, data: Option<Json<'d>>) -> Self {
         Self { dictionary, event, data, warned: RefCell::default(), carried: OnceCell::new() }
     }

@@ -21,10 +21,10 @@ use bytes::Bytes;
 
 use self::diagnostic::Diagnostic;
 use self::findings::Findings;
-use self::known::Known;
+use self::known::KnownPaths;
 use self::parse::{ParsedTemplate, Tree};
 use self::scan::Scanned;
-use self::shape::Shape;
+use self::shape::TemplateShape;
 use self::tag_lookup::TagLookup;
 use super::limits::TemplateLimits;
 use super::program::Nodes;
@@ -90,7 +90,7 @@ pub fn compile_in(format: Format, body: &str, setting: &Setting<'_>, limits: &Te
     let body = body.strip_prefix('\u{feff}').unwrap_or(body);
     // A file ends with a line break, which would become a part of the last value.
     let body = if format == Format::Form { body.trim_end_matches(['\r', '\n']) } else { body };
-    let (nodes, diagnostics) = program(Shape::Body(format), body, setting, limits);
+    let (nodes, diagnostics) = program(TemplateShape::Body(format), body, setting, limits);
     let compiled = nodes.map(|nodes| Compiled {
         format,
         bytes_expected: finish::bytes_expected(&nodes),
@@ -102,7 +102,7 @@ pub fn compile_in(format: Format, body: &str, setting: &Setting<'_>, limits: &Te
 
 /// The program of a text, unless an error was found, and all that was found.
 fn program(
-    shape: Shape,
+    shape: TemplateShape,
     text: &str,
     setting: &Setting<'_>,
     limits: &TemplateLimits,
@@ -121,27 +121,27 @@ fn program(
 }
 
 fn prepare(
-    shape: Shape,
+    shape: TemplateShape,
     scanned: &Scanned,
     tree: &Tree,
     setting: &Setting<'_>,
     limits: &TemplateLimits,
     findings: &mut Findings<'_>,
 ) -> Nodes {
-    let known = Known::new(setting.dictionary, setting.event, setting.data);
+    let known = KnownPaths::new(setting.dictionary, setting.event, setting.data);
     let ParsedTemplate { mut nodes, origins, writes } =
         parse::parse(tree, scanned, shape.escapes(), &known, limits, findings);
     place::place(shape, &mut nodes, writes, &origins, findings);
-    if let (Shape::Body(format), false) = (shape, findings.has_error()) {
+    if let (TemplateShape::Body(format), false) = (shape, findings.has_error()) {
         advice::warn(&nodes, format, setting.content_type, &origins, findings);
     }
     match shape {
-        Shape::Body(Format::Form) => {
+        TemplateShape::Body(Format::Form) => {
             finish::warn_of_form_text(&nodes, &origins, findings);
             finish::encode(&mut nodes);
         }
-        Shape::Url => finish::encode(&mut nodes),
-        Shape::Body(_) | Shape::Header => {}
+        TemplateShape::Url => finish::encode(&mut nodes),
+        TemplateShape::Body(_) | TemplateShape::Header => {}
     }
     finish::join(nodes)
 }

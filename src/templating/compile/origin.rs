@@ -53,6 +53,14 @@ impl<'s> Origins<'s> {
         self.texts.len() - 1
     }
 
+    /// Whether a text follows directly on the first bytes of another.
+    pub(crate) fn continues(&self, text: usize, length: usize, after: &Origin) -> bool {
+        match (&self.texts[text], after) {
+            (Origin::Straight(before), Origin::Straight(after)) => before.saturating_add_unsigned(length) == *after,
+            _ => false,
+        }
+    }
+
     /// Where the byte of a text stands in the body.
     pub(crate) fn offset(&self, text: usize, byte: usize) -> usize {
         self.texts[text].offset(byte)

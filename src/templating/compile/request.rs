@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Severity};
 use super::place::url::segments;
-use super::shape::Shape;
+use super::shape::TemplateShape;
 use super::{Setting, finish, program};
 use crate::model::field::FieldError;
 use crate::model::headers::{HEADERS_BYTES_MAX, sent};
@@ -86,13 +86,13 @@ impl Expressions {
         let url = url.expressions().and_then(|(head, rest)| {
             // The parser and browsers add the slash that a path begins with.
             let rest = if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") };
-            let nodes = nodes(Shape::Url, &rest, None)?;
+            let nodes = nodes(TemplateShape::Url, &rest, None)?;
             let segments = segments(&nodes);
             Some(UrlExpressions { head: head.into(), path_and_query: finish::join(nodes), segments })
         });
         let with_expressions = headers.iter().enumerate().filter(|(_, (_, value))| has_expressions(value));
         let headers: Vec<_> = with_expressions
-            .filter_map(|(place, (name, value))| Some((place, nodes(Shape::Header, value, Some(name))?)))
+            .filter_map(|(place, (name, value))| Some((place, nodes(TemplateShape::Header, value, Some(name))?)))
             .collect();
         let some = url.is_some() || !headers.is_empty();
         ((some && !failed).then(|| Self { url, headers, limits: limits.clone() }), found)

@@ -7,7 +7,7 @@ use super::decimal::Decimal;
 use super::stop::{Stop, Unrendered};
 use super::value::Datum;
 use crate::json::Json;
-use crate::templating::program::{Call, Expression};
+use crate::templating::program::{Expression, HelperCall};
 
 /// How many bytes of a value are read for one step.
 pub(crate) const BYTES_PER_STEP: usize = 64;
@@ -27,14 +27,14 @@ pub(crate) trait Evaluator<'a> {
 /// A helper's values.
 pub(crate) struct Args<'r, 'a> {
     run: &'r mut (dyn Evaluator<'a> + 'r),
-    call: &'a Call,
+    call: &'a HelperCall,
 }
 
 /// The result of a helper.
 pub(crate) type HelperResult<'a> = Result<Datum<'a>, Stop>;
 
 impl<'r, 'a> Args<'r, 'a> {
-    pub(crate) fn new(run: &'r mut (dyn Evaluator<'a> + 'r), call: &'a Call) -> Self {
+    pub(crate) fn new(run: &'r mut (dyn Evaluator<'a> + 'r), call: &'a HelperCall) -> Self {
         Self { run, call }
     }
 

@@ -52,7 +52,7 @@ impl Data {
         let source = (!about.source.is_empty()).then_some(("source", about.source));
         let texts = required.chain(source).map(|(name, text)| (name, Put::Text(text)));
         let attributes = about.attributes.into_iter().flat_map(Attributes::iter);
-        // What every event has is never another's to say.
+        // Extension attributes can't replace the properties that every event has.
         let attributes = attributes.filter(|(name, _)| !REQUIRED.contains(name) && *name != "source");
         document.set_below("event", texts.chain(attributes.map(|(name, value)| (name, Put::Value(value)))));
         Self { document }

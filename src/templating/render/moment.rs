@@ -65,7 +65,7 @@ impl TimeValue {
         }
     }
 
-    /// The day and the time of day, where they are told.
+    /// The date and the time of day in the value's own zone.
     pub(crate) fn local(&self) -> DateTime {
         match self {
             Self::Moment(moment, own) => own.to_datetime(*moment),
@@ -119,7 +119,7 @@ fn iso(text: &str) -> Option<TimeValue> {
         return Some(TimeValue::Local(local));
     };
     let moment = offset.to_timestamp(local).ok()?;
-    // RFC 3339's `Z` says nothing of where: the zone is UTC all the same.
+    // RFC 3339's `Z` means an unknown local offset. The zone is UTC nevertheless.
     Some(TimeValue::Moment(moment, TimeZone::fixed(offset)))
 }
 

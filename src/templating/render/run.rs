@@ -11,7 +11,7 @@ use super::write::write;
 use crate::json::Json;
 use crate::templating::limits::TemplateLimits;
 use crate::templating::program::{
-    Call, DataPath, Each, Expression, If, LocalName, Nodes, Parts, TemplateNode, Text, With,
+    DataPath, Each, Expression, HelperCall, If, LocalName, Nodes, Parts, TemplateNode, Text, With,
 };
 
 /// The most complaints of one preview.
@@ -270,7 +270,7 @@ impl<'a> Run<'a> {
     }
 
     /// Calls a helper. A helper that can't use a value returns a missing one.
-    fn call(&mut self, call: &'a Call) -> Result<Datum<'a>, Unrendered> {
+    fn call(&mut self, call: &'a HelperCall) -> Result<Datum<'a>, Unrendered> {
         self.spend(1)?;
         let helper = helpers::get(call.helper);
         match helper.run(&mut Args::new(self, call)) {
@@ -286,7 +286,7 @@ impl<'a> Run<'a> {
     }
 
     /// Records a value that a helper could not use. A missing or empty value is not a mistake of the template.
-    fn complain(&mut self, call: &'a Call, unusable: Unusable) -> Result<(), Unrendered> {
+    fn complain(&mut self, call: &'a HelperCall, unusable: Unusable) -> Result<(), Unrendered> {
         let expression = match unusable.value {
             Blamed::Argument(place) => call.arguments.get(place),
             Blamed::Option(name) => call.option(name),

@@ -23,7 +23,7 @@ pub(crate) enum Datum<'a> {
     Truth(bool),
     /// An element's place in its list, from 0.
     Index(usize),
-    /// A value that is to be written as JSON even where text stands.
+    /// A value that is written as JSON also in text.
     Json(Json<'a>),
     /// The same for a text that a helper made.
     JsonText(Cow<'a, str>),
@@ -49,7 +49,7 @@ impl<'a> Datum<'a> {
         })
     }
 
-    /// The text of a string, number or boolean; nothing else has one that a helper could use.
+    /// The text of a string, number or boolean. Other values have no text for helpers.
     pub(crate) fn into_text(self) -> Option<Cow<'a, str>> {
         Some(match self {
             Self::Data(Json::String(text) | Json::Number(text)) => Cow::Borrowed(text),
@@ -128,7 +128,7 @@ impl<'a> Datum<'a> {
         Ok(())
     }
 
-    /// How long the value is, where it is a text or a number: what going through it costs.
+    /// The length of a text or a number: the cost of reading it.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Data(Json::String(text) | Json::Number(text)) => text.len(),

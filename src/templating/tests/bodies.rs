@@ -1,4 +1,4 @@
-//! What bodies come to, format by format, and that renderings are bounded.
+//! Rendered bodies in each format, and the bounds of rendering.
 
 use serde_json::{Value, json};
 

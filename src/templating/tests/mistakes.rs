@@ -150,7 +150,7 @@ fn all_mistakes_are_told_at_once() {
     assert_eq!(codes, ["unknown_tag", "unknown_helper", "unescaped", "json_key_unquoted"]);
 }
 
-/// The mistakes of each expression are told, also where the parser or the scan could not read one of them.
+/// The mistakes of all expressions are reported, also if the scan or the parser can't read one of them.
 #[test]
 #[rustfmt::skip]
 fn what_can_t_be_read_hides_no_other_mistake() {
@@ -163,7 +163,7 @@ fn what_can_t_be_read_hides_no_other_mistake() {
         (Text, "{{#if a == b}}\n{{c?.d}}\n{{else if !e}}\n{{uper x}}{{/if}}", &[("foreign_syntax", 1), ("syntax", 2), ("foreign_syntax", 3), ("unknown_helper", 4)]),
         (Text, "{{#each xs | sort}}\n{{../x}}{{../../y}}\n{{/each}}{{> z}}", &[("foreign_syntax", 1), ("above_root", 2), ("partial", 3)]),
         (Text, "{{date x \u{201c}%d\u{201d}}}\n{{upper\u{a0}x}}\n{{* d}}", &[("look_alike", 1), ("look_alike", 2), ("decorator", 3)]),
-        // Blocks that don't fit are told once, and what has no end of its own.
+        // Of blocks that don't match, the first is reported.
         (Text, "{{#if a}}\n{{/each}}{{/if}}{{/if}}\n{{x | upcase}}\n*|A B|*", &[("unclosed_block", 2), ("foreign_syntax", 3), ("misshapen_tag", 4)]),
         (Text, "{{#if a}}\n{{#each b}}\n${c}", &[("unclosed_block", 1), ("unclosed_block", 2), ("foreign_syntax", 3)]),
         (Text, "{{x }\n{{y | size}}", &[("syntax", 1), ("foreign_syntax", 2)]),
@@ -175,7 +175,7 @@ fn what_can_t_be_read_hides_no_other_mistake() {
         assert_eq!(told, expected, "{body}: {:?}", checked.diagnostics);
         assert!(checked.compiled.is_none(), "{body}");
     }
-    // However many there are, a bounded number is told.
+    // The number of reports is bounded.
     let many = "{{x | upcase}} *|A B|* ".repeat(400);
     assert_eq!(check(Text, &many).diagnostics.len(), 200);
     let found = check(Text, "{{#if a}}b{{endif}}").diagnostics;

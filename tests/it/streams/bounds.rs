@@ -83,6 +83,20 @@ async fn an_account_leaves_room_in_the_streams() {
     .await;
 }
 
+/// What is added faster than it is read paces its producer, so that it neither fills the streams nor is refused.
+#[actix_rt::test]
+async fn a_producer_waits_while_much_is_not_read() {
+    let redis = RedisServer::start();
+    let ingest = node(&redis.url(), &[INGEST, ("POSTHASTE_CLUSTER__BACKLOG_MAX", "4000")]).await;
+    let receiver = Receiver::start();
+    set_up(&ingest, &[], "t", receiver.url("/")).await;
+    let events = json!((0..1_500).map(event).collect::<Vec<_>>());
+    assert_eq!(ingest.post("/v1/events", &events).await.status, 202);
+    let begun = std::time::Instant::now();
+    assert_eq!((ingest.post("/v1/events", &event("next")).await.status, backlog(&redis)), (202, 1_501));
+    assert!(begun.elapsed().as_millis() >= 400, "{:?}", begun.elapsed());
+}
+
 /// A request that fires more than the streams may hold is worked off as they empty: they never hold more.
 #[actix_rt::test]
 async fn the_bound_holds_whatever_a_request_fires() {

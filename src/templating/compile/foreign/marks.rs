@@ -1,5 +1,5 @@
-//! Marks of other template languages in the author's own text. They are sent as they stand, which is hardly
-//! meant.
+//! Finds marks of other template languages in the author's own text. They are sent unchanged, which is probably a
+//! mistake.
 
 use super::is_value;
 

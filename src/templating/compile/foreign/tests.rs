@@ -93,7 +93,7 @@ fn text_that_is_no_habit_draws_no_advice() {
     assert!(super::marks::find(&"{%".repeat(30_000)).is_empty());
 }
 
-/// Advice repeats no more of the author's text than a reader takes in.
+/// Advice repeats only a bounded part of the author's text.
 #[test]
 fn advice_is_short() {
     let long = "a".repeat(5_000);

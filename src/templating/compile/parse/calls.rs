@@ -10,7 +10,7 @@ use super::super::foreign;
 use super::super::tags;
 use super::{Parsing, refused};
 use crate::templating::nearest::likely;
-use crate::templating::program::{Call, Expression};
+use crate::templating::program::{Expression, HelperCall};
 use crate::templating::render::helpers;
 
 impl Parsing<'_, '_, '_, '_> {
@@ -68,7 +68,7 @@ impl Parsing<'_, '_, '_, '_> {
             };
             options.push((*option, self.parameter(value, at)));
         }
-        let call = Call { helper: id, arguments, options: options.into(), at: self.findings.place(at) };
+        let call = HelperCall { helper: id, arguments, options: options.into(), at: self.findings.place(at) };
         if let Some(message) = (helper.check)(&call) {
             self.findings.error("helper_values", at, format!("{message} As in {}.", helper.example));
         }

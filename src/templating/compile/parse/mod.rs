@@ -4,17 +4,19 @@
 
 mod blocks;
 mod calls;
+mod pieces;
 mod scopes;
 
 use std::panic::{self, AssertUnwindSafe};
 
 use handlebars::template::{HelperTemplate, Parameter, Template, TemplateElement};
 
+use self::pieces::Pieces;
 use self::scopes::Scopes;
 use super::diagnostic::Positions;
 use super::findings::Findings;
 use super::foreign;
-use super::known::Known;
+use super::known::KnownPaths;
 use super::origin::{Origin, Origins};
 use super::scan::{Role, Scanned};
 use super::tags;
@@ -32,14 +34,14 @@ pub(crate) struct ParsedTemplate<'s> {
 }
 
 /// The parser's tree of a template.
-pub(crate) struct Tree(Template);
+pub(crate) struct Tree(Pieces);
 
 /// Converts a template to a program. Errors are among the findings only.
 pub(crate) fn parse<'s>(
-    tree: &Tree,
+    tree: &'s Tree,
     scanned: &'s Scanned,
     escaping: bool,
-    known: &Known<'_>,
+    known: &KnownPaths<'_>,
     limits: &TemplateLimits,
     findings: &mut Findings<'_>,
 ) -> ParsedTemplate<'s> {
@@ -52,20 +54,22 @@ pub(crate) fn parse<'s>(
         findings,
         origins: Origins::of(&scanned.text),
         chains: chains.into_iter(),
+        pieces: &tree.0,
+        positions: tree.0.positions(),
+        piece: 0,
         scopes: Scopes::default(),
         writes: 0,
     };
-    let nodes = parsing.nodes(&tree.0);
+    let nodes = parsing.nodes(tree.0.template(0));
     ParsedTemplate { nodes, origins: parsing.origins, writes: parsing.writes }
 }
 
 /// The parser's tree. Expressions that the parser refuses are reported and hushed; `None` where it refuses the template
 /// even so.
 pub(crate) fn tree(scanned: &mut Scanned, findings: &mut Findings<'_>) -> Option<Tree> {
-    let place = match compile(&scanned.text) {
-        Ok(template) => return Some(Tree(template)),
-        Err(place) => place,
-    };
+    if let Some(pieces) = pieces::parse(scanned, pieces::EXPRESSIONS) {
+        return Some(Tree(pieces));
+    }
     let positions = Positions::of(&scanned.text);
     let mut refused = Vec::new();
     for i in 0..scanned.expressions.len() {
@@ -85,12 +89,13 @@ pub(crate) fn tree(scanned: &mut Scanned, findings: &mut Findings<'_>) -> Option
         refused.push(i);
     }
     if refused.is_empty() {
-        let at = findings.positions().offset(place.0, place.1);
+        let (line, column) = compile(&scanned.text).err().unwrap_or((1, 1));
+        let at = findings.positions().offset(line, column);
         findings.error("syntax", at, UNREADABLE);
         return None;
     }
     scanned.hush(&refused)?;
-    compile(&scanned.text).ok().map(Tree)
+    pieces::parse(scanned, pieces::EXPRESSIONS).map(Tree)
 }
 
 const UNREADABLE: &str = "This can't be read as an expression or a block. Expressions look like {{guest.name}} or {{upper guest.name}}, blocks like {{#if guest.email}}…{{else}}…{{/if}} or, to compare, {{#if (eq guest.country \"IT\")}}…{{/if}}.";
@@ -107,11 +112,15 @@ fn compile(text: &str) -> Result<Template, (usize, usize)> {
 struct Parsing<'s, 'k, 'f, 'p> {
     /// Whether the format escapes values, so that writing one as it is would be a hole.
     escaping: bool,
-    known: &'k Known<'k>,
+    known: &'k KnownPaths<'k>,
     each_depth_max: usize,
     findings: &'f mut Findings<'p>,
     origins: Origins<'s>,
     chains: std::vec::IntoIter<usize>,
+    pieces: &'s Pieces,
+    positions: Vec<Positions<'s>>,
+    /// The piece that is converted.
+    piece: usize,
     scopes: Scopes,
     writes: usize,
 }
@@ -119,20 +128,27 @@ struct Parsing<'s, 'k, 'f, 'p> {
 impl Parsing<'_, '_, '_, '_> {
     fn nodes(&mut self, template: &Template) -> Nodes {
         let mut nodes = Nodes::new();
+        self.append(template, &mut nodes);
+        nodes
+    }
+
+    fn append(&mut self, template: &Template, nodes: &mut Nodes) {
         for (i, element) in template.elements.iter().enumerate() {
             let at = match template.mapping.get(i) {
-                Some(place) => self.findings.positions().offset(place.0, place.1),
+                Some(place) => {
+                    let offset = self.positions[self.piece].offset(place.0, place.1);
+                    self.pieces.in_template(self.piece, offset)
+                }
                 // The parser keeps no place for `{{else if …}}`; the scan did.
                 None => self.chains.next().unwrap_or(0),
             };
-            self.element(element, at, &mut nodes);
+            self.element(element, at, nodes);
         }
-        nodes
     }
 
     fn element(&mut self, element: &TemplateElement, at: usize, nodes: &mut Nodes) {
         match element {
-            TemplateElement::RawString(text) => self.text(text, at, nodes),
+            TemplateElement::RawString(text) => self.texts(text, at, nodes),
             TemplateElement::Expression(helper) => nodes.extend(self.expression(helper, at)),
             TemplateElement::HtmlExpression(helper) => {
                 if self.escaping {
@@ -145,6 +161,16 @@ impl Parsing<'_, '_, '_, '_> {
             // The scan refuses these; should it ever miss one, it stays refused.
             _ => self.findings.error("syntax", at, "Partials and decorators are not accepted."),
         }
+    }
+
+    /// A text of the author's, with the pieces in it.
+    fn texts(&mut self, text: &str, at: usize, nodes: &mut Nodes) {
+        let Some((end, length, piece)) = self.pieces.find_mark(text) else { return self.text(text, at, nodes) };
+        self.text(&text[..end], at, nodes);
+        let outer = std::mem::replace(&mut self.piece, piece);
+        self.append(self.pieces.template(piece), nodes);
+        self.piece = outer;
+        self.texts(&text[end + length..], self.pieces.end(piece), nodes);
     }
 
     /// A text of the author's, with the tags in it.
@@ -166,9 +192,19 @@ impl Parsing<'_, '_, '_, '_> {
     }
 
     fn plain(&mut self, text: &str, origin: &Origin, start: usize, nodes: &mut Nodes) {
-        if !text.is_empty() {
-            let id = self.origins.add(origin.part(start, text.len()));
-            nodes.push(TemplateNode::Text(Text { content: text.into(), id }));
+        if text.is_empty() {
+            return;
+        }
+        let origin = origin.part(start, text.len());
+        match nodes.last_mut() {
+            // A piece begins or ends inside this text.
+            Some(TemplateNode::Text(before)) if self.origins.continues(before.id, before.content.len(), &origin) => {
+                before.content = format!("{}{text}", before.content).into();
+            }
+            _ => {
+                let id = self.origins.add(origin);
+                nodes.push(TemplateNode::Text(Text { content: text.into(), id }));
+            }
         }
     }
 

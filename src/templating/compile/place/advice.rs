@@ -1,21 +1,21 @@
-//! What to do about a comma: the same mistake has another cure in a loop, beside an optional part, and in
-//! plain text. It names only what is in the template.
+//! The cure for a mistake with a comma. It differs in a loop, beside an optional part, and in plain text. Messages name
+//! only what is in the template.
 
 use crate::templating::compile::tags::{TAG_CLOSE, TAG_OPEN};
 
-/// What is known of the place of a mistake.
+/// The surroundings of a mistake.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Context<'c> {
     pub(super) source: &'c str,
-    /// Where it came to light.
+    /// Where it was detected.
     pub(super) here: Surroundings,
-    /// Where the last key, value or comma stands before it.
+    /// The last key, value or comma before it.
     pub(super) mark: Surroundings,
-    /// Whether a part was left out between the two.
+    /// Whether a part between the two was skipped.
     pub(super) passed: bool,
 }
 
-/// A byte of the body, and the innermost blocks round it.
+/// A byte of the body, and the innermost blocks around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Surroundings {
     pub(super) at: usize,
@@ -39,7 +39,7 @@ pub(super) fn comma(code: &str, context: &Context<'_>) -> Option<String> {
 
 fn missing(context: &Context<'_>) -> String {
     let Context { here, mark, .. } = context;
-    // What stands before it in time stands behind it in the text: one element meets the next.
+    // What precedes it on the path follows it in the text: the end of one element meets the begin of the next.
     let next_element = mark.at >= here.at;
     match (here.each, mark.branch, here.branch) {
         (Some(each), ..) if next_element => {
@@ -63,7 +63,7 @@ fn missing(context: &Context<'_>) -> String {
     }
 }
 
-/// Whether what came to light is a value behind the value of a member, and not the next member's key.
+/// Whether the text at the mistake is a second value of a member, and not the key of the next member.
 fn is_second_value(context: &Context<'_>) -> bool {
     let Context { source, here, mark, .. } = context;
     let behind_colon = source.as_bytes().get(mark.at) == Some(&b':');
@@ -116,7 +116,7 @@ fn surplus(context: &Context<'_>) -> String {
     }
 }
 
-/// The beginning of a loop with a separator, as its author has to write it.
+/// The beginning of the loop with a separator, as its author should write it.
 fn separated(source: &str, each: usize) -> String {
     const ANY: &str = "{{#each … separator=\",\"}}";
     let Some(begin) = source[each..].split_inclusive("}}").next() else { return ANY.to_owned() };

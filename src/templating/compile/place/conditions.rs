@@ -1,5 +1,4 @@
-//! Conditions that a template asks more than once: the second time they come out as the first time,
-//! as long as they are asked of the same values.
+//! Conditions that a template evaluates more than once. On the same values, they have the same result each time.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -7,10 +6,10 @@ use std::fmt::Write as _;
 use crate::templating::program::{Expression, If, Nodes, TemplateNode};
 use crate::templating::render::helpers;
 
-/// The most conditions that are kept apart.
+/// The most conditions that are distinguished.
 const CONDITIONS_MAX: usize = 64;
 
-/// What the conditions came to on the way here, by their numbers.
+/// The results of conditions on the current path, by their numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(super) struct Decided {
     known: u64,
@@ -32,13 +31,13 @@ impl Decided {
     }
 }
 
-/// The conditions of a template that it asks more than once.
+/// The conditions that a template evaluates more than once.
 #[derive(Debug, Default)]
 pub(super) struct Conditions {
     ids: HashMap<String, usize>,
-    /// For each condition the innermost block whose value it reads.
+    /// The innermost block whose value each condition reads.
     scopes: Vec<usize>,
-    /// Where each is asked for the last time.
+    /// The position of each condition's last evaluation.
     last: Vec<usize>,
 }
 
@@ -67,7 +66,7 @@ impl Conditions {
         if self.is_empty() { None } else { self.ids.get(&key(condition, include_zero)).copied() }
     }
 
-    /// What is known once a condition has come out so: itself, and what follows from it.
+    /// The known results after this one: the condition itself, and what follows from it.
     pub(super) fn assume(&self, decided: Decided, condition: &Expression, include_zero: bool, holds: bool) -> Decided {
         let decided = match self.find(condition, include_zero) {
             Some(id) => decided.with(id, holds),
@@ -86,7 +85,7 @@ impl Conditions {
         parts.iter().fold(decided, |decided, part| self.assume(decided, part, false, holds))
     }
 
-    /// Where all parts but one are known to be otherwise, that one made it come out so.
+    /// If all parts but one are known to have the other result, that one determined the result.
     fn assume_last(&self, decided: Decided, parts: &[Expression], holds: bool) -> Decided {
         let known = |part: &&Expression| self.find(part, false).and_then(|id| decided.get(id)) == Some(!holds);
         let mut others = parts.iter().filter(|part| !known(part));
@@ -96,12 +95,12 @@ impl Conditions {
         }
     }
 
-    /// What is still of use behind an `if`.
+    /// The results that are still needed after an `if`.
     pub(super) fn behind(&self, decided: Decided, chosen: &If) -> Decided {
         self.without(decided, |id| self.last[id] <= chosen.at)
     }
 
-    /// What stays true when a block with another `this` begins or ends.
+    /// The results that stay valid when a block with another `this` begins or ends.
     pub(super) fn outside(&self, decided: Decided, scope: usize) -> Decided {
         self.without(decided, |id| self.scopes[id] >= scope)
     }
@@ -121,7 +120,7 @@ enum Junction {
     Or,
 }
 
-/// The conditions that a condition is made of.
+/// The conditions that a condition consists of.
 fn junction(condition: &Expression) -> Option<(Junction, &[Expression])> {
     let Expression::Call(call) = condition else { return None };
     let junction = match helpers::get(call.helper).name {
@@ -133,7 +132,7 @@ fn junction(condition: &Expression) -> Option<(Junction, &[Expression])> {
     Some((junction, &call.arguments))
 }
 
-/// How often each condition is asked, where for the last time, and the innermost block that it reads.
+/// How often each condition is evaluated, where it is evaluated last, and the innermost block that it reads.
 type Asked = HashMap<String, (usize, usize, usize)>;
 
 fn collect(nodes: &Nodes, asked: &mut Asked) {
@@ -157,7 +156,7 @@ fn ask(condition: &Expression, include_zero: bool, at: usize, asked: &mut Asked)
     }
 }
 
-/// The same for the same question about the same values.
+/// The key of a condition: equal for the same condition on the same values.
 fn key(condition: &Expression, include_zero: bool) -> String {
     let mut key = String::new();
     if include_zero {

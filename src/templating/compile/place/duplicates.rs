@@ -1,27 +1,27 @@
-//! Keys that one JSON object has twice: receivers keep one of the two, and not all the same one.
-//! A warning only, so it follows one way through the template: both parts of a condition one
-//! after the other, and two elements of each loop. It runs on what was proved to be JSON.
+//! Warns of keys that an object has twice. Receivers keep one of the two, and differ in which. As this is only a
+//! warning, it follows one path through the template: both parts of a condition one after the other, and two elements
+//! of each loop. It runs on templates that are proved to be JSON.
 
 use std::collections::HashSet;
 
 use super::Machine;
 use super::conditions::{Conditions, Decided};
 use super::ends::{Ends, Position};
-use super::json::{Json, State};
+use super::json::{JsonMachine, State};
 use crate::templating::compile::findings::Findings;
 use crate::templating::compile::origin::Origins;
 use crate::templating::program::{Each, If, Nodes, TemplateNode, Text};
 
-/// The most characters and keys to go over; beyond it nothing is said.
+/// The most characters and keys to read. Beyond it, there is no warning.
 const WORK_MAX: usize = 2_000_000;
 
-/// What was read on the way here.
+/// The state of the reading.
 #[derive(Clone)]
 struct KeyReader {
     state: State,
-    /// The constant keys of each open bracket, from the outside.
+    /// The constant keys of each open bracket, the outermost first.
     keys: Vec<HashSet<String>>,
-    /// The key that is being read: where it began, and its text unless a value is in it.
+    /// The current key: where it begins, and its text unless it contains a value.
     key: Option<(usize, Option<String>)>,
 }
 
@@ -32,11 +32,11 @@ struct Walk<'w, 'p> {
     work: usize,
 }
 
-/// Warns of keys that are twice in one object.
+/// Warns of keys that one object has twice.
 pub(super) fn warn(nodes: &Nodes, origins: &Origins<'_>, findings: &mut Findings<'_>) {
     let mut walk = Walk { origins, findings, ends: Ends::default(), work: 0 };
-    let mut reader = KeyReader { state: Json.start(), keys: Vec::new(), key: None };
-    // Where it can't go on, there is nothing more to say.
+    let mut reader = KeyReader { state: JsonMachine.start(), keys: Vec::new(), key: None };
+    // Where the path ends, there are no further warnings.
     let _: Option<()> = walk.nodes(nodes, &mut reader);
 }
 
@@ -46,7 +46,7 @@ impl Walk<'_, '_> {
             match node {
                 TemplateNode::Text(text) => self.text(text, reader)?,
                 TemplateNode::Write(_) => {
-                    reader.state = Json.value(reader.state).ok()?.1;
+                    reader.state = JsonMachine.value(reader.state).ok()?.1;
                     if let Some((_, text)) = &mut reader.key {
                         *text = None;
                     }
@@ -80,7 +80,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Goes on behind the first part, with the keys of both.
+    /// Continues after the first part, with the keys of both.
     fn either(&mut self, one: &Nodes, other: &Nodes, scoped: bool, reader: &mut KeyReader) -> Option<()> {
         self.spend(reader.keys.iter().map(HashSet::len).sum())?;
         let mut second = reader.clone();
@@ -118,7 +118,7 @@ impl Walk<'_, '_> {
         self.spend(text.content.len())?;
         for (byte, c) in text.content.char_indices() {
             let before = reader.state;
-            reader.state = Json.step(before, c).ok()?.0;
+            reader.state = JsonMachine.step(before, c).ok()?.0;
             if reader.state.depth() > before.depth() {
                 reader.keys.push(HashSet::new());
             } else if reader.state.depth() < before.depth() {
@@ -137,7 +137,7 @@ impl Walk<'_, '_> {
         Some(())
     }
 
-    /// A key has ended; what was read of it lacks the closing quote.
+    /// Ends a key. Its text lacks the closing quote.
     fn key(&mut self, at: usize, key: Option<String>, reader: &mut KeyReader) {
         let Some(key) = key.and_then(|key| serde_json::from_str::<String>(&(key + "\"")).ok()) else {
             return;

@@ -1,8 +1,8 @@
-//! What is known of conditions without data: those on a loop's first and last element and on its
-//! `@index`, and those that were decided on the way here.
+//! Conditions whose result is known without data: those on a loop's first and last element and on its `@index`, and
+//! those that are decided on the current path.
 
 use super::conditions::{Conditions, Decided};
-use crate::templating::program::{Call, Expression, If, LocalName, Nodes, TemplateNode};
+use crate::templating::program::{Expression, HelperCall, If, LocalName, Nodes, TemplateNode};
 use crate::templating::render::helpers;
 
 /// A comparison of an index with a number.
@@ -11,18 +11,18 @@ type Compare = fn(&usize, &usize) -> bool;
 /// The most classes into which a loop's indexes are divided by comparisons of `@index`.
 const BOUNDARIES_MAX: usize = 8;
 
-/// Where an element stands in its loop.
+/// The position of an element in its loop.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Position {
     /// The smallest index.
     pub(super) from: usize,
-    /// The index behind the largest; none where there is no largest.
+    /// The index after the largest; `None` without a largest.
     pub(super) to: Option<usize>,
     /// Whether it is the last element.
     pub(super) last: bool,
 }
 
-/// The open `each` and `with` blocks, from the outside, with the root before them.
+/// The open `each` and `with` blocks, the outermost first, with the root before them.
 #[derive(Debug, Clone)]
 pub(super) struct Ends(Vec<Option<Position>>);
 
@@ -46,7 +46,7 @@ impl Ends {
         self.0.len()
     }
 
-    /// Whether an `if` takes its first part, where that is known.
+    /// Whether an `if` takes its first part, if that is known.
     pub(super) fn taken(&self, chosen: &If, conditions: &Conditions, decided: Decided) -> Option<bool> {
         let holds = self.holds(&chosen.condition, chosen.include_zero, conditions, decided)?;
         Some(holds != chosen.negated)
@@ -91,10 +91,10 @@ impl Ends {
 }
 
 impl Position {
-    /// A comparison of the index, where it comes out the same for the whole class.
+    /// The result of a comparison of the index, if it is the same for the whole class.
     fn compare(self, number: usize, holds: Compare) -> Option<bool> {
         let first = holds(&self.from, &number);
-        // Comparisons change only at the number and behind it, which are boundaries of classes.
+        // A comparison's result changes only at the number and after it, which are boundaries of classes.
         let inside = self.from < number && self.to.is_none_or(|to| to > number)
             || self.from == number && self.to != Some(number + 1);
         (!inside).then_some(first)
@@ -102,7 +102,7 @@ impl Position {
 }
 
 /// `@index` compared with a whole number: the loop, the comparison, the number.
-fn comparison(call: &Call) -> Option<(usize, Compare, usize)> {
+fn comparison(call: &HelperCall) -> Option<(usize, Compare, usize)> {
     let index = |place: usize| match call.arguments.get(place)? {
         Expression::Local(local) if local.what == LocalName::Index => Some(local.scope),
         _ => None,
@@ -131,14 +131,13 @@ fn comparison(call: &Call) -> Option<(usize, Compare, usize)> {
     Some((index(1)?, mirrored, number(0)?))
 }
 
-/// The classes of a loop's indexes in which all of its comparisons come out the same, in order: from
-/// where, and to where.
+/// The classes of a loop's indexes within which each comparison has one result: first index and end, in order.
 pub(super) fn classes(body: &Nodes, scope: usize) -> Vec<(usize, Option<usize>)> {
     let mut boundaries = vec![0, 1];
     collect(body, scope, &mut boundaries);
     boundaries.sort_unstable();
     boundaries.dedup();
-    // With too many, those of the far ones are not known.
+    // Beyond the bound, comparisons of larger indexes are not known.
     boundaries.truncate(BOUNDARIES_MAX);
     let ends = boundaries[1..].iter().copied().map(Some).chain([None]);
     boundaries.iter().copied().zip(ends).collect()
@@ -168,7 +167,7 @@ fn numbers(condition: &Expression, scope: usize, boundaries: &mut Vec<usize>) {
     }
 }
 
-/// `and` for `true`, `or` for `false`: one part with the other truth settles it.
+/// `and` for `true`, `or` for `false`: one part with the other result decides it.
 fn all(parts: impl Iterator<Item = Option<bool>>, truth: bool) -> Option<bool> {
     let mut unknown = false;
     for part in parts {

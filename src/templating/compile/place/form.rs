@@ -1,25 +1,25 @@
-//! Reads a form (`application/x-www-form-urlencoded`): pairs of key and value. Any text is one;
-//! what is proved here is that values can't make or lose pairs.
+//! Reads a form (`application/x-www-form-urlencoded`): pairs of key and value. Any text is a form. This proves that values
+//! can't add or remove pairs.
 
 use super::{Blame, Fault, Machine, Misplaced};
 use crate::templating::program::EscapeContext;
 
-/// The machine; all it knows is in its states.
-pub(super) struct Form;
+/// The state machine. It keeps nothing outside its states.
+pub(super) struct FormMachine;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum State {
     /// At the beginning of a pair.
     Begin,
-    /// In a key with text of the author's.
+    /// In a key that contains the author's text.
     Key,
-    /// In a key that is made of values alone.
+    /// In a key that consists of values only.
     KeyOfValues,
     /// After the `=`.
     Value,
 }
 
-impl Machine for Form {
+impl Machine for FormMachine {
     type State = State;
 
     fn start(&self) -> State {

@@ -17,7 +17,7 @@ use std::hash::Hash;
 
 use super::findings::Findings;
 use super::origin::Origins;
-use super::shape::Shape;
+use super::shape::TemplateShape;
 use crate::model::template::Format;
 use crate::templating::program::{EscapeContext, Nodes, TemplateNode};
 
@@ -90,27 +90,27 @@ impl<S> Misplaced<S> {
 /// Sets the context of every expression. Mistakes are added to the findings; with an error among them the contexts have
 /// no meaning.
 pub(crate) fn place(
-    shape: Shape,
+    shape: TemplateShape,
     nodes: &mut Nodes,
     writes: usize,
     origins: &Origins<'_>,
     findings: &mut Findings<'_>,
 ) {
     let places = match shape {
-        Shape::Body(Format::Json) => walk::walk(json::Json, nodes, writes, origins, findings),
-        Shape::Body(Format::Xml) => walk::walk(xml::Xml::default(), nodes, writes, origins, findings),
-        Shape::Body(Format::Form) => walk::walk(form::Form, nodes, writes, origins, findings),
-        Shape::Url => {
+        TemplateShape::Body(Format::Json) => walk::walk(json::JsonMachine, nodes, writes, origins, findings),
+        TemplateShape::Body(Format::Xml) => walk::walk(xml::XmlMachine::default(), nodes, writes, origins, findings),
+        TemplateShape::Body(Format::Form) => walk::walk(form::FormMachine, nodes, writes, origins, findings),
+        TemplateShape::Url => {
             url::check_blocks(nodes, origins, findings);
-            walk::walk(url::Url, nodes, writes, origins, findings)
+            walk::walk(url::UrlMachine, nodes, writes, origins, findings)
         }
-        Shape::Body(Format::Text) | Shape::Header => vec![Some(EscapeContext::Text); writes],
+        TemplateShape::Body(Format::Text) | TemplateShape::Header => vec![Some(EscapeContext::Text); writes],
     };
     if findings.has_error() {
         return;
     }
     set(nodes, &places);
-    if shape == Shape::Body(Format::Json) {
+    if shape == TemplateShape::Body(Format::Json) {
         duplicates::warn(nodes, origins, findings);
     }
 }

@@ -1,14 +1,13 @@
-//! Reads the path and the query of a URL (RFC 3986). Values are percent-encoded, so none can end a segment;
-//! what is proved here is that each stands in the path or in the query, and that the path has the same
-//! segments whatever the data holds.
+//! Reads the path and the query of a URL (RFC 3986). Values are percent-encoded, so none can end a segment. This proves
+//! that each value is in the path or in the query, and that the path has the same segments for all data.
 
 use super::{Fault, Machine, Misplaced};
 use crate::templating::compile::findings::Findings;
 use crate::templating::compile::origin::Origins;
 use crate::templating::program::{EscapeContext, Nodes, TemplateNode};
 
-/// The machine; all it knows is in its states.
-pub(super) struct Url;
+/// The state machine. It keeps nothing outside its states.
+pub(super) struct UrlMachine;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum State {
@@ -20,7 +19,7 @@ pub(super) enum State {
     Query,
 }
 
-/// What a segment's own text is so far.
+/// The text of a segment so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Dots {
     None,
@@ -31,7 +30,7 @@ pub(super) enum Dots {
 
 const BEGIN: State = State::Segment { values: false, text: Dots::None };
 
-impl Machine for Url {
+impl Machine for UrlMachine {
     type State = State;
 
     fn start(&self) -> State {
@@ -86,7 +85,7 @@ impl Machine for Url {
     }
 }
 
-/// Refuses blocks of the path that hold a `/` or a `?`: with them the path would have more or fewer segments.
+/// Refuses blocks in the path that contain a `/` or a `?`: the number of segments would depend on the data.
 pub(super) fn check_blocks(nodes: &Nodes, origins: &Origins<'_>, findings: &mut Findings<'_>) {
     for node in nodes {
         if let TemplateNode::Text(text) = node

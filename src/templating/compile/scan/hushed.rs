@@ -1,5 +1,5 @@
-//! Stands in for an expression with a mistake, so that the parser can read the rest of the template and the author is
-//! told of all mistakes at once. A template with such an expression is never used.
+//! Replaces an expression that has a mistake with a placeholder, so that the parser can read the rest of the template and
+//! all mistakes are reported at once. A template with a placeholder is never used.
 
 use super::blocks::name_of;
 use super::is_space_or_tilde;
@@ -7,8 +7,8 @@ use super::is_space_or_tilde;
 /// The name in a hushed expression. A private character, which the scan refuses in a customer's expressions.
 pub(crate) const HUSHED: char = '\u{e002}';
 
-/// The expression with a name that stands for nothing, and as many characters and line breaks as before, so that all
-/// behind it keeps its place. A block keeps its name. `None` where that leaves no room.
+/// A placeholder with the same number of characters and the same line breaks, so that what follows keeps its line and
+/// column. A block keeps its name. `None` if there is no room for it.
 pub(crate) fn hushed(expression: &str) -> Option<String> {
     let inside = expression.strip_prefix("{{")?.strip_suffix("}}")?;
     let kept = kept(inside)?;
@@ -32,7 +32,7 @@ pub(crate) fn hushed(expression: &str) -> Option<String> {
     named.then_some(text)
 }
 
-/// How long the begin is that says what block this is.
+/// The length of the begin that identifies a block.
 fn kept(inside: &str) -> Option<usize> {
     let begin = inside.trim_start_matches(is_space_or_tilde);
     let rest = match begin.strip_prefix(['#', '/', '^']).or_else(|| begin.strip_prefix("else")) {

@@ -1,8 +1,6 @@
-//! Reads a body before the parser does. The parser recurses for each block, list and
-//! parenthesis, so a few kilobytes can end the process: here is counted, in one loop and without
-//! recursion, what it would meet, and refused what may not be in a template at all. Where this
-//! reading and the parser's could differ, the text is refused, so neither can be led past the
-//! other. It never looks at what the body means.
+//! Checks a body before the parser reads it. The parser recurses for each block, list and parenthesis, so a few
+//! kilobytes can overflow the stack. The scan counts these in one loop without recursion, and refuses what a template may
+//! not contain. It also refuses text that the parser could read differently. It does not interpret the body.
 
 mod blocks;
 mod hushed;
@@ -22,7 +20,7 @@ pub(crate) use self::scanned::{Role, Scanned};
 /// The most expressions in one body: the work of later steps grows with them.
 const EXPRESSIONS_MAX: usize = 1_000;
 
-/// Scans a body. Nothing comes back where the parser may not see it; the findings say why.
+/// Scans a body. `None` if the parser must not read it; the findings give the reasons.
 pub(crate) fn scan(body: &str, limits: &TemplateLimits, findings: &mut Findings<'_>) -> Option<Scanned> {
     if body.len() > limits.body_bytes_max {
         findings.error(
@@ -53,27 +51,27 @@ struct Scanner<'b, 'f, 'p> {
     nesting_max: usize,
     findings: &'f mut Findings<'p>,
     open: Vec<Open<'b>>,
-    /// How many blocks are open.
+    /// The number of open blocks.
     depth: usize,
-    /// How many `{{else if …}}` they have so far.
+    /// The number of their `{{else if …}}` so far.
     chained: usize,
     text: String,
     expressions: Vec<Braces>,
-    /// Where the scan goes on behind an expression that could not be read.
+    /// Where the scan continues after an expression that could not be read.
     resume: Option<usize>,
-    /// The parser may not see the text: a block or an expression has no end, or an end too many. The scan goes on, so
-    /// that the author is told of further mistakes.
+    /// The parser must not read the text: the begin or the end of a block or an expression is missing. The scan
+    /// continues, so that further mistakes are reported.
     broken: bool,
 }
 
 impl<'b> Scanner<'b, '_, '_> {
-    /// A mistake that ends the scan, unless it is known where to go on.
+    /// Reports a mistake that ends the scan, unless [`Self::resume`] is set.
     fn refuse<T>(&mut self, code: &'static str, at: usize, message: impl Into<String>) -> Option<T> {
         self.findings.error(code, at, message);
         None
     }
 
-    /// A mistake inside an expression, which may be a habit of another language. The scan goes on behind it.
+    /// Reports a mistake inside an expression, which may be syntax of another language. The scan continues after it.
     fn misread<T>(
         &mut self,
         expression: usize,
@@ -88,7 +86,7 @@ impl<'b> Scanner<'b, '_, '_> {
         }
     }
 
-    /// Lets the scan go on behind the expression in which this byte is, and returns what is inside its braces.
+    /// Lets the scan continue after the expression that contains this byte, and returns the text inside its braces.
     fn skip(&mut self, expression: usize, from: usize) -> &'b str {
         let body = self.body;
         let rest = &body[from..];
@@ -107,7 +105,7 @@ impl<'b> Scanner<'b, '_, '_> {
         }
     }
 
-    /// A mistake that concerns the order of blocks. Only the first is reported: others follow from it.
+    /// Reports a mistake in the order of blocks. Only the first is reported, as it causes others.
     fn misplaced(&mut self, code: &'static str, at: usize, message: impl Into<String>) {
         if !self.broken {
             self.findings.error(code, at, message);
@@ -121,7 +119,7 @@ impl<'b> Scanner<'b, '_, '_> {
         while let Some(found) = memchr::memmem::find(&self.body.as_bytes()[from..], b"{{") {
             let at = from + found;
             let slashes = self.body[from..at].bytes().rev().take_while(|&b| b == b'\\').count();
-            // One backslash makes the braces text; more stand for themselves.
+            // One backslash makes the braces text; more are text themselves.
             if slashes == 1 {
                 let end = at + if self.body[at..].starts_with("{{{{") { 4 } else { 2 };
                 self.plain(from, end);
@@ -151,7 +149,7 @@ impl<'b> Scanner<'b, '_, '_> {
         Some(())
     }
 
-    /// Copies a text of the author's, and warns of what looks like a tag or another language in it.
+    /// Copies the author's text, and warns of what resembles a tag or another language.
     fn plain(&mut self, from: usize, to: usize) {
         const SHAPE: &str = "This looks like a tag but stays as it is: a tag is an entity, a colon and an attribute of letters, digits and _, as in *|GUEST:NAME|*.";
         let text = &self.body[from..to];
@@ -164,7 +162,7 @@ impl<'b> Scanner<'b, '_, '_> {
         }
     }
 
-    /// Goes through what begins with the `{{` here and says where it ends.
+    /// Reads what begins with the `{{` here, and returns where it ends.
     fn mustache(&mut self, at: usize) -> Option<usize> {
         let rest = &self.body[at..];
         if rest.starts_with("{{{{") {
@@ -195,7 +193,7 @@ impl<'b> Scanner<'b, '_, '_> {
         Some(end)
     }
 
-    /// Puts a name that stands for nothing in the place of an expression with a mistake.
+    /// Replaces an expression that has a mistake with a placeholder.
     fn hush(&mut self, start: usize, at: usize, end: usize) {
         self.text.truncate(start);
         match hushed::hushed(&self.body[at..end]) {
@@ -219,7 +217,7 @@ impl<'b> Scanner<'b, '_, '_> {
         Some(end)
     }
 
-    /// Finds the end of an expression, and copies it with its tags made names.
+    /// Finds the end of an expression, and copies it with its tags as names.
     fn expression(&mut self, at: usize) -> Option<(usize, &'b str)> {
         let body = self.body;
         let opened = body[at + 2..].trim_start_matches(is_space_or_tilde);
@@ -284,7 +282,7 @@ impl<'b> Scanner<'b, '_, '_> {
         self.refuse("unclosed", at, "The expression is never closed: write }} where it ends.")
     }
 
-    /// Copies a tag as a name, and says how long it was.
+    /// Copies a tag as a name, and returns its length in the body.
     fn tag(&mut self, expression: usize, start: usize, at: usize) -> Option<usize> {
         let body = self.body;
         let Some(tag) = tags::at_start(&body[at..]) else {
@@ -360,7 +358,7 @@ impl<'b> Scanner<'b, '_, '_> {
 const TRIPLE: &str = "This begins with {{{ but doesn't end with }}}. Where the first { is a brace of the body, put a space behind it: { {{#if …}}.";
 const SINGLE: &str = "A single } can't stand inside an expression, which ends with }}.";
 
-/// How long the end of an expression is, if one is here.
+/// The length of an expression's closing braces, if the text begins with them.
 fn closing(rest: &str, triple: bool) -> Option<usize> {
     let inner = if triple { rest.strip_prefix('}')?.trim_start_matches(is_space_or_tilde) } else { rest };
     let after = inner.strip_prefix("}}")?;

@@ -1,4 +1,4 @@
-//! What the scan gives to the parser: the text, and where its expressions are.
+//! The input of the parser: the text, and where its expressions are.
 
 use super::hushed::hushed;
 
@@ -53,7 +53,7 @@ impl Scanned {
         (format!("{before}{expression}{after}"), before.len())
     }
 
-    /// Puts names that stand for nothing in the place of these expressions. `None` where one leaves no room for it.
+    /// Replaces these expressions with placeholders. `None` if one has no room for it.
     pub(crate) fn hush(&mut self, which: &[usize]) -> Option<()> {
         let mut text = String::with_capacity(self.text.len());
         let mut from = 0;

@@ -11,7 +11,7 @@ pub(crate) const DEPTH_MAX: usize = 127;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// For each byte 0 where it stands for itself in a string, else the letter after the backslash.
+/// For each byte the letter after the backslash, or 0 if a string may contain the byte itself.
 static ESCAPES: [u8; 256] = escapes();
 
 const fn escapes() -> [u8; 256] {

@@ -1,5 +1,5 @@
-//! Text made safe for each format. Whatever the text is, it can't end the place that it is
-//! written for; the tests of each file say so for every character.
+//! Escapes text for each format. No text can end the place that it is written into; the tests of each file check this
+//! for every character.
 
 pub(crate) mod json;
 pub(crate) mod percent;

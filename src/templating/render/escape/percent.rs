@@ -2,7 +2,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode_byte, utf8_percent_encode};
 
-/// All but letters, digits and `-._~`: what RFC 3986 calls unreserved stands for itself everywhere.
+/// All bytes but letters, digits and `-._~`, which RFC 3986 calls unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A value's text. A blank becomes `%20`.
@@ -17,8 +17,8 @@ pub(crate) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
-/// The author's own text: what can't stand there is encoded (blanks, letters beyond ASCII, a `%`
-/// without two digits after it); the rest, with `=`, `&` and `+`, is the author's.
+/// The author's own text. Characters that are not allowed are encoded: blanks, letters beyond ASCII, a `%` without two
+/// digits after it. The rest, also `=`, `&` and `+`, stays as it is.
 pub(crate) fn constant(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = String::with_capacity(bytes.len());

@@ -1,6 +1,6 @@
 //! Writes text into XML 1.0: between tags, or in an attribute's quotes.
 
-/// What the text stands in.
+/// The context of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum In {
     Text,
@@ -12,7 +12,7 @@ pub(crate) fn is_allowed(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// For each byte whether it may need more than to be copied.
+/// For each byte whether it may need escaping.
 static SPECIAL: [bool; 256] = special();
 
 const fn special() -> [bool; 256] {

@@ -5,7 +5,7 @@ use super::super::args::{Args, HelperResult};
 use super::super::decimal::{Decimal, Rounding};
 use super::super::stop::Stop;
 use super::{Gives, Helper};
-use crate::templating::program::Call;
+use crate::templating::program::HelperCall;
 
 /// The most decimals that `round` keeps.
 const DECIMALS_MAX: i64 = 100;
@@ -56,7 +56,7 @@ fn modulo<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     a.remainder(&b).map(|remainder| Args::made_number(&remainder)).ok_or(Stop::argument(1, ZERO))
 }
 
-fn check_divisor(call: &Call) -> Option<&'static str> {
+fn check_divisor(call: &HelperCall) -> Option<&'static str> {
     let zero = call.constant_number(1).is_some_and(|digits| Decimal::read(digits).is_some_and(|n| n.is_zero()));
     zero.then_some("Nothing can be divided by zero.")
 }

@@ -9,7 +9,7 @@ use super::super::moment::{TimeValue, Unit, find_zone};
 use super::super::stop::Stop;
 use super::numbers::{check_locale, locale};
 use super::{Gives, Helper};
-use crate::templating::program::Call;
+use crate::templating::program::HelperCall;
 
 /// The pattern where none is given.
 const PATTERN: &str = "%Y-%m-%d";
@@ -27,7 +27,7 @@ pub(super) static HELPERS: &[Helper] = &[Helper::new(
 .check(check)];
 
 /// What is wrong with the constants of a call.
-fn check(call: &Call) -> Option<&'static str> {
+fn check(call: &HelperCall) -> Option<&'static str> {
     if call.arguments.len() > 1 && !call.constant(1).is_some_and(is_pattern) {
         return Some(
             "A date's pattern is a text in quotes, of 200 characters at most, in which %d is the day, %B the month, %Y the year.",
@@ -37,7 +37,7 @@ fn check(call: &Call) -> Option<&'static str> {
 }
 
 /// What is wrong with the options that say how dates are read.
-pub(super) fn check_reading(call: &Call) -> Option<&'static str> {
+pub(super) fn check_reading(call: &HelperCall) -> Option<&'static str> {
     let constant = |name: &str| call.constant_option(name);
     if constant("tz").is_some_and(|name| !name.is_empty() && find_zone(name).is_none()) {
         return Some("There is no such time zone.");
@@ -52,7 +52,7 @@ pub(super) fn check_reading(call: &Call) -> Option<&'static str> {
 }
 
 /// Whether `unit` says what numbers count: for the others it is the unit of the result.
-fn call_reads_unit(call: &Call) -> bool {
+fn call_reads_unit(call: &HelperCall) -> bool {
     super::get(call.helper).name == "date"
 }
 

@@ -65,7 +65,7 @@ fn slice<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     Ok(Args::made_list(list.into_iter().skip(skip).take(take).collect()))
 }
 
-/// The values by which elements are told apart or put in order: themselves, or a field.
+/// The elements with the values that identify or order them: themselves, or a field.
 fn keyed<'a>(args: &mut Args<'_, 'a>) -> Result<Vec<(Datum<'a>, Datum<'a>)>, Stop> {
     let list = args.list(0)?;
     let path = if args.count() > 1 { Some(args.text(1)?) } else { None };
@@ -78,7 +78,7 @@ fn keyed<'a>(args: &mut Args<'_, 'a>) -> Result<Vec<(Datum<'a>, Datum<'a>)>, Sto
     Ok(keyed)
 }
 
-/// Numbers by size, then texts by their letters, then the rest as it was, what is missing last.
+/// Numbers by size, then texts by their letters, then the rest in its order, missing values last.
 fn sort<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let list = keyed(args)?;
     // A comparison for each element and each halving.
@@ -90,7 +90,7 @@ fn sort<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     Ok(Args::made_list(sorted.collect()))
 }
 
-/// Numbers are the same by size, all else by its JSON.
+/// Numbers are equal by size, all other values by their JSON.
 fn unique<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let mut seen = HashSet::new();
     let mut kept = Vec::new();
@@ -125,7 +125,7 @@ fn matching<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     Ok(Args::made_list(kept))
 }
 
-/// What is missing or null counts nothing; anything else that is no number makes the sum unusable.
+/// Missing and null values count as zero; any other value that is not a number makes the sum unusable.
 fn sum<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let mut total = Decimal::from(0_usize);
     for (key, _) in keyed(args)? {

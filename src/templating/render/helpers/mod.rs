@@ -15,7 +15,7 @@ mod numbers;
 mod texts;
 
 use super::args::{Args, HelperResult};
-use crate::templating::program::{Call, HelperId};
+use crate::templating::program::{HelperCall, HelperId};
 
 /// A helper: how it is called, and what it does.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(crate) struct Helper {
     /// A call, for messages.
     pub(crate) example: &'static str,
     /// What is wrong with the constants of a call, if anything.
-    pub(crate) check: fn(&Call) -> Option<&'static str>,
+    pub(crate) check: fn(&HelperCall) -> Option<&'static str>,
     run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 }
 
@@ -66,7 +66,7 @@ impl Helper {
         Self { options, ..self }
     }
 
-    const fn check(self, check: fn(&Call) -> Option<&'static str>) -> Self {
+    const fn check(self, check: fn(&HelperCall) -> Option<&'static str>) -> Self {
         Self { check, ..self }
     }
 

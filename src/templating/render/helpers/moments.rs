@@ -1,4 +1,4 @@
-//! `date_add`, `date_diff`, `unix`: reckoning with time. Days, weeks, months and years follow the
+//! `date_add`, `date_diff`, `unix`: calculations with dates and times. Days, weeks, months and years follow the
 //! calendar, in the zone that `tz` names.
 
 use jiff::civil::DateTime;
@@ -11,7 +11,7 @@ use super::super::moment::{TimeValue, Unit as Counted};
 use super::super::stop::Stop;
 use super::dates::{check_reading, told, zone};
 use super::{Gives, Helper};
-use crate::templating::program::Call;
+use crate::templating::program::HelperCall;
 
 /// The spans that can be added, and their order in `SHIFTS`: those from here on are less than a day.
 const SHIFTS: [&str; 7] = ["years", "months", "weeks", "days", "hours", "minutes", "seconds"];
@@ -45,13 +45,13 @@ pub(super) static HELPERS: &[Helper] = &[
         .check(check_unix),
 ];
 
-fn check_diff(call: &Call) -> Option<&'static str> {
+fn check_diff(call: &HelperCall) -> Option<&'static str> {
     let unknown = call.constant_option("unit").is_some_and(|name| find_unit(name).is_none());
     let message = "unit is \"years\", \"months\", \"weeks\", \"days\", \"hours\", \"minutes\" or \"seconds\".";
     unknown.then_some(message).or_else(|| check_reading(call))
 }
 
-fn check_unix(call: &Call) -> Option<&'static str> {
+fn check_unix(call: &HelperCall) -> Option<&'static str> {
     let unknown = call.constant_option("unit").is_some_and(|name| Counted::find(name).is_none());
     unknown.then_some("unit is \"s\" for seconds or \"ms\" for milliseconds.").or_else(|| check_reading(call))
 }
@@ -60,7 +60,7 @@ fn find_unit(name: &str) -> Option<Unit> {
     UNITS.iter().find(|(own, _)| *own == name).map(|(_, unit)| *unit)
 }
 
-/// The date as far away as the options say, written as it was told: a day stays a day unless hours are
+/// Adds the spans of the options to a date. The result has the form of the input: a day stays a day unless hours are
 /// added, a moment is RFC 3339.
 fn date_add<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let told = told(args, 0, None)?;
@@ -86,8 +86,8 @@ fn date_add<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
 
 const TOO_FAR: &str = "a date within the years -9999 to 9999 once the time is added";
 
-/// The spans that the options name, the largest first, and whether one is shorter than a day. They are added
-/// one after another, as each has a sign of its own.
+/// The spans that the options name, the largest first, and whether one is shorter than a day. They are added one by one,
+/// as each has its own sign.
 fn spans(args: &mut Args<'_, '_>) -> Result<(Vec<Span>, bool), Stop> {
     let mut spans = Vec::new();
     let mut within_day = false;

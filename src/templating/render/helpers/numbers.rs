@@ -11,11 +11,11 @@ use super::super::locale::{Currency, Locale};
 use super::super::stop::Stop;
 use super::super::value::Datum;
 use super::{Gives, Helper};
-use crate::templating::program::Call;
+use crate::templating::program::HelperCall;
 
 /// The most decimals that can be asked for.
 const DECIMALS_MAX: i64 = 20;
-/// What no line break may part.
+/// Prevents a line break.
 const NO_BREAK_SPACE: &str = "\u{a0}";
 
 pub(super) static HELPERS: &[Helper] = &[
@@ -34,7 +34,7 @@ pub(super) static HELPERS: &[Helper] = &[
 ];
 
 /// What is wrong with the constants of a call.
-fn check(call: &Call) -> Option<&'static str> {
+fn check(call: &HelperCall) -> Option<&'static str> {
     let decimals = call.option("decimals").is_some()
         && !call
             .constant_option_number("decimals")
@@ -55,7 +55,7 @@ fn check(call: &Call) -> Option<&'static str> {
 }
 
 /// What is wrong with the `locale` of a call, where it is written in the template.
-pub(super) fn check_locale(call: &Call) -> Option<&'static str> {
+pub(super) fn check_locale(call: &HelperCall) -> Option<&'static str> {
     let unknown = call.constant_option("locale").is_some_and(|name| Locale::find(name).is_none());
     unknown.then_some("There is no such locale. A locale is a language, or a language and a region: \"de\", \"de-AT\".")
 }
@@ -132,7 +132,7 @@ fn money<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
 fn symbol_of<'s>(code: &'s str, known: Option<Iso>, locale: Option<Currency>) -> Cow<'s, str> {
     match (locale, known) {
         (Some(locale), _) if locale.own.0 == code => Cow::Borrowed(locale.own.1),
-        // The franc's sign is in no use.
+        // The franc has no sign in common use.
         (_, Some(Iso::CHF)) | (_, None) => Cow::Borrowed(code),
         (_, Some(known)) => match known.symbol().to_string() {
             none if none == "¤" => Cow::Borrowed(code),
@@ -143,7 +143,7 @@ fn symbol_of<'s>(code: &'s str, known: Option<Iso>, locale: Option<Currency>) ->
 
 fn with_symbol(sign: &str, amount: &str, symbol: Cow<'_, str>, locale: Option<Currency>) -> String {
     let (first, space) = locale.map_or((true, false), |locale| (locale.first, locale.space));
-    // Letters run into digits without a space.
+    // Letters need a space before digits.
     let letters = symbol.chars().all(char::is_alphabetic) && symbol.chars().count() > 1;
     let space = if space || letters { NO_BREAK_SPACE } else { "" };
     if first { format!("{sign}{symbol}{space}{amount}") } else { format!("{sign}{amount}{space}{symbol}") }

@@ -6,7 +6,7 @@ use super::super::args::{Args, HelperResult};
 use super::super::stop::Stop;
 use super::super::value::Datum;
 use super::{Gives, Helper};
-use crate::templating::program::Call;
+use crate::templating::program::HelperCall;
 
 /// The longest text that `truncate` leaves, and the most that `pad_start` and `pad_end` fill up to.
 const CHARACTERS_MAX: i64 = 1_000_000;
@@ -83,7 +83,7 @@ fn truncate<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     args.made(start.trim_end().to_owned() + &end)
 }
 
-fn check_truncate(call: &Call) -> Option<&'static str> {
+fn check_truncate(call: &HelperCall) -> Option<&'static str> {
     let length = call.constant_number(1).and_then(|digits| digits.parse::<i64>().ok());
     if !length.is_some_and(|length| (0..=CHARACTERS_MAX).contains(&length)) {
         return Some("The length is a number from 0 to 1000000, written in the template.");

@@ -1,4 +1,4 @@
-//! Mistakes that come to light in more than one way, told always in the same words.
+//! Messages for mistakes that are detected in more than one state.
 
 use crate::templating::compile::place::{Blame, Fault};
 
@@ -6,7 +6,7 @@ pub(super) fn value_missing() -> Fault {
     Fault::here("json_value_missing", "There are data for which no value stands here. Write one, such as null, in an {{else}} where it depends on a condition.").at(Blame::Block)
 }
 
-/// What to do about commas depends on the blocks around: see `place/advice.rs`.
+/// The cure for a comma depends on the surrounding blocks: see `place/advice.rs`.
 pub(super) fn trailing_comma() -> Fault {
     Fault::here("json_trailing_comma", "There are data for which nothing follows this comma.").at(Blame::Mark)
 }

@@ -1,4 +1,4 @@
-//! Reads JSON (RFC 8259) character by character: one value, with white space round it.
+//! Reads JSON (RFC 8259) character by character: one value, with white space around it.
 
 mod faults;
 mod tokens;
@@ -9,14 +9,13 @@ use super::{Blame, Fault, Machine, Misplaced};
 use crate::json::LookAlike;
 use crate::templating::program::EscapeContext;
 
-/// The deepest nesting of a template's own brackets; what values add is bounded when they are
-/// written.
+/// The deepest nesting of the brackets in a template's own text. The renderer bounds the nesting of values.
 const DEPTH_MAX: u8 = 64;
 
-/// The machine; all it knows is in its states.
-pub(super) struct Json;
+/// The state machine. It keeps nothing outside its states.
+pub(super) struct JsonMachine;
 
-/// The brackets that are open, and where among them the text has come to.
+/// The open brackets, and the position among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct State {
     /// One bit for each open bracket, the innermost lowest: set for `{`.
@@ -27,7 +26,7 @@ pub(super) struct State {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Mode {
-    /// A value must come.
+    /// A value is required.
     Value(After),
     /// Right after `[`: a value or `]`.
     First,
@@ -41,11 +40,11 @@ enum Mode {
     Done,
     String(Kind, InString),
     Number(InNumber),
-    /// In `true`, `false` or `null`: what is left of it.
+    /// In `true`, `false` or `null`: the remaining letters.
     Word(&'static str),
 }
 
-/// What a value must come after.
+/// What precedes a required value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum After {
     Nothing,
@@ -101,7 +100,7 @@ impl State {
     }
 }
 
-impl Machine for Json {
+impl Machine for JsonMachine {
     type State = State;
 
     fn start(&self) -> State {

@@ -32,7 +32,7 @@ pub(super) enum InNumber {
     ExponentDigits,
 }
 
-/// Where a string has come to after a character; nowhere if the character ends it.
+/// The state of a string after a character; `None` if the character ends it.
 pub(super) fn string(at: InString, c: char) -> Result<Option<InString>, Fault> {
     let escape = |message| Err(Fault::here("json_escape", message));
     let next = match (at, c) {
@@ -78,7 +78,7 @@ pub(super) fn string(at: InString, c: char) -> Result<Option<InString>, Fault> {
 
 const HALF: &str = "This \\u names half a character. Write both halves, like \\ud83d\\ude00, or the character itself.";
 
-/// Where a number has come to after a character; nowhere if the character is no part of it.
+/// The state of a number after a character; `None` if the character is not part of it.
 pub(super) fn number(at: InNumber, c: char) -> Result<Option<InNumber>, Fault> {
     use InNumber::{Exponent, ExponentDigits, Fraction, Minus, Point, Sign, Whole, Zero};
     Ok(Some(match (at, c) {

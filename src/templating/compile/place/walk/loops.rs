@@ -1,4 +1,4 @@
-//! The blocks that change what `this` is, and those that put separators between parts.
+//! Walks the blocks that change `this`, and those that put separators between parts.
 
 use super::{Live, Machine, States, Stopped, Walk, add};
 use crate::templating::compile::place::conditions::Conditions;
@@ -20,7 +20,7 @@ impl<M: Machine> Walk<'_, '_, M> {
         Ok(after)
     }
 
-    /// Reads a part with another `this`: what was decided of its values holds only inside.
+    /// Reads a part with another `this`. Decided conditions on its values hold only inside.
     fn scoped(
         &mut self,
         position: Option<Position>,
@@ -113,7 +113,7 @@ impl<M: Machine> Walk<'_, '_, M> {
         })
     }
 
-    /// Reads what has a separator: inside there is one more level, of which nothing is left behind.
+    /// Reads a block that has a separator. Its level of separators ends with it.
     fn separated(
         &mut self,
         at: usize,
@@ -134,7 +134,7 @@ impl<M: Machine> Walk<'_, '_, M> {
         Ok(outside)
     }
 
-    /// Reads one part, with the separator before it if one came before. A part that is blank leaves nothing.
+    /// Reads one part, with the separator before it if there is an earlier part. A blank part writes nothing.
     fn separate(
         &mut self,
         separator: &Text,

@@ -17,16 +17,16 @@ use crate::templating::program::{EscapeContext, If, Nodes, TemplateNode, Text, V
 /// The most states at one point. Most templates have two or three; a tag with eight attributes, each optional on its
 /// own condition, reaches this number.
 const STATES_MAX: usize = 256;
-/// The most characters and parts to read, on all paths together: about a tenth of a second.
+/// The most characters and parts to read, on all paths together. They take about a tenth of a second.
 const WORK_MAX: usize = 4_000_000;
 
 /// A state, and what is reported if it can't continue.
 #[derive(Debug, Clone, Copy)]
 struct Live<S> {
     state: S,
-    /// For each separator around, the innermost highest: whether its part has anything but white space so far.
+    /// One bit for each open separator, the innermost highest: whether its current part has more than white space.
     filled: u64,
-    /// For each separator around: whether an earlier part had anything but white space.
+    /// One bit for each open separator: whether an earlier part had more than white space.
     earlier: u64,
     /// The results of conditions on this path.
     decided: Decided,
@@ -53,11 +53,11 @@ struct Walk<'w, 'p, M: Machine> {
     ends: Ends,
     /// The blocks around the current part: each with whether it is a loop.
     around: Vec<(usize, bool)>,
-    /// How many separators are around.
+    /// The number of open separators.
     level: usize,
     /// Whether the current text is a separator between parts.
     separating: bool,
-    /// What a text makes of a state, and the mark it leaves.
+    /// The state after each text, by the state before it.
     read: HashMap<(usize, M::State), Read<M::State>>,
     work: usize,
 }

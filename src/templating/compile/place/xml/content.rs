@@ -1,15 +1,15 @@
-//! What stands between tags: text, references, comments, CDATA sections.
+//! Reads what is between tags: text, references, comments, CDATA sections.
 
 use super::names::Id;
-use super::{Mode, State, Stepped, Xml, fault, is_blank};
+use super::{Mode, State, Stepped, XmlMachine, fault, is_blank};
 use crate::templating::render::escape::xml::is_allowed;
 
-/// Before or behind the element.
+/// Before or after the root element.
 pub(super) fn around(state: State, c: char) -> Stepped {
     let behind = state.mode == Mode::Behind;
     match c {
         c if is_blank(c) => Ok(state.to(if behind { Mode::Behind } else { Mode::Before })),
-        // A second element is told from a comment by the next character.
+        // The next character distinguishes a second element from a comment.
         '<' => Ok(State { text: Id::from(behind), ..state.to(Mode::Open) }),
         _ => Err(fault("xml_outside_root", "An XML body is one element: no text may stand outside it.")),
     }
@@ -73,7 +73,7 @@ pub(super) fn cdata(state: State, brackets: u8, c: char) -> State {
     })
 }
 
-impl Xml {
+impl XmlMachine {
     /// After `&`: one of XML's five names, or a character's number.
     pub(super) fn reference(&mut self, state: State, quote: Option<char>, c: char) -> Stepped {
         if c != ';' {

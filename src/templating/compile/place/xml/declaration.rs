@@ -3,7 +3,7 @@
 
 use crate::templating::compile::place::Fault;
 
-/// Reads the declaration with which a text begins, and says how long it is.
+/// Reads the declaration at the beginning of a text, and returns its length.
 pub(super) fn read(text: &str) -> Result<usize, Fault> {
     let inside = text.strip_prefix("<?xml").unwrap_or(text);
     let Some((inside, _)) = inside.split_once("?>") else {
@@ -31,7 +31,7 @@ pub(super) fn read(text: &str) -> Result<usize, Fault> {
 
 const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
 
-/// The value of the attribute that may come next, and the text behind it.
+/// The value of the next attribute, if it is there, and the text after it.
 fn attribute<'t>(text: &'t str, name: &str) -> Result<(Option<&'t str>, &'t str), Fault> {
     let trimmed = text.trim_start_matches(BLANKS);
     let Some(rest) = trimmed.strip_prefix(name) else {

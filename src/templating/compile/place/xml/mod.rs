@@ -1,5 +1,5 @@
-//! Reads XML 1.0 with namespaces, character by character: one element, with an optional
-//! declaration, comments and white space round it. Document types are not taken.
+//! Reads XML 1.0 with namespaces, character by character: one element, with an optional declaration, comments and white
+//! space around it. Document types are refused.
 
 mod content;
 mod declaration;
@@ -16,21 +16,21 @@ use crate::templating::render::escape::xml::is_allowed;
 
 /// The machine, with the names it has read.
 #[derive(Debug, Default)]
-pub(super) struct Xml {
+pub(super) struct XmlMachine {
     lists: Lists,
 }
 
-/// Where in the document the text has come to.
+/// The position in the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct State {
     mode: Mode,
     /// The open elements: for each its name and its attributes.
     stack: Id,
-    /// The name in the tag that is read.
+    /// The name in the current tag.
     name: Id,
-    /// The attributes in that tag: for each its name, and its value if it declares a namespace.
+    /// The attributes of that tag: their names, and the values of those that declare a namespace.
     attributes: Id,
-    /// The name of the attribute that is read.
+    /// The name of the current attribute.
     attribute: Id,
     /// Its value if it declares a namespace; the text of a reference.
     text: Id,
@@ -38,7 +38,7 @@ pub(super) struct State {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Mode {
-    /// Nothing was read.
+    /// At the beginning.
     Start,
     /// Before the element.
     Before,
@@ -48,7 +48,7 @@ enum Mode {
     Behind,
     /// After `<`.
     Open,
-    /// After `<!`: what of `--` or `[CDATA[` is still to come.
+    /// After `<!`: the remaining characters of `--` or `[CDATA[`.
     Bang(&'static str),
     /// In a comment, after this many `-`.
     Comment(u8),
@@ -98,7 +98,7 @@ impl State {
     }
 }
 
-impl Machine for Xml {
+impl Machine for XmlMachine {
     type State = State;
 
     fn start(&self) -> State {
@@ -141,7 +141,7 @@ impl Machine for Xml {
 
     fn value(&mut self, state: State) -> Result<(EscapeContext, State), Misplaced<State>> {
         let (code, message, onward) = match state.mode {
-            // The value may end with `]]`, behind which `>` can't stand.
+            // The value may end with `]]`, and `]]>` is not allowed.
             Mode::Content(_) => return Ok((EscapeContext::XmlText, state.to(Mode::Content(2)))),
             Mode::Value { declares: false, .. } => return Ok((EscapeContext::XmlAttribute, state)),
             Mode::Value { .. } => ("xml_namespace", "A namespace can't come from the data: write it out.", Some(state)),

@@ -1,12 +1,12 @@
-//! Names in XML, and lists of them, as numbers: so that the states of the reader are small and
-//! can be compared. Also the rules for names (XML 1.0, Namespaces in XML 1.0).
+//! Represents names in XML, and lists of them, as numbers, so that the reader's states are small and comparable. Also
+//! checks the rules for names (XML 1.0, Namespaces in XML 1.0).
 
 use std::collections::HashMap;
 
 /// A text or a list, as a number. The same number is the same text or list. 0 is the empty one.
 pub(super) type Id = u32;
 
-/// All lists that were made, each by its beginning and its last item.
+/// All lists, each as a shorter list and its last item.
 #[derive(Debug)]
 pub(super) struct Lists {
     ids: HashMap<(Id, (Id, Id)), Id>,
@@ -80,12 +80,12 @@ pub(super) fn begins_name(c: char) -> bool {
         | '\u{10000}'..='\u{effff}')
 }
 
-/// Whether a name may go on with the character (production `NameChar`).
+/// Whether a name may contain the character after its first (production `NameChar`).
 pub(super) fn continues_name(c: char) -> bool {
     begins_name(c) || matches!(c, '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}')
 }
 
-/// A name's prefix, if it has one, and the rest. None where colons stand wrong.
+/// A name's prefix, if it has one, and the rest. `None` for colons in the wrong place.
 pub(super) fn split(name: &str) -> Option<(Option<&str>, &str)> {
     match name.split_once(':') {
         None => Some((None, name)),
@@ -99,7 +99,7 @@ pub(super) fn split(name: &str) -> Option<(Option<&str>, &str)> {
 
 /// What is wrong with the names in a tag.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NameError {
+pub(super) enum XmlNameError {
     #[error("The prefix {0:?} is not declared: write xmlns:{0}=\"…\" in this tag or in one round it.")]
     Undeclared(String),
     #[error("In the name {0:?} a colon stands wrong: before it goes a prefix, after it the name.")]
@@ -116,7 +116,7 @@ pub(super) enum NameError {
 
 /// Checks the names in a tag: prefixes must be declared, on the tag or on one around it, and no two attributes may have
 /// the same name in the same namespace.
-pub(super) fn check(lists: &Lists, name: Id, attributes: Id, stack: Id) -> Result<(), NameError> {
+pub(super) fn check(lists: &Lists, name: Id, attributes: Id, stack: Id) -> Result<(), XmlNameError> {
     let own: Vec<(String, String)> =
         lists.backwards(attributes).map(|(name, value)| (lists.text(name), lists.text(value))).collect();
     let namespace = |prefix: &str| {
@@ -129,21 +129,21 @@ pub(super) fn check(lists: &Lists, name: Id, attributes: Id, stack: Id) -> Resul
             let mut declared = lists.backwards(stack).flat_map(|(_, attributes)| lists.backwards(attributes));
             declared.find(|&(name, _)| lists.text(name) == declaration).map(|(_, value)| lists.text(value))
         };
-        own.or_else(around).ok_or_else(|| NameError::Undeclared(prefix.to_owned()))
+        own.or_else(around).ok_or_else(|| XmlNameError::Undeclared(prefix.to_owned()))
     };
     let names = std::iter::once(lists.text(name)).chain(own.iter().map(|(name, _)| name.clone()));
     let mut qualified: Vec<(String, String)> = Vec::new();
     for (place, name) in names.enumerate() {
-        let Some((prefix, local)) = split(&name) else { return Err(NameError::Colon(name)) };
+        let Some((prefix, local)) = split(&name) else { return Err(XmlNameError::Colon(name)) };
         match prefix {
-            Some("xmlns") if place == 0 => return Err(NameError::TagXmlns),
+            Some("xmlns") if place == 0 => return Err(XmlNameError::TagXmlns),
             Some("xmlns") | None => {}
             Some(prefix) => {
-                // Parsers make one blank of white space in a value; here more are taken for equal, never fewer.
+                // Parsers normalize white space in a value. This comparison finds more values equal, never fewer.
                 let namespace: Vec<String> = namespace(prefix)?.split_whitespace().map(str::to_owned).collect();
                 let meant = (namespace.join(" "), local.to_owned());
                 if place > 0 && qualified.contains(&meant) {
-                    return Err(NameError::Repeated(meant.1));
+                    return Err(XmlNameError::Repeated(meant.1));
                 }
                 if place > 0 {
                     qualified.push(meant);
@@ -157,17 +157,17 @@ pub(super) fn check(lists: &Lists, name: Id, attributes: Id, stack: Id) -> Resul
 const RESERVED: [&str; 2] = ["http://www.w3.org/XML/1998/namespace", "http://www.w3.org/2000/xmlns/"];
 
 /// Whether an attribute, if it declares a namespace, may declare this one.
-fn declaration(name: &str, value: &str) -> Result<(), NameError> {
+fn declaration(name: &str, value: &str) -> Result<(), XmlNameError> {
     let prefix = match name.strip_prefix("xmlns") {
         Some("") => None,
         Some(prefix) if prefix.starts_with(':') => Some(&prefix[1..]),
         _ => return Ok(()),
     };
     if matches!(prefix, Some("xml" | "xmlns")) || RESERVED.contains(&value) {
-        return Err(NameError::Reserved);
+        return Err(XmlNameError::Reserved);
     }
     if prefix.is_some() && value.is_empty() {
-        return Err(NameError::Empty(name.to_owned()));
+        return Err(XmlNameError::Empty(name.to_owned()));
     }
     Ok(())
 }

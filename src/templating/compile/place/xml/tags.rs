@@ -1,14 +1,14 @@
 //! Tags: names, attributes and their values, and that each element is closed by its own name.
 
 use super::names::{self, Id};
-use super::{Mode, State, Stepped, Xml, fault, is_blank};
+use super::{Mode, State, Stepped, XmlMachine, fault, is_blank};
 
 /// The deepest nesting of elements.
 const DEPTH_MAX: usize = 100;
 /// The most attributes of one tag.
 const ATTRIBUTES_MAX: usize = 200;
 
-impl Xml {
+impl XmlMachine {
     /// Whether an attribute of this name declares a namespace.
     fn declares(&self, attribute: Id) -> bool {
         let name = self.lists.text(attribute);
@@ -76,8 +76,8 @@ impl Xml {
         Ok(State::outside(stack))
     }
 
-    /// Those of the attributes that the element's content depends on. Without the others, ways
-    /// through the template that differ in them are one again behind the tag.
+    /// The attributes that the element's content depends on. Without the others, paths that differ only in them
+    /// have the same state after the tag.
     fn declarations(&mut self, attributes: Id) -> Id {
         let all: Vec<(Id, Id)> = self.lists.backwards(attributes).collect();
         all.into_iter().rev().fold(
