@@ -141,12 +141,15 @@ impl Accepting {
 
 /// Writes whole requests together. Returns which of them are kept; each firing of those has its handle.
 fn keep_all(keep: &dyn Keep, requests: &mut [Measured]) -> Vec<Result<(), Refusal>> {
-    let all_fired = requests.iter().flat_map(|request| &request.cursors).flat_map(Cursor::fired);
-    let firings: Vec<(u64, &str)> = all_fired.flat_map(Fired::listed).collect();
+    let all_fired = || requests.iter().flat_map(|request| &request.cursors).flat_map(Cursor::fired);
+    let mut firings: Vec<(u64, &str)> = Vec::with_capacity(all_fired().map(|fired| fired.triggers.len()).sum());
+    firings.extend(all_fired().flat_map(Fired::listed));
     let mut rest = firings.as_slice();
     let parts = requests.iter().map(|request| {
+        let mut parts = Vec::with_capacity(request.events);
         let fired = request.cursors.iter().flat_map(Cursor::fired);
-        fired.filter_map(|fired| keeping::part(fired, &mut rest)).collect()
+        parts.extend(fired.filter_map(|fired| keeping::part(fired, &mut rest)));
+        parts
     });
     let parts: Vec<Vec<KeepPart<'_>>> = parts.collect();
     let admissions: Vec<Admission> = requests.iter().map(|request| Arc::clone(&request.admission)).collect();

@@ -22,8 +22,8 @@ pub(super) struct Acceptor<D: Folder> {
     journal: Arc<Journal<D>>,
     lane: Lane<D>,
     ids: std::ops::Range<u64>,
-    /// The ids of the entries that are being written.
-    new: Vec<u64>,
+    /// The entries that are being written: the id of each, and how many firings it has.
+    new: Vec<(u64, u32)>,
 }
 
 /// A request that is written in parts.
@@ -92,9 +92,25 @@ impl<'a> Part<'a> {
         let firings = (first..).zip(self.triggers);
         firings.map(|(index, (destination, trigger))| Listing { index, destination: *destination, trigger })
     }
+}
 
-    fn entry(&self, id: u64, (offset, bytes): (u32, usize), share: Option<Taken>, is_complete: bool) -> NewEntry {
-        NewEntry { id, firings: self.count(), offset, bytes, share, is_complete }
+/// The entries of records that were written together.
+struct NewEntries<'a> {
+    new: &'a [(u64, u32)],
+    records: &'a [(u32, usize)],
+    shares: std::vec::IntoIter<Taken>,
+    is_complete: bool,
+}
+
+impl Iterator for NewEntries<'_> {
+    type Item = NewEntry;
+
+    fn next(&mut self) -> Option<NewEntry> {
+        let ((id, firings), new) = self.new.split_first()?;
+        let ((offset, bytes), records) = self.records.split_first()?;
+        (self.new, self.records) = (new, records);
+        let (id, firings, offset, bytes) = (*id, *firings, *offset, *bytes);
+        Some(NewEntry { id, firings, offset, bytes, share: self.shares.next(), is_complete: self.is_complete })
     }
 }
 
@@ -104,29 +120,26 @@ impl<D: Folder> Acceptor<D> {
         Self { journal, lane, ids: 0..0, new: Vec::new() }
     }
 
-    /// Writes whole requests with one write, or none of them: the parts of each, with what each part holds of its
+    /// Writes whole requests with one write, or none of them: the parts of each. `shares`: what each part holds of its
     /// account's share.
-    pub(super) fn whole(
+    pub(super) fn whole<'a>(
         &mut self,
-        requests: Vec<(Vec<Part<'_>>, Vec<Taken>)>,
+        requests: impl Iterator<Item: ExactSizeIterator<Item = Part<'a>>>,
+        shares: Vec<Taken>,
         now_ms: u64,
     ) -> io::Result<Accepted<D::File>> {
         self.check()?;
         self.new.clear();
-        for (parts, _) in &requests {
+        for mut parts in requests {
             let mut request = None;
-            for (number, part) in parts.iter().enumerate() {
-                self.push(&mut request, part, number + 1 == parts.len());
+            while let Some(part) = parts.next() {
+                self.push(&mut request, &part, parts.len() == 0);
             }
         }
         let written = self.lane.write(now_ms)?;
-        let parts = requests.into_iter().flat_map(|(parts, shares)| {
-            let shares = shares.into_iter().map(Some).chain(std::iter::repeat_with(|| None));
-            parts.into_iter().zip(shares)
-        });
         let mut listed = Vec::with_capacity(self.new.len());
-        let new = parts.zip(self.new.iter().zip(&written.records));
-        let new = new.map(|((part, share), (id, record))| part.entry(*id, *record, share, true));
+        let new =
+            NewEntries { new: &self.new, records: &written.records, shares: shares.into_iter(), is_complete: true };
         written.segment.hold_new(new, &mut listed);
         Ok(Accepted { listed, end: (written.segment, written.end) })
     }
@@ -161,9 +174,8 @@ impl<D: Folder> Acceptor<D> {
             shares.next().into_iter().for_each(|share| entry.charge(share));
             listed.push((entry, firings));
         }
-        let records = written.records.iter().skip(listed.len());
-        let of_new = new.iter().zip(self.new.iter().zip(records));
-        let of_new = of_new.map(|(part, (id, record))| part.entry(*id, *record, shares.next(), false));
+        let records = &written.records[listed.len()..];
+        let of_new = NewEntries { new: &self.new, records, shares, is_complete: false };
         written.segment.hold_new(of_new, &mut listed);
         let entries = listed.iter().skip(parts.len() - new.len()).map(|(entry, _)| Arc::clone(entry));
         request.entries.extend(entries);
@@ -201,7 +213,7 @@ impl<D: Folder> Acceptor<D> {
     fn push(&mut self, request: &mut Option<u64>, part: &Part<'_>, commits: bool) {
         let id = self.draw_id();
         let ids = (id, *request.get_or_insert(id));
-        self.new.push(id);
+        self.new.push((id, part.count()));
         let listings = part.listings(0);
         self.lane.push(RecordKind::Accepted, commits, |body| write_accepted(body, ids, &part.event, listings));
     }

@@ -75,18 +75,14 @@ impl Keep for AcceptHandle {
 
 impl Accepting {
     fn whole(&self, requests: &[Vec<KeepPart<'_>>], admissions: Box<dyn Any + Send>) -> Vec<KeptRequest> {
-        let now_ms = now_ms();
-        let mut records = Vec::with_capacity(requests.len());
-        let charged = requests.iter().map(|parts| {
-            let shares = self.charge(parts)?;
-            records.push((parts.iter().map(|part| record_of(part, now_ms)).collect(), shares));
-            Ok(())
-        });
-        let charged: Vec<Result<(), Refusal>> = charged.collect();
-        if records.is_empty() {
+        let (now_ms, mut shares) = (now_ms(), Vec::with_capacity(requests.iter().map(Vec::len).sum()));
+        let charged: Vec<_> = requests.iter().map(|parts| self.charge(parts, &mut shares)).collect();
+        let accepted = requests.iter().zip(&charged).filter(|(_, charged)| charged.is_ok());
+        if accepted.clone().next().is_none() {
             return charged.into_iter().map(|charged| charged.map(|()| Vec::new())).collect();
         }
-        let written = lock(&self.acceptor).whole(records, now_ms);
+        let records = accepted.map(|(parts, _)| parts.iter().map(|part| record_of(part, now_ms)));
+        let written = lock(&self.acceptor).whole(records, shares, now_ms);
         let refused = written.map(|Accepted { listed, end }| {
             self.shared.report_bytes();
             self.shared.release(&[end], admissions);
@@ -102,15 +98,18 @@ impl Accepting {
     }
 
     /// Charges the parts of a request to their accounts' shares of the journal, or refuses.
-    fn charge(&self, parts: &[KeepPart<'_>]) -> Result<Vec<Taken>, Refusal> {
-        let mut charged = Vec::with_capacity(parts.len());
+    fn charge(&self, parts: &[KeepPart<'_>], shares: &mut Vec<Taken>) -> Result<(), Refusal> {
+        let before = shares.len();
         for own in parts.chunk_by(|a, b| a.account == b.account) {
             let Some(first) = own.first() else { continue };
             let all = own.iter().map(bytes_of).sum();
-            let mut taken = self.accounts.share(first.account).take(all).ok_or(Refusal::Full(Full::Journal))?;
-            charged.extend(own.iter().filter_map(|part| taken.split(bytes_of(part))));
+            let Some(mut taken) = self.accounts.share(first.account).take(all) else {
+                shares.truncate(before);
+                return Err(Refusal::Full(Full::Journal));
+            };
+            shares.extend(own.iter().filter_map(|part| taken.split(bytes_of(part))));
         }
-        Ok(charged)
+        Ok(())
     }
 
     fn failed(&self, error: &std::io::Error) -> Refusal {
@@ -151,7 +150,8 @@ fn bytes_of(part: &KeepPart<'_>) -> usize {
 
 impl KeepRequest for AcceptedRequest {
     fn add(&mut self, parts: &[KeepPart<'_>]) -> Result<Vec<KeptPart>, Refusal> {
-        let (shares, now_ms) = (self.lane.charge(parts)?, now_ms());
+        let (mut shares, now_ms) = (Vec::with_capacity(parts.len()), now_ms());
+        self.lane.charge(parts, &mut shares)?;
         let records: Vec<Part<'_>> = parts.iter().map(|part| record_of(part, now_ms)).collect();
         let added = lock(&self.lane.acceptor).add(&mut self.request, &records, shares, now_ms);
         let listed = added.map_err(|error| self.failed(&error))?;

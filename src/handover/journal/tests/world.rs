@@ -238,11 +238,9 @@ impl World {
         let listed = listed(&triggers);
         let drawn: Vec<Vec<Drawn>> = (0..requests).map(|_| self.draw(events)).collect();
         let parts = drawn.iter().map(|events| {
-            let part =
-                events.iter().map(|event| Part { event: event.fields(now_ms), triggers: &listed, is_more: false });
-            (part.collect(), Vec::new())
+            events.iter().map(|event| Part { event: event.fields(now_ms), triggers: &listed, is_more: false })
         });
-        let written = self.acceptors[thread].whole(parts.collect(), now_ms);
+        let written = self.acceptors[thread].whole(parts, Vec::new(), now_ms);
         let mut taken = 0;
         for events in &drawn {
             let names = self.know(events, &triggers, written.is_err());
