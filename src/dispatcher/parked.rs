@@ -18,7 +18,16 @@ pub(super) const FETCHED_MAX: usize = 256;
 const ACCOUNTS_MAX: usize = 32;
 
 /// Whose deliveries are parked together; `None`: an earlier version parked them.
-type Account = Option<AccountId>;
+pub(super) type Account = Option<AccountId>;
+
+/// What can be sent or queued at once.
+#[derive(Debug)]
+pub(super) struct Room {
+    /// How many deliveries of each of the next accounts.
+    pub(super) accounts: Vec<(Account, usize)>,
+    /// How many bytes of bodies.
+    pub(super) bytes: usize,
+}
 
 /// What one destination's queue knows of its parked deliveries.
 #[derive(Debug, Default)]
@@ -102,8 +111,9 @@ impl Parked {
 
     /// Begins a fetch for this room: how many deliveries of each of the next accounts, and bytes of all. `None` if there
     /// is room for none.
-    pub(super) fn begin(&self, (room, bytes): (Vec<(Account, usize)>, usize)) -> Option<Fetch> {
-        let accounts: Vec<(Account, usize)> = room.into_iter().filter(|(_, number)| *number > 0).collect();
+    pub(super) fn begin(&self, room: Room) -> Option<Fetch> {
+        let Room { accounts, bytes } = room;
+        let accounts: Vec<(Account, usize)> = accounts.into_iter().filter(|(_, number)| *number > 0).collect();
         let claims = self.claims.borrow().clone().filter(|_| !accounts.is_empty())?;
         self.fetching.set(true);
         // Next time another account is the first: the bytes may end before all have had theirs.

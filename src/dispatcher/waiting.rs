@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::bounds::Bounds;
-use super::parked::FETCHED_MAX;
+use super::parked::{Account, FETCHED_MAX, Room};
 use super::rated::Rated;
 use crate::flow::account::{ACCOUNT_WEIGHT, DELIVERY_BYTES};
 use crate::flow::fairness::{DeficitQueue, within};
@@ -114,19 +114,14 @@ impl Waiting {
 
     /// How many parked deliveries of each of these accounts, and how many bytes of all, may be sent or, where `queues`,
     /// queued, if half of the room for them is free. Otherwise `None`, so that many are fetched at a time.
-    pub(super) fn room_for_parked(
-        &self,
-        bounds: &Bounds,
-        accounts: Vec<Option<AccountId>>,
-        queues: bool,
-    ) -> Option<(Vec<(Option<AccountId>, usize)>, usize)> {
+    pub(super) fn room_for_parked(&self, bounds: &Bounds, accounts: Vec<Account>, queues: bool) -> Option<Room> {
         let is_half_free = self.len() <= bounds.kept_max / 2 && self.bytes <= bounds.kept_bytes_max / 2;
         if !is_half_free {
             return None;
         }
         let (mut attempts, mut waiting, most) = (self.attempts, self.len(), if queues { bounds.kept_max } else { 0 });
         let of = |account: Option<&AccountId>| account.and_then(|account| self.held.get(account));
-        let own = |account: &Option<AccountId>| of(account.as_ref()).map_or((0, 0), |own| (own.attempts, own.waiting));
+        let own = |account: &Account| of(account.as_ref()).map_or((0, 0), |own| (own.attempts, own.waiting));
         let mut room: Vec<_> = accounts.into_iter().map(|account| (own(&account), (account, 0))).collect();
         let mut all = 0;
         // One for each in turn, as they would come.
@@ -145,7 +140,8 @@ impl Waiting {
                 (all, *number) = (all + 1, *number + 1);
             }
             if all == before {
-                return Some((room.into_iter().map(|(_, room)| room).collect(), bounds.kept_bytes_max - self.bytes));
+                let accounts = room.into_iter().map(|(_, room)| room).collect();
+                return Some(Room { accounts, bytes: bounds.kept_bytes_max - self.bytes });
             }
         }
     }
