@@ -44,8 +44,10 @@ impl KeptEntry for Entry {
 fn queue(alone: &Alone, port: &Port, age_max: Duration) -> (Rc<Queue>, mpsc::UnboundedReceiver<Rc<BeginGroup>>) {
     let config = config(|own| own.connections_per_destination = 1);
     let resolver = Rc::new(system_resolver().expect("a resolver"));
-    let outlet =
-        Outbound::new(&config, OwnAddresses::default()).expect("TLS").on_thread(resolver).outlet(&port.destination());
+    let outlet = Outbound::new(&config, OwnAddresses::default())
+        .expect("TLS")
+        .on_thread(resolver)
+        .outlet(&port.destination(), &AccountId::default_account());
     let connections = Connections::new(&Pool::new(10, 1), 1, config.keep_alive);
     let (asked, asks) = mpsc::unbounded_channel();
     let (metrics, gate) = (Arc::clone(&alone.metrics), Arc::clone(&alone.gate));

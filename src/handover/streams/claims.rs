@@ -60,20 +60,24 @@ if #done == #won then won = #done end
 redis.pcall('SET', ARGV[2], ARGV[3] .. ' ' .. cjson.encode(won), 'PX', 60000)
 return won";
 
-/// Moves the oldest ARGV 4 entries of another consumer (ARGV 2) to the caller (ARGV 3), or fewer once they have ARGV
-/// 5 bytes. The first value says whether there may be more (1 or 0).
+/// Moves the oldest entries of other consumers, which follow ARGV 3 with how many of each, to the caller (ARGV 2), or
+/// fewer once all have ARGV 3 bytes. The first value says for each whether there may be more (1 or 0).
 const FETCH: &str = r"
-local pending = redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', ARGV[4], ARGV[2])
-local entries, left = {}, tonumber(ARGV[5])
-for at = 1, #pending do
-  if left <= 0 then return {1, entries} end
-  local entry = redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[3], 0, pending[at][1])[1]
-  if entry then
-    entries[#entries + 1] = entry
-    for _, word in ipairs(entry[2]) do left = left - #word end
+local more, entries, left = {}, {}, tonumber(ARGV[3])
+for at = 4, #ARGV, 2 do
+  local number = tonumber(ARGV[at + 1])
+  local pending = left > 0 and redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', number, ARGV[at])
+  more[#more + 1] = (not pending or #pending == number) and 1 or 0
+  for _, each in ipairs(pending or {}) do
+    if left <= 0 then more[#more] = 1 break end
+    local entry = redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, each[1])[1]
+    if entry then
+      entries[#entries + 1] = entry
+      for _, word in ipairs(entry[2]) do left = left - #word end
+    end
   end
 end
-return {#pending == tonumber(ARGV[4]) and 1 or 0, entries}";
+return {more, entries}";
 
 pub(super) struct Clerk {
     source: Rc<Source>,
@@ -215,7 +219,7 @@ impl Clerk {
         let fetched = fetched.unwrap_or_else(|_| {
             tracing::error!(self.source.partition, "a panic ended the reading of parked deliveries");
             self.source.renew_name();
-            Fetched { deliveries: Vec::new(), more: true }
+            Fetched { deliveries: Vec::new(), more: vec![true; fetch.lanes.len()] }
         });
         // The requester may have panicked: its deliveries are given back.
         let _ = fetch.response.send(fetched);
@@ -235,19 +239,20 @@ impl Clerk {
                     // Entries whose response was lost are claimed from the old name.
                     self.source.renew_name();
                 }
-                Fetched { deliveries: Vec::new(), more: true }
+                Fetched { deliveries: Vec::new(), more: vec![true; fetch.lanes.len()] }
             }
         }
     }
 
-    /// Whether there may be more, and the fetched entries.
-    async fn fetch_for(&self, consumer: &str, fetch: &Fetch) -> RedisResult<(bool, Vec<Entry>)> {
-        let (number, bytes) = (fetch.number.to_string(), fetch.bytes.max(1).to_string());
-        let parked = parked_name(&fetch.destination);
-        let words = [GROUP, &parked, consumer, &number, &bytes].map(str::as_bytes);
+    /// Whether there may be more of each lane, and the fetched entries.
+    async fn fetch_for(&self, consumer: &str, fetch: &Fetch) -> RedisResult<(Vec<bool>, Vec<Entry>)> {
+        let lanes = fetch.lanes.iter().flat_map(|(lane, number)| [parked_name(lane), number.to_string()]);
+        let head = [GROUP.to_owned(), consumer.to_owned(), fetch.bytes.max(1).to_string()];
+        let words: Vec<String> = head.into_iter().chain(lanes).collect();
+        let words: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
         let answer = self.intake.streams.link.code(&self.fetch, &self.source.stream, &words).await?;
-        let (more, fetched): (i64, Value) = FromRedisValue::from_redis_value(answer)?;
-        Ok((more == 1, entries(fetched)))
+        let (more, fetched): (Vec<i64>, Value) = FromRedisValue::from_redis_value(answer)?;
+        Ok((more.into_iter().map(|more| more == 1).collect(), entries(fetched)))
     }
 }
 
@@ -257,7 +262,7 @@ impl Batch {
             Request::Fetch(fetch) => self.fetches.push(fetch),
             Request::Redeem(claim) => match &claim.action {
                 ClaimAction::GiveBack => self.left.entry(RETURNED.to_owned()).or_default().push(claim),
-                ClaimAction::Park(destination, _) => self.left.entry(parked_name(destination)).or_default().push(claim),
+                ClaimAction::Park(lane, _) => self.left.entry(parked_name(lane)).or_default().push(claim),
                 ClaimAction::Attempt(_) | ClaimAction::Drop(..) => self.redeemed.push(claim),
             },
         }

@@ -99,6 +99,7 @@ impl Intake {
 
     fn in_flight(&self, partition: usize, read: Read, claim: Claim, permit: Option<StreamPermit>) -> InFlight {
         let account = self.gate.account(&read.account);
+        let is_late = self.streams.is_late(partition, read.accepted_at.elapsed());
         // The body is in memory already; whether there is room for it is decided at its destination.
         let bytes = account.charge_bytes_over(read.delivery.body.len());
         let report = read.reply.filter(|key| reply::is_key(partition, key)).map(|key| {
@@ -112,7 +113,7 @@ impl Intake {
             delivery: read.delivery,
             accepted_at: read.accepted_at,
             permit: permit.map(Permit::Stream),
-            claim: Some(claim),
+            claim: Some(claim.late(is_late)),
             kept: None,
             outstanding: self.gate.delivery(Some(bytes)),
             report,

@@ -170,7 +170,7 @@ impl Batcher {
             }
             let mut groups: BTreeMap<GroupKind, Vec<InFlight>> = BTreeMap::new();
             for queued in round {
-                if !self.backlog.has_room_for(&queued.delivery.target.destination) {
+                if !self.backlog.has_room_for(&queued) {
                     self.drop_delivery(queued);
                     continue;
                 }
@@ -197,7 +197,7 @@ impl Batcher {
         round
     }
 
-    /// Drops a delivery for a destination that has reached its share of parked ones, so that others have room.
+    /// Drops a delivery whose account has reached its share of those parked for its destination, so that others have room.
     fn drop_delivery(&self, queued: InFlight) {
         self.pressure.sub(queued.delivery.body.len());
         queued.drop_unsent(&self.metrics, Dropped::QueueFull);
