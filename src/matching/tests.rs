@@ -149,6 +149,15 @@ fn steps(pattern: &Value, data: &Value) -> usize {
     usize::MAX - left.left()
 }
 
+/// Fields, elements and folded text count.
+#[test]
+fn what_an_evaluation_does_is_charged() {
+    let data = json!({"a": vec![json!({}); 100]});
+    assert_eq!(steps(&json!({"a": {"b": [1]}}), &data), 1 + 100 * 2);
+    let data = json!({"a": "x".repeat(800)});
+    assert_eq!(steps(&json!({"a": [{"equals-ignore-case": "X".repeat(800)}]}), &data), 2 + 800 / 8);
+}
+
 #[test]
 fn the_cost_is_a_product_of_sizes_and_never_a_power() {
     let numeric: Vec<Value> = (0..900).map(|n| json!({"numeric": [">", 1_000 + n]})).collect();

@@ -75,5 +75,10 @@ fn removing_leaves_no_narrow_rows_of_nodes() {
         }
     }
     count(tree.root.as_ref().expect("entries"), &mut leaves);
+    let mut few = tree.clone();
+    for key in 0..9_900 {
+        few.remove(key);
+    }
+    assert!(few.len() == 2 && matches!(few.root, Some(Node::Leaf(_))), "a root with one child is replaced by it");
     assert!(tree.len() == 200 && leaves <= 60, "{leaves}");
 }
