@@ -1,10 +1,10 @@
 //! An open-loop load with a receiver that notes when each delivery arrives, for `scripts/bench node`.
 //!
 //! Arguments: the address that takes requests, its path, the receiver's address, requests a second, seconds,
-//! connections. Each request is one event with a number, which the template writes into the body, so the same request
-//! can go through a node and through nginx. Prints one line of JSON: requests that were `offered`, `accepted` (2xx) and
-//! `refused` (429), deliveries that `arrived`, and percentiles of the time from the last byte of a request to the first
-//! byte of its delivery, in microseconds.
+//! connections, and the key if there is one. Each request is one event with a number, which the template writes into the
+//! body, so the same request can go through a node and through nginx. Prints one line of JSON: requests that were
+//! `offered`, `accepted` (2xx), `refused` (429) and `failed` (another status, or none), deliveries that `arrived`, and
+//! percentiles of the time from the last byte of a request to the first byte of its delivery, in microseconds.
 
 #![expect(clippy::print_stdout, reason = "the result is read from the standard output")]
 
@@ -30,14 +30,22 @@ struct Results {
     arrived: RefCell<Vec<Option<Instant>>>,
     accepted: Cell<usize>,
     refused: Cell<usize>,
+    failed: Cell<usize>,
 }
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
-    let [target, path, receiver, rate, seconds, connections] = words.as_slice() else {
+    let (target, path, receiver, rate, seconds, connections, key) = match words.as_slice() {
+        [target, path, receiver, rate, seconds, connections] => {
+            (target, path, receiver, rate, seconds, connections, "")
+        }
+        [target, path, receiver, rate, seconds, connections, key] => {
+            (target, path, receiver, rate, seconds, connections, key.as_str())
+        }
         // `cargo bench` runs every bench; without a target there is nothing to measure.
-        return;
+        _ => return,
     };
+    let authorization = if key.is_empty() { String::new() } else { format!("authorization: Bearer {key}\r\n") };
     let number = |text: &str| text.parse::<usize>().expect("a number");
     let (rate, seconds, connections) = (number(rate), number(seconds), number(connections));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -51,7 +59,8 @@ fn main() {
         let mut idle = Vec::new();
         for _ in 0..connections {
             let (due, requests) = mpsc::unbounded_channel();
-            spawn_local(send(target.clone(), path.clone(), requests, Rc::clone(&results)));
+            let head = format!("POST {path} HTTP/1.1\r\nhost: {target}\r\n{authorization}");
+            spawn_local(send(target.clone(), head, requests, Rc::clone(&results)));
             idle.push(due);
         }
         let begun = Instant::now();
@@ -65,7 +74,7 @@ fn main() {
             tokio::time::sleep(TICK).await;
         }
         let deadline = Instant::now() + REST;
-        let answered = || results.accepted.get() + results.refused.get();
+        let answered = || results.accepted.get() + results.refused.get() + results.failed.get();
         while Instant::now() < deadline && (answered() < offered || arrived(&results) < results.accepted.get()) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -87,9 +96,10 @@ fn print(offered: usize, results: &Results) {
     took.sort_unstable();
     let at = |part: f64| took.get(((took.len() as f64 * part) as usize).min(took.len().saturating_sub(1))).copied();
     println!(
-        r#"{{"offered":{offered},"accepted":{},"refused":{},"arrived":{},"p50_us":{},"p99_us":{},"p999_us":{}}}"#,
+        r#"{{"offered":{offered},"accepted":{},"refused":{},"failed":{},"arrived":{},"p50_us":{},"p99_us":{},"p999_us":{}}}"#,
         results.accepted.get(),
         results.refused.get(),
+        results.failed.get(),
         took.len(),
         at(0.5).unwrap_or_default(),
         at(0.99).unwrap_or_default(),
@@ -97,28 +107,48 @@ fn print(offered: usize, results: &Results) {
     );
 }
 
-/// One connection: a request at a time, in the order in which they are due.
-async fn send(target: String, path: String, mut due: mpsc::UnboundedReceiver<usize>, results: Rc<Results>) {
-    let mut stream = TcpStream::connect(&target).await.expect("the target");
-    stream.set_nodelay(true).expect("a socket");
-    let mut buffer = Vec::new();
+/// One connection: a request at a time, in the order in which they are due. One that is closed is opened again.
+async fn send(target: String, head: String, mut due: mpsc::UnboundedReceiver<usize>, results: Rc<Results>) {
+    let (mut stream, mut buffer) = (None, Vec::new());
     while let Some(number) = due.recv().await {
         let body = format!(
             r#"{{"type":"booking.confirmed","account":"acme","data":{{"guest":{{"name":"{MARK}{number:09}","email":"ana@example.com"}},"rental":{{"name":"Casa Azul"}},"inquiry":{{"arrive":"2026-07-01","depart":"2026-07-08","nights":7,"cost":1234.5}}}}}}"#
         );
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nhost: {target}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        stream.write_all(request.as_bytes()).await.expect("a request that can be sent");
-        results.sent.borrow_mut()[number] = Some(Instant::now());
-        read_message(&mut stream, &mut buffer, |_| ()).await.expect("a response");
-        match buffer.get(9..12) {
-            Some([b'2', ..]) => results.accepted.set(results.accepted.get() + 1),
-            Some(b"429") => results.refused.set(results.refused.get() + 1),
-            other => panic!("an unexpected response: {:?}", other.map(String::from_utf8_lossy)),
-        }
+        let request = format!("{head}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let count = match exchange(&mut stream, &target, &request, &mut buffer, || {
+            results.sent.borrow_mut()[number] = Some(Instant::now());
+        })
+        .await
+        {
+            Some([b'2', ..]) => &results.accepted,
+            Some(b"429") => &results.refused,
+            _ => {
+                stream = None;
+                &results.failed
+            }
+        };
+        count.set(count.get() + 1);
     }
+}
+
+/// Sends a request and returns the digits of its response's status.
+async fn exchange<'b>(
+    stream: &mut Option<TcpStream>,
+    target: &str,
+    request: &str,
+    buffer: &'b mut Vec<u8>,
+    sent: impl Fn(),
+) -> Option<&'b [u8; 3]> {
+    if stream.is_none() {
+        let new = TcpStream::connect(target).await.ok()?;
+        new.set_nodelay(true).ok()?;
+        *stream = Some(new);
+    }
+    let stream = stream.as_mut()?;
+    stream.write_all(request.as_bytes()).await.ok()?;
+    sent();
+    read_message(stream, buffer, |_| ()).await?;
+    buffer.get(9..)?.first_chunk()
 }
 
 async fn receive(listener: TcpListener, results: Rc<Results>) {

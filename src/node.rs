@@ -3,6 +3,8 @@
 
 mod pipeline;
 mod recovery;
+#[cfg(feature = "redis")]
+mod streams;
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,10 +25,11 @@ use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
 use crate::flow::keep::Keeping;
 use crate::handover::journal::{Journal, JournalError};
-use crate::handover::streams::{Backlog, Consumers, Sink, Streams, StreamsError};
+#[cfg(feature = "redis")]
+use crate::handover::streams::StreamsError;
 use crate::http::inbound::{Inbound, InboundServer};
 use crate::http::{self, AppState};
-use crate::ingester::idempotency::IdempotencyWindow;
+use crate::ingester::idempotency::{AddressError, IdempotencyWindow};
 use crate::live::Live;
 use crate::model::outcome::Dropped;
 use crate::store::{OpenError, Store};
@@ -56,8 +59,12 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] OpenError),
     /// The streams of deliveries can't be used.
+    #[cfg(feature = "redis")]
     #[error(transparent)]
     Streams(#[from] StreamsError),
+    /// The idempotency window can't be used.
+    #[error(transparent)]
+    Window(#[from] AddressError),
     /// The journal can't be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -84,7 +91,7 @@ pub struct Node {
     admin: Option<(SocketAddr, InboundServer)>,
     threads: Vec<Arbiter>,
     dispatchers: Vec<Addr<Dispatchers>>,
-    streams: Option<Streams>,
+    hand_over: HandOver,
     journal: Option<Journal>,
 }
 
@@ -131,24 +138,19 @@ impl Node {
         let live = Arc::new(live.with_quotas(config.store.quotas.clone()).with_progress(watch.store));
         let store = Store::open(&config.store, Arc::clone(&live) as _, Arc::clone(&metrics)).await?;
 
-        let streams = match config.delivers_through_streams() {
-            true => Some(Streams::open(&config).await?),
-            false => None,
-        };
+        #[cfg(feature = "redis")]
+        let streams = streams::open(&config).await?;
 
         let (journal, recovered) = Journal::open(&config, &gate, &metrics).await?.unzip();
         let keeping = journal.as_ref().map(Journal::keeping);
         let (threads, dispatchers) = start_dispatchers(&config, outbound, &metrics, &gate, keeping.clone())?;
+        let hand_over = HandOver::Direct(dispatchers.clone());
+        #[cfg(feature = "redis")]
         let hand_over = match &streams {
-            None => HandOver::Direct(dispatchers.clone()),
-            Some(streams) => {
-                start_consumers(streams, &threads, &dispatchers, &metrics, &gate);
-                let backlog = Backlog::new(streams, Arc::clone(&gate), Arc::clone(&metrics));
-                actix_rt::spawn(Arc::clone(&backlog).watch(streams.clone()));
-                HandOver::Streams(streams.clone(), backlog)
-            }
+            None => hand_over,
+            Some(streams) => streams::join(streams, &threads, &dispatchers, &metrics, &gate),
         };
-        let duplicates = IdempotencyWindow::new(&config.ingest, &config.store).map_err(StreamsError::from)?;
+        let duplicates = IdempotencyWindow::new(&config.ingest, &config.store)?;
         let address = listener.local_addr().map_err(StartError::Serve)?;
         let name = format!("{}:{}", host_name(), address.port()).into();
         let surveyed = dispatchers.iter().map(|dispatchers| dispatchers.clone().recipient()).collect();
@@ -170,10 +172,10 @@ impl Node {
         if let Some(recovered) = recovered.filter(|recovered| !recovered.is_empty()) {
             recovery::start(recovered, &shared, &dispatchers, watch.journal);
         }
-        let server = serve(&shared, hand_over, duplicates, keeping, listener).map_err(StartError::Serve)?;
+        let server = serve(&shared, hand_over.clone(), duplicates, keeping, listener).map_err(StartError::Serve)?;
         let admin = admin.map(|listener| serve_admin(&shared, listener)).transpose().map_err(StartError::Serve)?;
         let drain = shared.config.dispatch.drain;
-        Ok(Self { address, drain, shared, server, admin, threads, dispatchers, streams, journal })
+        Ok(Self { address, drain, shared, server, admin, threads, dispatchers, hand_over, journal })
     }
 
     /// The address of the HTTP server, with the actual port if the settings say 0.
@@ -197,11 +199,9 @@ impl Node {
         let gate = &self.shared.gate;
         // The server keeps responding: 503 to events, and to `/readyz`.
         gate.close();
-        if let Some(streams) = &self.streams {
-            streams.stop_taking().await;
-        }
+        self.hand_over.stop_taking().await;
         let mut emptied = tokio::time::timeout(self.drain, gate.emptied()).await;
-        if emptied.is_err() && self.streams.is_some() {
+        if emptied.is_err() && self.shared.config.delivers_through_streams() {
             for dispatchers in &self.dispatchers {
                 // A thread that ended in a panic holds nothing.
                 let _ = dispatchers.send(LetGo).await;
@@ -253,21 +253,6 @@ fn host_name() -> String {
 fn listen(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
     let listener = std::net::TcpListener::bind(address);
     listener.map_err(|error| StartError::Listen(address, error))
-}
-
-/// Each stream on the thread that has its destinations.
-fn start_consumers(
-    streams: &Streams,
-    threads: &[Arbiter],
-    dispatchers: &[Addr<Dispatchers>],
-    metrics: &Arc<Metrics>,
-    gate: &Arc<Gate>,
-) {
-    for (share, (thread, dispatchers)) in threads.iter().zip(dispatchers).enumerate() {
-        let sink = Sink { deliveries: dispatchers.clone().recipient(), parked: dispatchers.clone().recipient() };
-        let (gate, metrics) = (Arc::clone(gate), Arc::clone(metrics));
-        Consumers::start_on(&thread.handle(), streams, (share, threads.len()), sink, gate, metrics);
-    }
 }
 
 /// Separate arbiters: a destination's Dispatcher outlives the threads that accept events. A node that does not send has

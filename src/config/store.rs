@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::reader::SettingsReader;
 use crate::model::quotas::Quotas;
+#[cfg(feature = "redis")]
 use crate::redis;
 
 /// `[store]`.
@@ -77,6 +78,11 @@ pub enum StoreUrlError {
     /// A URL of a kind that is not known.
     #[error("the scheme `{0}:` is not known; write file:PATH or memory:, or redis://HOST:PORT")]
     UnknownScheme(String),
+    /// A URL that names Redis, in a program that was built without it.
+    #[error(
+        "this program was built without Redis; build it with `cargo build --release`, or write file:PATH or memory:"
+    )]
+    WithoutRedis,
     /// A `file:` URL without a path.
     #[error("`file:` needs a path after it, like file:data/posthaste.redb or file:/var/lib/posthaste/store.redb")]
     NoPath,
@@ -92,12 +98,13 @@ impl StoreSettings {
         };
         match settings.kind() {
             Err(error) => reader.refuse("store.url", error.to_string()),
+            #[cfg(feature = "redis")]
             Ok(StoreKind::Redis) => {
                 for mistake in redis::mistakes(&settings.url, settings.ca_file.as_deref()) {
                     reader.refuse(mistake.setting, mistake.detail);
                 }
             }
-            Ok(StoreKind::Memory | StoreKind::File(_)) => {}
+            Ok(_) => {}
         }
         settings
     }
@@ -111,7 +118,10 @@ impl StoreSettings {
         match (scheme, rest) {
             ("memory", "") => Ok(StoreKind::Memory),
             ("file", rest) => file_path(rest).map(StoreKind::File),
-            ("redis" | "rediss" | "redis+cluster" | "rediss+cluster", _) => Ok(StoreKind::Redis),
+            ("redis" | "rediss" | "redis+cluster" | "rediss+cluster", _) => match cfg!(feature = "redis") {
+                true => Ok(StoreKind::Redis),
+                false => Err(StoreUrlError::WithoutRedis),
+            },
             // What is no scheme may be a password whose scheme was forgotten.
             _ if scheme.contains('@') => Err(StoreUrlError::NoScheme),
             _ => Err(StoreUrlError::UnknownScheme(scheme.chars().take(32).collect())),

@@ -19,10 +19,10 @@ pub(super) async fn may_begin(begin: Option<&dyn Begin>, metrics: &Metrics, mut 
         queued.drop_unsent(metrics, Dropped::Expired);
         return None;
     }
-    let mut turn = begin.begin(kept);
-    while let Turn::Later(next) = turn.await.ok()? {
+    let group = begin.begin(kept)?;
+    if group.after(Turn::Soon).await == Turn::Later {
         queued.permit = None;
-        turn = next;
+        group.after(Turn::Later).await;
     }
     Some(queued)
 }

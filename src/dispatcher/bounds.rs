@@ -46,11 +46,6 @@ impl Bounds {
             rate_per_s: config.rate_per_destination_s,
         }
     }
-
-    /// The connections that a single account may use if no other uses any.
-    pub(super) fn connections_of_one(&self) -> usize {
-        (self.connections * ACCOUNT_WEIGHT).div_ceil(ACCOUNT_WEIGHT + 1)
-    }
 }
 
 /// The places that a queue needs so that a single account may use this many of them: it leaves a part for others.
@@ -71,19 +66,6 @@ mod tests {
             let places = places_for(one);
             assert!(may_hold(places) >= one, "{one}");
             assert!(places <= one + one / 8 + 1, "{one}");
-        }
-    }
-
-    #[test]
-    fn a_single_account_has_as_many_connections_as_its_share() {
-        let config = |connections| {
-            let mut config = crate::dispatcher::tests::config(|_| {});
-            config.connections_per_destination = connections;
-            Bounds::new(&config, Some(512))
-        };
-        for connections in 1..300 {
-            let may_begin = (0..).take_while(|own| within(connections, *own, *own, ACCOUNT_WEIGHT)).count();
-            assert_eq!(config(connections).connections_of_one(), may_begin, "{connections}");
         }
     }
 }

@@ -43,6 +43,11 @@ impl Connections {
         self.closed.set(true);
     }
 
+    /// Attempts may begin again.
+    pub(super) fn open(&self) {
+        self.closed.set(false);
+    }
+
     /// Whether a worker whose attempt has ended may begin another. `attempts` includes the ended one. If others want
     /// connections and this destination holds more than its share, it gives one back.
     pub(super) fn may_go_on(&self, attempts: usize, now: Instant) -> bool {

@@ -29,6 +29,7 @@ pub use set::{DispatchSettings, Dispatchers};
 use crate::flow::in_flight::StreamClaims;
 use crate::flow::messages::DeliveriesRouted;
 use crate::model::destination::Destination;
+use crate::model::id::AccountId;
 use queue::Queue;
 
 /// From a Dispatcher that has been idle for a while, to its parent.
@@ -47,10 +48,11 @@ struct Idle {
 #[rtype(result = "()")]
 pub struct LetGo;
 
-/// Deliveries to this Dispatcher's destination are parked; they can be fetched through the claims of their stream.
+/// Deliveries of an account to this Dispatcher's destination are parked; they can be fetched through the claims of their
+/// stream.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-struct ParkedFor(StreamClaims);
+struct ParkedFor(Option<AccountId>, StreamClaims);
 
 /// Tells an idle Dispatcher to stop.
 #[derive(Debug, Message)]
@@ -119,7 +121,7 @@ impl Handler<ParkedFor> for Dispatcher {
 
     fn handle(&mut self, message: ParkedFor, _: &mut Self::Context) {
         self.received.set(self.received.get() + 1);
-        self.queue.report_parked(&message.0);
+        self.queue.report_parked(message.0, &message.1);
     }
 }
 

@@ -1,18 +1,23 @@
-//! Destinations that wait for a Dispatcher, as there are as many as the node may have. They wait in the order in which
-//! they came. Plain code: time is an argument.
+//! Destinations that wait for a Dispatcher, as there are as many as the node or their account may have. Accounts take
+//! turns; those of one account wait in the order in which they came. Plain code: time is an argument.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::flow::account::DELIVERY_BYTES;
-use crate::flow::in_flight::{InFlight, StreamClaims};
+use crate::flow::fairness::DeficitQueue;
+use crate::flow::in_flight::{InFlight, Lane, StreamClaims};
 use crate::model::destination::Destination;
+use crate::model::id::AccountId;
 use crate::model::outcome::Dropped;
 
 /// Destinations without a Dispatcher.
 #[derive(Debug)]
 pub(super) struct Overflow {
-    order: VecDeque<Destination>,
+    /// One that several accounts use has a turn of each. It is skipped where it no longer waits.
+    turns: DeficitQueue<AccountId, Destination>,
+    /// What is in `turns`.
+    listed: HashSet<(AccountId, Destination)>,
     waiting: HashMap<Destination, Unserved>,
     /// Those whose deliveries hold permits, the one that has waited longest first.
     permits: VecDeque<(Instant, Destination)>,
@@ -25,8 +30,8 @@ pub(super) struct Overflow {
 #[derive(Debug)]
 pub(super) struct Unserved {
     pub(super) deliveries: Vec<InFlight>,
-    /// Where more are parked.
-    pub(super) parked: Option<StreamClaims>,
+    /// The accounts of which more are parked, and where.
+    pub(super) parked: BTreeMap<Option<AccountId>, StreamClaims>,
     bytes: usize,
     since: Instant,
     has_permits: bool,
@@ -34,8 +39,8 @@ pub(super) struct Unserved {
 
 impl Overflow {
     pub(super) fn new(destinations_max: usize, deliveries_max: usize) -> Self {
-        let (order, waiting, permits) = (VecDeque::new(), HashMap::new(), VecDeque::new());
-        Self { order, waiting, permits, destinations_max, deliveries_max }
+        let (turns, listed, waiting) = (DeficitQueue::new(1), HashSet::new(), HashMap::new());
+        Self { turns, listed, waiting, permits: VecDeque::new(), destinations_max, deliveries_max }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -46,11 +51,17 @@ impl Overflow {
         self.waiting.is_empty()
     }
 
+    /// Whether a destination of this account waits.
+    pub(super) fn waits(&self, account: &AccountId) -> bool {
+        self.turns.len_of(account) > 0
+    }
+
     /// Adds a delivery behind those of its destination; or gives it back with the bound that it is past.
     pub(super) fn push(&mut self, now: Instant, mut queued: InFlight) -> Result<(), Box<(Dropped, InFlight)>> {
         let deliveries_max = self.deliveries_max;
         let target = std::sync::Arc::clone(&queued.delivery.target);
-        let Some(waiting) = self.entry(now, &target.destination) else {
+        let account = queued.account.id.clone();
+        let Some(waiting) = self.entry(now, &target.destination, &account) else {
             return Err(Box::new((Dropped::DestinationsFull, queued)));
         };
         if waiting.deliveries.len() >= deliveries_max {
@@ -71,31 +82,49 @@ impl Overflow {
         Ok(())
     }
 
-    /// Notes that deliveries are parked for a destination.
-    pub(super) fn park(&mut self, now: Instant, destination: &Destination, claims: &StreamClaims) {
-        if let Some(waiting) = self.entry(now, destination) {
-            waiting.parked.get_or_insert_with(|| claims.clone());
+    /// Notes that deliveries are parked.
+    pub(super) fn park(&mut self, now: Instant, lane: Lane, claims: &StreamClaims) {
+        let account = account_of(&lane);
+        if let Some(waiting) = self.entry(now, &lane.destination, &account) {
+            waiting.parked.entry(lane.account).or_insert_with(|| claims.clone());
         }
     }
 
-    fn entry(&mut self, now: Instant, destination: &Destination) -> Option<&mut Unserved> {
-        if !self.waiting.contains_key(destination) {
-            if self.waiting.len() >= self.destinations_max {
-                return None;
-            }
-            self.order.push_back(destination.clone());
+    fn entry(&mut self, now: Instant, destination: &Destination, account: &AccountId) -> Option<&mut Unserved> {
+        let is_new = !self.waiting.contains_key(destination);
+        if is_new && self.waiting.len() >= self.destinations_max {
+            return None;
+        }
+        if self.listed.insert((account.clone(), destination.clone())) {
+            self.turns.push(account, 1, destination.clone());
+        }
+        if is_new {
             self.permits.push_back((now, destination.clone()));
-            let new = Unserved { deliveries: Vec::new(), parked: None, bytes: 0, since: now, has_permits: true };
+            let (deliveries, parked) = (Vec::new(), BTreeMap::new());
+            let new = Unserved { deliveries, parked, bytes: 0, since: now, has_permits: true };
             self.waiting.insert(destination.clone(), new);
         }
         self.waiting.get_mut(destination)
     }
 
-    /// Takes out the destination whose turn it is.
-    pub(super) fn pop(&mut self) -> Option<(Destination, Unserved)> {
-        let destination = self.order.pop_front()?;
-        let waiting = self.waiting.remove(&destination)?;
-        Some((destination, waiting))
+    /// Takes out the destination whose turn it is, of an account that may have one more, and that account.
+    pub(super) fn pop(
+        &mut self,
+        may_have_more: impl Fn(&AccountId) -> bool,
+    ) -> Option<(AccountId, Destination, Unserved)> {
+        loop {
+            let mut turn = None;
+            let destination = self.turns.pop_where(|account| {
+                let may = may_have_more(account);
+                turn = may.then(|| account.clone());
+                may
+            })?;
+            let account = turn?;
+            self.listed.remove(&(account.clone(), destination.clone()));
+            if let Some(waiting) = self.waiting.remove(&destination) {
+                return Some((account, destination, waiting));
+            }
+        }
     }
 
     /// What has waited for so long holds no permits any more: it would hold up its producer.
@@ -111,4 +140,9 @@ impl Overflow {
             }
         }
     }
+}
+
+/// Whose turn it is with what is parked.
+pub(super) fn account_of(lane: &Lane) -> AccountId {
+    lane.account.clone().unwrap_or_else(AccountId::default_account)
 }

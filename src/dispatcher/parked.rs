@@ -1,25 +1,44 @@
 //! Deliveries for which this node has no room at their destination are parked: they stay in their stream under the
-//! destination's name, and any node with room for that destination fetches them. So a burst to a slow destination loses
-//! nothing, all nodes share it, and no other delivery of its partition waits behind it. [`Parked`] decides when to
-//! fetch; the queue acts.
+//! names of their destination and account, and any node with room for that destination fetches them, of its accounts in
+//! turn. So a burst to a slow destination loses nothing, all nodes share it, and neither another delivery of its partition
+//! nor another account's waits behind it. [`Parked`] decides when to fetch; the queue acts.
 
 use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
 
 use crate::flow::in_flight::{InFlight, StreamClaims};
+use crate::model::id::AccountId;
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
 
 /// The most deliveries per fetch: Redis runs nothing else meanwhile.
-const FETCHED_MAX: usize = 256;
+pub(super) const FETCHED_MAX: usize = 256;
+
+/// The most accounts per fetch.
+const ACCOUNTS_MAX: usize = 32;
+
+/// Whose deliveries are parked together; `None`: an earlier version parked them.
+pub(super) type Account = Option<AccountId>;
+
+/// What can be sent or queued at once.
+#[derive(Debug)]
+pub(super) struct Room {
+    /// How many deliveries of each of the next accounts.
+    pub(super) accounts: Vec<(Account, usize)>,
+    /// How many bytes of bodies.
+    pub(super) bytes: usize,
+}
 
 /// What one destination's queue knows of its parked deliveries.
 #[derive(Debug, Default)]
 pub(super) struct Parked {
     /// Where deliveries may be parked; `None` if none are known.
     claims: RefCell<Option<StreamClaims>>,
+    /// The accounts that have some, in the order of their turns.
+    turns: RefCell<VecDeque<Account>>,
+    /// Counts the reports about each of them, so that the response to an earlier fetch can't overrule a later report.
+    reports: RefCell<HashMap<Account, u64>>,
     fetching: Cell<bool>,
-    /// Counts the reports of parked deliveries, so that the response to an earlier fetch can't overrule a later report.
-    reports: Cell<u64>,
     /// A fetched delivery did not fit.
     too_large: Cell<bool>,
     /// Whether fetching has ended.
@@ -29,18 +48,24 @@ pub(super) struct Parked {
 /// A fetch for the queue to make.
 pub(super) struct Fetch {
     pub(super) claims: StreamClaims,
-    /// How many deliveries at most.
-    pub(super) number: usize,
+    /// Of whom, and how many deliveries of each at most.
+    pub(super) accounts: Vec<(Account, usize)>,
     /// How many bytes of bodies; the last delivery may exceed it.
     pub(super) bytes: usize,
-    /// The number of reports at its start.
-    reports: u64,
+    /// The number of reports about each account at its start.
+    reports: Vec<u64>,
 }
 
 impl Parked {
     /// Whether any deliveries are known to be parked.
     pub(super) fn is_known(&self) -> bool {
         self.claims.borrow().is_some()
+    }
+
+    /// Whether any are that are older than a new one of this account.
+    pub(super) fn is_known_of(&self, account: &AccountId) -> bool {
+        let reports = self.reports.borrow();
+        !reports.is_empty() && (reports.contains_key(&Some(account.clone())) || reports.contains_key(&None))
     }
 
     pub(super) fn is_being_fetched(&self) -> bool {
@@ -51,10 +76,17 @@ impl Parked {
         self.too_large.get()
     }
 
-    /// Deliveries were parked, by this node or another.
-    pub(super) fn report(&self, claims: &StreamClaims) {
-        self.reports.set(self.reports.get() + 1);
+    /// Deliveries of an account were parked, by this node or another.
+    pub(super) fn report(&self, account: Account, claims: &StreamClaims) {
         self.claims.borrow_mut().get_or_insert_with(|| claims.clone());
+        let mut reports = self.reports.borrow_mut();
+        match reports.get_mut(&account) {
+            Some(reports) => *reports += 1,
+            None => {
+                self.turns.borrow_mut().push_back(account.clone());
+                reports.insert(account, 0);
+            }
+        }
     }
 
     /// Ends fetching: what still arrives is given back.
@@ -62,23 +94,59 @@ impl Parked {
         self.ended.set(true);
     }
 
+    /// Fetches again.
+    pub(super) fn resume(&self) {
+        self.ended.set(false);
+    }
+
     /// Whether a fetch may begin.
     pub(super) fn may_fetch(&self) -> bool {
         self.is_known() && !self.fetching.get() && !self.ended.get()
     }
 
-    /// Begins a fetch for this room, in deliveries and bytes. `None` if no deliveries are known to be parked.
-    pub(super) fn begin(&self, (number, bytes): (usize, usize)) -> Option<Fetch> {
-        let claims = self.claims.borrow().clone().filter(|_| number > 0)?;
-        self.fetching.set(true);
-        Some(Fetch { claims, number: number.min(FETCHED_MAX), bytes, reports: self.reports.get() })
+    /// The accounts whose turn it is.
+    pub(super) fn next_accounts(&self) -> Vec<Account> {
+        self.turns.borrow().iter().take(ACCOUNTS_MAX).cloned().collect()
     }
 
-    /// Ends a fetch. `more`: there may be more parked deliveries. Returns whether the fetched deliveries are to be
-    /// queued; if not, they are given back.
-    pub(super) fn finish(&self, fetch: &Fetch, more: bool) -> bool {
+    /// Begins a fetch for this room: how many deliveries of each of the next accounts, and bytes of all. `None` if there
+    /// is room for none.
+    pub(super) fn begin(&self, room: Room) -> Option<Fetch> {
+        let Room { accounts, bytes } = room;
+        let accounts: Vec<(Account, usize)> = accounts.into_iter().filter(|(_, number)| *number > 0).collect();
+        let claims = self.claims.borrow().clone().filter(|_| !accounts.is_empty())?;
+        self.fetching.set(true);
+        // Next time another account is the first: the bytes may end before all have had theirs.
+        if let Some((first, _)) = accounts.first() {
+            self.move_back(first);
+        }
+        let known = self.reports.borrow();
+        let reports = accounts.iter().map(|(account, _)| known.get(account).copied().unwrap_or_default()).collect();
+        Some(Fetch { claims, accounts, bytes, reports })
+    }
+
+    /// The account is the last one to have its turn.
+    fn move_back(&self, account: &Account) {
+        let mut turns = self.turns.borrow_mut();
+        if let Some(place) = turns.iter().position(|own| own == account)
+            && let Some(account) = turns.remove(place)
+        {
+            turns.push_back(account);
+        }
+    }
+
+    /// Ends a fetch. `more`: of which accounts there may be more. Returns whether the fetched deliveries are to be queued;
+    /// if not, they are given back.
+    pub(super) fn finish(&self, fetch: &Fetch, more: &[bool]) -> bool {
         self.fetching.set(false);
-        if !more && self.reports.get() == fetch.reports {
+        let mut known = self.reports.borrow_mut();
+        for (place, ((account, _), reports)) in fetch.accounts.iter().zip(&fetch.reports).enumerate() {
+            if !more.get(place).copied().unwrap_or(false) && known.get(account) == Some(reports) {
+                known.remove(account);
+                self.turns.borrow_mut().retain(|own| own != account);
+            }
+        }
+        if known.is_empty() {
             self.claims.take();
             self.too_large.set(false);
         }
@@ -94,8 +162,9 @@ impl Parked {
 /// Parks a delivery for which there is no room, or drops it if it is in no stream. The end of a parked delivery is
 /// reported later, by the node that fetches it.
 pub(super) fn turn_away(metrics: &Metrics, reason: Dropped, queued: InFlight) {
+    let lane = queued.lane();
     match queued.claim {
-        Some(claim) => claim.park(&queued.delivery.target.destination, queued.permit),
+        Some(claim) => claim.park(lane, queued.permit),
         None => queued.drop_unsent(metrics, reason),
     }
 }

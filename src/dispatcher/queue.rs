@@ -29,6 +29,7 @@ use crate::flow::gate::Gate;
 use crate::flow::in_flight::{InFlight, Report, StreamClaims};
 use crate::flow::keep::Begin;
 use crate::model::destination::Destination;
+use crate::model::id::AccountId;
 use crate::model::outcome::{Dropped, Outcome};
 use crate::telemetry::metrics::Metrics;
 
@@ -121,8 +122,8 @@ impl Queue {
         let now = Instant::now();
         self.last_active.set(now);
         for queued in deliveries {
-            // Parked deliveries are older and come first.
-            if self.parked.is_known() && queued.claim.is_some() {
+            // Parked deliveries of its account are older and come first. A test has places of its own.
+            if queued.claim.is_some() && !queued.is_test && self.parked.is_known_of(&queued.account.id) {
                 self.turn_away(Dropped::QueueFull, queued);
             } else {
                 self.take_one(now, queued);
@@ -181,17 +182,9 @@ impl Queue {
 
     /// Whether one more may be queued; the error is the exceeded bound.
     fn has_room(&self, queued: &InFlight) -> Result<(), Dropped> {
-        let is_kept = queued.claim.is_some() && (self.stalled.get() || self.parked.is_known());
+        let waits = self.stalled.get() || self.parked.is_known();
+        let is_kept = queued.claim.as_ref().is_some_and(|claim| waits || claim.is_late());
         self.waiting.borrow().has_room(queued, &self.bounds, is_kept)
-    }
-
-    /// How many parked deliveries, and how many bytes of them, can be sent or queued at once. Zero until half of the
-    /// room is free, so that many are fetched at a time.
-    fn room(&self) -> (usize, usize) {
-        let connections = self.bounds.connections_of_one().saturating_sub(self.workers.get());
-        let Some((wait, bytes)) = self.waiting.borrow().room_for_parked(&self.bounds) else { return (0, 0) };
-        // If the last one did not fit, bodies are too large to be queued.
-        (connections + if self.parked.is_too_large() { 0 } else { wait }, bytes)
     }
 
     /// The oldest delivery, for a worker whose last attempt took `took`.
@@ -372,15 +365,15 @@ impl Queue {
     }
 
     /// Deliveries are parked, by this node or another.
-    pub(super) fn report_parked(self: &Rc<Self>, claims: &StreamClaims) {
-        self.parked.report(claims);
+    pub(super) fn report_parked(self: &Rc<Self>, account: Option<AccountId>, claims: &StreamClaims) {
+        self.parked.report(account, claims);
         self.fetch_parked();
     }
 
     /// Parks or drops a delivery, and remembers that some are parked.
     fn turn_away(&self, reason: Dropped, queued: InFlight) {
         match &queued.claim {
-            Some(claim) => self.parked.report(claim.claims()),
+            Some(claim) => self.parked.report(Some(queued.account.id.clone()), claim.claims()),
             None => self.tally.dropped(Instant::now(), reason),
         }
         parked::turn_away(&self.metrics, reason, queued);

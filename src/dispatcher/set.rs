@@ -15,17 +15,19 @@ use actix::{Actor, Addr, ArbiterHandle, AsyncContext as _, Context, Handler, Mes
 use super::bounds::Bounds;
 use super::connections::Connections;
 use super::outbound::{Outbound, Outlets, ResolverError, system_resolver};
-use super::overflow::Overflow;
+use super::overflow::{Overflow, account_of};
 use super::queue::Queue;
 use super::{Dispatcher, Idle, LetGo, ParkedFor, Stop, parked};
 use crate::config::Dispatch;
+use crate::flow::account::ACCOUNT_WEIGHT;
 use crate::flow::destination_state::{DestinationsAsked, Survey};
-use crate::flow::fairness::Pool;
+use crate::flow::fairness::{Pool, within};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::InFlight;
 use crate::flow::keep::{Begin, Keeping};
 use crate::flow::messages::{DeliveriesParked, DeliveriesRendered, DeliveriesRouted};
 use crate::model::destination::Destination;
+use crate::model::id::AccountId;
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
 
@@ -63,6 +65,8 @@ impl DispatchSettings {
 struct Child {
     address: Addr<Dispatcher>,
     queue: Rc<Queue>,
+    /// Whose share of the Dispatchers it is from: the account that needed it first.
+    account: AccountId,
     generation: u64,
     sent: u64,
     /// Shared with the Dispatcher.
@@ -89,6 +93,8 @@ pub struct Dispatchers {
     outlets: Outlets,
     begin: Option<Rc<dyn Begin>>,
     children: HashMap<Destination, Child>,
+    /// How many of them each account has.
+    live: HashMap<AccountId, usize>,
     generations: u64,
     destinations_max: usize,
     overflow: Overflow,
@@ -103,19 +109,21 @@ impl Dispatchers {
         Ok(Self::start_in_arbiter(thread, move |_| {
             // Each thread has its share of the destinations.
             let destinations_max = settings.destinations_max().div_ceil(settings.config.threads);
-            let (begin, children) = (settings.keeping.as_ref().map(|keeping| keeping.begin()), HashMap::new());
+            let begin = settings.keeping.as_ref().map(|keeping| keeping.begin());
+            let (children, live) = (HashMap::new(), HashMap::new());
             let outlets = settings.outbound.on_thread(Rc::new(resolver));
             let overflow = Overflow::new(OVERFLOW_MAX, settings.config.queue_per_destination);
-            Self { settings, outlets, begin, children, generations: 0, destinations_max, overflow, looks: false }
+            Self { settings, outlets, begin, children, live, generations: 0, destinations_max, overflow, looks: false }
         }))
     }
 
     fn route(&mut self, destination: &Destination, deliveries: Vec<InFlight>, context: &mut Context<Self>) {
+        let Some(account) = deliveries.first().map(|queued| Arc::clone(&queued.account)) else { return };
         let mut message = DeliveriesRouted(deliveries);
         // A second try, for a Dispatcher that ended in a panic: a new one replaces it.
         for _ in 0..2 {
-            let Some(child) = self.child(destination, context) else {
-                return self.wait(destination, message, context);
+            let Some(child) = self.child(destination, &account.id, context) else {
+                return self.wait(message, context);
             };
             child.sent += 1;
             match child.address.try_send(message) {
@@ -134,27 +142,39 @@ impl Dispatchers {
         self.turn_away(Dropped::Panic, message);
     }
 
-    /// The Dispatcher of a destination; `None` if the destination has to wait for one.
-    fn child(&mut self, destination: &Destination, context: &mut Context<Self>) -> Option<&mut Child> {
+    /// The Dispatcher of a destination, started for an account; `None` if the destination has to wait for one.
+    fn child(
+        &mut self,
+        destination: &Destination,
+        account: &AccountId,
+        context: &mut Context<Self>,
+    ) -> Option<&mut Child> {
         if !self.children.contains_key(destination) {
-            // Those that wait come first.
-            if !self.overflow.is_empty() || !self.has_room(1) {
+            // Those of the account that wait come first.
+            if self.overflow.waits(account) || !self.has_room(1) || !self.may_have_more(account) {
                 return None;
             }
-            self.insert(destination, context);
+            self.insert(destination, account, context);
         }
         self.children.get_mut(destination).filter(|child| !child.leaves)
     }
 
-    fn insert(&mut self, destination: &Destination, context: &Context<Self>) {
-        let child = self.start(destination, context);
+    /// Whether an account may have one more Dispatcher.
+    fn may_have_more(&self, account: &AccountId) -> bool {
+        let own = self.live.get(account).copied().unwrap_or_default();
+        within(self.destinations_max, self.children.len(), own, ACCOUNT_WEIGHT)
+    }
+
+    fn insert(&mut self, destination: &Destination, account: &AccountId, context: &Context<Self>) {
+        let child = self.start(destination, account, context);
+        *self.live.entry(account.clone()).or_default() += 1;
         self.children.insert(destination.clone(), child);
         self.settings.metrics.deliveries.destinations.inc();
     }
 
-    fn start(&mut self, destination: &Destination, context: &Context<Self>) -> Child {
+    fn start(&mut self, destination: &Destination, account: &AccountId, context: &Context<Self>) -> Child {
         self.generations += 1;
-        let outlet = self.outlets.outlet(destination);
+        let outlet = self.outlets.outlet(destination, account);
         let own = &self.settings.config;
         let connections = Connections::new(&self.settings.connections, own.connections_per_destination, own.keep_alive);
         let bounds = Bounds::new(&self.settings.config, self.settings.takes_max);
@@ -170,12 +190,18 @@ impl Dispatchers {
             parent: context.address().recipient(),
         };
         let address = dispatcher.start_with(self.settings.mailbox_capacity);
-        let since = Instant::now();
-        Child { address, queue, generation: self.generations, sent: 0, received, since, leaves: false }
+        let (account, since) = (account.clone(), Instant::now());
+        Child { address, queue, account, generation: self.generations, sent: 0, received, since, leaves: false }
     }
 
     fn remove(&mut self, destination: &Destination) -> Option<Child> {
         let child = self.children.remove(destination)?;
+        if let Some(own) = self.live.get_mut(&child.account) {
+            *own -= 1;
+            if *own == 0 {
+                self.live.remove(&child.account);
+            }
+        }
         self.settings.metrics.deliveries.destinations.dec();
         Some(child)
     }
@@ -219,13 +245,13 @@ impl Handler<DeliveriesParked> for Dispatchers {
     type Result = ();
 
     fn handle(&mut self, message: DeliveriesParked, context: &mut Self::Context) {
-        for (destination, claims) in message.0 {
-            let Some(child) = self.child(&destination, context) else {
-                self.overflow.park(Instant::now(), &destination, &claims);
+        for (lane, claims) in message.0 {
+            let Some(child) = self.child(&lane.destination, &account_of(&lane), context) else {
+                self.overflow.park(Instant::now(), lane, &claims);
                 continue;
             };
             // If its mailbox is full, it is told again.
-            if child.address.try_send(ParkedFor(claims)).is_ok() {
+            if child.address.try_send(ParkedFor(lane.account, claims)).is_ok() {
                 child.sent += 1;
             }
         }

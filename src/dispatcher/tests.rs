@@ -98,7 +98,7 @@ impl Alone {
         let (parent, said) = Probe::start();
         let resolver = Rc::new(system_resolver().expect("a resolver"));
         let outbound = Outbound::new(config, OwnAddresses::default()).expect("TLS");
-        let outlet = outbound.on_thread(resolver).outlet(&port.destination());
+        let outlet = outbound.on_thread(resolver).outlet(&port.destination(), &AccountId::default_account());
         let (metrics, gate) = (Arc::clone(&self.metrics), Arc::clone(&self.gate));
         let pool = Pool::new(10_000, 1);
         let connections = Connections::new(&pool, config.connections_per_destination, config.keep_alive);
@@ -352,4 +352,5 @@ async fn a_dispatcher_that_panicked_is_replaced() {
 
 mod fair;
 mod kept;
+mod parked;
 mod turns;

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::bounds::Bounds;
+use super::parked::{Account, FETCHED_MAX, Room};
 use super::rated::Rated;
 use crate::flow::account::{ACCOUNT_WEIGHT, DELIVERY_BYTES};
 use crate::flow::fairness::{DeficitQueue, within};
@@ -111,11 +112,38 @@ impl Waiting {
         Ok(())
     }
 
-    /// How many more parked deliveries, and how many bytes of them, may be queued, if half of that room is free.
-    /// Otherwise `None`, so that many are fetched at a time.
-    pub(super) fn room_for_parked(&self, bounds: &Bounds) -> Option<(usize, usize)> {
+    /// How many parked deliveries of each of these accounts, and how many bytes of all, may be sent or, where `queues`,
+    /// queued, if half of the room for them is free. Otherwise `None`, so that many are fetched at a time.
+    pub(super) fn room_for_parked(&self, bounds: &Bounds, accounts: Vec<Account>, queues: bool) -> Option<Room> {
         let is_half_free = self.len() <= bounds.kept_max / 2 && self.bytes <= bounds.kept_bytes_max / 2;
-        is_half_free.then(|| (bounds.kept_max - self.len(), bounds.kept_bytes_max - self.bytes))
+        if !is_half_free {
+            return None;
+        }
+        let (mut attempts, mut waiting, most) = (self.attempts, self.len(), if queues { bounds.kept_max } else { 0 });
+        let of = |account: Option<&AccountId>| account.and_then(|account| self.held.get(account));
+        let own = |account: &Account| of(account.as_ref()).map_or((0, 0), |own| (own.attempts, own.waiting));
+        let mut room: Vec<_> = accounts.into_iter().map(|account| (own(&account), (account, 0))).collect();
+        let mut all = 0;
+        // One for each in turn, as they would come.
+        loop {
+            let before = all;
+            for ((own_attempts, own_waiting), (_, number)) in &mut room {
+                if all == FETCHED_MAX {
+                    break;
+                } else if within(self.connections, attempts, *own_attempts, ACCOUNT_WEIGHT) {
+                    (attempts, *own_attempts) = (attempts + 1, *own_attempts + 1);
+                } else if waiting < most && within(bounds.kept_places, waiting, *own_waiting, ACCOUNT_WEIGHT) {
+                    (waiting, *own_waiting) = (waiting + 1, *own_waiting + 1);
+                } else {
+                    continue;
+                }
+                (all, *number) = (all + 1, *number + 1);
+            }
+            if all == before {
+                let accounts = room.into_iter().map(|(_, room)| room).collect();
+                return Some(Room { accounts, bytes: bounds.kept_bytes_max - self.bytes });
+            }
+        }
     }
 
     /// Whether the account may queue one more delivery, if the queue has `places` entries.

@@ -15,6 +15,7 @@ use crate::flow::gate::{Admitted, Outstanding, StreamPermit};
 use crate::model::delivery::Delivery;
 use crate::model::destination::Destination;
 use crate::model::firing::FiringId;
+use crate::model::id::AccountId;
 use crate::model::outcome::Dropped;
 pub use crate::model::outcome::Report;
 use crate::telemetry::metrics::Metrics;
@@ -56,8 +57,8 @@ pub enum Request {
 pub struct ClaimRequest {
     /// The entry that it is for.
     pub entry: EntryId,
-    /// Whose it is, if the entry says so: it counts for that account until it is removed.
-    pub account: Option<Arc<str>>,
+    /// The account that the entry counts for until it is removed.
+    pub account: Option<AccountId>,
     /// What the holder wants.
     pub action: ClaimAction,
     /// Counts the delivery until the request is done.
@@ -71,20 +72,26 @@ pub enum ClaimAction {
     Attempt(oneshot::Sender<bool>),
     /// End the delivery without an attempt. Its permit is held until that is recorded.
     Drop(Dropped, Option<Permit>),
-    /// Park the delivery in its stream until a node has room for its destination. Its permit is held until that is
-    /// recorded.
-    Park(Destination, Option<Permit>),
+    /// Park the delivery in its stream until a node has room for it. Its permit is held until that is recorded.
+    Park(Lane, Option<Permit>),
     /// Give the delivery back: any node may read it.
     GiveBack,
+}
+
+/// What is parked together: the deliveries of one account to one destination, so that accounts take turns.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Lane {
+    /// The destination.
+    pub destination: Destination,
+    /// `None`: an earlier version parked them, which did not tell accounts apart.
+    pub account: Option<AccountId>,
 }
 
 /// A request for parked deliveries of one destination.
 #[derive(Debug)]
 pub struct Fetch {
-    /// The destination.
-    pub destination: Destination,
-    /// How many deliveries at most.
-    pub number: usize,
+    /// Where they are parked, and how many of each at most. All are of one destination.
+    pub lanes: Vec<(Lane, usize)>,
     /// How many bytes of bodies at most. The last delivery may exceed it, so that a body of any size can be fetched.
     pub bytes: usize,
     /// Where the deliveries are sent.
@@ -96,10 +103,10 @@ pub struct Fetch {
 /// Parked deliveries.
 #[derive(Debug, Default)]
 pub struct Fetched {
-    /// The oldest ones.
+    /// The oldest ones of each lane.
     pub deliveries: Vec<InFlight>,
-    /// Whether there may be more.
-    pub more: bool,
+    /// Whether there may be more, for each lane in the order of the request.
+    pub more: Vec<bool>,
 }
 
 impl StreamClaims {
@@ -109,12 +116,11 @@ impl StreamClaims {
         (Self(requests), received)
     }
 
-    /// Fetches up to `number` parked deliveries of a destination, of `bytes` bytes. Returns none while Redis is
+    /// Fetches some parked deliveries of each of these lanes, of `bytes` bytes together. Returns none while Redis is
     /// unavailable.
-    pub async fn fetch(&self, destination: &Destination, number: usize, bytes: usize) -> Fetched {
+    pub async fn fetch(&self, lanes: Vec<(Lane, usize)>, bytes: usize) -> Fetched {
         let (response, received) = oneshot::channel();
-        let destination = destination.clone();
-        self.send(Request::Fetch(Fetch { destination, number, bytes, response, claims: self.clone() }));
+        self.send(Request::Fetch(Fetch { lanes, bytes, response, claims: self.clone() }));
         received.await.unwrap_or_default()
     }
 
@@ -129,16 +135,28 @@ impl StreamClaims {
 #[derive(Debug)]
 pub struct Claim {
     entry: EntryId,
-    account: Option<Arc<str>>,
+    account: Option<AccountId>,
     claims: StreamClaims,
     /// Counts the delivery; `None` once the claim was redeemed or given up.
     outstanding: Option<Outstanding>,
+    is_late: bool,
 }
 
 impl Claim {
     /// A claim on an entry, redeemed through `claims`.
-    pub fn new(entry: EntryId, account: Option<Arc<str>>, claims: StreamClaims, outstanding: Outstanding) -> Self {
-        Self { entry, account, claims, outstanding: Some(outstanding) }
+    pub fn new(entry: EntryId, account: Option<AccountId>, claims: StreamClaims, outstanding: Outstanding) -> Self {
+        Self { entry, account, claims, outstanding: Some(outstanding), is_late: false }
+    }
+
+    /// The entry has waited for so long that what is behind it in its stream is not to wait for it.
+    pub fn late(mut self, is_late: bool) -> Self {
+        self.is_late = is_late;
+        self
+    }
+
+    /// Whether the delivery is to be parked rather than to keep its stream waiting.
+    pub fn is_late(&self) -> bool {
+        self.is_late
     }
 
     /// The channel that it is redeemed through.
@@ -158,9 +176,9 @@ impl Claim {
         self.hand_in(ClaimAction::Drop(reason, permit));
     }
 
-    /// Parks the delivery in its stream until a node has room for its destination.
-    pub fn park(mut self, destination: &Destination, permit: Option<Permit>) {
-        self.hand_in(ClaimAction::Park(destination.clone(), permit));
+    /// Parks the delivery in its stream until a node has room for it.
+    pub fn park(mut self, lane: Lane, permit: Option<Permit>) {
+        self.hand_in(ClaimAction::Park(lane, permit));
     }
 
     fn hand_in(&mut self, action: ClaimAction) {
@@ -217,6 +235,12 @@ pub enum Permit {
 }
 
 impl InFlight {
+    /// Where it is parked, if it is.
+    pub fn lane(&self) -> Lane {
+        let destination = self.delivery.target.destination.clone();
+        Lane { destination, account: Some(self.account.id.clone()) }
+    }
+
     /// Ends the delivery without an attempt.
     pub fn drop_unsent(self, metrics: &Metrics, reason: Dropped) {
         let Delivery { firing, target, .. } = &self.delivery;

@@ -2,15 +2,18 @@
 //! records that an attempt begins before its first byte is sent. A node without a journal uses nothing of this.
 
 use std::any::Any;
+use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::future::poll_fn;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 use std::time::Duration;
-
-use tokio::sync::oneshot;
 
 use super::fairness::Taken;
 use super::refusal::Refusal;
+use crate::model::id::AccountId;
 
 /// The journal of a node, as its threads use it.
 pub trait Keeping: fmt::Debug + Send + Sync {
@@ -23,18 +26,25 @@ pub trait Keeping: fmt::Debug + Send + Sync {
 
 /// Keeps what one thread accepts.
 pub trait Keep: fmt::Debug + Send + Sync {
-    /// Starts to keep a request.
+    /// Keeps whole requests with one write. Returns for each the handles of its parts' firings, or why it is refused.
+    /// `admissions`, and so the responses, are held until what was written is as safe as `store.survives` demands.
+    fn whole(&self, requests: &[Vec<KeepPart<'_>>], admissions: Box<dyn Any + Send>) -> Vec<KeptRequest>;
+
+    /// Starts to keep a request whose firings are not all known.
     fn request(&self) -> Box<dyn KeepRequest>;
 }
 
-/// One request that is being kept. If it is dropped before the commit, nothing of it is kept.
-pub trait KeepRequest: fmt::Debug + Send {
-    /// Writes events and their firings: all of them or none. `commits`: nothing follows. Returns a handle for each
-    /// firing, in order.
-    fn add(&mut self, parts: &[KeepPart<'_>], commits: bool) -> Result<Vec<Kept>, Refusal>;
+/// The handles of the firings of each part of a request, or why it is refused.
+pub type KeptRequest = Result<Vec<KeptPart>, Refusal>;
 
-    /// Holds the admission, and so the response, until all that was written is as safe as `store.survives` demands.
-    fn hold(&mut self, admission: Box<dyn Any + Send>);
+/// A request that is kept in parts. If it is dropped before the commit, nothing of it is kept.
+pub trait KeepRequest: fmt::Debug + Send {
+    /// Writes events and their firings: all of them or none. Returns the handles of each part's firings.
+    fn add(&mut self, parts: &[KeepPart<'_>]) -> Result<Vec<KeptPart>, Refusal>;
+
+    /// All parts are written. The admission, and so the response, is held until they are as safe as `store.survives`
+    /// demands.
+    fn commit(&mut self, admission: Box<dyn Any + Send>) -> Result<(), Refusal>;
 }
 
 /// An event with some of its firings.
@@ -43,7 +53,7 @@ pub struct KeepPart<'a> {
     /// The event.
     pub event: &'a KeepEvent,
     /// The account whose triggers it fires.
-    pub account: &'a str,
+    pub account: &'a AccountId,
     /// Its id.
     pub id: &'a str,
     /// Its source; may be empty.
@@ -116,20 +126,82 @@ impl Drop for Kept {
     }
 }
 
-/// Whether an attempt may begin.
+/// The handles of the firings of one part, in order. Those that are left when it is dropped have ended without an
+/// attempt.
 #[derive(Debug)]
+pub struct KeptPart {
+    entry: Option<Arc<dyn KeptEntry>>,
+    indexes: Range<u32>,
+}
+
+impl KeptPart {
+    /// The firings of an entry with these indexes.
+    pub fn new(entry: Arc<dyn KeptEntry>, indexes: Range<u32>) -> Self {
+        Self { entry: Some(entry), indexes }
+    }
+}
+
+impl Iterator for KeptPart {
+    type Item = Kept;
+
+    fn next(&mut self) -> Option<Kept> {
+        let index = self.indexes.next()?;
+        let entry = if self.indexes.is_empty() { self.entry.take() } else { self.entry.clone() };
+        entry.map(|entry| Kept::new(entry, index))
+    }
+}
+
+impl Drop for KeptPart {
+    fn drop(&mut self) {
+        self.for_each(drop);
+    }
+}
+
+/// Whether attempts may begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Turn {
-    /// It may begin.
+    /// As soon as their record is written.
+    #[default]
+    Soon,
+    /// Their record can't be written now, for example because the disk is full. Their producers need not wait
+    /// meanwhile: the events are kept.
+    Later,
+    /// Now.
     Now,
-    /// Its record can't be written now, for example because the disk is full. The receiver gets the next turn. The
-    /// producer need not wait meanwhile: its event is kept.
-    Later(oneshot::Receiver<Turn>),
+}
+
+/// Attempts of one thread whose record is written together.
+#[derive(Debug, Default)]
+pub struct BeginGroup {
+    turn: Cell<Turn>,
+    waiting: RefCell<Vec<Waker>>,
+}
+
+impl BeginGroup {
+    /// Tells all attempts of the group.
+    pub fn set(&self, turn: Turn) {
+        self.turn.set(turn);
+        self.waiting.take().into_iter().for_each(Waker::wake);
+    }
+
+    /// Waits until the turn is not `before` any more.
+    pub async fn after(&self, before: Turn) -> Turn {
+        poll_fn(|context| {
+            let turn = self.turn.get();
+            if turn != before {
+                return Poll::Ready(turn);
+            }
+            self.waiting.borrow_mut().push(context.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
 }
 
 /// Records the attempts that begin on one thread.
 pub trait Begin: fmt::Debug {
-    /// Receives the attempt's turn. It never arrives if the thread ends.
-    fn begin(&self, kept: Kept) -> oneshot::Receiver<Turn>;
+    /// Adds an attempt to the group whose record is written next; `None` if the firing is of another journal.
+    fn begin(&self, kept: Kept) -> Option<Rc<BeginGroup>>;
 
     /// A delivery that has waited longer than this is dropped.
     fn age_max(&self) -> Duration;

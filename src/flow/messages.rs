@@ -11,9 +11,8 @@ use http::HeaderValue;
 use tokio::sync::oneshot;
 
 use super::account::{Account, Charge};
-use super::in_flight::{Admission, InFlight, Report, StreamClaims};
+use super::in_flight::{Admission, InFlight, Lane, Report, StreamClaims};
 use super::keep::Kept;
-use crate::model::destination::Destination;
 use crate::model::event::Event;
 use crate::model::firing::{EventIdentity, FiringId};
 use crate::model::id::TriggerId;
@@ -154,8 +153,8 @@ pub struct DeliveriesRendered(pub Vec<InFlight>);
 #[rtype(result = "()")]
 pub struct DeliveriesRouted(pub Vec<InFlight>);
 
-/// Destinations of one thread that have parked deliveries, for that thread's Dispatchers. Each comes with the claims of
-/// its stream, through which the deliveries can be fetched.
+/// What is parked for destinations of one thread, for that thread's Dispatchers. Each lane comes with the claims of its
+/// stream, through which the deliveries can be fetched.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct DeliveriesParked(pub Vec<(Destination, StreamClaims)>);
+pub struct DeliveriesParked(pub Vec<(Lane, StreamClaims)>);

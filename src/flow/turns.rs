@@ -17,8 +17,11 @@ use futures_util::FutureExt as _;
 use super::fairness::{Progress, Schedule, Slice};
 use super::gate::Gate;
 
-/// With two such stages on a thread, a request waits at most two slices and two units of work.
-const SLICE: Slice = Slice { length: Duration::from_millis(1), turn: Duration::from_micros(100) };
+/// With three such stages on a thread, a request waits at most for a slice and a unit of work of each, at each of the steps
+/// that it takes.
+const SLICE: Slice = Slice { length: Duration::from_micros(250), turn: Duration::from_micros(100) };
+/// How long a job that is done at once may take.
+const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// What a stage does with its jobs.
 pub trait Worker: 'static {
@@ -74,7 +77,7 @@ impl AtOnce {
     fn may_begin(&self, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.since.replace(now));
         self.used.set(self.used.get().saturating_sub(passed / 2));
-        self.used.get() < SLICE.length
+        self.used.get() < AT_ONCE
     }
 
     fn used(&self, time: Duration) {
@@ -123,7 +126,7 @@ impl<W: Worker> Turns<W> {
         let (progress, time) = loop {
             let progress = self.step(job);
             let time = begun.elapsed();
-            if progress != Progress::More || time >= SLICE.length {
+            if progress != Progress::More || time >= AT_ONCE {
                 break (progress, time);
             }
         };

@@ -2,4 +2,5 @@
 //! node's own dispatch threads get it directly. With Redis it goes through [`streams`] that all nodes share.
 
 pub mod journal;
+#[cfg(feature = "redis")]
 pub mod streams;

@@ -178,7 +178,7 @@ impl Trial {
         self.errors.extend(triggers::unselective(trigger, &self.account, state));
         let known = self.data.clone().map(Document::from);
         let event = sample_event(self.account.clone(), Some(&trigger.event), self.data.take(), state);
-        let fires = passes(trigger.pattern.as_deref(), &event, state.live.matching());
+        let fires = passes(trigger.pattern.as_ref(), &event, state.live.matching());
         let mut warnings: Vec<Finding> =
             state.dictionary.trigger_warnings(trigger).into_iter().map(Finding::Trigger).collect();
         match expressions::judge(trigger, known.as_ref(), state) {

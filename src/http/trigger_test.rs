@@ -84,7 +84,7 @@ async fn test(
         let trigger = id.and_then(|id| index.trigger(&account, &id).cloned());
         let trigger = trigger.ok_or_else(|| Problem::not_found("trigger"))?;
         let event = sample_event(account.clone(), Some(&trigger.event), data, &state);
-        let fires = passes(trigger.pattern.as_deref(), &event, state.live.matching());
+        let fires = passes(trigger.pattern.as_ref(), &event, state.live.matching());
         let firing = Firing {
             event: Arc::new(EventData::of(event)),
             trigger: trigger.id.clone(),

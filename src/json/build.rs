@@ -28,7 +28,7 @@ impl Document {
     /// root is not an object.
     pub fn set_below<'v>(&mut self, name: &str, members: impl Iterator<Item = (&'v str, Put<'v>)> + Clone) {
         self.source = None;
-        let mut below = match self.object().and_then(|object| object.node(name)) {
+        let mut below = match self.object().and_then(|object| object.node(name.as_bytes())) {
             Some(Node::Object(row)) => self.row(row).to_vec(),
             Some(Node::Ordered(place)) => self.row(self.ordered[place as usize].row).to_vec(),
             _ => Vec::with_capacity(members.size_hint().0),
@@ -54,7 +54,7 @@ impl Document {
 
     fn set(&mut self, name: &str, value: Node) {
         let Some(object) = self.object() else { return };
-        let place = object.place(name);
+        let place = object.place(name.as_bytes());
         let row = match self.root {
             Node::Ordered(place) => self.ordered[place as usize].row,
             Node::Object(row) => row,

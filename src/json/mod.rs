@@ -144,7 +144,7 @@ impl Document {
 
     /// The document of a member of the root, without a copy.
     pub fn into_member(mut self, name: &str) -> Option<Self> {
-        self.root = self.object()?.node(name)?;
+        self.root = self.object()?.node(name.as_bytes())?;
         // The last value of a repeated name counts.
         let source = self.sources.iter().rev().find(|(own, _)| self.text_of(*own) == name);
         self.source = source.map(|(_, value)| *value);

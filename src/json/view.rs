@@ -54,6 +54,14 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// The same for a name that is bytes of a text.
+    pub fn member(self, name: &[u8]) -> Option<Json<'a>> {
+        match self {
+            Self::Object(object) => object.node(name).map(|node| object.document.json(node)),
+            _ => None,
+        }
+    }
+
     /// The word for its type, with its article.
     pub fn kind(self) -> &'static str {
         let own = match self {
@@ -139,7 +147,7 @@ impl<'a> Object<'a> {
 
     /// The member of this name.
     pub fn get(self, name: &str) -> Option<Json<'a>> {
-        self.node(name).map(|node| self.document.json(node))
+        self.node(name.as_bytes()).map(|node| self.document.json(node))
     }
 
     /// All of them, in the order of the text.
@@ -147,17 +155,18 @@ impl<'a> Object<'a> {
         self.members.iter().map(move |member| (self.name(member), self.document.json(member.value)))
     }
 
-    pub(super) fn node(self, name: &str) -> Option<Node> {
+    pub(super) fn node(self, name: &[u8]) -> Option<Node> {
         let place = self.place(name)?;
         Some(self.members[place].value)
     }
 
-    pub(super) fn place(self, name: &str) -> Option<usize> {
+    pub(super) fn place(self, name: &[u8]) -> Option<usize> {
         if self.order.is_empty() {
-            let is_it = |member: &Member| member.name.length as usize == name.len() && self.name(member) == name;
+            let is_it =
+                |member: &Member| member.name.length as usize == name.len() && self.name(member).as_bytes() == name;
             return self.members.iter().position(is_it);
         }
-        let found = self.order.binary_search_by(|place| self.name(&self.members[*place as usize]).cmp(name));
+        let found = self.order.binary_search_by(|place| self.name(&self.members[*place as usize]).as_bytes().cmp(name));
         found.ok().map(|at| self.order[at] as usize)
     }
 

@@ -14,28 +14,29 @@ use crate::model::key::{Key, KeyHash};
 use crate::model::outcome::Dropped;
 use crate::store::SavedTrigger;
 
-/// A trigger, ready to fire.
+/// A trigger, ready to fire. What a search reads of it comes first, in as few lines of memory as possible.
 #[derive(Debug)]
+#[repr(C)]
 pub struct LiveTrigger {
+    /// The filter that events must pass.
+    pub pattern: Option<Pattern>,
+    /// Its position in the filter index.
+    filing: Filing,
     /// Its name.
     pub id: TriggerId,
     /// The events that it listens to.
     pub event: EventPattern,
-    /// The filter that they must pass.
-    pub pattern: Option<Arc<Pattern>>,
     /// What it sends.
     pub template: TemplateId,
     /// Where it sends, or why all its firings are dropped.
     pub target: Result<Arc<LiveTarget>, Dropped>,
     /// A disabled trigger is kept so that it can be tested; it never fires.
     pub enabled: bool,
-    /// Its position in the filter index.
-    filing: Filing,
 }
 
 impl Listener for LiveTrigger {
     fn pattern(&self) -> Option<&Pattern> {
-        self.pattern.as_deref()
+        self.pattern.as_ref()
     }
 
     fn filing(&self) -> &Filing {

@@ -12,7 +12,7 @@ use super::keeping::{self, Unfinished};
 use crate::flow::account::{Account, Measured, Reserved};
 use crate::flow::drill;
 use crate::flow::in_flight::drop_unsent;
-use crate::flow::keep::{Keep, Kept};
+use crate::flow::keep::{Keep, KeptPart};
 use crate::flow::messages::{EventData, Firing, Firings, LiveTemplate, Step};
 use crate::live::{Live, LiveTrigger};
 use crate::matching::index::{Bucket, Search, SearchEnd};
@@ -166,7 +166,7 @@ impl Cursor {
     fn push(&mut self, mut fired: Fired) {
         if let Some(unfinished) = &self.unfinished {
             match unfinished.add(&fired) {
-                Ok(kept) => fired.kept = kept.collect(),
+                Ok(kept) => fired.kept = kept,
                 Err(refusal) => {
                     refusal.count(&self.context.metrics);
                     // The rest of the request is dropped too: its producer gets the response that it was not accepted.
@@ -190,10 +190,10 @@ impl Cursor {
     }
 
     /// The firings found so far are kept: each gets its handle.
-    pub(super) fn kept(&mut self, kept: &mut impl Iterator<Item = Kept>, unfinished: Option<&Unfinished>) {
+    pub(super) fn kept(&mut self, kept: &mut impl Iterator<Item = KeptPart>, unfinished: Option<&Unfinished>) {
         for fired in &mut self.fired {
             fired.keep = None;
-            fired.kept = kept.take(fired.triggers.len()).collect();
+            fired.kept = kept.next();
         }
         self.unfinished = unfinished.filter(|_| self.is_unfinished()).cloned();
     }
@@ -251,7 +251,7 @@ impl Matching {
         }
         let keeps = context.keep.is_some() && !self.fired.is_empty();
         let keep = keeps.then(|| keeping::event_of(&self.event));
-        let (event, kept) = (Arc::new(EventData::of(self.event)), VecDeque::new());
+        let (event, kept) = (Arc::new(EventData::of(self.event)), None);
         Some((Fired { event, triggers: self.fired.into_iter(), keep, kept }, too_costly))
     }
 }
@@ -280,7 +280,7 @@ impl Firings for Cursor {
             template: self.template(&trigger.template),
             event: Arc::clone(&self.fired[0].event),
             charge: Some(charge),
-            kept: self.fired.front_mut().and_then(|fired| fired.kept.pop_front()),
+            kept: self.fired.front_mut().and_then(|fired| fired.kept.as_mut()?.next()),
             report: None,
         };
         if let Some(fired) = self.fired.front_mut() {

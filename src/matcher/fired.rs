@@ -1,9 +1,8 @@
 //! What an event fires, between matching and handing out.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::flow::keep::{KeepEvent, Kept};
+use crate::flow::keep::{KeepEvent, KeptPart};
 use crate::flow::messages::EventData;
 use crate::live::LiveTrigger;
 
@@ -14,8 +13,8 @@ pub(super) struct Fired {
     pub(super) triggers: std::vec::IntoIter<Arc<LiveTrigger>>,
     /// What the journal needs, until it is written.
     pub(super) keep: Option<KeepEvent>,
-    /// A handle for each firing that is written.
-    pub(super) kept: VecDeque<Kept>,
+    /// The handles of its firings, once they are written.
+    pub(super) kept: Option<KeptPart>,
 }
 
 impl Fired {
@@ -28,10 +27,10 @@ impl Fired {
     }
 
     /// The triggers that fire, each with the fingerprint of its destination.
-    pub(super) fn triggers(&self) -> Vec<(u64, &str)> {
+    pub(super) fn listed(&self) -> impl Iterator<Item = (u64, &str)> {
         let of = |trigger: &Arc<LiveTrigger>| {
             trigger.target.as_ref().map_or(0, |target| target.target.destination.fingerprint())
         };
-        self.triggers.as_slice().iter().map(|trigger| (of(trigger), trigger.id.as_str())).collect()
+        self.triggers.as_slice().iter().map(move |trigger| (of(trigger), trigger.id.as_str()))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::fired::Fired;
 use crate::flow::in_flight::Admission;
-use crate::flow::keep::{Keep, KeepEvent, KeepPart, KeepRequest, Kept};
+use crate::flow::keep::{Keep, KeepEvent, KeepPart, KeepRequest, KeptPart};
 use crate::flow::refusal::Refusal;
 use crate::json::Source;
 use crate::model::event::Event;
@@ -35,47 +35,47 @@ pub(super) fn event_of(event: &Event) -> KeepEvent {
     }
 }
 
-/// Writes the firings found so far, before any of them is handed on. `cursors` of the request's cursors will find more.
-/// Returns what those need, and a handle for each firing, in order.
-pub(super) fn keep<'a>(
+/// Writes the firings of a request that are found so far, before any of them is handed on. `cursors` of the request's
+/// cursors will find more. Returns what those need, and the handles of each event's firings, in order.
+pub(super) fn begin<'a>(
     keep: &dyn Keep,
     fired: impl Iterator<Item = &'a Fired>,
     cursors: usize,
     admission: &Admission,
-) -> Result<(Option<Unfinished>, std::vec::IntoIter<Kept>), Refusal> {
+) -> Result<(Unfinished, std::vec::IntoIter<KeptPart>), Refusal> {
     let mut request = keep.request();
-    let kept = add(request.as_mut(), fired, cursors == 0)?;
-    if cursors > 0 {
-        let state = State { request, cursors, admission: Arc::clone(admission) };
-        return Ok((Some(Unfinished(Arc::new(Mutex::new(state)))), kept));
-    }
-    request.hold(Box::new(Arc::clone(admission)));
-    Ok((None, kept))
+    let kept = add(request.as_mut(), fired)?;
+    let state = State { request, cursors, admission: Arc::clone(admission) };
+    Ok((Unfinished(Arc::new(Mutex::new(state))), kept))
 }
 
 fn add<'a>(
     request: &mut dyn KeepRequest,
     fired: impl Iterator<Item = &'a Fired>,
-    commits: bool,
-) -> Result<std::vec::IntoIter<Kept>, Refusal> {
-    let fired: Vec<(&Fired, Vec<(u64, &str)>)> = fired.map(|fired| (fired, fired.triggers())).collect();
-    let parts: Vec<KeepPart<'_>> = fired
-        .iter()
-        .filter_map(|(fired, firings)| {
-            let (event, own) = (&fired.event().identity, fired.keep_event()?);
-            let account = event.account.as_str();
-            Some(KeepPart { event: own, account, id: &event.id, source: &event.source, firings, is_more: false })
-        })
-        .collect();
-    Ok(request.add(&parts, commits)?.into_iter())
+) -> Result<std::vec::IntoIter<KeptPart>, Refusal> {
+    let fired: Vec<&Fired> = fired.collect();
+    let firings: Vec<(u64, &str)> = fired.iter().flat_map(|fired| fired.listed()).collect();
+    let mut rest = firings.as_slice();
+    let parts: Vec<KeepPart<'_>> = fired.iter().filter_map(|fired| part(fired, &mut rest)).collect();
+    Ok(request.add(&parts)?.into_iter())
+}
+
+/// An event, with its firings, which are the first of `rest`.
+pub(super) fn part<'a>(fired: &'a Fired, rest: &mut &'a [(u64, &'a str)]) -> Option<KeepPart<'a>> {
+    let (firings, after) = rest.split_at(fired.triggers.len());
+    *rest = after;
+    let (event, own) = (&fired.event().identity, fired.keep_event()?);
+    let account = &event.account;
+    Some(KeepPart { event: own, account, id: &event.id, source: &event.source, firings, is_more: false })
 }
 
 impl Unfinished {
     /// Writes one more event. On failure the producer's response says so, and nothing of the request is kept.
-    pub(super) fn add(&self, fired: &Fired) -> Result<std::vec::IntoIter<Kept>, Refusal> {
+    pub(super) fn add(&self, fired: &Fired) -> Result<Option<KeptPart>, Refusal> {
         let mut state = self.state();
-        let added = add(state.request.as_mut(), std::iter::once(fired), false);
-        added.inspect_err(|refusal| state.admission.replace_response(Err(refusal.clone())))
+        let added = add(state.request.as_mut(), std::iter::once(fired));
+        let added = added.inspect_err(|refusal| state.admission.replace_response(Err(refusal.clone())));
+        added.map(|mut kept| kept.next())
     }
 
     /// One cursor is finished. The last one commits the request.
@@ -85,12 +85,9 @@ impl Unfinished {
         if state.cursors > 0 {
             return;
         }
-        match state.request.add(&[], true) {
-            Ok(_) => {
-                let admission = Box::new(Arc::clone(&state.admission));
-                state.request.hold(admission);
-            }
-            Err(refusal) => state.admission.replace_response(Err(refusal)),
+        let admission = Box::new(Arc::clone(&state.admission));
+        if let Err(refusal) = state.request.commit(admission) {
+            state.admission.replace_response(Err(refusal));
         }
     }
 

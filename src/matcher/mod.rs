@@ -2,6 +2,7 @@
 //! accepted, and refuses the request if its account may not hold that much. It reads the live index, never waits for a
 //! change to it, and never reads templates' bodies.
 
+mod accepting;
 mod cursor;
 mod fired;
 mod keeping;
@@ -27,6 +28,7 @@ use crate::model::id::AccountId;
 use crate::model::outcome::Dropped;
 use crate::telemetry::metrics::Metrics;
 use crate::templating::{About, Data};
+use accepting::{Accepting, Measured};
 use cursor::{Context, Cursor, Measure};
 
 /// Finds firings; one for each thread that serves HTTP.
@@ -41,8 +43,7 @@ pub struct Matcher {
 #[derive(Debug)]
 struct Matching {
     metrics: Arc<Metrics>,
-    keep: Option<Arc<dyn Keep>>,
-    renderer: Recipient<FiringsMatched>,
+    accepting: Rc<Accepting>,
 }
 
 /// A request that is being measured.
@@ -57,6 +58,17 @@ struct Request {
     admission: Admission,
 }
 
+impl Request {
+    fn measured(&mut self) -> Measured {
+        Measured {
+            cursors: std::mem::take(&mut self.cursors),
+            events: self.events,
+            accepted_at: self.accepted_at,
+            admission: Arc::clone(&self.admission),
+        }
+    }
+}
+
 impl Matcher {
     /// A Matcher that passes firings on to `renderer`. Each message carries at least one admitted event, so a mailbox
     /// for `events_in_flight_max` messages is never full.
@@ -68,7 +80,8 @@ impl Matcher {
         renderer: Recipient<FiringsMatched>,
         mailbox_capacity: usize,
     ) -> Self {
-        let own = Matching { metrics: Arc::clone(&metrics), keep: keep.clone(), renderer };
+        let accepting = Accepting::new(Arc::clone(&metrics), keep.clone(), renderer);
+        let own = Matching { metrics: Arc::clone(&metrics), accepting };
         let matching = Turns::new(own, Arc::clone(&gate));
         Self { matching, gate, context: Arc::new(Context { live, metrics, keep }), mailbox_capacity }
     }
@@ -121,7 +134,7 @@ impl Worker for Matching {
 
     fn step(&self, request: &mut Request) -> Progress {
         let Some(cursor) = request.cursors.get_mut(request.at) else {
-            self.accept(request);
+            self.accepting.accept(request.measured());
             return Progress::Done;
         };
         match cursor.measure() {
@@ -129,7 +142,8 @@ impl Worker for Matching {
             Measure::Done => cursor.accept(),
             Measure::Over if cursor.pace() => {}
             Measure::Over => {
-                self.refuse(request, Refusal::Full(Full::Deliveries(request.events)));
+                let request = request.measured();
+                self.accepting.refuse(&request, Refusal::Full(Full::Deliveries(request.events)));
                 return Progress::Done;
             }
         }
@@ -141,50 +155,6 @@ impl Worker for Matching {
         self.metrics.deliveries.dropped.inc(Dropped::Panic);
         request.admission.replace_response(Err(Refusal::Panic));
         Progress::Done
-    }
-}
-
-impl Matching {
-    fn accept(&self, request: &mut Request) {
-        if !self.renderer.connected() {
-            return self.refuse(request, Refusal::Stopping);
-        }
-        if let Err(refusal) = self.keep(request) {
-            return self.refuse(request, refusal);
-        }
-        self.metrics.events.accepted.inc_by(request.events as u64);
-        for cursor in request.cursors.drain(..).filter(|cursor| !cursor.is_empty()) {
-            let sent = self.renderer.try_send(FiringsMatched {
-                account: Arc::clone(cursor.account()),
-                firings: Box::new(cursor),
-                accepted_at: request.accepted_at,
-                admission: Some(Arc::clone(&request.admission)),
-            });
-            // The Renderer is connected, and its mailbox has room for all events that may be in flight.
-            if sent.is_err() {
-                self.metrics.deliveries.dropped.inc(Dropped::Panic);
-            }
-        }
-    }
-
-    /// Writes the firings found so far to the journal, if there is one.
-    fn keep(&self, request: &mut Request) -> Result<(), Refusal> {
-        let Some(keep) = &self.keep else { return Ok(()) };
-        let unfinished = request.cursors.iter().filter(|cursor| cursor.is_unfinished()).count();
-        if unfinished == 0 && request.cursors.iter().all(Cursor::is_empty) {
-            return Ok(());
-        }
-        let fired = request.cursors.iter().flat_map(Cursor::fired);
-        let (unfinished, mut kept) = keeping::keep(keep.as_ref(), fired, unfinished, &request.admission)?;
-        for cursor in &mut request.cursors {
-            cursor.kept(&mut kept, unfinished.as_ref());
-        }
-        Ok(())
-    }
-
-    fn refuse(&self, request: &Request, refusal: Refusal) {
-        refusal.count(&self.metrics);
-        request.admission.replace_response(Err(refusal));
     }
 }
 

@@ -1,5 +1,7 @@
 //! The Matcher alone: a live index made by hand before it, a probe behind it.
 
+mod kept;
+
 use std::time::Instant;
 
 use actix::Addr;
@@ -61,8 +63,11 @@ impl Alone {
     }
 
     fn start_before(changes: Vec<Change>, behind: Recipient<FiringsMatched>) -> Self {
+        Self::start_with(Config::from_layers(None, []).expect("the defaults"), changes, behind)
+    }
+
+    fn start_with(config: Config, changes: Vec<Change>, behind: Recipient<FiringsMatched>) -> Self {
         let metrics = Arc::new(Metrics::new());
-        let config = Config::from_layers(None, []).expect("the defaults");
         let dictionary = Arc::new(Dictionary::shipped());
         let (templates, matching, egress) = (config.templates, config.matching, config.dispatch.egress);
         let live = Arc::new(Live::new(dictionary, templates, matching, egress, Arc::clone(&metrics)));
@@ -78,20 +83,24 @@ impl Alone {
         let (tell, answer) = oneshot::channel();
         let receipt = Receipt { accepted: events.len(), rejected: Vec::new(), rejected_more: Default::default() };
         let admission = Arc::new(self.gate.admit_default(events.len(), Ok(receipt), tell).expect("room"));
-        let events = events.iter().map(|(event_type, data)| Event {
-            attributes: Default::default(),
-            hops: 0,
-            account: account(),
-            event_type: EventType::new(event_type).expect("a type"),
-            id: "1".into(),
-            id_given: false,
-            source: "".into(),
-            time: "2026-07-01T15:00:00Z".into(),
-            data: data.into(),
-        });
+        let events = events.iter().map(|(event_type, data)| event(event_type, "1", data));
         let message = EventsAdmitted { events: events.collect(), accepted_at: Instant::now(), admission };
         self.matcher.send(message).await.expect("it lives");
         answer
+    }
+}
+
+fn event(event_type: &str, id: &str, data: &Value) -> Event {
+    Event {
+        attributes: Default::default(),
+        hops: 0,
+        account: account(),
+        event_type: EventType::new(event_type).expect("a type"),
+        id: id.into(),
+        id_given: false,
+        source: "".into(),
+        time: "2026-07-01T15:00:00Z".into(),
+        data: data.into(),
     }
 }
 
@@ -185,6 +194,26 @@ async fn a_filter_that_costs_too_much_does_not_fire_and_is_counted() {
     fired.sort_by(|a, b| a.trigger.as_str().cmp(b.trigger.as_str()));
     assert_eq!(triggers(&fired), ["cheap", "plain"]);
     assert_eq!(alone.metrics.deliveries.dropped.get(Dropped::FilterTooCostly), 1);
+}
+
+/// Which of the triggers an event would have fired past its budget is not known, so the event is counted.
+#[actix_rt::test]
+async fn an_event_whose_steps_are_used_up_is_counted_once() {
+    let mut config = Config::from_layers(None, []).expect("the defaults");
+    config.matching.steps_per_event_max = 1_000;
+    let undecided =
+        |number| trigger_change(&format!("t{number}"), json!({"event": "a", "where": {"b": [{"exists": false}]}}));
+    let changes = [template_change("w"), trigger_change("next", json!({"event": "b"}))];
+    let changes = changes.into_iter().chain((0..2_000).map(undecided)).collect();
+    let (probe, mut passed) = Probe::start();
+    let alone = Alone::start_with(config, changes, probe);
+    let mut answer = alone.give(&[("a", json!({"b": 1})), ("a", json!({"b": 1})), ("b", json!({}))]).await;
+    let mut message = soon(passed.recv()).await.expect("firings");
+    assert_eq!(triggers(&firings(&mut message)), ["next"], "the next event has steps of its own");
+    assert!(answer.try_recv().is_err());
+    drop(message);
+    assert_eq!(soon(answer).await.expect("an answer").expect("a receipt").accepted, 3);
+    assert_eq!(alone.metrics.deliveries.dropped.get(Dropped::FilterTooCostly), 2, "once for each of the two events");
 }
 
 #[actix_rt::test]

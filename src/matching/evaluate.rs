@@ -56,7 +56,7 @@ pub(super) trait Observer<'d> {
     fn retry(&mut self, _: Self::Mark) {}
     /// One of the alternatives held, so that failures since the mark do not count.
     fn forgive(&mut self, _: Self::Mark) {}
-    fn enter(&mut self, _: &str) {}
+    fn enter(&mut self, _name: &[u8]) {}
     fn element(&mut self, _: usize) {}
     fn leave(&mut self) {}
     fn held(&mut self) {}
@@ -101,13 +101,14 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
     /// Whether all operations from `at` to `end` hold for an object, or for a value without members.
     fn level(&mut self, mut at: usize, end: usize, value: Option<Json<'d>>) -> Decided {
         while at < end {
-            let (holds, next) = match self.pattern.operations[at] {
+            let pattern = self.pattern;
+            let (holds, next) = match &pattern.operations[at] {
                 Op::Field { name, next, below } => {
                     self.steps.take(1)?;
-                    let name = self.pattern.text.get(name);
-                    let member = value.and_then(|value| value.get(name));
+                    let name = pattern.text.bytes_of(name);
+                    let member = value.and_then(|value| value.member(name));
                     self.observer.enter(name);
-                    let next = next as usize;
+                    let next = *next as usize;
                     let holds = match below {
                         Below::Leaf => self.leaf(at + 1, member)?,
                         Below::Level => self.below(at + 1, next, member)?,
@@ -116,7 +117,7 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
                     self.observer.leave();
                     (holds, next)
                 }
-                Op::Any { next } => (self.any(at + 1, next as usize, value)?, next as usize),
+                Op::Any { next } => (self.any(at + 1, *next as usize, value)?, *next as usize),
                 _ => (false, end),
             };
             if !holds {
@@ -245,10 +246,10 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
     }
 
     fn test(&mut self, at: usize, value: Scalar<'d>) -> Decided {
-        match self.pattern.operations[at] {
+        match &self.pattern.operations[at] {
             Op::AnythingBut { operations } => {
                 let first = at + 1;
-                Ok(!self.some_test(first, first + operations as usize, value)?)
+                Ok(!self.some_test(first, first + *operations as usize, value)?)
             }
             op => operators::holds(op, &self.pattern.operations[at + 1..], &self.pattern.text, value, self.steps),
         }

@@ -111,10 +111,10 @@ impl<'d> Observer<'d> for Trace<'d> {
         self.furthest.truncate(failures);
     }
 
-    fn enter(&mut self, name: &str) {
+    fn enter(&mut self, name: &[u8]) {
         self.parts.push(self.path.len());
         self.path.push('/');
-        self.path.push_str(&crate::json::pointer_part(name));
+        self.path.push_str(&crate::json::pointer_part(&String::from_utf8_lossy(name)));
     }
 
     fn element(&mut self, place: usize) {

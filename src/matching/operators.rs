@@ -8,7 +8,7 @@ use super::decimal::Decimal;
 use super::error::PatternError;
 use super::folding::{self, folded};
 use super::network::{Address, Network};
-use super::program::{Comparison, Number, Op, Span, Text, small};
+use super::program::{Comparison, Number, Op, Span, Text, Words, small};
 use super::read::{PatternReader, kind};
 use super::steps::{BYTES_PER_STEP, FOLDED_BYTES_PER_STEP, Steps, TooCostly};
 use super::wildcard;
@@ -46,7 +46,7 @@ impl PatternReader {
         let op = match item {
             Value::Null => Op::Null,
             Value::Bool(truth) => Op::Bool(*truth),
-            Value::String(_) => Op::Text(self.scalar()),
+            Value::String(_) => Op::Text(self.words()),
             Value::Number(_) => Op::Number(self.number(at)?),
             Value::Object(members) => return self.operator(members, at, tests),
             Value::Array(_) => {
@@ -104,18 +104,18 @@ impl PatternReader {
                 return Err(wrong(at, name, argument));
             }
             self.scalar();
-            let span = self.texts.make(&folded(text));
-            tests.push(if name == "prefix" { Op::PrefixFolded(span) } else { Op::SuffixFolded(span) });
+            let words = self.texts.make(&folded(text));
+            tests.push(if name == "prefix" { Op::PrefixFolded(words) } else { Op::SuffixFolded(words) });
             return Ok(());
         }
         let Value::String(text) = argument else { return Err(wrong(at, name, argument)) };
-        let span = self.scalar();
+        let words = self.words();
         match name {
-            "prefix" => tests.push(Op::Prefix(span)),
-            "suffix" => tests.push(Op::Suffix(span)),
+            "prefix" => tests.push(Op::Prefix(words)),
+            "suffix" => tests.push(Op::Suffix(words)),
             "equals-ignore-case" => {
-                let span = self.texts.make(&folded(text));
-                tests.push(Op::EqualFolded(span));
+                let words = self.texts.make(&folded(text));
+                tests.push(Op::EqualFolded(words));
             }
             _ => self.wildcard(text, at, tests)?,
         }
@@ -126,15 +126,15 @@ impl PatternReader {
         let pieces =
             wildcard::pieces(text).map_err(|error| PatternError::new(at, "bad_wildcard", error.to_string()))?;
         if let [whole] = pieces.as_slice() {
-            let span = self.texts.make(whole);
-            tests.push(Op::Text(span));
+            let words = self.texts.make(whole);
+            tests.push(Op::Text(words));
             return Ok(());
         }
         self.count(pieces.len() - 1, at)?;
         tests.push(Op::Wildcard(small(pieces.len())));
         for piece in pieces {
-            let span = self.texts.make(&piece);
-            tests.push(Op::Piece(span));
+            let words = self.texts.make(&piece);
+            tests.push(Op::Piece(words));
         }
         Ok(())
     }
@@ -200,7 +200,7 @@ impl PatternReader {
     /// A string or a number under `anything-but`.
     fn plain(&mut self, value: &Value, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
         let op = match value {
-            Value::String(_) => Op::Text(self.scalar()),
+            Value::String(_) => Op::Text(self.words()),
             Value::Number(_) => Op::Number(self.number(at)?),
             other => return Err(wrong(at, "anything-but", other)),
         };
@@ -250,6 +250,12 @@ impl PatternReader {
         })
     }
 
+    /// The next string of the list.
+    fn words(&mut self) -> Words {
+        let span = self.scalar();
+        self.texts.part(span)
+    }
+
     /// The span of the next string or number of the list.
     fn scalar(&mut self) -> Span {
         self.scalars.pop_front().expect("each string and number of the list was noted when it was written")
@@ -268,7 +274,7 @@ pub(super) enum Scalar<'d> {
 /// Whether a test holds for a value. `following` are the operations after it, the first of which may belong to it.
 #[inline]
 pub(super) fn holds(
-    op: Op,
+    op: &Op,
     following: &[Op],
     texts: &Text,
     value: Scalar<'_>,
@@ -276,27 +282,27 @@ pub(super) fn holds(
 ) -> Result<bool, TooCostly> {
     Ok(match (op, value) {
         (Op::Null, Scalar::Null) => true,
-        (Op::Bool(own), Scalar::Bool(truth)) => own == truth,
+        (Op::Bool(own), Scalar::Bool(truth)) => *own == truth,
         (Op::Number(own), Scalar::Number(number)) => {
             steps.take(number.tail.len() / BYTES_PER_STEP)?;
-            texts.decimal(own) == number
+            texts.decimal(*own) == number
         }
         (Op::Range { bounds }, Scalar::Number(number)) => {
             steps.take(number.tail.len() / BYTES_PER_STEP)?;
-            following[..usize::from(bounds)].iter().all(|bound| match bound {
+            following[..usize::from(*bounds)].iter().all(|bound| match bound {
                 Op::Bound(comparison, own) => comparison.holds(number, texts.decimal(*own)),
                 _ => false,
             })
         }
-        (Op::Text(own), Scalar::Text(text)) => texts.get(own) == text,
-        (Op::Prefix(own), Scalar::Text(text)) => text.starts_with(texts.get(own)),
-        (Op::Suffix(own), Scalar::Text(text)) => text.ends_with(texts.get(own)),
-        (Op::EqualFolded(own), Scalar::Text(text)) => folding::equal(text, to_fold(texts.get(own), steps)?),
-        (Op::PrefixFolded(own), Scalar::Text(text)) => folding::begins(text, to_fold(texts.get(own), steps)?),
-        (Op::SuffixFolded(own), Scalar::Text(text)) => folding::ends(text, to_fold(texts.get(own), steps)?),
+        (Op::Text(own), Scalar::Text(text)) => texts.bytes_of(own) == text.as_bytes(),
+        (Op::Prefix(own), Scalar::Text(text)) => text.as_bytes().starts_with(texts.bytes_of(own)),
+        (Op::Suffix(own), Scalar::Text(text)) => text.as_bytes().ends_with(texts.bytes_of(own)),
+        (Op::EqualFolded(own), Scalar::Text(text)) => folding::equal(text, to_fold(texts.text_of(own), steps)?),
+        (Op::PrefixFolded(own), Scalar::Text(text)) => folding::begins(text, to_fold(texts.text_of(own), steps)?),
+        (Op::SuffixFolded(own), Scalar::Text(text)) => folding::ends(text, to_fold(texts.text_of(own), steps)?),
         (Op::Wildcard(pieces), Scalar::Text(text)) => {
-            steps.take(pieces as usize + text.len() / BYTES_PER_STEP)?;
-            wildcard::matches(text, following[..pieces as usize].iter().map(|piece| texts.piece(piece)))
+            steps.take(*pieces as usize + text.len() / BYTES_PER_STEP)?;
+            wildcard::matches(text, following[..*pieces as usize].iter().map(|piece| texts.piece(piece)))
         }
         (Op::Within(network), Scalar::Text(text)) => Address::new(text).is_some_and(|a| network.holds(a)),
         _ => false,

@@ -1,5 +1,7 @@
 //! A parsed pattern: the operations that are evaluated and that the index files it by.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::alternatives::Alternatives;
@@ -7,12 +9,12 @@ use super::error::PatternError;
 use super::program::{Below, Op, Text, small};
 use super::read::{Body, Item, Leaf, Level, PatternReader};
 
-/// A filter. One that exists is valid.
-#[derive(Debug)]
+/// A filter. One that exists is valid. Clones share its contents.
+#[derive(Debug, Clone)]
 pub struct Pattern {
     pub(super) text: Text,
-    pub(super) operations: Box<[Op]>,
-    complaint: Option<Box<PatternError>>,
+    pub(super) operations: Arc<[Op]>,
+    complaint: Option<Arc<PatternError>>,
 }
 
 impl Pattern {
@@ -29,7 +31,7 @@ impl Pattern {
         let mut layout = Layout { reader: &reader, operations: Vec::new() };
         layout.level(&level);
         let operations = layout.operations.into();
-        let complaint = reader.complaint.map(Box::new);
+        let complaint = reader.complaint.map(Arc::new);
         Ok(Self { text: reader.texts.finish(), operations, complaint })
     }
 

@@ -1,6 +1,8 @@
 //! A compiled pattern: its source text and one array of operations in pre-order, in which each operation has the index
-//! of the next one beside it. Texts are parts of the source if they need no unescaping, so that a pattern is two
-//! allocations.
+//! of the next one beside it. Short texts are in the operations: with a million patterns, each further piece of memory
+//! that an evaluation reads comes from no cache. Longer ones are parts of the source if they need no unescaping.
+
+use std::sync::Arc;
 
 use super::decimal::Decimal;
 use super::network::Network;
@@ -10,6 +12,16 @@ use super::network::Network;
 pub(super) struct Span {
     start: u32,
     length: u32,
+}
+
+/// The longest text that is in its operation, in bytes; an [`Op`] needs 24 bytes with it.
+const SHORT_MAX: usize = 14;
+
+/// A text of an operation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Words {
+    Short { length: u8, bytes: [u8; SHORT_MAX] },
+    Long(Span),
 }
 
 /// Marks a part of the texts after the source.
@@ -25,7 +37,7 @@ pub(super) struct Texts {
 /// Both in one allocation.
 #[derive(Debug, Clone)]
 pub(super) struct Text {
-    text: Box<str>,
+    text: Arc<str>,
     source_bytes: u32,
 }
 
@@ -34,7 +46,7 @@ pub(super) struct Text {
 pub(super) enum Op {
     /// All operations below must hold for the member of this name.
     Field {
-        name: Span,
+        name: Words,
         next: u32,
         below: Below,
     },
@@ -55,17 +67,17 @@ pub(super) enum Op {
     Exists(bool),
     Null,
     Bool(bool),
-    Text(Span),
+    Text(Words),
     Number(Number),
-    Prefix(Span),
-    Suffix(Span),
+    Prefix(Words),
+    Suffix(Words),
     /// The text is folded, like those of the next two.
-    EqualFolded(Span),
-    PrefixFolded(Span),
-    SuffixFolded(Span),
+    EqualFolded(Words),
+    PrefixFolded(Words),
+    SuffixFolded(Words),
     /// This many [`Op::Piece`]s follow, with any text between them.
     Wildcard(u32),
-    Piece(Span),
+    Piece(Words),
     Within(Network),
     /// Followed by this many operations, the tests; none may hold.
     AnythingBut {
@@ -115,9 +127,27 @@ impl Span {
     }
 }
 
+impl Words {
+    fn short(text: &str) -> Option<Self> {
+        let mut bytes = [0; SHORT_MAX];
+        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        Some(Self::Short { length: text.len() as u8, bytes })
+    }
+}
+
 impl Texts {
+    /// A part of the source, or of what was made before.
+    pub(super) fn part(&self, span: Span) -> Words {
+        Words::short(self.get(span)).unwrap_or(Words::Long(span))
+    }
+
     /// Stores a text that is not part of the source.
-    pub(super) fn make(&mut self, text: &str) -> Span {
+    pub(super) fn make(&mut self, text: &str) -> Words {
+        Words::short(text).unwrap_or_else(|| Words::Long(self.store(text)))
+    }
+
+    /// Stores it beside the source, whatever its length.
+    pub(super) fn store(&mut self, text: &str) -> Span {
         let start = self.made.len();
         self.made.push_str(text);
         Span { start: small(start) | MADE, length: small(text.len()) }
@@ -147,6 +177,23 @@ impl Text {
         &self.text[start..start + span.length as usize]
     }
 
+    /// The text of an operation, as bytes: comparing needs no more.
+    #[inline]
+    pub(super) fn bytes_of<'t>(&'t self, words: &'t Words) -> &'t [u8] {
+        match words {
+            Words::Short { length, bytes } => &bytes[..usize::from(*length)],
+            Words::Long(span) => self.get(*span).as_bytes(),
+        }
+    }
+
+    /// The text of an operation.
+    pub(super) fn text_of<'t>(&'t self, words: &'t Words) -> &'t str {
+        match words {
+            Words::Short { .. } => std::str::from_utf8(self.bytes_of(words)).expect("it was made of a text"),
+            Words::Long(span) => self.get(*span),
+        }
+    }
+
     pub(super) fn source(&self) -> &str {
         &self.text[..self.source_bytes as usize]
     }
@@ -160,9 +207,9 @@ impl Text {
     }
 
     /// The text of a piece of a wildcard.
-    pub(super) fn piece(&self, op: &Op) -> &str {
+    pub(super) fn piece<'t>(&'t self, op: &'t Op) -> &'t str {
         match op {
-            Op::Piece(span) => self.get(*span),
+            Op::Piece(words) => self.text_of(words),
             _ => "",
         }
     }

@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use serde_json::{Map, Value};
 
 use super::error::PatternError;
-use super::program::{Op, Span, Texts};
+use super::program::{Op, Span, Texts, Words};
 
 /// The deepest nesting of objects in a pattern.
 const DEPTH_MAX: usize = 32;
@@ -80,7 +80,7 @@ pub(super) struct Leaf {
 #[derive(Debug, Default)]
 pub(super) struct PatternReader {
     pub(super) texts: Texts,
-    pub(super) names: Vec<Span>,
+    pub(super) names: Vec<Words>,
     pub(super) leaves: Vec<Leaf>,
     /// The first construct that earlier versions accepted and that must not be saved again.
     pub(super) complaint: Option<PatternError>,
@@ -237,7 +237,7 @@ impl PatternReader {
         if self.texts.source.len() - start == text.len() + 2 {
             Span::source(start + 1, text.len())
         } else {
-            self.texts.make(text)
+            self.texts.store(text)
         }
     }
 
@@ -282,9 +282,9 @@ impl PatternReader {
     }
 
     fn name(&mut self, name: &str, span: Span) -> u32 {
-        let names = &mut self.names;
+        let (names, texts) = (&mut self.names, &self.texts);
         *self.numbers_of_names.entry(name.to_owned()).or_insert_with(|| {
-            names.push(span);
+            names.push(texts.part(span));
             super::program::small(names.len() - 1)
         })
     }

@@ -67,6 +67,29 @@ fn the_cases_come_out_as_they_say() {
     assert_eq!(count, 298);
 }
 
+/// Short texts are in the operations, long ones beside them.
+#[test]
+fn texts_of_any_length_are_told_apart() {
+    for length in 1..40 {
+        let text = "é".repeat(length / 2) + &"x".repeat(length % 2);
+        let (name, upper) = (format!("n{text}"), text.to_uppercase());
+        for test in [
+            json!(text),
+            json!({"prefix": text}),
+            json!({"suffix": text}),
+            json!({"equals-ignore-case": upper}),
+            json!({"prefix": {"equals-ignore-case": upper}}),
+            json!({"suffix": {"equals-ignore-case": upper}}),
+            json!({"wildcard": format!("*{text}*")}),
+        ] {
+            let pattern = json!({&name: [test]});
+            assert!(matches(&pattern, &json!({&name: text})), "{pattern}");
+            assert!(!matches(&pattern, &json!({&name: "z"})), "{pattern}");
+            assert!(!matches(&pattern, &json!({format!("{name}x"): text})), "{pattern}");
+        }
+    }
+}
+
 #[test]
 fn an_explanation_names_the_first_condition_that_failed() {
     let data = json!({
@@ -124,6 +147,15 @@ fn steps(pattern: &Value, data: &Value) -> usize {
     let mut left = Steps::new(usize::MAX);
     let _ = pattern.matches(&mut Subject::new(document.object().expect("an object")), &mut left);
     usize::MAX - left.left()
+}
+
+/// Fields, elements and folded text count.
+#[test]
+fn what_an_evaluation_does_is_charged() {
+    let data = json!({"a": vec![json!({}); 100]});
+    assert_eq!(steps(&json!({"a": {"b": [1]}}), &data), 1 + 100 * 2);
+    let data = json!({"a": "x".repeat(800)});
+    assert_eq!(steps(&json!({"a": [{"equals-ignore-case": "X".repeat(800)}]}), &data), 2 + 800 / 8);
 }
 
 #[test]

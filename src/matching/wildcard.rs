@@ -78,6 +78,8 @@ mod tests {
             ("日*é", "日本é", true),
             ("*ab*ab*", "xabyab", true),
             ("*ab*ab*", "xaby", false),
+            ("*aba*aba*", "ababa", false),
+            ("*aba*aba*", "abaaba", true),
         ] {
             let pieces = pieces(pattern).expect(pattern);
             assert_eq!(matches(text, pieces.iter().map(String::as_str)), expected, "{pattern} {text}");

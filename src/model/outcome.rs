@@ -9,39 +9,39 @@ pub enum Dropped {
     QueueFull,
     /// The destination's queue has reached its bound of bytes.
     QueueBytesFull,
-    /// The bound of destinations is reached.
+    /// The node has as many destinations as `dispatch.destinations_max` allows.
     DestinationsFull,
-    /// The body would be longer than a body may be.
+    /// The rendered body would be longer than a body may be.
     RenderTooLarge,
     /// The rendering took more steps than it may.
     RenderTooManySteps,
-    /// The body would not have been well-formed.
+    /// The rendered body would not be well-formed.
     RenderMalformed,
-    /// The rendering failed otherwise.
+    /// The rendering failed for another reason.
     RenderFailed,
     /// The filter would need more steps than it may take.
     FilterTooCostly,
     /// The trigger's template is unusable.
     TemplateUnusable,
-    /// The trigger's URL breaks a rule that is newer than the trigger, or the operator's settings.
+    /// The URL with the event's values is refused, breaks a rule that is newer than the trigger, or breaks the settings.
     UrlRefused,
-    /// A header of the trigger breaks a rule that is newer than the trigger.
+    /// A header with the event's values is refused, or breaks a rule that is newer than the trigger.
     HeaderRefused,
     /// Redis did not accept the delivery; its producer got an error.
     NotHandedOver,
     /// An entry of a stream is not a valid delivery.
     EntryUnreadable,
-    /// It waited longer than `journal.age_max_s`.
+    /// The delivery waited longer than `journal.age_max_s`.
     Expired,
-    /// After a restart its trigger was deleted, disabled, or had another destination.
+    /// After a restart, the trigger was deleted or disabled, or had another destination.
     TriggerChanged,
-    /// The machine was restarted, and the journal can't tell whether it was sent.
+    /// The machine was restarted, and the journal can't tell whether the delivery was sent.
     JournalLost,
-    /// The part of the journal that it belongs to is damaged.
+    /// The part of the journal with the delivery is damaged.
     JournalDamaged,
     /// A panic; the log has its message.
     Panic,
-    /// The time for the stop was over.
+    /// The node stopped, and `dispatch.drain_ms` was over.
     Stopped,
 }
 
@@ -105,17 +105,17 @@ impl Dropped {
 pub enum Outcome {
     /// The receiver responded with 2xx.
     Delivered,
-    /// It responded with 3xx; a redirect is not followed.
+    /// The receiver responded with 3xx; redirects are not followed.
     Redirect,
-    /// It responded with 4xx.
+    /// The receiver responded with 4xx.
     ClientError,
-    /// It responded with 5xx.
+    /// The receiver responded with 5xx.
     ServerError,
-    /// Its response is not a final HTTP/1 response.
+    /// The response is not a final HTTP/1 response.
     BadAnswer,
     /// The host's name has no address.
     Resolve,
-    /// None of its addresses may be dialled, or the port may not.
+    /// None of the host's addresses may be dialled, or the port may not.
     AddressRefused,
     /// No connection could be made.
     Connect,
@@ -123,13 +123,13 @@ pub enum Outcome {
     Tls,
     /// The deadline passed while the name was resolved.
     TimeoutResolve,
-    /// It passed while a connection was made.
+    /// The deadline passed while a connection was made.
     TimeoutConnect,
-    /// It passed in the TLS handshake.
+    /// The deadline passed in the TLS handshake.
     TimeoutTls,
-    /// It passed while the request was written.
+    /// The deadline passed while the request was written.
     TimeoutSend,
-    /// It passed while waiting for a response.
+    /// The deadline passed before the response arrived.
     TimeoutResponse,
     /// A new connection was closed before a byte of the request was written.
     ConnectionLostBeforeSend,
@@ -137,7 +137,7 @@ pub enum Outcome {
     ConnectionLostAfterSend,
     /// The receiver does not consent to deliveries (CloudEvents handshake).
     HandshakeRefused,
-    /// A bug in Posthaste; the log has it.
+    /// A panic; the log has its message.
     Panic,
 }
 

@@ -9,6 +9,7 @@ use crate::dispatcher::Dispatchers;
 use crate::flow::keep::Keeping;
 use crate::flow::messages::DeliveriesRendered;
 use crate::flow::pressure::Pressure;
+#[cfg(feature = "redis")]
 use crate::handover::streams::{Backlog, Publisher, Streams};
 use crate::http::{AppState, Pipeline};
 use crate::ingester::idempotency::IdempotencyWindow;
@@ -26,7 +27,19 @@ pub(super) enum HandOver {
     /// Those of this node.
     Direct(Vec<Addr<Dispatchers>>),
     /// Those of any node, through Redis.
+    #[cfg(feature = "redis")]
     Streams(Streams, Arc<Backlog>),
+}
+
+impl HandOver {
+    /// Reads no more from the streams, if there are any.
+    pub(super) async fn stop_taking(&self) {
+        match self {
+            Self::Direct(_) => {}
+            #[cfg(feature = "redis")]
+            Self::Streams(streams, _) => streams.stop_taking().await,
+        }
+    }
 }
 
 /// Starts them on this thread.
@@ -38,18 +51,15 @@ pub(super) fn start_pipeline(
 ) -> Pipeline {
     // Each message carries an admitted event, or a test that a connection waits for.
     let capacity = shared.config.ingest.events_in_flight_max + shared.config.server.connections_max;
-    let publisher_capacity = shared.config.ingest.deliveries_in_flight_max + shared.config.server.connections_max;
     let metrics = || Arc::clone(&shared.metrics);
     let pressure = Rc::new(Pressure::new(WAITING_BYTES_MAX));
     let dispatchers: Vec<Recipient<DeliveriesRendered>> = match hand_over {
         HandOver::Direct(dispatchers) => dispatchers.iter().map(|address| address.clone().recipient()).collect(),
+        #[cfg(feature = "redis")]
         HandOver::Streams(streams, backlog) => {
             let backlog = Arc::clone(backlog);
-            vec![
-                Publisher::new(streams, backlog, metrics(), Rc::clone(&pressure), publisher_capacity)
-                    .start()
-                    .recipient(),
-            ]
+            let capacity = shared.config.ingest.deliveries_in_flight_max + shared.config.server.connections_max;
+            vec![Publisher::new(streams, backlog, metrics(), Rc::clone(&pressure), capacity).start().recipient()]
         }
     };
     let renderer = Renderer::new(Arc::clone(&shared.gate), metrics(), dispatchers, pressure, capacity).start();

@@ -8,6 +8,7 @@ use crate::config::StoreUrlError;
 use crate::model::duration_text::DurationText;
 use crate::model::id::{TemplateId, TriggerId};
 use crate::model::quotas::Quota;
+#[cfg(feature = "redis")]
 use crate::redis::{AddressError, Cause};
 
 /// Why a call was not done.
@@ -68,6 +69,7 @@ pub enum OpenError {
     #[error("store.url: {0}")]
     Url(#[from] StoreUrlError),
     /// A URL that can't name Redis, or certificate authorities that can't be used.
+    #[cfg(feature = "redis")]
     #[error(transparent)]
     Address(#[from] AddressError),
     /// Redis did not respond in time.
@@ -81,6 +83,7 @@ pub enum OpenError {
         detail: String,
     },
     /// The settings name something else than there is.
+    #[cfg(feature = "redis")]
     #[error("Redis at {place} can't be used: {cause}")]
     Misdirected {
         /// Its address.

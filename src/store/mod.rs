@@ -13,6 +13,7 @@ mod error;
 mod feed;
 mod overlay;
 mod record;
+#[cfg(feature = "redis")]
 mod redis;
 mod usage;
 mod writer;
@@ -165,7 +166,10 @@ impl Store {
         let backend = match settings.kind()? {
             StoreKind::Memory => embedded::open(None, settings, Arc::clone(&feed)).await?,
             StoreKind::File(path) => embedded::open(Some(path), settings, Arc::clone(&feed)).await?,
+            #[cfg(feature = "redis")]
             StoreKind::Redis => self::redis::open(settings, Arc::clone(&feed), metrics).await?,
+            #[cfg(not(feature = "redis"))]
+            StoreKind::Redis => return Err(crate::config::StoreUrlError::WithoutRedis.into()),
         };
         Ok(Self::of(backend, feed))
     }

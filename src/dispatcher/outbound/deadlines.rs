@@ -14,6 +14,9 @@ use slab::Slab;
 /// does not wake the thread.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
+/// How many attempts are ended at a time: thousands that began together would hold up all other work of the thread.
+const ENDED_AT_ONCE: usize = 32;
+
 /// All attempts have the same time.
 pub(super) struct Deadlines {
     timeout: Duration,
@@ -60,15 +63,20 @@ impl Deadlines {
         }
     }
 
-    /// The first deadline to come; with no attempt left, the task ends.
+    /// When to look again; with no attempt left, the task ends.
     fn pass(&self, now: Instant) -> Option<Instant> {
         let mut waiting = self.waiting.borrow_mut();
-        let mut first = None;
+        let (mut first, mut ended) = (None, 0);
         for (_, attempt) in &mut waiting.attempts {
             if attempt.at > now {
                 first = Some(first.map_or(attempt.at, |first: Instant| first.min(attempt.at)));
+            } else if ended == ENDED_AT_ONCE {
+                // A tick of the runtime's timer from now.
+                first = Some(now);
+                break;
             } else if let Some(waker) = attempt.waker.take() {
                 waker.wake();
+                ended += 1;
             }
         }
         // Those that were woken end before the next look.

@@ -6,7 +6,8 @@
 //! Outlet ──┬── Pool: idle streams ──┬── Stream ──┬── Socket (TCP, TLS)
 //!   │      └── HTTP client ─────────┘            ├── Response: reads what the receiver sends, each byte once
 //!   ├── Progress: how far it came                └── Peer: resolve, judge, race, tunnel; habits of the receiver
-//!   └── Deadlines: of all attempts of a thread
+//!   ├── Deadlines: of all attempts of a thread
+//!   └── Turnstile: new connections of a thread begin a few at a time
 //! ```
 
 mod answer;
@@ -28,6 +29,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod turnstile;
 
 pub use outlet::{Outbound, OutboundError};
 pub(super) use outlet::{Outlet, Outlets, Turn};

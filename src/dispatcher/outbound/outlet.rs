@@ -27,8 +27,10 @@ use super::resolve::Resolver;
 use super::response::AllowedOrigin;
 use super::stream::Stream;
 use super::tls::{self, TlsError};
+use super::turnstile::Turnstile;
 use crate::config::Dispatch;
 use crate::model::destination::Destination;
+use crate::model::id::AccountId;
 use crate::model::outcome::Outcome;
 use crate::model::target::Target;
 
@@ -80,7 +82,8 @@ impl Outbound {
 
     /// For the outlets of this thread.
     pub(in crate::dispatcher) fn on_thread(&self, resolver: Resolver) -> Outlets {
-        Outlets { outbound: self.clone(), resolver, deadlines: Deadlines::new(self.attempt_timeout) }
+        let (deadlines, turnstile) = (Deadlines::new(self.attempt_timeout), Turnstile::new());
+        Outlets { outbound: self.clone(), resolver, deadlines, turnstile }
     }
 }
 
@@ -89,17 +92,20 @@ pub(in crate::dispatcher) struct Outlets {
     outbound: Outbound,
     resolver: Resolver,
     deadlines: Rc<Deadlines>,
+    turnstile: Rc<Turnstile>,
 }
 
 impl Outlets {
-    /// An outlet for a destination, with connections of its own: its end closes them.
-    pub(in crate::dispatcher) fn outlet(&self, destination: &Destination) -> Outlet {
+    /// An outlet for a destination, with connections of its own: its end closes them. They begin in turn with those of
+    /// other accounts.
+    pub(in crate::dispatcher) fn outlet(&self, destination: &Destination, account: &AccountId) -> Outlet {
         let own = &self.outbound;
         let consents = own.consents.clone().filter(|consents| consents.concern(destination));
         let peer = Peer::new(
             destination.clone(),
             Arc::clone(&own.dialling),
             Rc::clone(&self.resolver),
+            (Rc::clone(&self.turnstile), account.clone()),
             own.keep_alive,
             own.answer_bytes_max,
             consents.is_some(),

@@ -17,8 +17,10 @@ use super::race::Addresses;
 use super::resolve::Resolver;
 use super::socket::Socket;
 use super::tls;
+use super::turnstile::Turnstile;
 use crate::model::destination::Destination;
 use crate::model::egress::EgressRules;
+use crate::model::id::AccountId;
 use crate::model::outcome::Outcome;
 
 /// What all connections of the node share.
@@ -35,6 +37,8 @@ pub(super) struct Peer {
     pub(super) destination: Destination,
     dialling: Arc<Dialling>,
     resolver: Resolver,
+    /// Where its connections begin, and whose they are.
+    turn: (Rc<Turnstile>, AccountId),
     habit: Cell<Habit>,
     /// A request tries whether the receiver keeps a connection for so long.
     tries: Cell<bool>,
@@ -49,18 +53,31 @@ impl Peer {
         destination: Destination,
         dialling: Arc<Dialling>,
         resolver: Resolver,
+        turn: (Rc<Turnstile>, AccountId),
         keep_alive: Duration,
         answer_bytes_max: usize,
         asks_for_consent: bool,
     ) -> Rc<Self> {
         let (habit, current) = (Cell::new(Habit::new(keep_alive)), Current::default());
         let tries = Cell::new(false);
-        Rc::new(Self { destination, dialling, resolver, habit, tries, current, answer_bytes_max, asks_for_consent })
+        Rc::new(Self {
+            destination,
+            dialling,
+            resolver,
+            turn,
+            habit,
+            tries,
+            current,
+            answer_bytes_max,
+            asks_for_consent,
+        })
     }
 
     /// Makes a connection that is ready for a request.
     pub(super) async fn connect(self: Rc<Self>) -> Result<Socket, Outcome> {
         self.current.enter(Phase::Resolve);
+        let (turnstile, account) = &self.turn;
+        turnstile.pass(account).await;
         self.dialling.egress.judge(&self.destination).map_err(|_| Outcome::AddressRefused)?;
         let tcp = match &self.dialling.proxy {
             None => self.dial().await?,

@@ -4,22 +4,33 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use super::Queue;
-use crate::dispatcher::parked::Fetch;
+use crate::dispatcher::parked::{Account, Fetch, Room};
+use crate::flow::in_flight::Lane;
 
 impl Queue {
     /// Fetches parked deliveries if there are any and half of the room for them is free. Called whenever that may have
     /// changed.
     pub(super) fn fetch_parked(self: &Rc<Self>) {
         if self.parked.may_fetch()
-            && let Some(fetch) = self.parked.begin(self.room())
+            && let Some(fetch) = self.room().and_then(|room| self.parked.begin(room))
         {
             actix_rt::spawn(Rc::clone(self).fetch(fetch));
         }
     }
 
+    /// How many parked deliveries of each of the next accounts, and how many bytes of all, can be sent or queued at once.
+    /// `None` until half of the room is free, so that many are fetched at a time.
+    fn room(&self) -> Option<Room> {
+        // If the last one did not fit, bodies are too large to be queued.
+        let queues = !self.parked.is_too_large();
+        self.waiting.borrow().room_for_parked(&self.bounds, self.parked.next_accounts(), queues)
+    }
+
     async fn fetch(self: Rc<Self>, fetch: Fetch) {
-        let fetched = fetch.claims.fetch(&self.destination, fetch.number, fetch.bytes).await;
-        let queues = self.parked.finish(&fetch, fetched.more);
+        let lane = |account: &Account| Lane { destination: self.destination.clone(), account: account.clone() };
+        let lanes = fetch.accounts.iter().map(|(account, number)| (lane(account), *number)).collect();
+        let fetched = fetch.claims.fetch(lanes, fetch.bytes).await;
+        let queues = self.parked.finish(&fetch, &fetched.more);
         if fetched.deliveries.is_empty() || !queues {
             return;
         }

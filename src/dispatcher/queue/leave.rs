@@ -1,5 +1,7 @@
 //! How a destination gives way to others that wait for a Dispatcher.
 
+use std::rc::Rc;
+
 use super::Queue;
 use crate::flow::in_flight::InFlight;
 
@@ -8,6 +10,14 @@ impl Queue {
     pub(in crate::dispatcher) fn leave(&self) {
         self.connections.close();
         self.parked.end();
+    }
+
+    /// Begins attempts again: there is room for it after all.
+    pub(in crate::dispatcher) fn stay(self: &Rc<Self>) {
+        self.connections.open();
+        self.parked.resume();
+        self.start_more();
+        self.fetch_parked();
     }
 
     /// Whether no attempt is under way.

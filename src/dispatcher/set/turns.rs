@@ -1,15 +1,19 @@
-//! How destinations take turns where there are more of them than Dispatchers: the idle ones end first, then those that
-//! have had a Dispatcher for longest give way.
+//! How destinations take turns where there are more of them than Dispatchers. Accounts share the Dispatchers by dynamic
+//! thresholds. The idle ones end first, then those that have had one for longest give way to others of their account.
 
 use std::time::{Duration, Instant};
 
 use actix::{AsyncContext as _, Context};
 
 use super::{Child, Dispatchers};
+use crate::dispatcher::overflow::{Overflow, Unserved};
 use crate::dispatcher::{ParkedFor, Stop, parked};
+use crate::flow::account::ACCOUNT_WEIGHT;
+use crate::flow::fairness::within;
 use crate::flow::in_flight::InFlight;
 use crate::flow::messages::DeliveriesRouted;
 use crate::model::destination::Destination;
+use crate::model::id::AccountId;
 use crate::model::outcome::Dropped;
 
 /// How often what waits is looked at, while something does.
@@ -26,8 +30,14 @@ impl Dispatchers {
         if self.children.len() < self.destinations_max {
             return true;
         }
+        self.end_idle(wanted, |_, _| true)
+    }
+
+    /// Ends idle ones of these accounts, those that have been idle for longest first. Whether there were any.
+    fn end_idle(&mut self, wanted: usize, of: impl Fn(&Overflow, &AccountId) -> bool) -> bool {
         let now = Instant::now();
-        let idle = self.children.iter().filter_map(|(name, child)| Some((child.idle_for(now)?, name.clone())));
+        let of = self.children.iter().filter(|(_, child)| of(&self.overflow, &child.account));
+        let idle = of.filter_map(|(name, child)| Some((child.idle_for(now)?, name.clone())));
         let mut idle: Vec<(Duration, Destination)> = idle.collect();
         // Some more than are wanted, as looking for them takes time.
         let ended = wanted.max(self.destinations_max / IDLE_ENDED_PART).min(idle.len());
@@ -45,15 +55,15 @@ impl Dispatchers {
     }
 
     /// Has deliveries wait for a Dispatcher of their destination. Those that lie in a stream are parked meanwhile.
-    pub(super) fn wait(&mut self, destination: &Destination, message: DeliveriesRouted, context: &mut Context<Self>) {
+    pub(super) fn wait(&mut self, message: DeliveriesRouted, context: &mut Context<Self>) {
         let now = Instant::now();
-        message.0.into_iter().for_each(|queued| self.hold(now, destination, queued));
+        message.0.into_iter().for_each(|queued| self.hold(now, queued));
         self.look_later(context);
     }
 
-    fn hold(&mut self, now: Instant, destination: &Destination, queued: InFlight) {
+    fn hold(&mut self, now: Instant, queued: InFlight) {
         if let Some(claim) = &queued.claim {
-            self.overflow.park(now, destination, claim.claims());
+            self.overflow.park(now, queued.lane(), claim.claims());
             return parked::turn_away(&self.settings.metrics, Dropped::DestinationsFull, queued);
         }
         let bytes = queued.delivery.body.len();
@@ -82,22 +92,41 @@ impl Dispatchers {
         self.overflow.release_permits(now, self.settings.config.stalled_after);
         self.take_over(now);
         while !self.overflow.is_empty() && self.has_room(self.overflow.len()) {
-            let Some((destination, waiting)) = self.overflow.pop() else { break };
-            self.insert(&destination, context);
+            let Some((account, destination, waiting)) = self.next_waiting() else { break };
+            match self.children.get_mut(&destination) {
+                // It was about to give way.
+                Some(child) => {
+                    (child.leaves, child.since) = (false, now);
+                    child.queue.stay();
+                }
+                None => self.insert(&destination, &account, context),
+            }
             for queued in &waiting.deliveries {
                 self.settings.metrics.deliveries.dequeued(queued.delivery.body.len());
             }
             let Some(child) = self.children.get_mut(&destination) else { continue };
-            if let Some(claims) = waiting.parked
-                && child.address.try_send(ParkedFor(claims)).is_ok()
-            {
-                child.sent += 1;
+            for (account, claims) in waiting.parked {
+                // If its mailbox is full, it is told at the next poll.
+                child.sent += u64::from(child.address.try_send(ParkedFor(account, claims)).is_ok());
             }
             if !waiting.deliveries.is_empty() {
                 self.route(&destination, waiting.deliveries, context);
             }
         }
         self.ask_to_leave(now);
+    }
+
+    /// The destination whose turn it is. Where each account that waits has its share, its own idle Dispatchers end.
+    fn next_waiting(&mut self) -> Option<(AccountId, Destination, Unserved)> {
+        for _ in 0..2 {
+            let (live, taken, most) = (&self.live, self.children.len(), self.destinations_max);
+            let own = |account: &AccountId| live.get(account).copied().unwrap_or_default();
+            let next = self.overflow.pop(|account| within(most, taken, own(account), ACCOUNT_WEIGHT));
+            if next.is_some() || !self.end_idle(self.overflow.len(), Overflow::waits) {
+                return next;
+            }
+        }
+        None
     }
 
     /// Ends the Dispatchers that have given way. What waits for their destinations waits for the next turn.
@@ -108,18 +137,24 @@ impl Dispatchers {
             let Some(child) = self.remove(&destination) else { continue };
             let waiting = child.queue.take_all();
             child.address.do_send(Stop);
-            waiting.into_iter().for_each(|queued| self.hold(now, &destination, queued));
+            waiting.into_iter().for_each(|queued| self.hold(now, queued));
         }
     }
 
-    /// Has as many destinations give way as still wait: those that have had a Dispatcher for longest.
+    /// Has as many destinations give way as still wait: those that have had a Dispatcher for longest, of accounts that wait
+    /// for more or have more than an equal part.
     fn ask_to_leave(&mut self, now: Instant) {
         let leaving = self.children.values().filter(|child| child.leaves).count();
         let wanted = self.overflow.len().saturating_sub(leaving);
         if wanted == 0 {
             return;
         }
-        let had_turn = |child: &&mut Child| !child.leaves && now.saturating_duration_since(child.since) >= TURN;
+        let (live, overflow, part) = (&self.live, &self.overflow, self.destinations_max / (self.live.len() + 1));
+        let has_much = |account: &AccountId| live.get(account).is_some_and(|own| *own > part);
+        let had_turn = |child: &&mut Child| {
+            let has_had_it = !child.leaves && now.saturating_duration_since(child.since) >= TURN;
+            has_had_it && (overflow.waits(&child.account) || has_much(&child.account))
+        };
         let mut longest: Vec<&mut Child> = self.children.values_mut().filter(had_turn).collect();
         longest.sort_unstable_by_key(|child| child.since);
         for child in longest.into_iter().take(wanted) {

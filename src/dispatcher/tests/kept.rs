@@ -4,21 +4,21 @@ use std::any::Any;
 use std::sync::Mutex;
 
 use super::*;
-use crate::flow::keep::{Begin, Kept, KeptEntry, Turn};
+use crate::flow::keep::{Begin, BeginGroup, Kept, KeptEntry, Turn};
 
 /// Lets the test say when attempts begin.
 #[derive(Debug)]
 struct Asked {
-    asked: mpsc::UnboundedSender<oneshot::Sender<Turn>>,
+    asked: mpsc::UnboundedSender<Rc<BeginGroup>>,
     age_max: Duration,
 }
 
 impl Begin for Asked {
-    fn begin(&self, kept: Kept) -> oneshot::Receiver<Turn> {
+    fn begin(&self, kept: Kept) -> Option<Rc<BeginGroup>> {
         kept.take();
-        let (say, turn) = oneshot::channel();
-        self.asked.send(say).expect("the test lives");
-        turn
+        let group = Rc::<BeginGroup>::default();
+        self.asked.send(Rc::clone(&group)).expect("the test lives");
+        Some(group)
     }
 
     fn age_max(&self) -> Duration {
@@ -41,11 +41,13 @@ impl KeptEntry for Entry {
 }
 
 /// A queue with one connection.
-fn queue(alone: &Alone, port: &Port, age_max: Duration) -> (Rc<Queue>, mpsc::UnboundedReceiver<oneshot::Sender<Turn>>) {
+fn queue(alone: &Alone, port: &Port, age_max: Duration) -> (Rc<Queue>, mpsc::UnboundedReceiver<Rc<BeginGroup>>) {
     let config = config(|own| own.connections_per_destination = 1);
     let resolver = Rc::new(system_resolver().expect("a resolver"));
-    let outlet =
-        Outbound::new(&config, OwnAddresses::default()).expect("TLS").on_thread(resolver).outlet(&port.destination());
+    let outlet = Outbound::new(&config, OwnAddresses::default())
+        .expect("TLS")
+        .on_thread(resolver)
+        .outlet(&port.destination(), &AccountId::default_account());
     let connections = Connections::new(&Pool::new(10, 1), 1, config.keep_alive);
     let (asked, asks) = mpsc::unbounded_channel();
     let (metrics, gate) = (Arc::clone(&alone.metrics), Arc::clone(&alone.gate));
@@ -67,11 +69,10 @@ async fn an_attempt_whose_record_cannot_be_written_holds_up_no_producer() {
     queue.take(vec![queued]);
     let turn = soon(asks.recv()).await.expect("asked");
     assert!(answered.try_recv().is_err(), "it is about to begin");
-    let (say, next) = oneshot::channel();
-    turn.send(Turn::Later(next)).expect("it waits");
+    turn.set(Turn::Later);
     assert!(soon(answered).await.is_ok());
     assert_eq!(alone.metrics.deliveries.attempts_in_flight.get(), 0);
-    say.send(Turn::Now).expect("it waits");
+    turn.set(Turn::Now);
     let (stream, body) = port.request().await;
     assert_eq!(body, "one!");
     answer(&stream, 200).await;

@@ -1,5 +1,6 @@
 //! More destinations than Dispatchers.
 
+use super::overflow::Overflow;
 use super::*;
 
 /// Responds to every request, until the test ends.
@@ -82,4 +83,58 @@ async fn a_destination_that_is_never_idle_gives_way() {
     for report in reports {
         assert_eq!(outcome(soon(report).await.expect("a report")), Outcome::Delivered);
     }
+}
+
+/// Of nine Dispatchers a lone account has eight, so that another account's destination finds one at once, whatever the
+/// others are for.
+#[actix_rt::test]
+async fn an_account_leaves_a_dispatcher_for_another() {
+    let alone = Alone::new();
+    let dispatchers = alone.dispatchers(config(|own| own.destinations_max = 9), 100);
+    let mut ports = Vec::new();
+    for _ in 0..13 {
+        ports.push(Port::open().await);
+    }
+    let of = |account: &str, port: &Port| {
+        let (mut queued, reported) = alone.queued(port, account);
+        queued.account = alone.gate.account(&AccountId::new(account).expect("a name"));
+        (queued, reported)
+    };
+    let (flood, _reported): (Vec<_>, Vec<_>) = ports[1..].iter().map(|port| of("flood", port)).unzip();
+    dispatchers.send(DeliveriesRendered(flood)).await.expect("they live");
+    let mut silent = Vec::new();
+    for port in &ports[1..9] {
+        silent.push(port.request().await);
+    }
+    assert_eq!(alone.metrics.deliveries.destinations.get(), 8);
+    let (other, _reported) = of("other", &ports[0]);
+    dispatchers.send(DeliveriesRendered(vec![other])).await.expect("they live");
+    assert_eq!(ports[0].request().await.1, "other!");
+    assert_eq!(alone.metrics.deliveries.destinations.get(), 9);
+}
+
+#[test]
+fn accounts_that_wait_for_dispatchers_take_turns() {
+    let alone = Alone::new();
+    let mut overflow = Overflow::new(100, 10);
+    let mut push = |account: &str, host: usize| {
+        let url = format!("http://h{host}.example/");
+        let (mut queued, _) = alone.queued_for(&Arc::new(Target::read(&url, &[], Vec::new()).expect("a target")), "x");
+        queued.account = alone.gate.account(&AccountId::new(account).expect("a name"));
+        overflow.push(Instant::now(), queued).expect("room");
+    };
+    (0..5).for_each(|host| push("flood", host));
+    push("other", 5);
+    // Another account uses one of the first account's destinations: it has a turn of its own there.
+    push("other", 4);
+    let mut order = Vec::new();
+    while let Some((_, destination, waiting)) = overflow.pop(|_| true) {
+        order.push((destination.host.to_string(), waiting.deliveries.len()));
+        if order.len() == 4 {
+            assert!(overflow.pop(|account| account.as_str() == "other").is_none(), "its turns are over");
+        }
+    }
+    let expected = [("h0", 1), ("h5", 1), ("h1", 1), ("h4", 2), ("h2", 1), ("h3", 1)];
+    assert_eq!(order, expected.map(|(host, number)| (format!("{host}.example"), number)));
+    assert!(overflow.is_empty());
 }

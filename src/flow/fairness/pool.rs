@@ -228,6 +228,15 @@ impl Taken {
         self.units += std::mem::take(&mut more.units);
     }
 
+    /// Adds the units of `other`, or returns it if it is of another share.
+    pub fn absorb(&mut self, mut other: Self) -> Option<Self> {
+        if !Arc::ptr_eq(&self.share.0, &other.share.0) {
+            return Some(other);
+        }
+        self.units += std::mem::take(&mut other.units);
+        None
+    }
+
     /// Splits off this many units; `None` if it has fewer.
     pub fn split(&mut self, units: usize) -> Option<Self> {
         self.units = self.units.checked_sub(units)?;

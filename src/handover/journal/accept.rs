@@ -1,16 +1,17 @@
-//! Writes the firings of a request on the thread that accepted it. A request may come in several parts; its producer
-//! gets its response after the last part is written.
+//! Writes the firings of requests on the thread that accepted them. Requests of about the same moment are written
+//! together. A request may also come in several parts; its producer gets its response after the last part is written.
 
 use std::io;
 use std::sync::Arc;
 
 use super::body::{EventFields, Listing, write_accepted, write_fired};
-use super::folder::Folder;
+use super::folder::{Folder, SegmentFile};
 use super::format::{RecordKind, SegmentKind};
 use super::lane::{Lane, Written};
-use super::ledger::Firing;
-use super::ledger::{Entry, Segment};
+use super::ledger::{Entry, Listed, NewEntry, Released, Segment};
 use super::registry::Journal;
+use super::segment::small;
+use crate::flow::fairness::Taken;
 
 /// How many ids of entries are drawn at a time, so that threads seldom share the counter.
 const IDS: usize = 1_024;
@@ -21,15 +22,17 @@ pub(super) struct Acceptor<D: Folder> {
     journal: Arc<Journal<D>>,
     lane: Lane<D>,
     ids: std::ops::Range<u64>,
+    /// The entries that are being written: the id of each, and how many firings it has.
+    new: Vec<(u64, u32)>,
 }
 
-/// A request that is being written.
+/// A request that is written in parts.
 #[derive(Debug)]
 pub(super) struct Request<F> {
     id: Option<u64>,
     entries: Vec<Arc<Entry<F>>>,
     /// Where its records end, in each segment that holds some.
-    ends: Vec<(Arc<Segment<F>>, u32)>,
+    ends: Vec<RecordsEnd<F>>,
 }
 
 impl<F> Default for Request<F> {
@@ -38,9 +41,33 @@ impl<F> Default for Request<F> {
     }
 }
 
-impl<F> Request<F> {
+/// Where records end that were written together.
+pub(super) type RecordsEnd<F> = (Arc<Segment<F>>, u32);
+
+/// Whole requests that were written together.
+#[derive(Debug)]
+pub(super) struct Accepted<F> {
+    /// The firings of all parts, in order.
+    pub(super) listed: Vec<Listed<F>>,
+    /// What must be durable before their producers get the response.
+    pub(super) end: RecordsEnd<F>,
+}
+
+impl<F: SegmentFile> Request<F> {
+    /// Forgets it: its producer gets the response that it was not accepted.
+    pub(super) fn abandon(&mut self) {
+        for entry in self.entries.drain(..) {
+            entry.cancel();
+        }
+    }
+
+    fn written(&mut self, written: Written<F>) {
+        self.ends.retain(|(segment, _)| !Arc::ptr_eq(segment, &written.segment));
+        self.ends.push((written.segment, written.end));
+    }
+
     /// What must be durable before its producer gets the response.
-    pub(super) fn ends(&self) -> &[(Arc<Segment<F>>, u32)] {
+    pub(super) fn ends(&self) -> &[RecordsEnd<F>] {
         &self.ends
     }
 }
@@ -55,92 +82,140 @@ pub(super) struct Part<'a> {
     pub(super) is_more: bool,
 }
 
+impl<'a> Part<'a> {
+    fn count(&self) -> u32 {
+        small(self.triggers.len())
+    }
+
+    /// Its firings, of which the first has this index.
+    fn listings(&self, first: u32) -> impl Iterator<Item = Listing<'a>> + use<'a> {
+        let firings = (first..).zip(self.triggers);
+        firings.map(|(index, (destination, trigger))| Listing { index, destination: *destination, trigger })
+    }
+}
+
+/// The entries of records that were written together.
+struct NewEntries<'a> {
+    new: &'a [(u64, u32)],
+    records: &'a [(u32, usize)],
+    shares: std::vec::IntoIter<Taken>,
+    is_complete: bool,
+}
+
+impl Iterator for NewEntries<'_> {
+    type Item = NewEntry;
+
+    fn next(&mut self) -> Option<NewEntry> {
+        let ((id, firings), new) = self.new.split_first()?;
+        let ((offset, bytes), records) = self.records.split_first()?;
+        (self.new, self.records) = (new, records);
+        let (id, firings, offset, bytes) = (*id, *firings, *offset, *bytes);
+        Some(NewEntry { id, firings, offset, bytes, share: self.shares.next(), is_complete: self.is_complete })
+    }
+}
+
 impl<D: Folder> Acceptor<D> {
     pub(super) fn new(journal: Arc<Journal<D>>) -> Self {
         let lane = Lane::new(Arc::clone(&journal), SegmentKind::Accepted);
-        Self { journal, lane, ids: 0..0 }
+        Self { journal, lane, ids: 0..0, new: Vec::new() }
     }
 
-    /// Writes parts of a request, or none of them; the last call has `commits`. Returns each firing's handle, in order.
-    /// After an error the request must be abandoned.
-    pub(super) fn accept(
+    /// Writes whole requests with one write, or none of them: the parts of each. `shares`: what each part holds of its
+    /// account's share.
+    pub(super) fn whole<'a>(
+        &mut self,
+        requests: impl Iterator<Item: ExactSizeIterator<Item = Part<'a>>>,
+        shares: Vec<Taken>,
+        now_ms: u64,
+    ) -> io::Result<Accepted<D::File>> {
+        self.check()?;
+        self.new.clear();
+        for mut parts in requests {
+            let mut request = None;
+            while let Some(part) = parts.next() {
+                self.push(&mut request, &part, parts.len() == 0);
+            }
+        }
+        let written = self.lane.write(now_ms)?;
+        let mut listed = Vec::with_capacity(self.new.len());
+        let new =
+            NewEntries { new: &self.new, records: &written.records, shares: shares.into_iter(), is_complete: true };
+        written.segment.hold_new(new, &mut listed);
+        Ok(Accepted { listed, end: (written.segment, written.end) })
+    }
+
+    /// Writes parts of a request, or none of them. Returns the firings of each part. After an error the request must be
+    /// abandoned.
+    pub(super) fn add(
         &mut self,
         request: &mut Request<D::File>,
         parts: &[Part<'_>],
-        commits: bool,
+        shares: Vec<Taken>,
         now_ms: u64,
-    ) -> io::Result<Vec<Firing<D::File>>> {
-        if self.journal.is_failed() {
-            return Err(io::Error::other("records of a failed sync are not rewritten yet"));
-        }
-        if parts.is_empty() {
-            return self.commit(request, now_ms).map(|()| Vec::new());
-        }
-        let mut entries = Vec::with_capacity(parts.len());
-        for (number, part) in parts.iter().enumerate() {
-            let is_last = commits && number + 1 == parts.len();
-            let entry = match request.entries.last().filter(|_| part.is_more && number == 0) {
-                Some(entry) => Arc::clone(entry),
-                None => Entry::new(self.draw_id(), Arc::clone(&self.journal.unsettled)),
-            };
+    ) -> io::Result<Vec<Listed<D::File>>> {
+        self.check()?;
+        let Some(first) = parts.first() else { return Ok(Vec::new()) };
+        let continued = request.entries.last().filter(|_| first.is_more).cloned();
+        self.new.clear();
+        let mut new = parts;
+        if let Some(entry) = &continued {
             let ids = (entry.id, *request.id.get_or_insert(entry.id));
-            let first = entry.next();
-            let listings = (first..).zip(part.triggers);
-            let listings =
-                listings.map(|(index, (destination, trigger))| Listing { index, destination: *destination, trigger });
-            if first > 0 {
-                self.lane.push(RecordKind::Fired, is_last, |body| write_fired(body, ids, listings));
-            } else {
-                self.lane.push(RecordKind::Accepted, is_last, |body| write_accepted(body, ids, &part.event, listings));
-            }
-            entries.push((entry, first));
+            let listings = first.listings(entry.next());
+            self.lane.push(RecordKind::Fired, false, |body| write_fired(body, ids, listings));
+            new = &parts[1..];
         }
+        new.iter().for_each(|part| self.push(&mut request.id, part, false));
         let written = self.lane.write(now_ms)?;
-        let mut firings = Vec::new();
-        for (number, ((entry, first), part)) in entries.into_iter().zip(parts).enumerate() {
-            let indexes = first..first + super::ledger::small(part.triggers.len());
-            entry.list(indexes.clone(), written.place(number));
-            firings.extend(indexes.map(|index| (Arc::clone(&entry), index)));
-            if first == 0 {
-                request.entries.push(entry);
-            }
+        let (mut listed, mut shares) = (Vec::with_capacity(parts.len()), shares.into_iter());
+        if let Some(entry) = continued {
+            let next = entry.next();
+            let firings = next..next + first.count();
+            entry.list(firings.clone(), written.place(0));
+            shares.next().into_iter().for_each(|share| entry.charge(share));
+            listed.push((entry, firings));
         }
-        self.written(request, written, commits);
-        Ok(firings)
+        let records = &written.records[listed.len()..];
+        let of_new = NewEntries { new: &self.new, records, shares, is_complete: false };
+        written.segment.hold_new(of_new, &mut listed);
+        let entries = listed.iter().skip(parts.len() - new.len()).map(|(entry, _)| Arc::clone(entry));
+        request.entries.extend(entries);
+        request.written(written);
+        Ok(listed)
     }
 
     /// Commits a request whose last part is written.
-    fn commit(&mut self, request: &mut Request<D::File>, now_ms: u64) -> io::Result<()> {
+    pub(super) fn commit(&mut self, request: &mut Request<D::File>, now_ms: u64) -> io::Result<()> {
+        self.check()?;
         let (Some(id), Some(last)) = (request.id, request.entries.last()) else { return Ok(()) };
         let ids = (last.id, id);
         self.lane.push(RecordKind::Fired, true, |body| write_fired(body, ids, std::iter::empty()));
         let written = self.lane.write(now_ms)?;
-        self.written(request, written, true);
+        let place = written.place(0);
+        request.written(written);
+        let (mut released, is_spread) = (Released::default(), request.ends.len() > 1);
+        for entry in request.entries.drain(..) {
+            if is_spread {
+                entry.depend_on(&place);
+            }
+            entry.complete(&mut released);
+        }
         Ok(())
     }
 
-    fn written(&self, request: &mut Request<D::File>, written: Written<D::File>, commits: bool) {
-        request.ends.retain(|(segment, _)| !Arc::ptr_eq(segment, &written.segment));
-        let last = written.place(written.records.len() - 1);
-        request.ends.push((written.segment, written.end));
-        if !commits {
-            return;
+    fn check(&self) -> io::Result<()> {
+        if self.journal.is_failed() {
+            return Err(io::Error::other("records of a failed sync are not rewritten yet"));
         }
-        let is_spread = request.ends.len() > 1;
-        for entry in request.entries.drain(..) {
-            if is_spread {
-                entry.depend_on(&last);
-            }
-            entry.complete();
-        }
+        Ok(())
     }
 
-    /// Forgets the request: its producer gets the response that it was not accepted.
-    pub(super) fn abandon(&mut self, request: &mut Request<D::File>) {
-        self.lane.discard();
-        for entry in request.entries.drain(..) {
-            entry.cancel();
-        }
+    /// Adds the record of a new event to the next write. The first event of a request gives the request its id.
+    fn push(&mut self, request: &mut Option<u64>, part: &Part<'_>, commits: bool) {
+        let id = self.draw_id();
+        let ids = (id, *request.get_or_insert(id));
+        self.new.push((id, part.count()));
+        let listings = part.listings(0);
+        self.lane.push(RecordKind::Accepted, commits, |body| write_accepted(body, ids, &part.event, listings));
     }
 
     /// Called regularly, so that a thread without requests keeps no old segment open.

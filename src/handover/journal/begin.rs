@@ -8,8 +8,7 @@ use super::body::write_item;
 use super::folder::Folder;
 use super::format::{RecordKind, SegmentKind};
 use super::lane::Lane;
-use super::ledger::Firing;
-use super::ledger::Segment;
+use super::ledger::{Firing, Released, Segment};
 use super::registry::Journal;
 
 /// Writes begun records; one for each thread that sends.
@@ -66,9 +65,11 @@ impl<D: Folder> Beginner<D> {
 impl<F: super::folder::SegmentFile> Begun<F> {
     /// The record is written and, with the level `power`, synced: the attempts may begin.
     pub(super) fn mark(self) {
+        let mut released = Released::default();
         for (entry, index) in &self.firings {
-            entry.settle(*index);
+            entry.settle(*index, &mut released);
         }
+        drop(released);
         self.segment.marked(self.firings.len());
     }
 

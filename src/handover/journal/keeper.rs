@@ -15,12 +15,12 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::bits::Bits;
 use super::body::{Accepted, Listing, read_accepted, read_fired, write_accepted, write_item};
 use super::folder::{Folder, SegmentFile, read_up_to};
 use super::format::{Level, RecordHeader, RecordKind, SegmentKind};
 use super::lane::Lane;
-use super::ledger::Firing;
-use super::ledger::{Bits, Entry, RecordPosition, Segment, lock};
+use super::ledger::{Entry, Firing, RecordPosition, Released, Segment, lock};
 use super::registry::Journal;
 
 /// Records are rewritten in groups of about this many bytes.
@@ -61,8 +61,8 @@ impl<D: Folder> Keeper<D> {
         self.settle_dropped(now_ms)?;
         self.seal_closed();
         for segment in self.journal.all() {
-            if segment.is_accepted() && segment.failed.load(Ordering::SeqCst) && !segment.is_dead() {
-                segment.close();
+            // Its lane closes it before: what the lane has just written may not be among the segment's entries yet.
+            if segment.is_closed() && segment.is_accepted() && segment.failed.load(Ordering::SeqCst) {
                 self.rewrite(&segment, now_ms, &mut round)?;
             }
         }
@@ -110,7 +110,9 @@ impl<D: Folder> Keeper<D> {
         written.segment.written(firings.len());
         // They are marked even if the sync fails: a dropped firing that is recovered is sent at most once.
         let synced = self.sync(&written.segment);
-        firings.iter().for_each(|(entry, index)| entry.settle(*index));
+        let mut released = Released::default();
+        firings.iter().for_each(|(entry, index)| entry.settle(*index, &mut released));
+        drop(released);
         written.segment.marked(firings.len());
         synced
     }

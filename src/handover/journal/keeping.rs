@@ -7,17 +7,17 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
-
-use super::accept::{Acceptor, Part, Request};
+use super::accept::{Accepted, Acceptor, Part, Request};
 use super::begin::Beginner;
 use super::body::EventFields;
 use super::disk::Disk;
 use super::ledger::{Entry, Firing, lock};
-use super::threads::{Begins, JournalContext, now_ms};
+use super::threads::{JournalContext, Ready, now_ms};
 use crate::flow::drill;
 use crate::flow::fairness::{Pool, Taken};
-use crate::flow::keep::{Begin, Keep, KeepEvent, KeepPart, KeepRequest, Keeping, Kept, KeptEntry, Turn};
+use crate::flow::keep::{
+    Begin, BeginGroup, Keep, KeepEvent, KeepPart, KeepRequest, Keeping, Kept, KeptEntry, KeptPart, KeptRequest, Turn,
+};
 use crate::flow::refusal::{Full, Refusal};
 use crate::model::id::AccountId;
 
@@ -40,56 +40,89 @@ impl Keeping for Handle {
     fn keep(&self) -> Arc<dyn Keep> {
         let acceptor = Arc::new(Mutex::new(Acceptor::new(Arc::clone(&self.shared.journal))));
         lock(&self.shared.acceptors).push(Arc::downgrade(&acceptor));
-        Arc::new(Accepting { acceptor, shared: Arc::clone(&self.shared), accounts: Arc::clone(&self.accounts) })
+        let (shared, accounts) = (Arc::clone(&self.shared), Arc::clone(&self.accounts));
+        Arc::new(AcceptHandle(Arc::new(Accepting { acceptor, shared, accounts })))
     }
 
     fn begin(&self) -> Rc<dyn Begin> {
         let beginner = Arc::new(Mutex::new(Beginner::new(Arc::clone(&self.shared.journal))));
         lock(&self.shared.beginners).push(Arc::downgrade(&beginner));
-        let (again, failed) = mpsc::unbounded_channel();
-        let own = Rc::new(Beginning {
-            beginner,
-            shared: Arc::clone(&self.shared),
-            waiting: RefCell::default(),
-            again,
-            age_max: self.age_max,
-        });
-        actix_rt::spawn(again_from(Rc::downgrade(&own), failed));
-        Rc::new(BeginHandle(own))
+        let (shared, next) = (Arc::clone(&self.shared), RefCell::default());
+        Rc::new(BeginHandle(Rc::new(Beginning { beginner, shared, next, age_max: self.age_max })))
     }
 }
 
 /// Keeps what one thread accepts. Only that thread takes the lock, except for a request to close an old segment.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Accepting {
     acceptor: Arc<Mutex<Acceptor<Disk>>>,
     shared: Arc<JournalContext>,
     accounts: Arc<Pool<AccountId>>,
 }
 
-impl Keep for Accepting {
+#[derive(Debug)]
+struct AcceptHandle(Arc<Accepting>);
+
+impl Keep for AcceptHandle {
+    fn whole(&self, requests: &[Vec<KeepPart<'_>>], admissions: Box<dyn Any + Send>) -> Vec<KeptRequest> {
+        self.0.whole(requests, admissions)
+    }
+
     fn request(&self) -> Box<dyn KeepRequest> {
-        Box::new(AcceptedRequest { lane: self.clone(), request: Request::default(), is_committed: false })
+        Box::new(AcceptedRequest { lane: Arc::clone(&self.0), request: Request::default(), is_committed: false })
+    }
+}
+
+impl Accepting {
+    fn whole(&self, requests: &[Vec<KeepPart<'_>>], admissions: Box<dyn Any + Send>) -> Vec<KeptRequest> {
+        let (now_ms, mut shares) = (now_ms(), Vec::with_capacity(requests.iter().map(Vec::len).sum()));
+        let charged: Vec<_> = requests.iter().map(|parts| self.charge(parts, &mut shares)).collect();
+        let accepted = requests.iter().zip(&charged).filter(|(_, charged)| charged.is_ok());
+        if accepted.clone().next().is_none() {
+            return charged.into_iter().map(|charged| charged.map(|()| Vec::new())).collect();
+        }
+        let records = accepted.map(|(parts, _)| parts.iter().map(|part| record_of(part, now_ms)));
+        let written = lock(&self.acceptor).whole(records, shares, now_ms);
+        let refused = written.map(|Accepted { listed, end }| {
+            self.shared.report_bytes();
+            self.shared.release(&[end], admissions);
+            listed.into_iter()
+        });
+        let mut listed = refused.map_err(|error| self.failed(&error));
+        let of_each = requests.iter().zip(charged).map(|(parts, charged)| {
+            charged?;
+            let listed = listed.as_mut().map_err(|refusal| refusal.clone())?;
+            Ok(listed.take(parts.len()).map(|(entry, firings)| KeptPart::new(entry, firings)).collect())
+        });
+        of_each.collect()
+    }
+
+    /// Charges the parts of a request to their accounts' shares of the journal, or refuses.
+    fn charge(&self, parts: &[KeepPart<'_>], shares: &mut Vec<Taken>) -> Result<(), Refusal> {
+        let before = shares.len();
+        for own in parts.chunk_by(|a, b| a.account == b.account) {
+            let Some(first) = own.first() else { continue };
+            let all = own.iter().map(bytes_of).sum();
+            let Some(mut taken) = self.accounts.share(first.account).take(all) else {
+                shares.truncate(before);
+                return Err(Refusal::Full(Full::Journal));
+            };
+            shares.extend(own.iter().filter_map(|part| taken.split(bytes_of(part))));
+        }
+        Ok(())
+    }
+
+    fn failed(&self, error: &std::io::Error) -> Refusal {
+        self.shared.failed(error);
+        Refusal::Unavailable
     }
 }
 
 #[derive(Debug)]
 struct AcceptedRequest {
-    lane: Accepting,
+    lane: Arc<Accepting>,
     request: Request<File>,
     is_committed: bool,
-}
-
-impl AcceptedRequest {
-    /// Charges the parts to their accounts' shares of the journal, or refuses.
-    fn charge(&self, parts: &[KeepPart<'_>]) -> Result<Vec<Taken>, Refusal> {
-        let charge = |part: &KeepPart<'_>| {
-            let account = AccountId::new(part.account).map_err(|_| Refusal::Panic)?;
-            let share = self.lane.accounts.share(&account);
-            share.take(bytes_of(part)).ok_or(Refusal::Full(Full::Journal))
-        };
-        parts.iter().map(charge).collect()
-    }
 }
 
 fn record_of<'a>(part: &'a KeepPart<'a>, accepted_ms: u64) -> Part<'a> {
@@ -97,7 +130,7 @@ fn record_of<'a>(part: &'a KeepPart<'a>, accepted_ms: u64) -> Part<'a> {
         accepted_ms,
         hops: part.event.hops,
         id_given: part.event.id_given,
-        account: part.account,
+        account: part.account.as_str(),
         event_type: part.event.event_type.as_str(),
         id: part.id,
         source: part.source,
@@ -116,37 +149,37 @@ fn bytes_of(part: &KeepPart<'_>) -> usize {
 }
 
 impl KeepRequest for AcceptedRequest {
-    fn add(&mut self, parts: &[KeepPart<'_>], commits: bool) -> Result<Vec<Kept>, Refusal> {
-        let charged = self.charge(parts)?;
-        let now_ms = now_ms();
+    fn add(&mut self, parts: &[KeepPart<'_>]) -> Result<Vec<KeptPart>, Refusal> {
+        let (mut shares, now_ms) = (Vec::with_capacity(parts.len()), now_ms());
+        self.lane.charge(parts, &mut shares)?;
         let records: Vec<Part<'_>> = parts.iter().map(|part| record_of(part, now_ms)).collect();
-        let mut acceptor = lock(&self.lane.acceptor);
-        let firings = acceptor.accept(&mut self.request, &records, commits, now_ms).map_err(|error| {
-            acceptor.abandon(&mut self.request);
-            self.lane.shared.failed(&error);
-            Refusal::Unavailable
-        })?;
-        self.is_committed = commits;
+        let added = lock(&self.lane.acceptor).add(&mut self.request, &records, shares, now_ms);
+        let listed = added.map_err(|error| self.failed(&error))?;
         self.lane.shared.report_bytes();
-        let mut first = 0;
-        for (part, taken) in parts.iter().zip(charged) {
-            if let Some((entry, _)) = firings.get(first) {
-                entry.charge(taken);
-            }
-            first += part.firings.len();
-        }
-        Ok(firings.into_iter().map(|(entry, index)| Kept::new(entry, index)).collect())
+        Ok(listed.into_iter().map(|(entry, firings)| KeptPart::new(entry, firings)).collect())
     }
 
-    fn hold(&mut self, admission: Box<dyn Any + Send>) {
-        self.lane.shared.release(self.request.ends().to_vec(), admission);
+    fn commit(&mut self, admission: Box<dyn Any + Send>) -> Result<(), Refusal> {
+        let committed = lock(&self.lane.acceptor).commit(&mut self.request, now_ms());
+        committed.map_err(|error| self.failed(&error))?;
+        self.is_committed = true;
+        self.lane.shared.report_bytes();
+        self.lane.shared.release(self.request.ends(), admission);
+        Ok(())
+    }
+}
+
+impl AcceptedRequest {
+    fn failed(&mut self, error: &std::io::Error) -> Refusal {
+        self.request.abandon();
+        self.lane.failed(error)
     }
 }
 
 impl Drop for AcceptedRequest {
     fn drop(&mut self) {
         if !self.is_committed {
-            lock(&self.lane.acceptor).abandon(&mut self.request);
+            self.request.abandon();
         }
     }
 }
@@ -166,23 +199,33 @@ impl KeptEntry for Entry<File> {
 struct Beginning {
     beginner: Arc<Mutex<Beginner<Disk>>>,
     shared: Arc<JournalContext>,
-    waiting: RefCell<Begins>,
-    again: mpsc::UnboundedSender<Begins>,
+    next: RefCell<NextRecord>,
     age_max: Duration,
+}
+
+/// What the next begun record will name. A group whose record failed waits for it beside newer ones.
+#[derive(Debug, Default)]
+struct NextRecord {
+    firings: Vec<Firing<File>>,
+    groups: Vec<Rc<BeginGroup>>,
 }
 
 #[derive(Debug)]
 struct BeginHandle(Rc<Beginning>);
 
 impl Begin for BeginHandle {
-    fn begin(&self, kept: Kept) -> oneshot::Receiver<Turn> {
-        let (ready, turn) = oneshot::channel();
-        // Every kept firing belongs to this journal.
-        let firing = kept.take().and_then(|(entry, index)| Some((entry.downcast::<Entry<File>>().ok()?, index)));
-        if let Some(firing) = firing {
-            self.0.push(vec![(firing, ready)]);
+    fn begin(&self, kept: Kept) -> Option<Rc<BeginGroup>> {
+        let (entry, index) = kept.take()?;
+        let firing = (entry.downcast::<Entry<File>>().ok()?, index);
+        let mut next = self.0.next.borrow_mut();
+        next.firings.push(firing);
+        if let Some(group) = next.groups.last() {
+            return Some(Rc::clone(group));
         }
-        turn
+        let group = Rc::<BeginGroup>::default();
+        next.groups.push(Rc::clone(&group));
+        actix_rt::spawn(Rc::clone(&self.0).write());
+        Some(group)
     }
 
     fn age_max(&self) -> Duration {
@@ -191,57 +234,37 @@ impl Begin for BeginHandle {
 }
 
 impl Beginning {
-    fn push(self: &Rc<Self>, more: Begins) {
-        let mut waiting = self.waiting.borrow_mut();
-        let is_first = waiting.is_empty();
-        waiting.extend(more);
-        if is_first {
-            actix_rt::spawn(Rc::clone(self).write());
-        }
-    }
-
-    /// Writes the collected firings once all other ready tasks of the thread have run.
+    /// Writes the next record once all other ready tasks of the thread have run, and lets its attempts begin.
     async fn write(self: Rc<Self>) {
         tokio::task::yield_now().await;
         while drill::is_held("POSTHASTE_DRILL_HOLD_BEGUN") {
             tokio::time::sleep(drill::HELD_CHECKED_EVERY).await;
         }
-        let (mut firings, mut ready): (Vec<Firing<File>>, Vec<_>) = self.waiting.take().into_iter().unzip();
-        // Another task may have taken all of them for its own retry.
+        let NextRecord { mut firings, mut groups } = self.next.take();
+        // Another task may have taken them for its next try.
         while !firings.is_empty() {
             let begun = lock(&self.beginner).begin(firings, now_ms());
             match begun {
                 Ok(begun) => {
                     drill::end_process_at("POSTHASTE_DRILL_END_AFTER_BEGUN");
-                    return self.shared.ready(begun, ready, &self.again);
+                    match self.shared.ready(begun).await {
+                        Ready::Begun => return groups.iter().for_each(|group| group.set(Turn::Now)),
+                        // The next record goes to another segment.
+                        Ready::NotSynced(again) => firings = again,
+                        Ready::Stopped => return,
+                    }
                 }
                 Err(failed) => {
                     // Without its record no attempt begins; they wait until the disk has room.
                     self.shared.failed(&failed.error);
                     firings = failed.firings;
-                    ready = ready.into_iter().map(later).collect();
+                    groups.iter().for_each(|group| group.set(Turn::Later));
+                    tokio::time::sleep(AGAIN_AFTER).await;
                 }
             }
-            tokio::time::sleep(AGAIN_AFTER).await;
-            let (more, more_ready): (Vec<Firing<File>>, Vec<_>) = self.waiting.take().into_iter().unzip();
-            firings.extend(more);
-            ready.extend(more_ready);
+            let more = self.next.take();
+            firings.extend(more.firings);
+            groups.extend(more.groups);
         }
-    }
-}
-
-/// Tells an attempt to wait longer; returns the sender of its next turn.
-fn later(ready: oneshot::Sender<Turn>) -> oneshot::Sender<Turn> {
-    let (next, turn) = oneshot::channel();
-    // The thread may have ended.
-    let _ = ready.send(Turn::Later(turn));
-    next
-}
-
-/// Attempts whose record could not be synced get another record.
-async fn again_from(own: std::rc::Weak<Beginning>, mut failed: mpsc::UnboundedReceiver<Begins>) {
-    while let Some(begins) = failed.recv().await {
-        let Some(own) = own.upgrade() else { return };
-        own.push(begins);
     }
 }

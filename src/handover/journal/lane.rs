@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::folder::{Folder, SegmentFile as _, write_all};
-use super::format::{BODY_BYTES_MAX, RECORD_HEADER_BYTES, RecordHeader, RecordKind, SEGMENT_HEADER_BYTES, SegmentKind};
-use super::ledger::{RecordPosition, Segment, small};
+use super::format::{
+    BODY_BYTES_MAX, Level, RECORD_HEADER_BYTES, RecordHeader, RecordKind, SEGMENT_HEADER_BYTES, SegmentKind,
+};
+use super::ledger::{RecordPosition, Segment};
 use super::registry::Journal;
+use super::segment::small;
 
 /// Writes one segment after the other. Belongs to one thread.
 #[derive(Debug)]
@@ -112,6 +115,10 @@ impl<D: Folder> Lane<D> {
             // last one first, so that a crash in between leaves no gap.
             let erase = |record: &Pending| segment.file.write_at(&[0; 8], (open.at + record.at) as u64);
             self.records.iter().rev().for_each(|record| drop(erase(record)));
+            if self.journal.settings.level == Level::Power {
+                // Its producers get no response before a power cut can't bring them back. A failure ends the segment.
+                let _ = self.journal.sync_all(&segment);
+            }
             match open.epoch.checked_add(1) {
                 Some(epoch) if error.kind() == io::ErrorKind::StorageFull => open.epoch = epoch,
                 _ => self.close(),
@@ -139,9 +146,9 @@ impl<D: Folder> Lane<D> {
         Ok(open.segment.capacity - open.at)
     }
 
-    /// Closes the segment if the journal asks for it. Called regularly, also if nothing is written.
+    /// Closes the segment if the journal asks for it or its sync failed. Called regularly, also if nothing is written.
     pub(super) fn roll_if_asked(&mut self) {
-        if self.open.as_ref().is_some_and(|open| open.segment.roll.load(Ordering::SeqCst)) {
+        if self.open.as_ref().is_some_and(Open::must_roll) {
             self.close();
         }
     }
@@ -156,8 +163,11 @@ impl<D: Folder> Lane<D> {
 
 impl<D: Folder> Open<D> {
     fn must_end(&self, bytes: usize) -> bool {
-        let is_over = self.at + bytes > self.segment.capacity;
-        is_over || self.segment.failed.load(Ordering::SeqCst) || self.segment.roll.load(Ordering::SeqCst)
+        self.at + bytes > self.segment.capacity || self.must_roll()
+    }
+
+    fn must_roll(&self) -> bool {
+        self.segment.failed.load(Ordering::SeqCst) || self.segment.roll.load(Ordering::SeqCst)
     }
 }
 

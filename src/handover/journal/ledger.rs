@@ -2,116 +2,42 @@
 //! firing is settled when a begun record names it. Threads that accept and threads that send share this; each lock
 //! covers one entry or one segment and is held for a few instructions.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::ops::{Deref, Range};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use slab::Slab;
+
+use super::bits::Bits;
 use super::folder::SegmentFile;
-use super::format::{SegmentHeader, SegmentKind, SegmentName};
+use super::format::SegmentHeader;
+use super::segment::SegmentState;
 use crate::flow::fairness::Taken;
 
-/// The `sealed_at` of a segment that is not sealed.
-const OPEN: u64 = 0;
-
-/// An existing segment.
+/// A segment, and the entries whose records it holds.
 #[derive(Debug)]
 pub(super) struct Segment<F> {
-    pub(super) header: SegmentHeader,
-    pub(super) file: F,
-    /// Bytes of the file.
-    pub(super) capacity: usize,
-    /// Bytes written.
-    pub(super) end: AtomicU32,
-    /// Bytes known to be on the disk.
-    pub(super) synced: AtomicU32,
-    /// A lane has written to it or may have.
-    used: AtomicBool,
-    /// No lane writes to it any more.
-    closed: AtomicBool,
-    /// For a begun segment: the number drawn when it was closed and all firings that it names were marked as settled.
-    sealed_at: AtomicU64,
-    /// For a begun segment: items written and not yet marked as settled.
-    unmarked: AtomicUsize,
-    /// A sync failed: all that was not synced before may be lost.
-    pub(super) failed: AtomicBool,
-    /// Asks its lane to continue in a new segment.
-    pub(super) roll: AtomicBool,
+    state: SegmentState<F>,
     /// The number of its unsettled entries.
     live: AtomicUsize,
     live_bytes: AtomicU64,
-    /// Its entries; settled ones are removed at intervals.
-    entries: Mutex<Vec<Arc<Entry<F>>>>,
+    entries: Mutex<Slab<Arc<Entry<F>>>>,
+    /// What all segments share.
+    all: Arc<Unsettled<F>>,
+}
+
+impl<F> Deref for Segment<F> {
+    type Target = SegmentState<F>;
+
+    fn deref(&self) -> &SegmentState<F> {
+        &self.state
+    }
 }
 
 impl<F: SegmentFile> Segment<F> {
-    pub(super) fn new(header: SegmentHeader, file: F, capacity: usize, end: usize) -> Self {
-        Self {
-            header,
-            file,
-            capacity,
-            end: AtomicU32::new(small(end)),
-            synced: AtomicU32::new(0),
-            used: AtomicBool::new(false),
-            closed: AtomicBool::new(false),
-            sealed_at: AtomicU64::new(OPEN),
-            unmarked: AtomicUsize::new(0),
-            failed: AtomicBool::new(false),
-            roll: AtomicBool::new(false),
-            live: AtomicUsize::new(0),
-            live_bytes: AtomicU64::new(0),
-            entries: Mutex::default(),
-        }
-    }
-
-    pub(super) fn number(&self) -> u64 {
-        self.header.number
-    }
-
-    pub(super) fn name(&self) -> SegmentName {
-        SegmentName { number: self.header.number, kind: self.header.kind }
-    }
-
-    pub(super) fn is_accepted(&self) -> bool {
-        self.header.kind == SegmentKind::Accepted
-    }
-
-    pub(super) fn take_into_use(&self) {
-        self.used.store(true, Ordering::SeqCst);
-    }
-
-    pub(super) fn is_used(&self) -> bool {
-        self.used.load(Ordering::SeqCst)
-    }
-
-    /// Its lane writes to another segment from now on.
-    pub(super) fn close(&self) {
-        self.closed.store(true, Ordering::SeqCst);
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::SeqCst)
-    }
-
-    /// This many items were written to it.
-    pub(super) fn written(&self, items: usize) {
-        self.unmarked.fetch_add(items, Ordering::SeqCst);
-    }
-
-    /// This many of its items are marked as settled.
-    pub(super) fn marked(&self, items: usize) {
-        self.unmarked.fetch_sub(items, Ordering::SeqCst);
-    }
-
-    /// Whether a closed begun segment can be sealed.
-    pub(super) fn can_be_sealed(&self) -> bool {
-        self.is_closed() && self.unmarked.load(Ordering::SeqCst) == 0 && self.sealed_at().is_none()
-    }
-
-    pub(super) fn seal(&self, number: u64) {
-        self.sealed_at.store(number, Ordering::SeqCst);
-    }
-
-    pub(super) fn sealed_at(&self) -> Option<u64> {
-        Some(self.sealed_at.load(Ordering::SeqCst)).filter(|number| *number != OPEN)
+    pub(super) fn new(header: SegmentHeader, file: F, capacity: usize, end: usize, all: Arc<Unsettled<F>>) -> Self {
+        let state = SegmentState::new(header, file, capacity, end);
+        Self { state, live: AtomicUsize::new(0), live_bytes: AtomicU64::new(0), entries: Mutex::default(), all }
     }
 
     /// Whether all entries that it lists are settled and no more will be added.
@@ -123,22 +49,65 @@ impl<F: SegmentFile> Segment<F> {
         self.live_bytes.load(Ordering::SeqCst)
     }
 
-    /// Its unsettled entries.
+    /// Its unsettled entries, in the order of their acceptance.
     pub(super) fn unsettled(&self) -> Vec<Arc<Entry<F>>> {
-        let mut entries = lock(&self.entries);
-        entries.retain(|entry| !entry.is_settled());
-        entries.clone()
+        let mut entries: Vec<_> = lock(&self.entries).iter().map(|(_, entry)| Arc::clone(entry)).collect();
+        entries.sort_unstable_by_key(|entry| entry.id);
+        entries
     }
 
-    fn hold(&self, entry: &Arc<Entry<F>>, bytes: usize) {
-        self.live.fetch_add(1, Ordering::SeqCst);
+    /// Creates an entry for each of these new events, whose records were written to this segment together, and adds it
+    /// to `listed`.
+    pub(super) fn hold_new(self: &Arc<Self>, new: impl Iterator<Item = NewEntry>, listed: &mut Vec<Listed<F>>) {
+        let (mut number, mut sum) = (0, 0);
+        let mut slots = lock(&self.entries);
+        let make = |NewEntry { id, firings, offset, bytes, share, is_complete }| {
+            let slot = slots.vacant_entry();
+            let place = Held { place: RecordPosition { segment: Arc::clone(self), offset, bytes }, slot: slot.key() };
+            let unsettled = Bits::below(firings);
+            let state = State {
+                unsettled,
+                left: firings,
+                next: firings,
+                is_complete,
+                first: Some(place),
+                more: Vec::new(),
+                share,
+            };
+            let entry = Arc::new(Entry { id, state: Mutex::new(state) });
+            slot.insert(Arc::clone(&entry));
+            (number, sum) = (number + 1, sum + bytes);
+            (entry, 0..firings)
+        };
+        listed.extend(new.map(make));
+        drop(slots);
+        self.count(number, sum);
+    }
+
+    /// Keeps the record of an entry until it is released.
+    fn hold(&self, entry: &Arc<Entry<F>>, bytes: usize) -> usize {
+        self.count(1, bytes);
+        lock(&self.entries).insert(Arc::clone(entry))
+    }
+
+    fn count(&self, entries: usize, bytes: usize) {
+        self.live.fetch_add(entries, Ordering::SeqCst);
         self.live_bytes.fetch_add(bytes as u64, Ordering::SeqCst);
-        lock(&self.entries).push(Arc::clone(entry));
+        self.all.bytes.fetch_add(bytes as u64, Ordering::SeqCst);
     }
 
-    fn let_go(&self, bytes: usize) {
-        self.live_bytes.fetch_sub(bytes as u64, Ordering::SeqCst);
-        self.live.fetch_sub(1, Ordering::SeqCst);
+    fn let_go(&self, released: &[Held<F>]) {
+        let mut slots = lock(&self.entries);
+        let bytes = released.iter().map(|held| {
+            // Its handles elsewhere are dropped after the lock is free.
+            slots.try_remove(held.slot);
+            held.place.bytes as u64
+        });
+        let bytes = bytes.sum();
+        drop(slots);
+        self.all.bytes.fetch_sub(bytes, Ordering::SeqCst);
+        self.live_bytes.fetch_sub(bytes, Ordering::SeqCst);
+        self.live.fetch_sub(released.len(), Ordering::SeqCst);
     }
 }
 
@@ -154,6 +123,28 @@ impl<F> Clone for RecordPosition<F> {
     fn clone(&self) -> Self {
         Self { segment: Arc::clone(&self.segment), offset: self.offset, bytes: self.bytes }
     }
+}
+
+/// A record that its segment keeps.
+#[derive(Debug)]
+struct Held<F> {
+    place: RecordPosition<F>,
+    /// The entry's key in the segment.
+    slot: usize,
+}
+
+/// An event that fired something, whose record is written.
+#[derive(Debug)]
+pub(super) struct NewEntry {
+    pub(super) id: u64,
+    /// How many triggers it fired.
+    pub(super) firings: u32,
+    pub(super) offset: u32,
+    pub(super) bytes: usize,
+    /// Its part of its account's share.
+    pub(super) share: Option<Taken>,
+    /// See [`Entry::complete`].
+    pub(super) is_complete: bool,
 }
 
 /// An event that fired something and is in the journal.
@@ -172,15 +163,54 @@ struct State<F> {
     /// The index of the next firing.
     next: u32,
     /// Whether all of its firings are listed and its request is committed.
-    complete: bool,
-    places: Vec<RecordPosition<F>>,
-    all: Arc<Unsettled<F>>,
+    is_complete: bool,
+    /// Most entries have one record.
+    first: Option<Held<F>>,
+    more: Vec<Held<F>>,
     /// Its part of its account's share, until it is settled.
+    share: Option<Taken>,
+}
+
+/// What settled entries release, gathered so that what threads share is changed once for many of them.
+#[derive(Debug)]
+pub(super) struct Released<F: SegmentFile> {
+    records: Vec<Held<F>>,
     shares: Vec<Taken>,
+}
+
+impl<F: SegmentFile> Default for Released<F> {
+    fn default() -> Self {
+        Self { records: Vec::new(), shares: Vec::new() }
+    }
+}
+
+impl<F: SegmentFile> Released<F> {
+    fn add(&mut self, records: impl Iterator<Item = Held<F>>, share: Option<Taken>) {
+        self.records.extend(records);
+        let Some(share) = share else { return };
+        let other = match self.shares.last_mut() {
+            Some(last) => last.absorb(share),
+            None => Some(share),
+        };
+        self.shares.extend(other);
+    }
+}
+
+impl<F: SegmentFile> Drop for Released<F> {
+    fn drop(&mut self) {
+        for of_one in self.records.chunk_by(|a, b| Arc::ptr_eq(&a.place.segment, &b.place.segment)) {
+            if let [first, ..] = of_one {
+                first.place.segment.let_go(of_one);
+            }
+        }
+    }
 }
 
 /// A firing in the journal.
 pub(super) type Firing<F> = (Arc<Entry<F>>, u32);
+
+/// Firings of an entry that were written together.
+pub(super) type Listed<F> = (Arc<Entry<F>>, Range<u32>);
 
 /// What all unsettled entries share.
 #[derive(Debug)]
@@ -218,42 +248,58 @@ impl<F> Unsettled<F> {
 }
 
 impl<F: SegmentFile> Entry<F> {
-    /// An entry without firings.
-    pub(super) fn new(id: u64, all: Arc<Unsettled<F>>) -> Arc<Self> {
-        let (unsettled, places, shares) = (Bits::default(), Vec::with_capacity(1), Vec::new());
-        let state = State { unsettled, left: 0, next: 0, complete: false, places, all, shares };
-        Arc::new(Self { id, state: Mutex::new(state) })
+    /// An entry that a start has found, with some unsettled firings.
+    pub(super) fn found(id: u64, unsettled: &[u32], place: RecordPosition<F>) -> Arc<Self> {
+        let (unsettled_now, first, more) = (Bits::default(), None, Vec::new());
+        let state = State { unsettled: unsettled_now, left: 0, next: 0, is_complete: false, first, more, share: None };
+        let entry = Arc::new(Self { id, state: Mutex::new(state) });
+        entry.list(unsettled.iter().copied(), place);
+        entry
     }
 
     /// Adds these firings, whose record is at this position.
     pub(super) fn list(self: &Arc<Self>, firings: impl Iterator<Item = u32>, place: RecordPosition<F>) {
-        place.segment.hold(self, place.bytes);
+        let slot = place.segment.hold(self, place.bytes);
         let mut state = lock(&self.state);
         for index in firings {
             state.left += u32::from(state.unsettled.set(index));
             state.next = state.next.max(index + 1);
         }
-        state.all.bytes.fetch_add(place.bytes as u64, Ordering::SeqCst);
-        state.places.push(place);
+        let held = Held { place, slot };
+        match &state.first {
+            Some(_) => state.more.push(held),
+            None => state.first = Some(held),
+        }
     }
 
     /// Keeps the segment of the record that commits its request.
     pub(super) fn depend_on(self: &Arc<Self>, place: &RecordPosition<F>) {
-        let is_there = |own: &RecordPosition<F>| Arc::ptr_eq(&own.segment, &place.segment);
-        if !lock(&self.state).places.iter().any(is_there) {
+        let is_there = |own: &Held<F>| Arc::ptr_eq(&own.place.segment, &place.segment);
+        if !lock(&self.state).records().any(is_there) {
             self.list(std::iter::empty(), place.clone());
         }
     }
 
     /// Keeps a part of its account's share until it is settled.
     pub(super) fn charge(&self, share: Taken) {
-        lock(&self.state).shares.push(share);
+        let mut state = lock(&self.state);
+        state.share = match state.share.take() {
+            // An entry has one account, and so one share.
+            Some(mut own) => {
+                drop(own.absorb(share));
+                Some(own)
+            }
+            None => Some(share),
+        };
     }
 
     /// One of its firings has ended without an attempt.
     pub(super) fn dropped(self: Arc<Self>, index: u32) {
-        let all = Arc::clone(&lock(&self.state).all);
-        all.dropped((self, index));
+        // A settled entry has no record.
+        let all = lock(&self.state).records().next().map(|held| Arc::clone(&held.place.segment.all));
+        if let Some(all) = all {
+            all.dropped((self, index));
+        }
     }
 
     /// The index of its next firing.
@@ -262,33 +308,34 @@ impl<F: SegmentFile> Entry<F> {
     }
 
     /// All of its firings are listed, and its request is committed.
-    pub(super) fn complete(&self) {
+    pub(super) fn complete(&self, released: &mut Released<F>) {
         let mut state = lock(&self.state);
-        state.complete = true;
-        state.end();
+        state.is_complete = true;
+        state.end(released);
     }
 
     /// A begun record names the firing.
-    pub(super) fn settle(&self, index: u32) {
+    pub(super) fn settle(&self, index: u32, released: &mut Released<F>) {
         let mut state = lock(&self.state);
         if state.unsettled.clear(index) {
             state.left -= 1;
-            state.end();
+            state.end(released);
         }
     }
 
     /// Discards it: its request was refused. Returns how many firings were unsettled.
     pub(super) fn cancel(&self) -> usize {
+        let mut released = Released::default();
         let mut state = lock(&self.state);
         let left = std::mem::take(&mut state.left);
-        (state.unsettled, state.complete) = (Bits::default(), true);
-        state.end();
+        (state.unsettled, state.is_complete) = (Bits::default(), true);
+        state.end(&mut released);
         left as usize
     }
 
     /// Bytes of its records.
     pub(super) fn bytes(&self) -> usize {
-        lock(&self.state).places.iter().map(|place| place.bytes).sum()
+        lock(&self.state).records().map(|held| held.place.bytes).sum()
     }
 
     /// Whether this firing is unsettled.
@@ -303,93 +350,44 @@ impl<F: SegmentFile> Entry<F> {
 
     pub(super) fn is_settled(&self) -> bool {
         let state = lock(&self.state);
-        state.left == 0 && state.complete
+        state.left == 0 && state.is_complete
     }
 
     /// Where its records are and which firings are unsettled, if all firings are listed and some are unsettled.
     pub(super) fn unsettled(&self) -> Option<(Vec<RecordPosition<F>>, Bits)> {
         let state = lock(&self.state);
-        (state.complete && state.left > 0).then(|| (state.places.clone(), state.unsettled.clone()))
+        let places = || state.records().map(|held| held.place.clone()).collect();
+        (state.is_complete && state.left > 0).then(|| (places(), state.unsettled.clone()))
     }
 
     /// Its unsettled firings are at this position now.
     pub(super) fn move_to(self: &Arc<Self>, place: RecordPosition<F>) {
+        let mut released = Released::default();
+        let held = Held { slot: place.segment.hold(self, place.bytes), place };
         let mut state = lock(&self.state);
-        // If it was settled meanwhile, the new record is not needed.
         if state.left == 0 {
-            return;
+            // It was settled meanwhile: the new record is not needed.
+            drop(state);
+            return released.add(std::iter::once(held), None);
         }
-        place.segment.hold(self, place.bytes);
-        state.all.bytes.fetch_add(place.bytes as u64, Ordering::SeqCst);
-        let before = std::mem::replace(&mut state.places, vec![place]);
-        state.let_go(before);
+        let before = state.first.replace(held);
+        released.add(before.into_iter().chain(state.more.drain(..)), None);
     }
 }
 
 impl<F: SegmentFile> State<F> {
-    fn end(&mut self) {
-        if self.left == 0 && self.complete {
-            let places = std::mem::take(&mut self.places);
-            self.let_go(places);
-            self.shares.clear();
+    fn records(&self) -> impl Iterator<Item = &Held<F>> {
+        self.first.iter().chain(&self.more)
+    }
+
+    fn end(&mut self, released: &mut Released<F>) {
+        if self.left == 0 && self.is_complete {
+            released.add(self.first.take().into_iter().chain(self.more.drain(..)), self.share.take());
         }
-    }
-
-    fn let_go(&self, places: Vec<RecordPosition<F>>) {
-        for place in places {
-            self.all.bytes.fetch_sub(place.bytes as u64, Ordering::SeqCst);
-            place.segment.let_go(place.bytes);
-        }
-    }
-}
-
-/// A set of small numbers.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Bits {
-    first: u64,
-    more: Vec<u64>,
-}
-
-impl Bits {
-    /// Adds a number; false if it was in the set.
-    pub(super) fn set(&mut self, number: u32) -> bool {
-        let word = (number / 64) as usize;
-        if self.more.len() < word {
-            self.more.resize(word, 0);
-        }
-        let (word, bit) = self.word(number).expect("made above");
-        let is_new = *word & bit == 0;
-        *word |= bit;
-        is_new
-    }
-
-    /// Removes a number; false if it was not in the set.
-    pub(super) fn clear(&mut self, number: u32) -> bool {
-        let Some((word, bit)) = self.word(number) else { return false };
-        let was_there = *word & bit != 0;
-        *word &= !bit;
-        was_there
-    }
-
-    pub(super) fn has(&self, number: u32) -> bool {
-        let word = (number / 64) as usize;
-        let word = if word == 0 { Some(&self.first) } else { self.more.get(word - 1) };
-        word.is_some_and(|word| word & (1 << (number % 64)) != 0)
-    }
-
-    fn word(&mut self, number: u32) -> Option<(&mut u64, u64)> {
-        let word = (number / 64) as usize;
-        let word = if word == 0 { Some(&mut self.first) } else { self.more.get_mut(word - 1) };
-        word.map(|word| (word, 1 << (number % 64)))
     }
 }
 
 /// A poisoned lock is still valid: each change is a few assignments.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Converts an offset in a segment. Segments are far smaller than 4 GiB.
-pub(super) fn small(bytes: usize) -> u32 {
-    u32::try_from(bytes).unwrap_or(u32::MAX)
 }

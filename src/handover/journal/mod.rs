@@ -63,10 +63,12 @@
 //!    and recovery ignores other records of the entry. Rewritten records are whole.
 //! 10. The record that commits a request stays as long as any entry of the request is unsettled and not rewritten, also
 //!     if it is in another segment. Records of a request may be in segments with descending numbers.
-//! 11. After a failed write the checksums of its records are erased: missing bytes that are zero would complete them.
+//! 11. After a failed write the checksums of its records are erased: missing bytes that are zero would complete them, and
+//!     of requests that are written together some may be whole. With `power` that is synced before they are refused.
 
 mod accept;
 mod begin;
+mod bits;
 mod body;
 mod disk;
 mod feed;
@@ -80,6 +82,7 @@ mod recovery;
 mod registry;
 mod running;
 mod scan;
+mod segment;
 #[cfg(test)]
 mod tests;
 mod threads;

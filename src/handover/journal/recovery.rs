@@ -9,9 +9,10 @@ use super::folder::{Folder, SegmentFile, read_up_to};
 use super::format::{
     BootId, HeaderFault, Level, RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentKind, SegmentName, VERSION,
 };
-use super::ledger::{Entry, RecordPosition, Segment, Unsettled, small};
+use super::ledger::{Entry, RecordPosition, Released, Segment, Unsettled};
 use super::registry::{Journal, RUN_SHIFT, Settings};
 use super::scan::{Damage, Order, Record, Scan, scan};
+use super::segment::small;
 
 /// Why a journal can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -243,8 +244,7 @@ impl<F: SegmentFile> Reading<F> {
         }
         let account = self.account(read.event.account);
         let accepted_ms = read.event.accepted_ms;
-        let found = Found { entry: Entry::new(entry, Arc::clone(&self.unsettled)), accepted_ms, account, is_whole };
-        found.entry.list(unsettled.into_iter(), place);
+        let found = Found { entry: Entry::found(entry, &unsettled, place), accepted_ms, account, is_whole };
         self.entries.insert(entry, found);
     }
 
@@ -318,7 +318,7 @@ impl<F: SegmentFile> Reading<F> {
         let (level, boot) = (Level::Process, BootId::default());
         // Of a segment without a header only the name is needed, to remove it.
         let unknown = SegmentHeader { kind, level, number, run: 0, boot, created_ms: 0 };
-        let segment = Segment::new(old.header.unwrap_or(unknown), old.file, capacity, end);
+        let segment = Segment::new(old.header.unwrap_or(unknown), old.file, capacity, end, Arc::clone(&self.unsettled));
         segment.synced.store(small(end), std::sync::atomic::Ordering::SeqCst);
         let segment = Arc::new(segment);
         self.segments.push(Arc::clone(&segment));
@@ -352,7 +352,7 @@ impl<F: SegmentFile> Reading<F> {
         report.lost = lost.iter().filter(|(entry, index)| !is_kept(entry, index)).count();
         let mut found = Vec::with_capacity(entries.len());
         for one in entries.into_values() {
-            one.entry.complete();
+            one.entry.complete(&mut Released::default());
             if doubt {
                 report.doubtful += one.entry.cancel();
             } else if !one.entry.is_settled() {

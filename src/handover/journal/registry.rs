@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use super::folder::{Folder, SegmentFile as _, write_all};
 use super::format::{BootId, Level, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentKind, SegmentName};
-use super::ledger::{Segment, Unsettled, lock, small};
+use super::ledger::{Segment, Unsettled, lock};
+use super::segment::small;
 
 /// Bits of an entry's id below the number of the run that created it.
 pub(super) const RUN_SHIFT: u32 = 40;
@@ -115,7 +116,7 @@ impl<D: Folder> Journal<D> {
             let _ = self.folder.remove(&name);
             return Err(error);
         }
-        let segment = Arc::new(Segment::new(header, file, capacity, SEGMENT_HEADER_BYTES));
+        let segment = Arc::new(Segment::new(header, file, capacity, SEGMENT_HEADER_BYTES, Arc::clone(&self.unsettled)));
         lock(&self.segments).insert(number, Arc::clone(&segment));
         Ok(segment)
     }
@@ -126,9 +127,15 @@ impl<D: Folder> Journal<D> {
         if segment.synced.load(Ordering::SeqCst) >= end {
             return Ok(());
         }
+        self.sync_all(segment)
+    }
+
+    /// The same, also if nothing was written since the last sync but what was erased.
+    pub(super) fn sync_all(&self, segment: &Segment<D::File>) -> io::Result<()> {
         if segment.failed.load(Ordering::SeqCst) {
             return Err(io::Error::other("a sync of this segment failed before"));
         }
+        let end = segment.end.load(Ordering::SeqCst);
         let mut done = segment.file.sync();
         if segment.synced.load(Ordering::SeqCst) == 0 {
             done = done.and_then(|()| self.folder.sync());

@@ -11,16 +11,15 @@ use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
-use super::accept::Acceptor;
+use super::accept::{Acceptor, RecordsEnd};
 use super::begin::{Beginner, Begun};
 use super::disk::Disk;
 use super::keeper::Keeper;
 use super::ledger::{Firing, Segment, lock};
 use super::registry::Journal;
 use crate::flow::gate::Gate;
-use crate::flow::keep::Turn;
 use crate::telemetry::metrics::Metrics;
 
 /// The interval of the keeper's rounds if no one asks for one.
@@ -53,15 +52,22 @@ enum Wake {
     Stop,
 }
 
-/// Firings whose attempts wait, each with the sender that allows it to begin.
-pub(super) type Begins = Vec<(Firing<File>, oneshot::Sender<Turn>)>;
+/// What became of a begun record.
+pub(super) enum Ready {
+    /// It is as durable as the level demands: the attempts may begin.
+    Begun,
+    /// Its sync failed: these firings need another record.
+    NotSynced(Vec<Firing<File>>),
+    /// The journal has ended.
+    Stopped,
+}
 
 /// What waits for a sync.
 pub(super) enum Waiting {
     /// A response: released when all these positions are durable.
-    Answer { ends: Vec<(Arc<Segment<File>>, u32)>, release: Box<dyn Any + Send> },
-    /// Attempts; if the sync fails they go back to their thread.
-    Begin { begun: Begun<File>, ready: Vec<oneshot::Sender<Turn>>, again: mpsc::UnboundedSender<Begins> },
+    Answer { ends: Vec<RecordsEnd<File>>, release: Box<dyn Any + Send> },
+    /// Attempts, and who waits for their record.
+    Begin { begun: Begun<File>, ready: oneshot::Sender<Ready> },
     /// The journal ends.
     Stop,
 }
@@ -165,27 +171,25 @@ impl JournalContext {
         }
     }
 
-    /// Holds a response until these positions are durable, if the level demands it; otherwise releases it at once.
-    pub(super) fn release(&self, ends: Vec<(Arc<Segment<File>>, u32)>, release: Box<dyn Any + Send>) {
+    /// Holds responses until the records up to these ends are durable, if the level demands it; otherwise releases them
+    /// at once.
+    pub(super) fn release(&self, ends: &[RecordsEnd<File>], release: Box<dyn Any + Send>) {
         if let Some(answers) = &self.answers {
-            let _ = lock(answers).send(Waiting::Answer { ends, release });
+            let _ = lock(answers).send(Waiting::Answer { ends: ends.to_vec(), release });
         }
     }
 
-    /// Lets attempts begin once their record is as durable as the level demands.
-    pub(super) fn ready(
-        &self,
-        begun: Begun<File>,
-        ready: Vec<oneshot::Sender<Turn>>,
-        again: &mpsc::UnboundedSender<Begins>,
-    ) {
-        match &self.begins {
-            Some(begins) => drop(lock(begins).send(Waiting::Begin { begun, ready, again: again.clone() })),
-            None => {
-                begin(begun, ready);
-                self.report_bytes();
-            }
-        }
+    /// Waits until a begun record is as durable as the level demands.
+    pub(super) async fn ready(&self, begun: Begun<File>) -> Ready {
+        let Some(begins) = &self.begins else {
+            begun.mark();
+            self.report_bytes();
+            return Ready::Begun;
+        };
+        let (ready, synced) = oneshot::channel();
+        // A thread that has ended drops the sender.
+        let _ = lock(begins).send(Waiting::Begin { begun, ready });
+        synced.await.unwrap_or(Ready::Stopped)
     }
 
     /// Reports the unsettled bytes.
@@ -197,15 +201,6 @@ impl JournalContext {
     fn report(&self) {
         self.report_bytes();
         self.metrics.journal.disk_bytes.set(i64::try_from(self.journal.disk_bytes()).unwrap_or(i64::MAX));
-    }
-}
-
-/// Marked before the attempt is allowed: from then on the firing is settled.
-fn begin(begun: Begun<File>, ready: Vec<oneshot::Sender<Turn>>) {
-    begun.mark();
-    for one in ready {
-        // A thread that has ended makes no attempts.
-        let _ = one.send(Turn::Now);
     }
 }
 
@@ -296,14 +291,18 @@ fn settle(waiting: Waiting) -> Option<Waiting> {
             let is_safe = ends.iter().all(|(segment, end)| is_durable(segment, *end) || segment.is_dead());
             (!is_safe).then_some(Waiting::Answer { ends, release })
         }
-        Waiting::Begin { begun, ready, again } => {
-            if is_durable(&begun.segment, begun.end) {
-                begin(begun, ready);
+        Waiting::Begin { begun, ready } => {
+            let done = if is_durable(&begun.segment, begun.end) {
+                // Before an attempt begins: from then on its firing is settled.
+                begun.mark();
+                Ready::Begun
             } else if begun.segment.failed.load(Ordering::SeqCst) {
-                let _ = again.send(begun.fail().into_iter().zip(ready).collect());
+                Ready::NotSynced(begun.fail())
             } else {
-                return Some(Waiting::Begin { begun, ready, again });
-            }
+                return Some(Waiting::Begin { begun, ready });
+            };
+            // A thread that has ended makes no attempts.
+            let _ = ready.send(done);
             None
         }
         Waiting::Stop => None,

@@ -17,8 +17,7 @@ use super::pacing::{self, Waiting};
 use super::{GROUP, PARKED, Parked, Streams, StreamsError, parked_for, stream_key};
 use crate::flow::account::Account;
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::EntryId;
-use crate::model::destination::Destination;
+use crate::flow::in_flight::{EntryId, InFlight, Lane};
 use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value};
 use crate::telemetry::metrics::Metrics;
 
@@ -31,20 +30,20 @@ const PROBE_EVERY: u64 = 10;
 const PROBED_AT_ONCE: usize = 16;
 /// How long a probe's key lives, in milliseconds.
 const PROBE_KEPT_MS: &str = "10000";
-/// A destination may have parked up to this many times what all parked deliveries leave free.
+/// An account may have parked for a destination up to this many times what all parked deliveries leave free.
 const SHARE: usize = 4;
-/// One in this many may always be parked for a destination, even if an outage left too many for others.
+/// One in this many may always be parked so, even if an outage left too many for others.
 const ALWAYS_ONE_OF: usize = 1_000;
 
 /// Returns the length of a stream, the id of its oldest entry, how many are pending, and the consumers with parked
 /// entries (of the group ARGV 1, with names that begin with ARGV 2) with their counts. Where ARGV 3 is not empty,
-/// writes a probe key of that name; the next value says why Redis refused it. The last value is how many entries each of
-/// the accounts has that follow. A key that is not a stream counts as an empty one.
+/// writes a probe key of that name; the next value says why Redis refused it. Then come how many entries each of the
+/// accounts has that follow, and how many accounts have any. A key that is not a stream counts as an empty one.
 const POLL: &str = r"
 local probed = ARGV[3] ~= '' and redis.pcall('SET', ARGV[3], '1', 'PX', ARGV[4])
 local refused = probed and probed.err or ''
 local length = redis.pcall('XLEN', KEYS[1])
-if type(length) ~= 'number' then return {0, '', 0, {}, refused, {}} end
+if type(length) ~= 'number' then return {0, '', 0, {}, refused, {}, 0} end
 local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
 local pending, parked, consumers = 0, {}, redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
 for _, consumer in ipairs(consumers.err and {} or consumers) do
@@ -61,7 +60,8 @@ for at = 5, #ARGV do
   counts[#counts + 1] = ARGV[at]
   counts[#counts + 1] = type(number) == 'string' and tonumber(number) or 0
 end
-return {length, oldest and oldest[1] or '', pending, parked, refused, counts}";
+local accounts = redis.pcall('HLEN', held)
+return {length, oldest and oldest[1] or '', pending, parked, refused, counts, type(accounts) == 'number' and accounts or 0}";
 
 /// The streams as of this node's last poll.
 #[derive(Debug)]
@@ -72,8 +72,8 @@ pub struct Backlog {
     max: usize,
     ingest: bool,
     unavailable: AtomicBool,
-    /// Destinations that have reached their share of parked deliveries.
-    over_share: RwLock<HashSet<Destination>>,
+    /// Those that have reached their share of parked deliveries.
+    over_share: RwLock<HashSet<Lane>>,
     any_over_share: AtomicBool,
     held: AccountEntries,
     gate: Arc<Gate>,
@@ -99,11 +99,13 @@ struct Seen {
     oldest_since: Option<u64>,
     /// How many entries a node holds or has parked.
     pending: usize,
-    parked: Vec<(Destination, usize)>,
+    parked: Vec<(Lane, usize)>,
     /// Why its server accepts no writes; empty if it does, or was not probed.
     refused: String,
     /// Accounts and how many entries they have, in turn.
     held: Vec<Value>,
+    /// How many accounts have any.
+    accounts: usize,
 }
 
 impl Backlog {
@@ -184,9 +186,9 @@ impl Backlog {
         Ok(())
     }
 
-    /// Whether a delivery may be added for a destination: not if it has reached its share of parked ones.
-    pub(super) fn has_room_for(&self, destination: &Destination) -> bool {
-        let over_share = || self.over_share.read().unwrap_or_else(PoisonError::into_inner).contains(destination);
+    /// Whether a delivery may be added: not if its account has reached its share of those parked for its destination.
+    pub(super) fn has_room_for(&self, queued: &InFlight) -> bool {
+        let over_share = || self.over_share.read().unwrap_or_else(PoisonError::into_inner).contains(&queued.lane());
         !(self.any_over_share.load(Ordering::Relaxed) && over_share())
     }
 
@@ -212,6 +214,7 @@ impl Backlog {
     fn update(&self, streams: &Streams, mut seen: Vec<Seen>) {
         for (partition, (own, seen)) in self.lengths.iter().zip(&mut seen).enumerate() {
             own.store(seen.length, Ordering::Relaxed);
+            streams.shared[partition].store(seen.accounts > 1, Ordering::Relaxed);
             self.held.set(&self.gate, partition, std::mem::take(&mut seen.held));
         }
         let total = self.limit();
@@ -219,7 +222,7 @@ impl Backlog {
         let pending = seen.iter().map(|seen| seen.pending).sum();
         let all = seen.into_iter().enumerate().flat_map(|(partition, seen)| {
             let parked = seen.parked.into_iter();
-            parked.map(move |(destination, entries)| Parked { partition, destination, entries })
+            parked.map(move |(lane, entries)| Parked { partition, lane, entries })
         });
         let all: Vec<Parked> = all.collect();
         let parked = all.iter().map(|parked| parked.entries).sum();
@@ -233,15 +236,15 @@ impl Backlog {
         self.metrics.streams.backlog_oldest_age.set(age as f64 / 1_000.0);
     }
 
-    /// Half of the streams is for deliveries that nodes hold or have parked. The more destinations share that half, the
-    /// fewer each may have, and a part is always left for one more. If an outage has left more than that, a few of each
-    /// are accepted while it shrinks, and none above three quarters.
+    /// Half of the streams is for deliveries that nodes hold or have parked. The more accounts and destinations share that
+    /// half, the fewer each may have, and a part is always left for one more. If an outage has left more than that, a few
+    /// of each are accepted while it shrinks, and none above three quarters.
     fn set_over_share(&self, all: &[Parked], pending: usize) {
         let share = (self.max / 2).saturating_sub(pending).saturating_mul(SHARE);
         let always = if pending < self.max / 4 * 3 { self.max / ALWAYS_ONE_OF } else { 0 };
         let each_max = share.max(always);
         let over_share = all.iter().filter(|parked| parked.entries > each_max);
-        let over_share: HashSet<Destination> = over_share.map(|parked| parked.destination.clone()).collect();
+        let over_share: HashSet<Lane> = over_share.map(|parked| parked.lane.clone()).collect();
         self.any_over_share.store(!over_share.is_empty(), Ordering::Relaxed);
         *self.over_share.write().unwrap_or_else(PoisonError::into_inner) = over_share;
     }
@@ -268,14 +271,14 @@ async fn see(streams: &Streams, poll: &Code, probes: &Range<usize>, accounts: &[
 }
 
 fn of_answer(answer: Value) -> RedisResult<Seen> {
-    let (length, oldest, pending, parked, refused, held): (_, String, _, Vec<Value>, _, _) =
+    let (length, oldest, pending, parked, refused, held, accounts): (_, String, _, Vec<Value>, _, _, _) =
         FromRedisValue::from_redis_value(answer)?;
     let oldest_since = EntryId::read(&oldest).map(|EntryId(milliseconds, _)| milliseconds);
-    let mut seen = Seen { length, oldest_since, pending, parked: Vec::new(), refused, held };
+    let mut seen = Seen { length, oldest_since, pending, parked: Vec::new(), refused, held, accounts };
     let mut parked = parked.into_iter();
     while let (Some(name), Some(entries)) = (parked.next(), parked.next()) {
         let (name, entries) = (String::from_redis_value(name)?, usize::from_redis_value(entries)?);
-        seen.parked.extend(parked_for(&name).map(|destination| (destination, entries)));
+        seen.parked.extend(parked_for(&name).map(|lane| (lane, entries)));
     }
     Ok(seen)
 }

@@ -16,6 +16,7 @@ use super::entry::{Entry, entries};
 use super::intake::{Intake, Source};
 use super::{GROUP, command, parked_name};
 use crate::flow::in_flight::{ClaimAction, ClaimRequest, Fetch, Fetched, Request};
+use crate::model::id::AccountId;
 use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value, has_code, is_broken};
 use crate::telemetry::metrics::Redeemed;
 
@@ -30,50 +31,53 @@ const RETRY_AFTER: Duration = Duration::from_millis(50);
 /// be.
 const IDLE_TIME_MS: &str = "3600000";
 
-/// For each entry, which is followed by the account that it counts for or an empty word: 1 if it was pending and is now
-/// acknowledged, deleted and counted out, else 0; or only their number if all were pending, as mostly. One step, so that
+/// For each entry: 1 if it was pending and is now acknowledged, deleted and counted out, else 0; or only their number if all were pending, as mostly. One step, so that
 /// no acknowledged entry stays in the stream. The response to the last request (ARGV 3) is kept for a minute under the
 /// requester's own key (ARGV 2), so that a request whose response was lost can be repeated. A full Redis does not keep
-/// it, and still responds; what it can't count out any more does not count.
+/// it, and still responds; what it can't count out any more does not count. The entries come by account: its name or an empty
+/// word, the number of its entries, and their ids.
 const REDEEM: &str = r"
 local told = redis.call('GET', ARGV[2])
 if told and string.sub(told, 1, #ARGV[3] + 1) == ARGV[3] .. ' ' then
   return cjson.decode(string.sub(told, #ARGV[3] + 2))
 end
-local won, done, gone = {}, {}, {}
-for i = 4, #ARGV, 2 do
-  local n = (i - 2) / 2
-  won[n] = redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
-  if won[n] == 1 then
-    done[#done + 1] = ARGV[i]
-    gone[ARGV[i + 1]] = (gone[ARGV[i + 1]] or 0) + 1
+local won, done, at = {}, {}, 4
+local held = (string.gsub(KEYS[1], ':deliveries$', ':held'))
+while at < #ARGV do
+  local name, last, before = ARGV[at], at + 1 + ARGV[at + 1], #done
+  for i = at + 2, last do
+    won[#won + 1] = redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
+    if won[#won] == 1 then done[#done + 1] = ARGV[i] end
   end
+  if name ~= '' and #done > before then
+    local left = redis.pcall('HINCRBY', held, name, before - #done)
+    if type(left) ~= 'number' or left <= 0 then redis.pcall('HDEL', held, name) end
+  end
+  at = last + 1
 end
 if #done > 0 then redis.call('XDEL', KEYS[1], unpack(done)) end
-gone[''] = nil
-local held = (string.gsub(KEYS[1], ':deliveries$', ':held'))
-for name, number in pairs(gone) do
-  local left = redis.pcall('HINCRBY', held, name, -number)
-  if type(left) ~= 'number' or left <= 0 then redis.pcall('HDEL', held, name) end
-end
 if #done == #won then won = #done end
 redis.pcall('SET', ARGV[2], ARGV[3] .. ' ' .. cjson.encode(won), 'PX', 60000)
 return won";
 
-/// Moves the oldest ARGV 4 entries of another consumer (ARGV 2) to the caller (ARGV 3), or fewer once they have ARGV
-/// 5 bytes. The first value says whether there may be more (1 or 0).
+/// Moves the oldest entries of other consumers, which follow ARGV 3 with how many of each, to the caller (ARGV 2), or
+/// fewer once all have ARGV 3 bytes. The first value says for each whether there may be more (1 or 0).
 const FETCH: &str = r"
-local pending = redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', ARGV[4], ARGV[2])
-local entries, left = {}, tonumber(ARGV[5])
-for at = 1, #pending do
-  if left <= 0 then return {1, entries} end
-  local entry = redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[3], 0, pending[at][1])[1]
-  if entry then
-    entries[#entries + 1] = entry
-    for _, word in ipairs(entry[2]) do left = left - #word end
+local more, entries, left = {}, {}, tonumber(ARGV[3])
+for at = 4, #ARGV, 2 do
+  local number = tonumber(ARGV[at + 1])
+  local pending = left > 0 and redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', number, ARGV[at])
+  more[#more + 1] = (not pending or #pending == number) and 1 or 0
+  for _, each in ipairs(pending or {}) do
+    if left <= 0 then more[#more] = 1 break end
+    local entry = redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, each[1])[1]
+    if entry then
+      entries[#entries + 1] = entry
+      for _, word in ipairs(entry[2]) do left = left - #word end
+    end
   end
 end
-return {#pending == tonumber(ARGV[4]) and 1 or 0, entries}";
+return {more, entries}";
 
 pub(super) struct Clerk {
     source: Rc<Source>,
@@ -131,19 +135,20 @@ impl Clerk {
 
     /// Repeats the request until there is a response for each entry. An entry is lost if Redis acknowledged it and the
     /// response was forgotten; so an entry is only requested when its attempt is about to begin.
-    async fn redeem_all(&self, claims: Vec<ClaimRequest>) {
+    async fn redeem_all(&self, mut claims: Vec<ClaimRequest>) {
         if claims.is_empty() {
             return;
         }
         self.question.set(self.question.get() + 1);
         let question = self.question.get().to_string();
-        let entries: Vec<(String, &str)> = claims
-            .iter()
-            .map(|claim| (claim.entry.to_string(), claim.account.as_deref().unwrap_or_default()))
-            .collect();
-        let entries = entries.iter().flat_map(|(entry, account)| [entry.as_str(), *account]);
-        let words = [GROUP, &self.answer, &question].into_iter().chain(entries);
-        let words: Vec<&[u8]> = words.map(str::as_bytes).collect();
+        claims.sort_by(|a, b| a.account.cmp(&b.account));
+        let mut words = vec![GROUP.to_owned(), self.answer.clone(), question];
+        for of_account in claims.chunk_by(|a, b| a.account == b.account) {
+            let name = of_account[0].account.as_ref().map_or("", AccountId::as_str);
+            words.extend([name.to_owned(), of_account.len().to_string()]);
+            words.extend(of_account.iter().map(|claim| claim.entry.to_string()));
+        }
+        let words: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
         let mut said = false;
         let won = loop {
             let answer = self.intake.streams.link.code(&self.redeem, &self.source.stream, &words).await;
@@ -214,7 +219,7 @@ impl Clerk {
         let fetched = fetched.unwrap_or_else(|_| {
             tracing::error!(self.source.partition, "a panic ended the reading of parked deliveries");
             self.source.renew_name();
-            Fetched { deliveries: Vec::new(), more: true }
+            Fetched { deliveries: Vec::new(), more: vec![true; fetch.lanes.len()] }
         });
         // The requester may have panicked: its deliveries are given back.
         let _ = fetch.response.send(fetched);
@@ -234,19 +239,20 @@ impl Clerk {
                     // Entries whose response was lost are claimed from the old name.
                     self.source.renew_name();
                 }
-                Fetched { deliveries: Vec::new(), more: true }
+                Fetched { deliveries: Vec::new(), more: vec![true; fetch.lanes.len()] }
             }
         }
     }
 
-    /// Whether there may be more, and the fetched entries.
-    async fn fetch_for(&self, consumer: &str, fetch: &Fetch) -> RedisResult<(bool, Vec<Entry>)> {
-        let (number, bytes) = (fetch.number.to_string(), fetch.bytes.max(1).to_string());
-        let parked = parked_name(&fetch.destination);
-        let words = [GROUP, &parked, consumer, &number, &bytes].map(str::as_bytes);
+    /// Whether there may be more of each lane, and the fetched entries.
+    async fn fetch_for(&self, consumer: &str, fetch: &Fetch) -> RedisResult<(Vec<bool>, Vec<Entry>)> {
+        let lanes = fetch.lanes.iter().flat_map(|(lane, number)| [parked_name(lane), number.to_string()]);
+        let head = [GROUP.to_owned(), consumer.to_owned(), fetch.bytes.max(1).to_string()];
+        let words: Vec<String> = head.into_iter().chain(lanes).collect();
+        let words: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
         let answer = self.intake.streams.link.code(&self.fetch, &self.source.stream, &words).await?;
-        let (more, fetched): (i64, Value) = FromRedisValue::from_redis_value(answer)?;
-        Ok((more == 1, entries(fetched)))
+        let (more, fetched): (Vec<i64>, Value) = FromRedisValue::from_redis_value(answer)?;
+        Ok((more.into_iter().map(|more| more == 1).collect(), entries(fetched)))
     }
 }
 
@@ -256,7 +262,7 @@ impl Batch {
             Request::Fetch(fetch) => self.fetches.push(fetch),
             Request::Redeem(claim) => match &claim.action {
                 ClaimAction::GiveBack => self.left.entry(RETURNED.to_owned()).or_default().push(claim),
-                ClaimAction::Park(destination, _) => self.left.entry(parked_name(destination)).or_default().push(claim),
+                ClaimAction::Park(lane, _) => self.left.entry(parked_name(lane)).or_default().push(claim),
                 ClaimAction::Attempt(_) | ClaimAction::Drop(..) => self.redeemed.push(claim),
             },
         }

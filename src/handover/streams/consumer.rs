@@ -20,9 +20,8 @@ use super::entry::{Entry, entries};
 use super::intake::{Intake, PERMIT_BYTES, Source, permits_of};
 use super::{GROUP, PARKED, Parked, Streams, command};
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::StreamClaims;
+use crate::flow::in_flight::{Lane, StreamClaims};
 use crate::flow::messages::{DeliveriesParked, DeliveriesRendered};
-use crate::model::destination::Destination;
 use crate::redis::{Code, Connection, RESPONSE_WITHIN, RedisResult, Value, has_code, within};
 use crate::telemetry::metrics::Metrics;
 
@@ -160,9 +159,9 @@ impl Consumers {
         }
     }
 
-    fn with_claims(&self, parked: &Parked) -> Option<(Destination, StreamClaims)> {
+    fn with_claims(&self, parked: &Parked) -> Option<(Lane, StreamClaims)> {
         let (_, claims) = self.sources.get(&parked.partition)?;
-        Some((parked.destination.clone(), claims.clone()))
+        Some((parked.lane.clone(), claims.clone()))
     }
 
     /// Reads one stream until the node stops, over one connection after another.

@@ -26,18 +26,14 @@ const WEBHOOK_ID: &str = "webhook-id";
 const BODY: &str = "body";
 const REPLY: &str = "reply";
 const HOPS: &str = "hops";
-/// Whose the delivery is: the node that adds it counts it for this account, and the one that removes it counts it out.
-/// Earlier versions do not write it.
-const ACCOUNT: &str = "account";
-/// What fired, as JSON: account, event type, event source, event id, trigger; empty if unknown. Earlier versions do not
-/// write it.
+/// What fired, as JSON: account, event type, event source, event id, trigger. The node that adds an entry with it counts
+/// it for its account, and the one that removes it counts it out. Earlier versions do not write it.
 const FIRING: &str = "firing";
 
 /// An entry as it was read.
 #[derive(Debug, Default)]
 pub(super) struct Entry {
     pub(super) id: EntryId,
-    account: Option<Vec<u8>>,
     target: Option<Vec<u8>>,
     webhook_id: Option<Vec<u8>>,
     body: Option<Vec<u8>>,
@@ -52,15 +48,9 @@ impl Entry {
         self.body.as_ref().map_or(0, Vec::len)
     }
 
-    /// Whom it counts for.
-    pub(super) fn account(&self) -> Option<Arc<str>> {
-        self.account.as_deref().and_then(|name| std::str::from_utf8(name).ok()).map(Arc::from)
-    }
-
     /// The slot of a field's value; the last of two equal fields counts. Other programs may add other fields.
     fn field(&mut self, name: &[u8]) -> Option<&mut Option<Vec<u8>>> {
         let fields = [
-            (ACCOUNT, &mut self.account),
             (TARGET, &mut self.target),
             (WEBHOOK_ID, &mut self.webhook_id),
             (BODY, &mut self.body),
@@ -83,6 +73,13 @@ pub(super) struct Read {
     pub(super) reply: Option<String>,
 }
 
+impl Read {
+    /// The account that the entry counts for.
+    pub(super) fn counts_for(&self) -> Option<AccountId> {
+        self.delivery.firing.is_some().then(|| self.account.clone())
+    }
+}
+
 /// Whether the entry of a delivery has the field for its hops.
 pub(super) fn writes_hops(delivery: &Delivery) -> bool {
     delivery.hops != 1
@@ -103,8 +100,6 @@ impl Writer {
         reply: Option<&str>,
         mut field: impl FnMut(&'static str, &[u8]),
     ) {
-        // First, where the script that adds entries looks for it.
-        field(ACCOUNT, account.as_str().as_bytes());
         field(TARGET, self.target(account, delivery));
         field(WEBHOOK_ID, delivery.webhook_id.as_bytes());
         field(BODY, &delivery.body);

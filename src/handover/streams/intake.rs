@@ -76,14 +76,17 @@ impl Intake {
         let mut deliveries = Vec::with_capacity(entries.len());
         let mut unreadable: Option<(usize, NotADelivery)> = None;
         for entry in entries {
-            let claim = Claim::new(entry.id, entry.account(), claims.clone(), self.gate.delivery(None));
-            let own = permits_of(&entry);
+            let (id, own) = (entry.id, permits_of(&entry));
             let permit = permits.as_mut().and_then(|permits| permits.split(own)).or_else(|| permits.take());
+            let claim = |account| Claim::new(id, account, claims.clone(), self.gate.delivery(None));
             match self.reader.borrow_mut().read(entry) {
-                Ok(read) => deliveries.push(self.in_flight(partition, read, claim, permit)),
+                Ok(read) => {
+                    let claim = claim(read.counts_for());
+                    deliveries.push(self.in_flight(partition, read, claim, permit));
+                }
                 Err(reason) => {
                     unreadable = Some((unreadable.map_or(1, |(entries, _)| entries + 1), reason));
-                    claim.discard(Dropped::EntryUnreadable, permit.map(Permit::Stream));
+                    claim(None).discard(Dropped::EntryUnreadable, permit.map(Permit::Stream));
                 }
             }
         }
@@ -96,6 +99,7 @@ impl Intake {
 
     fn in_flight(&self, partition: usize, read: Read, claim: Claim, permit: Option<StreamPermit>) -> InFlight {
         let account = self.gate.account(&read.account);
+        let is_late = self.streams.is_late(partition, read.accepted_at.elapsed());
         // The body is in memory already; whether there is room for it is decided at its destination.
         let bytes = account.charge_bytes_over(read.delivery.body.len());
         let report = read.reply.filter(|key| reply::is_key(partition, key)).map(|key| {
@@ -109,7 +113,7 @@ impl Intake {
             delivery: read.delivery,
             accepted_at: read.accepted_at,
             permit: permit.map(Permit::Stream),
-            claim: Some(claim),
+            claim: Some(claim.late(is_late)),
             kept: None,
             outstanding: self.gate.delivery(Some(bytes)),
             report,

@@ -17,7 +17,7 @@ mod rights;
 mod target_text;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -27,7 +27,9 @@ pub use consumer::{Consumers, Sink};
 pub use publisher::Publisher;
 
 use crate::config::{Cluster, Config};
+use crate::flow::in_flight::Lane;
 use crate::model::destination::Destination;
+use crate::model::id::AccountId;
 use crate::redis::{Cmd, Link};
 
 /// The consumer group of all nodes that send.
@@ -51,13 +53,17 @@ pub struct Streams {
     breaks: Arc<AtomicU64>,
     /// What is parked, as of the last poll.
     parked: Arc<watch::Sender<Vec<Parked>>>,
+    /// Whether several accounts have entries, for each stream, as of the last poll.
+    shared: Arc<[AtomicBool]>,
+    /// An entry of a shared stream that has waited for longer is parked where it would wait on.
+    late_after: Duration,
 }
 
-/// Parked entries of one destination.
+/// Parked entries of one account for one destination.
 #[derive(Debug)]
 struct Parked {
     partition: usize,
-    destination: Destination,
+    lane: Lane,
     entries: usize,
 }
 
@@ -107,6 +113,8 @@ impl Streams {
             stop: Arc::new(watch::Sender::new(false)),
             breaks: Arc::default(),
             parked: Arc::default(),
+            shared: (0..cluster.partitions).map(|_| AtomicBool::new(false)).collect(),
+            late_after: config.dispatch.stalled_after,
         };
         own.check_rights().await?;
         own.agree().await?;
@@ -158,6 +166,11 @@ impl Streams {
         *self.stop.borrow()
     }
 
+    /// Whether an entry of this age delays those of other accounts.
+    fn is_late(&self, partition: usize, age: Duration) -> bool {
+        age > self.late_after && self.shared[partition].load(Ordering::Relaxed)
+    }
+
     fn partition_of(&self, destination: &Destination) -> usize {
         partition_of(destination, self.partitions)
     }
@@ -181,14 +194,19 @@ fn partition_of(destination: &Destination, partitions: usize) -> usize {
 /// The prefix of consumers that hold parked entries. They have no heartbeat.
 const PARKED: &str = "parked:";
 
-/// The consumer that holds the parked entries of a destination.
-fn parked_name(destination: &Destination) -> String {
-    format!("{PARKED}{destination}")
+/// The consumer that holds the parked entries of an account for a destination.
+fn parked_name(lane: &Lane) -> String {
+    match &lane.account {
+        Some(account) => format!("{PARKED}{}#{account}", lane.destination),
+        None => format!("{PARKED}{}", lane.destination),
+    }
 }
 
-/// The destination that a consumer name contains.
-fn parked_for(consumer: &str) -> Option<Destination> {
-    Destination::of(&url::Url::parse(consumer.strip_prefix(PARKED)?).ok()?)
+/// What a consumer of this name holds.
+fn parked_for(consumer: &str) -> Option<Lane> {
+    let url = url::Url::parse(consumer.strip_prefix(PARKED)?).ok()?;
+    let account = url.fragment().map(AccountId::new).transpose().ok()?;
+    Some(Lane { destination: Destination::of(&url)?, account })
 }
 
 /// A partition's stream.
@@ -221,7 +239,10 @@ mod tests {
         ] {
             let destination = Destination::of(&url::Url::parse(url).expect("a URL")).expect("a host");
             assert_eq!(partition_of(&destination, 16), partition, "{url}");
-            assert_eq!(parked_for(&parked_name(&destination)), Some(destination), "{url}");
+            for account in [None, Some(AccountId::new("Acme-1_x.y~z:@").expect("a name"))] {
+                let lane = Lane { destination: destination.clone(), account };
+                assert_eq!(parked_for(&parked_name(&lane)), Some(lane), "{url}");
+            }
         }
     }
 }

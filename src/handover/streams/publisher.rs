@@ -37,29 +37,28 @@ const QUANTUM_BYTES: usize = 4_096;
 /// A group ends with the body that reaches this size.
 const GROUP_BYTES_MAX: usize = 1 << 20;
 
-/// Adds entries of ARGV 3 words each, whose first field is their account, and counts them for it. Returns the length of
-/// the stream, and each account with how many entries it has there. The number of a Publisher's last group (ARGV 2) is
+/// Counts entries for their accounts, of which there are ARGV 4 (each name is followed by its number of entries), and adds
+/// the entries, of ARGV 3 words each. Returns the length of the stream, and each account with how many entries it has there. The number of a Publisher's last group (ARGV 2) is
 /// kept for a minute under its own key (ARGV 1), so that a group whose response was lost can be sent again and is added
 /// once. Of an empty stream nothing counts.
 const ADD: &str = r"
 local held, words = (string.gsub(KEYS[1], ':deliveries$', ':held')), tonumber(ARGV[3])
-local counts = {}
-for at = 4, #ARGV, words do counts[ARGV[at + 1]] = (counts[ARGV[at + 1]] or 0) + 1 end
-if tonumber(redis.call('GET', ARGV[1]) or 0) < tonumber(ARGV[2]) then
+local first, told, length = 5 + 2 * ARGV[4], {}, redis.call('XLEN', KEYS[1])
+local adds = tonumber(redis.call('GET', ARGV[1]) or 0) < tonumber(ARGV[2])
+if adds then
   redis.call('SET', ARGV[1], ARGV[2], 'PX', 60000)
-  if redis.call('XLEN', KEYS[1]) == 0 then redis.call('DEL', held) end
-  for at = 4, #ARGV, words do
+  if length == 0 then redis.call('DEL', held) end
+  for at = first, #ARGV, words do
     redis.call('XADD', KEYS[1], '*', unpack(ARGV, at, at + words - 1))
+    length = length + 1
   end
-  for name, number in pairs(counts) do redis.pcall('HINCRBY', held, name, number) end
 end
-local told = {}
-for name in pairs(counts) do
-  local number = redis.pcall('HGET', held, name)
-  told[#told + 1] = name
-  told[#told + 1] = type(number) == 'string' and tonumber(number) or 0
+for at = 5, first - 1, 2 do
+  local number = adds and redis.pcall('HINCRBY', held, ARGV[at], ARGV[at + 1]) or redis.pcall('HGET', held, ARGV[at])
+  told[#told + 1] = ARGV[at]
+  told[#told + 1] = type(number) ~= 'table' and tonumber(number) or 0
 end
-return {redis.call('XLEN', KEYS[1]), told}";
+return {length, told}";
 
 /// Adds deliveries to the streams; one for each thread that serves HTTP.
 pub struct Publisher {
@@ -171,7 +170,7 @@ impl Batcher {
             }
             let mut groups: BTreeMap<GroupKind, Vec<InFlight>> = BTreeMap::new();
             for queued in round {
-                if !self.backlog.has_room_for(&queued.delivery.target.destination) {
+                if !self.backlog.has_room_for(&queued) {
                     self.drop_delivery(queued);
                     continue;
                 }
@@ -198,7 +197,7 @@ impl Batcher {
         round
     }
 
-    /// Drops a delivery for a destination that has reached its share of parked ones, so that others have room.
+    /// Drops a delivery whose account has reached its share of those parked for its destination, so that others have room.
     fn drop_delivery(&self, queued: InFlight) {
         self.pressure.sub(queued.delivery.body.len());
         queued.drop_unsent(&self.metrics, Dropped::QueueFull);
@@ -304,7 +303,14 @@ impl Batcher {
         let kind = [if replies { "replies" } else { "plain" }, if hops { ":hops" } else { "" }].concat();
         let key = format!("{{posthaste:{partition}}}:added:{}:{kind}", self.name);
         let words_each = group.ends.len() / group.deliveries.len();
-        let head = [key, self.group.get().to_string(), words_each.to_string()];
+        let mut accounts: BTreeMap<&AccountId, usize> = BTreeMap::new();
+        for (queued, _) in group.deliveries.iter().filter(|(queued, _)| queued.delivery.firing.is_some()) {
+            *accounts.entry(&queued.account.id).or_default() += 1;
+        }
+        let mut head = vec![key, self.group.get().to_string(), words_each.to_string(), accounts.len().to_string()];
+        for (account, entries) in accounts {
+            head.extend([account.as_str().to_owned(), entries.to_string()]);
+        }
         let mut begin = 0;
         let written = group.ends.iter().map(|end| &group.bytes[std::mem::replace(&mut begin, *end)..*end]);
         let words: Vec<&[u8]> = head.iter().map(String::as_bytes).chain(written).collect();

@@ -4,7 +4,7 @@ use crate::model::id::new_id;
 use crate::redis::{Connection, RedisResult, rights};
 
 /// In this order they leave no keys behind.
-const NEEDED: [&str; 24] = [
+const NEEDED: [&str; 25] = [
     "DEL @",
     "SET @ 1 PX 1000",
     "GET @",
@@ -15,6 +15,7 @@ const NEEDED: [&str; 24] = [
     "EXISTS @",
     "HINCRBY @ f 1",
     "HGET @ f",
+    "HLEN @",
     "HDEL @ f",
     "XGROUP CREATE @ g 0 MKSTREAM",
     "XADD @ 1-0 f v",

@@ -18,6 +18,9 @@ use super::policy::End;
 /// The path of the request that replaces a refused head.
 pub(super) const REFUSED_PATH: &str = "/-/refused-head";
 const REFUSED_REQUEST: &[u8] = b"GET /-/refused-head HTTP/1.1\r\nhost: -\r\nconnection: close\r\n\r\n";
+/// How much is read of a connection at a time. Then the others of its thread have their turn: reading goes on at their pace
+/// however much a client sends.
+const TURN_BYTES: usize = 16 << 10;
 /// The size of a read while a part of a head is held.
 const READ_BYTES: usize = 4_096;
 /// How many bytes are discarded after a refused head, so that the client reads the response before it learns that its
@@ -32,6 +35,8 @@ pub(super) struct InboundStream {
     held: BytesMut,
     /// How many of the bytes held may be passed on.
     ready: usize,
+    /// How much was read since the others had their turn.
+    read: usize,
     /// Set after a refused head: how many bytes were discarded since.
     discarded: Option<usize>,
     connection: Rc<Connection>,
@@ -51,8 +56,8 @@ impl InboundStream {
         connection: Rc<Connection>,
         connections: Rc<Connections>,
     ) -> Self {
-        let framing = Framing::new(limits);
-        Self { socket, framing, held: BytesMut::new(), ready: 0, discarded: None, connection, connections }
+        let (framing, held) = (Framing::new(limits), BytesMut::new());
+        Self { socket, framing, held, ready: 0, read: 0, discarded: None, connection, connections }
     }
 
     /// What requests know of their connection.
@@ -160,9 +165,19 @@ impl AsyncRead for InboundStream {
                 // The response to the refused head ends the connection.
                 return Poll::Pending;
             }
+            if own.read >= TURN_BYTES {
+                own.read = 0;
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             let before = out.filled().len();
             let read = if own.held.is_empty() { own.read_through(context, out) } else { own.read_behind(context) };
-            if ready!(read)? == 0 || out.filled().len() > before {
+            if read.is_pending() {
+                own.read = 0;
+            }
+            let read = ready!(read)?;
+            own.read += read;
+            if read == 0 || out.filled().len() > before {
                 return Poll::Ready(Ok(()));
             }
         }
@@ -200,5 +215,72 @@ impl AsyncWrite for InboundStream {
             ready!(own.poll_discard(context));
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::sync::watch;
+
+    use super::super::connections::{Bounds, ServerContext};
+    use super::super::policy::Timeouts;
+    use super::*;
+    use crate::flow::probe::soon;
+    use crate::telemetry::metrics::Metrics;
+
+    const BODY: usize = 200_000;
+
+    /// A stream, and its client.
+    async fn connected() -> (InboundStream, TcpStream) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let client = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("a connection");
+        let (socket, peer) = listener.accept().await.expect("a connection");
+        let minute = Duration::from_secs(60);
+        let timeouts = Timeouts { head: minute, keep_alive: minute, response: minute };
+        let bounds = Bounds { connections: 10, head_bytes: 1 << 20, response_bytes: 1 << 20, timeouts };
+        let shared = ServerContext::new(bounds, Arc::new(Metrics::new()), watch::channel(false).1);
+        let connections = Connections::start(&shared);
+        let connection = connections.accept(peer.ip());
+        let limits = HeadLimits { bytes: 32 << 10, fields: 96 };
+        (InboundStream::new(socket, limits, connection, connections), client)
+    }
+
+    #[actix_rt::test]
+    async fn other_tasks_have_their_turn_while_a_client_sends_much() {
+        let (mut stream, mut client) = connected().await;
+        let head = format!("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {BODY}\r\n\r\n");
+        let whole = head.len() + BODY;
+        actix_rt::spawn(async move {
+            client.write_all(&[head.as_bytes(), &[b'x'; BODY]].concat()).await.expect("it is read");
+            std::future::pending::<()>().await;
+        });
+        let (mut all, mut turns) = (0, 0);
+        let mut room = vec![0; 8 << 10];
+        while all < whole {
+            let turn = poll_fn(|context| {
+                let mut read = 0;
+                loop {
+                    let mut out = ReadBuf::new(&mut room);
+                    match Pin::new(&mut stream).poll_read(context, &mut out) {
+                        Poll::Ready(done) => done.expect("no failure"),
+                        Poll::Pending if read == 0 => return Poll::Pending,
+                        Poll::Pending => return Poll::Ready(read),
+                    }
+                    read += out.filled().len();
+                    if all + read == whole {
+                        return Poll::Ready(read);
+                    }
+                }
+            });
+            let read = soon(turn).await;
+            assert!(read < TURN_BYTES + room.len(), "{read} at a time");
+            (all, turns) = (all + read, turns + 1);
+        }
+        assert!(turns >= BODY / (TURN_BYTES + room.len()), "{turns}");
     }
 }

@@ -3,6 +3,7 @@
 //! the same id waits for the first, so that a refused event never counts as accepted.
 
 mod memory;
+#[cfg(feature = "redis")]
 mod shared;
 
 use std::collections::HashSet;
@@ -14,9 +15,14 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::event::Event;
 use memory::MemoryWindow;
+#[cfg(feature = "redis")]
 use shared::RedisWindow;
 
+#[cfg(feature = "redis")]
 pub use shared::AddressError;
+/// Without Redis there is no address.
+#[cfg(not(feature = "redis"))]
+pub use std::convert::Infallible as AddressError;
 
 use crate::config::{Ingest, StoreSettings};
 
@@ -85,8 +91,9 @@ impl IdempotencyWindow {
             return Ok(None);
         }
         let keeper: Arc<dyn Keeper> = match store.capabilities().event_ids {
+            #[cfg(feature = "redis")]
             true => Arc::new(RedisWindow::new(store, window)?),
-            false => Arc::new(MemoryWindow::new(window, ingest.duplicate_ids_max)),
+            _ => Arc::new(MemoryWindow::new(window, ingest.duplicate_ids_max)),
         };
         Ok(Some(Self { keeper }))
     }

@@ -9,6 +9,7 @@
 //! finds exactly the postings that were added: nothing is left behind, and nothing is rebuilt.
 
 mod bucket;
+mod fetch;
 mod key;
 mod paths;
 mod postings;
@@ -16,6 +17,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod walk;
 mod witness;
 
 use std::sync::OnceLock;

@@ -69,18 +69,27 @@ impl<T> Clone for InRange<T> {
 
 impl<T> Entry for PathChild<T> {
     type Key = Path;
+    type Top = ();
+    type Low = ();
     fn key(&self) -> Path {
         self.path
     }
+    fn top(&self) {}
+    fn low(_: Path) {}
 }
 
 impl<T> Entry for InRange<T> {
     type Key = (i64, usize, u32);
+    type Top = i64;
+    type Low = i64;
     fn key(&self) -> Self::Key {
         (self.low, address(&self.listener), self.place)
     }
     fn top(&self) -> i64 {
         self.high
+    }
+    fn low((low, _, _): Self::Key) -> i64 {
+        low
     }
 }
 

@@ -7,10 +7,13 @@ use std::sync::Arc;
 
 use super::paths::address;
 use super::tree::{Entry, Tree};
+use super::{Listener, fetch};
 
 /// Bits of a hash that a branch tells apart.
 const BITS: u32 = 4;
 const WAYS: usize = 1 << BITS;
+/// Bits whose branches are few and read often, so that they are in a cache.
+const NEAR: u32 = 3 * BITS;
 /// Hashes of a leaf, at most; one with more becomes a branch.
 const LEAF_MAX: usize = 24;
 /// A branch with no more hashes than this becomes a leaf.
@@ -48,9 +51,13 @@ pub(super) struct Member<T>(pub(super) Arc<T>);
 
 impl<T> Entry for Member<T> {
     type Key = usize;
+    type Top = ();
+    type Low = ();
     fn key(&self) -> usize {
         address(&self.0)
     }
+    fn top(&self) {}
+    fn low(_: usize) {}
 }
 
 impl<T> Clone for Member<T> {
@@ -113,6 +120,31 @@ impl<T> Postings<T> {
         }
     }
 
+    /// Has the last branch on the way to a hash fetched, where those before it are few.
+    pub(super) fn fetch_branch(&self, hash: u64) {
+        let (mut node, mut depth) = (&self.0, 0);
+        while let Node::Branch(ways) = node {
+            node = &ways[way(hash, depth)];
+            depth += BITS;
+            if depth == NEAR {
+                return fetch::ahead(node);
+            }
+        }
+    }
+
+    /// Has the place of a hash fetched.
+    pub(super) fn fetch(&self, hash: u64) {
+        let (mut node, mut depth) = (&self.0, 0);
+        while let Node::Branch(ways) = node {
+            (node, depth) = (&ways[way(hash, depth)], depth + BITS);
+        }
+        if let Node::Leaf(postings) = node
+            && let Some(posting) = postings.get(about(postings.len(), hash, depth))
+        {
+            fetch::ahead(posting);
+        }
+    }
+
     /// How many are filed under a hash.
     pub(super) fn count(&self, hash: u64) -> usize {
         match self.get(hash) {
@@ -163,13 +195,21 @@ impl<T> Listeners<T> {
         tree.remove(address(listener));
         let mut last = None;
         if tree.len() == 1 {
-            tree.walk(0, i64::MIN, |member| {
+            tree.walk(0, ((), ()), |member| {
                 last = Some(Arc::clone(&member.0));
                 true
             });
         }
         if let Some(last) = last {
             *self = Self::One(last);
+        }
+    }
+
+    /// The listener, where it is the only one.
+    pub(super) fn only(&self) -> Option<&T> {
+        match self {
+            Self::One(only) => Some(only),
+            Self::Several(_) => None,
         }
     }
 
@@ -181,8 +221,18 @@ impl<T> Listeners<T> {
             }
             Self::One(_) => {}
             Self::Several(tree) => {
-                tree.walk(from, i64::MIN, |member| wanted(&member.0));
+                tree.walk(from, ((), ()), |member| wanted(&member.0));
             }
+        }
+    }
+}
+
+impl<T: Listener> Listeners<T> {
+    /// Has the only listener fetched.
+    pub(super) fn fetch(&self) {
+        if let Some(only) = self.only() {
+            fetch::ahead(only);
+            fetch::ahead(only.filing());
         }
     }
 }
@@ -251,11 +301,16 @@ fn way(hash: u64, depth: u32) -> usize {
     (hash << depth >> (u64::BITS - BITS)) as usize
 }
 
+/// About the place of a hash among this many others.
+fn about(number: usize, hash: u64, depth: u32) -> usize {
+    let later = hash.checked_shl(depth).unwrap_or(0);
+    ((u128::from(later) * number as u128) >> u64::BITS) as usize
+}
+
 /// The place of a hash among others that have the same bits before `depth`, or where it would be. Hashes are spread
 /// evenly, so its later bits say about where that is.
 fn find<T>(postings: &[Posting<T>], hash: u64, depth: u32) -> Result<usize, usize> {
-    let later = hash.checked_shl(depth).unwrap_or(0);
-    let mut at = ((u128::from(later) * postings.len() as u128) >> u64::BITS) as usize;
+    let mut at = about(postings.len(), hash, depth);
     while at > 0 && postings[at - 1].hash >= hash {
         at -= 1;
     }

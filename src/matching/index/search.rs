@@ -1,24 +1,25 @@
 //! Finds the listeners in some buckets that an event fires. First the event's data is walked and candidates are
-//! collected; then each candidate is evaluated once. A search can be paused after any of them and resumed.
+//! collected (`walk`); then each candidate is evaluated once. A search can be paused after any of them and resumed.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Listener;
-use super::bucket::{Bucket, Held, Many};
-use super::key::{Kind, Path};
-use super::paths::{PathChild, PathNode, Probe, address};
+use super::bucket::{Bucket, Held};
+use super::fetch;
+use super::paths::address;
 use super::postings::Member;
 use super::tree::Entry;
-use crate::json::{Json, Object};
+use super::walk::{Source, Walk};
 use crate::matching::evaluate::Subject;
 use crate::matching::limits::FilterLimits;
-use crate::matching::network::Address;
 use crate::matching::steps::{Steps, TooCostly};
 
 /// Steps of a matching pattern that are not charged to the event's budget: the cost of an event depends on what it
 /// fires.
 const FREE_STEPS: usize = 100;
+/// How many candidates' patterns are fetched ahead.
+const FETCHED_MAX: usize = 16;
 /// Before all entries of a source.
 const FIRST: (i64, usize, u32) = (i64::MIN, 0, 0);
 
@@ -55,19 +56,8 @@ struct State<T> {
     evaluated: HashSet<usize, foldhash::fast::FixedState>,
     /// The walk of the data was abandoned.
     given_up: bool,
-}
-
-/// A source of candidates.
-#[derive(Debug)]
-enum Source<T> {
-    /// All listeners of a bucket, by its index.
-    Few(usize),
-    /// The listeners of a bucket that no look-up finds.
-    Everyone(usize),
-    /// The listeners of a bucket with this hash; there are some.
-    Postings { bucket: usize, hash: u64 },
-    /// Listeners whose range contains a number; `repeated`: there may be further numbers.
-    Ranges { node: Arc<PathNode<T>>, number: i64, repeated: bool },
+    /// The patterns of the first candidates are being fetched.
+    fetched: bool,
 }
 
 impl<T: Listener> Search<T> {
@@ -88,6 +78,7 @@ impl<T: Listener> Search<T> {
             too_costly: Vec::new(),
             evaluated: HashSet::default(),
             given_up: false,
+            fetched: false,
         };
         let (mut sources, mut held) = (Vec::new(), Vec::new());
         for bucket in buckets {
@@ -122,12 +113,29 @@ impl<T: Listener> Search<T> {
     /// at each call.
     pub fn run(&mut self, subject: &mut Subject<'_>, mut found: impl FnMut(&Arc<T>) -> bool) -> SearchEnd {
         while let Some(source) = self.sources.get(self.state.source) {
+            if let (Source::Postings { .. }, false) = (source, self.state.fetched) {
+                self.state.fetched = true;
+                self.fetch();
+            }
             match self.state.run(source, &self.buckets, subject, &mut found) {
                 SearchEnd::Complete => (self.state.source, self.state.from) = (self.state.source + 1, FIRST),
                 ended => return ended,
             }
         }
         if self.state.given_up { SearchEnd::TooCostly } else { SearchEnd::Complete }
+    }
+
+    /// Has the patterns of candidates fetched side by side, where each would be waited for alone.
+    fn fetch(&self) {
+        for source in self.sources.iter().take(FETCHED_MAX) {
+            if let Source::Postings { bucket, hash } = source
+                && let Held::Many(many) = &self.buckets[*bucket].0
+                && let Some(only) = many.postings.get(*hash).and_then(|listeners| listeners.only())
+                && let Some(pattern) = only.pattern()
+            {
+                fetch::operations(pattern);
+            }
+        }
     }
 }
 
@@ -153,7 +161,7 @@ impl<T: Listener> State<T> {
             }
             Source::Everyone(bucket) => {
                 let Held::Many(many) = &buckets[*bucket].0 else { return SearchEnd::Complete };
-                many.everyone.walk(self.from.1, i64::MIN, |Member(listener)| {
+                many.everyone.walk(self.from.1, ((), ()), |Member(listener)| {
                     self.from.1 = address(listener) + 1;
                     ended = self.evaluate(listener, subject, found);
                     ended == SearchEnd::Complete
@@ -169,15 +177,12 @@ impl<T: Listener> State<T> {
                 });
             }
             Source::Ranges { node, number, repeated } => {
-                node.ranges.walk(self.from, *number, |range| {
-                    if range.low > *number {
-                        return false;
-                    }
+                node.ranges.walk(self.from, (*number, *number), |range| {
                     let (low, address, place) = range.key();
                     self.from = (low, address, place + 1);
                     if self.steps.take(1).is_err() {
                         ended = SearchEnd::TooCostly;
-                    } else if range.high >= *number && (!repeated || self.evaluated.insert(address)) {
+                    } else if !repeated || self.evaluated.insert(address) {
                         ended = match repeated {
                             true => self.evaluate(&range.listener, subject, found),
                             false => self.candidate(&range.listener, subject, found),
@@ -231,167 +236,6 @@ impl<T: Listener> State<T> {
                 self.too_costly.push(Arc::clone(listener));
                 SearchEnd::Complete
             }
-        }
-    }
-}
-
-/// Walks the data of an event beside the paths of a bucket, and notes what may be found.
-struct Walk<'s, 'd, T> {
-    many: &'s Many<T>,
-    bucket: usize,
-    sources: &'s mut Vec<Source<T>>,
-    steps: &'s mut Steps,
-    subject: &'s mut Subject<'d>,
-    /// The same lookup may come again, as a list was entered.
-    repeated: bool,
-    /// What was looked up where that is so.
-    looked_up: HashSet<u64, foldhash::fast::FixedState>,
-}
-
-impl<'s, 'd, T: Listener> Walk<'s, 'd, T> {
-    fn new(
-        many: &'s Many<T>,
-        bucket: usize,
-        sources: &'s mut Vec<Source<T>>,
-        steps: &'s mut Steps,
-        subject: &'s mut Subject<'d>,
-    ) -> Self {
-        Self { many, bucket, sources, steps, subject, repeated: false, looked_up: HashSet::default() }
-    }
-
-    fn all(&mut self) -> Result<(), TooCostly> {
-        self.members(&self.many.paths, Path::ROOT, self.subject.data)
-    }
-
-    fn value(&mut self, child: &PathChild<T>, value: Json<'d>) -> Result<(), TooCostly> {
-        match value {
-            Json::Array(elements) => {
-                let outside = std::mem::replace(&mut self.repeated, true);
-                for element in elements.iter() {
-                    self.steps.take(1)?;
-                    self.value(child, element)?;
-                }
-                self.repeated = outside;
-                Ok(())
-            }
-            Json::Object(members) => self.members(&child.node, child.path, members),
-            scalar => self.scalar(&child.node, child.path, scalar),
-        }
-    }
-
-    /// Looks at the members that the paths know, from the side that has fewer.
-    fn members(&mut self, node: &PathNode<T>, path: Path, members: Object<'d>) -> Result<(), TooCostly> {
-        if node.children.is_empty() {
-            return Ok(());
-        }
-        if members.len() < node.children.len() {
-            for (name, member) in members.iter() {
-                self.steps.take(1)?;
-                if let Some(child) = node.children.get(path.member(name)) {
-                    self.value(child, member)?;
-                }
-            }
-            return Ok(());
-        }
-        let mut walked = Ok(());
-        node.children.walk(Path::ROOT, i64::MIN, |child| {
-            walked = self.steps.take(1);
-            if let (Ok(()), Some(member)) = (&walked, members.get(&child.name)) {
-                walked = self.value(child, member);
-            }
-            walked.is_ok()
-        });
-        walked
-    }
-
-    fn scalar(&mut self, node: &Arc<PathNode<T>>, path: Path, value: Json<'d>) -> Result<(), TooCostly> {
-        for probe in &node.probes {
-            self.steps.take(1)?;
-            match (probe.kind, value) {
-                (Kind::Present, _) => self.look_up(path.bare(Kind::Present)),
-                (Kind::Literal, Json::Null) => self.look_up(path.literal(None)),
-                (Kind::Literal, Json::Bool(truth)) => self.look_up(path.literal(Some(truth))),
-                (_, Json::String(text)) => self.text(path, probe, text)?,
-                _ => {}
-            }
-        }
-        if let Json::Number(text) = value {
-            self.number(node, path, text)?;
-        }
-        Ok(())
-    }
-
-    fn number(&mut self, node: &Arc<PathNode<T>>, path: Path, text: &'d str) -> Result<(), TooCostly> {
-        let wants = |kind| node.probes.iter().any(|probe| probe.kind == kind);
-        let (exact, range) = (wants(Kind::Number), wants(Kind::Range));
-        if !exact && !range {
-            return Ok(());
-        }
-        let number = self.subject.number(text, self.steps)?;
-        if exact {
-            self.look_up(path.number(number));
-        }
-        let number = number.coarse();
-        if range && (!self.repeated || self.looked_up.insert(path.range(number))) {
-            self.sources.push(Source::Ranges { node: Arc::clone(node), number, repeated: self.repeated });
-        }
-        Ok(())
-    }
-
-    fn text(&mut self, path: Path, probe: &Probe, text: &str) -> Result<(), TooCostly> {
-        let (kind, length) = (probe.kind, usize::from(probe.length));
-        let may_hold = |affix: &str| probe.may_hold(affix.as_bytes());
-        match kind {
-            Kind::Text => {
-                self.steps.take(text.len() / 64)?;
-                self.look_up(path.text(kind, 0, text));
-            }
-            Kind::Folded => {
-                self.steps.take(text.len() / 8)?;
-                self.look_up(path.folded(kind, 0, text.chars()));
-            }
-            Kind::Prefix => {
-                if let Some(affix) = text.get(..length).filter(|affix| may_hold(affix)) {
-                    self.look_up(path.text(kind, length, affix));
-                }
-            }
-            Kind::Suffix => {
-                let affix = text.len().checked_sub(length).and_then(|start| text.get(start..));
-                if let Some(affix) = affix.filter(|affix| may_hold(affix)) {
-                    self.look_up(path.text(kind, length, affix));
-                }
-            }
-            Kind::PrefixFolded if text.chars().take(length).count() == length => {
-                self.look_up(path.folded(kind, length, text.chars().take(length)));
-            }
-            Kind::SuffixFolded if text.chars().rev().take(length).count() == length => {
-                self.look_up(path.folded(kind, length, text.chars().rev().take(length)));
-            }
-            Kind::Part => {
-                for part in text.as_bytes().windows(length) {
-                    self.steps.take(1)?;
-                    self.look_up_once(path.bytes(kind, length, part), true);
-                }
-            }
-            Kind::NetworkV4 | Kind::NetworkV6 => {
-                let network = Address::new(text).and_then(|a| a.network(kind == Kind::NetworkV4, length as u8));
-                if let Some(network) = network {
-                    self.look_up(path.network(&network));
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn look_up(&mut self, hash: u64) {
-        self.look_up_once(hash, self.repeated);
-    }
-
-    /// Notes who is filed under a hash; once, where the same lookup may be repeated.
-    fn look_up_once(&mut self, hash: u64, repeated: bool) {
-        if self.many.postings.get(hash).is_some() && (!repeated || self.looked_up.insert(hash)) {
-            self.sources.push(Source::Postings { bucket: self.bucket, hash });
         }
     }
 }

@@ -82,6 +82,8 @@ fn kinds() -> Vec<(Value, Value, Value)> {
         (json!({"a": [{"suffix": {"equals-ignore-case": "éa"}}]}), json!({"a": "bÉA"}), json!({"a": "a"})),
         (json!({"a": [{"prefix": "p".repeat(100)}]}), json!({"a": "p".repeat(101)}), json!({"a": "p".repeat(99)})),
         (json!({"a": [{"suffix": "é".repeat(100)}]}), json!({"a": "é".repeat(101)}), json!({"a": "é".repeat(99)})),
+        (json!({"a": [{"prefix": "p".repeat(300)}]}), json!({"a": "p".repeat(301)}), json!({"a": "p".repeat(299)})),
+        (json!({"a": [{"suffix": "p".repeat(300)}]}), json!({"a": "p".repeat(301)}), json!({"a": "p".repeat(299)})),
         (json!({"a": [{"prefix": ""}]}), json!({"a": "x"}), json!({"a": 1})),
         (json!({"a": [{"wildcard": "ab*c"}]}), json!({"a": "abxc"}), json!({"a": "abx"})),
         (json!({"a": [{"wildcard": "*abc"}]}), json!({"a": "xabc"}), json!({"a": "abcx"})),
@@ -217,10 +219,23 @@ fn a_list_of_the_same_value_is_looked_up_once() {
     let mut bucket = filled(&[]);
     (0..100).for_each(|number| bucket.add(&waiting(number, json!({"a": ["x"], "b": [number]}))));
     (0..100).for_each(|number| bucket.add(&waiting(number, json!({"n": [{"numeric": [">", 1]}], "c": [number]}))));
-    let data = json!({"a": vec!["x"; 1_000], "n": vec![7; 1_000]});
+    (0..100).for_each(|number| {
+        bucket.add(&waiting(number, json!({"m": [{"numeric": [">", 1]}], "d": [{"exists": false}]})));
+    });
+    let data = json!({"a": vec!["x"; 1_000], "n": vec![7; 1_000], "m": vec![7; 1_000], "d": 1});
     let (_, ended, _, steps) = search(&bucket, &data, &FilterLimits::default());
     assert_eq!(ended, SearchEnd::Complete);
     assert!(steps < 20_000, "{steps}");
+}
+
+/// A few lookups are under way at a time; none is lost, however many there are.
+#[test]
+fn every_value_of_a_long_list_is_looked_up() {
+    let wanted: Vec<_> = (0..200).map(|number| waiting(number, json!({"a": [format!("v{number}")]}))).collect();
+    let bucket = filled(&wanted.iter().collect::<Vec<_>>());
+    let values: Vec<_> = (0..200).map(|number| format!("v{number}")).collect();
+    assert_eq!(found(&bucket, json!({"a": values})).len(), 200);
+    assert_eq!(found(&bucket, json!({"a": "v199"})), ["199"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use super::key::{AFFIX_MAX, Kind, PART_MAX, PART_MIN, Path, affix_slot, network_kind, prefix, suffix};
 use crate::matching::pattern::Pattern;
-use crate::matching::program::{Below, Comparison, Op, Span};
+use crate::matching::program::{Below, Comparison, Op};
 
 /// With more tests than this in a list, those that are filed under each are not counted: the list is long enough.
 const COUNTED_MAX: usize = 32;
@@ -94,33 +94,28 @@ impl Pattern {
 
     /// The witness at a place.
     pub(super) fn witness(&self, place: u32, path: Path) -> Option<Witness> {
-        let text = |span: Span| self.text.get(span);
         let hash = |kind, hash| (kind, 0, Key::Hash(hash), 0);
-        let (kind, length, key, slot) = match *self.operations.get(place as usize)? {
+        let (kind, length, key, slot) = match self.operations.get(place as usize)? {
             Op::Exists(true) | Op::AnythingBut { .. } => present(path),
             Op::Null => hash(Kind::Literal, path.literal(None)),
-            Op::Bool(truth) => hash(Kind::Literal, path.literal(Some(truth))),
-            Op::Text(own) => hash(Kind::Text, path.text(Kind::Text, 0, text(own))),
-            Op::Number(own) => hash(Kind::Number, path.number(self.text.decimal(own))),
-            Op::EqualFolded(own) => hash(Kind::Folded, path.folded(Kind::Folded, 0, text(own).chars())),
-            Op::Prefix(own) => affix(path, Kind::Prefix, prefix(text(own))),
-            Op::Suffix(own) => affix(path, Kind::Suffix, suffix(text(own))),
-            Op::PrefixFolded(own) => folded_affix(path, Kind::PrefixFolded, text(own).chars()),
-            Op::SuffixFolded(own) => folded_affix(path, Kind::SuffixFolded, text(own).chars().rev()),
+            Op::Bool(truth) => hash(Kind::Literal, path.literal(Some(*truth))),
+            Op::Text(own) => hash(Kind::Text, path.text(Kind::Text, 0, self.text.text_of(own))),
+            Op::Number(own) => hash(Kind::Number, path.number(self.text.decimal(*own))),
+            Op::EqualFolded(own) => hash(Kind::Folded, path.folded(Kind::Folded, 0, self.text.text_of(own).chars())),
+            Op::Prefix(own) => affix(path, Kind::Prefix, prefix(self.text.text_of(own))),
+            Op::Suffix(own) => affix(path, Kind::Suffix, suffix(self.text.text_of(own))),
+            Op::PrefixFolded(own) => folded_affix(path, Kind::PrefixFolded, self.text.text_of(own).chars()),
+            Op::SuffixFolded(own) => folded_affix(path, Kind::SuffixFolded, self.text.text_of(own).chars().rev()),
             Op::Within(network) => {
                 let (is_v4, length, _) = network.parts();
-                (network_kind(is_v4), length.into(), Key::Hash(path.network(&network)), 0)
+                (network_kind(is_v4), length.into(), Key::Hash(path.network(network)), 0)
             }
             Op::Wildcard(pieces) => {
-                let pieces = &self.operations[place as usize + 1..][..pieces as usize];
-                let texts = pieces.iter().map(|op| match op {
-                    Op::Piece(span) => text(*span),
-                    _ => "",
-                });
-                wildcard(path, texts)
+                let pieces = &self.operations[place as usize + 1..][..*pieces as usize];
+                wildcard(path, pieces.iter().map(|op| self.text.piece(op)))
             }
             Op::Range { bounds } => {
-                let (low, high) = self.range(&self.operations[place as usize + 1..][..usize::from(bounds)]);
+                let (low, high) = self.range(&self.operations[place as usize + 1..][..usize::from(*bounds)]);
                 (Kind::Range, 0, Key::Range { low, high }, 0)
             }
             _ => return None,
@@ -150,10 +145,10 @@ impl Pattern {
             while at < place as usize {
                 let next = self.next(at);
                 let inside = (place as usize) < next;
-                let op = self.operations[at];
+                let op = &self.operations[at];
                 at = if inside { at + 1 } else { next };
                 if let (true, Op::Field { name, .. }) = (inside, op) {
-                    return Some(self.text.get(name));
+                    return Some(self.text.text_of(name));
                 }
             }
             None
@@ -209,9 +204,9 @@ impl<C: Counts> Chooser<'_, C> {
         let mut best: Option<Choice> = None;
         while at < end {
             let next = self.pattern.next(at);
-            let choice = match self.pattern.operations[at] {
+            let choice = match &self.pattern.operations[at] {
                 Op::Field { name, below, .. } => {
-                    let path = path.member(self.pattern.text.get(name));
+                    let path = path.member(self.pattern.text.text_of(name));
                     match below {
                         Below::Leaf => self.leaf(at + 1, path),
                         Below::Level | Below::Mixed => self.level(at + 1, next, path),

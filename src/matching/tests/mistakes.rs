@@ -102,6 +102,15 @@ fn alternatives_multiply_only_where_they_share_a_member() {
         })
     };
     assert!(Pattern::new(&shared(4)).is_ok());
+    let inner: Vec<Value> = (0..40).map(|n| json!({"y": {"q": [n]}})).collect();
+    let outer: Vec<Value> = (0..40).map(|n| json!({"a": {"y": {"p": [n]}}})).collect();
+    let error = Pattern::new(&json!({"a": {"$or": inner}, "$or": outer})).expect_err("1600 alternatives");
+    assert_eq!(error.code, "too_many_alternatives");
+    // 90 alternatives, with 60 conditions each.
+    let branches: Vec<Value> = (0..90).map(|n| json!({"a": {"b": [n]}})).collect();
+    let many: serde_json::Map<String, Value> = (0..60).map(|n| (format!("f{n}"), json!([1]))).collect();
+    let error = Pattern::new(&json!({"a": many, "$or": branches})).expect_err("5400 conditions");
+    assert!(error.code == "pattern_too_large" && error.detail.contains("conditions"), "{error}");
     let error = Pattern::new(&shared(6)).expect_err("4096 alternatives");
     assert!(matches!(error.code, "too_many_alternatives" | "pattern_too_large"), "{error}");
     let apart: serde_json::Map<String, Value> =

@@ -7,7 +7,6 @@ mod parts;
 mod rules;
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -37,7 +36,7 @@ pub struct Trigger {
     /// The events that it listens to.
     pub event: EventPattern,
     /// The filter that they must pass; `None`: all pass.
-    pub pattern: Option<Arc<Pattern>>,
+    pub pattern: Option<Pattern>,
     /// What is sent.
     pub template: TemplateId,
     /// Where it is sent.

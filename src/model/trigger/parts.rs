@@ -1,7 +1,6 @@
 //! Reads and writes the headers and the secrets of a trigger's document.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -21,9 +20,9 @@ pub fn header_pointer(name: &str) -> String {
 }
 
 /// Reads `where`.
-pub(super) fn read_filter(fields: &mut Fields) -> Option<Arc<Pattern>> {
+pub(super) fn read_filter(fields: &mut Fields) -> Option<Pattern> {
     match Pattern::examine(&fields.take("where")?) {
-        Ok(pattern) => Some(Arc::new(pattern)),
+        Ok(pattern) => Some(pattern),
         Err(errors) => {
             for error in errors {
                 fields.refuse(format!("/where{}", error.pointer), error.code, error.detail);

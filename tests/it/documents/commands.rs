@@ -81,7 +81,7 @@ fn is_command(line: &str) -> bool {
     let sets = first.split_once('=').is_some_and(|(name, _)| {
         !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit())
     });
-    sets || first.starts_with("scripts/") || PROGRAMS.contains(&first)
+    sets || first.starts_with("scripts/") || first.starts_with("target/") || PROGRAMS.contains(&first)
 }
 
 /// The README, the guides, and all that is in `docs`.
@@ -120,9 +120,7 @@ fn beginning(document: &str, begin: &str) -> Vec<String> {
 /// Where the program is, in place of how a document calls it.
 fn with_program(command: &str) -> String {
     let program = env!("CARGO_BIN_EXE_posthaste");
-    let words: Vec<&str> = command.split("cargo run --profile demo --").collect();
-    let command = words.join("posthaste");
-    command.replace("posthaste ", &format!("{program} "))
+    command.replace("target/demo/posthaste ", "posthaste ").replace("posthaste ", &format!("{program} "))
 }
 
 /// Starts a command that goes on until it is ended, on free ports, and gives the address that it listens on.
@@ -152,7 +150,7 @@ fn follow(calls: &[String], node: &str, receiver: &str) -> Vec<String> {
 #[test]
 fn the_tour_of_the_readme_ends_with_a_delivery() {
     let home = home();
-    let programs = beginning("README.md", "cargo run --profile demo -- receive");
+    let programs = beginning("README.md", "target/demo/posthaste receive");
     let (receiver, place) = launch(&home, &programs[0], &[]);
     let programs = beginning("README.md", "POSTHASTE_DISPATCH__ALLOW_NETWORKS=");
     let (_node, address) = launch(&home, &programs[0], &[]);

@@ -3,6 +3,7 @@
 
 mod commands;
 mod metrics;
+mod outcomes;
 mod problems;
 mod proxy;
 mod receiving;

@@ -1,10 +1,15 @@
 //! Deliveries beyond what a node holds for a destination are parked in their stream: any node sends them when it has
 //! room, and meanwhile they delay no other.
 
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
 use super::{
     DISPATCH, INGEST, STREAM, backlog, entry_ids, event, expected, ids, node, set_up, until, with_a_silent_receiver,
 };
-use crate::support::{Behaviour, Node, Receiver, RedisServer};
+use crate::journal::Counter;
+use crate::support::{Behaviour, Node, Received, Receiver, RedisServer, json_template};
 
 /// Two connections, eight permits; no takeover, so that only parked deliveries move.
 const SMALL: [(&str, &str); 5] = [
@@ -156,10 +161,70 @@ async fn no_destination_fills_the_streams() {
     }
     // Four times what it and the two queued ones leave of fifty.
     assert_eq!(node.metric(PARKED).await, 39.0);
+    // Another account has room for the same destination.
+    let dropped = node.metric(QUEUE_FULL).await;
+    set_up_other(&node, &silent).await;
+    for id in 0..3 {
+        node.fire(of_other(id)).await;
+    }
+    // One of them has a place in the queue.
+    node.wait_for_metric(PARKED, 41.0).await;
+    assert_eq!(node.metric(QUEUE_FULL).await, dropped);
     set_up(&node, &[], "prompt", prompt.url("/")).await;
     node.fire(event("last")).await;
     prompt.wait_for(1).await;
     assert_eq!(node.metric("posthaste_events_rejected_total{code=\"engine_full\"}").await, 0.0);
+}
+
+/// Saves a trigger of another account.
+async fn set_up_other(node: &Node, receiver: &Receiver) {
+    let trigger = json!({"event": "a", "template": "w", "url": receiver.url("/other")});
+    for (path, document) in [("templates/w", json_template()), ("triggers/t", trigger)] {
+        assert!(node.put(&format!("/v1/accounts/other/{path}"), &document).await.status < 300);
+    }
+}
+
+fn of_other(id: usize) -> Value {
+    json!({"type": "a", "account": "other", "id": id.to_string(), "data": {}})
+}
+
+fn from_other(received: &[Received]) -> usize {
+    received.iter().filter(|received| received.path == "/other").count()
+}
+
+/// Where much of one account is parked, another account's deliveries to the same destination take turns with it.
+#[actix_rt::test]
+async fn accounts_take_turns_at_a_destination() {
+    let redis = RedisServer::start();
+    let (node, receiver) = holding_a_burst(&redis).await;
+    set_up_other(&node, &receiver).await;
+    for id in 0..4 {
+        node.fire(of_other(id)).await;
+    }
+    // One of them has a place in the queue.
+    node.wait_for_metric(PARKED, 99.0).await;
+    receiver.behave(Behaviour::Answer(200));
+    let received = receiver.wait_for(104).await;
+    assert_eq!((from_other(&received[..40]), from_other(&received)), (4, 4), "they came behind the others");
+}
+
+/// What one account has in a stream keeps no other account's deliveries in that stream waiting, also where its own
+/// destination always goes on.
+#[actix_rt::test]
+async fn an_account_that_fills_a_stream_holds_up_no_other() {
+    let redis = RedisServer::start();
+    let ingest = node(&redis.url(), &[&SMALL[..], &[INGEST]].concat()).await;
+    let (steady, prompt) = (Counter::start(Duration::from_millis(20)), Receiver::start());
+    set_up(&ingest, &[], "t", steady.url()).await;
+    set_up_other(&ingest, &prompt).await;
+    for id in 0..400 {
+        ingest.fire(event(id)).await;
+    }
+    ingest.fire(of_other(0)).await;
+    let _dispatch = node(&redis.url(), &[&SMALL[..], &[DISPATCH]].concat()).await;
+    prompt.wait_for(1).await;
+    let before = steady.arrived().len();
+    assert!(before < 300, "{before} came before it");
 }
 
 /// Without a queue, each is fetched when a connection is free, and all connections are used.

@@ -14,6 +14,7 @@ use crate::dispatcher::outbound::own::OwnAddresses;
 use crate::dispatcher::outbound::race::Addresses;
 use crate::dispatcher::outbound::resolve::Resolver;
 use crate::dispatcher::outbound::resolve::{Family, Resolve};
+use crate::model::id::AccountId;
 use crate::model::outcome::Outcome;
 
 use super::plan::{Numbers, Plan};
@@ -66,7 +67,7 @@ async fn own_addresses_and_refused_ports_are_not_dialled() {
     for url in [receiver.url(), receiver.url().replace("127.0.0.1", "receiver.example"), "http://127.0.0.1:25/".into()]
     {
         let target = target(&url);
-        let outlet = outlets.outlet(&target.destination);
+        let outlet = outlets.outlet(&target.destination, &AccountId::default_account());
         assert_eq!(post(&outlet, &target, "0!").await, (Outcome::AddressRefused, None), "{url}");
     }
     assert_eq!(receiver.connections(), 0);

@@ -21,6 +21,7 @@ use super::{Outbound, Outlet, OwnAddresses};
 use crate::config::{Config, Dispatch};
 use crate::dispatcher::attempt::attempt;
 use crate::model::delivery::Delivery;
+use crate::model::id::AccountId;
 use crate::model::outcome::Outcome;
 use crate::model::target::Target;
 
@@ -78,7 +79,7 @@ fn target(url: &str) -> Arc<Target> {
 fn outlet(settings: &Dispatch, resolver: &Rc<Scripted>, target: &Target) -> Outlet {
     let resolver: Resolver = Rc::clone(resolver) as Resolver;
     let outbound = Outbound::new(settings, OwnAddresses::default()).expect("TLS");
-    outbound.on_thread(resolver).outlet(&target.destination)
+    outbound.on_thread(resolver).outlet(&target.destination, &AccountId::default_account())
 }
 
 /// One POST with this body.

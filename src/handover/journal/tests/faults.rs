@@ -9,8 +9,9 @@ use super::super::format::{BootId, Level};
 use super::super::ledger::Segment;
 use super::super::registry::Settings;
 use super::super::scan::Damage;
+use super::checks::check;
 use super::disk_model::{DiskModel, Fault, ModelFile, Operation, Point};
-use super::world::{BOOT, OTHER_BOOT, SEGMENT_BYTES, Step, World, check};
+use super::world::{BOOT, OTHER_BOOT, SEGMENT_BYTES, Step, World};
 
 use Step::*;
 
@@ -107,6 +108,20 @@ fn a_failed_sync_is_final_for_its_segment() {
             }
         }
     }
+}
+
+/// A lane may be writing to the segment: what it has just written is not among the segment's entries yet.
+#[test]
+fn a_segment_whose_sync_failed_stays_until_its_lane_has_closed_it() {
+    let mut world = world(Level::Power);
+    world.play(&[Accept(0, 1, 1), SyncFails, Sync, Heal]);
+    let failed = |s: &Arc<Segment<ModelFile>>| s.is_accepted() && s.failed.load(Ordering::SeqCst);
+    let segment = world.journal.all().into_iter().find(failed).expect("a failed segment");
+    world.keeper.round(0).expect("a round");
+    assert!(!segment.is_closed() && world.journal.is_failed());
+    world.play(&[Round, Round]);
+    assert!(segment.is_dead() && !world.journal.is_failed());
+    assert!(world.disk.files().keys().all(|name| *name != segment.name().to_string()));
 }
 
 /// What is written while a sync is under way may not be on the disk when it ends.

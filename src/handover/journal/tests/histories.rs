@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::super::format::Level;
+use super::checks::{check, check_kill};
 use super::disk_model::DiskModel;
-use super::world::{BOOT, OTHER_BOOT, Step, World, check, check_kill};
+use super::world::{BOOT, OTHER_BOOT, Step, World};
 
 use Step::*;
 
@@ -28,8 +29,9 @@ impl Random {
         match self.below(100) {
             0..22 => Accept(thread, self.below(5) + 1, self.below(3) + 1),
             22..27 => Accept(thread, 1, 30 + self.below(60)),
-            27..37 => AcceptInParts(thread, self.below(3) + 1, self.below(8) + 1),
-            37..48 => Begin(thread, self.below(4) + 1),
+            27..33 => AcceptTogether(thread, self.below(4) + 2, self.below(3) + 1),
+            33..40 => AcceptInParts(thread, self.below(3) + 1, self.below(8) + 1),
+            40..48 => Begin(thread, self.below(4) + 1),
             48..60 => BeginNewest(thread, [1, 2, 5, 65][self.below(4)]),
             60..66 => Drop,
             66..82 => Round,

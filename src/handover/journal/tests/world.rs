@@ -6,12 +6,12 @@ use std::io::ErrorKind;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::super::accept::{Acceptor, Part, Request};
+use super::super::accept::{Accepted, Acceptor, Part, RecordsEnd, Request};
 use super::super::begin::{Beginner, Begun};
 use super::super::body::{EventFields, Listing};
 use super::super::format::{BootId, Level};
 use super::super::keeper::{Keeper, join};
-use super::super::ledger::Firing;
+use super::super::ledger::{Firing, Listed};
 use super::super::recovery::{self, RecoveryError, Report};
 use super::super::registry::{Journal, Settings};
 use super::disk_model::{DiskModel, Fault, ModelFile, Point};
@@ -29,7 +29,9 @@ pub(crate) const SEGMENT_BYTES: usize = 1_024;
 pub(crate) enum Step {
     /// A request on a thread: a number of events, and of triggers that each fires.
     Accept(usize, usize, usize),
-    /// The same, with each trigger in a part of its own, and a round of the keeper between events.
+    /// Requests that are written together: how many they are, and the events of each.
+    AcceptTogether(usize, usize, usize),
+    /// One request, with each trigger in a part of its own, and a round of the keeper between events.
     AcceptInParts(usize, usize, usize),
     /// This many of the oldest unsettled firings begin together, on a sending thread.
     Begin(usize, usize),
@@ -70,9 +72,29 @@ pub(crate) struct Fate {
 
 impl Fate {
     /// Whether a begun record may name it after this many operations.
-    fn may_be_named(&self, operation: usize) -> bool {
+    pub(crate) fn may_be_named(&self, operation: usize) -> bool {
         self.named.is_some_and(|at| at <= operation) || self.tried.iter().any(|range| range.contains(&operation))
     }
+}
+
+/// An event of a history.
+struct Drawn {
+    id: String,
+    data: String,
+}
+
+impl Drawn {
+    fn fields(&self, accepted_ms: u64) -> EventFields<'_> {
+        EventFields { accepted_ms, id: &self.id, data: &self.data, account: "acme", ..EventFields::default() }
+    }
+}
+
+fn names(triggers: usize) -> Vec<String> {
+    (0..triggers).map(|number| format!("t{number}")).collect()
+}
+
+fn listed(triggers: &[String]) -> Vec<(u64, &str)> {
+    triggers.iter().map(|id| (7, id.as_str())).collect()
 }
 
 pub(crate) struct World {
@@ -86,10 +108,10 @@ pub(crate) struct World {
     /// Unsettled firings, as the queues of the dispatchers hold them.
     pub(crate) queued: Vec<(Name, Firing<ModelFile>)>,
     /// With `power`: requests that wait for a sync.
-    unanswered: Vec<(Request<ModelFile>, Vec<Name>)>,
+    unanswered: Vec<(Vec<RecordsEnd<ModelFile>>, Vec<Name>)>,
     unsent: Vec<(Begun<ModelFile>, Vec<Name>)>,
     /// The firings of each request.
-    requests: Vec<Vec<Name>>,
+    pub(crate) requests: Vec<Vec<Name>>,
     /// What was dropped and waits for a round.
     dropped: Vec<Name>,
     level: Level,
@@ -160,6 +182,9 @@ impl World {
         self.now_ms += 10;
         match step {
             Step::Accept(thread, events, triggers) => drop(self.accept(thread, events, triggers, false)),
+            Step::AcceptTogether(thread, requests, events) => {
+                self.accept_together(thread, requests, events, 2);
+            }
             Step::AcceptInParts(thread, events, triggers) => drop(self.accept(thread, events, triggers, true)),
             Step::Begin(thread, count) => {
                 let count = count.min(self.queued.len());
@@ -201,58 +226,92 @@ impl World {
 
     /// Whether the request was accepted.
     pub(crate) fn accept(&mut self, thread: usize, events: usize, triggers: usize, parts: bool) -> bool {
-        let mut request = Request::default();
+        match parts {
+            true => self.accept_parts(thread, events, triggers),
+            false => self.accept_together(thread, 1, events, triggers),
+        }
+    }
+
+    /// Whether the requests, which are written together, were accepted.
+    fn accept_together(&mut self, thread: usize, requests: usize, events: usize, triggers: usize) -> bool {
+        let (now_ms, triggers) = (self.now_ms, names(triggers));
+        let listed = listed(&triggers);
+        let drawn: Vec<Vec<Drawn>> = (0..requests).map(|_| self.draw(events)).collect();
+        let parts = drawn.iter().map(|events| {
+            events.iter().map(|event| Part { event: event.fields(now_ms), triggers: &listed, is_more: false })
+        });
+        let written = self.acceptors[thread].whole(parts, Vec::new(), now_ms);
+        let mut taken = 0;
+        for events in &drawn {
+            let names = self.know(events, &triggers, written.is_err());
+            if let Ok(Accepted { listed, end }) = &written {
+                let own = &listed[taken..][..events.len()];
+                taken += events.len();
+                self.answer_later(names, own, vec![end.clone()]);
+            }
+        }
+        written.is_ok()
+    }
+
+    /// One request, each trigger in a part of its own, and a round of the keeper between events.
+    fn accept_parts(&mut self, thread: usize, events: usize, triggers: usize) -> bool {
+        let (now_ms, triggers) = (self.now_ms, names(triggers));
+        let listed = listed(&triggers);
+        let drawn = self.draw(events);
+        let (mut request, mut firings, mut done) = (Request::default(), Vec::new(), Ok(()));
+        for (n, number, trigger) in
+            (0..events).flat_map(|n| listed.iter().enumerate().map(move |(number, trigger)| (n, number, trigger)))
+        {
+            if n > 0 && number == 0 {
+                let _ = self.keeper.round(now_ms);
+            }
+            let part = Part { event: drawn[n].fields(now_ms), triggers: &[*trigger], is_more: number > 0 };
+            match self.acceptors[thread].add(&mut request, &[part], Vec::new(), now_ms) {
+                Ok(more) => firings.extend(more),
+                Err(error) => done = done.and(Err(error)),
+            }
+        }
+        done = done.and_then(|()| self.acceptors[thread].commit(&mut request, now_ms));
+        let names = self.know(&drawn, &triggers, done.is_err());
+        match done {
+            Ok(()) => self.answer_later(names, &firings, request.ends().to_vec()),
+            Err(_) => request.abandon(),
+        }
+        done.is_ok()
+    }
+
+    fn draw(&mut self, events: usize) -> Vec<Drawn> {
         let first = self.events;
         self.events += events;
-        let ids: Vec<String> = (first..self.events).map(|number| format!("r{}e{number}", self.journal.run)).collect();
-        let data: Vec<String> = ids.iter().map(|id| format!("{{\"of\":\"{id}\"}}")).collect();
-        let triggers: Vec<String> = (0..triggers).map(|number| format!("t{number}")).collect();
-        let triggers: Vec<(u64, &str)> = triggers.iter().map(|id| (7, id.as_str())).collect();
-        let event = |n: usize| EventFields {
-            accepted_ms: self.now_ms,
-            id: &ids[n],
-            data: &data[n],
-            account: "acme",
-            ..EventFields::default()
-        };
-        let mut firings = Vec::new();
-        let mut done = Ok(());
-        if parts {
-            for (n, number, trigger) in
-                (0..events).flat_map(|n| triggers.iter().enumerate().map(move |(k, t)| (n, k, t)))
-            {
-                if n > 0 && number == 0 {
-                    let _ = self.keeper.round(self.now_ms);
-                }
-                let part = Part { event: event(n), triggers: &[*trigger], is_more: number > 0 };
-                match self.acceptors[thread].accept(&mut request, &[part], false, self.now_ms) {
-                    Ok(more) => firings.extend(more),
-                    Err(error) => done = done.and(Err(error)),
-                }
+        let ids = (first..self.events).map(|number| format!("r{}e{number}", self.journal.run));
+        ids.map(|id| Drawn { data: format!("{{\"of\":\"{id}\"}}"), id }).collect()
+    }
+
+    /// Remembers the firings of a request, and returns their names.
+    fn know(&mut self, events: &[Drawn], triggers: &[String], refused: bool) -> Vec<Name> {
+        let mut names = Vec::new();
+        for event in events {
+            for trigger in triggers {
+                let name = (event.id.clone(), trigger.clone());
+                let fate = Fate { data: event.data.clone(), refused, ..Fate::default() };
+                self.fates.insert(name.clone(), fate);
+                names.push(name);
             }
-            done = done.and_then(|()| self.acceptors[thread].accept(&mut request, &[], true, self.now_ms).map(drop));
-        } else {
-            let parts: Vec<Part<'_>> =
-                (0..events).map(|n| Part { event: event(n), triggers: &triggers, is_more: false }).collect();
-            done = self.acceptors[thread].accept(&mut request, &parts, true, self.now_ms).map(|all| firings = all);
         }
-        let names: Vec<Name> =
-            ids.iter().flat_map(|id| triggers.iter().map(|trigger| (id.clone(), trigger.1.to_owned()))).collect();
-        for (number, name) in names.iter().enumerate() {
-            let data = data[number / triggers.len().max(1)].clone();
-            self.fates.insert(name.clone(), Fate { data, refused: done.is_err(), ..Fate::default() });
-        }
-        if done.is_err() {
-            self.acceptors[thread].abandon(&mut request);
-            return false;
-        }
-        self.queued.extend(names.iter().cloned().zip(firings));
+        names
+    }
+
+    fn answer_later(&mut self, names: Vec<Name>, firings: &[Listed<ModelFile>], ends: Vec<RecordsEnd<ModelFile>>) {
+        let each = |(entry, firings): &Listed<ModelFile>| {
+            let entry = Arc::clone(entry);
+            firings.clone().map(move |index| (Arc::clone(&entry), index))
+        };
+        self.queued.extend(names.iter().cloned().zip(firings.iter().flat_map(each)));
         self.requests.push(names.clone());
-        self.unanswered.push((request, names));
+        self.unanswered.push((ends, names));
         if self.level == Level::Process {
             self.answer();
         }
-        true
     }
 
     fn begin(&mut self, thread: usize, firings: Vec<(Name, Firing<ModelFile>)>) {
@@ -296,19 +355,18 @@ impl World {
     /// Sends the responses whose records are as durable as the level demands.
     fn answer(&mut self) {
         let (level, operations) = (self.level, self.disk.operations());
-        let is_safe = |(segment, end): &(Arc<super::super::ledger::Segment<ModelFile>>, u32)| {
+        let is_safe = |(segment, end): &RecordsEnd<ModelFile>| {
             level == Level::Process || segment.synced.load(std::sync::atomic::Ordering::SeqCst) >= *end
         };
-        for (request, names) in std::mem::take(&mut self.unanswered) {
+        for (ends, names) in std::mem::take(&mut self.unanswered) {
             // Records of a failed sync are safe once they are rewritten and the segment holds nothing else.
-            let rescued =
-                request.ends().iter().all(|(segment, end)| is_safe(&(Arc::clone(segment), *end)) || segment.is_dead());
+            let rescued = ends.iter().all(|end| is_safe(end) || end.0.is_dead());
             if rescued {
                 for name in names {
                     self.fates.entry(name).or_default().promised.get_or_insert(operations);
                 }
             } else {
-                self.unanswered.push((request, names));
+                self.unanswered.push((ends, names));
             }
         }
     }
@@ -333,45 +391,4 @@ impl World {
     pub(crate) fn found(&self) -> BTreeSet<Name> {
         self.queued.iter().map(|(name, _)| name.clone()).collect()
     }
-}
-
-/// Checks what a start after the end of the process at this operation finds: also all or nothing of each request. After a
-/// power cut a part of an unanswered request may be found.
-pub(crate) fn check_kill(before: &World, after: &World, operation: usize, case: &str) {
-    check(before, after, operation, case);
-    let found = after.found();
-    for request in &before.requests {
-        let is_there = |name: &Name| found.contains(name) || before.fates[name].may_be_named(operation);
-        let is_whole = request.iter().all(is_there) || !request.iter().any(|name| found.contains(name));
-        assert!(is_whole, "{case}: {request:?}");
-    }
-}
-
-/// Checks what a start after a crash at this operation finds.
-pub(crate) fn check(before: &World, after: &World, operation: usize, case: &str) {
-    let found = after.found();
-    for (name, fate) in &before.fates {
-        let is_found = found.contains(name);
-        let by = |point: Option<usize>| point.is_some_and(|point| point <= operation);
-        if by(fate.sent) {
-            assert!(!is_found, "{case}: {name:?} would be sent twice");
-        }
-        if by(fate.gone) {
-            assert!(!is_found, "{case}: {name:?} was dropped and would be sent");
-        }
-        if fate.refused {
-            assert!(!is_found, "{case}: {name:?} was refused and would be sent");
-        }
-        if by(fate.promised) && !fate.may_be_named(operation) {
-            assert!(is_found, "{case}: {name:?} was promised and is lost; report {:?}", after.report);
-        }
-        if is_found {
-            assert_eq!(after.fates[name].data, fate.data, "{case}: {name:?} has other data");
-        }
-    }
-    for name in &found {
-        assert!(before.fates.contains_key(name), "{case}: {name:?} was never accepted");
-    }
-    assert!(after.report.damage.is_empty(), "{case}: {:?}", after.report);
-    assert_eq!((after.report.doubtful, after.report.orphaned), (0, 0), "{case}");
 }

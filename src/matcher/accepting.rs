@@ -1,0 +1,163 @@
+//! Accepts requests that are measured: the journal keeps them, if there is one, and their firings go on. Requests that
+//! are accepted at about the same moment are written together.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::Recipient;
+
+use super::cursor::Cursor;
+use super::fired::Fired;
+use super::keeping;
+use crate::flow::in_flight::Admission;
+use crate::flow::keep::{Keep, KeepPart};
+use crate::flow::messages::FiringsMatched;
+use crate::flow::refusal::Refusal;
+use crate::model::outcome::Dropped;
+use crate::telemetry::metrics::Metrics;
+
+/// Events of requests that are written together: few enough for a short write.
+const TOGETHER_MAX: usize = 256;
+
+/// A request whose deliveries are charged.
+#[derive(Debug)]
+pub(super) struct Measured {
+    pub(super) cursors: Vec<Cursor>,
+    pub(super) events: usize,
+    pub(super) accepted_at: Instant,
+    pub(super) admission: Admission,
+}
+
+/// Accepts the requests of one thread.
+#[derive(Debug)]
+pub(super) struct Accepting {
+    metrics: Arc<Metrics>,
+    keep: Option<Arc<dyn Keep>>,
+    renderer: Recipient<FiringsMatched>,
+    /// Requests that are written next.
+    together: RefCell<Vec<Measured>>,
+}
+
+impl Accepting {
+    pub(super) fn new(
+        metrics: Arc<Metrics>,
+        keep: Option<Arc<dyn Keep>>,
+        renderer: Recipient<FiringsMatched>,
+    ) -> Rc<Self> {
+        Rc::new(Self { metrics, keep, renderer, together: RefCell::default() })
+    }
+
+    pub(super) fn accept(self: &Rc<Self>, request: Measured) {
+        if !self.renderer.connected() {
+            return self.refuse(&request, Refusal::Stopping);
+        }
+        let unfinished = request.cursors.iter().filter(|cursor| cursor.is_unfinished()).count();
+        match &self.keep {
+            Some(keep) if unfinished > 0 => self.accept_paced(keep.as_ref(), request, unfinished),
+            Some(_) if !request.cursors.iter().all(Cursor::is_empty) => self.accept_together(request),
+            _ => self.pass_on(request),
+        }
+    }
+
+    fn accept_paced(&self, keep: &dyn Keep, mut request: Measured, unfinished: usize) {
+        let fired = request.cursors.iter().flat_map(Cursor::fired);
+        match keeping::begin(keep, fired, unfinished, &request.admission) {
+            Ok((unfinished, mut kept)) => {
+                request.cursors.iter_mut().for_each(|cursor| cursor.kept(&mut kept, Some(&unfinished)));
+                self.pass_on(request);
+            }
+            Err(refusal) => self.refuse(&request, refusal),
+        }
+    }
+
+    fn accept_together(self: &Rc<Self>, request: Measured) {
+        let mut together = self.together.borrow_mut();
+        together.push(request);
+        let is_first = together.len() == 1;
+        let is_full = together.iter().map(|request| request.events).sum::<usize>() >= TOGETHER_MAX;
+        drop(together);
+        if is_full {
+            self.write();
+        } else if is_first {
+            let own = Rc::clone(self);
+            actix_rt::spawn(async move {
+                // All other ready tasks of the thread run first.
+                tokio::task::yield_now().await;
+                own.write();
+            });
+        }
+    }
+
+    /// Writes the collected requests, and passes them on.
+    fn write(&self) {
+        let Some(keep) = &self.keep else { return };
+        let mut together = self.together.take();
+        if together.is_empty() {
+            return;
+        }
+        if !self.renderer.connected() {
+            return together.iter().for_each(|request| self.refuse(request, Refusal::Stopping));
+        }
+        match catch_unwind(AssertUnwindSafe(|| keep_all(keep.as_ref(), &mut together))) {
+            Ok(results) => {
+                for (request, result) in together.into_iter().zip(results) {
+                    match result {
+                        Ok(()) => self.pass_on(request),
+                        Err(refusal) => self.refuse(&request, refusal),
+                    }
+                }
+            }
+            Err(_) => together.iter().for_each(|request| {
+                self.metrics.deliveries.dropped.inc(Dropped::Panic);
+                request.admission.replace_response(Err(Refusal::Panic));
+            }),
+        }
+    }
+
+    fn pass_on(&self, request: Measured) {
+        self.metrics.events.accepted.inc_by(request.events as u64);
+        for cursor in request.cursors.into_iter().filter(|cursor| !cursor.is_empty()) {
+            let sent = self.renderer.try_send(FiringsMatched {
+                account: Arc::clone(cursor.account()),
+                firings: Box::new(cursor),
+                accepted_at: request.accepted_at,
+                admission: Some(Arc::clone(&request.admission)),
+            });
+            // The Renderer is connected, and its mailbox has room for all events that may be in flight.
+            if sent.is_err() {
+                self.metrics.deliveries.dropped.inc(Dropped::Panic);
+            }
+        }
+    }
+
+    pub(super) fn refuse(&self, request: &Measured, refusal: Refusal) {
+        refusal.count(&self.metrics);
+        request.admission.replace_response(Err(refusal));
+    }
+}
+
+/// Writes whole requests together. Returns which of them are kept; each firing of those has its handle.
+fn keep_all(keep: &dyn Keep, requests: &mut [Measured]) -> Vec<Result<(), Refusal>> {
+    let all_fired = || requests.iter().flat_map(|request| &request.cursors).flat_map(Cursor::fired);
+    let mut firings: Vec<(u64, &str)> = Vec::with_capacity(all_fired().map(|fired| fired.triggers.len()).sum());
+    firings.extend(all_fired().flat_map(Fired::listed));
+    let mut rest = firings.as_slice();
+    let parts = requests.iter().map(|request| {
+        let mut parts = Vec::with_capacity(request.events);
+        let fired = request.cursors.iter().flat_map(Cursor::fired);
+        parts.extend(fired.filter_map(|fired| keeping::part(fired, &mut rest)));
+        parts
+    });
+    let parts: Vec<Vec<KeepPart<'_>>> = parts.collect();
+    let admissions: Vec<Admission> = requests.iter().map(|request| Arc::clone(&request.admission)).collect();
+    let kept = keep.whole(&parts, Box::new(admissions));
+    let of_each = requests.iter_mut().zip(kept).map(|(request, kept)| {
+        let mut kept = kept?.into_iter();
+        request.cursors.iter_mut().for_each(|cursor| cursor.kept(&mut kept, None));
+        Ok(())
+    });
+    of_each.collect()
+}

@@ -1,0 +1,185 @@
+//! Requests that a journal keeps, of which there is none here: each test says what becomes of them.
+
+use std::any::Any;
+use std::sync::Mutex;
+
+use super::*;
+use crate::flow::keep::{Keep, KeepPart, KeepRequest, KeptEntry, KeptPart, KeptRequest};
+
+type Answer = Box<dyn Fn(&[Vec<KeepPart<'_>>]) -> Vec<KeptRequest> + Send + Sync>;
+
+/// Says what the test wants, and remembers what it was asked.
+struct Asked {
+    answer: Answer,
+    /// The ids of the events, by request, of each write.
+    writes: Mutex<Vec<Vec<Vec<String>>>>,
+    /// What holds the responses.
+    held: Mutex<Vec<Box<dyn Any + Send>>>,
+}
+
+impl std::fmt::Debug for Asked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Asked")
+    }
+}
+
+impl Keep for Asked {
+    fn whole(&self, requests: &[Vec<KeepPart<'_>>], admissions: Box<dyn Any + Send>) -> Vec<KeptRequest> {
+        let ids = requests.iter().map(|parts| parts.iter().map(|part| part.id.to_owned()).collect());
+        self.writes.lock().expect("whole").push(ids.collect());
+        self.held.lock().expect("whole").push(admissions);
+        (self.answer)(requests)
+    }
+
+    fn request(&self) -> Box<dyn KeepRequest> {
+        panic!("all firings are known");
+    }
+}
+
+/// Remembers which of its firings have ended without an attempt.
+#[derive(Debug, Default)]
+struct Ended(Mutex<Vec<u32>>);
+
+impl KeptEntry for Ended {
+    fn ended(self: Arc<Self>, index: u32) {
+        self.0.lock().expect("whole").push(index);
+    }
+
+    fn own(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}
+
+fn all_kept(requests: &[Vec<KeepPart<'_>>]) -> Vec<KeptRequest> {
+    let part = |part: &KeepPart<'_>| {
+        KeptPart::new(Arc::<Ended>::default(), 0..u32::try_from(part.firings.len()).expect("few"))
+    };
+    requests.iter().map(|parts| Ok(parts.iter().map(part).collect())).collect()
+}
+
+/// The last part of the stage alone.
+struct Last {
+    alone: Alone,
+    asked: Arc<Asked>,
+    accepting: Rc<Accepting>,
+    context: Arc<Context>,
+}
+
+impl Last {
+    fn start(answer: Answer) -> (Self, mpsc::UnboundedReceiver<FiringsMatched>) {
+        let changes = vec![
+            template_change("w"),
+            trigger_change("one", json!({"event": "a"})),
+            trigger_change("two", json!({"event": "a"})),
+        ];
+        let (alone, passed) = Alone::start(changes);
+        let asked = Arc::new(Asked { answer, writes: Mutex::default(), held: Mutex::default() });
+        let keep: Option<Arc<dyn Keep>> = Some(Arc::clone(&asked) as _);
+        drop(passed);
+        let (renderer, passed) = Probe::start();
+        let metrics = Arc::clone(&alone.metrics);
+        let accepting = Accepting::new(Arc::clone(&metrics), keep.clone(), renderer);
+        let context = Arc::new(Context { live: Arc::clone(&alone.live), metrics, keep });
+        (Self { alone, asked, accepting, context }, passed)
+    }
+
+    /// Accepts a request with this many events, and returns the receiver of its response.
+    fn accept(&self, name: &str, events: usize) -> oneshot::Receiver<EventsResponse> {
+        let (tell, answer) = oneshot::channel();
+        let receipt = Receipt { accepted: events, rejected: Vec::new(), rejected_more: Default::default() };
+        let admission = Arc::new(self.alone.gate.admit_default(1, Ok(receipt), tell).expect("room"));
+        let all = (0..events).map(|number| event("a", &format!("{name}{number}"), &json!({})));
+        let mut cursor = Cursor::new(&self.context, self.alone.gate.account(&account()), all.collect());
+        while cursor.measure() == Measure::More {}
+        cursor.accept();
+        self.accepting.accept(Measured { cursors: vec![cursor], events, accepted_at: Instant::now(), admission });
+        answer
+    }
+
+    fn writes(&self) -> Vec<Vec<Vec<String>>> {
+        self.asked.writes.lock().expect("whole").clone()
+    }
+}
+
+#[actix_rt::test]
+async fn requests_of_one_moment_are_written_together_and_answered_when_that_is_safe() {
+    let (last, mut passed) = Last::start(Box::new(all_kept));
+    let mut answers = [last.accept("x", 1), last.accept("y", 2), last.accept("z", 1)];
+    assert!(last.writes().is_empty() && passed.try_recv().is_err(), "other tasks run first");
+    for (request, firings_each) in [2, 4, 2].into_iter().enumerate() {
+        let fired = firings(&mut soon(passed.recv()).await.expect("firings"));
+        assert_eq!(fired.iter().filter(|firing| firing.kept.is_some()).count(), firings_each, "{request}");
+    }
+    assert_eq!(last.writes(), [[vec!["x0"], vec!["y0", "y1"], vec!["z0"]]]);
+    assert!(answers.iter_mut().all(|answer| answer.try_recv().is_err()), "the journal holds the responses");
+    last.asked.held.lock().expect("whole").clear();
+    for answer in answers {
+        assert!(soon(answer).await.expect("an answer").is_ok());
+    }
+    assert_eq!(last.alone.metrics.events.accepted.get(), 4);
+}
+
+#[actix_rt::test]
+async fn a_refused_request_costs_none_that_is_written_with_it() {
+    let refuse = |requests: &[Vec<KeepPart<'_>>]| {
+        let mut kept = all_kept(requests);
+        kept[1] = Err(Refusal::Full(Full::Journal));
+        kept
+    };
+    let (last, mut passed) = Last::start(Box::new(refuse));
+    let answers = [last.accept("x", 1), last.accept("y", 1), last.accept("z", 1)];
+    for name in ["x0", "z0"] {
+        let fired = firings(&mut soon(passed.recv()).await.expect("firings"));
+        assert_eq!(&*fired[0].event.identity.id, name);
+    }
+    last.asked.held.lock().expect("whole").clear();
+    let [x, y, z] = answers;
+    assert!(soon(x).await.expect("an answer").is_ok() && soon(z).await.expect("an answer").is_ok());
+    assert_eq!(soon(y).await.expect("an answer"), Err(Refusal::Full(Full::Journal)));
+    assert!(passed.try_recv().is_err());
+    assert_eq!(last.alone.metrics.events.accepted.get(), 2);
+}
+
+#[actix_rt::test]
+async fn many_events_are_written_without_waiting_for_more() {
+    let (last, mut passed) = Last::start(Box::new(all_kept));
+    let _answers = [last.accept("x", 200), last.accept("y", 56), last.accept("z", 1)];
+    let counts = |write: &Vec<Vec<String>>| write.iter().map(Vec::len).collect::<Vec<_>>();
+    assert_eq!(last.writes().iter().map(counts).collect::<Vec<_>>(), [[200, 56]]);
+    for _ in 0..3 {
+        soon(passed.recv()).await.expect("firings");
+    }
+    assert_eq!(last.writes().iter().map(counts).collect::<Vec<_>>(), [vec![200, 56], vec![1]]);
+}
+
+#[actix_rt::test]
+async fn after_a_panic_of_the_write_no_request_is_accepted() {
+    let (last, mut passed) = Last::start(Box::new(|_| panic!("a panic of the test")));
+    let answers = [last.accept("x", 1), last.accept("y", 1)];
+    soon(async {
+        while last.alone.metrics.deliveries.dropped.get(Dropped::Panic) == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    last.asked.held.lock().expect("whole").clear();
+    for answer in answers {
+        assert_eq!(soon(answer).await.expect("an answer"), Err(Refusal::Panic));
+    }
+    assert!(passed.try_recv().is_err());
+    assert_eq!(last.alone.metrics.deliveries.dropped.get(Dropped::Panic), 2);
+}
+
+#[test]
+fn the_handles_of_a_part_end_each_firing_once() {
+    let entry = Arc::new(Ended::default());
+    let mut part = KeptPart::new(Arc::clone(&entry) as _, 2..6);
+    let (first, second) = (part.next().expect("four"), part.next().expect("four"));
+    drop(second);
+    assert_eq!(*entry.0.lock().expect("whole"), [3]);
+    drop(part);
+    assert_eq!(*entry.0.lock().expect("whole"), [3, 4, 5]);
+    drop(first);
+    assert_eq!(*entry.0.lock().expect("whole"), [3, 4, 5, 2]);
+    assert_eq!(Arc::strong_count(&entry), 1);
+}

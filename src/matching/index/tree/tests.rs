@@ -1,0 +1,84 @@
+//! The set against one of the standard library, and how full its nodes stay.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+impl Entry for (u32, i64) {
+    type Key = u32;
+    type Top = i64;
+    type Low = u32;
+    fn key(&self) -> u32 {
+        self.0
+    }
+    fn top(&self) -> i64 {
+        self.1
+    }
+    fn low(key: u32) -> u32 {
+        key
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn it_is_a_sorted_set_whose_copies_stay_as_they_were(
+        steps in proptest::collection::vec((any::<bool>(), 0_u32..600, any::<i8>()), 0..3_000),
+        descending in any::<bool>(),
+    ) {
+        let (mut tree, mut model) = (Tree::default(), BTreeMap::new());
+        let mut copies = Vec::new();
+        for (number, (remove, key, top)) in steps.into_iter().enumerate() {
+            // Long runs of the one and of the other, so that trees grow and shrink.
+            if remove == ((number / 500) % 2 == 1) || number % 7 == 0 {
+                let key = if descending { 600 - key } else { key };
+                tree.insert((key, i64::from(top)));
+                model.insert(key, i64::from(top));
+            } else {
+                prop_assert_eq!(tree.remove(key).map(|entry| entry.1), model.remove(&key));
+            }
+            if number % 400 == 0 {
+                copies.push((tree.clone(), model.clone()));
+            }
+        }
+        copies.push((tree, model));
+        for (tree, model) in copies {
+            prop_assert_eq!((tree.len(), tree.is_empty()), (model.len(), model.is_empty()));
+            for probe in [0, 1, 299, 300, 599, 601] {
+                let mut walked = Vec::new();
+                tree.walk(probe, (probe + 250, 5), |entry| { walked.push(*entry); true });
+                let within = model.range(probe..=probe + 250).map(|(k, v)| (*k, *v));
+                let expected: Vec<_> = within.filter(|e| e.1 >= 5).collect();
+                prop_assert_eq!(walked, expected);
+                prop_assert_eq!(tree.get(probe).copied(), model.get(&probe).map(|top| (probe, *top)));
+            }
+            let mut all = Vec::new();
+            tree.walk(0, (u32::MAX, i64::MIN), |entry| { all.push(*entry); true });
+            prop_assert_eq!(all, model.into_iter().collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
+fn removing_leaves_no_narrow_rows_of_nodes() {
+    let mut tree = Tree::default();
+    (0..10_000).for_each(|key| tree.insert((key, 0)));
+    (0..10_000).filter(|key| key % 50 != 0).for_each(|key| assert!(tree.remove(key).is_some()));
+    let mut leaves = 0;
+    fn count(node: &Node<(u32, i64)>, leaves: &mut usize) {
+        match node {
+            Node::Leaf(_) => *leaves += 1,
+            Node::Inner(inner) => inner.children.iter().for_each(|child| count(&child.node, leaves)),
+        }
+    }
+    count(tree.root.as_ref().expect("entries"), &mut leaves);
+    let mut few = tree.clone();
+    for key in 0..9_900 {
+        few.remove(key);
+    }
+    assert!(few.len() == 2 && matches!(few.root, Some(Node::Leaf(_))), "a root with one child is replaced by it");
+    assert!(tree.len() == 200 && leaves <= 60, "{leaves}");
+}

@@ -1,0 +1,218 @@
+//! Walks the data of an event beside the paths of a bucket, and collects where candidates are.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrayvec::ArrayVec;
+
+use super::Listener;
+use super::bucket::Many;
+use super::key::{Kind, Path};
+use super::paths::{PathChild, PathNode, Probe};
+use crate::json::{Json, Object};
+use crate::matching::evaluate::Subject;
+use crate::matching::network::Address;
+use crate::matching::steps::{Steps, TooCostly};
+
+/// How many lookups are under way at once.
+const PENDING_MAX: usize = 8;
+/// How many lookups later the branch of one has come.
+const BRANCH_AFTER: usize = 3;
+
+/// A source of candidates.
+#[derive(Debug)]
+pub(super) enum Source<T> {
+    /// All listeners of a bucket, by its index.
+    Few(usize),
+    /// The listeners of a bucket that no look-up finds.
+    Everyone(usize),
+    /// The listeners of a bucket with this hash; there are some.
+    Postings { bucket: usize, hash: u64 },
+    /// Listeners whose range contains a number; `repeated`: there may be further numbers.
+    Ranges { node: Arc<PathNode<T>>, number: i64, repeated: bool },
+}
+
+/// A walk, which notes what may be found.
+pub(super) struct Walk<'s, 'd, T> {
+    many: &'s Many<T>,
+    bucket: usize,
+    sources: &'s mut Vec<Source<T>>,
+    steps: &'s mut Steps,
+    subject: &'s mut Subject<'d>,
+    /// The same lookup may come again, as a list was entered.
+    repeated: bool,
+    /// What was looked up where that is so.
+    looked_up: HashSet<u64, foldhash::fast::FixedState>,
+    /// Hashes whose postings are being fetched; whether their lookup may be repeated.
+    pending: ArrayVec<(u64, bool), PENDING_MAX>,
+}
+
+impl<'s, 'd, T: Listener> Walk<'s, 'd, T> {
+    pub(super) fn new(
+        many: &'s Many<T>,
+        bucket: usize,
+        sources: &'s mut Vec<Source<T>>,
+        steps: &'s mut Steps,
+        subject: &'s mut Subject<'d>,
+    ) -> Self {
+        let (looked_up, pending) = (HashSet::default(), ArrayVec::new());
+        Self { many, bucket, sources, steps, subject, repeated: false, looked_up, pending }
+    }
+
+    pub(super) fn all(&mut self) -> Result<(), TooCostly> {
+        let walked = self.members(&self.many.paths, Path::ROOT, self.subject.data);
+        self.settle();
+        walked
+    }
+
+    fn value(&mut self, child: &PathChild<T>, value: Json<'d>) -> Result<(), TooCostly> {
+        match value {
+            Json::Array(elements) => {
+                let outside = std::mem::replace(&mut self.repeated, true);
+                for element in elements.iter() {
+                    self.steps.take(1)?;
+                    self.value(child, element)?;
+                }
+                self.repeated = outside;
+                Ok(())
+            }
+            Json::Object(members) => self.members(&child.node, child.path, members),
+            scalar => self.scalar(&child.node, child.path, scalar),
+        }
+    }
+
+    /// Looks at the members that the paths know, from the side that has fewer.
+    fn members(&mut self, node: &PathNode<T>, path: Path, members: Object<'d>) -> Result<(), TooCostly> {
+        if node.children.is_empty() {
+            return Ok(());
+        }
+        if members.len() < node.children.len() {
+            for (name, member) in members.iter() {
+                self.steps.take(1)?;
+                if let Some(child) = node.children.get(path.member(name)) {
+                    self.value(child, member)?;
+                }
+            }
+            return Ok(());
+        }
+        let mut walked = Ok(());
+        node.children.walk(Path::ROOT, ((), ()), |child| {
+            walked = self.steps.take(1);
+            if let (Ok(()), Some(member)) = (&walked, members.get(&child.name)) {
+                walked = self.value(child, member);
+            }
+            walked.is_ok()
+        });
+        walked
+    }
+
+    fn scalar(&mut self, node: &Arc<PathNode<T>>, path: Path, value: Json<'d>) -> Result<(), TooCostly> {
+        for probe in &node.probes {
+            self.steps.take(1)?;
+            match (probe.kind, value) {
+                (Kind::Present, _) => self.look_up(path.bare(Kind::Present)),
+                (Kind::Literal, Json::Null) => self.look_up(path.literal(None)),
+                (Kind::Literal, Json::Bool(truth)) => self.look_up(path.literal(Some(truth))),
+                (_, Json::String(text)) => self.text(path, probe, text)?,
+                _ => {}
+            }
+        }
+        if let Json::Number(text) = value {
+            self.number(node, path, text)?;
+        }
+        Ok(())
+    }
+
+    fn number(&mut self, node: &Arc<PathNode<T>>, path: Path, text: &'d str) -> Result<(), TooCostly> {
+        let wants = |kind| node.probes.iter().any(|probe| probe.kind == kind);
+        let (exact, range) = (wants(Kind::Number), wants(Kind::Range));
+        if !exact && !range {
+            return Ok(());
+        }
+        let number = self.subject.number(text, self.steps)?;
+        if exact {
+            self.look_up(path.number(number));
+        }
+        let number = number.coarse();
+        if range && (!self.repeated || self.looked_up.insert(path.range(number))) {
+            node.ranges.fetch(number);
+            self.sources.push(Source::Ranges { node: Arc::clone(node), number, repeated: self.repeated });
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, path: Path, probe: &Probe, text: &str) -> Result<(), TooCostly> {
+        let (kind, length) = (probe.kind, usize::from(probe.length));
+        let may_hold = |affix: &str| probe.may_hold(affix.as_bytes());
+        match kind {
+            Kind::Text => {
+                self.steps.take(text.len() / 64)?;
+                self.look_up(path.text(kind, 0, text));
+            }
+            Kind::Folded => {
+                self.steps.take(text.len() / 8)?;
+                self.look_up(path.folded(kind, 0, text.chars()));
+            }
+            Kind::Prefix => {
+                if let Some(affix) = text.get(..length).filter(|affix| may_hold(affix)) {
+                    self.look_up(path.text(kind, length, affix));
+                }
+            }
+            Kind::Suffix => {
+                let affix = text.len().checked_sub(length).and_then(|start| text.get(start..));
+                if let Some(affix) = affix.filter(|affix| may_hold(affix)) {
+                    self.look_up(path.text(kind, length, affix));
+                }
+            }
+            Kind::PrefixFolded if text.chars().take(length).count() == length => {
+                self.look_up(path.folded(kind, length, text.chars().take(length)));
+            }
+            Kind::SuffixFolded if text.chars().rev().take(length).count() == length => {
+                self.look_up(path.folded(kind, length, text.chars().rev().take(length)));
+            }
+            Kind::Part => {
+                for part in text.as_bytes().windows(length) {
+                    self.steps.take(1)?;
+                    self.look_up_once(path.bytes(kind, length, part), true);
+                }
+            }
+            Kind::NetworkV4 | Kind::NetworkV6 => {
+                let network = Address::new(text).and_then(|a| a.network(kind == Kind::NetworkV4, length as u8));
+                if let Some(network) = network {
+                    self.look_up(path.network(&network));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn look_up(&mut self, hash: u64) {
+        self.look_up_once(hash, self.repeated);
+    }
+
+    /// Notes who is filed under a hash; once, where the same lookup may be repeated.
+    fn look_up_once(&mut self, hash: u64, repeated: bool) {
+        self.many.postings.fetch_branch(hash);
+        if self.pending.is_full() {
+            self.settle();
+        }
+        self.pending.push((hash, repeated));
+        if let Some((earlier, _)) = self.pending.iter().rev().nth(BRANCH_AFTER) {
+            self.many.postings.fetch(*earlier);
+        }
+    }
+
+    /// Notes the pending ones, now that their postings came.
+    fn settle(&mut self) {
+        self.pending.iter().rev().take(BRANCH_AFTER).for_each(|(hash, _)| self.many.postings.fetch(*hash));
+        for (hash, repeated) in self.pending.drain(..) {
+            if let Some(listeners) = self.many.postings.get(hash)
+                && (!repeated || self.looked_up.insert(hash))
+            {
+                listeners.fetch();
+                self.sources.push(Source::Postings { bucket: self.bucket, hash });
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! `docs/operating/metrics.md` has every outcome of an attempt and every reason for a drop, as the code describes them.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use posthaste::model::outcome::{Dropped, Outcome};
+
+use super::{agrees, cell, read};
+
+/// The documentation of an enum's variants, by their names.
+fn documented(source: &str, name: &str) -> BTreeMap<String, String> {
+    let (_, rest) = source.split_once(&format!("pub enum {name} {{\n")).expect("the enum");
+    let (variants, _) = rest.split_once("\n}").expect("its end");
+    let mut found = BTreeMap::new();
+    let mut words = Vec::new();
+    for line in variants.lines().map(str::trim) {
+        match line.strip_prefix("///") {
+            Some(text) => words.push(text.trim()),
+            None => drop(found.insert(line.trim_end_matches(',').to_owned(), std::mem::take(&mut words).join(" "))),
+        }
+    }
+    found
+}
+
+fn table<T: Copy + Debug>(kind: &str, all: &[T], word: impl Fn(T) -> &'static str) -> String {
+    let texts =
+        documented(&read("src/model/outcome.rs"), std::any::type_name::<T>().rsplit("::").next().expect("a name"));
+    assert_eq!(texts.len(), all.len());
+    let rows = all.iter().map(|one| format!("| `{}` | {} |\n", word(*one), cell(&texts[&format!("{one:?}")])));
+    format!("\n| {kind} | meaning |\n|---|---|\n{}\n", rows.collect::<String>())
+}
+
+#[test]
+fn every_outcome_and_reason_is_in_the_document() {
+    agrees("docs/operating/metrics.md", "outcomes", &table("outcome", &Outcome::ALL, Outcome::as_str));
+    agrees("docs/operating/metrics.md", "reasons", &table("reason", &Dropped::ALL, Dropped::as_str));
+}
