@@ -131,7 +131,7 @@ pub(crate) enum Piece {
 }
 
 /// Calls of every helper, with `$` for a value.
-pub(crate) const CALLS: [&str; 58] = [
+pub(crate) const CALLS: &[&str] = &[
     "add $ 1",
     "subtract $ 1",
     "multiply $ 3",
