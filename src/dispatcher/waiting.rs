@@ -102,7 +102,9 @@ impl Waiting {
     /// Whether one more may be queued; the error is the exceeded bound. `is_kept`: it is also in a stream, where it can
     /// wait.
     pub(super) fn has_room(&self, queued: &InFlight, bounds: &Bounds, is_kept: bool) -> Result<(), Dropped> {
-        if !self.has_place(queued, if is_kept { bounds.kept_places } else { bounds.waiting_max }) {
+        let (own_max, places) =
+            if is_kept { (bounds.kept_max, bounds.kept_places) } else { (usize::MAX, bounds.waiting_max) };
+        if !self.has_place(queued, own_max, places) {
             return Err(Dropped::QueueFull);
         }
         let fits = self.bytes + queued.delivery.body.len() <= bounds.waiting_bytes_max && self.has_bytes(queued);
@@ -146,13 +148,13 @@ impl Waiting {
         }
     }
 
-    /// Whether the account may queue one more delivery, if the queue has `places` entries.
-    fn has_place(&self, queued: &InFlight, places: usize) -> bool {
+    /// Whether the account may queue one more delivery, of at most `own_max`, if the queue has `places` entries.
+    fn has_place(&self, queued: &InFlight, own_max: usize, places: usize) -> bool {
         if queued.is_test {
             return self.queue.len_of(&member(queued)) < TESTS_MAX;
         }
         let own = self.held.get(&queued.account.id).map_or(0, |held| held.waiting);
-        within(places, self.len(), own, ACCOUNT_WEIGHT)
+        own < own_max && within(places, self.len(), own, ACCOUNT_WEIGHT)
     }
 
     /// Whether the node's bytes allow the destination one more delivery of the account. All queued and sent deliveries

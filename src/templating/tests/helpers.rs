@@ -13,6 +13,7 @@ fn sample() -> Value {
         "empty": "", "blank": "  ", "object": {"a": 1, "b": [1, 2]},
         "name": "Anna Maria O'Neil-Smith", "street": " Straße ", "long": "Grüße!",
         "tags": ["pool", "beach", "pool"], "numbers": [3, 1, "2", 10], "mixed": ["b", 2, null, "a", 1, true],
+        "repeated": [1, exact("1.0"), "1", exact("1e0"), "1", null, null, exact("1.5")],
         "nothing": [],
         "guests": [
             {"name": "Nora", "age": 34, "vip": true, "at": {"city": "Rome"}},
@@ -22,7 +23,7 @@ fn sample() -> Value {
         "day": "2026-08-14", "depart": "2026-08-21", "local": "2026-08-14T16:00:00", "moment": "2026-08-14T16:00:00Z",
         "offset": "2026-08-14T16:00:00+02:00", "seconds": 1786723200, "milliseconds": 1786723200000_i64,
         "slashes": "03/04/2026", "mail": "Fri, 14 Aug 2026 16:00:00 +0000", "space": "2026-08-14 16:00:00",
-        "zone": "Europe/Rome", "language": "de", "html": "A <3 & B \"q\" 'a'", "row": "say \"hi\", bye", "email": "Anna@Example.com"
+        "zone": "Europe/Rome", "language": "de", "html": "A <3 & B \"q\" 'a'", "lines": "a\nb", "tab": "a\tb", "return": "a\rb", "row": "say \"hi\", bye", "email": "Anna@Example.com"
     })
 }
 
@@ -35,14 +36,14 @@ const TEXTS: &[(&str, &str)] = &[
     ("multiply 12.5 100", "1250"), ("multiply cost 100", "123450"), ("multiply 0.1 0.1 10", "0.1"),
     ("divide 1 3", "0.33333333333333333333"), ("divide 10 4", "2.5"), ("divide -2 3", "-0.66666666666666666667"), ("divide 1 zero", ""),
     ("modulo 24 7", "3"), ("modulo 183.357 12", "3.357"), ("modulo -7 3", "-1"), ("modulo 7 -3", "1"), ("modulo 7 zero", ""),
-    ("round 1.2", "1"), ("round 2.7", "3"), ("round 183.357 2", "183.36"), ("round 2.5", "3"), ("round -2.5", "-3"), ("round 5 -1", ""),
+    ("round 1.2", "1"), ("round 2.7", "3"), ("round 183.357 2", "183.36"), ("round 2.5", "3"), ("round -2.5", "-3"), ("round 5 -1", ""), ("round 5 100", "5"), ("round 5 101", ""),
     ("floor 1.9", "1"), ("floor -1.1", "-2"), ("floor \"3.5\"", "3"), ("ceil 1.1", "2"), ("ceil -1.9", "-1"), ("ceil 3", "3"),
     ("abs -17", "17"), ("abs minus", "19.86"), ("abs 4", "4"),
-    ("min 3 seven 5", "3"), ("max 3 seven 5", "7"), ("min numbers", "1"), ("max numbers", "10"), ("max nothing", ""), ("min tags", ""),
+    ("min 3 seven 5", "3"), ("min 3 seven 2", "2"), ("max 3 5 seven", "7"), ("max 3 seven 5", "7"), ("min numbers", "1"), ("max numbers", "10"), ("max nothing", ""), ("min tags", ""),
     // Conversions.
     ("to_number text", "1234.5"), ("to_number \" 1.50 \"", "1.50"), ("to_number \"007\"", "7"), ("to_number \"1e3\"", "1e3"), ("to_number word", ""), ("to_number yes", ""),
     ("to_string cost", "1234.50"), ("to_string object", "{\"a\":1,\"b\":[1,2]}"), ("to_string none", ""),
-    ("to_boolean \"Yes\"", "true"), ("to_boolean 0", "false"), ("to_boolean yes", "true"), ("to_boolean 2", ""), ("to_boolean word", ""),
+    ("to_boolean \"Yes\"", "true"), ("to_boolean 0", "false"), ("to_boolean yes", "true"), ("to_boolean 2", ""), ("to_boolean empty", ""), ("to_boolean \"true\"", "true"), ("to_boolean \" ON \"", "true"), ("to_boolean 1", "true"), ("to_boolean \"false\"", "false"), ("to_boolean \"no\"", "false"), ("to_boolean \"off\"", "false"), ("to_boolean word", ""),
     ("default none empty \"x\"", "x"), ("default cost 1", "1234.50"), ("default none none", ""),
     ("lookup object \"a\"", "1"), ("lookup tags 1", "beach"), ("lookup (sort tags) 0", "beach"), ("lookup object \"x\"", ""), ("lookup word 0", ""),
     ("json name", "\"Anna Maria O'Neil-Smith\""), ("json (upper word)", "\"TWELVE\""), ("json (sort tags)", "[\"beach\",\"pool\",\"pool\"]"), ("json none", "null"), ("json (eq 1 1)", "true"), ("first (json (sort tags))", ""), ("length (json tags)", ""),
@@ -53,7 +54,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("truncate long 6", "Grüße!"), ("truncate long 5", "Grüß…"), ("truncate long 2 end=\"\"", "Gr"), ("truncate \"abcdef\" 2 end=\"...\"", ".."), ("truncate \"a b c\" 3", "a…"), ("truncate long 0", ""),
     ("substring long 1 2", "rü"), ("substring long -3 2", "ße"), ("substring long 4", "e!"), ("substring long 9 2", ""), ("substring long -9 2", "Gr"), ("substring long 0 -1", ""),
     ("replace \"a-b-c\" \"-\" \"+\"", "a+b+c"), ("replace long \"x\" \"y\"", "Grüße!"), ("replace long \"\" \"y\"", ""),
-    ("pad_start seven 3 \"0\"", "007"), ("pad_start \"12345\" 3 \"0\"", "12345"), ("pad_start seven 4 \"ab\"", "aba7"), ("pad_start seven 3", "  7"), ("pad_end seven 3 \".\"", "7.."), ("pad_start seven 99999", ""), ("pad_start \"äö\" 4 \"0\"", "00äö"), ("pad_end \"äö\" 3", "äö "),
+    ("pad_start seven 3 \"0\"", "007"), ("pad_start \"12345\" 3 \"0\"", "12345"), ("pad_start seven 4 \"ab\"", "aba7"), ("pad_start seven 3", "  7"), ("pad_end seven 3 \".\"", "7.."), ("pad_start seven 10001", ""), ("length (pad_end seven 10000)", "10000"), ("pad_start \"äö\" 4 \"0\"", "00äö"), ("pad_end \"äö\" 3", "äö "),
     ("starts_with name \"Anna\"", "true"), ("starts_with name \"anna\"", "false"), ("ends_with name \"Smith\"", "true"), ("ends_with none \"x\"", ""), ("starts_with name \"Maria\"", "false"), ("ends_with name \"Maria\"", "false"),
     // Lists.
     ("length tags", "3"), ("length long", "6"), ("length object", "2"), ("length nothing", "0"), ("length yes", "4"), ("length none", ""),
@@ -61,7 +62,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("slice tags 1 2", "[\"beach\",\"pool\"]"), ("slice tags -1 1", "[\"pool\"]"), ("slice tags 1", "[\"beach\",\"pool\"]"), ("slice tags 7 1", "[]"), ("slice word 0 1", ""),
     ("sort numbers", "[1,3,10,\"2\"]"), ("sort mixed", "[1,2,\"a\",\"b\",true,null]"), ("pluck (sort guests \"age\") \"name\"", "[\"Tom\",\"Nora\",\"Zoë\"]"), ("sort nothing", "[]"),
     ("reverse tags", "[\"pool\",\"beach\",\"pool\"]"), ("reverse numbers", "[10,\"2\",1,3]"),
-    ("unique tags", "[\"pool\",\"beach\"]"), ("pluck (unique guests \"age\") \"name\"", "[\"Nora\",\"Tom\"]"),
+    ("unique tags", "[\"pool\",\"beach\"]"), ("pluck (unique guests \"age\") \"name\"", "[\"Nora\",\"Tom\"]"), ("unique repeated", "[1,\"1\",null,1.5]"),
     ("pluck guests \"name\"", "[\"Nora\",\"Tom\",\"Zoë\"]"), ("pluck guests \"at.city\"", "[\"Rome\",null,\"Oslo\"]"), ("pluck word \"x\"", ""),
     ("pluck (where guests \"age\" 34) \"name\"", "[\"Nora\",\"Zoë\"]"), ("pluck (where guests \"vip\") \"name\"", "[\"Nora\"]"), ("pluck (where guests \"at.city\" \"Oslo\") \"name\"", "[\"Zoë\"]"), ("where guests \"age\" 99", "[]"),
     ("sum guests \"age\"", "75"), ("sum numbers", "16"), ("sum nothing", "0"), ("sum tags", ""), ("sum (pluck guests \"missing\")", "0"),
@@ -69,30 +70,33 @@ const TEXTS: &[(&str, &str)] = &[
     ("join tags", "pool, beach, pool"), ("join mixed \"|\"", "b|2||a|1|true"), ("join (pluck guests \"name\") \" & \"", "Nora & Tom & Zoë"), ("join word", "twelve"), ("join object", ""),
     ("first (split name \" \")", "Anna"), ("join (split \"a,b,,c\" \",\") \"|\"", "a|b||c"), ("join (split \"abc\" \"\") \"-\"", "a-b-c"), ("length (split empty \",\")", "0"), ("split \"a,,\" \",\"", "[\"a\",\"\",\"\"]"),
     // Other encodings.
-    ("url_encode \"a b&c/ä~\"", "a%20b%26c%2F%C3%A4~"), ("html html", "A &lt;3 &amp; B &quot;q&quot; &#39;a&#39;"), ("csv row", "\"say \"\"hi\"\", bye\""), ("csv word", "twelve"), ("csv street", "\" Straße \""), ("csv \"a;b\"", "\"a;b\""),
+    ("url_encode \"a b&c/ä~\"", "a%20b%26c%2F%C3%A4~"), ("html html", "A &lt;3 &amp; B &quot;q&quot; &#39;a&#39;"), ("csv row", "\"say \"\"hi\"\", bye\""), ("csv word", "twelve"), ("csv street", "\" Straße \""), ("csv \"a;b\"", "\"a;b\""), ("csv \"a,b\"", "\"a,b\""), ("csv lines", "\"a\nb\""), ("csv tab", "\"a\tb\""), ("csv return", "\"a\rb\""),
     ("base64 \"Grüße\"", "R3LDvMOfZQ=="), ("hex \"aß\"", "61c39f"), ("md5 \"abc\"", "900150983cd24fb0d6963f7d28e17f72"),
     ("sha256 (lower (trim email))", "f7d54c22dda5b1780276601cd005909b70543fc4a6ba72d735b4cb9bbb611f01"),
     // Dates.
     ("date day \"%d.%m.%Y\"", "14.08.2026"), ("date day \"%d.%m.%Y\" tz=\"Pacific/Auckland\"", "14.08.2026"), ("date moment \"%F %H:%M\"", "2026-08-14 16:00"),
     ("date moment \"%F %H:%M\" tz=zone", "2026-08-14 18:00"), ("date offset \"%H:%M %:z\"", "16:00 +02:00"), ("date space \"%H:%M\"", "16:00"), ("date mail \"%F %T\"", "2026-08-14 16:00:00"),
     ("date seconds \"%F %H:%M\"", "2026-08-14 16:00"), ("date milliseconds \"%F %H:%M\"", "2026-08-14 16:00"), ("date seconds \"%F\" unit=\"ms\"", "1970-01-21"), ("date milliseconds \"%Y\" unit=\"s\"", ""), ("date \"1786723200000\" \"%F\"", "2026-08-14"), ("date \"1786723200\" \"%F\"", "2026-08-14"), ("date \"20260814\"", "2026-08-14"), ("date \"20260814160000\"", ""),
-    ("date slashes \"%F\"", ""), ("date slashes \"%F\" from=\"%d/%m/%Y\"", "2026-04-03"), ("date slashes \"%F\" from=\"%m/%d/%Y\"", "2026-03-04"), ("date \"4 Mar 26 5:30 PM\" \"%F %H:%M\" from=\"%d %b %y %I:%M %p\"", "2026-03-04 17:30"), ("date day \"%F\" from=\"%d/%m/%Y\"", ""),
+    ("date slashes \"%F\"", ""), ("date slashes \"%F\" from=\"%d/%m/%Y\"", "2026-04-03"), ("date slashes \"%F\" from=\"%m/%d/%Y\"", "2026-03-04"), ("date \"4 Mar 26 5:30 PM\" \"%F %H:%M\" from=\"%d %b %y %I:%M %p\"", "2026-03-04 17:30"), ("date day \"%F\" from=\"%d/%m/%Y\"", ""), ("date \"14/08/2026 16:00 +0200\" \"%H:%M %:z\" from=\"%d/%m/%Y %H:%M %z\"", "16:00 +02:00"),
     ("date day \"%s\" tz=zone", "1786658400"), ("date day \"%s\"", ""), ("date local \"%FT%T%:z\" tz=\"Europe/Rome\"", "2026-08-14T16:00:00+02:00"), ("date local \"%:z\"", ""),
     ("date day \"%A, %-d. %B %Y\" locale=\"de\"", "Freitag, 14. August 2026"), ("date day \"%a %e %b\" locale=\"fr\"", "ven. 14 août"), ("date day \"%^B %%\" locale=language", "AUGUST %"), ("date day \"%B\" locale=word", ""), ("date day \"%-d %B\" locale=\"pl\"", "14 sierpnia"), ("date day \"%a %b\" locale=\"de\"", "Fr Aug"), ("date day \"%h\" locale=\"de\"", "Aug"),
     ("date word", ""), ("date none", ""), ("date yes", ""), ("date day \"%F\" tz=word", ""), ("date 1782939600.75 \"%T\"", "21:00:00"),
-    ("date_add day days=2", "2026-08-16"), ("date_add day days=-14", "2026-07-31"), ("date_add day months=1 years=1", "2027-09-14"), ("date_add \"2026-01-31\" months=1", "2026-02-28"), ("date_add day weeks=1 days=seven", "2026-08-28"),
+    ("date_add day days=2", "2026-08-16"), ("date_add day days=-14", "2026-07-31"), ("date_add day months=1 years=1", "2027-09-14"), ("date_add \"2026-01-31\" months=1", "2026-02-28"), ("date_add \"2026-01-30\" months=1 days=1", "2026-03-01"), ("date_add day weeks=1 days=seven", "2026-08-28"),
     ("date_add day hours=-3", "2026-08-13T21:00:00"), ("date_add local minutes=30", "2026-08-14T16:30:00"), ("date_add moment days=2 hours=-3", "2026-08-16T13:00:00Z"), ("date_add offset seconds=1", "2026-08-14T16:00:01+02:00"),
     ("date_add \"2026-10-24T12:00:00+02:00\" days=1 tz=\"Europe/Rome\"", "2026-10-25T12:00:00+01:00"), ("date_add \"2026-10-24T12:00\" hours=24 tz=\"Europe/Rome\"", "2026-10-25T11:00:00+01:00"), ("date_add day years=1 days=-1", "2027-08-13"), ("date_add day days=99999999", ""), ("date_add word days=1", ""),
     ("date_diff day depart unit=\"days\"", "7"), ("date_diff depart day", "-7"), ("date_diff day depart unit=\"weeks\"", "1"), ("date_diff \"2026-01-31\" \"2026-03-01\" unit=\"months\"", "1"), ("date_diff moment \"2026-08-21T15:59:59Z\"", "6"), ("date_diff moment \"2026-08-14T17:59:00Z\" unit=\"hours\"", "1"), ("date_diff moment \"2026-08-14T15:01:00Z\" unit=\"hours\"", "0"), ("date_diff \"2026-10-24T12:00:00Z\" \"2026-10-25T12:00:00Z\" tz=\"Europe/Rome\"", "0"), ("date_diff day moment unit=\"hours\"", "16"), ("date_diff day word", ""),
+    ("date_diff day \"2028-08-13\" unit=\"years\"", "1"), ("date_diff moment \"2026-08-14T17:59:30Z\" unit=\"minutes\"", "119"), ("date_diff moment \"2026-08-14T16:01:01.5Z\" unit=\"seconds\"", "61"), ("date_diff moment \"2026-08-14T15:58:58.5Z\" unit=\"seconds\"", "-61"),
     ("unix moment", "1786723200"), ("unix moment unit=\"ms\"", "1786723200000"), ("unix day tz=\"Europe/Rome\"", "1786658400"), ("unix day", ""), ("unix seconds", "1786723200"), ("unix \"1969-12-31T23:59:59.5Z\"", "-1"),
+    ("unix 99999999999", "99999999999"), ("unix 123456789012", "123456789"), ("unix 123456789012 unit=\"ms\"", "123456789012"), ("unix 1782939600.75 unit=\"ms\"", "1782939600750"), ("unix -0.5 unit=\"ms\"", "-500"), ("unix -0.5", "-1"),
     // Numbers and money.
     ("number cost decimals=1 group=\".\" point=\",\"", "1.234,5"), ("number big group=\" \"", "1 234 567.5"), ("number -999", "-999"), ("number -1000 decimals=1", "-1,000.0"), ("number 0.004 decimals=2", "0.00"), ("number -0.004 decimals=2", "0.00"), ("number \" 12 \" decimals=0", "12"), ("number word", ""), ("number yes", ""), ("number cost group=\"\"", "1234.5"),
     ("number big locale=\"de\"", "1.234.567,5"), ("number big locale=\"en-IN\"", "12,34,567.5"), ("number big decimals=2 locale=\"fr\"", "1\u{202f}234\u{202f}567,50"), ("number big locale=language group=\"\"", "1234567,5"), ("number big locale=word", ""),
     ("money cost \"EUR\"", "1,234.50 EUR"), ("money cost \"JPY\"", "1,235 JPY"), ("money cost \"KWD\"", "1,234.500 KWD"), ("money cost", "1,234.50"), ("money cost empty", "1,234.50"), ("money cost \"XXZ\"", "1,234.50 XXZ"),
-    ("money cost \"EUR\" locale=\"de\"", "1.234,50\u{a0}EUR"), ("money cost \"EUR\" locale=\"de\" symbol=true", "1.234,50\u{a0}€"), ("money minus \"USD\" locale=\"en\" symbol=true", "-$19.86"), ("money cost \"CHF\" locale=\"de-CH\" symbol=true", "CHF\u{a0}1’234.50"), ("money cost \"CHF\" locale=\"de\" symbol=true", "1.234,50\u{a0}CHF"), ("money cost \"GBP\" symbol=true", "£1,234.50"), ("money cost \"EUR\" symbol=false", "1,234.50 EUR"), ("money word \"EUR\"", ""),
+    ("money cost \"EUR\" locale=\"de\"", "1.234,50\u{a0}EUR"), ("money cost \"EUR\" locale=\"de\" symbol=true", "1.234,50\u{a0}€"), ("money minus \"USD\" locale=\"en\" symbol=true", "-$19.86"), ("money cost \"CHF\" locale=\"de-CH\" symbol=true", "CHF\u{a0}1’234.50"), ("money cost \"CHF\" locale=\"de\" symbol=true", "1.234,50\u{a0}CHF"), ("money cost \"GBP\" symbol=true", "£1,234.50"), ("money cost \"CHF\" symbol=true", "CHF\u{a0}1,234.50"), ("money cost \"XXZ\" locale=\"en\" symbol=true", "XXZ\u{a0}1,234.50"), ("money cost \"ZAR\" symbol=true", "R1,234.50"), ("money cost \"EUR\" symbol=false", "1,234.50 EUR"), ("money word \"EUR\"", ""),
     ("money (divide 126050 100) \"EUR\"", "1,260.50 EUR"),
     // Conditions.
-    ("eq seven 7.0", "true"), ("eq seven \"7\"", "true"), ("ne seven 8", "true"), ("lt seven 10", "true"), ("lte seven 7", "true"), ("gt \"b\" \"a\"", "true"), ("gte seven 8", "false"), ("gt word seven", "false"), ("and yes seven zero", "false"), ("or none yes", "true"), ("not zero", "true"),
+    ("eq seven 7.0", "true"), ("eq seven \"7\"", "true"), ("eq seven 8", "false"), ("eq none missing", "true"), ("ne seven 8", "true"), ("lt seven 10", "true"), ("lt seven 7", "false"), ("lt 10 9", "false"), ("lte seven 7", "true"), ("gt \"b\" \"a\"", "true"), ("gt seven 7", "false"), ("gte seven 7", "true"), ("gte seven 8", "false"), ("gt word seven", "false"), ("and yes seven zero", "false"), ("or none yes", "true"), ("not zero", "true"),
+    ("not (where guests \"age\" 99)", "true"), ("not (slice tags 0 1)", "false"), ("not (trim blank)", "true"), ("not (trim street)", "false"),
 ];
 
 #[test]

@@ -131,7 +131,7 @@ pub(crate) enum Piece {
 }
 
 /// Calls of every helper, with `$` for a value.
-pub(crate) const CALLS: [&str; 58] = [
+pub(crate) const CALLS: &[&str] = &[
     "add $ 1",
     "subtract $ 1",
     "multiply $ 3",
@@ -188,9 +188,30 @@ pub(crate) const CALLS: [&str; 58] = [
     "number $ locale=\"de\"",
     "money $ \"EUR\" symbol=true",
     "eq $ 1",
+    "ne $ 1",
+    "lt $ 1",
+    "lte $ \"b\"",
+    "gt $ 1",
+    "gte $ \"b\"",
     "not $",
     "and $ $",
+    "or $ $",
 ];
+
+/// The properties call every documented helper.
+#[test]
+fn every_helper_is_called() {
+    let document = include_str!("../../../docs/templates.md");
+    let helpers =
+        document.split("\n## Helpers").nth(1).and_then(|rest| rest.split("\n### Where").next()).expect("helpers");
+    let rows = helpers.lines().filter_map(|line| line.strip_prefix("| `{{"));
+    let names = rows.flat_map(|row| row.split(" | ").next().unwrap_or(row).split("{{"));
+    let names: Vec<_> = names.filter_map(|call| call.split(' ').next()).collect();
+    assert!(names.len() > 50, "{names:?}");
+    for name in names {
+        assert!(CALLS.iter().any(|call| call.split(' ').next() == Some(name)), "{name}");
+    }
+}
 
 /// A call in the notation of templates.
 pub(crate) fn call(which: usize, expr: &Expr, depth: usize) -> String {
