@@ -206,19 +206,6 @@ fn what_a_start_finds_is_in_the_order_of_acceptance() {
     assert_eq!(names(&after), names(&world));
 }
 
-/// A start reads up to the last block of the file that isn't zero; the last record may end with zeros in the next one.
-#[test]
-fn a_last_record_that_ends_with_zeros_is_read() {
-    let settings = Settings { level: Level::Process, boot: BOOT, segment_bytes: 1 << 15 };
-    let mut world = World::start_with(DiskModel::default(), settings).expect("a journal");
-    world.step(Accept(0, 130, 1));
-    for left in (0..130).rev() {
-        world.step(Begin(0, 1));
-        let after = World::start_with(DiskModel::with(world.disk.files()), settings).expect("a journal");
-        assert_eq!(after.found().len(), left);
-    }
-}
-
 /// A request that comes in parts, of which one can't be written.
 #[test]
 fn what_was_refused_keeps_no_segment_alive() {
