@@ -138,6 +138,87 @@ fn a_sync_covers_what_was_written_before_it_began() {
     assert_eq!(segment.synced.load(Ordering::SeqCst), before);
 }
 
+/// The first requests of a failed write are whole in the file, and are refused like the others.
+#[test]
+fn requests_of_one_failed_write_are_all_refused() {
+    for written in 0..6 * 128 {
+        let mut world = world(Level::Process);
+        world.play(&[Accept(0, 1, 1)]);
+        let before = world.disk.operations();
+        world.play(&[Full(written), AcceptTogether(0, 3, 1)]);
+        if world.fates.values().all(|fate| !fate.refused) {
+            assert!(written > 3 * 128, "{written}");
+            break;
+        }
+        for operation in before..=world.disk.operations() {
+            let left = DiskModel::with(world.disk.after_kill(operation, 0));
+            let after = World::start(left, Level::Process, BOOT).expect("a journal");
+            assert_eq!(after.report.damage, [], "{written} {operation}");
+            assert!(after.found().contains(&world.queued[0].0), "{written} {operation}");
+        }
+        let after = World::start(DiskModel::with(world.disk.files()), Level::Process, BOOT).expect("a journal");
+        check(&world, &after, world.disk.operations(), &format!("full after {written}"));
+    }
+}
+
+#[test]
+fn attempts_whose_record_fails_are_tried_again() {
+    let mut world = world(Level::Process);
+    world.play(&[Accept(0, 2, 1), Full(0), Begin(0, 2)]);
+    assert_eq!(world.queued.len(), 2);
+    world.play(&[Heal, Begin(0, 2)]);
+    assert_eq!(world.fates.values().filter(|fate| fate.sent.is_some()).count(), 2);
+}
+
+#[test]
+fn a_dropped_firing_whose_record_fails_is_settled_by_a_later_round() {
+    let mut world = world(Level::Process);
+    world.play(&[Accept(0, 1, 1), Full(0), Drop, Round]);
+    assert!(world.journal.unsettled.bytes() > 0, "it is not settled without its record");
+    world.play(&[Heal, Round]);
+    assert_eq!(world.journal.unsettled.bytes(), 0);
+    let after = World::start(DiskModel::with(world.disk.files()), Level::Process, BOOT).expect("a journal");
+    assert_eq!(after.found().len(), 0);
+}
+
+/// What a stop drops from the queues is sent after the next start.
+#[test]
+fn a_dropped_firing_is_settled_unless_the_journal_is_closed() {
+    let mut world = world(Level::Process);
+    world.play(&[Accept(0, 2, 1)]);
+    let (_, (entry, index)) = world.queued.remove(0);
+    entry.dropped(index);
+    world.step(Round);
+    world.journal.unsettled.close();
+    let (name, (entry, index)) = world.queued.remove(0);
+    entry.dropped(index);
+    world.step(Round);
+    let after = World::start(DiskModel::with(world.disk.files()), Level::Process, BOOT).expect("a journal");
+    assert_eq!(after.found(), [name].into());
+}
+
+#[test]
+fn what_a_start_finds_is_in_the_order_of_acceptance() {
+    let mut world = world(Level::Process);
+    world.play(&[Accept(1, 1, 1), Accept(0, 1, 1), Accept(1, 1, 1), Accept(0, 1, 1)]);
+    let after = World::start(DiskModel::with(world.disk.files()), Level::Process, BOOT).expect("a journal");
+    let names = |world: &World| world.queued.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&after), names(&world));
+}
+
+/// A start reads up to the last block of the file that isn't zero; the last record may end with zeros in the next one.
+#[test]
+fn a_last_record_that_ends_with_zeros_is_read() {
+    let settings = Settings { level: Level::Process, boot: BOOT, segment_bytes: 1 << 15 };
+    let mut world = World::start_with(DiskModel::default(), settings).expect("a journal");
+    world.step(Accept(0, 130, 1));
+    for left in (0..130).rev() {
+        world.step(Begin(0, 1));
+        let after = World::start_with(DiskModel::with(world.disk.files()), settings).expect("a journal");
+        assert_eq!(after.found().len(), left);
+    }
+}
+
 /// A request that comes in parts, of which one can't be written.
 #[test]
 fn what_was_refused_keeps_no_segment_alive() {
