@@ -210,8 +210,9 @@ impl Queue {
     }
 
     /// Runs while deliveries are queued and checks whether the destination is stalled: no attempt ends any more, or one
-    /// delivery has waited too long and those that wait would take longer still at the present rate. A stalled destination releases the events' permits: until its queue is empty, or
-    /// moves quickly again, it delays no producer.
+    /// delivery has waited too long and those that wait would take longer still at the present rate. A stalled
+    /// destination releases the events' permits: until its queue is empty, or moves quickly again, it delays no
+    /// producer.
     async fn watch(self: Rc<Self>) {
         let (mut ended, mut unchanged, mut behind) = (self.ended.get(), 0, 0);
         loop {

@@ -31,11 +31,11 @@ const RETRY_AFTER: Duration = Duration::from_millis(50);
 /// be.
 const IDLE_TIME_MS: &str = "3600000";
 
-/// For each entry: 1 if it was pending and is now acknowledged, deleted and counted out, else 0; or only their number if all were pending, as mostly. One step, so that
-/// no acknowledged entry stays in the stream. The response to the last request (ARGV 3) is kept for a minute under the
-/// requester's own key (ARGV 2), so that a request whose response was lost can be repeated. A full Redis does not keep
-/// it, and still responds; what it can't count out any more does not count. The entries come by account: its name or an empty
-/// word, the number of its entries, and their ids.
+/// For each entry: 1 if it was pending and is now acknowledged, deleted and counted out, else 0; or only their number
+/// if all were pending, as mostly. One step, so that no acknowledged entry stays in the stream. The response to the
+/// last request (ARGV 3) is kept for a minute under the requester's own key (ARGV 2), so that a request whose response
+/// was lost can be repeated. A full Redis does not keep it, and still responds; what it can't count out any more does
+/// not count. The entries come by account: its name or an empty word, the number of its entries, and their ids.
 const REDEEM: &str = r"
 local told = redis.call('GET', ARGV[2])
 if told and string.sub(told, 1, #ARGV[3] + 1) == ARGV[3] .. ' ' then
