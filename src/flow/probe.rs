@@ -1,10 +1,28 @@
 //! Test helpers: an actor that takes the place of the next stage and passes its messages to the test, and a wait with a
 //! deadline.
 
+use std::any::Any;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::{Actor, ActorContext as _, Context, Handler, Message, Recipient};
 use tokio::sync::mpsc;
+
+use super::keep::KeptEntry;
+
+/// In place of a journal's entry: remembers which of its firings have ended without an attempt.
+#[derive(Debug, Default)]
+pub(crate) struct EndedFirings(pub(crate) Mutex<Vec<u32>>);
+
+impl KeptEntry for EndedFirings {
+    fn ended(self: Arc<Self>, index: u32) {
+        self.0.lock().expect("whole").push(index);
+    }
+
+    fn own(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}
 
 /// Waits for a future; panics after the deadline.
 pub(crate) async fn soon<F: Future>(coming: F) -> F::Output {

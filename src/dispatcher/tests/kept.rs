@@ -1,10 +1,8 @@
 //! Deliveries that are kept in a journal, of which there is none here: each test says itself when attempts may begin.
 
-use std::any::Any;
-use std::sync::Mutex;
-
 use super::*;
-use crate::flow::keep::{Begin, BeginGroup, Kept, KeptEntry, Turn};
+use crate::flow::keep::{Begin, BeginGroup, Kept, Turn};
+use crate::flow::probe::EndedFirings;
 
 /// Lets the test say when attempts begin.
 #[derive(Debug)]
@@ -23,20 +21,6 @@ impl Begin for Asked {
 
     fn age_max(&self) -> Duration {
         self.age_max
-    }
-}
-
-/// Remembers which of its firings have ended without an attempt.
-#[derive(Debug, Default)]
-struct Entry(Mutex<Vec<u32>>);
-
-impl KeptEntry for Entry {
-    fn ended(self: Arc<Self>, index: u32) {
-        self.0.lock().expect("whole").push(index);
-    }
-
-    fn own(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
-        self
     }
 }
 
@@ -61,7 +45,7 @@ fn queue(alone: &Alone, port: &Port, age_max: Duration) -> (Rc<Queue>, mpsc::Unb
 async fn an_attempt_whose_record_cannot_be_written_holds_up_no_producer() {
     let (alone, port) = (Alone::new(), Port::open().await);
     let (queue, mut asks) = queue(&alone, &port, Duration::from_secs(60));
-    let entry = Arc::new(Entry::default());
+    let entry = Arc::new(EndedFirings::default());
     let (admission, mut answered) = alone.admission();
     let (mut queued, reported) = alone.queued(&port, "one");
     queued.permit = Some(Permit::Request(admission, alone.gate.charge_default()));
@@ -85,7 +69,7 @@ async fn an_attempt_whose_record_cannot_be_written_holds_up_no_producer() {
 async fn what_waits_too_long_ends_without_an_attempt() {
     let (alone, port) = (Alone::new(), Port::open().await);
     let (queue, mut asks) = queue(&alone, &port, Duration::from_secs(60));
-    let entry = Arc::new(Entry::default());
+    let entry = Arc::new(EndedFirings::default());
     let old = Instant::now().checked_sub(Duration::from_secs(61)).expect("the machine runs for longer");
     let kept = |word: &str, index: u32, accepted_at: Instant| {
         let (mut queued, reported) = alone.queued(&port, word);

@@ -4,7 +4,8 @@ use std::any::Any;
 use std::sync::Mutex;
 
 use super::*;
-use crate::flow::keep::{Keep, KeepPart, KeepRequest, KeptEntry, KeptPart, KeptRequest};
+use crate::flow::keep::{Keep, KeepPart, KeepRequest, KeptPart, KeptRequest};
+use crate::flow::probe::EndedFirings;
 
 type Answer = Box<dyn Fn(&[Vec<KeepPart<'_>>]) -> Vec<KeptRequest> + Send + Sync>;
 
@@ -36,23 +37,9 @@ impl Keep for Asked {
     }
 }
 
-/// Remembers which of its firings have ended without an attempt.
-#[derive(Debug, Default)]
-struct Ended(Mutex<Vec<u32>>);
-
-impl KeptEntry for Ended {
-    fn ended(self: Arc<Self>, index: u32) {
-        self.0.lock().expect("whole").push(index);
-    }
-
-    fn own(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
-        self
-    }
-}
-
 fn all_kept(requests: &[Vec<KeepPart<'_>>]) -> Vec<KeptRequest> {
     let part = |part: &KeepPart<'_>| {
-        KeptPart::new(Arc::<Ended>::default(), 0..u32::try_from(part.firings.len()).expect("few"))
+        KeptPart::new(Arc::<EndedFirings>::default(), 0..u32::try_from(part.firings.len()).expect("few"))
     };
     requests.iter().map(|parts| Ok(parts.iter().map(part).collect())).collect()
 }
@@ -172,7 +159,7 @@ async fn after_a_panic_of_the_write_no_request_is_accepted() {
 
 #[test]
 fn the_handles_of_a_part_end_each_firing_once() {
-    let entry = Arc::new(Ended::default());
+    let entry = Arc::new(EndedFirings::default());
     let mut part = KeptPart::new(Arc::clone(&entry) as _, 2..6);
     let (first, second) = (part.next().expect("four"), part.next().expect("four"));
     drop(second);
