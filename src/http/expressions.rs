@@ -3,7 +3,7 @@
 use super::state::AppState;
 use crate::json::Document;
 use crate::model::field::FieldError;
-use crate::model::trigger::Trigger;
+use crate::model::trigger::{Trigger, header_pointer};
 use crate::templating::{self, Data, Diagnostic, Expressions, RequestFinding, Setting, Unsendable};
 
 /// Returns the warnings, each with its location, or all errors. The members of `data` are known from the dictionary.
@@ -31,9 +31,11 @@ pub(super) fn preview(
         return Ok((trigger.url.as_written().to_owned(), trigger.headers.clone()));
     };
     let target = expressions.target(&trigger.target(), data).map_err(|reason| {
+        let name = |place: usize| trigger.headers.get(place).map_or("", |(name, _)| name);
         let (pointer, code) = match reason {
-            Unsendable::Header => ("/headers", "header_refused"),
-            Unsendable::Url | Unsendable::Rendering(_) => ("/url", "url_refused"),
+            Unsendable::Header(place) => (header_pointer(name(place)), "header_refused"),
+            Unsendable::HeadersTooLong => ("/headers".to_owned(), "header_refused"),
+            Unsendable::Url | Unsendable::UrlTooLong | Unsendable::Rendering(_) => ("/url".to_owned(), "url_refused"),
         };
         FieldError::new(pointer, code, format!("nothing would be sent for this data: {reason}"))
     })?;

@@ -146,7 +146,7 @@ fn read(mut document: Value) -> Result<Question, Vec<FieldError>> {
         (Ok(template), Ok((event, data))) => Ok(Question { template, event, data }),
         (template, rest) => {
             let errors = template.err().into_iter().chain(rest.err());
-            Err(errors.flatten().collect())
+            Err(errors.flatten().map(|error| error.also_known(&["event", "data"])).collect())
         }
     }
 }

@@ -116,7 +116,7 @@ async fn check(
     let trigger = match read(&account, members, &caller).await? {
         Ok(trigger) => trigger,
         Err(more) => {
-            errors.extend(more);
+            errors.extend(more.into_iter().map(|error| error.also_known(&["data"])));
             return Ok(HttpResponse::Ok().json(TriggerVerdict::refused(errors)));
         }
     };

@@ -17,6 +17,11 @@ impl LookAlike {
         named(found).map(|(name, instead)| Self { found, name, instead })
     }
 
+    /// The character's name, without what to write instead.
+    pub fn name(self) -> String {
+        format!("{} (U+{:04X})", self.name, u32::from(self.found))
+    }
+
     /// The first one in a line of a text from a position on, for a reader that stopped there.
     pub fn in_line(text: &str, from: usize) -> Option<Self> {
         text.get(from..)?.lines().next()?.chars().find_map(Self::of)
@@ -26,7 +31,7 @@ impl LookAlike {
 /// Names the character, and says what to write instead.
 impl fmt::Display for LookAlike {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (U+{:04X}): {}", self.name, u32::from(self.found), self.instead)
+        write!(f, "{}: {}", self.name(), self.instead)
     }
 }
 

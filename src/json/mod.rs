@@ -160,6 +160,7 @@ impl Document {
         ByteString::try_from(bytes).ok()
     }
 
+    #[inline]
     fn json(&self, node: Node) -> Json<'_> {
         match node {
             Node::Null => Json::Null,
@@ -175,12 +176,22 @@ impl Document {
         }
     }
 
+    #[inline]
     fn text_of(&self, span: Span) -> &str {
         let start = (span.start & !MADE) as usize;
         let part = start..start + span.length as usize;
         if span.start & MADE == 0 { &self.text[part] } else { &self.made[part] }
     }
 
+    /// The same without a look at its characters, for comparisons.
+    #[inline]
+    fn bytes_of(&self, span: Span) -> &[u8] {
+        let start = (span.start & !MADE) as usize;
+        let text = if span.start & MADE == 0 { &*self.text } else { &self.made };
+        &text.as_bytes()[start..start + span.length as usize]
+    }
+
+    #[inline]
     fn row(&self, row: Row) -> &[Member] {
         &self.members[row.first as usize..][..row.count as usize]
     }

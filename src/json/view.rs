@@ -84,6 +84,7 @@ pub struct Array<'a> {
 }
 
 impl<'a> Array<'a> {
+    #[inline]
     pub(super) fn new(document: &'a Document, row: Row) -> Self {
         Self { document, members: document.row(row) }
     }
@@ -131,6 +132,7 @@ pub struct Object<'a> {
 }
 
 impl<'a> Object<'a> {
+    #[inline]
     pub(super) fn new(document: &'a Document, row: Row, order: &'a [u32]) -> Self {
         Self { document, members: document.row(row), order }
     }
@@ -146,6 +148,7 @@ impl<'a> Object<'a> {
     }
 
     /// The member of this name.
+    #[inline]
     pub fn get(self, name: &str) -> Option<Json<'a>> {
         self.node(name.as_bytes()).map(|node| self.document.json(node))
     }
@@ -155,21 +158,26 @@ impl<'a> Object<'a> {
         self.members.iter().map(move |member| (self.name(member), self.document.json(member.value)))
     }
 
+    #[inline]
     pub(super) fn node(self, name: &[u8]) -> Option<Node> {
         let place = self.place(name)?;
         Some(self.members[place].value)
     }
 
+    #[inline]
     pub(super) fn place(self, name: &[u8]) -> Option<usize> {
         if self.order.is_empty() {
-            let is_it =
-                |member: &Member| member.name.length as usize == name.len() && self.name(member).as_bytes() == name;
+            let is_it = |member: &Member| {
+                member.name.length as usize == name.len() && self.document.bytes_of(member.name) == name
+            };
             return self.members.iter().position(is_it);
         }
-        let found = self.order.binary_search_by(|place| self.name(&self.members[*place as usize]).as_bytes().cmp(name));
+        let found =
+            self.order.binary_search_by(|place| self.document.bytes_of(self.members[*place as usize].name).cmp(name));
         found.ok().map(|at| self.order[at] as usize)
     }
 
+    #[inline]
     fn name(self, member: &Member) -> &'a str {
         self.document.text_of(member.name)
     }

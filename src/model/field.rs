@@ -25,6 +25,15 @@ impl FieldError {
     pub fn new(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), code, detail: detail.into() }
     }
+
+    /// Adds the members that the caller reads itself to those that the document may have, if this is about an unknown
+    /// one.
+    pub fn also_known(mut self, names: &[&str]) -> Self {
+        if self.code == "unknown_member" && self.pointer.matches('/').count() == 1 {
+            self.detail = format!("{}, {}", self.detail, names.join(", "));
+        }
+        self
+    }
 }
 
 /// The members of one object, taken one by one. Those that are left at the end are unknown.

@@ -209,8 +209,8 @@ impl Rendering {
 
 fn unsendable(error: &Unsendable) -> Dropped {
     match error {
-        Unsendable::Url => Dropped::UrlRefused,
-        Unsendable::Header => Dropped::HeaderRefused,
+        Unsendable::Url | Unsendable::UrlTooLong => Dropped::UrlRefused,
+        Unsendable::Header(_) | Unsendable::HeadersTooLong => Dropped::HeaderRefused,
         Unsendable::Rendering(error) => unrendered(error),
     }
 }

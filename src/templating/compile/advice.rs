@@ -51,18 +51,23 @@ fn by_hand(nodes: &Nodes, quote: &str, origins: &Origins<'_>, findings: &mut Fin
     }
 }
 
-/// A value in a `text` template that is sent as HTML or CSV, and not escaped for it.
+/// A value in a `text` template that is sent in another format, and not escaped for it.
 fn unescaped(write: &ValueNode, content_type: Option<&str>, findings: &mut Findings<'_>) {
     let media_type = content_type.map(|text| text.split(';').next().unwrap_or(text).trim().to_ascii_lowercase());
     let (helper, gives) = match media_type.as_deref() {
-        Some("text/html") => ("html", Gives::Html),
-        Some("text/csv") => ("csv", Gives::Csv),
+        Some("text/html") => ("html", Some(Gives::Html)),
+        Some("text/csv") => ("csv", Some(Gives::Csv)),
+        Some("application/x-www-form-urlencoded") => ("url_encode", None),
+        // A value per line, which the format json does not have.
+        Some("application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/json-seq") => {
+            ("json", None)
+        }
         _ => return,
     };
     let safe = match &write.value {
         Expression::Call(call) => {
-            let own = helpers::get(call.helper).gives;
-            own == gives || matches!(own, Gives::Number | Gives::Boolean)
+            let own = helpers::get(call.helper);
+            own.name == helper || Some(own.gives) == gives || matches!(own.gives, Gives::Number | Gives::Boolean)
         }
         Expression::Local(_) | Expression::Literal(_) => true,
         Expression::Path(_) => false,

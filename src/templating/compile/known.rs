@@ -94,15 +94,41 @@ impl<'d> KnownPaths<'d> {
         }
         let paths = self.carried().map(|carried| carried.paths.iter());
         let candidates = paths.into_iter().flatten().map(String::as_str);
+        if let Some(instead) = self.instead(&path) {
+            let message = format!(
+                "{} not known to carry {}: where it is missing, it is empty. {instead}",
+                self.events(),
+                shown(&path)
+            );
+            return findings.add(Severity::Warning, "unknown_path", at, message, None);
+        }
         // One that is far, and of another entity, puzzles: data of one's own is not misspelt.
         let first = |path: &str| path.split('.').next().map(str::to_owned);
         let helps = |found: &Nearest<'_>| found.likely || first(found.name) == first(&path);
         let nearest = nearest(&path, candidates.chain(EVENT_PATHS)).filter(helps);
-        let hint = nearest.map(|nearest| nearest.sentence(nearest.name)).unwrap_or_default();
+        let look_alike = nearest.and_then(|nearest| other_alphabet(&path, nearest.name)).unwrap_or_default();
+        let hint = nearest.map(|nearest| nearest.sentence(nearest.name)).unwrap_or_default() + &look_alike;
         let message =
             format!("{} not known to carry {}: where it is missing, it is empty.{hint}", self.events(), shown(&path));
         let suggestion = nearest.map(|nearest| nearest.name.to_owned());
         findings.add(Severity::Warning, "unknown_path", at, message, suggestion);
+    }
+
+    /// What to write for what other engines have: the size of a value, the clock, an id.
+    fn instead(&self, path: &str) -> Option<String> {
+        if let Some((value, "length" | "size" | "count" | "len" | "Length" | "Count")) = path.rsplit_once('.')
+            && self.carries(value)
+        {
+            return Some(format!("For the count of its elements or characters write {{{{length {}}}}}.", shown(value)));
+        }
+        let plain = path.to_ascii_lowercase().replace(['_', '-'], "");
+        Some(match plain.as_str() {
+            "now" | "today" | "currentdate" | "currenttime" | "timestamp" => {
+                "The time of the event is {{event.time}}.".to_owned()
+            }
+            "uuid" | "guid" | "randomuuid" => "Each event has an id: {{event.id}}.".to_owned(),
+            _ => return None,
+        })
     }
 
     /// The covered events, with the verb of the sentence.
@@ -117,18 +143,21 @@ impl<'d> KnownPaths<'d> {
         path == "event"
             || EVENT_PATHS.contains(&path)
             || is_extension(path)
-            || self.data_has(path)
+            || self.in_data(path).is_some()
             || self.carried().is_none_or(|carried| carried.all.contains(path))
             // `length` is the number of elements of a list.
-            || path.strip_suffix(".length").is_some_and(|list| self.carries(list))
+            || path.strip_suffix(".length").is_some_and(|list| match self.in_data(list) {
+                Some(value) => matches!(value, Json::Array(_)),
+                None => self.carries(list),
+            })
     }
 
-    fn data_has(&self, path: &str) -> bool {
+    fn in_data(&self, path: &str) -> Option<Json<'d>> {
         let step = |value: Json<'d>, name: &str| match value {
             Json::Object(members) => members.get(name),
             _ => None,
         };
-        self.data.is_some_and(|data| path.split('.').try_fold(data, step).is_some())
+        path.split('.').try_fold(self.data?, step)
     }
 
     /// Whether a path was not reported before.
@@ -160,6 +189,13 @@ fn is_extension(path: &str) -> bool {
     let Some(name) = path.strip_prefix("event.").filter(|name| is_attribute(name)) else { return false };
     let known = EVENT_PATHS.iter().filter_map(|known| known.strip_prefix("event."));
     likely(name, known).is_none()
+}
+
+/// Names a letter of another alphabet in a path that looks like a known one.
+fn other_alphabet(path: &str, known: &str) -> Option<String> {
+    let looks_latin = |c: &char| matches!(c, '\u{370}'..='\u{52f}');
+    let letter = path.chars().find(looks_latin).filter(|_| known.is_ascii())?;
+    Some(format!(" The letter {letter} (U+{:04X}) is of another alphabet.", u32::from(letter)))
 }
 
 /// A name of the author's, as a message shows it.

@@ -108,7 +108,7 @@ fn program(
     limits: &TemplateLimits,
 ) -> (Option<Nodes>, Vec<Diagnostic>) {
     let mut findings = Findings::of(text);
-    let parsed = scan::scan(text, limits, &mut findings).and_then(|mut scanned| {
+    let parsed = scan::scan(text, setting.dictionary, limits, &mut findings).and_then(|mut scanned| {
         let tree = parse::tree(&mut scanned, &mut findings)?;
         Some((scanned, tree))
     });

@@ -5,6 +5,8 @@
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Severity};
+use super::findings::Findings;
+use super::foreign;
 use super::place::url::segments;
 use super::shape::TemplateShape;
 use super::{Setting, finish, program};
@@ -45,7 +47,7 @@ struct UrlExpressions {
 pub struct RequestFinding {
     /// The header; none for the URL.
     pub header: Option<String>,
-    /// The finding. Line and column are those of the URL's path and query, or of the header's value.
+    /// The finding. Line and column are those of the URL, or of the header's value.
     pub diagnostic: Diagnostic,
 }
 
@@ -53,11 +55,17 @@ pub struct RequestFinding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unsendable {
     /// The URL.
-    #[error("a part of the URL's path would be empty, . or .., or the URL too long")]
+    #[error("a part of the URL's path would be empty, . or ..")]
     Url,
-    /// A header.
-    #[error("a header's value would hold a control character, or the headers would be too long")]
-    Header,
+    /// The URL is too long to be sent.
+    #[error("the URL would be longer than {SENT_URL_BYTES_MAX} bytes")]
+    UrlTooLong,
+    /// A header, by its index.
+    #[error("the header's value would hold a control character")]
+    Header(usize),
+    /// All headers together.
+    #[error("the headers would be longer than {HEADERS_BYTES_MAX} bytes")]
+    HeadersTooLong,
     /// The rendering itself.
     #[error(transparent)]
     Rendering(#[from] Unrendered),
@@ -66,7 +74,7 @@ pub enum Unsendable {
 impl Expressions {
     /// Compiles the expressions of a trigger. `None` if it has none, or if one has an error.
     pub fn compile(
-        url: &TriggerUrl,
+        written: &TriggerUrl,
         headers: &[(String, String)],
         setting: &Setting<'_>,
         limits: &TemplateLimits,
@@ -83,9 +91,16 @@ impl Expressions {
             );
             nodes
         };
-        let url = url.expressions().and_then(|(head, rest)| {
+        let mut before = 0;
+        let url = written.expressions().and_then(|(head, rest)| {
+            before = head.chars().count();
             // The parser and browsers add the slash that a path begins with.
-            let rest = if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") };
+            let rest = if rest.starts_with('/') {
+                rest.to_owned()
+            } else {
+                before -= 1;
+                format!("/{rest}")
+            };
             let nodes = nodes(TemplateShape::Url, &rest, None)?;
             let segments = segments(&nodes);
             Some(UrlExpressions { head: head.into(), path_and_query: finish::join(nodes), segments })
@@ -94,6 +109,10 @@ impl Expressions {
         let headers: Vec<_> = with_expressions
             .filter_map(|(place, (name, value))| Some((place, nodes(TemplateShape::Header, value, Some(name))?)))
             .collect();
+        for finding in found.iter_mut().filter(|finding| finding.header.is_none()) {
+            finding.diagnostic.column += before;
+        }
+        found.extend(foreign_marks(written));
         let some = url.is_some() || !headers.is_empty();
         ((some && !failed).then(|| Self { url, headers, limits: limits.clone() }), found)
     }
@@ -111,12 +130,12 @@ impl Expressions {
         }
         for (place, nodes) in &self.headers {
             let value = text(nodes, data, &self.limits)?;
-            let header = own.headers.get_mut(*place).ok_or(Unsendable::Header)?;
-            header.1 = sent(value.trim_matches([' ', '\t'])).ok_or(Unsendable::Header)?;
+            let header = own.headers.get_mut(*place).ok_or(Unsendable::Header(*place))?;
+            header.1 = sent(value.trim_matches([' ', '\t'])).ok_or(Unsendable::Header(*place))?;
         }
         let bytes: usize = own.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
         if !self.headers.is_empty() && bytes > HEADERS_BYTES_MAX {
-            return Err(Unsendable::Header);
+            return Err(Unsendable::HeadersTooLong);
         }
         Ok(Arc::new(own))
     }
@@ -130,6 +149,21 @@ impl Expressions {
     }
 }
 
+/// Warnings about marks of other languages in a URL. In one with expressions the scan reports those of bodies.
+fn foreign_marks(url: &TriggerUrl) -> Vec<RequestFinding> {
+    let text = url.as_written();
+    let mut marks = foreign::marks::find_braces(text);
+    if url.expressions().is_none() {
+        marks.extend(foreign::marks::find(text));
+    }
+    let mut findings = Findings::of(text);
+    for (at, message) in marks {
+        findings.warning("foreign_syntax", at, message);
+    }
+    let findings = findings.into_list().into_iter();
+    findings.map(|diagnostic| RequestFinding { header: None, diagnostic }).collect()
+}
+
 impl UrlExpressions {
     fn render(&self, data: &Data, limits: &TemplateLimits) -> Result<TriggerUrl, Unsendable> {
         let rest = text(&self.path_and_query, data, limits)?;
@@ -137,8 +171,11 @@ impl UrlExpressions {
         let mut segments = path.split('/');
         let stays = |depends: &bool, segment: &str| !depends || !vanishes(segment);
         let all = self.segments.iter().all(|depends| segments.next().is_some_and(|segment| stays(depends, segment)));
-        if !all || segments.next().is_some() || self.head.len() + rest.len() > SENT_URL_BYTES_MAX {
+        if !all || segments.next().is_some() {
             return Err(Unsendable::Url);
+        }
+        if self.head.len() + rest.len() > SENT_URL_BYTES_MAX {
+            return Err(Unsendable::UrlTooLong);
         }
         TriggerUrl::new(&format!("{}{rest}", self.head)).map_err(|_| Unsendable::Url)
     }

@@ -1,5 +1,7 @@
 //! The dictionary's tags, `*|GUEST:NAME|*`: their form, but not their meaning.
 
+use super::tag_lookup::TagLookup;
+
 /// Replace a tag's delimiters inside an expression, where the parser must read the tag as a name. Private characters,
 /// which [`super::scan`] refuses in a customer's expressions.
 pub(crate) const TAG_OPEN: char = '\u{e000}';
@@ -55,6 +57,30 @@ pub(crate) fn foreign(inside: &str) -> Option<&'static str> {
         _ => return None,
     }
     Some("Conditions like *|IF:…|* belong to Mailchimp. Here they are written {{#if guest.email}}…{{else}}…{{/if}}.")
+}
+
+/// Begins of expressions and tags in characters that look like theirs.
+const LOOK_ALIKE_BEGINS: [(&str, &str); 3] = [("\u{ff5b}\u{ff5b}", "{{"), ("*\u{ff5c}", "*|"), ("\u{ff0a}|", "*|")];
+
+/// Texts that look like the begin of an expression or a tag: where each stands, and what to write.
+pub(crate) fn look_alikes(text: &str) -> impl Iterator<Item = (usize, &'static str)> {
+    LOOK_ALIKE_BEGINS.into_iter().flat_map(move |(found, written)| {
+        memchr::memmem::find_iter(text.as_bytes(), found).map(move |at| (at, written)).collect::<Vec<_>>()
+    })
+}
+
+/// The tag that is meant by the inside of a misshapen one: of this attribute (`FNAME` of Mailchimp's), or of this entity
+/// and attribute with another sign between them.
+pub(crate) fn meant(inside: &str, lookup: &dyn TagLookup) -> Option<String> {
+    let words: Vec<&str> = inside.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    if let [attribute] = words.as_slice() {
+        let is_it = |tag: &String| tag.split_once(':').is_some_and(|(_, own)| own.eq_ignore_ascii_case(attribute));
+        return lookup.tags().into_iter().find(is_it);
+    }
+    let (entity, attribute) = words.split_first()?;
+    let wanted = format!("{entity}:{}", attribute.join("_"));
+    let known = lookup.tags().into_iter().find(|tag| tag.eq_ignore_ascii_case(&wanted));
+    known.or_else(|| lookup.tag_meant(entity, &attribute.join("_")))
 }
 
 /// The tag that a name in an expression stands for, `GUEST:NAME`, if it stands for one.

@@ -10,7 +10,6 @@ use jiff::{Timestamp, ZonedDateTime};
 
 use super::decimal::{Decimal, Rounding};
 use super::value::Datum;
-use crate::json::Json;
 
 /// The time that a value contains.
 #[derive(Debug, Clone)]
@@ -47,11 +46,16 @@ const MILLISECOND_DIGITS: usize = 12;
 impl TimeValue {
     /// Reads a value. `from` is the pattern it is written in, `unit` the unit of a number.
     pub(crate) fn read(value: &Datum<'_>, from: Option<&str>, unit: Option<Unit>) -> Option<Self> {
-        match value {
-            Datum::Index(index) => since_1970(&Decimal::from(*index), unit),
-            Datum::Data(Json::Number(digits)) => since_1970(&Decimal::read(digits)?, unit),
-            Datum::Number(digits) => since_1970(&Decimal::read(digits)?, unit),
-            _ => text(value.as_text()?.trim(), from, unit),
+        let is_number = value.is_number();
+        if !is_number && !value.is_text() {
+            return None;
+        }
+        let text = value.text().ok()?;
+        match from {
+            // Digits may be a day as well: 20260814.
+            Some(pattern) => by_pattern(pattern, text.trim()),
+            None if is_number => since_1970(&Decimal::read(&text)?, unit),
+            None => written(text.trim(), unit),
         }
     }
 
@@ -81,10 +85,7 @@ pub(crate) fn find_zone(name: &str) -> Option<TimeZone> {
     (name.len() <= 64).then(|| TimeZone::get(name).ok())?
 }
 
-fn text(text: &str, from: Option<&str>, unit: Option<Unit>) -> Option<TimeValue> {
-    if let Some(pattern) = from {
-        return by_pattern(pattern, text);
-    }
+fn written(text: &str, unit: Option<Unit>) -> Option<TimeValue> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     // Eight digits may be a day, 20260701, and fourteen a day and a time.
     let counts = unit.is_some() || (9..=13).contains(&digits.len());

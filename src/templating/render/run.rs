@@ -11,7 +11,7 @@ use super::write::write;
 use crate::json::Json;
 use crate::templating::limits::TemplateLimits;
 use crate::templating::program::{
-    DataPath, Each, Expression, HelperCall, If, LocalName, Nodes, Parts, TemplateNode, Text, With,
+    DataPath, Each, Expression, HelperCall, If, LocalName, Nodes, Parts, PathStep, TemplateNode, Text, With,
 };
 
 /// The most complaints of one preview.
@@ -259,14 +259,24 @@ impl<'a> Run<'a> {
     fn path(&mut self, path: &'a DataPath) -> Result<Datum<'a>, Unrendered> {
         self.spend(path.bytes / BYTES_PER_STEP)?;
         let start = match path.scope.checked_sub(1) {
-            None => Datum::Data(self.root),
-            Some(block) => {
-                let this = self.scopes[block].this.clone();
-                self.spend(if path.steps.is_empty() { this.bytes() / BYTES_PER_STEP } else { 0 })?;
-                this
-            }
+            None => self.root,
+            Some(block) => match &self.scopes[block].this {
+                Datum::Data(value) => *value,
+                made => {
+                    let made = made.clone();
+                    return self.made_path(made, &path.steps);
+                }
+            },
         };
-        Ok(path.steps.iter().fold(start, |value, step| value.step(&step.name, step.index)))
+        Ok(follow(start, &path.steps))
+    }
+
+    /// A path from a value that a helper made.
+    fn made_path(&mut self, made: Datum<'a>, steps: &'a [PathStep]) -> Result<Datum<'a>, Unrendered> {
+        if steps.is_empty() {
+            self.spend(made.bytes() / BYTES_PER_STEP)?;
+        }
+        Ok(steps.iter().fold(made, |value, step| value.step(&step.name, step.index)))
     }
 
     /// Calls a helper. A helper that can't use a value returns a missing one.
@@ -308,6 +318,22 @@ impl<'a> Run<'a> {
         }
         Ok(())
     }
+}
+
+/// A path through the data. The members of objects, which are nearly all steps, are followed without a [`Datum`] each.
+fn follow<'a>(start: Json<'a>, steps: &'a [PathStep]) -> Datum<'a> {
+    let mut value = start;
+    for (at, step) in steps.iter().enumerate() {
+        let Json::Object(members) = value else {
+            let rest = steps[at..].iter();
+            return rest.fold(Datum::Data(value), |value, step| value.step(&step.name, step.index));
+        };
+        match members.get(&step.name) {
+            Some(member) => value = member,
+            None => return Datum::Missing,
+        }
+    }
+    Datum::Data(value)
 }
 
 /// A value with its kind, as a message shows it.

@@ -75,8 +75,12 @@ impl<'a> Datum<'a> {
         self.as_text().is_some()
     }
 
-    /// A member of an object, or an element of a list by its place; `length` is how many elements a
-    /// list has.
+    /// Whether the value is a number.
+    pub(crate) fn is_number(&self) -> bool {
+        matches!(self, Self::Data(Json::Number(_)) | Self::Number(_) | Self::Index(_))
+    }
+
+    /// A member of an object, or an element of a list by its place; `length` is how many elements a list has.
     pub(crate) fn member(&self, name: &str) -> Datum<'a> {
         self.step(name, name.parse().ok())
     }

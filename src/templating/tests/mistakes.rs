@@ -197,7 +197,8 @@ const ODD: &[(Format, &str, Option<&str>, Option<&str>)] = &[
     (Text, "*|INQUIRY:COST|*", Some("unknown_path"), None),
     (Text, "{{date}}", Some("helper_name"), None),
     (Text, "{{this.date}}", None, None),
-    (Text, "*|GUEST NAME|*", Some("misshapen_tag"), None),
+    (Text, "*|GUEST NAME|*", Some("misshapen_tag"), Some("*|GUEST:NAME|*")),
+    (Text, "*|GUEST NICKNAME|*", Some("misshapen_tag"), None),
     (Text, "{{default guest.name \"*|GUEST:NAME|*\"}}", Some("tag_in_string"), None),
     (Form, "a=1\n&b=2", Some("form_line_break"), None),
     (Json, "{{number guest.name}}", Some("number_as_text"), None),
@@ -217,6 +218,14 @@ const ODD: &[(Format, &str, Option<&str>, Option<&str>)] = &[
     (Text, "{{$json.name}}", Some("foreign_syntax"), None),
     (Text, "100 %} ${ } <$5>", None, None),
     (Text, "{{rental.tags.length}}", None, None),
+    (Text, "{{guest.name.size}}", Some("unknown_path"), None),
+    (Text, "{{now}}", Some("unknown_path"), None),
+    (Text, "*|EMAIL|*", Some("misshapen_tag"), Some("*|GUEST:EMAIL|*")),
+    (Text, "*|GUEST.NAME|*", Some("misshapen_tag"), Some("*|GUEST:NAME|*")),
+    (Text, "*|GUEST:\u{a0}NAME|*", Some("misshapen_tag"), Some("*|GUEST:NAME|*")),
+    (Text, "\u{ff5b}\u{ff5b}guest.name\u{ff5d}\u{ff5d}", Some("look_alike"), None),
+    (Text, "*\u{ff5c}GUEST:NAME\u{ff5c}*", Some("look_alike"), None),
+    (Text, "{{g\u{443}est.name}}", Some("unknown_path"), Some("guest.name")),
 ];
 
 #[test]
@@ -325,6 +334,9 @@ fn values_that_helpers_cannot_use_are_shown() {
     assert_eq!(told("{{first n}}")[0].2, "first: the number 5 is not a list.");
     assert_eq!(told("{{date none}}{{upper empty}}{{date missing}}"), []);
     assert_eq!(told("{{divide n (subtract n 5)}}").len(), 1);
+    // How a date is written is advised for texts only.
+    assert_eq!(told("{{date xs}}")[0].2, "date: a list is not a date.");
+    assert!(told("{{date 9999999999999 unit=\"s\"}}")[0].2.contains("a count of seconds or milliseconds"));
     assert_eq!(
         told("{{date \"2026-08-14\" tz=d}}")[0].2,
         "date: \"03/04/2026\" is not a time zone that is known, like \"Europe/Rome\"."
@@ -343,6 +355,8 @@ fn a_path_is_pointed_out_once_and_not_where_the_data_has_it() {
     assert_eq!(found("{{own.x}}{{own.x}}{{own.y}}", None), [("unknown_path", 1), ("unknown_path", 19)]);
     assert_eq!(found("{{own.x}}{{own.x}}{{own.y}}", Some(data.root())), [("unknown_path", 19)]);
     assert_eq!(found("{{own.list.length}}{{#each own.list}}{{this}}{{/each}}", Some(data.root())), []);
+    // Only a list has a length without the helper.
+    assert_eq!(found("{{own.x.length}}", Some(data.root())), [("unknown_path", 1)]);
 }
 
 #[test]
@@ -359,6 +373,10 @@ fn values_in_html_and_csv_are_escaped_for_it() {
     );
     assert_eq!(found("Text/CSV", body), [("value_unescaped", 1), ("value_unescaped", 15), ("value_unescaped", 71)]);
     assert_eq!(found("text/plain", body), []);
+    let body = "a={{url_encode guest.name}}&b={{guest.name}}";
+    assert_eq!(found("application/x-www-form-urlencoded", body), [("value_unescaped", 31)]);
+    let body = "{\"a\":{{json guest.name}},\"b\":\"{{guest.name}}\"}\n";
+    assert_eq!(found("application/x-ndjson", body), [("value_unescaped", 31)]);
 }
 
 #[test]

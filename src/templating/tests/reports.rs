@@ -177,6 +177,33 @@ fn what_is_refused_is_refused_with_words_that_help() {
         (Text, "{{upper \u{201c}x\u{201d}}}", (1, 9), &["curly quote"], &[]),
         (Text, "{{upper\u{a0}x}}", (1, 8), &["no-break space"], &[]),
         (Text, "*|IF:GUEST|*x*|END:IF|*", (1, 1), &["Mailchimp", "{{#if"], &["Did you mean"]),
+        // A separator beside the author's own commas, and where it can't stand.
+        (Json, "[{{#each xs separator=\",\"}}{{this}},{{/each}}]", (1, 36), &["the end of the part"], &["into one part"]),
+        (Json, "{ {{#parts}}{{#if a}}\"a\":1,{{/if}}{{#if b}}\"b\":2{{/if}}{{/parts}} }", (1, 27), &["the end of the part"], &["into one part"]),
+        (Json, "{ \"a\":1{{#each xs separator=\",\"}}, \"k{{@index}}\":{{this}}{{/each}} }", (1, 34), &["remove separator="], &["not every element"]),
+        (Json, "[{{#each xs separator=\",\"}}, {{this}}{{/each}}]", (1, 28), &["Remove this comma"], &["not every element", "write {{#each"]),
+        (Json, "[0, {{#each xs separator=\",\"}}{{this}}{{/each}}]", (1, 3), &["begin each element's part", "{{#parts separator=\",\"}}"], &["inside the part"]),
+        (Json, "[{{#each xs separator=\",\"}}{{this}}{{/each}}, 0]", (1, 45), &["end each element's part", "{{#parts separator=\",\"}}"], &["inside the part"]),
+        (Json, "[{{#each xs separator=\";\"}}{{this}}{{/each}}]", (1, 2), &["separator=\",\""], &["into one part"]),
+        (Json, "{{#each xs separator=\",\"}}{{this}}{{/each}}", (1, 1), &["Put [ before"], &["into one part"]),
+        (Json, "\"{{#each xs separator=\"\\n\"}}{{this}}{{/each}}\"", (1, 2), &["separator=\"\\\\n\""], &["into one part"]),
+        // Quotes, comments, line breaks in quotes; sections of Mustache's; look-alikes in XML.
+        (Json, "{'a': 1}", (1, 2), &["double"], &[]),
+        (Json, "{\"a\": 'x'}", (1, 7), &["double"], &[]),
+        (Json, "{\"a\": 1, // one\n\"b\": 2}", (1, 10), &["{{! … }}"], &[]),
+        (Json, "[1 /* one */]", (1, 4), &["{{! … }}"], &[]),
+        (Text, "{{join xs \"\n\"}}", (1, 1), &["Write \\n for a line break"], &["Expressions look like"]),
+        (Text, "{{#xs}}{{n}}{{/xs}}", (1, 1), &["{{#each xs}}", "{{#if xs}}"], &[]),
+        (Text, "{{^xs}}none{{/xs}}", (1, 1), &["{{#unless xs}}"], &["belongs between"]),
+        (Text, "{{#if a}}{{^xs}}none{{/xs}}{{/if}}", (1, 10), &["{{#unless xs}}"], &["closes"]),
+        (Text, "{{concat a b}}", (1, 1), &["side by side"], &["with dots"]),
+        (Text, "{{math @index \"+\" 1}}", (1, 1), &["{{add a b}}"], &["with dots"]),
+        (Text, "{{date a \"YYYY-MM-DD\"}}", (1, 1), &["\"%Y-%m-%d\""], &["text in quotes"]),
+        (Text, "{{date a \"%d %L\"}}", (1, 1), &["%L"], &["text in quotes"]),
+        (Text, "{{date a from=\"dd.MM.yyyy\"}}", (1, 1), &["from", "\"%d.%m.%Y\""], &[]),
+        (Xml, "<a b=\u{201c}{{x}}\u{201d}/>", (1, 6), &["curly quote"], &[]),
+        (Xml, "<a\u{a0}b=\"{{x}}\"/>", (1, 3), &["no-break space"], &[]),
+        (Xml, "\u{200b}<a/>", (1, 1), &["can't be seen"], &[]),
     ] {
         let checked = check(format, body);
         let first = checked.diagnostics.iter().find(|found| found.severity == crate::templating::Severity::Error);
@@ -191,6 +218,28 @@ fn what_is_refused_is_refused_with_words_that_help() {
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// What is advised about separators and commas is accepted, and writes what was meant.
+#[test]
+#[rustfmt::skip]
+fn what_is_advised_about_separators_works() {
+    let data = json!({"xs": [1, 2], "ys": [], "a": 1, "b": 2});
+    for (body, expected) in [
+        ("[{{#each xs separator=\",\"}}{{this}}{{/each}}]", "[1,2]"),
+        ("{ \"a\":1{{#each xs}}, \"k{{@index}}\":{{this}}{{/each}} }", "{ \"a\":1, \"k0\":1, \"k1\":2 }"),
+        ("[0{{#each xs}}, {{this}}{{/each}}]", "[0, 1, 2]"),
+        ("[0{{#each ys}}, {{this}}{{/each}}]", "[0]"),
+        ("[{{#parts separator=\",\"}}0{{#each xs separator=\",\"}}{{this}}{{/each}}{{/parts}}]", "[0,1,2]"),
+        ("[{{#parts separator=\",\"}}0{{#each ys separator=\",\"}}{{this}}{{/each}}{{/parts}}]", "[0]"),
+        ("[{{#each xs}}{{this}},{{/each}} 0]", "[1,2, 0]"),
+        ("[{{#parts separator=\",\"}}{{#each ys separator=\",\"}}{{this}}{{/each}} 0{{/parts}}]", "[ 0]"),
+        ("{ {{#parts}}{{#if a}}\"a\":1{{/if}}{{#if b}}\"b\":2{{/if}}{{/parts}} }", "{ \"a\":1,\"b\":2 }"),
+        ("\"{{#each xs separator=\"\\\\n\"}}{{this}}{{/each}}\"", "\"1\\n2\""),
+        ("\"{{join xs \"\\n\"}}\"", "\"1\\n2\""),
+    ] {
+        assert_eq!(render(Json, body, &data), expected, "{body}");
+    }
 }
 
 #[test]
@@ -227,6 +276,27 @@ fn conditions_that_are_the_same_come_out_the_same_only_for_the_same_values() {
     let many: String = (0..20).map(|n| format!("{{{{#if c{n}}}}}x{{{{/if}}}}")).collect();
     let body = format!("\"{many}{many}\"");
     assert!(check(Json, &body).compiled.is_some(), "{:?}", check(Json, &body).diagnostics);
+}
+
+/// Each loop knows eight kinds of positions, so walking the inner ones again for each would be too much work.
+#[test]
+fn loops_in_loops_are_walked_once_for_the_same_states() {
+    let positions = "{{#if (eq @index 2)}}a{{/if}}{{#if (eq @index 4)}}b{{/if}}{{#if (eq @index 6)}}c{{/if}}";
+    let nested = |inner: &str| format!("\"{0}{inner}{1}\"", "{{#each xs}}".repeat(4), "{{/each}}".repeat(4));
+    let walked = nested(&format!("{positions}{}", "{{y}} t ".repeat(100)));
+    assert!(check(Json, &walked).compiled.is_some(), "{:?}", check(Json, &walked).diagnostics);
+    // What depends on an outer loop's position is walked for each of them: only the first element has no comma before.
+    let outer =
+        |comma: &str| format!("[{{{{#each xs}}}}{{{{#each this}}}}{comma}{{{{@../index}}}}{{{{/each}}}}{{{{/each}}}}]");
+    assert!(check(Json, &outer("{{#unless (and @first @../first)}},{{/unless}}")).compiled.is_none());
+    assert!(check(Json, &outer("{{#unless @first}},{{/unless}}")).compiled.is_none());
+    let each_with_one = "[{{#each xs}}{{#unless @first}},{{/unless}}[{{#each this}}{{#unless @first}},{{/unless}}{{#if @../first}}1{{else}}2{{/if}}{{/each}}]{{/each}}]";
+    assert_eq!(render(Json, each_with_one, &json!({"xs": [[0, 0], [0]]})), "[[1,1],[2]]");
+    let only_in_the_first =
+        "[{{#each xs}}{{#each this}}{{#if @../first}}{{y}}{{#unless @last}},{{/unless}}{{/if}}{{/each}}{{/each}}]";
+    assert!(check(Json, only_in_the_first).compiled.is_some(), "{:?}", check(Json, only_in_the_first).diagnostics);
+    let in_all = only_in_the_first.replace("{{#if @../first}}", "{{#if @../index}}");
+    assert!(check(Json, &in_all).compiled.is_none());
 }
 
 /// The needs that people bring to templates of webhooks, each with its body.

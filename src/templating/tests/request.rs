@@ -57,7 +57,7 @@ fn values_stay_in_their_segment_and_in_the_query() {
         assert_eq!(target(url, &[], &data).map(|target| target.url), Err(Unsendable::Url), "{url}");
     }
     let long = json!({"x": "é".repeat(2_000)});
-    assert_eq!(target("https://h.example/?x={{x}}", &[], &long).map(|target| target.url), Err(Unsendable::Url));
+    assert_eq!(target("https://h.example/?x={{x}}", &[], &long).map(|target| target.url), Err(Unsendable::UrlTooLong));
 }
 
 #[test]
@@ -82,6 +82,36 @@ fn the_shape_of_a_url_is_checked_when_it_is_saved() {
 }
 
 #[test]
+fn marks_of_other_languages_are_told_with_their_column_in_the_url() {
+    for (url, column, instead) in [
+        ("https://h.example/guests/{id}/notes", 26, "{{id}}"),
+        ("https://h.example/{{x}}/{id}", 25, "{{id}}"),
+        ("https://h.example/${id}", 19, "{{id}}"),
+        ("https://h.example/{{x}}/${id}", 25, "{{id}}"),
+        ("https://h.example/x?id=<$.detail.id>", 24, "{{id}}"),
+    ] {
+        let parsed = TriggerUrl::new(url).expect(url);
+        let (_, found) = Expressions::compile(&parsed, &[], &Setting::of(&Small), &TemplateLimits::default());
+        let told: Vec<_> = found.iter().filter(|found| found.diagnostic.code == "foreign_syntax").collect();
+        let [only] = told.as_slice() else { panic!("{url}: {found:?}") };
+        assert_eq!(only.diagnostic.column, column, "{url}");
+        assert!(only.diagnostic.message.contains(instead), "{url}: {only:?}");
+    }
+    for url in ["https://h.example/{}", "https://h.example/{a b}", "https://h.example/{{x}}?y={{#if x}}1{{/if}}"] {
+        let parsed = TriggerUrl::new(url).expect(url);
+        let (_, found) = Expressions::compile(&parsed, &[], &Setting::of(&Small), &TemplateLimits::default());
+        assert!(found.iter().all(|found| found.diagnostic.code != "foreign_syntax"), "{url}: {found:?}");
+    }
+    let (_, found) = Expressions::compile(
+        &TriggerUrl::new("https://h.example/{{uper x}}").expect("a URL"),
+        &[],
+        &Setting::of(&Small),
+        &TemplateLimits::default(),
+    );
+    assert_eq!(found[0].diagnostic.column, 19);
+}
+
+#[test]
 fn header_values_hold_no_control_characters_and_are_bounded() {
     let data = json!({"a": "x", "zoe": "Zoë", "lines": "a\r\nX-Other: b", "nul": "\0", "tab": "a\tb", "blank": " a ", "long": "x".repeat(9_000)});
     let value = |text: &str| {
@@ -102,9 +132,10 @@ fn header_values_hold_no_control_characters_and_are_bounded() {
     ] {
         assert_eq!(value(text).as_deref(), Ok(sent), "{text}");
     }
-    for text in ["{{lines}}", "a{{nul}}", "{{long}}"] {
-        assert_eq!(value(text), Err(Unsendable::Header), "{text}");
+    for text in ["{{lines}}", "a{{nul}}"] {
+        assert_eq!(value(text), Err(Unsendable::Header(1)), "{text}");
     }
+    assert_eq!(value("{{long}}"), Err(Unsendable::HeadersTooLong));
 }
 
 proptest! {

@@ -100,6 +100,12 @@ async fn check_judges_and_previews_without_saving() {
     {
         assert!(found.contains(&expected), "{found:?}");
     }
+    let errors = verdict["errors"].as_array().expect("a list").iter();
+    let unknown = errors.filter(|error| error["code"] == "unknown_member").map(|error| &error["detail"]);
+    assert!(
+        unknown.clone().all(|detail| detail.as_str().is_some_and(|detail| detail.ends_with(", data"))),
+        "{verdict}"
+    );
     assert_eq!((&verdict["ok"], verdict.get("preview")), (&json!(false), None));
     let verdict = check(trigger(json!({"template": "none"}))).await;
     assert_eq!(codes(&verdict["errors"]), [("/template", "unknown_template")]);

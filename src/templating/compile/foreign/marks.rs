@@ -42,6 +42,24 @@ pub(crate) fn find(text: &str) -> Vec<(usize, String)> {
     found
 }
 
+/// The same for names in single braces, as URLs are often written: `/guests/{id}`.
+pub(crate) fn find_braces(url: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(brace) = url[at..].find('{').map(|brace| at + brace) {
+        let rest = &url[brace + 1..];
+        at = match rest.strip_prefix('{') {
+            Some(expression) => brace + 2 + expression.find("}}").unwrap_or(expression.len()),
+            None => brace + 1,
+        };
+        let inside = rest.split_once('}').map(|(inside, _)| inside);
+        if let Some(inside) = inside.filter(|inside| is_value(inside) && !url[..brace].ends_with('$')) {
+            found.push((brace, format!("{{…}} is sent as it stands. A value is written {}.", value(inside))));
+        }
+    }
+    found
+}
+
 /// The inside of each mark with this begin and end, on one line.
 fn between<'t>(text: &'t str, begin: &'static str, end: &'static str) -> impl Iterator<Item = (usize, &'t str)> {
     memchr::memmem::find_iter(text.as_bytes(), begin).filter_map(move |at| {

@@ -15,7 +15,7 @@ pub(super) use self::names::helper;
 const REPEATED_BYTES_MAX: usize = 120;
 
 /// Whether a text is a value as it is written here: a path, a number, or a text in quotes.
-fn is_value(text: &str) -> bool {
+pub(super) fn is_value(text: &str) -> bool {
     let quoted = |quote: char| {
         let inside = text.strip_prefix(quote).and_then(|text| text.strip_suffix(quote));
         inside.is_some_and(|inside| !inside.contains([quote, '\\', '{', '}']))

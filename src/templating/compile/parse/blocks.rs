@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::scopes::Scope;
 use super::{Parsing, refused};
+use crate::templating::compile::foreign::is_value;
 use crate::templating::compile::origin::Origin;
 use crate::templating::program::{Each, Expression, If, Nodes, Parts, TemplateNode, Text, With};
 
@@ -33,7 +34,8 @@ fn example(block: &str) -> &'static str {
 }
 
 /// The error for an unknown block, with what to write instead of one of another engine or helper library.
-fn unknown(name: &str) -> String {
+/// A section of Mustache's is named like a value.
+fn unknown(name: &str, section: bool) -> String {
     let plain = name.to_ascii_lowercase().replace(['_', '-'], "");
     let instead = match plain.as_str() {
         "ifequals" | "ifeq" | "equals" | "equal" | "eq" | "is" | "ifcond" | "compare" | "ifcompare" | "ifis" => {
@@ -53,6 +55,14 @@ fn unknown(name: &str) -> String {
         "elseif" | "elif" | "elsif" => "It is written {{else if …}}",
         _ => "",
     };
+    let instead = match instead {
+        "" if section => {
+            format!(
+                "A list is repeated with {{{{#each {name}}}}}…{{{{/each}}}}, and a condition is {{{{#if {name}}}}}…{{{{/if}}}}"
+            )
+        }
+        _ => instead.to_owned(),
+    };
     let stop = if instead.is_empty() { "" } else { ". " };
     format!(
         "There is no block {name:?}. {instead}{stop}The blocks are {{{{#if …}}}}, {{{{#unless …}}}}, {{{{#each …}}}}, {{{{#with …}}}} and {{{{#parts …}}}}."
@@ -66,7 +76,8 @@ impl Parsing<'_, '_, '_, '_> {
             "parts" => return vec![self.parts(block, at)],
             "if" | "unless" | "each" | "with" => {}
             _ => {
-                self.findings.error("unknown_block", at, unknown(&name));
+                let section = block.params.is_empty() && block.hash.is_empty() && is_value(&name);
+                self.findings.error("unknown_block", at, unknown(&name, section));
                 // Its content is checked nevertheless.
                 self.part(block.inverse.as_ref());
                 return self.part(block.template.as_ref());
@@ -189,11 +200,15 @@ impl Parsing<'_, '_, '_, '_> {
                 {
                     options.separator = Some(self.separator(text, at));
                 }
-                ("separator", _) if matches!(name, "each" | "parts") => self.findings.error(
-                    "block_values",
-                    at,
-                    "A separator is a text in quotes, of 100 characters at most: {{#each rental.tags separator=\", \"}}.",
-                ),
+                ("separator", _) if matches!(name, "each" | "parts") => {
+                    self.findings.error(
+                        "block_values",
+                        at,
+                        "A separator is a text in quotes, of 100 characters at most: {{#each rental.tags separator=\", \"}}.",
+                    );
+                    // So that its absence is not reported as well.
+                    options.separator = Some(self.separator(",", at));
+                }
                 _ => self.findings.error(
                     "block_values",
                     at,

@@ -87,6 +87,16 @@ impl Parsing<'_, '_, '_, '_> {
             "if" | "unless" | "each" | "with" | "parts" => {
                 format!("A block begins with a #: {{{{#{name} …}}}}…{{{{/{name}}}}}.")
             }
+            "concat" | "append" | "prepend" | "concatenate" => {
+                "Texts stand side by side: {{guest.name}} {{guest.email}}.".to_owned()
+            }
+            "math" | "calc" | "calculate" => {
+                "Each operation is a helper of its own: {{add a b}}, {{subtract a b}}, {{multiply a b}}, {{divide a b}}."
+                    .to_owned()
+            }
+            "ternary" | "iif" | "ifelse" | "cond" | "choose" => {
+                "A choice is written {{#if a}}…{{else}}…{{/if}}.".to_owned()
+            }
             "for" | "foreach" => "A list is repeated with {{#each list}}…{{this}}…{{/each}}.".to_owned(),
             "end" | "endif" | "endfor" | "endeach" => {
                 "A block ends with / and its name: {{/if}}, {{/each}}.".to_owned()

@@ -84,7 +84,7 @@ pub(crate) fn tree(scanned: &mut Scanned, findings: &mut Findings<'_>) -> Option
         };
         match foreign::explain(scanned.inside(i)) {
             Some(message) => findings.error("foreign_syntax", in_body(braces.start), message),
-            None => findings.error("syntax", in_body(braces.start + within), UNREADABLE),
+            None => findings.error("syntax", in_body(braces.start + within), unreadable(scanned.inside(i))),
         }
         refused.push(i);
     }
@@ -99,6 +99,25 @@ pub(crate) fn tree(scanned: &mut Scanned, findings: &mut Findings<'_>) -> Option
 }
 
 const UNREADABLE: &str = "This can't be read as an expression or a block. Expressions look like {{guest.name}} or {{upper guest.name}}, blocks like {{#if guest.email}}…{{else}}…{{/if}} or, to compare, {{#if (eq guest.country \"IT\")}}…{{/if}}.";
+
+/// Why the parser refuses the inside of an expression.
+fn unreadable(inside: &str) -> &'static str {
+    let mut quote = None;
+    let mut escaped = false;
+    for c in inside.chars() {
+        match (quote, c) {
+            _ if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(_), '\n' | '\r' | '\t') => {
+                return "A text in quotes can't hold a line break or a tab. Write \\n for a line break and \\t for a tab.";
+            }
+            (Some(open), _) if c == open => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            _ => {}
+        }
+    }
+    UNREADABLE
+}
 
 /// Parses a text, or returns the line and column at which the parser stopped.
 fn compile(text: &str) -> Result<Template, (usize, usize)> {

@@ -237,7 +237,7 @@ mod tests {
     fn parsed(body: &str, size: usize) -> Option<Parsed> {
         let limits = TemplateLimits::default();
         let mut findings = Findings::of(body);
-        let scanned = scan(body, &limits, &mut findings)?;
+        let scanned = scan(body, &OneTag, &limits, &mut findings)?;
         let tree = Tree(parse(&scanned, size)?);
         let mut findings = findings.in_text(&scanned.text);
         let known = KnownPaths::new(&OneTag, None, None);

@@ -11,8 +11,8 @@ pub(super) struct Context<'c> {
     pub(super) here: Surroundings,
     /// The last key, value or comma before it.
     pub(super) mark: Surroundings,
-    /// Whether a part between the two was skipped.
-    pub(super) passed: bool,
+    /// A block between the two that was skipped.
+    pub(super) passed: Option<usize>,
 }
 
 /// A byte of the body, and the innermost blocks around it.
@@ -23,6 +23,45 @@ pub(super) struct Surroundings {
     pub(super) each: Option<usize>,
     /// The `if` or `unless`.
     pub(super) branch: Option<usize>,
+}
+
+/// The kind of a separator, as far as advice depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Separator {
+    Comma,
+    Other,
+}
+
+impl Separator {
+    pub(super) fn of(text: &str) -> Self {
+        if text.trim() == "," { Self::Comma } else { Self::Other }
+    }
+}
+
+/// Whether the last mark is a comma.
+pub(super) fn ends_with_comma(source: &str, mark: usize) -> bool {
+    source.as_bytes().get(mark) == Some(&b',')
+}
+
+/// The message where a separator can't stand between two parts.
+pub(super) fn separating(code: &str, separator: Separator, context: &Context<'_>) -> &'static str {
+    match (code, separator) {
+        ("json_comma", _) if ends_with_comma(context.source, context.mark.at) => {
+            "The separator puts a comma between the parts, and the part before it ends with one as well. Remove the comma at the end of the part."
+        }
+        ("json_after_end", _) => {
+            "A JSON body is one value, and here each part is one. Put [ before the block and ] behind it."
+        }
+        ("json_control", _) => {
+            "In a JSON string a line break is written \\n, and the separator is part of the string: separator=\"\\\\n\"."
+        }
+        (code, Separator::Other) if code.starts_with("json_") => {
+            "Between the elements and members of JSON the separator is a comma: separator=\",\"."
+        }
+        _ => {
+            "The separator can't stand between two parts here. In {{#each}} each element is a part; in {{#parts}} each block directly inside is one, and so is the text between two blocks. Put what belongs together, such as a key and its value, into one part."
+        }
+    }
 }
 
 const PARTS: &str = "put all parts in {{#parts separator=\",\"}}…{{/parts}} and leave the commas between them out";
@@ -91,7 +130,10 @@ fn trailing(context: &Context<'_>) -> String {
             "Nothing follows this comma after the last element. Remove it, and write {}: a comma then stands between all parts that are not blank.",
             separated(context.source, each)
         ),
-        _ if *passed || mark.branch != here.branch => format!(
+        _ if passed.is_some_and(|at| is_each(context.source, at)) => format!(
+            "There are data for which nothing follows this comma, as the list may be empty. Remove it, and begin each element's part with a comma, without separator=; or {PARTS}."
+        ),
+        _ if passed.is_some() || mark.branch != here.branch => format!(
             "There are data for which nothing follows this comma. Put it inside the part that may be left out; or {PARTS}."
         ),
         _ => "Remove this comma: nothing follows it.".to_owned(),
@@ -99,15 +141,22 @@ fn trailing(context: &Context<'_>) -> String {
 }
 
 fn surplus(context: &Context<'_>) -> String {
-    let Context { here, passed, .. } = context;
+    let Context { here, mark, passed, .. } = context;
     match here.each {
+        Some(each) if has_separator(context.source, each) && mark.at == each => "The list's separator puts a comma here already. Where a value stands before the list, remove separator= and keep this comma; otherwise remove this comma.".to_owned(),
+        Some(each) if has_separator(context.source, each) => {
+            "Remove this comma: the list's separator stands between the parts.".to_owned()
+        }
         Some(each) => {
             let separated = separated(context.source, each);
             format!(
                 "There are data for which nothing stands before this comma, as not every element writes a part. Remove it and write {separated}: a comma then stands between all parts that are not blank. Or filter the list first: {{{{#each (where list \"field\" value) separator=\",\"}}}}."
             )
         }
-        None if *passed => {
+        None if passed.is_some_and(|at| is_each(context.source, at)) => format!(
+            "There are data for which nothing stands before this comma, as the list may be empty. Remove it, and end each element's part with a comma, without separator=; or {PARTS}."
+        ),
+        None if passed.is_some() => {
             format!(
                 "There are data for which nothing stands before this comma. Put it inside the part that may be left out; or {PARTS}."
             )
@@ -116,10 +165,24 @@ fn surplus(context: &Context<'_>) -> String {
     }
 }
 
+/// The beginning of a block.
+fn begin(source: &str, at: usize) -> &str {
+    source.get(at..).and_then(|block| block.split_inclusive("}}").next()).unwrap_or("")
+}
+
+/// Whether the block at this byte is a list's.
+fn is_each(source: &str, at: usize) -> bool {
+    begin(source, at).trim_start_matches(['{', '~']).starts_with("#each")
+}
+
+fn has_separator(source: &str, each: usize) -> bool {
+    begin(source, each).contains("separator=")
+}
+
 /// The beginning of the loop with a separator, as its author should write it.
 fn separated(source: &str, each: usize) -> String {
     const ANY: &str = "{{#each … separator=\",\"}}";
-    let Some(begin) = source[each..].split_inclusive("}}").next() else { return ANY.to_owned() };
+    let begin = begin(source, each);
     let inside = begin.trim_end_matches(['}', '~']);
     if begin.contains([TAG_OPEN, TAG_CLOSE, '\n']) || begin.len() > 100 || begin.contains("separator") {
         return ANY.to_owned();

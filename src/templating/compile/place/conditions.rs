@@ -1,5 +1,6 @@
 //! Conditions that a template evaluates more than once. On the same values, they have the same result each time.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
@@ -39,6 +40,8 @@ pub(super) struct Conditions {
     scopes: Vec<usize>,
     /// The position of each condition's last evaluation.
     last: Vec<usize>,
+    /// The numbers that were asked for, by where the expression is in memory: a walk asks for each many times.
+    found: RefCell<HashMap<(usize, bool), Option<usize>>>,
 }
 
 impl Conditions {
@@ -63,7 +66,12 @@ impl Conditions {
 
     /// The number of a condition.
     pub(super) fn find(&self, condition: &Expression, include_zero: bool) -> Option<usize> {
-        if self.is_empty() { None } else { self.ids.get(&key(condition, include_zero)).copied() }
+        if self.is_empty() {
+            return None;
+        }
+        let expression = std::ptr::from_ref(condition).addr();
+        let mut found = self.found.borrow_mut();
+        *found.entry((expression, include_zero)).or_insert_with(|| self.ids.get(&key(condition, include_zero)).copied())
     }
 
     /// The known results after this one: the condition itself, and what follows from it.

@@ -43,6 +43,10 @@ impl<'b> Scanner<'b, '_, '_> {
                 self.closes(at, after);
                 return Some(Role::End);
             }
+            Some('^') if is_section(after) => {
+                self.inverted_section(at, name_of(after));
+                return Some(Role::Begin);
+            }
             Some('^') => return self.inverts(at, after),
             _ => match inside.strip_prefix("else") {
                 Some(after) if after.starts_with(is_name_letter) => self.else_in_one_word(at, name_of(inside)),
@@ -51,6 +55,14 @@ impl<'b> Scanner<'b, '_, '_> {
             },
         }
         Some(Role::Value)
+    }
+
+    /// Mustache's `{{^x}}…{{/x}}`. Its end is not a mistake of its own.
+    fn inverted_section(&mut self, at: usize, name: &'b str) {
+        let message = format!("This belongs to Mustache. Here it is written {{{{#unless {name}}}}}…{{{{/unless}}}}.");
+        self.misplaced("foreign_syntax", at, message);
+        self.depth += 1;
+        self.open.push(Open { name, at, chained: 0, closed_by_else: false, foreign_end: None });
     }
 
     fn else_in_one_word(&mut self, at: usize, name: &str) {
@@ -145,6 +157,12 @@ impl<'b> Scanner<'b, '_, '_> {
 }
 
 const PARTIAL: &str = "Partials ({{> …}}) are not accepted: a template stands alone.";
+
+/// Whether `{{^` stands before a name, and so is not an `{{else}}`, which has none or continues with `if`.
+fn is_section(after: &str) -> bool {
+    let name = name_of(after);
+    !name.is_empty() && after[name.len()..].trim_matches(is_space_or_tilde).is_empty()
+}
 
 fn is_name_letter(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '$' | ':') || (c >= '\u{80}' && LookAlike::of(c).is_none())

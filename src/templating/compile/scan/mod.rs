@@ -8,8 +8,10 @@ mod scanned;
 
 use self::blocks::Open;
 use self::scanned::Braces;
+use super::diagnostic::Severity;
 use super::findings::Findings;
 use super::foreign;
+use super::tag_lookup::TagLookup;
 use super::tags::{self, TAG_CLOSE, TAG_OPEN};
 use crate::json::LookAlike;
 use crate::templating::limits::TemplateLimits;
@@ -21,7 +23,12 @@ pub(crate) use self::scanned::{Role, Scanned};
 const EXPRESSIONS_MAX: usize = 1_000;
 
 /// Scans a body. `None` if the parser must not read it; the findings give the reasons.
-pub(crate) fn scan(body: &str, limits: &TemplateLimits, findings: &mut Findings<'_>) -> Option<Scanned> {
+pub(crate) fn scan(
+    body: &str,
+    tags: &dyn TagLookup,
+    limits: &TemplateLimits,
+    findings: &mut Findings<'_>,
+) -> Option<Scanned> {
     if body.len() > limits.body_bytes_max {
         findings.error(
             "too_long",
@@ -33,6 +40,7 @@ pub(crate) fn scan(body: &str, limits: &TemplateLimits, findings: &mut Findings<
     let mut scanner = Scanner {
         body,
         nesting_max: limits.nesting_max,
+        tags,
         findings,
         open: Vec::new(),
         depth: 0,
@@ -49,6 +57,7 @@ pub(crate) fn scan(body: &str, limits: &TemplateLimits, findings: &mut Findings<
 struct Scanner<'b, 'f, 'p> {
     body: &'b str,
     nesting_max: usize,
+    tags: &'f dyn TagLookup,
     findings: &'f mut Findings<'p>,
     open: Vec<Open<'b>>,
     /// The number of open blocks.
@@ -151,15 +160,36 @@ impl<'b> Scanner<'b, '_, '_> {
 
     /// Copies the author's text, and warns of what resembles a tag or another language.
     fn plain(&mut self, from: usize, to: usize) {
-        const SHAPE: &str = "This looks like a tag but stays as it is: a tag is an entity, a colon and an attribute of letters, digits and _, as in *|GUEST:NAME|*.";
         let text = &self.body[from..to];
         self.text.push_str(text);
         for (at, inside) in tags::misshapen(text) {
-            self.findings.warning("misshapen_tag", from + at, tags::foreign(inside).unwrap_or(SHAPE));
+            self.misshapen_tag(from + at, inside);
+        }
+        for (at, written) in tags::look_alikes(text) {
+            let message =
+                format!("These characters only look like {written}, and are sent as they stand: write {written}.");
+            self.findings.warning("look_alike", from + at, message);
         }
         for (at, message) in foreign::marks::find(text) {
             self.findings.warning("foreign_syntax", from + at, message);
         }
+    }
+
+    fn misshapen_tag(&mut self, at: usize, inside: &str) {
+        if self.findings.is_full(Severity::Warning) {
+            return;
+        }
+        if let Some(message) = tags::foreign(inside) {
+            return self.findings.warning("misshapen_tag", at, message);
+        }
+        let found = inside.chars().find_map(LookAlike::of).map(|found| format!(" It holds {}.", found.name()));
+        let meant = tags::meant(inside, self.tags).map(|tag| format!("*|{tag}|*"));
+        let hint = meant.as_ref().map(|tag| format!(" Did you mean {tag}?")).unwrap_or_default();
+        let message = format!(
+            "This looks like a tag but stays as it is: a tag is an entity, a colon and an attribute of letters, digits and _, as in *|GUEST:NAME|*.{}{hint}",
+            found.unwrap_or_default()
+        );
+        self.findings.add(Severity::Warning, "misshapen_tag", at, message, meant);
     }
 
     /// Reads what begins with the `{{` here, and returns where it ends.

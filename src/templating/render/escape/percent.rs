@@ -1,20 +1,39 @@
 //! Percent-encoding (RFC 3986, in UTF-8) of values and of the author's own text, for forms and URLs.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode_byte, utf8_percent_encode};
+use percent_encoding::percent_encode_byte;
 
-/// All bytes but letters, digits and `-._~`, which RFC 3986 calls unreserved.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// Whether a byte stands for itself in a value: letters, digits and `-._~`, which RFC 3986 calls unreserved.
+static UNRESERVED: [bool; 256] = unreserved();
+
+const fn unreserved() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        byte += 1;
+    }
+    table
+}
 
 /// A value's text. A blank becomes `%20`.
 pub(crate) fn encode(out: &mut Vec<u8>, text: &str) {
-    for piece in utf8_percent_encode(text, RESERVED) {
-        out.extend_from_slice(piece.as_bytes());
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    for (i, &byte) in bytes.iter().enumerate() {
+        if !UNRESERVED[usize::from(byte)] {
+            out.extend_from_slice(&bytes[from..i]);
+            out.extend_from_slice(percent_encode_byte(byte).as_bytes());
+            from = i + 1;
+        }
     }
+    out.extend_from_slice(&bytes[from..]);
 }
 
 /// A value's text, as a text of its own.
 pub(crate) fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).to_string()
+    let mut out = Vec::with_capacity(text.len());
+    encode(&mut out, text);
+    String::from_utf8(out).expect("encoded text is ASCII")
 }
 
 /// The author's own text. Characters that are not allowed are encoded: blanks, letters beyond ASCII, a `%` without two

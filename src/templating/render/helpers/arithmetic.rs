@@ -1,6 +1,8 @@
 //! `add`, `subtract`, `multiply`, `divide`, `modulo`, `round`, `floor`, `ceil`, `abs`, `min`, `max`:
 //! exact decimals. A number may come as text.
 
+use std::borrow::Cow;
+
 use super::super::args::{Args, HelperResult};
 use super::super::decimal::{Decimal, Rounding};
 use super::super::stop::Stop;
@@ -56,9 +58,9 @@ fn modulo<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     a.remainder(&b).map(|remainder| Args::made_number(&remainder)).ok_or(Stop::argument(1, ZERO))
 }
 
-fn check_divisor(call: &HelperCall) -> Option<&'static str> {
+fn check_divisor(call: &HelperCall) -> Option<Cow<'static, str>> {
     let zero = call.constant_number(1).is_some_and(|digits| Decimal::read(digits).is_some_and(|n| n.is_zero()));
-    zero.then_some("Nothing can be divided by zero.")
+    zero.then_some("Nothing can be divided by zero.".into())
 }
 
 fn round<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {

@@ -12,7 +12,10 @@ mod lists;
 mod logic;
 mod moments;
 mod numbers;
+mod patterns;
 mod texts;
+
+use std::borrow::Cow;
 
 use super::args::{Args, HelperResult};
 use crate::templating::program::{HelperCall, HelperId};
@@ -30,7 +33,7 @@ pub(crate) struct Helper {
     /// A call, for messages.
     pub(crate) example: &'static str,
     /// What is wrong with the constants of a call, if anything.
-    pub(crate) check: fn(&HelperCall) -> Option<&'static str>,
+    pub(crate) check: fn(&HelperCall) -> Option<Cow<'static, str>>,
     run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 }
 
@@ -66,7 +69,7 @@ impl Helper {
         Self { options, ..self }
     }
 
-    const fn check(self, check: fn(&HelperCall) -> Option<&'static str>) -> Self {
+    const fn check(self, check: fn(&HelperCall) -> Option<Cow<'static, str>>) -> Self {
         Self { check, ..self }
     }
 

@@ -1,6 +1,8 @@
 //! `date_add`, `date_diff`, `unix`: calculations with dates and times. Days, weeks, months and years follow the
 //! calendar, in the zone that `tz` names.
 
+use std::borrow::Cow;
+
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Span, Unit, ZonedDateTime};
@@ -45,15 +47,15 @@ pub(super) static HELPERS: &[Helper] = &[
         .check(check_unix),
 ];
 
-fn check_diff(call: &HelperCall) -> Option<&'static str> {
+fn check_diff(call: &HelperCall) -> Option<Cow<'static, str>> {
     let unknown = call.constant_option("unit").is_some_and(|name| find_unit(name).is_none());
     let message = "unit is \"years\", \"months\", \"weeks\", \"days\", \"hours\", \"minutes\" or \"seconds\".";
-    unknown.then_some(message).or_else(|| check_reading(call))
+    unknown.then_some(message.into()).or_else(|| check_reading(call))
 }
 
-fn check_unix(call: &HelperCall) -> Option<&'static str> {
+fn check_unix(call: &HelperCall) -> Option<Cow<'static, str>> {
     let unknown = call.constant_option("unit").is_some_and(|name| Counted::find(name).is_none());
-    unknown.then_some("unit is \"s\" for seconds or \"ms\" for milliseconds.").or_else(|| check_reading(call))
+    unknown.then_some("unit is \"s\" for seconds or \"ms\" for milliseconds.".into()).or_else(|| check_reading(call))
 }
 
 fn find_unit(name: &str) -> Option<Unit> {

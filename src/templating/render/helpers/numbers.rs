@@ -34,30 +34,31 @@ pub(super) static HELPERS: &[Helper] = &[
 ];
 
 /// What is wrong with the constants of a call.
-fn check(call: &HelperCall) -> Option<&'static str> {
+fn check(call: &HelperCall) -> Option<Cow<'static, str>> {
     let decimals = call.option("decimals").is_some()
         && !call
             .constant_option_number("decimals")
             .and_then(|digits| digits.parse::<i64>().ok())
             .is_some_and(|decimals| (0..=DECIMALS_MAX).contains(&decimals));
     if decimals {
-        return Some("decimals is a number from 0 to 20.");
+        return Some("decimals is a number from 0 to 20.".into());
     }
     let sign =
         |name: &str| call.option(name).is_some() && call.constant_option(name).is_none_or(|sign| sign.len() > 16);
     if sign("group") || sign("point") {
-        return Some("group and point are short texts in quotes.");
+        return Some("group and point are short texts in quotes.".into());
     }
     if call.option("symbol").is_some() && call.constant_option_flag("symbol").is_none() {
-        return Some("symbol is true or false.");
+        return Some("symbol is true or false.".into());
     }
     check_locale(call)
 }
 
 /// What is wrong with the `locale` of a call, where it is written in the template.
-pub(super) fn check_locale(call: &HelperCall) -> Option<&'static str> {
+pub(super) fn check_locale(call: &HelperCall) -> Option<Cow<'static, str>> {
     let unknown = call.constant_option("locale").is_some_and(|name| Locale::find(name).is_none());
-    unknown.then_some("There is no such locale. A locale is a language, or a language and a region: \"de\", \"de-AT\".")
+    let message = "There is no such locale. A locale is a language, or a language and a region: \"de\", \"de-AT\".";
+    unknown.then_some(message.into())
 }
 
 /// The locale that a call names.
@@ -111,7 +112,9 @@ fn money<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let code = if args.count() > 1 { args.value(1)?.into_text() } else { None };
     let code = code.unwrap_or_default();
     let locale = locale(args)?.map(Locale::currency);
-    let known = Iso::from_code(&code);
+    // Some payment processors write codes in small letters.
+    let known = Iso::from_code(&code.to_ascii_uppercase());
+    let code = known.map_or(code, |known| known.code().into());
     let decimals = match decimals(args)? {
         Some(decimals) => decimals,
         None => known.and_then(|currency| currency.exponent()).map_or(2, usize::from),

@@ -83,12 +83,12 @@ fn truncate<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     args.made(start.trim_end().to_owned() + &end)
 }
 
-fn check_truncate(call: &HelperCall) -> Option<&'static str> {
+fn check_truncate(call: &HelperCall) -> Option<Cow<'static, str>> {
     let length = call.constant_number(1).and_then(|digits| digits.parse::<i64>().ok());
     if !length.is_some_and(|length| (0..=CHARACTERS_MAX).contains(&length)) {
-        return Some("The length is a number from 0 to 1000000, written in the template.");
+        return Some("The length is a number from 0 to 1000000, written in the template.".into());
     }
-    (call.option("end").is_some() && call.constant_option("end").is_none()).then_some("end is a text in quotes.")
+    (call.option("end").is_some() && call.constant_option("end").is_none()).then_some("end is a text in quotes.".into())
 }
 
 fn substring<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {

@@ -19,6 +19,15 @@ pub(super) fn bracket() -> Fault {
     Fault::here("json_bracket", "This bracket doesn't close the one that is open here.").at(Blame::Here)
 }
 
+/// A character that JSON has not, but other languages have.
+pub(super) fn foreign(c: char) -> Option<Fault> {
+    Some(match c {
+        '\'' | '`' => Fault::here("json_token", "Quotes in JSON are double: write \" at both ends of the text."),
+        '/' => Fault::here("json_token", "JSON has no comments. A note that is not sent is written {{! … }}."),
+        _ => return None,
+    })
+}
+
 pub(super) fn word_fault() -> Fault {
     Fault::here(
         "json_token",

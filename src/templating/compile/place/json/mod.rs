@@ -3,10 +3,9 @@
 mod faults;
 mod tokens;
 
-use self::faults::{bracket, comma_missing, trailing_comma, value_missing, word_fault};
+use self::faults::{bracket, comma_missing, foreign, trailing_comma, value_missing, word_fault};
 use self::tokens::{InNumber, InString, is_whole, number, string};
 use super::{Blame, Fault, Machine, Misplaced};
-use crate::json::LookAlike;
 use crate::templating::program::EscapeContext;
 
 /// The deepest nesting of the brackets in a template's own text. The renderer bounds the nesting of values.
@@ -186,8 +185,8 @@ fn between(state: State, c: char) -> Stepped {
     if matches!(c, ' ' | '\t' | '\r' | '\n') {
         return Ok((state, false));
     }
-    if let Some(found) = LookAlike::of(c) {
-        return Err(Fault::here("look_alike", format!("This is {found}.")));
+    if let Some(fault) = foreign(c) {
+        return Err(fault);
     }
     let marked = |state| Ok((state, true));
     match (state.mode, c) {

@@ -1,14 +1,33 @@
 //! Walks the blocks that change `this`, and those that put separators between parts.
 
 use super::{Live, Machine, States, Stopped, Walk, add};
+use crate::templating::compile::place::advice::Separator;
 use crate::templating::compile::place::conditions::Conditions;
 use crate::templating::compile::place::ends::{Position, classes};
-use crate::templating::program::{Each, Nodes, Parts, Text, With};
+use crate::templating::program::{Each, Expression, Nodes, Parts, TemplateNode, Text, With};
 
 /// The most rounds through a loop until the states must repeat.
 const ROUNDS_MAX: usize = 16;
 /// The most separators in one another: one bit of a word for each.
 const LEVELS_MAX: usize = 60;
+
+/// The most sets of states that are kept for a loop.
+const LOOPED_MAX: usize = 32;
+
+/// Whether a condition in a loop's body asks for the position of a loop around it; `scope` is the loop's own.
+fn depends_on_outer_loops(body: &Nodes, scope: usize) -> bool {
+    fn asks(condition: &Expression, scope: usize) -> bool {
+        match condition {
+            Expression::Local(local) => local.scope < scope,
+            Expression::Call(call) => call.arguments.iter().any(|argument| asks(argument, scope)),
+            Expression::Path(_) | Expression::Literal(_) => false,
+        }
+    }
+    body.iter().any(|node| {
+        let own = matches!(node, TemplateNode::If(chosen) if asks(&chosen.condition, scope));
+        own || node.inner().into_iter().any(|inner| depends_on_outer_loops(inner, scope))
+    })
+}
 
 impl<M: Machine> Walk<'_, '_, M> {
     pub(super) fn with(&mut self, with: &With, states: States<M::State>) -> Result<States<M::State>, Stopped> {
@@ -41,7 +60,25 @@ impl<M: Machine> Walk<'_, '_, M> {
         Ok(outside(self.conditions, after?))
     }
 
+    /// A loop inside of others is met again and again: for the same states it is walked once.
     pub(super) fn each(&mut self, each: &Each, states: States<M::State>) -> Result<States<M::State>, Stopped> {
+        let scope = self.ends.depth();
+        if self.around.iter().all(|(_, is_loop)| !is_loop) || depends_on_outer_loops(&each.body, scope) {
+            return self.walk_each(each, states);
+        }
+        let known = self.looped.get(&each.at).and_then(|known| known.iter().find(|(before, _)| *before == states));
+        if let Some((_, after)) = known {
+            return Ok(after.clone());
+        }
+        let after = self.walk_each(each, states.clone())?;
+        let known = self.looped.entry(each.at).or_default();
+        if known.len() < LOOPED_MAX {
+            known.push((states, after.clone()));
+        }
+        Ok(after)
+    }
+
+    fn walk_each(&mut self, each: &Each, states: States<M::State>) -> Result<States<M::State>, Stopped> {
         let mut after = self.part(&each.otherwise, each.at, states.clone())?;
         self.around.push((each.at, true));
         let looped = match each.separator {
@@ -146,7 +183,7 @@ impl<M: Machine> Walk<'_, '_, M> {
         for entry in states {
             let mut begin = vec![Live { filled: entry.filled & !level, ..entry }];
             if entry.earlier & level != 0 {
-                let outer = std::mem::replace(&mut self.separating, true);
+                let outer = self.separating.replace(Separator::of(&separator.content));
                 let read = self.text(separator, begin);
                 self.separating = outer;
                 begin = read?;

@@ -6,10 +6,11 @@ mod loops;
 
 use std::collections::HashMap;
 
-use super::advice::{Context, Surroundings, comma};
+use super::advice::{Context, Separator, Surroundings, comma, ends_with_comma, separating};
 use super::conditions::{Conditions, Decided};
 use super::ends::Ends;
 use super::{Blame, Fault, Machine};
+use crate::json::LookAlike;
 use crate::templating::compile::findings::Findings;
 use crate::templating::compile::origin::Origins;
 use crate::templating::program::{EscapeContext, If, Nodes, TemplateNode, Text, ValueNode};
@@ -21,7 +22,7 @@ const STATES_MAX: usize = 256;
 const WORK_MAX: usize = 4_000_000;
 
 /// A state, and what is reported if it can't continue.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Live<S> {
     state: S,
     /// One bit for each open separator, the innermost highest: whether its current part has more than white space.
@@ -55,10 +56,12 @@ struct Walk<'w, 'p, M: Machine> {
     around: Vec<(usize, bool)>,
     /// The number of open separators.
     level: usize,
-    /// Whether the current text is a separator between parts.
-    separating: bool,
+    /// The separator between parts that is the current text.
+    separating: Option<Separator>,
     /// The state after each text, by the state before it.
     read: HashMap<(usize, M::State), Read<M::State>>,
+    /// The states before and after loops inside of others, by where the loop begins.
+    looped: HashMap<usize, Vec<(States<M::State>, States<M::State>)>>,
     work: usize,
 }
 
@@ -106,8 +109,9 @@ fn attempt<M: Machine>(
         ends: Ends::default(),
         around: Vec::new(),
         level: 0,
-        separating: false,
+        separating: None,
         read: HashMap::new(),
+        looped: HashMap::new(),
         work: 0,
     };
     if let Ok(last) = walk.nodes(nodes, vec![start]) {
@@ -201,7 +205,11 @@ impl<M: Machine> Walk<'_, '_, M> {
                         mark = Some(marked);
                     }
                 }
-                Err(fault) => return self.stop(&fault, at(skip + byte), &live),
+                Err(fault) => {
+                    let look_alike =
+                        LookAlike::of(c).map(|found| Fault::here("look_alike", format!("This is {found}.")));
+                    return self.stop(&look_alike.unwrap_or(fault), at(skip + byte), &live);
+                }
             }
         }
         Ok((live.state, mark))
@@ -318,27 +326,26 @@ impl<M: Machine> Walk<'_, '_, M> {
     }
 
     fn report(&mut self, fault: &Fault, here: usize, live: &Live<M::State>) {
-        if self.separating {
-            self.findings.error(fault.code, here, SEPARATED);
-            return;
-        }
-        let at = match fault.blame {
-            Blame::Here => here,
-            Blame::Mark => live.mark.at,
-            Blame::Block => live.passed.unwrap_or(here),
+        let at = match (self.separating, fault.blame) {
+            (Some(_), _) if ends_with_comma(self.origins.source(), live.mark.at) => live.mark.at,
+            (Some(_), _) | (None, Blame::Here) => here,
+            (None, Blame::Mark) => live.mark.at,
+            (None, Blame::Block) => live.passed.unwrap_or(here),
         };
         let context = Context {
             source: self.origins.source(),
             here: self.surroundings(here),
             mark: live.mark,
-            passed: live.passed.is_some(),
+            passed: live.passed,
         };
-        let message = comma(fault.code, &context).map_or_else(|| fault.message.clone(), Into::into);
+        let message = match self.separating {
+            Some(separator) => Some(separating(fault.code, separator, &context).into()),
+            None => comma(fault.code, &context).map(Into::into),
+        };
+        let message = message.unwrap_or_else(|| fault.message.clone());
         self.findings.error(fault.code, at, message);
     }
 }
-
-const SEPARATED: &str = "The separator can't stand between two parts here. In {{#each}} each element is a part; in {{#parts}} each block directly inside is one, and so is the text between two blocks. Put what belongs together, such as a key and its value, into one part.";
 
 /// Whether a text is only white space, so that no separator is written for it.
 fn is_blank(text: &str) -> bool {

@@ -1,0 +1,238 @@
+//! Patterns of dates (strftime's), and what is wrong with one: which directive there is not, or that it is written as in
+//! other libraries (`YYYY-MM-DD`).
+
+use std::borrow::Cow;
+
+use jiff::fmt::strtime::{self, BrokenDownTime};
+
+use super::super::locale::Locale;
+
+/// The longest pattern, in bytes: each of its directives can make 255.
+const PATTERN_BYTES_MAX: usize = 200;
+
+/// How other libraries write the parts of a date, and the directive for it. The longest of a letter first.
+const WORDS: &[(&str, &str)] = &[
+    ("YYYY", "%Y"),
+    ("yyyy", "%Y"),
+    ("YY", "%y"),
+    ("yy", "%y"),
+    ("MMMM", "%B"),
+    ("MMM", "%b"),
+    ("MM", "%m"),
+    ("M", "%-m"),
+    ("dddd", "%A"),
+    ("ddd", "%a"),
+    ("DD", "%d"),
+    ("dd", "%d"),
+    ("D", "%-d"),
+    ("d", "%-d"),
+    ("EEEE", "%A"),
+    ("EEE", "%a"),
+    ("HH", "%H"),
+    ("H", "%-H"),
+    ("hh", "%I"),
+    ("h", "%-I"),
+    ("mm", "%M"),
+    ("m", "%-M"),
+    ("ss", "%S"),
+    ("s", "%-S"),
+    ("A", "%p"),
+    ("a", "%p"),
+    ("T", "T"),
+    ("Z", "%:z"),
+];
+
+/// What is wrong with a pattern, if anything. One without directives would be written as it is.
+pub(super) fn fault(pattern: &str) -> Option<Cow<'static, str>> {
+    if pattern.len() > PATTERN_BYTES_MAX {
+        return Some("A date's pattern has 200 characters at most.".into());
+    }
+    if !pattern.contains('%') {
+        let own = foreign(pattern).map(|own| format!(" Write {own:?}.")).unwrap_or_default();
+        let parts = "The parts of a date's pattern begin with %: %d is the day, %m the month, %Y the year.";
+        return Some(format!("{parts}{own}").into());
+    }
+    if can_format(pattern) {
+        return None;
+    }
+    let bad = directives(pattern).find(|(_, directive)| !directive.is_empty() && !can_format(directive));
+    Some(match bad {
+        Some((_, "%")) => "A percent sign in a date's pattern is written %%.".into(),
+        Some((_, bad)) => format!(
+            "A date's pattern can't hold {bad}: there are %d, %m, %B, %Y, %H, %M and those of docs/templates.md."
+        )
+        .into(),
+        None => "This date's pattern can't be used.".into(),
+    })
+}
+
+fn can_format(pattern: &str) -> bool {
+    strtime::format(pattern, BrokenDownTime::from(&sample())).is_ok()
+}
+
+fn sample() -> jiff::ZonedDateTime {
+    jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(jiff::tz::TimeZone::UTC)
+}
+
+/// The pattern that other libraries write with letters alone, if all its letters are known.
+fn foreign(pattern: &str) -> Option<String> {
+    let mut own = String::new();
+    let mut rest = pattern;
+    while let Some(first) = rest.chars().next() {
+        if !first.is_ascii_alphabetic() {
+            own.push(first);
+            rest = &rest[first.len_utf8()..];
+            continue;
+        }
+        let length = rest.find(|c| c != first).unwrap_or(rest.len());
+        let (_, directive) = WORDS.iter().find(|(word, _)| *word == &rest[..length])?;
+        own.push_str(directive);
+        rest = &rest[length..];
+    }
+    (own.contains('%') && own.len() <= PATTERN_BYTES_MAX).then_some(own)
+}
+
+/// The parts of a pattern: text, and the directive after it, which is empty at the end.
+fn directives(pattern: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = pattern;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let at = rest.find('%').unwrap_or(rest.len());
+        let (text, directive) = rest.split_at(at);
+        let letter = |c: char| !matches!(c, '%' | '-' | '_' | '^' | '#' | '0'..='9' | ':' | '.');
+        let end = match directive.get(1..) {
+            None => 0,
+            Some(after) if after.starts_with('%') => 2,
+            Some(after) => after.char_indices().find(|(_, c)| letter(*c)).map_or(1, |(at, c)| 1 + at + c.len_utf8()),
+        };
+        rest = &directive[end..];
+        Some((text, &directive[..end]))
+    })
+}
+
+/// The pattern with the names of the month and the day of the week in a locale's language.
+pub(super) fn localized(pattern: &str, month: usize, weekday: usize, locale: Locale) -> String {
+    let mut out = String::with_capacity(pattern.len() + 16);
+    for (text, directive) in directives(pattern) {
+        out.push_str(text);
+        let name = match directive.chars().next_back() {
+            Some('B') => locale.month(month, false),
+            Some('b' | 'h') => locale.month(month, true),
+            Some('A') => locale.weekday(weekday, false),
+            Some('a') => locale.weekday(weekday, true),
+            _ => {
+                out.push_str(directive);
+                continue;
+            }
+        };
+        let upper = directive.contains('^');
+        out.push_str(&if upper { name.to_uppercase() } else { name.to_owned() }.replace('%', "%%"));
+    }
+    out
+}
+
+/// The longest text in which names are looked for.
+const DATE_BYTES_MAX: usize = 200;
+
+/// A date with a locale's names of months and weekdays in English, in which dates are read: as long or short as its
+/// pattern wants them. `None` if it has none.
+pub(super) fn in_english(text: &str, pattern: &str, locale: Locale) -> Option<String> {
+    if text.len() > DATE_BYTES_MAX {
+        return None;
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut found = false;
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let is_letter = first.is_alphabetic();
+        let end = rest.find(|c: char| c.is_alphabetic() != is_letter).unwrap_or(rest.len());
+        let (part, after) = rest.split_at(end);
+        rest = after;
+        match is_letter.then(|| english(part, pattern, locale)).flatten() {
+            Some(name) => {
+                found = true;
+                out.push_str(name);
+                // A locale may write a short name with a full stop.
+                rest = rest.strip_prefix('.').unwrap_or(rest);
+            }
+            None => out.push_str(part),
+        }
+    }
+    found.then_some(out)
+}
+
+/// The English name of a month or weekday of a locale.
+fn english(word: &str, pattern: &str, locale: Locale) -> Option<&'static str> {
+    let word = word.to_lowercase();
+    let same = |name: &str| name.trim_end_matches('.').to_lowercase() == word;
+    let month = (1..=12).find(|&month| same(locale.month(month, false)) || same(locale.month(month, true)));
+    let weekday = || (0..7).find(|&day| same(locale.weekday(day, false)) || same(locale.weekday(day, true)));
+    let short = |directives: &[&str]| directives.iter().any(|directive| pattern.contains(directive));
+    let (name, short) = match month {
+        Some(month) => (MONTHS[month - 1], short(&["%b", "%h"])),
+        None => (WEEKDAYS[weekday()?], short(&["%a"])),
+    };
+    Some(if short { &name[..3] } else { name })
+}
+
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_of_other_libraries_is_translated() {
+        for (written, own) in [
+            ("YYYY-MM-DD", "%Y-%m-%d"),
+            ("dd/MM/yyyy HH:mm", "%d/%m/%Y %H:%M"),
+            ("D MMMM YY, h:mm A", "%-d %B %y, %-I:%M %p"),
+            ("YYYY-MM-DDTHH:mm:ssZ", "%Y-%m-%dT%H:%M:%S%:z"),
+            ("EEE d.M.", "%a %-d.%-m."),
+        ] {
+            let message = fault(written).expect("no directive");
+            assert!(message.ends_with(&format!(" Write {own:?}.")), "{message}");
+            assert_eq!(fault(own), None);
+        }
+        for other in ["today", "YYYY-MM-ww", "--", ""] {
+            assert!(fault(other).expect("no directive").ends_with("%Y the year."), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_can_not_be_used_is_named() {
+        for (pattern, named) in [
+            ("%d %L %Y", Some("hold %L: ")),
+            ("%F %3E", Some("hold %3E: ")),
+            ("%H:%M%", Some("is written %%.")),
+            ("100% %d", Some("hold % : ")),
+            ("%é", Some("hold %é: ")),
+            (&"%d".repeat(101), Some("200 characters")),
+            ("%d.%m.%Y %H:%M:%S%.3f %% %:z", None),
+        ] {
+            let fault = fault(pattern);
+            match named {
+                Some(named) => {
+                    assert!(fault.as_deref().is_some_and(|fault| fault.contains(named)), "{pattern} {fault:?}")
+                }
+                None => assert_eq!(fault, None, "{pattern}"),
+            }
+        }
+    }
+}
