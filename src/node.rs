@@ -27,8 +27,8 @@ use crate::flow::keep::Keeping;
 use crate::handover::journal::{Journal, JournalError};
 #[cfg(feature = "redis")]
 use crate::handover::streams::StreamsError;
-use crate::http::inbound::{Inbound, InboundServer};
-use crate::http::{self, AppState};
+use crate::http::inbound::{Calls, Inbound, InboundServer};
+use crate::http::{self, AppState, EventsCall};
 use crate::ingester::idempotency::{AddressError, IdempotencyWindow};
 use crate::live::Live;
 use crate::model::outcome::Dropped;
@@ -308,10 +308,12 @@ fn serve(
     inbound.serve(shared, move || {
         let pipeline = web::Data::new(start_pipeline(&own, &hand_over, duplicates.clone(), keeping.as_ref()));
         let shared = web::Data::from(Arc::clone(&own));
-        move |config: &mut web::ServiceConfig| {
+        let events = Some(EventsCall::new(shared.clone(), pipeline.clone()));
+        let routes = move |config: &mut web::ServiceConfig| {
             config.app_data(shared).app_data(pipeline);
             http::routes(config);
-        }
+        };
+        Calls { routes, events }
     })
 }
 
@@ -328,10 +330,11 @@ fn serve_admin(shared: &Arc<AppState>, listener: std::net::TcpListener) -> io::R
     let own = Arc::clone(shared);
     let server = inbound.serve(shared, move || {
         let shared = web::Data::from(Arc::clone(&own));
-        move |config: &mut web::ServiceConfig| {
+        let routes = move |config: &mut web::ServiceConfig| {
             config.app_data(shared);
             http::admin_routes(config);
-        }
+        };
+        Calls { routes, events: None }
     })?;
     Ok((address, server))
 }

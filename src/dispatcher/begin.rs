@@ -24,5 +24,6 @@ pub(super) async fn may_begin(begin: Option<&dyn Begin>, metrics: &Metrics, mut 
         queued.permit = None;
         group.after(Turn::Later).await;
     }
+    group.release_last(queued.permit.take());
     Some(queued)
 }

@@ -13,6 +13,7 @@ pub mod in_flight;
 pub mod keep;
 pub mod messages;
 pub mod payer;
+pub mod permit;
 pub mod pressure;
 #[cfg(test)]
 pub(crate) mod probe;

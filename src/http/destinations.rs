@@ -69,7 +69,7 @@ pub(super) fn calls() -> Vec<Call> {
 }
 
 async fn list(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    authorize(&request, &state, Want::Operate)?;
+    authorize(request.head(), &state, Want::Operate)?;
     let limit = paging::limit(&request)?;
     let asked = state.dispatchers.iter().map(|dispatchers| dispatchers.send(DestinationsAsked { limit }));
     let told = tokio::time::timeout(TOLD_WITHIN, join_all(asked)).await.map_err(|_| unresponsive())?;

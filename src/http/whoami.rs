@@ -44,7 +44,7 @@ pub(super) fn calls() -> Vec<Call> {
 }
 
 async fn whoami(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    let scope = authorize(&request, &state, Want::Read)?;
+    let scope = authorize(request.head(), &state, Want::Read)?;
     let (account, activity) = match &scope {
         Scope::Operator => (None, true),
         Scope::Account(own) => (Some(own.clone()), state.config.activity.for_accounts),

@@ -162,8 +162,9 @@ impl<'a> Object<'a> {
 
     pub(super) fn place(self, name: &[u8]) -> Option<usize> {
         if self.order.is_empty() {
-            let is_it =
-                |member: &Member| member.name.length as usize == name.len() && self.name(member).as_bytes() == name;
+            let is_it = |member: &Member| {
+                member.name.length as usize == name.len() && self.document.bytes_of(member.name) == name
+            };
             return self.members.iter().position(is_it);
         }
         let found = self.order.binary_search_by(|place| self.name(&self.members[*place as usize]).as_bytes().cmp(name));

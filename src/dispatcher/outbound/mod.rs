@@ -34,6 +34,6 @@ mod turnstile;
 pub use outlet::{Outbound, OutboundError};
 pub(super) use outlet::{Outlet, Outlets, Turn};
 pub use own::OwnAddresses;
-pub(super) use post::Post;
+pub(super) use post::{Digits, Post};
 pub use resolve::ResolverError;
 pub(super) use resolve::system_resolver;
