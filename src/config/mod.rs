@@ -29,7 +29,7 @@ pub use auth::Auth;
 pub use catalogue::DictionarySource;
 pub use cluster::Cluster;
 pub use console::Console;
-pub use dispatch::{Dispatch, Handshake};
+pub use dispatch::{Dispatch, HandshakeSettings};
 pub use error::ConfigError;
 pub use ingest::Ingest;
 pub use journal::{JournalSettings, Survives};

@@ -36,12 +36,12 @@ pub struct Preset {
     /// Its name, which is its file's name.
     pub name: String,
     #[serde(flatten)]
-    content: Content,
+    content: PresetContent,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Content {
+struct PresetContent {
     /// Receiver and purpose in a few words.
     title: String,
     /// What to know before use.
@@ -87,7 +87,7 @@ impl Preset {
     }
 
     fn read(name: &str, text: &str) -> Result<Self, toml::de::Error> {
-        let mut content: Content = toml::from_str(text)?;
+        let mut content: PresetContent = toml::from_str(text)?;
         // The line break at the end of the file does not belong to the template.
         content.body.truncate(content.body.trim_end_matches('\n').len());
         Ok(Self { name: name.to_owned(), content })

@@ -9,7 +9,7 @@ use crate::flow::fairness::DeficitQueue;
 use crate::flow::in_flight::{InFlight, Lane, StreamClaims};
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 
 /// Destinations without a Dispatcher.
 #[derive(Debug)]
@@ -57,22 +57,22 @@ impl Overflow {
     }
 
     /// Adds a delivery behind those of its destination; or gives it back with the bound that it is past.
-    pub(super) fn push(&mut self, now: Instant, mut queued: InFlight) -> Result<(), Box<(Dropped, InFlight)>> {
+    pub(super) fn push(&mut self, now: Instant, mut queued: InFlight) -> Result<(), Box<(DropReason, InFlight)>> {
         let deliveries_max = self.deliveries_max;
         let target = std::sync::Arc::clone(&queued.delivery.target);
         let account = queued.account.id.clone();
         let Some(waiting) = self.entry(now, &target.destination, &account) else {
-            return Err(Box::new((Dropped::DestinationsFull, queued)));
+            return Err(Box::new((DropReason::DestinationsFull, queued)));
         };
         if waiting.deliveries.len() >= deliveries_max {
-            return Err(Box::new((Dropped::QueueFull, queued)));
+            return Err(Box::new((DropReason::QueueFull, queued)));
         }
         // As in a queue: what waits for an account's destinations has a part of its bytes, and each an equal part.
         let copy = queued.delivery.body.len();
         let left = queued.account.queued_bytes_left(copy);
         let fits = if waiting.bytes == 0 { left > 0 } else { waiting.bytes + DELIVERY_BYTES + 2 * copy <= left };
         if !fits && !queued.is_test {
-            return Err(Box::new((Dropped::QueueBytesFull, queued)));
+            return Err(Box::new((DropReason::QueueBytesFull, queued)));
         }
         if !waiting.has_permits {
             queued.permit = None;

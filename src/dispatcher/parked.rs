@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::flow::in_flight::{InFlight, StreamClaims};
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 
 /// The most deliveries per fetch: Redis runs nothing else meanwhile.
@@ -161,7 +161,7 @@ impl Parked {
 
 /// Parks a delivery for which there is no room, or drops it if it is in no stream. The end of a parked delivery is
 /// reported later, by the node that fetches it.
-pub(super) fn turn_away(metrics: &Metrics, reason: Dropped, queued: InFlight) {
+pub(super) fn turn_away(metrics: &Metrics, reason: DropReason, queued: InFlight) {
     let lane = queued.lane();
     match queued.claim {
         Some(claim) => claim.park(lane, queued.permit),

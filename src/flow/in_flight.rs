@@ -16,8 +16,8 @@ use crate::model::delivery::Delivery;
 use crate::model::destination::Destination;
 use crate::model::firing::FiringId;
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
-pub use crate::model::outcome::Report;
+use crate::model::outcome::DropReason;
+pub use crate::model::outcome::FiringReport;
 use crate::telemetry::metrics::Metrics;
 
 /// The id of a stream entry: milliseconds and a number, as Redis orders them.
@@ -71,7 +71,7 @@ pub enum ClaimAction {
     /// Make the attempt. The response says whether this node may.
     Attempt(oneshot::Sender<bool>),
     /// End the delivery without an attempt. Its permit is held until that is recorded.
-    Drop(Dropped, Option<Permit>),
+    Drop(DropReason, Option<Permit>),
     /// Park the delivery in its stream until a node has room for it. Its permit is held until that is recorded.
     Park(Lane, Option<Permit>),
     /// Give the delivery back: any node may read it.
@@ -172,7 +172,7 @@ impl Claim {
     }
 
     /// Ends the delivery without an attempt, unless another node has redeemed its claim.
-    pub fn discard(mut self, reason: Dropped, permit: Option<Permit>) {
+    pub fn discard(mut self, reason: DropReason, permit: Option<Permit>) {
         self.hand_in(ClaimAction::Drop(reason, permit));
     }
 
@@ -222,7 +222,7 @@ pub struct InFlight {
     /// Counts it until it ends.
     pub outstanding: Outstanding,
     /// Receives the report of its end.
-    pub report: Option<oneshot::Sender<Report>>,
+    pub report: Option<oneshot::Sender<FiringReport>>,
 }
 
 /// The bound that a waiting delivery counts against.
@@ -242,7 +242,7 @@ impl InFlight {
     }
 
     /// Ends the delivery without an attempt.
-    pub fn drop_unsent(self, metrics: &Metrics, reason: Dropped) {
+    pub fn drop_unsent(self, metrics: &Metrics, reason: DropReason) {
         let Delivery { firing, target, .. } = &self.delivery;
         drop_unsent(metrics, reason, firing.as_ref(), Some(&target.destination), self.report);
     }
@@ -251,14 +251,14 @@ impl InFlight {
 /// Counts a delivery that ends without an attempt, and reports it.
 pub fn drop_unsent(
     metrics: &Metrics,
-    reason: Dropped,
+    reason: DropReason,
     firing: Option<&FiringId>,
     destination: Option<&Destination>,
-    report: Option<oneshot::Sender<Report>>,
+    report: Option<oneshot::Sender<FiringReport>>,
 ) {
     metrics.deliveries.dropped.inc(reason);
-    metrics.activity.ended(firing, destination, Report::Dropped(reason));
+    metrics.activity.ended(firing, destination, FiringReport::Dropped(reason));
     if let Some(report) = report {
-        let _ = report.send(Report::Dropped(reason));
+        let _ = report.send(FiringReport::Dropped(reason));
     }
 }

@@ -72,7 +72,7 @@ pub struct KeepEvent {
     /// Its time.
     pub time: Arc<str>,
     /// Its data, as JSON.
-    pub data: crate::json::Source,
+    pub data: crate::json::OriginalText,
     /// What else a CloudEvent says of itself, as JSON; may be empty.
     pub attributes: String,
     /// Whether the producer chose its id.

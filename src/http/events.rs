@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::auth::{Want, authorize};
+use super::auth::{RequiredAccess, authorize};
 use super::body;
 use super::call::Call;
 use super::openapi::operation::{Operation, Shape};
@@ -20,7 +20,7 @@ use crate::flow::response::{EventsResponse, Receipt};
 use crate::ingester::encoding::{self, Encoding, RequestContent, Unsupported};
 use crate::ingester::{EventsReceived, Unread};
 use crate::model::delivery::{HOPS, HOPS_MAX};
-use crate::model::key::Scope;
+use crate::model::key::KeyScope;
 
 /// Where events are posted.
 pub(super) const PATH: &str = "/v1/events";
@@ -73,8 +73,8 @@ async fn hand_over(
     state: &web::Data<AppState>,
     pipeline: &Pipeline,
 ) -> Result<oneshot::Receiver<EventsResponse>, Problem> {
-    let only_account = match authorize(request, state, Want::PostEvents)? {
-        Scope::Producer { account } => account,
+    let only_account = match authorize(request, state, RequiredAccess::PostEvents)? {
+        KeyScope::Producer { account } => account,
         _ => None,
     };
     let hops = hops(request)?;

@@ -11,7 +11,7 @@ use crate::matching::index::{Bucket, Filing, Listener};
 use crate::model::event::{EventPattern, EventType};
 use crate::model::id::{AccountId, KeyId, TemplateId, TriggerId};
 use crate::model::key::{Key, KeyHash};
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::store::SavedTrigger;
 
 /// A trigger, ready to fire. What a search reads of it comes first, in as few lines of memory as possible.
@@ -29,7 +29,7 @@ pub struct LiveTrigger {
     /// What it sends.
     pub template: TemplateId,
     /// Where it sends, or why all its firings are dropped.
-    pub target: Result<Arc<LiveTarget>, Dropped>,
+    pub target: Result<Arc<LiveTarget>, DropReason>,
     /// A disabled trigger is kept so that it can be tested; it never fires.
     pub enabled: bool,
 }

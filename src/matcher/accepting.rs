@@ -16,7 +16,7 @@ use crate::flow::in_flight::Admission;
 use crate::flow::keep::{Keep, KeepPart};
 use crate::flow::messages::FiringsMatched;
 use crate::flow::refusal::Refusal;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 
 /// Events of requests that are written together: few enough for a short write.
@@ -111,7 +111,7 @@ impl Accepting {
                 }
             }
             Err(_) => together.iter().for_each(|request| {
-                self.metrics.deliveries.dropped.inc(Dropped::Panic);
+                self.metrics.deliveries.dropped.inc(DropReason::Panic);
                 request.admission.replace_response(Err(Refusal::Panic));
             }),
         }
@@ -128,7 +128,7 @@ impl Accepting {
             });
             // The Renderer is connected, and its mailbox has room for all events that may be in flight.
             if sent.is_err() {
-                self.metrics.deliveries.dropped.inc(Dropped::Panic);
+                self.metrics.deliveries.dropped.inc(DropReason::Panic);
             }
         }
     }

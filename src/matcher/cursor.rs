@@ -20,7 +20,7 @@ use crate::matching::{FilterLimits, Subject};
 use crate::model::event::{Event, EventType};
 use crate::model::firing::FiringId;
 use crate::model::id::TemplateId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 
 /// Triggers that are found in one step. Other candidates are bounded by the event's matching steps.
@@ -157,7 +157,7 @@ impl Cursor {
                     self.push(fired);
                 }
             }
-            Err(_) => self.context.metrics.deliveries.dropped.inc(Dropped::Panic),
+            Err(_) => self.context.metrics.deliveries.dropped.inc(DropReason::Panic),
         }
         true
     }
@@ -243,7 +243,7 @@ impl Matching {
     /// What it fires, and the triggers that can't be decided within their steps.
     fn finish(self, context: &Context) -> Option<(Fired, Vec<Arc<LiveTrigger>>)> {
         if self.is_too_costly {
-            context.metrics.deliveries.dropped.inc(Dropped::FilterTooCostly);
+            context.metrics.deliveries.dropped.inc(DropReason::FilterTooCostly);
         }
         let too_costly = self.search.map(|search| search.too_costly().to_vec()).unwrap_or_default();
         if self.fired.is_empty() && too_costly.is_empty() {
@@ -260,7 +260,7 @@ impl Matching {
 fn drop_too_costly(metrics: &Metrics, fired: &Fired, trigger: &LiveTrigger) {
     let firing = FiringId { event: Arc::clone(&fired.event.identity), trigger: trigger.id.clone() };
     let destination = trigger.target.as_ref().ok().map(|target| &target.target.destination);
-    drop_unsent(metrics, Dropped::FilterTooCostly, Some(&firing), destination, None);
+    drop_unsent(metrics, DropReason::FilterTooCostly, Some(&firing), destination, None);
 }
 
 impl Firings for Cursor {

@@ -7,7 +7,7 @@ use super::fired::Fired;
 use crate::flow::in_flight::Admission;
 use crate::flow::keep::{Keep, KeepEvent, KeepPart, KeepRequest, KeptPart};
 use crate::flow::refusal::Refusal;
-use crate::json::Source;
+use crate::json::OriginalText;
 use crate::model::event::Event;
 
 /// A request whose firings are not all found yet, shared by its cursors.
@@ -28,7 +28,7 @@ pub(super) fn event_of(event: &Event) -> KeepEvent {
         event_type: event.event_type.clone(),
         time: Arc::clone(&event.time),
         // Only the data of a CloudEvent without data has no source text.
-        data: event.data.source().unwrap_or_else(|| Source::from_static("{}")),
+        data: event.data.source().unwrap_or_else(|| OriginalText::from_static("{}")),
         attributes: event.attributes.to_text(),
         id_given: event.id_given,
         hops: event.hops,

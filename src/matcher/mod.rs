@@ -25,7 +25,7 @@ use crate::live::Live;
 use crate::model::event::Event;
 use crate::model::firing::EventIdentity;
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 use crate::templating::{About, Data};
 use accepting::{Accepting, Measured};
@@ -152,7 +152,7 @@ impl Worker for Matching {
     }
 
     fn panicked(&self, request: &mut Request) -> Progress {
-        self.metrics.deliveries.dropped.inc(Dropped::Panic);
+        self.metrics.deliveries.dropped.inc(DropReason::Panic);
         request.admission.replace_response(Err(Refusal::Panic));
         Progress::Done
     }

@@ -9,9 +9,10 @@ use super::error::PatternError;
 use super::folding::{self, folded};
 use super::network::{Address, Network};
 use super::program::{Comparison, Number, Op, Span, Text, Words, small};
-use super::read::{PatternReader, kind};
+use super::read::PatternReader;
 use super::steps::{BYTES_PER_STEP, FOLDED_BYTES_PER_STEP, Steps, TooCostly};
 use super::wildcard;
+use crate::json::kind;
 
 const OPERATORS: &str = "prefix, suffix, equals-ignore-case, wildcard, anything-but, numeric, exists and cidr";
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::error::PatternError;
 use super::program::{Op, Span, Texts, Words};
+use crate::json::kind;
 
 /// The deepest nesting of objects in a pattern.
 const DEPTH_MAX: usize = 32;
@@ -287,17 +288,5 @@ impl PatternReader {
             names.push(texts.part(span));
             super::program::small(names.len() - 1)
         })
-    }
-}
-
-/// The word for a value's type, with its article.
-pub(super) fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
     }
 }

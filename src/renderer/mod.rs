@@ -17,14 +17,14 @@ use crate::flow::account::{Account, Charge};
 use crate::flow::drill;
 use crate::flow::fairness::Progress;
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::{Admission, InFlight, Permit, Report, drop_unsent};
+use crate::flow::in_flight::{Admission, FiringReport, InFlight, Permit, drop_unsent};
 use crate::flow::messages::{DeliveriesRendered, Firing, Firings, FiringsMatched, Step};
 use crate::flow::pressure::Pressure;
 use crate::flow::turns::{Turns, Worker};
 use crate::model::delivery::Delivery;
 use crate::model::firing::FiringId;
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 use crate::templating::{Unrendered, Unsendable};
 
@@ -58,7 +58,7 @@ struct Work {
     /// The firing that is being rendered.
     firing: Option<FiringId>,
     /// Where the end of that firing is reported.
-    report: Option<oneshot::Sender<Report>>,
+    report: Option<oneshot::Sender<FiringReport>>,
 }
 
 impl Renderer {
@@ -121,7 +121,7 @@ impl Worker for Rendering {
     }
 
     fn panicked(&self, work: &mut Work) -> Progress {
-        drop_unsent(&self.metrics, Dropped::Panic, work.firing.as_ref(), None, work.report.take());
+        drop_unsent(&self.metrics, DropReason::Panic, work.firing.as_ref(), None, work.report.take());
         Progress::More
     }
 
@@ -148,8 +148,8 @@ impl Rendering {
         self.metrics.deliveries.rendered.inc_by(deliveries.len() as u64);
         let (reason, refused) = match dispatcher.try_send(DeliveriesRendered(deliveries)) {
             Ok(()) => return,
-            Err(SendError::Full(refused)) => (Dropped::QueueFull, refused),
-            Err(SendError::Closed(refused)) => (Dropped::Stopped, refused),
+            Err(SendError::Full(refused)) => (DropReason::QueueFull, refused),
+            Err(SendError::Closed(refused)) => (DropReason::Stopped, refused),
         };
         for queued in refused.0 {
             queued.drop_unsent(&self.metrics, reason);
@@ -168,7 +168,7 @@ impl Rendering {
             drop_unsent(&self.metrics, reason, Some(&id), Some(&target.target.destination), work.report.take());
         };
         let Some(template) = template else {
-            return drop(work, Dropped::TemplateUnusable);
+            return drop(work, DropReason::TemplateUnusable);
         };
         drill::point(drill::Stage::Renderer);
         let body = match template.compiled.render(&event.data) {
@@ -207,20 +207,20 @@ impl Rendering {
     }
 }
 
-fn unsendable(error: &Unsendable) -> Dropped {
+fn unsendable(error: &Unsendable) -> DropReason {
     match error {
-        Unsendable::Url => Dropped::UrlRefused,
-        Unsendable::Header => Dropped::HeaderRefused,
+        Unsendable::Url => DropReason::UrlRefused,
+        Unsendable::Header => DropReason::HeaderRefused,
         Unsendable::Rendering(error) => unrendered(error),
     }
 }
 
-fn unrendered(error: &Unrendered) -> Dropped {
+fn unrendered(error: &Unrendered) -> DropReason {
     match error {
-        Unrendered::TooLarge => Dropped::RenderTooLarge,
-        Unrendered::TooManySteps => Dropped::RenderTooManySteps,
-        Unrendered::Malformed => Dropped::RenderMalformed,
-        Unrendered::Failed => Dropped::RenderFailed,
+        Unrendered::TooLarge => DropReason::RenderTooLarge,
+        Unrendered::TooManySteps => DropReason::RenderTooManySteps,
+        Unrendered::Malformed => DropReason::RenderMalformed,
+        Unrendered::Failed => DropReason::RenderFailed,
     }
 }
 

@@ -15,7 +15,7 @@ pub struct Nearest<'c> {
 impl Nearest<'_> {
     /// The sentence that suggests it, with `shown` as the name.
     pub fn sentence(&self, shown: &str) -> String {
-        if self.likely { format!(" Did you mean {shown}?") } else { format!(" The nearest there is: {shown}.") }
+        if self.likely { format!(" Did you mean {shown}?") } else { format!(" The nearest known name is {shown}.") }
     }
 }
 

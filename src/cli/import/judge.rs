@@ -2,7 +2,7 @@
 //! settings, but keeps where it is saved already, is a warning here: a backup must come back onto a node whose settings
 //! became stricter.
 
-use super::document::{Document, Entry};
+use super::document::{ImportEntry, ImportFile};
 use super::mistake::Mistake;
 use crate::cli::error::CommandError;
 use crate::cli::print::{WARNING, report, visible_line};
@@ -14,15 +14,15 @@ use crate::templating::{self, Expressions, RequestFinding, Setting, Severity, Ta
 
 /// What was found in the file.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
+pub(super) struct ImportFindings {
     /// Nothing is written where there are any.
     pub(super) mistakes: Vec<Mistake>,
     /// What is written and does not work on this node.
     pub(super) warnings: Vec<Mistake>,
 }
 
-impl Findings {
-    pub(super) fn judge(&mut self, document: &Document, dictionary: &dyn TagLookup, config: &Config) {
+impl ImportFindings {
+    pub(super) fn judge(&mut self, document: &ImportFile, dictionary: &dyn TagLookup, config: &Config) {
         for entry in &document.templates {
             self.judge_template(entry, dictionary, config);
         }
@@ -31,7 +31,7 @@ impl Findings {
         }
     }
 
-    fn judge_template(&mut self, entry: &Entry<Template>, dictionary: &dyn TagLookup, config: &Config) {
+    fn judge_template(&mut self, entry: &ImportEntry<Template>, dictionary: &dyn TagLookup, config: &Config) {
         let template = &entry.value;
         let checked = templating::compile(template.format, &template.body, dictionary, None, &config.templates);
         let found = checked.diagnostics.into_iter().filter(|found| found.severity == Severity::Error);
@@ -42,7 +42,7 @@ impl Findings {
         self.warnings.extend(template.broken_rules().into_iter().filter_map(|error| entry.mistake(error)));
     }
 
-    fn judge_trigger(&mut self, entry: &Entry<Trigger>, dictionary: &dyn TagLookup, config: &Config) {
+    fn judge_trigger(&mut self, entry: &ImportEntry<Trigger>, dictionary: &dyn TagLookup, config: &Config) {
         let trigger = &entry.value;
         let setting = Setting { event: Some(&trigger.event), ..Setting::of(dictionary) };
         let (_, found) = Expressions::compile(&trigger.url, &trigger.headers, &setting, &config.templates);

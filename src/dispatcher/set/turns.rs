@@ -14,7 +14,7 @@ use crate::flow::in_flight::InFlight;
 use crate::flow::messages::DeliveriesRouted;
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 
 /// How often what waits is looked at, while something does.
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(10);
@@ -64,7 +64,7 @@ impl Dispatchers {
     fn hold(&mut self, now: Instant, queued: InFlight) {
         if let Some(claim) = &queued.claim {
             self.overflow.park(now, queued.lane(), claim.claims());
-            return parked::turn_away(&self.settings.metrics, Dropped::DestinationsFull, queued);
+            return parked::turn_away(&self.settings.metrics, DropReason::DestinationsFull, queued);
         }
         let bytes = queued.delivery.body.len();
         match self.overflow.push(now, queued) {

@@ -29,10 +29,10 @@ use super::expect;
 use super::problem::Problem;
 use super::security::security_headers;
 use super::state::AppState;
-use connections::{Bounds, Connection, Connections, HeadRefused, ServerContext};
+use connections::{ClientConnection, ConnectionBounds, HeadRefused, ServerContext, ThreadConnections};
 use framing::{HeadLimits, HeadTooLarge};
 use policy::Timeouts;
-use response::{ResponseBody, Served};
+use response::{ResponseBody, ServedRequest};
 use stream::{InboundStream, REFUSED_PATH};
 
 /// The limits of a head. 96 fields are the most that the server's parser reads.
@@ -78,7 +78,7 @@ impl Inbound {
         C: FnOnce(&mut web::ServiceConfig) + 'static,
     {
         let settings = &state.config.server;
-        let bounds = Bounds {
+        let bounds = ConnectionBounds {
             connections: self.connections_max,
             head_bytes: settings.head_bytes_max,
             response_bytes: settings.response_bytes_max,
@@ -99,7 +99,7 @@ impl Inbound {
             .shutdown_timeout(self.stop_within_s)
             .disable_signals()
             .listen(self.name, self.listener, move || {
-                let connections = Connections::start(&shared);
+                let connections = ThreadConnections::start(&shared);
                 let accept = fn_service(move |socket: TcpStream| {
                     let peer = socket.peer_addr().ok();
                     let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
@@ -150,9 +150,9 @@ fn serve_one<S>(
 where
     S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error>,
 {
-    let connection = request.conn_data::<Rc<Connection>>().cloned();
+    let connection = request.conn_data::<Rc<ClientConnection>>().cloned();
     let refused = connection.as_ref().and_then(|own| own.refused()).filter(|_| request.path() == REFUSED_PATH);
-    let served = connection.map(Served::begin);
+    let served = connection.map(ServedRequest::begin);
     let response = match refused {
         Some(reason) => Either::Left(std::future::ready(Ok(request.into_response(refusal(reason).error_response())))),
         None => Either::Right(service.call(request)),

@@ -144,7 +144,7 @@ async fn after_a_panic_of_the_write_no_request_is_accepted() {
     let (last, mut passed) = Last::start(Box::new(|_| panic!("a panic of the test")));
     let answers = [last.accept("x", 1), last.accept("y", 1)];
     soon(async {
-        while last.alone.metrics.deliveries.dropped.get(Dropped::Panic) == 0 {
+        while last.alone.metrics.deliveries.dropped.get(DropReason::Panic) == 0 {
             tokio::task::yield_now().await;
         }
     })
@@ -154,7 +154,7 @@ async fn after_a_panic_of_the_write_no_request_is_accepted() {
         assert_eq!(soon(answer).await.expect("an answer"), Err(Refusal::Panic));
     }
     assert!(passed.try_recv().is_err());
-    assert_eq!(last.alone.metrics.deliveries.dropped.get(Dropped::Panic), 2);
+    assert_eq!(last.alone.metrics.deliveries.dropped.get(DropReason::Panic), 2);
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub(crate) fn warn_of_form_text(nodes: &Nodes, origins: &Origins<'_>, findings: 
                 findings.warning(
                     "form_plus",
                     at,
-                    "In a form, + means a blank. Write %2B for a plus sign, and %20 or a blank for a blank.",
+                    "In a form, + means a space. Write %2B for a plus sign, and %20 or a space for a space.",
                 );
             }
         }

@@ -55,7 +55,7 @@ impl<'d> KnownPaths<'d> {
         let names: Vec<String> = path.split('.').map(str::to_owned).collect();
         if !self.carries(path) && self.is_new(path) {
             let message = format!(
-                "*|{tag}|* stands for {path}. {} not known to carry it: where it is missing, it is empty.",
+                "*|{tag}|* stands for {path}. {} not known to carry it: if it is missing, it is empty.",
                 self.events()
             );
             findings.add(Severity::Warning, "unknown_path", at, message, None);
@@ -100,7 +100,7 @@ impl<'d> KnownPaths<'d> {
         let nearest = nearest(&path, candidates.chain(EVENT_PATHS)).filter(helps);
         let hint = nearest.map(|nearest| nearest.sentence(nearest.name)).unwrap_or_default();
         let message =
-            format!("{} not known to carry {}: where it is missing, it is empty.{hint}", self.events(), shown(&path));
+            format!("{} not known to carry {}: if it is missing, it is empty.{hint}", self.events(), shown(&path));
         let suggestion = nearest.map(|nearest| nearest.name.to_owned());
         findings.add(Severity::Warning, "unknown_path", at, message, suggestion);
     }

@@ -53,10 +53,10 @@ pub struct RequestFinding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unsendable {
     /// The URL.
-    #[error("a part of the URL's path would be empty, . or .., or the URL too long")]
+    #[error("a segment of the URL's path would be empty, . or .., or the URL would be too long")]
     Url,
     /// A header.
-    #[error("a header's value would hold a control character, or the headers would be too long")]
+    #[error("a header's value would contain a control character, or the headers would be too long")]
     Header,
     /// The rendering itself.
     #[error(transparent)]

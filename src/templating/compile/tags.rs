@@ -54,7 +54,7 @@ pub(crate) fn foreign(inside: &str) -> Option<&'static str> {
         "END" if ends.contains("IF") => {}
         _ => return None,
     }
-    Some("Conditions like *|IF:…|* belong to Mailchimp. Here they are written {{#if guest.email}}…{{else}}…{{/if}}.")
+    Some("Conditions like *|IF:…|* belong to Mailchimp. Write {{#if guest.email}}…{{else}}…{{/if}}.")
 }
 
 /// The tag that a name in an expression stands for, `GUEST:NAME`, if it stands for one.

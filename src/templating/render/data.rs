@@ -1,6 +1,6 @@
 //! The data that templates read: one for each event, shared by all its renderings. It never changes.
 
-use crate::json::{Document, Json, Put};
+use crate::json::{Document, Json, NewValue};
 use crate::model::attributes::Attributes;
 use crate::model::event::Event;
 
@@ -50,11 +50,11 @@ impl Data {
         let mut document = data.into();
         let required = REQUIRED.into_iter().zip([about.event_type, about.id, about.time, about.account]);
         let source = (!about.source.is_empty()).then_some(("source", about.source));
-        let texts = required.chain(source).map(|(name, text)| (name, Put::Text(text)));
+        let texts = required.chain(source).map(|(name, text)| (name, NewValue::Text(text)));
         let attributes = about.attributes.into_iter().flat_map(Attributes::iter);
         // Extension attributes can't replace the properties that every event has.
         let attributes = attributes.filter(|(name, _)| !REQUIRED.contains(name) && *name != "source");
-        document.set_below("event", texts.chain(attributes.map(|(name, value)| (name, Put::Value(value)))));
+        document.set_below("event", texts.chain(attributes.map(|(name, value)| (name, NewValue::Value(value)))));
         Self { document }
     }
 

@@ -53,11 +53,11 @@ fn examples() -> Vec<Example> {
 
 #[test]
 fn the_examples_are_sent_as_they_say() {
-    let catalogue = Dictionary::shipped();
+    let dictionary = Dictionary::shipped();
     let examples = examples();
     assert_eq!(examples.len(), 10);
     for Example { title, event, format, template, data, sent } in examples {
-        let checked = compile(format, template, &catalogue, Some(&event), &TemplateLimits::default());
+        let checked = compile(format, template, &dictionary, Some(&event), &TemplateLimits::default());
         assert_eq!(checked.diagnostics, [], "{title}");
         let about = About {
             event_type: "booking.confirmed",

@@ -23,8 +23,8 @@ fn a_second_value_is_told_from_a_second_member() {
             r#"{"a": {{#each xs}}"x"{{/each}} }"#,
             "put [ before the list and ] behind it, and write {{#each xs separator=\",\"}}",
         ),
-        (r#"{"a": 1 {{#if x}}"b": 2{{/if}} }"#, "brings its comma with it"),
-        (r#"{"a": 1 {{#if x}}"{{lookup names "k"}}\"": 2{{/if}} }"#, "brings its comma with it"),
+        (r#"{"a": 1 {{#if x}}"b": 2{{/if}} }"#, "Put the comma inside the conditional part"),
+        (r#"{"a": 1 {{#if x}}"{{lookup names "k"}}\"": 2{{/if}} }"#, "Put the comma inside the conditional part"),
         (r#"{ {{#if a}}"a": 1{{/if}} {{#if b}}"b": 2{{/if}} }"#, "{{#parts separator=\",\"}}"),
     ] {
         let found = check(Json, body).diagnostics;
@@ -315,8 +315,7 @@ fn values_that_helpers_cannot_use_are_shown() {
             (
                 2,
                 2,
-                "date: \"03/04/2026\" is not a date that is recognized; say how it is written with from=\"%d/%m/%Y\"."
-                    .to_owned()
+                "date: \"03/04/2026\" is not a recognized date; give its pattern with from=\"%d/%m/%Y\".".to_owned()
             ),
             (2, 12, "upper: an object is not text.".to_owned()),
         ]
@@ -327,7 +326,7 @@ fn values_that_helpers_cannot_use_are_shown() {
     assert_eq!(told("{{divide n (subtract n 5)}}").len(), 1);
     assert_eq!(
         told("{{date \"2026-08-14\" tz=d}}")[0].2,
-        "date: \"03/04/2026\" is not a time zone that is known, like \"Europe/Rome\"."
+        "date: \"03/04/2026\" is not a known time zone, like \"Europe/Rome\"."
     );
 }
 

@@ -154,7 +154,7 @@ fn what_is_refused_is_refused_with_words_that_help() {
         (Json, "{ \"a\":1,{{#if b}}\"b\":2{{/if}} }", (1, 8), &["{{#parts separator=\",\"}}"], &["each"]),
         (Json, "{\"a\":[{{#each xs separator=\",\"}}{{this}}{{/each}}],\n\"b\":[{{#each ys}}{{this}},{{/each}}]}", (2, 26), &["{{#each ys separator=\",\"}}"], &["xs"]),
         (Json, "{\"a\":[{{#each xs separator=\",\"}}{{this}}{{/each}}],\n\"b\":[{{#each ys}}{{#if this}}{{#unless @first}},{{/unless}}{{this}}{{/if}}{{/each}}]}", (2, 48), &["{{#each ys separator=\",\"}}"], &["xs"]),
-        (Json, "{ {{#parts}}\"a\":{{#if a}}1{{else}}2{{/if}}{{/parts}} }", (1, 3), &["each block directly inside is one"], &[]),
+        (Json, "{ {{#parts}}\"a\":{{#if a}}1{{else}}2{{/if}}{{/parts}} }", (1, 3), &["each block directly inside is a part"], &[]),
         (Json, "{{#parts separator=\"x\"}}{{#if a}}1{{/if}}{{#if b}}2{{/if}}{{/parts}}", (1, 1), &["separator"], &[]),
         (Text, "{{#parts a}}{{/parts}}", (1, 1), &["{{#parts separator=\",\"}}"], &[]),
         (Text, "{{#each xs separator=a}}{{/each}}", (1, 1), &["text in quotes"], &[]),

@@ -4,7 +4,7 @@ use super::{REPEATED_BYTES_MAX, is_value, names};
 use crate::templating::render::helpers;
 
 const BELONGS: &str = "Filters after | belong to Liquid and Jinja.";
-const GENERAL: &str = "Here a helper stands before its value: {{upper guest.name}}.";
+const GENERAL: &str = "Here a helper is written before its value: {{upper guest.name}}.";
 
 /// What to write for an expression with filters.
 pub(super) fn explain(block: &str, text: &str) -> String {
@@ -18,7 +18,8 @@ pub(super) fn explain(block: &str, text: &str) -> String {
             }
             name if names::helper(name).unwrap_or(name) == "json" => {
                 return format!(
-                    "{BELONGS} Here {{{{{value}}}}} alone is written as JSON where a JSON value stands; in text, write {{{{json {value}}}}}."
+                    "{BELONGS} Here {{{{{value}}}}} alone is written as JSON at the position of a JSON value; in text, \
+                    write {{{{json {value}}}}}."
                 );
             }
             _ => {}
@@ -26,9 +27,9 @@ pub(super) fn explain(block: &str, text: &str) -> String {
     }
     match translated(value, &filters).filter(|text| text.len() <= REPEATED_BYTES_MAX) {
         Some(call) if block.is_empty() => {
-            format!("{BELONGS} Here a helper stands before its value: {{{{{call}}}}}.")
+            format!("{BELONGS} Here a helper is written before its value: {{{{{call}}}}}.")
         }
-        Some(call) => format!("{BELONGS} Here a helper stands before its value: {{{{{block} ({call})}}}}."),
+        Some(call) => format!("{BELONGS} Here a helper is written before its value: {{{{{block} ({call})}}}}."),
         None => format!("{BELONGS} {GENERAL}"),
     }
 }

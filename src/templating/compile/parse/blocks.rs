@@ -37,13 +37,14 @@ fn unknown(name: &str) -> String {
     let plain = name.to_ascii_lowercase().replace(['_', '-'], "");
     let instead = match plain.as_str() {
         "ifequals" | "ifeq" | "equals" | "equal" | "eq" | "is" | "ifcond" | "compare" | "ifcompare" | "ifis" => {
-            "Comparisons stand in parentheses in {{#if}}: {{#if (eq a b)}}…{{/if}}; others are ne, lt, lte, gt, gte"
+            "Comparisons are written in parentheses in {{#if}}: {{#if (eq a b)}}…{{/if}}; others are ne, lt, lte, gt, \
+            gte"
         }
         "ifnotequals" | "ifnoteq" | "unlesseq" | "unlessequals" | "ne" | "neq" | "isnt" | "not" => {
-            "Comparisons stand in parentheses in {{#if}}: {{#if (ne a b)}}…{{/if}}"
+            "Comparisons are written in parentheses in {{#if}}: {{#if (ne a b)}}…{{/if}}"
         }
         "gt" | "gte" | "lt" | "lte" | "ifgt" | "ifgte" | "iflt" | "iflte" => {
-            "Comparisons stand in parentheses in {{#if}}: {{#if (gt a b)}}…{{/if}}; others are gte, lt, lte"
+            "Comparisons are written in parentheses in {{#if}}: {{#if (gt a b)}}…{{/if}}; others are gte, lt, lte"
         }
         "and" | "ifand" | "or" | "ifor" => {
             "Conditions are joined in parentheses in {{#if}}: {{#if (and a b)}}…{{/if}}, {{#if (or a b)}}…{{/if}}"
@@ -192,7 +193,8 @@ impl Parsing<'_, '_, '_, '_> {
                 ("separator", _) if matches!(name, "each" | "parts") => self.findings.error(
                     "block_values",
                     at,
-                    "A separator is a text in quotes, of 100 characters at most: {{#each rental.tags separator=\", \"}}.",
+                    "A separator is a text in quotes of at most 100 characters: {{#each rental.tags separator=\", \
+                    \"}}.",
                 ),
                 _ => self.findings.error(
                     "block_values",

@@ -81,7 +81,7 @@ impl Parsing<'_, '_, '_, '_> {
                 "A tag takes no values: write it alone, or as a value of a helper, as in {{upper *|GUEST:NAME|*}}."
                     .to_owned()
             }
-            "" => "A helper's name must stand first, as in {{upper guest.name}}.".to_owned(),
+            "" => "A helper's name must come first, as in {{upper guest.name}}.".to_owned(),
             "log" => "log is not accepted: a template can't write to the engine's log.".to_owned(),
             "elif" | "elsif" | "elseif" => "Another condition is written {{else if …}}.".to_owned(),
             "if" | "unless" | "each" | "with" | "parts" => {

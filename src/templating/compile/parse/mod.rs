@@ -222,7 +222,14 @@ impl Parsing<'_, '_, '_, '_> {
             name if bare => {
                 let name = name.as_name().unwrap_or("");
                 if helpers::find(name).is_some() {
-                    self.findings.warning("helper_name", at, format!("{name} is a helper too. Without values it is taken for the field {name} of the data; write {{{{this.{name}}}}} to say so."));
+                    self.findings.warning(
+                        "helper_name",
+                        at,
+                        format!(
+                            "{name} is a helper too. Without values it means \
+                        the field {name} of the data; write {{{{this.{name}}}}} to make that clear."
+                        ),
+                    );
                 }
                 self.path(name, at)
             }

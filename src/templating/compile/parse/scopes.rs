@@ -84,7 +84,7 @@ impl Parsing<'_, '_, '_, '_> {
             };
         }
         if text.contains([TAG_OPEN, TAG_CLOSE]) {
-            self.findings.error("syntax", at, "A tag stands alone: nothing can be put before or behind it in a path.");
+            self.findings.error("syntax", at, "A tag is a whole path: nothing can precede or follow it in a path.");
             return (refused(), None);
         }
         if text.starts_with(HUSHED) {
@@ -115,7 +115,15 @@ impl Parsing<'_, '_, '_, '_> {
             None => match self.scopes.innermost().checked_sub(written.ups) {
                 Some(scope) => scope,
                 None => {
-                    self.findings.error("above_root", at, format!("{text} leads out of the data: each ../ leaves one {{{{#each}}}} or {{{{#with}}}}, and there are {} here.", self.scopes.innermost()));
+                    self.findings.error(
+                        "above_root",
+                        at,
+                        format!(
+                            "{text} leads outside the data: each ../ leaves one \
+                        {{{{#each}}}} or {{{{#with}}}}, and there are {} here.",
+                            self.scopes.innermost()
+                        ),
+                    );
                     return (refused(), None);
                 }
             },
@@ -143,7 +151,7 @@ impl Parsing<'_, '_, '_, '_> {
             self.findings.error(
                 "unknown_local",
                 at,
-                "After @ there may stand: first, last, index, key (in an {{#each}}), and root.",
+                "@ must be followed by first, last, index or key (in an {{#each}}), or by root.",
             );
             return refused();
         };
@@ -155,7 +163,7 @@ impl Parsing<'_, '_, '_, '_> {
                 self.findings.error(
                     "unknown_local",
                     at,
-                    "@first, @last, @index and @key are known only inside an {{#each}}.",
+                    "@first, @last, @index and @key exist only inside an {{#each}}.",
                 );
                 refused()
             }

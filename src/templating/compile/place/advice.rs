@@ -25,7 +25,7 @@ pub(super) struct Surroundings {
     pub(super) branch: Option<usize>,
 }
 
-const PARTS: &str = "put all parts in {{#parts separator=\",\"}}…{{/parts}} and leave the commas between them out";
+const PARTS: &str = "put all parts into {{#parts separator=\",\"}}…{{/parts}}, without commas between them";
 
 /// The message for a mistake with a comma.
 pub(super) fn comma(code: &str, context: &Context<'_>) -> Option<String> {
@@ -44,22 +44,29 @@ fn missing(context: &Context<'_>) -> String {
     match (here.each, mark.branch, here.branch) {
         (Some(each), ..) if next_element => {
             format!(
-                "Between the elements of this list a comma is missing. Write {}: it then stands between all parts that are not blank.",
+                "A comma is missing between the elements of this list. Write {}: it puts a comma between all parts \
+                that are not blank.",
                 separated(context.source, each)
             )
         }
         (Some(each), ..) if mark.each != here.each && is_second_value(context) => format!(
-            "Each element of this list writes a value here, where one value stands. Put [ before the list and ] behind it, and write {}.",
+            "Each element of this list writes a value here, where only one value is allowed. Put [ before the list and \
+            ] after it, and write {}.",
             separated(context.source, each)
         ),
-        (.., Some(_)) if is_second_value(context) => "Two values stand here where both blocks are written. Make them one block: {{#if …}}…{{else if …}}…{{else}}null{{/if}}.".to_owned(),
+        (.., Some(_)) if is_second_value(context) => {
+            "If both blocks are written, there are two values here. Make them \
+            one block: {{#if …}}…{{else if …}}…{{else}}null{{/if}}."
+                .to_owned()
+        }
         (_, Some(before), Some(own)) if before != own => format!(
-            "Before this a comma is missing where the block before it is written, too. If only one of the two is ever written, make them one block: {{{{#if …}}}}…{{{{else if …}}}}…{{{{/if}}}}. If both may be, {PARTS}."
+            "If the block before this is also written, a comma is missing between them. If only one of the two is ever \
+            written, make them one block: {{{{#if …}}}}…{{{{else if …}}}}…{{{{/if}}}}. If both may be written, {PARTS}."
         ),
-        (_, Some(_), _) | (_, _, Some(_)) => format!(
-            "Before this a comma is missing. A part that a condition may leave out brings its comma with it; or {PARTS}."
-        ),
-        _ => "Before this a comma is missing: write one between the two.".to_owned(),
+        (_, Some(_), _) | (_, _, Some(_)) => {
+            format!("A comma is missing before this. Put the comma inside the conditional part; or {PARTS}.")
+        }
+        _ => "A comma is missing before this: write one between the two.".to_owned(),
     }
 }
 
@@ -88,12 +95,13 @@ fn trailing(context: &Context<'_>) -> String {
     let Context { here, mark, passed, .. } = context;
     match mark.each {
         Some(each) if mark.each != here.each => format!(
-            "Nothing follows this comma after the last element. Remove it, and write {}: a comma then stands between all parts that are not blank.",
+            "Nothing follows this comma after the last element. Remove it, and write {}: it puts a comma between all \
+            parts that are not blank.",
             separated(context.source, each)
         ),
-        _ if *passed || mark.branch != here.branch => format!(
-            "There are data for which nothing follows this comma. Put it inside the part that may be left out; or {PARTS}."
-        ),
+        _ if *passed || mark.branch != here.branch => {
+            format!("For some data nothing follows this comma. Put it inside the conditional part; or {PARTS}.")
+        }
         _ => "Remove this comma: nothing follows it.".to_owned(),
     }
 }
@@ -104,15 +112,15 @@ fn surplus(context: &Context<'_>) -> String {
         Some(each) => {
             let separated = separated(context.source, each);
             format!(
-                "There are data for which nothing stands before this comma, as not every element writes a part. Remove it and write {separated}: a comma then stands between all parts that are not blank. Or filter the list first: {{{{#each (where list \"field\" value) separator=\",\"}}}}."
+                "For some data nothing precedes this comma, because not every element writes a part. Remove it and \
+                write {separated}: it puts a comma between all parts that are not blank. Or filter the list first: \
+                {{{{#each (where list \"field\" value) separator=\",\"}}}}."
             )
         }
         None if *passed => {
-            format!(
-                "There are data for which nothing stands before this comma. Put it inside the part that may be left out; or {PARTS}."
-            )
+            format!("For some data nothing precedes this comma. Put it inside the conditional part; or {PARTS}.")
         }
-        None => "There is a comma too many: remove it.".to_owned(),
+        None => "This comma is superfluous: remove it.".to_owned(),
     }
 }
 

@@ -53,9 +53,6 @@ impl Machine for FormMachine {
 }
 
 fn lone_key() -> Fault {
-    Fault::here(
-        "form_lone_key",
-        "A pair made of an expression alone is lost when its value is empty. Write name={{…}}.",
-    )
-    .at(Blame::Mark)
+    Fault::here("form_lone_key", "A pair that is only an expression is lost if its value is empty. Write name={{…}}.")
+        .at(Blame::Mark)
 }

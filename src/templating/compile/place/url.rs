@@ -76,10 +76,9 @@ impl Machine for UrlMachine {
 
     fn end(&self, state: State) -> Result<(), Fault> {
         match state {
-            State::Segment { values: false, text: Dots::One | Dots::Two } => Err(Fault::here(
-                "url_segment",
-                "A part of the path can't be . or ..: write the path as it is meant to arrive.",
-            )),
+            State::Segment { values: false, text: Dots::One | Dots::Two } => {
+                Err(Fault::here("url_segment", "A segment of the path can't be . or ..: write the path without it."))
+            }
             _ => Ok(()),
         }
     }
@@ -104,7 +103,12 @@ fn check_inside(nodes: &Nodes, origins: &Origins<'_>, findings: &mut Findings<'_
         if let TemplateNode::Text(text) = node
             && let Some(byte) = text.content.find(['/', '?'])
         {
-            findings.error("url_shape", origins.offset(text.id, byte), "The path has the same parts whatever the data holds: a block can't hold a / or a ?. Put a block inside one part, or into the query.");
+            findings.error(
+                "url_shape",
+                origins.offset(text.id, byte),
+                "The path must have the same segments for all \
+                data: a block can't contain a / or a ?. Put a block inside one segment, or into the query.",
+            );
         }
         for inner in node.inner() {
             check_inside(inner, origins, findings);

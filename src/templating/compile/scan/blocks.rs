@@ -55,7 +55,7 @@ impl<'b> Scanner<'b, '_, '_> {
 
     fn else_in_one_word(&mut self, at: usize, name: &str) {
         let message = if matches!(name, "elseif" | "else_if" | "else-if" | "elseIf") {
-            "The word is written in two: {{else if …}}.".to_owned()
+            "It is written as two words: {{else if …}}.".to_owned()
         } else {
             format!("The parser reads {{{{{name}}}}} as an {{{{else}}}}. Write {{{{this.{name}}}}}.")
         };
@@ -144,7 +144,7 @@ impl<'b> Scanner<'b, '_, '_> {
     }
 }
 
-const PARTIAL: &str = "Partials ({{> …}}) are not accepted: a template stands alone.";
+const PARTIAL: &str = "Partials ({{> …}}) are not accepted: a template can't include another one.";
 
 fn is_name_letter(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '$' | ':') || (c >= '\u{80}' && LookAlike::of(c).is_none())

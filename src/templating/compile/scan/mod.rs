@@ -26,7 +26,7 @@ pub(crate) fn scan(body: &str, limits: &TemplateLimits, findings: &mut Findings<
         findings.error(
             "too_long",
             0,
-            format!("The body has {} bytes; {} are the most.", body.len(), limits.body_bytes_max),
+            format!("The body has {} bytes; the maximum is {}.", body.len(), limits.body_bytes_max),
         );
         return None;
     }
@@ -169,7 +169,7 @@ impl<'b> Scanner<'b, '_, '_> {
             self.findings.error(
                 "raw_block",
                 at,
-                "Raw blocks are not accepted. Where a brace of the body stands before an expression, put a space between them.",
+                "Raw blocks are not accepted. If a brace of the body precedes an expression, put a space between them.",
             );
             self.broken = true;
             return Some(at + 4);
@@ -236,7 +236,7 @@ impl<'b> Scanner<'b, '_, '_> {
                     continue;
                 }
                 TAG_OPEN | TAG_CLOSE | HUSHED => {
-                    return self.misread(at, "syntax", i, "This character can't stand in an expression.");
+                    return self.misread(at, "syntax", i, "This character is not allowed in an expression.");
                 }
                 '(' => {
                     parentheses += 1;
@@ -344,19 +344,20 @@ impl<'b> Scanner<'b, '_, '_> {
                 expression,
                 "syntax",
                 at,
-                "In an expression, [ begins a name with blanks, as in {{guest.[first name]}}; lists can't be written.",
+                "In an expression, [ begins a name with spaces, as in {{guest.[first name]}}; lists can't be written.",
             ),
         }
     }
 
     fn too_deep<T>(&mut self, at: usize) -> Option<T> {
-        let message = format!("Blocks and parentheses stand more than {} deep in one another.", self.nesting_max);
+        let message = format!("Blocks and parentheses are nested more than {} deep.", self.nesting_max);
         self.refuse("too_deep", at, message)
     }
 }
 
-const TRIPLE: &str = "This begins with {{{ but doesn't end with }}}. Where the first { is a brace of the body, put a space behind it: { {{#if …}}.";
-const SINGLE: &str = "A single } can't stand inside an expression, which ends with }}.";
+const TRIPLE: &str = "This begins with {{{ but doesn't end with }}}. If the first { is a brace of the body, put a \
+    space after it: { {{#if …}}.";
+const SINGLE: &str = "A single } is not allowed inside an expression, which ends with }}.";
 
 /// The length of an expression's closing braces, if the text begins with them.
 fn closing(rest: &str, triple: bool) -> Option<usize> {

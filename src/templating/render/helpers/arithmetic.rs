@@ -1,5 +1,5 @@
 //! `add`, `subtract`, `multiply`, `divide`, `modulo`, `round`, `floor`, `ceil`, `abs`, `min`, `max`:
-//! exact decimals. A number may come as text.
+//! exact decimal arithmetic. A number may be given as text.
 
 use super::super::args::{Args, HelperResult};
 use super::super::decimal::{Decimal, Rounding};
@@ -7,7 +7,7 @@ use super::super::stop::Stop;
 use super::{Gives, Helper};
 use crate::templating::program::HelperCall;
 
-/// The most decimals that `round` keeps.
+/// The maximum number of decimals of `round`.
 const DECIMALS_MAX: i64 = 100;
 
 const fn number(
@@ -34,7 +34,7 @@ pub(super) static HELPERS: &[Helper] = &[
 ];
 
 const TOO_LONG: &str = "small enough: the result would have more than 400 digits";
-const ZERO: &str = "usable as a divisor: nothing can be divided by zero";
+const ZERO: &str = "usable as a divisor: division by zero is not possible";
 
 fn fold<'a>(args: &mut Args<'_, 'a>, apply: fn(&Decimal, &Decimal) -> Option<Decimal>) -> HelperResult<'a> {
     let mut result = args.number(0)?;
@@ -58,14 +58,14 @@ fn modulo<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
 
 fn check_divisor(call: &HelperCall) -> Option<&'static str> {
     let zero = call.constant_number(1).is_some_and(|digits| Decimal::read(digits).is_some_and(|n| n.is_zero()));
-    zero.then_some("Nothing can be divided by zero.")
+    zero.then_some("Division by zero is not possible.")
 }
 
 fn round<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let number = args.number(0)?;
     let decimals = if args.count() > 1 { args.whole(1)? } else { 0 };
     let usable = usize::try_from(decimals).ok().filter(|_| decimals <= DECIMALS_MAX);
-    let decimals = usable.ok_or(Stop::argument(1, "a count of decimals from 0 to 100"))?;
+    let decimals = usable.ok_or(Stop::argument(1, "a number of decimals from 0 to 100"))?;
     Ok(Args::made_number(&number.rounded(decimals, Rounding::Nearest)))
 }
 
@@ -73,7 +73,7 @@ fn cut<'a>(args: &mut Args<'_, 'a>, rounding: Rounding) -> HelperResult<'a> {
     Ok(Args::made_number(&args.number(0)?.rounded(0, rounding)))
 }
 
-/// The smallest or largest of the values, or of a list's elements.
+/// The smallest or largest of the values, or of the elements of a list.
 fn extreme<'a>(args: &mut Args<'_, 'a>, better: fn(&Decimal, &Decimal) -> bool) -> HelperResult<'a> {
     let mut best: Option<Decimal> = None;
     let mut consider = |number: Decimal| {
@@ -94,5 +94,5 @@ fn extreme<'a>(args: &mut Args<'_, 'a>, better: fn(&Decimal, &Decimal) -> bool) 
             }
         }
     }
-    best.map(|best| Args::made_number(&best)).ok_or(Stop::argument(0, "a list with numbers in it"))
+    best.map(|best| Args::made_number(&best)).ok_or(Stop::argument(0, "a list that contains numbers"))
 }

@@ -1,5 +1,5 @@
-//! Compares values: numbers by size, also where one of them comes as text; texts by their letters,
-//! which is right for dates like 2026-07-01.
+//! Compares values. Numbers are compared by value, even if one of them is a text. Texts are compared character by
+//! character, which also orders dates like 2026-07-01.
 
 use std::cmp::Ordering;
 
@@ -7,7 +7,7 @@ use super::super::decimal::Decimal;
 use super::super::value::Datum;
 use crate::json::Json;
 
-/// Whether two values are the same. Null and a missing value are; lists and objects never are.
+/// Whether two values are equal. Null equals a missing value; lists and objects are never equal.
 pub(crate) fn equal(a: &Datum<'_>, b: &Datum<'_>) -> bool {
     match (kind(a), kind(b)) {
         (Kind::Nothing, Kind::Nothing) => true,
@@ -16,7 +16,7 @@ pub(crate) fn equal(a: &Datum<'_>, b: &Datum<'_>) -> bool {
     }
 }
 
-/// How two values are ordered, where they can be: two numbers or two texts.
+/// The order of two numbers or two texts; `None` for other values.
 pub(crate) fn order(a: &Datum<'_>, b: &Datum<'_>) -> Option<Ordering> {
     match (kind(a), kind(b)) {
         (Kind::Text, Kind::Text) => Some(a.as_text()?.cmp(b.as_text()?)),
@@ -27,7 +27,7 @@ pub(crate) fn order(a: &Datum<'_>, b: &Datum<'_>) -> Option<Ordering> {
     }
 }
 
-/// What a value is sorted by. Numbers come first, what is missing last; composites keep their order.
+/// The sort key of a value. Numbers come first, missing values last; lists and objects keep their order.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum SortKey<'k> {
     Number(Decimal),
@@ -39,7 +39,7 @@ pub(crate) enum SortKey<'k> {
 
 pub(crate) fn sort_key<'k>(value: &'k Datum<'_>) -> SortKey<'k> {
     match kind(value) {
-        // A number with more digits than are reckoned with has no size.
+        // A number with too many digits can't be compared.
         Kind::Number => Decimal::of(value).map_or(SortKey::Composite, SortKey::Number),
         Kind::Text => SortKey::Text(value.as_text().unwrap_or("")),
         Kind::Truth(truth) => SortKey::Truth(truth),

@@ -1,4 +1,4 @@
-//! `default`, `lookup`, `json`, and conversions between kinds: `to_number`, `to_string`, `to_boolean`.
+//! `default`, `lookup`, `json`, and type conversions: `to_number`, `to_string`, `to_boolean`.
 
 use super::super::args::{Args, HelperResult};
 use super::super::decimal::Decimal;
@@ -16,7 +16,7 @@ pub(super) static HELPERS: &[Helper] = &[
     Helper::new("to_boolean", (1, 1), Gives::Boolean, "{{to_boolean guest.newsletter}}", to_boolean),
 ];
 
-/// The first value that is there, or the last.
+/// The first value that is not blank, or the last value if all are blank.
 fn default<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let mut value = Datum::Missing;
     for place in 0..args.count() {
@@ -28,14 +28,14 @@ fn default<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     Ok(value)
 }
 
-/// A member of an object by its name, or an element of a list by its place.
+/// A member of an object by its name, or an element of a list by its index.
 fn lookup<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let within = args.value(0)?;
     let name = args.value(1)?;
     Ok(name.into_text().map_or(Datum::Missing, |name| within.member(&name)))
 }
 
-/// The value as JSON, wherever it is written.
+/// The value as JSON text, whatever the format of the template.
 fn json<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     Ok(match args.value(0)? {
         Datum::Data(data) => Datum::Json(data),
@@ -45,7 +45,7 @@ fn json<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     })
 }
 
-/// The digits stay as they are written, where JSON can write them so.
+/// The digits stay as written if they are a valid JSON number.
 fn to_number<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let value = args.value(0)?;
     let number = Decimal::of(&value).ok_or(Stop::argument(0, "a number"))?;

@@ -1,5 +1,5 @@
-//! Other encodings inside a body: `url_encode`, `html`, `csv`, `base64`, `hex`, `sha256`, `md5`. All
-//! read a text as its UTF-8 bytes.
+//! Encodings and hashes: `url_encode`, `html`, `csv`, `base64`, `hex`, `sha256`, `md5`. All read the UTF-8 bytes of a
+//! text.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -31,7 +31,7 @@ pub(super) static HELPERS: &[Helper] = &[
     encoding("md5", Gives::Text, "{{md5 (lower guest.email)}}", |args| map(args, |text| hex(&Md5::digest(text)))),
 ];
 
-/// Applies an encoding that makes at most six bytes of one.
+/// Applies an encoding that writes at most six bytes for each byte.
 fn map<'a>(args: &mut Args<'_, 'a>, make: fn(&str) -> String) -> HelperResult<'a> {
     let text = args.text(0)?;
     args.spend_bytes(text.len())?;
@@ -53,8 +53,8 @@ fn html(text: &str) -> String {
     out
 }
 
-/// A field of a row as RFC 4180 writes it. Quotes are put, too, where a semicolon or a tab is the
-/// separator in some programs, and where white space at an end could be lost.
+/// A field of a CSV row (RFC 4180). A field is also quoted if it has a semicolon or a tab, which some programs use as
+/// separators, or white space at an end, which could be lost.
 fn csv(text: &str) -> String {
     let special = |c: char| matches!(c, '"' | ',' | ';' | '\t' | '\r' | '\n');
     if text.contains(special) || text.trim().len() != text.len() {

@@ -1,5 +1,4 @@
-//! Helpers on lists. They read lists of the data and lists that other helpers made; a field of an
-//! element may be a path with dots.
+//! Helpers for lists: lists in the data, and results of other helpers. A field of an element may be a path with dots.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -44,7 +43,7 @@ pub(super) static HELPERS: &[Helper] = &[
     list("split", (2, 2), r#"{{first (split guest.name " ")}}"#, split),
 ];
 
-/// A part of an element, by a path with dots.
+/// The value at a path of names in an element, separated by dots.
 fn field<'a>(element: &Datum<'a>, path: &str) -> Datum<'a> {
     path.split('.').fold(element.clone(), |value, name| value.member(name))
 }
@@ -65,7 +64,7 @@ fn slice<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     Ok(Args::made_list(list.into_iter().skip(skip).take(take).collect()))
 }
 
-/// The elements with the values that identify or order them: themselves, or a field.
+/// The elements, each with its comparison value: the element itself, or one of its fields.
 fn keyed<'a>(args: &mut Args<'_, 'a>) -> Result<Vec<(Datum<'a>, Datum<'a>)>, Stop> {
     let list = args.list(0)?;
     let path = if args.count() > 1 { Some(args.text(1)?) } else { None };
@@ -78,10 +77,10 @@ fn keyed<'a>(args: &mut Args<'_, 'a>) -> Result<Vec<(Datum<'a>, Datum<'a>)>, Sto
     Ok(keyed)
 }
 
-/// Numbers by size, then texts by their letters, then the rest in its order, missing values last.
+/// Sorts numbers first, then texts, then all other values in their original order, then missing values.
 fn sort<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let list = keyed(args)?;
-    // A comparison for each element and each halving.
+    // Sorting makes about n log n comparisons.
     let rounds = usize::try_from(list.len().max(1).ilog2()).unwrap_or(0);
     args.spend_elements(list.len() * rounds)?;
     let mut list: Vec<_> = list.iter().map(|(key, element)| (sort_key(key), element)).collect();
@@ -90,7 +89,7 @@ fn sort<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     Ok(Args::made_list(sorted.collect()))
 }
 
-/// Numbers are equal by size, all other values by their JSON.
+/// Numbers are equal if they have the same value, all other values if they have the same JSON.
 fn unique<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let mut seen = HashSet::new();
     let mut kept = Vec::new();
@@ -112,7 +111,7 @@ fn pluck<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     Ok(Args::made_list(keyed(args)?.into_iter().map(|(key, _)| key).collect()))
 }
 
-/// The elements whose field has the value; without a value, whose field holds as a condition.
+/// The elements whose field equals the value. Without a value: those whose field is true as a condition.
 fn matching<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     args.text(1)?;
     let wanted = if args.count() > 2 { Some(args.value(2)?) } else { None };

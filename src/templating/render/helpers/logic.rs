@@ -1,4 +1,4 @@
-//! `eq`, `ne`, `lt`, `lte`, `gt`, `gte`, `and`, `or`, `not`: what conditions are made of.
+//! `eq`, `ne`, `lt`, `lte`, `gt`, `gte`, `and`, `or`, `not`: comparisons and logic for conditions.
 
 use std::cmp::Ordering;
 
@@ -32,12 +32,12 @@ pub(super) static HELPERS: &[Helper] = &[
     condition("not", (1, 1), "{{#if (not guest.email)}}", |args| Ok(Datum::Truth(!args.holds(0)?))),
 ];
 
-/// Values that have no order don't compare: the result is false.
+/// If the values can't be ordered, the result is false.
 fn compared<'a>(args: &mut Args<'_, 'a>, holds: fn(Ordering) -> bool) -> HelperResult<'a> {
     Ok(Datum::Truth(order(&args.value(0)?, &args.value(1)?).is_some_and(holds)))
 }
 
-/// `and`, `or`: settled by the first value that is `settles`.
+/// `and`, `or`: the first value that is `settles` determines the result.
 fn junction<'a>(args: &mut Args<'_, 'a>, settles: bool) -> HelperResult<'a> {
     for place in 0..args.count() {
         if args.holds(place)? == settles {

@@ -1,5 +1,5 @@
-//! `date_add`, `date_diff`, `unix`: calculations with dates and times. Days, weeks, months and years follow the
-//! calendar, in the zone that `tz` names.
+//! `date_add`, `date_diff`, `unix`: calculations with dates and times. Days, weeks, months and years are calendar
+//! units in the time zone `tz`.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -13,7 +13,7 @@ use super::dates::{check_reading, told, zone};
 use super::{Gives, Helper};
 use crate::templating::program::HelperCall;
 
-/// The spans that can be added, and their order in `SHIFTS`: those from here on are less than a day.
+/// The options that add a duration. Those from the index [`HOURS`] on are shorter than a day.
 const SHIFTS: [&str; 7] = ["years", "months", "weeks", "days", "hours", "minutes", "seconds"];
 const HOURS: usize = 4;
 
@@ -60,8 +60,8 @@ fn find_unit(name: &str) -> Option<Unit> {
     UNITS.iter().find(|(own, _)| *own == name).map(|(_, unit)| *unit)
 }
 
-/// Adds the spans of the options to a date. The result has the form of the input: a day stays a day unless hours are
-/// added, a moment is RFC 3339.
+/// Adds the durations in the options to a date. The result has the type of the input: a day stays a day unless hours
+/// or smaller units are added; a moment is written as RFC 3339.
 fn date_add<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let told = told(args, 0, None)?;
     let (spans, within_day) = spans(args)?;
@@ -84,10 +84,10 @@ fn date_add<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     args.made(added.map_err(|_| Stop::argument(0, TOO_FAR))?)
 }
 
-const TOO_FAR: &str = "a date within the years -9999 to 9999 once the time is added";
+const TOO_FAR: &str = "small enough: the result would be outside the years -9999 to 9999";
 
-/// The spans that the options name, the largest first, and whether one is shorter than a day. They are added one by one,
-/// as each has its own sign.
+/// The durations in the options, the largest unit first, and whether one is shorter than a day. They are added one by
+/// one, because each has its own sign.
 fn spans(args: &mut Args<'_, '_>) -> Result<(Vec<Span>, bool), Stop> {
     let mut spans = Vec::new();
     let mut within_day = false;
@@ -103,7 +103,7 @@ fn spans(args: &mut Args<'_, '_>) -> Result<(Vec<Span>, bool), Stop> {
             "minutes" => Span::new().try_minutes(count),
             _ => Span::new().try_seconds(count),
         };
-        spans.push(span.map_err(|_| Stop::option(name, "a count within 10000 years"))?);
+        spans.push(span.map_err(|_| Stop::option(name, "a number within 10000 years"))?);
     }
     Ok((spans, within_day))
 }
@@ -119,7 +119,7 @@ fn moment_text(zoned: &ZonedDateTime) -> String {
     zoned.strftime(pattern).to_string()
 }
 
-/// The second date minus the first, in whole units, towards zero.
+/// The second date minus the first, in whole units, rounded towards zero.
 fn date_diff<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let unit = args.option_text("unit")?;
     let expected = Stop::option("unit", "years, months, weeks, days, hours, minutes or seconds");
@@ -140,7 +140,7 @@ fn date_diff<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     } else {
         a.local().until((unit, b.local()))
     };
-    let span = span.map_err(|_| Stop::argument(1, "a date near enough to count from the first"))?;
+    let span = span.map_err(|_| Stop::argument(1, "a date within range of the first"))?;
     let count = match unit {
         Unit::Year => i64::from(span.get_years()),
         Unit::Month => i64::from(span.get_months()),
@@ -155,7 +155,7 @@ fn date_diff<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
 
 /// Whole seconds, or milliseconds, since 1970.
 fn unix<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
-    const NEEDS_ZONE: &str = "a moment; say where the day or the time is told with tz=\"Europe/Rome\"";
+    const NEEDS_ZONE: &str = "a moment; give the time zone with tz=\"Europe/Rome\"";
     let unit = args.option_text("unit")?;
     let unit = unit.map_or(Some(Counted::Seconds), |name| Counted::find(&name));
     let unit = unit.ok_or(Stop::option("unit", "s or ms"))?;

@@ -86,7 +86,7 @@ impl State {
 
     fn opened(self, object: bool) -> Result<Self, Fault> {
         if self.depth >= DEPTH_MAX {
-            return Err(Fault::here("json_too_deep", "Brackets stand too deep in one another: 64 are the most."));
+            return Err(Fault::here("json_too_deep", "Brackets are nested too deeply: the maximum is 64."));
         }
         Ok(Self {
             objects: self.objects << 1 | u64::from(object),
@@ -134,29 +134,30 @@ impl Machine for JsonMachine {
             Mode::Value(_) | Mode::First => Ok((EscapeContext::JsonValue { depth: state.depth }, state.done())),
             Mode::FirstKey | Mode::Key => Err(Misplaced::new(
                 "json_key_unquoted",
-                "A key stands in quotes: write \"{{…}}\": before its value.",
+                "A key must be in quotes: write \"{{…}}\": before its value.",
                 Some(state.to(Mode::Colon)),
             )),
             Mode::Colon => Err(Misplaced::new(
                 "json_colon",
-                "Between a key and its value there is a colon: write : before this expression.",
+                "A colon must follow a key: write : before this expression.",
                 Some(state.done()),
             )),
             Mode::Done if state.depth == 0 => Err(Misplaced::new(
                 "json_after_end",
-                "The body is one JSON value, and it has ended before this expression. Put both in a list or an object.",
+                "A JSON body is one value, and it ends before this expression. Put both in a list or an object.",
                 Some(state),
             )),
             Mode::Done => Err(Misplaced { fault: comma_missing(), onward: Some(state) }),
             Mode::String(..) => inside(
-                "A value can't stand inside an escape like \\n or \\u00e9: finish the escape first. For a backslash before an expression write three.",
+                "An expression is not allowed inside an escape like \\n or \\u00e9: finish the escape first. For a \
+                backslash before an expression, write three.",
                 None,
             ),
             Mode::Number(_) => inside(
                 "A value can't be a part of a number. Put both in quotes, or write the number with the expression alone.",
                 Some(state.done()),
             ),
-            Mode::Word(_) => inside("A value can't stand inside true, false or null.", Some(state.done())),
+            Mode::Word(_) => inside("An expression is not allowed inside true, false or null.", Some(state.done())),
         }
     }
 
@@ -169,13 +170,18 @@ impl Machine for JsonMachine {
             Mode::Done if state.depth == 0 => Ok(()),
             Mode::Value(After::Nothing) => Err(Fault::here(
                 "json_value_missing",
-                "There are data for which the body is empty. A JSON body is one value: write null at least, in an {{else}} where it depends on a condition.",
+                "For some data the body is empty. A JSON body is one value: write at least null, in an {{else}} if it \
+                depends on a condition.",
             )
             .at(Blame::Block)),
             Mode::Value(_) => Err(value_missing()),
-            Mode::String(..) => Err(Fault::here("json_unfinished", "The body ends inside a string: write \" where the string ends.")),
+            Mode::String(..) => {
+                Err(Fault::here("json_unfinished", "The body ends inside a string: write \" where the string ends."))
+            }
             Mode::Number(_) | Mode::Word(_) => Err(word_fault()),
-            _ if state.in_object() => Err(Fault::here("json_unfinished", "The body ends inside an object: write } where the object ends.")),
+            _ if state.in_object() => {
+                Err(Fault::here("json_unfinished", "The body ends inside an object: write } where the object ends."))
+            }
             _ => Err(Fault::here("json_unfinished", "The body ends inside a list: write ] where the list ends.")),
         }
     }
@@ -196,15 +202,15 @@ fn between(state: State, c: char) -> Stepped {
         (Mode::FirstKey | Mode::Key, '"') => marked(state.to(Mode::String(Kind::Key, InString::Plain))),
         (Mode::Key, '}') => Err(trailing_comma()),
         (Mode::FirstKey | Mode::Key, ',') => {
-            Err(Fault::here("json_comma", "A key must stand before this comma; there is a comma too many."))
+            Err(Fault::here("json_comma", "A key is missing before this comma, or there is one comma too many."))
         }
         (Mode::FirstKey | Mode::Key, _) => {
-            Err(Fault::here("json_key", "A key in quotes must come here, like \"name\": …"))
+            Err(Fault::here("json_key", "A key in quotes is required here, like \"name\": …"))
         }
         (Mode::Colon, ':') => marked(state.to(Mode::Value(After::Colon))),
-        (Mode::Colon, _) => Err(Fault::here("json_colon", "Between a key and its value there is a colon.")),
+        (Mode::Colon, _) => Err(Fault::here("json_colon", "A colon must follow a key.")),
         (Mode::Done, _) if state.depth == 0 => {
-            Err(Fault::here("json_after_end", "The body is one JSON value, and it has ended before this character."))
+            Err(Fault::here("json_after_end", "A JSON body is one value, and it ends before this character."))
         }
         (Mode::Done, ',') if state.in_object() => marked(state.to(Mode::Key)),
         (Mode::Done, ',') => marked(state.to(Mode::Value(After::Comma))),
@@ -230,7 +236,11 @@ fn value(state: State, c: char) -> Stepped {
         'n' => Mode::Word("ull"),
         ']' if state.mode == Mode::Value(After::Comma) => return Err(trailing_comma()),
         ',' if matches!(state.mode, Mode::First | Mode::Value(After::Comma)) => {
-            return Err(Fault::here("json_comma", "A value must stand before this comma; there is a comma too many."));
+            return Err(Fault::here(
+                "json_comma",
+                "A value is missing before this comma, or there is one comma too \
+                many.",
+            ));
         }
         ',' | '}' | ']' => return Err(value_missing()),
         _ => return Err(word_fault()),

@@ -41,24 +41,27 @@ pub(super) fn string(at: InString, c: char) -> Result<Option<InString>, Fault> {
         (InString::Plain, '\n' | '\r') => {
             return Err(Fault::here(
                 "json_control",
-                "A string can't go on in the next line: write \\n where a line break shall be, or close the string.",
+                "A string can't contain a line break: write \\n for a line break, or close the string.",
             ));
         }
         (InString::Plain, c) if c < ' ' => {
             return Err(Fault::here(
                 "json_control",
-                "A control character can't stand in a string: write \\t for a tab.",
+                "A string can't contain a control character: write \\t for a tab.",
             ));
         }
         (InString::Plain, _) => InString::Plain,
         (InString::Escape, '"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't') => InString::Plain,
         (InString::Escape, 'u') => InString::Digits { count: 0, value: 0, low: false },
         (InString::Escape, _) => {
-            return escape("After a backslash only \" \\ / b f n r t u may stand. For a backslash itself write two.");
+            return escape(
+                "A backslash must be followed by one of \" \\ / b f n r t u. For a literal backslash, write \
+                two.",
+            );
         }
         (InString::Digits { count, value, low }, c) => {
             let Some(digit) = c.to_digit(16) else {
-                return escape("After \\u four hexadecimal digits must stand.");
+                return escape("\\u must be followed by four hexadecimal digits.");
             };
             let value = value << 4 | u16::try_from(digit).expect("a hexadecimal digit");
             match (count, value, low) {
@@ -76,7 +79,8 @@ pub(super) fn string(at: InString, c: char) -> Result<Option<InString>, Fault> {
     Ok(Some(next))
 }
 
-const HALF: &str = "This \\u names half a character. Write both halves, like \\ud83d\\ude00, or the character itself.";
+const HALF: &str = "This \\u is one half of a surrogate pair. Write both halves, like \\ud83d\\ude00, or the character \
+    itself.";
 
 /// The state of a number after a character; `None` if the character is not part of it.
 pub(super) fn number(at: InNumber, c: char) -> Result<Option<InNumber>, Fault> {

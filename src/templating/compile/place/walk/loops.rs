@@ -68,7 +68,12 @@ impl<M: Machine> Walk<'_, '_, M> {
             while !fresh.is_empty() {
                 rounds += 1;
                 if rounds > ROUNDS_MAX {
-                    self.findings.error("each_unbalanced", each.at, "Each element opens something that it doesn't close, or closes what it didn't open. Let the part inside {{#each}} be whole.");
+                    self.findings.error(
+                        "each_unbalanced",
+                        each.at,
+                        "Each element opens something that it doesn't \
+                        close, or closes what it didn't open. Balance them inside {{#each}}.",
+                    );
                     return Err(Stopped);
                 }
                 let grown = self.element(each, position(false), fresh)?;

@@ -153,7 +153,12 @@ impl<M: Machine> Walk<'_, '_, M> {
     }
 
     fn intricate<T>(&mut self, at: usize) -> Result<T, Stopped> {
-        self.findings.error("too_intricate", at, "The blocks up to here can make too many different bodies to check them all. Let each block hold whole elements, keys or values.");
+        self.findings.error(
+            "too_intricate",
+            at,
+            "The blocks up to here have too many combinations to check. Let each \
+            block contain whole elements, keys or values.",
+        );
         Err(Stopped)
     }
 
@@ -240,7 +245,12 @@ impl<M: Machine> Walk<'_, '_, M> {
                 EscapeContext::JsonValue { depth: a.max(b) }
             }
             (Some(known), place) if known != place => {
-                self.findings.error("place_varies", write.at, "For some data this expression stands inside quotes and for others outside them (or in text and in a tag). Let each block hold the quotes on both sides.");
+                self.findings.error(
+                    "place_varies",
+                    write.at,
+                    "For some data this expression is inside quotes, and for \
+                    other data outside them (or in text and in a tag). Let each block contain both quotes.",
+                );
                 return;
             }
             _ => place,
@@ -338,7 +348,9 @@ impl<M: Machine> Walk<'_, '_, M> {
     }
 }
 
-const SEPARATED: &str = "The separator can't stand between two parts here. In {{#each}} each element is a part; in {{#parts}} each block directly inside is one, and so is the text between two blocks. Put what belongs together, such as a key and its value, into one part.";
+const SEPARATED: &str = "The separator is not allowed between two parts here. In {{#each}} each element is a part. In \
+    {{#parts}} each block directly inside is a part, and so is the text between two blocks. Put a key and its value \
+    into one part.";
 
 /// Whether a text is only white space, so that no separator is written for it.
 fn is_blank(text: &str) -> bool {

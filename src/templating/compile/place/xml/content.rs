@@ -11,7 +11,7 @@ pub(super) fn around(state: State, c: char) -> Stepped {
         c if is_blank(c) => Ok(state.to(if behind { Mode::Behind } else { Mode::Before })),
         // The next character distinguishes a second element from a comment.
         '<' => Ok(State { text: Id::from(behind), ..state.to(Mode::Open) }),
-        _ => Err(fault("xml_outside_root", "An XML body is one element: no text may stand outside it.")),
+        _ => Err(fault("xml_outside_root", "An XML body is one element: text outside it is not allowed.")),
     }
 }
 
@@ -22,7 +22,7 @@ pub(super) fn content(state: State, brackets: u8, c: char) -> Stepped {
         '>' if brackets == 2 => {
             return Err(fault(
                 "xml_bracket",
-                "Write &gt; for this >: after ]] (with which a value may end) it can't stand in text.",
+                "Write &gt; for this >: it is not allowed after ]], and a value may end with ]].",
             ));
         }
         ']' => state.to(Mode::Content(2.min(brackets + 1))),
@@ -36,7 +36,7 @@ pub(super) fn bang(state: State, rest: &'static str, c: char) -> Stepped {
         ("", '-') => "-",
         ("", '[') if state.stack != 0 => "CDATA[",
         ("", 'D') => {
-            return Err(fault("xml_doctype", "Document types (<!DOCTYPE …>) are not taken."));
+            return Err(fault("xml_doctype", "Document types (<!DOCTYPE …>) are not accepted."));
         }
         (rest, c) => match rest.strip_prefix(c) {
             Some("") if rest == "-" => return Ok(state.to(Mode::Comment(0))),
@@ -45,7 +45,7 @@ pub(super) fn bang(state: State, rest: &'static str, c: char) -> Stepped {
             None => {
                 return Err(fault(
                     "xml_syntax",
-                    "After <! only a comment (<!-- … -->) or, inside the element, a CDATA section may come.",
+                    "<! must begin a comment (<!-- … -->) or, inside the element, a CDATA section.",
                 ));
             }
         },
@@ -58,7 +58,7 @@ pub(super) fn comment(state: State, dashes: u8, c: char) -> Stepped {
         (2, '>') if state.stack != 0 => Ok(State::outside(state.stack)),
         (2, '>') if state.text != 0 => Ok(State::outside(0)),
         (2, '>') => Ok(State::outside(0).to(Mode::Before)),
-        (2, _) => Err(fault("xml_syntax", "In a comment no -- may stand.")),
+        (2, _) => Err(fault("xml_syntax", "A comment can't contain --.")),
         (_, '-') => Ok(state.to(Mode::Comment(dashes + 1))),
         _ => Ok(state.to(Mode::Comment(0))),
     }
@@ -101,6 +101,7 @@ impl XmlMachine {
 fn reference_fault() -> super::Fault {
     fault(
         "xml_ampersand",
-        "For & itself write &amp; (the references that XML knows are &amp; &lt; &gt; &quot; &apos; and numbers like &#233;).",
+        "For a literal & write &amp; (the references of XML are &amp; &lt; &gt; &quot; &apos; and numbers like \
+        &#233;).",
     )
 }

@@ -8,13 +8,13 @@ pub(super) fn read(text: &str) -> Result<usize, Fault> {
     let inside = text.strip_prefix("<?xml").unwrap_or(text);
     let Some((inside, _)) = inside.split_once("?>") else {
         return Err(fault(
-            "The XML declaration is written in one piece, with no expression in it: <?xml version=\"1.0\" encoding=\"UTF-8\"?>",
+            "The XML declaration can't contain an expression. Write <?xml version=\"1.0\" encoding=\"UTF-8\"?>",
         ));
     };
     let length = "<?xml".len() + inside.len() + "?>".len();
     let (version, rest) = attribute(inside, "version")?;
     if version != Some("1.0") {
-        return Err(fault("The XML declaration begins with version=\"1.0\"."));
+        return Err(fault("The XML declaration must begin with version=\"1.0\"."));
     }
     let (encoding, rest) = attribute(rest, "encoding")?;
     if !encoding.unwrap_or("utf-8").eq_ignore_ascii_case("utf-8") {
@@ -23,7 +23,7 @@ pub(super) fn read(text: &str) -> Result<usize, Fault> {
     let (standalone, rest) = attribute(rest, "standalone")?;
     if !matches!(standalone, None | Some("yes" | "no")) || !rest.trim_matches(BLANKS).is_empty() {
         return Err(fault(
-            "The XML declaration holds version, encoding and standalone=\"yes\" or \"no\", in this order, and nothing else.",
+            "The XML declaration can contain only version, encoding and standalone=\"yes\" or \"no\", in this order.",
         ));
     }
     Ok(length)

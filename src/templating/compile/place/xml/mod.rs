@@ -129,7 +129,7 @@ impl Machine for XmlMachine {
             Mode::Name => self.name(state, c),
             Mode::InTag | Mode::AfterAttribute => self.in_tag(state, c),
             Mode::Slash if c == '>' => self.tag_ends(state, true),
-            Mode::Slash => Err(fault("xml_syntax", "After this / only > may stand.")),
+            Mode::Slash => Err(fault("xml_syntax", "This / must be followed by >.")),
             Mode::AttributeName | Mode::AfterAttributeName => self.attribute_name(state, c),
             Mode::BeforeValue => self.before_value(state, c),
             Mode::Value { quote, declares } => self.value_text(state, quote, declares, c),
@@ -144,29 +144,32 @@ impl Machine for XmlMachine {
             // The value may end with `]]`, and `]]>` is not allowed.
             Mode::Content(_) => return Ok((EscapeContext::XmlText, state.to(Mode::Content(2)))),
             Mode::Value { declares: false, .. } => return Ok((EscapeContext::XmlAttribute, state)),
-            Mode::Value { .. } => ("xml_namespace", "A namespace can't come from the data: write it out.", Some(state)),
+            Mode::Value { .. } => {
+                ("xml_namespace", "A namespace can't come from the data: write it literally.", Some(state))
+            }
             Mode::Start | Mode::Before | Mode::Behind => (
                 "xml_outside_root",
-                "No value can stand outside the one element that the body is: write <element>{{…}}</element>.",
+                "A value is not allowed outside the body's element: write <element>{{…}}</element>.",
                 Some(state),
             ),
             Mode::BeforeValue => {
-                ("xml_unquoted_attribute", "An attribute's value stands in quotes: write name=\"{{…}}\".", None)
+                ("xml_unquoted_attribute", "An attribute's value must be in quotes: write name=\"{{…}}\".", None)
             }
             Mode::Comment(_) => (
                 "xml_in_comment",
-                "No value can stand in a comment, which receivers skip anyway. Take the expression, or the comment, out.",
+                "A value is not allowed in a comment. Remove the expression or the comment.",
                 Some(state),
             ),
             Mode::Cdata(_) => (
                 "xml_in_cdata",
-                "No value can stand in a CDATA section. Write the expression as plain text: it is escaped by itself.",
+                "A value is not allowed in a CDATA section. Write the expression as text: it is escaped automatically.",
                 Some(state),
             ),
-            Mode::Reference(_) => ("expression_in_token", "No value can stand in a reference like &amp;.", None),
+            Mode::Reference(_) => ("expression_in_token", "A value is not allowed in a reference like &amp;.", None),
             _ => (
                 "xml_in_tag",
-                "No value can stand in a tag, except in an attribute's quotes. Names of elements and attributes are written out.",
+                "A value is not allowed in a tag, except in the quotes of an attribute. Write the names of elements \
+                and attributes literally.",
                 None,
             ),
         };
@@ -176,16 +179,15 @@ impl Machine for XmlMachine {
     fn end(&self, state: State) -> Result<(), Fault> {
         match state.mode {
             Mode::Behind => Ok(()),
-            Mode::Start | Mode::Before => Err(fault(
-                "xml_no_element",
-                "There are data for which the body has no element. An XML body is one element.",
-            )
-            .at(Blame::Block)),
+            Mode::Start | Mode::Before => {
+                Err(fault("xml_no_element", "For some data the body has no element. An XML body is one element.")
+                    .at(Blame::Block))
+            }
             _ => match self.lists.pop(state.stack) {
                 Some((_, (name, _))) => Err(fault(
                     "xml_unclosed",
                     format!(
-                        "There are data for which an element is never closed: write </{}> where it ends.",
+                        "For some data an element is never closed: write </{}> where it ends.",
                         self.lists.text(name)
                     ),
                 )),

@@ -100,13 +100,13 @@ pub(super) fn split(name: &str) -> Option<(Option<&str>, &str)> {
 /// What is wrong with the names in a tag.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum XmlNameError {
-    #[error("The prefix {0:?} is not declared: write xmlns:{0}=\"…\" in this tag or in one round it.")]
+    #[error("The prefix {0:?} is not declared: write xmlns:{0}=\"…\" in this tag or in an enclosing one.")]
     Undeclared(String),
-    #[error("In the name {0:?} a colon stands wrong: before it goes a prefix, after it the name.")]
+    #[error("The name {0:?} has a misplaced colon: a prefix precedes it, and a name follows it.")]
     Colon(String),
     #[error("A tag's prefix can't be xmlns.")]
     TagXmlns,
-    #[error("Two attributes named {0:?} are of the same namespace.")]
+    #[error("Two attributes named {0:?} are in the same namespace.")]
     Repeated(String),
     #[error("The prefixes xml and xmlns, and their namespaces, can't be declared.")]
     Reserved,

@@ -23,17 +23,18 @@ impl XmlMachine {
             '!' => Ok(state.to(Mode::Bang(""))),
             '?' => Err(fault(
                 "xml_declaration",
-                "<? begins only the declaration, which is the very first thing in the body: <?xml version=\"1.0\" encoding=\"UTF-8\"?>",
+                "<? can begin only the declaration, at the start of the body: <?xml version=\"1.0\" \
+                encoding=\"UTF-8\"?>",
             )),
             c if names::begins_name(c) && state.stack == 0 && state.text != 0 => Err(fault(
                 "xml_outside_root",
-                "An XML body is one element, and it has ended before this one. Put both in an element of their own.",
+                "An XML body is one element, and it ends before this one. Put both in one element.",
             )),
             c if names::begins_name(c) => {
                 let name = self.lists.push_char(0, c);
                 Ok(State { name, text: 0, ..state.to(Mode::Name) })
             }
-            _ => Err(fault("xml_syntax", "After < an element's name must stand. For the sign itself write &lt;")),
+            _ => Err(fault("xml_syntax", "< must be followed by an element's name. For a literal < write &lt;")),
         }
     }
 
@@ -57,8 +58,8 @@ impl XmlMachine {
                 let attribute = self.lists.push_char(0, c);
                 Ok(State { attribute, ..state.to(Mode::AttributeName) })
             }
-            c if names::begins_name(c) => Err(fault("xml_syntax", "Before an attribute a blank must stand.")),
-            _ => Err(fault("xml_syntax", "In a tag only attributes like name=\"…\" may stand here, or the tag's end.")),
+            c if names::begins_name(c) => Err(fault("xml_syntax", "A space must precede an attribute.")),
+            _ => Err(fault("xml_syntax", "Only an attribute like name=\"…\" or the end of the tag is allowed here.")),
         }
     }
 
@@ -69,7 +70,7 @@ impl XmlMachine {
             return Ok(State::outside(state.stack));
         }
         if self.lists.length(state.stack) >= DEPTH_MAX {
-            return Err(fault("xml_too_deep", "Elements stand too deep in one another: 100 are the most."));
+            return Err(fault("xml_too_deep", "Elements are nested too deeply: the maximum is 100."));
         }
         let declarations = self.declarations(state.attributes);
         let stack = self.lists.push(state.stack, (state.name, declarations));
@@ -104,12 +105,12 @@ impl XmlMachine {
                     let name = self.lists.text(state.attribute);
                     return Err(fault(
                         "xml_attribute_twice",
-                        format!("There are data for which this tag has the attribute {name} twice."),
+                        format!("For some data this tag has the attribute {name} twice."),
                     ));
                 }
                 Ok(state.to(Mode::BeforeValue))
             }
-            _ => Err(fault("xml_syntax", "After an attribute's name =\"…\" must stand.")),
+            _ => Err(fault("xml_syntax", "An attribute's name must be followed by =\"…\".")),
         }
     }
 
@@ -120,7 +121,7 @@ impl XmlMachine {
                 Ok(State { text: 0, ..state.to(Mode::Value { quote: c, declares }) })
             }
             c if is_blank(c) => Ok(state),
-            _ => Err(fault("xml_unquoted_attribute", "An attribute's value stands in quotes.")),
+            _ => Err(fault("xml_unquoted_attribute", "An attribute's value must be in quotes.")),
         }
     }
 
@@ -132,7 +133,7 @@ impl XmlMachine {
                 Ok(state.to(Mode::AfterAttribute))
             }
             '<' => Err(fault("xml_syntax", "In an attribute's value write &lt; for <")),
-            '&' if declares => Err(fault("xml_namespace", "In a namespace's name no & may stand.")),
+            '&' if declares => Err(fault("xml_namespace", "A namespace's name can't contain &.")),
             '&' => Ok(State { text: 0, ..state.to(Mode::Reference(Some(quote))) }),
             c if declares => {
                 let text = self.lists.push_char(state.text, c);
@@ -160,11 +161,12 @@ impl XmlMachine {
                 Err(fault(
                     "xml_close",
                     format!(
-                        "There are data for which the element open here is <{open}>, not <{close}>: write </{open}>, and let each block hold whole elements."
+                        "For some data the open element is <{open}>, not <{close}>: write </{open}>, and let each \
+                        block contain whole elements."
                     ),
                 ))
             }
-            _ => Err(fault("xml_syntax", "After </ the element's name and > must stand, as in </name>.")),
+            _ => Err(fault("xml_syntax", "</ must be followed by the element's name and >, as in </name>.")),
         }
     }
 }
