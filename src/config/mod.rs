@@ -191,7 +191,7 @@ impl Config {
     }
 }
 
-/// What a number of threads of 0 stands for.
+/// The number of threads if the setting is 0.
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }

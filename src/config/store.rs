@@ -57,7 +57,7 @@ impl StoreKind {
         }
     }
 
-    /// The file of this machine that holds it. Where there is one, a journal can stand beside it.
+    /// The local file that holds it, if there is one. Only such a store can have a journal.
     pub fn local_file(&self) -> Option<&Path> {
         match self {
             Self::File(path) => Some(path),

@@ -1,5 +1,5 @@
 //! Reads one dictionary file into drafts: events, entities and attributes that are each valid on their own. Never
-//! compares them with one another; [`super::check`] does.
+//! compares them with each other; [`super::check`] does.
 
 use serde_json::Value;
 use toml::Spanned;

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::{Dictionary, DictionaryError, load};
 use crate::model::event::EventPattern;
 use crate::model::template::Format;
-use crate::templating::{Setting, Severity, TemplateLimits, compile_in};
+use crate::templating::{CompileContext, Severity, TemplateLimits, compile_in};
 
 const SHIPPED: [(&str, &str); 9] = [
     ("slack", include_str!("../../config/presets/slack.toml")),
@@ -93,12 +93,12 @@ impl Preset {
         Ok(Self { name: name.to_owned(), content })
     }
 
-    /// The first mistake: whoever copies the preset saves it as a template, so it must be valid.
+    /// The first mistake. A preset is copied and saved as a template, so it must be valid.
     fn mistake(&self, dictionary: &Dictionary, limits: &TemplateLimits) -> Option<String> {
         let Some(format) = self.format() else { return Some("`format` must be json, xml, form or text".to_owned()) };
         let Some(event) = self.event() else { return Some("`event` is not an event pattern".to_owned()) };
         let content_type = self.content.content_type.as_deref();
-        let setting = Setting { event: Some(&event), content_type, ..Setting::of(dictionary) };
+        let setting = CompileContext { event: Some(&event), content_type, ..CompileContext::of(dictionary) };
         let found = compile_in(format, &self.content.body, &setting, limits).diagnostics;
         let error = found.into_iter().find(|found| found.severity == Severity::Error)?;
         Some(format!("`body`, line {}, column {}: {}", error.line, error.column, error.message))

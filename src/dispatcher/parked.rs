@@ -135,7 +135,7 @@ impl Parked {
         }
     }
 
-    /// Ends a fetch. `more`: of which accounts there may be more. Returns whether the fetched deliveries are to be queued;
+    /// Ends a fetch. `more`: of which accounts there may be more. Returns whether the fetched deliveries must be queued;
     /// if not, they are given back.
     pub(super) fn finish(&self, fetch: &Fetch, more: &[bool]) -> bool {
         self.fetching.set(false);

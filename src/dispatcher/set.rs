@@ -250,7 +250,7 @@ impl Handler<DeliveriesParked> for Dispatchers {
                 self.overflow.park(Instant::now(), lane, &claims);
                 continue;
             };
-            // If its mailbox is full, it is told again.
+            // If its mailbox is full, the message is sent again.
             if child.address.try_send(ParkedFor(lane.account, claims)).is_ok() {
                 child.sent += 1;
             }

@@ -200,7 +200,7 @@ impl Measured {
         self.into_reserved()
     }
 
-    /// The account may not hold all measured deliveries. If it has no other work, they are worked off one after the
+    /// The account may not hold all measured deliveries. If it has no other work, they are processed one after the
     /// other, so that a request of any size succeeds when it is sent again.
     pub fn pace(mut self) -> Option<Reserved> {
         let account = Arc::clone(&self.reserved.account);

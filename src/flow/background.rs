@@ -22,7 +22,7 @@ pub struct Panicked;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Threads for the work of members `K`. Each job has somebody who waits for it, so there are as many jobs as requests.
+/// Threads for the work of members `K`. A request waits for each job, so there are at most as many jobs as requests.
 pub struct Background<K>(Arc<Inner<K>>);
 
 struct Inner<K> {
@@ -92,7 +92,7 @@ impl<K: Ord + Hash + Clone> Inner<K> {
 }
 
 impl<K: Ord + Hash + Clone> State<K> {
-    /// Whether one more thread is to be started.
+    /// Whether one more thread must be started.
     fn push(&mut self, member: K, job: Job, threads_max: usize) -> bool {
         match self.jobs.get_mut(&member) {
             Some(jobs) => jobs.push_back(job),

@@ -56,7 +56,7 @@ impl Gate {
 
     /// Admits all of these events or none; `events` says how many each account has. The response is sent when
     /// the last piece of work of the request has been handed over; see [`Admitted`]. An account that holds nothing may
-    /// exceed its bound: its events are in memory anyway, as part of the request's body, and are worked off in turn.
+    /// exceed its bound: its events are in memory anyway, as part of the request's body, and are processed in turn.
     pub fn admit<A>(
         self: &Arc<Self>,
         events: &[(Arc<Account>, usize)],

@@ -1,6 +1,6 @@
 //! A delivery in flight and what it holds: the permit of its event, the claim on its stream entry, and the channel for
 //! the report of its end. Several nodes may hold the same entry; the claim decides which of them may make the attempt.
-//! Knows nothing of Redis.
+//! Does not depend on Redis.
 
 use std::fmt;
 use std::sync::Arc;
@@ -154,7 +154,7 @@ impl Claim {
         self
     }
 
-    /// Whether the delivery is to be parked rather than to keep its stream waiting.
+    /// Whether the delivery must be parked, so that it does not delay its stream.
     pub fn is_late(&self) -> bool {
         self.is_late
     }

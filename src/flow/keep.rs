@@ -1,5 +1,5 @@
 //! What the stages require of the journal: it keeps accepted events before the producer gets its response, and it
-//! records that an attempt begins before its first byte is sent. A node without a journal uses nothing of this.
+//! records that an attempt begins before its first byte is sent. A node without a journal does not use this file.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};

@@ -126,14 +126,14 @@ pub struct EventData {
 #[derive(Debug)]
 pub struct LiveTemplate {
     /// The prepared body.
-    pub compiled: templating::Compiled,
+    pub compiled: templating::CompiledTemplate,
     /// What is sent as `content-type`.
     pub content_type: HeaderValue,
 }
 
 impl LiveTemplate {
     /// For a compiled template; `None` if its content type is not a valid header value.
-    pub fn new(template: &Template, compiled: templating::Compiled) -> Option<Arc<Self>> {
+    pub fn new(template: &Template, compiled: templating::CompiledTemplate) -> Option<Arc<Self>> {
         let content_type = match &template.content_type {
             Some(own) => HeaderValue::from_str(own).ok()?,
             // A constant has no reference count that several threads would write to.

@@ -60,7 +60,7 @@ fn scope_of(request: &HttpRequest, state: &AppState) -> Result<KeyScope, Problem
     let Some(key) = key else {
         return Err(unauthorized("key_malformed", "a key is sent as: Authorization: Bearer …"));
     };
-    // A comparison in constant time reveals nothing of the key.
+    // A comparison in constant time does not reveal the key.
     if operator_key.is_some_and(|own| own.as_bytes().ct_eq(key.as_bytes()).into()) {
         return Ok(KeyScope::Operator);
     }

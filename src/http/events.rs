@@ -17,8 +17,8 @@ use super::problem::Problem;
 use super::state::{AppState, Pipeline};
 use crate::flow::refusal::{Full, Refusal};
 use crate::flow::response::{EventsResponse, Receipt};
-use crate::ingester::encoding::{self, Encoding, RequestContent, Unsupported};
-use crate::ingester::{EventsReceived, Unread};
+use crate::ingester::encoding::{self, Encoding, RequestContent, UnsupportedMediaType};
+use crate::ingester::{EventsReceived, UnreadEvents};
 use crate::model::delivery::{HOPS, HOPS_MAX};
 use crate::model::key::KeyScope;
 
@@ -81,7 +81,7 @@ async fn hand_over(
     let media_type = body::media_type(request)?;
     let has_attributes = request.headers().contains_key("ce-specversion");
     let encoding = Encoding::select(media_type.as_deref(), has_attributes)
-        .map_err(|Unsupported(supported)| body::unsupported(&supported))?;
+        .map_err(|UnsupportedMediaType(supported)| body::unsupported(&supported))?;
     // Refused before its body is read, a request is very cheap.
     if let Some(refusal) = state.gate.refusal() {
         return Err(refusal.into());
@@ -93,7 +93,7 @@ async fn hand_over(
     let headers = if encoding.reads_headers { attributes(request) } else { Vec::new() };
     let source = RequestContent { body: body.bytes, headers };
     let (reply, response) = oneshot::channel();
-    let unread = Unread { source, encoding, only_account, hops };
+    let unread = UnreadEvents { source, encoding, only_account, hops };
     let received = EventsReceived { unread, payer: payer(request), body: body.taken, reply };
     pipeline.ingester.try_send(received).map_err(|_| Refusal::Full(Full::Node))?;
     Ok(response)

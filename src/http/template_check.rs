@@ -18,7 +18,7 @@ use crate::model::event::{Event, EventPattern};
 use crate::model::field::{FieldError, Fields};
 use crate::model::id::AccountId;
 use crate::model::template::{Format, Template};
-use crate::templating::{self, Checked, Compiled, Data, Diagnostic, Setting, Severity};
+use crate::templating::{self, CheckedTemplate, CompileContext, CompiledTemplate, Data, Diagnostic, Severity};
 
 /// Attributes of the sample event, for a template that names them. The author's own are used instead of them.
 const SAMPLE_SOURCE: &str = "https://example.com/pms";
@@ -110,10 +110,10 @@ pub(super) async fn compile(
     body: String,
     asked: CheckOptions,
     caller: &Caller,
-) -> Result<Checked, Problem> {
+) -> Result<CheckedTemplate, Problem> {
     let compiling = caller.run(move |state| {
         let data = asked.data.map(Document::from);
-        let setting = Setting {
+        let setting = CompileContext {
             dictionary: state.dictionary.as_ref(),
             event: asked.event.as_ref(),
             data: data.as_ref().map(Document::root),
@@ -158,7 +158,7 @@ fn read(mut document: Value) -> Result<CheckQuestion, Vec<FieldError>> {
 
 /// Renders with the code that renders deliveries. Data that yields no body is not an error of the template in general,
 /// but it is reported as one here.
-pub(super) fn preview(compiled: &Compiled, event: Event, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
+pub(super) fn preview(compiled: &CompiledTemplate, event: Event, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
     let (rendered, unusable) = compiled.preview(&Data::of(event));
     diagnostics.extend(unusable);
     diagnostics.sort_by_key(|found| (found.line, found.column, found.severity));

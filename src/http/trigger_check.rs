@@ -24,7 +24,7 @@ use crate::model::id::AccountId;
 use crate::model::template::Template;
 use crate::model::trigger::{self, Trigger};
 use crate::store::StoredRecord;
-use crate::templating::{Checked, Data, Diagnostic, Severity};
+use crate::templating::{CheckedTemplate, Data, Diagnostic, Severity};
 
 /// Used as the id of a trigger that has none yet.
 const ID: &str = "check";
@@ -51,7 +51,7 @@ pub(super) struct TriggerVerdict {
 #[derive(Serialize, ToSchema)]
 struct TriggerPreview {
     url: String,
-    /// `null` stands for a saved value that the request left out.
+    /// `null` is a saved value that the request left out.
     #[schema(value_type = std::collections::BTreeMap<String, Option<String>>)]
     headers: Map<String, Value>,
     content_type: String,
@@ -199,7 +199,7 @@ struct ExaminedTrigger {
 
 impl ExaminedTrigger {
     /// With what its template makes of the event.
-    fn with(mut self, checked: Checked, content_type: String, state: &AppState) -> TriggerVerdict {
+    fn with(mut self, checked: CheckedTemplate, content_type: String, state: &AppState) -> TriggerVerdict {
         let mut diagnostics = checked.diagnostics;
         let request = expressions::preview(&self.question.trigger, &Data::of(self.event.clone()), state);
         let event = self.event.clone();

@@ -131,7 +131,7 @@ pub(super) fn read_at_once(bytes: &Bytes) -> Result<AllElements, Malformed> {
     })
 }
 
-/// What stands before a position, as far as it says what may follow.
+/// The token before a position, as far as it determines what may follow.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PrecedingToken {
     /// A value may begin.
@@ -190,7 +190,8 @@ fn string(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// The length of what stands in place of a value. Other quotes may have anything between them, so it has none.
+/// The length of the text that is in place of a value. Text in other quotes may contain anything, so its length is
+/// unknown.
 fn word(text: &str) -> Option<usize> {
     let ends = |c: char| is_blank(c) || matches!(c, '"' | ',' | ':' | '[' | ']' | '{' | '}');
     let length = text.find(ends).unwrap_or(text.len());

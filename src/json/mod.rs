@@ -1,6 +1,6 @@
 //! JSON as it was received: a text that is parsed once and then accessed in place, without copies. Numbers keep their
 //! digits and members their order. A document that exists is well-formed (RFC 8259), and looking up a member has a
-//! bounded cost whatever its object holds. It knows nothing of events, templates or patterns.
+//! bounded cost whatever its object holds. It does not depend on events, templates or patterns.
 
 mod build;
 mod elements;

@@ -20,8 +20,8 @@ pub(super) fn bounded(text: &str) -> Result<(), Malformed> {
     if whole.len() > BYTES_MAX { Err(Malformed::at(whole, BYTES_MAX, SyntaxError::TooLong)) } else { Ok(()) }
 }
 
-/// Of eight bytes, the first in the lowest place: the highest bit of each that does not stand for
-/// itself in a string. Above the first one there may be bits too many, which nobody looks at.
+/// For eight bytes, the first in the lowest position: the highest bit of each byte that is special in a string. Bits
+/// above the first one may be wrong, and are not used.
 fn special(bytes: u64) -> u64 {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
@@ -246,7 +246,7 @@ impl<'t> JsonReader<'t> {
         self.escaped_string(start)
     }
 
-    /// Passes over what stands for itself in a string.
+    /// Skips the bytes of a string that are not special.
     fn plain(&mut self) {
         let rest = &self.text.as_bytes()[self.at..];
         let mut passed = 0;
@@ -262,7 +262,7 @@ impl<'t> JsonReader<'t> {
         self.at += rest[passed..].iter().position(is_special).map_or(rest.len(), |more| passed + more);
     }
 
-    /// A string that does not stand in the text as it is meant.
+    /// A string that differs from its text, because it has an escape.
     fn escaped_string(&mut self, mut from: usize) -> Result<TextSpan, SyntaxError> {
         let start = self.document.made.len();
         loop {

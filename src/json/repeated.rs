@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 const FOUND_MAX: usize = 100;
 
 /// The JSON Pointers of the members below a place that their objects have twice, the first hundred of them. The place
-/// is given by the names on the way to it, where `*` stands for any name or place in a list. A text that is no JSON is
+/// is given by the names on the way to it, where `*` is any name or any index of a list. A text that is no JSON is
 /// read as far as it is one.
 pub fn repeated_members(text: &[u8], below: &[&str]) -> Vec<String> {
     let mut search = RepeatedNameSearch { pointer: String::new(), way: below, found: Vec::new() };

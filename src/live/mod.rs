@@ -22,7 +22,7 @@ use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 use crate::store::{Change, ChangeSink, Snapshot};
 use crate::telemetry::metrics::Metrics;
-use crate::templating::{self, Expressions, Setting, TemplateLimits};
+use crate::templating::{self, CompileContext, Expressions, TemplateLimits};
 
 /// Called with the number of records of a snapshot that were read, and their total.
 pub type SnapshotProgress = Box<dyn Fn(usize, usize) + Send + Sync>;
@@ -135,7 +135,7 @@ impl ChangeSink for Live {
         if let Some(broken) = trigger.broken_rules(&self.egress).into_iter().chain(over).next() {
             return Err(refuse(&broken.error.pointer, broken.reason));
         }
-        let setting = Setting::of(self.dictionary.as_ref());
+        let setting = CompileContext::of(self.dictionary.as_ref());
         let (expressions, found) = Expressions::compile(&trigger.url, &trigger.headers, &setting, &self.limits);
         if let Some(error) = found.iter().find(|found| templating::is_error(found)) {
             return Err(match error.header {
@@ -155,7 +155,7 @@ impl ChangeSink for Live {
     }
 
     fn snapshot(&self, records: usize) -> Box<dyn Snapshot + '_> {
-        Box::new(Next { live: self, index: Index::default(), read: 0, records })
+        Box::new(NextIndex { live: self, index: Index::default(), read: 0, records })
     }
 }
 
@@ -171,14 +171,14 @@ fn change(index: &mut Index, changes: Vec<Change>) {
 }
 
 /// An index that is built beside the live one.
-struct Next<'a> {
+struct NextIndex<'a> {
     live: &'a Live,
     index: Index,
     read: usize,
     records: usize,
 }
 
-impl Snapshot for Next<'_> {
+impl Snapshot for NextIndex<'_> {
     fn add(&mut self, changes: Vec<Change>) {
         self.read += changes.len();
         change(&mut self.index, changes);

@@ -176,7 +176,7 @@ fn wrong(detail: &str) -> AddressError {
     }
 }
 
-/// Small commands must not wait for one another, and a silent network must be noticed.
+/// Small commands must not wait for each other, and a silent network must be noticed.
 fn tcp_settings() -> TcpSettings {
     let keep_alive = socket2::TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE_EVERY);
     TcpSettings::default().set_nodelay(true).set_keepalive(keep_alive)

@@ -3,8 +3,8 @@
 
 use super::{Cmd, RedisConnection, RedisResult, Value, is_broken, is_refusal};
 
-/// Tries commands, each given as words; the word `@` stands for `key`, which nothing else uses. The first and the last
-/// command delete the key. Returns the commands that the user may not run.
+/// Tries commands, each given as arguments; the argument `@` is replaced by `key`, which nothing else uses. The first
+/// and the last command delete the key. Returns the commands that the user may not run.
 pub(crate) async fn missing(
     connection: &mut RedisConnection,
     key: &str,

@@ -26,17 +26,17 @@ use crate::model::firing::FiringId;
 use crate::model::id::AccountId;
 use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
-use crate::templating::{Unrendered, Unsendable};
+use crate::templating::{RenderFailure, Unsendable};
 
 /// Renders firings; one for each thread that serves HTTP.
 #[derive(Debug)]
 pub struct Renderer {
-    rendering: Rc<Turns<Rendering>>,
+    rendering: Rc<Turns<RendererWorker>>,
     mailbox_capacity: usize,
 }
 
 #[derive(Debug)]
-struct Rendering {
+struct RendererWorker {
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
     dispatchers: Vec<Recipient<DeliveriesRendered>>,
@@ -48,7 +48,7 @@ struct Rendering {
 
 /// The firings of one account; some may be done already.
 #[derive(Debug)]
-struct Work {
+struct RenderJob {
     account: Arc<Account>,
     firings: Box<dyn Firings>,
     accepted_at: Instant,
@@ -72,7 +72,7 @@ impl Renderer {
         mailbox_capacity: usize,
     ) -> Self {
         let rendered = RefCell::new(dispatchers.iter().map(|_| Vec::new()).collect());
-        let rendering = Rendering { gate: Arc::clone(&gate), metrics, dispatchers, pressure, rendered };
+        let rendering = RendererWorker { gate: Arc::clone(&gate), metrics, dispatchers, pressure, rendered };
         Self { rendering: Turns::new(rendering, gate), mailbox_capacity }
     }
 }
@@ -92,16 +92,18 @@ impl Handler<FiringsMatched> for Renderer {
         let FiringsMatched { account, firings, accepted_at, admission } = message;
         // A test does not wait behind its account's events.
         let member = (admission.is_none(), account.id.clone());
-        self.rendering
-            .push(member, Work { account, firings, accepted_at, admission, bytes: None, firing: None, report: None });
+        self.rendering.push(
+            member,
+            RenderJob { account, firings, accepted_at, admission, bytes: None, firing: None, report: None },
+        );
     }
 }
 
-impl Worker for Rendering {
+impl Worker for RendererWorker {
     type Member = (bool, AccountId);
-    type Job = Work;
+    type Job = RenderJob;
 
-    fn step(&self, work: &mut Work) -> Progress {
+    fn step(&self, work: &mut RenderJob) -> Progress {
         if work.bytes.is_none() {
             // A test is rendered whatever its account holds: there is at most one for each connection.
             let over = || work.admission.is_none().then(|| work.account.charge_bytes_over(0));
@@ -120,7 +122,7 @@ impl Worker for Rendering {
         Progress::More
     }
 
-    fn panicked(&self, work: &mut Work) -> Progress {
+    fn panicked(&self, work: &mut RenderJob) -> Progress {
         drop_unsent(&self.metrics, DropReason::Panic, work.firing.as_ref(), None, work.report.take());
         Progress::More
     }
@@ -140,7 +142,7 @@ impl Worker for Rendering {
     }
 }
 
-impl Rendering {
+impl RendererWorker {
     fn hand_over(&self, dispatcher: &Recipient<DeliveriesRendered>, deliveries: Vec<InFlight>) {
         if deliveries.is_empty() {
             return;
@@ -156,7 +158,7 @@ impl Rendering {
         }
     }
 
-    fn render(&self, work: &mut Work, firing: Firing, mut bytes: Charge) {
+    fn render(&self, work: &mut RenderJob, firing: Firing, mut bytes: Charge) {
         let id = firing.id();
         let Firing { event, trigger: _, target, template, charge, kept, report } = firing;
         (work.firing, work.report) = (Some(id.clone()), report);
@@ -164,7 +166,7 @@ impl Rendering {
             Ok(target) => target,
             Err(reason) => return drop_unsent(&self.metrics, reason, Some(&id), None, work.report.take()),
         };
-        let drop = |work: &mut Work, reason| {
+        let drop = |work: &mut RenderJob, reason| {
             drop_unsent(&self.metrics, reason, Some(&id), Some(&target.target.destination), work.report.take());
         };
         let Some(template) = template else {
@@ -215,12 +217,12 @@ fn unsendable(error: &Unsendable) -> DropReason {
     }
 }
 
-fn unrendered(error: &Unrendered) -> DropReason {
+fn unrendered(error: &RenderFailure) -> DropReason {
     match error {
-        Unrendered::TooLarge => DropReason::RenderTooLarge,
-        Unrendered::TooManySteps => DropReason::RenderTooManySteps,
-        Unrendered::Malformed => DropReason::RenderMalformed,
-        Unrendered::Failed => DropReason::RenderFailed,
+        RenderFailure::TooLarge => DropReason::RenderTooLarge,
+        RenderFailure::TooManySteps => DropReason::RenderTooManySteps,
+        RenderFailure::Malformed => DropReason::RenderMalformed,
+        RenderFailure::Failed => DropReason::RenderFailed,
     }
 }
 

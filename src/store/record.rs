@@ -21,7 +21,7 @@ pub trait Record: Sized + Send + Sync + Clone + 'static {
     fn id(&self) -> &str;
     /// Reads what [`Record::to_stored_json`] wrote.
     fn from_json(document: Value) -> Result<Self, Vec<FieldError>>;
-    /// Names that stand twice in an object of a document, as it was written, where that is a mistake.
+    /// Names that occur twice in an object of the original document, if that is a mistake.
     fn repeated(_text: &[u8]) -> Vec<FieldError> {
         Vec::new()
     }

@@ -177,7 +177,7 @@ impl<C: Committer> Thread<C> {
                 let rest = until.saturating_duration_since(Instant::now());
                 // The timeout is made inside the runtime whose timer it uses.
                 match timer.block_on(async { tokio::time::timeout(rest, self.jobs.recv()).await }) {
-                    // Whoever waits for it may have gone.
+                    // The caller may have stopped waiting.
                     Ok(Some(WriterJob::Write(_, answer))) => drop(answer.send(Err(StoreError::ReadOnly))),
                     Ok(Some(WriterJob::Check)) => {}
                     Ok(None) => return false,

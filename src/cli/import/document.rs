@@ -30,7 +30,7 @@ pub(super) struct ImportFile {
     named: Vec<(AccountId, TemplateId)>,
 }
 
-/// A record of the file. Where the file has a mistake, something harmless stands in its place; nothing of such a file is
+/// A record of the file. If the file has a mistake, a harmless value replaces it; no record of such a file is
 /// written.
 #[derive(Debug)]
 pub(super) struct ImportEntry<T> {

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::model::field::FieldError;
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
-use crate::templating::{self, Expressions, RequestFinding, Setting, Severity, TagLookup};
+use crate::templating::{self, CompileContext, Expressions, RequestFinding, Severity, TagLookup};
 
 /// What was found in the file.
 #[derive(Debug, Default)]
@@ -44,7 +44,7 @@ impl ImportFindings {
 
     fn judge_trigger(&mut self, entry: &ImportEntry<Trigger>, dictionary: &dyn TagLookup, config: &Config) {
         let trigger = &entry.value;
-        let setting = Setting { event: Some(&trigger.event), ..Setting::of(dictionary) };
+        let setting = CompileContext { event: Some(&trigger.event), ..CompileContext::of(dictionary) };
         let (_, found) = Expressions::compile(&trigger.url, &trigger.headers, &setting, &config.templates);
         let errors = found.iter().filter(|found| templating::is_error(found)).map(RequestFinding::mistake);
         self.mistakes.extend(errors.filter_map(|error| entry.mistake(error)));

@@ -60,7 +60,7 @@ pub(super) fn run(words: &ReceiveArguments) -> ExitCode {
     })
 }
 
-/// Prints each POST. Ends the command once nobody reads its output.
+/// Prints each POST. Ends the command once its output is closed.
 fn show(words: &ReceiveArguments, unheard: &Arc<Notify>) -> Option<PostCallback> {
     if words.quiet {
         return None;

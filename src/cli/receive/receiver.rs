@@ -1,5 +1,5 @@
 //! A server that accepts POSTs and sends the same response to all of them. It must never be the slowest part of a
-//! measurement, so it only counts unless requests are to be shown. It never prints.
+//! measurement, so it only counts unless requests must be shown. It never prints.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

@@ -56,7 +56,7 @@ pub(super) enum Next {
 }
 
 impl Consents {
-    /// `None` if no receiver is to be asked.
+    /// `None` if no receiver is asked.
     pub(super) fn new(hosts: &HandshakeSettings) -> Option<Arc<Self>> {
         let origin = HeaderValue::from_str(&hosts.origin).ok()?;
         let remembered = Mutex::default();

@@ -106,7 +106,7 @@ impl Dispatchers {
             }
             let Some(child) = self.children.get_mut(&destination) else { continue };
             for (account, claims) in waiting.parked {
-                // If its mailbox is full, it is told at the next poll.
+                // If its mailbox is full, the message is sent at the next poll.
                 child.sent += u64::from(child.address.try_send(ParkedFor(account, claims)).is_ok());
             }
             if !waiting.deliveries.is_empty() {

@@ -148,7 +148,7 @@ impl Handler<DeliveriesRendered> for Publisher {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct GroupKind {
     partition: usize,
-    /// Somebody waits for the outcome.
+    /// A request waits for the outcome.
     replies: bool,
     /// The number of hops is written.
     hops: bool,
@@ -326,7 +326,7 @@ impl Batcher {
     }
 }
 
-/// Deliveries as words of a script, each with the key of its reply if somebody waits for the outcome.
+/// Deliveries as arguments of a script, each with the key of its reply if a request waits for the outcome.
 #[derive(Debug, Default)]
 struct Encoded {
     deliveries: Vec<(InFlight, Option<String>)>,

@@ -39,7 +39,7 @@ pub(super) struct ConnectionBounds {
 pub(super) struct ServerContext {
     pub(super) bounds: ConnectionBounds,
     open: AtomicUsize,
-    /// Connections that were told to end and have not closed yet.
+    /// Connections whose end was requested and that are not closed yet.
     ending: AtomicUsize,
     head_bytes: AtomicUsize,
     response_bytes: AtomicUsize,
@@ -88,7 +88,7 @@ pub(super) struct ClientConnection {
     owing_since: Cell<Option<Instant>>,
     response_bytes: Cell<usize>,
     end: Cell<Option<EndMode>>,
-    /// Whether it was told to end.
+    /// Whether its end was requested.
     told: Cell<bool>,
     refused: Cell<Option<HeadRefused>>,
     waker: RefCell<Option<Waker>>,
@@ -276,7 +276,7 @@ impl ClientConnection {
         replace(&self.shared.response_bytes, &self.response_bytes, bytes);
     }
 
-    /// The client reads nothing of the response.
+    /// The client does not read the response.
     pub(super) fn write_blocked(&self) {
         if self.owing_since.get().is_none() {
             self.owing_since.set(Some(Instant::now()));
@@ -310,7 +310,7 @@ impl ClientConnection {
         }
         self.refused.set(Some(reason));
         self.since.set(Instant::now());
-        // It ends with this response. If the client does not close it then, it is told to end again.
+        // It ends with this response. If the client does not close it then, its end is requested again.
         self.end.set(None);
         self.hold_head(0);
     }

@@ -1,6 +1,6 @@
-//! The stream beneath the HTTP server. It passes on complete heads only, ends when its connection is told to, and
-//! reports when the client does not read. It changes no byte of a request; a refused head is replaced by a short
-//! request of our own, whose response is the connection's last.
+//! The stream beneath the HTTP server. It passes on complete heads only, ends when the end of its connection is
+//! requested, and reports when the client does not read. It changes no byte of a request; a refused head is replaced by
+//! a short request of our own, whose response is the connection's last.
 
 use std::io;
 use std::pin::Pin;
@@ -18,8 +18,8 @@ use super::policy::EndMode;
 /// The path of the request that replaces a refused head.
 pub(super) const REFUSED_PATH: &str = "/-/refused-head";
 const REFUSED_REQUEST: &[u8] = b"GET /-/refused-head HTTP/1.1\r\nhost: -\r\nconnection: close\r\n\r\n";
-/// How much is read of a connection at a time. Then the others of its thread have their turn: reading goes on at their pace
-/// however much a client sends.
+/// How much is read of a connection at a time. Then the others of its thread have their turn: reading continues at
+/// their pace however much a client sends.
 const TURN_BYTES: usize = 16 << 10;
 /// The size of a read while a part of a head is held.
 const READ_BYTES: usize = 4_096;

@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Every IPv4 address that the address could stand for. Some addresses can be interpreted in several forms.
+/// Every IPv4 address that the address may contain. Some addresses can be interpreted in several forms.
 pub(super) fn all(address: Ipv6Addr) -> impl Iterator<Item = Ipv4Addr> {
     let single = [
         address.to_ipv4_mapped(),

@@ -62,7 +62,7 @@ pub(super) async fn open(
                 () = follower.run(opened, within) => {}
             }
         });
-        // A template that is being compiled needs no wait: nobody will use it.
+        // No wait for a template that is being compiled: it is not used any more.
         runtime.shutdown_background();
     };
     let thread = std::thread::Builder::new().name("store-follower".to_owned()).spawn(run).map_err(system)?;
@@ -85,7 +85,7 @@ struct Redis {
 }
 
 impl Drop for Redis {
-    /// Waits for the thread, so that nothing of the store outlives this call.
+    /// Waits for the thread, so that no part of the store outlives this call.
     fn drop(&mut self) {
         self.stop = None;
         let Some(thread) = self.thread.take() else {

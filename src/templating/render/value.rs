@@ -101,7 +101,7 @@ impl<'a> Datum<'a> {
         Ok(String::from_utf8(out).expect("JSON made of strings is UTF-8"))
     }
 
-    /// Writes the value as compact JSON, where it stands inside `depth` brackets. A missing one is `null`.
+    /// Writes the value as compact JSON, at a position inside `depth` brackets. A missing one is `null`.
     pub(crate) fn write_json(&self, out: &mut Vec<u8>, depth: usize) -> Result<(), TooDeep> {
         match self {
             Self::Missing => out.extend_from_slice(b"null"),

@@ -5,7 +5,7 @@ use crate::model::event::EventPattern;
 use crate::model::template::Format;
 use crate::model::template::Format::{Form, Json, Text, Xml};
 use crate::templating::compile::diagnostic::CODES;
-use crate::templating::{Setting, Severity, TemplateLimits, compile, compile_in};
+use crate::templating::{CompileContext, Severity, TemplateLimits, compile, compile_in};
 
 /// The cure of a comma that is missing depends on what follows: another value of one member, or another member.
 #[test]
@@ -335,7 +335,7 @@ fn a_path_is_pointed_out_once_and_not_where_the_data_has_it() {
     let event = EventPattern::new("guest.created").expect("a pattern");
     let data = crate::json::Document::from(&serde_json::json!({"own": {"x": 1, "list": [1]}}));
     let found = |body: &str, data| {
-        let setting = Setting { event: Some(&event), data, ..Setting::of(&Small) };
+        let setting = CompileContext { event: Some(&event), data, ..CompileContext::of(&Small) };
         let diagnostics = compile_in(Text, body, &setting, &TemplateLimits::default()).diagnostics;
         diagnostics.into_iter().map(|found| (found.code, found.column)).collect::<Vec<_>>()
     };
@@ -347,7 +347,7 @@ fn a_path_is_pointed_out_once_and_not_where_the_data_has_it() {
 #[test]
 fn values_in_html_and_csv_are_escaped_for_it() {
     let found = |content_type: &str, body: &str| {
-        let setting = Setting { content_type: Some(content_type), ..Setting::of(&Small) };
+        let setting = CompileContext { content_type: Some(content_type), ..CompileContext::of(&Small) };
         let diagnostics = compile_in(Text, body, &setting, &TemplateLimits::default()).diagnostics;
         diagnostics.into_iter().map(|found| (found.code, found.column)).collect::<Vec<_>>()
     };

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{Small, check, render};
 use crate::model::template::Format::{self, Form, Json, Text, Xml};
 use crate::model::template::Template;
-use crate::templating::{Checked, Setting, TemplateLimits, compile_in};
+use crate::templating::{CheckedTemplate, CompileContext, TemplateLimits, compile_in};
 
 struct Report {
     name: String,
@@ -41,8 +41,8 @@ fn reports() -> Vec<Report> {
     paths.into_iter().map(read).collect()
 }
 
-fn checked(report: &Report) -> Checked {
-    let setting = Setting { content_type: report.content_type.as_deref(), ..Setting::of(&Small) };
+fn checked(report: &Report) -> CheckedTemplate {
+    let setting = CompileContext { content_type: report.content_type.as_deref(), ..CompileContext::of(&Small) };
     compile_in(report.format, &report.body, &setting, &TemplateLimits::default())
 }
 

@@ -34,7 +34,7 @@ pub(super) fn explain(block: &str, text: &str) -> String {
     }
 }
 
-/// The filters as helpers in one another, without the outermost parentheses.
+/// The filters as nested helpers, without the outermost parentheses.
 fn translated(value: &str, filters: &[Filter<'_>]) -> Option<String> {
     let mut inner = is_value(value).then(|| value.to_owned())?;
     for (i, filter) in filters.iter().enumerate() {
@@ -88,7 +88,7 @@ impl<'t> Filter<'t> {
     }
 }
 
-/// The parts of a text between separators that don't stand in quotes.
+/// The parts of a text between separators that are outside quotes.
 fn split(text: &str, separator: char) -> Vec<&str> {
     let mut quote = None;
     text.split(|c: char| match quote {

@@ -8,12 +8,12 @@ use serde_json::Value;
 use super::super::diagnostic::Severity;
 use super::super::foreign;
 use super::super::tags;
-use super::{Parsing, refused};
+use super::{ParserState, refused};
 use crate::templating::nearest::likely;
 use crate::templating::program::{Expression, HelperCall};
 use crate::templating::render::helpers;
 
-impl Parsing<'_, '_, '_, '_> {
+impl ParserState<'_, '_, '_, '_> {
     /// A value that a block or helper is given.
     pub(super) fn parameter(&mut self, parameter: &Parameter, at: usize) -> Expression {
         match parameter {

@@ -5,7 +5,7 @@ use crate::templating::compile::tags::{TAG_CLOSE, TAG_OPEN};
 
 /// The surroundings of a mistake.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Context<'c> {
+pub(super) struct MistakeContext<'c> {
     pub(super) source: &'c str,
     /// Where it was detected.
     pub(super) here: Surroundings,
@@ -28,7 +28,7 @@ pub(super) struct Surroundings {
 const PARTS: &str = "put all parts into {{#parts separator=\",\"}}…{{/parts}}, without commas between them";
 
 /// The message for a mistake with a comma.
-pub(super) fn comma(code: &str, context: &Context<'_>) -> Option<String> {
+pub(super) fn comma(code: &str, context: &MistakeContext<'_>) -> Option<String> {
     match code {
         "json_missing_comma" => Some(missing(context)),
         "json_trailing_comma" => Some(trailing(context)),
@@ -37,8 +37,8 @@ pub(super) fn comma(code: &str, context: &Context<'_>) -> Option<String> {
     }
 }
 
-fn missing(context: &Context<'_>) -> String {
-    let Context { here, mark, .. } = context;
+fn missing(context: &MistakeContext<'_>) -> String {
+    let MistakeContext { here, mark, .. } = context;
     // What precedes it on the path follows it in the text: the end of one element meets the begin of the next.
     let next_element = mark.at >= here.at;
     match (here.each, mark.branch, here.branch) {
@@ -71,13 +71,13 @@ fn missing(context: &Context<'_>) -> String {
 }
 
 /// Whether the text at the mistake is a second value of a member, and not the key of the next member.
-fn is_second_value(context: &Context<'_>) -> bool {
-    let Context { source, here, mark, .. } = context;
+fn is_second_value(context: &MistakeContext<'_>) -> bool {
+    let MistakeContext { source, here, mark, .. } = context;
     let behind_colon = source.as_bytes().get(mark.at) == Some(&b':');
     behind_colon && !source.get(here.at..).is_some_and(begins_with_key)
 }
 
-/// Whether a text begins with a JSON string, in which expressions may stand, and a colon.
+/// Whether a text begins with a JSON string, which may contain expressions, and a colon.
 fn begins_with_key(text: &str) -> bool {
     let Some(mut rest) = text.strip_prefix('"') else { return false };
     while let Some(c) = rest.chars().next() {
@@ -91,8 +91,8 @@ fn begins_with_key(text: &str) -> bool {
     false
 }
 
-fn trailing(context: &Context<'_>) -> String {
-    let Context { here, mark, passed, .. } = context;
+fn trailing(context: &MistakeContext<'_>) -> String {
+    let MistakeContext { here, mark, passed, .. } = context;
     match mark.each {
         Some(each) if mark.each != here.each => format!(
             "Nothing follows this comma after the last element. Remove it, and write {}: it puts a comma between all \
@@ -106,8 +106,8 @@ fn trailing(context: &Context<'_>) -> String {
     }
 }
 
-fn surplus(context: &Context<'_>) -> String {
-    let Context { here, passed, .. } = context;
+fn surplus(context: &MistakeContext<'_>) -> String {
+    let MistakeContext { here, passed, .. } = context;
     match here.each {
         Some(each) => {
             let separated = separated(context.source, each);

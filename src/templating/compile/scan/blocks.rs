@@ -8,18 +8,18 @@ use crate::json::LookAlike;
 const CHAINED_MAX: usize = 100;
 
 /// A block that has begun.
-pub(super) struct Open<'b> {
+pub(super) struct OpenBlock<'b> {
     pub(super) name: &'b str,
     pub(super) at: usize,
     /// `else if`s so far: the parser nests each in the one before.
     chained: usize,
     /// An `{{else}}` was there.
     closed_by_else: bool,
-    /// What stands in it like an end, as other languages write it: `{{endif}}`.
+    /// An end in the syntax of another language that was found in it, such as `{{endif}}`.
     foreign_end: Option<&'b str>,
 }
 
-impl Open<'_> {
+impl OpenBlock<'_> {
     pub(super) fn never_closed(&self) -> String {
         let instead = self.foreign_end.map(|end| format!(", in place of {{{{{end}}}}}")).unwrap_or_default();
         format!("The block {{{{#{0}}}}} is never closed: write {{{{/{0}}}}} where it ends{instead}.", self.name)
@@ -85,7 +85,7 @@ impl<'b> Scanner<'b, '_, '_> {
             return self.too_deep(at);
         }
         let name = name_of(after.trim_start_matches(['>', '*', ' ']));
-        self.open.push(Open { name, at, chained: 0, closed_by_else: false, foreign_end: None });
+        self.open.push(OpenBlock { name, at, chained: 0, closed_by_else: false, foreign_end: None });
         Some(())
     }
 

@@ -6,22 +6,22 @@ mod blocks;
 mod hushed;
 mod scanned;
 
-use self::blocks::Open;
+use self::blocks::OpenBlock;
 use self::scanned::Braces;
-use super::findings::Findings;
+use super::findings::DiagnosticList;
 use super::foreign;
 use super::tags::{self, TAG_CLOSE, TAG_OPEN};
 use crate::json::LookAlike;
 use crate::templating::limits::TemplateLimits;
 
 pub(crate) use self::hushed::HUSHED;
-pub(crate) use self::scanned::{Role, Scanned};
+pub(crate) use self::scanned::{Role, ScannedBody};
 
 /// The most expressions in one body: the work of later steps grows with them.
 const EXPRESSIONS_MAX: usize = 1_000;
 
 /// Scans a body. `None` if the parser must not read it; the findings give the reasons.
-pub(crate) fn scan(body: &str, limits: &TemplateLimits, findings: &mut Findings<'_>) -> Option<Scanned> {
+pub(crate) fn scan(body: &str, limits: &TemplateLimits, findings: &mut DiagnosticList<'_>) -> Option<ScannedBody> {
     if body.len() > limits.body_bytes_max {
         findings.error(
             "too_long",
@@ -43,14 +43,14 @@ pub(crate) fn scan(body: &str, limits: &TemplateLimits, findings: &mut Findings<
         broken: false,
     };
     scanner.run()?;
-    (!scanner.broken).then_some(Scanned { text: scanner.text, expressions: scanner.expressions })
+    (!scanner.broken).then_some(ScannedBody { text: scanner.text, expressions: scanner.expressions })
 }
 
 struct Scanner<'b, 'f, 'p> {
     body: &'b str,
     nesting_max: usize,
-    findings: &'f mut Findings<'p>,
-    open: Vec<Open<'b>>,
+    findings: &'f mut DiagnosticList<'p>,
+    open: Vec<OpenBlock<'b>>,
     /// The number of open blocks.
     depth: usize,
     /// The number of their `{{else if …}}` so far.
@@ -249,7 +249,7 @@ impl<'b> Scanner<'b, '_, '_> {
                     parentheses = parentheses.saturating_sub(1);
                     1
                 }
-                // The names after `as` stand between two of them.
+                // The names after `as` are between two of them.
                 '|' if names || body[start..i].trim_end().ends_with(" as") => {
                     names = !names;
                     1

@@ -3,8 +3,8 @@
 
 use super::super::args::{Args, HelperResult};
 use super::super::decimal::{Decimal, Rounding};
-use super::super::stop::Stop;
-use super::{Gives, Helper};
+use super::super::stop::HelperFailure;
+use super::{Helper, ResultKind};
 use crate::templating::program::HelperCall;
 
 /// The maximum number of decimals of `round`.
@@ -16,7 +16,7 @@ const fn number(
     example: &'static str,
     run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 ) -> Helper {
-    Helper::new(name, values, Gives::Number, example, run)
+    Helper::new(name, values, ResultKind::Number, example, run)
 }
 
 pub(super) static HELPERS: &[Helper] = &[
@@ -40,7 +40,7 @@ fn fold<'a>(args: &mut Args<'_, 'a>, apply: fn(&Decimal, &Decimal) -> Option<Dec
     let mut result = args.number(0)?;
     for place in 1..args.count() {
         let next = args.number(place)?;
-        result = apply(&result, &next).ok_or(Stop::argument(place, TOO_LONG))?;
+        result = apply(&result, &next).ok_or(HelperFailure::argument(place, TOO_LONG))?;
     }
     Ok(Args::made_number(&result))
 }
@@ -48,12 +48,12 @@ fn fold<'a>(args: &mut Args<'_, 'a>, apply: fn(&Decimal, &Decimal) -> Option<Dec
 fn divide<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let (a, b) = (args.number(0)?, args.number(1)?);
     let expected = if b.is_zero() { ZERO } else { TOO_LONG };
-    a.divide(&b).map(|quotient| Args::made_number(&quotient)).ok_or(Stop::argument(1, expected))
+    a.divide(&b).map(|quotient| Args::made_number(&quotient)).ok_or(HelperFailure::argument(1, expected))
 }
 
 fn modulo<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let (a, b) = (args.number(0)?, args.number(1)?);
-    a.remainder(&b).map(|remainder| Args::made_number(&remainder)).ok_or(Stop::argument(1, ZERO))
+    a.remainder(&b).map(|remainder| Args::made_number(&remainder)).ok_or(HelperFailure::argument(1, ZERO))
 }
 
 fn check_divisor(call: &HelperCall) -> Option<&'static str> {
@@ -65,7 +65,7 @@ fn round<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let number = args.number(0)?;
     let decimals = if args.count() > 1 { args.whole(1)? } else { 0 };
     let usable = usize::try_from(decimals).ok().filter(|_| decimals <= DECIMALS_MAX);
-    let decimals = usable.ok_or(Stop::argument(1, "a number of decimals from 0 to 100"))?;
+    let decimals = usable.ok_or(HelperFailure::argument(1, "a number of decimals from 0 to 100"))?;
     Ok(Args::made_number(&number.rounded(decimals, Rounding::Nearest)))
 }
 
@@ -85,7 +85,7 @@ fn extreme<'a>(args: &mut Args<'_, 'a>, better: fn(&Decimal, &Decimal) -> bool) 
     match args.elements(&first)? {
         Some(elements) if args.count() == 1 => {
             for element in elements {
-                consider(Decimal::of(&element).ok_or(Stop::argument(0, "a list of numbers"))?);
+                consider(Decimal::of(&element).ok_or(HelperFailure::argument(0, "a list of numbers"))?);
             }
         }
         _ => {
@@ -94,5 +94,5 @@ fn extreme<'a>(args: &mut Args<'_, 'a>, better: fn(&Decimal, &Decimal) -> bool) 
             }
         }
     }
-    best.map(|best| Args::made_number(&best)).ok_or(Stop::argument(0, "a list that contains numbers"))
+    best.map(|best| Args::made_number(&best)).ok_or(HelperFailure::argument(0, "a list that contains numbers"))
 }

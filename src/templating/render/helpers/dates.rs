@@ -6,9 +6,9 @@ use jiff::fmt::strtime::{self, BrokenDownTime};
 use super::super::args::{Args, HelperResult};
 use super::super::locale::Locale;
 use super::super::moment::{TimeValue, Unit, find_zone};
-use super::super::stop::Stop;
+use super::super::stop::HelperFailure;
 use super::numbers::{check_locale, locale};
-use super::{Gives, Helper};
+use super::{Helper, ResultKind};
 use crate::templating::program::HelperCall;
 
 /// The default pattern.
@@ -19,7 +19,7 @@ const PATTERN_BYTES_MAX: usize = 200;
 pub(super) static HELPERS: &[Helper] = &[Helper::new(
     "date",
     (1, 2),
-    Gives::Text,
+    ResultKind::Text,
     r#"{{date inquiry.arrive "%d %B %Y" tz="Europe/Rome" locale="de"}}"#,
     date,
 )
@@ -69,19 +69,19 @@ fn sample() -> jiff::ZonedDateTime {
 }
 
 /// The argument with this index as a time.
-pub(super) fn told(args: &mut Args<'_, '_>, place: usize, unit: Option<Unit>) -> Result<TimeValue, Stop> {
+pub(super) fn told(args: &mut Args<'_, '_>, place: usize, unit: Option<Unit>) -> Result<TimeValue, HelperFailure> {
     const EXPECTED: &str = "a recognized date; give its pattern with from=\"%d/%m/%Y\"";
     const UNLIKE: &str = "a date in the pattern of from=";
     let from = args.option_text("from")?;
     let value = args.value(place)?;
     let told = TimeValue::read(&value, from.as_deref(), unit);
-    told.ok_or(Stop::argument(place, if from.is_some() { UNLIKE } else { EXPECTED }))
+    told.ok_or(HelperFailure::argument(place, if from.is_some() { UNLIKE } else { EXPECTED }))
 }
 
 /// The value of the option `tz`.
-pub(super) fn zone(args: &mut Args<'_, '_>) -> Result<Option<jiff::tz::TimeZone>, Stop> {
+pub(super) fn zone(args: &mut Args<'_, '_>) -> Result<Option<jiff::tz::TimeZone>, HelperFailure> {
     let Some(name) = args.option_text("tz")? else { return Ok(None) };
-    find_zone(&name).map(Some).ok_or(Stop::option("tz", "a known time zone, like \"Europe/Rome\""))
+    find_zone(&name).map(Some).ok_or(HelperFailure::option("tz", "a known time zone, like \"Europe/Rome\""))
 }
 
 fn date<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
@@ -98,7 +98,7 @@ fn date<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
         None => pattern,
     };
     const NEEDS_ZONE: &str = "a moment, which this pattern needs; give the time zone with tz=\"Europe/Rome\"";
-    let text = strtime::format(&*pattern, broken_down).map_err(|_| Stop::argument(0, NEEDS_ZONE))?;
+    let text = strtime::format(&*pattern, broken_down).map_err(|_| HelperFailure::argument(0, NEEDS_ZONE))?;
     args.made(text)
 }
 

@@ -8,11 +8,11 @@ use sha2::{Digest, Sha256};
 
 use super::super::args::{Args, HelperResult};
 use super::super::escape::percent;
-use super::{Gives, Helper};
+use super::{Helper, ResultKind};
 
 const fn encoding(
     name: &'static str,
-    gives: Gives,
+    gives: ResultKind,
     example: &'static str,
     run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 ) -> Helper {
@@ -20,15 +20,15 @@ const fn encoding(
 }
 
 pub(super) static HELPERS: &[Helper] = &[
-    encoding("url_encode", Gives::Text, "{{url_encode guest.email}}", |args| map(args, percent::encoded)),
-    encoding("html", Gives::Html, "{{html message.text}}", |args| map(args, html)),
-    encoding("csv", Gives::Csv, "{{csv guest.name}}", |args| map(args, csv)),
-    encoding("base64", Gives::Text, "{{base64 guest.email}}", |args| map(args, |text| BASE64.encode(text))),
-    encoding("hex", Gives::Text, "{{hex guest.id}}", |args| map(args, |text| hex(text.as_bytes()))),
-    encoding("sha256", Gives::Text, "{{sha256 (lower guest.email)}}", |args| {
+    encoding("url_encode", ResultKind::Text, "{{url_encode guest.email}}", |args| map(args, percent::encoded)),
+    encoding("html", ResultKind::Html, "{{html message.text}}", |args| map(args, html)),
+    encoding("csv", ResultKind::Csv, "{{csv guest.name}}", |args| map(args, csv)),
+    encoding("base64", ResultKind::Text, "{{base64 guest.email}}", |args| map(args, |text| BASE64.encode(text))),
+    encoding("hex", ResultKind::Text, "{{hex guest.id}}", |args| map(args, |text| hex(text.as_bytes()))),
+    encoding("sha256", ResultKind::Text, "{{sha256 (lower guest.email)}}", |args| {
         map(args, |text| hex(&Sha256::digest(text)))
     }),
-    encoding("md5", Gives::Text, "{{md5 (lower guest.email)}}", |args| map(args, |text| hex(&Md5::digest(text)))),
+    encoding("md5", ResultKind::Text, "{{md5 (lower guest.email)}}", |args| map(args, |text| hex(&Md5::digest(text)))),
 ];
 
 /// Applies an encoding that writes at most six bytes for each byte.

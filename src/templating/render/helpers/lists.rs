@@ -5,11 +5,11 @@ use std::collections::HashSet;
 
 use super::super::args::{Args, HelperResult};
 use super::super::decimal::Decimal;
-use super::super::stop::Stop;
+use super::super::stop::HelperFailure;
 use super::super::value::Datum;
 use super::compare::{equal, sort_key};
 use super::texts::range;
-use super::{Gives, Helper};
+use super::{Helper, ResultKind};
 use crate::json::Json;
 
 const fn list(
@@ -18,15 +18,15 @@ const fn list(
     example: &'static str,
     run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 ) -> Helper {
-    Helper::new(name, values, Gives::List, example, run)
+    Helper::new(name, values, ResultKind::List, example, run)
 }
 
 pub(super) static HELPERS: &[Helper] = &[
-    Helper::new("length", (1, 1), Gives::Number, "{{length rental.tags}}", length),
-    Helper::new("first", (1, 1), Gives::Value, "{{first rental.tags}}", |args| {
+    Helper::new("length", (1, 1), ResultKind::Number, "{{length rental.tags}}", length),
+    Helper::new("first", (1, 1), ResultKind::Value, "{{first rental.tags}}", |args| {
         Ok(args.list(0)?.into_iter().next().unwrap_or(Datum::Missing))
     }),
-    Helper::new("last", (1, 1), Gives::Value, "{{last rental.tags}}", |args| {
+    Helper::new("last", (1, 1), ResultKind::Value, "{{last rental.tags}}", |args| {
         Ok(args.list(0)?.pop().unwrap_or(Datum::Missing))
     }),
     list("slice", (2, 3), "{{#each (slice rental.tags 0 3)}}{{this}} {{/each}}", slice),
@@ -37,9 +37,9 @@ pub(super) static HELPERS: &[Helper] = &[
     list("unique", (1, 2), r#"{{join (unique rental.tags) ", "}}"#, unique),
     list("pluck", (2, 2), r#"{{join (pluck guests "name") ", "}}"#, pluck),
     list("where", (2, 3), r#"{{#each (where rooms "free" true)}}{{name}} {{/each}}"#, matching),
-    Helper::new("sum", (1, 2), Gives::Number, r#"{{sum invoice.items "amount"}}"#, sum),
-    Helper::new("contains", (2, 2), Gives::Boolean, r#"{{#if (contains rental.tags "beach")}}"#, contains),
-    Helper::new("join", (1, 2), Gives::Text, r#"{{join rental.tags ", "}}"#, join),
+    Helper::new("sum", (1, 2), ResultKind::Number, r#"{{sum invoice.items "amount"}}"#, sum),
+    Helper::new("contains", (2, 2), ResultKind::Boolean, r#"{{#if (contains rental.tags "beach")}}"#, contains),
+    Helper::new("join", (1, 2), ResultKind::Text, r#"{{join rental.tags ", "}}"#, join),
     list("split", (2, 2), r#"{{first (split guest.name " ")}}"#, split),
 ];
 
@@ -53,7 +53,7 @@ fn length<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
         Datum::Data(Json::Array(list)) => list.len(),
         Datum::Data(Json::Object(members)) => members.len(),
         Datum::List(list) => list.len(),
-        other => other.into_text().ok_or(Stop::argument(0, "a list, an object or text"))?.chars().count(),
+        other => other.into_text().ok_or(HelperFailure::argument(0, "a list, an object or text"))?.chars().count(),
     };
     Ok(Datum::Index(length))
 }
@@ -65,7 +65,7 @@ fn slice<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
 }
 
 /// The elements, each with its comparison value: the element itself, or one of its fields.
-fn keyed<'a>(args: &mut Args<'_, 'a>) -> Result<Vec<(Datum<'a>, Datum<'a>)>, Stop> {
+fn keyed<'a>(args: &mut Args<'_, 'a>) -> Result<Vec<(Datum<'a>, Datum<'a>)>, HelperFailure> {
     let list = args.list(0)?;
     let path = if args.count() > 1 { Some(args.text(1)?) } else { None };
     let mut keyed = Vec::with_capacity(list.len());
@@ -131,8 +131,8 @@ fn sum<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
         if key.is_blank() {
             continue;
         }
-        let number = Decimal::of(&key).ok_or(Stop::argument(0, "a list of numbers"))?;
-        total = total.add(&number).ok_or(Stop::argument(0, "a list whose sum has at most 400 digits"))?;
+        let number = Decimal::of(&key).ok_or(HelperFailure::argument(0, "a list of numbers"))?;
+        total = total.add(&number).ok_or(HelperFailure::argument(0, "a list whose sum has at most 400 digits"))?;
     }
     Ok(Args::made_number(&total))
 }
@@ -143,8 +143,8 @@ fn contains<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     if let Some(elements) = args.elements(&within)? {
         return Ok(Datum::Truth(elements.iter().any(|element| equal(element, &wanted))));
     }
-    let text = within.into_text().ok_or(Stop::argument(0, "a list or text"))?;
-    let wanted = wanted.into_text().ok_or(Stop::argument(1, "text"))?;
+    let text = within.into_text().ok_or(HelperFailure::argument(0, "a list or text"))?;
+    let wanted = wanted.into_text().ok_or(HelperFailure::argument(1, "text"))?;
     Ok(Datum::Truth(text.contains(&*wanted)))
 }
 
@@ -152,7 +152,7 @@ fn join<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let value = args.value(0)?;
     let separator = if args.count() > 1 { args.text(1)? } else { Cow::Borrowed(", ") };
     let Some(elements) = args.elements(&value)? else {
-        return value.into_text().map(Datum::Text).ok_or(Stop::argument(0, "a list"));
+        return value.into_text().map(Datum::Text).ok_or(HelperFailure::argument(0, "a list"));
     };
     let mut out = String::new();
     for (i, element) in elements.iter().enumerate() {

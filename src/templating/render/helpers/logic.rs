@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::super::args::{Args, HelperResult};
 use super::super::value::Datum;
 use super::compare::{equal, order};
-use super::{Gives, Helper};
+use super::{Helper, ResultKind};
 
 const fn condition(
     name: &'static str,
@@ -13,7 +13,7 @@ const fn condition(
     example: &'static str,
     run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 ) -> Helper {
-    Helper::new(name, values, Gives::Boolean, example, run)
+    Helper::new(name, values, ResultKind::Boolean, example, run)
 }
 
 pub(super) static HELPERS: &[Helper] = &[

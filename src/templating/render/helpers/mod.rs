@@ -25,7 +25,7 @@ pub(crate) struct Helper {
     /// The names of its options.
     pub(crate) options: &'static [&'static str],
     /// The type of its results.
-    pub(crate) gives: Gives,
+    pub(crate) gives: ResultKind,
     /// An example call, for messages.
     pub(crate) example: &'static str,
     /// Finds a mistake in the constant arguments of a call.
@@ -35,7 +35,7 @@ pub(crate) struct Helper {
 
 /// The type of a helper's results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Gives {
+pub(crate) enum ResultKind {
     Text,
     Number,
     Boolean,
@@ -54,7 +54,7 @@ impl Helper {
     const fn new(
         name: &'static str,
         values: (usize, usize),
-        gives: Gives,
+        gives: ResultKind,
         example: &'static str,
         run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
     ) -> Self {

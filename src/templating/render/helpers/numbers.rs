@@ -8,9 +8,9 @@ use iso_currency::Currency as Iso;
 use super::super::args::{Args, HelperResult};
 use super::super::figures::{Separators, is_negative, unsigned};
 use super::super::locale::{Currency, Locale};
-use super::super::stop::Stop;
+use super::super::stop::HelperFailure;
 use super::super::value::Datum;
-use super::{Gives, Helper};
+use super::{Helper, ResultKind};
 use crate::templating::program::HelperCall;
 
 /// The maximum of the option `decimals`.
@@ -22,13 +22,13 @@ pub(super) static HELPERS: &[Helper] = &[
     Helper::new(
         "number",
         (1, 1),
-        Gives::Figures,
+        ResultKind::Figures,
         r#"{{number inquiry.cost decimals=2 group="," point="." locale="de"}}"#,
         number,
     )
     .options(&["decimals", "group", "locale", "point"])
     .check(check),
-    Helper::new("money", (1, 2), Gives::Figures, r#"{{money inquiry.cost "EUR" locale="de"}}"#, money)
+    Helper::new("money", (1, 2), ResultKind::Figures, r#"{{money inquiry.cost "EUR" locale="de"}}"#, money)
         .options(&["decimals", "group", "locale", "point", "symbol"])
         .check(check),
 ];
@@ -61,21 +61,21 @@ pub(super) fn check_locale(call: &HelperCall) -> Option<&'static str> {
 }
 
 /// The value of the option `locale`.
-pub(super) fn locale(args: &mut Args<'_, '_>) -> Result<Option<Locale>, Stop> {
+pub(super) fn locale(args: &mut Args<'_, '_>) -> Result<Option<Locale>, HelperFailure> {
     const EXPECTED: &str = "a known locale, like \"de\" or \"de-AT\"";
     let Some(name) = args.option_text("locale")? else { return Ok(None) };
-    Locale::find(&name).map(Some).ok_or(Stop::option("locale", EXPECTED))
+    Locale::find(&name).map(Some).ok_or(HelperFailure::option("locale", EXPECTED))
 }
 
 /// The separators of a call: from its options, or else from its locale.
-struct Chosen<'s> {
+struct ChosenSeparators<'s> {
     group: Cow<'s, str>,
     point: Cow<'s, str>,
     sizes: (usize, usize),
 }
 
-impl<'s> Chosen<'s> {
-    fn of(args: &mut Args<'_, 's>, locale: Option<Separators<'static>>) -> Result<Self, Stop> {
+impl<'s> ChosenSeparators<'s> {
+    fn of(args: &mut Args<'_, 's>, locale: Option<Separators<'static>>) -> Result<Self, HelperFailure> {
         let default = locale.unwrap_or(Separators { group: ",", sizes: (3, 3), point: "." });
         // An empty text is valid here: no separator.
         let own = |option: Option<Datum<'s>>| option.and_then(Datum::into_text);
@@ -91,7 +91,7 @@ impl<'s> Chosen<'s> {
     }
 }
 
-fn decimals(args: &mut Args<'_, '_>) -> Result<Option<usize>, Stop> {
+fn decimals(args: &mut Args<'_, '_>) -> Result<Option<usize>, HelperFailure> {
     Ok(args.option_whole("decimals")?.and_then(|decimals| usize::try_from(decimals).ok()))
 }
 
@@ -99,7 +99,7 @@ fn number<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let number = args.number(0)?;
     let locale = locale(args)?.map(Locale::separators);
     let decimals = decimals(args)?;
-    let chosen = Chosen::of(args, locale)?;
+    let chosen = ChosenSeparators::of(args, locale)?;
     let sign = if is_negative(&number, decimals) { "-" } else { "" };
     args.made(format!("{sign}{}", unsigned(&number, decimals, chosen.separators())))
 }
@@ -116,7 +116,7 @@ fn money<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
         Some(decimals) => decimals,
         None => known.and_then(|currency| currency.exponent()).map_or(2, usize::from),
     };
-    let chosen = Chosen::of(args, locale.map(|locale| locale.separators))?;
+    let chosen = ChosenSeparators::of(args, locale.map(|locale| locale.separators))?;
     let sign = if is_negative(&number, Some(decimals)) { "-" } else { "" };
     let amount = unsigned(&number, Some(decimals), chosen.separators());
     let symbol = args.option("symbol")?.is_some_and(|symbol| symbol.holds(false));

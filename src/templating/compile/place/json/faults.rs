@@ -1,31 +1,31 @@
 //! Messages for mistakes that are detected in more than one state.
 
-use crate::templating::compile::place::{Blame, Fault};
+use crate::templating::compile::place::{ErrorLocation, PlacementError};
 
-pub(super) fn value_missing() -> Fault {
-    Fault::here(
+pub(super) fn value_missing() -> PlacementError {
+    PlacementError::here(
         "json_value_missing",
         "For some data a value is missing here. Write one, such as null, in an {{else}} \
         if it depends on a condition.",
     )
-    .at(Blame::Block)
+    .at(ErrorLocation::Block)
 }
 
 /// The cure for a comma depends on the surrounding blocks: see `place/advice.rs`.
-pub(super) fn trailing_comma() -> Fault {
-    Fault::here("json_trailing_comma", "For some data nothing follows this comma.").at(Blame::Mark)
+pub(super) fn trailing_comma() -> PlacementError {
+    PlacementError::here("json_trailing_comma", "For some data nothing follows this comma.").at(ErrorLocation::Mark)
 }
 
-pub(super) fn comma_missing() -> Fault {
-    Fault::here("json_missing_comma", "A comma is missing before this.")
+pub(super) fn comma_missing() -> PlacementError {
+    PlacementError::here("json_missing_comma", "A comma is missing before this.")
 }
 
-pub(super) fn bracket() -> Fault {
-    Fault::here("json_bracket", "This bracket doesn't match the open bracket.").at(Blame::Here)
+pub(super) fn bracket() -> PlacementError {
+    PlacementError::here("json_bracket", "This bracket doesn't match the open bracket.").at(ErrorLocation::Here)
 }
 
-pub(super) fn word_fault() -> Fault {
-    Fault::here(
+pub(super) fn word_fault() -> PlacementError {
+    PlacementError::here(
         "json_token",
         "This is not valid JSON. Text must be in double quotes; only numbers (like -1.5), true, false and null are \
         written without quotes.",

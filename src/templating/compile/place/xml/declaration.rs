@@ -1,10 +1,10 @@
-//! The declaration that may stand before an XML document: `<?xml version="1.0"
+//! The declaration that may precede an XML document: `<?xml version="1.0"
 //! encoding="UTF-8"?>`.
 
-use crate::templating::compile::place::Fault;
+use crate::templating::compile::place::PlacementError;
 
 /// Reads the declaration at the beginning of a text, and returns its length.
-pub(super) fn read(text: &str) -> Result<usize, Fault> {
+pub(super) fn read(text: &str) -> Result<usize, PlacementError> {
     let inside = text.strip_prefix("<?xml").unwrap_or(text);
     let Some((inside, _)) = inside.split_once("?>") else {
         return Err(fault(
@@ -32,7 +32,7 @@ pub(super) fn read(text: &str) -> Result<usize, Fault> {
 const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
 
 /// The value of the next attribute, if it is there, and the text after it.
-fn attribute<'t>(text: &'t str, name: &str) -> Result<(Option<&'t str>, &'t str), Fault> {
+fn attribute<'t>(text: &'t str, name: &str) -> Result<(Option<&'t str>, &'t str), PlacementError> {
     let trimmed = text.trim_start_matches(BLANKS);
     let Some(rest) = trimmed.strip_prefix(name) else {
         return Ok((None, text));
@@ -49,8 +49,8 @@ fn attribute<'t>(text: &'t str, name: &str) -> Result<(Option<&'t str>, &'t str)
     }
 }
 
-fn fault(message: &'static str) -> Fault {
-    Fault::here("xml_declaration", message)
+fn fault(message: &'static str) -> PlacementError {
+    PlacementError::here("xml_declaration", message)
 }
 
 #[cfg(test)]
