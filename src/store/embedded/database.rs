@@ -167,7 +167,7 @@ impl Committer for Commits {
         let healed = self.recover().and_then(|_| self.handle.with(write::touch));
         match healed {
             Ok(()) => {
-                tracing::info!("the store takes writes again");
+                tracing::info!("the store accepts writes again");
                 true
             }
             Err(error) => {
