@@ -88,7 +88,7 @@ impl DatabaseHandle {
     /// Closes and reopens the database.
     fn reopen(&self) -> Result<(), OpenError> {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        // Closed first, as its lock on the file excludes another.
+        // Closed first, because its lock on the file would exclude the new one.
         drop(open.take());
         *open = Some(self.source.open()?);
         Ok(())
