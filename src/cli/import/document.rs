@@ -1,4 +1,5 @@
-//! Reads an export and reports every mistake with its account, its record and its position in the file. Does not use the store.
+//! Reads an export and reports every mistake with its account, its record and its position in the file. Does not use
+//! the store.
 
 use std::collections::HashSet;
 
