@@ -31,12 +31,12 @@ use crate::http::inbound::{Calls, Inbound, InboundServer};
 use crate::http::{self, AppState, EventsCall};
 use crate::ingester::idempotency::{AddressError, IdempotencyWindow};
 use crate::live::Live;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::store::{OpenError, Store};
 use crate::telemetry::activity::ActivityBounds;
 use crate::telemetry::metrics::Metrics;
 use pipeline::{HandOver, start_pipeline};
-pub use recovery::Watch;
+pub use recovery::StartProgress;
 
 /// How long a stop waits for clients to read responses that are ready.
 const RESPONSES_TAKEN_WITHIN_S: u64 = 2;
@@ -97,7 +97,7 @@ pub struct Node {
 
 /// What a stop left behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stopped {
+pub struct StopResult {
     /// Deliveries and events that were neither sent within `dispatch.drain_ms`, nor given back for other nodes to send,
     /// nor kept for the next start.
     pub unsent: usize,
@@ -108,11 +108,11 @@ pub struct Stopped {
 impl Node {
     /// Starts a node: first what sends, then what renders and matches, last what accepts events.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        Self::start_watched(config, Watch::default()).await
+        Self::start_watched(config, StartProgress::default()).await
     }
 
     /// The same, with callbacks for the progress of a long start.
-    pub async fn start_watched(config: Config, watch: Watch) -> Result<Self, StartError> {
+    pub async fn start_watched(config: Config, watch: StartProgress) -> Result<Self, StartError> {
         let dictionary = Arc::new(config.catalogue.load().map_err(StartError::Dictionary)?);
         let presets = Arc::new(config.load_presets(&dictionary).map_err(StartError::Presets)?);
         let metrics = Arc::new(Metrics::with_activity(activity_bounds(&config)));
@@ -195,7 +195,7 @@ impl Node {
 
     /// Graceful shutdown: stop accepting, drain for `dispatch.drain_ms`, then stop each stage. Each part stops only
     /// when nothing upstream can have work for it any more.
-    pub async fn stop(self) -> Stopped {
+    pub async fn stop(self) -> StopResult {
         let gate = &self.shared.gate;
         // The server keeps responding: 503 to events, and to `/readyz`.
         gate.close();
@@ -210,7 +210,7 @@ impl Node {
         }
         let kept = self.journal.as_ref().map_or(0, Journal::close);
         let unsent = if emptied.is_ok() { 0 } else { gate.unsent().saturating_sub(kept) };
-        self.shared.metrics.deliveries.dropped.inc_by(Dropped::Stopped, unsent);
+        self.shared.metrics.deliveries.dropped.inc_by(DropReason::Stopped, unsent);
         self.shared.metrics.activity.close();
         self.server.stop().await;
         if let Some((_, admin)) = self.admin {
@@ -227,7 +227,7 @@ impl Node {
                 tracing::error!(%error, "the journal's last round ended with a panic");
             }
         }
-        Stopped { unsent, kept }
+        StopResult { unsent, kept }
     }
 }
 
@@ -270,8 +270,8 @@ fn start_dispatchers(
         metrics: Arc::clone(metrics),
         gate: Arc::clone(gate),
         connections: Arc::new(Pool::new(Descriptors::of_process(config.server.connections_max).outgoing, 1)),
-        // As many messages as can be under way: each carries a delivery that is charged, read from a stream, or of a
-        // test.
+        // The maximum number of messages in flight: each carries a delivery that is charged, read from a stream, or of
+        // a test.
         mailbox_capacity: config.ingest.deliveries_in_flight_max
             + config.cluster.take_max
             + config.server.connections_max,

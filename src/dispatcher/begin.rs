@@ -2,7 +2,7 @@
 
 use crate::flow::in_flight::InFlight;
 use crate::flow::keep::{Begin, Turn};
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 
 /// Waits until the attempt may begin: the claim is redeemed, if other nodes may hold the delivery too, and the journal
@@ -16,7 +16,7 @@ pub(super) async fn may_begin(begin: Option<&dyn Begin>, metrics: &Metrics, mut 
     }
     let (Some(kept), Some(begin)) = (queued.kept.take(), begin) else { return Some(queued) };
     if queued.accepted_at.elapsed() > begin.age_max() {
-        queued.drop_unsent(metrics, Dropped::Expired);
+        queued.drop_unsent(metrics, DropReason::Expired);
         return None;
     }
     let group = begin.begin(kept)?;

@@ -1,5 +1,5 @@
-//! Destinations that wait for a Dispatcher, as there are as many as the node or their account may have. Accounts take
-//! turns; those of one account wait in the order in which they came. Plain code: time is an argument.
+//! Destinations that wait for a Dispatcher, because the node or their account has reached its limit. Accounts take
+//! turns; the destinations of one account wait in the order of their arrival. Plain code: time is an argument.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -9,17 +9,17 @@ use crate::flow::fairness::DeficitQueue;
 use crate::flow::in_flight::{InFlight, Lane, StreamClaims};
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 
 /// Destinations without a Dispatcher.
 #[derive(Debug)]
 pub(super) struct Overflow {
-    /// One that several accounts use has a turn of each. It is skipped where it no longer waits.
+    /// A destination that several accounts use is listed once for each. It is skipped if it no longer waits.
     turns: DeficitQueue<AccountId, Destination>,
-    /// What is in `turns`.
+    /// The contents of `turns`.
     listed: HashSet<(AccountId, Destination)>,
     waiting: HashMap<Destination, Unserved>,
-    /// Those whose deliveries hold permits, the one that has waited longest first.
+    /// The destinations whose deliveries hold permits, the longest waiting first.
     permits: VecDeque<(Instant, Destination)>,
     destinations_max: usize,
     /// Deliveries of one destination.
@@ -56,23 +56,23 @@ impl Overflow {
         self.turns.len_of(account) > 0
     }
 
-    /// Adds a delivery behind those of its destination; or gives it back with the bound that it is past.
-    pub(super) fn push(&mut self, now: Instant, mut queued: InFlight) -> Result<(), Box<(Dropped, InFlight)>> {
+    /// Adds a delivery after those of its destination, or returns it with the bound that it exceeds.
+    pub(super) fn push(&mut self, now: Instant, mut queued: InFlight) -> Result<(), Box<(DropReason, InFlight)>> {
         let deliveries_max = self.deliveries_max;
         let target = std::sync::Arc::clone(&queued.delivery.target);
         let account = queued.account.id.clone();
         let Some(waiting) = self.entry(now, &target.destination, &account) else {
-            return Err(Box::new((Dropped::DestinationsFull, queued)));
+            return Err(Box::new((DropReason::DestinationsFull, queued)));
         };
         if waiting.deliveries.len() >= deliveries_max {
-            return Err(Box::new((Dropped::QueueFull, queued)));
+            return Err(Box::new((DropReason::QueueFull, queued)));
         }
         // As in a queue: what waits for an account's destinations has a part of its bytes, and each an equal part.
         let copy = queued.delivery.body.len();
         let left = queued.account.queued_bytes_left(copy);
         let fits = if waiting.bytes == 0 { left > 0 } else { waiting.bytes + DELIVERY_BYTES + 2 * copy <= left };
         if !fits && !queued.is_test {
-            return Err(Box::new((Dropped::QueueBytesFull, queued)));
+            return Err(Box::new((DropReason::QueueBytesFull, queued)));
         }
         if !waiting.has_permits {
             queued.permit = None;
@@ -127,7 +127,7 @@ impl Overflow {
         }
     }
 
-    /// What has waited for so long holds no permits any more: it would hold up its producer.
+    /// Deliveries that have waited this long release their permits, so that they don't delay their producer.
     pub(super) fn release_permits(&mut self, now: Instant, after: Duration) {
         while let Some((since, _)) = self.permits.front()
             && now.saturating_duration_since(*since) >= after

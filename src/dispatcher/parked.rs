@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::flow::in_flight::{InFlight, StreamClaims};
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 
 /// The most deliveries per fetch: Redis runs nothing else meanwhile.
@@ -48,7 +48,7 @@ pub(super) struct Parked {
 /// A fetch for the queue to make.
 pub(super) struct Fetch {
     pub(super) claims: StreamClaims,
-    /// Of whom, and how many deliveries of each at most.
+    /// The accounts, and the maximum number of deliveries of each.
     pub(super) accounts: Vec<(Account, usize)>,
     /// How many bytes of bodies; the last delivery may exceed it.
     pub(super) bytes: usize,
@@ -116,7 +116,7 @@ impl Parked {
         let accounts: Vec<(Account, usize)> = accounts.into_iter().filter(|(_, number)| *number > 0).collect();
         let claims = self.claims.borrow().clone().filter(|_| !accounts.is_empty())?;
         self.fetching.set(true);
-        // Next time another account is the first: the bytes may end before all have had theirs.
+        // The next fetch begins with another account: the bytes may be used up before all accounts had their turn.
         if let Some((first, _)) = accounts.first() {
             self.move_back(first);
         }
@@ -135,7 +135,7 @@ impl Parked {
         }
     }
 
-    /// Ends a fetch. `more`: of which accounts there may be more. Returns whether the fetched deliveries are to be queued;
+    /// Ends a fetch. `more`: of which accounts there may be more. Returns whether the fetched deliveries must be queued;
     /// if not, they are given back.
     pub(super) fn finish(&self, fetch: &Fetch, more: &[bool]) -> bool {
         self.fetching.set(false);
@@ -161,7 +161,7 @@ impl Parked {
 
 /// Parks a delivery for which there is no room, or drops it if it is in no stream. The end of a parked delivery is
 /// reported later, by the node that fetches it.
-pub(super) fn turn_away(metrics: &Metrics, reason: Dropped, queued: InFlight) {
+pub(super) fn turn_away(metrics: &Metrics, reason: DropReason, queued: InFlight) {
     let lane = queued.lane();
     match queued.claim {
         Some(claim) => claim.park(lane, queued.permit),

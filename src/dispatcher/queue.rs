@@ -26,14 +26,14 @@ use super::waiting::Waiting;
 use crate::flow::destination_state::{DestinationState, Trouble};
 use crate::flow::drill;
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::{InFlight, Report, StreamClaims};
+use crate::flow::in_flight::{FiringReport, InFlight, StreamClaims};
 use crate::flow::keep::Begin;
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
-use crate::model::outcome::{Dropped, Outcome};
+use crate::model::outcome::{DropReason, Outcome};
 use crate::telemetry::metrics::Metrics;
 
-/// A destination is not behind if its queue would be empty after this many checks of [`Queue::watch`]: then a delivery
+/// A destination does not stall if its queue would be empty after this many checks of [`Queue::watch`]: then a delivery
 /// waits because the node is busy, and to park it would make the node busier.
 const CHECKS_WORKED_OFF_IN: u64 = 4;
 
@@ -127,7 +127,7 @@ impl Queue {
         for queued in deliveries {
             // Parked deliveries of its account are older and come first. A test has places of its own.
             if queued.claim.is_some() && !queued.is_test && self.parked.is_known_of(&queued.account.id) {
-                self.turn_away(Dropped::QueueFull, queued);
+                self.turn_away(DropReason::QueueFull, queued);
             } else {
                 self.take_one(now, queued);
             }
@@ -152,7 +152,7 @@ impl Queue {
             return self.wait(now, queued);
         }
         if !self.waiting.borrow().has_bytes(&queued) {
-            self.turn_away(Dropped::QueueBytesFull, queued);
+            self.turn_away(DropReason::QueueBytesFull, queued);
             return false;
         }
         self.start(queued);
@@ -178,7 +178,7 @@ impl Queue {
     }
 
     /// Whether one more may be queued; the error is the exceeded bound.
-    fn has_room(&self, queued: &InFlight) -> Result<(), Dropped> {
+    fn has_room(&self, queued: &InFlight) -> Result<(), DropReason> {
         let waits = self.stalled.get() || self.parked.is_known();
         let is_kept = queued.claim.as_ref().is_some_and(|claim| waits || claim.is_late());
         self.waiting.borrow().has_room(queued, &self.bounds, is_kept)
@@ -188,8 +188,8 @@ impl Queue {
     fn next(self: &Rc<Self>, took: Duration) -> Option<InFlight> {
         self.fetch_parked();
         let (since, queued) = self.pop(self.workers.get() - 1)?;
-        // A destination that was stalled for a moment, and now works its queue off, paces producers again. Otherwise
-        // they would keep the queue full, and most of their events would be dropped.
+        // A destination that was stalled for a moment, and now empties its queue quickly, paces producers again.
+        // Otherwise they would keep the queue full, and most of their events would be dropped.
         if self.stalled.get() && took < self.bounds.stalled_after && since.elapsed() < self.patience() / 2 {
             self.stalled.set(false);
         }
@@ -240,7 +240,7 @@ impl Queue {
         drop(waiting);
         for queued in parked {
             self.metrics.deliveries.dequeued(queued.delivery.body.len());
-            self.turn_away(Dropped::QueueFull, queued);
+            self.turn_away(DropReason::QueueFull, queued);
         }
     }
 
@@ -312,7 +312,7 @@ impl Queue {
         let InFlight { is_test, delivery, accepted_at, permit, mut outstanding, report, .. } = queued;
         // The client has stopped waiting for the result of this test.
         if is_test && report.as_ref().is_some_and(tokio::sync::oneshot::Sender::is_closed) {
-            self.metrics.deliveries.dropped.inc(Dropped::QueueFull);
+            self.metrics.deliveries.dropped.inc(DropReason::QueueFull);
             return Duration::MAX;
         }
         let begun = Instant::now();
@@ -335,7 +335,7 @@ impl Queue {
         self.metrics.deliveries.attempts_in_flight.dec();
         self.metrics.deliveries.attempted(outcome, duration);
         self.tally.attempted(outcome);
-        let ended = Report::Attempted { outcome, status, duration };
+        let ended = FiringReport::Attempted { outcome, status, duration };
         self.metrics.activity.ended(delivery.firing.as_ref(), Some(&self.destination), ended);
         if let Some(report) = report {
             let _ = report.send(ended);
@@ -351,7 +351,7 @@ impl Queue {
     }
 
     /// Parks or drops a delivery, and remembers that some are parked.
-    fn turn_away(&self, reason: Dropped, queued: InFlight) {
+    fn turn_away(&self, reason: DropReason, queued: InFlight) {
         match &queued.claim {
             Some(claim) => self.parked.report(Some(queued.account.id.clone()), claim.claims()),
             None => self.tally.dropped(Instant::now(), reason),

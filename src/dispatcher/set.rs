@@ -28,7 +28,7 @@ use crate::flow::keep::{Begin, Keeping};
 use crate::flow::messages::{DeliveriesParked, DeliveriesRendered, DeliveriesRouted};
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 
 /// Destinations of one thread that may wait for a Dispatcher. What waits for them is bounded by the bytes of its account.
@@ -130,7 +130,7 @@ impl Dispatchers {
                 Ok(()) => return,
                 Err(actix::dev::SendError::Full(refused)) => {
                     child.sent -= 1;
-                    return self.turn_away(Dropped::QueueFull, refused);
+                    return self.turn_away(DropReason::QueueFull, refused);
                 }
                 Err(actix::dev::SendError::Closed(refused)) => {
                     tracing::error!(%destination, "a Dispatcher ended in a panic; a new one replaces it");
@@ -139,7 +139,7 @@ impl Dispatchers {
                 }
             }
         }
-        self.turn_away(Dropped::Panic, message);
+        self.turn_away(DropReason::Panic, message);
     }
 
     /// The Dispatcher of a destination, started for an account; `None` if the destination has to wait for one.
@@ -208,7 +208,7 @@ impl Dispatchers {
 
     /// Ends deliveries that have no Dispatcher. Those from a stream are parked: another node has a Dispatcher, or this
     /// one will.
-    fn turn_away(&self, reason: Dropped, message: DeliveriesRouted) {
+    fn turn_away(&self, reason: DropReason, message: DeliveriesRouted) {
         for queued in message.0 {
             parked::turn_away(&self.settings.metrics, reason, queued);
         }
@@ -250,7 +250,7 @@ impl Handler<DeliveriesParked> for Dispatchers {
                 self.overflow.park(Instant::now(), lane, &claims);
                 continue;
             };
-            // If its mailbox is full, it is told again.
+            // If its mailbox is full, the message is sent again.
             if child.address.try_send(ParkedFor(lane.account, claims)).is_ok() {
                 child.sent += 1;
             }

@@ -13,13 +13,13 @@ use super::*;
 use crate::config::{Config, Dispatch};
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::{Admission, InFlight, Permit, Report};
+use crate::flow::in_flight::{Admission, FiringReport, InFlight, Permit};
 use crate::flow::messages::DeliveriesRendered;
 use crate::flow::probe::{Probe, soon};
 use crate::flow::response::Receipt;
 use crate::model::delivery::Delivery;
 use crate::model::id::AccountId;
-use crate::model::outcome::{Dropped, Outcome};
+use crate::model::outcome::{DropReason, Outcome};
 use crate::model::target::Target;
 use crate::telemetry::metrics::Metrics;
 use bounds::Bounds;
@@ -134,11 +134,11 @@ impl Alone {
         Dispatchers::start_on(&actix::Arbiter::current(), settings).expect("a resolver")
     }
 
-    fn queued(&self, port: &Port, word: &str) -> (InFlight, oneshot::Receiver<Report>) {
+    fn queued(&self, port: &Port, word: &str) -> (InFlight, oneshot::Receiver<FiringReport>) {
         self.queued_for(&port.target(), word)
     }
 
-    fn queued_for(&self, target: &Arc<Target>, word: &str) -> (InFlight, oneshot::Receiver<Report>) {
+    fn queued_for(&self, target: &Arc<Target>, word: &str) -> (InFlight, oneshot::Receiver<FiringReport>) {
         let (report, reported) = oneshot::channel();
         let delivery = Delivery {
             firing: None,
@@ -163,10 +163,10 @@ impl Alone {
     }
 }
 
-fn outcome(report: Report) -> Outcome {
+fn outcome(report: FiringReport) -> Outcome {
     match report {
-        Report::Attempted { outcome, .. } => outcome,
-        Report::Dropped(reason) => panic!("dropped: {reason:?}"),
+        FiringReport::Attempted { outcome, .. } => outcome,
+        FiringReport::Dropped(reason) => panic!("dropped: {reason:?}"),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::flow::account::{ACCOUNT_WEIGHT, DELIVERY_BYTES};
 use crate::flow::fairness::{DeficitQueue, within};
 use crate::flow::in_flight::InFlight;
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 
 /// How many tests of triggers may be queued for one destination.
 const TESTS_MAX: usize = 16;
@@ -102,15 +102,15 @@ impl Waiting {
 
     /// Whether one more may be queued; the error is the exceeded bound. `is_kept`: it is also in a stream, where it can
     /// wait.
-    pub(super) fn has_room(&self, queued: &InFlight, bounds: &Bounds, is_kept: bool) -> Result<(), Dropped> {
+    pub(super) fn has_room(&self, queued: &InFlight, bounds: &Bounds, is_kept: bool) -> Result<(), DropReason> {
         let (own_max, places) =
             if is_kept { (bounds.kept_max, bounds.kept_places) } else { (usize::MAX, bounds.waiting_max) };
         if !self.has_place(queued, own_max, places) {
-            return Err(Dropped::QueueFull);
+            return Err(DropReason::QueueFull);
         }
         let fits = self.bytes + queued.delivery.body.len() <= bounds.waiting_bytes_max && self.has_bytes(queued);
         if !fits || (is_kept && self.bytes >= bounds.kept_bytes_max) {
-            return Err(Dropped::QueueBytesFull);
+            return Err(DropReason::QueueBytesFull);
         }
         Ok(())
     }

@@ -201,7 +201,7 @@ impl Measured {
         self.into_reserved()
     }
 
-    /// The account may not hold all measured deliveries. If it has no other work, they are worked off one after the
+    /// The account may not hold all measured deliveries. If it has no other work, they are processed one after the
     /// other, so that a request of any size succeeds when it is sent again.
     pub fn pace(mut self) -> Option<Reserved> {
         let account = Arc::clone(&self.reserved.account);
@@ -282,7 +282,7 @@ impl Drop for Charge {
         let Some(taken) = self.taken.take() else { return };
         let share = taken.share().clone();
         drop(taken);
-        // Not for each unit: a waiting task continues with several at once.
+        // Waiting tasks are not woken for each unit, because they continue with several at once.
         if share.has_eased() {
             self.freed.wake();
         }

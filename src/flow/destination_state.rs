@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix::Message;
 
 use crate::model::destination::Destination;
-use crate::model::outcome::{Dropped, Outcome};
+use crate::model::outcome::{DropReason, Outcome};
 
 /// Asks the Dispatchers of one thread for the states of their destinations: the `limit` most troubled.
 #[derive(Debug, Clone, Copy, Message)]
@@ -56,7 +56,7 @@ pub struct DestinationState {
     /// Attempts that ended, by outcome.
     pub attempts: Vec<(Outcome, u64)>,
     /// Dropped deliveries, by reason.
-    pub dropped: Vec<(Dropped, u64)>,
+    pub dropped: Vec<(DropReason, u64)>,
 }
 
 impl Trouble {

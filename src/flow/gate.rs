@@ -1,5 +1,5 @@
 //! Counts what is in flight on the node and decides whether events are admitted. Events are charged to their accounts
-//! when they are admitted, deliveries and bytes when they are created; see [`super::account`]. Knows nothing of the
+//! when they are admitted, deliveries and bytes when they are created; see [`super::account`]. Independent of the
 //! content of events and deliveries.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -56,7 +56,7 @@ impl Gate {
 
     /// Admits all of these events or none; `events` says how many each account has. The response is sent when
     /// the last piece of work of the request has been handed over; see [`Admitted`]. An account that holds nothing may
-    /// exceed its bound: its events are in memory anyway, as part of the request's body, and are worked off in turn.
+    /// exceed its bound: its events are in memory anyway, as part of the request's body, and are processed in turn.
     pub fn admit<A>(
         self: &Arc<Self>,
         events: &[(Arc<Account>, usize)],

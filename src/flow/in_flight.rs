@@ -1,6 +1,6 @@
 //! A delivery in flight and what it holds: the permit of its event, the claim on its stream entry, and the channel for
 //! the report of its end. Several nodes may hold the same entry; the claim decides which of them may make the attempt.
-//! Knows nothing of Redis.
+//! Does not depend on Redis.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use crate::model::delivery::Delivery;
 use crate::model::destination::Destination;
 use crate::model::firing::FiringId;
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
-pub use crate::model::outcome::Report;
+use crate::model::outcome::DropReason;
+pub use crate::model::outcome::FiringReport;
 use crate::telemetry::metrics::Metrics;
 
 /// The id of a stream entry: milliseconds and a number, as Redis orders them.
@@ -71,7 +71,7 @@ pub enum ClaimAction {
     /// Make the attempt. The response says whether this node may.
     Attempt(oneshot::Sender<bool>),
     /// End the delivery without an attempt. Its permit is held until that is recorded.
-    Drop(Dropped, Option<Permit>),
+    Drop(DropReason, Option<Permit>),
     /// Park the delivery in its stream until a node has room for it. Its permit is held until that is recorded.
     Park(Lane, Option<Permit>),
     /// Give the delivery back: any node may read it.
@@ -148,13 +148,13 @@ impl Claim {
         Self { entry, account, claims, outstanding: Some(outstanding), is_late: false }
     }
 
-    /// The entry has waited for so long that what is behind it in its stream is not to wait for it.
+    /// The entry has waited so long that it must not delay later entries of its stream.
     pub fn late(mut self, is_late: bool) -> Self {
         self.is_late = is_late;
         self
     }
 
-    /// Whether the delivery is to be parked rather than to keep its stream waiting.
+    /// Whether the delivery must be parked, so that it does not delay its stream.
     pub fn is_late(&self) -> bool {
         self.is_late
     }
@@ -172,7 +172,7 @@ impl Claim {
     }
 
     /// Ends the delivery without an attempt, unless another node has redeemed its claim.
-    pub fn discard(mut self, reason: Dropped, permit: Option<Permit>) {
+    pub fn discard(mut self, reason: DropReason, permit: Option<Permit>) {
         self.hand_in(ClaimAction::Drop(reason, permit));
     }
 
@@ -219,7 +219,7 @@ pub struct InFlight {
     /// Counts it until it ends.
     pub outstanding: Outstanding,
     /// Receives the report of its end.
-    pub report: Option<oneshot::Sender<Report>>,
+    pub report: Option<oneshot::Sender<FiringReport>>,
 }
 
 impl InFlight {
@@ -230,7 +230,7 @@ impl InFlight {
     }
 
     /// Ends the delivery without an attempt.
-    pub fn drop_unsent(self, metrics: &Metrics, reason: Dropped) {
+    pub fn drop_unsent(self, metrics: &Metrics, reason: DropReason) {
         let Delivery { firing, target, .. } = &self.delivery;
         drop_unsent(metrics, reason, firing.as_ref(), Some(&target.destination), self.report);
     }
@@ -239,14 +239,14 @@ impl InFlight {
 /// Counts a delivery that ends without an attempt, and reports it.
 pub fn drop_unsent(
     metrics: &Metrics,
-    reason: Dropped,
+    reason: DropReason,
     firing: Option<&FiringId>,
     destination: Option<&Destination>,
-    report: Option<oneshot::Sender<Report>>,
+    report: Option<oneshot::Sender<FiringReport>>,
 ) {
     metrics.deliveries.dropped.inc(reason);
-    metrics.activity.ended(firing, destination, Report::Dropped(reason));
+    metrics.activity.ended(firing, destination, FiringReport::Dropped(reason));
     if let Some(report) = report {
-        let _ = report.send(Report::Dropped(reason));
+        let _ = report.send(FiringReport::Dropped(reason));
     }
 }

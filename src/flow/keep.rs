@@ -1,5 +1,5 @@
 //! What the stages require of the journal: it keeps accepted events before the producer gets its response, and it
-//! records that an attempt begins before its first byte is sent. A node without a journal uses nothing of this.
+//! records that an attempt begins before its first byte is sent. A node without a journal does not use this file.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -73,7 +73,7 @@ pub struct KeepEvent {
     /// Its time.
     pub time: Arc<str>,
     /// Its data, as JSON.
-    pub data: crate::json::Source,
+    pub data: crate::json::OriginalText,
     /// What else a CloudEvent says of itself, as JSON; may be empty.
     pub attributes: String,
     /// Whether the producer chose its id.

@@ -11,12 +11,12 @@ use http::HeaderValue;
 use tokio::sync::oneshot;
 
 use super::account::{Account, Charge};
-use super::in_flight::{Admission, InFlight, Lane, Report, StreamClaims};
+use super::in_flight::{Admission, FiringReport, InFlight, Lane, StreamClaims};
 use super::keep::Kept;
 use crate::model::event::Event;
 use crate::model::firing::{EventIdentity, FiringId};
 use crate::model::id::TriggerId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::model::target::Target;
 use crate::model::template::Template;
 use crate::templating::{self, Expressions};
@@ -93,7 +93,7 @@ pub struct Firing {
     /// The trigger.
     pub trigger: TriggerId,
     /// Where it sends, or why it is dropped.
-    pub target: Result<Arc<LiveTarget>, Dropped>,
+    pub target: Result<Arc<LiveTarget>, DropReason>,
     /// What it sends; `None` if the template is unusable.
     pub template: Option<Arc<LiveTemplate>>,
     /// Its charge to its account; `None` for a test.
@@ -101,7 +101,7 @@ pub struct Firing {
     /// Its entry in the journal; `None` for a test, and without a journal.
     pub kept: Option<Kept>,
     /// Receives the report of its end.
-    pub report: Option<oneshot::Sender<Report>>,
+    pub report: Option<oneshot::Sender<FiringReport>>,
 }
 
 impl Firing {
@@ -126,14 +126,14 @@ pub struct EventData {
 #[derive(Debug)]
 pub struct LiveTemplate {
     /// The prepared body.
-    pub compiled: templating::Compiled,
+    pub compiled: templating::CompiledTemplate,
     /// What is sent as `content-type`.
     pub content_type: HeaderValue,
 }
 
 impl LiveTemplate {
     /// For a compiled template; `None` if its content type is not a valid header value.
-    pub fn new(template: &Template, compiled: templating::Compiled) -> Option<Arc<Self>> {
+    pub fn new(template: &Template, compiled: templating::CompiledTemplate) -> Option<Arc<Self>> {
         let content_type = match &template.content_type {
             Some(own) => HeaderValue::from_str(own).ok()?,
             // A constant has no reference count that several threads would write to.

@@ -16,7 +16,7 @@ use futures_util::{Stream, StreamExt as _};
 use serde_json::Value;
 
 use super::caller::Caller;
-use super::gzip::{self, Unreadable};
+use super::gzip::{self, GzipError};
 use super::payer::payer;
 use super::problem::Problem;
 use super::state::AppState;
@@ -42,7 +42,7 @@ pub(super) trait Payload: Stream<Item = Result<Bytes, PayloadError>> + Unpin {}
 impl<P: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Payload for P {}
 
 /// A body that was read. Until it is dropped it counts against the bound on all bodies together.
-pub(super) struct Body {
+pub(super) struct RequestBody {
     pub(super) bytes: Bytes,
     pub(super) taken: Taken,
 }
@@ -59,20 +59,20 @@ pub(super) async fn read(
     payload: &mut impl Payload,
     state: &AppState,
     max: usize,
-) -> Result<Body, Problem> {
+) -> Result<RequestBody, Problem> {
     if coding(head)?.is_some() {
         return Err(unsupported_coding(head, "send it as it is"));
     }
     read_as_it_comes(head, payload, state, max).await
 }
 
-/// The same for a body that may be compressed with gzip. What it holds is bounded and counted, and not its length.
+/// Reads a body that may be compressed with gzip. Its decompressed size is bounded and counted, not its length.
 pub(super) async fn read_decompressed(
     head: &RequestHead,
     payload: &mut impl Payload,
     state: &web::Data<AppState>,
     max: usize,
-) -> Result<Body, Problem> {
+) -> Result<RequestBody, Problem> {
     let is_gzip = match coding(head)? {
         None => false,
         Some(coding) if ["gzip", "x-gzip"].iter().any(|own| coding.eq_ignore_ascii_case(own)) => true,
@@ -91,14 +91,14 @@ pub(super) async fn read_decompressed(
     });
     let (plain, taken) = decompressed.await?;
     let bytes = plain.map_err(|unreadable| match unreadable {
-        Unreadable::TooLarge => too_large(max),
-        Unreadable::NoRoom => Refusal::Full(Full::Bodies).into(),
-        Unreadable::NotGzip => {
+        GzipError::TooLarge => too_large(max),
+        GzipError::NoRoom => Refusal::Full(Full::Bodies).into(),
+        GzipError::NotGzip => {
             let detail = "the body is not gzip, or not all of it, and its `content-encoding` says that it is";
             Problem::new(StatusCode::BAD_REQUEST, "bad_gzip", detail)
         }
     })?;
-    Ok(Body { bytes, taken })
+    Ok(RequestBody { bytes, taken })
 }
 
 /// The coding of the body (RFC 9110, section 8.4); `None` where it is as it is.
@@ -123,11 +123,11 @@ async fn read_as_it_comes(
     payload: &mut impl Payload,
     state: &AppState,
     max: usize,
-) -> Result<Body, Problem> {
+) -> Result<RequestBody, Problem> {
     let within = state.config.server.body_timeout;
     let mut taken = state.bodies.share(&payer(head)).take_some(0);
     match in_time(within, read_whole(head, payload, &mut taken, max)).await {
-        Some(read) => Ok(Body { bytes: read?, taken }),
+        Some(read) => Ok(RequestBody { bytes: read?, taken }),
         None => {
             let detail = format!("the body did not arrive within {}; no part of it was accepted", DurationText(within));
             let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail);
@@ -231,7 +231,11 @@ pub(super) async fn read_optional_json(
     if body.bytes.is_empty() { Ok(None) } else { parse(head, state, body).await.map(Some) }
 }
 
-async fn read_document(head: &RequestHead, payload: &mut impl Payload, state: &AppState) -> Result<Body, Problem> {
+async fn read_document(
+    head: &RequestHead,
+    payload: &mut impl Payload,
+    state: &AppState,
+) -> Result<RequestBody, Problem> {
     let media = media_type(head)?;
     if !matches!(media.as_deref(), None | Some("application/json")) {
         return Err(unsupported("application/json"));
@@ -239,8 +243,8 @@ async fn read_document(head: &RequestHead, payload: &mut impl Payload, state: &A
     read(head, payload, state, DOCUMENT_BYTES_MAX).await
 }
 
-async fn parse(head: &RequestHead, state: &web::Data<AppState>, body: Body) -> Result<JsonBody, Problem> {
-    let Body { bytes: text, mut taken } = body;
+async fn parse(head: &RequestHead, state: &web::Data<AppState>, body: RequestBody) -> Result<JsonBody, Problem> {
+    let RequestBody { bytes: text, mut taken } = body;
     let malformed =
         |error| Problem::new(StatusCode::BAD_REQUEST, "malformed_body", format!("the body is not JSON: {error}"));
     let (caller, own) = (Caller::of(head, state), text.clone());

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::auth::{Want, authorize};
+use super::auth::{RequiredAccess, authorize};
 use super::call::Call;
 use super::openapi::operation::{Operation, Shape};
 use super::problem::Problem;
@@ -69,7 +69,7 @@ pub(super) fn calls() -> Vec<Call> {
 }
 
 async fn list(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    authorize(request.head(), &state, Want::Operate)?;
+    authorize(request.head(), &state, RequiredAccess::Operate)?;
     let limit = paging::limit(&request)?;
     let asked = state.dispatchers.iter().map(|dispatchers| dispatchers.send(DestinationsAsked { limit }));
     let told = tokio::time::timeout(TOLD_WITHIN, join_all(asked)).await.map_err(|_| unresponsive())?;

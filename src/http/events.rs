@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::auth::{Want, authorize};
+use super::auth::{RequiredAccess, authorize};
 use super::body;
 use super::call::Call;
 use super::openapi::operation::{Operation, Shape};
@@ -19,10 +19,10 @@ use super::problem::Problem;
 use super::state::{AppState, Pipeline};
 use crate::flow::refusal::{Full, Refusal};
 use crate::flow::response::{EventsResponse, Receipt};
-use crate::ingester::encoding::{self, Encoding, RequestContent, Unsupported};
-use crate::ingester::{EventsReceived, Unread};
+use crate::ingester::encoding::{self, Encoding, RequestContent, UnsupportedMediaType};
+use crate::ingester::{EventsReceived, UnreadEvents};
 use crate::model::delivery::{HOPS, HOPS_MAX};
-use crate::model::key::Scope;
+use crate::model::key::KeyScope;
 
 /// Where events are posted.
 pub(super) const PATH: &str = "/v1/events";
@@ -109,15 +109,15 @@ async fn hand_over(
     state: &web::Data<AppState>,
     pipeline: &Pipeline,
 ) -> Result<oneshot::Receiver<EventsResponse>, Problem> {
-    let only_account = match authorize(head, state, Want::PostEvents)? {
-        Scope::Producer { account } => account,
+    let only_account = match authorize(head, state, RequiredAccess::PostEvents)? {
+        KeyScope::Producer { account } => account,
         _ => None,
     };
     let hops = hops(head)?;
     let media_type = body::media_type(head)?;
     let has_attributes = head.headers.contains_key("ce-specversion");
     let encoding = Encoding::select(media_type.as_deref(), has_attributes)
-        .map_err(|Unsupported(supported)| body::unsupported(&supported))?;
+        .map_err(|UnsupportedMediaType(supported)| body::unsupported(&supported))?;
     // Refused before its body is read, a request is very cheap.
     if let Some(refusal) = state.gate.refusal() {
         return Err(refusal.into());
@@ -129,7 +129,7 @@ async fn hand_over(
     let headers = if encoding.reads_headers { attributes(head) } else { Vec::new() };
     let source = RequestContent { body: body.bytes, headers };
     let (reply, response) = oneshot::channel();
-    let unread = Unread { source, encoding, only_account, hops };
+    let unread = UnreadEvents { source, encoding, only_account, hops };
     let received = EventsReceived { unread, payer: payer(head), body: body.taken, reply };
     pipeline.ingester.try_send(received).map_err(|_| Refusal::Full(Full::Node))?;
     Ok(response)

@@ -17,13 +17,13 @@ use super::openapi::shapes::{TemplateDocument, TemplateList};
 use super::problem::Problem;
 use super::problem::etag;
 use super::state::AppState;
-use super::template_check::Asked;
+use super::template_check::CheckOptions;
 use super::{body, paging, path, precondition, template_check};
 use crate::flow::messages::LiveTemplate;
 use crate::model::field::FieldError;
 use crate::model::id::{AccountId, new_id};
 use crate::model::template::Template;
-use crate::store::{Precondition, Record, StoreError, Stored, Written};
+use crate::store::{Precondition, PutResult, Record, StoreError, StoredRecord};
 
 /// How often a write is tried if it keeps a part of a record that others change at the same time.
 const WRITES_MAX: u32 = 8;
@@ -65,19 +65,19 @@ pub(super) trait Resource: Record + 'static {
     }
 
     /// Checks it together with the account's other records.
-    fn judge(&self, account: &AccountId, caller: &Caller) -> impl Future<Output = Result<Judged, Problem>>;
+    fn judge(&self, account: &AccountId, caller: &Caller) -> impl Future<Output = Result<CheckedRecord, Problem>>;
 }
 
 /// A record that may be saved.
 #[derive(Default)]
-pub(super) struct Judged {
+pub(super) struct CheckedRecord {
     pub(super) warnings: Vec<Finding>,
     /// The compiled template, so that it is compiled only once.
     pub(super) live: Option<Arc<LiveTemplate>>,
 }
 
 /// The descriptions of the five calls in the OpenAPI document.
-trait Described: Resource {
+trait DescribedResource: Resource {
     fn operation(call: usize, summary: &'static str) -> Operation {
         Operation::new(Self::IDS[call], Self::TAG, summary)
     }
@@ -133,7 +133,7 @@ trait Described: Resource {
     }
 }
 
-impl<T: Resource> Described for T {}
+impl<T: Resource> DescribedResource for T {}
 
 impl Resource for Template {
     const NAME: &'static str = "template";
@@ -157,12 +157,12 @@ impl Resource for Template {
         self.broken_rules()
     }
 
-    async fn judge(&self, _: &AccountId, caller: &Caller) -> Result<Judged, Problem> {
-        let asked = Asked { content_type: self.content_type.clone(), ..Asked::default() };
+    async fn judge(&self, _: &AccountId, caller: &Caller) -> Result<CheckedRecord, Problem> {
+        let asked = CheckOptions { content_type: self.content_type.clone(), ..CheckOptions::default() };
         let checked = template_check::compile(self.format, self.body.clone(), asked, caller).await?;
         if let Some(compiled) = checked.compiled {
             let warnings = checked.diagnostics.into_iter().map(Finding::Template).collect();
-            return Ok(Judged { warnings, live: LiveTemplate::new(self, compiled) });
+            return Ok(CheckedRecord { warnings, live: LiveTemplate::new(self, compiled) });
         }
         let detail = checked.diagnostics.first().map_or_else(String::new, |first| {
             format!("line {}, column {}: {}", first.line, first.column, first.message)
@@ -302,7 +302,7 @@ async fn write<T: Resource>(
     members: &Map<String, Value>,
     precondition: Precondition,
     caller: &Caller,
-) -> Result<(T, Written, Vec<Finding>), Problem> {
+) -> Result<(T, PutResult, Vec<Finding>), Problem> {
     let state = caller.state();
     let mut attempts = 0;
     loop {
@@ -327,7 +327,7 @@ async fn write<T: Resource>(
             if broken.is_empty() { Ok(record) } else { Err(broken) }
         });
         let record = read.await?.map_err(|errors| Problem::invalid(T::INVALID, T::NAME, errors))?;
-        let Judged { warnings, live } = record.judge(account, caller).await?;
+        let CheckedRecord { warnings, live } = record.judge(account, caller).await?;
         match state.store.put_compiled(Some(account), &record, live, precondition).await {
             Err(StoreError::PreconditionFailed { .. }) if kept_of_another && attempts < WRITES_MAX => {}
             written => return Ok((record, written?, warnings)),
@@ -340,7 +340,7 @@ pub(super) async fn replaced<T: Resource>(
     account: &AccountId,
     members: &Map<String, Value>,
     state: &AppState,
-) -> Result<Option<Stored<T>>, Problem> {
+) -> Result<Option<StoredRecord<T>>, Problem> {
     let id = members.get("id").and_then(Value::as_str).unwrap_or_default();
     match state.store.get::<T>(Some(account), id).await {
         Ok(old) => Ok(old),

@@ -20,7 +20,7 @@ use crate::matching::{FilterLimits, Steps, Subject, TooCostly};
 use crate::model::event::EventType;
 use crate::model::field::Fields;
 use crate::model::id::{AccountId, TriggerId};
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::model::trigger::Trigger;
 use crate::store::UnreadPage;
 
@@ -96,7 +96,7 @@ pub(super) fn calls() -> Vec<Call> {
     )]
 }
 
-struct Question {
+struct ParsedQuestion {
     event_type: EventType,
     data: Document,
     triggers: Option<Vec<TriggerId>>,
@@ -149,7 +149,7 @@ fn page(
     index: &Index,
     account: &AccountId,
     ids: &[TriggerId],
-    question: &Question,
+    question: &ParsedQuestion,
     limits: &FilterLimits,
 ) -> Result<(Vec<Explanation>, Option<String>), Problem> {
     let Some(data) = question.data.object() else { return Ok((Vec::new(), None)) };
@@ -200,7 +200,7 @@ impl Explanation {
             return because("event");
         }
         match trigger.pattern.as_ref().map_or(Ok(None), |pattern| pattern.explain(subject, steps)) {
-            Err(TooCostly) => return because(Dropped::FilterTooCostly.as_str()),
+            Err(TooCostly) => return because(DropReason::FilterTooCostly.as_str()),
             Ok(Some(mismatch)) => {
                 let value = mismatch.value.and_then(|value| RawValue::from_string(value).ok());
                 let (path, condition) = (Some(mismatch.path), Some(mismatch.condition));
@@ -210,13 +210,13 @@ impl Explanation {
         }
         match &trigger.target {
             Err(reason) => because(reason.as_str()),
-            Ok(_) if !usable => because(Dropped::TemplateUnusable.as_str()),
+            Ok(_) if !usable => because(DropReason::TemplateUnusable.as_str()),
             Ok(_) => Self { fires: true, reason: None, ..because("") },
         }
     }
 }
 
-fn read(document: Value) -> Result<Question, Problem> {
+fn read(document: Value) -> Result<ParsedQuestion, Problem> {
     let invalid = |errors| Problem::invalid("invalid_explain", "the document", errors);
     let mut fields = Fields::new(document, "a question").map_err(invalid)?;
     let event_type = fields.required_text("type");
@@ -258,6 +258,7 @@ fn read(document: Value) -> Result<Question, Problem> {
             }),
     };
     let cursor = fields.text("cursor");
-    let question = event_type.map(|event_type| Question { event_type, data: data.into(), triggers, limit, cursor });
+    let question =
+        event_type.map(|event_type| ParsedQuestion { event_type, data: data.into(), triggers, limit, cursor });
     fields.finish(question).map_err(invalid)
 }

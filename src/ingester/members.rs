@@ -32,14 +32,14 @@ fn now() -> Arc<str> {
 
 /// The values of the request's previous event: the next one usually has the same.
 #[derive(Debug, Default)]
-pub(super) struct Members {
+pub(super) struct PreviousValues {
     event_type: Option<EventType>,
     account: Option<AccountId>,
     now: Option<Arc<str>>,
     no_source: Option<Arc<str>>,
 }
 
-impl Members {
+impl PreviousValues {
     pub(super) fn event_type(&mut self, value: Option<Json<'_>>) -> Result<EventType, Rejection> {
         let text = text("type", value)?.ok_or(Rejection::Missing("type"))?;
         if let Some(same) = self.event_type.as_ref().filter(|last| last.as_str() == text) {
@@ -151,13 +151,13 @@ mod tests {
             ("2026-07-0\u{661}T15:00:00Z", false),
             ("", false),
         ] {
-            assert_eq!(Members::default().time(Some(Json::String(text))).is_ok(), taken, "{text}");
+            assert_eq!(PreviousValues::default().time(Some(Json::String(text))).is_ok(), taken, "{text}");
         }
     }
 
     #[test]
     fn common_values_are_created_once_and_never_mixed_up() {
-        let mut members = Members::default();
+        let mut members = PreviousValues::default();
         let mut account = |name: Option<&'static str>| members.account(name.map(Json::String)).expect("a name");
         let named: Vec<AccountId> =
             [None, Some("a"), Some("a"), Some("b"), None, Some("default")].map(&mut account).into();

@@ -32,7 +32,7 @@ use crate::ingester::idempotency::{IdempotencyWindow, Unavailable};
 use crate::model::event::Event;
 use crate::model::id::AccountId;
 use crate::telemetry::metrics::Metrics;
-use batch::Batch;
+use batch::EventBatch;
 use encoding::{Encoding, RequestContent};
 
 /// A body up to this size is read where it is: usual events in a quarter of a millisecond, and in 4 ms at most, where
@@ -43,8 +43,8 @@ const READ_AT_ONCE_BYTES: usize = 48 << 10;
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct EventsReceived {
-    /// What is to be read.
-    pub unread: Unread,
+    /// The events to read.
+    pub unread: UnreadEvents,
     /// Who pays for it.
     pub payer: Payer,
     /// What the body counts for.
@@ -55,7 +55,7 @@ pub struct EventsReceived {
 
 /// A request's events before they are read.
 #[derive(Debug)]
-pub struct Unread {
+pub struct UnreadEvents {
     /// The body, and the headers that belong to it.
     pub source: RequestContent,
     /// How it holds events.
@@ -68,13 +68,13 @@ pub struct Unread {
 
 /// Takes requests' bodies in; one for each thread that serves HTTP. Those who pay for them take turns.
 pub struct Ingester {
-    ingesting: Rc<Ingesting>,
-    turns: Rc<Turns<Rc<Ingesting>>>,
+    ingesting: Rc<IngestContext>,
+    turns: Rc<Turns<Rc<IngestContext>>>,
     mailbox_capacity: usize,
 }
 
 /// What an Ingester works with.
-pub struct Ingesting {
+pub struct IngestContext {
     /// Lets events in.
     pub gate: Arc<Gate>,
     /// Where it is counted.
@@ -90,7 +90,7 @@ pub struct Ingesting {
 impl Ingester {
     /// An Ingester whose mailbox holds as many requests as events may be in flight, since each that is of use holds one
     /// at least.
-    pub fn new(ingesting: Ingesting, mailbox_capacity: usize) -> Self {
+    pub fn new(ingesting: IngestContext, mailbox_capacity: usize) -> Self {
         let gate = Arc::clone(&ingesting.gate);
         let ingesting = Rc::new(ingesting);
         Self { turns: Turns::new(Rc::clone(&ingesting), gate), ingesting, mailbox_capacity }
@@ -110,7 +110,7 @@ impl Handler<EventsReceived> for Ingester {
 
     fn handle(&mut self, request: EventsReceived, _: &mut Self::Context) {
         if request.unread.source.body.len() > READ_AT_ONCE_BYTES {
-            // As many of these tasks as connections, each of which waits for its response.
+            // At most as many of these tasks as connections: each connection waits for its response.
             actix_rt::spawn(Rc::clone(&self.ingesting).read_apart(request));
         } else {
             self.turns.push(request.payer, Some(request));
@@ -119,7 +119,7 @@ impl Handler<EventsReceived> for Ingester {
 }
 
 /// A body that is read in place is one unit of work.
-impl Worker for Rc<Ingesting> {
+impl Worker for Rc<IngestContext> {
     type Member = Payer;
     type Job = Option<EventsReceived>;
 
@@ -135,7 +135,7 @@ impl Worker for Rc<Ingesting> {
     }
 }
 
-impl Unread {
+impl UnreadEvents {
     /// Reads the events. A panic costs this request only.
     fn read(self) -> Result<EventsRead, Refusal> {
         let read = catch_unwind(AssertUnwindSafe(|| {
@@ -151,11 +151,11 @@ impl Unread {
 
 /// A request's events, and the memory that they take beside its body: it can be many times as large.
 struct EventsRead {
-    batch: Batch,
+    batch: EventBatch,
     bytes: usize,
 }
 
-impl Ingesting {
+impl IngestContext {
     async fn read_apart(self: Rc<Self>, request: EventsReceived) {
         let EventsReceived { unread, payer, body, reply } = request;
         let read = self.background.run(payer, move || unread.read()).await;
@@ -182,7 +182,7 @@ impl Ingesting {
             body.grow_over(bytes);
         }
         match &self.duplicates {
-            // As many of these tasks as connections, each of which waits for its answer.
+            // At most as many of these tasks as connections: each connection waits for its response.
             Some(duplicates) if batch.events.iter().any(|event| event.id_given) => {
                 actix_rt::spawn(Rc::clone(self).admit_once(duplicates.clone(), batch, body, reply));
             }
@@ -195,7 +195,7 @@ impl Ingesting {
     async fn admit_once(
         self: Rc<Self>,
         duplicates: IdempotencyWindow,
-        mut batch: Batch,
+        mut batch: EventBatch,
         body: Taken,
         reply: oneshot::Sender<EventsResponse>,
     ) {
@@ -214,7 +214,7 @@ impl Ingesting {
     }
 
     /// Has the events admitted and passes them on. `known` more events were accepted before and need no admission.
-    fn admit(&self, batch: Batch, body: Taken, known: usize, reply: oneshot::Sender<EventsResponse>) {
+    fn admit(&self, batch: EventBatch, body: Taken, known: usize, reply: oneshot::Sender<EventsResponse>) {
         let events = batch.events.len();
         let receipt =
             Receipt { accepted: events + known, rejected: batch.rejected.listed, rejected_more: batch.rejected.more };

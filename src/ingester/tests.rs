@@ -24,14 +24,15 @@ impl Alone {
     fn start_before(matcher: Recipient<EventsAdmitted>) -> Self {
         let (gate, metrics) = (Gate::for_events(2), Arc::new(Metrics::new()));
         let (own, background) = (Arc::clone(&gate), Background::new(1));
-        let ingesting = Ingesting { gate: own, metrics: Arc::clone(&metrics), duplicates: None, background, matcher };
+        let ingesting =
+            IngestContext { gate: own, metrics: Arc::clone(&metrics), duplicates: None, background, matcher };
         Self { gate, metrics, ingester: Ingester::new(ingesting, 16).start() }
     }
 
     fn post(&self, payer: u64, body: impl Into<Bytes>) -> oneshot::Receiver<EventsResponse> {
         let (reply, response) = oneshot::channel();
         let source = RequestContent { body: body.into(), headers: Vec::new() };
-        let unread = Unread { source, encoding: encoding::ALL[0], only_account: None, hops: 0 };
+        let unread = UnreadEvents { source, encoding: encoding::ALL[0], only_account: None, hops: 0 };
         let body = Pool::<()>::new(1 << 20, 8).apart().take_some(0);
         self.ingester.do_send(EventsReceived { unread, payer: Payer::Key(payer), body, reply });
         response

@@ -8,7 +8,7 @@ use crate::live::LiveTrigger;
 
 /// An event that was matched, and what it fires.
 #[derive(Debug)]
-pub(super) struct Fired {
+pub(super) struct FiredEvent {
     pub(super) event: Arc<EventData>,
     pub(super) triggers: std::vec::IntoIter<Arc<LiveTrigger>>,
     /// What the journal needs, until it is written.
@@ -17,7 +17,7 @@ pub(super) struct Fired {
     pub(super) kept: Option<KeptPart>,
 }
 
-impl Fired {
+impl FiredEvent {
     pub(super) fn event(&self) -> &EventData {
         &self.event
     }

@@ -13,7 +13,7 @@ use crate::flow::pressure::Pressure;
 use crate::handover::streams::{Backlog, Publisher, Streams};
 use crate::http::{AppState, Pipeline};
 use crate::ingester::idempotency::IdempotencyWindow;
-use crate::ingester::{Ingester, Ingesting};
+use crate::ingester::{IngestContext, Ingester};
 use crate::matcher::Matcher;
 use crate::renderer::Renderer;
 
@@ -72,7 +72,7 @@ pub(super) fn start_pipeline(
         capacity,
     )
     .start();
-    let ingesting = Ingesting {
+    let ingesting = IngestContext {
         gate: Arc::clone(&shared.gate),
         metrics: metrics(),
         duplicates,

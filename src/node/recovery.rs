@@ -17,7 +17,7 @@ use crate::renderer::Renderer;
 
 /// Callbacks for the progress of a long start.
 #[derive(Default)]
-pub struct Watch {
+pub struct StartProgress {
     /// The progress of reading the store.
     pub store: Option<SnapshotProgress>,
     /// The progress of handing on the journal's deliveries.

@@ -17,16 +17,16 @@ use crate::flow::account::{Account, Charge};
 use crate::flow::drill;
 use crate::flow::fairness::Progress;
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::{Admission, InFlight, Permit, Report, drop_unsent};
+use crate::flow::in_flight::{Admission, FiringReport, InFlight, Permit, drop_unsent};
 use crate::flow::messages::{DeliveriesRendered, Firing, Firings, FiringsMatched, Step};
 use crate::flow::pressure::Pressure;
 use crate::flow::turns::{Turns, Worker};
 use crate::model::delivery::Delivery;
 use crate::model::firing::FiringId;
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
-use crate::templating::{Unrendered, Unsendable};
+use crate::templating::{RenderFailure, Unsendable};
 
 /// Deliveries that are handed over together at most.
 const TOGETHER_MAX: usize = 64;
@@ -34,12 +34,12 @@ const TOGETHER_MAX: usize = 64;
 /// Renders firings; one for each thread that serves HTTP.
 #[derive(Debug)]
 pub struct Renderer {
-    rendering: Rc<Turns<Rendering>>,
+    rendering: Rc<Turns<RendererWorker>>,
     mailbox_capacity: usize,
 }
 
 #[derive(Debug)]
-struct Rendering {
+struct RendererWorker {
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
     /// Bytes that were handed over and not passed on yet. Nothing is rendered while they are too many.
@@ -60,7 +60,7 @@ struct Rendered {
 
 /// The firings of one account; some may be done already.
 #[derive(Debug)]
-struct Work {
+struct RenderJob {
     account: Arc<Account>,
     firings: Box<dyn Firings>,
     accepted_at: Instant,
@@ -70,7 +70,7 @@ struct Work {
     /// The firing that is being rendered.
     firing: Option<FiringId>,
     /// Where the end of that firing is reported.
-    report: Option<oneshot::Sender<Report>>,
+    report: Option<oneshot::Sender<FiringReport>>,
 }
 
 impl Renderer {
@@ -86,7 +86,7 @@ impl Renderer {
         let deliveries = RefCell::new(dispatchers.iter().map(|_| Vec::new()).collect());
         let handed_over_soon = Cell::new(false);
         let rendered = Rendered { metrics: Arc::clone(&metrics), dispatchers, deliveries, handed_over_soon };
-        let rendering = Rendering { gate: Arc::clone(&gate), metrics, pressure, rendered: Rc::new(rendered) };
+        let rendering = RendererWorker { gate: Arc::clone(&gate), metrics, pressure, rendered: Rc::new(rendered) };
         Self { rendering: Turns::new(rendering, gate), mailbox_capacity }
     }
 }
@@ -106,16 +106,18 @@ impl Handler<FiringsMatched> for Renderer {
         let FiringsMatched { account, firings, accepted_at, admission } = message;
         // A test does not wait behind its account's events.
         let member = (admission.is_none(), account.id.clone());
-        self.rendering
-            .push(member, Work { account, firings, accepted_at, admission, bytes: None, firing: None, report: None });
+        self.rendering.push(
+            member,
+            RenderJob { account, firings, accepted_at, admission, bytes: None, firing: None, report: None },
+        );
     }
 }
 
-impl Worker for Rendering {
+impl Worker for RendererWorker {
     type Member = (bool, AccountId);
-    type Job = Work;
+    type Job = RenderJob;
 
-    fn step(&self, work: &mut Work) -> Progress {
+    fn step(&self, work: &mut RenderJob) -> Progress {
         if work.bytes.is_none() {
             // A test is rendered whatever its account holds: there is at most one for each connection.
             let over = || work.admission.is_none().then(|| work.account.charge_bytes_over(0));
@@ -134,8 +136,8 @@ impl Worker for Rendering {
         Progress::More
     }
 
-    fn panicked(&self, work: &mut Work) -> Progress {
-        drop_unsent(&self.metrics, Dropped::Panic, work.firing.as_ref(), None, work.report.take());
+    fn panicked(&self, work: &mut RenderJob) -> Progress {
+        drop_unsent(&self.metrics, DropReason::Panic, work.firing.as_ref(), None, work.report.take());
         Progress::More
     }
 
@@ -182,8 +184,8 @@ impl Rendered {
         self.metrics.deliveries.rendered.inc_by(deliveries.len() as u64);
         let (reason, refused) = match dispatcher.try_send(DeliveriesRendered(deliveries)) {
             Ok(()) => return,
-            Err(SendError::Full(refused)) => (Dropped::QueueFull, refused),
-            Err(SendError::Closed(refused)) => (Dropped::Stopped, refused),
+            Err(SendError::Full(refused)) => (DropReason::QueueFull, refused),
+            Err(SendError::Closed(refused)) => (DropReason::Stopped, refused),
         };
         for queued in refused.0 {
             queued.drop_unsent(&self.metrics, reason);
@@ -191,7 +193,7 @@ impl Rendered {
     }
 }
 
-impl Rendering {
+impl RendererWorker {
     fn render(&self, work: &mut Work, firing: Firing, mut bytes: Charge) {
         let id = firing.id();
         let Firing { event, trigger: _, target, template, charge, kept, report } = firing;
@@ -200,11 +202,11 @@ impl Rendering {
             Ok(target) => target,
             Err(reason) => return drop_unsent(&self.metrics, reason, Some(&id), None, work.report.take()),
         };
-        let drop = |work: &mut Work, reason| {
+        let drop = |work: &mut RenderJob, reason| {
             drop_unsent(&self.metrics, reason, Some(&id), Some(&target.target.destination), work.report.take());
         };
         let Some(template) = template else {
-            return drop(work, Dropped::TemplateUnusable);
+            return drop(work, DropReason::TemplateUnusable);
         };
         drill::point(drill::Stage::Renderer);
         let body = match template.compiled.render(&event.data) {
@@ -243,20 +245,20 @@ impl Rendering {
     }
 }
 
-fn unsendable(error: &Unsendable) -> Dropped {
+fn unsendable(error: &Unsendable) -> DropReason {
     match error {
-        Unsendable::Url => Dropped::UrlRefused,
-        Unsendable::Header => Dropped::HeaderRefused,
+        Unsendable::Url => DropReason::UrlRefused,
+        Unsendable::Header => DropReason::HeaderRefused,
         Unsendable::Rendering(error) => unrendered(error),
     }
 }
 
-fn unrendered(error: &Unrendered) -> Dropped {
+fn unrendered(error: &RenderFailure) -> DropReason {
     match error {
-        Unrendered::TooLarge => Dropped::RenderTooLarge,
-        Unrendered::TooManySteps => Dropped::RenderTooManySteps,
-        Unrendered::Malformed => Dropped::RenderMalformed,
-        Unrendered::Failed => Dropped::RenderFailed,
+        RenderFailure::TooLarge => DropReason::RenderTooLarge,
+        RenderFailure::TooManySteps => DropReason::RenderTooManySteps,
+        RenderFailure::Malformed => DropReason::RenderMalformed,
+        RenderFailure::Failed => DropReason::RenderFailed,
     }
 }
 

@@ -10,7 +10,7 @@ use super::*;
 use crate::config::Config;
 use crate::dictionary::Dictionary;
 use crate::flow::account::Bounds;
-use crate::flow::in_flight::Report;
+use crate::flow::in_flight::FiringReport;
 use crate::flow::messages::{EventData, LiveTarget, LiveTemplate};
 use crate::flow::probe::{Probe, soon};
 use crate::model::event::{Event, EventType};
@@ -196,10 +196,10 @@ async fn a_panic_costs_its_firing_only() {
     first.report = Some(report);
     drill::panic_at(drill::Stage::Renderer);
     alone.give(vec![first, firing("2", "h", &json!(1), text)], None).await;
-    assert_eq!(soon(reported).await.expect("a report"), Report::Dropped(Dropped::Panic));
+    assert_eq!(soon(reported).await.expect("a report"), FiringReport::Dropped(DropReason::Panic));
     let DeliveriesRendered(deliveries) = soon(passed.recv()).await.expect("deliveries");
     assert_eq!(deliveries.iter().map(|queued| &queued.delivery.body[..]).collect::<Vec<_>>(), [b"2"]);
-    assert_eq!((alone.metrics.deliveries.dropped.get(Dropped::Panic), alone.gate.deliveries()), (1, 1));
+    assert_eq!((alone.metrics.deliveries.dropped.get(DropReason::Panic), alone.gate.deliveries()), (1, 1));
 }
 
 /// Deliveries that have not begun are charged. Deliveries over the account's bytes wait; other accounts continue.
@@ -251,11 +251,11 @@ async fn a_firing_without_a_body_is_dropped_and_counted() {
     alone.give(vec![long, firing("2", "h", &json!(1), None), firing("3", "h", &json!("good"), text)], None).await;
     let DeliveriesRendered(deliveries) = soon(passed.recv()).await.expect("deliveries");
     assert_eq!(deliveries.iter().map(|queued| &queued.delivery.body[..]).collect::<Vec<_>>(), [b"good"]);
-    assert_eq!(soon(reported).await.expect("a report"), Report::Dropped(Dropped::RenderTooLarge));
+    assert_eq!(soon(reported).await.expect("a report"), FiringReport::Dropped(DropReason::RenderTooLarge));
     assert_eq!(
         (
-            alone.metrics.deliveries.dropped.get(Dropped::RenderTooLarge),
-            alone.metrics.deliveries.dropped.get(Dropped::TemplateUnusable)
+            alone.metrics.deliveries.dropped.get(DropReason::RenderTooLarge),
+            alone.metrics.deliveries.dropped.get(DropReason::TemplateUnusable)
         ),
         (1, 1)
     );
@@ -289,6 +289,6 @@ async fn without_a_next_stage_deliveries_are_counted_as_dropped() {
     let mut one = firing("1", "h", &json!(1), template(Format::Text, "x"));
     one.report = Some(report);
     alone.give(vec![one], None).await;
-    assert_eq!(soon(reported).await.expect("a report"), Report::Dropped(Dropped::Stopped));
-    assert_eq!((alone.metrics.deliveries.dropped.get(Dropped::Stopped), alone.gate.deliveries()), (1, 0));
+    assert_eq!(soon(reported).await.expect("a report"), FiringReport::Dropped(DropReason::Stopped));
+    assert_eq!((alone.metrics.deliveries.dropped.get(DropReason::Stopped), alone.gate.deliveries()), (1, 0));
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use http::HeaderValue;
 
 use super::response::AllowedOrigin;
-use crate::config::Handshake;
+use crate::config::HandshakeSettings;
 use crate::model::destination::Destination;
 
 /// How long a receiver's consent is valid.
@@ -39,7 +39,7 @@ struct Remembered {
 /// Which receivers are asked, and their responses; one for the node.
 #[derive(Debug)]
 pub(super) struct Consents {
-    hosts: Handshake,
+    hosts: HandshakeSettings,
     pub(super) origin: HeaderValue,
     remembered: Mutex<HashMap<Destination, Remembered>>,
 }
@@ -56,8 +56,8 @@ pub(super) enum Next {
 }
 
 impl Consents {
-    /// `None` if no receiver is to be asked.
-    pub(super) fn new(hosts: &Handshake) -> Option<Arc<Self>> {
+    /// `None` if no receiver is asked.
+    pub(super) fn new(hosts: &HandshakeSettings) -> Option<Arc<Self>> {
         let origin = HeaderValue::from_str(&hosts.origin).ok()?;
         let remembered = Mutex::default();
         (!hosts.hosts.is_empty()).then(|| Arc::new(Self { hosts: hosts.clone(), origin, remembered }))
@@ -127,7 +127,7 @@ mod tests {
 
     fn consents() -> Arc<Consents> {
         let hosts = vec![HostPattern::new("*.example").expect("a pattern")];
-        Consents::new(&Handshake { hosts, origin: "posthaste.example".into() }).expect("one receiver is asked")
+        Consents::new(&HandshakeSettings { hosts, origin: "posthaste.example".into() }).expect("one receiver is asked")
     }
 
     fn destination(url: &str) -> Destination {

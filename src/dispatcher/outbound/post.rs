@@ -1,4 +1,4 @@
-//! A POST as it goes out. The HTTP client knows nothing of it: it sends a request without headers and body, for which
+//! A POST as it is sent. The HTTP client does not see it: it sends a request without headers and body, for which
 //! the stream writes this one. So a head is made once, as bytes, and a body is never copied.
 
 use std::io::{self, IoSlice};

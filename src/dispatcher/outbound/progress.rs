@@ -1,4 +1,4 @@
-//! How far an attempt has come. The HTTP client stands between the attempt and the connection and does not connect the
+//! The progress of an attempt. The HTTP client is between the attempt and the connection and does not connect the
 //! two. So while the attempt's future is polled, its progress is stored with the peer, where the connection updates it.
 
 use std::cell::Cell;

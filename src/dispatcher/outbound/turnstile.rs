@@ -1,5 +1,5 @@
 //! New connections of one thread begin a few at a time, and accounts take turns. Thousands that begin together, after a
-//! burst or as thousands of attempts end at their deadline, would hold up all other work of the thread.
+//! burst or when thousands of attempts end at their deadline, would delay all other work of the thread.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -19,7 +19,7 @@ struct State {
     /// Since other tasks had their turn.
     passed: usize,
     waiting: DeficitQueue<AccountId, oneshot::Sender<()>>,
-    /// Whether the task that goes on is running.
+    /// Whether the task that lets waiting connections begin is running.
     turning: bool,
 }
 
@@ -31,7 +31,7 @@ impl Turnstile {
     /// Returns when a connection of this account may begin.
     pub(super) async fn pass(self: &Rc<Self>, account: &AccountId) {
         if let Some(turn) = self.enter(account) {
-            // The task that goes on ends after all that wait.
+            // That task ends after all waiting connections have begun.
             let _ = turn.await;
         }
     }

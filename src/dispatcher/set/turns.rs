@@ -14,13 +14,13 @@ use crate::flow::in_flight::InFlight;
 use crate::flow::messages::DeliveriesRouted;
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 
-/// How often what waits is looked at, while something does.
+/// How often waiting destinations are checked, while there are some.
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(10);
 /// How long a destination keeps its Dispatcher while others wait for one and it always has something to send.
 const TURN: Duration = Duration::from_millis(500);
-/// Of all Dispatchers, the part of those that are idle that ends at a time.
+/// At most one in this many Dispatchers ends at a time because it is idle.
 const IDLE_ENDED_PART: usize = 64;
 
 impl Dispatchers {
@@ -39,7 +39,7 @@ impl Dispatchers {
         let of = self.children.iter().filter(|(_, child)| of(&self.overflow, &child.account));
         let idle = of.filter_map(|(name, child)| Some((child.idle_for(now)?, name.clone())));
         let mut idle: Vec<(Duration, Destination)> = idle.collect();
-        // Some more than are wanted, as looking for them takes time.
+        // Slightly more than wanted, because the search takes time.
         let ended = wanted.max(self.destinations_max / IDLE_ENDED_PART).min(idle.len());
         idle.sort_unstable_by_key(|(idle, _)| std::cmp::Reverse(*idle));
         for (_, destination) in &idle[..ended] {
@@ -64,7 +64,7 @@ impl Dispatchers {
     fn hold(&mut self, now: Instant, queued: InFlight) {
         if let Some(claim) = &queued.claim {
             self.overflow.park(now, queued.lane(), claim.claims());
-            return parked::turn_away(&self.settings.metrics, Dropped::DestinationsFull, queued);
+            return parked::turn_away(&self.settings.metrics, DropReason::DestinationsFull, queued);
         }
         let bytes = queued.delivery.body.len();
         match self.overflow.push(now, queued) {
@@ -106,7 +106,7 @@ impl Dispatchers {
             }
             let Some(child) = self.children.get_mut(&destination) else { continue };
             for (account, claims) in waiting.parked {
-                // If its mailbox is full, it is told at the next poll.
+                // If its mailbox is full, the message is sent at the next poll.
                 child.sent += u64::from(child.address.try_send(ParkedFor(account, claims)).is_ok());
             }
             if !waiting.deliveries.is_empty() {

@@ -82,7 +82,7 @@ async fn what_waits_too_long_ends_without_an_attempt() {
     queue.take(vec![first, second, third]);
     let _turn = soon(asks.recv()).await.expect("asked");
     let ended = soon(second_reported).await.expect("a report");
-    assert!(matches!(ended, Report::Dropped(Dropped::Expired)), "{ended:?}");
+    assert!(matches!(ended, FiringReport::Dropped(DropReason::Expired)), "{ended:?}");
     assert_eq!(*entry.0.lock().expect("whole"), [1]);
     assert!(third_reported.try_recv().is_err());
     assert_eq!(alone.metrics.deliveries.queue_depth.get(), 1);

@@ -29,13 +29,13 @@ use crate::flow::keep::Kept;
 use crate::flow::messages::{EventData, Firing as Fired, Firings, FiringsMatched, Step};
 use crate::flow::refusal::{Full, Refusal};
 use crate::flow::response::Receipt;
-use crate::json::{Document, Source};
+use crate::json::{Document, OriginalText};
 use crate::live::Live;
 use crate::model::attributes::Attributes;
 use crate::model::event::{Event, EventType};
 use crate::model::firing::FiringId;
 use crate::model::id::{AccountId, TriggerId};
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 
 /// The pause before the next try if a lane has no room; doubled each time up to [`AGAIN_AFTER_MAX`].
@@ -223,7 +223,7 @@ impl Feeding {
         for (trigger, index) in read.firings {
             drop(Kept::new(Arc::clone(entry) as _, index));
             let firing = FiringId { event: Arc::clone(&event.identity), trigger };
-            drop_unsent(&self.feed.metrics, Dropped::Expired, Some(&firing), None, None);
+            drop_unsent(&self.feed.metrics, DropReason::Expired, Some(&firing), None, None);
         }
     }
 
@@ -249,7 +249,7 @@ impl Feeding {
     fn unreadable(&self, entry: &Arc<Entry<File>>) {
         let dropped = entry.cancel();
         tracing::error!(deliveries = dropped, "an entry of the journal can't be read; its deliveries are dropped");
-        self.feed.metrics.deliveries.dropped.inc_by(Dropped::JournalDamaged, dropped);
+        self.feed.metrics.deliveries.dropped.inc_by(DropReason::JournalDamaged, dropped);
     }
 
     fn say(&self, is_over: bool) {
@@ -312,7 +312,7 @@ fn read(entry: &Entry<File>, lane: &FeedLane) -> Option<Read> {
         source: kept.source.into(),
         time: kept.time.into(),
         attributes: Attributes::from_text(kept.attributes)?,
-        data: Document::read(Source::from(kept.data)).ok()?,
+        data: Document::read(OriginalText::from(kept.data)).ok()?,
     };
     let is_own = |listing: &Listing<'_>| listing.destination == lane.destination && unsettled.has(listing.index);
     let firing = |listing: Listing<'_>| Some((TriggerId::new(listing.trigger).ok()?, listing.index));
@@ -346,7 +346,7 @@ impl Firings for Recovering {
         };
         let Some(live) = found.filter(sends_there) else {
             let firing = FiringId { event: Arc::clone(&self.event.identity), trigger };
-            drop_unsent(&self.feed.metrics, Dropped::TriggerChanged, Some(&firing), None, None);
+            drop_unsent(&self.feed.metrics, DropReason::TriggerChanged, Some(&firing), None, None);
             return Step::Worked;
         };
         Step::Fired(Fired {

@@ -15,7 +15,7 @@ use crate::flow::account::ACCOUNT_WEIGHT;
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
 use crate::flow::keep::Keeping;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 
 /// The journal may take this many times the bytes of its unsettled records.
@@ -150,8 +150,8 @@ fn tell(path: &Path, report: &Report, metrics: &Metrics) {
         tracing::error!(segment, offset = damage.offset, bytes = damage.bytes, "the journal is damaged");
     }
     let dropped = &metrics.deliveries.dropped;
-    dropped.inc_by(Dropped::JournalLost, report.lost);
-    dropped.inc_by(Dropped::JournalDamaged, report.doubtful + report.orphaned);
+    dropped.inc_by(DropReason::JournalLost, report.lost);
+    dropped.inc_by(DropReason::JournalDamaged, report.doubtful + report.orphaned);
     if report.lost > 0 {
         tracing::warn!(
             deliveries = report.lost,

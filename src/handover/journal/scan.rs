@@ -128,7 +128,7 @@ mod tests {
             let kept: Vec<usize> =
                 places.iter().enumerate().filter(|(n, _)| padding || *n != hit).map(|(_, place)| *place).collect();
             assert_eq!(offsets(&found), kept, "damage at {at}");
-            // Damage of the last record can't be told from a torn tail.
+            // Damage of the last record can't be distinguished from a torn tail.
             let expected = usize::from(!padding && hit != 2);
             assert_eq!(found.damage.len(), expected, "damage at {at}");
             assert!(found.damage.iter().all(|damage| damage.offset == places[hit]));

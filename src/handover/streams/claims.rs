@@ -18,7 +18,7 @@ use super::{GROUP, command, parked_name};
 use crate::flow::in_flight::{ClaimAction, ClaimRequest, Fetch, Fetched, Request};
 use crate::model::id::AccountId;
 use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value, has_code, is_broken};
-use crate::telemetry::metrics::Redeemed;
+use crate::telemetry::metrics::RedemptionResult;
 
 /// The consumer that holds returned entries. It has no heartbeat, so any node takes over from it.
 const RETURNED: &str = "returned";
@@ -168,7 +168,7 @@ impl Clerk {
     }
 
     fn grant(&self, claim: ClaimRequest, won: bool) {
-        self.intake.metrics.streams.redeemed.inc(if won { Redeemed::Won } else { Redeemed::Lost });
+        self.intake.metrics.streams.redeemed.inc(if won { RedemptionResult::Won } else { RedemptionResult::Lost });
         match claim.action {
             ClaimAction::Attempt(answer) => {
                 // The requester has panicked; the delivery ends with it, as an attempt would.

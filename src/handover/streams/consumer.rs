@@ -22,7 +22,7 @@ use super::{GROUP, PARKED, Parked, Streams, command};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{Lane, StreamClaims};
 use crate::flow::messages::{DeliveriesParked, DeliveriesRendered};
-use crate::redis::{Code, Connection, RESPONSE_WITHIN, RedisResult, Value, has_code, within};
+use crate::redis::{Code, RESPONSE_WITHIN, RedisConnection, RedisResult, Value, has_code, within};
 use crate::telemetry::metrics::Metrics;
 
 /// The start of Redis's error when it is full: it accepts no writes but still returns entries.
@@ -266,7 +266,12 @@ fn source(partition: usize, intake: &Rc<Intake>) -> (Rc<Source>, StreamClaims) {
     (source, claims)
 }
 
-async fn ask(connection: &mut Connection, source: &Source, consumer: &str, count: usize) -> RedisResult<Vec<Entry>> {
+async fn ask(
+    connection: &mut RedisConnection,
+    source: &Source,
+    consumer: &str,
+    count: usize,
+) -> RedisResult<Vec<Entry>> {
     let (count, wait) = (count.to_string(), READ_BLOCKS_FOR.as_millis().to_string());
     let words = ["GROUP", GROUP, consumer, "COUNT", &count, "BLOCK", &wait, "STREAMS", &source.stream, ">"];
     let question = command("XREADGROUP", &words);
@@ -280,7 +285,7 @@ fn alive_prefix(partition: usize) -> String {
 }
 
 /// Creates the consumer group if it is missing. It starts with the oldest entry.
-async fn make_group(connection: &mut Connection, source: &Source) -> RedisResult<()> {
+async fn make_group(connection: &mut RedisConnection, source: &Source) -> RedisResult<()> {
     let make = command("XGROUP", &["CREATE", &source.stream, GROUP, "0", "MKSTREAM"]);
     match within(RESPONSE_WITHIN, make.query_async::<Value>(connection)).await {
         // A full Redis reports nothing about the group; if it is missing, the first read says so.

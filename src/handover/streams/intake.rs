@@ -12,7 +12,7 @@ use super::{Streams, reply, stream_key};
 use crate::flow::gate::{Gate, StreamPermit};
 use crate::flow::in_flight::{Claim, StreamClaims};
 use crate::flow::in_flight::{InFlight, Permit};
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 
 /// A delivery needs one permit for each started block of this many bytes of its body, so that permits bound memory too.
@@ -86,7 +86,7 @@ impl Intake {
                 }
                 Err(reason) => {
                     unreadable = Some((unreadable.map_or(1, |(entries, _)| entries + 1), reason));
-                    claim(None).discard(Dropped::EntryUnreadable, permit.map(Permit::Stream));
+                    claim(None).discard(DropReason::EntryUnreadable, permit.map(Permit::Stream));
                 }
             }
         }

@@ -23,7 +23,7 @@ use crate::flow::messages::DeliveriesRendered;
 use crate::flow::pressure::Pressure;
 use crate::flow::refusal::Refusal;
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::redis::{Code, FromRedisValue, RedisResult, Value};
 use crate::telemetry::metrics::Metrics;
 
@@ -148,7 +148,7 @@ impl Handler<DeliveriesRendered> for Publisher {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct GroupKind {
     partition: usize,
-    /// Somebody waits for the outcome.
+    /// A request waits for the outcome.
     replies: bool,
     /// The number of hops is written.
     hops: bool,
@@ -200,7 +200,7 @@ impl Batcher {
     /// Drops a delivery whose account has reached its share of those parked for its destination, so that others have room.
     fn drop_delivery(&self, queued: InFlight) {
         self.pressure.sub(queued.delivery.body.len());
-        queued.drop_unsent(&self.metrics, Dropped::QueueFull);
+        queued.drop_unsent(&self.metrics, DropReason::QueueFull);
     }
 
     async fn add_all(&self, kind: GroupKind, mut deliveries: Vec<InFlight>) {
@@ -215,7 +215,7 @@ impl Batcher {
             let admissions: Vec<Admission> = group.iter().filter_map(admission).cloned().collect();
             if AssertUnwindSafe(self.add(kind, group)).catch_unwind().await.is_err() {
                 admissions.iter().for_each(|admission| admission.replace_response(Err(Refusal::Panic)));
-                self.metrics.deliveries.dropped.inc_by(Dropped::Panic, number);
+                self.metrics.deliveries.dropped.inc_by(DropReason::Panic, number);
             }
             self.pressure.sub(bytes);
         }
@@ -225,7 +225,7 @@ impl Batcher {
     /// were added: the producer gets an error, as they may be lost.
     async fn add(&self, kind: GroupKind, deliveries: Vec<InFlight>) {
         let (mut group, refused) = self.encode(kind, deliveries);
-        refused.into_iter().for_each(|queued| self.refuse(queued, Refusal::Panic, Dropped::Panic));
+        refused.into_iter().for_each(|queued| self.refuse(queued, Refusal::Panic, DropReason::Panic));
         if group.deliveries.is_empty() {
             return;
         }
@@ -257,7 +257,7 @@ impl Batcher {
                     tracing::warn!(%error, "Redis does not accept deliveries; their producers get 503");
                 }
                 for (queued, _) in group.deliveries.drain(..) {
-                    self.refuse(queued, Refusal::Unavailable, Dropped::NotHandedOver);
+                    self.refuse(queued, Refusal::Unavailable, DropReason::NotHandedOver);
                 }
             }
         }
@@ -299,7 +299,7 @@ impl Batcher {
     async fn write(&self, kind: GroupKind, group: &Encoded) -> RedisResult<(usize, Vec<Value>)> {
         self.group.set(self.group.get() + 1);
         let GroupKind { partition, replies, hops } = kind;
-        // Of one stream a group of each kind may be in flight.
+        // At most one group of each kind is in flight for a stream.
         let kind = [if replies { "replies" } else { "plain" }, if hops { ":hops" } else { "" }].concat();
         let key = format!("{{posthaste:{partition}}}:added:{}:{kind}", self.name);
         let words_each = group.ends.len() / group.deliveries.len();
@@ -318,7 +318,7 @@ impl Batcher {
         Ok(FromRedisValue::from_redis_value(told)?)
     }
 
-    fn refuse(&self, queued: InFlight, refusal: Refusal, reason: Dropped) {
+    fn refuse(&self, queued: InFlight, refusal: Refusal, reason: DropReason) {
         if let Some(admission) = admission(&queued) {
             admission.replace_response(Err(refusal));
         }
@@ -326,7 +326,7 @@ impl Batcher {
     }
 }
 
-/// Deliveries as words of a script, each with the key of its reply if somebody waits for the outcome.
+/// Deliveries as arguments of a script, each with the key of its reply if a request waits for the outcome.
 #[derive(Debug, Default)]
 struct Encoded {
     deliveries: Vec<(InFlight, Option<String>)>,

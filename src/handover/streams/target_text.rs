@@ -80,7 +80,7 @@ pub(super) fn target_text(account: &AccountId, target: &Target, content_type: &H
     serde_json::to_vec(&written).expect("strings and lists of them are JSON")
 }
 
-/// Why an entry is not a delivery. The message contains nothing of the entry.
+/// Why an entry is not a delivery. The message contains no data of the entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotADelivery {
     #[error("`target` is missing")]
@@ -103,7 +103,7 @@ pub(super) enum NotADelivery {
     NoBody,
 }
 
-/// Reads the field. The message of an error contains nothing of the field.
+/// Reads the field. The message of an error contains no data of the field.
 pub(super) fn read_target(text: &[u8]) -> Result<Known, NotADelivery> {
     let text: TargetText = serde_json::from_slice(text).map_err(|_| NotADelivery::TargetJson)?;
     let short = text.secret.map(|key| SecretText { key, until: None });

@@ -26,7 +26,7 @@ use super::events::EventsCall;
 use super::expect;
 use super::security::security_headers;
 use super::state::AppState;
-use connections::{Bounds, Connections, ServerContext};
+use connections::{ConnectionBounds, ServerContext, ThreadConnections};
 use framing::HeadLimits;
 use policy::Timeouts;
 use stream::InboundStream;
@@ -82,7 +82,7 @@ impl Inbound {
         C: FnOnce(&mut web::ServiceConfig) + 'static,
     {
         let settings = &state.config.server;
-        let bounds = Bounds {
+        let bounds = ConnectionBounds {
             connections: self.connections_max,
             head_bytes: settings.head_bytes_max,
             response_bytes: settings.response_bytes_max,
@@ -103,7 +103,7 @@ impl Inbound {
             .shutdown_timeout(self.stop_within_s)
             .disable_signals()
             .listen(self.name, self.listener, move || {
-                let connections = Connections::start(&shared);
+                let connections = ThreadConnections::start(&shared);
                 let accept = fn_service(move |socket: TcpStream| {
                     let peer = socket.peer_addr().ok();
                     let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());

@@ -15,9 +15,9 @@ use futures_util::TryFutureExt as _;
 use futures_util::future::{Either, LocalBoxFuture};
 
 use super::HEAD;
-use super::connections::{Connection, HeadRefused};
+use super::connections::{ClientConnection, HeadRefused};
 use super::framing::HeadTooLarge;
-use super::response::{ResponseBody, Served};
+use super::response::{ResponseBody, ServedRequest};
 use super::stream::REFUSED_PATH;
 use crate::http::events::EventsCall;
 use crate::http::problem::Problem;
@@ -42,7 +42,7 @@ where
 }
 
 async fn serve_events(events: EventsCall, mut request: Request) -> Result<Response<ResponseBody>, Error> {
-    let served = request.conn_data::<Rc<Connection>>().cloned().map(Served::begin);
+    let served = request.conn_data::<Rc<ClientConnection>>().cloned().map(ServedRequest::begin);
     if let Some(served) = &served {
         second_poll(served.connection()).await;
     }
@@ -55,7 +55,7 @@ async fn serve_events(events: EventsCall, mut request: Request) -> Result<Respon
 
 /// Waits for the second poll. The server polls a call once with only the head, and again once it has passed on what
 /// arrived with it. A call that asks for its body in the first poll has its whole connection polled once more.
-async fn second_poll(connection: &Connection) {
+async fn second_poll(connection: &ClientConnection) {
     let mut is_first = true;
     poll_fn(|_| {
         connection.await_poll(is_first);
@@ -72,9 +72,9 @@ pub(super) fn serve_one<S>(
 where
     S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error>,
 {
-    let connection = request.conn_data::<Rc<Connection>>().cloned();
+    let connection = request.conn_data::<Rc<ClientConnection>>().cloned();
     let refused = connection.as_ref().and_then(|own| own.refused()).filter(|_| request.path() == REFUSED_PATH);
-    let served = connection.map(Served::begin);
+    let served = connection.map(ServedRequest::begin);
     let response = match refused {
         Some(reason) => Either::Left(std::future::ready(Ok(request.into_response(refusal(reason).error_response())))),
         None => Either::Right(service.call(request)),
@@ -87,7 +87,7 @@ where
 }
 
 /// While the server stops, each response is its connection's last.
-fn close_at_stop(headers: &mut HeaderMap, served: Option<&Served>) {
+fn close_at_stop(headers: &mut HeaderMap, served: Option<&ServedRequest>) {
     if served.is_some_and(|served| served.connection().is_stopping()) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }

@@ -48,8 +48,8 @@ fn all_kept(requests: &[Vec<KeepPart<'_>>]) -> Vec<KeptRequest> {
 struct Last {
     alone: Alone,
     asked: Arc<Asked>,
-    accepting: Rc<Accepting>,
-    context: Arc<Context>,
+    accepting: Rc<RequestAcceptor>,
+    context: Arc<CursorContext>,
 }
 
 impl Last {
@@ -65,8 +65,8 @@ impl Last {
         drop(passed);
         let (renderer, passed) = Probe::start();
         let metrics = Arc::clone(&alone.metrics);
-        let accepting = Accepting::new(Arc::clone(&metrics), keep.clone(), renderer);
-        let context = Arc::new(Context { live: Arc::clone(&alone.live), metrics, keep });
+        let accepting = RequestAcceptor::new(Arc::clone(&metrics), keep.clone(), renderer);
+        let context = Arc::new(CursorContext { live: Arc::clone(&alone.live), metrics, keep });
         (Self { alone, asked, accepting, context }, passed)
     }
 
@@ -77,9 +77,14 @@ impl Last {
         let admission = Arc::new(self.alone.gate.admit_default(1, Ok(receipt), tell).expect("room"));
         let all = (0..events).map(|number| event("a", &format!("{name}{number}"), &json!({})));
         let mut cursor = Cursor::new(&self.context, self.alone.gate.account(&account()), all.collect());
-        while cursor.measure() == Measure::More {}
+        while cursor.measure() == MeasureStep::More {}
         cursor.accept();
-        self.accepting.accept(Measured { cursors: vec![cursor], events, accepted_at: Instant::now(), admission });
+        self.accepting.accept(MeasuredRequest {
+            cursors: vec![cursor],
+            events,
+            accepted_at: Instant::now(),
+            admission,
+        });
         answer
     }
 
@@ -144,7 +149,7 @@ async fn after_a_panic_of_the_write_no_request_is_accepted() {
     let (last, mut passed) = Last::start(Box::new(|_| panic!("a panic of the test")));
     let answers = [last.accept("x", 1), last.accept("y", 1)];
     soon(async {
-        while last.alone.metrics.deliveries.dropped.get(Dropped::Panic) == 0 {
+        while last.alone.metrics.deliveries.dropped.get(DropReason::Panic) == 0 {
             tokio::task::yield_now().await;
         }
     })
@@ -154,7 +159,7 @@ async fn after_a_panic_of_the_write_no_request_is_accepted() {
         assert_eq!(soon(answer).await.expect("an answer"), Err(Refusal::Panic));
     }
     assert!(passed.try_recv().is_err());
-    assert_eq!(last.alone.metrics.deliveries.dropped.get(Dropped::Panic), 2);
+    assert_eq!(last.alone.metrics.deliveries.dropped.get(DropReason::Panic), 2);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::diagnostic::{Diagnostic, Severity};
 use super::place::url::segments;
 use super::shape::TemplateShape;
-use super::{Setting, finish, program};
+use super::{CompileContext, finish, program};
 use crate::model::field::FieldError;
 use crate::model::headers::{HEADERS_BYTES_MAX, sent};
 use crate::model::target::Target;
@@ -17,7 +17,7 @@ use crate::templating::limits::TemplateLimits;
 use crate::templating::program::Nodes;
 use crate::templating::render::data::Data;
 use crate::templating::render::run;
-use crate::templating::render::stop::Unrendered;
+use crate::templating::render::stop::RenderFailure;
 
 /// The longest URL that is sent, in bytes: common servers accept 8 kB in a request line.
 const SENT_URL_BYTES_MAX: usize = 8_000;
@@ -53,14 +53,14 @@ pub struct RequestFinding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unsendable {
     /// The URL.
-    #[error("a part of the URL's path would be empty, . or .., or the URL too long")]
+    #[error("a segment of the URL's path would be empty, . or .., or the URL would be too long")]
     Url,
     /// A header.
-    #[error("a header's value would hold a control character, or the headers would be too long")]
+    #[error("a header's value would contain a control character, or the headers would be too long")]
     Header,
     /// The rendering itself.
     #[error(transparent)]
-    Rendering(#[from] Unrendered),
+    Rendering(#[from] RenderFailure),
 }
 
 impl Expressions {
@@ -68,7 +68,7 @@ impl Expressions {
     pub fn compile(
         url: &TriggerUrl,
         headers: &[(String, String)],
-        setting: &Setting<'_>,
+        setting: &CompileContext<'_>,
         limits: &TemplateLimits,
     ) -> (Option<Self>, Vec<RequestFinding>) {
         let mut found = Vec::new();
@@ -152,7 +152,7 @@ fn vanishes(segment: &str) -> bool {
 
 fn text(nodes: &Nodes, data: &Data, limits: &TemplateLimits) -> Result<String, Unsendable> {
     let bytes = run::render(nodes, data.root(), limits, finish::bytes_expected(nodes))?;
-    Ok(String::from_utf8(bytes).map_err(|_| Unrendered::Failed)?)
+    Ok(String::from_utf8(bytes).map_err(|_| RenderFailure::Failed)?)
 }
 
 impl RequestFinding {

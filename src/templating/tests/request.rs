@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use super::{Small, data};
 use crate::model::target::Target;
 use crate::model::url::TriggerUrl;
-use crate::templating::{Expressions, Setting, TemplateLimits, Unsendable, is_error};
+use crate::templating::{CompileContext, Expressions, TemplateLimits, Unsendable, is_error};
 
 fn target(url: &str, headers: &[(&str, &str)], value: &Value) -> Result<Target, Unsendable> {
     let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let parsed = TriggerUrl::new(url).expect(url);
     let (expressions, found) =
-        Expressions::compile(&parsed, &headers, &Setting::of(&Small), &TemplateLimits::default());
+        Expressions::compile(&parsed, &headers, &CompileContext::of(&Small), &TemplateLimits::default());
     assert!(!found.iter().any(is_error), "{url}: {found:?}");
     let target = Target::of(parsed, &headers, Vec::new()).expect("headers");
     match expressions {
@@ -25,7 +25,8 @@ fn target(url: &str, headers: &[(&str, &str)], value: &Value) -> Result<Target, 
 fn refused(url: &str, headers: &[(&str, &str)]) -> Vec<(Option<String>, &'static str)> {
     let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let url = TriggerUrl::new(url).expect(url);
-    let (expressions, found) = Expressions::compile(&url, &headers, &Setting::of(&Small), &TemplateLimits::default());
+    let (expressions, found) =
+        Expressions::compile(&url, &headers, &CompileContext::of(&Small), &TemplateLimits::default());
     assert!(expressions.is_none(), "{url:?}");
     found.into_iter().filter(is_error).map(|found| (found.header, found.diagnostic.code)).collect()
 }
