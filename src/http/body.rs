@@ -276,6 +276,10 @@ pub(super) fn media_type(head: &RequestHead) -> Result<Option<Cow<'_, str>>, Pro
     let Some(value) = head.headers.get(CONTENT_TYPE) else {
         return Ok(None);
     };
+    // The usual ones need no parser.
+    if let Some(usual) = ["application/json", "application/x-ndjson"].into_iter().find(|own| *value == **own) {
+        return Ok(Some(Cow::Borrowed(usual)));
+    }
     // An invalid media type is treated as one that no encoding reads.
     let Some(media) = value.to_str().ok().and_then(MediaType::parse) else {
         return Ok(Some(Cow::Borrowed("")));

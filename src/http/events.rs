@@ -3,6 +3,7 @@
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{RequestHead, Response};
+use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use tokio::sync::oneshot;
 use super::auth::{RequiredAccess, authorize};
 use super::body;
 use super::call::Call;
+use super::caller::written;
 use super::openapi::operation::{Operation, Shape};
 use super::openapi::shapes::{CloudEventDocument, EventDocument};
 use super::payer::payer;
@@ -23,6 +25,12 @@ use crate::ingester::encoding::{self, Encoding, RequestContent, UnsupportedMedia
 use crate::ingester::{EventsReceived, UnreadEvents};
 use crate::model::delivery::{HOPS, HOPS_MAX};
 use crate::model::key::KeyScope;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Names that are looked up in each request.
+static SPECVERSION: HeaderName = HeaderName::from_static("ce-specversion");
+static HOPS_NAME: HeaderName = HeaderName::from_static(HOPS);
 
 /// Where events are posted.
 pub(super) const PATH: &str = "/v1/events";
@@ -99,7 +107,7 @@ async fn receive(
     let handed_over = hand_over(head, payload, state, pipeline).await;
     let response = handed_over.inspect_err(|problem| state.metrics.events.rejected.inc_by(problem.code, 1))?;
     let receipt = response.await.unwrap_or(Err(Refusal::Stopping))?;
-    Ok(HttpResponse::Accepted().json(receipt))
+    Ok(HttpResponse::Accepted().insert_header((CONTENT_TYPE, JSON)).body(written(&receipt)))
 }
 
 /// Reads the request and hands it to the Ingester, with the charge of its body. Returns the receiver of the response.
@@ -115,7 +123,7 @@ async fn hand_over(
     };
     let hops = hops(head)?;
     let media_type = body::media_type(head)?;
-    let has_attributes = head.headers.contains_key("ce-specversion");
+    let has_attributes = head.headers.contains_key(&SPECVERSION);
     let encoding = Encoding::select(media_type.as_deref(), has_attributes)
         .map_err(|UnsupportedMediaType(supported)| body::unsupported(&supported))?;
     // Refused before its body is read, a request is very cheap.
@@ -137,7 +145,7 @@ async fn hand_over(
 
 /// The number of deliveries that led to the request: zero if the header is missing.
 fn hops(head: &RequestHead) -> Result<u8, Problem> {
-    let mut values = head.headers.get_all(HOPS);
+    let mut values = head.headers.get_all(&HOPS_NAME);
     let Some(value) = values.next() else { return Ok(0) };
     let number = value.to_str().ok().filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
     let Some(number) = number.filter(|_| values.next().is_none()) else {

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use jiff::{Timestamp, Unit};
+use jiff::Timestamp;
 
 use super::rejection::Rejection;
 use crate::json::Json;
@@ -19,12 +19,12 @@ thread_local! {
 /// The current time, to the millisecond.
 fn now() -> Arc<str> {
     let now = Timestamp::now();
-    let now = now.round(Unit::Millisecond).unwrap_or(now);
+    let millisecond = now.as_millisecond();
     WRITTEN.with_borrow_mut(|written| match written {
-        Some((at, text)) if *at == now.as_millisecond() => Arc::clone(text),
+        Some((at, text)) if *at == millisecond => Arc::clone(text),
         _ => {
-            let text: Arc<str> = now.to_string().into();
-            *written = Some((now.as_millisecond(), Arc::clone(&text)));
+            let text: Arc<str> = Timestamp::from_millisecond(millisecond).unwrap_or(now).to_string().into();
+            *written = Some((millisecond, Arc::clone(&text)));
             text
         }
     })

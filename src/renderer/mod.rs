@@ -194,7 +194,7 @@ impl Rendered {
 }
 
 impl RendererWorker {
-    fn render(&self, work: &mut Work, firing: Firing, mut bytes: Charge) {
+    fn render(&self, work: &mut RenderJob, firing: Firing, mut bytes: Charge) {
         let id = firing.id();
         let Firing { event, trigger: _, target, template, charge, kept, report } = firing;
         (work.firing, work.report) = (Some(id.clone()), report);
