@@ -16,18 +16,18 @@ use futures_util::FutureExt as _;
 
 use super::attempt::attempt;
 use super::begin::may_begin;
-use super::bounds::Bounds;
-use super::connections::Connections;
+use super::bounds::DestinationBounds;
+use super::connections::DestinationConnections;
 use super::outbound::Outlet;
 use super::pace::Pace;
-use super::parked::{self, Parked};
+use super::parked::{self, ParkedDeliveries};
 use super::tally::Tally;
-use super::waiting::{Attempt, Waiting};
-use crate::flow::destination_state::{DestinationState, Trouble};
+use super::waiting::{AttemptInFlight, WaitingDeliveries};
+use crate::flow::destination_state::{DestinationHealth, DestinationState};
 use crate::flow::drill;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{FiringReport, InFlight, StreamClaims};
-use crate::flow::keep::Begin;
+use crate::flow::keep::AttemptJournal;
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
 use crate::model::outcome::{DropReason, Outcome};
@@ -40,15 +40,15 @@ const CHECKS_WORKED_OFF_IN: u64 = 4;
 /// One destination's deliveries.
 pub(super) struct Queue {
     destination: Destination,
-    bounds: Bounds,
+    bounds: DestinationBounds,
     outlet: Outlet,
-    connections: Connections,
+    connections: DestinationConnections,
     metrics: Arc<Metrics>,
     gate: Arc<Gate>,
-    begin: Option<Rc<dyn Begin>>,
-    parked: Parked,
+    begin: Option<Rc<dyn AttemptJournal>>,
+    parked: ParkedDeliveries,
     tally: Tally,
-    waiting: RefCell<Waiting>,
+    waiting: RefCell<WaitingDeliveries>,
     pace: Pace,
     /// Worker tasks; each has one attempt in flight.
     workers: Cell<usize>,
@@ -65,11 +65,11 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn new(
         destination: Destination,
-        bounds: Bounds,
-        (outlet, connections): (Outlet, Connections),
+        bounds: DestinationBounds,
+        (outlet, connections): (Outlet, DestinationConnections),
         metrics: Arc<Metrics>,
         gate: Arc<Gate>,
-        begin: Option<Rc<dyn Begin>>,
+        begin: Option<Rc<dyn AttemptJournal>>,
     ) -> Rc<Self> {
         Rc::new(Self {
             destination,
@@ -79,9 +79,9 @@ impl Queue {
             metrics,
             gate,
             begin,
-            parked: Parked::default(),
+            parked: ParkedDeliveries::default(),
             tally: Tally::default(),
-            waiting: RefCell::new(Waiting::new(bounds.connections)),
+            waiting: RefCell::new(WaitingDeliveries::new(bounds.connections)),
             pace: Pace::new(bounds.rate_per_s, Instant::now()),
             workers: Cell::new(0),
             stalled: Cell::new(false),
@@ -97,7 +97,7 @@ impl Queue {
         let waiting = self.waiting.borrow();
         DestinationState {
             destination: self.destination.clone(),
-            trouble: if self.stalled.get() { Trouble::Stalled } else { self.tally.trouble(now) },
+            trouble: if self.stalled.get() { DestinationHealth::Stalled } else { self.tally.trouble(now) },
             queued: waiting.len(),
             queued_bytes: waiting.bytes(),
             in_flight: self.workers.get(),
@@ -253,7 +253,7 @@ impl Queue {
     }
 
     /// Sends this delivery and then queued ones, until the queue is empty.
-    async fn work_from(self: Rc<Self>, first: InFlight, attempt: Attempt) {
+    async fn work_from(self: Rc<Self>, first: InFlight, attempt: AttemptInFlight) {
         let mut next = Some((first, attempt));
         while let Some((queued, attempt)) = next {
             let took = self.send(queued).await;

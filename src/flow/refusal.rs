@@ -85,7 +85,7 @@ pub enum Refusal {
     /// Every event has a mistake.
     NoGoodEvent(Rejections),
     /// A bound of the node is reached.
-    Full(Full),
+    Full(ReachedBound),
     /// An account has posted more events than it may in a second.
     RateLimited {
         /// How many valid events the request holds.
@@ -108,7 +108,7 @@ pub enum Refusal {
 
 /// Which bound is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Full {
+pub enum ReachedBound {
     /// Events in flight. Holds the number of valid events in the request.
     Events(usize),
     /// Deliveries of an account. Holds the number of valid events in the request.
@@ -200,7 +200,8 @@ impl Refusal {
     pub fn count(&self, metrics: &Metrics) {
         match self {
             Self::NoGoodEvent(rejected) => rejected.count(metrics),
-            Self::RateLimited { events, .. } | Self::Full(Full::Events(events) | Full::Deliveries(events)) => {
+            Self::RateLimited { events, .. }
+            | Self::Full(ReachedBound::Events(events) | ReachedBound::Deliveries(events)) => {
                 metrics.events.rejected.inc_by(self.code(), *events)
             }
             _ => metrics.events.rejected.inc_by(self.code(), 1),
@@ -208,7 +209,7 @@ impl Refusal {
     }
 }
 
-impl Full {
+impl ReachedBound {
     fn detail(self) -> String {
         let reason = match self {
             Self::Events(events) => format!("this node has no room for {events} more events at the moment"),

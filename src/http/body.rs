@@ -17,8 +17,8 @@ use super::gzip::{self, GzipError};
 use super::payer::payer;
 use super::problem::Problem;
 use super::state::AppState;
-use crate::flow::fairness::Taken;
-use crate::flow::refusal::{Full, Refusal};
+use crate::flow::fairness::TakenUnits;
+use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::json;
 use crate::model::duration_text::DurationText;
 use crate::model::media_type::MediaType;
@@ -36,12 +36,12 @@ const MEMBER_BYTES: usize = 48;
 /// A body that was read. Until it is dropped it counts against the bound on all bodies together.
 pub(super) struct RequestBody {
     pub(super) bytes: Bytes,
-    pub(super) taken: Taken,
+    pub(super) taken: TakenUnits,
 }
 
 /// Charges bytes of a body that have arrived.
-fn charge(taken: &mut Taken, bytes: usize) -> Result<(), Problem> {
-    if taken.grow(bytes) { Ok(()) } else { Err(Refusal::Full(Full::Bodies).into()) }
+fn charge(taken: &mut TakenUnits, bytes: usize) -> Result<(), Problem> {
+    if taken.grow(bytes) { Ok(()) } else { Err(Refusal::Full(ReachedBound::Bodies).into()) }
 }
 
 /// Reads a body of at most `max` bytes. A body that announces more is not read at all, and one that arrives too slowly
@@ -84,7 +84,7 @@ pub(super) async fn read_decompressed(
     let (plain, taken) = decompressed.await?;
     let bytes = plain.map_err(|unreadable| match unreadable {
         GzipError::TooLarge => too_large(max),
-        GzipError::NoRoom => Refusal::Full(Full::Bodies).into(),
+        GzipError::NoRoom => Refusal::Full(ReachedBound::Bodies).into(),
         GzipError::NotGzip => {
             let detail = "the body is not gzip, or not all of it, and its `content-encoding` says that it is";
             Problem::new(StatusCode::BAD_REQUEST, "bad_gzip", detail)
@@ -143,7 +143,7 @@ async fn in_time<T>(within: Duration, reading: impl Future<Output = T>) -> Optio
 async fn read_whole(
     request: &HttpRequest,
     payload: &mut web::Payload,
-    taken: &mut Taken,
+    taken: &mut TakenUnits,
     max: usize,
 ) -> Result<Bytes, Problem> {
     let length = request.headers().get(CONTENT_LENGTH).and_then(|l| l.to_str().ok()?.parse().ok());
@@ -186,7 +186,7 @@ async fn read_whole(
 }
 
 /// The same bytes in a larger buffer. Both buffers are charged while they are copied, then the larger one.
-fn grown(body: &[u8], capacity: usize, taken: &mut Taken) -> Result<BytesMut, Problem> {
+fn grown(body: &[u8], capacity: usize, taken: &mut TakenUnits) -> Result<BytesMut, Problem> {
     charge(taken, capacity)?;
     let mut larger = BytesMut::with_capacity(capacity);
     larger.extend_from_slice(body);
@@ -200,7 +200,7 @@ pub(super) struct JsonBody {
     pub(super) value: Value,
     /// For a caller that needs the original notation.
     pub(super) text: Bytes,
-    _taken: Taken,
+    _taken: TakenUnits,
 }
 
 /// Reads a JSON document.

@@ -15,7 +15,7 @@ use super::openapi::shapes::{CloudEventDocument, EventDocument};
 use super::payer::payer;
 use super::problem::Problem;
 use super::state::{AppState, Pipeline};
-use crate::flow::refusal::{Full, Refusal};
+use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::flow::response::{EventsResponse, Receipt};
 use crate::ingester::encoding::{self, Encoding, RequestContent, UnsupportedMediaType};
 use crate::ingester::{EventsReceived, UnreadEvents};
@@ -87,7 +87,7 @@ async fn hand_over(
         return Err(refusal.into());
     }
     if state.gate.is_full() {
-        return Err(Refusal::Full(Full::Node).into());
+        return Err(Refusal::Full(ReachedBound::Node).into());
     }
     let body = body::read_decompressed(request, payload, state, state.config.ingest.body_bytes_max).await?;
     let headers = if encoding.reads_headers { attributes(request) } else { Vec::new() };
@@ -95,7 +95,7 @@ async fn hand_over(
     let (reply, response) = oneshot::channel();
     let unread = UnreadEvents { source, encoding, only_account, hops };
     let received = EventsReceived { unread, payer: payer(request), body: body.taken, reply };
-    pipeline.ingester.try_send(received).map_err(|_| Refusal::Full(Full::Node))?;
+    pipeline.ingester.try_send(received).map_err(|_| Refusal::Full(ReachedBound::Node))?;
     Ok(response)
 }
 

@@ -4,7 +4,7 @@
 use actix_web::http::StatusCode;
 
 use super::problem::Problem;
-use crate::flow::fairness::{Pool, Taken};
+use crate::flow::fairness::{Pool, TakenUnits};
 use crate::flow::refusal::RETRY_AFTER_S;
 use crate::model::id::AccountId;
 
@@ -24,7 +24,7 @@ impl Default for Expensive {
 
 impl Expensive {
     /// Begins one; it ends when the returned value is dropped.
-    pub(super) fn begin(&self, account: &AccountId) -> Result<Taken, Problem> {
+    pub(super) fn begin(&self, account: &AccountId) -> Result<TakenUnits, Problem> {
         let refused = || {
             let detail =
                 "this account has reached its limit of concurrent lists and checks; send the request again later";

@@ -9,7 +9,7 @@ use super::expensive::Expensive;
 use crate::config::Config;
 use crate::dictionary::{Dictionary, Presets};
 use crate::flow::background::Background;
-use crate::flow::destination_state::DestinationsAsked;
+use crate::flow::destination_state::DestinationStatesQuery;
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
 use crate::flow::payer::Payer;
@@ -46,7 +46,7 @@ pub struct AppState {
     /// Counts concurrent lists and checks.
     pub expensive: Expensive,
     /// The dispatch threads, which report the states of their destinations.
-    pub dispatchers: Vec<Recipient<DestinationsAsked>>,
+    pub dispatchers: Vec<Recipient<DestinationStatesQuery>>,
 }
 
 /// The stages of one HTTP thread.

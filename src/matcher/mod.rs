@@ -14,12 +14,12 @@ use std::time::Instant;
 
 use actix::{Actor, Handler, Recipient};
 
-use crate::flow::fairness::Progress;
+use crate::flow::fairness::JobProgress;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::Admission;
-use crate::flow::keep::Keep;
+use crate::flow::keep::AcceptJournal;
 use crate::flow::messages::{EventData, EventsAdmitted, FiringsMatched};
-use crate::flow::refusal::{Full, Refusal};
+use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::flow::turns::{Turns, Worker};
 use crate::live::Live;
 use crate::model::event::Event;
@@ -76,7 +76,7 @@ impl Matcher {
         live: Arc<Live>,
         gate: Arc<Gate>,
         metrics: Arc<Metrics>,
-        keep: Option<Arc<dyn Keep>>,
+        keep: Option<Arc<dyn AcceptJournal>>,
         renderer: Recipient<FiringsMatched>,
         mailbox_capacity: usize,
     ) -> Self {
@@ -132,29 +132,29 @@ impl Worker for MatcherWorker {
     type Member = AccountId;
     type Job = RequestInProgress;
 
-    fn step(&self, request: &mut RequestInProgress) -> Progress {
+    fn step(&self, request: &mut RequestInProgress) -> JobProgress {
         let Some(cursor) = request.cursors.get_mut(request.at) else {
             self.accepting.accept(request.measured());
-            return Progress::Done;
+            return JobProgress::Done;
         };
         match cursor.measure() {
-            MeasureStep::More => return Progress::More,
+            MeasureStep::More => return JobProgress::More,
             MeasureStep::Done => cursor.accept(),
             MeasureStep::Over if cursor.pace() => {}
             MeasureStep::Over => {
                 let request = request.measured();
-                self.accepting.refuse(&request, Refusal::Full(Full::Deliveries(request.events)));
-                return Progress::Done;
+                self.accepting.refuse(&request, Refusal::Full(ReachedBound::Deliveries(request.events)));
+                return JobProgress::Done;
             }
         }
         request.at += 1;
-        Progress::More
+        JobProgress::More
     }
 
-    fn panicked(&self, request: &mut RequestInProgress) -> Progress {
+    fn panicked(&self, request: &mut RequestInProgress) -> JobProgress {
         self.metrics.deliveries.dropped.inc(DropReason::Panic);
         request.admission.replace_response(Err(Refusal::Panic));
-        Progress::Done
+        JobProgress::Done
     }
 }
 

@@ -13,12 +13,12 @@ use http::HeaderValue;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
-use crate::flow::account::{Account, Charge};
+use crate::flow::account::{AccountShares, Charge};
 use crate::flow::drill;
-use crate::flow::fairness::Progress;
+use crate::flow::fairness::JobProgress;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{Admission, FiringReport, InFlight, Permit, drop_unsent};
-use crate::flow::messages::{DeliveriesRendered, Firing, Firings, FiringsMatched, Step};
+use crate::flow::messages::{DeliveriesRendered, Firing, FiringStep, Firings, FiringsMatched};
 use crate::flow::pressure::Pressure;
 use crate::flow::turns::{Turns, Worker};
 use crate::model::delivery::Delivery;
@@ -49,7 +49,7 @@ struct RendererWorker {
 /// The firings of one account; some may be done already.
 #[derive(Debug)]
 struct RenderJob {
-    account: Arc<Account>,
+    account: Arc<AccountShares>,
     firings: Box<dyn Firings>,
     accepted_at: Instant,
     admission: Option<Admission>,
@@ -103,28 +103,28 @@ impl Worker for RendererWorker {
     type Member = (bool, AccountId);
     type Job = RenderJob;
 
-    fn step(&self, work: &mut RenderJob) -> Progress {
+    fn step(&self, work: &mut RenderJob) -> JobProgress {
         if work.bytes.is_none() {
             // A test is rendered whatever its account holds: there is at most one for each connection.
             let over = || work.admission.is_none().then(|| work.account.charge_bytes_over(0));
             work.bytes = work.account.charge_bytes().or_else(over);
         }
-        let Some(bytes) = work.bytes.take() else { return Progress::Blocked };
+        let Some(bytes) = work.bytes.take() else { return JobProgress::Blocked };
         match work.firings.step() {
-            Step::Fired(firing) => self.render(work, firing, bytes),
-            Step::Done => return Progress::Done,
-            Step::Worked => work.bytes = Some(bytes),
-            Step::Blocked => {
+            FiringStep::Fired(firing) => self.render(work, firing, bytes),
+            FiringStep::Done => return JobProgress::Done,
+            FiringStep::Worked => work.bytes = Some(bytes),
+            FiringStep::Blocked => {
                 work.bytes = Some(bytes);
-                return Progress::Blocked;
+                return JobProgress::Blocked;
             }
         }
-        Progress::More
+        JobProgress::More
     }
 
-    fn panicked(&self, work: &mut RenderJob) -> Progress {
+    fn panicked(&self, work: &mut RenderJob) -> JobProgress {
         drop_unsent(&self.metrics, DropReason::Panic, work.firing.as_ref(), None, work.report.take());
-        Progress::More
+        JobProgress::More
     }
 
     fn finish_slice(&self) {

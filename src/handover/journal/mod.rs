@@ -87,5 +87,5 @@ mod segment;
 mod tests;
 mod threads;
 
-pub use feed::{Feed, FeedProgress, Recovered};
+pub use feed::{FeedProgress, RecoveredEntries, RecoveryFeed};
 pub use running::{Journal, JournalError, folder};

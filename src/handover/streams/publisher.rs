@@ -13,7 +13,7 @@ use actix::{Actor, Context, Handler};
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 
-use super::entry::{Writer, writes_hops};
+use super::entry::{EntryWriter, writes_hops};
 use super::{Backlog, Streams, reply, stream_key};
 use crate::flow::account::DELIVERY_BYTES;
 use crate::flow::drill;
@@ -82,7 +82,7 @@ struct Batcher {
     name: String,
     group: Cell<u64>,
     add: Code,
-    writer: RefCell<Writer>,
+    writer: RefCell<EntryWriter>,
     /// Whether it was logged that Redis accepts no deliveries; logged once until Redis does.
     refused: Cell<bool>,
 }
@@ -264,8 +264,8 @@ impl Batcher {
     }
 
     /// Writes the entries. A panic over one delivery costs that one, which is returned apart.
-    fn encode(&self, kind: GroupKind, deliveries: Vec<InFlight>) -> (Encoded, Vec<InFlight>) {
-        let (mut group, mut refused) = (Encoded::default(), Vec::new());
+    fn encode(&self, kind: GroupKind, deliveries: Vec<InFlight>) -> (EncodedDeliveries, Vec<InFlight>) {
+        let (mut group, mut refused) = (EncodedDeliveries::default(), Vec::new());
         for queued in deliveries {
             let reply = queued.report.as_ref().map(|_| reply::key(kind.partition));
             let before = (group.bytes.len(), group.ends.len());
@@ -296,7 +296,7 @@ impl Batcher {
 
     /// Returns the length of the stream, and how many entries the accounts have there. One script adds all of them or, if
     /// a server refuses, none, so a refused group can be sent again.
-    async fn write(&self, kind: GroupKind, group: &Encoded) -> RedisResult<(usize, Vec<Value>)> {
+    async fn write(&self, kind: GroupKind, group: &EncodedDeliveries) -> RedisResult<(usize, Vec<Value>)> {
         self.group.set(self.group.get() + 1);
         let GroupKind { partition, replies, hops } = kind;
         // Of one stream a group of each kind may be in flight.
@@ -328,7 +328,7 @@ impl Batcher {
 
 /// Deliveries as arguments of a script, each with the key of its reply if a request waits for the outcome.
 #[derive(Debug, Default)]
-struct Encoded {
+struct EncodedDeliveries {
     deliveries: Vec<(InFlight, Option<String>)>,
     bytes: Vec<u8>,
     /// Where each word ends.

@@ -7,14 +7,14 @@ use super::{HEAD_BYTES_MAX, NoResponse, Reuse};
 
 /// Splits bytes into lines. A line that arrives in one piece is not copied.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub(super) struct LineSplitter {
     /// The start of a line whose end has not arrived.
     begun: Vec<u8>,
     is_whole: bool,
     bytes: usize,
 }
 
-impl Lines {
+impl LineSplitter {
     pub(super) fn reset(&mut self) {
         self.begun.clear();
         (self.is_whole, self.bytes) = (false, 0);
@@ -100,7 +100,7 @@ impl Field {
 
 /// What is known of the head so far.
 #[derive(Debug, Default)]
-pub(super) struct Head {
+pub(super) struct ResponseHead {
     status: Option<u16>,
     is_1_0: bool,
     has_field: bool,
@@ -116,7 +116,7 @@ pub(super) struct Head {
     pub(super) allowed: AllowedOrigin,
 }
 
-impl Head {
+impl ResponseHead {
     pub(super) fn reset(&mut self) {
         let mut value = std::mem::take(&mut self.value);
         value.clear();
