@@ -272,8 +272,8 @@ fn start_dispatchers(
         metrics: Arc::clone(metrics),
         gate: Arc::clone(gate),
         connections: Arc::new(Pool::new(Descriptors::of_process(config.server.connections_max).outgoing, 1)),
-        // As many messages as can be under way: each carries a delivery that is charged, read from a stream, or of a
-        // test.
+        // The maximum number of messages in flight: each carries a delivery that is charged, read from a stream, or of
+        // a test.
         mailbox_capacity: config.ingest.deliveries_in_flight_max
             + config.cluster.take_max
             + config.server.connections_max,

@@ -78,10 +78,7 @@ fn conclude(
     if !words.all_accounts && !stored.contains(&words.account) {
         let names: Vec<&str> = stored.iter().take(10).map(AccountId::as_str).collect();
         let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        complain(&format!(
-            "nothing is kept under the account {}; accounts that hold something: {names}",
-            words.account
-        ));
+        complain(&format!("the account {} has no records; accounts with records: {names}", words.account));
     }
     if unreadable > 0 {
         return Err(CommandError::Unreadable(unreadable));

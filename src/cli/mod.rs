@@ -183,7 +183,7 @@ impl SettingsArguments {
         })
     }
 
-    /// The same, and starts the log with what looks like a setting and is none.
+    /// Loads the settings and starts the log. Warns of environment variables that resemble a setting.
     fn begin(&self) -> Result<Config, ExitCode> {
         let config = self.load()?;
         log::start(&config.log);

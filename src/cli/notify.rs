@@ -26,7 +26,7 @@ impl ServiceState {
 pub(super) fn notify(state: ServiceState) {
     let Some(name) = std::env::var_os("NOTIFY_SOCKET") else { return };
     if let Err(error) = send(name.as_bytes(), state) {
-        tracing::warn!(%error, "the service manager can't be told that the node is {state:?}");
+        tracing::warn!(%error, "the service manager could not be notified that the node is {state:?}");
     }
 }
 

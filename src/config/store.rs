@@ -122,7 +122,7 @@ impl StoreSettings {
                 true => Ok(StoreKind::Redis),
                 false => Err(StoreUrlError::WithoutRedis),
             },
-            // What is no scheme may be a password whose scheme was forgotten.
+            // Text that is not a scheme may be a password, if the scheme was left out.
             _ if scheme.contains('@') => Err(StoreUrlError::NoScheme),
             _ => Err(StoreUrlError::UnknownScheme(scheme.chars().take(32).collect())),
         }

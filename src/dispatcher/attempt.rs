@@ -1,5 +1,5 @@
-//! One attempt: the POST of one delivery, from its headers to what the receiver made of it. There is no
-//! second one. What becomes of a failed attempt is decided in [`super::queue`], not here.
+//! One attempt: the POST of one delivery, from its headers to the receiver's response. It is never repeated.
+//! [`super::queue`] decides what happens after a failed attempt.
 
 use std::io::Write as _;
 use std::time::SystemTime;

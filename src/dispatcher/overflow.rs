@@ -1,5 +1,5 @@
-//! Destinations that wait for a Dispatcher, as there are as many as the node or their account may have. Accounts take
-//! turns; those of one account wait in the order in which they came. Plain code: time is an argument.
+//! Destinations that wait for a Dispatcher, because the node or their account has reached its limit. Accounts take
+//! turns; the destinations of one account wait in the order of their arrival. Plain code: time is an argument.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -14,12 +14,12 @@ use crate::model::outcome::DropReason;
 /// Destinations without a Dispatcher.
 #[derive(Debug)]
 pub(super) struct Overflow {
-    /// One that several accounts use has a turn of each. It is skipped where it no longer waits.
+    /// A destination that several accounts use is listed once for each. It is skipped if it no longer waits.
     turns: DeficitQueue<AccountId, Destination>,
-    /// What is in `turns`.
+    /// The contents of `turns`.
     listed: HashSet<(AccountId, Destination)>,
     waiting: HashMap<Destination, WaitingDestination>,
-    /// Those whose deliveries hold permits, the one that has waited longest first.
+    /// The destinations whose deliveries hold permits, the longest waiting first.
     permits: VecDeque<(Instant, Destination)>,
     destinations_max: usize,
     /// Deliveries of one destination.
@@ -132,7 +132,7 @@ impl Overflow {
         }
     }
 
-    /// What has waited for so long holds no permits any more: it would hold up its producer.
+    /// Deliveries that have waited this long release their permits, so that they don't delay their producer.
     pub(super) fn release_permits(&mut self, now: Instant, after: Duration) {
         while let Some((since, _)) = self.permits.front()
             && now.saturating_duration_since(*since) >= after

@@ -48,7 +48,7 @@ pub(super) struct ParkedDeliveries {
 /// A fetch for the queue to make.
 pub(super) struct PlannedFetch {
     pub(super) claims: StreamClaims,
-    /// Of whom, and how many deliveries of each at most.
+    /// The accounts, and the maximum number of deliveries of each.
     pub(super) accounts: Vec<(ParkedAccount, usize)>,
     /// How many bytes of bodies; the last delivery may exceed it.
     pub(super) bytes: usize,
@@ -116,7 +116,7 @@ impl ParkedDeliveries {
         let accounts: Vec<(ParkedAccount, usize)> = accounts.into_iter().filter(|(_, number)| *number > 0).collect();
         let claims = self.claims.borrow().clone().filter(|_| !accounts.is_empty())?;
         self.fetching.set(true);
-        // Next time another account is the first: the bytes may end before all have had theirs.
+        // The next fetch begins with another account: the bytes may be used up before all accounts had their turn.
         if let Some((first, _)) = accounts.first() {
             self.move_back(first);
         }

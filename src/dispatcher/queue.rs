@@ -191,8 +191,8 @@ impl Queue {
     fn next(self: &Rc<Self>, took: Duration) -> Option<InFlight> {
         self.fetch_parked();
         let (since, queued) = self.pop(self.workers.get() - 1)?;
-        // A destination that was stalled for a moment, and now works its queue off, paces producers again. Otherwise
-        // they would keep the queue full, and most of their events would be dropped.
+        // A destination that was stalled for a moment, and now empties its queue quickly, paces producers again.
+        // Otherwise they would keep the queue full, and most of their events would be dropped.
         if self.stalled.get() && took < self.bounds.stalled_after && since.elapsed() < self.patience() / 2 {
             self.stalled.set(false);
         }

@@ -284,7 +284,7 @@ impl Drop for Charge {
         let Some(taken) = self.taken.take() else { return };
         let share = taken.share().clone();
         drop(taken);
-        // Not for each unit: a waiting task continues with several at once.
+        // Waiting tasks are not woken for each unit, because they continue with several at once.
         if share.has_eased() {
             self.freed.wake();
         }

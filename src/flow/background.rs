@@ -1,5 +1,5 @@
-//! Work that would hold up a thread of the server: it runs on a few threads of its own. Members take turns by start-time
-//! fair queueing, and each has one of the threads at a time at most, so another member always finds one sooner.
+//! Work that would delay a thread of the server runs here, on a few threads of its own. Members take turns by start-time
+//! fair queueing, and each has at most one thread at a time, so that other members wait less.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -77,7 +77,7 @@ impl<K: Ord + Hash + Clone> BackgroundShared<K> {
             let job = state.jobs.get_mut(&turn.member).and_then(VecDeque::pop_front);
             drop(state);
             let begun = Instant::now();
-            // The panic's own words are in the log; who waits for the work hears of it.
+            // The log has the panic's message; the waiting caller gets an error.
             let _ = catch_unwind(AssertUnwindSafe(|| job.map(|job| job())));
             let cost = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
             state = self.state();

@@ -1,5 +1,5 @@
 //! Counts what is in flight on the node and decides whether events are admitted. Events are charged to their accounts
-//! when they are admitted, deliveries and bytes when they are created; see [`super::account`]. Knows nothing of the
+//! when they are admitted, deliveries and bytes when they are created; see [`super::account`]. Independent of the
 //! content of events and deliveries.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

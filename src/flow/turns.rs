@@ -2,8 +2,8 @@
 //! Within a slice the members that have jobs take turns; see [`super::fairness::Schedule`]. A panic costs only the unit
 //! of work in which it happens.
 //!
-//! A job that comes while there is no other is done at once, but all of these have half of the thread's time at most:
-//! many small jobs in a row would hold up other tasks no less than a large one.
+//! A job that arrives while there is no other is done at once, but such jobs get at most half of the thread's time:
+//! many small jobs in a row would delay other tasks as much as a large one.
 
 use std::cell::{Cell, RefCell};
 use std::hash::Hash;

@@ -58,7 +58,7 @@ pub(super) async fn read(
     read_as_it_comes(request, payload, state, max).await
 }
 
-/// The same for a body that may be compressed with gzip. What it holds is bounded and counted, and not its length.
+/// Reads a body that may be compressed with gzip. Its decompressed size is bounded and counted, not its length.
 pub(super) async fn read_decompressed(
     request: &HttpRequest,
     payload: &mut web::Payload,

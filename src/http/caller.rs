@@ -1,4 +1,4 @@
-//! Who calls, and how the long work of a call is done: beside the threads of the server, callers in turn.
+//! The caller of a request, and how its long work runs: outside the server's threads, with callers taking turns.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;

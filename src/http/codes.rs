@@ -1,5 +1,5 @@
-//! Every code of a problem document, with its status and what a client does then. The document of the codes is generated
-//! from this table, and a test holds it against the rest of the interface.
+//! Every code of a problem document, with its status and what a client should do. The document of the codes is generated
+//! from this table, and a test compares it with the rest of the interface.
 
 /// A kind of problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -61,7 +61,7 @@ async fn create(
     let scope = KeyScope::read(&mut fields);
     let (name, scope) = fields.finish(scope.map(|scope| (name, scope))).map_err(invalid)?;
     let (key, shown) = Key::make(name, scope, Timestamp::now()).map_err(|error| {
-        tracing::error!(%error, "the system gives no randomness");
+        tracing::error!(%error, "the system provides no random bytes");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "an internal error; no key was created")
     })?;
     state.store.put(None, &key, Precondition::Absent).await?;

@@ -1,4 +1,4 @@
-//! Decides whose share of the node a request uses before anything of it is read: the share of its key or, without one,
+//! Decides whose share of the node a request uses before it is read: the share of its key or, without one,
 //! of its peer address.
 
 use std::hash::{BuildHasher as _, RandomState};

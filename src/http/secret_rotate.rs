@@ -73,7 +73,7 @@ async fn rotate(
     let grace = grace(document.map(|document| document.value))
         .map_err(|errors| Problem::invalid("invalid_rotation", "a rotation", errors))?;
     let secret = Secret::make().map_err(|error| {
-        tracing::error!(%error, "the system gives no randomness");
+        tracing::error!(%error, "the system provides no random bytes");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "an internal error; no secret was created")
     })?;
     let id = path::id(&request);

@@ -110,7 +110,7 @@ impl Handler<EventsReceived> for Ingester {
 
     fn handle(&mut self, request: EventsReceived, _: &mut Self::Context) {
         if request.unread.source.body.len() > READ_AT_ONCE_BYTES {
-            // As many of these tasks as connections, each of which waits for its response.
+            // At most as many of these tasks as connections: each connection waits for its response.
             actix_rt::spawn(Rc::clone(&self.ingesting).read_apart(request));
         } else {
             self.turns.push(request.payer, Some(request));
@@ -182,7 +182,7 @@ impl IngestContext {
             body.grow_over(bytes);
         }
         match &self.duplicates {
-            // As many of these tasks as connections, each of which waits for its answer.
+            // At most as many of these tasks as connections: each connection waits for its response.
             Some(duplicates) if batch.events.iter().any(|event| event.id_given) => {
                 actix_rt::spawn(Rc::clone(self).admit_once(duplicates.clone(), batch, body, reply));
             }

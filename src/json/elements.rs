@@ -58,7 +58,7 @@ fn masked(bytes: &[u8]) -> ByteString {
 #[derive(Debug)]
 pub struct Elements {
     text: ByteString,
-    /// The same as it came.
+    /// The text as received.
     bytes: Bytes,
     lines: LineCounter,
     /// Where the next element begins; `None` if there is none.
@@ -116,7 +116,7 @@ impl Elements {
     }
 }
 
-/// The same with all elements read.
+/// The content of a text with all elements read.
 #[cfg(test)]
 pub(super) enum AllElements {
     One(Document),

@@ -31,13 +31,13 @@ pub enum Cause {
     #[error("what listens there is not Redis but {0}; correct the host and the port in store.url")]
     NotRedis(&'static str),
     /// The URL says TLS.
-    #[error("it speaks no TLS on this port; write `{}://` in place of `{}://`, or the port that speaks TLS", scheme(*.cluster, false), scheme(*.cluster, true))]
+    #[error("it does not use TLS on this port; write `{}://` in place of `{}://`, or the port that uses TLS", scheme(*.cluster, false), scheme(*.cluster, true))]
     PlainText {
         /// The URL names a cluster.
         cluster: bool,
     },
     /// The URL says plain text.
-    #[error("it speaks TLS on this port; write `{}://` in place of `{}://`", scheme(*.cluster, true), scheme(*.cluster, false))]
+    #[error("it uses TLS on this port; write `{}://` in place of `{}://`", scheme(*.cluster, true), scheme(*.cluster, false))]
     Tls {
         /// The URL names a cluster.
         cluster: bool,

@@ -200,7 +200,7 @@ impl Store {
         Ok(self.list_unread(account, after, limit).await?.read())
     }
 
-    /// The same for a caller that reads the records where it delays no other.
+    /// Lists records without parsing them, for a caller that parses them on another thread.
     pub async fn list_unread<T: Record>(
         &self,
         account: Option<&AccountId>,

@@ -1,5 +1,6 @@
 //! `posthaste check`: reports every mistake in the settings, the dictionary, the presets and template files at once. A
-//! mistake in one of them hides none in the others, but for presets, which are held against the dictionary. It never opens the store, makes no connection and changes no file.
+//! mistake in one of them hides none in the others, except for presets, which are checked with the dictionary. It never
+//! opens the store, makes no connection and changes no file.
 
 mod files;
 

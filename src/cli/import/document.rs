@@ -1,5 +1,5 @@
-//! Reads an export and reports every mistake with its account, its record and its position in the file. Knows no
-//! store.
+//! Reads an export and reports every mistake with its account, its record and its position in the file. Does not use
+//! the store.
 
 use std::collections::HashSet;
 

@@ -1,5 +1,5 @@
-//! Judges what an export holds as the HTTP interface judges it when it is saved. What a node refuses to save under its
-//! settings, but keeps where it is saved already, is a warning here: a backup must come back onto a node whose settings
+//! Checks the records of an export with the rules of the HTTP interface. A record that breaks only the node's settings
+//! is a warning: such a record stays if it is saved already, and a backup must be restorable on a node whose settings
 //! became stricter.
 
 use super::document::{ImportEntry, ImportFile};
@@ -17,7 +17,7 @@ use crate::templating::{self, CompileContext, Expressions, RequestFinding, Sever
 pub(super) struct ImportFindings {
     /// Nothing is written where there are any.
     pub(super) mistakes: Vec<Mistake>,
-    /// What is written and does not work on this node.
+    /// Records that are written but do not work on this node.
     pub(super) warnings: Vec<Mistake>,
 }
 

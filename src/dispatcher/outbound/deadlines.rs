@@ -79,7 +79,7 @@ impl Deadlines {
                 ended += 1;
             }
         }
-        // Those that were woken end before the next look.
+        // Attempts that were woken end before the next check.
         let first = first.or_else(|| (!waiting.attempts.is_empty()).then(|| now + LOOK_EVERY));
         waiting.watched = first.is_some();
         first
@@ -89,7 +89,7 @@ impl Deadlines {
 struct WithDeadline<'a, F> {
     deadlines: &'a Rc<Deadlines>,
     exchange: F,
-    /// Of its attempt; none before it first has to wait.
+    /// The key of its attempt; `None` until it first has to wait.
     key: Option<usize>,
 }
 

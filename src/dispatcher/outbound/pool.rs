@@ -91,7 +91,7 @@ impl ConnectionPool {
     fn close(&self, mut carrier: BoxedStream) {
         if self.closes_orderly {
             actix_rt::spawn(async move {
-                // A receiver that does not respond to it is none of the node's business.
+                // A receiver that does not respond to the close is not waited for longer.
                 let _ = tokio::time::timeout(CLOSED_WITHIN, carrier.shutdown()).await;
             });
         }

@@ -1,5 +1,5 @@
 //! New connections of one thread begin a few at a time, and accounts take turns. Thousands that begin together, after a
-//! burst or as thousands of attempts end at their deadline, would hold up all other work of the thread.
+//! burst or when thousands of attempts end at their deadline, would delay all other work of the thread.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -16,11 +16,11 @@ use crate::model::destination::Destination;
 use crate::model::id::AccountId;
 use crate::model::outcome::DropReason;
 
-/// How often what waits is looked at, while something does.
+/// How often waiting destinations are checked, while there are some.
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(10);
 /// How long a destination keeps its Dispatcher while others wait for one and it always has something to send.
 const TURN: Duration = Duration::from_millis(500);
-/// Of all Dispatchers, the part of those that are idle that ends at a time.
+/// At most one in this many Dispatchers ends at a time because it is idle.
 const IDLE_ENDED_PART: usize = 64;
 
 impl Dispatchers {
@@ -39,7 +39,7 @@ impl Dispatchers {
         let of = self.children.iter().filter(|(_, child)| of(&self.overflow, &child.account));
         let idle = of.filter_map(|(name, child)| Some((child.idle_for(now)?, name.clone())));
         let mut idle: Vec<(Duration, Destination)> = idle.collect();
-        // Some more than are wanted, as looking for them takes time.
+        // Slightly more than wanted, because the search takes time.
         let ended = wanted.max(self.destinations_max / IDLE_ENDED_PART).min(idle.len());
         idle.sort_unstable_by_key(|(idle, _)| std::cmp::Reverse(*idle));
         for (_, destination) in &idle[..ended] {

@@ -153,7 +153,7 @@ impl Share {
     /// Takes as many of these units as the threshold allows, possibly none.
     pub fn take_some(&self, units: usize) -> TakenUnits {
         let mut taken = TakenUnits { share: self.clone(), units: 0 };
-        // In halving steps: the threshold changes with what is taken.
+        // By halving steps, because the threshold depends on the units that are taken.
         let mut step = units;
         while step > 0 && taken.units < units {
             if !taken.grow(step.min(units - taken.units)) {

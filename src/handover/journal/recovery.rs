@@ -323,7 +323,7 @@ impl<F: SegmentFile> RecoveryReader<F> {
         let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
         let SegmentName { number, kind } = old.name;
         let (level, boot) = (DurabilityLevel::Process, BootId::default());
-        // Of a segment without a header only the name is needed, to remove it.
+        // A segment without a header is only removed, which needs only its name.
         let unknown = SegmentHeader { kind, level, number, run: 0, boot, created_ms: 0 };
         let segment = Segment::new(old.header.unwrap_or(unknown), old.file, capacity, end, Arc::clone(&self.unsettled));
         segment.synced.store(small(end), std::sync::atomic::Ordering::SeqCst);

@@ -130,7 +130,7 @@ impl<D: Folder> SegmentRegistry<D> {
         self.sync_all(segment)
     }
 
-    /// The same, also if nothing was written since the last sync but what was erased.
+    /// Syncs a segment even if nothing was written since the last sync, for example after a record was erased.
     pub(super) fn sync_all(&self, segment: &Segment<D::File>) -> io::Result<()> {
         if segment.failed.load(Ordering::SeqCst) {
             return Err(io::Error::other("a sync of this segment failed before"));

@@ -1,4 +1,4 @@
-//! How many entries each account has in the streams, as Redis last said. They count for the account's share of
+//! How many entries each account has in the streams, as Redis last reported. They count for the account's share of
 //! `cluster.backlog_max`, on every node that accepts events of it.
 
 use std::collections::HashMap;

@@ -299,7 +299,7 @@ impl Batcher {
     async fn write(&self, kind: GroupKind, group: &EncodedDeliveries) -> RedisResult<(usize, Vec<Value>)> {
         self.group.set(self.group.get() + 1);
         let GroupKind { partition, replies, hops } = kind;
-        // Of one stream a group of each kind may be in flight.
+        // At most one group of each kind is in flight for a stream.
         let kind = [if replies { "replies" } else { "plain" }, if hops { ":hops" } else { "" }].concat();
         let key = format!("{{posthaste:{partition}}}:added:{}:{kind}", self.name);
         let words_each = group.ends.len() / group.deliveries.len();

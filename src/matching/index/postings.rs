@@ -247,7 +247,7 @@ impl<T> PostingNode<T> {
         };
         match find(postings, hash, depth) {
             Ok(at) => Arc::make_mut(postings)[at].listeners.add(listener),
-            // Different hashes differ somewhere in their bits, so there is always a way to part them.
+            // Different hashes differ somewhere in their bits, so a split always separates them.
             Err(_) if postings.len() == LEAF_MAX => {
                 let of = |own| postings.iter().filter(move |posting| way(posting.hash, depth) == own).cloned();
                 let mut ways: [Self; WAYS] = std::array::from_fn(|own| Self::Leaf(of(own).collect()));

@@ -39,9 +39,9 @@ pub(super) struct DataWalk<'s, 'd, T> {
     sources: &'s mut Vec<CandidateSource<T>>,
     steps: &'s mut Steps,
     subject: &'s mut Subject<'d>,
-    /// The same lookup may come again, as a list was entered.
+    /// Whether the same lookup may be repeated, because the walk is inside a list.
     repeated: bool,
-    /// What was looked up where that is so.
+    /// The lookups that were made there.
     looked_up: HashSet<u64, foldhash::fast::FixedState>,
     /// Hashes whose postings are being fetched; whether their lookup may be repeated.
     pending: ArrayVec<(u64, bool), PENDING_MAX>,

@@ -244,7 +244,7 @@ impl<C: Counts> Chooser<'_, C> {
 
     fn leaf(&self, leaf: usize, path: Path) -> Option<Choice> {
         let (mut at, end) = (leaf + 1, self.pattern.next(leaf));
-        // What may be absent leaves nothing to be found.
+        // A member that may be absent has no witness.
         if self.pattern.operations[at..end].contains(&Op::Exists(false)) {
             return None;
         }
@@ -254,7 +254,7 @@ impl<C: Counts> Chooser<'_, C> {
             let witness = self.pattern.witness(place, path)?;
             let counted = if whole.places.len() < COUNTED_MAX { self.counts.count(self.pattern, &witness) } else { 0 };
             let cost = counted + cost_of(&witness);
-            // Where presence is enough for one test, the others bring nothing more.
+            // If presence satisfies one test, the witnesses of the others add nothing.
             if witness.kind == LookupKind::Present {
                 return Some(Choice { cost, places: vec![place], common: true });
             }

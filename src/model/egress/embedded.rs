@@ -46,7 +46,7 @@ pub fn is_nat64_length(bits: u8) -> bool {
 /// The IPv4 address behind a translator's prefix of this many bits. Bits 64 to 71 are left out (RFC 6052, section 2.2).
 pub(super) fn behind(address: Ipv6Addr, prefix_bits: u8) -> Ipv4Addr {
     let bits = address.to_bits();
-    // Of 120 bits; after a prefix of 96 bits there is no gap.
+    // 120 bits. A prefix of 96 bits is followed by no gap.
     let without_gap = (bits >> 64) << 56 | (bits & ((1 << 56) - 1));
     let inner = if prefix_bits >= 96 { bits } else { without_gap >> (88 - u32::from(prefix_bits)) };
     Ipv4Addr::from_bits(inner as u32)

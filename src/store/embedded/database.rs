@@ -88,7 +88,7 @@ impl DatabaseHandle {
     /// Closes and reopens the database.
     fn reopen(&self) -> Result<(), OpenError> {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        // Closed first, as its lock on the file excludes another.
+        // Closed first, because its lock on the file would exclude the new one.
         drop(open.take());
         *open = Some(self.source.open()?);
         Ok(())
@@ -167,7 +167,7 @@ impl Committer for Commits {
         let healed = self.recover().and_then(|_| self.handle.with(write::touch));
         match healed {
             Ok(()) => {
-                tracing::info!("the store takes writes again");
+                tracing::info!("the store accepts writes again");
                 true
             }
             Err(error) => {

@@ -104,7 +104,7 @@ fn examine(path: &Path) -> Result<(), OpenError> {
         judge(path, &opened.map_err(|error| refusal(path, error))?)
     }));
     judged.unwrap_or_else(|_| {
-        Err(OpenError::Damaged { path: path.to_owned(), detail: "its structure makes no sense".to_owned() })
+        Err(OpenError::Damaged { path: path.to_owned(), detail: "its structure is invalid".to_owned() })
     })
 }
 

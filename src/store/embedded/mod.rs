@@ -78,7 +78,7 @@ impl Embedded {
                 if made {
                     tracing::info!(%file, "there was no store at this path; a new one was made");
                 } else {
-                    tracing::info!(%file, "the store was there already");
+                    tracing::info!(%file, "the existing store was opened");
                 }
                 Self::on(database, Box::new(FileSource(path.to_owned())), usage, feed)
             }

@@ -1,4 +1,4 @@
-//! The metrics: counters, gauges and histograms, in Prometheus' text format and with names after its rules. One file
+//! The metrics: counters, gauges and histograms, in Prometheus' text format and with names that follow its rules. One file
 //! for each subject defines its metrics; only this folder names the metrics library. Labels are fixed words, never a
 //! customer's data, so their number is bounded.
 

@@ -3,6 +3,7 @@
 
 use super::findings::DiagnosticList;
 use super::origin::Origins;
+use crate::model::media_type::MediaType;
 use crate::model::template::Format;
 use crate::templating::program::{EscapeContext, Expression, HelperCall, Nodes, TemplateNode, ValueNode};
 use crate::templating::render::helpers::{self, ResultKind};
@@ -53,7 +54,7 @@ fn by_hand(nodes: &Nodes, quote: &str, origins: &Origins<'_>, findings: &mut Dia
 
 /// A value in a `text` template that is sent as HTML or CSV, and not escaped for it.
 fn unescaped(write: &ValueNode, content_type: Option<&str>, findings: &mut DiagnosticList<'_>) {
-    let media_type = content_type.map(|text| text.split(';').next().unwrap_or(text).trim().to_ascii_lowercase());
+    let media_type = content_type.and_then(MediaType::parse).map(|media_type| media_type.essence());
     let (helper, gives) = match media_type.as_deref() {
         Some("text/html") => ("html", ResultKind::Html),
         Some("text/csv") => ("csv", ResultKind::Csv),

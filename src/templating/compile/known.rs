@@ -94,7 +94,7 @@ impl<'d> KnownPaths<'d> {
         }
         let paths = self.carried().map(|carried| carried.paths.iter());
         let candidates = paths.into_iter().flatten().map(String::as_str);
-        // One that is far, and of another entity, puzzles: data of one's own is not misspelt.
+        // A distant name of another entity would confuse: the author's own data is not a misspelling.
         let first = |path: &str| path.split('.').next().map(str::to_owned);
         let helps = |found: &NearestName<'_>| found.likely || first(found.name) == first(&path);
         let nearest = nearest(&path, candidates.chain(EVENT_PATHS)).filter(helps);

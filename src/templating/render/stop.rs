@@ -1,4 +1,4 @@
-//! Why a rendering, or one helper in it, gives nothing.
+//! Why a rendering, or one helper in it, has no result.
 
 use std::fmt;
 

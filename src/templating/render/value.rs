@@ -81,7 +81,7 @@ impl<'a> Datum<'a> {
         self.step(name, name.parse().ok())
     }
 
-    /// The same, with the name read as a place before.
+    /// Like [`Self::member`], with the name already parsed as an index.
     pub(crate) fn step(&self, name: &str, index: Option<usize>) -> Datum<'a> {
         let length = |length: usize| if name == "length" { Self::Index(length) } else { Self::Missing };
         match (self, index) {

@@ -21,10 +21,10 @@ fn a_second_value_is_told_from_a_second_member() {
         ),
         (
             r#"{"a": {{#each xs}}"x"{{/each}} }"#,
-            "put [ before the list and ] behind it, and write {{#each xs separator=\",\"}}",
+            "put [ before the list and ] after it, and write {{#each xs separator=\",\"}}",
         ),
-        (r#"{"a": 1 {{#if x}}"b": 2{{/if}} }"#, "Put the comma inside the conditional part"),
-        (r#"{"a": 1 {{#if x}}"{{lookup names "k"}}\"": 2{{/if}} }"#, "Put the comma inside the conditional part"),
+        (r#"{"a": 1 {{#if x}}"b": 2{{/if}} }"#, "put the comma inside the conditional part"),
+        (r#"{"a": 1 {{#if x}}"{{lookup names "k"}}\"": 2{{/if}} }"#, "put the comma inside the conditional part"),
         (r#"{ {{#if a}}"a": 1{{/if}} {{#if b}}"b": 2{{/if}} }"#, "{{#parts separator=\",\"}}"),
     ] {
         let found = check(Json, body).diagnostics;

@@ -1,4 +1,4 @@
-//! Filters behind a value, `{{x | upcase}}`, as Liquid and Jinja have them.
+//! Filters after a value, `{{x | upcase}}`, as in Liquid and Jinja.
 
 use super::{REPEATED_BYTES_MAX, is_value, names};
 use crate::templating::render::helpers;
@@ -66,7 +66,7 @@ impl<'t> Filter<'t> {
 
     fn call(&self, value: &str) -> Option<String> {
         let name = match self.name {
-            // Without what takes its place, it is removed.
+            // Without a replacement, the text is removed.
             "remove" if self.arguments.len() == 1 => {
                 return is_value(self.arguments[0]).then(|| format!("replace {value} {} \"\"", self.arguments[0]));
             }

@@ -139,7 +139,7 @@ impl ParserState<'_, '_, '_, '_> {
                     let offset = self.positions[self.piece].offset(place.0, place.1);
                     self.pieces.in_template(self.piece, offset)
                 }
-                // The parser keeps no place for `{{else if …}}`; the scan did.
+                // The parser keeps no position for `{{else if …}}`; the scan did.
                 None => self.chains.next().unwrap_or(0),
             };
             self.element(element, at, nodes);
@@ -158,7 +158,7 @@ impl ParserState<'_, '_, '_, '_> {
             }
             TemplateElement::HelperBlock(block) => nodes.extend(self.block(block, at)),
             TemplateElement::Comment(_) => {}
-            // The scan refuses these; should it ever miss one, it stays refused.
+            // The scan refuses these. If it misses one, it is refused here.
             _ => self.findings.error("syntax", at, "Partials and decorators are not accepted."),
         }
     }

@@ -110,7 +110,7 @@ impl<'b> Scanner<'b, '_, '_> {
         }
         block.closed_by_else = !chained;
         if chained {
-            // Flat to its author, a chain is nested for the parser.
+            // A chain looks flat, but the parser nests each part in the one before.
             block.chained += 1;
             self.chained += 1;
             if self.chained > CHAINED_MAX {
