@@ -35,7 +35,7 @@ use queue::Queue;
 /// From a Dispatcher that has been idle for a while, to its parent.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-struct Idle {
+struct IdleReport {
     destination: Destination,
     /// Distinguishes it from other Dispatchers of the same destination.
     generation: u64,
@@ -67,7 +67,7 @@ struct Dispatcher {
     received: Rc<Cell<u64>>,
     queue: Rc<Queue>,
     idle_after: Duration,
-    parent: Recipient<Idle>,
+    parent: Recipient<IdleReport>,
 }
 
 impl Dispatcher {
@@ -85,7 +85,7 @@ impl Dispatcher {
         context.run_later(after, |own, context| {
             match own.queue.idle_for(Instant::now()) {
                 Some(idle) if idle >= own.idle_after => {
-                    own.parent.do_send(Idle {
+                    own.parent.do_send(IdleReport {
                         destination: own.destination.clone(),
                         generation: own.generation,
                         received: own.received.get(),

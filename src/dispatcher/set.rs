@@ -17,10 +17,10 @@ use super::connections::DestinationConnections;
 use super::outbound::{Outbound, Outlets, ResolverError, system_resolver};
 use super::overflow::{Overflow, account_of};
 use super::queue::Queue;
-use super::{Dispatcher, Idle, ParkedReport, ReleaseDeliveries, StopIdle, parked};
+use super::{Dispatcher, IdleReport, ParkedReport, ReleaseDeliveries, StopIdle, parked};
 use crate::config::Dispatch;
 use crate::flow::account::ACCOUNT_WEIGHT;
-use crate::flow::destination_state::{DestinationStatesQuery, Survey};
+use crate::flow::destination_state::{DestinationStatesQuery, DestinationSurvey};
 use crate::flow::fairness::{Pool, within};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::InFlight;
@@ -275,7 +275,7 @@ impl Handler<DestinationStatesQuery> for Dispatchers {
     fn handle(&mut self, message: DestinationStatesQuery, _: &mut Self::Context) -> Self::Result {
         let now = Instant::now();
         let destinations: Vec<_> = self.children.values().map(|child| child.queue.state(now)).collect();
-        let mut survey = Survey { total: destinations.len(), destinations };
+        let mut survey = DestinationSurvey { total: destinations.len(), destinations };
         survey.keep(message.limit);
         MessageResult(survey)
     }
@@ -291,10 +291,10 @@ impl Handler<ReleaseDeliveries> for Dispatchers {
     }
 }
 
-impl Handler<Idle> for Dispatchers {
+impl Handler<IdleReport> for Dispatchers {
     type Result = ();
 
-    fn handle(&mut self, message: Idle, _: &mut Self::Context) {
+    fn handle(&mut self, message: IdleReport, _: &mut Self::Context) {
         let child = self.children.get(&message.destination);
         let may_stop =
             child.is_some_and(|child| child.generation == message.generation && child.sent == message.received);

@@ -94,7 +94,7 @@ impl Alone {
         Self { gate: Gate::for_events(100), metrics: Arc::new(Metrics::new()) }
     }
 
-    fn dispatcher(&self, port: &Port, config: &Dispatch) -> (Addr<Dispatcher>, mpsc::UnboundedReceiver<Idle>) {
+    fn dispatcher(&self, port: &Port, config: &Dispatch) -> (Addr<Dispatcher>, mpsc::UnboundedReceiver<IdleReport>) {
         let (parent, said) = Probe::start();
         let resolver = Rc::new(system_resolver().expect("a resolver"));
         let outbound = Outbound::new(config, OwnAddresses::default()).expect("TLS");
@@ -307,7 +307,7 @@ async fn only_a_dispatcher_that_received_everything_is_stopped() {
     soon(reported).await.expect("a report");
     let destination = port.destination();
     for (generation, received, left) in [(1, 0, 1), (2, 1, 1), (1, 2, 1), (1, 1, 0)] {
-        let idle = Idle { destination: destination.clone(), generation, received };
+        let idle = IdleReport { destination: destination.clone(), generation, received };
         dispatchers.send(idle).await.expect("they live");
         assert_eq!(alone.metrics.deliveries.destinations.get(), left, "generation {generation}, {received} received");
     }

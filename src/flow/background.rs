@@ -18,7 +18,7 @@ pub const AT_ONCE_BYTES: usize = 16 << 10;
 /// The work ended in a panic, which the log has; or its thread ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a panic ended the work")]
-pub struct Panicked;
+pub struct JobPanicked;
 
 type BackgroundJob = Box<dyn FnOnce() + Send>;
 
@@ -50,7 +50,7 @@ impl<K: Ord + Hash + Clone + Send + 'static> Background<K> {
         &self,
         member: K,
         work: W,
-    ) -> impl Future<Output = Result<T, Panicked>> + use<K, T, W> {
+    ) -> impl Future<Output = Result<T, JobPanicked>> + use<K, T, W> {
         let (done, result) = oneshot::channel();
         let job = move || {
             if !done.is_closed() {
@@ -61,7 +61,7 @@ impl<K: Ord + Hash + Clone + Send + 'static> Background<K> {
             let inner = Arc::clone(&self.0);
             tokio::task::spawn_blocking(move || inner.work());
         }
-        async move { result.await.map_err(|_| Panicked) }
+        async move { result.await.map_err(|_| JobPanicked) }
     }
 }
 
@@ -166,7 +166,7 @@ mod tests {
     async fn a_panic_costs_its_own_work_and_what_nobody_waits_for_is_not_begun() {
         let background = Background::new(1);
         let failed = soon(background.run("a", || -> u8 { panic!("a drill") })).await;
-        assert_eq!(failed, Err(Panicked));
+        assert_eq!(failed, Err(JobPanicked));
         assert_eq!(soon(background.run("a", || 7)).await, Ok(7));
         let (begun, seen) = mpsc::channel();
         let (release, held) = mpsc::channel::<()>();

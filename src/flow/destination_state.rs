@@ -17,7 +17,7 @@ pub struct DestinationStatesQuery {
 
 /// The destinations of one thread.
 #[derive(Debug, Default)]
-pub struct Survey {
+pub struct DestinationSurvey {
     /// The most troubled ones, in no order.
     pub destinations: Vec<DestinationState>,
     /// How many destinations the thread has.
@@ -71,7 +71,7 @@ impl DestinationHealth {
     }
 }
 
-impl Survey {
+impl DestinationSurvey {
     /// Keeps only the most troubled ones, in no order.
     pub fn keep(&mut self, limit: usize) {
         if limit < self.destinations.len() {
@@ -114,9 +114,9 @@ mod tests {
             state("slow", DestinationHealth::Failing, 80, 1),
             state("failing", DestinationHealth::Failing, 2, 5),
         ];
-        let mut survey = Survey { destinations, total: 4 };
+        let mut survey = DestinationSurvey { destinations, total: 4 };
         survey.destinations.sort_by_key(|one| std::cmp::Reverse(one.rank()));
-        let hosts = |survey: &Survey| -> Vec<String> {
+        let hosts = |survey: &DestinationSurvey| -> Vec<String> {
             survey.destinations.iter().map(|state| state.destination.host.to_string()).collect()
         };
         assert_eq!(hosts(&survey), ["stalled", "slow", "failing", "fine"]);

@@ -13,7 +13,8 @@ pub const RETRY_AFTER_S: u64 = 1;
 
 /// An event that was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Rejected {
+#[schema(as = Rejected)]
+pub struct RejectedEvent {
     /// Its position in the request, from 0. Blank lines are not counted.
     pub index: usize,
     /// The kind of mistake. Stable.
@@ -29,7 +30,7 @@ pub const REJECTED_LISTED_MAX: usize = 100;
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Rejections {
     /// The first of them, each with its position.
-    pub listed: Vec<Rejected>,
+    pub listed: Vec<RejectedEvent>,
     /// How many more were rejected, by code.
     pub more: BTreeMap<&'static str, usize>,
 }
@@ -38,7 +39,7 @@ impl Rejections {
     /// Adds one rejected event.
     pub fn push(&mut self, index: usize, code: &'static str, detail: String) {
         if self.listed.len() < REJECTED_LISTED_MAX {
-            self.listed.push(Rejected { index, code, detail });
+            self.listed.push(RejectedEvent { index, code, detail });
         } else {
             *self.more.entry(code).or_default() += 1;
         }
@@ -55,7 +56,7 @@ impl Rejections {
     }
 
     /// The rejected event, if there is exactly one.
-    fn only(&self) -> Option<&Rejected> {
+    fn only(&self) -> Option<&RejectedEvent> {
         self.listed.first().filter(|_| self.len() == 1)
     }
 

@@ -15,7 +15,7 @@ use super::openapi::operation::{Operation, Shape};
 use super::problem::Problem;
 use super::state::AppState;
 use super::{activity, paging};
-use crate::flow::destination_state::{DestinationState, DestinationStatesQuery, Survey};
+use crate::flow::destination_state::{DestinationState, DestinationStatesQuery, DestinationSurvey};
 use crate::model::duration_text::DurationText;
 
 /// How long a dispatch thread may take to report its destinations. If one takes longer, the response is a 503 problem.
@@ -73,7 +73,7 @@ async fn list(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpRe
     let limit = paging::limit(&request)?;
     let asked = state.dispatchers.iter().map(|dispatchers| dispatchers.send(DestinationStatesQuery { limit }));
     let told = tokio::time::timeout(TOLD_WITHIN, join_all(asked)).await.map_err(|_| unresponsive())?;
-    let mut all = Survey::default();
+    let mut all = DestinationSurvey::default();
     for survey in told.into_iter().flatten() {
         all.total += survey.total;
         all.destinations.extend(survey.destinations);

@@ -14,15 +14,15 @@ const REQUESTS_MAX: usize = 64;
 const WEIGHT: usize = 1;
 
 /// Counts such requests.
-pub struct Expensive(Pool<AccountId>);
+pub struct ExpensiveRequests(Pool<AccountId>);
 
-impl Default for Expensive {
+impl Default for ExpensiveRequests {
     fn default() -> Self {
         Self(Pool::new(REQUESTS_MAX, WEIGHT))
     }
 }
 
-impl Expensive {
+impl ExpensiveRequests {
     /// Begins one; it ends when the returned value is dropped.
     pub(super) fn begin(&self, account: &AccountId) -> Result<TakenUnits, Problem> {
         let refused = || {
@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn one_account_leaves_room_for_the_others() {
-        let (requests, name) = (Expensive::default(), |text| AccountId::new(text).expect("a name"));
+        let (requests, name) = (ExpensiveRequests::default(), |text| AccountId::new(text).expect("a name"));
         let greedy: Vec<_> = std::iter::from_fn(|| requests.begin(&name("greedy")).ok()).collect();
         assert_eq!(greedy.len(), REQUESTS_MAX / 2);
         let other: Vec<_> = std::iter::from_fn(|| requests.begin(&name("other")).ok()).collect();

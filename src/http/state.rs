@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use actix::{Addr, Recipient};
 
-use super::expensive::Expensive;
+use super::expensive::ExpensiveRequests;
 use crate::config::Config;
 use crate::dictionary::{Dictionary, Presets};
 use crate::flow::background::Background;
@@ -44,7 +44,7 @@ pub struct AppState {
     /// Whether deliveries that the journal held at the start are still being handed on.
     pub recovering: AtomicBool,
     /// Counts concurrent lists and checks.
-    pub expensive: Expensive,
+    pub expensive: ExpensiveRequests,
     /// The dispatch threads, which report the states of their destinations.
     pub dispatchers: Vec<Recipient<DestinationStatesQuery>>,
 }

@@ -28,7 +28,7 @@ use crate::flow::payer::Payer;
 use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::flow::response::{EventsResponse, Receipt};
 use crate::flow::turns::{Turns, Worker};
-use crate::ingester::idempotency::{IdempotencyWindow, Unavailable};
+use crate::ingester::idempotency::{IdempotencyWindow, WindowUnavailable};
 use crate::model::event::Event;
 use crate::model::id::AccountId;
 use crate::telemetry::metrics::Metrics;
@@ -202,8 +202,8 @@ impl IngestContext {
         let events = batch.events.len();
         let (known, claims) = match duplicates.sift(&mut batch.events).await {
             Ok(sifted) => sifted,
-            Err(Unavailable::Store) => return self.refuse(reply, Refusal::Unavailable),
-            Err(Unavailable::Open) => return self.refuse(reply, Refusal::Full(ReachedBound::Events(events))),
+            Err(WindowUnavailable::Store) => return self.refuse(reply, Refusal::Unavailable),
+            Err(WindowUnavailable::Open) => return self.refuse(reply, Refusal::Full(ReachedBound::Events(events))),
         };
         self.metrics.events.duplicates.inc_by(known as u64);
         let (tell, told) = oneshot::channel();

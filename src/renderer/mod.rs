@@ -26,7 +26,7 @@ use crate::model::firing::FiringId;
 use crate::model::id::AccountId;
 use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
-use crate::templating::{RenderFailure, Unsendable};
+use crate::templating::{RenderFailure, UnsendableReason};
 
 /// Renders firings; one for each thread that serves HTTP.
 #[derive(Debug)]
@@ -209,11 +209,11 @@ impl RendererWorker {
     }
 }
 
-fn unsendable(error: &Unsendable) -> DropReason {
+fn unsendable(error: &UnsendableReason) -> DropReason {
     match error {
-        Unsendable::Url => DropReason::UrlRefused,
-        Unsendable::Header => DropReason::HeaderRefused,
-        Unsendable::Rendering(error) => unrendered(error),
+        UnsendableReason::Url => DropReason::UrlRefused,
+        UnsendableReason::Header => DropReason::HeaderRefused,
+        UnsendableReason::Rendering(error) => unrendered(error),
     }
 }
 

@@ -18,9 +18,9 @@ use http::header::HOST;
 use super::consent::{Consent, ConsentStep, Consents};
 use super::deadlines::Deadlines;
 use super::own::OwnAddresses;
-use super::peer::{Dialling, Peer};
+use super::peer::{DialContext, Peer};
 use super::pool::{CLOSED_WITHIN, ConnectionPool};
-use super::post::{Outgoing, Post};
+use super::post::{OutgoingPost, Post};
 use super::progress::{AttemptProgress, TrackedExchange};
 use super::proxy::{Proxy, ProxyError};
 use super::resolve::Resolver;
@@ -46,7 +46,7 @@ const CLIENT_KEEPS: Duration = Duration::from_secs(86_400);
 /// What all outlets of the node share.
 #[derive(Debug, Clone)]
 pub struct Outbound {
-    dialling: Arc<Dialling>,
+    dialling: Arc<DialContext>,
     connections: usize,
     keep_alive: Duration,
     attempt_timeout: Duration,
@@ -69,7 +69,7 @@ impl Outbound {
     /// Prepares what connections need. `own`: the addresses that the node itself listens on.
     pub fn new(config: &Dispatch, own: OwnAddresses) -> Result<Self, OutboundError> {
         let proxy = config.proxy.as_deref().map(Proxy::new).transpose()?;
-        let dialling = Dialling { egress: config.egress.clone(), own, tls: tls::config(config)?, proxy };
+        let dialling = DialContext { egress: config.egress.clone(), own, tls: tls::config(config)?, proxy };
         Ok(Self {
             dialling: Arc::new(dialling),
             connections: config.connections_per_destination,
@@ -163,7 +163,7 @@ impl Outlet {
     /// Makes a POST.
     pub(in crate::dispatcher) async fn post(&self, post: Post) -> (Outcome, Option<u16>) {
         let closes = self.peer.uses_once(Instant::now());
-        self.exchange(Some(Outgoing::new(post, closes)), self.pool.exchange(closes)).await
+        self.exchange(Some(OutgoingPost::new(post, closes)), self.pool.exchange(closes)).await
     }
 
     /// Whether the receiver has a say in when an attempt begins.
@@ -224,7 +224,7 @@ impl Outlet {
     }
 
     /// Sends a request and waits for the response, under one deadline for both.
-    async fn exchange(&self, outgoing: Option<Outgoing>, sent: impl Future) -> (Outcome, Option<u16>) {
+    async fn exchange(&self, outgoing: Option<OutgoingPost>, sent: impl Future) -> (Outcome, Option<u16>) {
         let progress = Cell::new(AttemptProgress::BEGUN);
         let outgoing = outgoing.map(Box::new);
         let tracked =

@@ -25,7 +25,7 @@ use crate::model::outcome::Outcome;
 
 /// What all connections of the node share.
 #[derive(Debug)]
-pub(super) struct Dialling {
+pub(super) struct DialContext {
     pub(super) egress: EgressRules,
     pub(super) own: OwnAddresses,
     pub(super) tls: Arc<ClientConfig>,
@@ -35,7 +35,7 @@ pub(super) struct Dialling {
 /// A destination, as its connections see it.
 pub(super) struct Peer {
     pub(super) destination: Destination,
-    dialling: Arc<Dialling>,
+    dialling: Arc<DialContext>,
     resolver: Resolver,
     /// Where its connections begin, and whose they are.
     turn: (Rc<Turnstile>, AccountId),
@@ -51,7 +51,7 @@ pub(super) struct Peer {
 impl Peer {
     pub(super) fn new(
         destination: Destination,
-        dialling: Arc<Dialling>,
+        dialling: Arc<DialContext>,
         resolver: Resolver,
         turn: (Rc<Turnstile>, AccountId),
         keep_alive: Duration,

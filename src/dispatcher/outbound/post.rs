@@ -16,13 +16,13 @@ pub(in crate::dispatcher) struct Post {
 }
 
 /// A POST that is being written.
-pub(super) struct Outgoing {
+pub(super) struct OutgoingPost {
     head: Vec<u8>,
     body: Bytes,
     written: usize,
 }
 
-impl Outgoing {
+impl OutgoingPost {
     /// `closes`: the connection carries no other request.
     pub(super) fn new(Post { fields: mut head, body }: Post, closes: bool) -> Self {
         let _ = write!(head, "content-length: {}\r\n", body.len());

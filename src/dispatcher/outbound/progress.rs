@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::post::Outgoing;
+use super::post::OutgoingPost;
 use crate::model::outcome::Outcome;
 
 /// What an attempt is doing. A missed deadline is named for it.
@@ -69,7 +69,7 @@ fn outcome_of_status(status: u16) -> Outcome {
 pub(super) struct CurrentAttempt {
     progress: Cell<AttemptProgress>,
     /// What the connection is to write in place of the client's request.
-    outgoing: Cell<Option<Box<Outgoing>>>,
+    outgoing: Cell<Option<Box<OutgoingPost>>>,
 }
 
 impl Default for CurrentAttempt {
@@ -92,7 +92,7 @@ impl CurrentAttempt {
     }
 
     /// The POST of the attempt, for the connection that begins to write it.
-    pub(super) fn take_outgoing(&self) -> Option<Box<Outgoing>> {
+    pub(super) fn take_outgoing(&self) -> Option<Box<OutgoingPost>> {
         self.outgoing.take()
     }
 }
@@ -102,7 +102,7 @@ pub(super) struct TrackedExchange<'a, F> {
     pub(super) current: &'a CurrentAttempt,
     pub(super) progress: &'a Cell<AttemptProgress>,
     /// Until a connection takes it.
-    pub(super) outgoing: Option<Box<Outgoing>>,
+    pub(super) outgoing: Option<Box<OutgoingPost>>,
     pub(super) exchange: F,
 }
 

@@ -97,9 +97,9 @@ fn receive(tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(recv(tcp, buffer, RecvFlags::DONTWAIT)?.0)
 }
 
-struct Raw<'a>(&'a TcpStream);
+struct RawSocket<'a>(&'a TcpStream);
 
-impl io::Read for Raw<'_> {
+impl io::Read for RawSocket<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         receive(self.0, buffer)
     }
@@ -116,7 +116,7 @@ fn tls_silence(tls: &mut TlsStream<TcpStream>) -> IdleState {
             Ok(_) => {}
             Err(_) => return IdleState::Alert,
         }
-        match session.read_tls(&mut Raw(tcp)) {
+        match session.read_tls(&mut RawSocket(tcp)) {
             Ok(0) => return IdleState::Closed,
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return IdleState::Kept,

@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::answer::Answer;
 use super::peer::{Peer, ReusedConnection};
-use super::post::Outgoing;
+use super::post::OutgoingPost;
 use super::progress::AttemptPhase;
 use super::response::{Response, ResponseProgress, Reuse};
 use super::socket::{IdleState, Socket};
@@ -50,7 +50,7 @@ pub(super) struct Stream {
     socket: Socket,
     state: StreamState,
     /// What is written in place of the client's request; `None` where the client's own is.
-    outgoing: Option<Box<Outgoing>>,
+    outgoing: Option<Box<OutgoingPost>>,
     response: Response,
     /// When the last response ended; `None` if there was none on this connection.
     idle_since: Option<Instant>,

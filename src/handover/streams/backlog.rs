@@ -18,7 +18,7 @@ use super::{GROUP, PARKED, ParkedEntries, Streams, StreamsError, parked_for, str
 use crate::flow::account::AccountShares;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{EntryId, InFlight, ParkedLane};
-use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value};
+use crate::redis::{FromRedisValue, LuaScript, RedisError, RedisResult, Value};
 use crate::telemetry::metrics::Metrics;
 
 /// The interval of polls. Between two polls a node only counts what it adds itself.
@@ -138,7 +138,7 @@ impl Backlog {
         let streams = Streams { link: streams.link.apart(), ..streams };
         let mut ticks = tokio::time::interval(POLL_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let poll = Code::new(POLL);
+        let poll = LuaScript::new(POLL);
         let probed_at_once = if streams.link.is_cluster() { PROBED_AT_ONCE.min(streams.partitions) } else { 1 };
         let mut probed = 0..probed_at_once;
         for number in 0_u64.. {
@@ -164,7 +164,12 @@ impl Backlog {
     }
 
     /// Polls once, and probes the given partitions.
-    async fn poll(&self, streams: &Streams, poll: &Code, probes: Option<Range<usize>>) -> Result<(), BacklogError> {
+    async fn poll(
+        &self,
+        streams: &Streams,
+        poll: &LuaScript,
+        probes: Option<Range<usize>>,
+    ) -> Result<(), BacklogError> {
         let agrees = probes.is_some();
         let probes = probes.filter(|_| self.ingest).unwrap_or_default();
         let seen = see(streams, poll, &probes, &self.held.largest()).await.inspect_err(|_| {
@@ -260,7 +265,7 @@ impl Backlog {
 /// Polls all streams, and probes the servers of these partitions.
 async fn see(
     streams: &Streams,
-    poll: &Code,
+    poll: &LuaScript,
     probes: &Range<usize>,
     accounts: &[String],
 ) -> RedisResult<Vec<StreamPoll>> {

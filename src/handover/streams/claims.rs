@@ -17,7 +17,7 @@ use super::intake::{Intake, StreamSource};
 use super::{GROUP, command, parked_name};
 use crate::flow::in_flight::{ClaimAction, ClaimRequest, FetchRequest, FetchedDeliveries, StreamRequest};
 use crate::model::id::AccountId;
-use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value, has_code, is_broken};
+use crate::redis::{FromRedisValue, LuaScript, RedisError, RedisResult, Value, has_code, is_broken};
 use crate::telemetry::metrics::RedemptionResult;
 
 /// The consumer that holds returned entries. It has no heartbeat, so any node takes over from it.
@@ -85,8 +85,8 @@ pub(super) struct ClaimWorker {
     /// The key of the last response.
     answer: String,
     question: Cell<u64>,
-    redeem: Code,
-    fetch: Code,
+    redeem: LuaScript,
+    fetch: LuaScript,
     /// Whether it was logged that Redis does not move entries; logged once until Redis does.
     refused: Cell<bool>,
 }
@@ -104,7 +104,7 @@ impl ClaimWorker {
     /// The task that serves the claims of this source.
     pub(super) fn new(source: Rc<StreamSource>, intake: Rc<Intake>) -> Self {
         let answer = format!("{{posthaste:{}}}:answer:{}", source.partition, crate::model::id::new_id());
-        let (redeem, fetch) = (Code::new(REDEEM), Code::new(FETCH));
+        let (redeem, fetch) = (LuaScript::new(REDEEM), LuaScript::new(FETCH));
         Self { source, intake, answer, question: Cell::new(0), redeem, fetch, refused: Cell::new(false) }
     }
 

@@ -22,7 +22,7 @@ use super::{GROUP, PARKED, ParkedEntries, Streams, command};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{ParkedLane, StreamClaims};
 use crate::flow::messages::{DeliveriesParked, DeliveriesRendered};
-use crate::redis::{Code, RESPONSE_WITHIN, RedisConnection, RedisResult, Value, has_code, within};
+use crate::redis::{LuaScript, RESPONSE_WITHIN, RedisConnection, RedisResult, Value, has_code, within};
 use crate::telemetry::metrics::Metrics;
 
 /// The start of Redis's error when it is full: it accepts no writes but still returns entries.
@@ -65,7 +65,7 @@ end
 return claimed";
 
 /// The Dispatchers of a thread, as consumers see them.
-pub struct Sink {
+pub struct DispatcherSink {
     /// Receives the deliveries.
     pub deliveries: Recipient<DeliveriesRendered>,
     /// Receives the reports of parked deliveries.
@@ -75,11 +75,11 @@ pub struct Sink {
 /// The consumers of one thread and what they share.
 pub struct Consumers {
     intake: Rc<Intake>,
-    sink: Sink,
+    sink: DispatcherSink,
     /// Each stream by its number, and where its claims are redeemed.
     sources: HashMap<usize, (Rc<StreamSource>, StreamClaims)>,
     read_at_once: usize,
-    claim: Code,
+    claim: LuaScript,
     unavailable: Cell<bool>,
 }
 
@@ -89,7 +89,7 @@ impl Consumers {
         thread: &ArbiterHandle,
         streams: &Streams,
         (share, shares): (usize, usize),
-        sink: Sink,
+        sink: DispatcherSink,
         gate: Arc<Gate>,
         metrics: Arc<Metrics>,
     ) {
@@ -105,7 +105,7 @@ impl Consumers {
                 intake,
                 sink,
                 read_at_once: share.min(take_max),
-                claim: Code::new(CLAIM),
+                claim: LuaScript::new(CLAIM),
                 unavailable: Cell::new(false),
             });
             actix_rt::spawn(Rc::clone(&consumers).write_heartbeats());

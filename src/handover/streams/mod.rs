@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use backlog::Backlog;
-pub use consumer::{Consumers, Sink};
+pub use consumer::{Consumers, DispatcherSink};
 pub use publisher::Publisher;
 
 use crate::config::{Cluster, Config};

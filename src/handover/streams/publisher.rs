@@ -24,7 +24,7 @@ use crate::flow::pressure::Pressure;
 use crate::flow::refusal::Refusal;
 use crate::model::id::AccountId;
 use crate::model::outcome::DropReason;
-use crate::redis::{Code, FromRedisValue, RedisResult, Value};
+use crate::redis::{FromRedisValue, LuaScript, RedisResult, Value};
 use crate::telemetry::metrics::Metrics;
 
 /// The most deliveries added to a stream in one script: Redis runs nothing else meanwhile.
@@ -81,7 +81,7 @@ struct Batcher {
     /// Its name, used in the key of its last group, and the number of that group.
     name: String,
     group: Cell<u64>,
-    add: Code,
+    add: LuaScript,
     writer: RefCell<EntryWriter>,
     /// Whether it was logged that Redis accepts no deliveries; logged once until Redis does.
     refused: Cell<bool>,
@@ -108,7 +108,7 @@ impl Publisher {
             breaks: Cell::new(0),
             name: crate::model::id::new_id(),
             group: Cell::new(0),
-            add: Code::new(ADD),
+            add: LuaScript::new(ADD),
             writer: RefCell::default(),
             refused: Cell::new(false),
         };

@@ -74,7 +74,7 @@ pub(in crate::dispatcher::outbound) struct AllowedOrigin {
 
 /// Fields that are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Field {
+enum HeadField {
     Connection,
     ContentLength,
     KeepAlive,
@@ -83,7 +83,7 @@ enum Field {
     AllowedRate,
 }
 
-impl Field {
+impl HeadField {
     fn named(name: &[u8]) -> Option<Self> {
         let is = |own: &[u8]| name.eq_ignore_ascii_case(own);
         match name.len() {
@@ -105,7 +105,7 @@ pub(super) struct ResponseHead {
     is_1_0: bool,
     has_field: bool,
     /// The field whose line the next line may continue.
-    open: Option<Field>,
+    open: Option<HeadField>,
     value: Vec<u8>,
     pub(super) content_length: Option<u64>,
     pub(super) transfer: Option<Transfer>,
@@ -169,7 +169,7 @@ impl ResponseHead {
             return Err(NoResponse);
         }
         self.has_field = true;
-        self.open = Field::named(name);
+        self.open = HeadField::named(name);
         if self.open.is_some() {
             self.value.extend_from_slice(value);
         }
@@ -196,15 +196,15 @@ impl ResponseHead {
         read
     }
 
-    fn read(&mut self, field: Field, value: &[u8]) -> Result<(), NoResponse> {
+    fn read(&mut self, field: HeadField, value: &[u8]) -> Result<(), NoResponse> {
         match field {
-            Field::Connection => {
+            HeadField::Connection => {
                 for option in list(value) {
                     self.closes |= option.eq_ignore_ascii_case(b"close");
                     self.keeps |= option.eq_ignore_ascii_case(b"keep-alive");
                 }
             }
-            Field::ContentLength => {
+            HeadField::ContentLength => {
                 // If the same length is repeated, it is that length (RFC 9112, section 6.3).
                 for length in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
                     let length = number(length).ok_or(NoResponse)?;
@@ -213,16 +213,16 @@ impl ResponseHead {
                     }
                 }
             }
-            Field::KeepAlive => self.keep_alive(value),
-            Field::TransferEncoding => {
+            HeadField::KeepAlive => self.keep_alive(value),
+            HeadField::TransferEncoding => {
                 // `identity` is the name for no coding in earlier versions of HTTP.
                 for coding in list(value).filter(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
                     let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
                     self.transfer = Some(if is_chunked { Transfer::Chunked } else { Transfer::Other });
                 }
             }
-            Field::AllowedOrigin => self.allowed.origin = text(value),
-            Field::AllowedRate => self.allowed.rate = text(value),
+            HeadField::AllowedOrigin => self.allowed.origin = text(value),
+            HeadField::AllowedRate => self.allowed.rate = text(value),
         }
         Ok(())
     }
