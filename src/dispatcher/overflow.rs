@@ -56,7 +56,7 @@ impl Overflow {
         self.turns.len_of(account) > 0
     }
 
-    /// Adds a delivery behind those of its destination; or gives it back with the bound that it is past.
+    /// Adds a delivery after those of its destination, or returns it with the bound that it exceeds.
     pub(super) fn push(&mut self, now: Instant, mut queued: InFlight) -> Result<(), Box<(DropReason, InFlight)>> {
         let deliveries_max = self.deliveries_max;
         let target = std::sync::Arc::clone(&queued.delivery.target);

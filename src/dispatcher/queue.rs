@@ -33,7 +33,7 @@ use crate::model::id::AccountId;
 use crate::model::outcome::{DropReason, Outcome};
 use crate::telemetry::metrics::Metrics;
 
-/// A destination is not behind if its queue would be empty after this many checks of [`Queue::watch`]: then a delivery
+/// A destination does not stall if its queue would be empty after this many checks of [`Queue::watch`]: then a delivery
 /// waits because the node is busy, and to park it would make the node busier.
 const CHECKS_WORKED_OFF_IN: u64 = 4;
 

@@ -153,7 +153,7 @@ impl Claim {
         Self { entry, account, claims, outstanding: Some(outstanding), is_late: false }
     }
 
-    /// The entry has waited for so long that what is behind it in its stream is not to wait for it.
+    /// The entry has waited so long that it must not delay later entries of its stream.
     pub fn late(mut self, is_late: bool) -> Self {
         self.is_late = is_late;
         self

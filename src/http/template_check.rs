@@ -129,7 +129,7 @@ fn read(mut document: Value) -> Result<CheckQuestion, Vec<FieldError>> {
     let mut rest = Map::new();
     if let Some(members) = document.as_object_mut() {
         rest.extend(["event", "data"].into_iter().filter_map(|name| members.shift_remove_entry(name)));
-        // What a PUT answers can be sent as it is.
+        // The response to a PUT can be sent unchanged.
         members.shift_remove("warnings");
         if members.get("id").is_none_or(Value::is_null) {
             members.insert("id".into(), "check".into());

@@ -11,9 +11,9 @@ use super::{Link, is_broken};
 
 /// How long a server may take to respond to a probe. It is in addition to the time of the attempt that failed.
 const PROBED_WITHIN: Duration = Duration::from_secs(1);
-/// A command as a person types it, which Redis answers, and which most other servers answer, too.
+/// A command as a person types it. Redis responds to it, and so do most other servers.
 const PLAIN_TEXT: &[u8] = b"PING\r\n";
-/// A record of TLS whose handshake is empty. A server that speaks TLS answers it with an alert.
+/// A record of TLS whose handshake is empty. A server that uses TLS responds with an alert.
 const EMPTY_HANDSHAKE: &[u8] = b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00";
 /// The first bytes of what a server of TLS sends: an alert, or a handshake.
 const TLS_RECORDS: [u8; 2] = [0x15, 0x16];
@@ -129,7 +129,7 @@ async fn protocol(address: &ConnectionAddr) -> Option<Protocol> {
     None
 }
 
-/// The first bytes of what a server answers.
+/// The first bytes of a server's response.
 async fn answer(place: (&str, u16), probe: &[u8]) -> Option<Vec<u8>> {
     let mut stream = TcpStream::connect(place).await.ok()?;
     stream.write_all(probe).await.ok()?;

@@ -118,7 +118,7 @@ fn records() -> Rules {
     ]
 }
 
-/// What a write answers with, and passes over where it is sent back.
+/// Members of the response to a write. They are ignored if they are sent back.
 fn read_only() -> (&'static str, Value) {
     ("warnings", json!({"readOnly": true}))
 }

@@ -7,10 +7,10 @@ use crate::model::template::Format::{Form, Json, Text, Xml};
 use crate::templating::compile::diagnostic::CODES;
 use crate::templating::{CompileContext, Severity, TemplateLimits, compile, compile_in};
 
-/// The cure of a comma that is missing depends on what follows: another value of one member, or another member.
+/// The fix for a missing comma depends on what follows: another value of one member, or another member.
 #[test]
 fn a_second_value_is_told_from_a_second_member() {
-    for (body, cure) in [
+    for (body, fix) in [
         (
             r#"{"a": {{#if (eq a 1)}}"x"{{/if}}{{#if (eq a 2)}}"y"{{/if}} }"#,
             "make them one block: {{#if …}}…{{else if …}}…{{else}}null",
@@ -28,7 +28,7 @@ fn a_second_value_is_told_from_a_second_member() {
         (r#"{ {{#if a}}"a": 1{{/if}} {{#if b}}"b": 2{{/if}} }"#, "{{#parts separator=\",\"}}"),
     ] {
         let found = check(Json, body).diagnostics;
-        assert!(found.iter().any(|found| found.message.to_lowercase().contains(cure)), "{body}: {found:?}");
+        assert!(found.iter().any(|found| found.message.to_lowercase().contains(fix)), "{body}: {found:?}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The cure for a mistake with a comma. It differs in a loop, beside an optional part, and in plain text. Messages name
+//! The advice for a mistake with a comma. It differs in a loop, beside an optional part, and in plain text. Messages name
 //! only what is in the template.
 
 use crate::templating::compile::tags::{TAG_CLOSE, TAG_OPEN};

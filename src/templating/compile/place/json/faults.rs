@@ -11,7 +11,7 @@ pub(super) fn value_missing() -> PlacementError {
     .at(ErrorLocation::Block)
 }
 
-/// The cure for a comma depends on the surrounding blocks: see `place/advice.rs`.
+/// The fix for a comma depends on the surrounding blocks: see `place/advice.rs`.
 pub(super) fn trailing_comma() -> PlacementError {
     PlacementError::here("json_trailing_comma", "For some data nothing follows this comma.").at(ErrorLocation::Mark)
 }
