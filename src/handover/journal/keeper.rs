@@ -18,7 +18,7 @@ use std::sync::atomic::Ordering;
 use super::bits::Bits;
 use super::body::{AcceptedRecord, FiringFields, read_accepted, read_fired, write_accepted, write_item};
 use super::folder::{Folder, SegmentFile, read_up_to};
-use super::format::{DurabilityLevel, RecordHeader, RecordKind, SegmentKind};
+use super::format::{Durability, RecordHeader, RecordKind, SegmentKind};
 use super::lane::SegmentWriter;
 use super::ledger::{EntryFiring, LedgerEntry, RecordPosition, ReleasedShares, Segment, lock};
 use super::registry::SegmentRegistry;
@@ -119,8 +119,8 @@ impl<D: Folder> Keeper<D> {
 
     fn sync(&self, segment: &Segment<D::File>) -> io::Result<()> {
         match self.journal.settings.level {
-            DurabilityLevel::Process => Ok(()),
-            DurabilityLevel::Power => self.journal.sync(segment),
+            Durability::Process => Ok(()),
+            Durability::Power => self.journal.sync(segment),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::folder::{Folder, SegmentFile as _, write_all};
 use super::format::{
-    BODY_BYTES_MAX, DurabilityLevel, RECORD_HEADER_BYTES, RecordHeader, RecordKind, SEGMENT_HEADER_BYTES, SegmentKind,
+    BODY_BYTES_MAX, Durability, RECORD_HEADER_BYTES, RecordHeader, RecordKind, SEGMENT_HEADER_BYTES, SegmentKind,
 };
 use super::ledger::{RecordPosition, Segment};
 use super::registry::SegmentRegistry;
@@ -115,7 +115,7 @@ impl<D: Folder> SegmentWriter<D> {
             // last one first, so that a crash in between leaves no gap.
             let erase = |record: &PendingRecord| segment.file.write_at(&[0; 8], (open.at + record.at) as u64);
             self.records.iter().rev().for_each(|record| drop(erase(record)));
-            if self.journal.settings.level == DurabilityLevel::Power {
+            if self.journal.settings.level == Durability::Power {
                 // Its producers get no response before a power cut can't bring them back. A failure ends the segment.
                 let _ = self.journal.sync_all(&segment);
             }

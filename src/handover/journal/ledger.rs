@@ -23,7 +23,7 @@ pub(super) struct Segment<F> {
     live_bytes: AtomicU64,
     entries: Mutex<Slab<Arc<LedgerEntry<F>>>>,
     /// What all segments share.
-    all: Arc<UnsettledEntries<F>>,
+    all: Arc<SharedLedger<F>>,
 }
 
 impl<F> Deref for Segment<F> {
@@ -35,13 +35,7 @@ impl<F> Deref for Segment<F> {
 }
 
 impl<F: SegmentFile> Segment<F> {
-    pub(super) fn new(
-        header: SegmentHeader,
-        file: F,
-        capacity: usize,
-        end: usize,
-        all: Arc<UnsettledEntries<F>>,
-    ) -> Self {
+    pub(super) fn new(header: SegmentHeader, file: F, capacity: usize, end: usize, all: Arc<SharedLedger<F>>) -> Self {
         let state = SegmentState::new(header, file, capacity, end);
         Self { state, live: AtomicUsize::new(0), live_bytes: AtomicU64::new(0), entries: Mutex::default(), all }
     }
@@ -221,7 +215,7 @@ pub(super) type ListedFirings<F> = (Arc<LedgerEntry<F>>, Range<u32>);
 
 /// What all unsettled entries share.
 #[derive(Debug)]
-pub(super) struct UnsettledEntries<F> {
+pub(super) struct SharedLedger<F> {
     bytes: AtomicU64,
     /// Firings that ended without an attempt and that no begun record names yet.
     pub(super) dropped: Mutex<Vec<EntryFiring<F>>>,
@@ -229,13 +223,13 @@ pub(super) struct UnsettledEntries<F> {
     closing: AtomicBool,
 }
 
-impl<F> Default for UnsettledEntries<F> {
+impl<F> Default for SharedLedger<F> {
     fn default() -> Self {
         Self { bytes: AtomicU64::new(0), dropped: Mutex::default(), closing: AtomicBool::new(false) }
     }
 }
 
-impl<F> UnsettledEntries<F> {
+impl<F> SharedLedger<F> {
     /// Bytes of all unsettled records.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::SeqCst)

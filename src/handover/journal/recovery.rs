@@ -7,10 +7,9 @@ use std::sync::Arc;
 use super::body::{AcceptedRecord, FiringFields, read_accepted, read_fired, read_items};
 use super::folder::{Folder, SegmentFile, read_up_to};
 use super::format::{
-    BootId, DurabilityLevel, HeaderFault, RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentKind, SegmentName,
-    VERSION,
+    BootId, Durability, HeaderFault, RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentKind, SegmentName, VERSION,
 };
-use super::ledger::{LedgerEntry, RecordPosition, ReleasedShares, Segment, UnsettledEntries};
+use super::ledger::{LedgerEntry, RecordPosition, ReleasedShares, Segment, SharedLedger};
 use super::registry::{RUN_SHIFT, RegistrySettings, SegmentRegistry};
 use super::scan::{Damage, Scan, ScannedRecord, WriteOrder, scan};
 use super::segment::small;
@@ -102,8 +101,7 @@ pub(super) fn open<D: Folder>(
 /// to it may have been sent. Later runs synced or still have their page cache. A run's mark is on the disk before the
 /// run does anything, and stays as long as anything older.
 pub(super) fn untrusted(headers: impl Iterator<Item = SegmentHeader>, settings: &RegistrySettings) -> Option<u64> {
-    let is_gone =
-        |header: &SegmentHeader| header.level == DurabilityLevel::Process && !header.boot.is_same(settings.boot);
+    let is_gone = |header: &SegmentHeader| header.level == Durability::Process && !header.boot.is_same(settings.boot);
     headers.filter(is_gone).map(|header| header.run).max()
 }
 
@@ -141,7 +139,7 @@ fn list<D: Folder>(folder: &D) -> Result<Vec<OldSegment<D::File>>, RecoveryError
 /// The contents of the segments read so far.
 struct RecoveryReader<F> {
     boot: BootId,
-    unsettled: Arc<UnsettledEntries<F>>,
+    unsettled: Arc<SharedLedger<F>>,
     begun: HashSet<(u64, u32)>,
     /// A begun record is damaged, so that its firings are unknown.
     doubt: bool,
@@ -162,7 +160,7 @@ struct RecoveryReader<F> {
 }
 
 impl<F: SegmentFile> RecoveryReader<F> {
-    fn new(boot: BootId, unsettled: Arc<UnsettledEntries<F>>) -> Self {
+    fn new(boot: BootId, unsettled: Arc<SharedLedger<F>>) -> Self {
         Self {
             boot,
             unsettled,
@@ -322,7 +320,7 @@ impl<F: SegmentFile> RecoveryReader<F> {
         let capacity = old.file.length().map_err(system(old.name))?;
         let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
         let SegmentName { number, kind } = old.name;
-        let (level, boot) = (DurabilityLevel::Process, BootId::default());
+        let (level, boot) = (Durability::Process, BootId::default());
         // A segment without a header is only removed, which needs only its name.
         let unknown = SegmentHeader { kind, level, number, run: 0, boot, created_ms: 0 };
         let segment = Segment::new(old.header.unwrap_or(unknown), old.file, capacity, end, Arc::clone(&self.unsettled));

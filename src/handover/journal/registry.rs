@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::folder::{Folder, SegmentFile as _, write_all};
-use super::format::{BootId, DurabilityLevel, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentKind, SegmentName};
-use super::ledger::{Segment, UnsettledEntries, lock};
+use super::format::{BootId, Durability, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentKind, SegmentName};
+use super::ledger::{Segment, SharedLedger, lock};
 use super::segment::small;
 
 /// Bits of an entry's id below the number of the run that created it.
@@ -17,7 +17,7 @@ pub(super) const RUN_SHIFT: u32 = 40;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RegistrySettings {
     /// Which crashes lose nothing.
-    pub(super) level: DurabilityLevel,
+    pub(super) level: Durability,
     /// The current boot of the kernel.
     pub(super) boot: BootId,
     /// Bytes of a segment.
@@ -38,7 +38,7 @@ pub(super) struct SegmentRegistry<D: Folder> {
     /// One segment of each kind that is created ahead.
     spares: [SpareSegment<D::File>; 2],
     /// What all unsettled entries share.
-    pub(super) unsettled: Arc<UnsettledEntries<D::File>>,
+    pub(super) unsettled: Arc<SharedLedger<D::File>>,
     /// A segment whose sync failed may hold records that are not rewritten yet.
     failed: AtomicBool,
 }
@@ -50,7 +50,7 @@ impl<D: Folder> SegmentRegistry<D> {
         settings: RegistrySettings,
         run: u64,
         next_number: u64,
-        unsettled: Arc<UnsettledEntries<D::File>>,
+        unsettled: Arc<SharedLedger<D::File>>,
     ) -> Self {
         Self {
             folder,

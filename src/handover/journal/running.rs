@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::disk::{self, Disk, DiskError};
 use super::feed::RecoveredEntries;
-use super::format::DurabilityLevel;
+use super::format::Durability;
 use super::keeping::JournalHandle;
 use super::recovery::{self, RecoveryError, RecoveryReport};
 use super::registry::RegistrySettings;
@@ -93,8 +93,8 @@ impl Journal {
     ) -> Result<Option<(Self, RecoveredEntries)>, JournalError> {
         let level = match settings.survives {
             Survives::Stop => return Ok(None),
-            Survives::Process => DurabilityLevel::Process,
-            Survives::Power => DurabilityLevel::Power,
+            Survives::Process => Durability::Process,
+            Survives::Power => Durability::Power,
         };
         let path = folder(store);
         let segment_bytes = sizes.segment;
@@ -109,8 +109,7 @@ impl Journal {
                 found.entry.charge(accounts.share(&account).take_over(found.entry.bytes()));
             }
         }
-        let threads =
-            Threads::start(opened.journal, level == DurabilityLevel::Power, Arc::clone(gate), Arc::clone(metrics));
+        let threads = Threads::start(opened.journal, level == Durability::Power, Arc::clone(gate), Arc::clone(metrics));
         let threads = threads.map_err(JournalError::Threads)?;
         metrics.journal.writable.set(1);
         let handle = JournalHandle { shared: Arc::clone(&threads.shared), accounts, age_max: settings.age_max };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::super::accept::{AcceptedPart, AcceptedRequests, Acceptor, PartialRequest, RecordsEnd};
 use super::super::begin::{Beginner, BegunGroup};
 use super::super::body::{EventFields, FiringFields};
-use super::super::format::{BootId, DurabilityLevel};
+use super::super::format::{BootId, Durability};
 use super::super::keeper::{Keeper, join};
 use super::super::ledger::{EntryFiring, ListedFirings};
 use super::super::recovery::{self, RecoveryError, RecoveryReport};
@@ -114,13 +114,13 @@ pub(crate) struct World {
     pub(crate) requests: Vec<Vec<Name>>,
     /// What was dropped and waits for a round.
     dropped: Vec<Name>,
-    level: DurabilityLevel,
+    level: Durability,
     events: usize,
     pub(crate) now_ms: u64,
 }
 
 impl World {
-    pub(crate) fn start(disk: DiskModel, level: DurabilityLevel, boot: BootId) -> Result<Self, RecoveryError> {
+    pub(crate) fn start(disk: DiskModel, level: Durability, boot: BootId) -> Result<Self, RecoveryError> {
         Self::start_with(disk, RegistrySettings { level, boot, segment_bytes: SEGMENT_BYTES })
     }
 
@@ -139,9 +139,8 @@ impl World {
             let (accepted, listings) = join(found.entry.id, &places, &records).expect("sound records");
             let mut seen = BTreeSet::new();
             assert_eq!(&*found.account, "acme");
-            for FiringFields { index, trigger, .. } in
-                listings.into_iter().filter(|listing| unsettled.has(listing.index))
-            {
+            let left = listings.into_iter().filter(|listing| unsettled.has(listing.index));
+            for FiringFields { index, trigger, .. } in left {
                 assert!(seen.insert(index), "a firing is listed twice");
                 let name = (accepted.event.id.to_owned(), trigger.to_owned());
                 let data = accepted.event.data.to_owned();
@@ -316,7 +315,7 @@ impl World {
         self.queued.extend(names.iter().cloned().zip(firings.iter().flat_map(each)));
         self.requests.push(names.clone());
         self.unanswered.push((ends, names));
-        if self.level == DurabilityLevel::Process {
+        if self.level == Durability::Process {
             self.answer();
         }
     }
@@ -333,14 +332,14 @@ impl World {
                     self.fates.entry(name.clone()).or_default().named.get_or_insert(operations);
                 }
                 self.unsent.push((begun, names));
-                if self.level == DurabilityLevel::Process {
+                if self.level == Durability::Process {
                     self.send();
                 }
             }
             // They wait and are tried again.
             Err(failed) => {
                 // A power cut may undo that the failed record was erased.
-                let end = if self.level == DurabilityLevel::Power { usize::MAX } else { self.disk.operations() };
+                let end = if self.level == Durability::Power { usize::MAX } else { self.disk.operations() };
                 for name in &names {
                     self.fates.entry(name.clone()).or_default().tried.push(operations..end);
                 }
@@ -350,7 +349,7 @@ impl World {
     }
 
     fn sync(&mut self) {
-        if self.level == DurabilityLevel::Power {
+        if self.level == Durability::Power {
             for segment in self.journal.all() {
                 let _ = self.journal.sync(&segment);
             }
@@ -363,7 +362,7 @@ impl World {
     fn answer(&mut self) {
         let (level, operations) = (self.level, self.disk.operations());
         let is_safe = |(segment, end): &RecordsEnd<ModelFile>| {
-            level == DurabilityLevel::Process || segment.synced.load(std::sync::atomic::Ordering::SeqCst) >= *end
+            level == Durability::Process || segment.synced.load(std::sync::atomic::Ordering::SeqCst) >= *end
         };
         for (ends, names) in std::mem::take(&mut self.unanswered) {
             // Records of a failed sync are safe once they are rewritten and the segment holds nothing else.
@@ -381,7 +380,7 @@ impl World {
     fn send(&mut self) {
         for (begun, names) in std::mem::take(&mut self.unsent) {
             let synced = begun.segment.synced.load(std::sync::atomic::Ordering::SeqCst) >= begun.end;
-            if self.level == DurabilityLevel::Process || synced {
+            if self.level == Durability::Process || synced {
                 begun.mark();
                 let operations = self.disk.operations();
                 for name in names {
