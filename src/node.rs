@@ -25,7 +25,7 @@ use crate::flow::background::Background;
 use crate::flow::descriptors::Descriptors;
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
-use crate::flow::keep::EventJournal;
+use crate::flow::journal::EventJournal;
 use crate::handover::journal::{Journal, JournalError};
 #[cfg(feature = "redis")]
 use crate::handover::streams::StreamsError;

@@ -1,7 +1,7 @@
 //! The step before the first byte of a delivery, which guarantees at most one attempt.
 
 use crate::flow::in_flight::InFlight;
-use crate::flow::keep::{AttemptJournal, AttemptStart};
+use crate::flow::journal::{AttemptJournal, AttemptStart};
 use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 

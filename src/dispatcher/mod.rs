@@ -11,7 +11,7 @@ mod overflow;
 mod pace;
 mod parked;
 mod queue;
-mod rated;
+mod rated_triggers;
 mod set;
 mod signature;
 mod tally;

@@ -27,7 +27,7 @@ use crate::flow::destination_state::{DestinationHealth, DestinationState};
 use crate::flow::drill;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{FiringReport, InFlight, StreamClaims};
-use crate::flow::keep::AttemptJournal;
+use crate::flow::journal::AttemptJournal;
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
 use crate::model::outcome::{DropReason, Outcome};

@@ -24,7 +24,7 @@ use crate::flow::destination_state::{DestinationStatesQuery, DestinationSurvey};
 use crate::flow::fairness::{Pool, within};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::InFlight;
-use crate::flow::keep::{AttemptJournal, EventJournal};
+use crate::flow::journal::{AttemptJournal, EventJournal};
 use crate::flow::messages::{DeliveriesParked, DeliveriesRendered, DeliveriesRouted};
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;

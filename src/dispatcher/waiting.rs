@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::bounds::DestinationBounds;
 use super::parked::{FETCHED_MAX, FetchRoom, ParkedAccount};
-use super::rated::RatedTriggers;
+use super::rated_triggers::RatedTriggers;
 use crate::flow::account::{ACCOUNT_WEIGHT, DELIVERY_BYTES};
 use crate::flow::fairness::{DeficitQueue, within};
 use crate::flow::in_flight::InFlight;

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::fairness::{Pool, Share, TakenUnits};
-use super::freed::ShareNotifier;
 use super::rate::AccountRates;
+use super::share_notifier::ShareNotifier;
 use crate::model::id::AccountId;
 
 /// An account may hold at most this many times what is free.

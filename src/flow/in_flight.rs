@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::keep::JournaledFiring;
+use super::journal::JournaledFiring;
 use super::response::EventsResponse;
 use crate::flow::account::{AccountShares, Charge};
 use crate::flow::gate::{AdmittedEvents, OutstandingDelivery, StreamPermit};

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::account::{AccountShares, Charge};
 use super::in_flight::{Admission, FiringReport, InFlight, ParkedLane, StreamClaims};
-use super::keep::JournaledFiring;
+use super::journal::JournaledFiring;
 use crate::model::event::Event;
 use crate::model::firing::{EventIdentity, FiringId};
 use crate::model::id::TriggerId;

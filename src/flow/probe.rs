@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix::{Actor, ActorContext as _, Context, Handler, Message, Recipient};
 use tokio::sync::mpsc;
 
-use super::keep::JournaledEvent;
+use super::journal::JournaledEvent;
 
 /// In place of a journal's entry: remembers which of its firings have ended without an attempt.
 #[derive(Debug, Default)]

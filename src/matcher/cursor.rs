@@ -7,12 +7,12 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::fired::FiredEvent;
-use super::keeping::{self, UnfinishedRequest};
+use super::fired_event::FiredEvent;
+use super::unfinished::{self, UnfinishedRequest};
 use crate::flow::account::{AccountShares, MeasuredDeliveries, ReservedDeliveries};
 use crate::flow::drill;
 use crate::flow::in_flight::drop_unsent;
-use crate::flow::keep::{AcceptJournal, JournaledFirings};
+use crate::flow::journal::{AcceptJournal, JournaledFirings};
 use crate::flow::messages::{EventData, Firing, FiringStep, Firings, LiveTemplate};
 use crate::live::{Live, LiveTrigger};
 use crate::matching::index::{Bucket, Search, SearchEnd};
@@ -254,7 +254,7 @@ impl CandidateCheck {
             return None;
         }
         let keeps = context.keep.is_some() && !self.fired.is_empty();
-        let keep = keeps.then(|| keeping::event_of(&self.event));
+        let keep = keeps.then(|| unfinished::event_of(&self.event));
         let (event, kept) = (Arc::new(EventData::of(self.event)), None);
         Some((FiredEvent { event, triggers: self.fired.into_iter(), keep, kept }, too_costly))
     }

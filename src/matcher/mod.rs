@@ -2,10 +2,10 @@
 //! accepted, and refuses the request if its account may not hold that much. It reads the live index, never waits for a
 //! change to it, and never reads templates' bodies.
 
-mod accepting;
+mod acceptor;
 mod cursor;
-mod fired;
-mod keeping;
+mod fired_event;
+mod unfinished;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -17,7 +17,7 @@ use actix::{Actor, Handler, Recipient};
 use crate::flow::fairness::JobProgress;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::Admission;
-use crate::flow::keep::AcceptJournal;
+use crate::flow::journal::AcceptJournal;
 use crate::flow::messages::{EventData, EventsAdmitted, FiringsMatched};
 use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::flow::turns::{Turns, Worker};
@@ -28,7 +28,7 @@ use crate::model::id::AccountId;
 use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 use crate::templating::{Data, EventProperties};
-use accepting::{MeasuredRequest, RequestAcceptor};
+use acceptor::{MeasuredRequest, RequestAcceptor};
 use cursor::{Cursor, CursorContext, MeasureStep};
 
 /// Finds firings; one for each thread that serves HTTP.

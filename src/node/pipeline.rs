@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix::{Actor as _, Addr, Recipient};
 
 use crate::dispatcher::Dispatchers;
-use crate::flow::keep::EventJournal;
+use crate::flow::journal::EventJournal;
 use crate::flow::messages::DeliveriesRendered;
 use crate::flow::pressure::Pressure;
 #[cfg(feature = "redis")]

@@ -1,7 +1,7 @@
 //! Deliveries that are kept in a journal, of which there is none here: each test says itself when attempts may begin.
 
 use super::*;
-use crate::flow::keep::{AttemptGroup, AttemptJournal, AttemptStart, JournaledFiring};
+use crate::flow::journal::{AttemptGroup, AttemptJournal, AttemptStart, JournaledFiring};
 use crate::flow::probe::EndedFirings;
 
 /// Lets the test say when attempts begin.

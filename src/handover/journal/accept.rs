@@ -7,10 +7,10 @@ use std::sync::Arc;
 use super::body::{EventFields, FiringFields, write_accepted, write_fired};
 use super::folder::{Folder, SegmentFile};
 use super::format::{RecordKind, SegmentKind};
-use super::lane::{SegmentWriter, WrittenRecords};
 use super::ledger::{LedgerEntry, ListedFirings, NewEntry, ReleasedShares, Segment};
 use super::registry::SegmentRegistry;
 use super::segment::small;
+use super::segment_writer::{SegmentWriter, WrittenRecords};
 use crate::flow::fairness::TakenUnits;
 
 /// How many ids of entries are drawn at a time, so that threads seldom share the counter.

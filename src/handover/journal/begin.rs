@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::body::write_item;
 use super::folder::Folder;
 use super::format::{RecordKind, SegmentKind};
-use super::lane::SegmentWriter;
 use super::ledger::{EntryFiring, ReleasedShares, Segment};
 use super::registry::SegmentRegistry;
+use super::segment_writer::SegmentWriter;
 
 /// Writes begun records; one for each thread that sends.
 #[derive(Debug)]

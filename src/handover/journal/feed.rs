@@ -25,7 +25,7 @@ use crate::flow::account::{ACCOUNT_WEIGHT, AccountShares, ReservedDeliveries};
 use crate::flow::fairness::{Pool, Share, TakenUnits};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{Admission, drop_unsent};
-use crate::flow::keep::JournaledFiring;
+use crate::flow::journal::JournaledFiring;
 use crate::flow::messages::{EventData, Firing as Fired, FiringStep, Firings, FiringsMatched};
 use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::flow::response::Receipt;

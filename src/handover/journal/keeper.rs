@@ -19,9 +19,9 @@ use super::bits::Bits;
 use super::body::{AcceptedRecord, FiringFields, read_accepted, read_fired, write_accepted, write_item};
 use super::folder::{Folder, SegmentFile, read_up_to};
 use super::format::{Durability, RecordHeader, RecordKind, SegmentKind};
-use super::lane::SegmentWriter;
 use super::ledger::{EntryFiring, LedgerEntry, RecordPosition, ReleasedShares, Segment, lock};
 use super::registry::SegmentRegistry;
+use super::segment_writer::SegmentWriter;
 
 /// Records are rewritten in groups of about this many bytes.
 const GROUP_BYTES: usize = 1 << 20;

@@ -74,15 +74,15 @@ mod disk;
 mod feed;
 mod folder;
 mod format;
+mod handle;
 mod keeper;
-mod keeping;
-mod lane;
 mod ledger;
 mod recovery;
 mod registry;
 mod running;
 mod scan;
 mod segment;
+mod segment_writer;
 #[cfg(test)]
 mod tests;
 mod threads;

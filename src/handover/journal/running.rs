@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::disk::{self, Disk, DiskError};
 use super::feed::RecoveredEntries;
 use super::format::Durability;
-use super::keeping::JournalHandle;
+use super::handle::JournalHandle;
 use super::recovery::{self, RecoveryError, RecoveryReport};
 use super::registry::RegistrySettings;
 use super::threads::{Threads, now_ms};
@@ -14,7 +14,7 @@ use crate::config::{Config, JournalSettings, Survives};
 use crate::flow::account::ACCOUNT_WEIGHT;
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
-use crate::flow::keep::EventJournal;
+use crate::flow::journal::EventJournal;
 use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 

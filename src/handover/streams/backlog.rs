@@ -11,8 +11,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::MissedTickBehavior;
 
+use super::account_entries::AccountEntries;
 use super::entry::unix_millis;
-use super::held::AccountEntries;
 use super::pacing::{self, StreamLoad};
 use super::{GROUP, PARKED, ParkedEntries, Streams, StreamsError, parked_for, stream_key};
 use crate::flow::account::AccountShares;

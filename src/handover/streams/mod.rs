@@ -4,11 +4,11 @@
 //! stream until its only attempt begins. `docs/redis.md` describes the keys, `docs/delivery-protocol.md` why no
 //! delivery is attempted twice.
 
+mod account_entries;
 mod backlog;
 mod claims;
 mod consumer;
 mod entry;
-mod held;
 mod intake;
 mod pacing;
 mod publisher;

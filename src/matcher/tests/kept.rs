@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Mutex;
 
 use super::*;
-use crate::flow::keep::{AcceptJournal, JournaledFirings, JournaledParts, PartToJournal, RequestJournal};
+use crate::flow::journal::{AcceptJournal, JournaledFirings, JournaledParts, PartToJournal, RequestJournal};
 use crate::flow::probe::EndedFirings;
 
 type Answer = Box<dyn Fn(&[Vec<PartToJournal<'_>>]) -> Vec<JournaledParts> + Send + Sync>;

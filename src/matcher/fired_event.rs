@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::flow::keep::{EventToJournal, JournaledFirings};
+use crate::flow::journal::{EventToJournal, JournaledFirings};
 use crate::flow::messages::EventData;
 use crate::live::LiveTrigger;
 

@@ -3,9 +3,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::fired::FiredEvent;
+use super::fired_event::FiredEvent;
 use crate::flow::in_flight::Admission;
-use crate::flow::keep::{AcceptJournal, EventToJournal, JournaledFirings, PartToJournal, RequestJournal};
+use crate::flow::journal::{AcceptJournal, EventToJournal, JournaledFirings, PartToJournal, RequestJournal};
 use crate::flow::refusal::Refusal;
 use crate::json::OriginalText;
 use crate::model::event::Event;

@@ -10,10 +10,10 @@ use std::time::Instant;
 use actix::Recipient;
 
 use super::cursor::Cursor;
-use super::fired::FiredEvent;
+use super::fired_event::FiredEvent;
 use super::keeping;
 use crate::flow::in_flight::Admission;
-use crate::flow::keep::{AcceptJournal, PartToJournal};
+use crate::flow::journal::{AcceptJournal, PartToJournal};
 use crate::flow::messages::FiringsMatched;
 use crate::flow::refusal::Refusal;
 use crate::model::outcome::DropReason;
@@ -64,7 +64,7 @@ impl RequestAcceptor {
 
     fn accept_paced(&self, keep: &dyn AcceptJournal, mut request: MeasuredRequest, unfinished: usize) {
         let fired = request.cursors.iter().flat_map(Cursor::fired);
-        match keeping::begin(keep, fired, unfinished, &request.admission) {
+        match unfinished::begin(keep, fired, unfinished, &request.admission) {
             Ok((unfinished, mut kept)) => {
                 request.cursors.iter_mut().for_each(|cursor| cursor.kept(&mut kept, Some(&unfinished)));
                 self.pass_on(request);
@@ -148,7 +148,7 @@ fn keep_all(keep: &dyn AcceptJournal, requests: &mut [MeasuredRequest]) -> Vec<R
     let parts = requests.iter().map(|request| {
         let mut parts = Vec::with_capacity(request.events);
         let fired = request.cursors.iter().flat_map(Cursor::fired);
-        parts.extend(fired.filter_map(|fired| keeping::part(fired, &mut rest)));
+        parts.extend(fired.filter_map(|fired| unfinished::part(fired, &mut rest)));
         parts
     });
     let parts: Vec<Vec<PartToJournal<'_>>> = parts.collect();

@@ -1,4 +1,4 @@
-//! The journal's implementation of [`crate::flow::keep`].
+//! The journal's implementation of [`crate::flow::journal`].
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -15,7 +15,7 @@ use super::ledger::{EntryFiring, LedgerEntry, lock};
 use super::threads::{BegunResult, JournalContext, now_ms};
 use crate::flow::drill;
 use crate::flow::fairness::{Pool, TakenUnits};
-use crate::flow::keep::{
+use crate::flow::journal::{
     AcceptJournal, AttemptGroup, AttemptJournal, AttemptStart, EventJournal, EventToJournal, JournaledEvent,
     JournaledFiring, JournaledFirings, JournaledParts, PartToJournal, RequestJournal,
 };
