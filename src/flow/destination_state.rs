@@ -9,7 +9,7 @@ use crate::model::outcome::{DropReason, Outcome};
 
 /// Asks the Dispatchers of one thread for the states of their destinations: the `limit` most troubled.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Survey")]
+#[rtype(result = "DestinationSurvey")]
 pub struct DestinationStatesQuery {
     /// How many destinations to return at most.
     pub limit: usize,

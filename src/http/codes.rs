@@ -82,7 +82,11 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
     ProblemCode::new("no_events", 422, "the request holds no event"),
     ProblemCode::new("no_good_event", 422, "every event of the request has a mistake; `rejected` names each"),
     ProblemCode::new("no_such_path", 404, "the path does not exist; `/v1/openapi.json` lists all paths"),
-    ProblemCode::new("not_an_ingest_node", 503, "the node accepts no events; post them to a node with the role `ingest`"),
+    ProblemCode::new(
+        "not_an_ingest_node",
+        503,
+        "the node accepts no events; post them to a node with the role `ingest`",
+    ),
     ProblemCode::new("not_found", 404, "there is no such record"),
     ProblemCode::new(
         "origin_not_allowed",
