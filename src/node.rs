@@ -17,17 +17,19 @@ use actix_web::web;
 
 use crate::config::Config;
 use crate::dictionary::DictionaryError;
-use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound, OutboundError, OwnAddresses, ResolverError};
-use crate::flow::account::{ACCOUNT_WEIGHT, Bounds};
+use crate::dispatcher::{
+    DispatchSettings, Dispatchers, Outbound, OutboundError, OwnAddresses, ReleaseDeliveries, ResolverError,
+};
+use crate::flow::account::{ACCOUNT_WEIGHT, NodeBounds};
 use crate::flow::background::Background;
 use crate::flow::descriptors::Descriptors;
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
-use crate::flow::keep::Keeping;
+use crate::flow::journal::EventJournal;
 use crate::handover::journal::{Journal, JournalError};
 #[cfg(feature = "redis")]
 use crate::handover::streams::StreamsError;
-use crate::http::inbound::{Calls, Inbound, InboundServer};
+use crate::http::inbound::{Inbound, InboundServer, ThreadCalls};
 use crate::http::{self, AppState, EventsCall};
 use crate::ingester::idempotency::{AddressError, IdempotencyWindow};
 use crate::live::Live;
@@ -116,7 +118,7 @@ impl Node {
         let dictionary = Arc::new(config.catalogue.load().map_err(StartError::Dictionary)?);
         let presets = Arc::new(config.load_presets(&dictionary).map_err(StartError::Presets)?);
         let metrics = Arc::new(Metrics::with_activity(activity_bounds(&config)));
-        let bounds = Bounds {
+        let bounds = NodeBounds {
             events: config.ingest.events_in_flight_max,
             deliveries: config.ingest.deliveries_in_flight_max,
             bytes: config.dispatch.bytes_max,
@@ -204,7 +206,7 @@ impl Node {
         if emptied.is_err() && self.shared.config.delivers_through_streams() {
             for dispatchers in &self.dispatchers {
                 // A thread that ended in a panic holds nothing.
-                let _ = dispatchers.send(LetGo).await;
+                let _ = dispatchers.send(ReleaseDeliveries).await;
             }
             emptied = tokio::time::timeout(GIVEN_BACK_WITHIN, gate.emptied()).await;
         }
@@ -262,7 +264,7 @@ fn start_dispatchers(
     outbound: Outbound,
     metrics: &Arc<Metrics>,
     gate: &Arc<Gate>,
-    keeping: Option<Arc<dyn Keeping>>,
+    keeping: Option<Arc<dyn EventJournal>>,
 ) -> Result<(Vec<Arbiter>, Vec<Addr<Dispatchers>>), StartError> {
     let settings = DispatchSettings {
         config: Arc::new(config.dispatch.clone()),
@@ -293,7 +295,7 @@ fn serve(
     shared: &Arc<AppState>,
     hand_over: HandOver,
     duplicates: Option<IdempotencyWindow>,
-    keeping: Option<Arc<dyn Keeping>>,
+    keeping: Option<Arc<dyn EventJournal>>,
     listener: std::net::TcpListener,
 ) -> io::Result<InboundServer> {
     let settings = &shared.config.server;
@@ -313,7 +315,7 @@ fn serve(
             config.app_data(shared).app_data(pipeline);
             http::routes(config);
         };
-        Calls { routes, events }
+        ThreadCalls { routes, events }
     })
 }
 
@@ -334,7 +336,7 @@ fn serve_admin(shared: &Arc<AppState>, listener: std::net::TcpListener) -> io::R
             config.app_data(shared);
             http::admin_routes(config);
         };
-        Calls { routes, events: None }
+        ThreadCalls { routes, events: None }
     })?;
     Ok((address, server))
 }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use http::header::ACCEPT;
 
-use super::outbound::{Digits, Outlet, Post};
+use super::outbound::{DecimalDigits, Outlet, Post};
 use super::signature::signatures;
 use crate::model::delivery::{Delivery, HOPS};
 use crate::model::headers::is_own;
@@ -54,7 +54,7 @@ fn fields(delivery: &Delivery, unix_seconds: u64) -> Vec<u8> {
 }
 
 fn number(head: &mut Vec<u8>, name: &str, value: u64) {
-    field(head, name, Digits::of(value).as_bytes());
+    field(head, name, DecimalDigits::of(value).as_bytes());
 }
 
 fn field(head: &mut Vec<u8>, name: &str, value: &[u8]) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::flow::account::DELIVERY_BYTES;
 use crate::flow::fairness::DeficitQueue;
-use crate::flow::in_flight::{InFlight, Lane, StreamClaims};
+use crate::flow::in_flight::{InFlight, ParkedLane, StreamClaims};
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
 use crate::model::outcome::DropReason;
@@ -18,7 +18,7 @@ pub(super) struct Overflow {
     turns: DeficitQueue<AccountId, Destination>,
     /// The contents of `turns`.
     listed: HashSet<(AccountId, Destination)>,
-    waiting: HashMap<Destination, Unserved>,
+    waiting: HashMap<Destination, WaitingDestination>,
     /// The destinations whose deliveries hold permits, the longest waiting first.
     permits: VecDeque<(Instant, Destination)>,
     destinations_max: usize,
@@ -28,7 +28,7 @@ pub(super) struct Overflow {
 
 /// What waits for one destination.
 #[derive(Debug)]
-pub(super) struct Unserved {
+pub(super) struct WaitingDestination {
     pub(super) deliveries: Vec<InFlight>,
     /// The accounts of which more are parked, and where.
     pub(super) parked: BTreeMap<Option<AccountId>, StreamClaims>,
@@ -83,14 +83,19 @@ impl Overflow {
     }
 
     /// Notes that deliveries are parked.
-    pub(super) fn park(&mut self, now: Instant, lane: Lane, claims: &StreamClaims) {
+    pub(super) fn park(&mut self, now: Instant, lane: ParkedLane, claims: &StreamClaims) {
         let account = account_of(&lane);
         if let Some(waiting) = self.entry(now, &lane.destination, &account) {
             waiting.parked.entry(lane.account).or_insert_with(|| claims.clone());
         }
     }
 
-    fn entry(&mut self, now: Instant, destination: &Destination, account: &AccountId) -> Option<&mut Unserved> {
+    fn entry(
+        &mut self,
+        now: Instant,
+        destination: &Destination,
+        account: &AccountId,
+    ) -> Option<&mut WaitingDestination> {
         let is_new = !self.waiting.contains_key(destination);
         if is_new && self.waiting.len() >= self.destinations_max {
             return None;
@@ -101,7 +106,7 @@ impl Overflow {
         if is_new {
             self.permits.push_back((now, destination.clone()));
             let (deliveries, parked) = (Vec::new(), BTreeMap::new());
-            let new = Unserved { deliveries, parked, bytes: 0, since: now, has_permits: true };
+            let new = WaitingDestination { deliveries, parked, bytes: 0, since: now, has_permits: true };
             self.waiting.insert(destination.clone(), new);
         }
         self.waiting.get_mut(destination)
@@ -111,7 +116,7 @@ impl Overflow {
     pub(super) fn pop(
         &mut self,
         may_have_more: impl Fn(&AccountId) -> bool,
-    ) -> Option<(AccountId, Destination, Unserved)> {
+    ) -> Option<(AccountId, Destination, WaitingDestination)> {
         loop {
             let mut turn = None;
             let destination = self.turns.pop_where(|account| {
@@ -143,6 +148,6 @@ impl Overflow {
 }
 
 /// Whose turn it is with what is parked.
-pub(super) fn account_of(lane: &Lane) -> AccountId {
+pub(super) fn account_of(lane: &ParkedLane) -> AccountId {
     lane.account.clone().unwrap_or_else(AccountId::default_account)
 }

@@ -16,18 +16,18 @@ use futures_util::FutureExt as _;
 
 use super::attempt::attempt;
 use super::begin::may_begin;
-use super::bounds::Bounds;
-use super::connections::Connections;
+use super::bounds::DestinationBounds;
+use super::connections::DestinationConnections;
 use super::outbound::Outlet;
 use super::pace::Pace;
-use super::parked::{self, Parked};
+use super::parked::{self, ParkedDeliveries};
 use super::tally::Tally;
-use super::waiting::Waiting;
-use crate::flow::destination_state::{DestinationState, Trouble};
+use super::waiting::WaitingDeliveries;
+use crate::flow::destination_state::{DestinationHealth, DestinationState};
 use crate::flow::drill;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{FiringReport, InFlight, StreamClaims};
-use crate::flow::keep::Begin;
+use crate::flow::journal::AttemptJournal;
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
 use crate::model::outcome::{DropReason, Outcome};
@@ -40,20 +40,20 @@ const CHECKS_WORKED_OFF_IN: u64 = 4;
 /// One destination's deliveries.
 pub(super) struct Queue {
     destination: Destination,
-    bounds: Bounds,
+    bounds: DestinationBounds,
     outlet: Outlet,
-    connections: Connections,
+    connections: DestinationConnections,
     metrics: Arc<Metrics>,
     gate: Arc<Gate>,
-    begin: Option<Rc<dyn Begin>>,
-    parked: Parked,
+    begin: Option<Rc<dyn AttemptJournal>>,
+    parked: ParkedDeliveries,
     tally: Tally,
-    waiting: RefCell<Waiting>,
+    waiting: RefCell<WaitingDeliveries>,
     pace: Pace,
     /// Workers that have an attempt in flight.
     workers: Cell<usize>,
     /// Workers that wait for the next delivery.
-    idle: work::Idle,
+    idle: work::IdleWorkers,
     /// See [`Queue::watch`].
     stalled: Cell<bool>,
     watched: Cell<bool>,
@@ -67,11 +67,11 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn new(
         destination: Destination,
-        bounds: Bounds,
-        (outlet, connections): (Outlet, Connections),
+        bounds: DestinationBounds,
+        (outlet, connections): (Outlet, DestinationConnections),
         metrics: Arc<Metrics>,
         gate: Arc<Gate>,
-        begin: Option<Rc<dyn Begin>>,
+        begin: Option<Rc<dyn AttemptJournal>>,
     ) -> Rc<Self> {
         Rc::new(Self {
             destination,
@@ -81,12 +81,12 @@ impl Queue {
             metrics,
             gate,
             begin,
-            parked: Parked::default(),
+            parked: ParkedDeliveries::default(),
             tally: Tally::default(),
-            waiting: RefCell::new(Waiting::new(bounds.connections)),
+            waiting: RefCell::new(WaitingDeliveries::new(bounds.connections)),
             pace: Pace::new(bounds.rate_per_s, Instant::now()),
             workers: Cell::new(0),
-            idle: work::Idle::default(),
+            idle: work::IdleWorkers::default(),
             stalled: Cell::new(false),
             watched: Cell::new(false),
             expiring: Cell::new(false),
@@ -100,7 +100,7 @@ impl Queue {
         let waiting = self.waiting.borrow();
         DestinationState {
             destination: self.destination.clone(),
-            trouble: if self.stalled.get() { Trouble::Stalled } else { self.tally.trouble(now) },
+            trouble: if self.stalled.get() { DestinationHealth::Stalled } else { self.tally.trouble(now) },
             queued: waiting.len(),
             queued_bytes: waiting.bytes(),
             in_flight: self.workers.get(),

@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::keep::Kept;
+use super::journal::JournaledFiring;
 pub use super::permit::{Admission, Permit};
-use crate::flow::account::Account;
-use crate::flow::gate::Outstanding;
+use crate::flow::account::AccountShares;
+use crate::flow::gate::OutstandingDelivery;
 use crate::model::delivery::Delivery;
 use crate::model::destination::Destination;
 use crate::model::firing::FiringId;
@@ -41,15 +41,15 @@ impl fmt::Display for EntryId {
 /// Sends requests to the worker that redeems the claims of one stream. The channel holds at most one request for each
 /// delivery in flight and one for each destination.
 #[derive(Debug, Clone)]
-pub struct StreamClaims(mpsc::UnboundedSender<Request>);
+pub struct StreamClaims(mpsc::UnboundedSender<StreamRequest>);
 
 /// A request to the worker of a stream's claims.
 #[derive(Debug)]
-pub enum Request {
+pub enum StreamRequest {
     /// The holder of a claim redeems it or gives it up.
     Redeem(ClaimRequest),
     /// A queue has room for parked deliveries.
-    Fetch(Fetch),
+    Fetch(FetchRequest),
 }
 
 /// A claim and what its holder wants.
@@ -62,7 +62,7 @@ pub struct ClaimRequest {
     /// What the holder wants.
     pub action: ClaimAction,
     /// Counts the delivery until the request is done.
-    pub outstanding: Outstanding,
+    pub outstanding: OutstandingDelivery,
 }
 
 /// What the holder of a claim wants.
@@ -73,14 +73,14 @@ pub enum ClaimAction {
     /// End the delivery without an attempt. Its permit is held until that is recorded.
     Drop(DropReason, Option<Permit>),
     /// Park the delivery in its stream until a node has room for it. Its permit is held until that is recorded.
-    Park(Lane, Option<Permit>),
+    Park(ParkedLane, Option<Permit>),
     /// Give the delivery back: any node may read it.
     GiveBack,
 }
 
 /// What is parked together: the deliveries of one account to one destination, so that accounts take turns.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Lane {
+pub struct ParkedLane {
     /// The destination.
     pub destination: Destination,
     /// `None`: an earlier version parked them, which did not tell accounts apart.
@@ -89,20 +89,20 @@ pub struct Lane {
 
 /// A request for parked deliveries of one destination.
 #[derive(Debug)]
-pub struct Fetch {
+pub struct FetchRequest {
     /// Where they are parked, and how many of each at most. All are of one destination.
-    pub lanes: Vec<(Lane, usize)>,
+    pub lanes: Vec<(ParkedLane, usize)>,
     /// How many bytes of bodies at most. The last delivery may exceed it, so that a body of any size can be fetched.
     pub bytes: usize,
     /// Where the deliveries are sent.
-    pub response: oneshot::Sender<Fetched>,
+    pub response: oneshot::Sender<FetchedDeliveries>,
     /// Redeems their claims.
     pub claims: StreamClaims,
 }
 
 /// Parked deliveries.
 #[derive(Debug, Default)]
-pub struct Fetched {
+pub struct FetchedDeliveries {
     /// The oldest ones of each lane.
     pub deliveries: Vec<InFlight>,
     /// Whether there may be more, for each lane in the order of the request.
@@ -111,20 +111,20 @@ pub struct Fetched {
 
 impl StreamClaims {
     /// The sending half, and the receiving half for the worker. The latter ends when all senders are dropped.
-    pub fn open() -> (Self, mpsc::UnboundedReceiver<Request>) {
+    pub fn open() -> (Self, mpsc::UnboundedReceiver<StreamRequest>) {
         let (requests, received) = mpsc::unbounded_channel();
         (Self(requests), received)
     }
 
     /// Fetches some parked deliveries of each of these lanes, of `bytes` bytes together. Returns none while Redis is
     /// unavailable.
-    pub async fn fetch(&self, lanes: Vec<(Lane, usize)>, bytes: usize) -> Fetched {
+    pub async fn fetch(&self, lanes: Vec<(ParkedLane, usize)>, bytes: usize) -> FetchedDeliveries {
         let (response, received) = oneshot::channel();
-        self.send(Request::Fetch(Fetch { lanes, bytes, response, claims: self.clone() }));
+        self.send(StreamRequest::Fetch(FetchRequest { lanes, bytes, response, claims: self.clone() }));
         received.await.unwrap_or_default()
     }
 
-    fn send(&self, request: Request) {
+    fn send(&self, request: StreamRequest) {
         // A closed channel means that the worker's thread has stopped: no further attempt is made.
         let _ = self.0.send(request);
     }
@@ -138,13 +138,18 @@ pub struct Claim {
     account: Option<AccountId>,
     claims: StreamClaims,
     /// Counts the delivery; `None` once the claim was redeemed or given up.
-    outstanding: Option<Outstanding>,
+    outstanding: Option<OutstandingDelivery>,
     is_late: bool,
 }
 
 impl Claim {
     /// A claim on an entry, redeemed through `claims`.
-    pub fn new(entry: EntryId, account: Option<AccountId>, claims: StreamClaims, outstanding: Outstanding) -> Self {
+    pub fn new(
+        entry: EntryId,
+        account: Option<AccountId>,
+        claims: StreamClaims,
+        outstanding: OutstandingDelivery,
+    ) -> Self {
         Self { entry, account, claims, outstanding: Some(outstanding), is_late: false }
     }
 
@@ -177,13 +182,13 @@ impl Claim {
     }
 
     /// Parks the delivery in its stream until a node has room for it.
-    pub fn park(mut self, lane: Lane, permit: Option<Permit>) {
+    pub fn park(mut self, lane: ParkedLane, permit: Option<Permit>) {
         self.hand_in(ClaimAction::Park(lane, permit));
     }
 
     fn hand_in(&mut self, action: ClaimAction) {
         if let Some(outstanding) = self.outstanding.take() {
-            self.claims.send(Request::Redeem(ClaimRequest {
+            self.claims.send(StreamRequest::Redeem(ClaimRequest {
                 entry: self.entry,
                 account: self.account.take(),
                 action,
@@ -203,7 +208,7 @@ impl Drop for Claim {
 #[derive(Debug)]
 pub struct InFlight {
     /// The account that it belongs to.
-    pub account: Arc<Account>,
+    pub account: Arc<AccountShares>,
     /// Whether it is the test of a trigger. A test does not wait behind its account's deliveries.
     pub is_test: bool,
     /// The POST to make.
@@ -215,18 +220,18 @@ pub struct InFlight {
     /// Must be redeemed before the attempt begins; `None` if no other node can hold the delivery.
     pub claim: Option<Claim>,
     /// The journal must record the attempt before it begins; `None` without a journal.
-    pub kept: Option<Kept>,
+    pub kept: Option<JournaledFiring>,
     /// Counts it until it ends.
-    pub outstanding: Outstanding,
+    pub outstanding: OutstandingDelivery,
     /// Receives the report of its end.
     pub report: Option<oneshot::Sender<FiringReport>>,
 }
 
 impl InFlight {
     /// Where it is parked, if it is.
-    pub fn lane(&self) -> Lane {
+    pub fn lane(&self) -> ParkedLane {
         let destination = self.delivery.target.destination.clone();
-        Lane { destination, account: Some(self.account.id.clone()) }
+        ParkedLane { destination, account: Some(self.account.id.clone()) }
     }
 
     /// Ends the delivery without an attempt.

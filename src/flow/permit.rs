@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::account::Charge;
-use super::gate::{Admitted, StreamPermit};
+use super::gate::{AdmittedEvents, StreamPermit};
 use super::response::EventsResponse;
 
 /// The permits that a request's events hold.
-pub type Admission = Arc<Admitted<EventsResponse>>;
+pub type Admission = Arc<AdmittedEvents<EventsResponse>>;
 
 /// The bound that a waiting delivery counts against.
 #[derive(Debug)]

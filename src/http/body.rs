@@ -20,8 +20,8 @@ use super::gzip::{self, GzipError};
 use super::payer::payer;
 use super::problem::Problem;
 use super::state::AppState;
-use crate::flow::fairness::Taken;
-use crate::flow::refusal::{Full, Refusal};
+use crate::flow::fairness::TakenUnits;
+use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::json;
 use crate::model::duration_text::DurationText;
 use crate::model::media_type::MediaType;
@@ -37,26 +37,26 @@ const CODINGS_SHOWN: usize = 80;
 const MEMBER_BYTES: usize = 48;
 
 /// The bytes of a body as they arrive, from the router or before it.
-pub(super) trait Payload: Stream<Item = Result<Bytes, PayloadError>> + Unpin {}
+pub(super) trait BodyStream: Stream<Item = Result<Bytes, PayloadError>> + Unpin {}
 
-impl<P: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Payload for P {}
+impl<P: Stream<Item = Result<Bytes, PayloadError>> + Unpin> BodyStream for P {}
 
 /// A body that was read. Until it is dropped it counts against the bound on all bodies together.
 pub(super) struct RequestBody {
     pub(super) bytes: Bytes,
-    pub(super) taken: Taken,
+    pub(super) taken: TakenUnits,
 }
 
 /// Charges bytes of a body that have arrived.
-fn charge(taken: &mut Taken, bytes: usize) -> Result<(), Problem> {
-    if taken.grow(bytes) { Ok(()) } else { Err(Refusal::Full(Full::Bodies).into()) }
+fn charge(taken: &mut TakenUnits, bytes: usize) -> Result<(), Problem> {
+    if taken.grow(bytes) { Ok(()) } else { Err(Refusal::Full(ReachedBound::Bodies).into()) }
 }
 
 /// Reads a body of at most `max` bytes. A body that announces more is not read at all, and one that arrives too slowly
 /// is refused after a time.
 pub(super) async fn read(
     head: &RequestHead,
-    payload: &mut impl Payload,
+    payload: &mut impl BodyStream,
     state: &AppState,
     max: usize,
 ) -> Result<RequestBody, Problem> {
@@ -69,7 +69,7 @@ pub(super) async fn read(
 /// Reads a body that may be compressed with gzip. Its decompressed size is bounded and counted, not its length.
 pub(super) async fn read_decompressed(
     head: &RequestHead,
-    payload: &mut impl Payload,
+    payload: &mut impl BodyStream,
     state: &web::Data<AppState>,
     max: usize,
 ) -> Result<RequestBody, Problem> {
@@ -92,7 +92,7 @@ pub(super) async fn read_decompressed(
     let (plain, taken) = decompressed.await?;
     let bytes = plain.map_err(|unreadable| match unreadable {
         GzipError::TooLarge => too_large(max),
-        GzipError::NoRoom => Refusal::Full(Full::Bodies).into(),
+        GzipError::NoRoom => Refusal::Full(ReachedBound::Bodies).into(),
         GzipError::NotGzip => {
             let detail = "the body is not gzip, or not all of it, and its `content-encoding` says that it is";
             Problem::new(StatusCode::BAD_REQUEST, "bad_gzip", detail)
@@ -120,7 +120,7 @@ fn unsupported_coding(head: &RequestHead, instead: &str) -> Problem {
 
 async fn read_as_it_comes(
     head: &RequestHead,
-    payload: &mut impl Payload,
+    payload: &mut impl BodyStream,
     state: &AppState,
     max: usize,
 ) -> Result<RequestBody, Problem> {
@@ -150,8 +150,8 @@ async fn in_time<T>(within: Duration, reading: impl Future<Output = T>) -> Optio
 
 async fn read_whole(
     head: &RequestHead,
-    payload: &mut impl Payload,
-    taken: &mut Taken,
+    payload: &mut impl BodyStream,
+    taken: &mut TakenUnits,
     max: usize,
 ) -> Result<Bytes, Problem> {
     let length = head.headers.get(CONTENT_LENGTH).and_then(|l| l.to_str().ok()?.parse().ok());
@@ -194,7 +194,7 @@ async fn read_whole(
 }
 
 /// The same bytes in a larger buffer. Both buffers are charged while they are copied, then the larger one.
-fn grown(body: &[u8], capacity: usize, taken: &mut Taken) -> Result<BytesMut, Problem> {
+fn grown(body: &[u8], capacity: usize, taken: &mut TakenUnits) -> Result<BytesMut, Problem> {
     charge(taken, capacity)?;
     let mut larger = BytesMut::with_capacity(capacity);
     larger.extend_from_slice(body);
@@ -208,13 +208,13 @@ pub(super) struct JsonBody {
     pub(super) value: Value,
     /// For a caller that needs the original notation.
     pub(super) text: Bytes,
-    _taken: Taken,
+    _taken: TakenUnits,
 }
 
 /// Reads a JSON document.
 pub(super) async fn read_json(
     head: &RequestHead,
-    payload: &mut impl Payload,
+    payload: &mut impl BodyStream,
     state: &web::Data<AppState>,
 ) -> Result<JsonBody, Problem> {
     let body = read_document(head, payload, state).await?;
@@ -224,7 +224,7 @@ pub(super) async fn read_json(
 /// Reads an optional JSON document: an empty body is `None`.
 pub(super) async fn read_optional_json(
     head: &RequestHead,
-    payload: &mut impl Payload,
+    payload: &mut impl BodyStream,
     state: &web::Data<AppState>,
 ) -> Result<Option<JsonBody>, Problem> {
     let body = read_document(head, payload, state).await?;
@@ -233,7 +233,7 @@ pub(super) async fn read_optional_json(
 
 async fn read_document(
     head: &RequestHead,
-    payload: &mut impl Payload,
+    payload: &mut impl BodyStream,
     state: &AppState,
 ) -> Result<RequestBody, Problem> {
     let media = media_type(head)?;

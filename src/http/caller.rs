@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::payer::payer;
 use super::problem::Problem;
 use super::state::AppState;
-use crate::flow::background::{AT_ONCE_BYTES, Panicked};
+use crate::flow::background::{AT_ONCE_BYTES, JobPanicked};
 use crate::flow::payer::Payer;
 
 /// Who calls.
@@ -37,7 +37,7 @@ impl Caller {
     ) -> Result<T, Problem> {
         let state = self.state.clone();
         let done = self.state.background.run(self.payer, move || work(&state)).await;
-        done.map_err(|Panicked| {
+        done.map_err(|JobPanicked| {
             let detail = "an error of the engine; the log has it";
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", detail)
         })

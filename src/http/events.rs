@@ -19,7 +19,7 @@ use super::openapi::shapes::{CloudEventDocument, EventDocument};
 use super::payer::payer;
 use super::problem::Problem;
 use super::state::{AppState, Pipeline};
-use crate::flow::refusal::{Full, Refusal};
+use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::flow::response::{EventsResponse, Receipt};
 use crate::ingester::encoding::{self, Encoding, RequestContent, UnsupportedMediaType};
 use crate::ingester::{EventsReceived, UnreadEvents};
@@ -82,7 +82,7 @@ impl EventsCall {
         head.method == Method::POST && head.uri.path() == PATH
     }
 
-    pub(super) async fn handle(&self, head: &RequestHead, payload: &mut impl body::Payload) -> Response<BoxBody> {
+    pub(super) async fn handle(&self, head: &RequestHead, payload: &mut impl body::BodyStream) -> Response<BoxBody> {
         let response = receive(head, payload, &self.state, &self.pipeline).await;
         response.unwrap_or_else(|problem| problem.error_response()).into()
     }
@@ -99,7 +99,7 @@ async fn post(
 
 async fn receive(
     head: &RequestHead,
-    payload: &mut impl body::Payload,
+    payload: &mut impl body::BodyStream,
     state: &web::Data<AppState>,
     pipeline: &Pipeline,
 ) -> Result<HttpResponse, Problem> {
@@ -113,7 +113,7 @@ async fn receive(
 /// Reads the request and hands it to the Ingester, with the charge of its body. Returns the receiver of the response.
 async fn hand_over(
     head: &RequestHead,
-    payload: &mut impl body::Payload,
+    payload: &mut impl body::BodyStream,
     state: &web::Data<AppState>,
     pipeline: &Pipeline,
 ) -> Result<oneshot::Receiver<EventsResponse>, Problem> {
@@ -131,7 +131,7 @@ async fn hand_over(
         return Err(refusal.into());
     }
     if state.gate.is_full() {
-        return Err(Refusal::Full(Full::Node).into());
+        return Err(Refusal::Full(ReachedBound::Node).into());
     }
     let body = body::read_decompressed(head, payload, state, state.config.ingest.body_bytes_max).await?;
     let headers = if encoding.reads_headers { attributes(head) } else { Vec::new() };
@@ -139,7 +139,7 @@ async fn hand_over(
     let (reply, response) = oneshot::channel();
     let unread = UnreadEvents { source, encoding, only_account, hops };
     let received = EventsReceived { unread, payer: payer(head), body: body.taken, reply };
-    pipeline.ingester.try_send(received).map_err(|_| Refusal::Full(Full::Node))?;
+    pipeline.ingester.try_send(received).map_err(|_| Refusal::Full(ReachedBound::Node))?;
     Ok(response)
 }
 

@@ -4,7 +4,7 @@ use super::state::AppState;
 use crate::json::Document;
 use crate::model::field::FieldError;
 use crate::model::trigger::Trigger;
-use crate::templating::{self, CompileContext, Data, Diagnostic, Expressions, RequestFinding, Unsendable};
+use crate::templating::{self, CompileContext, Data, Diagnostic, Expressions, RequestFinding, UnsendableReason};
 
 /// Returns the warnings, each with its location, or all errors. The members of `data` are known from the dictionary.
 pub(super) fn judge(
@@ -32,8 +32,8 @@ pub(super) fn preview(
     };
     let target = expressions.target(&trigger.target(), data).map_err(|reason| {
         let (pointer, code) = match reason {
-            Unsendable::Header => ("/headers", "header_refused"),
-            Unsendable::Url | Unsendable::Rendering(_) => ("/url", "url_refused"),
+            UnsendableReason::Header => ("/headers", "header_refused"),
+            UnsendableReason::Url | UnsendableReason::Rendering(_) => ("/url", "url_refused"),
         };
         FieldError::new(pointer, code, format!("nothing would be sent for this data: {reason}"))
     })?;

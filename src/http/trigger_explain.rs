@@ -52,7 +52,8 @@ pub(super) struct ExplainQuestion {
 
 /// A page of explanations, in the order of the triggers' ids.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Explained {
+#[schema(as = Explained)]
+pub(super) struct ExplanationPage {
     triggers: Vec<Explanation>,
     /// Present if there are more.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,7 +90,7 @@ pub(super) fn calls() -> Vec<Call> {
             let summary = "Say for each trigger whether an event would fire it, and why not; sends nothing";
             Operation::new("explain_triggers", "triggers", summary)
                 .body(Shape::of::<ExplainQuestion>())
-                .json(200, "A page of explanations", Shape::of::<Explained>())
+                .json(200, "A page of explanations", Shape::of::<ExplanationPage>())
                 .problem(404, "One of `triggers` does not exist")
                 .problem(422, "The document has mistakes")
         },
@@ -127,7 +128,7 @@ async fn explain(
         };
         let (triggers, last) = page(&state.live.index(), &account, &ids, &question, state.live.matching())?;
         let cursor = last.or(next).map(|id| paging::cursor(&id));
-        Ok::<_, Problem>(written(&Explained { triggers, cursor }))
+        Ok::<_, Problem>(written(&ExplanationPage { triggers, cursor }))
     });
     Ok(respond(explained.await??))
 }

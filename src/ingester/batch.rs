@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::members::PreviousValues;
 use super::rejection::Rejection;
 use crate::flow::refusal::{Refusal, Rejections};
-use crate::json::{Document, Malformed, Parsed};
+use crate::json::{Document, Malformed, ParsedContent};
 use crate::model::event::Event;
 use crate::model::id::AccountId;
 
@@ -70,7 +70,7 @@ impl<'a> BatchReader<'a> {
 }
 
 /// Parses JSON whose array elements are documents of their own.
-pub(super) fn parse_each(text: &Bytes) -> Result<Parsed, Refusal> {
+pub(super) fn parse_each(text: &Bytes) -> Result<ParsedContent, Refusal> {
     Document::read_each(text).map_err(refusal)
 }
 

@@ -18,17 +18,17 @@ use std::time::Instant;
 use actix::{Actor, Context, Handler, Message, Recipient};
 use tokio::sync::oneshot;
 
-use crate::flow::account::Account;
+use crate::flow::account::AccountShares;
 use crate::flow::background::Background;
 use crate::flow::drill;
-use crate::flow::fairness::{Progress, Taken};
+use crate::flow::fairness::{JobProgress, TakenUnits};
 use crate::flow::gate::Gate;
 use crate::flow::messages::EventsAdmitted;
 use crate::flow::payer::Payer;
-use crate::flow::refusal::{Full, Refusal};
+use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::flow::response::{EventsResponse, Receipt};
 use crate::flow::turns::{Turns, Worker};
-use crate::ingester::idempotency::{IdempotencyWindow, Unavailable};
+use crate::ingester::idempotency::{IdempotencyWindow, WindowUnavailable};
 use crate::model::event::Event;
 use crate::model::id::AccountId;
 use crate::telemetry::metrics::Metrics;
@@ -48,7 +48,7 @@ pub struct EventsReceived {
     /// Who pays for it.
     pub payer: Payer,
     /// What the body counts for.
-    pub body: Taken,
+    pub body: TakenUnits,
     /// Where the response goes.
     pub reply: oneshot::Sender<EventsResponse>,
 }
@@ -123,15 +123,15 @@ impl Worker for Rc<IngestContext> {
     type Member = Payer;
     type Job = Option<EventsReceived>;
 
-    fn step(&self, job: &mut Option<EventsReceived>) -> Progress {
+    fn step(&self, job: &mut Option<EventsReceived>) -> JobProgress {
         if let Some(EventsReceived { unread, body, reply, .. }) = job.take() {
             self.take(unread.read(), body, reply);
         }
-        Progress::Done
+        JobProgress::Done
     }
 
-    fn panicked(&self, _: &mut Option<EventsReceived>) -> Progress {
-        Progress::Done
+    fn panicked(&self, _: &mut Option<EventsReceived>) -> JobProgress {
+        JobProgress::Done
     }
 }
 
@@ -166,7 +166,7 @@ impl IngestContext {
     fn take(
         self: &Rc<Self>,
         read: Result<EventsRead, Refusal>,
-        mut body: Taken,
+        mut body: TakenUnits,
         reply: oneshot::Sender<EventsResponse>,
     ) {
         let EventsRead { batch, bytes } = match read {
@@ -177,7 +177,7 @@ impl IngestContext {
         if !body.grow(bytes) {
             // Where its sender has no other, trying again would not help.
             if body.share().taken() > body.units() {
-                return self.refuse(reply, Refusal::Full(Full::Bodies));
+                return self.refuse(reply, Refusal::Full(ReachedBound::Bodies));
             }
             body.grow_over(bytes);
         }
@@ -196,14 +196,14 @@ impl IngestContext {
         self: Rc<Self>,
         duplicates: IdempotencyWindow,
         mut batch: EventBatch,
-        body: Taken,
+        body: TakenUnits,
         reply: oneshot::Sender<EventsResponse>,
     ) {
         let events = batch.events.len();
         let (known, claims) = match duplicates.sift(&mut batch.events).await {
             Ok(sifted) => sifted,
-            Err(Unavailable::Store) => return self.refuse(reply, Refusal::Unavailable),
-            Err(Unavailable::Open) => return self.refuse(reply, Refusal::Full(Full::Events(events))),
+            Err(WindowUnavailable::Store) => return self.refuse(reply, Refusal::Unavailable),
+            Err(WindowUnavailable::Open) => return self.refuse(reply, Refusal::Full(ReachedBound::Events(events))),
         };
         self.metrics.events.duplicates.inc_by(known as u64);
         let (tell, told) = oneshot::channel();
@@ -214,7 +214,7 @@ impl IngestContext {
     }
 
     /// Has the events admitted and passes them on. `known` more events were accepted before and need no admission.
-    fn admit(&self, batch: EventBatch, body: Taken, known: usize, reply: oneshot::Sender<EventsResponse>) {
+    fn admit(&self, batch: EventBatch, body: TakenUnits, known: usize, reply: oneshot::Sender<EventsResponse>) {
         let events = batch.events.len();
         let receipt =
             Receipt { accepted: events + known, rejected: batch.rejected.listed, rejected_more: batch.rejected.more };
@@ -236,7 +236,7 @@ impl IngestContext {
     }
 
     /// How many events of each account there are.
-    fn by_account(&self, events: &[Event]) -> Vec<(Arc<Account>, usize)> {
+    fn by_account(&self, events: &[Event]) -> Vec<(Arc<AccountShares>, usize)> {
         let Some(first) = events.first() else { return Vec::new() };
         if events.iter().all(|event| event.account == first.account) {
             return vec![(self.gate.account(&first.account), events.len())];

@@ -49,7 +49,7 @@ async fn good_events_pass_and_the_full_gate_refuses_all() {
     assert_eq!(message.events.len(), 2);
     assert!(response.try_recv().is_err(), "answered before the work was handed over");
 
-    assert_eq!(soon(alone.post(1, EVENT)).await, Ok(Err(Refusal::Full(Full::Events(1)))));
+    assert_eq!(soon(alone.post(1, EVENT)).await, Ok(Err(Refusal::Full(ReachedBound::Events(1)))));
 
     drop(message);
     let receipt = soon(response).await.expect("a response").expect("a receipt");

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Document, DocumentMember, DocumentNode, MADE, MEMBERS_UNORDERED_MAX, MemberRange, Ordered, TextSpan, small,
+    Document, DocumentMember, DocumentNode, MADE, MEMBERS_UNORDERED_MAX, MemberRange, SortedObject, TextSpan, small,
 };
 
 /// A value to add to a document.
@@ -95,7 +95,7 @@ impl Document {
             order = self.order_of(&stack[base..]);
         }
         let row = self.close(stack, base);
-        self.ordered.push(Ordered { row, order: order.into() });
+        self.ordered.push(SortedObject { row, order: order.into() });
         DocumentNode::Ordered(small(self.ordered.len() - 1))
     }
 

@@ -11,7 +11,7 @@ use super::{Document, DocumentMember, encoding};
 
 /// The content of a text.
 #[derive(Debug)]
-pub enum Parsed {
+pub enum ParsedContent {
     /// A value that is not an array.
     One(Document),
     /// An array's elements.
@@ -21,7 +21,7 @@ pub enum Parsed {
 /// Replaces a byte that is not UTF-8: it is invalid in JSON, in a string and between values.
 const NO_TEXT: u8 = 1;
 
-pub(super) fn each(bytes: &Bytes) -> Result<Parsed, Malformed> {
+pub(super) fn each(bytes: &Bytes) -> Result<ParsedContent, Malformed> {
     let bytes = bytes.slice(encoding::begin(bytes)?..);
     let text = ByteString::try_from(bytes.clone()).unwrap_or_else(|_| masked(&bytes));
     bounded(&text)?;
@@ -29,7 +29,7 @@ pub(super) fn each(bytes: &Bytes) -> Result<Parsed, Malformed> {
     reader.blank();
     if reader.peek() == Some(b'[') {
         let at = Some(reader.at + 1);
-        return Ok(Parsed::Many(Elements {
+        return Ok(ParsedContent::Many(Elements {
             text,
             bytes,
             lines: LineCounter::default(),
@@ -40,7 +40,7 @@ pub(super) fn each(bytes: &Bytes) -> Result<Parsed, Malformed> {
     }
     let text = ByteString::try_from(bytes.clone());
     let text = text.map_err(|error| encoding::not_utf8(&bytes, error.valid_up_to()))?;
-    Document::read(text).map(Parsed::One)
+    Document::read(text).map(ParsedContent::One)
 }
 
 /// The text, with unchanged positions, in which each byte that is not UTF-8 is replaced by an invalid one.
@@ -126,8 +126,8 @@ pub(super) enum AllElements {
 #[cfg(test)]
 pub(super) fn read_at_once(bytes: &Bytes) -> Result<AllElements, Malformed> {
     Ok(match each(bytes)? {
-        Parsed::One(one) => AllElements::One(one),
-        Parsed::Many(elements) => AllElements::Many(elements.collect::<Result<_, _>>()?),
+        ParsedContent::One(one) => AllElements::One(one),
+        ParsedContent::Many(elements) => AllElements::Many(elements.collect::<Result<_, _>>()?),
     })
 }
 

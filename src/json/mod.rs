@@ -19,7 +19,7 @@ use bytestring::ByteString;
 use serde_json::Value;
 
 pub use build::NewValue;
-pub use elements::{Elements, Parsed};
+pub use elements::{Elements, ParsedContent};
 pub use encoding::is_wide;
 pub use look_alikes::LookAlike;
 pub use malformed::Malformed;
@@ -46,7 +46,7 @@ pub struct Document {
     made: String,
     /// The members of arrays and objects, those of one in a row.
     members: Vec<DocumentMember>,
-    ordered: Vec<Ordered>,
+    ordered: Vec<SortedObject>,
     root: DocumentNode,
     /// The position of the root in the text; `None` if it was changed.
     source: Option<TextSpan>,
@@ -93,7 +93,7 @@ struct MemberRange {
 
 /// A large object: its members in their order, and their positions sorted by name.
 #[derive(Debug, Clone)]
-struct Ordered {
+struct SortedObject {
     row: MemberRange,
     order: Box<[u32]>,
 }
@@ -114,7 +114,7 @@ impl Document {
     }
 
     /// Reads a text as it was received; each element of an array becomes a separate document.
-    pub fn read_each(bytes: &Bytes) -> Result<Parsed, Malformed> {
+    pub fn read_each(bytes: &Bytes) -> Result<ParsedContent, Malformed> {
         elements::each(bytes)
     }
 
@@ -125,7 +125,8 @@ impl Document {
 
     /// The memory that it needs in addition to its text.
     pub fn heap_bytes(&self) -> usize {
-        let ordered = self.ordered.iter().map(|ordered| size_of::<Ordered>() + ordered.order.len() * size_of::<u32>());
+        let ordered =
+            self.ordered.iter().map(|ordered| size_of::<SortedObject>() + ordered.order.len() * size_of::<u32>());
         self.made.capacity() + self.members.capacity() * size_of::<DocumentMember>() + ordered.sum::<usize>()
     }
 

@@ -7,13 +7,13 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::fired::FiredEvent;
-use super::keeping::{self, UnfinishedRequest};
-use crate::flow::account::{Account, Measured, Reserved};
+use super::fired_event::FiredEvent;
+use super::unfinished::{self, UnfinishedRequest};
+use crate::flow::account::{AccountShares, MeasuredDeliveries, ReservedDeliveries};
 use crate::flow::drill;
 use crate::flow::in_flight::drop_unsent;
-use crate::flow::keep::{Keep, KeptPart};
-use crate::flow::messages::{EventData, Firing, Firings, LiveTemplate, Step};
+use crate::flow::journal::{AcceptJournal, JournaledFirings};
+use crate::flow::messages::{EventData, Firing, FiringStep, Firings, LiveTemplate};
 use crate::live::{Live, LiveTrigger};
 use crate::matching::index::{Bucket, Search, SearchEnd};
 use crate::matching::{FilterLimits, Subject};
@@ -32,14 +32,14 @@ pub(super) struct CursorContext {
     pub(super) live: Arc<Live>,
     pub(super) metrics: Arc<Metrics>,
     /// The journal, if there is one.
-    pub(super) keep: Option<Arc<dyn Keep>>,
+    pub(super) keep: Option<Arc<dyn AcceptJournal>>,
 }
 
 /// Events of one account, some of them not matched yet.
 #[derive(Debug)]
 pub(super) struct Cursor {
     context: Arc<CursorContext>,
-    account: Arc<Account>,
+    account: Arc<AccountShares>,
     charged: CursorCharge,
     events: std::vec::IntoIter<Event>,
     /// The listeners of the event type that was looked up last: most events of a request have the same type.
@@ -54,8 +54,8 @@ pub(super) struct Cursor {
 
 #[derive(Debug)]
 enum CursorCharge {
-    Measured(Measured),
-    Reserved(Reserved),
+    Measured(MeasuredDeliveries),
+    Reserved(ReservedDeliveries),
     /// Only while one of the others replaces another.
     Nothing,
 }
@@ -84,7 +84,7 @@ pub(super) enum MeasureStep {
 }
 
 impl Cursor {
-    pub(super) fn new(context: &Arc<CursorContext>, account: Arc<Account>, events: Vec<Event>) -> Self {
+    pub(super) fn new(context: &Arc<CursorContext>, account: Arc<AccountShares>, events: Vec<Event>) -> Self {
         Self {
             context: Arc::clone(context),
             charged: CursorCharge::Measured(account.measure()),
@@ -98,7 +98,7 @@ impl Cursor {
         }
     }
 
-    pub(super) fn account(&self) -> &Arc<Account> {
+    pub(super) fn account(&self) -> &Arc<AccountShares> {
         &self.account
     }
 
@@ -190,7 +190,11 @@ impl Cursor {
     }
 
     /// The firings found so far are kept: each gets its handle.
-    pub(super) fn kept(&mut self, kept: &mut impl Iterator<Item = KeptPart>, unfinished: Option<&UnfinishedRequest>) {
+    pub(super) fn kept(
+        &mut self,
+        kept: &mut impl Iterator<Item = JournaledFirings>,
+        unfinished: Option<&UnfinishedRequest>,
+    ) {
         for fired in &mut self.fired {
             fired.keep = None;
             fired.kept = kept.next();
@@ -250,7 +254,7 @@ impl CandidateCheck {
             return None;
         }
         let keeps = context.keep.is_some() && !self.fired.is_empty();
-        let keep = keeps.then(|| keeping::event_of(&self.event));
+        let keep = keeps.then(|| unfinished::event_of(&self.event));
         let (event, kept) = (Arc::new(EventData::of(self.event)), None);
         Some((FiredEvent { event, triggers: self.fired.into_iter(), keep, kept }, too_costly))
     }
@@ -264,16 +268,16 @@ fn drop_too_costly(metrics: &Metrics, fired: &FiredEvent, trigger: &LiveTrigger)
 }
 
 impl Firings for Cursor {
-    fn step(&mut self) -> Step {
+    fn step(&mut self) -> FiringStep {
         let Some(fired) = self.fired.front() else {
-            return if self.advance() { Step::Worked } else { Step::Done };
+            return if self.advance() { FiringStep::Worked } else { FiringStep::Done };
         };
-        let CursorCharge::Reserved(reserved) = &mut self.charged else { return Step::Done };
+        let CursorCharge::Reserved(reserved) = &mut self.charged else { return FiringStep::Done };
         let Some(trigger) = fired.triggers.as_slice().first().cloned() else {
             self.fired.pop_front();
-            return Step::Worked;
+            return FiringStep::Worked;
         };
-        let Some(charge) = reserved.take_one() else { return Step::Blocked };
+        let Some(charge) = reserved.take_one() else { return FiringStep::Blocked };
         let firing = Firing {
             trigger: trigger.id.clone(),
             target: trigger.target.clone(),
@@ -287,6 +291,6 @@ impl Firings for Cursor {
             fired.triggers.next();
         }
         self.context.metrics.events.firings_matched.inc();
-        Step::Fired(firing)
+        FiringStep::Fired(firing)
     }
 }

@@ -2,10 +2,10 @@
 //! accepted, and refuses the request if its account may not hold that much. It reads the live index, never waits for a
 //! change to it, and never reads templates' bodies.
 
-mod accepting;
+mod acceptor;
 mod cursor;
-mod fired;
-mod keeping;
+mod fired_event;
+mod unfinished;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -14,12 +14,12 @@ use std::time::Instant;
 
 use actix::{Actor, Handler, Recipient};
 
-use crate::flow::fairness::Progress;
+use crate::flow::fairness::JobProgress;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::Admission;
-use crate::flow::keep::Keep;
+use crate::flow::journal::AcceptJournal;
 use crate::flow::messages::{EventData, EventsAdmitted, FiringsMatched};
-use crate::flow::refusal::{Full, Refusal};
+use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::flow::turns::{Turns, Worker};
 use crate::live::Live;
 use crate::model::event::Event;
@@ -28,7 +28,7 @@ use crate::model::id::AccountId;
 use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 use crate::templating::{Data, EventProperties};
-use accepting::{MeasuredRequest, RequestAcceptor};
+use acceptor::{MeasuredRequest, RequestAcceptor};
 use cursor::{Cursor, CursorContext, MeasureStep};
 
 /// Finds firings; one for each thread that serves HTTP.
@@ -76,7 +76,7 @@ impl Matcher {
         live: Arc<Live>,
         gate: Arc<Gate>,
         metrics: Arc<Metrics>,
-        keep: Option<Arc<dyn Keep>>,
+        keep: Option<Arc<dyn AcceptJournal>>,
         renderer: Recipient<FiringsMatched>,
         mailbox_capacity: usize,
     ) -> Self {
@@ -132,29 +132,29 @@ impl Worker for MatcherWorker {
     type Member = AccountId;
     type Job = RequestInProgress;
 
-    fn step(&self, request: &mut RequestInProgress) -> Progress {
+    fn step(&self, request: &mut RequestInProgress) -> JobProgress {
         let Some(cursor) = request.cursors.get_mut(request.at) else {
             self.accepting.accept(request.measured());
-            return Progress::Done;
+            return JobProgress::Done;
         };
         match cursor.measure() {
-            MeasureStep::More => return Progress::More,
+            MeasureStep::More => return JobProgress::More,
             MeasureStep::Done => cursor.accept(),
             MeasureStep::Over if cursor.pace() => {}
             MeasureStep::Over => {
                 let request = request.measured();
-                self.accepting.refuse(&request, Refusal::Full(Full::Deliveries(request.events)));
-                return Progress::Done;
+                self.accepting.refuse(&request, Refusal::Full(ReachedBound::Deliveries(request.events)));
+                return JobProgress::Done;
             }
         }
         request.at += 1;
-        Progress::More
+        JobProgress::More
     }
 
-    fn panicked(&self, request: &mut RequestInProgress) -> Progress {
+    fn panicked(&self, request: &mut RequestInProgress) -> JobProgress {
         self.metrics.deliveries.dropped.inc(DropReason::Panic);
         request.admission.replace_response(Err(Refusal::Panic));
-        Progress::Done
+        JobProgress::Done
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::*;
 use crate::config::Config;
 use crate::dictionary::Dictionary;
-use crate::flow::messages::{Firing, Step};
+use crate::flow::messages::{Firing, FiringStep};
 use crate::flow::probe::{Probe, soon};
 use crate::flow::response::{EventsResponse, Receipt};
 use crate::model::event::EventType;
@@ -109,10 +109,10 @@ fn firings(message: &mut FiringsMatched) -> Vec<Firing> {
     let mut firings = Vec::new();
     loop {
         match message.firings.step() {
-            Step::Fired(firing) => firings.push(firing),
-            Step::Worked => {}
-            Step::Blocked => panic!("there is room"),
-            Step::Done => return firings,
+            FiringStep::Fired(firing) => firings.push(firing),
+            FiringStep::Worked => {}
+            FiringStep::Blocked => panic!("there is room"),
+            FiringStep::Done => return firings,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix::{Actor as _, Addr, Recipient};
 
 use crate::dispatcher::Dispatchers;
-use crate::flow::keep::Keeping;
+use crate::flow::journal::EventJournal;
 use crate::flow::messages::DeliveriesRendered;
 use crate::flow::pressure::Pressure;
 #[cfg(feature = "redis")]
@@ -47,7 +47,7 @@ pub(super) fn start_pipeline(
     shared: &AppState,
     hand_over: &HandOver,
     duplicates: Option<IdempotencyWindow>,
-    keeping: Option<&Arc<dyn Keeping>>,
+    keeping: Option<&Arc<dyn EventJournal>>,
 ) -> Pipeline {
     // Each message carries an admitted event, or a test that a connection waits for.
     let capacity = shared.config.ingest.events_in_flight_max + shared.config.server.connections_max;

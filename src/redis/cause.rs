@@ -20,7 +20,7 @@ const TLS_RECORDS: [u8; 2] = [0x15, 0x16];
 
 /// Why no wait helps, and what does.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Cause {
+pub enum PermanentError {
     /// The database does not exist.
     #[error(
         "it has no database {0}; a server has as many as its `databases` says (16 unless set), numbered from 0: \
@@ -82,20 +82,20 @@ enum Protocol {
 impl Link {
     /// Why an attempt failed, if it is something that a wait does not change. Asks the server if the error does not
     /// tell.
-    pub(crate) async fn cause(&self, error: &RedisError) -> Option<Cause> {
+    pub(crate) async fn cause(&self, error: &RedisError) -> Option<PermanentError> {
         let (cluster, secure) = (self.is_cluster(), self.address.is_secure());
         let message = error.to_string();
         if let Some(database) = self.address.database().filter(|_| message.contains("DB index is out of range")) {
-            return Some(Cause::NoDatabase(database));
+            return Some(PermanentError::NoDatabase(database));
         }
         if cluster && message.contains("cluster support disabled") {
-            return Some(Cause::SingleServer { secure });
+            return Some(PermanentError::SingleServer { secure });
         }
         if !cluster && matches!(error.kind(), ErrorKind::Server(ServerErrorKind::Moved)) {
-            return Some(Cause::ClusterMember { secure });
+            return Some(PermanentError::ClusterMember { secure });
         }
         if let Some((_, detail)) = message.split_once("invalid peer certificate: ") {
-            return Some(Cause::Certificate(detail.to_owned()));
+            return Some(PermanentError::Certificate(detail.to_owned()));
         }
         let tells_nothing = is_broken(error) || matches!(error.kind(), ErrorKind::Parse | ErrorKind::Io);
         if error.is_connection_refusal() || !(tells_nothing || cluster) {
@@ -103,9 +103,9 @@ impl Link {
         }
         for address in self.address.servers() {
             let found = match (protocol(address).await, secure) {
-                (Some(Protocol::Redis), true) => Cause::PlainText { cluster },
-                (Some(Protocol::Tls), false) => Cause::Tls { cluster },
-                (Some(Protocol::Other(what)), _) => Cause::NotRedis(what),
+                (Some(Protocol::Redis), true) => PermanentError::PlainText { cluster },
+                (Some(Protocol::Tls), false) => PermanentError::Tls { cluster },
+                (Some(Protocol::Other(what)), _) => PermanentError::NotRedis(what),
                 _ => continue,
             };
             return Some(found);

@@ -5,12 +5,12 @@ use super::{Cmd, ErrorKind, RedisConnection, RedisResult, Script, ServerErrorKin
 
 /// A script, all of whose keys follow from its first.
 #[derive(Debug)]
-pub(crate) struct Code {
+pub(crate) struct LuaScript {
     text: &'static str,
     hash: String,
 }
 
-impl Code {
+impl LuaScript {
     pub(crate) fn new(text: &'static str) -> Self {
         Self { text, hash: Script::new(text).get_hash().to_owned() }
     }

@@ -21,8 +21,8 @@ pub(crate) use ::redis::{
 
 pub use address::AddressError;
 use address::RedisAddress;
-pub use cause::Cause;
-pub(crate) use code::Code;
+pub use cause::PermanentError;
+pub(crate) use code::LuaScript;
 pub(crate) use connection::RedisConnection;
 
 /// The deadline of opening a connection, and of a command that does not block. Redis responds within a millisecond;
@@ -97,13 +97,13 @@ impl Link {
     }
 
     /// Runs a script.
-    pub(crate) async fn code(&self, code: &Code, key: &str, words: &[&[u8]]) -> RedisResult<Value> {
+    pub(crate) async fn code(&self, code: &LuaScript, key: &str, words: &[&[u8]]) -> RedisResult<Value> {
         self.run(REFUSED_FOR, |mut connection| async move { code.run(&mut connection, key, words).await }).await
     }
 
     /// Runs a script that may run twice without harm: again, over a new connection, if the first one turns out to be
     /// closed, for example since it was idle for long. Only the second error says something about the server.
-    pub(crate) async fn code_twice(&self, code: &Code, key: &str, words: &[&[u8]]) -> RedisResult<Value> {
+    pub(crate) async fn code_twice(&self, code: &LuaScript, key: &str, words: &[&[u8]]) -> RedisResult<Value> {
         let begun = Instant::now();
         match self.code(code, key, words).await {
             Err(error) if is_broken(&error) && begun.elapsed() < BROKEN_WITHIN => {

@@ -13,12 +13,12 @@ use http::HeaderValue;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
-use crate::flow::account::{Account, Charge};
+use crate::flow::account::{AccountShares, Charge};
 use crate::flow::drill;
-use crate::flow::fairness::Progress;
+use crate::flow::fairness::JobProgress;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{Admission, FiringReport, InFlight, Permit, drop_unsent};
-use crate::flow::messages::{DeliveriesRendered, Firing, Firings, FiringsMatched, Step};
+use crate::flow::messages::{DeliveriesRendered, Firing, FiringStep, Firings, FiringsMatched};
 use crate::flow::pressure::Pressure;
 use crate::flow::turns::{Turns, Worker};
 use crate::model::delivery::Delivery;
@@ -26,7 +26,7 @@ use crate::model::firing::FiringId;
 use crate::model::id::AccountId;
 use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
-use crate::templating::{RenderFailure, Unsendable};
+use crate::templating::{RenderFailure, UnsendableReason};
 
 /// Deliveries that are handed over together at most.
 const TOGETHER_MAX: usize = 64;
@@ -44,12 +44,12 @@ struct RendererWorker {
     metrics: Arc<Metrics>,
     /// Bytes that were handed over and not passed on yet. Nothing is rendered while they are too many.
     pressure: Rc<Pressure>,
-    rendered: Rc<Rendered>,
+    rendered: Rc<RenderedDeliveries>,
 }
 
 /// Deliveries that are rendered and not handed over yet.
 #[derive(Debug)]
-struct Rendered {
+struct RenderedDeliveries {
     metrics: Arc<Metrics>,
     dispatchers: Vec<Recipient<DeliveriesRendered>>,
     /// Those for each dispatch thread.
@@ -61,7 +61,7 @@ struct Rendered {
 /// The firings of one account; some may be done already.
 #[derive(Debug)]
 struct RenderJob {
-    account: Arc<Account>,
+    account: Arc<AccountShares>,
     firings: Box<dyn Firings>,
     accepted_at: Instant,
     admission: Option<Admission>,
@@ -85,7 +85,7 @@ impl Renderer {
     ) -> Self {
         let deliveries = RefCell::new(dispatchers.iter().map(|_| Vec::new()).collect());
         let handed_over_soon = Cell::new(false);
-        let rendered = Rendered { metrics: Arc::clone(&metrics), dispatchers, deliveries, handed_over_soon };
+        let rendered = RenderedDeliveries { metrics: Arc::clone(&metrics), dispatchers, deliveries, handed_over_soon };
         let rendering = RendererWorker { gate: Arc::clone(&gate), metrics, pressure, rendered: Rc::new(rendered) };
         Self { rendering: Turns::new(rendering, gate), mailbox_capacity }
     }
@@ -117,28 +117,28 @@ impl Worker for RendererWorker {
     type Member = (bool, AccountId);
     type Job = RenderJob;
 
-    fn step(&self, work: &mut RenderJob) -> Progress {
+    fn step(&self, work: &mut RenderJob) -> JobProgress {
         if work.bytes.is_none() {
             // A test is rendered whatever its account holds: there is at most one for each connection.
             let over = || work.admission.is_none().then(|| work.account.charge_bytes_over(0));
             work.bytes = work.account.charge_bytes().or_else(over);
         }
-        let Some(bytes) = work.bytes.take() else { return Progress::Blocked };
+        let Some(bytes) = work.bytes.take() else { return JobProgress::Blocked };
         match work.firings.step() {
-            Step::Fired(firing) => self.render(work, firing, bytes),
-            Step::Done => return Progress::Done,
-            Step::Worked => work.bytes = Some(bytes),
-            Step::Blocked => {
+            FiringStep::Fired(firing) => self.render(work, firing, bytes),
+            FiringStep::Done => return JobProgress::Done,
+            FiringStep::Worked => work.bytes = Some(bytes),
+            FiringStep::Blocked => {
                 work.bytes = Some(bytes);
-                return Progress::Blocked;
+                return JobProgress::Blocked;
             }
         }
-        Progress::More
+        JobProgress::More
     }
 
-    fn panicked(&self, work: &mut RenderJob) -> Progress {
+    fn panicked(&self, work: &mut RenderJob) -> JobProgress {
         drop_unsent(&self.metrics, DropReason::Panic, work.firing.as_ref(), None, work.report.take());
-        Progress::More
+        JobProgress::More
     }
 
     fn finish_slice(&self) {
@@ -154,7 +154,7 @@ impl Worker for RendererWorker {
     }
 }
 
-impl Rendered {
+impl RenderedDeliveries {
     /// Hands over what was rendered: what is rendered for several requests at about the same moment together, since each
     /// message may wake a dispatch thread.
     fn hand_over_together(self: &Rc<Self>) {
@@ -245,11 +245,11 @@ impl RendererWorker {
     }
 }
 
-fn unsendable(error: &Unsendable) -> DropReason {
+fn unsendable(error: &UnsendableReason) -> DropReason {
     match error {
-        Unsendable::Url => DropReason::UrlRefused,
-        Unsendable::Header => DropReason::HeaderRefused,
-        Unsendable::Rendering(error) => unrendered(error),
+        UnsendableReason::Url => DropReason::UrlRefused,
+        UnsendableReason::Header => DropReason::HeaderRefused,
+        UnsendableReason::Rendering(error) => unrendered(error),
     }
 }
 

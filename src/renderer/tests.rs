@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::*;
 use crate::config::Config;
 use crate::dictionary::Dictionary;
-use crate::flow::account::Bounds;
+use crate::flow::account::NodeBounds;
 use crate::flow::in_flight::FiringReport;
 use crate::flow::messages::{EventData, LiveTarget, LiveTemplate};
 use crate::flow::probe::{Probe, soon};
@@ -25,8 +25,8 @@ use crate::templating;
 struct Given(std::vec::IntoIter<Firing>);
 
 impl Firings for Given {
-    fn step(&mut self) -> Step {
-        self.0.next().map_or(Step::Done, Step::Fired)
+    fn step(&mut self) -> FiringStep {
+        self.0.next().map_or(FiringStep::Done, FiringStep::Fired)
     }
 }
 
@@ -152,7 +152,7 @@ async fn an_events_webhook_id_never_changes() {
 struct Slow(Given);
 
 impl Firings for Slow {
-    fn step(&mut self) -> Step {
+    fn step(&mut self) -> FiringStep {
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_millis(2) {
             std::hint::spin_loop();
@@ -206,7 +206,7 @@ async fn a_panic_costs_its_firing_only() {
 #[actix_rt::test]
 async fn an_account_over_its_bytes_waits_and_others_continue() {
     let (probe, mut passed) = Probe::start();
-    let bounds = Bounds { events: 10, deliveries: 10_000, bytes: 90_000, events_per_s: None };
+    let bounds = NodeBounds { events: 10, deliveries: 10_000, bytes: 90_000, events_per_s: None };
     let (gate, metrics) = (Gate::new(bounds, 1), Arc::new(Metrics::new()));
     let pressure = Rc::new(Pressure::new(usize::MAX));
     let renderer = Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), vec![probe], pressure, 16).start();

@@ -9,7 +9,7 @@ use crate::model::duration_text::DurationText;
 use crate::model::id::{TemplateId, TriggerId};
 use crate::model::quotas::Quota;
 #[cfg(feature = "redis")]
-use crate::redis::{AddressError, Cause};
+use crate::redis::{AddressError, PermanentError};
 
 /// Why a call was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -89,7 +89,7 @@ pub enum OpenError {
         /// Its address.
         place: String,
         /// Why, and what to correct.
-        cause: Cause,
+        cause: PermanentError,
     },
     /// Redis responds and refuses this node.
     #[error(

@@ -63,7 +63,7 @@ impl Observation<LoadedRecord> {
 
 /// Why stored bytes are not a record.
 #[derive(Debug, thiserror::Error)]
-enum Undecodable {
+enum DecodeError {
     #[error("it is not JSON")]
     NotJson,
     /// The positions and codes of the mistakes; their details could quote a value.
@@ -92,7 +92,7 @@ pub(super) fn read(location: Location, json: &[u8]) -> Observation<LoadedRecord>
     }
 }
 
-fn decode(location: &Location, json: &[u8]) -> Result<LoadedRecord, Undecodable> {
+fn decode(location: &Location, json: &[u8]) -> Result<LoadedRecord, DecodeError> {
     match location.kind {
         Kind::Template => decode_as::<Template>(location, json),
         Kind::Trigger => decode_as::<Trigger>(location, json),
@@ -100,17 +100,17 @@ fn decode(location: &Location, json: &[u8]) -> Result<LoadedRecord, Undecodable>
     }
 }
 
-fn decode_as<T: Record>(location: &Location, json: &[u8]) -> Result<LoadedRecord, Undecodable> {
-    let document = serde_json::from_slice(json).map_err(|_| Undecodable::NotJson)?;
+fn decode_as<T: Record>(location: &Location, json: &[u8]) -> Result<LoadedRecord, DecodeError> {
+    let document = serde_json::from_slice(json).map_err(|_| DecodeError::NotJson)?;
     let repeated = T::repeated(json);
     if !repeated.is_empty() {
-        return Err(Undecodable::Invalid(repeated));
+        return Err(DecodeError::Invalid(repeated));
     }
-    let value = T::from_json(document).map_err(Undecodable::Invalid)?;
+    let value = T::from_json(document).map_err(DecodeError::Invalid)?;
     if value.id() != location.id {
-        return Err(Undecodable::OtherId);
+        return Err(DecodeError::OtherId);
     }
-    value.saved(location.account.clone()).ok_or(Undecodable::BadName)
+    value.saved(location.account.clone()).ok_or(DecodeError::BadName)
 }
 
 /// The way from a backend to the sink.

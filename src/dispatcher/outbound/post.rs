@@ -17,12 +17,12 @@ pub(in crate::dispatcher) struct Post {
 
 /// A number as its decimal digits. A head has several, and the standard library's way to write them takes longer than
 /// the rest of the head.
-pub(in crate::dispatcher) struct Digits {
+pub(in crate::dispatcher) struct DecimalDigits {
     digits: [u8; 20],
     first: usize,
 }
 
-impl Digits {
+impl DecimalDigits {
     pub(in crate::dispatcher) fn of(mut number: u64) -> Self {
         let (mut digits, mut first) = ([b'0'; 20], 19);
         while number > 9 {
@@ -39,17 +39,17 @@ impl Digits {
 }
 
 /// A POST that is being written.
-pub(super) struct Outgoing {
+pub(super) struct OutgoingPost {
     head: Vec<u8>,
     body: Bytes,
     written: usize,
 }
 
-impl Outgoing {
+impl OutgoingPost {
     /// `closes`: the connection carries no other request.
     pub(super) fn new(Post { fields: mut head, body }: Post, closes: bool) -> Self {
         let end: &[u8] = if closes { b"\r\nconnection: close\r\n\r\n" } else { b"\r\n\r\n" };
-        for part in [b"content-length: ", Digits::of(body.len() as u64).as_bytes(), end] {
+        for part in [b"content-length: ", DecimalDigits::of(body.len() as u64).as_bytes(), end] {
             head.extend_from_slice(part);
         }
         Self { head, body, written: 0 }
@@ -79,13 +79,13 @@ impl Outgoing {
 
 #[cfg(test)]
 mod tests {
-    use super::Digits;
+    use super::DecimalDigits;
 
     #[test]
     fn digits_are_those_of_the_standard_library() {
         let powers = (0..20).map(|power| 10_u64.pow(power));
         for number in powers.flat_map(|power| [power - 1, power, power + 1]).chain([0, u64::MAX]) {
-            assert_eq!(Digits::of(number).as_bytes(), number.to_string().as_bytes());
+            assert_eq!(DecimalDigits::of(number).as_bytes(), number.to_string().as_bytes());
         }
     }
 }

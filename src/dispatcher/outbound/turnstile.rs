@@ -13,9 +13,9 @@ use crate::model::id::AccountId;
 const AT_ONCE: usize = 16;
 
 /// Passes those that begin a connection.
-pub(super) struct Turnstile(RefCell<State>);
+pub(super) struct Turnstile(RefCell<TurnstileState>);
 
-struct State {
+struct TurnstileState {
     /// Since other tasks had their turn.
     passed: usize,
     waiting: DeficitQueue<AccountId, oneshot::Sender<()>>,
@@ -25,7 +25,7 @@ struct State {
 
 impl Turnstile {
     pub(super) fn new() -> Rc<Self> {
-        Rc::new(Self(RefCell::new(State { passed: 0, waiting: DeficitQueue::new(1), turning: false })))
+        Rc::new(Self(RefCell::new(TurnstileState { passed: 0, waiting: DeficitQueue::new(1), turning: false })))
     }
 
     /// Returns when a connection of this account may begin.

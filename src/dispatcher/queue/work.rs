@@ -8,31 +8,31 @@ use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use super::Queue;
-use crate::dispatcher::waiting::Attempt;
+use crate::dispatcher::waiting::AttemptInFlight;
 use crate::flow::in_flight::InFlight;
 
 /// How many workers of one destination wait at most: enough for what usually begins at the same moment.
 const IDLE_MAX: usize = 16;
 
 /// A delivery whose attempt is counted.
-type Job = (InFlight, Attempt);
+type CountedDelivery = (InFlight, AttemptInFlight);
 
 /// The workers that wait.
 #[derive(Default)]
-pub(super) struct Idle {
-    waiting: RefCell<Vec<Rc<Slot>>>,
+pub(super) struct IdleWorkers {
+    waiting: RefCell<Vec<Rc<WorkerSlot>>>,
     /// No worker waits any more.
     closed: Cell<bool>,
 }
 
 /// Where a waiting worker gets its next delivery.
 #[derive(Default)]
-struct Slot {
-    job: Cell<Option<Job>>,
+struct WorkerSlot {
+    job: Cell<Option<CountedDelivery>>,
     waker: Cell<Option<Waker>>,
 }
 
-impl Slot {
+impl WorkerSlot {
     fn wake(&self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -40,9 +40,9 @@ impl Slot {
     }
 }
 
-impl Idle {
+impl IdleWorkers {
     /// Hands a delivery to a waiting worker, or returns it if there is none.
-    fn hand(&self, job: Job) -> Result<(), Job> {
+    fn hand(&self, job: CountedDelivery) -> Result<(), CountedDelivery> {
         let Some(slot) = self.waiting.borrow_mut().pop() else { return Err(job) };
         slot.job.set(Some(job));
         slot.wake();
@@ -50,7 +50,7 @@ impl Idle {
     }
 
     /// The next delivery for a worker; `None` if it is to end.
-    async fn next(&self, slot: &Rc<Slot>) -> Option<Job> {
+    async fn next(&self, slot: &Rc<WorkerSlot>) -> Option<CountedDelivery> {
         if self.closed.get() || self.waiting.borrow().len() >= IDLE_MAX {
             return None;
         }
@@ -87,7 +87,7 @@ impl Queue {
         self.idle.close();
     }
 
-    async fn work(self: Rc<Self>, first: Job) {
+    async fn work(self: Rc<Self>, first: CountedDelivery) {
         let (slot, mut next) = (Rc::default(), Some(first));
         while let Some(job) = next {
             self.work_from(job).await;
@@ -96,7 +96,7 @@ impl Queue {
     }
 
     /// Sends this delivery and then queued ones, until the queue is empty.
-    async fn work_from(self: &Rc<Self>, first: Job) {
+    async fn work_from(self: &Rc<Self>, first: CountedDelivery) {
         let mut next = Some(first);
         while let Some((queued, attempt)) = next {
             let took = self.send(queued).await;

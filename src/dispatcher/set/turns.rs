@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use actix::{AsyncContext as _, Context};
 
-use super::{Child, Dispatchers};
-use crate::dispatcher::overflow::{Overflow, Unserved};
-use crate::dispatcher::{ParkedFor, Stop, parked};
+use super::{DispatcherChild, Dispatchers};
+use crate::dispatcher::overflow::{Overflow, WaitingDestination};
+use crate::dispatcher::{ParkedReport, StopIdle, parked};
 use crate::flow::account::ACCOUNT_WEIGHT;
 use crate::flow::fairness::within;
 use crate::flow::in_flight::InFlight;
@@ -50,7 +50,7 @@ impl Dispatchers {
 
     pub(super) fn end(&mut self, destination: &Destination) {
         if let Some(child) = self.remove(destination) {
-            child.address.do_send(Stop);
+            child.address.do_send(StopIdle);
         }
     }
 
@@ -107,7 +107,7 @@ impl Dispatchers {
             let Some(child) = self.children.get_mut(&destination) else { continue };
             for (account, claims) in waiting.parked {
                 // If its mailbox is full, the message is sent at the next poll.
-                child.sent += u64::from(child.address.try_send(ParkedFor(account, claims)).is_ok());
+                child.sent += u64::from(child.address.try_send(ParkedReport(account, claims)).is_ok());
             }
             if !waiting.deliveries.is_empty() {
                 self.route(&destination, waiting.deliveries, context);
@@ -117,7 +117,7 @@ impl Dispatchers {
     }
 
     /// The destination whose turn it is. Where each account that waits has its share, its own idle Dispatchers end.
-    fn next_waiting(&mut self) -> Option<(AccountId, Destination, Unserved)> {
+    fn next_waiting(&mut self) -> Option<(AccountId, Destination, WaitingDestination)> {
         for _ in 0..2 {
             let (live, taken, most) = (&self.live, self.children.len(), self.destinations_max);
             let own = |account: &AccountId| live.get(account).copied().unwrap_or_default();
@@ -136,7 +136,7 @@ impl Dispatchers {
         for destination in left {
             let Some(child) = self.remove(&destination) else { continue };
             let waiting = child.queue.take_all();
-            child.address.do_send(Stop);
+            child.address.do_send(StopIdle);
             waiting.into_iter().for_each(|queued| self.hold(now, queued));
         }
     }
@@ -151,11 +151,11 @@ impl Dispatchers {
         }
         let (live, overflow, part) = (&self.live, &self.overflow, self.destinations_max / (self.live.len() + 1));
         let has_much = |account: &AccountId| live.get(account).is_some_and(|own| *own > part);
-        let had_turn = |child: &&mut Child| {
+        let had_turn = |child: &&mut DispatcherChild| {
             let has_had_it = !child.leaves && now.saturating_duration_since(child.since) >= TURN;
             has_had_it && (overflow.waits(&child.account) || has_much(&child.account))
         };
-        let mut longest: Vec<&mut Child> = self.children.values_mut().filter(had_turn).collect();
+        let mut longest: Vec<&mut DispatcherChild> = self.children.values_mut().filter(had_turn).collect();
         longest.sort_unstable_by_key(|child| child.since);
         for child in longest.into_iter().take(wanted) {
             child.leaves = true;

@@ -1,7 +1,7 @@
 //! The bounds of a destination, and how accounts share it.
 
 use super::*;
-use crate::flow::account::Bounds as AccountBounds;
+use crate::flow::account::NodeBounds as AccountBounds;
 use crate::flow::drill;
 
 impl Alone {

@@ -12,6 +12,6 @@ mod schedule;
 mod start_times;
 
 pub use deficit::DeficitQueue;
-pub use pool::{Pool, Share, Taken, within};
-pub use schedule::{Progress, Schedule, Slice};
+pub use pool::{Pool, Share, TakenUnits, within};
+pub use schedule::{JobProgress, Schedule, Slice};
 pub use start_times::{StartTimes, StartedTurn};

@@ -74,18 +74,18 @@ mod disk;
 mod feed;
 mod folder;
 mod format;
+mod handle;
 mod keeper;
-mod keeping;
-mod lane;
 mod ledger;
 mod recovery;
 mod registry;
 mod running;
 mod scan;
 mod segment;
+mod segment_writer;
 #[cfg(test)]
 mod tests;
 mod threads;
 
-pub use feed::{Feed, FeedProgress, Recovered};
+pub use feed::{FeedProgress, RecoveredEntries, RecoveryFeed};
 pub use running::{Journal, JournalError, folder};

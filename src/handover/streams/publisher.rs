@@ -13,7 +13,7 @@ use actix::{Actor, Context, Handler};
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 
-use super::entry::{Writer, writes_hops};
+use super::entry::{EntryWriter, writes_hops};
 use super::{Backlog, Streams, reply, stream_key};
 use crate::flow::account::DELIVERY_BYTES;
 use crate::flow::drill;
@@ -24,7 +24,7 @@ use crate::flow::pressure::Pressure;
 use crate::flow::refusal::Refusal;
 use crate::model::id::AccountId;
 use crate::model::outcome::DropReason;
-use crate::redis::{Code, FromRedisValue, RedisResult, Value};
+use crate::redis::{FromRedisValue, LuaScript, RedisResult, Value};
 use crate::telemetry::metrics::Metrics;
 
 /// The most deliveries added to a stream in one script: Redis runs nothing else meanwhile.
@@ -81,8 +81,8 @@ struct Batcher {
     /// Its name, used in the key of its last group, and the number of that group.
     name: String,
     group: Cell<u64>,
-    add: Code,
-    writer: RefCell<Writer>,
+    add: LuaScript,
+    writer: RefCell<EntryWriter>,
     /// Whether it was logged that Redis accepts no deliveries; logged once until Redis does.
     refused: Cell<bool>,
 }
@@ -108,7 +108,7 @@ impl Publisher {
             breaks: Cell::new(0),
             name: crate::model::id::new_id(),
             group: Cell::new(0),
-            add: Code::new(ADD),
+            add: LuaScript::new(ADD),
             writer: RefCell::default(),
             refused: Cell::new(false),
         };
@@ -264,8 +264,8 @@ impl Batcher {
     }
 
     /// Writes the entries. A panic over one delivery costs that one, which is returned apart.
-    fn encode(&self, kind: GroupKind, deliveries: Vec<InFlight>) -> (Encoded, Vec<InFlight>) {
-        let (mut group, mut refused) = (Encoded::default(), Vec::new());
+    fn encode(&self, kind: GroupKind, deliveries: Vec<InFlight>) -> (EncodedDeliveries, Vec<InFlight>) {
+        let (mut group, mut refused) = (EncodedDeliveries::default(), Vec::new());
         for queued in deliveries {
             let reply = queued.report.as_ref().map(|_| reply::key(kind.partition));
             let before = (group.bytes.len(), group.ends.len());
@@ -296,7 +296,7 @@ impl Batcher {
 
     /// Returns the length of the stream, and how many entries the accounts have there. One script adds all of them or, if
     /// a server refuses, none, so a refused group can be sent again.
-    async fn write(&self, kind: GroupKind, group: &Encoded) -> RedisResult<(usize, Vec<Value>)> {
+    async fn write(&self, kind: GroupKind, group: &EncodedDeliveries) -> RedisResult<(usize, Vec<Value>)> {
         self.group.set(self.group.get() + 1);
         let GroupKind { partition, replies, hops } = kind;
         // At most one group of each kind is in flight for a stream.
@@ -328,7 +328,7 @@ impl Batcher {
 
 /// Deliveries as arguments of a script, each with the key of its reply if a request waits for the outcome.
 #[derive(Debug, Default)]
-struct Encoded {
+struct EncodedDeliveries {
     deliveries: Vec<(InFlight, Option<String>)>,
     bytes: Vec<u8>,
     /// Where each word ends.

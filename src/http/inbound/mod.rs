@@ -55,7 +55,7 @@ pub struct Inbound {
 }
 
 /// What one thread serves.
-pub struct Calls<C> {
+pub struct ThreadCalls<C> {
     /// Sets up the routes.
     pub routes: C,
     /// The call that is handled before the router.
@@ -78,7 +78,7 @@ impl Inbound {
     /// Serves. `calls` is called once on each thread.
     pub fn serve<F, C>(self, state: &Arc<AppState>, calls: F) -> io::Result<InboundServer>
     where
-        F: Fn() -> Calls<C> + Send + Clone + 'static,
+        F: Fn() -> ThreadCalls<C> + Send + Clone + 'static,
         C: FnOnce(&mut web::ServiceConfig) + 'static,
     {
         let settings = &state.config.server;
@@ -111,7 +111,7 @@ impl Inbound {
                     let stream = InboundStream::new(socket, HEAD, connection, Rc::clone(&connections));
                     std::future::ready(Ok((stream, peer)))
                 });
-                let Calls { events, routes } = calls();
+                let ThreadCalls { events, routes } = calls();
                 let app = App::new().configure(routes).wrap_fn(serving::serve_one).wrap(security_headers());
                 let app = map_config(app, |()| AppConfig::default());
                 let app = apply_fn_factory(app, move |request: Request, app: &_| serving::serve(&events, request, app));

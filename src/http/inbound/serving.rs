@@ -24,14 +24,14 @@ use crate::http::problem::Problem;
 use crate::http::security;
 
 /// A response of a call that is handled before the router.
-type Early = LocalBoxFuture<'static, Result<Response<ResponseBody>, Error>>;
+type EarlyResponse = LocalBoxFuture<'static, Result<Response<ResponseBody>, Error>>;
 
 /// Serves one request. `router` serves all that has no call of its own.
 pub(super) fn serve<S>(
     events: &Option<EventsCall>,
     request: Request,
     router: &S,
-) -> Either<Early, impl Future<Output = Result<Response<ResponseBody>, Error>> + use<S>>
+) -> Either<EarlyResponse, impl Future<Output = Result<Response<ResponseBody>, Error>> + use<S>>
 where
     S: Service<Request, Response = ServiceResponse<ResponseBody>, Error = Error>,
 {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-use super::{CLAIMED_FOR, ClaimResult, EventHash, Unavailable, WindowStore};
+use super::{CLAIMED_FOR, ClaimResult, EventHash, WindowStore, WindowUnavailable};
 
 pub(super) struct MemoryWindow {
     window: Duration,
@@ -54,7 +54,7 @@ impl WindowStore for MemoryWindow {
         &'a self,
         marks: &'a [EventHash],
         claimant: &'a str,
-    ) -> BoxFuture<'a, Result<Vec<ClaimResult>, Unavailable>> {
+    ) -> BoxFuture<'a, Result<Vec<ClaimResult>, WindowUnavailable>> {
         let now = Instant::now();
         let mut ids = self.ids(now);
         let standing = |mark: &EventHash| match ids.known.get(mark) {
@@ -74,7 +74,7 @@ impl WindowStore for MemoryWindow {
         marks: &'a [EventHash],
         claimant: &'a str,
         accepted: bool,
-    ) -> BoxFuture<'a, Result<(), Unavailable>> {
+    ) -> BoxFuture<'a, Result<(), WindowUnavailable>> {
         let now = Instant::now();
         let mut ids = self.ids(now);
         for mark in marks {

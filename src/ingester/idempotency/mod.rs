@@ -54,19 +54,19 @@ trait WindowStore: Send + Sync {
         &'a self,
         marks: &'a [EventHash],
         claimant: &'a str,
-    ) -> BoxFuture<'a, Result<Vec<ClaimResult>, Unavailable>>;
+    ) -> BoxFuture<'a, Result<Vec<ClaimResult>, WindowUnavailable>>;
     /// Ends a claim: the events were accepted, or were not.
     fn settle<'a>(
         &'a self,
         marks: &'a [EventHash],
         claimant: &'a str,
         accepted: bool,
-    ) -> BoxFuture<'a, Result<(), Unavailable>>;
+    ) -> BoxFuture<'a, Result<(), WindowUnavailable>>;
 }
 
 /// Why ids can't be checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unavailable {
+pub enum WindowUnavailable {
     /// Redis is unavailable.
     Store,
     /// Another request with the same id takes too long.
@@ -104,7 +104,7 @@ impl IdempotencyWindow {
 
     /// Removes the events whose id was seen, and those that are repeated in the request, and claims the ids of the
     /// others. Returns how many were removed. Only ids chosen by the producer count.
-    pub async fn sift(&self, events: &mut Vec<Event>) -> Result<(usize, Claims), Unavailable> {
+    pub async fn sift(&self, events: &mut Vec<Event>) -> Result<(usize, Claims), WindowUnavailable> {
         let before = events.len();
         let mut own = HashSet::new();
         events.retain(|event| !event.id_given || own.insert(mark(event)));
@@ -120,7 +120,7 @@ impl IdempotencyWindow {
     }
 
     /// Claims all or none: two requests that each hold an id of the other must not wait for ever.
-    async fn claim(&self, marks: &[EventHash], claimant: &str) -> Result<Vec<ClaimResult>, Unavailable> {
+    async fn claim(&self, marks: &[EventHash], claimant: &str) -> Result<Vec<ClaimResult>, WindowUnavailable> {
         let begun = Instant::now();
         loop {
             let standings = self.keeper.claim(marks, claimant).await?;
@@ -131,7 +131,7 @@ impl IdempotencyWindow {
             let claimed: Vec<EventHash> = claimed.map(|(mark, _)| *mark).collect();
             self.keeper.settle(&claimed, claimant, false).await?;
             if begun.elapsed() >= WAITED_FOR {
-                return Err(Unavailable::Open);
+                return Err(WindowUnavailable::Open);
             }
             // Different for each request, so that two of them do not retry in step.
             let uneven = u32::from(claimant.bytes().last().unwrap_or_default() % 16);

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _, join_all};
 
-use super::{CLAIMED_FOR, ClaimResult, EventHash, Unavailable, WindowStore};
+use super::{CLAIMED_FOR, ClaimResult, EventHash, WindowStore, WindowUnavailable};
 use crate::config::StoreSettings;
-use crate::redis::{Cmd, Code, Link, Pipeline, RedisError, RedisResult, Value};
+use crate::redis::{Cmd, Link, LuaScript, Pipeline, RedisError, RedisResult, Value};
 
 pub use crate::redis::AddressError;
 
@@ -23,13 +23,13 @@ return 0";
 pub(super) struct RedisWindow {
     link: Link,
     window: Duration,
-    free: Code,
+    free: LuaScript,
 }
 
 impl RedisWindow {
     pub(super) fn new(store: &StoreSettings, window: Duration) -> Result<Self, AddressError> {
         let link = Link::new(&store.url, store.ca_file.as_deref())?;
-        Ok(Self { link, window, free: Code::new(FREE) })
+        Ok(Self { link, window, free: LuaScript::new(FREE) })
     }
 
     /// Asks for each id; on a cluster one by one, as each has its own hash slot.
@@ -53,7 +53,7 @@ impl WindowStore for RedisWindow {
         &'a self,
         marks: &'a [EventHash],
         claimant: &'a str,
-    ) -> BoxFuture<'a, Result<Vec<ClaimResult>, Unavailable>> {
+    ) -> BoxFuture<'a, Result<Vec<ClaimResult>, WindowUnavailable>> {
         async move {
             let answers = self.ask(marks, |mark, pipeline| {
                 pipeline.add_command(set(mark, claimant, CLAIMED_FOR)).arg("NX");
@@ -70,7 +70,7 @@ impl WindowStore for RedisWindow {
         marks: &'a [EventHash],
         claimant: &'a str,
         accepted: bool,
-    ) -> BoxFuture<'a, Result<(), Unavailable>> {
+    ) -> BoxFuture<'a, Result<(), WindowUnavailable>> {
         async move {
             if accepted {
                 let noted = self.ask(marks, |mark, pipeline| {
@@ -109,7 +109,7 @@ fn set(mark: &EventHash, value: &str, life: Duration) -> Cmd {
     command
 }
 
-fn unavailable(error: &RedisError) -> Unavailable {
+fn unavailable(error: &RedisError) -> WindowUnavailable {
     tracing::warn!(%error, "Redis could not be asked for the ids of events");
-    Unavailable::Store
+    WindowUnavailable::Store
 }

@@ -82,13 +82,13 @@ pub(super) fn choose(pattern: &Pattern, counts: &impl Counts) -> WitnessLocation
 impl Pattern {
     /// Whether a lookup can exclude events that it does not match, without an evaluation.
     pub fn is_selective(&self) -> bool {
-        struct Empty;
-        impl Counts for Empty {
+        struct NoCounts;
+        impl Counts for NoCounts {
             fn count(&self, _: &Pattern, _: &Witness) -> usize {
                 0
             }
         }
-        let chooser = Chooser { pattern: self, counts: &Empty };
+        let chooser = Chooser { pattern: self, counts: &NoCounts };
         chooser.level(0, self.operations.len(), Path::ROOT).is_some_and(|choice| !choice.common)
     }
 

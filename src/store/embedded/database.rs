@@ -198,7 +198,7 @@ mod tests {
     use crate::model::outcome::DropReason;
     use crate::model::template::Template;
     use crate::model::trigger::Trigger;
-    use crate::store::embedded::Embedded;
+    use crate::store::embedded::EmbeddedStore;
     use crate::store::{Change, ChangeSink, Precondition, PutResult, Snapshot, Store, StoreState};
     use crate::telemetry::metrics::Metrics;
 
@@ -308,8 +308,8 @@ mod tests {
         let quotas = Config::from_layers(None, []).expect("the defaults").store.quotas;
         let (names, metrics) = (Arc::new(Names::default()), Arc::new(Metrics::new()));
         let feed = Arc::new(ChangeFeed::new(Arc::clone(&names) as _, Arc::clone(&metrics)));
-        let embedded =
-            Embedded::on(database, Box::new(disk.clone()), Usage::new(quotas), Arc::clone(&feed)).expect("a store");
+        let embedded = EmbeddedStore::on(database, Box::new(disk.clone()), Usage::new(quotas), Arc::clone(&feed))
+            .expect("a store");
         let store = Store::of(Arc::new(embedded), feed);
         put(&store, "before").await.expect("room");
         for round in ["first", "second"] {

@@ -56,18 +56,18 @@ pub(super) async fn open(
     feed: Arc<ChangeFeed>,
 ) -> Result<Arc<dyn Backend>, OpenError> {
     let usage = Usage::new(settings.quotas.clone());
-    let opened = tokio::task::spawn_blocking(move || Embedded::open(path.as_deref(), usage, feed)).await;
+    let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(path.as_deref(), usage, feed)).await;
     Ok(Arc::new(opened.map_err(unavailable)??))
 }
 
-struct Embedded {
+struct EmbeddedStore {
     // Dropped first, so that the writer commits before the file is closed.
     writer: Writer,
     state: Arc<WriterState>,
     database: Arc<DatabaseHandle>,
 }
 
-impl Embedded {
+impl EmbeddedStore {
     fn open(path: Option<&Path>, usage: Usage, feed: Arc<ChangeFeed>) -> Result<Self, OpenError> {
         match path {
             Some(path) => {
@@ -129,7 +129,7 @@ impl Embedded {
     }
 }
 
-impl Backend for Embedded {
+impl Backend for EmbeddedStore {
     fn get(&self, location: Location) -> BoxFuture<'_, Result<Option<Row>, StoreError>> {
         self.reading(move |transaction| {
             let records = transaction.open_table(RECORDS)?;

@@ -28,7 +28,7 @@ use super::{Kind, OpenError, Precondition, PutResult, Revision, StoreError, Stor
 use crate::config::StoreSettings;
 use crate::model::id::{AccountId, TemplateId, TriggerId};
 use crate::model::quotas::Quota;
-use crate::redis::{Cmd, Code, Link, RedisResult, Value, is_broken};
+use crate::redis::{Cmd, Link, LuaScript, RedisResult, Value, is_broken};
 use crate::telemetry::metrics::Metrics;
 
 /// The most writes in flight; past it, callers wait for a permit. A write's deadline starts with its permit, and it
@@ -66,7 +66,7 @@ pub(super) async fn open(
         runtime.shutdown_background();
     };
     let thread = std::thread::Builder::new().name("store-follower".to_owned()).spawn(run).map_err(system)?;
-    let store = Redis {
+    let store = RedisStore {
         calls: Arc::new(RedisCalls { shared, writes: Semaphore::new(WRITES_MAX), faulty: AtomicBool::new(false) }),
         runtime: handle,
         stop: Some(stop),
@@ -77,14 +77,14 @@ pub(super) async fn open(
 }
 
 /// The store, and the thread of all its connections.
-struct Redis {
+struct RedisStore {
     calls: Arc<RedisCalls>,
     runtime: Handle,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Drop for Redis {
+impl Drop for RedisStore {
     /// Waits for the thread, so that no part of the store outlives this call.
     fn drop(&mut self) {
         self.stop = None;
@@ -98,7 +98,7 @@ impl Drop for Redis {
     }
 }
 
-impl Redis {
+impl RedisStore {
     /// Runs a call on the store's thread: a connection lives as long as the thread that opened it, and threads that
     /// serve requests come and go. A caller that stops waiting does not stop the call.
     fn call<T, F>(&self, work: impl FnOnce(Arc<RedisCalls>) -> F) -> BoxFuture<'static, Result<T, StoreError>>
@@ -117,7 +117,7 @@ impl Redis {
     }
 }
 
-impl Backend for Redis {
+impl Backend for RedisStore {
     fn get(&self, location: Location) -> BoxFuture<'_, Result<Option<Row>, StoreError>> {
         self.call(|calls| async move { calls.get(location).await })
     }
@@ -226,7 +226,7 @@ impl RedisCalls {
         }
     }
 
-    async fn run(&self, code: &Code, words: &[Vec<u8>]) -> RedisResult<Value> {
+    async fn run(&self, code: &LuaScript, words: &[Vec<u8>]) -> RedisResult<Value> {
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
         self.shared.link.code(code, META, &words).await
     }

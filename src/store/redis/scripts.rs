@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::model::id::AccountId;
-use crate::redis::{Code, RedisConnection, RedisError, Value};
+use crate::redis::{LuaScript, RedisConnection, RedisError, Value};
 use crate::store::Kind;
 use crate::store::backend::Location;
 
@@ -23,11 +23,11 @@ pub(super) const BYTES_MAX: usize = 4 << 20;
 const READ_WITHIN: Duration = Duration::from_secs(10);
 
 /// Writes; see write.lua.
-pub(super) static WRITE: LazyLock<Code> = LazyLock::new(|| Code::new(include_str!("write.lua")));
+pub(super) static WRITE: LazyLock<LuaScript> = LazyLock::new(|| LuaScript::new(include_str!("write.lua")));
 /// Reads changes; see changes.lua.
-pub(super) static CHANGES: LazyLock<Code> = LazyLock::new(|| Code::new(include_str!("changes.lua")));
+pub(super) static CHANGES: LazyLock<LuaScript> = LazyLock::new(|| LuaScript::new(include_str!("changes.lua")));
 /// Reads records in order; see page.lua.
-pub(super) static PAGE: LazyLock<Code> = LazyLock::new(|| Code::new(include_str!("page.lua")));
+pub(super) static PAGE: LazyLock<LuaScript> = LazyLock::new(|| LuaScript::new(include_str!("page.lua")));
 
 /// Why something in Redis was not read.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +82,7 @@ pub(super) struct Changes {
 /// Runs a script over the follower's own connection.
 pub(super) async fn run(
     connection: &mut RedisConnection,
-    code: &Code,
+    code: &LuaScript,
     words: &[Vec<u8>],
 ) -> Result<Value, ScriptError> {
     let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();

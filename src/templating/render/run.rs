@@ -20,7 +20,7 @@ const COMPLAINTS_MAX: usize = 100;
 const SHOWN_CHARACTERS_MAX: usize = 60;
 
 /// A rendering in progress.
-pub(crate) struct Run<'a> {
+pub(crate) struct RenderRun<'a> {
     out: Vec<u8>,
     output_bytes_max: usize,
     steps_left: usize,
@@ -76,7 +76,7 @@ pub(crate) fn render<'a>(
     limits: &TemplateLimits,
     bytes_expected: usize,
 ) -> Result<Vec<u8>, RenderFailure> {
-    let mut run = Run::new(root, limits, bytes_expected);
+    let mut run = RenderRun::new(root, limits, bytes_expected);
     run.nodes(nodes)?;
     Ok(run.out)
 }
@@ -87,14 +87,14 @@ pub(crate) fn preview<'a>(
     root: Json<'a>,
     limits: &TemplateLimits,
 ) -> (Result<Vec<u8>, RenderFailure>, Vec<Complaint>) {
-    let mut run = Run::new(root, limits, 0);
+    let mut run = RenderRun::new(root, limits, 0);
     run.complaints = Some(Vec::new());
     let done = run.nodes(nodes);
     let complaints = run.complaints.take().unwrap_or_default();
     (done.map(|()| run.out), complaints)
 }
 
-impl<'a> Evaluator<'a> for Run<'a> {
+impl<'a> Evaluator<'a> for RenderRun<'a> {
     fn evaluate(&mut self, expression: &'a Expression) -> Result<Datum<'a>, RenderFailure> {
         self.value(expression)
     }
@@ -112,7 +112,7 @@ impl<'a> Evaluator<'a> for Run<'a> {
     }
 }
 
-impl<'a> Run<'a> {
+impl<'a> RenderRun<'a> {
     fn new(root: Json<'a>, limits: &TemplateLimits, bytes_expected: usize) -> Self {
         Self {
             out: Vec::with_capacity(bytes_expected.min(limits.output_bytes_max)),

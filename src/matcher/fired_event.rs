@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::flow::keep::{KeepEvent, KeptPart};
+use crate::flow::journal::{EventToJournal, JournaledFirings};
 use crate::flow::messages::EventData;
 use crate::live::LiveTrigger;
 
@@ -12,9 +12,9 @@ pub(super) struct FiredEvent {
     pub(super) event: Arc<EventData>,
     pub(super) triggers: std::vec::IntoIter<Arc<LiveTrigger>>,
     /// What the journal needs, until it is written.
-    pub(super) keep: Option<KeepEvent>,
+    pub(super) keep: Option<EventToJournal>,
     /// The handles of its firings, once they are written.
-    pub(super) kept: Option<KeptPart>,
+    pub(super) kept: Option<JournaledFirings>,
 }
 
 impl FiredEvent {
@@ -22,7 +22,7 @@ impl FiredEvent {
         &self.event
     }
 
-    pub(super) fn keep_event(&self) -> Option<&KeepEvent> {
+    pub(super) fn keep_event(&self) -> Option<&EventToJournal> {
         self.keep.as_ref()
     }
 

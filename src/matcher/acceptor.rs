@@ -10,10 +10,10 @@ use std::time::Instant;
 use actix::Recipient;
 
 use super::cursor::Cursor;
-use super::fired::FiredEvent;
-use super::keeping;
+use super::fired_event::FiredEvent;
+use super::unfinished;
 use crate::flow::in_flight::Admission;
-use crate::flow::keep::{Keep, KeepPart};
+use crate::flow::journal::{AcceptJournal, PartToJournal};
 use crate::flow::messages::FiringsMatched;
 use crate::flow::refusal::Refusal;
 use crate::model::outcome::DropReason;
@@ -35,7 +35,7 @@ pub(super) struct MeasuredRequest {
 #[derive(Debug)]
 pub(super) struct RequestAcceptor {
     metrics: Arc<Metrics>,
-    keep: Option<Arc<dyn Keep>>,
+    keep: Option<Arc<dyn AcceptJournal>>,
     renderer: Recipient<FiringsMatched>,
     /// Requests that are written next.
     together: RefCell<Vec<MeasuredRequest>>,
@@ -44,7 +44,7 @@ pub(super) struct RequestAcceptor {
 impl RequestAcceptor {
     pub(super) fn new(
         metrics: Arc<Metrics>,
-        keep: Option<Arc<dyn Keep>>,
+        keep: Option<Arc<dyn AcceptJournal>>,
         renderer: Recipient<FiringsMatched>,
     ) -> Rc<Self> {
         Rc::new(Self { metrics, keep, renderer, together: RefCell::default() })
@@ -62,9 +62,9 @@ impl RequestAcceptor {
         }
     }
 
-    fn accept_paced(&self, keep: &dyn Keep, mut request: MeasuredRequest, unfinished: usize) {
+    fn accept_paced(&self, keep: &dyn AcceptJournal, mut request: MeasuredRequest, unfinished: usize) {
         let fired = request.cursors.iter().flat_map(Cursor::fired);
-        match keeping::begin(keep, fired, unfinished, &request.admission) {
+        match unfinished::begin(keep, fired, unfinished, &request.admission) {
             Ok((unfinished, mut kept)) => {
                 request.cursors.iter_mut().for_each(|cursor| cursor.kept(&mut kept, Some(&unfinished)));
                 self.pass_on(request);
@@ -140,7 +140,7 @@ impl RequestAcceptor {
 }
 
 /// Writes whole requests together. Returns which of them are kept; each firing of those has its handle.
-fn keep_all(keep: &dyn Keep, requests: &mut [MeasuredRequest]) -> Vec<Result<(), Refusal>> {
+fn keep_all(keep: &dyn AcceptJournal, requests: &mut [MeasuredRequest]) -> Vec<Result<(), Refusal>> {
     let all_fired = || requests.iter().flat_map(|request| &request.cursors).flat_map(Cursor::fired);
     let mut firings: Vec<(u64, &str)> = Vec::with_capacity(all_fired().map(|fired| fired.triggers.len()).sum());
     firings.extend(all_fired().flat_map(FiredEvent::listed));
@@ -148,10 +148,10 @@ fn keep_all(keep: &dyn Keep, requests: &mut [MeasuredRequest]) -> Vec<Result<(),
     let parts = requests.iter().map(|request| {
         let mut parts = Vec::with_capacity(request.events);
         let fired = request.cursors.iter().flat_map(Cursor::fired);
-        parts.extend(fired.filter_map(|fired| keeping::part(fired, &mut rest)));
+        parts.extend(fired.filter_map(|fired| unfinished::part(fired, &mut rest)));
         parts
     });
-    let parts: Vec<Vec<KeepPart<'_>>> = parts.collect();
+    let parts: Vec<Vec<PartToJournal<'_>>> = parts.collect();
     let admissions: Vec<Admission> = requests.iter().map(|request| Arc::clone(&request.admission)).collect();
     let kept = keep.whole(&parts, Box::new(admissions));
     let of_each = requests.iter_mut().zip(kept).map(|(request, kept)| {
