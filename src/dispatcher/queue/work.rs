@@ -42,11 +42,11 @@ impl WorkerSlot {
 
 impl IdleWorkers {
     /// Hands a delivery to a waiting worker, or returns it if there is none.
-    fn hand(&self, job: CountedDelivery) -> Result<(), CountedDelivery> {
-        let Some(slot) = self.waiting.borrow_mut().pop() else { return Err(job) };
+    fn hand(&self, job: CountedDelivery) -> Option<CountedDelivery> {
+        let Some(slot) = self.waiting.borrow_mut().pop() else { return Some(job) };
         slot.job.set(Some(job));
         slot.wake();
-        Ok(())
+        None
     }
 
     /// The next delivery for a worker; `None` if it is to end.
@@ -77,7 +77,7 @@ impl Queue {
     pub(super) fn start(self: &Rc<Self>, queued: InFlight) {
         self.workers.set(self.workers.get() + 1);
         let attempt = self.waiting.borrow_mut().begin(&queued);
-        if let Err(job) = self.idle.hand((queued, attempt)) {
+        if let Some(job) = self.idle.hand((queued, attempt)) {
             actix_rt::spawn(Rc::clone(self).work(job));
         }
     }
