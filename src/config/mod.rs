@@ -29,7 +29,7 @@ pub use auth::Auth;
 pub use catalogue::DictionarySource;
 pub use cluster::Cluster;
 pub use console::Console;
-pub use dispatch::{Dispatch, Handshake};
+pub use dispatch::{Dispatch, HandshakeSettings};
 pub use error::ConfigError;
 pub use ingest::Ingest;
 pub use journal::{JournalSettings, Survives};
@@ -191,7 +191,7 @@ impl Config {
     }
 }
 
-/// What a number of threads of 0 stands for.
+/// The number of threads if the setting is 0.
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }

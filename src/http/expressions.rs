@@ -4,7 +4,7 @@ use super::state::AppState;
 use crate::json::Document;
 use crate::model::field::FieldError;
 use crate::model::trigger::{Trigger, header_pointer};
-use crate::templating::{self, Data, Diagnostic, Expressions, RequestFinding, Setting, Unsendable};
+use crate::templating::{self, CompileContext, Data, Diagnostic, Expressions, RequestFinding, UnsendableReason};
 
 /// Returns the warnings, each with its location, or all errors. The members of `data` are known from the dictionary.
 pub(super) fn judge(
@@ -33,9 +33,11 @@ pub(super) fn preview(
     let target = expressions.target(&trigger.target(), data).map_err(|reason| {
         let name = |place: usize| trigger.headers.get(place).map_or("", |(name, _)| name);
         let (pointer, code) = match reason {
-            Unsendable::Header(place) => (header_pointer(name(place)), "header_refused"),
-            Unsendable::HeadersTooLong => ("/headers".to_owned(), "header_refused"),
-            Unsendable::Url | Unsendable::UrlTooLong | Unsendable::Rendering(_) => ("/url".to_owned(), "url_refused"),
+            UnsendableReason::Header(place) => (header_pointer(name(place)), "header_refused"),
+            UnsendableReason::HeadersTooLong => ("/headers".to_owned(), "header_refused"),
+            UnsendableReason::Url | UnsendableReason::UrlTooLong | UnsendableReason::Rendering(_) => {
+                ("/url".to_owned(), "url_refused")
+            }
         };
         FieldError::new(pointer, code, format!("nothing would be sent for this data: {reason}"))
     })?;
@@ -46,7 +48,7 @@ pub(super) fn preview(
 
 fn compile(trigger: &Trigger, data: Option<&Document>, state: &AppState) -> (Option<Expressions>, Vec<RequestFinding>) {
     let data = data.map(Document::root);
-    let setting = Setting { event: Some(&trigger.event), data, ..Setting::of(state.dictionary.as_ref()) };
+    let setting = CompileContext { event: Some(&trigger.event), data, ..CompileContext::of(state.dictionary.as_ref()) };
     Expressions::compile(&trigger.url, &trigger.headers, &setting, &state.config.templates)
 }
 

@@ -39,7 +39,7 @@ pub struct EventTypeError(String);
 
 impl EventType {
     /// Accepts one or more words with single dots between them. A word has any characters but white space (Unicode
-    /// `White_Space`), control characters (`Cc`), quotes, backslashes and asterisks, which stand for patterns.
+    /// `White_Space`), control characters (`Cc`), quotes, backslashes and asterisks, which are part of patterns.
     pub fn new(text: &str) -> Result<Self, EventTypeError> {
         let allowed = |c: char| !(c.is_whitespace() || c.is_control() || matches!(c, '*' | '"' | '\'' | '\\'));
         let word = |word: &str| !word.is_empty() && word.chars().all(allowed);

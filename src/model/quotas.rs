@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::field::FieldError;
-use super::outcome::Dropped;
+use super::outcome::DropReason;
 use super::trigger::{BrokenRule, Trigger};
 
 /// The quotas of each account.
@@ -80,7 +80,7 @@ impl Quotas {
             _ => Vec::new(),
         };
         let reason =
-            |pointer: &str| if pointer == "/where" { Dropped::FilterTooCostly } else { Dropped::HeaderRefused };
+            |pointer: &str| if pointer == "/where" { DropReason::FilterTooCostly } else { DropReason::HeaderRefused };
         let broken = document.into_iter();
         broken.map(|error| BrokenRule { reason: reason(&error.pointer), error }).collect()
     }

@@ -28,7 +28,7 @@ const BOOKKEEPING: &str =
     "invoice=*|INVOICE:ID|*&amount=*|INVOICE:AMOUNT|*&currency={{invoice.currency}}&payer=*|GUEST:NAME|*";
 
 /// A template and the trigger that sends it, as the HTTP interface takes them. Both have the same id.
-pub(super) struct Setup {
+pub(super) struct DemoTrigger {
     /// The id of both.
     pub(super) id: &'static str,
     /// Their description.
@@ -39,7 +39,7 @@ pub(super) struct Setup {
     pub(super) trigger: Value,
 }
 
-impl Setup {
+impl DemoTrigger {
     /// `format` and `body` are the template's; `trigger` is what the trigger has besides its name and template.
     pub(super) fn new(
         (id, name, told): (&'static str, &str, &'static str),
@@ -53,21 +53,21 @@ impl Setup {
 }
 
 /// The triggers, with their URLs at this receiver.
-pub(super) fn setups(receiver: &str) -> [Setup; 3] {
+pub(super) fn setups(receiver: &str) -> [DemoTrigger; 3] {
     let url = |path: &str| format!("{receiver}/{path}");
     [
-        Setup::new(
+        DemoTrigger::new(
             ("team-chat", "Team chat", "every event, as JSON, signed"),
             ("json", CHAT),
             json!({"event": "*", "url": url("team-chat"), "secret": SECRET}),
         ),
-        Setup::new(
+        DemoTrigger::new(
             ("housekeeping", "Housekeeping", "confirmed bookings above 1000, as XML"),
             ("xml", HOUSEKEEPING),
             json!({"event": "booking.confirmed", "where": {"inquiry": {"cost": [{"numeric": [">", 1000]}]}},
                    "url": url("housekeeping"), "headers": {"X-Team": "linen and keys"}}),
         ),
-        Setup::new(
+        DemoTrigger::new(
             ("bookkeeping", "Bookkeeping", "paid invoices, as a form"),
             ("form", BOOKKEEPING),
             json!({"event": "invoice.paid", "url": url("bookkeeping")}),
@@ -76,7 +76,7 @@ pub(super) fn setups(receiver: &str) -> [Setup; 3] {
 }
 
 /// An event of the day.
-pub(super) struct Happening {
+pub(super) struct DemoEvent {
     /// Its description.
     pub(super) told: &'static str,
     /// The event as it is posted.
@@ -86,7 +86,7 @@ pub(super) struct Happening {
 }
 
 /// The day.
-pub(super) fn happenings() -> Vec<Happening> {
+pub(super) fn happenings() -> Vec<DemoEvent> {
     let zoe = || json!({"name": "Zoë O'Brien & Söhne", "email": "zoe@example.com", "country": "IE"});
     let max = || json!({"name": "Max \"Mac\" <Müller>", "email": "max@example.com", "country": "DE"});
     let casa = || json!({"id": "r1", "name": "Casa \"Lavanda\""});
@@ -97,7 +97,7 @@ pub(super) fn happenings() -> Vec<Happening> {
     let short = |stay: &Value| json!({"id": stay["id"], "nights": stay["nights"]});
     let invoice = json!({"id": "INV-117", "amount": 1890, "currency": "EUR", "status": "paid"});
     let message = json!({"text": "Is *|RENTAL:NAME|* the one with {{parking}}?"});
-    let happening = |told, event_type: &str, data, fires| Happening {
+    let happening = |told, event_type: &str, data, fires| DemoEvent {
         told,
         event: json!({"account": ACCOUNT, "type": event_type, "data": data}),
         fires,
@@ -172,18 +172,18 @@ mod tests {
     }
 
     #[test]
-    fn every_tag_is_in_the_shipped_catalogue() {
-        let catalogue = crate::dictionary::Dictionary::shipped();
+    fn every_tag_is_in_the_shipped_dictionary() {
+        let dictionary = crate::dictionary::Dictionary::shipped();
         for setup in setups("http://127.0.0.1:9") {
             let body = setup.template["body"].as_str().expect("a body").to_owned();
             for tag in body.split("*|").skip(1) {
                 let (entity, attribute) = tag.split_once("|*").and_then(|(tag, _)| tag.split_once(':')).expect("a tag");
-                assert!(catalogue.tag_path(entity, attribute).is_some(), "{entity}:{attribute}");
+                assert!(dictionary.tag_path(entity, attribute).is_some(), "{entity}:{attribute}");
             }
         }
         for happening in happenings() {
             let event_type = happening.event["type"].as_str().expect("a type");
-            assert!(catalogue.event(event_type).is_some(), "{event_type}");
+            assert!(dictionary.event(event_type).is_some(), "{event_type}");
         }
     }
 }

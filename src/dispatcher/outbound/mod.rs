@@ -31,9 +31,9 @@ mod tests;
 mod tls;
 mod turnstile;
 
+pub(super) use outlet::{ConsentTurn, Outlet, Outlets};
 pub use outlet::{Outbound, OutboundError};
-pub(super) use outlet::{Outlet, Outlets, Turn};
 pub use own::OwnAddresses;
-pub(super) use post::Post;
+pub(super) use post::{DecimalDigits, Post};
 pub use resolve::ResolverError;
 pub(super) use resolve::system_resolver;

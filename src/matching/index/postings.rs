@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::paths::address;
-use super::tree::{Entry, Tree};
+use super::tree::{Tree, TreeEntry};
 use super::{Listener, fetch};
 
 /// Bits of a hash that a branch tells apart.
@@ -21,17 +21,17 @@ const BRANCH_MIN: usize = LEAF_MAX / 2;
 
 /// Listeners by hash.
 #[derive(Debug)]
-pub(super) struct Postings<T>(Node<T>);
+pub(super) struct Postings<T>(PostingNode<T>);
 
 /// All below it have the same first bits.
 #[derive(Debug)]
-enum Node<T> {
+enum PostingNode<T> {
     /// In the order of their hashes.
     Leaf(Arc<[Posting<T>]>),
-    Branch(Arc<[Node<T>; WAYS]>),
+    Branch(Arc<[PostingNode<T>; WAYS]>),
 }
 
-/// A hash that somebody is filed under.
+/// A hash that at least one listener is filed under.
 #[derive(Debug)]
 pub(super) struct Posting<T> {
     hash: u64,
@@ -42,14 +42,14 @@ pub(super) struct Posting<T> {
 #[derive(Debug)]
 pub(super) enum Listeners<T> {
     One(Arc<T>),
-    Several(Tree<Member<T>>),
+    Several(Tree<ListenerRef<T>>),
 }
 
 /// A listener in a set of them.
 #[derive(Debug)]
-pub(super) struct Member<T>(pub(super) Arc<T>);
+pub(super) struct ListenerRef<T>(pub(super) Arc<T>);
 
-impl<T> Entry for Member<T> {
+impl<T> TreeEntry for ListenerRef<T> {
     type Key = usize;
     type Top = ();
     type Low = ();
@@ -60,7 +60,7 @@ impl<T> Entry for Member<T> {
     fn low(_: usize) {}
 }
 
-impl<T> Clone for Member<T> {
+impl<T> Clone for ListenerRef<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
@@ -81,7 +81,7 @@ impl<T> Clone for Posting<T> {
     }
 }
 
-impl<T> Clone for Node<T> {
+impl<T> Clone for PostingNode<T> {
     fn clone(&self) -> Self {
         match self {
             Self::Leaf(postings) => Self::Leaf(Arc::clone(postings)),
@@ -98,15 +98,15 @@ impl<T> Clone for Postings<T> {
 
 impl<T> Default for Postings<T> {
     fn default() -> Self {
-        Self(Node::Leaf(Arc::default()))
+        Self(PostingNode::Leaf(Arc::default()))
     }
 }
 
 impl<T> Postings<T> {
-    /// Whether nobody is filed.
+    /// Whether no listener is filed.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        matches!(&self.0, Node::Leaf(postings) if postings.is_empty())
+        matches!(&self.0, PostingNode::Leaf(postings) if postings.is_empty())
     }
 
     /// Who is filed under a hash.
@@ -114,8 +114,10 @@ impl<T> Postings<T> {
         let (mut node, mut depth) = (&self.0, 0);
         loop {
             match node {
-                Node::Branch(ways) => (node, depth) = (&ways[way(hash, depth)], depth + BITS),
-                Node::Leaf(postings) => return find(postings, hash, depth).ok().map(|at| &postings[at].listeners),
+                PostingNode::Branch(ways) => (node, depth) = (&ways[way(hash, depth)], depth + BITS),
+                PostingNode::Leaf(postings) => {
+                    return find(postings, hash, depth).ok().map(|at| &postings[at].listeners);
+                }
             }
         }
     }
@@ -123,7 +125,7 @@ impl<T> Postings<T> {
     /// Has the last branch on the way to a hash fetched, where those before it are few.
     pub(super) fn fetch_branch(&self, hash: u64) {
         let (mut node, mut depth) = (&self.0, 0);
-        while let Node::Branch(ways) = node {
+        while let PostingNode::Branch(ways) = node {
             node = &ways[way(hash, depth)];
             depth += BITS;
             if depth == NEAR {
@@ -135,10 +137,10 @@ impl<T> Postings<T> {
     /// Has the place of a hash fetched.
     pub(super) fn fetch(&self, hash: u64) {
         let (mut node, mut depth) = (&self.0, 0);
-        while let Node::Branch(ways) = node {
+        while let PostingNode::Branch(ways) = node {
             (node, depth) = (&ways[way(hash, depth)], depth + BITS);
         }
-        if let Node::Leaf(postings) = node
+        if let PostingNode::Leaf(postings) = node
             && let Some(posting) = postings.get(about(postings.len(), hash, depth))
         {
             fetch::ahead(posting);
@@ -154,7 +156,7 @@ impl<T> Postings<T> {
         }
     }
 
-    /// Files a listener; once, however often it is told.
+    /// Files a listener. Repeated calls have no effect.
     pub(super) fn insert(&mut self, hash: u64, listener: &Arc<T>) {
         self.0.insert(hash, 0, listener);
     }
@@ -181,11 +183,11 @@ impl<T> Listeners<T> {
             Self::One(only) if Arc::ptr_eq(only, listener) => {}
             Self::One(only) => {
                 let mut tree = Tree::default();
-                tree.insert(Member(Arc::clone(only)));
-                tree.insert(Member(Arc::clone(listener)));
+                tree.insert(ListenerRef(Arc::clone(only)));
+                tree.insert(ListenerRef(Arc::clone(listener)));
                 *self = Self::Several(tree);
             }
-            Self::Several(tree) => tree.insert(Member(Arc::clone(listener))),
+            Self::Several(tree) => tree.insert(ListenerRef(Arc::clone(listener))),
         }
     }
 
@@ -237,7 +239,7 @@ impl<T: Listener> Listeners<T> {
     }
 }
 
-impl<T> Node<T> {
+impl<T> PostingNode<T> {
     fn insert(&mut self, hash: u64, depth: u32, listener: &Arc<T>) {
         let postings = match self {
             Self::Branch(ways) => return Arc::make_mut(ways)[way(hash, depth)].insert(hash, depth + BITS, listener),
@@ -245,7 +247,7 @@ impl<T> Node<T> {
         };
         match find(postings, hash, depth) {
             Ok(at) => Arc::make_mut(postings)[at].listeners.add(listener),
-            // Different hashes differ somewhere in their bits, so there is always a way to part them.
+            // Different hashes differ somewhere in their bits, so a split always separates them.
             Err(_) if postings.len() == LEAF_MAX => {
                 let of = |own| postings.iter().filter(move |posting| way(posting.hash, depth) == own).cloned();
                 let mut ways: [Self; WAYS] = std::array::from_fn(|own| Self::Leaf(of(own).collect()));
@@ -283,15 +285,15 @@ impl<T> Node<T> {
 }
 
 /// What is below a branch, where it fits into a leaf well.
-fn few<T>(ways: &[Node<T>; WAYS]) -> Option<Arc<[Posting<T>]>> {
+fn few<T>(ways: &[PostingNode<T>; WAYS]) -> Option<Arc<[Posting<T>]>> {
     let mut number = 0;
     for way in ways {
-        let Node::Leaf(postings) = way else { return None };
+        let PostingNode::Leaf(postings) = way else { return None };
         number += postings.len();
     }
     let postings = ways.iter().flat_map(|way| match way {
-        Node::Leaf(postings) => &postings[..],
-        Node::Branch(_) => &[],
+        PostingNode::Leaf(postings) => &postings[..],
+        PostingNode::Branch(_) => &[],
     });
     (number <= BRANCH_MIN).then(|| postings.cloned().collect())
 }

@@ -5,7 +5,7 @@ use super::Trigger;
 use crate::model::egress::EgressRules;
 use crate::model::field::FieldError;
 use crate::model::headers::{HEADERS_BYTES_MAX, HEADERS_MAX, judge_name};
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::model::trigger::parts::header_pointer;
 use crate::model::url::URL_BYTES_MAX;
 
@@ -15,7 +15,7 @@ pub struct BrokenRule {
     /// Where, and what to write instead.
     pub error: FieldError,
     /// Why its deliveries are dropped.
-    pub reason: Dropped,
+    pub reason: DropReason,
 }
 
 impl Trigger {
@@ -23,10 +23,11 @@ impl Trigger {
     pub fn broken_rules(&self, egress: &EgressRules) -> Vec<BrokenRule> {
         let mut broken = Vec::new();
         self.judge_url(egress, |code, detail| {
-            broken.push(BrokenRule { error: FieldError::new("/url", code, detail), reason: Dropped::UrlRefused });
+            broken.push(BrokenRule { error: FieldError::new("/url", code, detail), reason: DropReason::UrlRefused });
         });
         self.judge_headers(|pointer, code, detail| {
-            broken.push(BrokenRule { error: FieldError::new(pointer, code, detail), reason: Dropped::HeaderRefused });
+            broken
+                .push(BrokenRule { error: FieldError::new(pointer, code, detail), reason: DropReason::HeaderRefused });
         });
         broken
     }

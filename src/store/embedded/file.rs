@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError};
 
-use super::trial::Trial;
+use super::trial::LockedOverlay;
 use super::{CACHE_BYTES, FORMAT, FORMAT_KNOWN, META, RECORDS, REFERENCES, unavailable, write};
 use crate::store::OpenError;
 
@@ -95,7 +95,7 @@ fn examine(path: &Path) -> Result<(), OpenError> {
     if magic != MAGIC {
         return Err(OpenError::Foreign(path.to_owned()));
     }
-    let trial = Trial::new(file).map_err(system(path))?;
+    let trial = LockedOverlay::new(file).map_err(system(path))?;
     // Damage that no checksum covers may still trip an assertion in redb.
     let judged = catch_unwind(AssertUnwindSafe(|| {
         let mut builder = builder();
@@ -104,7 +104,7 @@ fn examine(path: &Path) -> Result<(), OpenError> {
         judge(path, &opened.map_err(|error| refusal(path, error))?)
     }));
     judged.unwrap_or_else(|_| {
-        Err(OpenError::Damaged { path: path.to_owned(), detail: "its structure makes no sense".to_owned() })
+        Err(OpenError::Damaged { path: path.to_owned(), detail: "its structure is invalid".to_owned() })
     })
 }
 

@@ -17,15 +17,15 @@ use redb::{
     Builder, Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata as _, TableDefinition,
 };
 
-use super::backend::{Backend, Location, Most, Row, Write};
+use super::backend::{Backend, ListBounds, Location, Row, Write};
 use super::change::CHANGES_MAX;
-use super::feed::{self, Feed};
+use super::feed::{self, ChangeFeed};
 use super::usage::Usage;
-use super::writer::{State, Writer};
-use super::{Kind, OpenError, Revision, StoreError, StoreState, Written};
+use super::writer::{Writer, WriterState};
+use super::{Kind, OpenError, PutResult, Revision, StoreError, StoreState};
 use crate::config::StoreSettings;
 use crate::model::id::AccountId;
-use database::{Commits, FileSource, Handle, Memory, Source};
+use database::{Commits, DatabaseHandle, DatabaseSource, FileSource, Memory};
 
 /// Kind, account or nothing, id.
 type RecordKey = (u8, &'static str, &'static str);
@@ -53,22 +53,22 @@ const CACHE_BYTES: usize = 32 << 20;
 pub(super) async fn open(
     path: Option<PathBuf>,
     settings: &StoreSettings,
-    feed: Arc<Feed>,
+    feed: Arc<ChangeFeed>,
 ) -> Result<Arc<dyn Backend>, OpenError> {
     let usage = Usage::new(settings.quotas.clone());
-    let opened = tokio::task::spawn_blocking(move || Embedded::open(path.as_deref(), usage, feed)).await;
+    let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(path.as_deref(), usage, feed)).await;
     Ok(Arc::new(opened.map_err(unavailable)??))
 }
 
-struct Embedded {
+struct EmbeddedStore {
     // Dropped first, so that the writer commits before the file is closed.
     writer: Writer,
-    state: Arc<State>,
-    database: Arc<Handle>,
+    state: Arc<WriterState>,
+    database: Arc<DatabaseHandle>,
 }
 
-impl Embedded {
-    fn open(path: Option<&Path>, usage: Usage, feed: Arc<Feed>) -> Result<Self, OpenError> {
+impl EmbeddedStore {
+    fn open(path: Option<&Path>, usage: Usage, feed: Arc<ChangeFeed>) -> Result<Self, OpenError> {
         match path {
             Some(path) => {
                 let (database, made) = file::open(path)?;
@@ -78,7 +78,7 @@ impl Embedded {
                 if made {
                     tracing::info!(%file, "there was no store at this path; a new one was made");
                 } else {
-                    tracing::info!(%file, "the store was there already");
+                    tracing::info!(%file, "the existing store was opened");
                 }
                 Self::on(database, Box::new(FileSource(path.to_owned())), usage, feed)
             }
@@ -90,11 +90,16 @@ impl Embedded {
     }
 
     /// A store on an open database.
-    fn on(database: Database, source: Box<dyn Source>, mut usage: Usage, feed: Arc<Feed>) -> Result<Self, OpenError> {
+    fn on(
+        database: Database,
+        source: Box<dyn DatabaseSource>,
+        mut usage: Usage,
+        feed: Arc<ChangeFeed>,
+    ) -> Result<Self, OpenError> {
         load(&database, &mut usage, &feed)?;
-        let database = Handle::new(database, source);
+        let database = DatabaseHandle::new(database, source);
         let commits = Commits::new(Arc::clone(&database), usage, Arc::clone(&feed))?;
-        let state = State::new(Arc::clone(feed.metrics()));
+        let state = WriterState::new(Arc::clone(feed.metrics()));
         let writer = Writer::start(commits, feed, Arc::clone(&state));
         Ok(Self { writer: writer.map_err(unavailable)?, state, database })
     }
@@ -124,7 +129,7 @@ impl Embedded {
     }
 }
 
-impl Backend for Embedded {
+impl Backend for EmbeddedStore {
     fn get(&self, location: Location) -> BoxFuture<'_, Result<Option<Row>, StoreError>> {
         self.reading(move |transaction| {
             let records = transaction.open_table(RECORDS)?;
@@ -133,7 +138,7 @@ impl Backend for Embedded {
         })
     }
 
-    fn list(&self, after: Location, most: Most) -> BoxFuture<'_, Result<(Vec<Row>, bool), StoreError>> {
+    fn list(&self, after: Location, most: ListBounds) -> BoxFuture<'_, Result<(Vec<Row>, bool), StoreError>> {
         self.reading(move |transaction| {
             let records = transaction.open_table(RECORDS)?;
             let (kind, account, _) = key(&after);
@@ -155,7 +160,7 @@ impl Backend for Embedded {
         })
     }
 
-    fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, StoreError>> {
+    fn write(&self, write: Write) -> BoxFuture<'_, Result<PutResult, StoreError>> {
         self.writer.write(write).boxed()
     }
 
@@ -211,7 +216,7 @@ fn unavailable(error: impl std::fmt::Display) -> StoreError {
 }
 
 /// Passes all that the file holds to the sink, in the order of kinds.
-fn load(database: &Database, usage: &mut Usage, feed: &Feed) -> Result<(), StoreError> {
+fn load(database: &Database, usage: &mut Usage, feed: &ChangeFeed) -> Result<(), StoreError> {
     usage.clear();
     let mut read = || -> Result<(), redb::Error> {
         let records = database.begin_read()?.open_table(RECORDS)?;

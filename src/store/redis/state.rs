@@ -4,19 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use super::pending::Pending;
+use super::pending::PendingWrites;
 use crate::model::quotas::Quotas;
 use crate::redis::Link;
 use crate::store::change::Change;
-use crate::store::feed::{Feed, Observed, Saved};
+use crate::store::feed::{ChangeFeed, LoadedRecord, Observation};
 use crate::telemetry::metrics::Metrics;
 
 /// The shared state.
 pub(super) struct SharedState {
     pub(super) link: Link,
-    pub(super) feed: Arc<Feed>,
+    pub(super) feed: Arc<ChangeFeed>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) pending: Pending,
+    pub(super) pending: PendingWrites,
     pub(super) connected: AtomicBool,
     pub(super) quotas: Quotas,
 }
@@ -31,8 +31,8 @@ impl SharedState {
     }
 
     /// Compiles on other threads, as this thread serves the calls to the store.
-    pub(super) async fn compile(&self, observed: Vec<Observed<Saved>>) -> Vec<Observed<Change>> {
-        if !observed.iter().any(Observed::is_slow) {
+    pub(super) async fn compile(&self, observed: Vec<Observation<LoadedRecord>>) -> Vec<Observation<Change>> {
+        if !observed.iter().any(Observation::is_slow) {
             return self.feed.compile(observed);
         }
         let feed = Arc::clone(&self.feed);

@@ -61,7 +61,7 @@ impl<'s> Origins<'s> {
         }
     }
 
-    /// Where the byte of a text stands in the body.
+    /// The position in the body of a byte of a text.
     pub(crate) fn offset(&self, text: usize, byte: usize) -> usize {
         self.texts[text].offset(byte)
     }

@@ -5,11 +5,11 @@
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Severity};
-use super::findings::Findings;
+use super::findings::DiagnosticList;
 use super::foreign;
 use super::place::url::segments;
 use super::shape::TemplateShape;
-use super::{Setting, finish, program};
+use super::{CompileContext, finish, program};
 use crate::model::field::FieldError;
 use crate::model::headers::{HEADERS_BYTES_MAX, sent};
 use crate::model::target::Target;
@@ -19,7 +19,7 @@ use crate::templating::limits::TemplateLimits;
 use crate::templating::program::Nodes;
 use crate::templating::render::data::Data;
 use crate::templating::render::run;
-use crate::templating::render::stop::Unrendered;
+use crate::templating::render::stop::RenderFailure;
 
 /// The longest URL that is sent, in bytes: common servers accept 8 kB in a request line.
 const SENT_URL_BYTES_MAX: usize = 8_000;
@@ -53,22 +53,22 @@ pub struct RequestFinding {
 
 /// Why a delivery can't be sent for this data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unsendable {
+pub enum UnsendableReason {
     /// The URL.
-    #[error("a part of the URL's path would be empty, . or ..")]
+    #[error("a segment of the URL's path would be empty, . or ..")]
     Url,
     /// The URL is too long to be sent.
     #[error("the URL would be longer than {SENT_URL_BYTES_MAX} bytes")]
     UrlTooLong,
     /// A header, by its index.
-    #[error("the header's value would hold a control character")]
+    #[error("the header's value would contain a control character")]
     Header(usize),
     /// All headers together.
     #[error("the headers would be longer than {HEADERS_BYTES_MAX} bytes")]
     HeadersTooLong,
     /// The rendering itself.
     #[error(transparent)]
-    Rendering(#[from] Unrendered),
+    Rendering(#[from] RenderFailure),
 }
 
 impl Expressions {
@@ -76,7 +76,7 @@ impl Expressions {
     pub fn compile(
         written: &TriggerUrl,
         headers: &[(String, String)],
-        setting: &Setting<'_>,
+        setting: &CompileContext<'_>,
         limits: &TemplateLimits,
     ) -> (Option<Self>, Vec<RequestFinding>) {
         let mut found = Vec::new();
@@ -118,24 +118,24 @@ impl Expressions {
     }
 
     /// The target of one delivery.
-    pub fn target(&self, target: &Target, data: &Data) -> Result<Arc<Target>, Unsendable> {
+    pub fn target(&self, target: &Target, data: &Data) -> Result<Arc<Target>, UnsendableReason> {
         let mut own = target.clone();
         if let Some(url) = &self.url {
             let url = url.render(data, &self.limits)?;
             // Only the path and the query can differ; if anything else did, nothing would be sent.
             if url.destination != target.destination {
-                return Err(Unsendable::Url);
+                return Err(UnsendableReason::Url);
             }
             (own.url, own.uri, own.host) = (url.as_written().into(), url.uri, url.host);
         }
         for (place, nodes) in &self.headers {
             let value = text(nodes, data, &self.limits)?;
-            let header = own.headers.get_mut(*place).ok_or(Unsendable::Header(*place))?;
-            header.1 = sent(value.trim_matches([' ', '\t'])).ok_or(Unsendable::Header(*place))?;
+            let header = own.headers.get_mut(*place).ok_or(UnsendableReason::Header(*place))?;
+            header.1 = sent(value.trim_matches([' ', '\t'])).ok_or(UnsendableReason::Header(*place))?;
         }
         let bytes: usize = own.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
         if !self.headers.is_empty() && bytes > HEADERS_BYTES_MAX {
-            return Err(Unsendable::HeadersTooLong);
+            return Err(UnsendableReason::HeadersTooLong);
         }
         Ok(Arc::new(own))
     }
@@ -156,7 +156,7 @@ fn foreign_marks(url: &TriggerUrl) -> Vec<RequestFinding> {
     if url.expressions().is_none() {
         marks.extend(foreign::marks::find(text));
     }
-    let mut findings = Findings::of(text);
+    let mut findings = DiagnosticList::of(text);
     for (at, message) in marks {
         findings.warning("foreign_syntax", at, message);
     }
@@ -165,19 +165,19 @@ fn foreign_marks(url: &TriggerUrl) -> Vec<RequestFinding> {
 }
 
 impl UrlExpressions {
-    fn render(&self, data: &Data, limits: &TemplateLimits) -> Result<TriggerUrl, Unsendable> {
+    fn render(&self, data: &Data, limits: &TemplateLimits) -> Result<TriggerUrl, UnsendableReason> {
         let rest = text(&self.path_and_query, data, limits)?;
         let path = rest.split('?').next().unwrap_or("");
         let mut segments = path.split('/');
         let stays = |depends: &bool, segment: &str| !depends || !vanishes(segment);
         let all = self.segments.iter().all(|depends| segments.next().is_some_and(|segment| stays(depends, segment)));
         if !all || segments.next().is_some() {
-            return Err(Unsendable::Url);
+            return Err(UnsendableReason::Url);
         }
         if self.head.len() + rest.len() > SENT_URL_BYTES_MAX {
-            return Err(Unsendable::UrlTooLong);
+            return Err(UnsendableReason::UrlTooLong);
         }
-        TriggerUrl::new(&format!("{}{rest}", self.head)).map_err(|_| Unsendable::Url)
+        TriggerUrl::new(&format!("{}{rest}", self.head)).map_err(|_| UnsendableReason::Url)
     }
 }
 
@@ -187,9 +187,9 @@ fn vanishes(segment: &str) -> bool {
     matches!(plain.as_str(), "" | "." | "..")
 }
 
-fn text(nodes: &Nodes, data: &Data, limits: &TemplateLimits) -> Result<String, Unsendable> {
+fn text(nodes: &Nodes, data: &Data, limits: &TemplateLimits) -> Result<String, UnsendableReason> {
     let bytes = run::render(nodes, data.root(), limits, finish::bytes_expected(nodes))?;
-    Ok(String::from_utf8(bytes).map_err(|_| Unrendered::Failed)?)
+    Ok(String::from_utf8(bytes).map_err(|_| RenderFailure::Failed)?)
 }
 
 impl RequestFinding {

@@ -1,6 +1,10 @@
 //! The dictionary's tags, `*|GUEST:NAME|*`: their form, but not their meaning.
 
 use super::tag_lookup::TagLookup;
+use crate::json::LookAlike;
+
+/// The shape of a tag, for the warning.
+const SHAPE: &str = "This looks like a tag but stays as it is: a tag is an entity, a colon and an attribute of letters, digits and _, as in *|GUEST:NAME|*.";
 
 /// Replace a tag's delimiters inside an expression, where the parser must read the tag as a name. Private characters,
 /// which [`super::scan`] refuses in a customer's expressions.
@@ -56,7 +60,7 @@ pub(crate) fn foreign(inside: &str) -> Option<&'static str> {
         "END" if ends.contains("IF") => {}
         _ => return None,
     }
-    Some("Conditions like *|IF:…|* belong to Mailchimp. Here they are written {{#if guest.email}}…{{else}}…{{/if}}.")
+    Some("Conditions like *|IF:…|* belong to Mailchimp. Write {{#if guest.email}}…{{else}}…{{/if}}.")
 }
 
 /// Begins of expressions and tags in characters that look like theirs.
@@ -69,9 +73,20 @@ pub(crate) fn look_alikes(text: &str) -> impl Iterator<Item = (usize, &'static s
     })
 }
 
+/// The warning about a misshapen tag, and the tag that is probably meant.
+pub(crate) fn misshapen_warning(inside: &str, lookup: &dyn TagLookup) -> (String, Option<String>) {
+    if let Some(message) = foreign(inside) {
+        return (message.to_owned(), None);
+    }
+    let found = inside.chars().find_map(LookAlike::of).map(|found| format!(" It holds {}.", found.name()));
+    let meant = meant(inside, lookup).map(|tag| format!("*|{tag}|*"));
+    let hint = meant.as_ref().map(|tag| format!(" Did you mean {tag}?")).unwrap_or_default();
+    (format!("{SHAPE}{}{hint}", found.unwrap_or_default()), meant)
+}
+
 /// The tag that is meant by the inside of a misshapen one: of this attribute (`FNAME` of Mailchimp's), or of this entity
 /// and attribute with another sign between them.
-pub(crate) fn meant(inside: &str, lookup: &dyn TagLookup) -> Option<String> {
+fn meant(inside: &str, lookup: &dyn TagLookup) -> Option<String> {
     let words: Vec<&str> = inside.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     if let [attribute] = words.as_slice() {
         let is_it = |tag: &String| tag.split_once(':').is_some_and(|(_, own)| own.eq_ignore_ascii_case(attribute));
@@ -83,7 +98,7 @@ pub(crate) fn meant(inside: &str, lookup: &dyn TagLookup) -> Option<String> {
     known.or_else(|| lookup.tag_meant(entity, &attribute.join("_")))
 }
 
-/// The tag that a name in an expression stands for, `GUEST:NAME`, if it stands for one.
+/// The tag that a name in an expression replaces, `GUEST:NAME`, if it replaces one.
 pub(crate) fn of_name(name: &str) -> Option<&str> {
     name.strip_prefix(TAG_OPEN)?.strip_suffix(TAG_CLOSE)?.strip_prefix('_')?.strip_suffix('_')
 }

@@ -1,7 +1,7 @@
 //! Each rule finds what breaks it, and lets pass what is next to it.
 
 use super::Source;
-use super::{imports, text};
+use super::{imports, locks, text};
 
 fn count(violations: &[String]) -> usize {
     violations.len()
@@ -47,6 +47,22 @@ fn an_outside_crate_away_from_home_is_found() {
 }
 
 #[test]
+fn a_dependency_that_the_fuzzer_does_not_lock_is_found() {
+    let manifest = |name: &str| {
+        let text = format!(
+            "[package]\nname = \"posthaste\"\n\n[dependencies]\n# a = \"1\"\nserde = \"1\"\n{name} = \"1\"\n\n[lints.rust]\nb = \"1\"\n"
+        );
+        Source::new("Cargo.toml", &text)
+    };
+    let lock = "[[package]]\nname = \"url\"\n\n[[package]]\nname = \"posthaste\"\ndependencies = [\n \"serde\",\n \"http 1.4.0\",\n]\n";
+    let lock = Source::new("tests/fuzz/Cargo.lock", lock);
+    assert_eq!(count(&locks::unlocked(&manifest("http"), &lock)), 0);
+    for name in ["url", "serd", "b"] {
+        assert_eq!(count(&locks::unlocked(&manifest(name), &lock)), 1, "{name}");
+    }
+}
+
+#[test]
 fn long_files_and_functions_are_found() {
     let lines = |number: usize| "    x();\n".repeat(number);
     assert_eq!(count(&text::long_files(&[Source::new("src/a.rs", &lines(400))])), 0);
@@ -84,9 +100,16 @@ fn a_text_as_an_error_is_found() {
 #[test]
 fn a_name_of_two_types_is_found() {
     let one = || Source::new("src/a.rs", "pub struct Name<T>(T);\n");
-    let inner = Source::new("src/b.rs", "pub(super) struct Name;\nstruct Other;\n// pub enum Name {\n");
-    assert_eq!(count(&text::shared_names(&[one(), inner])), 0);
-    for code in ["pub(crate) enum Name {\n", "    pub type Name = u8;\n"] {
+    let other = Source::new("src/b.rs", "struct Other;\n// pub enum Name {\nimpl Other {\n    type Name = u8;\n}\n");
+    let tests = Source::new("src/c.rs", "#[cfg(test)]\nmod tests {\n    struct Name;\n}\n");
+    assert_eq!(count(&text::shared_names(&[one(), other, tests])), 0);
+    for code in [
+        "pub(crate) enum Name {\n",
+        "pub(in crate::a) trait Name {\n",
+        "struct Name;\n",
+        "type Name = u8;\n",
+        "    pub type Name = u8;\n",
+    ] {
         assert_eq!(count(&text::shared_names(&[one(), Source::new("src/b.rs", code)])), 1, "{code}");
     }
 }

@@ -3,6 +3,7 @@
 
 mod broken;
 mod imports;
+mod locks;
 mod text;
 
 use std::path::{Path, PathBuf};
@@ -103,6 +104,12 @@ fn errors_are_types() {
 #[test]
 fn a_name_means_one_type() {
     holds(text::shared_names(&rust()));
+}
+
+#[test]
+fn the_fuzzer_can_be_built() {
+    let one = |path| sources(&[path], &[".toml", ".lock"]).pop().expect("a file");
+    holds(locks::unlocked(&one("Cargo.toml"), &one("tests/fuzz/Cargo.lock")));
 }
 
 #[test]

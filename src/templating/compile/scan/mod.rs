@@ -6,10 +6,10 @@ mod blocks;
 mod hushed;
 mod scanned;
 
-use self::blocks::Open;
+use self::blocks::OpenBlock;
 use self::scanned::Braces;
 use super::diagnostic::Severity;
-use super::findings::Findings;
+use super::findings::DiagnosticList;
 use super::foreign;
 use super::tag_lookup::TagLookup;
 use super::tags::{self, TAG_CLOSE, TAG_OPEN};
@@ -17,7 +17,7 @@ use crate::json::LookAlike;
 use crate::templating::limits::TemplateLimits;
 
 pub(crate) use self::hushed::HUSHED;
-pub(crate) use self::scanned::{Role, Scanned};
+pub(crate) use self::scanned::{Role, ScannedBody};
 
 /// The most expressions in one body: the work of later steps grows with them.
 const EXPRESSIONS_MAX: usize = 1_000;
@@ -27,13 +27,13 @@ pub(crate) fn scan(
     body: &str,
     tags: &dyn TagLookup,
     limits: &TemplateLimits,
-    findings: &mut Findings<'_>,
-) -> Option<Scanned> {
+    findings: &mut DiagnosticList<'_>,
+) -> Option<ScannedBody> {
     if body.len() > limits.body_bytes_max {
         findings.error(
             "too_long",
             0,
-            format!("The body has {} bytes; {} are the most.", body.len(), limits.body_bytes_max),
+            format!("The body has {} bytes; the maximum is {}.", body.len(), limits.body_bytes_max),
         );
         return None;
     }
@@ -51,15 +51,15 @@ pub(crate) fn scan(
         broken: false,
     };
     scanner.run()?;
-    (!scanner.broken).then_some(Scanned { text: scanner.text, expressions: scanner.expressions })
+    (!scanner.broken).then_some(ScannedBody { text: scanner.text, expressions: scanner.expressions })
 }
 
 struct Scanner<'b, 'f, 'p> {
     body: &'b str,
     nesting_max: usize,
     tags: &'f dyn TagLookup,
-    findings: &'f mut Findings<'p>,
-    open: Vec<Open<'b>>,
+    findings: &'f mut DiagnosticList<'p>,
+    open: Vec<OpenBlock<'b>>,
     /// The number of open blocks.
     depth: usize,
     /// The number of their `{{else if …}}` so far.
@@ -179,16 +179,7 @@ impl<'b> Scanner<'b, '_, '_> {
         if self.findings.is_full(Severity::Warning) {
             return;
         }
-        if let Some(message) = tags::foreign(inside) {
-            return self.findings.warning("misshapen_tag", at, message);
-        }
-        let found = inside.chars().find_map(LookAlike::of).map(|found| format!(" It holds {}.", found.name()));
-        let meant = tags::meant(inside, self.tags).map(|tag| format!("*|{tag}|*"));
-        let hint = meant.as_ref().map(|tag| format!(" Did you mean {tag}?")).unwrap_or_default();
-        let message = format!(
-            "This looks like a tag but stays as it is: a tag is an entity, a colon and an attribute of letters, digits and _, as in *|GUEST:NAME|*.{}{hint}",
-            found.unwrap_or_default()
-        );
+        let (message, meant) = tags::misshapen_warning(inside, self.tags);
         self.findings.add(Severity::Warning, "misshapen_tag", at, message, meant);
     }
 
@@ -199,7 +190,7 @@ impl<'b> Scanner<'b, '_, '_> {
             self.findings.error(
                 "raw_block",
                 at,
-                "Raw blocks are not accepted. Where a brace of the body stands before an expression, put a space between them.",
+                "Raw blocks are not accepted. If a brace of the body precedes an expression, put a space between them.",
             );
             self.broken = true;
             return Some(at + 4);
@@ -266,7 +257,7 @@ impl<'b> Scanner<'b, '_, '_> {
                     continue;
                 }
                 TAG_OPEN | TAG_CLOSE | HUSHED => {
-                    return self.misread(at, "syntax", i, "This character can't stand in an expression.");
+                    return self.misread(at, "syntax", i, "This character is not allowed in an expression.");
                 }
                 '(' => {
                     parentheses += 1;
@@ -279,7 +270,7 @@ impl<'b> Scanner<'b, '_, '_> {
                     parentheses = parentheses.saturating_sub(1);
                     1
                 }
-                // The names after `as` stand between two of them.
+                // The names after `as` are between two of them.
                 '|' if names || body[start..i].trim_end().ends_with(" as") => {
                     names = !names;
                     1
@@ -374,19 +365,20 @@ impl<'b> Scanner<'b, '_, '_> {
                 expression,
                 "syntax",
                 at,
-                "In an expression, [ begins a name with blanks, as in {{guest.[first name]}}; lists can't be written.",
+                "In an expression, [ begins a name with spaces, as in {{guest.[first name]}}; lists can't be written.",
             ),
         }
     }
 
     fn too_deep<T>(&mut self, at: usize) -> Option<T> {
-        let message = format!("Blocks and parentheses stand more than {} deep in one another.", self.nesting_max);
+        let message = format!("Blocks and parentheses are nested more than {} deep.", self.nesting_max);
         self.refuse("too_deep", at, message)
     }
 }
 
-const TRIPLE: &str = "This begins with {{{ but doesn't end with }}}. Where the first { is a brace of the body, put a space behind it: { {{#if …}}.";
-const SINGLE: &str = "A single } can't stand inside an expression, which ends with }}.";
+const TRIPLE: &str = "This begins with {{{ but doesn't end with }}}. If the first { is a brace of the body, put a \
+    space after it: { {{#if …}}.";
+const SINGLE: &str = "A single } is not allowed inside an expression, which ends with }}.";
 
 /// The length of an expression's closing braces, if the text begins with them.
 fn closing(rest: &str, triple: bool) -> Option<usize> {

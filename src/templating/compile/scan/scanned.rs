@@ -4,7 +4,7 @@ use super::hushed::hushed;
 
 /// A body that the parser may see.
 #[derive(Debug)]
-pub(crate) struct Scanned {
+pub(crate) struct ScannedBody {
     /// The body, character for character, except that a tag's `*|` and `|*` inside an expression are one private
     /// character and a `_`, which the parser takes for letters, and that expressions with a mistake are hushed.
     pub(crate) text: String,
@@ -30,7 +30,7 @@ pub(crate) enum Role {
     End,
 }
 
-impl Scanned {
+impl ScannedBody {
     /// What is between the braces of an expression.
     pub(crate) fn inside(&self, i: usize) -> &str {
         let Braces { start, end, .. } = self.expressions[i];

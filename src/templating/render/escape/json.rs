@@ -72,7 +72,7 @@ pub(crate) fn compact(value: Json<'_>) -> Result<String, TooDeep> {
     Ok(String::from_utf8(out).expect("JSON made of strings is UTF-8"))
 }
 
-/// A value, compact, where it stands inside `depth` brackets.
+/// A value as compact JSON, at a position inside `depth` brackets.
 pub(crate) fn value(out: &mut Vec<u8>, value: Json<'_>, depth: usize) -> Result<(), TooDeep> {
     match value {
         Json::Null => out.extend_from_slice(b"null"),

@@ -1,4 +1,4 @@
-//! `date`: a moment, a local time or a day, in a pattern (strftime's), a time zone and a language.
+//! `date`: formats a moment, a local time or a day with a strftime pattern, a time zone and a language.
 
 use std::borrow::Cow;
 
@@ -6,26 +6,26 @@ use jiff::fmt::strtime::{self, BrokenDownTime};
 
 use super::super::args::{Args, HelperResult};
 use super::super::moment::{TimeValue, Unit, find_zone};
-use super::super::stop::Stop;
+use super::super::stop::HelperFailure;
 use super::super::value::Datum;
 use super::numbers::{check_locale, locale};
-use super::{Gives, Helper, patterns};
+use super::{Helper, ResultKind, patterns};
 use crate::templating::program::HelperCall;
 
-/// The pattern where none is given.
+/// The default pattern.
 const PATTERN: &str = "%Y-%m-%d";
 
 pub(super) static HELPERS: &[Helper] = &[Helper::new(
     "date",
     (1, 2),
-    Gives::Text,
+    ResultKind::Text,
     r#"{{date inquiry.arrive "%d %B %Y" tz="Europe/Rome" locale="de"}}"#,
     date,
 )
 .options(&["from", "locale", "tz", "unit"])
 .check(check)];
 
-/// What is wrong with the constants of a call.
+/// The mistake in the constant arguments of a call, if there is one.
 fn check(call: &HelperCall) -> Option<Cow<'static, str>> {
     if call.arguments.len() > 1 {
         let Some(pattern) = call.constant(1) else { return Some("A date's pattern is a text in quotes.".into()) };
@@ -36,14 +36,14 @@ fn check(call: &HelperCall) -> Option<Cow<'static, str>> {
     check_reading(call).or_else(|| check_locale(call))
 }
 
-/// What is wrong with the options that say how dates are read.
+/// The mistake in the options that determine how dates are read, if there is one.
 pub(super) fn check_reading(call: &HelperCall) -> Option<Cow<'static, str>> {
     let constant = |name: &str| call.constant_option(name);
     if constant("tz").is_some_and(|name| !name.is_empty() && find_zone(name).is_none()) {
         return Some("There is no such time zone.".into());
     }
     if let Some(fault) = constant("from").and_then(patterns::fault) {
-        return Some(format!("from says how the date is written. {fault}").into());
+        return Some(format!("from is the pattern of the date. {fault}").into());
     }
     if constant("unit").is_some_and(|name| call_reads_unit(call) && Unit::find(name).is_none()) {
         return Some("unit is \"s\" for seconds or \"ms\" for milliseconds.".into());
@@ -51,13 +51,13 @@ pub(super) fn check_reading(call: &HelperCall) -> Option<Cow<'static, str>> {
     None
 }
 
-/// Whether `unit` says what numbers count: for the others it is the unit of the result.
+/// Whether `unit` is the unit of numbers in the input. For the other helpers it is the unit of the result.
 fn call_reads_unit(call: &HelperCall) -> bool {
     super::get(call.helper).name == "date"
 }
 
-/// What the value at a place says of time.
-pub(super) fn told(args: &mut Args<'_, '_>, place: usize, unit: Option<Unit>) -> Result<TimeValue, Stop> {
+/// The argument with this index as a time.
+pub(super) fn told(args: &mut Args<'_, '_>, place: usize, unit: Option<Unit>) -> Result<TimeValue, HelperFailure> {
     let from = args.option_text("from")?;
     let value = args.value(place)?;
     let told = TimeValue::read(&value, from.as_deref(), unit);
@@ -65,11 +65,11 @@ pub(super) fn told(args: &mut Args<'_, '_>, place: usize, unit: Option<Unit>) ->
         (None, Some(from)) => in_its_language(args, &value, from)?,
         (told, _) => told,
     };
-    told.ok_or_else(|| Stop::argument(place, expected(&value, from.is_some())))
+    told.ok_or_else(|| HelperFailure::argument(place, expected(&value, from.is_some())))
 }
 
 /// A date that is written with names of the call's locale.
-fn in_its_language(args: &mut Args<'_, '_>, value: &Datum<'_>, from: &str) -> Result<Option<TimeValue>, Stop> {
+fn in_its_language(args: &mut Args<'_, '_>, value: &Datum<'_>, from: &str) -> Result<Option<TimeValue>, HelperFailure> {
     let Some(locale) = locale(args)? else { return Ok(None) };
     let english = value.as_text().and_then(|text| patterns::in_english(text, from, locale));
     Ok(english.and_then(|text| TimeValue::read(&Datum::Text(text.into()), Some(from), None)))
@@ -78,8 +78,8 @@ fn in_its_language(args: &mut Args<'_, '_>, value: &Datum<'_>, from: &str) -> Re
 /// What a helper would read as a time in place of this value.
 fn expected(value: &Datum<'_>, has_pattern: bool) -> &'static str {
     match value {
-        _ if has_pattern => "a date written as from= says",
-        _ if value.is_text() => "a date that is recognized; say how it is written with from=\"%d/%m/%Y\"",
+        _ if has_pattern => "a date in the pattern of from=",
+        _ if value.is_text() => "a recognized date; give its pattern with from=\"%d/%m/%Y\"",
         _ if value.is_number() => {
             "a count of seconds or milliseconds since 1970 that is within the years -9999 to 9999"
         }
@@ -87,10 +87,10 @@ fn expected(value: &Datum<'_>, has_pattern: bool) -> &'static str {
     }
 }
 
-/// The zone that a call names.
-pub(super) fn zone(args: &mut Args<'_, '_>) -> Result<Option<jiff::tz::TimeZone>, Stop> {
+/// The value of the option `tz`.
+pub(super) fn zone(args: &mut Args<'_, '_>) -> Result<Option<jiff::tz::TimeZone>, HelperFailure> {
     let Some(name) = args.option_text("tz")? else { return Ok(None) };
-    find_zone(&name).map(Some).ok_or(Stop::option("tz", "a time zone that is known, like \"Europe/Rome\""))
+    find_zone(&name).map(Some).ok_or(HelperFailure::option("tz", "a known time zone, like \"Europe/Rome\""))
 }
 
 fn date<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
@@ -110,7 +110,7 @@ fn date<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
         }
         None => pattern,
     };
-    const NEEDS_ZONE: &str = "a moment, which this pattern needs; say where it is told with tz=\"Europe/Rome\"";
-    let text = strtime::format(&*pattern, broken_down).map_err(|_| Stop::argument(0, NEEDS_ZONE))?;
+    const NEEDS_ZONE: &str = "a moment, which this pattern needs; give the time zone with tz=\"Europe/Rome\"";
+    let text = strtime::format(&*pattern, broken_down).map_err(|_| HelperFailure::argument(0, NEEDS_ZONE))?;
     args.made(text)
 }

@@ -1,4 +1,4 @@
-//! How many entries each account has in the streams, as Redis last said. They count for the account's share of
+//! How many entries each account has in the streams, as Redis last reported. They count for the account's share of
 //! `cluster.backlog_max`, on every node that accepts events of it.
 
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Streams;
-use crate::flow::account::Account;
+use crate::flow::account::AccountShares;
 use crate::flow::gate::Gate;
 use crate::model::id::AccountId;
 use crate::redis::{FromRedisValue as _, Value};
@@ -25,7 +25,7 @@ pub(super) struct AccountEntries {
 
 #[derive(Debug)]
 struct EntriesOf {
-    account: Arc<Account>,
+    account: Arc<AccountShares>,
     /// In each stream.
     entries: Vec<usize>,
 }
