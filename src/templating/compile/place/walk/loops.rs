@@ -14,8 +14,8 @@ const LEVELS_MAX: usize = 60;
 /// The most sets of states that are kept for a loop.
 const LOOPED_MAX: usize = 32;
 
-/// Whether a condition in a loop's body asks for the position of a loop around it; `scope` is the loop's own.
-fn depends_on_outer_loops(body: &Nodes, scope: usize) -> bool {
+/// Whether a condition in a part of a loop asks for the position of a loop around it; `scope` is the loop's own.
+fn depends_on_outer_loops(part: &Nodes, scope: usize) -> bool {
     fn asks(condition: &Expression, scope: usize) -> bool {
         match condition {
             Expression::Local(local) => local.scope < scope,
@@ -23,7 +23,7 @@ fn depends_on_outer_loops(body: &Nodes, scope: usize) -> bool {
             Expression::Path(_) | Expression::Literal(_) => false,
         }
     }
-    body.iter().any(|node| {
+    part.iter().any(|node| {
         let own = matches!(node, TemplateNode::If(chosen) if asks(&chosen.condition, scope));
         own || node.inner().into_iter().any(|inner| depends_on_outer_loops(inner, scope))
     })
@@ -63,7 +63,8 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
     /// A loop inside of others is met again and again: for the same states it is walked once.
     pub(super) fn each(&mut self, each: &EachNode, states: States<M::State>) -> Result<States<M::State>, WalkStopped> {
         let scope = self.ends.depth();
-        if self.around.iter().all(|(_, is_loop)| !is_loop) || depends_on_outer_loops(&each.body, scope) {
+        let depends = [&each.body, &each.otherwise].iter().any(|part| depends_on_outer_loops(part, scope));
+        if depends || self.around.iter().all(|(_, is_loop)| !is_loop) {
             return self.walk_each(each, states);
         }
         let known = self.looped.get(&each.at).and_then(|known| known.iter().find(|(before, _)| *before == states));
