@@ -62,7 +62,7 @@ impl<'b> Scanner<'b, '_, '_> {
         let message = format!("This belongs to Mustache. Here it is written {{{{#unless {name}}}}}…{{{{/unless}}}}.");
         self.misplaced("foreign_syntax", at, message);
         self.depth += 1;
-        self.open.push(Open { name, at, chained: 0, closed_by_else: false, foreign_end: None });
+        self.open.push(OpenBlock { name, at, chained: 0, closed_by_else: false, foreign_end: None });
     }
 
     fn else_in_one_word(&mut self, at: usize, name: &str) {
