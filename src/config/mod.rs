@@ -351,11 +351,11 @@ mod tests {
             ("PATH", None),
         ] {
             let config = Config::from_layers(None, variables(&[(name, "memory:")])).expect("the defaults");
-            let told: Vec<String> = config.unused.iter().map(ConfigError::to_string).collect();
-            assert_eq!(told.len(), usize::from(expected.is_some()), "{name}: {told:?}");
+            let reported: Vec<String> = config.unused.iter().map(ConfigError::to_string).collect();
+            assert_eq!(reported.len(), usize::from(expected.is_some()), "{name}: {reported:?}");
             let expected =
                 expected.map(|meant| format!("{name}: this environment variable is not used; did you mean {meant}?"));
-            assert_eq!(told.first().cloned(), expected);
+            assert_eq!(reported.first().cloned(), expected);
         }
     }
 

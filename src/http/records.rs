@@ -158,8 +158,8 @@ impl Resource for Template {
     }
 
     async fn judge(&self, _: &AccountId, caller: &Caller) -> Result<CheckedRecord, Problem> {
-        let asked = CheckOptions { content_type: self.content_type.clone(), ..CheckOptions::default() };
-        let checked = template_check::compile(self.format, self.body.clone(), asked, caller).await?;
+        let options = CheckOptions { content_type: self.content_type.clone(), ..CheckOptions::default() };
+        let checked = template_check::compile(self.format, self.body.clone(), options, caller).await?;
         if let Some(compiled) = checked.compiled {
             let warnings = checked.diagnostics.into_iter().map(Finding::Template).collect();
             return Ok(CheckedRecord { warnings, live: LiveTemplate::new(self, compiled) });

@@ -166,8 +166,8 @@ impl TriggerTrial {
         self.errors.extend(broken.map(|rule| FieldError::new("/template", rule.code, rule.detail)));
         let content_type = template.content_type.clone().unwrap_or_else(|| template.format.content_type().to_owned());
         let (event, data) = (Some(self.trigger.event.clone()), self.data.clone());
-        let asked = CheckOptions { event, content_type: template.content_type, data };
-        let checked = compile(template.format, template.body, asked, caller).await?;
+        let options = CheckOptions { event, content_type: template.content_type, data };
+        let checked = compile(template.format, template.body, options, caller).await?;
         caller.run(move |state| written(&self.look(state).with(checked, content_type, state))).await
     }
 

@@ -69,8 +69,8 @@ impl Resource for Trigger {
             state.store.get::<Template>(Some(account), self.template.as_str()).await?
         {
             let content_type = value.content_type.clone();
-            let asked = CheckOptions { event: Some(self.event.clone()), content_type, ..CheckOptions::default() };
-            let checked = template_check::compile(value.format, value.body, asked, caller).await?;
+            let options = CheckOptions { event: Some(self.event.clone()), content_type, ..CheckOptions::default() };
+            let checked = template_check::compile(value.format, value.body, options, caller).await?;
             warnings.extend(checked.diagnostics.into_iter().map(Finding::Template));
         }
         Ok(CheckedRecord { warnings, live: None })

@@ -62,9 +62,9 @@ impl ImportFindings {
             report(&visible_line(&format!("{name}: {mistake}")));
         }
         for warning in &self.warnings {
-            let told = visible_line(&format!("{warning}"));
+            let message = visible_line(&format!("{warning}"));
             report(&format!(
-                "{}: {WARNING}warning{WARNING:#}: {told}; the HTTP interface refuses to save this",
+                "{}: {WARNING}warning{WARNING:#}: {message}; the HTTP interface refuses to save this",
                 visible_line(name)
             ));
         }

@@ -107,11 +107,11 @@ async fn write(store: &Store, document: ImportFile) -> Result<(), CommandError> 
     // Each trigger's template is stored now.
     let triggers = put_all(store, document.triggers, &bar).await?;
     bar.finish_and_clear();
-    let told = |tally: ImportTotals, what: &str| {
+    let summary = |tally: ImportTotals, what: &str| {
         let replaced = tally.written - tally.created;
         format!("{} ({} created, {replaced} replaced)", counted(tally.written, what), tally.created)
     };
-    let (templates, triggers) = (told(templates, "template"), told(triggers, "trigger"));
+    let (templates, triggers) = (summary(templates, "template"), summary(triggers, "trigger"));
     say(&format!("imported {templates} and {triggers} into {}", counted(accounts, "account")));
     Ok(())
 }

@@ -149,8 +149,8 @@ impl Peer {
     }
 
     /// How long an idle connection can be used again; `said` is the receiver's own announcement.
-    pub(super) fn reuse_within(&self, said: Option<Duration>, now: Instant) -> Duration {
-        self.habit.get().reuse_within(said, now)
+    pub(super) fn reuse_within(&self, announced: Option<Duration>, now: Instant) -> Duration {
+        self.habit.get().reuse_within(announced, now)
     }
 
     /// Whether each connection carries only one request.
