@@ -51,7 +51,7 @@ fn scope_of(request: &HttpRequest, state: &AppState) -> Result<KeyScope, Problem
     let operator_key = state.config.auth.operator_key.as_deref();
     let Some(header) = request.headers().get(AUTHORIZATION) else {
         return match operator_key {
-            None => keyless::judge(request.headers(), &state.config.server.hosts).map(|()| KeyScope::Operator),
+            None => keyless::check(request.headers(), &state.config.server.hosts).map(|()| KeyScope::Operator),
             Some(_) => Err(unauthorized("key_missing", "send a key: Authorization: Bearer …")),
         };
     };

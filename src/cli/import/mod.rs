@@ -1,8 +1,8 @@
 //! `posthaste import`: writes templates and triggers from a file that export wrote: all of them, or none if the file
 //! has a mistake. It never deletes anything.
 
+mod checks;
 mod document;
-mod judge;
 mod mistake;
 
 use std::collections::HashSet;
@@ -22,8 +22,8 @@ use crate::model::field::FieldError;
 use crate::model::id::{AccountId, TemplateId};
 use crate::model::template::Template;
 use crate::store::{Precondition, Record, Store, StoreError};
+use checks::ImportFindings;
 use document::{ImportEntry, ImportFile};
-use judge::ImportFindings;
 use mistake::Mistake;
 
 /// A larger file is not an export: a hundred thousand triggers are 50 MB.
@@ -60,7 +60,7 @@ async fn import(words: &ImportArguments, config: &Config) -> Result<(), CommandE
     let (document, mistakes) = document::read(&text, words.account.as_ref(), &config.store.quotas)
         .map_err(|source| CommandError::Export { name: name.clone(), source })?;
     let mut findings = ImportFindings { mistakes, warnings: Vec::new() };
-    findings.judge(&document, &dictionary, config);
+    findings.check(&document, &dictionary, config);
     let store = transfer::open(config).await?;
     find_missing(&document, &store, &mut findings.mistakes).await?;
     findings.report(&name)?;

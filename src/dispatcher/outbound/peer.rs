@@ -78,7 +78,7 @@ impl Peer {
         self.current.enter(AttemptPhase::Resolve);
         let (turnstile, account) = &self.turn;
         turnstile.pass(account).await;
-        self.dialling.egress.judge(&self.destination).map_err(|_| Outcome::AddressRefused)?;
+        self.dialling.egress.check(&self.destination).map_err(|_| Outcome::AddressRefused)?;
         let tcp = match &self.dialling.proxy {
             None => self.dial().await?,
             Some(proxy) => self.tunnel(proxy).await?,
@@ -95,7 +95,7 @@ impl Peer {
         let mut addresses = self.addresses(&self.destination).await?;
         let (dialling, destination) = (Arc::clone(&self.dialling), self.destination.clone());
         let all_refused = addresses.permit(move |address| {
-            dialling.egress.judge_address(&destination.host, address).is_ok()
+            dialling.egress.check_address(&destination.host, address).is_ok()
                 && !dialling.own.contain(address, destination.port)
         });
         if all_refused {

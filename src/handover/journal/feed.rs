@@ -114,7 +114,7 @@ impl RecoveredEntries {
         let lanes = feeding.lanes(self.found, &unready).await;
         drop(unready);
         join_all(lanes.into_iter().map(|lane| feeding.lane(lane))).await;
-        feeding.say(true);
+        feeding.report_progress(true);
     }
 }
 
@@ -160,7 +160,7 @@ impl FeedTask {
             if self.entry(&mut lane, &entry).await.is_none() {
                 return;
             }
-            self.say(false);
+            self.report_progress(false);
             if number % TURN == TURN - 1 {
                 tokio::task::yield_now().await;
             }
@@ -256,7 +256,7 @@ impl FeedTask {
         self.feed.metrics.deliveries.dropped.inc_by(DropReason::JournalDamaged, dropped);
     }
 
-    fn say(&self, is_over: bool) {
+    fn report_progress(&self, is_over: bool) {
         let (done, all) = (self.done.get(), self.all);
         self.feed.metrics.journal.recovering.set(i64::try_from(all - done).unwrap_or(i64::MAX));
         if let Some(progress) = &self.progress {

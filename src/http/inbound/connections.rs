@@ -159,7 +159,7 @@ impl ThreadConnections {
     }
 
     /// Checks all connections once.
-    fn look(&self, now: Instant) {
+    fn check_all(&self, now: Instant) {
         let stopping = *self.shared.stopping.borrow();
         for connection in self.open.borrow().values().filter(|one| one.end.get().is_none()) {
             let phase = connection.phase();
@@ -194,7 +194,7 @@ async fn watch(connections: Weak<ThreadConnections>) {
             Ok(()) = stopping.changed() => {}
         }
         match connections.upgrade() {
-            Some(own) => own.look(Instant::now()),
+            Some(own) => own.check_all(Instant::now()),
             None => return,
         }
     }
