@@ -66,7 +66,7 @@ pub struct Config {
     /// How deliveries are sent.
     pub dispatch: Dispatch,
     /// Where the dictionary is.
-    pub catalogue: DictionarySource,
+    pub dictionary: DictionarySource,
     /// The folder of the operator's own presets.
     pub presets: Option<PathBuf>,
     /// Who may watch firings end.
@@ -144,7 +144,7 @@ impl Config {
             matching: matching::read(reader),
             templates: templates::read(reader),
             dispatch: Dispatch::read(reader),
-            catalogue: DictionarySource::read(reader),
+            dictionary: DictionarySource::read(reader),
             presets: presets::read(reader),
             activity: ActivitySettings::read(reader),
             console: Console::read(reader),

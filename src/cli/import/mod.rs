@@ -56,7 +56,7 @@ pub(super) fn run(words: &ImportArguments) -> ExitCode {
 async fn import(words: &ImportArguments, config: &Config) -> Result<(), CommandError> {
     let name = if words.file == Path::new("-") { "standard input".into() } else { words.file.display().to_string() };
     let text = read(&words.file).map_err(|source| CommandError::File { name: name.clone(), source })?;
-    let dictionary = config.catalogue.load().map_err(CommandError::Dictionary)?;
+    let dictionary = config.dictionary.load().map_err(CommandError::Dictionary)?;
     let (document, mistakes) = document::read(&text, words.account.as_ref(), &config.store.quotas)
         .map_err(|source| CommandError::Export { name: name.clone(), source })?;
     let mut findings = ImportFindings { mistakes, warnings: Vec::new() };
