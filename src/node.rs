@@ -29,8 +29,8 @@ use crate::flow::journal::EventJournal;
 use crate::handover::journal::{Journal, JournalError};
 #[cfg(feature = "redis")]
 use crate::handover::streams::StreamsError;
-use crate::http::inbound::{Inbound, InboundServer};
-use crate::http::{self, AppState};
+use crate::http::inbound::{Inbound, InboundServer, ThreadCalls};
+use crate::http::{self, AppState, EventsCall};
 use crate::ingester::idempotency::{AddressError, IdempotencyWindow};
 use crate::live::Live;
 use crate::model::outcome::DropReason;
@@ -310,10 +310,12 @@ fn serve(
     inbound.serve(shared, move || {
         let pipeline = web::Data::new(start_pipeline(&own, &hand_over, duplicates.clone(), keeping.as_ref()));
         let shared = web::Data::from(Arc::clone(&own));
-        move |config: &mut web::ServiceConfig| {
+        let events = Some(EventsCall::new(shared.clone(), pipeline.clone()));
+        let routes = move |config: &mut web::ServiceConfig| {
             config.app_data(shared).app_data(pipeline);
             http::routes(config);
-        }
+        };
+        ThreadCalls { routes, events }
     })
 }
 
@@ -330,10 +332,11 @@ fn serve_admin(shared: &Arc<AppState>, listener: std::net::TcpListener) -> io::R
     let own = Arc::clone(shared);
     let server = inbound.serve(shared, move || {
         let shared = web::Data::from(Arc::clone(&own));
-        move |config: &mut web::ServiceConfig| {
+        let routes = move |config: &mut web::ServiceConfig| {
             config.app_data(shared);
             http::admin_routes(config);
-        }
+        };
+        ThreadCalls { routes, events: None }
     })?;
     Ok((address, server))
 }

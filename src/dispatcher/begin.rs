@@ -28,5 +28,6 @@ pub(super) async fn may_begin(
         queued.permit = None;
         group.after(AttemptStart::Later).await;
     }
+    group.release_last(queued.permit.take());
     Some(queued)
 }

@@ -107,6 +107,12 @@ impl Actor for Dispatcher {
     }
 }
 
+impl Drop for Dispatcher {
+    fn drop(&mut self) {
+        self.queue.dismiss_workers();
+    }
+}
+
 impl Handler<DeliveriesRouted> for Dispatcher {
     type Result = ();
 

@@ -3,8 +3,8 @@
 
 mod expiring;
 mod fetching;
-
 mod leave;
+mod work;
 
 use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
@@ -22,7 +22,7 @@ use super::outbound::Outlet;
 use super::pace::Pace;
 use super::parked::{self, ParkedDeliveries};
 use super::tally::Tally;
-use super::waiting::{AttemptInFlight, WaitingDeliveries};
+use super::waiting::WaitingDeliveries;
 use crate::flow::destination_state::{DestinationHealth, DestinationState};
 use crate::flow::drill;
 use crate::flow::gate::Gate;
@@ -50,8 +50,10 @@ pub(super) struct Queue {
     tally: Tally,
     waiting: RefCell<WaitingDeliveries>,
     pace: Pace,
-    /// Worker tasks; each has one attempt in flight.
+    /// Workers that have an attempt in flight.
     workers: Cell<usize>,
+    /// Workers that wait for the next delivery.
+    idle: work::IdleWorkers,
     /// See [`Queue::watch`].
     stalled: Cell<bool>,
     watched: Cell<bool>,
@@ -84,6 +86,7 @@ impl Queue {
             waiting: RefCell::new(WaitingDeliveries::new(bounds.connections)),
             pace: Pace::new(bounds.rate_per_s, Instant::now()),
             workers: Cell::new(0),
+            idle: work::IdleWorkers::default(),
             stalled: Cell::new(false),
             watched: Cell::new(false),
             expiring: Cell::new(false),
@@ -154,12 +157,6 @@ impl Queue {
         }
         self.start(queued);
         true
-    }
-
-    fn start(self: &Rc<Self>, queued: InFlight) {
-        self.workers.set(self.workers.get() + 1);
-        let attempt = self.waiting.borrow_mut().begin(&queued);
-        actix_rt::spawn(Rc::clone(self).work_from(queued, attempt));
     }
 
     fn wait(self: &Rc<Self>, now: Instant, mut queued: InFlight) -> bool {
@@ -250,24 +247,6 @@ impl Queue {
     /// How long a delivery may wait before its destination counts as stalled.
     fn patience(&self) -> Duration {
         if self.gate.is_half_full() { self.bounds.stalled_after } else { self.bounds.behind_after }
-    }
-
-    /// Sends this delivery and then queued ones, until the queue is empty.
-    async fn work_from(self: Rc<Self>, first: InFlight, attempt: AttemptInFlight) {
-        let mut next = Some((first, attempt));
-        while let Some((queued, attempt)) = next {
-            let took = self.send(queued).await;
-            self.waiting.borrow_mut().end(attempt);
-            let goes_on = self.connections.may_go_on(self.workers.get(), Instant::now());
-            next = if goes_on { self.next(took) } else { None }.map(|queued| {
-                let attempt = self.waiting.borrow_mut().begin(&queued);
-                (queued, attempt)
-            });
-            self.start_more();
-        }
-        self.stalled.set(false);
-        self.workers.set(self.workers.get() - 1);
-        self.fetch_parked();
     }
 
     /// The next delivery that may begin beside this many attempts, if the destination's rates allow one.

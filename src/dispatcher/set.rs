@@ -5,12 +5,12 @@
 mod turns;
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext as _, Context, Handler, MessageResult};
+use foldhash::HashMap;
 
 use super::bounds::DestinationBounds;
 use super::connections::DestinationConnections;
@@ -110,7 +110,7 @@ impl Dispatchers {
             // Each thread has its share of the destinations.
             let destinations_max = settings.destinations_max().div_ceil(settings.config.threads);
             let begin = settings.keeping.as_ref().map(|keeping| keeping.begin());
-            let (children, live) = (HashMap::new(), HashMap::new());
+            let (children, live) = (HashMap::default(), HashMap::default());
             let outlets = settings.outbound.on_thread(Rc::new(resolver));
             let overflow = Overflow::new(OVERFLOW_MAX, settings.config.queue_per_destination);
             Self { settings, outlets, begin, children, live, generations: 0, destinations_max, overflow, looks: false }

@@ -2,8 +2,9 @@
 //! of the queue, of the connections and of the node's bytes; the share grows to nearly all if no other account uses
 //! them. Plain code: time is an argument, and it sends nothing.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
+
+use foldhash::HashMap;
 
 use super::bounds::DestinationBounds;
 use super::parked::{FETCHED_MAX, FetchRoom, ParkedAccount};
@@ -61,7 +62,7 @@ impl WaitingDeliveries {
             queue: DeficitQueue::new(1),
             rated: RatedTriggers::default(),
             bytes: 0,
-            held: HashMap::new(),
+            held: HashMap::default(),
             attempts: 0,
         }
     }
@@ -91,7 +92,7 @@ impl WaitingDeliveries {
 
     /// Whether the account may have one more connection. A delivery never overtakes queued ones of its account.
     pub(super) fn may_begin(&self, queued: &InFlight) -> bool {
-        self.queue.len_of(&member(queued)) == 0 && self.has_connection(&queued.account.id)
+        (self.queue.is_empty() || self.queue.len_of(&member(queued)) == 0) && self.has_connection(&queued.account.id)
     }
 
     fn has_connection(&self, account: &AccountId) -> bool {

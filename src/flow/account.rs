@@ -1,10 +1,11 @@
 //! What each account uses on the node: events, deliveries and bytes. Each is a share of a pool that all accounts use. A
 //! request is measured here before any part of it is accepted. `docs/fairness.md` has the arithmetic.
 
-use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use foldhash::HashMap;
 
 use super::fairness::{Pool, Share, TakenUnits};
 use super::rate::AccountRates;
@@ -74,7 +75,7 @@ impl Accounts {
             events: Pool::new(bounds.events, ACCOUNT_WEIGHT),
             deliveries: Pool::new(bounds.deliveries, ACCOUNT_WEIGHT),
             bytes: Pool::new(bounds.bytes, ACCOUNT_WEIGHT),
-            known: Mutex::new(KnownAccounts { accounts: HashMap::new(), swept_at: ACCOUNTS_SWEPT_AT }),
+            known: Mutex::new(KnownAccounts { accounts: HashMap::default(), swept_at: ACCOUNTS_SWEPT_AT }),
             freed: Arc::default(),
             rates: bounds.events_per_s.map(AccountRates::new),
         }

@@ -9,9 +9,9 @@ use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
 use super::journal::JournaledFiring;
-use super::response::EventsResponse;
-use crate::flow::account::{AccountShares, Charge};
-use crate::flow::gate::{AdmittedEvents, OutstandingDelivery, StreamPermit};
+pub use super::permit::{Admission, Permit};
+use crate::flow::account::AccountShares;
+use crate::flow::gate::OutstandingDelivery;
 use crate::model::delivery::Delivery;
 use crate::model::destination::Destination;
 use crate::model::firing::FiringId;
@@ -204,9 +204,6 @@ impl Drop for Claim {
     }
 }
 
-/// The permits that a request's events hold.
-pub type Admission = Arc<AdmittedEvents<EventsResponse>>;
-
 /// A delivery in flight: what it releases and whom it reports to when it ends.
 #[derive(Debug)]
 pub struct InFlight {
@@ -228,15 +225,6 @@ pub struct InFlight {
     pub outstanding: OutstandingDelivery,
     /// Receives the report of its end.
     pub report: Option<oneshot::Sender<FiringReport>>,
-}
-
-/// The bound that a waiting delivery counts against.
-#[derive(Debug)]
-pub enum Permit {
-    /// The permits of the request that it came with, and its own charge to its account.
-    Request(Admission, Charge),
-    /// A permit of its own: another node accepted it, and this node read it from a stream.
-    Stream(StreamPermit),
 }
 
 impl InFlight {

@@ -12,6 +12,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use super::fairness::TakenUnits;
+use super::permit::Permit;
 use super::refusal::Refusal;
 use crate::model::id::AccountId;
 
@@ -175,6 +176,8 @@ pub enum AttemptStart {
 pub struct AttemptGroup {
     turn: Cell<AttemptStart>,
     waiting: RefCell<Vec<Waker>>,
+    /// Released with the group.
+    permits: RefCell<Vec<Permit>>,
 }
 
 impl AttemptGroup {
@@ -182,6 +185,12 @@ impl AttemptGroup {
     pub fn set(&self, turn: AttemptStart) {
         self.turn.set(turn);
         self.waiting.take().into_iter().for_each(Waker::wake);
+    }
+
+    /// Releases a permit when the last attempt of the group begins. Each response to a producer wakes a thread, but those
+    /// that are sent at the same moment wake it once.
+    pub fn release_last(self: Rc<Self>, permit: Option<Permit>) {
+        self.permits.borrow_mut().extend(permit);
     }
 
     /// Waits until the turn is not `before` any more.

@@ -12,6 +12,7 @@ pub mod in_flight;
 pub mod journal;
 pub mod messages;
 pub mod payer;
+pub mod permit;
 pub mod pressure;
 #[cfg(test)]
 pub(crate) mod probe;

@@ -101,7 +101,7 @@ fn outcomes_schema() -> Value {
 }
 
 async fn activity(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    let scope = authorize(&request, &state, RequiredAccess::Read)?;
+    let scope = authorize(request.head(), &state, RequiredAccess::Read)?;
     let filter = read_filter(&request)?;
     let (owner, filter) = scoped(&scope, filter, &state)?;
     if request.method() == Method::HEAD {

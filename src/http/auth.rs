@@ -2,7 +2,7 @@
 //! key in the settings the node listens on loopback only, and a request without a key has the operator's rights if
 //! [`super::keyless`] accepts it.
 
-use actix_web::HttpRequest;
+use actix_web::dev::RequestHead;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use subtle::ConstantTimeEq as _;
@@ -27,12 +27,8 @@ pub(super) enum RequiredAccess<'a> {
 }
 
 /// Admits the request and returns its scope, or returns why not.
-pub(super) fn authorize(
-    request: &HttpRequest,
-    state: &AppState,
-    want: RequiredAccess<'_>,
-) -> Result<KeyScope, Problem> {
-    let scope = scope_of(request, state)?;
+pub(super) fn authorize(head: &RequestHead, state: &AppState, want: RequiredAccess<'_>) -> Result<KeyScope, Problem> {
+    let scope = scope_of(head, state)?;
     let may = match (&scope, want) {
         (KeyScope::Operator, _)
         | (_, RequiredAccess::Read)
@@ -47,11 +43,11 @@ pub(super) fn authorize(
     Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
 }
 
-fn scope_of(request: &HttpRequest, state: &AppState) -> Result<KeyScope, Problem> {
+fn scope_of(head: &RequestHead, state: &AppState) -> Result<KeyScope, Problem> {
     let operator_key = state.config.auth.operator_key.as_deref();
-    let Some(header) = request.headers().get(AUTHORIZATION) else {
+    let Some(header) = head.headers.get(AUTHORIZATION) else {
         return match operator_key {
-            None => keyless::check(request.headers(), &state.config.server.hosts).map(|()| KeyScope::Operator),
+            None => keyless::check(&head.headers, &state.config.server.hosts).map(|()| KeyScope::Operator),
             Some(_) => Err(unauthorized("key_missing", "send a key: Authorization: Bearer …")),
         };
     };

@@ -1,8 +1,9 @@
 //! The caller of a request, and how its long work runs: outside the server's threads, with callers taking turns.
 
+use actix_web::dev::RequestHead;
 use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -20,9 +21,9 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// Who sent a request.
-    pub(super) fn of(request: &HttpRequest, state: &web::Data<AppState>) -> Self {
-        Self { payer: payer(request), state: state.clone() }
+    /// Who sent a request with this head.
+    pub(super) fn of(head: &RequestHead, state: &web::Data<AppState>) -> Self {
+        Self { payer: payer(head), state: state.clone() }
     }
 
     pub(super) fn state(&self) -> &AppState {

@@ -69,7 +69,7 @@ pub(super) fn calls() -> Vec<Call> {
 }
 
 async fn list(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    authorize(&request, &state, RequiredAccess::Operate)?;
+    authorize(request.head(), &state, RequiredAccess::Operate)?;
     let limit = paging::limit(&request)?;
     let requests = state.dispatchers.iter().map(|dispatchers| dispatchers.send(DestinationStatesQuery { limit }));
     let surveys = tokio::time::timeout(RESPONSE_WITHIN, join_all(requests)).await.map_err(|_| unresponsive())?;

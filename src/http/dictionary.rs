@@ -35,12 +35,12 @@ pub(super) fn calls() -> Vec<Call> {
 }
 
 async fn all(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    authorize(&request, &state, RequiredAccess::Read)?;
+    authorize(request.head(), &state, RequiredAccess::Read)?;
     Ok(HttpResponse::Ok().json(state.dictionary.view()))
 }
 
 async fn one(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    authorize(&request, &state, RequiredAccess::Read)?;
+    authorize(request.head(), &state, RequiredAccess::Read)?;
     let event = request.match_info().get("event").unwrap_or_default();
     match state.dictionary.event_view(event) {
         Some(view) => Ok(HttpResponse::Ok().json(view)),

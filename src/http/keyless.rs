@@ -7,7 +7,7 @@
 //! - A page can send a request whose response it can't read. The browser names the page's origin in it, so that must be
 //!   the node's own, or have a host of `server.hosts`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddrV4};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
@@ -39,6 +39,10 @@ pub(super) fn check(headers: &HeaderMap, hosts: &[HostPattern]) -> Result<(), Pr
 }
 
 fn is_own(authority: &str, hosts: &[HostPattern]) -> bool {
+    // The usual case, without the parser of authorities.
+    if authority.parse::<SocketAddrV4>().is_ok() {
+        return true;
+    }
     let Ok(parsed) = authority.parse::<Authority>() else { return false };
     let host = parsed.host();
     let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);

@@ -53,8 +53,8 @@ async fn create(
     mut payload: web::Payload,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    authorize(&request, &state, RequiredAccess::Operate)?;
-    let document = body::read_json(&request, &mut payload, &state).await?;
+    authorize(request.head(), &state, RequiredAccess::Operate)?;
+    let document = body::read_json(request.head(), &mut payload, &state).await?;
     let invalid = |errors| Problem::invalid("invalid_key", "a key", errors);
     let mut fields = Fields::new(document.value, "a key").map_err(invalid)?;
     let name = display_name(&mut fields);
@@ -73,7 +73,7 @@ async fn create(
 }
 
 async fn list(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    authorize(&request, &state, RequiredAccess::Operate)?;
+    authorize(request.head(), &state, RequiredAccess::Operate)?;
     let (after, limit) = paging::paging(&request)?;
     let page = state.store.list::<Key>(None, after.as_deref(), limit).await?;
     let items: Vec<Value> = page.items.iter().map(|stored| stored.value.to_json()).collect();
@@ -81,7 +81,7 @@ async fn list(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpRe
 }
 
 async fn delete(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    authorize(&request, &state, RequiredAccess::Operate)?;
+    authorize(request.head(), &state, RequiredAccess::Operate)?;
     state.store.delete::<Key>(None, &path::id(&request), Precondition::None).await?;
     Ok(HttpResponse::NoContent().finish())
 }

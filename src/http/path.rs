@@ -13,7 +13,7 @@ pub(super) fn account(request: &HttpRequest, state: &AppState) -> Result<Account
     let name = request.match_info().get("account").unwrap_or_default();
     let account = AccountId::new(name)
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_name", format!("the account's name: {error}")))?;
-    authorize(request, state, RequiredAccess::Account(&account))?;
+    authorize(request.head(), state, RequiredAccess::Account(&account))?;
     Ok(account)
 }
 

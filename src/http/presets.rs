@@ -24,6 +24,6 @@ pub(super) fn calls() -> Vec<Call> {
 }
 
 async fn all(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    authorize(&request, &state, RequiredAccess::Read)?;
+    authorize(request.head(), &state, RequiredAccess::Read)?;
     Ok(HttpResponse::Ok().json(state.presets.as_ref()))
 }

@@ -188,7 +188,7 @@ async fn list<T: Resource>(request: HttpRequest, state: web::Data<AppState>) -> 
     let (after, limit) = paging::paging(&request)?;
     let _one = state.expensive.begin(&account)?;
     let page = state.store.list_unread::<T>(Some(&account), after.as_deref(), limit).await?;
-    let caller = Caller::of(&request, &state);
+    let caller = Caller::of(request.head(), &state);
     let listed = caller.run(|_| {
         let page = page.read();
         let items: Vec<Value> = page.items.iter().map(|stored| stored.value.view()).collect();
@@ -214,10 +214,10 @@ async fn create<T: Resource>(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
-    let document = body::read_json(&request, &mut payload, &state).await?;
+    let document = body::read_json(request.head(), &mut payload, &state).await?;
     let mut members = object::<T>(document.value)?;
     members.entry("id").or_insert_with(|| new_id().into());
-    let caller = Caller::of(&request, &state);
+    let caller = Caller::of(request.head(), &state);
     let saved = save::<T>(&account, members, document.text, Precondition::Absent, &caller).await;
     saved.map_err(|problem| match problem.code {
         "precondition_failed" => Problem::new(
@@ -236,7 +236,7 @@ async fn replace<T: Resource>(
 ) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
     let precondition = precondition::of(&request)?;
-    let document = body::read_json(&request, &mut payload, &state).await?;
+    let document = body::read_json(request.head(), &mut payload, &state).await?;
     let mut members = object::<T>(document.value)?;
     let id = path::id(&request);
     if members.get("id").is_some_and(|own| *own != id.as_str()) {
@@ -245,7 +245,7 @@ async fn replace<T: Resource>(
         return Err(Problem::invalid(T::INVALID, T::NAME, vec![error]));
     }
     members.insert("id".into(), id.into());
-    save::<T>(&account, members, document.text, precondition, &Caller::of(&request, &state)).await
+    save::<T>(&account, members, document.text, precondition, &Caller::of(request.head(), &state)).await
 }
 
 fn object<T: Resource>(document: Value) -> Result<Map<String, Value>, Problem> {

@@ -70,7 +70,7 @@ async fn rotate(
 ) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
     let wanted = precondition::of(&request)?;
-    let document = body::read_optional_json(&request, &mut payload, &state).await?;
+    let document = body::read_optional_json(request.head(), &mut payload, &state).await?;
     let grace = grace(document.map(|document| document.value))
         .map_err(|errors| Problem::invalid("invalid_rotation", "a rotation", errors))?;
     let secret = Secret::make().map_err(|error| {

@@ -67,13 +67,13 @@ async fn check(
 ) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
     let _one = state.expensive.begin(&account)?;
-    let document = body::read_json(&request, &mut payload, &state).await?;
+    let document = body::read_json(request.head(), &mut payload, &state).await?;
     let question = read(document.value).map_err(|errors| Problem::invalid("invalid_check", "the document", errors))?;
     let CheckQuestion { template, event, data } = question;
     let content_type = template.content_type.clone().unwrap_or_else(|| template.format.content_type().to_owned());
     let refused = template.broken_rules();
     let options = CheckOptions { event: event.clone(), data: data.clone(), content_type: template.content_type };
-    let caller = Caller::of(&request, &state);
+    let caller = Caller::of(request.head(), &state);
     let checked = compile(template.format, template.body, options, &caller).await?;
     let verdict = caller.run(move |state| {
         let mut diagnostics: Vec<_> = refused.into_iter().map(wrong_content_type).collect();

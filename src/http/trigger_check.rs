@@ -81,8 +81,8 @@ async fn check(
 ) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
     let _one = state.expensive.begin(&account)?;
-    let document = body::read_json(&request, &mut payload, &state).await?;
-    let caller = Caller::of(&request, &state);
+    let document = body::read_json(request.head(), &mut payload, &state).await?;
+    let caller = Caller::of(request.head(), &state);
     let text = document.text;
     let Value::Object(mut members) = document.value else {
         let what = kind(&document.value);

@@ -112,7 +112,7 @@ async fn explain(
 ) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
     let _one = state.expensive.begin(&account)?;
-    let document = body::read_json(&request, &mut payload, &state).await?;
+    let document = body::read_json(request.head(), &mut payload, &state).await?;
     let question = read(document.value)?;
     let after = question.cursor.as_deref().map(paging::read_cursor).transpose()?;
     // In the order of their ids, as the store keeps them.
@@ -120,7 +120,7 @@ async fn explain(
         Some(_) => None,
         None => Some(state.store.list_unread::<Trigger>(Some(&account), after.as_deref(), question.limit).await?),
     };
-    let caller = Caller::of(&request, &state);
+    let caller = Caller::of(request.head(), &state);
     let explained = caller.run(move |state| {
         let (ids, next) = match (all.map(UnreadPage::read), &question.triggers) {
             (Some(all), _) => (all.items.into_iter().map(|stored| stored.value.id).collect(), all.next),

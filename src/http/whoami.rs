@@ -44,7 +44,7 @@ pub(super) fn calls() -> Vec<Call> {
 }
 
 async fn whoami(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    let scope = authorize(&request, &state, RequiredAccess::Read)?;
+    let scope = authorize(request.head(), &state, RequiredAccess::Read)?;
     let (account, activity) = match &scope {
         KeyScope::Operator => (None, true),
         KeyScope::Account(own) => (Some(own.clone()), state.config.activity.for_accounts),

@@ -1,14 +1,34 @@
 //! Reads the members that events have in every encoding. Values that several events of one request have in common are
 //! created once.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
-use jiff::{Timestamp, Unit};
+use jiff::Timestamp;
 
 use super::rejection::Rejection;
 use crate::json::Json;
 use crate::model::event::{EVENT_ID_BYTES_MAX, EventType};
 use crate::model::id::AccountId;
+
+thread_local! {
+    /// The time that was written last, in milliseconds: several requests may arrive in one of them.
+    static WRITTEN: RefCell<Option<(i64, Arc<str>)>> = const { RefCell::new(None) };
+}
+
+/// The current time, to the millisecond.
+fn now() -> Arc<str> {
+    let now = Timestamp::now();
+    let millisecond = now.as_millisecond();
+    WRITTEN.with_borrow_mut(|written| match written {
+        Some((at, text)) if *at == millisecond => Arc::clone(text),
+        _ => {
+            let text: Arc<str> = Timestamp::from_millisecond(millisecond).unwrap_or(now).to_string().into();
+            *written = Some((millisecond, Arc::clone(&text)));
+            text
+        }
+    })
+}
 
 /// The values of the request's previous event: the next one usually has the same.
 #[derive(Debug, Default)]
@@ -48,11 +68,7 @@ impl PreviousValues {
     /// The producer's own text if it is a valid time, otherwise the current time, to the millisecond.
     pub(super) fn time(&mut self, value: Option<Json<'_>>) -> Result<Arc<str>, Rejection> {
         let Some(text) = text("time", value)? else {
-            let now = self.now.get_or_insert_with(|| {
-                let now = Timestamp::now();
-                now.round(Unit::Millisecond).unwrap_or(now).to_string().into()
-            });
-            return Ok(Arc::clone(now));
+            return Ok(Arc::clone(self.now.get_or_insert_with(now)));
         };
         match text.parse::<Timestamp>() {
             Ok(_) if is_rfc_3339(text) => Ok(text.into()),

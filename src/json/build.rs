@@ -42,7 +42,7 @@ impl Document {
                 NewValue::Text(text) => DocumentNode::String(self.make(text)),
                 NewValue::Value(value) => self.value(value),
             };
-            match below.iter().position(|member| self.text_of(member.name) == name) {
+            match below.iter().position(|member| self.bytes_of(member.name) == name.as_bytes()) {
                 Some(place) => below[place].value = value,
                 None => {
                     let name = self.make(name);
@@ -50,7 +50,7 @@ impl Document {
                 }
             }
         }
-        let below = self.close_object(&mut below, 0);
+        let below = self.close_distinct(&mut below);
         self.set(name, below);
     }
 
@@ -70,7 +70,7 @@ impl Document {
         let mut members = self.row(row).to_vec();
         let name = self.make(name);
         members.push(DocumentMember { name, value });
-        self.root = self.close_object(&mut members, 0);
+        self.root = self.close_distinct(&mut members);
     }
 
     fn make(&mut self, text: &str) -> TextSpan {
@@ -99,6 +99,15 @@ impl Document {
         DocumentNode::Ordered(small(self.ordered.len() - 1))
     }
 
+    /// An object of members whose names differ.
+    fn close_distinct(&mut self, members: &mut Vec<DocumentMember>) -> DocumentNode {
+        if members.len() <= MEMBERS_UNORDERED_MAX {
+            DocumentNode::Object(self.close(members, 0))
+        } else {
+            self.close_object(members, 0)
+        }
+    }
+
     fn close(&mut self, stack: &mut Vec<DocumentMember>, base: usize) -> MemberRange {
         let row = MemberRange { first: small(self.members.len()), count: small(stack.len() - base) };
         self.members.extend_from_slice(&stack[base..]);
@@ -111,10 +120,10 @@ impl Document {
         let mut next = base;
         while next < stack.len() {
             let member = stack[next];
-            let name = self.text_of(member.name);
+            let name = self.bytes_of(member.name);
             let mark = mark(name);
             let same =
-                |other: &DocumentMember| other.name.length == member.name.length && self.text_of(other.name) == name;
+                |other: &DocumentMember| other.name.length == member.name.length && self.bytes_of(other.name) == name;
             let first = if seen & mark == 0 { None } else { stack[base..next].iter().position(same) };
             seen |= mark;
             match first {
@@ -183,8 +192,7 @@ impl Document {
 }
 
 /// One bit of 64, the same for the same name, which distinguishes most names.
-fn mark(name: &str) -> u64 {
-    let bytes = name.as_bytes();
+fn mark(bytes: &[u8]) -> u64 {
     let (first, last) = (bytes.first().copied().unwrap_or(0), bytes.last().copied().unwrap_or(0));
     1 << ((usize::from(first) * 7 + usize::from(last) * 3 + bytes.len()) % 64)
 }

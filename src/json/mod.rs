@@ -182,6 +182,13 @@ impl Document {
         if span.start & MADE == 0 { &self.text[part] } else { &self.made[part] }
     }
 
+    /// The same, for comparisons: that it begins and ends between characters is not looked at again.
+    fn bytes_of(&self, span: TextSpan) -> &[u8] {
+        let start = (span.start & !MADE) as usize;
+        let part = start..start + span.length as usize;
+        if span.start & MADE == 0 { &self.text.as_bytes()[part] } else { &self.made.as_bytes()[part] }
+    }
+
     fn row(&self, row: MemberRange) -> &[DocumentMember] {
         &self.members[row.first as usize..][..row.count as usize]
     }

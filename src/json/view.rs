@@ -163,7 +163,7 @@ impl<'a> Object<'a> {
     pub(super) fn place(self, name: &[u8]) -> Option<usize> {
         if self.order.is_empty() {
             let is_it = |member: &DocumentMember| {
-                member.name.length as usize == name.len() && self.name(member).as_bytes() == name
+                member.name.length as usize == name.len() && self.document.bytes_of(member.name) == name
             };
             return self.members.iter().position(is_it);
         }

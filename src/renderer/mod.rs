@@ -2,7 +2,7 @@
 //! and nothing is rendered for an account at its bound. It never waits for a destination, and yields often: its thread
 //! also reads requests.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -28,6 +28,9 @@ use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 use crate::templating::{RenderFailure, UnsendableReason};
 
+/// Deliveries that are handed over together at most.
+const TOGETHER_MAX: usize = 64;
+
 /// Renders firings; one for each thread that serves HTTP.
 #[derive(Debug)]
 pub struct Renderer {
@@ -39,11 +42,20 @@ pub struct Renderer {
 struct RendererWorker {
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
-    dispatchers: Vec<Recipient<DeliveriesRendered>>,
     /// Bytes that were handed over and not passed on yet. Nothing is rendered while they are too many.
     pressure: Rc<Pressure>,
-    /// Deliveries of the current slice, for each dispatch thread.
-    rendered: RefCell<Vec<Vec<InFlight>>>,
+    rendered: Rc<RenderedDeliveries>,
+}
+
+/// Deliveries that are rendered and not handed over yet.
+#[derive(Debug)]
+struct RenderedDeliveries {
+    metrics: Arc<Metrics>,
+    dispatchers: Vec<Recipient<DeliveriesRendered>>,
+    /// Those for each dispatch thread.
+    deliveries: RefCell<Vec<Vec<InFlight>>>,
+    /// Whether the task that hands them over exists.
+    handed_over_soon: Cell<bool>,
 }
 
 /// The firings of one account; some may be done already.
@@ -71,8 +83,10 @@ impl Renderer {
         pressure: Rc<Pressure>,
         mailbox_capacity: usize,
     ) -> Self {
-        let rendered = RefCell::new(dispatchers.iter().map(|_| Vec::new()).collect());
-        let rendering = RendererWorker { gate: Arc::clone(&gate), metrics, dispatchers, pressure, rendered };
+        let deliveries = RefCell::new(dispatchers.iter().map(|_| Vec::new()).collect());
+        let handed_over_soon = Cell::new(false);
+        let rendered = RenderedDeliveries { metrics: Arc::clone(&metrics), dispatchers, deliveries, handed_over_soon };
+        let rendering = RendererWorker { gate: Arc::clone(&gate), metrics, pressure, rendered: Rc::new(rendered) };
         Self { rendering: Turns::new(rendering, gate), mailbox_capacity }
     }
 }
@@ -128,9 +142,7 @@ impl Worker for RendererWorker {
     }
 
     fn finish_slice(&self) {
-        for (dispatcher, deliveries) in self.dispatchers.iter().zip(self.rendered.borrow_mut().iter_mut()) {
-            self.hand_over(dispatcher, std::mem::take(deliveries));
-        }
+        self.rendered.hand_over_together();
     }
 
     fn is_ready(&self) -> bool {
@@ -142,7 +154,29 @@ impl Worker for RendererWorker {
     }
 }
 
-impl RendererWorker {
+impl RenderedDeliveries {
+    /// Hands over what was rendered: what is rendered for several requests at about the same moment together, since each
+    /// message may wake a dispatch thread.
+    fn hand_over_together(self: &Rc<Self>) {
+        let number: usize = self.deliveries.borrow().iter().map(Vec::len).sum();
+        if number >= TOGETHER_MAX {
+            self.hand_over_all();
+        } else if number > 0 && !self.handed_over_soon.replace(true) {
+            let own = Rc::clone(self);
+            // Other ready tasks of the thread run first.
+            actix_rt::spawn(async move {
+                own.handed_over_soon.set(false);
+                own.hand_over_all();
+            });
+        }
+    }
+
+    fn hand_over_all(&self) {
+        for (dispatcher, deliveries) in self.dispatchers.iter().zip(self.deliveries.borrow_mut().iter_mut()) {
+            self.hand_over(dispatcher, std::mem::take(deliveries));
+        }
+    }
+
     fn hand_over(&self, dispatcher: &Recipient<DeliveriesRendered>, deliveries: Vec<InFlight>) {
         if deliveries.is_empty() {
             return;
@@ -157,7 +191,9 @@ impl RendererWorker {
             queued.drop_unsent(&self.metrics, reason);
         }
     }
+}
 
+impl RendererWorker {
     fn render(&self, work: &mut RenderJob, firing: Firing, mut bytes: Charge) {
         let id = firing.id();
         let Firing { event, trigger: _, target, template, charge, kept, report } = firing;
@@ -186,7 +222,7 @@ impl RendererWorker {
             Err(error) => return drop(work, unsendable(&error)),
         };
         bytes.add_over(body.len());
-        let mut threads = self.rendered.borrow_mut();
+        let mut threads = self.rendered.deliveries.borrow_mut();
         let thread = target.destination.share(threads.len());
         threads[thread].push(InFlight {
             account: Arc::clone(&work.account),

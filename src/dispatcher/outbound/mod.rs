@@ -34,6 +34,6 @@ mod turnstile;
 pub(super) use outlet::{ConsentTurn, Outlet, Outlets};
 pub use outlet::{Outbound, OutboundError};
 pub use own::OwnAddresses;
-pub(super) use post::Post;
+pub(super) use post::{DecimalDigits, Post};
 pub use resolve::ResolverError;
 pub(super) use resolve::system_resolver;

@@ -8,11 +8,12 @@
 //! Invariants: the members together hold exactly what the pool counts as taken. [`Share::take`] never takes more than
 //! the pool's capacity.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use foldhash::HashMap;
 
 /// At this number of known members, those that hold nothing are forgotten.
 const MEMBERS_SWEPT_AT: usize = 1_024;
@@ -66,7 +67,7 @@ impl<K: Eq + Hash + Clone> Pool<K> {
     /// A pool of `capacity` units. A member may hold at most `weight` times what is free.
     pub fn new(capacity: usize, weight: usize) -> Self {
         let units = Units { capacity, weight, taken: AtomicUsize::new(0), ceiling: AtomicUsize::new(usize::MAX) };
-        let members = PoolMembers { shares: HashMap::new(), swept_at: MEMBERS_SWEPT_AT };
+        let members = PoolMembers { shares: HashMap::default(), swept_at: MEMBERS_SWEPT_AT };
         Self { units: Arc::new(units), members: Mutex::new(members) }
     }
 

@@ -91,6 +91,8 @@ pub(super) struct ClientConnection {
     /// Whether its end was requested.
     end_requested: Cell<bool>,
     refused: Cell<Option<HeadRefused>>,
+    /// A call waits for another poll, and nothing else wakes it.
+    awaits_poll: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -216,6 +218,7 @@ impl ClientConnection {
             end: Cell::new(None),
             end_requested: Cell::new(false),
             refused: Cell::new(None),
+            awaits_poll: Cell::new(false),
             waker: RefCell::new(None),
         }
     }
@@ -262,6 +265,18 @@ impl ClientConnection {
         let mut waker = self.waker.borrow_mut();
         if !waker.as_ref().is_some_and(|own| own.will_wake(context.waker())) {
             *waker = Some(context.waker().clone());
+        }
+    }
+
+    /// A call of the connection waits to be polled again, or does not any more.
+    pub(super) fn await_poll(&self, awaits: bool) {
+        self.awaits_poll.set(awaits);
+    }
+
+    /// The server has polled all calls as often as it does by itself: one that still waits is polled again.
+    pub(super) fn end_polls(&self, context: &Context<'_>) {
+        if self.awaits_poll.take() {
+            context.waker().wake_by_ref();
         }
     }
 

@@ -203,7 +203,9 @@ impl AsyncWrite for InboundStream {
         written
     }
 
+    /// The server flushes at the end of each of its turns, also without output.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.connection.end_polls(context);
         Pin::new(&mut self.socket).poll_flush(context)
     }
 

@@ -165,7 +165,7 @@ impl ResponseHead {
         let colon = memchr::memchr(b':', line).ok_or(NoResponse)?;
         // White space before the colon is removed from responses (RFC 9112, section 5.1).
         let (name, value) = (line[..colon].trim_ascii_end(), &line[colon + 1..]);
-        if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) || !is_text(value) {
+        if name.is_empty() || !name.iter().all(|byte| TOKEN[usize::from(*byte)]) || !is_text(value) {
             return Err(NoResponse);
         }
         self.has_field = true;
@@ -277,11 +277,24 @@ fn text(value: &[u8]) -> Option<String> {
     std::str::from_utf8(value).ok().map(str::to_owned)
 }
 
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
+/// Which bytes may be in the name of a field.
+const TOKEN: [bool; 256] = {
+    let (mut token, others) = ([false; 256], b"!#$%&'*+-.^_`|~");
+    let mut byte = 0;
+    while byte < 256 {
+        token[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut other = 0;
+    while other < others.len() {
+        token[others[other] as usize] = true;
+        other += 1;
+    }
+    token
+};
 
 /// No control characters except tabs: other parsers may treat a bare CR or a NUL differently.
 fn is_text(value: &[u8]) -> bool {
-    value.iter().all(|byte| !matches!(byte, 0..=8 | 10..=31 | 127))
+    // Without an early end, so that many bytes are looked at together.
+    !value.iter().fold(false, |is_other, byte| is_other | matches!(byte, 0..=8 | 10..=31 | 127))
 }
