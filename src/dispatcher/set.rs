@@ -265,7 +265,7 @@ impl Handler<DeliveriesParked> for Dispatchers {
                 child.sent += 1;
             }
         }
-        self.look_later(context);
+        self.check_later(context);
     }
 }
 
