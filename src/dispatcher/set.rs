@@ -259,7 +259,7 @@ impl Handler<DeliveriesParked> for Dispatchers {
                 child.sent += 1;
             }
         }
-        self.look_later(context);
+        self.check_later(context);
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The rate is that of so many intervals: a thread that pauses for one of them does not make a destination slow.
+/// The rate is that of the last four intervals: a thread that pauses for one of them does not make a destination slow.
 const INTERVALS: usize = 4;
 
 /// The attempts that ended in the last intervals.
@@ -50,7 +50,7 @@ mod tests {
     const INTERVAL: Duration = Duration::from_millis(25);
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// The check at which it is found to be stalled, if it ends so many attempts in each interval.
+    /// The check at which it is found to be stalled, if it ends this many attempts in each interval.
     fn stalled_at(ends: impl IntoIterator<Item = u64>, waiting: usize, is_late: bool) -> Option<usize> {
         let (mut check, mut ended) = (WorkOff::new(INTERVAL, 7), 7);
         ends.into_iter().position(|ends| {

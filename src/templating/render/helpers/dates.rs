@@ -69,13 +69,17 @@ fn sample() -> jiff::ZonedDateTime {
 }
 
 /// The argument with this index as a time.
-pub(super) fn told(args: &mut Args<'_, '_>, place: usize, unit: Option<Unit>) -> Result<TimeValue, HelperFailure> {
+pub(super) fn time_argument(
+    args: &mut Args<'_, '_>,
+    place: usize,
+    unit: Option<Unit>,
+) -> Result<TimeValue, HelperFailure> {
     const EXPECTED: &str = "a recognized date; give its pattern with from=\"%d/%m/%Y\"";
     const UNLIKE: &str = "a date in the pattern of from=";
     let from = args.option_text("from")?;
     let value = args.value(place)?;
-    let told = TimeValue::read(&value, from.as_deref(), unit);
-    told.ok_or(HelperFailure::argument(place, if from.is_some() { UNLIKE } else { EXPECTED }))
+    let time = TimeValue::read(&value, from.as_deref(), unit);
+    time.ok_or(HelperFailure::argument(place, if from.is_some() { UNLIKE } else { EXPECTED }))
 }
 
 /// The value of the option `tz`.
@@ -86,12 +90,12 @@ pub(super) fn zone(args: &mut Args<'_, '_>) -> Result<Option<jiff::tz::TimeZone>
 
 fn date<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let unit = args.option_text("unit")?.and_then(|name| Unit::find(&name));
-    let told = told(args, 0, unit)?;
+    let time = time_argument(args, 0, unit)?;
     let pattern = if args.count() > 1 { args.text(1)? } else { PATTERN.into() };
     let locale = locale(args)?;
-    let (broken_down, local) = match told.zoned(zone(args)?) {
+    let (broken_down, local) = match time.zoned(zone(args)?) {
         Some(zoned) => (BrokenDownTime::from(&zoned), zoned.datetime()),
-        None => (BrokenDownTime::from(told.local()), told.local()),
+        None => (BrokenDownTime::from(time.local()), time.local()),
     };
     let pattern = match locale {
         Some(locale) => localized(&pattern, local, locale).into(),
