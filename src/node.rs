@@ -115,7 +115,7 @@ impl Node {
 
     /// The same, with callbacks for the progress of a long start.
     pub async fn start_watched(config: Config, watch: StartProgress) -> Result<Self, StartError> {
-        let dictionary = Arc::new(config.catalogue.load().map_err(StartError::Dictionary)?);
+        let dictionary = Arc::new(config.dictionary.load().map_err(StartError::Dictionary)?);
         let presets = Arc::new(config.load_presets(&dictionary).map_err(StartError::Presets)?);
         let metrics = Arc::new(Metrics::with_activity(activity_bounds(&config)));
         let bounds = NodeBounds {

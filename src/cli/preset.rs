@@ -12,7 +12,7 @@ pub(super) fn run(words: &PresetArguments) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    let loaded = config.catalogue.load().and_then(|dictionary| config.load_presets(&dictionary));
+    let loaded = config.dictionary.load().and_then(|dictionary| config.load_presets(&dictionary));
     let presets = match loaded {
         Ok(presets) => presets,
         Err(errors) => return refuse(&errors),

@@ -66,7 +66,7 @@ pub struct Config {
     /// How deliveries are sent.
     pub dispatch: Dispatch,
     /// Where the dictionary is.
-    pub catalogue: DictionarySource,
+    pub dictionary: DictionarySource,
     /// The folder of the operator's own presets.
     pub presets: Option<PathBuf>,
     /// Who may watch firings end.
@@ -144,7 +144,7 @@ impl Config {
             matching: matching::read(reader),
             templates: templates::read(reader),
             dispatch: Dispatch::read(reader),
-            catalogue: DictionarySource::read(reader),
+            dictionary: DictionarySource::read(reader),
             presets: presets::read(reader),
             activity: ActivitySettings::read(reader),
             console: Console::read(reader),
@@ -351,11 +351,11 @@ mod tests {
             ("PATH", None),
         ] {
             let config = Config::from_layers(None, variables(&[(name, "memory:")])).expect("the defaults");
-            let told: Vec<String> = config.unused.iter().map(ConfigError::to_string).collect();
-            assert_eq!(told.len(), usize::from(expected.is_some()), "{name}: {told:?}");
+            let reported: Vec<String> = config.unused.iter().map(ConfigError::to_string).collect();
+            assert_eq!(reported.len(), usize::from(expected.is_some()), "{name}: {reported:?}");
             let expected =
                 expected.map(|meant| format!("{name}: this environment variable is not used; did you mean {meant}?"));
-            assert_eq!(told.first().cloned(), expected);
+            assert_eq!(reported.first().cloned(), expected);
         }
     }
 

@@ -10,12 +10,15 @@ mod outbound;
 mod overflow;
 mod pace;
 mod parked;
+mod polls;
 mod queue;
 mod rated_triggers;
+mod saturation;
 mod set;
 mod signature;
 mod tally;
 mod waiting;
+mod work_off;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -81,7 +84,7 @@ impl Dispatcher {
     }
 
     /// Checks again at the earliest time at which it could have been idle for long enough.
-    fn look_again(&self, context: &mut Context<Self>, after: Duration) {
+    fn check_again(&self, context: &mut Context<Self>, after: Duration) {
         context.run_later(after, |own, context| {
             match own.queue.idle_for(Instant::now()) {
                 Some(idle) if idle >= own.idle_after => {
@@ -90,10 +93,10 @@ impl Dispatcher {
                         generation: own.generation,
                         received: own.received.get(),
                     });
-                    own.look_again(context, own.idle_after);
+                    own.check_again(context, own.idle_after);
                 }
-                Some(idle) => own.look_again(context, own.idle_after - idle),
-                None => own.look_again(context, own.idle_after),
+                Some(idle) => own.check_again(context, own.idle_after - idle),
+                None => own.check_again(context, own.idle_after),
             };
         });
     }
@@ -103,7 +106,7 @@ impl Actor for Dispatcher {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        self.look_again(context, self.idle_after);
+        self.check_again(context, self.idle_after);
     }
 }
 

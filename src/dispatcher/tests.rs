@@ -206,7 +206,7 @@ async fn a_stalled_destination_delays_no_producer() {
     waiting.permit = Some(Permit::Request(admission, alone.gate.charge_default()));
     dispatcher.send(DeliveriesRouted(vec![first, waiting])).await.expect("it lives");
     let (stream, _) = port.request().await;
-    assert!(soon(answered).await.is_ok());
+    soon(answered).await.expect("a response").expect("it was accepted");
     assert_eq!((alone.gate.events(), alone.gate.deliveries()), (0, 2));
     answer(&stream, 200).await;
     assert_eq!(next_request(&stream).await, "second!");
@@ -242,7 +242,7 @@ async fn a_destination_that_stalled_for_a_moment_catches_up() {
     assert_eq!(alone.gate.events(), 1, "the queued delivery holds its permit");
     answer(&stream, 200).await;
     assert_eq!(next_request(&stream).await, "fourth!");
-    assert!(soon(&mut answers[3]).await.is_ok());
+    soon(&mut answers[3]).await.expect("a response").expect("it was accepted");
 }
 
 /// It reports how many messages it received, so that its parent knows whether one is on its way, and works until it is

@@ -47,7 +47,7 @@ fn scope_of(head: &RequestHead, state: &AppState) -> Result<KeyScope, Problem> {
     let operator_key = state.config.auth.operator_key.as_deref();
     let Some(header) = head.headers.get(AUTHORIZATION) else {
         return match operator_key {
-            None => keyless::judge(&head.headers, &state.config.server.hosts).map(|()| KeyScope::Operator),
+            None => keyless::check(&head.headers, &state.config.server.hosts).map(|()| KeyScope::Operator),
             Some(_) => Err(unauthorized("key_missing", "send a key: Authorization: Bearer …")),
         };
     };

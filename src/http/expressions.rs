@@ -7,7 +7,7 @@ use crate::model::trigger::{Trigger, header_pointer};
 use crate::templating::{self, CompileContext, Data, Diagnostic, Expressions, RequestFinding, UnsendableReason};
 
 /// Returns the warnings, each with its location, or all errors. The members of `data` are known from the dictionary.
-pub(super) fn judge(
+pub(super) fn check(
     trigger: &Trigger,
     data: Option<&Document>,
     state: &AppState,

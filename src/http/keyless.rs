@@ -17,7 +17,7 @@ use super::problem::Problem;
 use crate::model::egress::HostPattern;
 
 /// Checks a request without a key. `hosts` are those of `server.hosts`.
-pub(super) fn judge(headers: &HeaderMap, hosts: &[HostPattern]) -> Result<(), Problem> {
+pub(super) fn check(headers: &HeaderMap, hosts: &[HostPattern]) -> Result<(), Problem> {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     // Every browser names the host; programs that do not have no pages.
     let host = text(HOST);
@@ -60,7 +60,7 @@ mod tests {
 
     use super::*;
 
-    fn judged(host: Option<&str>, origin: Option<&str>) -> Option<&'static str> {
+    fn checked(host: Option<&str>, origin: Option<&str>) -> Option<&'static str> {
         let hosts = ["console.example", "*.corp.example"].map(|text| HostPattern::new(text).expect("a pattern"));
         let mut headers = HeaderMap::new();
         for (name, value) in [(HOST, host), (ORIGIN, origin)] {
@@ -68,7 +68,7 @@ mod tests {
                 headers.insert(name, HeaderValue::from_str(value).expect("a value"));
             }
         }
-        judge(&headers, &hosts).err().map(|problem| problem.code)
+        check(&headers, &hosts).err().map(|problem| problem.code)
     }
 
     #[test]
@@ -84,14 +84,14 @@ mod tests {
             "Console.Example:443",
             "a.corp.example",
         ] {
-            assert_eq!(judged(Some(host), None), None, "{host}");
+            assert_eq!(checked(Some(host), None), None, "{host}");
             for origin in [format!("http://{host}"), format!("https://{host}"), "https://console.example".into()] {
-                assert_eq!(judged(Some(host), Some(&origin)), None, "{host} {origin}");
+                assert_eq!(checked(Some(host), Some(&origin)), None, "{host} {origin}");
             }
             for origin in
                 ["null", "", "http://evil.example", "http://127.0.0.1:1", "http://console.example.evil.example"]
             {
-                assert_eq!(judged(Some(host), Some(origin)), Some("origin_not_allowed"), "{host} {origin}");
+                assert_eq!(checked(Some(host), Some(origin)), Some("origin_not_allowed"), "{host} {origin}");
             }
         }
         for host in [
@@ -108,10 +108,10 @@ mod tests {
             "user@127.0.0.1.evil.example",
         ] {
             for origin in [None, Some("http://evil.example:8080"), Some("http://127.0.0.1")] {
-                assert_eq!(judged(Some(host), origin), Some("host_not_allowed"), "{host}");
+                assert_eq!(checked(Some(host), origin), Some("host_not_allowed"), "{host}");
             }
         }
-        assert_eq!(judged(None, None), None, "a program that names no host");
-        assert_eq!(judged(None, Some("http://evil.example")), Some("origin_not_allowed"));
+        assert_eq!(checked(None, None), None, "a program that names no host");
+        assert_eq!(checked(None, Some("http://evil.example")), Some("origin_not_allowed"));
     }
 }

@@ -65,7 +65,7 @@ pub(super) trait Resource: Record + 'static {
     }
 
     /// Checks it together with the account's other records.
-    fn judge(&self, account: &AccountId, caller: &Caller) -> impl Future<Output = Result<CheckedRecord, Problem>>;
+    fn check(&self, account: &AccountId, caller: &Caller) -> impl Future<Output = Result<CheckedRecord, Problem>>;
 }
 
 /// A record that may be saved.
@@ -157,9 +157,9 @@ impl Resource for Template {
         self.broken_rules()
     }
 
-    async fn judge(&self, _: &AccountId, caller: &Caller) -> Result<CheckedRecord, Problem> {
-        let asked = CheckOptions { content_type: self.content_type.clone(), ..CheckOptions::default() };
-        let checked = template_check::compile(self.format, self.body.clone(), asked, caller).await?;
+    async fn check(&self, _: &AccountId, caller: &Caller) -> Result<CheckedRecord, Problem> {
+        let options = CheckOptions { content_type: self.content_type.clone(), ..CheckOptions::default() };
+        let checked = template_check::compile(self.format, self.body.clone(), options, caller).await?;
         if let Some(compiled) = checked.compiled {
             let warnings = checked.diagnostics.into_iter().map(Finding::Template).collect();
             return Ok(CheckedRecord { warnings, live: LiveTemplate::new(self, compiled) });
@@ -327,7 +327,7 @@ async fn write<T: Resource>(
             if broken.is_empty() { Ok(record) } else { Err(broken) }
         });
         let record = read.await?.map_err(|errors| Problem::invalid(T::INVALID, T::NAME, errors))?;
-        let CheckedRecord { warnings, live } = record.judge(account, caller).await?;
+        let CheckedRecord { warnings, live } = record.check(account, caller).await?;
         match state.store.put_compiled(Some(account), &record, live, precondition).await {
             Err(StoreError::PreconditionFailed { .. }) if kept_of_another && attempts < WRITES_MAX => {}
             written => return Ok((record, written?, warnings)),

@@ -72,9 +72,9 @@ async fn check(
     let CheckQuestion { template, event, data } = question;
     let content_type = template.content_type.clone().unwrap_or_else(|| template.format.content_type().to_owned());
     let refused = template.broken_rules();
-    let asked = CheckOptions { event: event.clone(), data: data.clone(), content_type: template.content_type };
+    let options = CheckOptions { event: event.clone(), data: data.clone(), content_type: template.content_type };
     let caller = Caller::of(request.head(), &state);
-    let checked = compile(template.format, template.body, asked, &caller).await?;
+    let checked = compile(template.format, template.body, options, &caller).await?;
     let verdict = caller.run(move |state| {
         let mut diagnostics: Vec<_> = refused.into_iter().map(wrong_content_type).collect();
         diagnostics.extend(checked.diagnostics);
@@ -108,16 +108,16 @@ pub(super) struct CheckOptions {
 pub(super) async fn compile(
     format: Format,
     body: String,
-    asked: CheckOptions,
+    options: CheckOptions,
     caller: &Caller,
 ) -> Result<CheckedTemplate, Problem> {
     let compiling = caller.run(move |state| {
-        let data = asked.data.map(Document::from);
+        let data = options.data.map(Document::from);
         let setting = CompileContext {
             dictionary: state.dictionary.as_ref(),
-            event: asked.event.as_ref(),
+            event: options.event.as_ref(),
             data: data.as_ref().map(Document::root),
-            content_type: asked.content_type.as_deref(),
+            content_type: options.content_type.as_deref(),
         };
         templating::compile_in(format, &body, &setting, &state.config.templates)
     });

@@ -121,7 +121,7 @@ async fn check(
         }
     };
     let question = TriggerTrial { account, trigger, data, headers, errors };
-    Ok(respond(question.judge(&caller).await?))
+    Ok(respond(question.examine(&caller).await?))
 }
 
 /// Reads the document and completes it from the trigger that it would replace.
@@ -149,12 +149,12 @@ struct TriggerTrial {
 
 impl TriggerTrial {
     /// The verdict as it is sent.
-    async fn judge(mut self, caller: &Caller) -> Result<Vec<u8>, Problem> {
+    async fn examine(mut self, caller: &Caller) -> Result<Vec<u8>, Problem> {
         let state = caller.state();
         let template = state.store.get::<Template>(Some(&self.account), self.trigger.template.as_str()).await?;
         let Some(StoredRecord { value: template, .. }) = template else {
             let unknown = |state: &AppState| {
-                let mut looked = self.look(state);
+                let mut looked = self.without_template(state);
                 let name = &looked.question.trigger.template;
                 let detail = format!("the account has no template `{name}`; save it first");
                 looked.question.errors.push(FieldError::new("/template", "unknown_template", detail));
@@ -166,13 +166,13 @@ impl TriggerTrial {
         self.errors.extend(broken.map(|rule| FieldError::new("/template", rule.code, rule.detail)));
         let content_type = template.content_type.clone().unwrap_or_else(|| template.format.content_type().to_owned());
         let (event, data) = (Some(self.trigger.event.clone()), self.data.clone());
-        let asked = CheckOptions { event, content_type: template.content_type, data };
-        let checked = compile(template.format, template.body, asked, caller).await?;
-        caller.run(move |state| written(&self.look(state).with(checked, content_type, state))).await
+        let options = CheckOptions { event, content_type: template.content_type, data };
+        let checked = compile(template.format, template.body, options, caller).await?;
+        caller.run(move |state| written(&self.without_template(state).with(checked, content_type, state))).await
     }
 
     /// All but the template.
-    fn look(mut self, state: &AppState) -> ExaminedTrigger {
+    fn without_template(mut self, state: &AppState) -> ExaminedTrigger {
         let trigger = &self.trigger;
         self.errors.extend(Resource::broken_rules(trigger, state));
         self.errors.extend(triggers::unselective(trigger, &self.account, state));
@@ -181,7 +181,7 @@ impl TriggerTrial {
         let fires = passes(trigger.pattern.as_ref(), &event, state.live.matching());
         let mut warnings: Vec<Finding> =
             state.dictionary.trigger_warnings(trigger).into_iter().map(Finding::Trigger).collect();
-        match expressions::judge(trigger, known.as_ref(), state) {
+        match expressions::check(trigger, known.as_ref(), state) {
             Ok(odd) => warnings.extend(odd.into_iter().map(Finding::Template)),
             Err(wrong) => self.errors.extend(wrong),
         }

@@ -206,9 +206,9 @@ impl IngestContext {
             Err(WindowUnavailable::Open) => return self.refuse(reply, Refusal::Full(ReachedBound::Events(events))),
         };
         self.metrics.events.duplicates.inc_by(known as u64);
-        let (tell, told) = oneshot::channel();
-        self.admit(batch, body, known, tell);
-        let answer = told.await.unwrap_or(Err(Refusal::Stopping));
+        let (sender, receiver) = oneshot::channel();
+        self.admit(batch, body, known, sender);
+        let answer = receiver.await.unwrap_or(Err(Refusal::Stopping));
         claims.settle(answer.is_ok()).await;
         let _ = reply.send(answer);
     }

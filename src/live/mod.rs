@@ -131,7 +131,7 @@ impl ChangeSink for Live {
             );
             reason
         };
-        let over = self.quotas.as_ref().map(|quotas| quotas.judge_trigger(trigger)).unwrap_or_default();
+        let over = self.quotas.as_ref().map(|quotas| quotas.check_trigger(trigger)).unwrap_or_default();
         if let Some(broken) = trigger.broken_rules(&self.egress).into_iter().chain(over).next() {
             return Err(refuse(&broken.error.pointer, broken.reason));
         }

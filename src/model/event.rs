@@ -187,7 +187,7 @@ mod tests {
         ] {
             assert!(EventType::new(bad).is_err(), "{bad:?}");
         }
-        assert!(EventType::new(&"a".repeat(255)).is_ok());
+        EventType::new(&"a".repeat(255)).expect("the longest type is valid");
         assert!(EventType::new(&"a".repeat(256)).is_err());
     }
 

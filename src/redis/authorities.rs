@@ -17,8 +17,8 @@ const BYTES_MAX: u64 = 8 << 20;
 /// The bytes of a file, each certificate of which can be trusted.
 pub(super) fn read(file: &Path) -> Result<Vec<u8>, AddressError> {
     let pem = bytes(file).map_err(AuthorityError::from);
-    let judged = pem.and_then(|pem| judge(&pem).map(|()| pem));
-    judged.map_err(|detail| AddressError {
+    let checked = pem.and_then(|pem| check(&pem).map(|()| pem));
+    checked.map_err(|detail| AddressError {
         setting: "store.ca_file",
         detail: format!("{} {detail}; name a file of certificate authorities in PEM", file.display()),
     })
@@ -47,7 +47,7 @@ enum AuthorityError {
     Empty,
 }
 
-fn judge(pem: &[u8]) -> Result<(), AuthorityError> {
+fn check(pem: &[u8]) -> Result<(), AuthorityError> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
         let certificate = certificate.map_err(|_| AuthorityError::NotPem)?;
@@ -72,7 +72,7 @@ mod tests {
             (format!("{begin}\n!hunter2!\n{end}\n"), "is not well-formed PEM"),
             (format!("{begin}\naHVudGVyMg==\n{end}\n"), "holds a certificate that can't be used"),
         ] {
-            let error = judge(text.as_bytes()).expect_err(&text).to_string();
+            let error = check(text.as_bytes()).expect_err(&text).to_string();
             assert!(error.contains(expected) && !error.contains("hunter2"), "{text}: {error}");
         }
     }

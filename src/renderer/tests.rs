@@ -112,7 +112,7 @@ async fn a_firing_becomes_a_body_that_is_ready_to_send() {
     assert_eq!((alone.gate.deliveries(), alone.metrics.deliveries.rendered.get()), (1, 1));
     assert!(answer.try_recv().is_err(), "the producer gets its response when the attempt begins");
     drop(queued);
-    assert!(soon(answer).await.is_ok());
+    soon(answer).await.expect("a response").expect("it was accepted");
     assert_eq!((alone.gate.events(), alone.gate.deliveries()), (0, 0));
 }
 

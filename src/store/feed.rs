@@ -294,8 +294,8 @@ mod tests {
         }
 
         fn apply(&self, changes: Vec<Change>) {
-            let mut told = self.0.lock().expect("no panic");
-            told.extend(changes.iter().map(|change| location_of(change).id));
+            let mut received = self.0.lock().expect("no panic");
+            received.extend(changes.iter().map(|change| location_of(change).id));
         }
 
         fn snapshot(&self, _: usize) -> Box<dyn Snapshot + '_> {

@@ -58,7 +58,7 @@ fn check_files(config: &Config, findings: &mut CheckFindings) -> Box<dyn TagLook
             findings.error(&format!("{}:{line} ", visible_line(&file)), &visible_line(&format!("{what}; {instead}")));
         }
     };
-    match config.catalogue.load() {
+    match config.dictionary.load() {
         Ok(dictionary) => {
             config.load_presets(&dictionary).map_or_else(refuse, |_| ());
             Box::new(dictionary)

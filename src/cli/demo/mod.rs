@@ -54,7 +54,7 @@ fn settings() -> Config {
     let config = Config::from_layers(Some(("the demo", SETTINGS)), []);
     let mut config = config.expect("the demo's settings are constant; a test reads them");
     // The dictionary of the demo, independent of the current folder: an empty path is no folder.
-    config.catalogue = DictionarySource::Shipped(PathBuf::new());
+    config.dictionary = DictionarySource::Shipped(PathBuf::new());
     config
 }
 

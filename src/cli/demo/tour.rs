@@ -30,9 +30,10 @@ pub(super) struct TourTotals {
 pub(super) async fn set_up(calls: &NodeClient, receiver: &str) -> Result<(), TourError> {
     say(&format!("{HEADING}Three triggers, each with a template of its own{HEADING:#}"));
     let setups = day::setups(receiver);
-    let told: Vec<String> = setups.iter().map(|setup| format!("  {:13} {}", setup.id, setup.told)).collect();
+    let descriptions: Vec<String> =
+        setups.iter().map(|setup| format!("  {:13} {}", setup.id, setup.description)).collect();
     put(calls, setups).await?;
-    say(&told.join("\n"));
+    say(&descriptions.join("\n"));
     Ok(())
 }
 
@@ -57,13 +58,13 @@ pub(super) async fn run(
     arrived: &mut UnboundedReceiver<ReceivedPost>,
 ) -> Result<TourTotals, TourError> {
     let mut totals = TourTotals::default();
-    for happening in day::happenings() {
+    for demo_event in day::happenings() {
         totals.events += 1;
-        say(&format!("\n{EVENT}event {}{EVENT:#}  {}", totals.events, happening.told));
-        say(&indented(&event_text(&happening.event), 2));
+        say(&format!("\n{EVENT}event {}{EVENT:#}  {}", totals.events, demo_event.description));
+        say(&indented(&event_text(&demo_event.event), 2));
         let posted = Instant::now();
-        calls.post("/v1/events", &happening.event).await?;
-        for (receipt, trigger) in await_posts(&happening, arrived).await? {
+        calls.post("/v1/events", &demo_event.event).await?;
+        for (receipt, trigger) in await_posts(&demo_event, arrived).await? {
             let between = receipt.arrived.saturating_duration_since(posted);
             totals.posts += 1;
             totals.slowest = totals.slowest.max(between);
@@ -75,10 +76,10 @@ pub(super) async fn run(
 
 /// The POSTs that an event must cause, each with its trigger's id.
 async fn await_posts(
-    happening: &DemoEvent,
+    demo_event: &DemoEvent,
     arrived: &mut UnboundedReceiver<ReceivedPost>,
 ) -> Result<Vec<(ReceivedPost, String)>, TourError> {
-    let mut missing = happening.fires.to_vec();
+    let mut missing = demo_event.fires.to_vec();
     let mut posts = Vec::with_capacity(missing.len());
     let deadline = tokio::time::Instant::now() + ARRIVES_WITHIN;
     while let Some(next) = missing.first() {

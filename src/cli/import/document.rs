@@ -181,8 +181,8 @@ impl ExportReader {
             let name = document.get("id").and_then(Value::as_str).and_then(|name| TemplateId::new(name).ok());
             self.document.named.extend(name.map(|name| (id.clone(), name)));
         }
-        self.judge_number(index, &id, "templates", templates.len(), self.quotas.templates);
-        self.judge_number(index, &id, "triggers", triggers.len(), self.quotas.triggers);
+        self.check_number(index, &id, "templates", templates.len(), self.quotas.templates);
+        self.check_number(index, &id, "triggers", triggers.len(), self.quotas.triggers);
         let templates = self.read_records(&id, (index, 0, 0), "templates", templates);
         let triggers = self.read_records(&id, (index, 1, 0), "triggers", triggers);
         self.document.templates.extend(templates);
@@ -190,7 +190,7 @@ impl ExportReader {
     }
 
     /// An account with more records than its quota can't be imported.
-    fn judge_number(&mut self, index: usize, account: &AccountId, member: &str, number: usize, most: usize) {
+    fn check_number(&mut self, index: usize, account: &AccountId, member: &str, number: usize, most: usize) {
         if number > most {
             let detail = format!("{number} {member}; an account keeps at most {most} (`quotas.{member}_per_account`)");
             let error = FieldError::new(format!("/{member}"), "quota_exceeded", detail);
@@ -214,7 +214,7 @@ impl ExportReader {
             };
             let name = document.get("id").and_then(Value::as_str).map(str::to_owned);
             let mut errors = match &document {
-                Value::Object(members) if T::KIND == Kind::Trigger => self.quotas.judge_document(members),
+                Value::Object(members) if T::KIND == Kind::Trigger => self.quotas.check_document(members),
                 _ => Vec::new(),
             };
             let (value, more) = T::examine(document);

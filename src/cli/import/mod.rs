@@ -1,8 +1,8 @@
 //! `posthaste import`: writes templates and triggers from a file that export wrote: all of them, or none if the file
 //! has a mistake. It never deletes anything.
 
+mod checks;
 mod document;
-mod judge;
 mod mistake;
 
 use std::collections::HashSet;
@@ -22,8 +22,8 @@ use crate::model::field::FieldError;
 use crate::model::id::{AccountId, TemplateId};
 use crate::model::template::Template;
 use crate::store::{Precondition, Record, Store, StoreError};
+use checks::ImportFindings;
 use document::{ImportEntry, ImportFile};
-use judge::ImportFindings;
 use mistake::Mistake;
 
 /// A larger file is not an export: a hundred thousand triggers are 50 MB.
@@ -56,11 +56,11 @@ pub(super) fn run(words: &ImportArguments) -> ExitCode {
 async fn import(words: &ImportArguments, config: &Config) -> Result<(), CommandError> {
     let name = if words.file == Path::new("-") { "standard input".into() } else { words.file.display().to_string() };
     let text = read(&words.file).map_err(|source| CommandError::File { name: name.clone(), source })?;
-    let dictionary = config.catalogue.load().map_err(CommandError::Dictionary)?;
+    let dictionary = config.dictionary.load().map_err(CommandError::Dictionary)?;
     let (document, mistakes) = document::read(&text, words.account.as_ref(), &config.store.quotas)
         .map_err(|source| CommandError::Export { name: name.clone(), source })?;
     let mut findings = ImportFindings { mistakes, warnings: Vec::new() };
-    findings.judge(&document, &dictionary, config);
+    findings.check(&document, &dictionary, config);
     let store = transfer::open(config).await?;
     find_missing(&document, &store, &mut findings.mistakes).await?;
     findings.report(&name)?;
@@ -107,11 +107,11 @@ async fn write(store: &Store, document: ImportFile) -> Result<(), CommandError> 
     // Each trigger's template is stored now.
     let triggers = put_all(store, document.triggers, &bar).await?;
     bar.finish_and_clear();
-    let told = |tally: ImportTotals, what: &str| {
+    let summary = |tally: ImportTotals, what: &str| {
         let replaced = tally.written - tally.created;
         format!("{} ({} created, {replaced} replaced)", counted(tally.written, what), tally.created)
     };
-    let (templates, triggers) = (told(templates, "template"), told(triggers, "trigger"));
+    let (templates, triggers) = (summary(templates, "template"), summary(triggers, "trigger"));
     say(&format!("imported {templates} and {triggers} into {}", counted(accounts, "account")));
     Ok(())
 }

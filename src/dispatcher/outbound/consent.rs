@@ -103,7 +103,7 @@ impl Consents {
     }
 
     /// Interprets the response to a request for consent.
-    pub(super) fn judge(&self, status: u16, allowed: &AllowedOrigin) -> Consent {
+    pub(super) fn decide(&self, status: u16, allowed: &AllowedOrigin) -> Consent {
         let origin = allowed.origin.as_deref().unwrap_or_default();
         let ours = self.hosts.origin.as_str();
         let granted = (200..300).contains(&status) && (origin == "*" || origin.eq_ignore_ascii_case(ours));
@@ -150,7 +150,7 @@ mod tests {
             (302, Some("*"), None, Consent::Refused),
         ] {
             let allowed = AllowedOrigin { origin: origin.map(str::to_owned), rate: rate.map(str::to_owned) };
-            assert_eq!(consents.judge(status, &allowed), expected, "{status} {allowed:?}");
+            assert_eq!(consents.decide(status, &allowed), expected, "{status} {allowed:?}");
         }
     }
 

@@ -5,7 +5,7 @@
 //! ```text
 //! Outlet ──┬── Pool: idle streams ──┬── Stream ──┬── Socket (TCP, TLS)
 //!   │      └── HTTP client ─────────┘            ├── Response: reads what the receiver sends, each byte once
-//!   ├── Progress: how far it came                └── Peer: resolve, judge, race, tunnel; habits of the receiver
+//!   ├── Progress: how far it came                └── Peer: resolve, check, race, tunnel; habits of the receiver
 //!   ├── Deadlines: of all attempts of a thread
 //!   └── Turnstile: new connections of a thread begin a few at a time
 //! ```

@@ -218,7 +218,7 @@ impl Outlet {
         };
         let (outcome, status) = self.exchange(None, sent).await;
         let status = status.ok_or((outcome, None))?;
-        let consent = consents.judge(status, &allowed);
+        let consent = consents.decide(status, &allowed);
         consents.remember(&self.peer.destination, consent, Instant::now());
         if consent == Consent::Refused { Err((Outcome::HandshakeRefused, Some(status))) } else { Ok(()) }
     }

@@ -78,7 +78,7 @@ impl Peer {
         self.current.enter(AttemptPhase::Resolve);
         let (turnstile, account) = &self.turn;
         turnstile.pass(account).await;
-        self.dialling.egress.judge(&self.destination).map_err(|_| Outcome::AddressRefused)?;
+        self.dialling.egress.check(&self.destination).map_err(|_| Outcome::AddressRefused)?;
         let tcp = match &self.dialling.proxy {
             None => self.dial().await?,
             Some(proxy) => self.tunnel(proxy).await?,
@@ -95,7 +95,7 @@ impl Peer {
         let mut addresses = self.addresses(&self.destination).await?;
         let (dialling, destination) = (Arc::clone(&self.dialling), self.destination.clone());
         let all_refused = addresses.permit(move |address| {
-            dialling.egress.judge_address(&destination.host, address).is_ok()
+            dialling.egress.check_address(&destination.host, address).is_ok()
                 && !dialling.own.contain(address, destination.port)
         });
         if all_refused {
@@ -149,8 +149,8 @@ impl Peer {
     }
 
     /// How long an idle connection can be used again; `said` is the receiver's own announcement.
-    pub(super) fn reuse_within(&self, said: Option<Duration>, now: Instant) -> Duration {
-        self.habit.get().reuse_within(said, now)
+    pub(super) fn reuse_within(&self, announced: Option<Duration>, now: Instant) -> Duration {
+        self.habit.get().reuse_within(announced, now)
     }
 
     /// Whether each connection carries only one request.

@@ -192,7 +192,7 @@ impl Stream {
         let now = Instant::now();
         let status = self.response.status().unwrap_or_default();
         self.usable_for = match self.response.reuse() {
-            Reuse::Within(said) if whole_request_sent => self.peer.reuse_within(said, now),
+            Reuse::Within(announced) if whole_request_sent => self.peer.reuse_within(announced, now),
             _ => Duration::ZERO,
         };
         self.idle_since = Some(now);

@@ -58,7 +58,7 @@ impl Dispatchers {
     pub(super) fn wait(&mut self, message: DeliveriesRouted, context: &mut Context<Self>) {
         let now = Instant::now();
         message.0.into_iter().for_each(|queued| self.hold(now, queued));
-        self.look_later(context);
+        self.check_later(context);
     }
 
     fn hold(&mut self, now: Instant, queued: InFlight) {
@@ -73,7 +73,7 @@ impl Dispatchers {
         }
     }
 
-    pub(super) fn look_later(&mut self, context: &mut Context<Self>) {
+    pub(super) fn check_later(&mut self, context: &mut Context<Self>) {
         // What waits for a destination that gives way waits for the next turn.
         let is_needed = || !self.overflow.is_empty() || self.children.values().any(|child| child.leaves);
         if !self.looks && is_needed() {
@@ -81,7 +81,7 @@ impl Dispatchers {
             context.run_later(LOOKED_AT_EVERY, |own, context| {
                 own.looks = false;
                 own.serve_overflow(context);
-                own.look_later(context);
+                own.check_later(context);
             });
         }
     }

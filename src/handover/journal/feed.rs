@@ -44,7 +44,7 @@ const AGAIN_AFTER_MAX: Duration = Duration::from_millis(160);
 /// Entries of a lane that are read before other tasks of the thread run.
 const TURN: usize = 32;
 /// The interval of log lines about the progress.
-const SAID_EVERY: Duration = Duration::from_secs(5);
+const LOGGED_EVERY: Duration = Duration::from_secs(5);
 
 /// Called with how many deliveries were handed on, and their total.
 pub type FeedProgress = Box<dyn Fn(usize, usize) + Send + Sync>;
@@ -78,7 +78,7 @@ struct FeedTask {
     age_max: Duration,
     done: Cell<usize>,
     all: usize,
-    said: Cell<Instant>,
+    reported_at: Cell<Instant>,
     progress: Option<FeedProgress>,
 }
 
@@ -108,13 +108,13 @@ impl RecoveredEntries {
     /// destination. Ends early if the node stops: the rest stays in the journal.
     pub async fn feed(self, feed: RecoveryFeed, progress: Option<FeedProgress>, ready: Box<dyn FnOnce()>) {
         let all = self.len();
-        let (done, said) = (Cell::new(0), Cell::new(Instant::now()));
-        let feeding = FeedTask { feed, age_max: self.age_max, done, all, said, progress };
+        let (done, reported_at) = (Cell::new(0), Cell::new(Instant::now()));
+        let feeding = FeedTask { feed, age_max: self.age_max, done, all, reported_at, progress };
         let unready = Rc::new(ReadinessGuard(Some(ready)));
         let lanes = feeding.lanes(self.found, &unready).await;
         drop(unready);
         join_all(lanes.into_iter().map(|lane| feeding.lane(lane))).await;
-        feeding.say(true);
+        feeding.report_progress(true);
     }
 }
 
@@ -160,7 +160,7 @@ impl FeedTask {
             if self.entry(&mut lane, &entry).await.is_none() {
                 return;
             }
-            self.say(false);
+            self.report_progress(false);
             if number % TURN == TURN - 1 {
                 tokio::task::yield_now().await;
             }
@@ -256,14 +256,14 @@ impl FeedTask {
         self.feed.metrics.deliveries.dropped.inc_by(DropReason::JournalDamaged, dropped);
     }
 
-    fn say(&self, is_over: bool) {
+    fn report_progress(&self, is_over: bool) {
         let (done, all) = (self.done.get(), self.all);
         self.feed.metrics.journal.recovering.set(i64::try_from(all - done).unwrap_or(i64::MAX));
         if let Some(progress) = &self.progress {
             progress(if is_over { all } else { done }, all);
         }
-        if is_over || self.said.get().elapsed() >= SAID_EVERY {
-            self.said.set(Instant::now());
+        if is_over || self.reported_at.get().elapsed() >= LOGGED_EVERY {
+            self.reported_at.set(Instant::now());
             tracing::info!(done, of = all, "deliveries of the journal were handed on");
         }
     }

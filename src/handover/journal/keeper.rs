@@ -66,7 +66,7 @@ impl<D: Folder> Keeper<D> {
                 self.rewrite(&segment, now_ms, &mut round)?;
             }
         }
-        self.journal.look_at_failed();
+        self.journal.check_failed();
         self.remove(&mut round)?;
         for segment in self.journal.all() {
             if segment.is_closed() && segment.is_accepted() && segment.live_bytes() * 2 < segment.capacity as u64 {

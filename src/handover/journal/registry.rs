@@ -175,7 +175,7 @@ impl<D: Folder> SegmentRegistry<D> {
     }
 
     /// Checks whether all records of a failed sync are rewritten.
-    pub(super) fn look_at_failed(&self) {
+    pub(super) fn check_failed(&self) {
         // Cleared first: a sync that fails meanwhile sets it again.
         self.failed.store(false, Ordering::SeqCst);
         let at_risk = |s: &Arc<Segment<D::File>>| s.is_accepted() && s.failed.load(Ordering::SeqCst) && !s.is_dead();

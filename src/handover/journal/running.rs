@@ -101,7 +101,7 @@ impl Journal {
         let disk = Disk::open(&path)?;
         let opened = recovery::open(disk, RegistrySettings { level, boot: disk::boot_id(), segment_bytes }, now_ms());
         let opened = opened.map_err(|error| JournalError::Open(path.clone(), error))?;
-        tell(&path, &opened.report, metrics);
+        log_findings(&path, &opened.report, metrics);
         let accounts = Arc::new(Pool::new(sizes.unsettled, ACCOUNT_WEIGHT));
         for found in &opened.found {
             // These deliveries were accepted already, whatever the shares are now.
@@ -145,7 +145,7 @@ pub fn folder(store: &Path) -> PathBuf {
 }
 
 /// Logs what was found, and counts what is dropped of it.
-fn tell(path: &Path, report: &RecoveryReport, metrics: &Metrics) {
+fn log_findings(path: &Path, report: &RecoveryReport, metrics: &Metrics) {
     for (segment, damage) in &report.damage {
         tracing::error!(segment, offset = damage.offset, bytes = damage.bytes, "the journal is damaged");
     }

@@ -127,7 +127,7 @@ impl Threads {
         for sender in [&self.shared.answers, &self.shared.begins].into_iter().flatten() {
             let _ = lock(sender).send(SyncWaiter::Stop);
         }
-        self.shared.tell(KeeperMessage::Stop);
+        self.shared.wake_keeper(KeeperMessage::Stop);
         drop(self.shared);
         for thread in self.threads {
             // A thread that has panicked is not running any more.
@@ -141,7 +141,7 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHand
 }
 
 impl JournalContext {
-    fn tell(&self, wake: KeeperMessage) {
+    fn wake_keeper(&self, wake: KeeperMessage) {
         // A thread that has ended needs no wake.
         let _ = lock(&self.wake).send(wake);
     }
@@ -149,7 +149,7 @@ impl JournalContext {
     /// A write failed: nothing is accepted until one succeeds. The keeper tries soon.
     pub(super) fn failed(&self, error: &io::Error) {
         self.is_unwritable(error);
-        self.tell(KeeperMessage::Look);
+        self.wake_keeper(KeeperMessage::Look);
     }
 
     fn is_unwritable(&self, error: &io::Error) {

@@ -36,10 +36,10 @@ impl AccountEntries {
     }
 
     /// Sets how many entries accounts have in one stream: names and numbers in turn.
-    pub(super) fn set(&self, gate: &Gate, partition: usize, told: Vec<Value>) {
-        let mut told = told.into_iter();
+    pub(super) fn set(&self, gate: &Gate, partition: usize, reported: Vec<Value>) {
+        let mut reported = reported.into_iter();
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        while let (Some(name), Some(entries)) = (told.next(), told.next()) {
+        while let (Some(name), Some(entries)) = (reported.next(), reported.next()) {
             let name = String::from_redis_value(name).ok().and_then(|name| AccountId::new(&name).ok());
             let (Some(name), Ok(entries)) = (name, usize::from_redis_value(entries)) else { continue };
             let new = || EntriesOf { account: gate.account(&name), entries: vec![0; self.partitions] };

@@ -172,7 +172,7 @@ impl Backlog {
     ) -> Result<(), BacklogError> {
         let agrees = probes.is_some();
         let probes = probes.filter(|_| self.ingest).unwrap_or_default();
-        let seen = see(streams, poll, &probes, &self.held.largest()).await.inspect_err(|_| {
+        let seen = poll_streams(streams, poll, &probes, &self.held.largest()).await.inspect_err(|_| {
             // Before anything is accepted again, all connections are marked as unusable.
             streams.breaks.fetch_add(1, Ordering::Relaxed);
         })?;
@@ -263,7 +263,7 @@ impl Backlog {
 }
 
 /// Polls all streams, and probes the servers of these partitions.
-async fn see(
+async fn poll_streams(
     streams: &Streams,
     poll: &LuaScript,
     probes: &Range<usize>,

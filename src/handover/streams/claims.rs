@@ -37,9 +37,9 @@ const IDLE_TIME_MS: &str = "3600000";
 /// was lost can be repeated. A full Redis does not keep it, and still responds; what it can't count out any more does
 /// not count. The entries come by account: its name or an empty word, the number of its entries, and their ids.
 const REDEEM: &str = r"
-local told = redis.call('GET', ARGV[2])
-if told and string.sub(told, 1, #ARGV[3] + 1) == ARGV[3] .. ' ' then
-  return cjson.decode(string.sub(told, #ARGV[3] + 2))
+local stored = redis.call('GET', ARGV[2])
+if stored and string.sub(stored, 1, #ARGV[3] + 1) == ARGV[3] .. ' ' then
+  return cjson.decode(string.sub(stored, #ARGV[3] + 2))
 end
 local won, done, at = {}, {}, 4
 local held = (string.gsub(KEYS[1], ':deliveries$', ':held'))
@@ -110,7 +110,7 @@ impl ClaimWorker {
 
     /// Serves requests: all that arrived during one round trip together. Entries that could not be left to others are
     /// retried later and delay nothing.
-    pub(super) async fn serve(self: Rc<Self>, mut asked: mpsc::UnboundedReceiver<StreamRequest>) {
+    pub(super) async fn serve(self: Rc<Self>, mut incoming: mpsc::UnboundedReceiver<StreamRequest>) {
         let mut batch = ClaimBatch::default();
         let mut requests = Vec::with_capacity(GROUP_MAX);
         loop {
@@ -121,7 +121,7 @@ impl ClaimWorker {
                 }
             };
             tokio::select! {
-                came = asked.recv_many(&mut requests, GROUP_MAX) => if came == 0 { break },
+                came = incoming.recv_many(&mut requests, GROUP_MAX) => if came == 0 { break },
                 () = later => {}
             }
             requests.drain(..).for_each(|request| batch.add(request));
@@ -149,13 +149,13 @@ impl ClaimWorker {
             words.extend(of_account.iter().map(|claim| claim.entry.to_string()));
         }
         let words: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
-        let mut said = false;
+        let mut logged = false;
         let won = loop {
             let answer = self.intake.streams.link.code(&self.redeem, &self.source.stream, &words).await;
             match answer.and_then(each_won) {
                 Ok(won) if won.len() == claims.len() => break won,
                 Ok(won) => tracing::error!(answers = won.len(), "Redis responded for another number of entries"),
-                Err(error) if !std::mem::replace(&mut said, true) => {
+                Err(error) if !std::mem::replace(&mut logged, true) => {
                     tracing::warn!(%error, deliveries = claims.len(), "Redis does not redeem claims; their deliveries wait");
                 }
                 Err(_) => {}

@@ -150,11 +150,11 @@ impl Consumers {
     /// Passes on, after each poll, what is parked in the streams of this thread.
     async fn report_parked(self: Rc<Self>, mut parked: watch::Receiver<Vec<ParkedEntries>>) {
         while parked.changed().await.is_ok() {
-            let told: Vec<_> =
+            let reports: Vec<_> =
                 parked.borrow_and_update().iter().filter_map(|parked| self.with_claims(parked)).collect();
-            if !told.is_empty() && !self.intake.streams.is_stopping() {
+            if !reports.is_empty() && !self.intake.streams.is_stopping() {
                 // Refused if the Dispatchers are busy or have stopped; the report is repeated.
-                drop(self.sink.parked.try_send(DeliveriesParked(told)));
+                drop(self.sink.parked.try_send(DeliveriesParked(reports)));
             }
         }
     }
@@ -261,8 +261,8 @@ impl Consumers {
 /// A stream, with a worker for its claims.
 fn source(partition: usize, intake: &Rc<Intake>) -> (Rc<StreamSource>, StreamClaims) {
     let source = Rc::new(StreamSource::new(partition));
-    let (claims, asked) = StreamClaims::open();
-    actix_rt::spawn(Rc::new(ClaimWorker::new(Rc::clone(&source), Rc::clone(intake))).serve(asked));
+    let (claims, requests) = StreamClaims::open();
+    actix_rt::spawn(Rc::new(ClaimWorker::new(Rc::clone(&source), Rc::clone(intake))).serve(requests));
     (source, claims)
 }
 

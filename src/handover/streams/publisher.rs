@@ -43,7 +43,7 @@ const GROUP_BYTES_MAX: usize = 1 << 20;
 /// a group whose response was lost can be sent again and is added once. Of an empty stream nothing counts.
 const ADD: &str = r"
 local held, words = (string.gsub(KEYS[1], ':deliveries$', ':held')), tonumber(ARGV[3])
-local first, told, length = 5 + 2 * ARGV[4], {}, redis.call('XLEN', KEYS[1])
+local first, results, length = 5 + 2 * ARGV[4], {}, redis.call('XLEN', KEYS[1])
 local adds = tonumber(redis.call('GET', ARGV[1]) or 0) < tonumber(ARGV[2])
 if adds then
   redis.call('SET', ARGV[1], ARGV[2], 'PX', 60000)
@@ -55,10 +55,10 @@ if adds then
 end
 for at = 5, first - 1, 2 do
   local number = adds and redis.pcall('HINCRBY', held, ARGV[at], ARGV[at + 1]) or redis.pcall('HGET', held, ARGV[at])
-  told[#told + 1] = ARGV[at]
-  told[#told + 1] = type(number) ~= 'table' and tonumber(number) or 0
+  results[#results + 1] = ARGV[at]
+  results[#results + 1] = type(number) ~= 'table' and tonumber(number) or 0
 end
-return {length, told}";
+return {length, results}";
 
 /// Adds deliveries to the streams; one for each thread that serves HTTP.
 pub struct Publisher {
@@ -314,8 +314,8 @@ impl Batcher {
         let mut begin = 0;
         let written = group.ends.iter().map(|end| &group.bytes[std::mem::replace(&mut begin, *end)..*end]);
         let words: Vec<&[u8]> = head.iter().map(String::as_bytes).chain(written).collect();
-        let told = self.streams.link.code_twice(&self.add, &stream_key(partition), &words).await?;
-        Ok(FromRedisValue::from_redis_value(told)?)
+        let results = self.streams.link.code_twice(&self.add, &stream_key(partition), &words).await?;
+        Ok(FromRedisValue::from_redis_value(results)?)
     }
 
     fn refuse(&self, queued: InFlight, refusal: Refusal, reason: DropReason) {

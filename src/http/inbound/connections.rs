@@ -89,7 +89,7 @@ pub(super) struct ClientConnection {
     response_bytes: Cell<usize>,
     end: Cell<Option<EndMode>>,
     /// Whether its end was requested.
-    told: Cell<bool>,
+    end_requested: Cell<bool>,
     refused: Cell<Option<HeadRefused>>,
     /// A call waits for another poll, and nothing else wakes it.
     awaits_poll: Cell<bool>,
@@ -120,7 +120,7 @@ impl ThreadConnections {
         if self.open.borrow_mut().remove(&connection.key).is_some() {
             self.shared.metrics().open.dec();
             self.shared.open.fetch_sub(1, Ordering::Relaxed);
-            self.shared.ending.fetch_sub(usize::from(connection.told.get()), Ordering::Relaxed);
+            self.shared.ending.fetch_sub(usize::from(connection.end_requested.get()), Ordering::Relaxed);
         }
         connection.hold_head(0);
         connection.hold_response(0);
@@ -161,7 +161,7 @@ impl ThreadConnections {
     }
 
     /// Checks all connections once.
-    fn look(&self, now: Instant) {
+    fn check_all(&self, now: Instant) {
         let stopping = *self.shared.stopping.borrow();
         for connection in self.open.borrow().values().filter(|one| one.end.get().is_none()) {
             let phase = connection.phase();
@@ -196,7 +196,7 @@ async fn watch(connections: Weak<ThreadConnections>) {
             Ok(()) = stopping.changed() => {}
         }
         match connections.upgrade() {
-            Some(own) => own.look(Instant::now()),
+            Some(own) => own.check_all(Instant::now()),
             None => return,
         }
     }
@@ -216,7 +216,7 @@ impl ClientConnection {
             owing_since: Cell::new(None),
             response_bytes: Cell::new(0),
             end: Cell::new(None),
-            told: Cell::new(false),
+            end_requested: Cell::new(false),
             refused: Cell::new(None),
             awaits_poll: Cell::new(false),
             waker: RefCell::new(None),
@@ -242,7 +242,7 @@ impl ClientConnection {
     /// Tells the stream to end; it ends when it is polled next.
     fn end(&self, end: EndMode, reason: ConnectionEnd) {
         self.end.set(Some(end));
-        let first = !self.told.replace(true);
+        let first = !self.end_requested.replace(true);
         self.shared.ending.fetch_add(usize::from(first), Ordering::Relaxed);
         self.shared.metrics().ended.inc(reason);
         if let Some(waker) = self.waker.take() {

@@ -94,8 +94,8 @@ impl Inbound {
         };
         // The standard library uses 128: a burst of connections would be lost before it is accepted.
         rustix::net::listen(&self.listener, BACKLOG)?;
-        let (stopping, told) = watch::channel(false);
-        let shared = ServerContext::new(bounds, Arc::clone(&state.metrics), told);
+        let (stopping, stop_signal) = watch::channel(false);
+        let shared = ServerContext::new(bounds, Arc::clone(&state.metrics), stop_signal);
         let state = Arc::clone(state);
         let server = Server::build()
             .workers(self.workers)

@@ -97,19 +97,19 @@ fn examine(path: &Path) -> Result<(), OpenError> {
     }
     let trial = LockedOverlay::new(file).map_err(system(path))?;
     // Damage that no checksum covers may still trip an assertion in redb.
-    let judged = catch_unwind(AssertUnwindSafe(|| {
+    let checked = catch_unwind(AssertUnwindSafe(|| {
         let mut builder = builder();
         builder.set_check_integrity_on_open(true);
         let opened = builder.create_with_backend(trial);
-        judge(path, &opened.map_err(|error| refusal(path, error))?)
+        check_format(path, &opened.map_err(|error| refusal(path, error))?)
     }));
-    judged.unwrap_or_else(|_| {
+    checked.unwrap_or_else(|_| {
         Err(OpenError::Damaged { path: path.to_owned(), detail: "its structure is invalid".to_owned() })
     })
 }
 
 /// Looks for the mark of a store in an intact database.
-fn judge(path: &Path, database: &Database) -> Result<(), OpenError> {
+fn check_format(path: &Path, database: &Database) -> Result<(), OpenError> {
     let foreign = || OpenError::Foreign(path.to_owned());
     let transaction = database.begin_read().map_err(unavailable)?;
     let meta = transaction.open_table(META).map_err(|_| foreign())?;

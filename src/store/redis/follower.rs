@@ -26,7 +26,7 @@ const GATHERED_FOR: Duration = Duration::from_millis(2);
 /// The pause between two attempts to reach Redis.
 const TRIED_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// How often a start logs that it still waits.
-const SAID_AGAIN_AFTER: Duration = Duration::from_secs(5);
+const LOGGED_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// Follows the store.
 pub(super) struct Follower {
@@ -71,7 +71,7 @@ impl Follower {
     async fn open(&mut self, within: Duration) -> Result<(), OpenError> {
         let place = self.shared.link.place().to_owned();
         let begun = Instant::now();
-        let mut said = None::<Instant>;
+        let mut logged_at = None::<Instant>;
         loop {
             let trouble = match self.read_first().await {
                 Ok(missing) if missing.is_empty() => return Ok(()),
@@ -98,8 +98,8 @@ impl Follower {
             if begun.elapsed() >= within {
                 return Err(OpenError::Unreachable { place, waited: DurationText(within), detail });
             }
-            if said.is_none_or(|said| said.elapsed() >= SAID_AGAIN_AFTER) {
-                said = Some(Instant::now());
+            if logged_at.is_none_or(|logged_at| logged_at.elapsed() >= LOGGED_AGAIN_AFTER) {
+                logged_at = Some(Instant::now());
                 tracing::warn!(%place, error = detail, "waiting for Redis");
             }
             tokio::time::sleep(TRIED_AGAIN_AFTER.min(within)).await;
@@ -133,8 +133,8 @@ impl Follower {
         let mut command = Cmd::new();
         command.arg("XREAD").arg("COUNT").arg(1).arg("BLOCK").arg(NEWS_WITHIN.as_millis() as u64);
         command.arg("STREAMS").arg(LOG).arg(format!("{}-0", position.version));
-        let asked = tokio::time::timeout(NEWS_WITHIN + RESPONSE_WITHIN, command.query_async::<Value>(connection));
-        asked.await.map_err(|_| ScriptError::Silence)??;
+        let reply = tokio::time::timeout(NEWS_WITHIN + RESPONSE_WITHIN, command.query_async::<Value>(connection));
+        reply.await.map_err(|_| ScriptError::Silence)??;
         Ok(())
     }
 

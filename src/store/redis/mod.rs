@@ -205,7 +205,7 @@ impl RedisCalls {
             condition(&precondition).into_bytes(),
             expected.token.clone().into_bytes(),
         ];
-        let written = judged(self.run(&scripts::WRITE, &words).await.map_err(unavailable)?)?;
+        let written = put_result(self.run(&scripts::WRITE, &words).await.map_err(unavailable)?)?;
         expected.live(written.revision.0).await;
         Ok(written)
     }
@@ -257,7 +257,7 @@ fn condition(precondition: &Precondition) -> String {
 }
 
 /// Reads the response of write.lua.
-fn judged(answer: Value) -> Result<PutResult, StoreError> {
+fn put_result(answer: Value) -> Result<PutResult, StoreError> {
     let mut words = scripts::list(answer).map_err(unavailable)?.into_iter().map(scripts::text);
     let verdict = words.next().flatten().unwrap_or_default();
     let mut word = || words.next().flatten();

@@ -24,7 +24,7 @@ struct FollowerProgress {
 #[derive(Debug)]
 struct WaitingWrite {
     change: Change,
-    told: oneshot::Sender<()>,
+    live: oneshot::Sender<()>,
 }
 
 /// The writes that are not live yet.
@@ -42,7 +42,7 @@ pub(super) struct PendingWrites {
 pub(super) struct ExpectedWrite<'a> {
     pending: &'a PendingWrites,
     pub(super) token: String,
-    told: oneshot::Receiver<()>,
+    live: oneshot::Receiver<()>,
     snapshots: u64,
 }
 
@@ -59,16 +59,16 @@ impl PendingWrites {
     /// Registers the change of a write, before the write is sent.
     pub(super) fn expect(&self, change: Change) -> ExpectedWrite<'_> {
         let token = format!("{}.{}", self.node, self.count.fetch_add(1, Ordering::Relaxed));
-        let (tell, told) = oneshot::channel();
-        self.lock().insert(token.clone(), WaitingWrite { change, told: tell });
-        ExpectedWrite { pending: self, token, told, snapshots: self.progress.borrow().snapshots }
+        let (sender, live) = oneshot::channel();
+        self.lock().insert(token.clone(), WaitingWrite { change, live: sender });
+        ExpectedWrite { pending: self, token, live, snapshots: self.progress.borrow().snapshots }
     }
 
     /// The change of a write of this node whose writer still waits, and the channel to notify once it is applied.
     pub(super) fn take(&self, token: &str) -> Option<(Change, oneshot::Sender<()>)> {
         token.strip_prefix(self.node.as_str())?;
         let waiting = self.lock().remove(token)?;
-        Some((waiting.change, waiting.told))
+        Some((waiting.change, waiting.live))
     }
 
     /// Records that a complete reading includes everything up to this version.
@@ -90,7 +90,7 @@ impl ExpectedWrite<'_> {
         let begun = self.snapshots;
         let read = progress.wait_for(|now| now.snapshots > begun && now.version >= version);
         tokio::select! {
-            _ = &mut self.told => {}
+            _ = &mut self.live => {}
             _ = read => {}
             () = tokio::time::sleep(LIVE_WITHIN) => {
                 tracing::warn!(version, "a change was written and is not live here yet: Redis is unavailable");

@@ -10,7 +10,7 @@ use crate::redis::RedisConnection;
 use crate::store::{Kind, feed};
 
 /// How often a long read logs its progress.
-const SAID_EVERY: Duration = Duration::from_secs(5);
+const LOGGED_EVERY: Duration = Duration::from_secs(5);
 
 /// Reads everything into the sink. Returns the position from which to follow the log, and the number of records.
 pub(super) async fn take(
@@ -20,7 +20,7 @@ pub(super) async fn take(
     let position = begin(shared, connection).await?;
     let expected = expected(connection).await?;
     let mut snapshot = shared.feed.snapshot(expected);
-    let (mut records, mut said) = (0, Instant::now());
+    let (mut records, mut logged_at) = (0, Instant::now());
     for kind in [Kind::Template, Kind::Trigger, Kind::Key] {
         let mut from = Some((String::new(), String::new()));
         while let Some((account, id)) = from {
@@ -31,8 +31,8 @@ pub(super) async fn take(
             let rows = page.rows.into_iter();
             let observed = rows.map(|(location, value)| feed::read(location, scripts::split(&value).1)).collect();
             snapshot.add(shared.compile(observed).await);
-            if said.elapsed() >= SAID_EVERY {
-                said = Instant::now();
+            if logged_at.elapsed() >= LOGGED_EVERY {
+                logged_at = Instant::now();
                 tracing::info!(records, expected, "reading the store in Redis");
             }
         }

@@ -70,11 +70,11 @@ impl Activity {
             return;
         }
         if let Some(firing) = firing {
-            self.tell(firing, destination, report);
+            self.notify(firing, destination, report);
         }
     }
 
-    fn tell(&self, firing: &FiringId, destination: Option<&Destination>, report: FiringReport) {
+    fn notify(&self, firing: &FiringId, destination: Option<&Destination>, report: FiringReport) {
         let mut line: Option<Arc<EndedFiring>> = None;
         for subscriber in self.subscribers.read().unwrap_or_else(PoisonError::into_inner).iter() {
             if subscriber.wants(firing, report) {

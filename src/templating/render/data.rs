@@ -79,11 +79,12 @@ mod tests {
             account: "acme",
             ..EventProperties::default()
         };
-        let told = json!({"type": "guest.created", "id": "1", "time": "2026-01-02T03:04:05Z", "account": "acme"});
+        let expected_event =
+            json!({"type": "guest.created", "id": "1", "time": "2026-01-02T03:04:05Z", "account": "acme"});
         for (own, expected) in [
-            (json!({}), told.clone()),
-            (json!({"event": 3}), told.clone()),
-            (json!({"event": null}), told.clone()),
+            (json!({}), expected_event.clone()),
+            (json!({"event": 3}), expected_event.clone()),
+            (json!({"event": null}), expected_event.clone()),
             (
                 json!({"event": {"id": "9", "more": true}}),
                 json!({"id": "1", "more": true, "type": "guest.created", "time": "2026-01-02T03:04:05Z", "account": "acme"}),
@@ -104,8 +105,8 @@ mod tests {
         }
         let about =
             EventProperties { id: "1", source: "/pms", attributes: Some(&attributes), ..EventProperties::default() };
-        let told = json!({"event": {"type": "", "id": "1", "time": "", "account": "", "source": "/pms", "subject": "7",
+        let expected_event = json!({"event": {"type": "", "id": "1", "time": "", "account": "", "source": "/pms", "subject": "7",
             "n": 1.50, "flag": true}});
-        assert_eq!(Data::with(&json!({}), about).root(), Document::from(&told).root());
+        assert_eq!(Data::with(&json!({}), about).root(), Document::from(&expected_event).root());
     }
 }

@@ -64,7 +64,7 @@ pub(crate) fn parse<'s>(
     ParsedTemplate { nodes, origins: parsing.origins, writes: parsing.writes }
 }
 
-/// The parser's tree. Expressions that the parser refuses are reported and hushed; `None` where it refuses the template
+/// The parser's tree. Expressions that the parser refuses are reported and replaced by placeholders; `None` where it refuses the template
 /// even so.
 pub(crate) fn tree(scanned: &mut ScannedBody, findings: &mut DiagnosticList<'_>) -> Option<ParseTree> {
     if let Some(pieces) = pieces::parse(scanned, pieces::EXPRESSIONS) {
@@ -94,7 +94,7 @@ pub(crate) fn tree(scanned: &mut ScannedBody, findings: &mut DiagnosticList<'_>)
         findings.error("syntax", at, UNREADABLE);
         return None;
     }
-    scanned.hush(&refused)?;
+    scanned.replace(&refused)?;
     pieces::parse(scanned, pieces::EXPRESSIONS).map(ParseTree)
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::foreign;
 use super::super::paths;
-use super::super::scan::HUSHED;
+use super::super::scan::PLACEHOLDER;
 use super::super::tags::{self, TAG_CLOSE, TAG_OPEN};
 use super::{ParserState, refused};
 use crate::templating::program::{DataPath, Expression, Local, LocalName};
@@ -87,7 +87,7 @@ impl ParserState<'_, '_, '_, '_> {
             self.findings.error("syntax", at, "A tag is a whole path: nothing can precede or follow it in a path.");
             return (refused(), None);
         }
-        if text.starts_with(HUSHED) {
+        if text.starts_with(PLACEHOLDER) {
             return (refused(), None);
         }
         let foreign = foreign::n8n(text);

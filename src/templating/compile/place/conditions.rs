@@ -46,9 +46,9 @@ pub(super) struct Conditions {
 
 impl Conditions {
     pub(super) fn of(nodes: &Nodes) -> Self {
-        let mut asked = ConditionUses::new();
-        collect(nodes, &mut asked);
-        let mut repeated: Vec<_> = asked.into_iter().filter(|(_, (times, ..))| *times > 1).collect();
+        let mut uses = ConditionUses::new();
+        collect(nodes, &mut uses);
+        let mut repeated: Vec<_> = uses.into_iter().filter(|(_, (times, ..))| *times > 1).collect();
         repeated.sort_by_key(|(_, (_, last, _))| *last);
         repeated.truncate(CONDITIONS_MAX);
         let mut conditions = Self::default();
@@ -149,24 +149,24 @@ fn junction(condition: &Expression) -> Option<(ConditionOperator, &[Expression])
 /// How often each condition is evaluated, where it is evaluated last, and the innermost block that it reads.
 type ConditionUses = HashMap<String, (usize, usize, usize)>;
 
-fn collect(nodes: &Nodes, asked: &mut ConditionUses) {
+fn collect(nodes: &Nodes, uses: &mut ConditionUses) {
     for node in nodes {
         if let TemplateNode::If(chosen) = node {
-            ask(&chosen.condition, chosen.include_zero, chosen.at, asked);
+            ask(&chosen.condition, chosen.include_zero, chosen.at, uses);
         }
         for inner in node.inner() {
-            collect(inner, asked);
+            collect(inner, uses);
         }
     }
 }
 
-fn ask(condition: &Expression, include_zero: bool, at: usize, asked: &mut ConditionUses) {
+fn ask(condition: &Expression, include_zero: bool, at: usize, uses: &mut ConditionUses) {
     let scope = scope(condition);
-    let (times, last, _) = asked.entry(key(condition, include_zero)).or_insert((0, at, scope));
+    let (times, last, _) = uses.entry(key(condition, include_zero)).or_insert((0, at, scope));
     *times += 1;
     *last = at.max(*last);
     for part in junction(condition).map_or(&[][..], |(_, parts)| parts) {
-        ask(part, false, at, asked);
+        ask(part, false, at, uses);
     }
 }
 

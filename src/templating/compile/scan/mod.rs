@@ -3,7 +3,7 @@
 //! not contain. It also refuses text that the parser could read differently. It does not interpret the body.
 
 mod blocks;
-mod hushed;
+mod placeholder;
 mod scanned;
 
 use self::blocks::OpenBlock;
@@ -16,7 +16,7 @@ use super::tags::{self, TAG_CLOSE, TAG_OPEN};
 use crate::json::LookAlike;
 use crate::templating::limits::TemplateLimits;
 
-pub(crate) use self::hushed::HUSHED;
+pub(crate) use self::placeholder::PLACEHOLDER;
 pub(crate) use self::scanned::{Role, ScannedBody};
 
 /// The most expressions in one body: the work of later steps grows with them.
@@ -208,16 +208,16 @@ impl<'b> Scanner<'b, '_, '_> {
         };
         let role = self.meaning(at, inside)?;
         if !read || inside.trim_start_matches(is_space_or_tilde).starts_with('>') {
-            self.hush(start, at, end);
+            self.replace(start, at, end);
         }
         self.expressions.push(Braces { start, end: self.text.len(), role });
         Some(end)
     }
 
     /// Replaces an expression that has a mistake with a placeholder.
-    fn hush(&mut self, start: usize, at: usize, end: usize) {
+    fn replace(&mut self, start: usize, at: usize, end: usize) {
         self.text.truncate(start);
-        match hushed::hushed(&self.body[at..end]) {
+        match placeholder::with_placeholder(&self.body[at..end]) {
             Some(text) => self.text.push_str(&text),
             None => self.broken = true,
         }
@@ -256,7 +256,7 @@ impl<'b> Scanner<'b, '_, '_> {
                     i += self.tag(at, start, i)?;
                     continue;
                 }
-                TAG_OPEN | TAG_CLOSE | HUSHED => {
+                TAG_OPEN | TAG_CLOSE | PLACEHOLDER => {
                     return self.misread(at, "syntax", i, "This character is not allowed in an expression.");
                 }
                 '(' => {

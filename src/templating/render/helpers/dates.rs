@@ -57,15 +57,19 @@ fn call_reads_unit(call: &HelperCall) -> bool {
 }
 
 /// The argument with this index as a time.
-pub(super) fn told(args: &mut Args<'_, '_>, place: usize, unit: Option<Unit>) -> Result<TimeValue, HelperFailure> {
+pub(super) fn time_argument(
+    args: &mut Args<'_, '_>,
+    place: usize,
+    unit: Option<Unit>,
+) -> Result<TimeValue, HelperFailure> {
     let from = args.option_text("from")?;
     let value = args.value(place)?;
-    let told = TimeValue::read(&value, from.as_deref(), unit);
-    let told = match (told, &from) {
+    let time = TimeValue::read(&value, from.as_deref(), unit);
+    let time = match (time, &from) {
         (None, Some(from)) => in_its_language(args, &value, from)?,
-        (told, _) => told,
+        (time, _) => time,
     };
-    told.ok_or_else(|| HelperFailure::argument(place, expected(&value, from.is_some())))
+    time.ok_or_else(|| HelperFailure::argument(place, expected(&value, from.is_some())))
 }
 
 /// A date that is written with names of the call's locale.
@@ -95,12 +99,12 @@ pub(super) fn zone(args: &mut Args<'_, '_>) -> Result<Option<jiff::tz::TimeZone>
 
 fn date<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let unit = args.option_text("unit")?.and_then(|name| Unit::find(&name));
-    let told = told(args, 0, unit)?;
+    let time = time_argument(args, 0, unit)?;
     let pattern = if args.count() > 1 { args.text(1)? } else { PATTERN.into() };
     let locale = locale(args)?;
-    let (broken_down, local) = match told.zoned(zone(args)?) {
+    let (broken_down, local) = match time.zoned(zone(args)?) {
         Some(zoned) => (BrokenDownTime::from(&zoned), zoned.datetime()),
-        None => (BrokenDownTime::from(told.local()), told.local()),
+        None => (BrokenDownTime::from(time.local()), time.local()),
     };
     let pattern = match locale {
         Some(locale) => {

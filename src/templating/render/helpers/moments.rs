@@ -11,7 +11,7 @@ use super::super::args::{Args, HelperResult};
 use super::super::decimal::Decimal;
 use super::super::moment::{TimeValue, Unit as Counted};
 use super::super::stop::HelperFailure;
-use super::dates::{check_reading, told, zone};
+use super::dates::{check_reading, time_argument, zone};
 use super::{Helper, ResultKind};
 use crate::templating::program::HelperCall;
 
@@ -71,20 +71,20 @@ fn find_unit(name: &str) -> Option<Unit> {
 /// Adds the durations in the options to a date. The result has the type of the input: a day stays a day unless hours
 /// or smaller units are added; a moment is written as RFC 3339.
 fn date_add<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
-    let told = told(args, 0, None)?;
+    let time = time_argument(args, 0, None)?;
     let (spans, within_day) = spans(args)?;
     let zone = zone(args)?;
-    let added = match (&told, zone) {
+    let added = match (&time, zone) {
         (TimeValue::Day(day), _) if !within_day => {
             let day = spans.into_iter().try_fold(*day, |day, span| day.checked_add(span));
             day.map(|day| day.to_string())
         }
         (TimeValue::Day(_) | TimeValue::Local(_), None) => {
-            let local = spans.into_iter().try_fold(told.local(), |local, span| local.checked_add(span));
+            let local = spans.into_iter().try_fold(time.local(), |local, span| local.checked_add(span));
             local.map(local_text)
         }
         (_, zone) => {
-            let start = told.zoned(zone).ok_or(HelperFailure::argument(0, TOO_FAR))?;
+            let start = time.zoned(zone).ok_or(HelperFailure::argument(0, TOO_FAR))?;
             let zoned = spans.into_iter().try_fold(start, |zoned, span| zoned.checked_add(span));
             zoned.map(|zoned| moment_text(&zoned))
         }
@@ -132,11 +132,11 @@ fn date_diff<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let unit = args.option_text("unit")?;
     let expected = HelperFailure::option("unit", "years, months, weeks, days, hours, minutes or seconds");
     let unit = unit.map_or(Some(Unit::Day), |name| find_unit(&name)).ok_or(expected)?;
-    let (a, b) = (told(args, 0, None)?, told(args, 1, None)?);
+    let (a, b) = (time_argument(args, 0, None)?, time_argument(args, 1, None)?);
     let zone = zone(args)?;
     let any_moment = matches!(a, TimeValue::Moment(..)) || matches!(b, TimeValue::Moment(..));
     let span = if any_moment || zone.is_some() {
-        let own = |told: &TimeValue| match told {
+        let own = |time: &TimeValue| match time {
             TimeValue::Moment(_, zone) => Some(zone.clone()),
             _ => None,
         };
@@ -167,9 +167,9 @@ fn unix<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let unit = args.option_text("unit")?;
     let unit = unit.map_or(Some(Counted::Seconds), |name| Counted::find(&name));
     let unit = unit.ok_or(HelperFailure::option("unit", "s or ms"))?;
-    let told = told(args, 0, None)?;
+    let time = time_argument(args, 0, None)?;
     let zone = zone(args)?;
-    let moment = told.zoned(zone).ok_or(HelperFailure::argument(0, NEEDS_ZONE))?.timestamp();
+    let moment = time.zoned(zone).ok_or(HelperFailure::argument(0, NEEDS_ZONE))?.timestamp();
     let count = match unit {
         Counted::Seconds => moment.as_second() - i64::from(moment.subsec_nanosecond() < 0),
         Counted::Milliseconds => moment.as_millisecond() - i64::from(moment.subsec_nanosecond() % 1_000_000 < 0),

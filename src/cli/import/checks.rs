@@ -22,16 +22,16 @@ pub(super) struct ImportFindings {
 }
 
 impl ImportFindings {
-    pub(super) fn judge(&mut self, document: &ImportFile, dictionary: &dyn TagLookup, config: &Config) {
+    pub(super) fn check(&mut self, document: &ImportFile, dictionary: &dyn TagLookup, config: &Config) {
         for entry in &document.templates {
-            self.judge_template(entry, dictionary, config);
+            self.check_template(entry, dictionary, config);
         }
         for entry in &document.triggers {
-            self.judge_trigger(entry, dictionary, config);
+            self.check_trigger(entry, dictionary, config);
         }
     }
 
-    fn judge_template(&mut self, entry: &ImportEntry<Template>, dictionary: &dyn TagLookup, config: &Config) {
+    fn check_template(&mut self, entry: &ImportEntry<Template>, dictionary: &dyn TagLookup, config: &Config) {
         let template = &entry.value;
         let checked = templating::compile(template.format, &template.body, dictionary, None, &config.templates);
         let found = checked.diagnostics.into_iter().filter(|found| found.severity == Severity::Error);
@@ -42,7 +42,7 @@ impl ImportFindings {
         self.warnings.extend(template.broken_rules().into_iter().filter_map(|error| entry.mistake(error)));
     }
 
-    fn judge_trigger(&mut self, entry: &ImportEntry<Trigger>, dictionary: &dyn TagLookup, config: &Config) {
+    fn check_trigger(&mut self, entry: &ImportEntry<Trigger>, dictionary: &dyn TagLookup, config: &Config) {
         let trigger = &entry.value;
         let setting = CompileContext { event: Some(&trigger.event), ..CompileContext::of(dictionary) };
         let (_, found) = Expressions::compile(&trigger.url, &trigger.headers, &setting, &config.templates);
@@ -62,9 +62,9 @@ impl ImportFindings {
             report(&visible_line(&format!("{name}: {mistake}")));
         }
         for warning in &self.warnings {
-            let told = visible_line(&format!("{warning}"));
+            let message = visible_line(&format!("{warning}"));
             report(&format!(
-                "{}: {WARNING}warning{WARNING:#}: {told}; the HTTP interface refuses to save this",
+                "{}: {WARNING}warning{WARNING:#}: {message}; the HTTP interface refuses to save this",
                 visible_line(name)
             ));
         }
