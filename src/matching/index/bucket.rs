@@ -130,15 +130,16 @@ impl<T: Listener> Many<T> {
         self.listeners += 1;
         self.unselective += usize::from(is_unselective(listener.as_ref()));
         if filed.is_nowhere() {
-            return self.everyone.insert(Member(Arc::clone(listener)));
+            return self.everyone.insert(Member::new(listener));
         }
         let Some(pattern) = listener.pattern() else { return };
+        let member = Member::new(listener);
         for place in filed.places() {
             let path = pattern.way(*place).fold(Path::ROOT, Path::member);
             let Some(witness) = pattern.witness(*place, path) else { continue };
             self.paths.add(pattern.way(*place), Path::ROOT, &witness, listener);
             if let Key::Hash(hash) = witness.key {
-                self.postings.insert(hash, listener);
+                self.postings.insert(hash, &member);
             }
         }
     }
