@@ -7,7 +7,7 @@ use super::position::Position;
 use super::scripts::{self, BYTES_MAX, ROWS_MAX, Trouble};
 use super::state::SharedState;
 use crate::redis::Connection;
-use crate::store::{Kind, feed};
+use crate::store::Kind;
 
 /// How often a long read logs its progress.
 const SAID_EVERY: Duration = Duration::from_secs(5);
@@ -25,9 +25,8 @@ pub(super) async fn take(shared: &SharedState, connection: &mut Connection) -> R
             let page = scripts::read_page(kind, scripts::run(connection, &scripts::PAGE, &words).await?)?;
             from = page.next;
             records += page.rows.len();
-            let rows = page.rows.into_iter();
-            let observed = rows.map(|(location, value)| feed::read(location, scripts::split(&value).1)).collect();
-            snapshot.add(shared.compile(observed).await);
+            let rows = page.rows.into_iter().map(|(location, value)| (location, scripts::split(&value).1.to_vec()));
+            snapshot.add(shared.read_all(rows.collect()).await);
             if said.elapsed() >= SAID_EVERY {
                 said = Instant::now();
                 tracing::info!(records, expected, "reading the store in Redis");
